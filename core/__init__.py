@@ -1,0 +1,1 @@
+"""Numerical cores: neural networks, samplers, decipherment, routing."""

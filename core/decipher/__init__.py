@@ -1,0 +1,1 @@
+"""Decipherment of substitution ciphers with MCMC."""

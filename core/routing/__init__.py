@@ -1,0 +1,1 @@
+"""Multi-dispatcher route optimisation."""

@@ -1,0 +1,1 @@
+"""Entry points of Azkaban jobs: ``python -m jobs.NAME --prop key=value``."""
