@@ -1,0 +1,219 @@
+"""Command line of ``python3 -m setup``."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
+
+from setup import java, maven, pyenv
+from setup.azkaban import Server, Status
+from setup.console import say, step
+from setup.errors import SetupError, UsageError
+from setup.layout import CHECKOUT, Layout
+from setup.process import refuse_root, tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["main"]
+
+MB = 1 << 20
+
+_EPILOG = """\
+examples:
+  python3 -m setup demo                  set up everything, run the three flows, show the results
+  python3 -m setup up --port 9000        start the server
+  python3 -m setup status --json         is it running, and where?
+  "$(python3 -m setup env)" -m pytest    the environment's Python
+
+exit codes: 0 done; 1 a flow failed or a server is down; 2 wrong usage; 3 this machine or account
+cannot do it; 4 download failed; 5 a server did not come up; 130 interrupted
+
+environment: AZK_HOME (the prefix), AZK_CACHE (shared downloads), AZK_MAVEN_REPO (mirror of Maven
+Central), AZK_ALLOW_ROOT=1 (start servers as root), JAVA_HOME, HTTPS_PROXY and pip's own settings
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(arguments)
+    try:
+        layout = Layout.of(options.prefix)
+        command: Callable[[Layout, argparse.Namespace, list[str]], int] = options.run
+        return command(layout, options, arguments)
+    except SetupError as error:
+        say(f"setup: {error}")
+        return error.code
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        say(f"setup: {error.filename or 'writing'}: {error.strerror}; make room, or use --prefix")
+        return SetupError.code
+    except KeyboardInterrupt:
+        say("setup: interrupted; run the same command again to go on")
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--prefix", metavar="DIR", help="where everything goes (default: ~/.azkaban-jobflow)"
+    )
+    server = argparse.ArgumentParser(add_help=False)
+    server.add_argument(
+        "--port", type=_port, metavar="N", help="port of the web pages (default: a free one)"
+    )
+    server.add_argument(
+        "--listen", metavar="ADDRESS", help="address to serve (default: this machine only)"
+    )
+    server.add_argument(
+        "--java", default="auto", metavar="WHICH", help="auto, private, or the path of a java"
+    )
+    parser = argparse.ArgumentParser(
+        prog="python3 -m setup",
+        description="Azkaban with its Python jobs on a machine without root.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+
+    def add(name: str, run: object, text: str, *parents: argparse.ArgumentParser) -> _Command:
+        command = commands.add_parser(
+            name, help=text, description=text, parents=[common, *parents], allow_abbrev=False
+        )
+        command.set_defaults(run=run)
+        return command
+
+    demo = add("demo", _demo, "Set up everything and run the flows that ship with it.", server)
+    demo.add_argument("--logs", action="store_true", help="stream the jobs' logs")
+    test = add("test", _test, "Set up everything and run all tests.")
+    test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    add("up", _up, "Start the server, set up first where needed.", server)
+    status = add("status", _status, "Show each server; exit 1 when one is down.")
+    status.add_argument("--json", action="store_true", help="machine-readable")
+    add("stop", _stop, "Stop the servers and the jobs that they run.")
+    wipe = add("wipe", _wipe, "Stop the servers and delete everything, results included.")
+    wipe.add_argument("--yes", action="store_true", help="do not ask")
+    logs = add("logs", _logs, "Show the end of the server's log.")
+    logs.add_argument("-n", type=_port, default=40, metavar="N", help="lines (default: 40)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    add("env", _env, "Make the Python environment and print its interpreter's path.")
+    return parser
+
+
+_Command = argparse.ArgumentParser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 65535")
+    return int(text)
+
+
+def _prepare(layout: Layout, arguments: list[str], *, dev: bool = False) -> None:
+    """Make the environment and go on inside it."""
+    need = 100 * MB if layout.python.exists() else (1000 if dev else 700) * MB
+    layout.create(need)
+    with layout.locked():
+        pyenv.ensure(layout, dev=dev)
+    if not pyenv.inside(layout):
+        pyenv.reenter(layout, arguments)
+
+
+def _up(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+    refuse_root()
+    _prepare(layout, arguments)
+    with layout.locked():
+        server = Server(layout)
+        settings = server.up(
+            java.ensure(layout, options.java), port=options.port, listen=options.listen
+        )
+    say(f"log in as {settings.user}, the password is in {server.password_file}")
+    say(f"for azk: export AZK_CONFIG={layout.client_config}")
+    return 0
+
+
+def _demo(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+    code = _up(layout, options, arguments)
+    from setup import demo  # noqa: PLC0415 (uses the environment's packages)
+
+    return code or demo.run(layout, logs=options.logs)
+
+
+def _test(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+    refuse_root()
+    _prepare(layout, arguments, dev=True)
+    with layout.locked(), step("jars") as shown:
+        jars = [*maven.pinned("azkaban"), *maven.pinned("compiler")]
+        maven.fetch(jars, layout.cache, shown.update)
+    environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
+    command = [str(layout.python), "-m", "pytest", *options.pytest]
+    return subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode
+
+
+def _env(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> int:
+    _prepare(layout, arguments, dev=(CHECKOUT / "tests").is_dir())
+    print(layout.python)
+    return 0
+
+
+def _status(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+    statuses = [Server(layout).status()]
+    if options.json:
+        print(json.dumps([asdict(status) for status in statuses], indent=2))
+    else:
+        header = [field.name for field in fields(Status)]
+        rows = [["-" if v is None else str(v) for v in asdict(s).values()] for s in statuses]
+        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+        for row in [header, *rows]:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            print("  ".join(cells).rstrip())
+    return 0 if all(status.state == "running" for status in statuses) else 1
+
+
+def _stop(layout: Layout, _options: argparse.Namespace, _arguments: list[str]) -> int:
+    if not layout.exists() or not Server(layout).stop():
+        say("Azkaban is not running")
+    return 0
+
+
+def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+    if not layout.exists():
+        say(f"{layout.prefix}: no installation there, nothing to delete")
+        return 0
+    say(f"this deletes {layout.prefix}: server, projects, history, schedules, results, downloads")
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise UsageError("wipe asks for confirmation: add --yes")
+        print("type yes to go on: ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip() != "yes":
+            say("nothing was deleted")
+            return 1
+    Server(layout).stop()
+    shutil.rmtree(layout.prefix)
+    say("deleted")
+    return 0
+
+
+def _logs(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+    log = Server(layout).log
+    if not log.is_file():
+        raise UsageError(f"{log} does not exist: the server was never started; run setup up")
+    print(tail(log, options.n))
+    if options.follow:
+        with log.open(encoding="utf-8", errors="replace") as stream:
+            stream.seek(0, os.SEEK_END)
+            while True:
+                print(stream.read(), end="", flush=True)
+                time.sleep(0.5)
+    return 0

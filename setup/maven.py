@@ -1,0 +1,100 @@
+"""Jars of Maven Central, each checked against the SHA-256 that ``versions.toml`` pins."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.errors import DownloadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Jar", "fetch", "pinned"]
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One pinned artifact.
+
+    Attributes
+    ----------
+    coordinate
+        ``group:artifact:version``.
+    sha256
+        Of the file, in hexadecimal.
+    licence
+        SPDX expression.
+    """
+
+    coordinate: str
+    sha256: str
+    licence: str
+
+    @property
+    def filename(self) -> str:
+        """Such as ``h2-1.3.176.jar``."""
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+def pinned(section: str) -> tuple[Jar, ...]:
+    """Read the jars of one section of ``versions.toml``."""
+    text = Path(__file__).with_name("versions.toml").read_text(encoding="utf-8")
+    return tuple(Jar(**entry) for entry in tomllib.loads(text)[section]["jars"])
+
+
+def fetch(jars: Sequence[Jar], cache: Path, update: Callable[[str], None]) -> list[Path]:
+    """Bring jars into the cache and return their paths, in the order given.
+
+    A file that is in the cache is used only if its hash is right; a wrong one is fetched again.
+    ``AZK_MAVEN_REPO`` names a mirror to use instead of Maven Central.
+
+    Raises
+    ------
+    DownloadError
+        When a jar cannot be had, or is not the pinned one.
+    """
+    folder = cache / "maven"
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [jar for jar in jars if not _matches(folder / jar.filename, jar.sha256)]
+    if missing:
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            for done, _ in enumerate(pool.map(lambda jar: _download(jar, folder), missing), 1):
+                update(f"downloading {done}/{len(missing)}")
+    return [folder / jar.filename for jar in jars]
+
+
+def _matches(path: Path, sha256: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def _download(jar: Jar, folder: Path) -> None:
+    from jgo.maven import MavenContext  # noqa: PLC0415 (in the environment only)
+
+    mirror = os.environ.get("AZK_MAVEN_REPO")
+    repos = {"central": mirror} if mirror else None
+    group, artifact, version = jar.coordinate.split(":")
+    store = folder / "repository"
+    try:
+        context = MavenContext(repo_cache=store, remote_repos=repos)
+        source = Path(context.project(group, artifact).at_version(version).artifact().resolve())
+    except Exception as error:  # the resolver's errors have no common class
+        raise DownloadError(
+            f"{jar.coordinate} could not be downloaded: {error}\n"
+            "Check the network and HTTPS_PROXY; AZK_MAVEN_REPO names a mirror"
+        ) from error
+    found = hashlib.sha256(source.read_bytes()).hexdigest()
+    if found != jar.sha256:
+        source.unlink()
+        raise DownloadError(
+            f"{jar.coordinate} is not the pinned file, it was deleted: SHA-256 {found}, expected "
+            f"{jar.sha256} (setup/versions.toml). Somebody between here and the repository "
+            "changes it: ask your network administrators"
+        )
+    source.replace(folder / jar.filename)

@@ -1,0 +1,179 @@
+"""Server processes: start detached, recognise by pid and start time, stop, look at ports."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.errors import SetupError
+from setup.layout import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Process", "environment", "free_port", "port_taken", "refuse_root", "tail"]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that cannot be mistaken for a later one with the same pid.
+
+    Attributes
+    ----------
+    pid
+        Process id.
+    started
+        Its start in clock ticks since boot (field 22 of ``/proc/PID/stat``).
+    """
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """Look at a running process; None when there is none (a zombie is none)."""
+        fields = _stat(pid)
+        return cls(pid, int(fields[19])) if fields and fields[0] != "Z" else None
+
+    @classmethod
+    def read(cls, pid_file: Path) -> Process | None:
+        """Read a pid file; None when its process is gone."""
+        try:
+            saved = cls(**json.loads(pid_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+        return saved if saved.alive() else None
+
+    @classmethod
+    def start(
+        cls, command: Sequence[str], *, folder: Path, log: Path, environ: Mapping[str, str]
+    ) -> Process:
+        """Start a server that outlives this process, its output appended to `log`."""
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=0o077,
+            )
+        started = _stat(child.pid)
+        # Popen's finaliser would warn about a child that still runs; it is meant to.
+        child.returncode = 0
+        return cls(child.pid, int(started[19]) if started else 0)
+
+    def write(self, pid_file: Path) -> None:
+        """Record this process."""
+        write_private(pid_file, json.dumps(asdict(self)))
+
+    def alive(self) -> bool:
+        """Tell whether it still runs."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)  # a child of ours that ended leaves its entry else
+        return Process.of(self.pid) == self
+
+    def children(self) -> list[Process]:
+        """List the processes that it started, and theirs."""
+        parents: dict[int, list[int]] = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+                parents.setdefault(int(fields[1]), []).append(int(entry.name))
+        found, pending = [], [self.pid]
+        while pending:
+            pids = parents.get(pending.pop(), [])
+            pending += pids
+            found += [process for pid in pids if (process := Process.of(pid))]
+        return found
+
+    def stop(self, patience: float = 20.0) -> None:
+        """End it: SIGTERM, and SIGKILL when it still runs after `patience` seconds."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                if self.alive():
+                    os.kill(self.pid, number)
+            deadline = time.monotonic() + patience
+            while self.alive() and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+    def listening(self) -> set[tuple[str, int]]:
+        """List the TCP addresses and ports on which it listens."""
+        import psutil  # noqa: PLC0415 (in the environment only)
+
+        sockets = psutil.Process(self.pid).net_connections(kind="tcp")
+        ends = [s.laddr for s in sockets if s.status == psutil.CONN_LISTEN]
+        return {(end.ip.removeprefix("::ffff:"), end.port) for end in ends}
+
+
+def _stat(pid: int) -> list[str]:
+    """Read ``/proc/PID/stat`` from its third field on; empty when there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return []
+    return text[text.rindex(")") + 2 :].split()  # the name before it may hold spaces
+
+
+def port_taken(address: str, port: int) -> bool:
+    """Tell whether something listens on a port already."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except PermissionError as error:
+            raise SetupError(
+                f"port {port}: ports below 1024 are for root; use 1024 or above"
+            ) from error
+        except OSError:
+            return True
+    return False
+
+
+def free_port(address: str, preferred: int, *avoid: int) -> int:
+    """Choose a free port: the preferred one, else any."""
+    if preferred not in avoid and not port_taken(address, preferred):
+        return preferred
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Choose the environment of a server; jobs inherit it, so the user's secrets stay out."""
+    keep = {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"}
+    keep |= {"REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+    kept = {k: v for k, v in os.environ.items() if k in keep or k.startswith("LC_")}
+    return {**kept, **extra}
+
+
+def refuse_root() -> None:
+    """Refuse to start servers as root: a job could then change the whole machine."""
+    if os.geteuid() == 0 and os.environ.get("AZK_ALLOW_ROOT") != "1":
+        raise SetupError(
+            "servers are not started as root: whoever may upload a flow could then change the "
+            "whole machine. Use an ordinary account, or set AZK_ALLOW_ROOT=1 if you mean it"
+        )
+
+
+def tail(path: Path, lines: int = 20) -> str:
+    """Read the last lines of a log."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - 400 * lines))
+            text = stream.read().decode("utf-8", "replace")
+    except OSError:
+        return f"({path} cannot be read)"
+    return "\n".join(text.splitlines()[-lines:])

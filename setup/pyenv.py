@@ -1,0 +1,195 @@
+"""A private Python environment from lock files with hashes, where pip may be missing.
+
+The environment holds the client of this checkout (`azk`) and what jobs import. A file
+``.lock-NAME`` in it records the lock that it was made from; without that record (an interrupted
+set-up) it is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.console import step
+from setup.errors import DownloadError, SetupError
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setup.layout import Layout
+
+__all__ = ["ensure", "inside", "pip_install", "reenter"]
+
+LOCKS = CHECKOUT / "setup" / "locks"
+
+
+def ensure(layout: Layout, *, dev: bool = False) -> None:
+    """Make the environment, or bring it up to its lock; a second call does nothing.
+
+    Parameters
+    ----------
+    layout
+        Where it goes.
+    dev
+        With the tools of a checkout: pytest, ruff, mypy, import-linter.
+    """
+    locks = ["base", *(["dev"] if dev else [])]
+    stale = [name for name in locks if not _current(layout, name)]
+    if not stale:
+        return
+    with step("Python environment") as shown:
+        if not _usable(layout):
+            shutil.rmtree(layout.env, ignore_errors=True)
+            _make(layout)
+        for name in stale:
+            _record(layout, name).unlink(missing_ok=True)
+            shown.update(f"installing packages ({name})")
+            pip_install(layout, [str(layout.python)], ["-r", str(LOCKS / f"{name}.txt")])
+        _install_client(layout)
+        for name in stale:
+            _record(layout, name).write_text(_digest(layout, name))
+        shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
+
+
+def inside(layout: Layout) -> bool:
+    """Tell whether this process runs in the environment."""
+    return Path(sys.prefix).resolve() == layout.env.resolve()
+
+
+def reenter(layout: Layout, arguments: Sequence[str]) -> None:
+    """Replace this process by the same command, run by the environment's Python."""
+    environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    os.chdir(CHECKOUT)
+    os.execve(layout.python, [str(layout.python), "-m", "setup", *arguments], environ)  # noqa: S606
+
+
+def pip_install(layout: Layout, python: Sequence[str], arguments: Sequence[str]) -> None:
+    """Install pinned wheels with pip, hashes checked.
+
+    Parameters
+    ----------
+    layout
+        Whose cache pip uses (unless PIP_CACHE_DIR is set).
+    python
+        Command that runs an interpreter with pip.
+    arguments
+        What to install.
+
+    Raises
+    ------
+    DownloadError
+        With the last words of pip.
+    """
+    environ = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **os.environ}
+    environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    options = ["--quiet", "--require-hashes", "--only-binary", ":all:", *arguments]
+    command = [*python, "-I", "-m", "pip", "install", *options]
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise _pip_error(result.stderr)
+
+
+def _pip_error(output: str) -> SetupError:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:] or ["no message"]
+    if "No space left on device" in output:
+        return SetupError("the disk is full: make room and run this again")
+    if "DO NOT MATCH THE HASHES" in output:
+        at = output.index("DO NOT MATCH THE HASHES")
+        return DownloadError(
+            "a package is not the pinned one, nothing of it was installed: "
+            + " ".join(output[at:].split())[:600]
+        )
+    return DownloadError(
+        f"packages could not be installed: {errors[0]}\n"
+        "Check the network and HTTPS_PROXY; PIP_INDEX_URL names a mirror, "
+        "PIP_FIND_LINKS a folder of wheels"
+    )
+
+
+def _record(layout: Layout, name: str) -> Path:
+    return layout.env / f".lock-{name}"
+
+
+def _digest(layout: Layout, name: str) -> str:
+    """Hash what the environment depends on: lock, this checkout's place, the base interpreter."""
+    lock = (LOCKS / f"{name}.txt").read_bytes()
+    project = (CHECKOUT / "pyproject.toml").read_bytes()
+    version = layout.python.resolve()
+    return hashlib.sha256(lock + project + f"{CHECKOUT}\0{version}".encode()).hexdigest()
+
+
+def _current(layout: Layout, name: str) -> bool:
+    record = _record(layout, name)
+    return record.is_file() and record.read_text() == _digest(layout, name)
+
+
+def _usable(layout: Layout) -> bool:
+    """Tell whether there is an environment with pip to update, rather than to make again."""
+    command = [str(layout.python), "-I", "-m", "pip", "--version"]
+    made = _record(layout, "base").is_file() and layout.python.exists()
+    return made and not subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def _make(layout: Layout) -> None:
+    base = getattr(sys, "_base_executable", sys.executable)
+    has_pip = importlib.util.find_spec("ensurepip") is not None
+    command = [base, "-I", "-m", "venv", *([] if has_pip else ["--without-pip"]), str(layout.env)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        shutil.rmtree(layout.env, ignore_errors=True)
+        raise SetupError(
+            f"{base} cannot make an environment: {(result.stdout + result.stderr).strip()[-400:]}"
+        )
+    if not has_pip:
+        _bootstrap_pip(layout, base)
+
+
+def _bootstrap_pip(layout: Layout, base: str) -> None:
+    """Give an environment pip where the system's Python came without ensurepip (Debian)."""
+    with tempfile.TemporaryDirectory(dir=layout.prefix) as folder:
+        wheel = _pip_wheel(Path(folder))
+        if wheel:  # a wheel is a zip: Python runs the pip inside it
+            installer = [str(layout.python), "-I", str(wheel / "pip"), "install"]
+            source = ["--no-index", str(wheel)]
+        else:
+            installer = [base, "-I", "-m", "pip", "--python", str(layout.python), "install"]
+            source = ["pip"]
+        command = [*installer, "--quiet", "--disable-pip-version-check", *source]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        shutil.rmtree(layout.env, ignore_errors=True)
+        raise SetupError(
+            f"{base} has neither ensurepip nor pip, and no pip wheel was found: install the "
+            "package python3-venv, or use a Python that has pip"
+        )
+
+
+def _pip_wheel(folder: Path) -> Path | None:
+    """Find the wheel of pip that Debian ships, or download its package without root."""
+    wheels = sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))
+    if not wheels and shutil.which("apt-get") and shutil.which("dpkg"):
+        download = ["apt-get", "download", "-qq", "python3-pip-whl"]
+        subprocess.run(download, cwd=folder, capture_output=True, check=False)
+        for package in folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", package.name, "."], cwd=folder, check=False)
+        wheels = sorted(folder.glob("usr/share/python-wheels/pip-*.whl"))
+    return wheels[0] if wheels else None
+
+
+def _install_client(layout: Layout) -> None:
+    """Put this checkout's azkaban_client and `azk` into the environment, as an editable install."""
+    command = [str(layout.python), "-I", "-m", "pip", "install", "--quiet", "--no-deps"]
+    command += ["--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    command += ["--editable", str(CHECKOUT)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SetupError(f"azkaban_client could not be installed: {result.stderr.strip()[-600:]}")
