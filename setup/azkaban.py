@@ -47,9 +47,11 @@ HEAP = "1g"  # 256 MB fails on a 6 MB upload
 WEB_PORT, EXECUTOR_PORT = 8081, 12321
 START_SECONDS = 90.0
 
+# plugins/jobtypes must exist, else global properties never reach jobs; plugins/viewer and
+# plugins/triggers must not exist while they are empty, else no page renders.
 _FOLDERS = (
     *("conf", "lib", "sql", "web", "projects", "executions", "logs", "temp", "h2"),
-    *("plugins/jobtypes", "plugins/viewer", "plugins/triggers", "plugins/alerter"),
+    "plugins/jobtypes",
 )
 
 
@@ -241,8 +243,9 @@ class Server:
         return Settings(host, address, web, executor, old.user if old else getpass.getuser())
 
     def _install(self, java: Java) -> None:
+        self.home.mkdir(exist_ok=True, mode=0o700)
         for folder in _FOLDERS:
-            (self.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.home / folder).mkdir(parents=True, exist_ok=True)
         with step(f"Azkaban {VERSION}") as shown:
             cache = self.layout.cache
             jars = maven.fetch(maven.pinned("azkaban"), cache, shown.update)
