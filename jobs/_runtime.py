@@ -229,7 +229,9 @@ def _job(module: str, props: Mapping[str, str]) -> Job:
     except ValueError:
         raise ParamError(f"seed = {text!r}: expected an integer >= 0") from None
     name = os.environ.get("JOB_NAME") or module
-    project = props.get("azkaban.flow.projectname") or "local"
+    # Azkaban 2.5 does not tell jobs the name of their project: our flows carry it themselves
+    named = props.get("azkaban.flow.projectname") or props.get("project.name")
+    project = named or props.get("azkaban.flow.flowid") or "local"
     execid = props.get("azkaban.flow.execid") or "local"
     base = Path(props.get("output.dir", "").strip() or "runs").expanduser().absolute()
     folder = base / project / execid / name
