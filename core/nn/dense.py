@@ -1,0 +1,90 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from core.nn.initial import Initial, glorot_uniform, zeros
+from core.nn.protocols import EVAL, Array, Context, Gradients, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+__all__ = ["Dense"]
+
+
+class Dense:
+    """Weighted sums with a bias: ``y = x W + b``.
+
+    A bias is the weight of one more input that is always 1; it is kept apart, so that ``W`` has a
+    row per real input. With ``dy`` the gradient by ``y``::
+
+        dx = dy W^T      dW = x^T dy      db = sum over examples of dy
+
+    Parameters
+    ----------
+    n_in, n_out
+        Features of the input and the output.
+    rng
+        Draws the starting weights.
+    weights, bias
+        How they start.
+    dtype
+        float64 or float32.
+
+    Examples
+    --------
+    >>> layer = Dense(3, 2, rng=np.random.default_rng(0))
+    >>> y, cache = layer.forward(np.ones((5, 3)))
+    >>> y.shape
+    (5, 2)
+    >>> dx, grads = layer.backward(np.ones_like(y), cache)
+    >>> dx.shape, grads["b"]
+    ((5, 3), array([5., 5.]))
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        *,
+        rng: np.random.Generator,
+        weights: Initial = glorot_uniform,
+        bias: Initial = zeros,
+        dtype: npt.DTypeLike = np.float64,
+    ) -> None:
+        if n_in < 1 or n_out < 1:
+            raise ValueError(f"Dense({n_in}, {n_out}): both sizes must be >= 1")
+        self.n_in = n_in
+        self.n_out = n_out
+        self.params: MutableMapping[str, Array] = {
+            "W": weights(rng, (n_in, n_out)).astype(dtype),
+            "b": bias(rng, (n_out,)).astype(dtype),
+        }
+
+    def __repr__(self) -> str:
+        return f"Dense({self.n_in}, {self.n_out})"
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """``(..., n_in)`` to ``(..., n_out)``."""
+        if not shape or shape[-1] != self.n_in:
+            raise ShapeError(f"{self}: expected an input of shape (..., {self.n_in}), got {shape}")
+        return (*shape[:-1], self.n_out)
+
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+        """Map ``x`` ``(..., n_in)`` to ``(..., n_out)``."""
+        if x.shape[-1] != self.n_in:
+            self.output_shape(x.shape)
+        y = x @ self.params["W"]
+        y += self.params["b"]
+        return y, x
+
+    def backward(self, dy: Array, cache: Array) -> tuple[Array, Gradients]:
+        """Return ``dx`` and the gradients of ``W`` and ``b``, summed over all leading axes."""
+        x = cache.reshape(-1, self.n_in)
+        rows = dy.reshape(-1, self.n_out)
+        grads = {"W": x.T @ rows, "b": rows.sum(axis=0)}
+        return (rows @ self.params["W"].T).reshape(cache.shape), grads

@@ -1,0 +1,128 @@
+"""Losses: what a network is trained to make small."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.nn.protocols import Array, Reduction, ShapeError
+
+__all__ = ["CrossEntropy", "SquaredError"]
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """``E = 1/2 sum (y - t)^2`` per example, with ``dE/dy = y - t``.
+
+    Parameters
+    ----------
+    reduction
+        ``"sum"`` adds the examples up, as the classic full-batch network does; ``"mean"`` divides
+        by their number.
+
+    Examples
+    --------
+    >>> loss = SquaredError()
+    >>> value, cache = loss.forward(np.array([[0.0, 1.0]]), np.array([[1.0, 1.0]]))
+    >>> value, loss.backward(cache)
+    (0.5, array([[-1.,  0.]]))
+    """
+
+    reduction: Reduction = "sum"
+
+    def check(self, shape: tuple[int, ...], target: Array) -> None:
+        """Targets have the output's shape and are finite."""
+        if shape != target.shape:
+            raise ShapeError(f"SquaredError: outputs are {shape}, targets are {target.shape}")
+        if not np.isfinite(target).all():
+            raise ValueError(f"SquaredError: target {_first(~np.isfinite(target))} is not finite")
+
+    def forward(
+        self, y: Array, target: Array, mask: Array | None = None
+    ) -> tuple[float, tuple[Array, float]]:
+        """Compare ``y`` ``(..., outputs)`` with targets of the same shape."""
+        error = y - target
+        count = error.size // error.shape[-1]
+        if mask is not None:
+            error = error * mask[..., None]
+            count = int(mask.sum())
+        scale = 1.0 / count if self.reduction == "mean" else 1.0
+        return 0.5 * scale * float(np.vdot(error, error)), (error, scale)
+
+    def backward(self, cache: tuple[Array, float]) -> Array:
+        """``y - t``, averaged if the loss is."""
+        error, scale = cache
+        return error if scale == 1.0 else error * error.dtype.type(scale)
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """``E = -log softmax(y)_t`` on logits ``y`` and class numbers ``t``, in nats.
+
+    Softmax and cross entropy are fused: ``E = log sum_j exp(y_j) - y_t`` (with the maximum taken
+    out, so that logits of any size give a finite loss) and ``dE/dy_j = softmax(y)_j - [j = t]``.
+
+    Parameters
+    ----------
+    reduction
+        ``"mean"`` over examples, or ``"sum"``.
+
+    Examples
+    --------
+    >>> loss = CrossEntropy()
+    >>> value, cache = loss.forward(np.zeros((1, 4)), np.array([2]))
+    >>> round(value, 4), loss.backward(cache)
+    (1.3863, array([[ 0.25,  0.25, -0.75,  0.25]]))
+    """
+
+    reduction: Reduction = "mean"
+
+    def check(self, shape: tuple[int, ...], target: Array) -> None:
+        """Targets are class numbers, one per row of logits."""
+        if shape[:-1] != target.shape:
+            raise ShapeError(
+                f"CrossEntropy: logits are {shape}, so targets must be {shape[:-1]}, "
+                f"got {target.shape}"
+            )
+        if target.dtype.kind not in "iu":
+            raise ValueError(f"CrossEntropy: targets are class numbers, got {target.dtype}")
+        wrong = (target < 0) | (target >= shape[-1])
+        if wrong.any():
+            where = _first(wrong)
+            raise ValueError(
+                f"CrossEntropy: target {where} = {target[where]} is outside 0..{shape[-1] - 1}"
+            )
+
+    def forward(
+        self, y: Array, target: Array, mask: Array | None = None
+    ) -> tuple[float, tuple[Array, Array, Array | None, float]]:
+        """Compare logits ``(..., classes)`` with class numbers ``(...)``."""
+        logits = y.reshape(-1, y.shape[-1])
+        classes = target.reshape(-1)
+        rows = np.arange(len(classes))
+        z = logits - logits.max(axis=1, keepdims=True)
+        picked = z[rows, classes]
+        np.exp(z, out=z)
+        total = z.sum(axis=1, keepdims=True)
+        nats = np.log(total[:, 0]) - picked
+        z /= total
+        count, keep = len(classes), None
+        if mask is not None:
+            keep = mask.reshape(-1)
+            nats = nats * keep
+            count = int(keep.sum())
+        z[rows, classes] -= 1
+        scale = 1.0 / count if self.reduction == "mean" else 1.0
+        return scale * float(nats.sum()), (z.reshape(y.shape), classes, keep, scale)
+
+    def backward(self, cache: tuple[Array, Array, Array | None, float]) -> Array:
+        """``softmax(y) - onehot(t)``, averaged if the loss is."""
+        gap, _, keep, scale = cache
+        if keep is not None:
+            gap = gap * keep.reshape(*gap.shape[:-1], 1)
+        return gap if scale == 1.0 else gap * gap.dtype.type(scale)
+
+
+def _first(wrong: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(wrong)[0])

@@ -1,0 +1,90 @@
+"""Networks by name and settings: what a model file can say in JSON, and nothing more."""
+
+from __future__ import annotations
+
+import itertools
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from core.nn.activations import ReLU, Sigmoid, Tanh
+from core.nn.dense import Dense
+from core.nn.initial import Initial, glorot_uniform, he_normal, uniform, zeros
+from core.nn.sequential import Sequential
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+
+    from core.nn.protocols import Layer
+
+__all__ = ["BUILDERS", "mlp"]
+
+T = TypeVar("T")
+
+_ACTIVATIONS: dict[str, Callable[[], Layer]] = {"sigmoid": Sigmoid, "tanh": Tanh, "relu": ReLU}
+_START: dict[str, tuple[Initial, Initial]] = {
+    "glorot": (glorot_uniform, zeros),
+    "he": (he_normal, zeros),
+    "classic": (uniform(1.0), uniform(1.0)),
+}
+
+
+def mlp(
+    *,
+    sizes: Sequence[int],
+    activation: str = "tanh",
+    output: str = "linear",
+    start: str = "glorot",
+    dtype: str = "float64",
+    rng: np.random.Generator,
+) -> Sequential:
+    """Build a multilayer perceptron.
+
+    Parameters
+    ----------
+    sizes
+        Features of the input, units of each hidden layer, outputs.
+    activation
+        Of the hidden layers: ``"sigmoid"``, ``"tanh"`` or ``"relu"``.
+    output
+        ``"linear"`` for logits, or ``"sigmoid"`` for the classic convention.
+    start
+        ``"glorot"``, ``"he"``, or ``"classic"``: weights and biases uniform in [-1, 1).
+    dtype
+        ``"float64"`` or ``"float32"``.
+    rng
+        Draws the starting weights.
+
+    Raises
+    ------
+    ValueError
+        A name that does not exist, or fewer than two sizes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mlp(sizes=[4, 10, 3], rng=np.random.default_rng(0))
+    Sequential(Dense(4, 10), Tanh(), Dense(10, 3))
+    """
+    if len(sizes) < 2:
+        raise ValueError(f"sizes = {list(sizes)}: needs the inputs and the outputs at least")
+    gate = _lookup("activation", activation, _ACTIVATIONS)
+    weights, bias = _lookup("start", start, _START)
+    final = _lookup("output", output, {"linear": [], "sigmoid": [Sigmoid()]})
+    layers: list[Layer] = []
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
+        if i:
+            layers.append(gate())
+        layers.append(Dense(n_in, n_out, rng=rng, weights=weights, bias=bias, dtype=dtype))
+    return Sequential([*layers, *final])
+
+
+# What a model file may name.
+BUILDERS = MappingProxyType({"mlp": mlp})
+
+
+def _lookup(what: str, name: str, known: dict[str, T]) -> T:
+    if name not in known:
+        raise ValueError(f"{what} = {name!r}: expected one of {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,267 @@
+"""The training loop: batches, updates, validation, history."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.nn.optimisers import clip_norm
+from core.nn.parameters import ParameterVector
+from core.nn.protocols import EVAL, Array, Context, Layer, Loss, Optimiser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["History", "Step", "Trainer", "TrainingError"]
+
+
+class TrainingError(ArithmeticError):
+    """Training cannot go on; the message names the epoch and the batch, and what to change."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one update saw, before it changed the parameters.
+
+    Attributes
+    ----------
+    loss
+        As the loss reduces it.
+    output
+        The network's.
+    grad_norm
+        Euclidean norm of the gradient, before clipping.
+    cache
+        The network's.
+    """
+
+    loss: float
+    output: Array
+    grad_norm: float
+    cache: Any
+
+
+@dataclass
+class History:
+    """One row per epoch, kept by columns.
+
+    Examples
+    --------
+    >>> history = History()
+    >>> history.append(loss=1.5, accuracy=0.4)
+    >>> history.append(loss=0.5, accuracy=0.9)
+    >>> history["loss"], len(history)
+    ([1.5, 0.5], 2)
+    """
+
+    columns: dict[str, list[float]] = field(default_factory=dict)
+
+    def append(self, **row: float) -> None:
+        """Add an epoch."""
+        for name, value in row.items():
+            self.columns.setdefault(name, []).append(value)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.columns[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    def __len__(self) -> int:
+        return max(map(len, self.columns.values()), default=0)
+
+
+class Trainer:
+    """Fits a network to examples.
+
+    Parameters
+    ----------
+    network, loss, optimiser
+        What is trained, by what measure and by what rule.
+    rng
+        Shuffles the examples and feeds random layers: same generator, same run.
+    metric
+        ``metric(output, target)``, averaged over examples; recorded as ``accuracy``.
+    clip
+        Largest Euclidean norm of a gradient; longer ones are scaled down.
+    schedule
+        ``schedule(update)`` gives the factor on the learning rate of that update (from 0).
+
+    Examples
+    --------
+    >>> from core.nn import Adam, CrossEntropy, Dense
+    >>> from core.nn.labels import accuracy
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.normal(size=(200, 2))
+    >>> y = (x[:, 0] > x[:, 1]).astype(int)
+    >>> trainer = Trainer(Dense(2, 2, rng=rng), CrossEntropy(), Adam(learning_rate=0.1),
+    ...                   rng=rng, metric=accuracy)
+    >>> history = trainer.fit(x, y, epochs=20, batch_size=50)
+    >>> history["accuracy"][-1] > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        network: Layer,
+        loss: Loss,
+        optimiser: Optimiser,
+        *,
+        rng: np.random.Generator,
+        metric: Callable[[Array, Array], float] | None = None,
+        clip: float | None = None,
+        schedule: Callable[[int], float] | None = None,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.optimiser = optimiser
+        self.rng = rng
+        self.metric = metric
+        self.clip = clip
+        self.schedule = schedule
+        self.parameters = ParameterVector(network)
+        self.optimiser_state = optimiser.init(self.parameters.values)
+        self.updates = 0
+        self.history = History()
+
+    def step(
+        self, x: Array, target: Array, *, mask: Array | None = None, state: Any = None
+    ) -> Step:
+        """Make one update on one batch.
+
+        Raises
+        ------
+        TrainingError
+            The loss or the gradient is not finite; the parameters are as they were before.
+        """
+        ctx = Context(training=True, rng=self.rng, mask=mask, state=state)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is caught below
+            return self._step(x, target, ctx)
+
+    def _step(self, x: Array, target: Array, ctx: Context) -> Step:
+        output, cache = self.network.forward(x, ctx)
+        value, loss_cache = self.loss.forward(output, target, ctx.mask)
+        _, grads = self.network.backward(self.loss.backward(loss_cache), cache)
+        grad = self.parameters.set_grad(grads)
+        norm = clip_norm(grad, self.clip if self.clip is not None else math.inf)
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            what = "loss" if not math.isfinite(value) else "gradient"
+            raise TrainingError(
+                f"the {what} is not finite at update {self.updates}: "
+                "check the data for NaN, lower the learning rate or clip the gradient"
+            )
+        factor = self.schedule(self.updates) if self.schedule else 1.0
+        self.optimiser.step(self.parameters.values, grad, self.optimiser_state, factor)
+        self.updates += 1
+        return Step(value, output, norm, cache)
+
+    def fit(
+        self,
+        x: Array,
+        y: Array,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        validation: tuple[Array, Array] | None = None,
+        progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    ) -> History:
+        """Pass `epochs` times over the examples, in a new random order each time.
+
+        Parameters
+        ----------
+        x
+            ``(examples, features)``.
+        y
+            Targets as the loss takes them, one per example.
+        epochs
+            Passes over the data.
+        batch_size
+            Examples per update; all of them by default, in their own order.
+        validation
+            ``(x, y)`` that is measured after each epoch and not trained on.
+        progress
+            Wraps the epochs, to show how far training is.
+
+        Returns
+        -------
+        History
+            Per epoch: ``loss``, ``accuracy`` (with a metric) and ``grad_norm``, seen during the
+            epoch before each update; ``validation_loss`` and ``validation_accuracy`` after it.
+
+        Raises
+        ------
+        ValueError
+            Data that are empty, not finite or do not fit the network or the loss.
+        TrainingError
+            The loss or the gradient is not finite any more.
+        """
+        x, y = self.prepare(x, y)
+        if validation is not None:
+            validation = self.prepare(*validation)
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size = {batch_size}: must be >= 1")
+        for epoch in progress(range(epochs)):
+            row = self._epoch(x, y, batch_size, epoch)
+            if validation is not None:
+                for name, value in self._measure(*validation).items():
+                    row[f"validation_{name}"] = value
+            if not all(map(math.isfinite, row.values())):
+                raise TrainingError(f"epoch {epoch}: a loss is not finite: lower the learning rate")
+            self.history.append(**row)
+        return self.history
+
+    def _epoch(self, x: Array, y: Array, batch_size: int | None, epoch: int) -> dict[str, float]:
+        n = len(x)
+        size = n if batch_size is None else min(batch_size, n)
+        order = None if batch_size is None else self.rng.permutation(n)
+        total = score = norms = 0.0
+        starts = range(0, n, size)
+        for batch, start in enumerate(starts):
+            stop = min(start + size, n)
+            rows = slice(start, stop) if order is None else order[start:stop]
+            target = y[rows]
+            try:
+                step = self.step(x[rows], target)
+            except TrainingError as error:
+                raise TrainingError(f"epoch {epoch}, batch {batch}: {error}") from None
+            share = (stop - start) / n
+            total += step.loss * (share if self.loss.reduction == "mean" else 1.0)
+            norms += step.grad_norm
+            if self.metric is not None:
+                score += self.metric(step.output, target) * share
+        row = {"loss": total, "grad_norm": norms / len(starts)}
+        if self.metric is not None:
+            row["accuracy"] = score
+        return row
+
+    def prepare(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Check data and bring them to the network's dtype; raises ValueError if they are unfit."""
+        dtype = self.parameters.values.dtype
+        x, y = np.asarray(x), np.asarray(y)
+        if len(x) == 0:
+            raise ValueError("the data are empty: expected at least one example")
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} examples but {len(y)} targets")
+        if x.dtype.kind == "f":
+            if not np.isfinite(x).all():
+                where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+                raise ValueError(f"x{list(where)} = {x[where]}: data must be finite")
+            x = x.astype(dtype, copy=False)
+        if y.dtype.kind == "f":
+            y = y.astype(dtype, copy=False)
+        self.loss.check(self.network.output_shape(x.shape), y)
+        return x, y
+
+    def evaluate(self, x: Array, y: Array) -> dict[str, float]:
+        """Loss (and accuracy, with a metric) on data, without training."""
+        return self._measure(*self.prepare(x, y))
+
+    def _measure(self, x: Array, y: Array) -> dict[str, float]:
+        output, _ = self.network.forward(x, EVAL)
+        measured = {"loss": self.loss.forward(output, y)[0]}
+        if self.metric is not None:
+            measured["accuracy"] = self.metric(output, y)
+        return measured

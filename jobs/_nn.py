@@ -1,0 +1,126 @@
+"""What the neural-network jobs share: data sets and models as files."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.nn.serial import ModelError, load, save
+from jobs._runtime import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from core.nn import Layer
+
+__all__ = ["Dataset", "load_model", "save_model", "write_bytes"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Examples split in two, standardised by the training part.
+
+    Attributes
+    ----------
+    name
+        Of the data set.
+    x_train, x_test
+        ``(examples, features)``, float64: ``(raw - mean) / scale``.
+    y_train, y_test
+        Class numbers.
+    mean, scale
+        ``(features,)``, of the raw training part; a constant feature has the scale 1.
+    features, classes
+        Their names.
+    """
+
+    name: str
+    x_train: npt.NDArray[np.float64]
+    y_train: npt.NDArray[np.int64]
+    x_test: npt.NDArray[np.float64]
+    y_test: npt.NDArray[np.int64]
+    mean: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz`` file."""
+        names = {"name": self.name, "features": self.features, "classes": self.classes}
+        stream = io.BytesIO()
+        np.savez_compressed(
+            stream,
+            names=np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
+            x_train=self.x_train,
+            y_train=self.y_train,
+            x_test=self.x_test,
+            y_test=self.y_test,
+            mean=self.mean,
+            scale=self.scale,
+        )
+        write_bytes(path, stream.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Dataset:
+        """Read a file that `save` wrote; anything else is an `InputError`."""
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            names = json.loads(arrays.pop("names").tobytes())
+            return cls(
+                name=names["name"],
+                features=tuple(names["features"]),
+                classes=tuple(names["classes"]),
+                **arrays,
+            )
+        except OSError as error:
+            raise InputError(f"data set {path}: {error.strerror or 'cannot be read'}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+            raise InputError(f"data set {path}: not a file that nn_load wrote") from None
+
+
+def save_model(
+    path: Path,
+    network: Layer,
+    *,
+    builder: str,
+    settings: Mapping[str, Any],
+    meta: Mapping[str, Any],
+) -> None:
+    """Write a model file (see `core.nn.serial`) whole or not at all."""
+    stream = io.BytesIO()
+    save(stream, network, builder=builder, settings=settings, meta=meta)
+    write_bytes(path, stream.getvalue())
+
+
+def load_model(path: Path) -> tuple[Layer, dict[str, Any]]:
+    """Read a model file; anything else is an `InputError`."""
+    try:
+        with path.open("rb") as stream:
+            return load(stream)
+    except OSError as error:
+        raise InputError(f"model {path}: {error.strerror}") from None
+    except ModelError as error:
+        raise InputError(f"model {path}: {error}") from None
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a binary file whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,212 @@
+"""Evaluate trained networks on the held-out examples and write the report.
+
+    python -m jobs.nn --prop evaluate.data=DATA.npz --prop evaluate.models=A/model.npz,B/model.npz
+
+Compares any number of models on the same data set: accuracy, confusion matrix, training curves and,
+for data with up to 30 features, the decision regions over the two that tell the classes apart best.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.nn.labels import from_classic
+from jobs._nn import Dataset, load_model
+from jobs._params import param
+from jobs._report import COLOURS, Page, figure
+from jobs._runtime import InputError, Job, Outputs, Spec, main
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from core.nn import Layer
+
+__all__ = ["JOB", "Params", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What is compared."""
+
+    data: Path = param(doc="The data.npz of nn_load.")
+    models: str = param(doc="Files model.npz of nn_train, separated by commas.")
+
+
+@dataclass(frozen=True)
+class _Model:
+    name: str
+    network: Layer
+    meta: dict[str, Any]
+
+    def classes(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """Class numbers of standardised examples."""
+        y, _ = self.network.forward(x)
+        picked: npt.NDArray[np.int64] = (
+            from_classic(y) if self.meta["model"] == "classic" else y.argmax(axis=-1)
+        )
+        return picked
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Measure, plot, report."""
+    data = Dataset.load(params.data)
+    models = [_load(Path(text.strip()), data) for text in params.models.split(",")]
+    accuracies = {}
+    page = Page(
+        f"Neural networks on {data.name}",
+        f"{len(data.y_train)} examples to train, {len(data.y_test)} held out, "
+        f"{len(data.classes)} classes, seed {job.seed}",
+    )
+    rows = []
+    for model in models:
+        right = model.classes(data.x_test) == data.y_test
+        trained = model.classes(data.x_train) == data.y_train
+        accuracies[model.name] = float(right.mean())
+        rows.append(
+            [
+                model.name,
+                f"{trained.mean():.1%}",
+                f"{right.mean():.1%}",
+                f"{right.sum()} of {len(right)}",
+                model.meta["updates"],
+            ]
+        )
+        job.log(f"{model.name}: {right.mean():.1%} of the held-out examples right")
+    page.facts("Held-out accuracy", [(name, f"{a:.1%}") for name, a in accuracies.items()])
+    page.table("Models", ["model", "training", "held out", "right", "updates"], rows)
+    page.plot(
+        "Training",
+        _curves(models),
+        "Loss and accuracy by epoch. The losses differ in kind (squared error is a sum, cross "
+        "entropy a mean): compare their shapes, not their heights.",
+    )
+    for model in models:
+        page.plot(
+            f"Confusion matrix: {model.name}",
+            _confusion(data, model),
+            "Held-out examples by true and predicted class.",
+        )
+    if len(data.features) <= 30:
+        page.plot(
+            "Decision regions",
+            _regions(data, models),
+            "Predicted class over the two features that separate the classes best, the others at "
+            "their mean; the points are the held-out examples.",
+        )
+    report = job.dir / "report.html"
+    page.write(report)
+    best = max(accuracies, key=accuracies.__getitem__)
+    scores = {f"accuracy.{name}": value for name, value in accuracies.items()}
+    return {"report": report, "best": best, "accuracy": accuracies[best], **scores}
+
+
+def _load(path: Path, data: Dataset) -> _Model:
+    network, meta = load_model(path)
+    if "model" not in meta or "history" not in meta:
+        raise InputError(f"model {path}: not one that nn_train wrote")
+    if tuple(meta["classes"]) != data.classes or tuple(meta["features"]) != data.features:
+        raise InputError(f"model {path}: was trained on other data than evaluate.data")
+    return _Model(str(meta["model"]), network, meta)
+
+
+def _curves(models: list[_Model]) -> Figure:
+    fig = figure(8.0, 3.4)
+    left, right = fig.subplots(1, 2)
+    for model, colour in zip(models, COLOURS, strict=False):
+        history = model.meta["history"]
+        epochs = np.arange(1, len(history["loss"]) + 1)
+        left.plot(epochs, history["loss"], color=colour, label=model.name)
+        right.plot(epochs, history["accuracy"], color=colour, label=f"{model.name}, training")
+        right.plot(
+            epochs,
+            history["validation_accuracy"],
+            color=colour,
+            linestyle=":",
+            label=f"{model.name}, held out",
+        )
+    left.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    right.set(xlabel="epoch", ylabel="share of examples right", ylim=(0, 1.02))
+    left.legend()
+    right.legend(loc="lower right")
+    return fig
+
+
+def _confusion(data: Dataset, model: _Model) -> Figure:
+    n = len(data.classes)
+    counts = np.zeros((n, n), dtype=int)
+    np.add.at(counts, (data.y_test, model.classes(data.x_test)), 1)
+    fig = figure(4.6, 3.8)
+    axes: Axes = fig.subplots()
+    share = counts / counts.sum(axis=1, keepdims=True)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(n, n):
+        axes.text(
+            j,
+            i,
+            str(counts[i, j]),
+            ha="center",
+            va="center",
+            color="white" if share[i, j] > 0.5 else "black",
+        )
+    axes.set_xticks(range(n), data.classes)
+    axes.set_yticks(range(n), data.classes)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.grid(visible=False)
+    return fig
+
+
+def _regions(data: Dataset, models: list[_Model]) -> Figure:
+    first, second = _telling(data)
+    fig = figure(4.0 * len(models), 3.6)
+    panels = np.atleast_1d(fig.subplots(1, len(models), sharey=True))
+    spans = [
+        np.linspace(data.x_test[:, f].min() - 0.5, data.x_test[:, f].max() + 0.5, 160)
+        for f in (first, second)
+    ]
+    grid = np.meshgrid(*spans)
+    points = np.zeros((grid[0].size, data.x_test.shape[1]))
+    points[:, first], points[:, second] = grid[0].ravel(), grid[1].ravel()
+    units = [spans[i] * data.scale[f] + data.mean[f] for i, f in enumerate((first, second))]
+    raw = data.x_test * data.scale + data.mean
+    for model, axes in zip(models, panels, strict=True):
+        regions = model.classes(points).reshape(grid[0].shape)
+        axes.contourf(
+            *units,
+            regions,
+            levels=np.arange(len(data.classes) + 1) - 0.5,
+            colors=COLOURS[: len(data.classes)],
+            alpha=0.25,
+        )
+        for number, name in enumerate(data.classes):
+            rows = data.y_test == number
+            axes.scatter(
+                raw[rows, first],
+                raw[rows, second],
+                s=14,
+                color=COLOURS[number % len(COLOURS)],
+                label=name,
+            )
+        axes.set(title=model.name, xlabel=data.features[first])
+    panels[0].set(ylabel=data.features[second])
+    panels[0].legend()
+    return fig
+
+
+def _telling(data: Dataset) -> tuple[int, int]:
+    """Find the two features with the largest spread of class means (in standard deviations)."""
+    means = [data.x_train[data.y_train == c].mean(axis=0) for c in range(len(data.classes))]
+    order = np.argsort(-np.var(means, axis=0), kind="stable")
+    return int(order[0]), int(order[min(1, len(order) - 1)])
+
+
+JOB = Spec(prefix="evaluate", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))

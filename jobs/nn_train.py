@@ -1,0 +1,122 @@
+"""Train a multilayer perceptron on a data set that nn_load wrote.
+
+    python -m jobs.nn_train --prop mlp.data=runs/local/local/nn_load/data.npz
+
+model=classic is the network as first drawn on paper: one hidden layer of sigmoid units, n - 1
+sigmoid outputs for n classes, squared error summed over the whole training set, plain gradient
+descent from weights in [-1, 1). model=default is what one would take today: tanh units, softmax
+with cross entropy, mini-batches, Adam, weight decay. Parameters left empty take the model's own
+values.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
+from typing import TYPE_CHECKING, Any
+
+from core.nn import SGD, Adam, CrossEntropy, SquaredError, Trainer, TrainingError
+from core.nn.labels import accuracy, classic_accuracy, to_classic
+from core.nn.models import mlp
+from jobs._nn import Dataset, save_model
+from jobs._params import param
+from jobs._runtime import InputError, Job, Outputs, Spec, main
+
+if TYPE_CHECKING:
+    from core.nn import Loss, Optimiser
+
+__all__ = ["JOB", "Params", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The network and how it is trained."""
+
+    data: Path = param(doc="The data.npz of nn_load.")
+    model: str = param("default", doc="Which network.", choices=("classic", "default"))
+    hidden: int = param(10, doc="Units of the hidden layer.", ge=1)
+    epochs: int | None = param(
+        None, doc="Passes over the training data (classic 500, default 200).", ge=1
+    )
+    learning_rate: float | None = param(None, doc="Step size (classic 0.02, default 0.01).", gt=0)
+    batch_size: int | None = param(
+        None, doc="Examples per update (classic: all, default 16).", ge=1
+    )
+    weight_decay: float | None = param(
+        None, doc="Pull of the weights towards 0 (classic 0, default 0.003).", ge=0
+    )
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Train and save the model."""
+    data = Dataset.load(params.data)
+    classic = params.model == "classic"
+    outputs = len(data.classes) - (1 if classic else 0)
+    settings: dict[str, Any] = {
+        "sizes": [data.x_train.shape[1], params.hidden, outputs],
+        "activation": "sigmoid" if classic else "tanh",
+        "output": "sigmoid" if classic else "linear",
+        "start": "classic" if classic else "glorot",
+    }
+    network = mlp(**settings, rng=job.rng)
+    loss: Loss = SquaredError("sum") if classic else CrossEntropy()
+    trainer = Trainer(
+        network,
+        loss,
+        _optimiser(params, classic=classic),
+        rng=job.rng,
+        metric=classic_accuracy if classic else accuracy,
+    )
+    y_train, y_test = data.y_train, data.y_test
+    try:
+        if classic:
+            y_train = to_classic(y_train, len(data.classes))
+            y_test = to_classic(y_test, len(data.classes))
+        trainer.fit(
+            data.x_train,
+            y_train,
+            epochs=params.epochs or (500 if classic else 200),
+            batch_size=params.batch_size or (None if classic else 16),
+            validation=(data.x_test, y_test),
+            progress=lambda epochs: job.progress(epochs, "epochs"),
+        )
+    except (TrainingError, ValueError) as error:
+        raise InputError(f"mlp.data = {params.data}: {error}") from None
+    scores = trainer.evaluate(data.x_train, y_train)
+    path = job.dir / "model.npz"
+    save_model(
+        path,
+        network,
+        builder="mlp",
+        settings=settings,
+        meta={
+            "model": params.model,
+            "features": data.features,
+            "classes": data.classes,
+            "mean": data.mean.tolist(),
+            "scale": data.scale.tolist(),
+            "updates": trainer.updates,
+            "history": trainer.history.columns,
+        },
+    )
+    job.log(f"{params.model}: {scores['accuracy']:.1%} of the training examples right")
+    return {
+        "model": path,
+        "data": params.data,
+        "loss": scores["loss"],
+        "accuracy": scores["accuracy"],
+    }
+
+
+def _optimiser(params: Params, *, classic: bool) -> Optimiser:
+    rate, decay = params.learning_rate, params.weight_decay
+    if classic:
+        return SGD(learning_rate=rate or 0.02, weight_decay=decay or 0.0)
+    return Adam(learning_rate=rate or 0.01, weight_decay=0.003 if decay is None else decay)
+
+
+JOB = Spec(prefix="mlp", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))

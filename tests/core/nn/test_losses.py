@@ -1,0 +1,87 @@
+"""Losses: values at the extremes, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from core.nn import CrossEntropy, ShapeError, SquaredError, sigmoid, softmax
+from core.nn.labels import accuracy, classic_accuracy, from_classic, to_classic
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cross_entropy_of_huge_logits_is_finite_and_exact(dtype: type) -> None:
+    y = np.array([[1e4, -1e4, 0], [-1e4, -1e4, 1e4]], dtype=dtype)
+    loss = CrossEntropy("sum")
+    value, cache = loss.forward(y, np.array([0, 0]))
+    assert value == 2e4
+    grad = loss.backward(cache)
+    assert grad.dtype == dtype
+    assert (grad == [[0, 0, 0], [-1, 0, 1]]).all()
+
+
+def test_cross_entropy_of_equal_logits_is_the_log_of_their_number() -> None:
+    value, _ = CrossEntropy().forward(np.full((5, 7), 3.0), np.arange(5))
+    assert math.isclose(value, math.log(7))
+
+
+def test_masked_steps_count_for_nothing() -> None:
+    rng = np.random.default_rng(0)
+    y, target = rng.normal(size=(4, 2, 3)), rng.integers(3, size=(4, 2))
+    mask = np.array([[1, 1], [1, 0], [1, 0], [0, 0]], dtype=bool)
+    value, cache = CrossEntropy().forward(y, target, mask)
+    alone, _ = CrossEntropy().forward(y[mask], target[mask])
+    assert math.isclose(value, alone)
+    assert not CrossEntropy().backward(cache)[~mask].any()
+
+
+def test_squared_error_by_hand() -> None:
+    y, t = np.array([[0.2, 0.9], [0.5, 0.5]]), np.array([[0.0, 1.0], [1.0, 0.0]])
+    total = 0.5 * (0.04 + 0.01 + 0.25 + 0.25)
+    assert math.isclose(SquaredError("sum").forward(y, t)[0], total)
+    assert math.isclose(SquaredError("mean").forward(y, t)[0], total / 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (np.array([0, 3]), r"target \(1,\) = 3 is outside 0..2"),
+        (np.array([-1, 0]), r"target \(0,\) = -1 is outside 0..2"),
+        (np.array([0.0, 1.0]), "class numbers, got float64"),
+    ],
+)
+def test_cross_entropy_refuses_what_is_no_class(target: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CrossEntropy().check((2, 3), target)
+
+
+def test_losses_refuse_shapes_that_do_not_fit() -> None:
+    with pytest.raises(ShapeError, match=r"logits are \(2, 3\), so targets must be \(2,\)"):
+        CrossEntropy().check((2, 3), np.zeros(3, dtype=int))
+    with pytest.raises(ShapeError, match=r"outputs are \(2, 3\), targets are \(2, 2\)"):
+        SquaredError().check((2, 3), np.zeros((2, 2)))
+    with pytest.raises(ValueError, match=r"target \(0, 1\) is not finite"):
+        SquaredError().check((1, 2), np.array([[0.0, np.nan]]))
+
+
+def test_sigmoid_and_softmax_do_not_overflow() -> None:
+    z = np.array([-1e4, -700.0, 0.0, 700.0, 1e4])
+    assert (sigmoid(z)[[0, 2, 4]] == [0, 0.5, 1]).all()
+    assert np.isfinite(softmax(z)).all()
+    assert math.isclose(float(softmax(z).sum()), 1)
+    ordinary = np.linspace(-5, 5, 11)
+    assert np.allclose(sigmoid(ordinary), 1 / (1 + np.exp(-ordinary)), rtol=1e-14, atol=0)
+
+
+def test_classic_convention_there_and_back() -> None:
+    classes = np.array([2, 0, 1, 2])
+    targets = to_classic(classes, 3)
+    assert targets.shape == (4, 2)
+    assert (from_classic(targets) == classes).all()
+    outputs = np.array([[0.4, 0.3], [0.6, 0.1], [0.1, 0.8], [0.6, 0.3]])
+    assert classic_accuracy(outputs, targets) == 0.5
+    assert accuracy(np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([1, 1])) == 0.5
+    with pytest.raises(ValueError, match=r"class 3 of example 1 is outside 0..2"):
+        to_classic(np.array([0, 3]), 3)

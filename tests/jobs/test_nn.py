@@ -1,0 +1,223 @@
+"""The jobs of flow nn as Azkaban starts them: programs, properties, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import javaproperties
+import numpy as np
+import pytest
+
+from jobs._nn import Dataset, load_model
+
+ROOT = Path(__file__).parents[2]
+
+
+def _command(module: str, props: dict[str, object]) -> list[str]:
+    pairs = [part for key, value in props.items() for part in ("--prop", f"{key}={value}")]
+    return [sys.executable, "-m", f"jobs.{module}", *pairs]
+
+
+def _run(
+    module: str, folder: Path, env: dict[str, str] | None = None, **props: object
+) -> subprocess.CompletedProcess[str]:
+    named = {key.replace("__", "."): value for key, value in props.items()}
+    return subprocess.run(
+        _command(module, {"output.dir": folder, **named}),
+        cwd=ROOT,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    assert done.returncode == 0, done.stderr
+    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+
+
+def _refused(done: subprocess.CompletedProcess[str], message: str) -> None:
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("flow")
+    load = _outputs(_run("nn_load", folder, seed=1))
+    files = {"folder": folder, "data": Path(load["nn_load.data"])}
+    for model in ("classic", "default"):
+        done = _run(
+            "nn_train",
+            folder / model,
+            mlp__data=files["data"],
+            mlp__model=model,
+            mlp__epochs=160 if model == "classic" else 60,
+            seed=1,
+        )
+        files[model] = Path(_outputs(done)["nn_train.model"])
+    return files
+
+
+def test_load_splits_by_class_and_standardises_by_the_training_part(trained) -> None:  # noqa: ANN001
+    data = Dataset.load(trained["data"])
+    assert np.bincount(data.y_train).tolist() == [35, 35, 35]
+    assert np.bincount(data.y_test).tolist() == [15, 15, 15]
+    assert np.allclose(data.x_train.mean(axis=0), 0, atol=1e-12)
+    assert np.allclose(data.x_train.std(axis=0), 1)
+    assert data.classes == ("setosa", "versicolor", "virginica")
+
+
+def test_another_seed_is_another_split(trained, tmp_path: Path) -> None:  # noqa: ANN001
+    same = Dataset.load(Path(_outputs(_run("nn_load", tmp_path, seed=1))["nn_load.data"]))
+    first = Dataset.load(trained["data"])
+    assert (same.x_train == first.x_train).all()
+    other = Dataset.load(Path(_outputs(_run("nn_load", tmp_path, seed=2))["nn_load.data"]))
+    assert (other.x_train != first.x_train).any()
+
+
+@pytest.mark.parametrize("model", ["classic", "default"])
+def test_trained_models_learnt_and_know_their_data(trained, model: str) -> None:  # noqa: ANN001
+    _, meta = load_model(trained[model])
+    assert meta["model"] == model
+    assert meta["history"]["accuracy"][-1] > 0.8
+    assert meta["classes"] == ["setosa", "versicolor", "virginica"]
+    assert len(meta["mean"]) == 4
+
+
+def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: ANN001
+    models = f"{trained['classic']},{trained['default']}"
+    done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=models)
+    outputs = _outputs(done)
+    assert float(outputs["nn.accuracy"]) >= 0.85
+    assert float(outputs["nn.accuracy"]) == max(
+        float(outputs[f"nn.accuracy.{name}"]) for name in ("classic", "default")
+    )
+    html = Path(outputs["nn.report"]).read_text(encoding="utf-8")
+    for words in ("Held-out accuracy", "Confusion matrix: classic", "Decision regions"):
+        assert words in html
+    assert html.count("<svg") == 4
+
+
+def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> None:  # noqa: ANN001
+    props, outputs = tmp_path / "props", tmp_path / "outputs"
+    values = {
+        "mlp.data": str(trained["data"]),
+        "mlp.epochs": "3",
+        "output.dir": str(tmp_path),
+        "azkaban.flow.execid": "12",
+        "azkaban.flow.projectname": "nn",
+    }
+    with props.open("w", encoding="latin-1") as stream:
+        javaproperties.dump(values, stream)
+    env = {
+        "JOB_PROP_FILE": str(props),
+        "JOB_OUTPUT_PROP_FILE": str(outputs),
+        "JOB_NAME": "nn-default",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs.nn_train"],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    flat = json.loads(outputs.read_text(encoding="utf-8"))
+    assert flat["nn-default.model"] == str(tmp_path / "nn" / "12" / "nn-default" / "model.npz")
+    assert all(isinstance(value, str) for value in flat.values())
+
+
+CSV = "a,b,kind\n1,2,x\n2,1,y\n3,5,x\n4,1,y\n5,9,x\n9,2,y\n"
+
+
+def test_own_csv_goes_through_the_whole_flow(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(CSV, encoding="utf-8")
+    data = _outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
+    train = _outputs(_run("nn_train", tmp_path, mlp__data=data, mlp__epochs=5))
+    done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=train["nn_train.model"])
+    assert "default" in _outputs(done)["nn.best"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b,kind\n1,2,x\n1,nan,y\n", "row 3, column 'b': 'nan' is not a finite number"),
+        ("a,b,kind\n1,2,x\n1,y\n", "row 3: 2 columns, expected 3"),
+        ("a,b,kind\n", "expected a header and rows"),
+        ("a,b,kind\n1,2,x\n2,2,x\n", "one class only ('x')"),
+        ("a,b,kind\n1,2,x\n2,2,y\n", "class 'x' has 1 examples"),
+    ],
+)
+def test_load_refuses_bad_tables(tmp_path: Path, text: str, message: str) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(text, encoding="utf-8")
+    _refused(_run("nn_load", tmp_path, dataset__csv=table), message)
+
+
+@pytest.mark.parametrize(
+    ("module", "props", "message"),
+    [
+        ("nn_load", {"dataset__name": "mnist"}, "'mnist': expected one of iris, digits"),
+        ("nn_load", {"dataset__held_out": 1}, "expected a number > 0 and < 1"),
+        ("nn_load", {"dataset__csv": "/no/file.csv"}, "/no/file.csv: No such file"),
+        ("nn_load", {"dataset__held_out": 0.001}, "held_out = 0.001 leaves one part"),
+        ("nn_train", {}, "mlp.data: required"),
+        ("nn_train", {"mlp__data": "/no/data.npz"}, "/no/data.npz: No such file"),
+        ("nn_train", {"mlp__data": __file__}, "not a file that nn_load wrote"),
+        ("nn_train", {"mlp__data": "x", "mlp__epoch": 3}, "did you mean mlp.epochs?"),
+        ("nn_train", {"mlp__data": "x", "mlp__epochs": 0}, "expected an integer >= 1"),
+    ],
+)
+def test_bad_parameters_are_named(
+    tmp_path: Path, module: str, props: dict[str, object], message: str
+) -> None:
+    _refused(_run(module, tmp_path, **props), message)
+
+
+def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
+    done = _run(
+        "nn_train", tmp_path, mlp__data=trained["data"], mlp__learning_rate=1e308, mlp__epochs=9
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert re.search(r"epoch \d+, batch \d+: the (loss|gradient) is not finite", done.stderr)
+    assert not list(tmp_path.rglob("model.npz"))
+
+
+def test_report_refuses_models_of_other_data(trained, tmp_path: Path) -> None:  # noqa: ANN001
+    table = tmp_path / "table.csv"
+    table.write_text(CSV, encoding="utf-8")
+    data = _outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
+    done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=trained["default"])
+    _refused(done, "was trained on other data than evaluate.data")
+    done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=data)
+    _refused(done, "not a model file, or a damaged one")
+
+
+def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
+    props = {"mlp.data": trained["data"], "mlp.epochs": 10_000_000, "output.dir": tmp_path}
+    process = subprocess.Popen(
+        _command("nn_train", props), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.rglob("nn_train")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert b"Traceback" not in errors
+    assert not list(tmp_path.rglob("model.npz"))
