@@ -1,0 +1,61 @@
+"""A real Azkaban for the tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import java
+from setup.azkaban import Server
+from setup.layout import Layout
+from setup.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class LiveAzkaban:
+    """A single server under a prefix of its own; it can be killed and started again."""
+
+    def __init__(self, prefix: Path) -> None:
+        cache = os.environ.get("AZK_CACHE") or Path("~/.azkaban-jobflow/cache").expanduser()
+        self.layout = Layout(prefix, Path(cache))
+        self.layout.create(need=0)
+        self.server = Server(self.layout, python=Path(sys.executable))
+        self.start()
+
+    def start(self) -> None:
+        """Start it unless it runs."""
+        settings = self.server.up(java.ensure(self.layout))
+        self.url, self.address, self.username = settings.url, settings.address, settings.user
+        self.password, self.password_file = self.server.password, self.server.password_file
+        self.config = self.layout.client_config
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        process = Process.read(self.server.pid_file)
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.stop()  # waits until it is gone
+
+    def stop(self) -> None:
+        """Stop it as `setup stop` does."""
+        self.server.stop()
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
+
+@pytest.fixture(scope="session")
+def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
+    """The server that all live tests share; a test that kills it starts it again."""
+    live = LiveAzkaban(tmp_path_factory.mktemp("azkaban") / "prefix")
+    yield live
+    live.stop()

@@ -1,0 +1,214 @@
+"""The server that set-up starts: reachable by its user only, clean in stop and crash."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from setup import java
+from setup.azkaban import Server
+from setup.errors import ServerError, SetupError, UsageError
+from setup.layout import CHECKOUT, Layout
+from setup.process import Process, free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.live.conftest import LiveAzkaban
+
+
+def _setup(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "setup", *arguments]
+    return subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_listens_on_one_loopback_address(azkaban: LiveAzkaban) -> None:
+    settings = azkaban.server.settings
+    process = Process.read(azkaban.server.pid_file)
+    assert process is not None
+    connections = psutil.Process(process.pid).net_connections(kind="inet")
+    listening = {c.laddr for c in connections if c.status == psutil.CONN_LISTEN}
+    assert {(a.ip.removeprefix("::ffff:"), a.port) for a in listening} == {
+        (settings.address, settings.port),
+        (settings.address, settings.executor_port),
+    }
+    assert settings.address.startswith("127.")
+
+
+def test_another_address_of_this_machine_is_refused(azkaban: LiveAzkaban) -> None:
+    settings = azkaban.server.settings
+    other = "127.9.8.7"  # every 127/8 address is this machine's, as another network card's is
+    for port in (settings.port, settings.executor_port):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((other, port), timeout=5)
+
+
+def test_listen_opens_the_pages_and_never_the_executor(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "p", _cache())
+    layout.create(need=0)
+    server = Server(layout)
+    settings = server.up(java.ensure(layout), listen="0.0.0.0", port=free_port("0.0.0.0", 0))  # noqa: S104
+    try:
+        socket.create_connection(("127.9.8.7", settings.port), timeout=5).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.9.8.7", settings.executor_port), timeout=5)
+    finally:
+        server.stop()
+
+
+def _cache() -> Path:
+    return Layout.of().cache
+
+
+def test_secrets_are_private_and_not_in_argv(azkaban: LiveAzkaban) -> None:
+    password = azkaban.password
+    assert len(password) >= 20
+    home = azkaban.server.home
+    holders = [p for p in home.rglob("*") if p.is_file() and password in _text(p)]
+    assert sorted(p.name for p in holders) == ["admin.password", "azkaban-users.xml"]
+    for path in [*holders, azkaban.config]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE(azkaban.layout.prefix.stat().st_mode) == 0o700
+    process = Process.read(azkaban.server.pid_file)
+    assert process is not None
+    assert password not in " ".join(psutil.Process(process.pid).cmdline())
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("latin-1")
+
+
+def test_default_password_is_refused(azkaban: LiveAzkaban) -> None:
+    url = f"http://{azkaban.address}:{azkaban.server.settings.port}/"
+    form = b"action=login&username=azkaban&password=azkaban"
+    with urllib.request.urlopen(url, form, timeout=10) as response:
+        body = response.read()
+    assert b"session.id" not in body
+    assert b"error" in body
+
+
+def test_second_up_is_the_same_server(azkaban: LiveAzkaban) -> None:
+    before = azkaban.server.status()
+    azkaban.start()
+    assert azkaban.server.status() == before
+    assert before.state == "running"
+
+
+def test_up_with_another_port_is_refused_while_it_runs(azkaban: LiveAzkaban) -> None:
+    port = azkaban.server.settings.port
+    with pytest.raises(UsageError, match=f"--port {port + 1}: the server runs already with {port}"):
+        azkaban.server.up(java.ensure(azkaban.layout), port=port + 1)
+
+
+def test_after_kill_9_status_is_down_and_up_brings_it_back(azkaban: LiveAzkaban) -> None:
+    azkaban.kill()
+    status = azkaban.server.status()
+    assert (status.state, status.pid) == ("down", None)
+    port = azkaban.server.settings.port
+    azkaban.start()
+    assert azkaban.server.settings.port == port
+    assert azkaban.server.status().state == "running"
+
+
+def test_a_foreign_pid_in_the_pid_file_is_not_taken_for_the_server(azkaban: LiveAzkaban) -> None:
+    azkaban.kill()
+    mine = Process.of(os.getpid())
+    assert mine is not None
+    Process(mine.pid, mine.started + 1).write(azkaban.server.pid_file)
+    assert azkaban.server.status().state == "down"
+    assert azkaban.server.stop() is False
+    azkaban.start()
+
+
+def test_taken_port_names_port_and_way_out(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "p", _cache())
+    layout.create(need=0)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SetupError, match=rf"port {port} on .* is taken.*--port"):
+            Server(layout).up(java.ensure(layout), port=port)
+
+
+def test_a_server_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "p", _cache())
+    layout.create(need=0)
+    server = Server(layout)
+    (layout.azkaban / "h2").mkdir(parents=True)
+    (layout.azkaban / "h2" / "azkaban.h2.db").write_bytes(b"this is no database" * 1000)
+    with pytest.raises(ServerError, match=r"(?s)Azkaban \(pid \d+\).*h2"):
+        server.up(java.ensure(layout))
+    assert not server.pid_file.exists()
+
+
+def test_stop_ends_the_programs_of_running_jobs(azkaban: LiveAzkaban, tmp_path: Path) -> None:
+    from azkaban_client import Client
+
+    folder = tmp_path / "sleeper"
+    folder.mkdir()
+    (folder / "sleeper.job").write_text("type=command\ncommand=sleep 987\n")
+    from azkaban_client.zip import build
+
+    archive = tmp_path / "sleeper.zip"
+    build(folder, archive)
+    with Client(
+        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+    ) as client:
+        client.create_project("sleeper", "sleeps")
+        client.upload("sleeper", archive)
+        client.execute("sleeper", "sleeper")
+    deadline = time.monotonic() + 30
+    while not (sleepers := _commands("sleep 987")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert sleepers
+    azkaban.restart()
+    assert not _commands("sleep 987")
+
+
+def _commands(line: str) -> list[int]:
+    return [
+        p.pid for p in psutil.process_iter() if p.is_running() and line == " ".join(_cmdline(p))
+    ]
+
+
+def _cmdline(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_status_command_shows_the_server_and_its_exit_code(azkaban: LiveAzkaban) -> None:
+    result = _setup("status", "--prefix", str(azkaban.layout.prefix))
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"azkaban +running +\d+ +\d+ +2\.5\.0 +http://", result.stdout)
+
+
+def test_status_without_installation_exits_1(tmp_path: Path) -> None:
+    result = _setup("status", "--json", "--prefix", str(tmp_path / "none"))
+    assert result.returncode == 1
+    assert '"not installed"' in result.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_logs_command(azkaban: LiveAzkaban) -> None:
+    result = _setup("logs", "-n", "5", "--prefix", str(azkaban.layout.prefix))
+    assert result.returncode == 0
+    assert 1 <= len(result.stdout.splitlines()) <= 5
