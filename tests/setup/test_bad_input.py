@@ -1,0 +1,278 @@
+"""Every way in which a machine or a command line can be wrong: one message, the right exit code."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import cli, java, layout, maven, process, pyenv
+from setup.azkaban import Server
+from setup.errors import DownloadError, SetupError, UsageError
+from setup.layout import CHECKOUT, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+JAR = maven.Jar("org.example:thing:1.0", "0" * 64, "Apache-2.0")
+
+
+def _setup(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "setup", *arguments],
+        cwd=CHECKOUT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _one_message(result: subprocess.CompletedProcess[str], code: int) -> str:
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    messages = [line for line in result.stderr.splitlines() if line.startswith("setup: ")]
+    assert len(messages) == 1, result.stderr
+    assert result.stdout == ""
+    return result.stderr
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "p", tmp_path / "cache")
+    made.create(need=0)
+    return made
+
+
+@pytest.mark.parametrize("char", list("\"'`$\\;:*"))
+def test_prefix_with_a_character_that_java_would_misread(char: str) -> None:
+    with pytest.raises(UsageError, match="cannot be in it"):
+        Layout.of(f"/srv/a{char}b")
+
+
+def test_prefix_with_spaces_is_fine() -> None:
+    assert Layout.of("/srv/my own place").env.parts[-2:] == ("my own place", "env")
+
+
+def test_prefix_from_environment_and_option_wins() -> None:
+    environ = {"AZK_HOME": "/srv/h", "AZK_CACHE": "/srv/c"}
+    assert str(Layout.of(None, environ).prefix) == "/srv/h"
+    assert str(Layout.of("/srv/o", environ).prefix) == "/srv/o"
+    assert str(Layout.of("/srv/o", environ).cache) == "/srv/c"
+
+
+def test_prefix_that_is_not_writable() -> None:
+    message = _one_message(_setup("env", "--prefix", "/proc/azkaban"), 3)
+    assert "prefix /proc/azkaban: cannot write there" in message
+    assert "--prefix" in message
+
+
+def test_prefix_that_holds_somebody_elses_files(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    message = _one_message(_setup("env", "--prefix", str(tmp_path)), 3)
+    assert "not empty and was not made by this program; nothing was changed" in message
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_wipe_leaves_somebody_elses_files(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    result = _setup("wipe", "--yes", "--prefix", str(tmp_path))
+    assert "nothing to delete" in result.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_wipe_asks(ours: Layout) -> None:
+    message = _one_message(_setup("wipe", "--prefix", str(ours.prefix)), 2)
+    assert "add --yes" in message
+    assert ours.prefix.is_dir()
+    assert _setup("wipe", "--yes", "--prefix", str(ours.prefix)).returncode == 0
+    assert not ours.prefix.exists()
+
+
+def test_disk_too_full(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = layout.shutil.disk_usage(ours.prefix)
+    nearly_full = type(usage)(usage.total, usage.total - (5 << 20), 5 << 20)
+    monkeypatch.setattr(layout.shutil, "disk_usage", lambda _: nearly_full)
+    with pytest.raises(SetupError, match=r"5 MB free on its disk, 700 MB needed; make room"):
+        ours.create(need=700 << 20)
+
+
+def test_disk_full_while_writing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/p/lib/h2.jar")
+
+    monkeypatch.setattr(cli, "_status", full)
+    assert cli.main(["status"]) == SetupError.code
+    assert (
+        capsys.readouterr().err
+        == "setup: /p/lib/h2.jar: No space left on device; make room, or use --prefix\n"
+    )
+
+
+def test_python_too_old() -> None:
+    for name in ("__main__.py", "__init__.py"):  # an old Python must be able to parse these
+        ast.parse((CHECKOUT / "setup" / name).read_text(), feature_version=(3, 4))
+    program = (
+        "import sys, runpy; sys.version_info = (3, 8, 0); "
+        "sys.argv = ['setup', 'demo']; runpy.run_module('setup', run_name='__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 3
+    assert result.stderr.startswith("setup: Python 3.8 is too old, 3.11 or newer is needed")
+
+
+def test_root_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.delenv("AZK_ALLOW_ROOT", raising=False)
+    with pytest.raises(SetupError, match=r"not started as root.*AZK_ALLOW_ROOT=1"):
+        process.refuse_root()
+    monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
+    process.refuse_root()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["up", "--port", "70000"], "'70000': expected a number from 1 to 65535"),
+        (["up", "--port", "web"], "'web': expected a number from 1 to 65535"),
+        (["down"], "invalid choice: 'down'"),
+        (["status", "--jso"], "unrecognized arguments: --jso"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], words: str) -> None:
+    result = _setup(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+
+
+def test_listen_on_a_word(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
+    with pytest.raises(UsageError, match="--listen everywhere: expected an IP address"):
+        Server(ours).up(java.Java(ours.python, "17"), listen="everywhere")
+
+
+def test_java_that_is_none(ours: Layout) -> None:
+    with pytest.raises(UsageError, match="--java /bin/true: is no working Java; 8 or newer"):
+        java.ensure(ours, "/bin/true")
+
+
+def test_java_too_old(ours: Layout, tmp_path: Path) -> None:
+    old = tmp_path / "java"
+    old.write_text("#!/bin/sh\necho 'java version \"1.7.0_80\"' >&2\n")
+    old.chmod(0o755)
+    with pytest.raises(UsageError, match=r"is version 1\.7\.0_80; 8 or newer is needed"):
+        java.ensure(ours, str(old))
+    assert java.Java(old, "1.8.0_412").major == 8
+    assert java.Java(old, "25").major == 25
+
+
+def test_no_network_for_packages(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"  # discard: nobody listens
+    result = _setup(
+        "env",
+        "--prefix",
+        str(tmp_path / "p"),
+        HTTPS_PROXY=nowhere,
+        HTTP_PROXY=nowhere,
+        https_proxy=nowhere,
+        http_proxy=nowhere,
+        PIP_RETRIES="0",
+        PIP_FIND_LINKS="",
+        PIP_CACHE_DIR=str(tmp_path / "pip"),
+        AZK_CACHE="",
+    )
+    message = _one_message(result, 4)
+    assert "packages could not be installed" in message
+    assert "HTTPS_PROXY" in message
+
+
+def test_no_network_for_jars(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZK_MAVEN_REPO", "http://127.0.0.1:9/maven")
+    with pytest.raises(
+        DownloadError, match=r"(?s)org.example:thing:1.0 could not be downloaded.*AZK_MAVEN_REPO"
+    ):
+        maven.fetch([JAR], ours.cache, lambda _: None)
+
+
+class _Repository(BaseHTTPRequestHandler):
+    """A Maven repository in which every file is the same few bytes."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "9")
+        self.end_headers()
+        self.wfile.write(b"not a jar")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def repository() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Repository) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/maven"
+        server.shutdown()
+        thread.join()
+
+
+def test_jar_with_another_hash(
+    ours: Layout, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZK_MAVEN_REPO", repository)
+    with pytest.raises(
+        DownloadError, match=r"thing:1.0 is not the pinned file, it was deleted: SHA-256"
+    ):
+        maven.fetch([JAR], ours.cache, lambda _: None)
+    assert not list(ours.cache.rglob("*thing*.jar"))
+
+
+def test_jar_changed_in_the_cache_is_fetched_again(
+    ours: Layout, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZK_MAVEN_REPO", repository)
+    right = maven.Jar("org.example:thing:1.0", hashlib.sha256(b"not a jar").hexdigest(), "MIT")
+    [path] = maven.fetch([right], ours.cache, lambda _: None)
+    path.write_bytes(b"changed")
+    [path] = maven.fetch([right], ours.cache, lambda _: None)
+    assert path.read_bytes() == b"not a jar"
+
+
+def test_interrupted_environment_is_made_again(ours: Layout) -> None:
+    (ours.env / "bin").mkdir(parents=True)
+    (ours.env / "bin" / "python").symlink_to(sys.executable)
+    assert not pyenv._current(ours, "base")
+    assert not pyenv._usable(ours)
+
+
+def test_two_setups_wait_for_each_other(ours: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    order = []
+
+    def second() -> None:
+        with ours.locked():
+            order.append("second")
+
+    with ours.locked():
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.3)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert "another setup works in" in capsys.readouterr().err
