@@ -250,8 +250,10 @@ def _job(module: str, props: Mapping[str, str]) -> Job:
 
 def _write_outputs(job: Job, outputs: Outputs) -> None:
     flat = {f"{job.name}.{key}": str(value) for key, value in outputs.items()}
+    text = json.dumps(flat, indent=2)
+    write_text(job.dir / "outputs.json", text)  # the server keeps its copy to itself
     if name := os.environ.get("JOB_OUTPUT_PROP_FILE"):
-        write_text(Path(name), json.dumps(flat, indent=2))
+        write_text(Path(name), text)
         return
     for key, value in flat.items():
         job.log(f"{key} = {value}")

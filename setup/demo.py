@@ -1,0 +1,103 @@
+"""The main job: upload the flows that ship with the checkout, run them, show the results."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from azkaban_client import AzkabanError, Client, collect, lint
+from azkaban_client.cli import display
+from azkaban_client.errors import NetworkError
+from setup.azkaban import Server
+from setup.console import say
+from setup.errors import ServerError, SetupError
+from setup.layout import CHECKOUT
+from setup.process import tail
+
+if TYPE_CHECKING:
+    from azkaban_client import Execution
+    from setup.layout import Layout
+
+__all__ = ["FLOWS", "run"]
+
+# Each project's flow has the project's name.
+FLOWS = {
+    "nn": "Two neural networks on iris: the first one drawn on paper, and a better one",
+    "mcmc": "A substitution cipher broken by Markov chain Monte Carlo",
+    "routing": "Delivery routes for several dispatchers",
+}
+
+LOG_LINES = 30
+PATIENCE = 20.0  # seconds without an answer after which the server counts as gone
+
+
+def run(layout: Layout, *, logs: bool = False) -> int:
+    """Run every flow to its end.
+
+    Parameters
+    ----------
+    layout
+        Whose server runs them.
+    logs
+        Stream the jobs' logs.
+
+    Returns
+    -------
+    int
+        0 when every flow succeeded, else 1.
+
+    Raises
+    ------
+    ServerError
+        When the server stops answering.
+    """
+    server = Server(layout)
+    settings = server.settings
+    try:
+        with Client(
+            settings.url,
+            username=settings.user,
+            password=server.password,
+            address=settings.address,
+        ) as client:
+            good = [_run_flow(client, layout, name, logs=logs) for name in FLOWS]
+    except NetworkError as error:
+        raise ServerError(
+            f"the server no longer answers: {error}\nThe end of {server.log}:\n{tail(server.log)}\n"
+            "Run the same command again: it starts the server and the flows anew"
+        ) from error
+    say(f"\nthe web page: {settings.browser_url}, user {settings.user}")
+    say(f"its password: {server.password_file}")
+    return 0 if all(good) else 1
+
+
+def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
+    say(f"\n== {name}: {FLOWS[name]}")
+    bundle = collect(CHECKOUT / "flows" / name, [CHECKOUT / "jobs", CHECKOUT / "core"])
+    if problems := lint(bundle):
+        raise SetupError("\n".join(str(problem) for problem in problems))
+    client.create_project(name, FLOWS[name], exist_ok=True)
+    with bundle.temporary(f"{name}.zip") as archive:
+        version = client.upload(name, archive).version
+    execid = client.execute(name, name)
+    say(f"uploaded version {version}, execution {execid}")
+    execution = display.follow(client, execid, logs=logs, patience=PATIENCE)
+    print(display.table(execution))
+    if not execution.succeeded:
+        _show_failures(client, execution)
+        return False
+    folder = layout.runs / name / str(execid) / name
+    for key, value in json.loads((folder / "outputs.json").read_text()).items():
+        print(f"{key.removeprefix(f'{name}.')}: {value}")
+    return True
+
+
+def _show_failures(client: Client, execution: Execution) -> None:
+    for job in execution.walk():
+        if not job.status.good and job.start:
+            say(f"\n{job.id} {job.status}; the end of its log:")
+            try:
+                text = "".join(client.log(execution.execid, job.id))
+            except AzkabanError as error:
+                text = str(error)
+            say("\n".join(text.splitlines()[-LOG_LINES:]))
