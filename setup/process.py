@@ -155,6 +155,9 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     keep = {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"}
     keep |= {"REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
     kept = {k: v for k, v in os.environ.items() if k in keep or k.startswith("LC_")}
+    locale = kept.get("LC_ALL") or kept.get("LC_CTYPE") or kept.get("LANG") or ""
+    if "utf" not in locale.lower():  # Java and Python would garble names of files otherwise
+        kept["LC_ALL"] = "C.UTF-8"
     return {**kept, **extra}
 
 
