@@ -1,0 +1,122 @@
+"""The gated recurrent unit (Cho et al. 2014), in torch's form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.nn.protocols import EVAL, Array, Context, Gradients
+from core.nn.recurrent import Recurrent
+
+__all__ = ["GRU"]
+
+
+@dataclass(frozen=True)
+class _Cache:
+    projected: Any
+    h: Array  # (steps + 1, batch, hidden), from the initial state on
+    gates: Array  # (steps, batch, 3 * hidden): r, z, n
+    hn: Array  # (steps, batch, hidden): what the reset gate multiplies
+    keep: Array | None
+
+    @property
+    def state(self) -> Array:
+        last: Array = self.h[-1]
+        return last
+
+
+class GRU(Recurrent):
+    """Reset and update gates, as ``torch.nn.GRU``, in the order r, z, n.
+
+    ::
+
+        r = sigmoid(x W_r + b_r + h U_r)
+        z = sigmoid(x W_z + b_z + h U_z)
+        n = tanh(x W_n + b_n + r * (h U_n + b_h))
+        h' = (1 - z) * n + z * h
+
+    The hidden bias ``b_h`` stays inside the reset product.
+
+    Examples
+    --------
+    >>> layer = GRU(3, 4, rng=np.random.default_rng(0))
+    >>> y, cache = layer.forward(np.zeros((7, 2, 3)))
+    >>> y.shape, cache.state.shape
+    ((7, 2, 4), (2, 4))
+    """
+
+    gates = 3
+
+    def _more(self, dtype: npt.DTypeLike) -> dict[str, Array]:
+        return {"b_h": np.zeros(self.hidden, dtype=dtype)}
+
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, _Cache]:
+        """Run over ``x`` ``(steps, batch, n_in)``; the state is ``(batch, hidden)``."""
+        z, projected = self._inputs(x, ctx)
+        n = self.hidden
+        u, b_h = self.params["U"], self.params["b_h"]
+        keep = None if ctx.mask is None else ctx.mask[..., None].astype(bool)
+        steps, batch = z.shape[:2]
+        h = np.empty((steps + 1, batch, n), dtype=z.dtype)
+        hn = np.empty((steps, batch, n), dtype=z.dtype)
+        h[0] = self._initial(ctx.state, z)
+        own = np.empty((batch, 3 * n), dtype=z.dtype)
+        for t in range(steps):
+            gates, before, after = z[t], h[t], h[t + 1]
+            np.matmul(before, u, out=own)
+            rz = gates[:, : 2 * n]
+            rz += own[:, : 2 * n]
+            rz *= 0.5  # sigmoid(a) = (1 + tanh(a / 2)) / 2
+            np.tanh(rz, out=rz)
+            rz += 1
+            rz *= 0.5
+            np.add(own[:, 2 * n :], b_h, out=hn[t])
+            new = gates[:, 2 * n :]
+            new += gates[:, :n] * hn[t]
+            np.tanh(new, out=new)
+            np.subtract(before, new, out=after)
+            after *= gates[:, n : 2 * n]
+            after += new
+            if keep is not None:
+                np.copyto(after, before, where=~keep[t])
+        return h[1:], _Cache(projected, h, z, hn, keep)
+
+    def backward(self, dy: Array, cache: _Cache) -> tuple[Array, Gradients]:
+        """Back through time; everything that is no chain is computed for all steps at once."""
+        n, h, hn, keep = self.hidden, cache.h, cache.hn, cache.keep
+        r, z, new = (cache.gates[..., i * n : (i + 1) * n] for i in range(3))
+        u_t = np.ascontiguousarray(self.params["U"].T)
+        dgates = np.empty_like(cache.gates)
+        by_r, by_z, by_n = (dgates[..., i * n : (i + 1) * n] for i in range(3))
+        # Derivatives by the three sums, but for the factor that comes back through time.
+        np.subtract(1, z, out=by_n)
+        by_n *= 1 - new * new
+        np.subtract(h[:-1], new, out=by_z)
+        by_z *= z
+        by_z *= 1 - z
+        np.subtract(1, r, out=by_r)
+        by_r *= r
+        by_r *= hn
+        carry = z
+        if keep is not None:
+            dgates *= keep
+            carry = np.where(keep, z, 1)
+        by_u = np.empty_like(dgates)  # gradient by h U: the third part is reset
+        dh = np.zeros_like(h[0])
+        back = np.empty_like(dh)
+        for t in range(len(dgates) - 1, -1, -1):
+            dh += dy[t]
+            by_n[t] *= dh
+            by_z[t] *= dh
+            by_r[t] *= by_n[t]
+            by_u[t, :, : 2 * n] = dgates[t, :, : 2 * n]
+            np.multiply(by_n[t], r[t], out=by_u[t, :, 2 * n :])
+            np.matmul(by_u[t], u_t, out=back)
+            dh *= carry[t]
+            dh += back
+        flat = by_u.reshape(-1, 3 * n)
+        own = {"U": h[:-1].reshape(-1, n).T @ flat, "b_h": flat[:, 2 * n :].sum(axis=0)}
+        return self._project_back(dgates, cache.projected, own)
