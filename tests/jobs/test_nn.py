@@ -124,7 +124,7 @@ def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> N
     env = {
         "JOB_PROP_FILE": str(props),
         "JOB_OUTPUT_PROP_FILE": str(outputs),
-        "JOB_NAME": "nn-default",
+        "JOB_NAME": "nn_default",
     }
     done = subprocess.run(
         [sys.executable, "-m", "jobs.nn_train"],
@@ -136,7 +136,7 @@ def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     flat = json.loads(outputs.read_text(encoding="utf-8"))
-    assert flat["nn-default.model"] == str(tmp_path / "nn" / "12" / "nn-default" / "model.npz")
+    assert flat["nn_default.model"] == str(tmp_path / "nn" / "12" / "nn_default" / "model.npz")
     assert all(isinstance(value, str) for value in flat.values())
 
 
