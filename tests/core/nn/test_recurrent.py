@@ -43,7 +43,7 @@ seeds = st.integers(0, 2**32 - 1)
 def _stirred(layer: Any, rng: np.random.Generator) -> Any:
     """Move every parameter off its start: a zero bias hides mistakes."""
     for array in layer.params.values():
-        array += rng.normal(scale=0.5, size=array.shape)
+        np.add(array, rng.normal(scale=0.5, size=array.shape), out=array)
     return layer
 
 
@@ -213,9 +213,7 @@ def test_what_does_not_fit_is_named() -> None:
     x = np.zeros((4, 5, 2))
     with pytest.raises(ShapeError, match=r"LSTM\(2, 3\).*expected.*2.*got \(4, 5, 7\)"):
         layer.forward(np.zeros((4, 5, 7)))
-    with pytest.raises(
-        ShapeError, match=r"LSTM\(2, 3\): expected \(steps, batch, 2\), got \(4, 2\)"
-    ):
+    with pytest.raises(ShapeError, match=r"expected \(steps, batch, 2\), got \(4, 2\)"):
         layer.forward(np.zeros((4, 2)))
     with pytest.raises(ShapeError, match=r"mask is \(5, 4\), expected \(4, 5\)"):
         layer.forward(x, Context(mask=np.ones((5, 4), dtype=bool)))
@@ -314,7 +312,7 @@ def test_dropout(*, steps: bool) -> None:
 
 
 @few
-@given(seed=seeds, n=st.integers(2, 5))
+@given(seed=seeds, n=st.integers(3, 6))  # of two features, all that is left is a sign
 def test_gradients_of_layer_norm(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     assert layer_error(_stirred(LayerNorm(n), rng), rng.normal(size=(3, 2, n))) < TOLERANCE
