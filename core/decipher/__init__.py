@@ -1,1 +1,21 @@
 """Decipherment of substitution ciphers with MCMC."""
+
+from core.decipher.model import LanguageModel, ModelFileError, build, english
+from core.decipher.solver import CipherError, Settings, Solution, check, decipher, swap_letters
+from core.decipher.text import ENGLISH, Alphabet, CipherText
+
+__all__ = [
+    "ENGLISH",
+    "Alphabet",
+    "CipherError",
+    "CipherText",
+    "LanguageModel",
+    "ModelFileError",
+    "Settings",
+    "Solution",
+    "build",
+    "check",
+    "decipher",
+    "english",
+    "swap_letters",
+]

@@ -1,0 +1,357 @@
+"""A language model of word unigrams, word bigrams and letter trigrams, in one small file.
+
+The probability of a word after another is interpolated from three orders with the weights of
+Witten and Bell, so that nothing has to be tuned and an unknown word is judged by its spelling::
+
+    P(w | v) = (c(v, w) + T(v) P(w)) / (c(v) + T(v))       word bigram, backed off to
+    P(w)     = (c(w) + T P_spell(w)) / (N + T)             word unigram, backed off to
+    P_spell(w) = product of P(letter | two letters before) letter trigrams, word boundaries included
+
+``c`` counts, ``N`` is the number of words read, ``T`` the number of distinct ones and ``T(v)`` of
+those seen after ``v``. Bigrams seen once are not stored: their share goes to the back-off.
+
+References
+----------
+Witten and Bell (1991), The zero-frequency problem, IEEE Trans. Inf. Theory 37(4).
+Chen and Goodman (1999), An empirical study of smoothing techniques for language modeling.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.decipher.text import Alphabet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LanguageModel", "ModelFileError", "build", "english"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_MAGIC = b"WBLM"
+_VERSION = 1
+_HEAD = struct.Struct("<4sHI")  # magic, version, length of the packed body
+
+
+class ModelFileError(ValueError):
+    """A language model file that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """Counts of a training text.
+
+    Attributes
+    ----------
+    alphabet
+        The letters that words are made of.
+    words
+        The vocabulary, sorted, ``V`` words.
+    counts
+        Times each word was seen, shape (V,).
+    first, second, pair_counts
+        Word bigrams seen at least twice, as vocabulary indices sorted by (first, second), and
+        times seen; each of shape (n_bigrams,).
+    trigrams
+        Letter trigrams over the vocabulary, each word counted once (a new word resembles the rare
+        words, and those are most of the vocabulary); index 0 is the word boundary. Shape
+        (A + 1, A + 1, A + 1) for A letters.
+    source
+        Where the training text comes from and its licence.
+    """
+
+    alphabet: Alphabet
+    words: tuple[str, ...]
+    counts: Ints
+    first: Ints
+    second: Ints
+    pair_counts: Ints
+    trigrams: Ints
+    source: str
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Vocabulary index of each word."""
+        return {word: i for i, word in enumerate(self.words)}
+
+    @cached_property
+    def letter_share(self) -> Floats:
+        """Share of each letter in running text, shape (A + 1,); index 0 is 0."""
+        longest = self.codes.shape[1]
+        counts = np.bincount(
+            self.codes.ravel(),
+            weights=np.repeat(self.counts, longest).astype(float),
+            minlength=len(self.alphabet) + 1,
+        )
+        counts[0] = 0.0
+        share: Floats = counts / counts.sum()
+        return share
+
+    @cached_property
+    def log_spelling(self) -> Floats:
+        """Log of P(letter | two letters before), shape (A + 1, A + 1, A + 1).
+
+        Index 0 is the word boundary; after a word's end it stays there with probability 1, so
+        that padding with 0 costs nothing.
+        """
+        tri = self.trigrams.astype(float)
+        bi = tri.sum(0)  # (letter before, letter); contexts of every kind
+        uni = bi.sum(0)
+        p1 = (uni + 1) / (uni.sum() + uni.size)
+        p2 = _interpolate(bi, p1)
+        p3 = _interpolate(tri, p2)
+        with np.errstate(divide="ignore"):
+            log = np.log(p3)
+        log[:, 0, 0] = 0.0
+        return log
+
+    @cached_property
+    def log_words(self) -> Floats:
+        """Log of P(w) of the vocabulary, shape (V,)."""
+        codes = self.codes
+        before = np.zeros_like(codes[:, 0])
+        last, spelling = before, np.zeros(len(self.words))
+        for column in codes.T:
+            spelling += self.log_spelling[before, last, column]
+            before, last = last, column
+        n, t = self.counts.sum(), len(self.words)
+        mixed: Floats = np.log((self.counts + t * np.exp(spelling)) / (n + t))
+        return mixed
+
+    @cached_property
+    def log_unknown(self) -> float:
+        """Log of the weight of the spelling in P(w): T / (N + T)."""
+        n, t = int(self.counts.sum()), len(self.words)
+        return float(np.log(t / (n + t)))
+
+    @cached_property
+    def codes(self) -> Ints:
+        """Letter codes of the vocabulary, padded with 0 (at least one), shape (V, longest + 1)."""
+        width = max(map(len, self.words)) + 1
+        joined = "".join(word.ljust(width, "\0") for word in self.words)
+        table = {ord(letter): i for i, letter in enumerate(self.alphabet.letters, 1)}
+        flat = joined.translate({k: chr(v) for k, v in table.items()})
+        return np.array([ord(c) for c in flat], dtype=np.int64).reshape(-1, width)
+
+    @cached_property
+    def backoff(self) -> tuple[Floats, Floats]:
+        """What P(w | v) needs of v: ``T(v)`` with the dropped counts added, and ``c(v) + T(v)``.
+
+        Each of shape (V,).
+        """
+        n_words = len(self.words)
+        kept = np.bincount(self.first, weights=self.pair_counts, minlength=n_words)
+        types = np.bincount(self.first, minlength=n_words)
+        # A dropped bigram was seen once: one count and one type each. The last word of the text
+        # has a count without a follower.
+        dropped = np.maximum(self.counts - kept, 0.0)
+        return types + 2 * dropped, self.counts + types + dropped
+
+    def log_spell(self, word: str) -> float:
+        """Log of P_spell(word)."""
+        codes = [0, 0, *(self.alphabet.code[c] for c in word), 0]
+        return float(
+            sum(
+                self.log_spelling[a, b, c]
+                for (a, b), c in zip(pairwise(codes), codes[2:], strict=False)
+            )
+        )
+
+    def log_word(self, word: str) -> float:
+        """Log of P(word), known or not.
+
+        Examples
+        --------
+        >>> model = build("the cat sat on the mat the cat ran", Alphabet("acehmnorst"))
+        >>> model.log_word("the") > model.log_word("mat") > model.log_word("tam")
+        True
+        """
+        known = self.index.get(word)
+        if known is not None:
+            return float(self.log_words[known])
+        return self.log_unknown + self.log_spell(word)
+
+    def log_pair(self, before: str, word: str) -> float:
+        """Log of P(word | before)."""
+        v, w = self.index.get(before), self.index.get(word)
+        backed = self.log_word(word)
+        if v is None:
+            return backed
+        types, total = (float(column[v]) for column in self.backoff)
+        count = self._pairs.get((v, w), 0) if w is not None else 0
+        return float(np.log((count + types * np.exp(backed)) / total))
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[int, int], int]:
+        keys = zip(self.first.tolist(), self.second.tolist(), strict=True)
+        return dict(zip(keys, self.pair_counts.tolist(), strict=True))
+
+    def log_text(self, words: Iterable[str]) -> float:
+        """Log-probability of a sequence of words: the oracle of the fast scorers."""
+        total, before = 0.0, None
+        for word in words:
+            total += self.log_word(word) if before is None else self.log_pair(before, word)
+            before = word
+        return total
+
+    def to_bytes(self) -> bytes:
+        """Pack the counts; the same model gives the same bytes."""
+        head = {
+            "letters": self.alphabet.letters,
+            "source": self.source,
+            "words": len(self.words),
+            "pairs": len(self.first),
+        }
+        followers = np.bincount(self.first, minlength=len(self.words))
+        steps = np.diff(self.second, prepend=0)
+        new = np.diff(self.first, prepend=-1) != 0
+        steps[new] = self.second[new]  # differences within one first word, absolute at its start
+        body = b"\n".join(
+            [json.dumps(head, ensure_ascii=False).encode(), "\n".join(self.words).encode(), b""]
+        )
+        arrays = (self.counts, followers, steps, self.pair_counts - 2, self.trigrams.ravel())
+        body = struct.pack("<I", len(body)) + body + b"".join(map(_pack, arrays))
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 3, "pb": 0}]
+        packed = lzma.compress(body, lzma.FORMAT_XZ, lzma.CHECK_CRC64, filters=filters)
+        return _HEAD.pack(_MAGIC, _VERSION, len(packed)) + packed
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> LanguageModel:
+        """Unpack what `to_bytes` made.
+
+        Raises
+        ------
+        ModelFileError
+            If the data are no model, of another version, truncated or damaged.
+        """
+        if len(data) < _HEAD.size or data[:4] != _MAGIC:
+            raise ModelFileError(
+                "not a language model file (it does not start with WBLM): build one with "
+                "python -m jobs.build_lm"
+            )
+        _, version, length = _HEAD.unpack_from(data)
+        if version != _VERSION:
+            raise ModelFileError(
+                f"language model of format version {version}, but this program reads version "
+                f"{_VERSION}: build it again with python -m jobs.build_lm"
+            )
+        packed = data[_HEAD.size :]
+        if len(packed) != length:
+            raise ModelFileError(
+                f"language model is truncated: {len(packed)} of {length} bytes; "
+                "copy or build it again"
+            )
+        try:
+            return cls._unpack(lzma.decompress(packed))
+        except (lzma.LZMAError, ValueError, KeyError, IndexError, struct.error) as error:
+            raise ModelFileError(
+                f"language model is damaged ({error}): copy or build it again"
+            ) from None
+
+    @classmethod
+    def _unpack(cls, body: bytes) -> LanguageModel:
+        length = struct.unpack_from("<I", body)[0]
+        head_line, *words = body[4 : 4 + length].decode().split("\n")[:-1]
+        head = json.loads(head_line)
+        alphabet = Alphabet(head["letters"])
+        size, at = len(alphabet) + 1, 4 + length
+        n_words, n_pairs = head["words"], head["pairs"]
+        arrays = []
+        for n in (n_words, n_words, n_pairs, n_pairs, size**3):
+            array, at = _unpack(body, at, n)
+            arrays.append(array)
+        counts, followers, steps, pair_counts, trigrams = arrays
+        first = np.repeat(np.arange(n_words), followers)
+        if len(words) != n_words or len(first) != n_pairs:
+            raise ValueError("its tables do not fit together")
+        # Undo the differences: a running sum that starts afresh at each first word.
+        total = np.cumsum(steps)
+        begins = np.concatenate([[0], np.cumsum(followers)[:-1]])[followers > 0]
+        base = np.repeat(total[begins] - steps[begins], followers[followers > 0])
+        second = total - base
+        cube = trigrams.reshape(size, size, size)
+        return cls(
+            alphabet, tuple(words), counts, first, second, pair_counts + 2, cube, head["source"]
+        )
+
+
+def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
+    """Count the words, word bigrams and letter trigrams of a training text.
+
+    Parameters
+    ----------
+    text
+        Plain text; more than 100,000 words is better.
+    alphabet
+        The letters that words are made of.
+    source
+        Where the text comes from and its licence; kept in the model.
+
+    Raises
+    ------
+    ValueError
+        If the text has no word.
+    """
+    words = alphabet.words(text)
+    if not words:
+        raise ValueError(
+            f"the training text has no word in the alphabet {alphabet.letters!r}: "
+            "give a text, or its alphabet"
+        )
+    unigrams, bigrams = Counter(words), Counter(pairwise(words))
+    vocabulary = tuple(sorted(unigrams))
+    index = {word: i for i, word in enumerate(vocabulary)}
+    pairs = sorted((index[v], index[w], n) for (v, w), n in bigrams.items() if n > 1)
+    first, second, pair_counts = np.array(pairs, dtype=np.int64).reshape(-1, 3).T
+    trigrams = np.zeros([len(alphabet) + 1] * 3, dtype=np.int64)
+    for word in vocabulary:
+        codes = [0, 0, *(alphabet.code[c] for c in word), 0]
+        for i in range(len(codes) - 2):
+            trigrams[codes[i], codes[i + 1], codes[i + 2]] += 1
+    counts = np.array([unigrams[word] for word in vocabulary], dtype=np.int64)
+    return LanguageModel(alphabet, vocabulary, counts, first, second, pair_counts, trigrams, source)
+
+
+@cache
+def english() -> LanguageModel:
+    """Return the shipped English model; `docs/mcmc.md` tells its training texts."""
+    data = files("core.decipher").joinpath("data/english.lm").read_bytes()
+    return LanguageModel.from_bytes(data)
+
+
+def _interpolate(counts: Floats, lower: Floats) -> Floats:
+    """Witten-Bell: `counts` (..., context, letter) backed off to `lower` (context, letter)."""
+    types = (counts > 0).sum(-1, keepdims=True)
+    total = counts.sum(-1, keepdims=True)
+    smoothed: Floats = np.where(
+        total > 0, (counts + types * lower) / np.maximum(total + types, 1), lower
+    )
+    return smoothed
+
+
+def _pack(numbers: Ints) -> bytes:
+    """Store low bytes, then the numbers that need more: small counts dominate and compress well."""
+    low = np.minimum(numbers, 255).astype(np.uint8)
+    rest = numbers[numbers >= 255].astype("<u4")
+    return struct.pack("<I", len(rest)) + low.tobytes() + rest.tobytes()
+
+
+def _unpack(body: bytes, at: int, n: int) -> tuple[Ints, int]:
+    n_rest = struct.unpack_from("<I", body, at)[0]
+    numbers = np.frombuffer(body, np.uint8, n, at + 4).astype(np.int64)
+    rest = np.frombuffer(body, "<u4", n_rest, at + 4 + n)
+    numbers[numbers == 255] = rest
+    return numbers, at + 4 + n + 4 * n_rest

@@ -1,0 +1,327 @@
+"""Decipher a substitution cipher: sample keys from their posterior, keep the best.
+
+With a flat prior over keys, the posterior of a key is the probability that the language model
+gives to the text it deciphers. ``metropolis`` is the method of the notes: chains that swap two
+letters of the key at a time. ``tempering`` runs the same swaps at several temperatures, and stops
+as soon as independent columns of chains agree on the best key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.decipher.score import Keys, WordScore
+from core.mcmc import Metropolis, ParallelTempering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from core.decipher.model import LanguageModel
+    from core.decipher.text import CipherText
+
+__all__ = ["CipherError", "Settings", "Solution", "check", "decipher", "swap_letters"]
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# About the unicity distance of English: with fewer letters several readings make sense.
+ENOUGH = 28
+
+
+class CipherError(ValueError):
+    """A text that cannot be deciphered; the message says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to search.
+
+    Attributes
+    ----------
+    method
+        ``tempering``, or ``metropolis`` for plain chains.
+    n_chains
+        Independent chains (columns of chains when tempering).
+    max_steps
+        Steps of every chain at most; one step proposes one swap.
+    temperatures
+        Of tempering: rising, from 1.
+    exchange_every
+        Steps between exchanges of neighbouring temperatures.
+    check_every
+        Steps between looks at whether the chains agree.
+    agree
+        Chains that must share the best key to stop early; more than `n_chains` never stops early.
+    n_draws
+        Steps after that, from which the confidence of each letter is estimated.
+    min_letters
+        Texts with fewer letters are refused (unless letters are known beforehand).
+    """
+
+    method: Literal["tempering", "metropolis"] = "tempering"
+    n_chains: int = 8
+    max_steps: int = 4000
+    temperatures: tuple[float, ...] = (1.0, 1.5, 2.2, 3.2, 4.7, 7.0)
+    exchange_every: int = 2
+    check_every: int = 50
+    agree: int = 3
+    n_draws: int = 200
+    min_letters: int = ENOUGH
+
+    def __post_init__(self) -> None:
+        if self.method not in ("tempering", "metropolis"):
+            raise ValueError(f"method = {self.method!r}: expected tempering or metropolis")
+        for name in ("n_chains", "max_steps", "exchange_every", "check_every", "agree", "n_draws"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: expected an integer >= 1")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Solution:
+    """What was found.
+
+    Attributes
+    ----------
+    key
+        ``key[c]`` is the code of the plain letter for cipher letter ``c``; shape (A + 1,). Letters
+        that do not occur in the text get what is left over, in order.
+    plaintext
+        The text deciphered, case and all other characters kept.
+    log_probability
+        Natural log of the language model's probability of `plaintext`.
+    posterior
+        Share of draws in which cipher letter ``c`` stood for letter ``p``; shape (A + 1, A + 1).
+    trace
+        Log-probability of each cold chain after each step; shape (n_chains, n_steps).
+    acceptance_rate
+        Share of proposals taken by each cold chain; shape (n_chains,).
+    agreed
+        Chains that found the best key.
+    proposals
+        Keys tried in all, at all temperatures.
+    """
+
+    key: Ints
+    plaintext: str
+    log_probability: float
+    posterior: Floats
+    trace: Floats
+    acceptance_rate: Floats
+    agreed: int
+    proposals: int
+    cipher: CipherText = field(repr=False)
+
+    @property
+    def confidence(self) -> Floats:
+        """Posterior probability of the letter chosen for each cipher letter, shape (A + 1,)."""
+        chosen: Floats = self.posterior[np.arange(len(self.key)), self.key]
+        return chosen
+
+
+def check(cipher: CipherText, model: LanguageModel, min_letters: int = ENOUGH) -> None:
+    """Refuse a text that no key can decipher.
+
+    Raises
+    ------
+    CipherError
+        If the text has no letters, foreign letters, too few letters, or letters spread too evenly
+        for a substitution cipher.
+    """
+    foreign = sorted({c for c in cipher.text if c.isalpha() and c not in cipher.alphabet.code})
+    n_foreign = sum(c in foreign for c in cipher.text)
+    n, letters = cipher.n_letters, model.alphabet.letters
+    if n_foreign > n:
+        raise CipherError(
+            f"{n_foreign} of the text's {n + n_foreign} letters ({', '.join(foreign[:8])}) are not "
+            f"in the language model's alphabet {letters!r}: build a model of that language with "
+            "python -m jobs.build_lm"
+        )
+    if n == 0:
+        raise CipherError("the text is empty: expected letters of the alphabet " + repr(letters))
+    if n < min_letters:
+        raise CipherError(
+            f"the text has {n} letters: at least {min_letters} are needed, with fewer several "
+            "readings make sense (lower min_letters to try all the same)"
+        )
+    share = model.letter_share
+    expected = float((share**2).sum())
+    spread = 2 * float(np.sqrt(((share**3).sum() - expected**2) / n))
+    if cipher.coincidence < expected - 4 * spread:
+        raise CipherError(
+            f"not a simple substitution cipher: index of coincidence {cipher.coincidence:.4f}, "
+            f"expected {expected:.3f} +- {spread:.3f} for {n} letters of this language"
+        )
+
+
+def decipher(
+    cipher: CipherText,
+    model: LanguageModel,
+    rng: np.random.Generator,
+    *,
+    settings: Settings | None = None,
+    known: Mapping[str, str] | None = None,
+    progress: Callable[[range], Iterable[int]] = iter,
+) -> Solution:
+    """Find the key of a text whose spaces are those of its words.
+
+    Parameters
+    ----------
+    cipher
+        The text, from ``model.alphabet.encode``.
+    model
+        The language that the plaintext is in.
+    rng
+        Source of every random number.
+    settings
+        How to search.
+    known
+        Plain letters of cipher letters that are known beforehand.
+    progress
+        Wraps the range of steps, to show how far it is.
+
+    Raises
+    ------
+    CipherError
+        See `check`; or if `known` is no part of a key.
+
+    Examples
+    --------
+    >>> from core.decipher.model import english
+    >>> model, rng = english(), np.random.default_rng(0)
+    >>> text = "Vjg uvcvg qh vjg Wpkqp ku uvtqpi, cpf yg ujcnn fq yjcv ku tkijv."
+    >>> solution = decipher(model.alphabet.encode(text), model, rng)
+    >>> solution.plaintext
+    'The state of the Union is strong, and we shall do what is right.'
+    """
+    settings = settings or Settings()
+    check(cipher, model, 1 if known else settings.min_letters)
+    score = WordScore(model, cipher)
+    fixed = _known(model, known or {})
+    temperatures = settings.temperatures if settings.method == "tempering" else (1.0,)
+    columns = settings.n_chains
+    kernel: ParallelTempering[Keys] | Metropolis[Keys]
+    propose = swap_letters(score, np.array(list(fixed), dtype=np.int64))
+    if settings.method == "tempering":
+        kernel = ParallelTempering(score, propose, np.array(temperatures), settings.exchange_every)
+    else:
+        kernel = Metropolis(score, propose)
+    keys = _random_keys(rng, columns * len(temperatures), len(model.alphabet), fixed)
+    state = kernel.init(score.keys(keys))
+    best, best_key = np.full(columns, -np.inf), np.zeros_like(keys[:columns])
+    accepted = np.zeros(columns)
+    posterior = np.zeros([len(model.alphabet) + 1] * 2)
+    trace: list[Floats] = []
+    last = settings.max_steps
+    letters = np.arange(len(posterior))
+    for step in progress(range(settings.max_steps + settings.n_draws)):
+        state, info = kernel.step(rng, state)  # type: ignore[arg-type]
+        density, key = state.log_density[:columns], state.position.key[:columns]
+        trace.append(density)
+        accepted += info.accepted[:columns]
+        better = density > best
+        if better.any():
+            best, best_key = np.maximum(best, density), np.where(better[:, None], key, best_key)
+        if step >= last:
+            np.add.at(posterior, (letters[None], key), 1.0 / columns)
+            if step == last + settings.n_draws - 1:
+                break
+        elif (step + 1) % settings.check_every == 0 and _agreed(best) >= settings.agree:
+            last = step + 1
+    winner = _complete(best_key[best.argmax()], cipher)
+    return Solution(
+        key=winner,
+        plaintext=cipher.decode(winner),
+        log_probability=float(best.max()),
+        posterior=posterior / settings.n_draws,
+        trace=np.array(trace).T,
+        acceptance_rate=accepted / len(trace),
+        agreed=_agreed(best),
+        proposals=len(trace) * len(keys),
+        cipher=cipher,
+    )
+
+
+def swap_letters(
+    score: WordScore, fixed: Ints | None = None
+) -> Callable[[np.random.Generator, Keys], Keys]:
+    """Symmetric proposal: exchange the plain letters of two cipher letters, one in the text.
+
+    Parameters
+    ----------
+    score
+        Knows the text, and how fingerprints follow a swap.
+    fixed
+        Cipher codes that keep their plain letter.
+
+    Raises
+    ------
+    ValueError
+        If no two letters are left to swap.
+    """
+    size = len(score.slopes)
+    present = np.isin(np.arange(size), score.cipher.codes)
+    first, second = np.triu_indices(size, 1)
+    free = ~np.isin(np.arange(size), [0] if fixed is None else [0, *fixed])
+    use = free[first] & free[second] & (present[first] | present[second])
+    first, second = first[use], second[use]
+    if not first.size:
+        raise CipherError("every letter is known: nothing is left to decipher")
+    change = score.slopes[first] - score.slopes[second]
+
+    def propose(rng: np.random.Generator, keys: Keys) -> Keys:
+        rows = np.arange(len(keys.key))
+        pair = rng.integers(len(first), size=len(rows))
+        a, b = first[pair], second[pair]
+        at_a, at_b = keys.key[rows, a], keys.key[rows, b]
+        key = keys.key.copy()
+        key[rows, a], key[rows, b] = at_b, at_a
+        step = (at_b - at_a).astype(np.uint64)  # modulo 2**64, as all fingerprints
+        return Keys(key, keys.prints + step[:, None] * change[pair])
+
+    return propose
+
+
+def _agreed(best: Floats) -> int:
+    """Count the chains that found the best key: equal densities mean equal plaintexts."""
+    return int((best > best.max() - 1e-6).sum())
+
+
+def _known(model: LanguageModel, known: Mapping[str, str]) -> dict[int, int]:
+    code = model.alphabet.code
+    for cipher_letter, letter in known.items():
+        for c in (cipher_letter, letter):
+            if c not in code:
+                raise CipherError(
+                    f"known letter {c!r} is not in the alphabet {model.alphabet.letters!r}"
+                )
+    fixed = {code[c]: code[p] for c, p in known.items()}
+    if len(set(fixed.values())) < len(known):
+        raise CipherError(
+            f"known letters {dict(known)!r}: a letter occurs twice, but a key is one to one"
+        )
+    return fixed
+
+
+def _random_keys(
+    rng: np.random.Generator, n_keys: int, n_letters: int, fixed: Mapping[int, int]
+) -> Ints:
+    keys = np.zeros((n_keys, n_letters + 1), dtype=np.int64)
+    for c, p in fixed.items():
+        keys[:, c] = p
+    open_cipher = [c for c in range(1, n_letters + 1) if c not in fixed]
+    open_plain = [p for p in range(1, n_letters + 1) if p not in set(fixed.values())]
+    rows = np.tile(np.array(open_plain, dtype=np.int64), (n_keys, 1))
+    keys[:, open_cipher] = rng.permuted(rows, axis=1)
+    return keys
+
+
+def _complete(key: Ints, cipher: CipherText) -> Ints:
+    """Give the cipher letters that do not occur the plain letters left over, in order."""
+    absent = np.setdiff1d(np.arange(1, len(key)), cipher.codes)
+    done = key.copy()
+    done[absent] = np.sort(key[absent])
+    return done

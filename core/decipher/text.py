@@ -1,0 +1,140 @@
+"""Alphabets and texts: from characters to letter codes and words, and back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ENGLISH", "Alphabet", "CipherText"]
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The letters of a language, in lower case; code ``i + 1`` is the letter ``letters[i]``.
+
+    Code 0 is kept for the boundary of a word. Every other character (digits, punctuation,
+    letters of another alphabet) passes through a cipher unchanged.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 letters, a letter twice, or a character that is no lower-case
+        letter.
+
+    Examples
+    --------
+    >>> Alphabet("abc").words("A cab's back, 3 ABBA")
+    ['a', 'ca', 'b', 'bac', 'abba']
+    >>> ENGLISH.words("The nation's 3 laws")
+    ['the', 'nations', 'laws']
+    """
+
+    letters: str
+
+    def __post_init__(self) -> None:
+        bad = [c for c in self.letters if not c.isalpha() or c.lower() != c]
+        if bad:
+            raise ValueError(f"alphabet {self.letters!r}: {bad[0]!r} is not a lower-case letter")
+        if len(self.letters) < 2:
+            raise ValueError(f"alphabet {self.letters!r}: expected at least 2 letters")
+        twice = [c for c in self.letters if self.letters.count(c) > 1]
+        if twice:
+            raise ValueError(f"alphabet {self.letters!r}: {twice[0]!r} occurs twice")
+
+    def __len__(self) -> int:
+        return len(self.letters)
+
+    @cached_property
+    def code(self) -> dict[str, int]:
+        """Code of each letter, lower and upper case."""
+        codes = {letter: i for i, letter in enumerate(self.letters, 1)}
+        upper = {letter.upper(): i for letter, i in codes.items() if len(letter.upper()) == 1}
+        return upper | codes
+
+    @cached_property
+    def _word(self) -> re.Pattern[str]:
+        letter = "[" + re.escape("".join(self.code)) + "]"
+        return re.compile(f"{letter}+(?:['’]{letter}+)*")
+
+    def words(self, text: str) -> list[str]:
+        """Split `text` into lower-case words: runs of letters, inner apostrophes dropped."""
+        return [self.fold(match.group()) for match in self._word.finditer(text)]
+
+    def fold(self, text: str) -> str:
+        """Keep only the letters of `text`, in lower case."""
+        return "".join(self.letters[self.code[c] - 1] for c in text if c in self.code)
+
+    def encode(self, text: str) -> CipherText:
+        """Find the letters and words of `text`."""
+        at = [i for i, c in enumerate(text) if c in self.code]
+        starts = np.zeros(len(text) + 1, dtype=bool)
+        for match in self._word.finditer(text):
+            starts[match.start()] = True
+        codes = np.array([self.code[text[i]] for i in at], dtype=np.int64)
+        return CipherText(self, text, np.array(at, np.int64), codes, np.flatnonzero(starts[at]))
+
+
+ENGLISH = Alphabet("abcdefghijklmnopqrstuvwxyz")
+
+
+@dataclass(frozen=True, eq=False)
+class CipherText:
+    """A text as its letters, with what is needed to put it together again.
+
+    Attributes
+    ----------
+    text
+        The characters as they came.
+    positions
+        Index in `text` of each letter, shape (n_letters,).
+    codes
+        Code of each letter, 1 to ``len(alphabet)``, shape (n_letters,).
+    starts
+        Index in `codes` of the first letter of each word, shape (n_words,).
+    """
+
+    alphabet: Alphabet
+    text: str
+    positions: Codes
+    codes: Codes
+    starts: Codes
+
+    @property
+    def n_letters(self) -> int:
+        """Number of letters, repeated ones included."""
+        return len(self.codes)
+
+    @property
+    def coincidence(self) -> float:
+        """Index of coincidence: chance that two letters of the text are equal (English: 0.066)."""
+        n = self.n_letters
+        counts = np.bincount(self.codes)
+        return float((counts * (counts - 1)).sum() / max(n * (n - 1), 1))
+
+    def decode(self, key: Codes) -> str:
+        """Substitute each letter by `key`, keeping case and every other character.
+
+        Parameters
+        ----------
+        key
+            ``key[c]`` is the code of the letter that stands for code ``c``; shape
+            (len(alphabet) + 1,), ``key[0] == 0``.
+
+        Examples
+        --------
+        >>> abc = Alphabet("abc")
+        >>> abc.encode("Abc, cab!").decode(np.array([0, 2, 3, 1]))
+        'Bca, abc!'
+        """
+        characters = list(self.text)
+        for at, code in zip(self.positions.tolist(), key[self.codes].tolist(), strict=True):
+            letter = self.alphabet.letters[code - 1]
+            upper = characters[at] != characters[at].lower()
+            characters[at] = letter.upper() if upper and len(letter.upper()) == 1 else letter
+        return "".join(characters)

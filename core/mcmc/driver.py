@@ -1,0 +1,131 @@
+"""Run a kernel: burn-in, thinning, number of draws, number of chains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from core.mcmc.kernels import Kernel, State
+
+__all__ = ["Result", "sample"]
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Draws of several chains.
+
+    Attributes
+    ----------
+    draws
+        Shape (n_chains, n_draws, n_dim).
+    log_density
+        Log of the target at each draw, up to a constant; shape (n_chains, n_draws).
+    acceptance_rate
+        Share of proposals taken after burn-in, thinned-out ones included; shape (n_chains,).
+    state
+        The last state, from which `sample` can go on with ``burn_in=0``.
+    """
+
+    draws: NDArray[Any]
+    log_density: NDArray[np.float64]
+    acceptance_rate: NDArray[np.float64]
+    state: State[Any]
+
+
+def sample(
+    kernel: Kernel[P],
+    position: P | State[P],
+    rng: np.random.Generator,
+    *,
+    n_draws: int,
+    burn_in: int = 0,
+    thin: int = 1,
+    n_chains: int | None = None,
+    record: Callable[[P], NDArray[Any]] | None = None,
+) -> Result:
+    """Draw from several chains at once.
+
+    Parameters
+    ----------
+    kernel
+        One of `core.mcmc.kernels`.
+    position
+        Where to start: shape (n_chains, n_dim); or (n_dim,), the same for all `n_chains`; or a
+        state to go on from.
+    rng
+        Source of every random number: the same seed gives the same draws.
+    n_draws
+        Draws kept of each chain.
+    burn_in
+        Steps taken and thrown away before the first draw.
+    thin
+        Steps per draw kept (the sampling interval). 1 keeps every step; more only saves memory:
+        the thrown-away draws carry information, if correlated.
+    n_chains
+        Needed only with a start of shape (n_dim,).
+    record
+        What to keep of a position that is not an array: position -> (n_chains, n_dim).
+
+    Raises
+    ------
+    ValueError
+        If a count is out of range or the start has the wrong shape.
+
+    Examples
+    --------
+    >>> from core.mcmc import Metropolis, gaussian
+    >>> kernel = Metropolis(lambda x: -0.5 * (x**2).sum(1), gaussian(2.4))
+    >>> rng = np.random.default_rng(0)
+    >>> result = sample(kernel, np.zeros(1), rng, n_chains=4, burn_in=100, n_draws=500)
+    >>> result.draws.shape
+    (4, 500, 1)
+    >>> bool(0.3 < result.acceptance_rate.mean() < 0.6)
+    True
+    """
+    for name, value, least in (("n_draws", n_draws, 1), ("burn_in", burn_in, 0), ("thin", thin, 1)):
+        if value < least:
+            raise ValueError(f"{name} = {value}: expected an integer >= {least}")
+    state = _start(kernel, position, n_chains)
+    keep = record or (lambda x: cast("NDArray[Any]", x))
+    for _ in range(burn_in):
+        state, _info = kernel.step(rng, state)
+    first = keep(state.position)
+    chains = len(state.log_density)
+    draws = np.empty((chains, n_draws, *first.shape[1:]), dtype=first.dtype)
+    density = np.empty((chains, n_draws))
+    accepted = np.zeros(chains)
+    for i in range(n_draws):
+        for _ in range(thin):
+            state, info = kernel.step(rng, state)
+            accepted += info.accepted
+        draws[:, i] = keep(state.position)
+        density[:, i] = state.log_density
+    return Result(draws, density, accepted / (n_draws * thin), state)
+
+
+def _start(kernel: Kernel[P], position: P | State[P], n_chains: int | None) -> State[P]:
+    if hasattr(position, "log_density"):  # a state of whichever kernel
+        return cast("State[P]", position)
+    if isinstance(position, np.ndarray) and position.ndim == 1:
+        if n_chains is None or n_chains < 1:
+            raise ValueError(
+                f"n_chains = {n_chains}: a start of shape (n_dim,) needs n_chains >= 1"
+            )
+        return kernel.init(cast("P", np.tile(position, (n_chains, 1))))
+    if isinstance(position, np.ndarray):
+        if position.ndim != 2:
+            raise ValueError(
+                f"start of shape {position.shape}: expected (n_dim,) or (n_chains, n_dim)"
+            )
+        if n_chains is not None and n_chains != len(position):
+            raise ValueError(f"n_chains = {n_chains}, but the start has {len(position)} rows")
+    return kernel.init(position)

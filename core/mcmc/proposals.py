@@ -1,0 +1,94 @@
+"""Symmetric proposals: the perturbation of a random walk.
+
+Each function returns ``propose(rng, position) -> position`` for `core.mcmc.kernels.Metropolis`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["gaussian", "integers", "swap"]
+
+Propose = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]
+
+
+def gaussian(size: ArrayLike) -> Propose:
+    """Add normal noise to a continuous vector.
+
+    Parameters
+    ----------
+    size
+        Perturbation size: a standard deviation for all coordinates (scalar), one for each
+        coordinate (n_dim,), or the covariance of the noise (n_dim, n_dim).
+
+    Raises
+    ------
+    ValueError
+        If a standard deviation is not positive or the covariance is not positive definite.
+
+    Examples
+    --------
+    >>> propose = gaussian([[1.0, 0.9], [0.9, 1.0]])
+    >>> propose(np.random.default_rng(0), np.zeros((5, 2))).shape
+    (5, 2)
+    """
+    scale = np.asarray(size, dtype=float)
+    if scale.ndim == 2:
+        try:
+            factor = np.linalg.cholesky(scale).T
+        except np.linalg.LinAlgError:
+            raise ValueError(f"covariance {size!r} is not positive definite") from None
+        return lambda rng, x: x + rng.standard_normal(x.shape) @ factor
+    if scale.ndim > 2 or not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise ValueError(
+            f"perturbation size {size!r}: expected a positive number, a vector of them, "
+            "or a covariance matrix"
+        )
+    return lambda rng, x: x + scale * rng.standard_normal(x.shape)
+
+
+def integers(size: int = 1) -> Propose:
+    """Add -`size` ... +`size`, zero excluded, to one coordinate of an integer vector.
+
+    Examples
+    --------
+    >>> y = integers(3)(np.random.default_rng(0), np.zeros((4, 5), dtype=int))
+    >>> [int(n) for n in (y != 0).sum(1)]
+    [1, 1, 1, 1]
+    """
+    if size < 1:
+        raise ValueError(f"perturbation size {size!r}: expected an integer >= 1")
+
+    def propose(rng: np.random.Generator, x: NDArray[Any]) -> NDArray[Any]:
+        n_chains, n_dim = x.shape
+        step = rng.integers(1, size, n_chains, endpoint=True) * rng.choice([-1, 1], n_chains)
+        y = x.copy()
+        y[np.arange(n_chains), rng.integers(n_dim, size=n_chains)] += step
+        return y
+
+    return propose
+
+
+def swap() -> Propose:
+    """Exchange two entries of a permutation, chosen at random.
+
+    Examples
+    --------
+    >>> y = swap()(np.random.default_rng(0), np.array([[0, 1, 2, 3]]))
+    >>> sorted(y[0].tolist()), int((y != [0, 1, 2, 3]).sum())
+    ([0, 1, 2, 3], 2)
+    """
+
+    def propose(rng: np.random.Generator, x: NDArray[Any]) -> NDArray[Any]:
+        n_chains, n_dim = x.shape
+        i = rng.integers(n_dim, size=n_chains)
+        j = (i + rng.integers(1, n_dim, size=n_chains)) % n_dim  # uniform over the others
+        chain, y = np.arange(n_chains), x.copy()
+        y[chain, i], y[chain, j] = x[chain, j], x[chain, i]
+        return y
+
+    return propose

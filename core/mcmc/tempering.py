@@ -1,0 +1,132 @@
+"""Parallel tempering: copies of a chain at rising temperatures that exchange their positions.
+
+A hot copy crosses valleys of the target that the cold one cannot; exchanges carry what it finds
+down to the cold one. Only the cold copies draw from the target.
+
+References
+----------
+Geyer (1991), Markov chain Monte Carlo maximum likelihood; Syed et al. (2022), Non-reversible
+parallel tempering, JRSS B 84(2) (even and odd exchanges in turn).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.mcmc.kernels import Info, LogDensity, first_state, where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ParallelTempering", "TemperedState"]
+
+Floats = NDArray[np.float64]
+P = TypeVar("P")
+
+
+class TemperedState(NamedTuple, Generic[P]):
+    """Where the copies are; chain ``c`` at temperature ``t`` is row ``t * n_columns + c``.
+
+    Attributes
+    ----------
+    position, log_density
+        As in `core.mcmc.kernels.State`; the density is the target's own, not tempered.
+    steps
+        Steps taken: tells when to exchange, and which neighbours.
+    """
+
+    position: P
+    log_density: Floats
+    steps: int
+
+
+@dataclass(frozen=True)
+class ParallelTempering(Generic[P]):
+    """Metropolis at several temperatures, with exchanges between neighbouring ones.
+
+    Temperature ``T`` samples ``pi ** (1 / T)``. A step moves every copy; every `exchange_every`
+    steps, neighbouring temperatures of the same column exchange positions with probability
+    ``min(1, exp((1/T_i - 1/T_j) (log pi(x_j) - log pi(x_i))))``.
+
+    Parameters
+    ----------
+    log_density
+        ``log pi`` up to a constant: position -> shape (n_chains,).
+    propose
+        ``(rng, position) -> position``, symmetric.
+    temperatures
+        Rising, the first one 1 for draws from the target; shape (n_temperatures,).
+    exchange_every
+        Steps between exchanges.
+
+    Raises
+    ------
+    ValueError
+        If the temperatures are not positive and rising, or `exchange_every` is below 1.
+    """
+
+    log_density: LogDensity[P]
+    propose: Callable[[np.random.Generator, P], P]
+    temperatures: Floats
+    exchange_every: int = 1
+
+    def __post_init__(self) -> None:
+        t = np.asarray(self.temperatures, dtype=float)
+        if t.ndim != 1 or not t.size or t[0] <= 0 or (np.diff(t) <= 0).any():
+            raise ValueError(
+                f"temperatures {self.temperatures!r}: expected rising positive numbers"
+            )
+        if self.exchange_every < 1:
+            raise ValueError(f"exchange_every = {self.exchange_every}: expected an integer >= 1")
+
+    def init(self, position: P) -> TemperedState[P]:
+        """Make the first state; the number of rows must be a multiple of the temperatures'."""
+        state = first_state(self.log_density, position)
+        if len(state.log_density) % len(self.temperatures):
+            raise ValueError(
+                f"{len(state.log_density)} chains: expected a multiple of the "
+                f"{len(self.temperatures)} temperatures"
+            )
+        return TemperedState(state.position, state.log_density, 0)
+
+    def step(
+        self, rng: np.random.Generator, state: TemperedState[P]
+    ) -> tuple[TemperedState[P], Info]:
+        """Move every copy once, and exchange when it is time."""
+        n_temperatures = len(self.temperatures)
+        columns = len(state.log_density) // n_temperatures
+        beta = np.repeat(1.0 / np.asarray(self.temperatures), columns)
+        position = self.propose(rng, state.position)
+        density = self.log_density(position)
+        log_ratio = beta * (density - state.log_density)
+        accepted = -rng.standard_exponential(len(log_ratio)) < log_ratio
+        position = where(accepted, position, state.position)
+        density = np.where(accepted, density, state.log_density)
+        turn, rest = divmod(state.steps + 1, self.exchange_every)
+        if rest == 0 and n_temperatures > 1:
+            order = self._exchange(rng, density.reshape(n_temperatures, columns), turn % 2)
+            position, density = take(position, order), density[order]
+        return TemperedState(position, density, state.steps + 1), Info(accepted, log_ratio)
+
+    def _exchange(self, rng: np.random.Generator, density: Floats, odd: int) -> NDArray[np.int64]:
+        """Rows after the exchanges of even, or odd, temperatures with the next hotter ones."""
+        beta = 1.0 / np.asarray(self.temperatures)
+        order = np.arange(density.size).reshape(density.shape)
+        cold = np.arange(odd, len(beta) - 1, 2)
+        gap = (beta[cold] - beta[cold + 1])[:, None] * (density[cold + 1] - density[cold])
+        change = -rng.standard_exponential(gap.shape) < gap
+        low, high = order[cold], order[cold + 1]
+        order[cold], order[cold + 1] = np.where(change, high, low), np.where(change, low, high)
+        return order.ravel()
+
+
+def take(position: P, rows: NDArray[np.int64]) -> P:
+    """Select chains of a position, which is an array or a NamedTuple of arrays."""
+    if isinstance(position, tuple):
+        parts = [take(part, rows) for part in position]
+        return cast("P", type(position)(*parts) if hasattr(position, "_fields") else tuple(parts))
+    return cast("P", cast("NDArray[Any]", position)[rows])

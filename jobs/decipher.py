@@ -1,0 +1,139 @@
+"""Decipher a substitution cipher by MCMC.
+
+    python -m jobs.decipher --prop decipher.input=cipher.txt --prop decipher.output=plain.txt
+    echo 'Vjg uvcvg qh vjg Wpkqp ku uvtqpi ...' |
+        python -m jobs.decipher --prop decipher.input=- --prop decipher.output=-
+
+Keys are drawn from their posterior under a language model of word unigrams, word bigrams and letter
+trigrams; the best one deciphers the text. Case, punctuation and all that is no letter of the
+model's alphabet stay. Beside the output, the job's folder gets solution.npz: the key, the
+posterior of every letter, and the log-probability of every chain at every step.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.decipher import CipherError, Settings, Solution, check, decipher
+from jobs._decipher import Found, load_model, read_text
+from jobs._params import param
+from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from core.decipher import LanguageModel
+
+__all__ = ["JOB", "Params", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What to decipher, and how to search."""
+
+    input: str = param(doc="The ciphertext (UTF-8), - for standard input.")
+    output: str | None = param(
+        None, doc="Where the plaintext goes, - for standard output (default: the job folder)."
+    )
+    lines: bool = param(False, doc="Every line is a ciphertext of its own, with its own key.")
+    model: Path | None = param(None, doc="A language model of jobs.build_lm; empty: English.")
+    known: str = param("", doc="Letters known beforehand, cipher=plain: x=e,q=t.")
+    min_letters: int = param(28, doc="Shorter texts are refused.", ge=1)
+    method: str = param(
+        "tempering",
+        doc="Plain Metropolis chains, or chains at several temperatures.",
+        choices=("tempering", "metropolis"),
+    )
+    chains: int = param(8, doc="Independent chains.", ge=1)
+    max_steps: int = param(4000, doc="Swaps proposed to each chain at most.", ge=1)
+    agree: int = param(3, doc="Chains that must find the same best key to stop early.", ge=1)
+    draws: int = param(200, doc="Draws for the confidence of each letter.", ge=1)
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Read, check, sample, write."""
+    to_stdout = params.output == "-"
+    model = load_model(params.model, "decipher.model")
+    known = _known(params.known)
+    text = read_text(params.input, "decipher.input")
+    parts = text.removesuffix("\n").split("\n") if params.lines else [text]
+    for number, part in enumerate(parts, 1):
+        where = f"decipher.input = {params.input!r}" + (f", line {number}" * params.lines)
+        if params.lines and not part.strip():
+            continue  # an empty line stays one, so that lines keep their numbers
+        try:
+            check(model.alphabet.encode(part), model, params.min_letters)
+        except CipherError as error:
+            raise InputError(f"{where}: {error}") from None
+    solutions = [
+        _solve(params, job, model, known, part) if part.strip() else None
+        for part in (parts if to_stdout or not params.lines else job.progress(parts, "texts"))
+    ]
+    plain = [solution.plaintext if solution else "" for solution in solutions]
+    out = "".join(f"{line}\n" for line in plain) if params.lines else plain[0]
+    if to_stdout:
+        sys.stdout.write(out)
+        return {}
+    path = Path(params.output).expanduser() if params.output else job.dir / "plaintext.txt"
+    write_text(path, out)
+    outputs: dict[str, str | int | float | Path] = {"plaintext": path}
+    if not params.lines and solutions[0]:
+        solution = solutions[0]
+        Found.of(solution, params.method).save(job.dir / "solution.npz")
+        outputs |= {
+            "solution": job.dir / "solution.npz",
+            "log_probability": round(solution.log_probability, 3),
+            "agreed": solution.agreed,
+            "proposals": solution.proposals,
+        }
+    return outputs
+
+
+def _solve(
+    params: Params, job: Job, model: LanguageModel, known: dict[str, str], text: str
+) -> Solution:
+    settings = Settings(
+        method="metropolis" if params.method == "metropolis" else "tempering",
+        n_chains=params.chains,
+        max_steps=params.max_steps,
+        agree=params.agree,
+        n_draws=params.draws,
+        min_letters=params.min_letters,
+    )
+
+    def progress(steps: range) -> Iterable[int]:
+        quiet = params.lines or params.output == "-"
+        return steps if quiet else job.progress(steps, "steps")
+
+    try:
+        return decipher(
+            model.alphabet.encode(text),
+            model,
+            job.rng,
+            settings=settings,
+            known=known,
+            progress=progress,
+        )
+    except CipherError as error:
+        raise InputError(f"decipher.input = {params.input!r}: {error}") from None
+
+
+def _known(text: str) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        cipher, equals, plain = item.partition("=")
+        if not equals or len(cipher) != 1 or len(plain) != 1:
+            raise InputError(f"decipher.known = {text!r}: {item!r} is not of the form x=e")
+        if cipher.lower() in known:
+            raise InputError(f"decipher.known = {text!r}: {cipher!r} is given twice")
+        known[cipher.lower()] = plain.lower()
+    return known
+
+
+JOB = Spec(prefix="decipher", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))

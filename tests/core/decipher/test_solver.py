@@ -1,0 +1,208 @@
+"""Deciphering: exact scores, exact posteriors on small alphabets, held-out passages, bad input."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.decipher import (
+    ENGLISH,
+    Alphabet,
+    CipherError,
+    CipherText,
+    Settings,
+    build,
+    decipher,
+    english,
+    swap_letters,
+)
+from core.decipher.score import WordScore
+from core.mcmc import Metropolis, ParallelTempering, sample
+
+DATA = Path(__file__).parents[3] / "core/decipher/data/passages.json"
+PASSAGES = {name: entry["text"] for name, entry in json.loads(DATA.read_text("utf-8")).items()}
+
+
+def encipher(text: str, seed: int) -> CipherText:
+    key = np.concatenate([[0], np.random.default_rng(seed).permutation(26) + 1])
+    return ENGLISH.encode(ENGLISH.encode(text).decode(key))
+
+
+def random_keys(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.array([[0, *(rng.permutation(26) + 1)] for _ in range(n)])
+
+
+def test_the_fast_score_is_the_models_probability() -> None:
+    model, cipher = english(), ENGLISH.encode(PASSAGES["factories"])
+    keys = np.concatenate([np.arange(27)[None], random_keys(20)])
+    score = WordScore(model, cipher)
+    slow = [model.log_text(ENGLISH.words(cipher.decode(key))) for key in keys]
+    assert np.allclose(score(score.keys(keys)), slow, rtol=1e-12)
+    assert np.allclose(score(score.keys(keys)), slow, rtol=1e-12)  # now from memory
+
+
+def test_fingerprints_follow_the_swaps() -> None:
+    score = WordScore(english(), encipher(PASSAGES["deficit"], 1))
+    propose, rng = swap_letters(score), np.random.default_rng(2)
+    keys = score.keys(random_keys(8))
+    for _ in range(100):
+        keys = propose(rng, keys)
+    assert np.array_equal(keys.prints, score.keys(keys.key).prints)
+    assert (np.sort(keys.key, axis=1) == np.arange(27)).all()
+
+
+def small_target() -> tuple[WordScore, np.ndarray, np.ndarray]:
+    abc = Alphabet("abcd")
+    model = build("abba cab dad bad cab abba dab acca bad cab", abc)
+    score = WordScore(model, abc.encode("bccb acb"))  # d does not occur
+    keys = np.array([[0, *order] for order in permutations(range(1, 5))])
+    density = score(score.keys(keys))
+    weight = np.exp(density - density.max())
+    return score, keys, weight / weight.sum()
+
+
+@pytest.mark.parametrize("temperatures", [None, (1.0, 2.0, 5.0)])
+def test_chains_draw_keys_from_the_posterior(temperatures: tuple[float, ...] | None) -> None:
+    score, keys, posterior = small_target()
+    n = 64
+    propose = swap_letters(score)
+    kernel = (
+        Metropolis(score, propose)
+        if temperatures is None
+        else ParallelTempering(score, propose, np.array(temperatures))
+    )
+    start = np.tile(keys[0], (n * len(temperatures or (1,)), 1))
+    result = sample(
+        kernel,
+        kernel.init(score.keys(start)),
+        np.random.default_rng(3),
+        burn_in=100,
+        n_draws=1000,
+        record=lambda k: k.key,
+    )
+    code = result.draws[:n] @ [0, 1000, 100, 10, 1]
+    seen = np.stack([(code == k).mean(1) for k in keys @ [0, 1000, 100, 10, 1]], axis=1)
+    mcse = seen.std(0, ddof=1) / np.sqrt(n)
+    assert (np.abs(seen.mean(0) - posterior) < 4 * mcse + 1e-4).all()
+
+
+@pytest.mark.parametrize("name", PASSAGES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_held_out_passages_are_deciphered(name: str, seed: int) -> None:
+    cipher = encipher(PASSAGES[name], seed)
+    solution = decipher(cipher, english(), np.random.default_rng(seed))
+    truth = ENGLISH.encode(PASSAGES[name])
+    solved = ENGLISH.encode(solution.plaintext)
+    assert (solved.codes == truth.codes).mean() >= 0.99
+    assert solution.agreed >= 3
+    assert solution.log_probability == pytest.approx(
+        english().log_text(ENGLISH.words(solution.plaintext))
+    )
+
+
+def test_the_plain_method_deciphers_a_long_passage() -> None:
+    settings = Settings(method="metropolis", n_chains=24, max_steps=6000, agree=2)
+    text = PASSAGES["future"]
+    solution = decipher(encipher(text, 5), english(), np.random.default_rng(0), settings=settings)
+    wrong = sum(a != b for a, b in zip(solution.plaintext, text, strict=True))
+    assert wrong <= 4
+
+
+def test_same_seed_same_answer() -> None:
+    cipher = encipher(PASSAGES["ishmael"], 3)
+    first, second = (decipher(cipher, english(), np.random.default_rng(4)) for _ in range(2))
+    assert np.array_equal(first.trace, second.trace)
+    assert np.array_equal(first.posterior, second.posterior)
+    assert first.plaintext == second.plaintext
+
+
+def test_case_punctuation_accents_and_digits_are_kept() -> None:
+    text = PASSAGES["ishmael"].replace("Some years ago", "Some 12 years ago, à la mode,")
+    solution = decipher(encipher(text, 6), english(), np.random.default_rng(1))
+    assert solution.plaintext == text
+
+
+def test_posterior_is_a_distribution_and_knows_what_is_certain() -> None:
+    cipher = encipher(PASSAGES["children"], 7)
+    solution = decipher(cipher, english(), np.random.default_rng(2))
+    assert np.allclose(solution.posterior.sum(1), 1)
+    assert np.allclose(solution.posterior.sum(0), 1)
+    common = [c for c, n in Counter(cipher.codes.tolist()).items() if n > 10]
+    assert solution.confidence[common].min() > 0.95
+
+
+def test_known_letters_stay_fixed() -> None:
+    text = "We hold these truths to be self evident"
+    cipher = encipher(text, 8)
+    fixed = dict(zip(cipher.text.lower(), text.lower(), strict=True))
+    known = {c: fixed[c] for c in cipher.text.lower() if fixed[c] in "ethw"}
+    solution = decipher(cipher, english(), np.random.default_rng(0), known=known)
+    for c, p in known.items():
+        assert solution.key[ENGLISH.code[c]] == ENGLISH.code[p]
+    assert solution.plaintext == text
+
+
+def test_another_alphabet_needs_only_another_text() -> None:
+    greek = {ord(c): ord("α") + i for i, c in enumerate("abcdefghijklmnopq")}
+    greek |= {ord(c): ord("σ") + i for i, c in enumerate("rstuvwx")}
+    train = PASSAGES["children"] + PASSAGES["deficit"] + PASSAGES["factories"]
+    train, test = (t.lower().translate(greek) for t in (train, PASSAGES["children"]))
+    letters = "".join(chr(c) for c in sorted(greek.values()))
+    model = build(train, Alphabet(letters))
+    rng = np.random.default_rng(9)
+    key = np.concatenate([[0], rng.permutation(len(letters)) + 1])
+    cipher = model.alphabet.encode(model.alphabet.encode(test).decode(key))
+    assert decipher(cipher, model, rng).plaintext == test
+
+
+def test_texts_that_cannot_be_deciphered_are_refused() -> None:
+    rng, model = np.random.default_rng(0), english()
+    flat = "".join(rng.choice(list(ENGLISH.letters), 600))
+    cases = {
+        "": "the text is empty",
+        " 12, 3. ": "the text is empty",
+        "Xq zyx wvu": "has 8 letters: at least 28 are needed",
+        "Съешь же ещё этих мягких булок": "not in the language model's alphabet",
+        flat: "index of coincidence 0.0",
+    }
+    for text, message in cases.items():
+        with pytest.raises(CipherError, match=message):
+            decipher(ENGLISH.encode(text), model, rng)
+    for known, message in (
+        ({"x": "é"}, "'é' is not in the alphabet"),
+        ({"x": "e", "y": "e"}, "a letter occurs twice"),
+        (dict(zip(ENGLISH.letters, ENGLISH.letters, strict=True)), "every letter is known"),
+    ):
+        with pytest.raises(CipherError, match=message):
+            decipher(ENGLISH.encode(PASSAGES["ishmael"]), model, rng, known=known)
+
+
+def test_english_is_not_taken_for_another_cipher() -> None:
+    rng, model = np.random.default_rng(1), english()
+    text = " ".join(PASSAGES.values())
+    words = text.split()
+    for n in (8, 20, 60, len(words)):
+        for _ in range(20):
+            start = int(rng.integers(len(words) - n + 1))
+            part = encipher(" ".join(words[start : start + n]), 1)
+            if part.n_letters >= 28:
+                decipher(part, model, rng, settings=Settings(max_steps=1, n_draws=1))
+
+
+@pytest.mark.parametrize(
+    "change", [{"method": "magic"}, {"n_chains": 0}, {"max_steps": 0}, {"temperatures": (2.0, 1.0)}]
+)
+def test_bad_settings_are_named(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        decipher(
+            encipher(PASSAGES["ishmael"], 0),
+            english(),
+            np.random.default_rng(0),
+            settings=Settings(**change),  # type: ignore[arg-type]
+        )

@@ -1,0 +1,198 @@
+"""The decipherment jobs as Azkaban runs them: python -m jobs.NAME, files in, files out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.decipher import ENGLISH, LanguageModel
+
+ROOT = Path(__file__).parents[2]
+PASSAGES = json.loads((ROOT / "core/decipher/data/passages.json").read_text("utf-8"))
+ISHMAEL = PASSAGES["ishmael"]["text"]
+
+
+def run(
+    module: str, tmp_path: Path, stdin: str = "", env: dict[str, str] | None = None, **props: Any
+) -> subprocess.CompletedProcess[str]:
+    props = {"output_dir": tmp_path / "runs", **props}
+    pairs = [f"--prop={key.replace('_', '.', 1)}={value}" for key, value in props.items()]
+    return subprocess.run(
+        [sys.executable, "-m", f"jobs.{module}", *pairs],
+        cwd=ROOT,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **(env or {})},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def encipher(text: str, seed: int = 1) -> str:
+    key = np.concatenate([[0], np.random.default_rng(seed).permutation(26) + 1])
+    return ENGLISH.encode(text).decode(key)
+
+
+def test_the_whole_flow_by_hand(tmp_path: Path) -> None:
+    outputs: dict[str, str] = {}
+    for name, module, props in (
+        ("mcmc_model", "build_lm", {}),
+        ("mcmc_encipher", "encipher", {"encipher_passage": "ishmael"}),
+        ("mcmc_decipher", "decipher", {"decipher_input": "{mcmc_encipher.cipher}"}),
+        (
+            "mcmc",
+            "decipher_report",
+            {
+                "report_solution": "{mcmc_decipher.solution}",
+                "report_truth": "{mcmc_encipher.truth}",
+                "report_model": "{mcmc_model.model}",
+            },
+        ),
+    ):
+        filled = {k: outputs[v[1:-1]] if v.startswith("{") else v for k, v in props.items()}
+        file = tmp_path / "out.json"
+        env = {"JOB_NAME": name, "JOB_OUTPUT_PROP_FILE": str(file)}
+        done = run(module, tmp_path, env=env, seed=4, **filled)
+        assert done.returncode == 0, done.stderr
+        outputs |= json.loads(file.read_text())
+    assert float(outputs["mcmc.recovered"]) >= 0.99
+    html = Path(outputs["mcmc.report"]).read_text("utf-8")
+    assert "Call me Ishmael" in html
+    assert "log-probability (nats)" in html
+    assert Path(outputs["mcmc_encipher.cipher"]).read_text("utf-8") != ISHMAEL
+    assert Path(outputs["mcmc_decipher.plaintext"]).read_text("utf-8") == ISHMAEL
+
+
+def test_standard_input_to_standard_output(tmp_path: Path) -> None:
+    done = run("decipher", tmp_path, encipher(ISHMAEL), decipher_input="-", decipher_output="-")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ISHMAEL
+
+
+def test_lines_are_deciphered_one_by_one_in_order(tmp_path: Path) -> None:
+    texts = [" ".join(p["text"].split()[:40]) for p in PASSAGES.values()][:3]
+    source, target = tmp_path / "in.txt", tmp_path / "out.txt"
+    lines = [encipher(text, seed) for seed, text in enumerate(texts)]
+    source.write_text("\n".join([lines[0], "", *lines[1:]]) + "\n", "utf-8")
+    done = run(
+        "decipher", tmp_path, decipher_input=source, decipher_output=target, decipher_lines="true"
+    )
+    assert done.returncode == 0, done.stderr
+    found = target.read_text("utf-8").splitlines()
+    assert len(found) == 4
+    assert found[1] == ""
+    for plain, text in zip([found[0], *found[2:]], texts, strict=True):
+        assert np.mean([a == b for a, b in zip(plain, text, strict=True)]) > 0.97
+
+
+def test_same_seed_same_cipher_other_seed_other_cipher(tmp_path: Path) -> None:
+    texts = []
+    for i, seed in enumerate((1, 1, 2)):
+        folder = tmp_path / str(i)
+        done = run("encipher", tmp_path, output_dir=folder, seed=seed)
+        assert done.returncode == 0, done.stderr
+        texts.append((folder / "local/local/encipher/cipher.txt").read_text("utf-8"))
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_model_of_your_own_text(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    text = "Αυτό είναι ένα κείμενο, και αυτό είναι άλλο ένα κείμενο.\n"
+    for name in "ab":
+        (tmp_path / "texts" / f"{name}.txt").write_text(text * 3, "utf-8")
+    done = run(
+        "build_lm", tmp_path, lm_text=tmp_path / "texts", lm_alphabet="auto",
+        lm_output=tmp_path / "greek.lm",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    model = LanguageModel.from_bytes((tmp_path / "greek.lm").read_bytes())
+    assert "κείμενο" in model.index
+    assert model.counts.sum() == 6 * 10
+    assert "build_lm.vocabulary = 6" in done.stdout
+
+
+def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
+    paths = {}
+    for name, data in {
+        "empty": b"",
+        "short": b"Xq zyx wvu",
+        "latin": "caf\xe9 ".encode("latin-1") * 20,
+        "cyrillic": "Съешь же ещё этих мягких французских булок".encode(),
+        "good": encipher(ISHMAEL).encode(),
+        "two": encipher(ISHMAEL).replace("\n", " ").encode() + b"\nAbc def\n",
+        "cut": (ROOT / "core/decipher/data/english.lm").read_bytes()[:5000],
+    }.items():
+        paths[name] = tmp_path / name
+        paths[name].write_bytes(data)
+    good = {"decipher_input": paths["good"]}
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("decipher", {}, "decipher.input: required"),
+        ("decipher", {"decipher_input": tmp_path / "none"}, "No such file"),
+        ("decipher", {"decipher_input": paths["empty"]}, "the text is empty"),
+        ("decipher", {"decipher_input": paths["short"]}, "8 letters: at least 28 are needed"),
+        ("decipher", {"decipher_input": paths["latin"]}, "not UTF-8 (byte 3)"),
+        ("decipher", {"decipher_input": paths["cyrillic"]}, "not in the language model's alphabet"),
+        ("decipher", {**good, "decipher_model": paths["cut"]}, "language model is truncated"),
+        ("decipher", {**good, "decipher_model": paths["good"]}, "not a language model file"),
+        ("decipher", {**good, "decipher_known": "ab"}, "'ab' is not of the form x=e"),
+        ("decipher", {**good, "decipher_known": "x=e,y=e"}, "a letter occurs twice"),
+        ("decipher", {**good, "decipher_chain": 3}, "did you mean decipher.chains?"),
+        ("decipher", {**good, "decipher_method": "luck"}, "one of tempering, metropolis"),
+        (
+            "decipher",
+            {"decipher_input": paths["two"], "decipher_lines": "true"},
+            "line 2: the text",
+        ),
+        ("encipher", {"encipher_passage": "x"}, "expected one of children"),
+        ("encipher", {"encipher_text": paths["cyrillic"]}, "no letter of the alphabet"),
+        ("build_lm", {"lm_text": paths["empty"]}, "has no word in the alphabet"),
+        ("build_lm", {"lm_text": tmp_path / "none"}, "No such file"),
+        ("build_lm", {"lm_text": paths["good"], "lm_alphabet": "aab"}, "'a' occurs twice"),
+        ("decipher_report", {"report_solution": paths["good"]}, "not a solution.npz"),
+    ]
+    for module, props, message in cases:
+        done = run(module, tmp_path, **props)
+        assert done.returncode == 2, (module, props, done.stdout, done.stderr)
+        assert message in done.stderr, (module, props, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    left = [p.name for p in tmp_path.rglob("*") if p.is_file() and p.parent != tmp_path]
+    assert left == []  # nothing half-done
+
+
+def test_report_refuses_the_truth_of_another_text(tmp_path: Path) -> None:
+    source = tmp_path / "cipher.txt"
+    source.write_text(encipher(ISHMAEL), "utf-8")
+    done = run("decipher", tmp_path, decipher_input=source, decipher_max_steps=5, decipher_draws=1)
+    assert done.returncode == 0, done.stderr
+    solution = tmp_path / "runs/local/local/decipher/solution.npz"
+    other = tmp_path / "other.txt"
+    other.write_text("Something else", "utf-8")
+    done = run("decipher_report", tmp_path, report_solution=solution, report_truth=other)
+    assert done.returncode == 2
+    assert "13 letters, but the deciphered text has 239" in done.stderr
+    done = run("decipher_report", tmp_path, report_solution=solution)
+    assert done.returncode == 0, done.stderr
+    assert "recovered" not in done.stdout
+
+
+@pytest.mark.parametrize("module", ["decipher", "encipher", "build_lm", "decipher_report"])
+def test_help_names_every_parameter(module: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"jobs.{module}", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    prefix = {"build_lm": "lm", "decipher_report": "report"}.get(module, module)
+    assert f"{prefix}.model" in done.stdout or f"{prefix}.text" in done.stdout
+    assert "seed" in done.stdout
