@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from azkaban_client import AzkabanError, Client, collect, lint
+from azkaban_client import Client, collect
 from azkaban_client.cli import display
-from azkaban_client.errors import NetworkError
+from azkaban_client.errors import AzkabanError, NetworkError
+from azkaban_client.lint import lint
 from setup.azkaban import Server
 from setup.console import say
 from setup.errors import ServerError, SetupError
@@ -15,7 +16,6 @@ from setup.layout import CHECKOUT
 from setup.process import tail
 
 if TYPE_CHECKING:
-    from azkaban_client import Execution
     from setup.layout import Layout
 
 __all__ = ["FLOWS", "run"]
@@ -27,7 +27,6 @@ FLOWS = {
     "routing": "Delivery routes for several dispatchers",
 }
 
-LOG_LINES = 30
 PATIENCE = 20.0  # seconds without an answer after which the server counts as gone
 
 
@@ -66,6 +65,8 @@ def run(layout: Layout, *, logs: bool = False) -> int:
             f"the server no longer answers: {error}\nThe end of {server.log}:\n{tail(server.log)}\n"
             "Run the same command again: it starts the server and the flows anew"
         ) from error
+    except AzkabanError as error:
+        raise SetupError(str(error)) from error
     say(f"\nthe web page: {settings.browser_url}, user {settings.user}")
     say(f"its password: {server.password_file}")
     return 0 if all(good) else 1
@@ -76,28 +77,18 @@ def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
     bundle = collect(CHECKOUT / "flows" / name, [CHECKOUT / "jobs", CHECKOUT / "core"])
     if problems := lint(bundle):
         raise SetupError("\n".join(str(problem) for problem in problems))
-    client.create_project(name, FLOWS[name], exist_ok=True)
+    if name not in {project.name for project in client.projects()}:
+        client.create_project(name, FLOWS[name])
     with bundle.temporary(f"{name}.zip") as archive:
         version = client.upload(name, archive).version
     execid = client.execute(name, name)
     say(f"uploaded version {version}, execution {execid}")
     execution = display.follow(client, execid, logs=logs, patience=PATIENCE)
-    print(display.table(execution))
+    display.print_result(execution)
     if not execution.succeeded:
-        _show_failures(client, execution)
+        display.print_failed_log(client, execution)
         return False
     folder = layout.runs / name / str(execid) / name
     for key, value in json.loads((folder / "outputs.json").read_text()).items():
         print(f"{key.removeprefix(f'{name}.')}: {value}")
     return True
-
-
-def _show_failures(client: Client, execution: Execution) -> None:
-    for job in execution.walk():
-        if not job.status.good and job.start:
-            say(f"\n{job.id} {job.status}; the end of its log:")
-            try:
-                text = "".join(client.log(execution.execid, job.id))
-            except AzkabanError as error:
-                text = str(error)
-            say("\n".join(text.splitlines()[-LOG_LINES:]))
