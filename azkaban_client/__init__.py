@@ -1,0 +1,60 @@
+"""A client of the Azkaban scheduler's Ajax API, for servers from 2.5 to 4.0.
+
+>>> from azkaban_client import Client
+>>> with Client("http://azkaban.example:8081", username="me", password="...") as azkaban:
+...     azkaban.upload("nn", "nn.zip")                           # doctest: +SKIP
+...     execid = azkaban.execute("nn", "nn", properties={"epochs": "50"})  # doctest: +SKIP
+...     for event in azkaban.follow(execid):                     # doctest: +SKIP
+...         print(event)
+
+Names are loaded when they are first used, so that ``azk --help`` needs no HTTP library.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from azkaban_client.client import Client
+    from azkaban_client.errors import AzkabanError
+    from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
+    from azkaban_client.lint import lint
+    from azkaban_client.models import Execution, Flow, JobRun, Project, Status
+    from azkaban_client.zip import Bundle, collect
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AzkabanError",
+    "Bundle",
+    "Client",
+    "Event",
+    "Execution",
+    "Flow",
+    "FlowEnded",
+    "JobEnded",
+    "JobRun",
+    "JobStarted",
+    "LogLine",
+    "Project",
+    "Status",
+    "collect",
+    "lint",
+]
+
+_HOMES = {
+    "client": ("Client",),
+    "errors": ("AzkabanError",),
+    "follow": ("Event", "FlowEnded", "JobEnded", "JobStarted", "LogLine"),
+    "lint": ("lint",),
+    "models": ("Execution", "Flow", "JobRun", "Project", "Status"),
+    "zip": ("Bundle", "collect"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"azkaban_client.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

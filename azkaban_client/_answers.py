@@ -1,0 +1,196 @@
+"""One function that reads any answer of the server and recognises every shape of failure.
+
+Azkaban answers most failures with HTTP 200: a JSON key ``error``, or ``status: error`` with
+``message``, or ``success: false``; a refused session as ``{"error": "session"}``, as the login
+page or as plain text; an unknown action as ``{}``; a missing project as an empty body. Other
+failures are HTTP 500 with a Java stack in HTML, or a cookie on a redirect.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client.errors import (
+    AlreadyRunning,
+    AuthenticationError,
+    AzkabanError,
+    BadAnswer,
+    NotFound,
+    NotReady,
+    PermissionDenied,
+    Refused,
+    ServerFault,
+    SessionRefused,
+    Unsupported,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from azkaban_client._http import Call
+
+__all__ = ["cookie_message", "is_login_page", "read"]
+
+_NOT_READY = re.compile(r"Job log file doesn't exist|Running flow \d+ not found")
+_MISSING = re.compile(
+    r"does ?n[o']t exist|not found|cannot be found|can't be found|Cannot find|isn't found",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(
+    r"permission denied|(?:no|have|have \w+) permissions? |permissions on|permission to|not an ADMIN|"
+    r"write access|not authorized|access denied",
+    re.IGNORECASE,
+)
+_RUNNING = re.compile(
+    r"already running.*Skipping execution|Skipping execution", re.IGNORECASE | re.DOTALL
+)
+_LOGIN = re.compile(r"\blogin error\b|Incorrect Login", re.IGNORECASE)
+
+
+def read(status: int, body: str, call: Call, *, expect: Collection[str] = ()) -> dict[str, Any]:
+    """Return the JSON object of an answer, or raise what it means.
+
+    Parameters
+    ----------
+    status, body
+        The answer.
+    call
+        What was asked; goes into the error.
+    expect
+        Keys of which a good answer has at least one. An old server answers an action that it
+        does not know with ``{}``, which would look like success.
+
+    Raises
+    ------
+    AzkabanError
+        The kind of the tree in `azkaban_client.errors` that fits.
+    """
+    data = _parse(body)
+    if data is None:
+        raise _not_json(status, body, call)
+    message = _failure(data)
+    if message is None and status < 400:
+        if expect and not any(key in data for key in expect):
+            action = call.query.get("ajax") or (call.form or {}).get("ajax") or call.path
+            raise _make(
+                Unsupported,
+                f"this server does not know {action!r}: it needs a newer Azkaban",
+                status,
+                call,
+            )
+        return data
+    if message is None:
+        message = f"HTTP {status}"
+    raise _make(_kind(status, message, data), message, status, call)
+
+
+def cookie_message(cookies: Mapping[str, str]) -> tuple[bool, str] | None:
+    """Read the result that a redirect carries in a cookie: whether it went well, and its words."""
+    for name, good in (("azkaban.failure.message", False), ("azkaban.success.message", True)):
+        text = cookies.get(name, "")
+        if text:
+            return good, text
+    return None
+
+
+def is_login_page(body: str) -> bool:
+    """Tell the page that a refused session gets in place of any page."""
+    return 'id="login-form"' in body or "/view/login.js" in body or "login-submit" in body
+
+
+def _parse(body: str) -> dict[str, Any] | None:
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _failure(data: dict[str, Any]) -> str | None:
+    """Give the server's words for a failure, or None for a good answer."""
+    if data.get("error"):
+        return _clean(str(data["error"]))
+    if data.get("status") == "error":
+        return _clean(str(data.get("message") or "refused without a reason"))
+    if isinstance(data.get("resume"), str):
+        return _clean(data["resume"])
+    return None
+
+
+def _clean(text: str) -> str:
+    """Make plain text of the HTML fragments that the server puts in its messages."""
+    text = re.sub(r"<br\s*/?>", "\n", text)
+    text = re.sub(r"</?(font|li|ul|b|p)\b[^>]*>", "", text)
+    text = re.sub(r"in project azkaban\.project\.Project@\w+", "in this project", text)
+    return "\n".join(line.strip() for line in html.unescape(text).splitlines() if line.strip())
+
+
+def _kind(status: int, message: str, data: dict[str, Any]) -> type[AzkabanError]:
+    if message == "session" or data.get("action") == "login" or "re-login" in message:
+        return SessionRefused
+    if status == 401 or _LOGIN.search(message):
+        return AuthenticationError
+    if _RUNNING.search(message):
+        return AlreadyRunning
+    if status == 403 or _DENIED.search(message):
+        return PermissionDenied
+    if status in (404, 410) or _MISSING.search(message.split("\n", maxsplit=1)[0]):
+        return NotFound
+    return ServerFault if status >= 500 and "error" not in data else Refused
+
+
+def _not_json(status: int, body: str, call: Call) -> AzkabanError:  # noqa: PLR0911 (one for each shape)
+    text = body.strip()
+    kind: type[AzkabanError]
+    if is_login_page(text) and status < 500:
+        return _make(SessionRefused, "the server asks for a login", status, call)
+    if text.lower().startswith("login error"):
+        kind = SessionRefused if "Need username" in text else AuthenticationError
+        return _make(kind, text, status, call)
+    if status >= 500:
+        words = _stack_words(text) or f"HTTP {status}"
+        return _make(NotReady if _NOT_READY.search(words) else ServerFault, words, status, call)
+    if status in (401, 403, 404, 410):
+        kind = {401: AuthenticationError, 403: PermissionDenied}.get(status, NotFound)
+        return _make(kind, f"HTTP {status}: {_title(text) or 'no reason given'}", status, call)
+    if not text and status < 400:
+        about = call.about()
+        if project := about.get("project"):
+            return _make(NotFound, f"project {project!r} doesn't exist", status, call)
+        return _make(BadAnswer, "the server's answer is empty", status, call)
+    if text.startswith(("{", "[")):
+        return _make(
+            BadAnswer, f"the server's JSON breaks off after {len(body)} characters", status, call
+        )
+    what = f"a page titled {_title(text)!r}" if _title(text) else repr(text[:60])
+    return _make(
+        BadAnswer,
+        f"this is not an answer of Azkaban's API (HTTP {status}): {what}; check the URL",
+        status,
+        call,
+    )
+
+
+def _title(text: str) -> str:
+    found = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    return html.unescape(" ".join(found[1].split())) if found else ""
+
+
+def _stack_words(text: str) -> str:
+    """Find the message in a servlet container's error page, without the Java stack."""
+    for pattern in (r"Caused by:\s*([^\n<]+)", r"<pre>\s*([^\n<]+)", r"<title>(.*?)</title>"):
+        found = re.findall(pattern, text, re.IGNORECASE | re.DOTALL)
+        if found:
+            words = html.unescape(" ".join(found[-1].split()))
+            words = re.sub(r"^(?:[\w$]+\.)+[\w$]*(?:Exception|Error):\s*", "", words)
+            words = re.sub(r"^Error 500\s*(?=\S)", "", words)
+            if words and words != "Error 500":
+                return words
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split())[:300]
+
+
+def _make(kind: type[AzkabanError], message: str, status: int, call: Call) -> AzkabanError:
+    return kind(message, request=str(call), status=status, ids=call.about())

@@ -1,0 +1,354 @@
+"""Executions: start, look, wait, stop, and read logs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from azkaban_client._http import Call
+from azkaban_client._logs import chunk
+from azkaban_client._projects import ProjectCalls
+from azkaban_client.errors import (
+    NotFound,
+    NotReady,
+    OutcomeUnknown,
+    Refused,
+    ServerFault,
+    WaitTimeout,
+)
+from azkaban_client.follow import FlowEnded, follow
+from azkaban_client.models import Execution, ExecutionPage, ExecutionSummary, Flow, LogChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from azkaban_client.follow import Event
+
+__all__ = ["Concurrency", "ExecutionCalls", "FailureAction"]
+
+Concurrency = Literal["skip", "concurrent", "pipeline"]
+FailureAction = Literal["finish-running", "cancel-all", "finish-possible"]
+
+_CONCURRENCY = {"skip": "skip", "concurrent": "ignore", "pipeline": "pipeline"}
+_FAILURE = {
+    "finish-running": "finishCurrent",
+    "cancel-all": "cancelImmediately",
+    "finish-possible": "finishPossible",
+}
+_CHUNK = 1 << 20
+
+
+class ExecutionCalls(ProjectCalls):
+    """Calls about executions."""
+
+    def execute(
+        self,
+        project: str,
+        flow: str,
+        *,
+        properties: Mapping[str, str] | None = None,
+        concurrency: Concurrency = "skip",
+        pipeline_level: int = 1,
+        on_failure: FailureAction = "finish-running",
+        disabled: Collection[str] = (),
+        only: Collection[str] | None = None,
+        success_emails: Collection[str] | None = None,
+        failure_emails: Collection[str] | None = None,
+        notify: Literal["first", "last", "both", "never"] | None = None,
+    ) -> int:
+        """Start a flow and return the execution's id.
+
+        Parameters
+        ----------
+        project, flow
+            Names of the project and of the flow in it.
+        properties
+            Properties of this execution. They beat ``.properties`` files, but not a value in a
+            ``.job`` file.
+        concurrency
+            When the flow is running: ``skip`` this execution (raises `AlreadyRunning`), run it
+            ``concurrent``-ly, or as a ``pipeline``. It is always sent, because servers differ in
+            their default.
+        pipeline_level
+            For a pipeline: 1, a job waits for the same job of the running execution; 2, for that
+            job's children.
+        on_failure
+            When a job fails: finish the running ones, cancel all, or finish all that can be.
+        disabled
+            Jobs to leave out; ``<flow job>:<job>`` within an embedded flow.
+        only
+            Leave out all jobs but these.
+        success_emails, failure_emails
+            Whom to tell, instead of those in the flow's own file.
+        notify
+            Of the ``first`` failure, when the execution has ended (``last``), or both.
+
+        Raises
+        ------
+        NotFound
+            There is no such project, flow or job.
+        AlreadyRunning
+            The flow is running and `concurrency` is ``skip``.
+        OutcomeUnknown
+            The answer was lost and the execution was not found afterwards.
+        """
+        query = {
+            "ajax": "executeFlow",
+            "project": project,
+            "flow": flow,
+            "concurrentOption": _CONCURRENCY[concurrency],
+            "failureAction": _FAILURE[on_failure],
+        }
+        if concurrency == "pipeline":
+            query["pipelineLevel"] = str(pipeline_level)
+        for kind, emails in (("success", success_emails), ("failure", failure_emails)):
+            if emails is not None:
+                query[f"{kind}Emails"] = ",".join(emails)
+                query[f"{kind}EmailsOverride"] = "true"
+        if notify is not None:
+            query["notifyFailureFirst"] = str(notify in ("first", "both")).lower()
+            query["notifyFailureLast"] = str(notify in ("last", "both")).lower()
+        if disabled or only is not None:
+            names = _left_out(self.flow(project, flow), disabled, only)
+            query["disabled"] = json.dumps(_nested(names))
+        for key, value in (properties or {}).items():
+            query[f"flowOverride[{key}]"] = value
+        return self._submit(Call("POST", "/executor", form=query, safe=False), project, flow)
+
+    def _submit(self, call: Call, project: str, flow: str) -> int:
+        """Send an execution once; where the answer is lost, look whether it was started."""
+        before = self._latest(project, flow)
+        try:
+            data = self._ask(call, expect=("execid",))
+        except OutcomeUnknown as error:
+            execid = self._find_submitted(project, flow, before)
+            if execid is None:
+                raise OutcomeUnknown(
+                    f"{error.message}; no new execution of {project}/{flow} was found since: "
+                    "look at its history before you start it again",
+                    request=error.request,
+                    ids=call.about(),
+                ) from error
+            return execid
+        except ServerFault as error:
+            self._refuse_missing_flow(project, flow, error)
+            raise
+        return int(data["execid"])
+
+    def _latest(self, project: str, flow: str) -> int:
+        """Give the id of the flow's newest execution; also tells a missing flow early."""
+        page = self.history(project, flow, length=1)
+        if page.executions:
+            return page.executions[0].execid
+        if flow not in (known := self.flows(project)):
+            raise NotFound(
+                f"project {project!r} has no flow {flow!r} "
+                f"(its flows: {', '.join(known) or 'none'})",
+                ids={"project": project, "flow": flow},
+            )
+        return -1
+
+    def _find_submitted(self, project: str, flow: str, before: int) -> int | None:
+        for pause in (0.5, 1.0, 2.0):
+            time.sleep(pause)
+            new = [
+                item
+                for item in self.history(project, flow, length=10).executions
+                if item.execid > before and item.user in (self.username, None)
+            ]
+            if len(new) == 1:
+                return new[0].execid
+        return None
+
+    def execution(self, execid: int) -> Execution:
+        """Give the state of an execution and of its jobs."""
+        return Execution.parse(self._execution(execid, "fetchexecflow", _expect=("status",)))
+
+    def running(self, project: str, flow: str) -> tuple[int, ...]:
+        """List the ids of a flow's running executions."""
+        data = self._get("/executor", ajax="getRunning", project=project, flow=flow)
+        return tuple(data.get("execIds") or ())
+
+    def history(
+        self, project: str, flow: str, *, offset: int = 0, length: int = 20
+    ) -> ExecutionPage:
+        """List executions of a flow, newest first, running ones included."""
+        data = self._project(
+            project,
+            "fetchFlowExecutions",
+            flow=flow,
+            start=offset,
+            length=length,
+            _expect=("executions",),
+        )
+        return ExecutionPage(
+            total=data["total"],
+            offset=data["from"],
+            executions=tuple(ExecutionSummary.parse(item) for item in data["executions"]),
+        )
+
+    def cancel(self, execid: int) -> None:
+        """Kill a running execution. Jobs get SIGTERM, and SIGKILL after 30 s."""
+        self._execution(execid, "cancelFlow")
+
+    def pause(self, execid: int) -> None:
+        """Let the running jobs end and start no more, until `resume`."""
+        self._execution(execid, "pauseFlow")
+
+    def resume(self, execid: int) -> None:
+        """Go on with a paused execution."""
+        self._execution(execid, "resumeFlow")
+
+    def retry_failed(self, execid: int) -> None:
+        """Run the failed jobs of an execution again that has not ended yet."""
+        self._execution(execid, "retryFailedJobs", _safe=False)
+
+    # -- logs -------------------------------------------------------------------------------
+
+    def read_log(
+        self,
+        execid: int,
+        job: str | None = None,
+        *,
+        offset: int = 0,
+        length: int = _CHUNK,
+        attempt: int | None = None,
+    ) -> LogChunk:
+        """Read a piece of the log of a job, or of the flow.
+
+        Parameters
+        ----------
+        execid, job
+            The execution, and the nested id of the job; without it the flow's own log.
+        offset, length
+            In bytes of the log's UTF-8 form; a piece ends with a whole character and may be
+            shorter. At the end of what there is, its length is 0.
+        attempt
+            Of a job that was retried; the latest by default.
+
+        Raises
+        ------
+        NotReady
+            The job has not started yet, or the execution ended in the last seconds.
+        """
+        if job is None:
+            data = self._execution(execid, "fetchExecFlowLogs", offset=offset, length=length)
+        else:
+            data = self._execution(
+                execid,
+                "fetchExecJobLogs",
+                jobId=job,
+                offset=offset,
+                length=length,
+                attempt=attempt,
+            )
+        return chunk(data, offset)
+
+    def log(
+        self,
+        execid: int,
+        job: str | None = None,
+        *,
+        attempt: int | None = None,
+        offset: int = 0,
+        patience: float = 15.0,
+    ) -> Iterator[str]:
+        """Read a log from `offset` to its present end, piece by piece.
+
+        Right after the end of an execution the server cannot give its logs for a second or
+        two; this waits for it, up to `patience` seconds.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                piece = self.read_log(execid, job, offset=offset, attempt=attempt)
+            except NotReady as error:
+                if time.monotonic() > deadline:
+                    raise
+                if not self.execution(execid).finished:
+                    if job is None:
+                        raise
+                    return
+                _ = error
+                time.sleep(0.2)
+                continue
+            if not piece.length:
+                return
+            yield piece.text
+            offset = piece.end
+
+    # -- following --------------------------------------------------------------------------
+
+    def follow(
+        self,
+        execid: int,
+        *,
+        logs: bool = True,
+        patience: float = 120.0,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Follow an execution to its end as a stream of events.
+
+        See `azkaban_client.follow.follow`, which says what is promised.
+        """
+        return follow(self, execid, logs=logs, patience=patience, timeout=timeout)
+
+    def wait(
+        self, execid: int, *, patience: float = 120.0, timeout: float | None = None
+    ) -> Execution:
+        """Wait for the end of an execution and return its final state.
+
+        Raises
+        ------
+        WaitTimeout
+            It had not ended after `timeout` seconds.
+        """
+        for event in self.follow(execid, logs=False, patience=patience, timeout=timeout):
+            if isinstance(event, FlowEnded):
+                return event.execution
+        raise WaitTimeout(f"execution {execid} did not end", ids={"execid": str(execid)})
+
+    def _execution(self, execid: int, action: str, **query: Any) -> dict[str, Any]:
+        try:
+            return self._get("/executor", ajax=action, execid=execid, **query)
+        except ServerFault as error:
+            if error.message.startswith("Index"):  # 2.5 takes the first of no rows
+                raise NotFound(
+                    f"there is no execution {execid}",
+                    request=error.request,
+                    status=error.status,
+                    ids={"execid": str(execid)},
+                ) from error
+            raise
+
+
+def _left_out(flow: Flow, disabled: Collection[str], only: Collection[str] | None) -> set[str]:
+    """Name the jobs to disable; the server ignores names that it does not know, this does not."""
+    nodes = {node.id: node for node in flow.walk()}
+    unknown = [name for name in (*disabled, *(only or ())) if name not in nodes]
+    if unknown:
+        raise NotFound(
+            f"flow {flow.id!r} has no job {', '.join(map(repr, unknown))} "
+            f"(its jobs: {', '.join(nodes)})",
+            ids={"project": flow.project, "flow": flow.id},
+        )
+    left_out = set(disabled)
+    if only is not None:
+        wanted = set(only)
+        wanted |= {name for name in nodes if any(name.startswith(f"{one}:") for one in only)}
+        wanted |= {node for node in nodes if any(one.startswith(f"{node}:") for one in only)}
+        left_out |= {name for name in nodes if name not in wanted}
+    if len(left_out) == len(nodes):
+        raise Refused(f"no job of flow {flow.id!r} would run: all are disabled")
+    return {name for name in left_out if not any(name.startswith(f"{up}:") for up in left_out)}
+
+
+def _nested(names: Collection[str]) -> list[Any]:
+    """Write nested ids the server's way: ``"a"``, ``{"id": "flow", "children": ["b"]}``."""
+    plain: list[Any] = sorted(name for name in names if ":" not in name)
+    parents = sorted({name.split(":", 1)[0] for name in names if ":" in name})
+    for parent in parents:
+        inner = [name.split(":", 1)[1] for name in names if name.startswith(f"{parent}:")]
+        plain.append({"id": parent, "children": _nested(inner)})
+    return plain

@@ -1,0 +1,344 @@
+"""HTTP to one server: pinned address, timeouts, retries; no knowledge of Azkaban.
+
+A session of servers up to 3.32 belongs to the address that the client connects from, and that
+depends on which of the server's addresses it connects to. So the host's name is resolved once
+and one address is kept; the Host header, SNI and the certificate check stay with the name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+import socket
+import ssl
+import time
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from azkaban_client.errors import NetworkError, OutcomeUnknown, TLSError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from requests import PreparedRequest
+
+__all__ = ["Call", "Transport"]
+
+log = logging.getLogger("azkaban_client")
+
+_SECRET = ("password", "passwd", "secret", "token", "session.id", "credential", "apikey", "api_key")
+_IDS = [
+    "project",
+    "projectName",
+    "flow",
+    "flowId",
+    "flowName",
+    "execid",
+    "jobId",
+    "jobid",
+    "jobName",
+    "node",
+    "scheduleId",
+]
+_TRANSIENT = {502, 503, 504}  # a proxy in front of the server answers for it
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request.
+
+    Attributes
+    ----------
+    safe
+        May be sent twice: it changes nothing, or the same thing the second time.
+    form
+        Fields of the body of a POST; `body` is a ready one (a stream with a length).
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    safe: bool = True
+    timeout: float | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    def about(self) -> dict[str, str]:
+        """Give what an error says of this request: its text, redacted, and its ids."""
+        fields = {**self.query, **(self.form or {}), **self.ids}
+        return {name: fields[name] for name in _IDS if name in fields}
+
+    def __str__(self) -> str:
+        fields = {**self.query, **(self.form or {}), **self.ids}
+        shown = [f"{name}={_redact(name, text)}" for name, text in fields.items()]
+        return " ".join([self.method, self.path, *shown])
+
+
+def _redact(name: str, text: str) -> str:
+    return "***" if any(word in name.lower() for word in _SECRET) else text
+
+
+class _PinnedAdapter(HTTPAdapter):
+    """Connects to `address` whatever the URL's host; TLS is checked against the URL's host."""
+
+    def __init__(self) -> None:
+        self.address: str | None = None
+        super().__init__(max_retries=0)
+
+    def build_connection_pool_key_attributes(
+        self,
+        request: PreparedRequest,
+        verify: bool | str,  # noqa: FBT001 (requests' own signature)
+        cert: str | tuple[str, str] | None = None,
+    ) -> Any:
+        attributes = super().build_connection_pool_key_attributes(request, verify, cert)
+        host: dict[str, Any] = dict(attributes[0])
+        pool: dict[str, Any] = dict(attributes[1])
+        if self.address is not None:
+            if host["scheme"] == "https":
+                pool |= {"server_hostname": host["host"], "assert_hostname": host["host"]}
+            host = {**host, "host": self.address}
+        return host, pool
+
+
+class Transport:
+    """Sends calls to one server.
+
+    Parameters
+    ----------
+    url
+        Base URL, with the server's real host name: ``http://azkaban.example:8081``.
+    address
+        IP address to connect to instead of resolving the host's name.
+    verify
+        True, or the path of a file of CA certificates; False switches the check off.
+    timeout
+        Seconds to wait for a connection, and for each answer.
+    retries
+        How often a call that may be repeated is repeated after a lost connection.
+    sleep
+        Waits between retries.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        address: str | None,
+        verify: bool | str,
+        timeout: float,
+        retries: int,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"url {url!r}: expected http://HOST[:PORT] or https://HOST[:PORT]")
+        if parts.username or parts.password:
+            raise ValueError("the URL holds credentials: pass them as username= and password=")
+        try:
+            self.port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        except ValueError as error:
+            raise ValueError(f"url {url!r}: {error}") from None
+        self.host = parts.hostname
+        self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+        self._netloc = parts.netloc
+        self._timeout, self._retries, self._sleep = timeout, retries, sleep
+        self._candidates = [str(ipaddress.ip_address(address))] if address else []
+        self._adapter = _PinnedAdapter()
+        self._http = requests.Session()
+        self._http.trust_env = False  # no surprises from ~/.netrc; proxies are set here
+        self._http.cookies.set_policy(_NoCookies())
+        self._http.proxies = get_environ_proxies(self.url)
+        self._http.verify = verify
+        self._http.mount("http://", self._adapter)
+        self._http.mount("https://", self._adapter)
+        self.requests_made = 0
+
+    @property
+    def address(self) -> str | None:
+        """The address in use, once a connection has been made."""
+        return self._adapter.address
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(self, call: Call, *, cookie: str | None = None, stream: bool = False) -> Any:
+        """Send one call and return the `requests.Response`, whatever its status.
+
+        Raises
+        ------
+        NetworkError
+            After the retries, where the call allowed any.
+        OutcomeUnknown
+            The call may not be repeated, it was sent, and the answer was lost.
+        """
+        attempts = self._retries + 1 if call.safe else 1
+        for attempt in range(attempts):
+            if attempt:
+                self._sleep(min(0.2 * 2 ** (attempt - 1), 5.0))
+            try:
+                response = self._send(call, cookie, stream=stream)
+            except NetworkError as error:
+                unsure = isinstance(error, OutcomeUnknown)
+                if attempt + 1 == attempts or isinstance(error, TLSError) or _timed_out(error):
+                    if unsure and call.safe:
+                        raise self._error(NetworkError, call, error.message) from error.__cause__
+                    raise
+                log.debug("%s: %s; trying again", call, error.message)
+                continue
+            if response.status_code in _TRANSIENT and attempt + 1 < attempts:
+                response.close()
+                continue
+            return response
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _send(self, call: Call, cookie: str | None, *, stream: bool) -> Any:
+        if self._http.proxies.get(urlsplit(self.url).scheme):
+            return self._send_to(None, call, cookie, stream=stream)
+        if self.address is not None:
+            return self._send_to(self.address, call, cookie, stream=stream)
+        failure: NetworkError | None = None
+        for address in self._resolve(call):
+            try:
+                response = self._send_to(address, call, cookie, stream=stream)
+            except OutcomeUnknown:
+                raise
+            except NetworkError as error:
+                failure = failure or error
+                self._adapter.address = None
+            else:
+                return response
+        assert failure is not None  # noqa: S101 (a name resolves to at least one address)
+        raise failure
+
+    def _resolve(self, call: Call) -> list[str]:
+        if not self._candidates:
+            try:
+                found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            except OSError as error:
+                raise self._error(
+                    NetworkError,
+                    call,
+                    f"unknown host {self.host!r}: {error.strerror or error}; check the URL, "
+                    "or give the server's address (--address)",
+                ) from error
+            self._candidates = list(dict.fromkeys(str(item[4][0]) for item in found))
+        return self._candidates
+
+    def _send_to(self, address: str | None, call: Call, cookie: str | None, *, stream: bool) -> Any:
+        self._adapter.address = address
+        headers = {"X-Requested-With": "XMLHttpRequest", **call.headers, "Host": self._netloc}
+        if cookie:
+            headers["Cookie"] = cookie
+        url = self.url + call.path
+        if call.query:
+            url += "?" + urlencode(call.query)
+        self.requests_made += 1
+        started = time.monotonic()
+        with self._translated(call):
+            response = self._http.request(
+                call.method,
+                url,
+                data=call.body if call.body is not None else call.form,
+                headers=headers,
+                timeout=(min(self._timeout, 10.0), call.timeout or self._timeout),
+                allow_redirects=False,
+                stream=stream,
+            )
+        log.debug("%s -> %d, %.3f s", call, response.status_code, time.monotonic() - started)
+        return response
+
+    @contextlib.contextmanager
+    def _translated(self, call: Call) -> Iterator[None]:
+        """Turn the library's exceptions into ours."""
+        where = f"{self.host}:{self.port}"
+        if self.address and self.address != self.host:
+            where += f" ({self.address})"
+        try:
+            yield
+        except requests.exceptions.SSLError as error:
+            raise self._error(TLSError, call, _tls_words(error, where)) from error
+        except requests.exceptions.ConnectTimeout as error:
+            raise self._error(
+                NetworkError, call, f"{where}: no connection within the time limit"
+            ) from error
+        except requests.exceptions.ProxyError as error:
+            raise self._error(NetworkError, call, f"{where}: the proxy failed: {error}") from error
+        except requests.exceptions.ReadTimeout as error:
+            seconds = call.timeout or self._timeout
+            raise self._error(
+                OutcomeUnknown, call, f"{where}: connected, but no answer within {seconds:g} s"
+            ) from error
+        except requests.exceptions.ConnectionError as error:
+            if _never_connected(error):
+                words = f"{where}: cannot connect: {_innermost(error)}; is the server running?"
+                raise self._error(NetworkError, call, words) from error
+            words = f"{where}: the connection was cut before the answer: {_innermost(error)}"
+            raise self._error(OutcomeUnknown, call, words) from error
+        except requests.exceptions.RequestException as error:
+            words = f"{where}: the answer broke off: {_innermost(error)}"
+            raise self._error(OutcomeUnknown, call, words) from error
+
+    @staticmethod
+    def _error(kind: type[NetworkError], call: Call, message: str) -> NetworkError:
+        return kind(message, request=str(call), ids=call.about())
+
+
+class _NoCookies(DefaultCookiePolicy):
+    """Keeps no cookie: which session is sent is decided by the client alone."""
+
+    def set_ok(self, _cookie: Any, _request: Any) -> bool:
+        return False
+
+
+def _timed_out(error: NetworkError) -> bool:
+    """Tell a server that does not answer: asking again would wait as long again."""
+    return isinstance(error.__cause__, requests.exceptions.ReadTimeout)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Walk from an exception of requests to its causes, through urllib3's ways of keeping them."""
+    seen: list[BaseException] = []
+    todo = [error]
+    while todo:
+        item = todo.pop(0)
+        if item in seen:
+            continue
+        seen.append(item)
+        yield item
+        nested = [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+        todo += [cause for cause in nested if isinstance(cause, BaseException)]
+
+
+def _never_connected(error: BaseException) -> bool:
+    from urllib3.exceptions import NewConnectionError  # noqa: PLC0415 (only on failure)
+
+    return any(isinstance(item, NewConnectionError) for item in _chain(error))
+
+
+def _innermost(error: BaseException) -> str:
+    for item in _chain(error):
+        if isinstance(item, OSError) and item.strerror:
+            return item.strerror
+    *_, last = _chain(error)
+    return str(last) or type(last).__name__
+
+
+def _tls_words(error: BaseException, where: str) -> str:
+    for item in _chain(error):
+        if isinstance(item, ssl.SSLCertVerificationError):
+            return (
+                f"{where}: the server's certificate is not trusted: {item.verify_message}; "
+                "use the host name that it was issued for, or give its CA (--ca-cert)"
+            )
+    return f"{where}: TLS failed: {_innermost(error)}; is this port HTTP (http://)?"

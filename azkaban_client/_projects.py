@@ -1,0 +1,276 @@
+"""Projects: list, create, delete, upload, and what a project holds."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client._answers import cookie_message
+from azkaban_client._http import Call
+from azkaban_client._session import SessionBase
+from azkaban_client._upload import MultipartStream
+from azkaban_client.errors import BadAnswer, InvalidProject, NotFound, Refused, ServerFault
+from azkaban_client.models import Flow, Project, Upload, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+__all__ = ["ProjectCalls"]
+
+_UPLOAD_TIMEOUT = 600.0  # the server unpacks and checks the project before it answers
+
+
+class ProjectCalls(SessionBase):
+    """Calls about projects."""
+
+    def projects(self, *, mine: bool = False) -> tuple[Project, ...]:
+        """List the projects that the user may see, by name.
+
+        Parameters
+        ----------
+        mine
+            Only those that the user has a permission of their own on.
+
+        Notes
+        -----
+        Servers from 3.1 on answer with ids and creators; older ones have only the web page,
+        which tells name, description and the last change.
+        """
+        if self.capabilities.project_list is False:
+            page = self._page("/index", **({} if mine else {"all": ""}))
+            found = _projects_of(page)
+        else:
+            action = "fetchuserprojects" if mine else "fetchallprojects"
+            data = self._get("/index", ajax=action, _expect=("projects",))
+            found = [
+                Project(
+                    name=item["projectName"],
+                    id=item["projectId"],
+                    created_by=item.get("createdBy"),
+                    created=moment(item.get("createdTime")),
+                )
+                for item in data["projects"]
+            ]
+        return tuple(sorted(found, key=lambda project: project.name.lower()))
+
+    def create_project(self, name: str, description: str | None = None) -> None:
+        """Create an empty project.
+
+        Parameters
+        ----------
+        name
+            A letter, then letters, digits, ``-`` and ``_``; at most 64.
+        description
+            The server wants one; the name by default.
+
+        Raises
+        ------
+        Refused
+            It exists already, or the name is not allowed.
+        """
+        form = {"action": "create", "name": name, "description": description or name}
+        self._ask(Call("POST", "/manager", form=form, safe=False, ids={"project": name}))
+
+    def delete_project(self, name: str) -> str:
+        """Delete a project and return the server's words.
+
+        Raises
+        ------
+        NotFound
+            There is no such project.
+        Refused
+            A flow of it is running or scheduled, or the user is no admin of it.
+        """
+        result = cookie_message(self._redirect("/manager", project=name, delete="true"))
+        if result is None:
+            raise BadAnswer(f"the server did not say whether project {name!r} was deleted")
+        good, words = result
+        if not good:
+            kind = NotFound if "doesn't exist" in words else Refused
+            raise kind(words, request="GET /manager delete=true", ids={"project": name})
+        return words
+
+    def upload(
+        self,
+        project: str,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Upload:
+        """Upload a zip as the project's new version; it is streamed from the disk.
+
+        Parameters
+        ----------
+        project
+            Name of the project; it must exist.
+        path
+            The zip.
+        progress
+            Called with the bytes sent so far and their number.
+
+        Returns
+        -------
+        Upload
+            Id of the project and its new version.
+
+        Raises
+        ------
+        InvalidProject
+            The server found errors in the flows.
+        NotFound
+            There is no such project.
+        OutcomeUnknown
+            The connection was lost after the last byte: see the project's log before you
+            send it again.
+        """
+        file = Path(path)
+        with file.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            name = file.name if file.suffix.lower() == ".zip" else f"{file.name}.zip"
+            fields = {"ajax": "upload", "project": project}
+            body = MultipartStream(fields, stream, size, name, progress)
+            call = Call(
+                "POST",
+                "/manager",
+                body=body,
+                headers={"Content-Type": body.content_type},
+                safe=False,
+                timeout=_UPLOAD_TIMEOUT,
+                ids={**fields, "file": name},
+            )
+
+            def send() -> dict[str, Any]:
+                body.rewind()
+                return self._answer(call, expect=("version",), session=True)
+
+            try:
+                data = self._in_session(send)
+            except NotFound as error:
+                if _flow_errors(error.message):
+                    raise _invalid(error) from error
+                raise
+            except Refused as error:
+                if _flow_errors(error.message):
+                    raise _invalid(error) from error
+                raise
+        return Upload(project_id=int(data["projectId"]), version=int(data["version"]))
+
+    def project_id(self, project: str) -> int:
+        """Give a project's number."""
+        return int(self._project(project, "fetchprojectflows")["projectId"])
+
+    def flows(self, project: str) -> tuple[str, ...]:
+        """List the ids of a project's flows, by name."""
+        data = self._project(project, "fetchprojectflows", _expect=("flows",))
+        return tuple(sorted(item["flowId"] for item in data["flows"]))
+
+    def flow(self, project: str, flow: str) -> Flow:
+        """Give the graph of a flow, embedded flows included."""
+        return Flow.parse(self._flow(project, flow, "fetchflowgraph", _expect=("nodes",)))
+
+    def job_properties(self, project: str, flow: str, job: str) -> dict[str, str]:
+        """Give the properties in a job's own file, as written (``${...}`` unresolved)."""
+        *outer, name = job.split(":")
+        if outer:
+            node = next(n for n in self.flow(project, flow).walk() if n.id == ":".join(outer))
+            flow = node.embedded or flow
+        data = self._flow(project, flow, "fetchflownodedata", node=name, _expect=("props",))
+        return {str(key): str(value) for key, value in data["props"].items()}
+
+    def shared_properties(
+        self, project: str, flow: str, job: str, *, skip: Collection[str] = ()
+    ) -> dict[str, dict[str, str]]:
+        """Give the ``.properties`` files that a job sees, nearest first, as the web page tells.
+
+        Parameters
+        ----------
+        project, flow, job
+            The job.
+        skip
+            Files to leave out, because they are known already.
+        """
+        query = {"project": project, "flow": flow, "job": job}
+        links = _PROPERTY_LINK.findall(self._page("/manager", **query))
+        return {
+            source: _property_table(self._page("/manager", **query, prop=source))
+            for source in map(html.unescape, links)
+            if source not in skip
+        }
+
+    # -- shared with other groups of calls --------------------------------------------------
+
+    def _project(self, project: str, action: str, **query: Any) -> dict[str, Any]:
+        return self._get("/manager", ajax=action, project=project, **query)
+
+    def _flow(self, project: str, flow: str, action: str, **query: Any) -> dict[str, Any]:
+        """Ask about a flow; servers answer a missing one with a fault of their own."""
+        try:
+            return self._project(project, action, flow=flow, **query)
+        except ServerFault as error:
+            self._refuse_missing_flow(project, flow, error)
+            raise
+
+    def _refuse_missing_flow(self, project: str, flow: str, error: Exception) -> None:
+        known = self.flows(project)
+        if flow not in known:
+            names = ", ".join(known) or "none"
+            raise NotFound(
+                f"project {project!r} has no flow {flow!r} (its flows: {names})",
+                ids={"project": project, "flow": flow},
+            ) from error
+
+
+_PROJECT_ROW = re.compile(
+    r'<h4><a href="[^"]*manager\?project=(?P<name>[^"&]+)">.*?</h4>'
+    r'\s*(?:<p class="project-description">(?P<description>.*?)</p>)?'
+    r"(?:.*?Last modified on\s*<strong>(?P<modified>.*?)</strong>"
+    r"\s*by\s*<strong>(?P<by>.*?)</strong>)?",
+    re.DOTALL,
+)
+_PROPERTY_LINK = re.compile(r'href="[^"]*manager\?project=[^"]*&prop=([^"]+)"')
+_PROPERTY_ROW = re.compile(r'<td class="property-key">(.*?)</td>\s*<td[^>]*>(.*?)</td>', re.DOTALL)
+
+
+def _projects_of(page: str) -> list[Project]:
+    """Read the list of projects of a server before 3.1 from its page."""
+    _, _, rows = page.partition('id="project-list"')
+    return [
+        Project(
+            name=html.unescape(row["name"]),
+            description=html.unescape(row["description"] or "").strip() or None,
+            modified=row["modified"],
+            modified_by=row["by"],
+        )
+        for chunk in rows.split("<li>")[1:]
+        if (row := _PROJECT_ROW.search(chunk))
+    ]
+
+
+def _property_table(page: str) -> dict[str, str]:
+    return {
+        html.unescape(key.strip()): html.unescape(value.strip())
+        for key, value in _PROPERTY_ROW.findall(page)
+    }
+
+
+def _flow_errors(message: str) -> bool:
+    """Tell the server's report on bad flows from other refusals of an upload."""
+    return bool(
+        re.search(
+            r"cannot find dependency|Validator .* reports|Duplicate job names|self cycle|"
+            r"Cyclical|doesn't have type|ambiguous dependency|unzipping|Installation Failed\.\n",
+            message,
+        )
+    ) and not re.search(r"Project '.*doesn't exist|write access", message)
+
+
+def _invalid(error: Refused) -> InvalidProject:
+    return InvalidProject(
+        error.message,
+        request=error.request,
+        status=error.status,
+        ids={"project": error.project or ""},
+    )

@@ -1,0 +1,89 @@
+"""The command line ``azk``.
+
+Libraries for HTTP and for the terminal are imported by the commands that need them, so that
+``azk --help`` and completion are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from azkaban_client import __version__
+from azkaban_client.cli import _executions, _projects, _session
+from azkaban_client.cli._app import EXIT_CODES, App, exit_code, group, note
+from azkaban_client.errors import AzkabanError
+
+__all__ = ["azk", "main"]
+
+_EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4}{text}" for code, text in EXIT_CODES.items())
+
+
+@group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EPILOG,
+)
+@click.option("--server", metavar="NAME", help="A [servers.NAME] of the configuration.")
+@click.option("--url", help="The server, by its real host name: http://HOST:PORT.")
+@click.option("--address", metavar="IP", help="Connect to this address; TLS checks the name.")
+@click.option("--user", "username", help="Who logs in.")
+@click.option(
+    "--password-file", metavar="FILE", help="Its first line is the password; - for stdin."
+)
+@click.option("--ca-cert", metavar="FILE", help="Trust the CA certificates in this file.")
+@click.option("--insecure", is_flag=True, default=None, help="Do not check TLS certificates.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="Wait this long for an answer.")
+@click.option("--debug", is_flag=True, help="Show each request on standard error.")
+@click.version_option(__version__, prog_name="azk")
+@click.pass_context
+def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
+    """Run flows on an Azkaban server.
+
+    Examples
+    --------
+      azk login --help
+      azk project create nn "Neural networks"
+      azk upload nn flows/nn --with jobs --with core
+      azk run nn nn --prop epochs=50 --follow
+      azk logs 42 nn-train
+
+    Settings: options, AZK_* variables, azk.toml, ~/.config/azk/config.toml; see azk config show.
+    """
+    context.obj = App(flags, debug=debug)
+    if debug:
+        import logging  # noqa: PLC0415 (start time)
+
+        logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+        logging.getLogger("azkaban_client").setLevel(logging.DEBUG)
+
+
+for _module in (_session, _projects, _executions):
+    for _command in _module.COMMANDS:
+        azk.add_command(_command)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run ``azk`` and exit with its code."""
+    debug = "--debug" in (sys.argv[1:] if args is None else args)
+    try:
+        # Outside of its standalone mode, click returns the code of an Exit.
+        sys.exit(azk.main(args, prog_name="azk", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        note("interrupted")
+        sys.exit(130)
+    except AzkabanError as error:
+        note(f"azk: {error.message}", colour="red")
+        if debug and error.request:
+            note(f"  request: {error.request} -> HTTP {error.status}")
+        sys.exit(exit_code(error))
+    except BrokenPipeError:  # azk ... | head
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        note(f"azk: {error}", colour="red")
+        sys.exit(2)

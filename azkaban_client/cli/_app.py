@@ -1,0 +1,283 @@
+"""What the commands share: settings, the client, output, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import sys
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from azkaban_client import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from azkaban_client.client import Client
+    from azkaban_client.config import Settings
+
+__all__ = [
+    "EXIT_CODES",
+    "App",
+    "Command",
+    "Group",
+    "command",
+    "emit",
+    "exit_code",
+    "group",
+    "json_option",
+    "note",
+    "pass_app",
+    "print_json",
+    "table",
+]
+
+
+class Command(click.Command):
+    """A command whose help keeps the line breaks of its examples."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.help = _keep_examples(self.help)
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.help = _keep_examples(self.help)
+
+
+def _keep_examples(text: str | None) -> str | None:
+    return None if text is None else re.sub(r"^Examples?:$", "\b\n\\g<0>", text, flags=re.MULTILINE)
+
+
+def command(name: str | None = None) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command of a function."""
+    return click.command(name, cls=Command)
+
+
+def group(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Group]:
+    """Make a group of commands of a function."""
+    return click.group(name, cls=Group, **attributes)
+
+
+EXIT_CODES = {
+    0: "ok",
+    1: "the execution failed or was killed",
+    2: "usage: bad arguments, settings or project",
+    3: "authentication",
+    4: "not found",
+    5: "refused by the server",
+    6: "network or TLS",
+    7: "the wait timed out",
+    130: "interrupted",
+}
+
+
+def exit_code(error: Exception) -> int:
+    """Give the exit code of an error."""
+    kinds: list[tuple[type[Exception], int]] = [
+        (errors.AuthenticationError, 3),
+        (errors.NotFound, 4),
+        (errors.InvalidProject, 2 if getattr(error, "status", None) is None else 5),
+        (errors.Refused, 5),
+        (errors.NetworkError, 6),
+        (errors.BadAnswer, 6),
+        (errors.WaitTimeout, 7),
+    ]
+    return next((code for kind, code in kinds if isinstance(error, kind)), 2)
+
+
+def note(text: str, *, colour: str | None = None) -> None:
+    """Say something to the user: standard error."""
+    click.secho(text, err=True, fg=colour)
+
+
+def plain(value: Any) -> Any:
+    """Make JSON of dataclasses: times as ISO 8601, durations as seconds."""
+    if is_dataclass(value) and not isinstance(value, type):
+        data = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        if hasattr(value, "duration"):
+            data["duration"] = plain(value.duration)
+        return data
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "total_seconds"):
+        return value.total_seconds()
+    return value
+
+
+def emit(as_json: bool, data: Any, text: str | Callable[[], str]) -> None:  # noqa: FBT001
+    """Print a result on standard output: JSON, or text for people."""
+    if as_json:
+        print_json(data)
+        return
+    shown = text if isinstance(text, str) else text()
+    if shown:
+        click.echo(shown)
+
+
+def print_json(data: Any) -> None:
+    """Print data on standard output as JSON."""
+    click.echo(json.dumps(plain(data), indent=2, ensure_ascii=False))
+
+
+def table(header: list[str], rows: list[list[Any]]) -> str:
+    """Align rows in columns; easy to read and to cut."""
+    cells = [header, *[["" if c is None else str(c) for c in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+class App:
+    """The settings of this call, and the client that they lead to."""
+
+    def __init__(self, flags: dict[str, Any], *, debug: bool) -> None:
+        self.flags = flags
+        self.debug = debug
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """All settings."""
+        from azkaban_client.config import ConfigError, load  # noqa: PLC0415 (start time)
+
+        try:
+            return load(self.flags)
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from error
+
+    @property
+    def url(self) -> str:
+        """The server's URL."""
+        url = self.settings["url"]
+        if not url:
+            raise click.UsageError(
+                "no server: give --url, set AZK_URL, or write url = ... to azk.toml or "
+                "~/.config/azk/config.toml"
+            )
+        return str(url).rstrip("/")
+
+    @contextmanager
+    def client(self, *, fresh: bool = False) -> Iterator[Client]:
+        """Connect; keep the session for the next call.
+
+        Parameters
+        ----------
+        fresh
+            Log in even if a session is kept.
+        """
+        from azkaban_client import state  # noqa: PLC0415 (start time)
+        from azkaban_client.client import Client  # noqa: PLC0415 (start time)
+
+        settings = self.settings
+        saved = None if fresh else state.recall(self.url)
+        user = settings["username"]
+        if saved and user and saved.username != user:
+            saved = None
+        user = user or (saved.username if saved else None) or self._netrc()[0]
+        if settings["insecure"]:
+            note("warning: TLS certificates are not checked (--insecure)", colour="yellow")
+            import urllib3  # noqa: PLC0415 (start time)
+
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        if settings["ca_cert"] and not Path(settings["ca_cert"]).is_file():
+            raise click.UsageError(f"--ca-cert {settings['ca_cert']}: no such file")
+        address = settings["address"] or (saved.address if saved else None)
+        try:
+            client = Client(
+                self.url,
+                username=user or "",
+                password=lambda: self._password(client),
+                session_id=saved.session_id if saved else None,
+                address=address,
+                verify=False if settings["insecure"] else settings["ca_cert"] or True,
+                timeout=settings["timeout"],
+            )
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        with client:
+            try:
+                yield client
+            finally:
+                self._keep(client, saved.session_id if saved else None)
+
+    @staticmethod
+    def _keep(client: Client, before: str | None) -> None:
+        from azkaban_client import state  # noqa: PLC0415 (start time)
+
+        if client.session_id == before:
+            return
+        if client.session_id is None:
+            state.forget(client.url)
+            return
+        try:
+            state.remember(
+                state.Saved(client.url, client.username, client.session_id, client.address)
+            )
+        except OSError as error:
+            note(f"warning: the session is not kept: {error}", colour="yellow")
+
+    def _netrc(self) -> tuple[str | None, str | None]:
+        """Look the host up in ~/.netrc, or the file that NETRC names."""
+        import netrc  # noqa: PLC0415 (start time)
+        from urllib.parse import urlsplit  # noqa: PLC0415 (start time)
+
+        path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+        try:
+            found = netrc.netrc(str(path)).authenticators(urlsplit(self.url).hostname or "")
+        except FileNotFoundError:
+            return None, None
+        except (netrc.NetrcParseError, OSError) as error:
+            note(f"warning: {path} is not used: {error}", colour="yellow")
+            return None, None
+        return (found[0], found[2]) if found else (None, None)
+
+    def _password(self, client: Client) -> str:
+        """Find the password when it is needed: file or stdin, netrc, prompt."""
+        if name := self.settings["password_file"]:
+            return _read_password(name)
+        user, password = self._netrc()
+        if password and client.username in ("", None, user):
+            client.username = client.username or user
+            return password
+        if not sys.stdin.isatty():
+            raise errors.AuthenticationError(
+                f"{self.url} wants a login and there is no password: use --password-file FILE "
+                "('-' for standard input), AZK_PASSWORD_FILE, ~/.netrc, or a terminal"
+            )
+        if not client.username:
+            client.username = click.prompt("User", err=True)
+        return str(click.prompt(f"Password of {client.username}", hide_input=True, err=True))
+
+
+def _read_password(name: str) -> str:
+    try:
+        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"password file {name}: {error}") from error
+    password = text.split("\n")[0].rstrip("\r")
+    if not password:
+        raise click.UsageError(f"password file {name}: its first line is empty")
+    return password
+
+
+pass_app = click.make_pass_decorator(App)

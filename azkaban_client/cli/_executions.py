@@ -1,0 +1,251 @@
+"""azk run, follow, status, logs, cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from azkaban_client.client import Client
+    from azkaban_client.models import Execution
+
+__all__ = ["COMMANDS"]
+
+
+def parse_props(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Read ``KEY=VALUE`` options."""
+    props: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise click.UsageError(f"--prop {pair!r}: expected KEY=VALUE")
+        props[key.strip()] = value
+    return props
+
+
+def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a command that follows an execution."""
+    logs = click.option("--logs", is_flag=True, help="Print the log lines of all jobs.")
+    wait = click.option(
+        "--wait", type=float, metavar="SECONDS", help="Give up after this time (exit code 7)."
+    )
+    return wait(logs(function))
+
+
+def follow_to_end(
+    client: Client, execid: int, *, logs: bool, wait: float | None, as_json: bool
+) -> None:
+    """Follow an execution, show its result, and exit by it."""
+    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+
+    try:
+        execution = display.follow(client, execid, logs=logs and not as_json, timeout=wait)
+    except KeyboardInterrupt:
+        note(f"\ndetached: execution {execid} goes on")
+        note(f"  follow it again:  azk follow {execid}\n  cancel it:        azk cancel {execid}")
+        raise click.exceptions.Exit(130) from None
+    if as_json:
+        print_json(execution)
+    else:
+        display.print_result(execution)
+        if not execution.succeeded and not logs:
+            display.print_failed_log(client, execution)
+    if not execution.succeeded:
+        raise click.exceptions.Exit(1)
+
+
+@command()
+@click.argument("project")
+@click.argument("flow")
+@click.option(
+    "--prop", "props", multiple=True, metavar="KEY=VALUE", help="Set a property. Repeatable."
+)
+@click.option("--any-prop", is_flag=True, help="Take properties that no job is seen to use.")
+@click.option(
+    "--concurrency",
+    type=click.Choice(["skip", "concurrent", "pipeline"]),
+    default="skip",
+    show_default=True,
+    help="What to do when the flow is running.",
+)
+@click.option(
+    "--pipeline-level",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="How far a pipelined execution keeps behind.",
+)
+@click.option(
+    "--on-failure",
+    type=click.Choice(["finish-running", "cancel-all", "finish-possible"]),
+    default="finish-running",
+    show_default=True,
+    help="What to do when a job fails.",
+)
+@click.option("--disable", multiple=True, metavar="JOB", help="Leave a job out. Repeatable.")
+@click.option("--only", multiple=True, metavar="JOB", help="Leave all others out. Repeatable.")
+@click.option("--success-email", multiple=True, metavar="ADDRESS", help="Tell of success.")
+@click.option("--failure-email", multiple=True, metavar="ADDRESS", help="Tell of failure.")
+@click.option(
+    "--notify",
+    type=click.Choice(["first", "last", "both", "never"]),
+    help="Of which failures to tell.",
+)
+@click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
+@follow_options
+@json_option
+@pass_app
+def run(
+    app: App,
+    /,
+    project: str,
+    flow: str,
+    *,
+    props: tuple[str, ...],
+    any_prop: bool,
+    disable: tuple[str, ...],
+    only: tuple[str, ...],
+    success_email: tuple[str, ...],
+    failure_email: tuple[str, ...],
+    follow: bool,
+    logs: bool,
+    wait: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Start a flow.
+
+    Examples
+    --------
+      azk run nn nn --follow
+      azk run nn nn --prop epochs=50 --prop seed=3 --follow --logs
+      azk run nn nn --only nn_load --concurrency concurrent
+
+    A --prop that no job of the flow uses is refused: most often it is misspelt.
+    """
+    properties = parse_props(props)
+    with app.client() as client:
+        if properties and not any_prop:
+            _refuse_unknown(client, project, flow, properties)
+        execid = client.execute(
+            project,
+            flow,
+            properties=properties,
+            disabled=disable,
+            only=only or None,
+            success_emails=success_email or None,
+            failure_emails=failure_email or None,
+            **options,
+        )
+        if not (follow or logs or wait is not None):
+            data = {"execid": execid, "project": project, "flow": flow}
+            emit(as_json, data, str(execid))
+            if not as_json:
+                note(f"started {project}/{flow} as execution {execid}: azk follow {execid}")
+            return
+        note(f"started {project}/{flow} as execution {execid}")
+        follow_to_end(client, execid, logs=logs, wait=wait, as_json=as_json)
+
+
+def _refuse_unknown(client: Client, project: str, flow: str, properties: dict[str, str]) -> None:
+    from azkaban_client.overrides import overridable  # noqa: PLC0415 (start time)
+
+    refusals = overridable(client, project, flow).refusals(properties)
+    if refusals:
+        lines = "\n".join(f"--prop {line}" for line in refusals)
+        raise click.UsageError(f"{lines}\n(--any-prop to send them anyway)")
+
+
+@command()
+@click.argument("execid", type=int)
+@follow_options
+@json_option
+@pass_app
+def follow(app: App, execid: int, *, logs: bool, wait: float | None, as_json: bool) -> None:
+    """Follow an execution to its end and exit by its result.
+
+    Examples
+    --------
+      azk follow 42
+      azk follow 42 --logs --wait 600
+
+    Ctrl-C detaches; the execution goes on.
+    """
+    with app.client() as client:
+        follow_to_end(client, execid, logs=logs, wait=wait, as_json=as_json)
+
+
+@command()
+@click.argument("execid", type=int)
+@json_option
+@pass_app
+def status(app: App, execid: int, *, as_json: bool) -> None:
+    """Show the state of an execution and of its jobs; exits 0 whatever it is.
+
+    Examples
+    --------
+      azk status 42
+      azk status 42 --json | jq .status
+    """
+    with app.client() as client:
+        execution: Execution = client.execution(execid)
+    if as_json:
+        print_json(execution)
+        return
+    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+
+    display.print_result(execution)
+
+
+@command()
+@click.argument("execid", type=int)
+@click.argument("job", required=False)
+@click.option("--attempt", type=click.IntRange(0), help="Of a job that was retried, from 0.")
+@click.option("--follow", "-f", is_flag=True, help="Go on until the execution has ended.")
+@json_option
+@pass_app
+def logs(
+    app: App, execid: int, job: str | None, *, attempt: int | None, follow: bool, as_json: bool
+) -> None:
+    """Print the log of a job, or of the flow, byte for byte.
+
+    Examples
+    --------
+      azk logs 42
+      azk logs 42 nn-train > train.log
+      azk logs 42 nn-train --follow
+    """
+    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+
+    with app.client() as client:
+        if as_json:
+            text = "".join(client.log(execid, job, attempt=attempt))
+            print_json({"execid": execid, "job": job, "attempt": attempt, "log": text})
+        elif follow:
+            display.tail(client, execid, job)
+        else:
+            for piece in client.log(execid, job, attempt=attempt):
+                display.write_exact(piece)
+
+
+@command()
+@click.argument("execid", type=int)
+@json_option
+@pass_app
+def cancel(app: App, execid: int, *, as_json: bool) -> None:
+    """Kill a running execution.
+
+    Example:
+      azk cancel 42
+    """
+    with app.client() as client:
+        client.cancel(execid)
+    emit(as_json, {"execid": execid, "cancelled": True}, f"execution {execid} is being killed")
+
+
+COMMANDS = (run, follow, status, logs, cancel)

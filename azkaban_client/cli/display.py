@@ -1,0 +1,302 @@
+"""Executions on a terminal: a live tree of jobs, a table of results, logs byte for byte."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import timedelta
+    from pathlib import Path
+
+    from azkaban_client.client import Client
+    from azkaban_client.follow import Event
+    from azkaban_client.models import Execution, JobRun, Status
+
+__all__ = [
+    "follow",
+    "print_failed_log",
+    "print_result",
+    "result_table",
+    "tail",
+    "upload_progress",
+    "write_exact",
+]
+
+_STYLES = {
+    "SUCCEEDED": "green",
+    "FAILED": "bold red",
+    "KILLED": "bold red",
+    "KILLING": "red",
+    "FAILED_FINISHING": "red",
+    "CANCELLED": "dim",
+    "SKIPPED": "dim",
+    "DISABLED": "dim",
+    "READY": "dim",
+    "RUNNING": "bold cyan",
+    "PAUSED": "yellow",
+}
+_MARKS = {"SUCCEEDED": "✓", "FAILED": "✗", "KILLED": "✗", "RUNNING": "▶", "PAUSED": "‖"}
+_TAIL_LINES = 30
+
+
+def duration_text(duration: timedelta | float | None) -> str:
+    """Write a duration as a person would.
+
+    Examples
+    --------
+    >>> duration_text(0.84), duration_text(75), duration_text(None)
+    ('0.8 s', '1 min 15 s', '')
+    """
+    if duration is None:
+        return ""
+    seconds = duration if isinstance(duration, (int, float)) else duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _status_text(status: Status) -> Text:
+    mark = _MARKS.get(status.value, "·")
+    return Text(f"{mark} {status.value}", style=_STYLES.get(status.value, ""))
+
+
+def _depth(job: JobRun, execution: Execution) -> int:
+    """Length of the longest chain of dependencies above a job, for its indentation."""
+    jobs = {one.id: one for one in execution.walk()}
+    depths: dict[str, int] = {}
+
+    def depth(name: str, above: frozenset[str]) -> int:
+        if name in above or name not in jobs:
+            return 0
+        if name not in depths:
+            ups = jobs[name].dependencies
+            depths[name] = 1 + max((depth(up, above | {name}) for up in ups), default=-1)
+        return depths[name]
+
+    return depth(job.id, frozenset()) + job.id.count(":")
+
+
+def _in_order(execution: Execution) -> list[tuple[int, JobRun]]:
+    """List jobs with their depth: in the order in which they can run."""
+    jobs = [(_depth(job, execution), job) for job in execution.walk()]
+    return sorted(jobs, key=lambda item: (item[0], item[1].id))
+
+
+def result_table(execution: Execution) -> Table:
+    """Make the table of an execution's jobs: status, start, duration, attempts."""
+    title = f"{execution.project} / {execution.flow}, execution {execution.execid}"
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in ("job", "status", "start", "duration", "attempts"):
+        table.add_column(name, justify="right" if name in ("duration", "attempts") else "left")
+    for depth, job in _in_order(execution):
+        table.add_row(
+            "  " * depth + job.id,
+            _status_text(job.status),
+            job.start.astimezone().strftime("%H:%M:%S") if job.start else "",
+            duration_text(job.duration),
+            str(job.attempt + 1) if job.start else "",
+        )
+    table.add_section()
+    table.add_row(
+        Text("flow", style="bold"),
+        _status_text(execution.status),
+        execution.start.astimezone().strftime("%H:%M:%S") if execution.start else "",
+        duration_text(execution.duration),
+    )
+    return table
+
+
+def print_result(execution: Execution, *, console: Console | None = None) -> None:
+    """Print the table of an execution's jobs on standard output."""
+    (console or Console()).print(result_table(execution))
+
+
+def follow(
+    client: Client,
+    execid: int,
+    *,
+    logs: bool = False,
+    timeout: float | None = None,
+    patience: float = 120.0,
+    console: Console | None = None,
+) -> Execution:
+    """Follow an execution to its end and show how it goes.
+
+    On a terminal a live tree of jobs with durations and a progress bar; otherwise one line for
+    each job that starts or ends. Messages go to standard error, log lines to standard output.
+
+    Parameters
+    ----------
+    client
+        Connected to the server.
+    execid
+        The execution.
+    logs
+        Also print the lines of all jobs' logs.
+    timeout
+        Seconds after which to give up (`azkaban_client.errors.WaitTimeout`).
+    patience
+        Seconds to go on trying while the server cannot be reached.
+    console
+        Where messages go; a console on standard error by default.
+
+    Returns
+    -------
+    Execution
+        The final state, with the status, start and end of each job.
+    """
+    console = console or Console(stderr=True)
+    events = client.follow(execid, logs=logs, timeout=timeout, patience=patience)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return _follow_live(events, client.execution(execid), console)
+    return _follow_plain(events, console)
+
+
+def _follow_plain(events: Iterator[Event], console: Console) -> Execution:
+    execution: Execution | None = None
+    for event in events:
+        execution = event.execution
+        if isinstance(event, LogLine):
+            write_exact(event.text + event.end)
+            continue
+        console.print(_plain_words(event), highlight=False, markup=False, soft_wrap=True)
+    assert execution is not None  # noqa: S101 (the last event is FlowEnded)
+    return execution
+
+
+def _plain_words(event: JobStarted | JobEnded | FlowEnded) -> str:
+    now = time.strftime("%H:%M:%S")
+    if isinstance(event, JobStarted):
+        again = f" (attempt {event.attempt + 1})" if event.attempt else ""
+        return f"{now} {event.job.id}: started{again}"
+    if isinstance(event, JobEnded):
+        return f"{now} {event.job.id}: {event.status}{_after(event.job)}"
+    execution = event.execution
+    spent = duration_text(execution.duration)
+    return (
+        f"{now} execution {execution.execid}: {execution.status}{f' in {spent}' if spent else ''}"
+    )
+
+
+def _after(job: JobRun) -> str:
+    spent = duration_text(job.duration)
+    return f" in {spent}" if spent else ""
+
+
+class _Tree:
+    """The live display: what it shows depends on the last state and on this machine's clock."""
+
+    def __init__(self, execution: Execution) -> None:
+        self.execution = execution
+        self.since: dict[str, float] = {}
+        self.started = time.monotonic()
+
+    def take(self, event: Event) -> None:
+        self.execution = event.execution
+        if isinstance(event, JobStarted):
+            self.since[event.job.id] = time.monotonic()
+        elif isinstance(event, JobEnded):
+            self.since.pop(event.job.id, None)
+
+    def __rich__(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        jobs = _in_order(self.execution)
+        for depth, job in jobs:
+            spent = job.duration or self._running_for(job)
+            table.add_row("  " * depth + job.id, _status_text(job.status), duration_text(spent))
+        done = sum(job.status.final for _, job in jobs)
+        bar = Table.grid(padding=(0, 2))
+        total = duration_text(time.monotonic() - self.started)
+        bar.add_row(
+            ProgressBar(total=max(len(jobs), 1), completed=done, width=30),
+            f"{done}/{len(jobs)} jobs",
+            total,
+        )
+        return Group(table, bar)
+
+    def _running_for(self, job: JobRun) -> float | None:
+        """Measure by this machine's clock alone: the server's may be wrong."""
+        since = self.since.get(job.id)
+        return None if since is None else time.monotonic() - since
+
+
+def _follow_live(events: Iterator[Event], execution: Execution, console: Console) -> Execution:
+    tree = _Tree(execution)
+    to_file = not sys.stdout.isatty()
+    with Live(tree, console=console, refresh_per_second=8, transient=True):
+        for event in events:
+            tree.take(event)
+            if isinstance(event, LogLine):
+                if to_file:
+                    write_exact(event.text + event.end)
+                else:
+                    console.print(Text(event.text), soft_wrap=True, highlight=False)
+    return tree.execution
+
+
+def write_exact(text: str) -> None:
+    """Write to standard output as UTF-8 without changing a byte."""
+    sys.stdout.flush()
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:  # a text stream that stands in for it
+        sys.stdout.write(text)
+        return
+    stream.write(text.encode("utf-8", "surrogatepass"))
+    stream.flush()
+
+
+def tail(client: Client, execid: int, job: str | None) -> None:
+    """Print a log until the execution has ended; without a job, those of all jobs."""
+    for event in client.follow(execid, logs=True):
+        if isinstance(event, LogLine) and job in (None, event.job.id):
+            write_exact(event.text + event.end)
+
+
+def print_failed_log(client: Client, execution: Execution) -> None:
+    """Print the last lines of the log of each job that failed, on standard error."""
+    console = Console(stderr=True)
+    for job in execution.walk():
+        if job.jobs or job.status.value not in ("FAILED", "KILLED") or job.start is None:
+            continue
+        lines = "".join(client.log(execution.execid, job.id)).splitlines()
+        console.print(
+            Text(f"--- log of {job.id}, last {min(len(lines), _TAIL_LINES)} lines", style="bold")
+        )
+        for line in lines[-_TAIL_LINES:]:
+            console.print(Text(line), soft_wrap=True, highlight=False)
+
+
+@contextlib.contextmanager
+def upload_progress(path: Path) -> Iterator[Callable[[int, int], object] | None]:
+    """Show a bar for an upload of some size on a terminal; nothing otherwise."""
+    console = Console(stderr=True)
+    if not console.is_terminal or path.stat().st_size < 1 << 20:
+        yield None
+        return
+    from rich.progress import (  # noqa: PLC0415 (only a long upload needs it)
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TransferSpeedColumn,
+    )
+
+    with Progress(
+        "upload", BarColumn(), DownloadColumn(), TransferSpeedColumn(), console=console
+    ) as bars:
+        task = bars.add_task("upload", total=path.stat().st_size)
+        yield lambda sent, _total: bars.update(task, completed=sent)

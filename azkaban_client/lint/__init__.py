@@ -1,0 +1,52 @@
+"""Find what is wrong with a project before it is uploaded.
+
+Azkaban takes a project with a cycle, a property that nothing defines or a script that is not in
+the zip, and fails when the flow runs. `lint` reports all of that at once, with the file, the
+line and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from azkaban_client.lint._problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from azkaban_client.zip import Bundle
+
+__all__ = ["KNOWN", "Problem", "lint"]
+
+# What this project's server set-up and job runtime define, beside Azkaban's own azkaban.*.
+KNOWN = ("python", "output.dir")
+
+
+def lint(bundle: Bundle, *, known: Collection[str] = KNOWN) -> list[Problem]:
+    r"""Check the flows of a project.
+
+    Parameters
+    ----------
+    bundle
+        Its files, from `azkaban_client.zip.collect` or `Bundle.from_zip`.
+    known
+        Properties that the server defines; ``*`` at the end stands for any rest. Azkaban's own
+        are always known.
+
+    Returns
+    -------
+    list of Problem
+        In the order of files and lines; empty if all is well.
+
+    Examples
+    --------
+    >>> from azkaban_client.zip import Bundle
+    >>> bad = Bundle({"a.job": b"type=command\ncommand=echo ${x}\ndependencies=b\n"})
+    >>> for problem in lint(bad):
+    ...     print(problem)
+    a.job:2: error: ${x} is not defined: define it in a .properties file (or --known x)
+    a.job:3: error: the dependency 'b' does not exist: there is no b.job
+    """
+    from azkaban_client.lint import _flow1  # noqa: PLC0415 (its parser is not needed for a help)
+
+    return sorted(_flow1.check(bundle, known), key=lambda p: (p.file, p.line or 0, p.message))

@@ -1,0 +1,354 @@
+"""What the server tells, as frozen dataclasses. Times are aware datetimes in UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = [
+    "Attempt",
+    "Execution",
+    "ExecutionPage",
+    "ExecutionSummary",
+    "Flow",
+    "JobNode",
+    "JobRun",
+    "LogChunk",
+    "Project",
+    "Status",
+    "Upload",
+    "moment",
+]
+
+
+class Status(StrEnum):
+    """State of a job or of a flow, by the server's names; one that is not listed is UNKNOWN."""
+
+    READY = "READY"
+    PREPARING = "PREPARING"
+    DISPATCHING = "DISPATCHING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    SUCCEEDED = "SUCCEEDED"
+    KILLING = "KILLING"
+    KILLED = "KILLED"
+    FAILED = "FAILED"
+    FAILED_FINISHING = "FAILED_FINISHING"
+    SKIPPED = "SKIPPED"
+    DISABLED = "DISABLED"
+    QUEUED = "QUEUED"
+    FAILED_SUCCEEDED = "FAILED_SUCCEEDED"
+    CANCELLED = "CANCELLED"
+    EXECUTION_STOPPED = "EXECUTION_STOPPED"
+    UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def _missing_(cls, _value: object) -> Status:
+        return cls.UNKNOWN
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in _FINAL
+
+    @property
+    def good(self) -> bool:
+        """Whether it ended well; a job that was left out on purpose counts as well."""
+        return self in _GOOD
+
+
+_GOOD = {Status.SUCCEEDED, Status.SKIPPED, Status.FAILED_SUCCEEDED}
+_FINAL = _GOOD | {Status.KILLED, Status.FAILED, Status.CANCELLED, Status.EXECUTION_STOPPED}
+
+
+def moment(milliseconds: object) -> datetime | None:
+    """Make a datetime of the server's milliseconds since 1970; -1 and 0 mean never."""
+    if not isinstance(milliseconds, int) or milliseconds <= 0:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _span(start: datetime | None, end: datetime | None) -> timedelta | None:
+    return end - start if start and end else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project; what a server's version does not tell is None."""
+
+    name: str
+    id: int | None = None
+    description: str | None = None
+    created_by: str | None = None
+    created: datetime | None = None
+    modified_by: str | None = None
+    modified: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """Result of an upload: the project's id and its new version."""
+
+    project_id: int
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobNode:
+    """A job of a flow as it was uploaded.
+
+    Attributes
+    ----------
+    id
+        Its name; within an embedded flow ``<flow job>:<job>``.
+    type
+        Its job type; ``flow`` for an embedded flow.
+    dependencies
+        Ids of the jobs that must end first.
+    embedded
+        The id of the embedded flow, where the job is one.
+    nodes
+        The jobs of the embedded flow.
+    """
+
+    id: str
+    type: str | None
+    dependencies: tuple[str, ...]
+    embedded: str | None = None
+    nodes: tuple[JobNode, ...] = ()
+
+    def walk(self) -> Iterator[JobNode]:
+        """Iterate over this job and, if it is an embedded flow, its jobs at any depth."""
+        yield self
+        for node in self.nodes:
+            yield from node.walk()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """The graph of a flow."""
+
+    id: str
+    project: str
+    nodes: tuple[JobNode, ...]
+
+    def walk(self) -> Iterator[JobNode]:
+        """Iterate over all jobs, those of embedded flows included."""
+        for node in self.nodes:
+            yield from node.walk()
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Flow:
+        """Read the answer of ``fetchflowgraph``."""
+        return cls(id=data["flow"], project=data["project"], nodes=_nodes(data, ""))
+
+
+def _nodes(data: Mapping[str, Any], prefix: str) -> tuple[JobNode, ...]:
+    return tuple(
+        JobNode(
+            id=prefix + node["id"],
+            type=node.get("type"),
+            dependencies=tuple(prefix + name for name in node.get("in") or ()),
+            embedded=node.get("flowId") or (node.get("flow") if node.get("nodes") else None),
+            nodes=_nodes(node, f"{prefix}{node['id']}:"),
+        )
+        for node in data.get("nodes") or ()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One past run of a job that was retried."""
+
+    number: int
+    status: Status
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRun:
+    """A job within an execution.
+
+    Attributes
+    ----------
+    id
+        Nested id: the name, or ``<flow job>:<job>`` within an embedded flow.
+    attempt
+        Number of the latest attempt, from 0.
+    past
+        The attempts before it.
+    jobs
+        The jobs of the embedded flow, where the job is one.
+    """
+
+    id: str
+    status: Status
+    type: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    attempt: int = 0
+    past: tuple[Attempt, ...] = ()
+    dependencies: tuple[str, ...] = ()
+    jobs: tuple[JobRun, ...] = ()
+
+    @property
+    def duration(self) -> timedelta | None:
+        """Time from its start to its end, once it has both."""
+        return _span(self.start, self.end)
+
+    def walk(self) -> Iterator[JobRun]:
+        """Iterate over this job and those of its embedded flow at any depth."""
+        yield self
+        for job in self.jobs:
+            yield from job.walk()
+
+
+def _runs(data: Mapping[str, Any], prefix: str) -> tuple[JobRun, ...]:
+    return tuple(
+        JobRun(
+            id=prefix + node["id"],
+            status=Status(node["status"]),
+            type=node.get("type"),
+            start=moment(node.get("startTime")),
+            end=moment(node.get("endTime")),
+            attempt=node.get("attempt", 0),
+            past=tuple(
+                Attempt(
+                    number=past["attempt"],
+                    status=Status(past["status"]),
+                    start=moment(past.get("startTime")),
+                    end=moment(past.get("endTime")),
+                )
+                for past in node.get("pastAttempts") or ()
+            ),
+            dependencies=tuple(prefix + name for name in node.get("in") or ()),
+            jobs=_runs(node, f"{prefix}{node['id']}:"),
+        )
+        for node in data.get("nodes") or ()
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """State of an execution at one moment."""
+
+    execid: int
+    project: str
+    flow: str
+    status: Status
+    user: str | None = None
+    project_id: int | None = None
+    submitted: datetime | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    jobs: tuple[JobRun, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.status.final
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended well."""
+        return self.status is Status.SUCCEEDED
+
+    @property
+    def duration(self) -> timedelta | None:
+        """Time from its start to its end, once it has both."""
+        return _span(self.start, self.end)
+
+    def walk(self) -> Iterator[JobRun]:
+        """Iterate over all jobs, those of embedded flows included."""
+        for job in self.jobs:
+            yield from job.walk()
+
+    def job(self, name: str) -> JobRun:
+        """Give one job by its nested id.
+
+        Raises
+        ------
+        KeyError
+            Names the jobs that there are.
+        """
+        for job in self.walk():
+            if job.id == name:
+                return job
+        known = ", ".join(job.id for job in self.walk())
+        raise KeyError(f"execution {self.execid} has no job {name!r} (jobs: {known})")
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Execution:
+        """Read the answer of ``fetchexecflow``."""
+        return cls(
+            execid=data["execid"],
+            project=data["project"],
+            project_id=data.get("projectId"),
+            flow=data.get("flowId") or data["flow"],
+            status=Status(data["status"]),
+            user=data.get("submitUser"),
+            submitted=moment(data.get("submitTime")),
+            start=moment(data.get("startTime")),
+            end=moment(data.get("endTime")),
+            jobs=_runs(data, ""),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionSummary:
+    """One line of a flow's history."""
+
+    execid: int
+    flow: str
+    status: Status
+    user: str | None
+    submitted: datetime | None
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """Time from its start to its end, once it has both."""
+        return _span(self.start, self.end)
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> ExecutionSummary:
+        """Read one item of ``fetchFlowExecutions``."""
+        return cls(
+            execid=data["execId"],
+            flow=data["flowId"],
+            status=Status(data["status"]),
+            user=data.get("submitUser"),
+            submitted=moment(data.get("submitTime")),
+            start=moment(data.get("startTime")),
+            end=moment(data.get("endTime")),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionPage:
+    """A page of a flow's history, newest first."""
+
+    total: int
+    offset: int
+    executions: tuple[ExecutionSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogChunk:
+    """A piece of a log; `offset` and `length` count the bytes of its UTF-8 form on the server."""
+
+    offset: int
+    length: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        """Offset of the byte after this piece."""
+        return self.offset + self.length

@@ -1,0 +1,92 @@
+"""Which properties an execution can change."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from azkaban_client.client import Client
+
+__all__ = ["Overridable", "overridable"]
+
+_REFERENCE = re.compile(r"\$\{([a-zA-Z_.0-9]+)\}")
+
+
+@dataclass(frozen=True)
+class Overridable:
+    """The properties of a flow.
+
+    Attributes
+    ----------
+    defaults
+        Properties that an execution can change, with the value in the ``.properties`` files;
+        None for one that a job only refers to.
+    literals
+        Properties that a ``.job`` file sets: an execution cannot change them. The value is the
+        name of the job.
+    """
+
+    defaults: Mapping[str, str | None]
+    literals: Mapping[str, str]
+
+    def refusals(self, keys: Iterable[str]) -> list[str]:
+        """Say of each key that an execution cannot change why not.
+
+        Examples
+        --------
+        >>> known = Overridable({"epochs": "20"}, {"mlp.epochs": "train"})
+        >>> for line in known.refusals(["epochs", "epoch", "mlp.epochs"]):
+        ...     print(line)
+        epoch: no job of the flow uses it (did you mean epochs?); known: epochs
+        mlp.epochs: the file of job train sets it, which beats any --prop; known: epochs
+        """
+        known = ", ".join(sorted(self.defaults)) or "none"
+        lines = []
+        for key in keys:
+            if key in self.defaults:
+                continue
+            if key in self.literals:
+                why = f"the file of job {self.literals[key]} sets it, which beats any --prop"
+            else:
+                close = get_close_matches(key, self.defaults, n=1)
+                hint = f" (did you mean {close[0]}?)" if close else ""
+                why = f"no job of the flow uses it{hint}"
+            lines.append(f"{key}: {why}; known: {known}")
+        return lines
+
+
+def overridable(client: Client, project: str, flow: str) -> Overridable:
+    """Ask the server which properties an execution of a flow can change.
+
+    One or two requests for each job, and one for each ``.properties`` file.
+    """
+    shared: dict[str, str] = {}
+    literals: dict[str, str] = {}
+    wanted: set[str] = set()
+    seen: set[str] = set()
+    jobs = list(client.flow(project, flow).walk())
+    for node in jobs:
+        name = node.id.rpartition(":")[2]
+        own = client.job_properties(project, flow, node.id)
+        for key, value in own.items():
+            literals.setdefault(key, name)
+            wanted.update(_REFERENCE.findall(value))
+        if node.embedded is None and ":" not in node.id:
+            sources = client.shared_properties(project, flow, node.id, skip=seen)
+            seen.update(sources)
+            for properties in sources.values():
+                shared |= {key: value for key, value in properties.items() if key not in shared}
+    todo = list(wanted)
+    while todo:
+        for name in _REFERENCE.findall(shared.get(todo.pop(), "")):
+            if name not in wanted:
+                wanted.add(name)
+                todo.append(name)
+    outputs = tuple(f"{node.id.rpartition(':')[2]}." for node in jobs)
+    keys = {key for key in wanted | set(shared) if not key.startswith((*outputs, "azkaban."))}
+    return Overridable({key: shared.get(key) for key in sorted(keys - set(literals))}, literals)

@@ -1,0 +1,69 @@
+"""Sessions between calls of ``azk``: one file for each server, readable by the user alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["Saved", "forget", "recall", "remember"]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A session as it is kept.
+
+    Attributes
+    ----------
+    address
+        The IP address that the session was made with: up to 3.32 it is tied to the connection.
+    """
+
+    url: str
+    username: str | None
+    session_id: str
+    address: str | None
+
+
+def _folder() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "azk" / "sessions"
+
+
+def _file(url: str) -> Path:
+    return _folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.json"
+
+
+def recall(url: str) -> Saved | None:
+    """Give the session kept for a server, or None; a damaged file counts as none."""
+    try:
+        saved = Saved(**json.loads(_file(url).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return saved if saved.url == url else None
+
+
+def remember(saved: Saved) -> None:
+    """Keep a session; two processes may do so at once, each file is whole."""
+    target = _file(saved.url)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")  # made with mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(asdict(saved), stream)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def forget(url: str) -> bool:
+    """Drop the session kept for a server; tell whether there was one."""
+    try:
+        _file(url).unlink()
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,139 @@
+"""Following: every byte once, in order, through every fault that passes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from azkaban_client import errors
+from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
+
+END = b"22-11-2026 06:09:10 PST a INFO - Finishing job a at 1795356550238 with status SUCCEEDED\n"
+LOG = "".join(f"line {i}: häßlich 😀 <b>&amp;</b>\n" for i in range(300)).encode() + END
+
+
+def text_of(events, job="a"):
+    lines = [e for e in events if isinstance(e, LogLine) and e.job.id == job]
+    return "".join(e.text + e.end for e in lines).encode()
+
+
+def kinds(events):
+    return [type(e).__name__ for e in events if not isinstance(e, LogLine)]
+
+
+@pytest.mark.parametrize("escape", [False, True])
+def test_the_whole_log_through_both_windows(simulate, sim_job, escape):
+    _, client, _ = simulate(sim_job("a", LOG, 3, 20), escape=escape)
+    events = list(client.follow(7))
+    assert text_of(events) == LOG
+    assert kinds(events) == ["JobStarted", "JobEnded", "FlowEnded"]
+    assert events[-1].execution.succeeded
+
+
+def test_events_of_two_jobs_in_order(simulate, sim_job):
+    jobs = sim_job("a", LOG, 2, 5), sim_job("b", b"x\nunfinished", 6, 9, "FAILED", ("a",))
+    _, client, _ = simulate(*jobs)
+    events = list(client.follow(7))
+    order = [(type(e), e.job.id) for e in events if isinstance(e, (JobStarted, JobEnded))]
+    assert order == [(JobStarted, "a"), (JobEnded, "a"), (JobStarted, "b"), (JobEnded, "b")]
+    assert text_of(events, "b") == b"x\nunfinished"
+    assert events[-2].status == "FAILED"
+    assert isinstance(events[-1], FlowEnded)
+    assert not events[-1].execution.succeeded
+
+
+def test_lines_come_before_the_end_of_their_job(simulate, sim_job):
+    _, client, _ = simulate(sim_job("a", LOG, 1, 4), sim_job("b", LOG, 1, 30))
+    events = list(client.follow(7))
+    ended = next(i for i, e in enumerate(events) if isinstance(e, JobEnded) and e.job.id == "a")
+    assert text_of(events[:ended]) == LOG
+
+
+def test_a_job_that_never_ran_has_no_log(simulate, sim_job):
+    _, client, server = simulate(
+        sim_job("a", LOG, 1, 3, "FAILED"), sim_job("b", b"", 99, 3, "CANCELLED", ("a",))
+    )
+    events = list(client.follow(7))
+    assert [e.status for e in events if isinstance(e, JobEnded)] == ["CANCELLED", "FAILED"]
+    assert "b" not in {a.fields.get("jobId") for a in server.asked}
+
+
+def test_a_rotated_log_file_neither_loses_nor_repeats(simulate, sim_job):
+    job = sim_job("a", LOG, 1, 40, rotate_at=3000)
+    _, client, _ = simulate(job)
+    assert text_of(list(client.follow(7))) == LOG
+
+
+def test_without_logs_no_log_is_asked_for(simulate, sim_job):
+    _, client, server = simulate(sim_job("a", LOG, 1, 3))
+    assert kinds(client.follow(7, logs=False)) == ["JobStarted", "JobEnded", "FlowEnded"]
+    assert "fetchExecJobLogs" not in server.actions()
+
+
+def test_an_expired_session_is_renewed(simulate, sim_job):
+    simulation, client, _ = simulate(sim_job("a", LOG, 1, 10))
+    events = client.follow(7)
+    first = [next(events) for _ in range(3)]
+    simulation.sessions = {"none"}
+    assert text_of([*first, *events]) == LOG
+    assert simulation.logins == 2
+
+
+def test_passing_faults_are_borne(simulate, sim_job, answer, fault):
+    simulation, client, _ = simulate(sim_job("a", LOG, 1, 30))
+    events = client.follow(7)
+    first = [next(events)]
+    simulation.faults.extend(
+        [
+            lambda _: fault("java.lang.NullPointerException"),
+            lambda _: answer(body="<html><title>Maintenance</title></html>"),
+            lambda _: answer(body='{"status": "RUN'),
+            lambda _: None,
+            lambda _: answer(body=json.dumps({"a": "b" * 999}), cut_after=100),
+        ]
+    )
+    assert text_of([*first, *events]) == LOG
+    assert not simulation.faults
+
+
+def test_a_restarted_server_is_found_again(simulate, sim_job, serve):
+    simulation, client, server = simulate(sim_job("a", LOG, 1, 30))
+    events = client.follow(7)
+    first = [next(events) for _ in range(5)]
+    server.stop()
+    simulation.sessions = set()
+    again = serve(simulation, server.port)
+    assert text_of([*first, *events]) == LOG
+    assert again.asked
+
+
+def test_a_fault_that_stays_ends_it_within_bounded_time(simulate, sim_job, fault):
+    simulation, client, _ = simulate(sim_job("a", LOG, 1, 30))
+    events = client.follow(7, patience=0.3)
+    next(events)
+    simulation.faults.extend([lambda _: fault("broken")] * 99)
+    with pytest.raises(errors.ServerFault, match="broken"):
+        list(events)
+
+
+def test_a_missing_execution_is_told_at_once(recorded):
+    replay, client = recorded
+    replay.play("fetchexecflow, no such execution")
+    with pytest.raises(errors.NotFound, match="Cannot find execution"):
+        next(client.follow(999999))
+
+
+def test_the_wait_times_out(simulate, sim_job):
+    _, client, _ = simulate(sim_job("a", LOG, 1, 10**6))
+    with pytest.raises(errors.WaitTimeout, match="execution 7 has not ended after 0.2 s"):
+        list(client.follow(7, timeout=0.2))
+
+
+def test_following_what_has_ended(recorded):
+    replay, client = recorded
+    replay.play("fetchexecflow, failed")
+    events = list(client.follow(34, logs=False))
+    attempts = [(type(e).__name__, e.attempt) for e in events[:-1]]
+    assert attempts == [("JobStarted", 0), ("JobEnded", 0), ("JobStarted", 1), ("JobEnded", 1)]
+    assert events[-1].execution.status == "FAILED"
