@@ -18,6 +18,7 @@ from setup.azkaban import Server, Status
 from setup.console import say, step
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.mysql import commands as mysql
 from setup.process import refuse_root, tail
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-n", type=_port, default=40, metavar="N", help="lines (default: 40)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
     add("env", _env, "Make the Python environment and print its interpreter's path.")
+    mysql.add_commands(commands, common)
     return parser
 
 

