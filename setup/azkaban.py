@@ -332,10 +332,9 @@ class Server:
         }
 
     def _job_properties(self) -> dict[str, object]:
-        """Global properties of every job; Azkaban splits commands on spaces unless quoted."""
-        python = str(self.python)
+        """Global properties of every job."""
         return {
-            "python": f'"{python}"' if " " in python else python,
+            "python": self.python,
             "output.dir": self.layout.runs,
             "env.OPENBLAS_NUM_THREADS": 1,  # jobs run side by side; threads would fight
             "env.PYTHONDONTWRITEBYTECODE": 1,

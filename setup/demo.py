@@ -81,7 +81,8 @@ def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
         client.create_project(name, FLOWS[name])
     with bundle.temporary(f"{name}.zip") as archive:
         version = client.upload(name, archive).version
-    execid = client.execute(name, name)
+    # Beside any other run: after a crash the server takes a lost execution for a running one.
+    execid = client.execute(name, name, concurrency="concurrent")
     say(f"uploaded version {version}, execution {execid}")
     execution = display.follow(client, execid, logs=logs, patience=PATIENCE)
     display.print_result(execution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ __all__ = ["CHECKOUT", "Layout", "write_private"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# Java reads ':' and '*' in a class path, Azkaban quotes and '$' in a command, H2 ';' in a path.
-_FORBIDDEN = "\"'`$\\;:*\n\r"
+# Azkaban hands paths to a shell unquoted, Java reads ':' and '*' in a class path, H2 ';'.
+_SAFE = re.compile(r"[\w/.,+@-]")
 
 _MARKER = ".azkaban-jobflow"
 
@@ -53,15 +54,15 @@ class Layout:
         Raises
         ------
         UsageError
-            When the path has a character that Java, Azkaban or H2 would misread.
+            When the path has a space or another character that Azkaban or Java would misread.
         """
         text = prefix or environ.get("AZK_HOME") or "~/.azkaban-jobflow"
         path = Path(text).expanduser().absolute()
-        for char in _FORBIDDEN:
-            if char in str(path):
+        for char in str(path):
+            if not _SAFE.fullmatch(char):
                 raise UsageError(
-                    f"prefix {str(path)!r}: the character {char!r} cannot be in it "
-                    "(Java, Azkaban or H2 would misread it); choose another with --prefix"
+                    f"prefix {str(path)!r}: the character {char!r} cannot be in it, Azkaban and "
+                    "Java would misread it; choose another with --prefix or AZK_HOME"
                 )
         cache = environ.get("AZK_CACHE")
         return cls(path, Path(cache).expanduser().absolute() if cache else path / "cache")

@@ -1,4 +1,4 @@
-"""The main job as a newcomer types it, from nothing, under a prefix with a space in it."""
+"""The main job as a newcomer types it, from nothing, under a prefix with letters beyond ASCII."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _setup(prefix: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    prefix = tmp_path_factory.mktemp("demo") / "a prefix"
+    prefix = tmp_path_factory.mktemp("demo") / "größe"
     result = _setup(prefix, "demo")
     yield Demo(Layout(prefix, Layout.of().cache), result)
     _setup(prefix, "stop")
@@ -165,5 +165,5 @@ def test_failing_flow_shows_its_log_and_exits_1(demo: Demo) -> None:
         runs.unlink()
         kept.rename(runs)
     assert result.returncode == 1, result.stderr
-    assert "nn_load FAILED; the end of its log:" in result.stderr
+    assert "--- log of nn_load, last" in result.stderr
     assert f"Not a directory: '{runs}" in result.stderr

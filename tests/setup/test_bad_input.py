@@ -54,14 +54,20 @@ def ours(tmp_path: Path) -> Layout:
     return made
 
 
-@pytest.mark.parametrize("char", list("\"'`$\\;:*"))
+@pytest.mark.parametrize("char", list(" \"'`$\\;:*&()=~"))
 def test_prefix_with_a_character_that_java_would_misread(char: str) -> None:
     with pytest.raises(UsageError, match="cannot be in it"):
         Layout.of(f"/srv/a{char}b")
 
 
-def test_prefix_with_spaces_is_fine() -> None:
-    assert Layout.of("/srv/my own place").env.parts[-2:] == ("my own place", "env")
+def test_prefix_with_a_space(tmp_path: Path) -> None:
+    message = _one_message(_setup("demo", "--prefix", str(tmp_path / "my place")), 2)
+    assert f"prefix '{tmp_path / 'my place'}': the character ' ' cannot be in it" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_prefix_with_letters_of_any_script_is_fine() -> None:
+    assert Layout.of("/srv/größe/作業").env.parts[-2:] == ("作業", "env")
 
 
 def test_prefix_from_environment_and_option_wins() -> None:
