@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from azkaban_client import Client, collect
 from setup import java
 from setup.azkaban import Server
 from setup.errors import ServerError, SetupError, UsageError
@@ -159,15 +160,11 @@ def test_a_server_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
 
 
 def test_stop_ends_the_programs_of_running_jobs(azkaban: LiveAzkaban, tmp_path: Path) -> None:
-    from azkaban_client import Client
-
     folder = tmp_path / "sleeper"
     folder.mkdir()
     (folder / "sleeper.job").write_text("type=command\ncommand=sleep 987\n")
-    from azkaban_client.zip import build
-
     archive = tmp_path / "sleeper.zip"
-    build(folder, archive)
+    collect(folder).write(archive)
     with Client(
         azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
     ) as client:

@@ -1,0 +1,74 @@
+"""The tools that CONTRIBUTING names find nothing; the repository names no registry's host."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+HOSTS = re.compile(
+    r"pypi\.org|pythonhosted|registry\.npmjs|repo1?\.maven|maven\.apache\.org/maven2|"
+    r"deb\.debian|crates\.io|proxy\.golang",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["lint-imports"],
+    ],
+    ids=" ".join,
+)
+def test_tool_finds_nothing(command: list[str]) -> None:
+    result = subprocess.run(
+        [str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def _texts() -> list[Path]:
+    hidden = {".git", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__"}
+    paths = [p for p in ROOT.rglob("*") if p.is_file() and not hidden & set(p.parts)]
+    return [p for p in paths if p.stat().st_size < 2_000_000 and b"\0" not in p.read_bytes()[:4096]]
+
+
+def test_no_host_of_a_package_registry_is_named() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in _texts()
+        if path != Path(__file__)
+        for match in [HOSTS.search(path.read_text("utf-8", "replace"))]
+        if match
+    ]
+    assert found == []
+
+
+def test_no_module_is_too_long_to_read() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for folder in ("azkaban_client", "core", "jobs", "setup")
+        for path in (ROOT / folder).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 600
+    }
+    assert long == {}
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert broken == []
