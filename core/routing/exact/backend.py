@@ -1,0 +1,190 @@
+"""Run a PuLP model with CBC or HiGHS and report status, values and the proved bound.
+
+PuLP's own calls are not enough here: they drop the bound of a search that ran out of time, and
+leave the CBC process and its files behind when the caller is killed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pulp
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+__all__ = ["Answer", "End", "Solver", "run"]
+
+Solver = Literal["cbc", "highs"]
+
+# What a solver may take beyond its limit to come to an end by itself.
+_GRACE_SECONDS = 5.0
+
+
+class End(StrEnum):
+    """How a solver came to its end."""
+
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a solver found.
+
+    Attributes
+    ----------
+    end
+        ``limit``: the time was up.
+    objective, values
+        The best solution found, by variable name; None and empty without one.
+    bound
+        Proved lower bound of the objective (the models here minimise).
+    """
+
+    end: End
+    objective: float | None = None
+    bound: float | None = None
+    values: dict[str, float] = field(default_factory=dict)
+
+
+def run(
+    model: pulp.LpProblem,
+    *,
+    solver: Solver = "cbc",
+    time_limit: float | None = None,
+    start: dict[str, float] | None = None,
+) -> Answer:
+    """Minimise `model`.
+
+    Parameters
+    ----------
+    model
+        Names of variables are free; CBC sees its own short ones.
+    solver
+        ``cbc`` runs PuLP's program in its own process; ``highs`` is the one within scipy.
+    time_limit
+        Seconds of wall time.
+    start
+        Values of a known solution (CBC only; HiGHS within scipy takes none).
+    """
+    if time_limit is not None and time_limit <= 0:
+        return Answer(End.LIMIT)
+    if solver == "highs":
+        return _highs(model, time_limit)
+    return _cbc(model, time_limit, start)
+
+
+def _program() -> str:
+    """Path of CBC: the one that PuLP brings, or one on the PATH."""
+    bundled = Path(pulp.PULP_CBC_CMD.pulp_cbc_path).resolve()
+    found = shutil.which(str(bundled)) or shutil.which("cbc")
+    if found is None:
+        raise OSError(f"no CBC solver: neither {bundled} nor cbc on the PATH can be run")
+    return found
+
+
+def _cbc(model: pulp.LpProblem, time_limit: float | None, start: dict[str, float] | None) -> Answer:
+    interface = pulp.COIN_CMD(path=_program(), msg=False)
+    with tempfile.TemporaryDirectory(prefix="routing-cbc-") as name:
+        folder = Path(name)
+        variables, names, rows, _ = model.writeMPS(str(folder / "model.mps"), rename=1)
+        # Relative names and an argument list: the folder's own path may hold spaces.
+        command = [interface.path, "model.mps"]
+        if start is not None:
+            for variable in variables:
+                variable.varValue = start.get(variable.name, 0.0)
+            interface.writesol(str(folder / "start.mst"), model, variables, names, rows)
+            command += ["-mips", "start.mst"]
+        if time_limit is not None:
+            command += ["-sec", f"{time_limit:.3f}", "-timeMode", "elapsed"]
+        command += ["-solve", "-solution", "model.sol"]
+        log = _run_and_reap(command, folder, time_limit)
+        solution = folder / "model.sol"
+        if not solution.exists():
+            return Answer(End.LIMIT)
+        first = solution.read_text().partition("\n")[0]
+        _, values, *_ = interface.readsol_MPS(str(solution), model, variables, names, rows)
+    return _read_cbc(first, log, values)
+
+
+def _run_and_reap(command: list[str], folder: Path, time_limit: float | None) -> str:
+    """Run CBC to its end; whatever interrupts the wait ends the process too."""
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(  # noqa: S603 (a list of our own making, no shell)
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            process.wait(None if time_limit is None else time_limit + _GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        log.seek(0)
+        return log.read()
+
+
+def _read_cbc(first: str, log: str, values: dict[str, float]) -> Answer:
+    objective = re.search(r"objective value\s+(\S+)", first)
+    if first.startswith("Optimal") and objective:
+        cost = float(objective.group(1))
+        return Answer(End.OPTIMAL, cost, cost, values)
+    if first.startswith(("Infeasible", "Integer infeasible")):
+        return Answer(End.INFEASIBLE)
+    lower = re.search(r"^Lower bound:\s+(\S+)", log, re.MULTILINE) or re.search(
+        r"best possible\s+(\S+)", log
+    )
+    bound = float(lower.group(1)) if lower else None
+    # "Stopped on time (no integer solution - continuous used)" carries a fractional point.
+    if objective is None or "no integer" in first or "No feasible solution" in log:
+        return Answer(End.LIMIT, bound=bound)
+    return Answer(End.LIMIT, float(objective.group(1)), bound, values)
+
+
+def _highs(model: pulp.LpProblem, time_limit: float | None) -> Answer:
+    variables = model.variables()
+    column = {variable.name: i for i, variable in enumerate(variables)}
+    cost = np.zeros(len(variables))
+    for variable, coefficient in model.objective.items():
+        cost[column[variable.name]] = coefficient
+    rows, columns, data, low, high = [], [], [], [], []
+    for row, constraint in enumerate(model.constraints()):
+        for variable, coefficient in constraint.items():
+            rows.append(row)
+            columns.append(column[variable.name])
+            data.append(coefficient)
+        side = -constraint.constant
+        low.append(-np.inf if constraint.sense == pulp.LpConstraintLE else side)
+        high.append(np.inf if constraint.sense == pulp.LpConstraintGE else side)
+    matrix = csr_array((data, (rows, columns)), shape=(len(low), len(variables)))
+    options: dict[str, float] = {"mip_rel_gap": 0.0}
+    if time_limit is not None:
+        options["time_limit"] = time_limit
+    answer = milp(
+        cost,
+        integrality=[int(variable.cat == pulp.LpInteger) for variable in variables],
+        bounds=Bounds(
+            [-np.inf if v.lowBound is None else v.lowBound for v in variables],
+            [np.inf if v.upBound is None else v.upBound for v in variables],
+        ),
+        constraints=LinearConstraint(matrix, low, high),
+        options=options,
+    )
+    if answer.status == 2:  # scipy's code of "infeasible"
+        return Answer(End.INFEASIBLE)
+    end = End.OPTIMAL if answer.status == 0 else End.LIMIT
+    bound = None if answer.mip_dual_bound is None else float(answer.mip_dual_bound)
+    if answer.x is None:
+        return Answer(end, bound=bound)
+    values = {v.name: float(x) for v, x in zip(variables, answer.x, strict=True)}
+    return Answer(end, float(answer.fun), bound, values)

@@ -1,0 +1,107 @@
+"""Plots on axes that the caller makes; no plotting library is imported here."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.routing.problem import Problem
+    from core.routing.result import Step
+
+__all__ = ["plot_load", "plot_progress", "plot_routes"]
+
+_DASHES = ("-", "--", ":", "-.")
+_NAMED_STOPS = 40  # names are drawn up to here; beyond they hide the routes
+
+
+def plot_routes(
+    problem: Problem, routes: Sequence[Sequence[int]], *, ax: Any, colours: Sequence[str]
+) -> None:
+    """Draw a map: one colour per dispatcher, the depot as a square.
+
+    Parameters
+    ----------
+    problem
+        With coordinates.
+    routes
+        Stop indices per dispatcher; dashes tell routes apart where colours repeat.
+    ax
+        Matplotlib axes.
+    colours
+        Used in turn.
+    """
+    x, y = problem.points[:, 0], problem.points[:, 1]
+    few = problem.n_stops <= _NAMED_STOPS
+    for number, route in enumerate(routes):
+        path = [0, *route, 0]
+        ax.plot(
+            x[path],
+            y[path],
+            color=colours[number % len(colours)],
+            linestyle=_DASHES[number // len(colours) % len(_DASHES)],
+            linewidth=1.6 if problem.n_stops <= 500 else 0.8,
+            marker="o" if problem.n_stops <= 500 else None,
+            markersize=4 if few else 2,
+            label=f"{number + 1}: {len(route)} stops" if len(routes) <= 12 else None,
+        )
+    if not routes:
+        ax.plot(x[1:], y[1:], "o", markersize=4, color=colours[0], label="stops, not served")
+    ax.plot(x[:1], y[:1], "s", markersize=9, color=colours[-1], label="depot", zorder=5)
+    if few:
+        for name, a, b in zip(problem.ids[1:], x[1:], y[1:], strict=True):
+            ax.annotate(name, (a, b), xytext=(3, 3), textcoords="offset points", fontsize=7)
+    if problem.metric == "great_circle":
+        ax.set_xlabel("longitude (degrees)")
+        ax.set_ylabel("latitude (degrees)")
+        middle = math.radians(float(y.mean()))
+        ax.set_aspect(1 / max(0.1, math.cos(middle)), adjustable="datalim")
+    else:
+        ax.set_xlabel("x (unit of the input)")
+        ax.set_ylabel("y (unit of the input)")
+        ax.set_aspect("equal", adjustable="datalim")
+    ax.legend(title="dispatcher", loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def plot_load(
+    problem: Problem,
+    routes: Sequence[Sequence[int]],
+    *,
+    axes: Sequence[Any],
+    colours: Sequence[str],
+) -> None:
+    """Draw stops and distance per dispatcher as bars, on two axes."""
+    numbers = [str(number) for number in range(1, len(routes) + 1)]
+    paint = [colours[number % len(colours)] for number in range(len(routes))]
+    axes[0].bar(numbers, [len(route) for route in routes], color=paint)
+    axes[0].set_ylabel("stops")
+    limits = ((problem.min_stops, "minimum"), (problem.max_stops, "maximum"))
+    for limit, name in limits:
+        if limit is not None:
+            axes[0].axhline(limit, color="#808080", linestyle="--", linewidth=1)
+            axes[0].annotate(
+                name, (0, limit), xytext=(0, 2), textcoords="offset points", fontsize=7
+            )
+    axes[1].bar(numbers, [problem.length(route) for route in routes], color=paint)
+    unit = "km" if problem.metric == "great_circle" else "unit of the input"
+    axes[1].set_ylabel(f"distance ({unit})")
+    for ax in axes:
+        ax.set_xlabel("dispatcher")
+        if len(numbers) > 20:
+            ax.set_xticks([])
+
+
+def plot_progress(trace: Sequence[Step], *, ax: Any, colours: Sequence[str]) -> None:
+    """Draw best cost and lower bound over time."""
+    for name, colour in (("cost", colours[0]), ("lower_bound", colours[1])):
+        known = [(step.seconds, getattr(step, name)) for step in trace]
+        known = [(seconds, value) for seconds, value in known if value is not None]
+        if known:
+            seconds, values = zip(*known, strict=True)
+            label = name.replace("_", " ")
+            ax.step(seconds, values, where="post", color=colour, marker=".", label=label)
+    ax.set_xlabel("time (s)")
+    ax.set_ylabel("total distance")
+    ax.legend()

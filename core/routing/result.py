@@ -1,0 +1,88 @@
+"""What a solver hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Result", "Status", "Step"]
+
+
+class Status(StrEnum):
+    """How much is known about the routes of a result."""
+
+    OPTIMAL = "optimal"
+    FEASIBLE = "feasible"
+    INFEASIBLE = "infeasible"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Best cost and lower bound known after `seconds`."""
+
+    seconds: float
+    cost: float | None
+    lower_bound: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Routes and what is known about them.
+
+    Attributes
+    ----------
+    status
+        ``optimal`` (proved), ``feasible``, or ``infeasible`` (no routes; `reason` says why).
+    cost
+        Total distance of the routes, in the problem's unit; None without routes.
+    lower_bound
+        No solution costs less than this; None when no bound was computed.
+    routes
+        One tuple of stop indices (1 to N, the depot left out) per dispatcher, in driving order.
+    seconds
+        Wall time spent.
+    method
+        What found the routes.
+    reason
+        Why the problem is infeasible, or why the search stopped before a proof.
+    trace
+        Cost and bound over time.
+
+    Examples
+    --------
+    >>> result = Result(status=Status.FEASIBLE, cost=10.0, lower_bound=9.5, routes=((1, 2),))
+    >>> round(result.gap, 3)
+    0.05
+    >>> print(result.summary())
+    feasible: cost 10, lower bound 9.5, gap 5.00%, 1 route, 0.0 s
+    """
+
+    status: Status
+    cost: float | None = None
+    lower_bound: float | None = None
+    routes: tuple[tuple[int, ...], ...] = ()
+    seconds: float = 0.0
+    method: str = ""
+    reason: str = ""
+    trace: tuple[Step, ...] = ()
+
+    @property
+    def gap(self) -> float | None:
+        """``(cost - lower_bound) / cost``: 0 when proved optimal, None when not known."""
+        if self.cost is None or self.lower_bound is None:
+            return None
+        if self.cost <= 0:
+            return 0.0
+        return max(0.0, (self.cost - self.lower_bound) / self.cost)
+
+    def summary(self) -> str:
+        """One line for a log."""
+        if self.cost is None:
+            return f"{self.status}: {self.reason}, {self.seconds:.1f} s"
+        parts = [f"cost {self.cost:,.7g}"]
+        if self.lower_bound is not None and self.gap is not None:
+            parts.append(f"lower bound {self.lower_bound:,.7g}, gap {self.gap:.2%}")
+        parts.append(f"{len(self.routes)} route{'s' * (len(self.routes) != 1)}")
+        parts.append(f"{self.seconds:.1f} s")
+        tail = f" ({self.reason})" if self.reason else ""
+        return f"{self.status}: {', '.join(parts)}{tail}"

@@ -1,0 +1,89 @@
+"""One call for every method."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Literal
+
+from core.routing.divide import divide
+from core.routing.exact import solve_exact
+from core.routing.result import Result, Status
+from core.routing.validate import check
+
+if TYPE_CHECKING:
+    from core.routing.exact import Model
+    from core.routing.exact.backend import Solver
+    from core.routing.problem import Problem
+
+__all__ = ["METHODS", "Method", "solve"]
+
+Method = Literal["exact", "divide", "heuristic", "auto"]
+METHODS: tuple[Method, ...] = ("auto", "exact", "divide", "heuristic")
+
+# Up to here `auto` asks for a proof.
+_EXACT_STOPS = 60
+
+
+def solve(
+    problem: Problem,
+    *,
+    method: Method = "auto",
+    time_limit: float | None = 60.0,
+    seed: int = 0,  # noqa: ARG001
+    model: Model = "auto",
+    solver: Solver = "cbc",
+) -> Result:
+    """Plan the routes of all dispatchers.
+
+    Parameters
+    ----------
+    problem
+        What to solve.
+    method
+        ``exact``: proved optimal, by integer programming, from known good routes. ``divide``: one
+        tour, cut and improved. ``heuristic``: improved until the time is up. ``auto``: ``exact`` up
+        to 60 stops, else ``heuristic``.
+    time_limit
+        Seconds of wall time, more than 0; None for no limit (``exact`` and ``divide`` only).
+    seed
+        Of the random numbers of ``heuristic``.
+    model, solver
+        Of ``exact``: see `core.routing.exact`.
+
+    Returns
+    -------
+    Result
+        Its routes have been checked by `core.routing.validate.check`.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range; the message names it.
+
+    Examples
+    --------
+    >>> from core.routing import Problem
+    >>> square = [[0, 0], [1, 0], [1, 1], [0, 1], [-1, 0], [-1, -1], [0, -1]]
+    >>> result = solve(Problem(points=square, dispatchers=2, min_stops=3), method="exact")
+    >>> result.status.value, round(result.cost, 6), len(result.routes)
+    ('optimal', 8.0, 2)
+    """
+    if method not in METHODS:
+        raise ValueError(f"method = {method!r}: expected one of {', '.join(METHODS)}")
+    if time_limit is not None and not time_limit > 0:
+        raise ValueError(f"time_limit = {time_limit!r}: expected seconds > 0")
+    begin = time.monotonic()
+    if reason := problem.infeasible():
+        return Result(status=Status.INFEASIBLE, method=method, reason=reason)
+    if method == "auto":
+        method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
+    result = divide(problem)
+    if method == "exact":
+        left = None if time_limit is None else time_limit - (time.monotonic() - begin)
+        result = solve_exact(problem, model=model, solver=solver, time_limit=left, known=result)
+    if result.routes:
+        wrong = check(problem, result.routes, result.cost)
+        if wrong:
+            raise RuntimeError(f"{result.method} gave invalid routes: {'; '.join(wrong)}")
+    return dataclasses.replace(result, seconds=time.monotonic() - begin)

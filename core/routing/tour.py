@@ -1,0 +1,342 @@
+"""One closed tour: greedy start, then 2-opt and Or-opt over near neighbours.
+
+The tour is an array with the position of each place beside it. A place whose surroundings have not
+changed since it was last looked at is skipped (don't-look bits; Bentley, 1992), which is kept here
+as a queue of the places that are worth a look.
+"""
+
+# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.routing._jit import kernel, native
+from core.routing.geometry import geometry, leg, neighbours
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from core.routing.geometry import Geometry
+    from core.routing.problem import Problem
+
+__all__ = ["NEAR", "greedy_tour", "improve_tour", "tour_length"]
+
+NEAR = 10  # neighbours looked at per place (Johnson and McGeoch, 1997, use 20 in quadrants)
+
+# A move must gain more than rounding can feign.
+_GAIN = 1e-7
+
+
+def tour_length(problem: Problem, tour: NDArray[np.intp]) -> float:
+    """Length of a closed tour of places."""
+    return float(problem.between(tour, np.roll(tour, -1)).sum())
+
+
+def greedy_tour(problem: Problem, places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Build a closed tour from the shortest edges that keep it a set of paths.
+
+    Typically 14 to 20% above the best tour of random points (Johnson and McGeoch, 1997).
+
+    Parameters
+    ----------
+    problem
+        Distances; a matrix is taken in the direction of the smaller index.
+    places
+        What to visit, indices into the problem.
+    """
+    n = len(places)
+    if n <= 3:
+        return places.copy()
+    degree = np.zeros(n, dtype=np.intp)
+    mates = np.full((n, 2), -1, dtype=np.intp)
+    parent = np.arange(n, dtype=np.intp)
+    loose = np.arange(n, dtype=np.intp)
+    # Ever fewer ends of paths are left, so that near neighbours among them soon reach everywhere.
+    while len(loose) > 2:
+        near = neighbours(problem, min(8, len(loose) - 1), places[loose])
+        start = np.repeat(loose, near.shape[1])
+        end = loose[near.ravel()]
+        once = (start < end) | ~np.isin(end, loose)
+        start, end = start[once], end[once]
+        lengths = problem.between(places[start], places[end])
+        order = np.argsort(lengths, kind="stable")
+        state = [native(part) for part in (degree, mates.ravel(), parent)]
+        added = _join(native(start[order]), native(end[order]), *state)
+        degree, flat, parent = (np.asarray(part, dtype=np.intp) for part in state)
+        mates = flat.reshape(n, 2)
+        loose = np.nonzero(degree < 2)[0]
+        if added == 0:
+            _join_all(problem, places, loose, degree, mates, parent)
+            loose = np.nonzero(degree < 2)[0]
+    if len(loose) == 2:
+        a, b = loose
+        mates[a, degree[a]], mates[b, degree[b]] = b, a
+    order = native(np.zeros(n, dtype=np.intp))
+    _walk(native(mates.ravel()), order)
+    return places[np.asarray(order, dtype=np.intp)]
+
+
+def _join_all(
+    problem: Problem,
+    places: NDArray[np.intp],
+    loose: NDArray[np.intp],
+    degree: NDArray[np.intp],
+    mates: NDArray[np.intp],
+    parent: NDArray[np.intp],
+) -> None:
+    """Join the first path to another, where all near neighbours of ends are on their own path."""
+    roots = np.array([_root(parent, int(i)) for i in loose])
+    own, others = loose[roots == roots[0]], loose[roots != roots[0]]
+    lengths = problem.between(places[own][:, None], places[others][None, :])
+    i, j = np.unravel_index(int(np.argmin(lengths)), lengths.shape)
+    a, b = int(own[i]), int(others[j])
+    mates[a, degree[a]], mates[b, degree[b]] = b, a
+    degree[a] += 1
+    degree[b] += 1
+    parent[_root(parent, a)] = _root(parent, b)
+
+
+@kernel
+def _root(parent: Any, i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@kernel
+def _join(start: Any, end: Any, degree: Any, mates: Any, parent: Any) -> int:
+    """Take edges in the given order wherever both ends are free and on different paths."""
+    added = 0
+    for edge in range(len(start)):
+        a, b = start[edge], end[edge]
+        if degree[a] == 2 or degree[b] == 2:
+            continue
+        root_a, root_b = _root(parent, a), _root(parent, b)
+        if root_a == root_b:
+            continue
+        parent[root_a] = root_b
+        mates[2 * a + degree[a]] = b
+        mates[2 * b + degree[b]] = a
+        degree[a] += 1
+        degree[b] += 1
+        added += 1
+    return added
+
+
+@kernel
+def _walk(mates: Any, order: Any) -> None:
+    previous, place = -1, 0
+    for step in range(len(order)):
+        order[step] = place
+        onward = mates[2 * place]
+        if onward == previous:
+            onward = mates[2 * place + 1]
+        previous, place = place, onward
+
+
+def improve_tour(problem: Problem, tour: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Apply 2-opt and Or-opt moves until none of them shortens the tour.
+
+    Parameters
+    ----------
+    problem
+        Symmetric distances (reversing a stretch must not change its length).
+    tour
+        Places in closed order, the depot among them or not.
+    """
+    n = len(tour)
+    if n < 4:
+        return tour.copy()
+    near = neighbours(problem, NEAR, tour)
+    order = native(np.arange(n, dtype=np.intp))
+    local_search(
+        order,
+        native(np.arange(n, dtype=np.intp)),
+        native(near.ravel()),
+        near.shape[1],
+        geometry(problem, tour),
+        native(np.arange(n, dtype=np.intp)),
+        native(np.ones(n, dtype=np.bool_)),
+        n,
+        native(np.zeros(2, dtype=np.intp)),
+        0,
+    )
+    return tour[np.asarray(order, dtype=np.intp)]
+
+
+@kernel
+def _reverse(tour: Any, position: Any, i: int, j: int) -> None:
+    """Reverse the stretch from index i forward to j; its complement if that is shorter."""
+    n = len(tour)
+    inside = j - i + 1 if j >= i else j - i + 1 + n
+    if 2 * inside > n:
+        i, j = (j + 1) % n, (i - 1) % n
+        inside = n - inside
+    for _ in range(inside // 2):
+        a, b = tour[i], tour[j]
+        tour[i] = b
+        position[b] = i
+        tour[j] = a
+        position[a] = j
+        i += 1
+        if i == n:
+            i = 0
+        j -= 1
+        if j < 0:
+            j = n - 1
+
+
+@kernel
+def undo(tour: Any, position: Any, journal: Any, noted: int) -> None:
+    """Take back the last `noted` reversals of a journal."""
+    for entry in range(noted - 1, -1, -1):
+        _reverse(tour, position, journal[2 * entry], journal[2 * entry + 1])
+
+
+@kernel
+def _exchange(
+    tour: Any, position: Any, a: int, b: int, c: int, d: int, journal: Any, noted: int, room: int
+) -> int:
+    """Replace edges a-b and c-d, met in this order in either direction, by a-c and b-d."""
+    i, j = position[b], position[c]
+    if i != (position[a] + 1) % len(tour):
+        i, j = position[a], position[d]
+    _reverse(tour, position, i, j)
+    if room > 0:
+        journal[2 * noted] = i
+        journal[2 * noted + 1] = j
+    return noted + 1
+
+
+@kernel
+def _beside(tour: Any, position: Any, place: int, step: int) -> int:
+    """Next place in direction `step` (1 or -1)."""
+    at = position[place] + step
+    if at == len(tour):
+        at = 0
+    # Index -1 is the last place, in arrays as in lists.
+    return int(tour[at])
+
+
+@kernel
+def _find_move(
+    tour: Any, position: Any, near: Any, degree: int, geo: Geometry, base: int, step: int, move: Any
+) -> float:
+    """Find a move that replaces the edge from `base` in direction `step`; its gain, 0 for none.
+
+    ``move`` receives mate, other, far, and for Or-opt last and before (else -1), where
+    ``before [last .. base] mate`` is the stretch in direction `step`: see `_apply`.
+    """
+    mate = _beside(tour, position, base, step)
+    old = leg(geo, base, mate)
+    for t in range(base * degree, base * degree + degree):
+        other = near[t]
+        new = leg(geo, base, other)
+        if new >= old - _GAIN:
+            return 0.0
+        beyond = _beside(tour, position, other, step)
+        gain = old + leg(geo, other, beyond) - new - leg(geo, mate, beyond)
+        if gain > _GAIN:
+            move[0], move[1], move[2], move[3], move[4] = mate, other, beyond, -1, -1
+            return float(gain)
+        last = base
+        for _ in range(3):
+            before = _beside(tour, position, last, -step)
+            if last == other or before == mate:
+                break
+            cut = old - new + leg(geo, before, last) - leg(geo, before, mate)
+            if cut > _GAIN:
+                for way in (step, -step):
+                    far = _beside(tour, position, other, way)
+                    if far in (last, base):
+                        continue
+                    gain = cut + leg(geo, other, far) - leg(geo, last, far)
+                    if gain > _GAIN:
+                        move[0], move[1], move[2] = mate, other, far
+                        move[3], move[4] = last, before
+                        return float(gain)
+            last = before
+    return 0.0
+
+
+@kernel
+def _apply(
+    tour: Any, position: Any, base: int, step: int, move: Any, journal: Any, noted: int, room: int
+) -> int:
+    """Carry out a move of `_find_move` as one to three reversals."""
+    mate, other, far, last, before = move[0], move[1], move[2], move[3], move[4]
+    if last < 0:
+        return _exchange(tour, position, base, mate, other, far, journal, noted, room)
+    if far == _beside(tour, position, other, step):
+        # before [last .. base] mate .. other far  ->  before mate .. other [base .. last] far
+        noted = _exchange(tour, position, before, last, other, far, journal, noted, room)
+        return _exchange(tour, position, before, other, mate, base, journal, noted, room)
+    # before [last .. base] mate .. far other  ->  before mate .. far [last .. base] other
+    noted = _exchange(tour, position, before, last, far, other, journal, noted, room)
+    noted = _exchange(tour, position, before, far, mate, base, journal, noted, room)
+    return _exchange(tour, position, far, base, last, other, journal, noted, room)
+
+
+@kernel
+def local_search(
+    tour: Any,
+    position: Any,
+    near: Any,
+    degree: int,
+    geo: Geometry,
+    queue: Any,
+    queued: Any,
+    waiting: int,
+    journal: Any,
+    room: int,
+) -> tuple[float, int]:
+    """Improve `tour` in place; return the gain and the number of reversals.
+
+    Parameters
+    ----------
+    tour, position
+        The place at each index, and the index of each place.
+    near, degree
+        Neighbours, flat, `degree` per place, nearest first.
+    geo
+        Argument of `leg`.
+    queue, queued, waiting
+        Circular queue (as long as the tour) of places to look at, whether a place is in it, and how
+        many are; it is empty afterwards.
+    journal, room
+        Where up to `room` reversals are noted as index pairs for `undo`; when it is full the search
+        ends early. With ``room = 0`` nothing is noted and nothing ends it.
+    """
+    n = len(tour)
+    head, noted, total = 0, 0, 0.0
+    move = [0, 0, 0, 0, 0]
+    while waiting > 0:
+        base = queue[head]
+        head += 1
+        if head == n:
+            head = 0
+        waiting -= 1
+        queued[base] = False
+        while room == 0 or noted + 3 <= room:
+            step = 1
+            gain = _find_move(tour, position, near, degree, geo, base, step, move)
+            if gain == 0.0:
+                step = -1
+                gain = _find_move(tour, position, near, degree, geo, base, step, move)
+            if gain == 0.0:
+                break
+            noted = _apply(tour, position, base, step, move, journal, noted, room)
+            total += gain
+            for place in move:
+                if place >= 0 and place != base and not queued[place]:
+                    tail = head + waiting
+                    if tail >= n:
+                        tail -= n
+                    queue[tail] = place
+                    queued[place] = True
+                    waiting += 1
+    return total, noted

@@ -1,0 +1,86 @@
+"""Plan routes from one depot for K dispatchers and write DIR/result.json.
+
+The result has status (optimal, feasible or infeasible), cost (total distance), lower_bound, gap,
+routes (lists of stop ids without the depot) and seconds. Bounds that cannot be met are a result
+(infeasible, with the reason), not an error.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
+
+from core.routing import METHODS, MODELS, SOLVERS, solve
+from jobs._params import param
+from jobs._routing import read_stops, result_json, shown
+from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What to plan, and how long to try."""
+
+    input: Path = param(doc="CSV of stops with id,x,y or id,lat,lon; id 0 is the depot.")
+    output: Path | None = param(None, doc="Folder of result.json; the job's own when empty.")
+    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
+    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
+    max_stops: int | None = param(
+        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
+    )
+    method: str = param(
+        "auto",
+        doc="exact proves, divide is quick, heuristic uses its time; auto goes by size.",
+        choices=METHODS,
+    )
+    time_limit: float = param(60.0, doc="Seconds to try.", gt=0)
+    model: str = param(
+        "auto",
+        doc="Of exact: two-index needs symmetric distances, three-index is the textbook's.",
+        choices=MODELS,
+    )
+    solver: str = param("cbc", doc="Of exact.", choices=SOLVERS)
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Solve and write the result."""
+    try:
+        problem = read_stops(params.input).replace(
+            dispatchers=params.dispatchers,
+            min_stops=params.min_stops,
+            max_stops=params.max_stops,
+        )
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"routing.{error}") from None
+    for warning in problem.warnings():
+        job.log(f"warning: {params.input}: {warning}")
+    folder = params.output.expanduser() if params.output else job.dir
+    folder.mkdir(parents=True, exist_ok=True)
+    job.log(f"{problem.n_stops} stops, {problem.dispatchers} dispatchers, {params.method}")
+    result = solve(
+        problem,
+        method=params.method,  # type: ignore[arg-type]  # one of METHODS: param checked it
+        time_limit=params.time_limit,
+        seed=job.seed,
+        model=params.model,  # type: ignore[arg-type]
+        solver=params.solver,  # type: ignore[arg-type]
+    )
+    job.log(result.summary())
+    target = folder.absolute() / "result.json"
+    write_text(target, result_json(problem, result))
+    return {
+        "result": target,
+        "stops": params.input.expanduser().absolute(),
+        "status": result.status.value,
+        "cost": shown(result.cost),
+        "gap": shown(result.gap, 3),
+        "seconds": round(result.seconds, 3),
+    }
+
+
+JOB = Spec(prefix="routing", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))

@@ -1,0 +1,77 @@
+"""Check written routes against the stops file and the bounds, independently of the solver.
+
+Every stop once, as many routes as dispatchers, each within its bounds, the cost as driven, the
+bound not above the cost. Anything wrong fails the job with one line each.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
+from typing import Any
+
+from core.routing import check
+from jobs._params import param
+from jobs._routing import read_result, read_stops, routes_of
+from jobs._runtime import InputError, Job, Outputs, Spec, main
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The files, and the bounds as they were asked for."""
+
+    stops: Path = param(doc="The stops file that was solved.")
+    result: Path = param(doc="The result.json that was written.")
+    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
+    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
+    max_stops: int | None = param(
+        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
+    )
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Fail (exit code 1) when anything is wrong."""
+    try:
+        problem = read_stops(params.stops).replace(
+            dispatchers=params.dispatchers,
+            min_stops=params.min_stops,
+            max_stops=params.max_stops,
+        )
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"routing_check.{error}") from None
+    record = read_result(params.result)
+    if record["status"] == "infeasible":
+        wrong = [] if not record["routes"] else ["infeasible, but with routes"]
+    else:
+        routes = routes_of(problem, record, params.result)
+        wrong = check(problem, routes, record["cost"]) + _claims(record)
+    for line in wrong:
+        print(f"route_check: {params.result}: {line}", file=sys.stderr)
+    if wrong:
+        raise SystemExit(1)
+    job.log(f"{record['status']}: {len(record['routes'])} routes checked")
+    return {
+        "stops": params.stops.expanduser().absolute(),
+        "result": params.result.expanduser().absolute(),
+        "status": record["status"],
+    }
+
+
+def _claims(record: dict[str, Any]) -> list[str]:
+    """Compare what the result says about itself."""
+    cost, bound, gap = record["cost"], record["lower_bound"], record["gap"]
+    wrong = []
+    if bound is not None and bound > cost * (1 + 1e-6):
+        wrong.append(f"lower_bound = {bound!r} is above cost = {cost!r}")
+    if record["status"] == "optimal" and (gap is None or gap > 1e-6):
+        wrong.append(f"optimal, but gap = {gap!r}")
+    return wrong
+
+
+JOB = Spec(prefix="routing_check", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))

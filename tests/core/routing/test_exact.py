@@ -1,0 +1,207 @@
+"""Brute force, both models, both solvers; the notes' model without subtour elimination."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.routing import MODELS, SOLVERS, Problem, Status, brute_force, check, solve
+from core.routing.exact import backend, solve_three_index, solve_two_index, three_index, two_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+COORDINATE = st.integers(0, 20)
+
+
+@st.composite
+def problems(draw: st.DrawFn, most: int = 7) -> Problem:
+    """Small problems over all combinations of crew and bounds, infeasible ones included."""
+    n = draw(st.integers(1, most))
+    points = draw(st.lists(st.tuples(COORDINATE, COORDINATE), min_size=n + 1, max_size=n + 1))
+    crew = draw(st.integers(1, min(n, 3)))
+    low = draw(st.integers(1, n + 1))
+    high = draw(st.none() | st.integers(low, n + 2))
+    return Problem(points=points, dispatchers=crew, min_stops=low, max_stops=high)
+
+
+@given(problems())
+@settings(max_examples=40, deadline=None)
+def test_two_index_is_brute_force(problem: Problem) -> None:
+    truth = brute_force(problem)
+    result = solve(problem, method="exact")
+    assert result.status is truth.status
+    if truth.cost is None:
+        assert result.reason
+    else:
+        assert result.cost == pytest.approx(truth.cost, abs=1e-6)
+        assert result.gap == 0.0
+
+
+@given(problems(most=5))
+@settings(max_examples=15, deadline=None)
+def test_three_index_is_brute_force(problem: Problem) -> None:
+    truth = brute_force(problem)
+    result = solve(problem, method="exact", model="three-index")
+    assert result.status is truth.status
+    if truth.cost is not None:
+        assert result.cost == pytest.approx(truth.cost, abs=1e-6)
+
+
+@given(problems())
+@settings(max_examples=40, deadline=None)
+def test_divide_keeps_the_bounds_and_is_never_below_the_optimum(problem: Problem) -> None:
+    truth = brute_force(problem)
+    result = solve(problem, method="divide")
+    if truth.cost is None:
+        assert result.status is Status.INFEASIBLE
+    else:
+        assert result.cost is not None
+        assert check(problem, result.routes, result.cost) == []
+        assert result.cost >= truth.cost - 1e-9
+
+
+@pytest.mark.parametrize(("crew", "low", "high"), [(1, 1, None), (2, 4, 6), (3, 1, 4)])
+def test_models_and_solvers_agree(
+    random_problem: Callable[..., Problem], crew: int, low: int, high: int | None
+) -> None:
+    problem = random_problem(9, seed=crew, dispatchers=crew, min_stops=low, max_stops=high)
+    costs = [
+        solve(problem, method="exact", model=model, solver=solver).cost
+        for model, solver in itertools.product(MODELS[1:], SOLVERS)
+    ]
+    assert costs == pytest.approx([costs[0]] * 4, rel=1e-7)
+
+
+def test_asymmetric_distances_are_solved_by_arcs() -> None:
+    matrix = np.random.default_rng(5).integers(1, 50, (6, 6))
+    problem = Problem(matrix=matrix, dispatchers=2)
+    result = solve(problem, method="exact")
+    assert result.method == "three-index"
+    assert result.cost == pytest.approx(brute_force(problem).cost)
+    with pytest.raises(ValueError, match="matrix is not symmetric"):
+        solve_two_index(problem)
+
+
+def test_cost_scales_with_the_points_and_ignores_where_they_are(
+    random_problem: Callable[..., Problem],
+) -> None:
+    problem = random_problem(12, seed=3, dispatchers=3, min_stops=2, max_stops=6)
+    cost = solve(problem, method="exact").cost
+    assert cost is not None
+    moved = problem.replace(points=problem.points[:, ::-1] * 10 + [1000, -5])
+    assert solve(moved, method="exact").cost == pytest.approx(10 * cost)
+    # One more dispatcher never helps where distances obey the triangle inequality.
+    more = problem.replace(dispatchers=4, min_stops=1, max_stops=None)
+    fewer = more.replace(dispatchers=3)
+    costs = [solve(p, method="exact").cost for p in (more, fewer)]
+    assert costs[0] is not None
+    assert costs[1] is not None
+    assert costs[0] >= costs[1] - 1e-9
+
+
+# --- the notes' formulation -----------------------------------------------------------------------
+
+TOWNS = [[0, 0], [1, 0], [0, 1], [9, 9], [10, 9], [9, 10]]
+
+
+def _notes(problem: Problem) -> tuple[float, list[Any], list[Any]]:
+    model, x = three_index.build(problem, subtours="allowed")
+    found = backend.run(model)
+    assert found.objective is not None
+    arcs = [arc for arc, variable in x.items() if found.values[variable.name] > 0.5]
+    return found.objective, *three_index.trace_arcs(arcs)
+
+
+def test_the_notes_model_has_subtours_that_no_dispatcher_reaches() -> None:
+    problem = Problem(points=TOWNS)
+    cost, routes, loops = _notes(problem)
+    assert sorted(routes[0]) == [1, 2]
+    assert [sorted(loop) for loop in loops] == [[3, 4, 5]]
+    assert check(problem, routes)
+    put_right = solve_three_index(problem)
+    assert check(problem, put_right.routes, put_right.cost) == []
+    assert put_right.cost is not None
+    assert cost < put_right.cost - 10
+
+
+def test_the_notes_model_forbids_a_dispatcher_with_one_stop() -> None:
+    problem = Problem(points=[[0, 0], [1, 0], [2, 0], [-1, 0]], dispatchers=2)
+    model, _ = three_index.build(problem, subtours="allowed")
+    assert backend.run(model).end is backend.End.INFEASIBLE
+    assert solve_three_index(problem).cost == brute_force(problem).cost == 6.0
+
+
+# --- cuts -----------------------------------------------------------------------------------------
+
+
+def test_every_cut_holds_for_every_valid_solution_and_is_broken_where_found(
+    random_problem: Callable[..., Problem],
+) -> None:
+    problem = random_problem(6, dispatchers=2, min_stops=2, max_stops=4)
+    rng = np.random.default_rng(1)
+    # Every valid set of routes of 6 stops over two dispatchers, as edges.
+    valid = []
+    for order in itertools.permutations(range(1, 7)):
+        for size in (2, 3, 4):
+            edges: dict[tuple[int, int], int] = {}
+            for route in (order[:size], order[size:]):
+                path = [0, *route, 0]
+                for pair in itertools.pairwise(path):
+                    edge = (min(pair), max(pair))
+                    edges[edge] = edges.get(edge, 0) + 1
+            valid.append(edges)
+            assert two_index.find_cuts(problem, edges) == []
+    seen = 0
+    for _ in range(30):
+        broken: dict[tuple[int, int], int] = {}
+        for i, j in rng.integers(0, 7, (7, 2)):
+            if i != j:
+                broken[min(i, j), max(i, j)] = 1
+        for cut in two_index.find_cuts(problem, broken):
+            seen += 1
+            assert _left(cut, broken) > cut.limit or cut.with_depot
+            assert all(_left(cut, edges) <= cut.limit for edges in valid)
+    assert seen > 20
+
+
+def _left(cut: two_index.Cut, edges: dict[tuple[int, int], int]) -> int:
+    return sum(
+        count
+        for (i, j), count in edges.items()
+        if (i in cut.stops and j in cut.stops) or (cut.with_depot and i == 0 and j in cut.stops)
+    )
+
+
+# --- time limit -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["two-index", "three-index"])
+def test_time_limit_gives_the_known_routes_with_a_bound(
+    random_problem: Callable[..., Problem], model: Any
+) -> None:
+    problem = random_problem(40, dispatchers=3, min_stops=12, max_stops=15)
+    result = solve(problem, method="exact", model=model, time_limit=2.0)
+    assert result.status is Status.FEASIBLE
+    assert "time limit" in result.reason
+    assert check(problem, result.routes, result.cost) == []
+    assert result.lower_bound is not None
+    assert result.gap is not None
+    assert 0 < result.gap < 1
+
+
+def test_solver_works_in_a_folder_with_a_space_and_cleans_up(
+    random_problem: Callable[..., Problem], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "with a space"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert solve(random_problem(8, dispatchers=2), method="exact").status is Status.OPTIMAL
+    assert list(folder.iterdir()) == []

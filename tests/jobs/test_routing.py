@@ -1,0 +1,284 @@
+"""The routing jobs as Azkaban runs them: a process, properties in, files and outputs out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+SQUARE = "id,x,y\n0,0,0\n1,2,0\n2,2,2\n3,0,2\n4,-2,0\n5,-2,-2\n6,0,-2\n"
+
+
+def command(module: str, props: dict[str, object]) -> list[str]:
+    pairs = [f"--prop={key}={value}" for key, value in props.items()]
+    return [sys.executable, "-m", f"jobs.{module}", *pairs]
+
+
+def job(module: str, folder: Path, **props: object) -> subprocess.CompletedProcess[str]:
+    given = {key.replace("__", "."): value for key, value in props.items()}
+    return subprocess.run(
+        command(module, {"output.dir": folder / "runs", **given}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def stops(tmp_path: Path) -> Path:
+    path = tmp_path / "stops.csv"
+    path.write_text(SQUARE)
+    return path
+
+
+def outputs(module: str, done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    lines = [line for line in done.stdout.splitlines() if line.startswith(f"{module}.")]
+    return dict(line.removeprefix(f"{module}.").split(" = ", 1) for line in lines)
+
+
+def test_the_flow_from_the_shipped_stops_to_the_report(tmp_path: Path) -> None:
+    bounds = {"dispatchers": 3, "min_stops": 6, "max_stops": 10}
+    loaded = job("route_load", tmp_path)
+    assert loaded.returncode == 0, loaded.stderr
+    assert outputs("route_load", loaded)["count"] == "24"
+    solved = job(
+        "route",
+        tmp_path,
+        routing__input=outputs("route_load", loaded)["stops"],
+        **{f"routing__{key}": value for key, value in bounds.items()},
+    )
+    assert solved.returncode == 0, solved.stderr
+    made = outputs("route", solved)
+    assert made["status"] == "optimal"
+    checked = job(
+        "route_check",
+        tmp_path,
+        routing_check__stops=made["stops"],
+        routing_check__result=made["result"],
+        **{f"routing_check__{key}": value for key, value in bounds.items()},
+    )
+    assert checked.returncode == 0, checked.stderr
+    passed = outputs("route_check", checked)
+    reported = job(
+        "route_report",
+        tmp_path,
+        routing_report__stops=passed["stops"],
+        routing_report__result=passed["result"],
+    )
+    assert reported.returncode == 0, reported.stderr
+    files = outputs("route_report", reported)
+
+    record = json.loads(Path(made["result"]).read_text())
+    sizes = [len(route) for route in record["routes"]]
+    assert all(6 <= size <= 10 for size in sizes)
+    assert sorted(stop for route in record["routes"] for stop in route) == list(range(1, 25))
+    with Path(files["routes"]).open() as stream:
+        rows = list(csv.DictReader(stream))
+    driven = {row["dispatcher"]: float(row["travelled"]) for row in rows}
+    assert sum(driven.values()) == pytest.approx(record["cost"], abs=1e-4)
+    assert len(json.loads(Path(files["geojson"]).read_text())["features"]) == 1 + 24 + 3
+    html = Path(files["report"]).read_text()
+    assert html.count("<svg") == 3
+    for word in ("optimal", "Load per dispatcher", "depot", "gap"):
+        assert word in html
+
+
+@pytest.mark.parametrize("method", ["auto", "exact", "divide", "heuristic"])
+def test_methods_write_the_fixed_names(method: str, stops: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    done = job(
+        "route",
+        tmp_path,
+        routing__input=stops,
+        routing__output=folder,
+        routing__dispatchers=2,
+        routing__min_stops=3,
+        routing__max_stops=3,
+        routing__method=method,
+        routing__time_limit=1,
+        seed=3,
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads((folder / "result.json").read_text())
+    wanted = {"status", "cost", "lower_bound", "gap", "routes", "seconds"}
+    assert wanted <= set(record)
+    assert sorted(map(sorted, record["routes"])) == [[1, 2, 3], [4, 5, 6]]
+    assert record["cost"] == pytest.approx(16.0)
+    assert record["status"] == ("optimal" if method in ("auto", "exact") else record["status"])
+
+
+def test_ids_that_are_words_stay_words(tmp_path: Path) -> None:
+    path = tmp_path / "stops.csv"
+    path.write_text("id,lat,lon\n0,3.14,101.69\nklcc,3.158,101.712\n007,3.16,101.7\n")
+    done = job("route", tmp_path, routing__input=path, routing__output=tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert sorted(record["routes"][0]) == ["007", "klcc"]
+    assert 5 < record["cost"] < 10  # kilometres
+
+
+def test_bounds_that_cannot_be_met_are_a_result(stops: Path, tmp_path: Path) -> None:
+    bounds = {"dispatchers": 2, "max_stops": 2}
+    done = job(
+        "route",
+        tmp_path,
+        routing__input=stops,
+        routing__output=tmp_path,
+        **{f"routing__{key}": value for key, value in bounds.items()},
+    )
+    assert done.returncode == 0, done.stderr
+    result = tmp_path / "result.json"
+    record = json.loads(result.read_text())
+    assert (record["status"], record["cost"], record["routes"]) == ("infeasible", None, [])
+    assert "dispatchers * max_stops = 2 * 2 = 4 < 6 stops" in record["reason"]
+    checked = job(
+        "route_check",
+        tmp_path,
+        routing_check__stops=stops,
+        routing_check__result=result,
+        **{f"routing_check__{key}": value for key, value in bounds.items()},
+    )
+    assert checked.returncode == 0, checked.stderr
+    reported = job(
+        "route_report", tmp_path, routing_report__stops=stops, routing_report__result=result
+    )
+    assert reported.returncode == 0, reported.stderr
+    assert "more dispatchers" in Path(outputs("route_report", reported)["report"]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "props", "message"),
+    [
+        ("id,x,y\n1,0,0\n", {}, "stops.csv: no depot: expected one row with id 0"),
+        (SQUARE + "0,1,1\n", {}, "stops.csv, line 9: id = '0': a second depot (line 2)"),
+        (SQUARE + "7,nan,1\n", {}, "stops.csv, line 9: x = 'nan': expected a finite number"),
+        (SQUARE, {"dispatchers": 0}, "routing.dispatchers = '0': expected an integer >= 1"),
+        (SQUARE, {"dispatchers": 7}, "routing.dispatchers = 7: expected at most 6"),
+        (SQUARE, {"min_stops": 4, "max_stops": 3}, "routing.max_stops = 3: expected at least"),
+        (SQUARE, {"method": "best"}, "routing.method = 'best': expected one of auto, exact"),
+        (SQUARE, {"time_limit": 0}, "routing.time_limit = '0': expected a number > 0"),
+        (SQUARE, {"speed": 3}, "routing.speed = '3': no such parameter"),
+        (SQUARE, {"input": "/no/such.csv"}, "/no/such.csv: No such file or directory"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    text: str, props: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "stops.csv"
+    path.write_text(text)
+    fields = {"input": path, "output": tmp_path / "out", **props}
+    done = job("route", tmp_path, **{f"routing__{key}": value for key, value in fields.items()})
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert message in lines[0]
+    assert not (tmp_path / "out" / "result.json").exists()
+
+
+def test_text_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "stops.csv"
+    path.write_bytes(SQUARE.encode() + b"caf\xe9,1,1\n")
+    done = job("route_load", tmp_path, routing_load__input=path)
+    assert done.returncode == 2
+    assert "line 9: not UTF-8 text" in done.stderr
+
+
+def test_duplicate_stops_are_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "stops.csv"
+    path.write_text(SQUARE + "7,2,0\n")
+    done = job("route_load", tmp_path, routing_load__input=path)
+    assert done.returncode == 0
+    assert "warning:" in done.stdout
+    assert "'7' is at the same place as '1' (2, 0)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r["routes"][0].pop(), "is not visited"),
+        (lambda r: r.update(cost=1.0), "but the routes are"),
+        (lambda r: r.update(gap=0.1), "optimal, but gap = 0.1"),
+        (lambda r: r.update(lower_bound=99.0), "lower_bound = 99.0 is above cost"),
+    ],
+)
+def test_check_fails_on_tampered_results(
+    change: object, message: str, stops: Path, tmp_path: Path
+) -> None:
+    done = job("route", tmp_path, routing__input=stops, routing__output=tmp_path)
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "result.json"
+    record = json.loads(path.read_text())
+    change(record)  # type: ignore[operator]
+    path.write_text(json.dumps(record))
+    done = job("route_check", tmp_path, routing_check__stops=stops, routing_check__result=path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
+def test_killed_while_solving_ends_the_solver_and_leaves_no_files(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    path, scratch = tmp_path / "stops.csv", tmp_path / "scratch"
+    scratch.mkdir()
+    spots = [f"{i},{i * 37 % 101},{i * 53 % 97}" for i in range(26)]
+    path.write_text("\n".join(["id,x,y", *spots]) + "\n")
+    props = {
+        "output.dir": tmp_path / "runs",
+        "routing.input": path,
+        "routing.output": tmp_path / "out",
+        "routing.dispatchers": 3,
+        "routing.min_stops": 8,
+        "routing.method": "exact",
+        "routing.model": "three-index",
+    }
+    process = subprocess.Popen(
+        command("route", props),
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        solvers = _wait_for_solver(process)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == code, errors
+    assert not any(Path(f"/proc/{pid}").exists() for pid in solvers)
+    assert list(scratch.iterdir()) == []
+    assert "Traceback" not in errors
+    if code == 0:
+        record = json.loads((tmp_path / "out" / "result.json").read_text())
+        assert record["status"] == "feasible"
+        assert record["reason"] == "interrupted"
+        assert len(record["routes"]) == 3
+    else:
+        assert not (tmp_path / "out" / "result.json").exists()
+
+
+def _wait_for_solver(process: subprocess.Popen[str]) -> list[str]:
+    """Process ids of CBC, once it has been at work for a moment."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        found = children.read_text().split()
+        if found:
+            time.sleep(0.5)
+            return found
+        time.sleep(0.02)
+    raise AssertionError("no solver process was started")
