@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from core.nn import Layer
 
-__all__ = ["Dataset", "load_model", "save_model", "write_bytes"]
+__all__ = ["Dataset", "Interrupts", "load_model", "read_text", "save_model", "write_bytes"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,42 @@ def load_model(path: Path) -> tuple[Layer, dict[str, Any]]:
         raise InputError(f"model {path}: {error.strerror}") from None
     except ModelError as error:
         raise InputError(f"model {path}: {error}") from None
+
+
+def read_text(path: Path, key: str) -> str:
+    """Read a text in UTF-8; `key` is the parameter that named it."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{key} = {path}: byte {error.start} is not UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{key} = {path}: {error.strerror}") from None
+
+
+class Interrupts:
+    """Holds SIGINT and SIGTERM back while the block runs, and lets them go at its end.
+
+    Work that must not be cut in half looks at `pending` between its steps, saves what there is and
+    leaves the block; the signal then takes its usual course.
+    """
+
+    def __init__(self) -> None:
+        self.pending: int | None = None
+        self._usual: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._usual[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, _frame: object) -> None:
+        self.pending = number
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._usual.items():
+            signal.signal(number, handler)
+        if self.pending is not None:
+            signal.raise_signal(self.pending)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

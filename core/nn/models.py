@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, TypeVar
 
 from core.nn.activations import ReLU, Sigmoid, Tanh
 from core.nn.dense import Dense
+from core.nn.dropout import Dropout
+from core.nn.embedding import EmbeddedDense
+from core.nn.gru import GRU
 from core.nn.initial import Initial, glorot_uniform, he_normal, uniform, zeros
+from core.nn.lstm import LSTM
+from core.nn.rnn import RNN
 from core.nn.sequential import Sequential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
     from core.nn.protocols import Layer
 
-__all__ = ["BUILDERS", "mlp"]
+__all__ = ["BUILDERS", "charlm", "mlp"]
 
 T = TypeVar("T")
 
 _ACTIVATIONS: dict[str, Callable[[], Layer]] = {"sigmoid": Sigmoid, "tanh": Tanh, "relu": ReLU}
+_CELLS: dict[str, type[RNN | GRU | LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 _START: dict[str, tuple[Initial, Initial]] = {
     "glorot": (glorot_uniform, zeros),
     "he": (he_normal, zeros),
@@ -80,8 +86,60 @@ def mlp(
     return Sequential([*layers, *final])
 
 
+def charlm(
+    *,
+    vocabulary: int,
+    hidden: int,
+    cell: str = "lstm",
+    embedding: int | None = None,
+    layers: int = 1,
+    dropout: float = 0.0,
+    dtype: str = "float32",
+    rng: np.random.Generator,
+) -> Sequential:
+    """Build a language model: symbols ``(steps, batch)`` to logits ``(steps, batch, vocabulary)``.
+
+    Parameters
+    ----------
+    vocabulary
+        Number of symbols.
+    hidden
+        Units of each recurrent layer.
+    cell
+        ``"rnn"``, ``"gru"`` or ``"lstm"``.
+    embedding
+        Features of a symbol; as many as `hidden` by default.
+    layers
+        Recurrent layers on top of each other.
+    dropout
+        Share of outputs dropped after each of them in training.
+    dtype, rng
+        As for `mlp`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = charlm(vocabulary=65, hidden=8, cell="gru", rng=np.random.default_rng(0))
+    >>> net.output_shape((50, 32))
+    (50, 32, 65)
+    """
+    kind = _lookup("cell", cell, _CELLS)
+    features = embedding or hidden
+    stack: list[Layer] = []
+    for i in range(layers):
+        width = kind.gates * hidden
+        project = None
+        if i == 0:
+            project = EmbeddedDense(vocabulary, features, width, rng=rng, dtype=dtype)
+        n_in = hidden if i else vocabulary
+        stack.append(kind(n_in, hidden, project=project, rng=rng, dtype=dtype))
+        if dropout:
+            stack.append(Dropout(dropout))
+    return Sequential([*stack, Dense(hidden, vocabulary, rng=rng, dtype=dtype)])
+
+
 # What a model file may name.
-BUILDERS = MappingProxyType({"mlp": mlp})
+BUILDERS: Mapping[str, Callable[..., Layer]] = MappingProxyType({"mlp": mlp, "charlm": charlm})
 
 
 def _lookup(what: str, name: str, known: dict[str, T]) -> T:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.nn.callbacks import EarlyStopping
 from core.nn.optimisers import clip_norm
 from core.nn.parameters import ParameterVector
 from core.nn.protocols import EVAL, Array, Context, Layer, Loss, Optimiser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["History", "Step", "Trainer", "TrainingError"]
 
@@ -166,6 +167,7 @@ class Trainer:
         epochs: int,
         batch_size: int | None = None,
         validation: tuple[Array, Array] | None = None,
+        callbacks: Sequence[Callable[[Trainer], bool | None]] = (),
         progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     ) -> History:
         """Pass `epochs` times over the examples, in a new random order each time.
@@ -182,6 +184,8 @@ class Trainer:
             Examples per update; all of them by default, in their own order.
         validation
             ``(x, y)`` that is measured after each epoch and not trained on.
+        callbacks
+            Called after each epoch; true ends the training. See `core.nn.callbacks`.
         progress
             Wraps the epochs, to show how far training is.
 
@@ -211,6 +215,12 @@ class Trainer:
             if not all(map(math.isfinite, row.values())):
                 raise TrainingError(f"epoch {epoch}: a loss is not finite: lower the learning rate")
             self.history.append(**row)
+            wishes = [callback(self) for callback in callbacks]  # all are asked
+            if any(wishes):
+                break
+        for callback in callbacks:
+            if isinstance(callback, EarlyStopping):
+                callback.finish(self)
         return self.history
 
     def _epoch(self, x: Array, y: Array, batch_size: int | None, epoch: int) -> dict[str, float]:

@@ -1,0 +1,73 @@
+"""What may be done after each epoch of `core.nn.trainer.Trainer.fit`: a function of the trainer.
+
+It may end the training by returning true.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.nn.protocols import Array
+    from core.nn.trainer import Trainer
+
+__all__ = ["EarlyStopping"]
+
+
+@dataclass
+class EarlyStopping:
+    """End when a column of the history has not improved for a while, and keep its best parameters.
+
+    Parameters
+    ----------
+    patience
+        Epochs without a new best before training ends; >= 1.
+    column
+        Smaller is better.
+    min_delta
+        What counts as better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from core.nn import Adam, CrossEntropy, Dense, Trainer
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.normal(size=(40, 2)), rng.integers(2, size=40)
+    >>> trainer = Trainer(Dense(2, 2, rng=rng), CrossEntropy(), Adam(learning_rate=0.5), rng=rng)
+    >>> history = trainer.fit(x[:20], y[:20], epochs=1000, validation=(x[20:], y[20:]),
+    ...                       callbacks=[EarlyStopping(patience=5)])
+    >>> len(history) < 1000
+    True
+    >>> trainer.evaluate(x[20:], y[20:])["loss"] == min(history["validation_loss"])
+    True
+    """
+
+    patience: int
+    column: str = "validation_loss"
+    min_delta: float = 0.0
+    best: float = math.inf
+    _waited: int = 0
+    _values: Array | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise ValueError(f"patience = {self.patience}: must be >= 1")
+
+    def __call__(self, trainer: Trainer) -> bool:
+        """Look at the last epoch."""
+        if self.column not in trainer.history:
+            raise ValueError(f"EarlyStopping: no column {self.column!r} in the history")
+        now = trainer.history[self.column][-1]
+        if now < self.best - self.min_delta:
+            self.best, self._waited = now, 0
+            self._values = trainer.parameters.values.copy()
+            return False
+        self._waited += 1
+        return self._waited >= self.patience
+
+    def finish(self, trainer: Trainer) -> None:
+        """Put the best parameters back; `fit` calls it at the end."""
+        if self._values is not None:
+            trainer.parameters.values[...] = self._values

@@ -1,0 +1,146 @@
+"""Stop a training and go on later as if nothing had happened, to the last bit.
+
+A checkpoint holds the parameters, what the optimiser remembers, the generator's state, the history
+and the number of updates; and anything else that the caller needs, such as where a text was being
+read. It is an ``.npz`` archive with a JSON header, like a model file: no pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.nn.serial import ModelError
+
+if TYPE_CHECKING:
+    from core.nn.protocols import Array
+    from core.nn.trainer import Trainer
+
+__all__ = ["FORMAT", "load_checkpoint", "save_checkpoint"]
+
+FORMAT = "azkaban-jobflow nn checkpoint 1"
+
+
+def save_checkpoint(stream: IO[bytes], trainer: Trainer, extra: Any = None) -> None:
+    """Write where a training is.
+
+    Parameters
+    ----------
+    stream
+        Binary and writable.
+    trainer
+        Between two updates.
+    extra
+        JSON values, arrays, and lists, tuples and dictionaries of them.
+
+    Examples
+    --------
+    >>> import io
+    >>> from core.nn import SGD, CrossEntropy, Dense, Trainer
+    >>> x, y = np.eye(4), np.arange(4) % 2
+    >>> def start():
+    ...     rng = np.random.default_rng(0)
+    ...     return Trainer(Dense(4, 2, rng=rng), CrossEntropy(), SGD(learning_rate=1.0), rng=rng)
+    >>> whole = start()
+    >>> _ = whole.fit(x, y, epochs=5, batch_size=3)
+    >>> first, second, stream = start(), start(), io.BytesIO()
+    >>> _ = first.fit(x, y, epochs=2, batch_size=3)
+    >>> save_checkpoint(stream, first)
+    >>> _ = stream.seek(0)
+    >>> load_checkpoint(stream, second)
+    >>> _ = second.fit(x, y, epochs=3, batch_size=3)
+    >>> bool((second.parameters.values == whole.parameters.values).all())
+    True
+    """
+    arrays: dict[str, Array] = {"theta": trainer.parameters.values}
+    for name, array in trainer.optimiser_state.items():
+        arrays[f"optimiser/{name}"] = array
+    header = {
+        "format": FORMAT,
+        "training": _describe(trainer),
+        "updates": trainer.updates,
+        "history": trainer.history.columns,
+        "rng": trainer.rng.bit_generator.state,
+        "extra": _pack(extra, arrays),
+    }
+    text = json.dumps(header)
+    np.savez(stream, header=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
+
+
+def load_checkpoint(stream: IO[bytes], trainer: Trainer) -> Any:
+    """Bring a trainer, made as the saved one was, to where that was; return ``extra``.
+
+    Raises
+    ------
+    ModelError
+        Not a checkpoint, a damaged one, or one of another network or optimiser; the trainer is then
+        as it was.
+    """
+    try:
+        with np.load(stream, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays["header"].tobytes())
+        known = header["format"] == FORMAT
+        training, updates, columns = header["training"], header["updates"], header["history"]
+        state = {name: arrays[f"optimiser/{name}"] for name in trainer.optimiser_state}
+        theta, rng = arrays["theta"], header["rng"]
+        extra = _unpack(header["extra"], arrays)
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zipfile.BadZipFile):
+        raise ModelError("not a checkpoint, or a damaged one: start the training anew") from None
+    if not known:
+        raise ModelError(f"checkpoint format {header['format']!r}: this version reads {FORMAT!r}")
+    ours = _describe(trainer)
+    for key, value in ours.items():
+        if training.get(key) != value:
+            found = training.get(key)
+            raise ModelError(f"checkpoint of another training: {key} is {found}, not {value}")
+    if rng["bit_generator"] != trainer.rng.bit_generator.state["bit_generator"]:
+        raise ModelError(f"checkpoint of another training: generator {rng['bit_generator']}")
+    trainer.parameters.values[...] = theta
+    for name, array in state.items():
+        trainer.optimiser_state[name][...] = array
+    trainer.rng.bit_generator.state = rng
+    trainer.updates = updates
+    trainer.history.columns.clear()
+    trainer.history.columns.update(columns)
+    return extra
+
+
+def _describe(trainer: Trainer) -> dict[str, Any]:
+    """Name what must agree for a training to go on as it would have."""
+    return {
+        "parameters": {name: list(shape) for name, shape in trainer.parameters.shapes.items()},
+        "dtype": str(trainer.parameters.values.dtype),
+        "optimiser": repr(trainer.optimiser),
+        "loss": repr(trainer.loss),
+        "clip": trainer.clip,
+    }
+
+
+def _pack(value: Any, arrays: dict[str, Array]) -> Any:
+    """Put arrays aside under a number; mark tuples and arrays for `_unpack`."""
+    if isinstance(value, np.ndarray):
+        key = f"extra/{len(arrays)}"
+        arrays[key] = value
+        return {"array": key}
+    if isinstance(value, dict):
+        return {"dict": {name: _pack(part, arrays) for name, part in value.items()}}
+    if isinstance(value, tuple | list):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [_pack(part, arrays) for part in value]}
+    return value
+
+
+def _unpack(value: Any, arrays: dict[str, Array]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, body),) = value.items()
+    if kind == "array":
+        return arrays[body]
+    if kind == "dict":
+        return {name: _unpack(part, arrays) for name, part in body.items()}
+    parts = [_unpack(part, arrays) for part in body]
+    return tuple(parts) if kind == "tuple" else parts

@@ -1,0 +1,199 @@
+"""The jobs of flow charlm as Azkaban starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENV = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+TEXT = "She sells sea shells by the sea shore; the shells she sells are sea shells. " * 120
+SMALL = {"charlm.hidden": 12, "charlm.updates": 40, "charlm.batch": 4, "charlm.steps": 20}
+
+
+def _command(module: str, props: dict[str, object]) -> list[str]:
+    pairs = [part for key, value in props.items() for part in ("--prop", f"{key}={value}")]
+    return [sys.executable, "-m", f"jobs.{module}", *pairs]
+
+
+def _run(module: str, props: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        _command(module, props),
+        cwd=ROOT,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    assert done.returncode == 0, done.stderr
+    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
+
+
+def _refused(done: subprocess.CompletedProcess[str], message: str) -> None:
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def models(text: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folders = {}
+    for cell in ("rnn", "gru", "lstm"):
+        folders[cell] = tmp_path_factory.mktemp(cell)
+        props = {"charlm.input": text, "charlm.cell": cell, "charlm.output": folders[cell]}
+        _outputs(_run("train_charlm", {**SMALL, **props, "output.dir": folders[cell], "seed": 3}))
+    return folders
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_result_and_model(models: dict[str, Path], cell: str) -> None:
+    result = json.loads((models[cell] / "result.json").read_text(encoding="utf-8"))
+    assert result["updates"] == 40
+    assert 0 < result["bits_per_char"] < 4.5
+    assert result["tokens_per_second"] > 0
+    assert result["cell"] == cell
+    assert (models[cell] / "model.npz").stat().st_size > 1000
+    assert not (models[cell] / "checkpoint.npz").exists()
+
+
+def test_the_same_seed_gives_the_same_bits(
+    models: dict[str, Path], text: Path, tmp_path: Path
+) -> None:
+    props = {"charlm.input": text, "charlm.cell": "gru", "output.dir": tmp_path, "seed": 3}
+    bits = _outputs(_run("train_charlm", {**SMALL, **props}))["train_charlm.bits_per_char"]
+    first = json.loads((models["gru"] / "result.json").read_text(encoding="utf-8"))
+    assert float(bits) == first["bits_per_char"]
+
+
+def test_report(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
+    paths = ",".join(str(folder / "model.npz") for folder in models.values())
+    props = {"compare.models": paths, "compare.text": text, "output.dir": tmp_path}
+    outputs = _outputs(_run("charlm", {**props, "compare.characters": 50}))
+    bits = {
+        cell: json.loads((folder / "result.json").read_text(encoding="utf-8"))["bits_per_char"]
+        for cell, folder in models.items()
+    }
+    assert outputs["charlm.best"] == min(bits, key=bits.__getitem__)
+    assert float(outputs["charlm.bits_per_char"]) == pytest.approx(min(bits.values()))
+    html = Path(outputs["charlm.report"]).read_text(encoding="utf-8")
+    for words in ("lstm writes", "Learning curves", "trigrams", "does while it reads"):
+        assert words in html
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_interrupted_and_resumed_is_bit_identical(
+    text: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    props = {
+        **SMALL,
+        "charlm.input": text,
+        "charlm.updates": 1500,
+        "charlm.layers": 2,
+        "charlm.dropout": 0.1,
+        "charlm.checkpoint_every": 7,
+        "seed": 5,
+        "output.dir": tmp_path,
+    }
+    whole = tmp_path / "whole"
+    _outputs(_run("train_charlm", {**props, "charlm.output": whole}))
+    parts = tmp_path / "parts"
+    checkpoint = parts / "checkpoint.npz"
+    process = subprocess.Popen(
+        _command("train_charlm", {**props, "charlm.output": parts}),
+        cwd=ROOT,
+        env=ENV,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == code, (out, errors)
+    assert "Traceback" not in errors
+    assert "checkpoint.npz is kept" in out
+    assert not (parts / "model.npz").exists()
+    resumed = {**props, "charlm.output": parts, "charlm.resume": "true"}
+    _refused(
+        _run("train_charlm", {**resumed, "charlm.steps": 21}), "was made with steps = 20, not 21"
+    )
+    done = _run("train_charlm", resumed)
+    assert "goes on at update" in done.stdout
+    _outputs(done)
+    with np.load(whole / "model.npz") as a, np.load(parts / "model.npz") as b:
+        names = [name for name in a.files if name.startswith("param/")]
+        assert names
+        assert all(a[name].tobytes() == b[name].tobytes() for name in names)
+
+
+def test_load_takes_a_file_or_the_reference(text: Path, tmp_path: Path) -> None:
+    own = _outputs(_run("charlm_load", {"text.file": text, "output.dir": tmp_path}))
+    assert Path(own["charlm_load.text"]).read_text(encoding="utf-8") == TEXT
+    props = {"text.characters": 5000, "output.dir": tmp_path}
+    assert _outputs(_run("charlm_load", props))["charlm_load.characters"] == "5000"
+
+
+@pytest.mark.parametrize(
+    ("module", "props", "message"),
+    [
+        ("train_charlm", {}, "charlm.input: required, expected a path"),
+        ("train_charlm", {"charlm.input": "/no/book"}, "/no/book: No such file"),
+        ("train_charlm", {"charlm.input": sys.executable}, "is not UTF-8"),
+        ("train_charlm", {"charlm.input": "TEXT", "charlm.cell": "lst"}, "one of rnn, gru, lstm"),
+        ("train_charlm", {"charlm.input": "TEXT", "charlm.batch": 9999}, "leave 0 in each"),
+        ("train_charlm", {"charlm.input": "TEXT", "charlm.held_out": 1e-9}, "none to hold out"),
+        ("train_charlm", {"charlm.input": "TEXT", "charlm.units": 3}, "no such parameter"),
+        ("charlm_load", {"text.file": "/no/book"}, "/no/book: No such file"),
+        ("charlm_load", {"text.characters": 10}, "expected an integer >= 1000"),
+        ("charlm", {"compare.models": "/no/model", "compare.text": "TEXT"}, "/no/model: No such"),
+        ("charlm", {"compare.models": "TEXT", "compare.text": "TEXT"}, "not a model file"),
+    ],
+)
+def test_bad_parameters_are_named(
+    text: Path, tmp_path: Path, module: str, props: dict[str, object], message: str
+) -> None:
+    named = {key: text if value == "TEXT" else value for key, value in props.items()}
+    _refused(_run(module, {**named, "output.dir": tmp_path}), message)
+
+
+def test_divergence_is_reported(text: Path, tmp_path: Path) -> None:
+    props = {**SMALL, "charlm.input": text, "charlm.learning_rate": 1e38, "output.dir": tmp_path}
+    done = _run("train_charlm", {**props, "charlm.cell": "rnn"})
+    _refused(done, "is not finite at update")
+    assert not list(tmp_path.rglob("model.npz"))
+
+
+def test_a_damaged_checkpoint_is_refused(text: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.npz").write_bytes(b"no checkpoint")
+    props = {"charlm.input": text, "charlm.output": tmp_path, "charlm.resume": "true"}
+    _refused(_run("train_charlm", {**SMALL, **props}), "not a checkpoint, or a damaged one")
+
+
+def test_the_report_refuses_strangers(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text(TEXT + "ß" * 100, encoding="utf-8")
+    props = {"compare.models": models["rnn"] / "model.npz", "output.dir": tmp_path}
+    _refused(_run("charlm", {**props, "compare.text": other}), "'ß' at")
+    done = _run("charlm", {**props, "compare.text": text, "compare.prompt": "xyz"})
+    _refused(done, "compare.prompt = 'xyz': character 'x' at 0")
