@@ -40,8 +40,8 @@ _MISSING = re.compile(
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"permission denied|(?:no|have|have \w+) permissions? |permissions on|permission to|not an ADMIN|"
-    r"write access|not authorized|access denied",
+    r"permission denied|(?:no|have|have \w+) permissions? |permissions on|permission to|"
+    r"not an ADMIN|write access|not authorized|access denied",
     re.IGNORECASE,
 )
 _RUNNING = re.compile(
@@ -142,7 +142,9 @@ def _kind(status: int, message: str, data: dict[str, Any]) -> type[AzkabanError]
     return ServerFault if status >= 500 and "error" not in data else Refused
 
 
-def _not_json(status: int, body: str, call: Call) -> AzkabanError:  # noqa: PLR0911 (one for each shape)
+def _not_json(  # noqa: PLR0911 (one return for each shape)
+    status: int, body: str, call: Call
+) -> AzkabanError:
     text = body.strip()
     kind: type[AzkabanError]
     if is_login_page(text) and status < 500:

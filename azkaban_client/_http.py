@@ -335,10 +335,12 @@ def _innermost(error: BaseException) -> str:
 
 
 def _tls_words(error: BaseException, where: str) -> str:
+    advice = "use the host name that it was issued for, or give its CA (--ca-cert)"
     for item in _chain(error):
         if isinstance(item, ssl.SSLCertVerificationError):
             return (
-                f"{where}: the server's certificate is not trusted: {item.verify_message}; "
-                "use the host name that it was issued for, or give its CA (--ca-cert)"
+                f"{where}: the server's certificate is not trusted: {item.verify_message}; {advice}"
             )
+        if isinstance(item, ssl.CertificateError) or type(item).__name__ == "CertificateError":
+            return f"{where}: the server's certificate is not for this name: {item}; {advice}"
     return f"{where}: TLS failed: {_innermost(error)}; is this port HTTP (http://)?"

@@ -81,7 +81,7 @@ def overridable(client: Client, project: str, flow: str) -> Overridable:
             seen.update(sources)
             for properties in sources.values():
                 shared |= {key: value for key, value in properties.items() if key not in shared}
-    todo = list(wanted)
+    todo = [*wanted, *shared]
     while todo:
         for name in _REFERENCE.findall(shared.get(todo.pop(), "")):
             if name not in wanted:

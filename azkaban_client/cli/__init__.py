@@ -55,8 +55,9 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
     if debug:
         import logging  # noqa: PLC0415 (start time)
 
-        logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
-        logging.getLogger("azkaban_client").setLevel(logging.DEBUG)
+        logger = logging.getLogger("azkaban_client")
+        logger.setLevel(logging.DEBUG)
+        logger.handlers = [logging.StreamHandler(sys.stderr)]
 
 
 for _module in (_session, _projects, _executions):

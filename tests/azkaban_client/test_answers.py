@@ -1,5 +1,6 @@
 """Every shape of failure that a server gives is recognised, by the recordings of a real 4.0.0."""
 
+# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import pytest
@@ -42,7 +43,7 @@ GET = Call("GET", "/executor", {"ajax": "fetchexecflow", "execid": "7"})
         ("addPermission", errors.Refused, "User permission already exists."),
     ],
 )
-def test_recorded_failures(recorded, name, kind, words):
+def test_recorded_failures(recorded, name, kind, words) -> None:
     from_recording = recorded[0].entries[name]
     replay, client = recorded
     replay.play(name)
@@ -83,7 +84,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_recorded_successes(recorded, name):
+def test_recorded_successes(recorded, name) -> None:
     entry = recorded[0].entries[name]
     assert isinstance(read(entry["status"], entry["body"], GET), dict)
 
@@ -116,7 +117,7 @@ def test_recorded_successes(recorded, name):
         (502, "<html>bad gateway</html>", errors.ServerFault, "bad gateway"),
     ],
 )
-def test_other_failures(status, body, kind, words):
+def test_other_failures(status, body, kind, words) -> None:
     with pytest.raises(kind) as caught:
         read(status, body, GET)
     assert type(caught.value) is kind
@@ -124,26 +125,26 @@ def test_other_failures(status, body, kind, words):
     assert caught.value.execid == 7
 
 
-def test_the_stack_of_a_fault_is_reduced_to_its_message(fault):
+def test_the_stack_of_a_fault_is_reduced_to_its_message(fault) -> None:
     page = fault("Job log file doesn't exist.")
     with pytest.raises(errors.NotReady) as caught:
         read(500, page.body, GET)
     assert caught.value.message == "Job log file doesn't exist."
 
 
-def test_an_unknown_action_does_not_look_like_success():
+def test_an_unknown_action_does_not_look_like_success() -> None:
     call = Call("GET", "/schedule", {"ajax": "scheduleCronFlow"})
-    with pytest.raises(errors.Unsupported, match="'scheduleCronFlow'.*newer"):
+    with pytest.raises(errors.Unsupported, match=r"'scheduleCronFlow'.*newer"):
         read(200, "{ }", call, expect=("scheduleId",))
 
 
-def test_an_empty_body_about_a_project_means_that_there_is_none():
+def test_an_empty_body_about_a_project_means_that_there_is_none() -> None:
     call = Call("GET", "/manager", {"ajax": "fetchprojectflows", "project": "nn"})
     with pytest.raises(errors.NotFound, match="'nn' doesn't exist"):
         read(200, "", call)
 
 
-def test_secrets_are_not_in_errors():
+def test_secrets_are_not_in_errors() -> None:
     call = Call("POST", "/", form={"username": "me", "password": "hunter2", "session.id": "s"})
     with pytest.raises(errors.AuthenticationError) as caught:
         read(200, '{"error": "Incorrect Login."}', call)

@@ -1,5 +1,6 @@
 """Following: every byte once, in order, through every fault that passes."""
 
+# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json
@@ -23,7 +24,7 @@ def kinds(events):
 
 
 @pytest.mark.parametrize("escape", [False, True])
-def test_the_whole_log_through_both_windows(simulate, sim_job, escape):
+def test_the_whole_log_through_both_windows(simulate, sim_job, escape) -> None:
     _, client, _ = simulate(sim_job("a", LOG, 3, 20), escape=escape)
     events = list(client.follow(7))
     assert text_of(events) == LOG
@@ -31,7 +32,7 @@ def test_the_whole_log_through_both_windows(simulate, sim_job, escape):
     assert events[-1].execution.succeeded
 
 
-def test_events_of_two_jobs_in_order(simulate, sim_job):
+def test_events_of_two_jobs_in_order(simulate, sim_job) -> None:
     jobs = sim_job("a", LOG, 2, 5), sim_job("b", b"x\nunfinished", 6, 9, "FAILED", ("a",))
     _, client, _ = simulate(*jobs)
     events = list(client.follow(7))
@@ -43,14 +44,14 @@ def test_events_of_two_jobs_in_order(simulate, sim_job):
     assert not events[-1].execution.succeeded
 
 
-def test_lines_come_before_the_end_of_their_job(simulate, sim_job):
+def test_lines_come_before_the_end_of_their_job(simulate, sim_job) -> None:
     _, client, _ = simulate(sim_job("a", LOG, 1, 4), sim_job("b", LOG, 1, 30))
     events = list(client.follow(7))
     ended = next(i for i, e in enumerate(events) if isinstance(e, JobEnded) and e.job.id == "a")
     assert text_of(events[:ended]) == LOG
 
 
-def test_a_job_that_never_ran_has_no_log(simulate, sim_job):
+def test_a_job_that_never_ran_has_no_log(simulate, sim_job) -> None:
     _, client, server = simulate(
         sim_job("a", LOG, 1, 3, "FAILED"), sim_job("b", b"", 99, 3, "CANCELLED", ("a",))
     )
@@ -59,19 +60,19 @@ def test_a_job_that_never_ran_has_no_log(simulate, sim_job):
     assert "b" not in {a.fields.get("jobId") for a in server.asked}
 
 
-def test_a_rotated_log_file_neither_loses_nor_repeats(simulate, sim_job):
+def test_a_rotated_log_file_neither_loses_nor_repeats(simulate, sim_job) -> None:
     job = sim_job("a", LOG, 1, 40, rotate_at=3000)
     _, client, _ = simulate(job)
     assert text_of(list(client.follow(7))) == LOG
 
 
-def test_without_logs_no_log_is_asked_for(simulate, sim_job):
+def test_without_logs_no_log_is_asked_for(simulate, sim_job) -> None:
     _, client, server = simulate(sim_job("a", LOG, 1, 3))
     assert kinds(client.follow(7, logs=False)) == ["JobStarted", "JobEnded", "FlowEnded"]
     assert "fetchExecJobLogs" not in server.actions()
 
 
-def test_an_expired_session_is_renewed(simulate, sim_job):
+def test_an_expired_session_is_renewed(simulate, sim_job) -> None:
     simulation, client, _ = simulate(sim_job("a", LOG, 1, 10))
     events = client.follow(7)
     first = [next(events) for _ in range(3)]
@@ -80,7 +81,7 @@ def test_an_expired_session_is_renewed(simulate, sim_job):
     assert simulation.logins == 2
 
 
-def test_passing_faults_are_borne(simulate, sim_job, answer, fault):
+def test_passing_faults_are_borne(simulate, sim_job, answer, fault) -> None:
     simulation, client, _ = simulate(sim_job("a", LOG, 1, 30))
     events = client.follow(7)
     first = [next(events)]
@@ -97,7 +98,7 @@ def test_passing_faults_are_borne(simulate, sim_job, answer, fault):
     assert not simulation.faults
 
 
-def test_a_restarted_server_is_found_again(simulate, sim_job, serve):
+def test_a_restarted_server_is_found_again(simulate, sim_job, serve) -> None:
     simulation, client, server = simulate(sim_job("a", LOG, 1, 30))
     events = client.follow(7)
     first = [next(events) for _ in range(5)]
@@ -108,7 +109,7 @@ def test_a_restarted_server_is_found_again(simulate, sim_job, serve):
     assert again.asked
 
 
-def test_a_fault_that_stays_ends_it_within_bounded_time(simulate, sim_job, fault):
+def test_a_fault_that_stays_ends_it_within_bounded_time(simulate, sim_job, fault) -> None:
     simulation, client, _ = simulate(sim_job("a", LOG, 1, 30))
     events = client.follow(7, patience=0.3)
     next(events)
@@ -117,20 +118,20 @@ def test_a_fault_that_stays_ends_it_within_bounded_time(simulate, sim_job, fault
         list(events)
 
 
-def test_a_missing_execution_is_told_at_once(recorded):
+def test_a_missing_execution_is_told_at_once(recorded) -> None:
     replay, client = recorded
     replay.play("fetchexecflow, no such execution")
     with pytest.raises(errors.NotFound, match="Cannot find execution"):
         next(client.follow(999999))
 
 
-def test_the_wait_times_out(simulate, sim_job):
+def test_the_wait_times_out(simulate, sim_job) -> None:
     _, client, _ = simulate(sim_job("a", LOG, 1, 10**6))
-    with pytest.raises(errors.WaitTimeout, match="execution 7 has not ended after 0.2 s"):
+    with pytest.raises(errors.WaitTimeout, match=r"execution 7 has not ended after 0\.2 s"):
         list(client.follow(7, timeout=0.2))
 
 
-def test_following_what_has_ended(recorded):
+def test_following_what_has_ended(recorded) -> None:
     replay, client = recorded
     replay.play("fetchexecflow, failed")
     events = list(client.follow(34, logs=False))

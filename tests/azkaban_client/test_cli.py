@@ -1,0 +1,441 @@
+"""The command line: each exit code, JSON of each command, passwords, sessions."""
+
+# ruff: noqa: ANN001, ANN201, ANN202 (fixtures and parameters of tests)
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+
+from azkaban_client.cli import azk as root
+from azkaban_client.cli import main
+from azkaban_client.cli._app import EXIT_CODES
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def azk(tmp_path, monkeypatch, capfd):
+    """Run `azk` in this process, in an empty home."""
+    for name in [name for name in os.environ if name.startswith("AZK_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> Result:
+        with pytest.raises(SystemExit) as stop:
+            main(list(args))
+        captured = capfd.readouterr()
+        return Result(stop.value.code or 0, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def server(recorded, monkeypatch, tmp_path, azk):
+    """A replayed 4.0.0, with the settings that lead to it."""
+    (tmp_path / "password").write_text("azkaban\n")
+    monkeypatch.setenv("AZK_URL", recorded[1].url)
+    monkeypatch.setenv("AZK_USER", "azkaban")
+    monkeypatch.setenv("AZK_PASSWORD_FILE", str(tmp_path / "password"))
+    return recorded[0]
+
+
+def leaves(command=root, path=()):
+    if isinstance(command, click.Group):
+        for name, sub in command.commands.items():
+            yield from leaves(sub, (*path, name))
+    else:
+        yield path, command
+
+
+COMMANDS = list(leaves())
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda v: getattr(v, "name", None))
+def test_every_command_has_json_and_examples_first(path, command) -> None:
+    assert any("--json" in p.opts for p in command.params)
+    lines = [line for line in command.help.splitlines() if line.strip("\b ")]
+    assert lines[1].strip().startswith("Example")
+    assert any(f"azk {' '.join(path)}" in line or " ".join(path) in line for line in lines[2:])
+    assert not any("password" in p.name and p.name != "password_file" for p in command.params)
+
+
+# -- exit codes, one by one ------------------------------------------------------------------
+
+
+def test_0_ok(azk, server) -> None:
+    server.play("fetchexecflow at the end")
+    result = azk("status", "32", "--json")
+    assert result.code == 0
+    assert result.json["status"] == "FAILED"
+    assert result.json["jobs"][0]["id"] == "a"
+
+
+def test_1_the_execution_failed(azk, server) -> None:
+    server.play("fetchexecflow at the end", "fetchexecflow at the end")
+    result = azk("follow", "32", "--json")
+    assert result.code == 1
+    assert result.json["status"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["nosuch"], "No such command"),
+        (["status"], "Missing argument"),
+        (["status", "x"], "not a valid integer"),
+        (["run", "p", "f", "--prop", "novalue"], "expected KEY=VALUE"),
+        (["run", "p", "f", "--concurrency", "maybe"], "skip"),
+        (["upload", "p", "/nosuch"], "does not exist"),
+        (["project", "delete", "p"], "needs --yes"),
+    ],
+)
+def test_2_usage(azk, server, args, words) -> None:
+    result = azk(*args)
+    assert result.code == 2
+    assert words in result.err
+    assert result.out == ""
+
+
+def test_2_no_server(azk) -> None:
+    result = azk("status", "7")
+    assert result.code == 2
+    assert "no server: give --url" in result.err
+
+
+def test_2_a_bad_setting(azk, tmp_path) -> None:
+    (tmp_path / "azk.toml").write_text("timeout = 'x'")
+    result = azk("config", "show")
+    assert result.code == 2
+    assert "azk.toml): expected a number of seconds" in result.err
+
+
+def test_2_errors_found_by_lint(azk, server, tmp_path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/a.job").write_text("type=noop\ndependencies=b\n")
+    result = azk("lint", "p")
+    assert (result.code, result.out.split(":")[0]) == (2, "a.job")
+    result = azk("upload", "p", "p")
+    assert result.code == 2
+    assert "nothing is uploaded: 1 error(s)" in result.err
+    assert server.replayed == []
+
+
+def test_3_a_wrong_password(azk, server, tmp_path) -> None:
+    (tmp_path / "password").write_text("wrong\n")
+    result = azk("login")
+    assert result.code == 3
+    assert result.err == "azk: Incorrect Login. Username/Password not found.\n"
+
+
+def test_3_no_password(azk, server, monkeypatch) -> None:
+    monkeypatch.delenv("AZK_PASSWORD_FILE")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    result = azk("status", "7")
+    assert result.code == 3
+    assert "--password-file" in result.err
+
+
+def test_4_not_found(azk, server) -> None:
+    result = azk("status", "999999")
+    assert result.code == 4
+    assert result.err == "azk: Cannot find execution '999999'\n"
+
+
+def test_5_refused(azk, server) -> None:
+    server.play("cancelFlow of a finished flow")
+    result = azk("cancel", "33")
+    assert result.code == 5
+    assert "isn't running" in result.err
+
+
+def test_6_network(azk, server, monkeypatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AZK_URL", f"http://127.0.0.1:{free.getsockname()[1]}")
+    result = azk("status", "7")
+    assert result.code == 6
+    assert "Connection refused" in result.err
+
+
+def test_6_tls(azk, server, serve, answer, monkeypatch) -> None:
+    monkeypatch.setenv("AZK_URL", serve(lambda _: answer(), tls=True).url)
+    result = azk("--address", "127.0.0.1", "status", "7")
+    assert result.code == 6
+    assert "certificate is not trusted" in result.err
+
+
+def test_7_the_wait_timed_out(azk, server, simulate, sim_job, monkeypatch) -> None:
+    _, client, _ = simulate(sim_job("a", b"", 1, 10**6))
+    monkeypatch.setenv("AZK_URL", client.url)
+    result = azk("follow", "7", "--wait", "0.2")
+    assert result.code == 7
+    assert "execution 7 has not ended after 0.2 s; it goes on" in result.err
+
+
+def test_130_interrupted_while_following(azk, server, monkeypatch) -> None:
+    def interrupt(*_args: object, **_kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("azkaban_client.cli.display.follow", interrupt)
+    result = azk("follow", "32")
+    assert result.code == 130
+    assert "execution 32 goes on" in result.err
+    assert "azk cancel 32" in result.err
+
+
+def test_all_exit_codes_are_in_the_help(azk) -> None:
+    text = azk("--help").out
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code:<4}{meaning}" in text
+
+
+# -- commands --------------------------------------------------------------------------------
+
+
+def test_projects(azk, server) -> None:
+    assert [p["name"] for p in azk("project", "list", "--json").json] == ["rec56517", "rec56548"]
+    server.play("create project")
+    assert azk("project", "create", "rec56548", "recorded").code == 0
+    server.play("create project again")
+    assert azk("project", "create", "rec56548").code == 5
+    server.play("create project again")
+    result = azk("project", "create", "rec56548", "--exist-ok", "--json")
+    assert result.json == {"project": "rec56548", "created": False}
+    assert "successfully deleted" in azk("project", "delete", "rec56548", "--yes").out
+
+
+@pytest.fixture
+def flow_folder(tmp_path) -> Path:
+    for name, text in {
+        "p/b.job": "type=command\ncommand=${python} -m jobs.x\n",
+        "jobs/x.py": "",
+        "jobs/__pycache__/x.pyc": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path / "p"
+
+
+def test_upload_a_folder(azk, server, flow_folder) -> None:
+    server.play("upload")
+    result = azk("upload", "rec56548", str(flow_folder), "--with", "jobs", "--json")
+    assert result.json == {"project": "rec56548", "project_id": 10, "version": 1, "files": 2}
+
+
+def test_upload_creates_the_project_on_request(azk, server, flow_folder) -> None:
+    server.play("upload, no such project", "create project", "upload")
+    assert azk("upload", "nn", str(flow_folder), "--with", "jobs", "--create").code == 0
+    server.play("upload, no such project")
+    assert azk("upload", "nn", str(flow_folder), "--with", "jobs").code == 4
+
+
+def test_lint_json(azk, flow_folder) -> None:
+    (found,) = azk("lint", str(flow_folder), "--json").json
+    assert (found["file"], found["line"], found["rule"]) == ("b.job", 2, "missing-module")
+
+
+def test_run_and_follow(azk, server) -> None:
+    done = "fetchexecflow, failed"
+    server.play("fetchFlowExecutions", "executeFlow, fails with one retry", done)
+    result = azk("run", "rec56548", "fail", "-f", "--json")
+    assert result.code == 1
+    assert result.json["execid"] == 34
+    server.play("fetchFlowExecutions", "executeFlow")
+    result = azk("run", "rec56548", "b")
+    assert (result.code, result.out) == (0, "32\n")
+
+
+def test_run_refuses_properties_that_nothing_uses(azk, serve, answer, monkeypatch) -> None:
+    """The pages are those of a server that has a job, a shared file and a literal."""
+    graph = {"project": "p", "flow": "f", "nodes": [{"id": "a", "type": "command"}]}
+    props = {"props": {"command": "run ${greet}", "mlp.epochs": "${epochs}"}}
+    pages = {
+        "job": '<a href="/manager?project=p&flow=f&job=a&prop=f.properties">x</a>',
+        "prop": '<td class="property-key">epochs</td><td>20</td>'
+        '<td class="property-key">seed</td><td>${base}</td>',
+    }
+
+    def reply(asked):
+        if "prop" in asked.fields or "job" in asked.fields:
+            return answer(body=pages["prop" if "prop" in asked.fields else "job"])
+        body = {
+            "session.id": "s", "execid": 9, "total": 0, "from": 0, "executions": [],
+            "flows": [{"flowId": "f"}], **graph, **props,
+        }  # fmt: skip
+        return answer(body=json.dumps(body))
+
+    server = serve(reply)
+    monkeypatch.setenv("AZK_URL", server.url)
+    monkeypatch.setenv("AZK_USER", "me")
+    Path("pw").write_text("x\n")
+    result = azk("--password-file", "pw", "run", "p", "f", "--prop", "epoch=5")
+    assert result.code == 2
+    assert "--prop epoch: no job of the flow uses it (did you mean epochs?)" in result.err
+    assert "known: base, epochs, greet, seed" in result.err
+    result = azk("--password-file", "pw", "run", "p", "f", "--prop", "mlp.epochs=5")
+    assert "the file of job a sets it, which beats any --prop" in result.err
+    assert "executeFlow" not in server.actions()
+    assert azk("--password-file", "pw", "run", "p", "f", "--prop", "epochs=5").out == "9\n"
+    assert server.asked[-1].fields["flowOverride[epochs]"] == "5"
+    assert azk("run", "p", "f", "--any-prop", "--prop", "epoch=5").code == 0
+
+
+def test_logs_are_exact(azk, server, simulate, sim_job, monkeypatch) -> None:
+    log = "häßlich\r\n\x85\x0b😀\n".encode() * 50 + b"no newline"
+    simulation, client, _ = simulate(sim_job("a", log, 0, 0), filing=0)
+    simulation.clock = 9
+    monkeypatch.setenv("AZK_URL", client.url)
+    assert azk("logs", "7", "a").out.encode() == log
+    assert azk("logs", "7", "a", "--follow").out.encode() == log
+    assert azk("logs", "7", "a", "--json").json["log"].encode() == log
+
+
+def test_follow_prints_lines_without_a_terminal(
+    azk, server, simulate, sim_job, monkeypatch
+) -> None:
+    _, client, _ = simulate(sim_job("a", b"hello\n", 1, 3))
+    monkeypatch.setenv("AZK_URL", client.url)
+    result = azk("follow", "7", "--logs")
+    assert result.code == 0
+    assert result.out.startswith("hello\n")
+    assert [line.split(" ", 1)[1] for line in result.err.splitlines()] == [
+        "a: started",
+        "a: SUCCEEDED in 1.0 s",
+        "execution 7: SUCCEEDED in 1.0 s",
+    ]
+
+
+def test_the_live_display_on_a_terminal(server, simulate, sim_job, tmp_path) -> None:
+    """In a process of its own, on a pseudo-terminal."""
+    _, client, _ = simulate(sim_job("a", b"hello\n", 1, 8), sim_job("b", b"", 8, 9, needs=("a",)))
+    master, slave = pty.openpty()
+    environ = {**os.environ, "AZK_URL": client.url, "TERM": "xterm", "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from azkaban_client.cli import main; main()", "follow", "7"],
+        cwd=Path(__file__).parents[2],
+        env=environ,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while piece := os.read(master, 65536):
+            shown += piece
+    except OSError:  # the other end is closed
+        pass
+    os.close(master)
+    assert process.wait() == 0
+    text = shown.decode()
+    assert "RUNNING" in text
+    assert "0/2 jobs" in text or "1/2 jobs" in text
+    assert "SUCCEEDED" in text
+    assert "execution 7" in text
+
+
+# -- sessions and passwords ------------------------------------------------------------------
+
+
+def test_login_keeps_the_session_for_the_next_call(azk, server, monkeypatch, tmp_path) -> None:
+    assert azk("login", "--json").json["username"] == "azkaban"
+    (kept,) = (tmp_path / "state/azk/sessions").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    monkeypatch.delenv("AZK_PASSWORD_FILE")
+    monkeypatch.delenv("AZK_USER")
+    assert azk("project", "list").code == 0
+    assert server.replayed == ["login", "server status", "list all projects"]
+    assert "azkaban on http://127.0.0.1:" in azk("whoami").out
+    server.play("delete project")
+    assert azk("logout").out.startswith("logged out of")
+    assert not kept.exists()
+    assert azk("logout").out.startswith("there was no session")
+
+
+def test_the_password_from_standard_input(azk, server, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("azkaban\n"))
+    assert azk("--password-file", "-", "login").code == 0
+
+
+def test_the_password_from_netrc(azk, server, monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("AZK_PASSWORD_FILE")
+    monkeypatch.delenv("AZK_USER")
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login azkaban password azkaban\n")
+    netrc.chmod(0o600)
+    assert azk("login", "--json").json["username"] == "azkaban"
+
+
+def test_an_empty_password_file(azk, server, tmp_path) -> None:
+    (tmp_path / "password").write_text("\n")
+    result = azk("login")
+    assert result.code == 2
+    assert "its first line is empty" in result.err
+
+
+def test_insecure_warns_each_time(azk, server, serve, answer, monkeypatch) -> None:
+    tls = serve(lambda _: answer(body='{"session.id": "s"}'), tls=True)
+    monkeypatch.setenv("AZK_URL", tls.url)
+    for _ in range(2):
+        result = azk("--address", "127.0.0.1", "--insecure", "login")
+        assert result.code == 0
+        assert "warning: TLS certificates are not checked" in result.err
+
+
+def test_debug_shows_requests_without_secrets(azk, server) -> None:
+    result = azk("--debug", "login")
+    assert "POST / action=login username=azkaban password=*** -> 200" in result.err
+    assert "password=azkaban" not in result.err
+
+
+def test_config_show_names_the_sources(azk, server) -> None:
+    shown = azk("config", "show", "--json").json
+    assert shown["username"] == {"value": "azkaban", "source": "environment AZK_USER"}
+    assert shown["timeout"]["source"] == "default"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(azk, shell) -> None:
+    assert "_AZK_COMPLETE" in azk("completion", shell).out
+
+
+def test_help_imports_no_http_and_no_terminal_library() -> None:
+    code = (
+        "import sys; sys.argv = ['azk', '--help']\n"
+        "from azkaban_client.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'requests', 'urllib3', 'rich', 'tomllib', 'ssl', 'asyncio'}"
+        " & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.strip() == "[]"

@@ -1,0 +1,150 @@
+"""Each rule of the linter: what it finds and what it leaves alone."""
+
+# ruff: noqa: ANN001, ISC004 (fixtures and parameters of tests)
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from azkaban_client.lint import lint
+from azkaban_client.zip import Bundle, collect
+
+REPOSITORY = Path(__file__).parents[2]
+NOOP = "type=noop\n"
+
+
+def problems(known=("python",), **files: str) -> list[str]:
+    """Lint files; ``a__job`` stands for ``a.job`` and ``d_b__job`` for ``d/b.job``."""
+    named = {
+        name.replace("__", ".").replace("_", "/"): text.encode("iso-8859-1")
+        for name, text in files.items()
+    }
+    return [str(problem) for problem in lint(Bundle(named), known=known)]
+
+
+GOOD = {
+    "a__job": "type=command\ncommand=${python} -m jobs.load --n ${n}\nretries=2\n",
+    "b__job": "type=command\ncommand=echo ${azkaban.flow.execid} ${python}\ndependencies= a , \n",
+    "p__properties": "n=${m}\nm=3\n",
+    "jobs_load__py": "",
+}
+
+
+def test_a_good_project() -> None:
+    assert problems(**GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"b__job": NOOP + "dependencies=aa\n", "a__job": NOOP},
+         "b.job:2: error: the dependency 'aa' does not exist: there is no aa.job "
+         "(did you mean 'a'?)"),
+        ({"a__job": NOOP + "dependencies=a\n"},
+         "a.job:2: error: the job depends on itself: remove 'a'"),
+        ({"a__job": NOOP + "dependencies=c\n", "b__job": NOOP + "dependencies=a\n",
+          "c__job": NOOP + "\ndependencies=b\n"},
+         "a.job:2: error: a cycle of dependencies: a -> c -> b -> a: remove one"),
+        ({"x_a__job": NOOP, "y_a__job": NOOP},
+         "y/a.job: error: the job name 'a' is used twice (x/a.job, y/a.job): names are unique "
+         "within a project, rename one"),
+        ({"a__job": "# nothing\ncommand=x\n"},
+         "a.job: error: the job has no type: add type=command (or another)"),
+        ({"a__job": "type=command\n"}, "a.job:1: error: type=command needs command=..."),
+        ({"a__job": "type=command\ncommand=\n"}, "a.job:2: error: command is empty"),
+        ({"a__job": "type=command\ncommand=echo ${epohcs}\n", "p__properties": "epochs=1\n"},
+         "a.job:2: error: ${epohcs} is not defined (did you mean ${epochs}?): define it in a "
+         ".properties file (or --known epohcs)"),
+        ({"a__job": NOOP + "x=${y}\n", "p__properties": "y=${z}\nz=${y}\n"},
+         "a.job:2: error: ${y} refers to itself: x -> y -> z -> y"),
+        ({"a__job": "type=command\ncommand=${python} -m jobs.lod\n", "jobs_load__py": ""},
+         "a.job:2: error: -m jobs.lod: there is no jobs/lod.py in the project "
+         "(did you mean jobs.load?)"),
+        ({"a__job": "type=command\ncommand=python3 -u -m jobs.load\n"},
+         "a.job:2: error: -m jobs.load: the project has no folder jobs/: add it (--with jobs), or "
+         "install the module where jobs run"),
+        ({"a__job": "type=command\ncommand=/usr/bin/python3.11 -X dev train.py --n 1\n"},
+         "a.job:2: error: the script train.py is not in the project (looked for train.py)"),
+        ({"d_a__job": "type=command\ncommand=python s.py\n", "s__py": ""},
+         "d/a.job:2: error: the script s.py is not in the project (looked for d/s.py)"),
+        ({"a__job": "type=command\ncommand=ls\ncommand.1=python no.py\n"},
+         "a.job:3: error: the script no.py is not in the project (looked for no.py)"),
+        ({"a__job": NOOP + "retries=two\n"},
+         "a.job:2: error: retries=two: expected a number, 0 or more"),
+        ({"a__job": "type=flow\n"},
+         "a.job:1: error: type=flow needs flow.name=, the name of the flow to embed"),
+        ({"a__job": "type=flow\nflow.name=b\n", "b__job": NOOP, "c__job": NOOP + "dependencies=b"},
+         "a.job:2: error: flow.name=b: there is no such flow (flows: a, c); mark its last job "
+         "with root.node=true if other jobs depend on it"),
+        ({"a__job": NOOP + "x=\\u12\n"}, "a.job: error: cannot be read: "),
+        ({"readme__txt": ""}, "(project): error: there is no .job file (files: readme.txt)"),
+        ({"a__job": "type=command\ncommand=ls | wc\n"},
+         "a.job:2: warning: '|' is passed to the program as it is, there is no shell: write "
+         'bash -c "..." if you mean one'),
+        ({"a__job": NOOP + "type=noop\n"},
+         "a.job:2: warning: 'type' is given twice: the last one counts"),
+        ({"a__job": NOOP + "x=é\n"},
+         "a.job:2: warning: Azkaban reads this file as Latin-1: write other characters as \\uXXXX"),
+        ({"n-a__job": NOOP, "b__job": NOOP + "dependencies=n-a\nx=${n-a.data}\n"},
+         "b.job:3: warning: ${n-a.data} is left as it is: Azkaban takes only letters, digits, "
+         "'_' and '.' in a reference"),
+        ({"a__job": "type=command\ncommand=python -m sometool\n"},
+         "a.job:2: warning: -m sometool: the project has no folder sometool/: add it "
+         "(--with sometool), or install the module where jobs run"),
+    ],
+)  # fmt: skip
+def test_each_problem(files, words) -> None:
+    found = problems(**files)
+    assert len(found) == 1
+    assert found[0].startswith(words)
+
+
+def test_outputs_reach_direct_children_only() -> None:
+    files = {
+        "a__job": NOOP,
+        "b__job": NOOP + "dependencies=a\nx=${a.path}\n",
+        "c__job": NOOP + "dependencies=b\nx=${a.path}\n",
+    }
+    assert problems(**files) == [
+        "c.job:3: error: ${a.path} looks like an output of 'a', which this job does not depend on "
+        "directly: outputs reach direct children only"
+    ]
+
+
+def test_nearer_properties_and_folders() -> None:
+    files = {
+        "d_a__job": NOOP + "x=${deep} ${top}\n",
+        "d_p__properties": "deep=1\n",
+        "p__properties": "top=1\n",
+        "b__job": NOOP + "x=${deep}\n",
+    }
+    found = problems(**files)
+    assert len(found) == 1
+    assert found[0].startswith("b.job:2: error: ${deep} is not defined")
+
+
+def test_what_is_known() -> None:
+    files = {"a__job": NOOP + "x=${python} ${cluster.name} ${azkaban.flow.flowid}\n"}
+    assert len(problems(known=(), **files)) == 2
+    assert problems(known=("python", "cluster.*"), **files) == []
+
+
+def test_an_embedded_flow_that_leads_back() -> None:
+    files = {
+        "a__job": "type=flow\nflow.name=b\n",
+        "b__job": NOOP + "dependencies=a\nroot.node=true\n",
+    }
+    assert any("a cycle of dependencies: a -> b -> a" in line for line in problems(**files))
+
+
+def test_hidden_files_are_not_read() -> None:
+    assert problems(a__job=NOOP, __hidden__job="x") == []
+
+
+def test_the_shipped_flows_have_no_errors() -> None:
+    projects = sorted((REPOSITORY / "flows").iterdir())
+    assert projects
+    for project in projects:
+        bundle = collect(project, [REPOSITORY / "jobs", REPOSITORY / "core"])
+        assert [str(p) for p in lint(bundle) if p.severity == "error"] == []
