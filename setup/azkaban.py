@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from setup import maven
+from setup import maven, web
 from setup.console import step
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, write_private
@@ -261,6 +261,7 @@ class Server:
             _compile_agent(java, compiler, lib)
             sql = CHECKOUT / "setup" / "sql"
             shutil.copytree(sql, self.home / "sql", dirs_exist_ok=True)
+            web.install(self.layout, shown.update)
             shown.done(f"{len(jars)} jars, each with its pinned SHA-256")
 
     def _configure(self, settings: Settings) -> None:

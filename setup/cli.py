@@ -156,7 +156,8 @@ def _test(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> 
     refuse_root()
     _prepare(layout, arguments, dev=True)
     with layout.locked(), step("jars") as shown:
-        jars = [*maven.pinned("azkaban"), *maven.pinned("compiler")]
+        sections = ("azkaban", "compiler", "web")
+        jars = [jar for section in sections for jar in maven.pinned(section)]
         maven.fetch(jars, layout.cache, shown.update)
     environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
     command = [str(layout.python), "-m", "pytest", *options.pytest]

@@ -1,0 +1,128 @@
+"""The console in the browser: our static files, put where Azkaban serves them.
+
+Azkaban serves every file below ``js/`` and ``css/`` of its ``web.resource.dir`` without login. The
+console lies in ``js/console/`` there. The jar of 2.5.0 has page templates without the scripts and
+style sheets that they name; a small script and style sheet of ours stand in for each of these and
+lead from every such page to the console.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from setup import maven
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setup.layout import Layout
+
+__all__ = ["install", "install_console", "install_stand_ins", "template_files"]
+
+_SOURCE = Path(__file__).with_name("web")
+_CONSOLE = "js/console"
+
+# The file of each WebJar that the console loads.
+_LIBRARIES = {"dagre": "dist/dagre.min.js"}
+
+# What a template loads: src="${context}/js/NAME.js", href="/css/NAME.css".
+_LOADED = re.compile(r"""(?:src|href)="(?:\$\{context\})?/((?:js|css)/[^"]+\.(?:js|css))["]""")
+
+
+def install(layout: Layout, update: Callable[[str], None]) -> None:
+    """Put the console and the stand-ins into the server's web folder.
+
+    Parameters
+    ----------
+    layout
+        Whose server, with its jars already in place.
+    update
+        Told what happens.
+
+    Raises
+    ------
+    DownloadError
+        When a library cannot be had, or is not the pinned one.
+    """
+    web = layout.azkaban / "web"
+    install_console(web, layout.cache, update)
+    jar = next((layout.azkaban / "lib").glob("azkaban-[0-9]*.jar"))
+    install_stand_ins(web, template_files(jar))
+
+
+def install_console(web: Path, cache: Path, update: Callable[[str], None]) -> None:
+    """Put the console alone into the web folder of a server of any version.
+
+    What was there of an earlier console is replaced; the server's other files are left alone.
+
+    Parameters
+    ----------
+    web
+        The server's ``web.resource.dir``.
+    cache
+        Where downloads are kept.
+    update
+        Told what happens.
+    """
+    libraries = maven.pinned("web")
+    jars = maven.fetch(libraries, cache, update)
+    target = web / _CONSOLE
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(_SOURCE / "console", target)
+    (target / "lib").mkdir()
+    for library, path in zip(libraries, jars, strict=True):
+        _, artifact, version = library.coordinate.split(":")
+        inside = f"META-INF/resources/webjars/{artifact}/{version}"
+        with zipfile.ZipFile(path) as jar:
+            script = PurePosixPath(_LIBRARIES[artifact])
+            (target / "lib" / script.name).write_bytes(jar.read(f"{inside}/{script}"))
+            (target / "lib" / f"{artifact}.LICENSE").write_bytes(jar.read(f"{inside}/LICENSE"))
+    for file in target.rglob("*"):
+        _revalidate(file)
+
+
+def install_stand_ins(web: Path, names: set[str]) -> None:
+    """Put our bridge in the place of the scripts and style sheets of Azkaban's own pages.
+
+    Parameters
+    ----------
+    web
+        The server's ``web.resource.dir``.
+    names
+        Paths below it, such as ``js/azkaban/namespace.js``.
+    """
+    for name in sorted(names):
+        path = web / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_SOURCE / "stock" / f"bridge{path.suffix}", path)
+        _revalidate(path)
+    shutil.copyfile(_SOURCE / "stock" / "favicon.ico", web / "favicon.ico")
+
+
+def template_files(jar: Path) -> set[str]:
+    """List the scripts and style sheets that the page templates in a jar load.
+
+    Parameters
+    ----------
+    jar
+        The server's jar.
+    """
+    with zipfile.ZipFile(jar) as archive:
+        pages = [name for name in archive.namelist() if name.endswith(".vm")]
+        return {name for page in pages for name in _LOADED.findall(archive.read(page).decode())}
+
+
+def _revalidate(path: Path) -> None:
+    """Make browsers ask each time whether a file has changed.
+
+    Azkaban sends no caching headers, and a browser then keeps a file for a tenth of its age: after
+    an update, old and new modules would mix. A file from the future has no age.
+    """
+    now = time.time()
+    os.utime(path, (now, now + 10 * 365 * 86400))

@@ -1,0 +1,235 @@
+/**
+ * Azkaban's Ajax API, from 2.5 to 4.0: one function per call, one error for its many failures.
+ *
+ * The server answers most failures with HTTP 200: `{"error": …}`, `{"status": "error"}`, a failed
+ * resume as `{"resume": …}`, a lost session as JSON, as plain text or as the login page. `read`
+ * knows them all.
+ */
+
+/** The root of the server: the console lies in js/console/ below it. */
+export const ROOT = new URL('../../', import.meta.url).pathname;
+
+/** Why a call failed; `kind` is session, refused, server or network. */
+export class ApiError extends Error {
+  constructor(message, kind) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+async function send(path, { params = {}, method = 'GET', signal, headers = {} } = {}) {
+  const fields = new URLSearchParams(params);
+  const get = method === 'GET';
+  const url = ROOT + path + (get && fields.size ? `?${fields}` : '');
+  const options = {
+    method,
+    signal,
+    credentials: 'same-origin',
+    cache: 'no-store',
+    headers: { 'X-Requested-With': 'XMLHttpRequest', ...headers },
+    body: get ? undefined : fields,
+  };
+  let response;
+  try {
+    response = await fetch(url, options);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new ApiError('The server does not answer. Is it running, and are you online?', 'network');
+  }
+  return { status: response.status, text: await response.text() };
+}
+
+/** Understand an answer, or throw what went wrong. */
+export function read(status, text) {
+  let data;
+  try {
+    data = text.trim() ? JSON.parse(text) : {};
+  } catch {
+    if (/^Login error/.test(text) || (status === 200 && /id="login-form"/.test(text))) {
+      throw new ApiError('Your session has ended. Log in again.', 'session');
+    }
+    throw new ApiError(serverMessage(status, text), 'server');
+  }
+  if (data.error === 'session' || /^Invalid Session/.test(data.error ?? '')) {
+    throw new ApiError('Your session has ended. Log in again.', 'session');
+  }
+  if (data.error) throw new ApiError(String(data.error), 'refused');
+  if (data.status === 'error') throw new ApiError(data.message ?? 'The server refused.', 'refused');
+  if (typeof data.resume === 'string') throw new ApiError(data.resume, 'refused');
+  if (status >= 400) throw new ApiError(`The server answered with HTTP ${status}.`, 'server');
+  return data;
+}
+
+/** The first line of the Java error in one of Jetty's HTML pages. */
+function serverMessage(status, text) {
+  const reason = /<pre>\s*([^\n<]+)/.exec(text)?.[1] ?? '';
+  const words = reason.replace(/^(?:[\w.$]+(?:Exception|Error): )+/, '').trim();
+  return words || `The server answered with HTTP ${status} and nothing that can be read.`;
+}
+
+async function call(path, params, options = {}) {
+  const { status, text } = await send(path, { ...options, params });
+  return read(status, text);
+}
+
+const get = (path, params, signal) => call(path, params, { signal });
+const post = (path, params) => call(path, params, { method: 'POST' });
+
+/** Fetch a stock page, for what the Ajax API does not tell. */
+export async function page(path, params, signal) {
+  const { status, text } = await send(path, { params, signal });
+  if (status >= 400) throw new ApiError(serverMessage(status, text), 'server');
+  return text;
+}
+
+// Sessions ---------------------------------------------------------------------------------------
+
+/** Whether there is a session, and whether the server lists projects by Ajax (3.1 and later). */
+export async function probe() {
+  const { status, text } = await send('index', { params: { ajax: 'fetchallprojects' } });
+  try {
+    return { modern: Array.isArray(read(status, text).projects) };
+  } catch (error) {
+    if (error.kind === 'server') return { modern: false }; // 2.5 answers with its index page
+    throw error;
+  }
+}
+
+export const login = (username, password) => post('', { action: 'login', username, password });
+export const logout = () => page('', { logout: '' });
+
+// Projects ---------------------------------------------------------------------------------------
+
+const manager = (ajax, project, params, signal) => get('manager', { ajax, project, ...params }, signal);
+
+export const createProject = (name, description) =>
+  post('manager', { action: 'create', name, description });
+export const describeProject = (project, description) =>
+  manager('changeDescription', project, { description });
+export const flows = (project, signal) => manager('fetchprojectflows', project, {}, signal);
+export const graph = (project, flow, signal) => manager('fetchflowgraph', project, { flow }, signal);
+export const jobProperties = (project, flow, node, signal) =>
+  manager('fetchflownodedata', project, { flow, node }, signal);
+export const executions = (project, flow, start, length, signal) =>
+  manager('fetchFlowExecutions', project, { flow, start, length }, signal);
+export const events = (project, skip, size, signal) =>
+  manager('fetchProjectLogs', project, { skip, size }, signal);
+
+/** Delete a project; the answer is only in a cookie. */
+export async function deleteProject(project) {
+  const url = `${ROOT}manager?${new URLSearchParams({ project, delete: 'true' })}`;
+  await fetch(url, { redirect: 'manual', credentials: 'same-origin' });
+  const failure = takeCookie('azkaban.failure.message');
+  takeCookie('azkaban.success.message');
+  if (failure) throw new ApiError(failure, 'refused');
+}
+
+function takeCookie(name) {
+  const entry = document.cookie.split('; ').find((text) => text.startsWith(`${name}=`));
+  document.cookie = `${name}=; Path=/; Max-Age=0`;
+  document.cookie = `${name}=; Path=${ROOT}manager; Max-Age=0`;
+  const value = entry?.slice(name.length + 1) ?? '';
+  return value.replace(/^"(.*)"$/, '$1').replace(/\\(.)/g, '$1');
+}
+
+/** Upload a zip; `progress` gets a fraction from 0 to 1. */
+export function upload(project, file, progress) {
+  const form = new FormData();
+  form.append('ajax', 'upload');
+  form.append('project', project);
+  // Some systems tell browsers no type, or another one, for .zip; the server wants this one.
+  form.append('file', new Blob([file], { type: 'application/zip' }), file.name);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', `${ROOT}manager`);
+    request.upload.onprogress = (event) => progress(event.loaded / (event.total || 1));
+    request.onerror = () => reject(new ApiError('The upload was interrupted.', 'network'));
+    request.onload = () => {
+      try {
+        resolve(read(request.status, request.responseText));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    request.send(form);
+  });
+}
+
+// Permissions ------------------------------------------------------------------------------------
+
+export const RIGHTS = ['admin', 'read', 'write', 'execute', 'schedule'];
+
+/** Set what a user or group may do: `rights` is a set of RIGHTS, empty to remove. */
+export function setPermission({ project, name, group, rights, isNew, token }) {
+  const params = { ajax: isNew ? 'addPermission' : 'changePermission', project, name, group };
+  for (const right of RIGHTS) params[`permissions[${right}]`] = rights.has(right);
+  // 4.0 asks for the token of its own permissions page.
+  return call('manager', params, { headers: token ? { 'X-CSRF-TOKEN': token } : {} });
+}
+
+// Executions -------------------------------------------------------------------------------------
+
+const executor = (ajax, params, signal) => get('executor', { ajax, ...params }, signal);
+const act = (ajax) => (execid) => post('executor', { ajax, execid });
+
+export const execution = (execid, signal) => executor('fetchexecflow', { execid }, signal);
+export const executionOptions = (execid, signal) => executor('flowInfo', { execid }, signal);
+export const flowOptions = (project, flow, signal) => executor('flowInfo', { project, flow }, signal);
+export const cancel = act('cancelFlow');
+export const pause = act('pauseFlow');
+export const resume = act('resumeFlow');
+export const retryFailed = act('retryFailedJobs');
+
+export const flowLog = (execid, offset, length, signal) =>
+  log('fetchExecFlowLogs', { execid, offset, length }, signal);
+export const jobLog = (execid, jobId, attempt, offset, length, signal) =>
+  log('fetchExecJobLogs', { execid, jobId, attempt, offset, length }, signal);
+
+/** A piece of a log; null while the server cannot give it, which it says with HTTP 500. */
+async function log(ajax, params, signal) {
+  try {
+    return await executor(ajax, params, signal);
+  } catch (error) {
+    if (error.kind === 'server') return null;
+    throw error;
+  }
+}
+
+/** The form fields that running and scheduling have in common. */
+function optionFields(options) {
+  const fields = {
+    disabled: JSON.stringify(options.disabled),
+    failureAction: options.failureAction,
+    concurrentOption: options.concurrentOption,
+    successEmails: options.successEmails,
+    failureEmails: options.failureEmails,
+    successEmailsOverride: true,
+    failureEmailsOverride: true,
+    notifyFailureFirst: options.notify === 'first',
+    notifyFailureLast: options.notify === 'last',
+  };
+  if (options.concurrentOption === 'pipeline') fields.pipelineLevel = options.pipelineLevel;
+  for (const [key, value] of options.parameters) fields[`flowOverride[${key}]`] = value;
+  return fields;
+}
+
+export const execute = (project, flow, options) =>
+  post('executor', { ajax: 'executeFlow', project, flow, ...optionFields(options) });
+
+// Schedules --------------------------------------------------------------------------------------
+
+/** Schedule a flow: `when` has date (MM/dd/yyyy), time (hh,mm,am,ZONE) and period ('' for once). */
+export function schedule(projectId, project, flow, when, options) {
+  const fields = { ajax: 'scheduleFlow', projectName: project, projectId, flow };
+  fields.scheduleDate = when.date;
+  fields.scheduleTime = when.time;
+  if (when.period) Object.assign(fields, { is_recurring: 'on', period: when.period });
+  return post('schedule', { ...fields, ...optionFields(options) });
+}
+
+export const unschedule = (scheduleId) => post('schedule', { action: 'removeSched', scheduleId });
+
+/** The schedule of a flow, or undefined. */
+export async function flowSchedule(projectId, flowId, signal) {
+  return (await get('schedule', { ajax: 'fetchSchedule', projectId, flowId }, signal)).schedule;
+}

@@ -1,0 +1,90 @@
+/** Words for times, durations and statuses. */
+
+import { h, icon } from './dom.js';
+
+/** The server's time zone: all times are shown in it, as schedules are set in it. */
+const zone = { id: 'UTC', format: null };
+
+/** Set the time zone; one that the browser does not know is shown as UTC. */
+export function setZone(id) {
+  const options = { hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit' };
+  Object.assign(options, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  try {
+    zone.format = new Intl.DateTimeFormat('en', { ...options, timeZone: id });
+    zone.id = id;
+  } catch {
+    zone.format = new Intl.DateTimeFormat('en', { ...options, timeZone: 'UTC' });
+    zone.id = 'UTC';
+  }
+}
+
+export const zoneName = () => zone.id;
+
+/** Year, month … of a time in the server's zone, as two-digit texts. */
+export function parts(time) {
+  return Object.fromEntries(zone.format.formatToParts(time).map(({ type, value }) => [type, value]));
+}
+
+/** `2026-11-22 18:04:05`; a dash for a time that is not known (the server says -1). */
+export function when(time) {
+  if (!(time > 0)) return '–';
+  const { year, month, day, hour, minute, second } = parts(time);
+  return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
+}
+
+/** `350 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `3 d 4 h`. */
+export function duration(milliseconds) {
+  if (!(milliseconds >= 0)) return '–';
+  const seconds = Math.floor(milliseconds / 1000);
+  const pad = (number) => String(number).padStart(2, '0');
+  if (milliseconds < 995) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 9950) return `${(milliseconds / 1000).toFixed(1)} s`;
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(seconds % 60)} s`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${pad(Math.floor(seconds / 60) % 60)} m`;
+  return `${Math.floor(seconds / 86400)} d ${Math.floor(seconds / 3600) % 24} h`;
+}
+
+/** How long something took, or has been going on. */
+export function span(start, end, now = Date.now()) {
+  if (!(start > 0)) return NaN;
+  return (end > 0 ? end : Math.max(now, start)) - start;
+}
+
+/** Each status: its word, icon and colour family. */
+const STATUSES = {
+  READY: ['Ready', 'clock', 'idle'],
+  PREPARING: ['Preparing', 'clock', 'wait'],
+  QUEUED: ['Queued', 'clock', 'wait'],
+  RUNNING: ['Running', 'play', 'run'],
+  PAUSED: ['Paused', 'pause', 'warn'],
+  SUCCEEDED: ['Succeeded', 'check', 'good'],
+  FAILED_SUCCEEDED: ['Succeeded after failure', 'check', 'good'],
+  FAILED: ['Failed', 'cross', 'bad'],
+  FAILED_FINISHING: ['Failed, finishing', 'cross', 'bad'],
+  KILLED: ['Killed', 'stop', 'warn'],
+  KILLING: ['Killing', 'stop', 'warn'],
+  CANCELLED: ['Cancelled', 'stop', 'warn'],
+  SKIPPED: ['Skipped', 'minus', 'idle'],
+  DISABLED: ['Disabled', 'minus', 'idle'],
+};
+
+/** The word, icon and colour family of a status; one we don't know shows its own name. */
+export function status(name) {
+  const [word, glyph, family] = STATUSES[name] ?? [String(name ?? 'Unknown'), 'clock', 'idle'];
+  return { word, glyph, family };
+}
+
+const FINISHED = ['SUCCEEDED', 'FAILED', 'KILLED', 'CANCELLED', 'SKIPPED', 'FAILED_SUCCEEDED'];
+
+/** Whether an execution with this status goes on no more. */
+export const finished = (name) => FINISHED.includes(name);
+
+/** A coloured label with a status's icon and word. */
+export function badge(name) {
+  const { word, glyph, family } = status(name);
+  return h('span', { class: ['badge', `is-${family}`] }, icon(glyph), word);
+}
+
+/** `3 jobs`, `1 job`. */
+export const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;

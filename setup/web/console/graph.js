@@ -1,0 +1,276 @@
+/**
+ * The graph of a flow: dagre chooses the places, we draw SVG.
+ *
+ * Wheel with Ctrl and pinch zoom, dragging moves, the keyboard walks: arrow keys go from a job to
+ * those before and after it, Enter opens it.
+ */
+
+import { button, h, s, icon } from './dom.js';
+import { duration, span, status } from './format.js';
+
+const WIDTH = 190;
+const HEIGHT = 46;
+const LETTERS = 22; // that fit into a box
+
+/** Distance between two pointers. */
+const apart = ([a, b]) => Math.hypot(a.x - b.x, a.y - b.y);
+
+/** Place the nodes; each gets x and y, each edge its points. */
+function arrange(nodes) {
+  const graph = new globalThis.dagre.graphlib.Graph();
+  graph.setGraph({ rankdir: 'TB', nodesep: 22, ranksep: 40, marginx: 12, marginy: 12 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  // Azkaban's names go through numbers: dagre keeps them as keys of plain objects.
+  const index = new Map(nodes.map((node, at) => [node.id, String(at)]));
+  nodes.forEach((node, at) => graph.setNode(String(at), { width: WIDTH, height: HEIGHT }));
+  for (const node of nodes) {
+    for (const before of node.in ?? []) {
+      if (index.has(before)) graph.setEdge(index.get(before), index.get(node.id));
+    }
+  }
+  globalThis.dagre.layout(graph);
+  const { width, height } = graph.graph();
+  const edges = graph.edges().map(({ v, w }) => ({
+    from: nodes[v].id,
+    to: nodes[w].id,
+    points: graph.edge(v, w).points,
+  }));
+  const places = new Map(nodes.map((node, at) => [node.id, graph.node(String(at))]));
+  return { width: width || 1, height: height || 1, edges, places };
+}
+
+/** A smooth path through dagre's points. */
+function path(points) {
+  const [first, ...rest] = points;
+  let d = `M${first.x},${first.y}`;
+  for (let at = 0; at < rest.length - 1; at += 1) {
+    const here = rest[at];
+    const next = rest[at + 1];
+    const end = at === rest.length - 2 ? next : { x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 };
+    d += `Q${here.x},${here.y} ${end.x},${end.y}`;
+  }
+  return rest.length === 1 ? `${d}L${rest[0].x},${rest[0].y}` : d;
+}
+
+const short = (text) => (text.length <= LETTERS ? text : `${text.slice(0, 10)}…${text.slice(1 - LETTERS + 10)}`);
+
+/**
+ * Draw a flow.
+ *
+ * `nodes` have id, in, type and, in an execution, status and times. `open(node)` is called when
+ * one is chosen. The result has `element` and `update(nodes)`, which changes colours and
+ * durations in place.
+ */
+export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
+  const { width, height, edges, places } = arrange(nodes);
+  const boxes = new Map();
+  const after = new Map(nodes.map((node) => [node.id, []]));
+  for (const { from, to } of edges) after.get(from).push(to);
+  const before = new Map(nodes.map((node) => [node.id, node.in ?? []]));
+  const current = new Map(nodes.map((node) => [node.id, node]));
+
+  const lines = edges.map((edge) => {
+    const line = s('path', { class: 'edge', d: path(edge.points), 'marker-end': 'url(#arrow)' });
+    return { ...edge, line };
+  });
+
+  for (const node of nodes) {
+    const { x, y } = places.get(node.id);
+    const name = s('text', { class: 'node-name', x: 40, y: 19 }, short(node.id));
+    const detail = s('text', { class: 'node-detail', x: 40, y: 36 });
+    const glyph = s('g', { class: 'node-icon', transform: 'translate(12 13)' });
+    const box = s(
+      'g',
+      {
+        class: 'node',
+        tabindex: nodes[0] === node ? 0 : -1,
+        role: 'button',
+        transform: `translate(${x - WIDTH / 2} ${y - HEIGHT / 2})`,
+        onclick: () => choose(node.id),
+        onkeydown: (event) => walk(event, node.id),
+        onfocus: () => mark(node.id),
+        onpointerenter: () => mark(node.id),
+      },
+      s('rect', { class: 'node-box', width: WIDTH, height: HEIGHT, rx: 8 }),
+      glyph,
+      name,
+      detail,
+      s('title', {}, node.id),
+    );
+    boxes.set(node.id, { box, detail, glyph });
+  }
+
+  const marker = s(
+    'marker',
+    { id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: 'userSpaceOnUse', orient: 'auto' },
+    s('path', { class: 'arrow', d: 'M0,0L8,4L0,8z' }),
+  );
+  const scene = s('g', {}, lines.map(({ line }) => line), [...boxes.values()].map(({ box }) => box));
+  const svg = s('svg', { class: 'graph', role: 'group', 'aria-label': label }, s('defs', {}, marker), scene);
+  const frame = h('div', { class: 'graph-frame' }, svg);
+  const view = { x: 0, y: 0, scale: 1 };
+
+  function place() {
+    scene.setAttribute('transform', `translate(${view.x} ${view.y}) scale(${view.scale})`);
+  }
+
+  /** Show everything, unless letters would become too small to read: then its beginning. */
+  function fit() {
+    const room = frame.getBoundingClientRect();
+    if (!room.width) return;
+    const whole = Math.min(room.width / width, room.height / height, 1.15);
+    view.scale = Math.max(whole, Math.min(0.6, room.width / WIDTH));
+    view.x = (room.width - width * view.scale) / 2;
+    view.y = Math.max((room.height - height * view.scale) / 2, 0);
+    if (width * view.scale > room.width && nodes.length) {
+      const first = places.get(nodes.find((node) => !(node.in ?? []).length)?.id ?? nodes[0].id);
+      view.x = Math.min(0, Math.max(room.width - width * view.scale, room.width / 2 - first.x * view.scale));
+    }
+    place();
+  }
+
+  function zoom(factor, x = frame.clientWidth / 2, y = frame.clientHeight / 2) {
+    const scale = Math.min(2.5, Math.max(0.15, view.scale * factor));
+    view.x = x - ((x - view.x) * scale) / view.scale;
+    view.y = y - ((y - view.y) * scale) / view.scale;
+    view.scale = scale;
+    place();
+  }
+
+  // Pointers: one moves the graph, two zoom it. A click stays a click until it moves 4 pixels.
+  const pointers = new Map();
+  let dragged = false;
+  svg.addEventListener('pointerdown', (event) => {
+    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    dragged = false;
+  });
+  svg.addEventListener('pointermove', (event) => {
+    const last = pointers.get(event.pointerId);
+    if (!last) return;
+    const distance = pointers.size === 2 ? apart([...pointers.values()]) : 0;
+    const next = { x: event.clientX, y: event.clientY };
+    if (!dragged && Math.hypot(next.x - last.x, next.y - last.y) < 4) return;
+    dragged = true;
+    svg.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, next);
+    if (distance) {
+      const room = frame.getBoundingClientRect();
+      const middle = [...pointers.values()].reduce((a, b) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }));
+      zoom(apart([...pointers.values()]) / distance, middle.x - room.left, middle.y - room.top);
+    } else {
+      view.x += next.x - last.x;
+      view.y += next.y - last.y;
+      place();
+    }
+  });
+  for (const end of ['pointerup', 'pointercancel']) {
+    svg.addEventListener(end, (event) => pointers.delete(event.pointerId));
+  }
+  svg.addEventListener(
+    'wheel',
+    (event) => {
+      if (!event.ctrlKey && !event.metaKey) return; // else the page could not be scrolled past it
+      event.preventDefault();
+      const room = frame.getBoundingClientRect();
+      zoom(Math.exp(-event.deltaY / 300), event.clientX - room.left, event.clientY - room.top);
+    },
+    { passive: false },
+  );
+
+  function choose(id) {
+    if (!dragged) open(current.get(id));
+  }
+
+  /** Emphasise the edges of one job. */
+  function mark(id) {
+    for (const { from, to, line } of lines) line.classList.toggle('near', from === id || to === id);
+  }
+
+  function focus(id) {
+    for (const { box } of boxes.values()) box.setAttribute('tabindex', -1);
+    const { box } = boxes.get(id);
+    box.setAttribute('tabindex', 0);
+    box.focus({ preventScroll: true });
+    const room = frame.getBoundingClientRect();
+    const { x, y } = places.get(id);
+    const at = { x: x * view.scale + view.x, y: y * view.scale + view.y };
+    const margin = 40;
+    if (at.x < margin || at.x > room.width - margin) view.x = room.width / 2 - x * view.scale;
+    if (at.y < margin || at.y > room.height - margin) view.y = room.height / 2 - y * view.scale;
+    place();
+  }
+
+  function walk(event, id) {
+    if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault();
+      dragged = false;
+      choose(id);
+      return;
+    }
+    const here = places.get(id);
+    const beside = (sign) =>
+      nodes
+        .map((node) => ({ id: node.id, ...places.get(node.id) }))
+        .filter((other) => Math.abs(other.y - here.y) < 2 && sign * (other.x - here.x) > 0)
+        .sort((a, b) => sign * (a.x - b.x))
+        .map((other) => other.id);
+    const moves = {
+      ArrowDown: () => after.get(id),
+      ArrowUp: () => before.get(id),
+      ArrowLeft: () => beside(-1),
+      ArrowRight: () => beside(1),
+    };
+    const target = moves[event.key]?.().find((other) => boxes.has(other));
+    if (!(event.key in moves)) return;
+    event.preventDefault();
+    if (target !== undefined) focus(target);
+  }
+
+  /** Show what became of the jobs. */
+  function update(fresh) {
+    for (const node of fresh) {
+      const parts = boxes.get(node.id);
+      if (!parts) continue;
+      current.set(node.id, node);
+      const shown = node.skip ? 'DISABLED' : node.status;
+      const { word, glyph, family } = status(shown ?? 'READY');
+      const elapsed = span(node.startTime, node.endTime);
+      const lasting = elapsed >= 0 && shown !== 'DISABLED' && shown !== 'SKIPPED' ? duration(elapsed) : '';
+      const text = shown ? [word, lasting].filter(Boolean).join(' · ') : (node.type ?? '');
+      parts.box.setAttribute('class', `node is-${shown ? family : 'plain'}${node.nodes ? ' nested' : ''}`);
+      parts.box.setAttribute('aria-label', `${node.id}, ${text || 'job'}`);
+      parts.box.dataset.status = shown ?? '';
+      if (parts.detail.textContent !== text) parts.detail.textContent = text;
+      const drawn = shown ? glyph : node.nodes ? 'flow' : 'chevron';
+      if (parts.glyph.dataset.icon !== drawn) {
+        parts.glyph.dataset.icon = drawn;
+        const image = icon(drawn);
+        image.setAttribute('width', 20);
+        image.setAttribute('height', 20);
+        parts.glyph.replaceChildren(image);
+      }
+    }
+    for (const { from, line } of lines) {
+      line.classList.toggle('passed', /SUCCEEDED/.test(current.get(from)?.status ?? ''));
+    }
+  }
+
+  const tools = h(
+    'div',
+    { class: 'graph-tools', role: 'group', 'aria-label': 'Zoom' },
+    tool('add', 'Larger', () => zoom(1.25)),
+    tool('minus', 'Smaller', () => zoom(0.8)),
+    tool('fit', 'Fit to the window', fit),
+  );
+  update(nodes);
+  // Tall enough for the graph, at most most of the window.
+  frame.style.setProperty('--graph-height', `${Math.ceil(height + 16)}px`);
+  new ResizeObserver(fit).observe(frame);
+  return { element: h('div', { class: 'graph-panel' }, frame, tools), update };
+}
+
+function tool(name, label, onclick) {
+  const control = button('', onclick, { class: 'square', 'aria-label': label, title: label, icon: name });
+  control.querySelector('span').remove();
+  return control;
+}

@@ -1,0 +1,227 @@
+/** A log that follows its end, searches, filters, wraps, and is shown as text alone. */
+
+import { button, h, icon, uid } from './dom.js';
+import { toast } from './dialog.js';
+
+const PIECE = 200_000; // bytes in one request
+const AUTOMATIC = 4_000_000; // bytes loaded without asking
+const BLOCK = 400; // lines in one block that the browser may skip while it is out of sight
+const MARKED = 3000; // matching lines that get their matches highlighted
+
+const LEVELS = [
+  [/\b(ERROR|FATAL|SEVERE|Traceback|Exception)\b/, 'is-bad'],
+  [/\b(WARN|WARNING)\b/, 'is-warn'],
+];
+
+/**
+ * Show a log.
+ *
+ * `fetchPiece(offset, length)` gives `{offset, length, data}` (in bytes) or null while the server
+ * has none; `isOver()` tells whether the log can still grow. `name` is for the download.
+ * Returns `element` and `poll()`, to be called once a second; it resolves to false at the end.
+ */
+export function logView({ fetchPiece, isOver, decode, name }) {
+  const lines = []; // {text, element}
+  let offset = 0;
+  let rest = '';
+  let quiet = 0; // empty answers in a row
+  let allowance = AUTOMATIC;
+  let busy = false;
+  let query = '';
+  let hits = []; // indices of matching lines
+  let at = -1; // position in hits
+
+  const body = h('div', { class: 'log-lines', tabindex: 0, role: 'log', 'aria-label': 'Log', 'aria-live': 'off' });
+  const found = h('span', { class: 'log-count', 'aria-live': 'polite' });
+  const state = h('span', { class: 'log-state' });
+  const search = h('input', {
+    type: 'search',
+    class: 'input',
+    placeholder: 'Search the log',
+    'aria-label': 'Search the log',
+    oninput: () => look(search.value),
+    onkeydown: (event) => {
+      if (event.key !== 'Enter') return;
+      event.preventDefault();
+      step(event.shiftKey ? -1 : 1);
+    },
+  });
+  const follow = toggle('Follow', true, () => follow.checked && toEnd());
+  const wrap = toggle('Wrap', true, () => body.classList.toggle('nowrap', !wrap.checked));
+  const only = toggle('Matches only', false, () => body.classList.toggle('filtered', only.checked && query !== ''));
+  const more = button('Load more', () => {
+    allowance += AUTOMATIC;
+    more.hidden = true;
+    poll();
+  });
+  more.hidden = true;
+
+  body.addEventListener('scroll', () => {
+    const atEnd = body.scrollHeight - body.scrollTop - body.clientHeight < 30;
+    if (!atEnd && scrolledByUser) follow.checked = false;
+    else if (atEnd && !isOver()) follow.checked = true;
+  });
+  // Only the user's own scrolling ends following; ours comes without these.
+  let scrolledByUser = false;
+  for (const type of ['wheel', 'pointerdown', 'keydown', 'touchmove']) {
+    body.addEventListener(type, () => { scrolledByUser = true; }, { passive: true });
+  }
+
+  function toEnd() {
+    scrolledByUser = false;
+    body.scrollTop = body.scrollHeight;
+  }
+
+  function add(text) {
+    const level = LEVELS.find(([pattern]) => pattern.test(text))?.[1] ?? '';
+    const element = h('div', { class: ['line', level] }, text || ' ');
+    if (lines.length % BLOCK === 0) body.append(h('div', { class: 'block' }));
+    body.lastElementChild.append(element);
+    lines.push({ text, element });
+    if (query) matchLine(lines.length - 1);
+  }
+
+  function take(data) {
+    const pieces = (rest + data).split('\n');
+    rest = pieces.pop();
+    for (const text of pieces) add(text.replace(/\r$/, ''));
+  }
+
+  async function poll() {
+    if (busy) return true;
+    busy = true;
+    try {
+      let piece;
+      do {
+        piece = await fetchPiece(offset, PIECE);
+        if (piece?.length > 0) {
+          take(decode(piece.data));
+          offset = piece.offset + piece.length;
+          quiet = 0;
+          if (query) count();
+          if (follow.checked) toEnd();
+        }
+      } while (piece?.length > 0 && offset < allowance);
+      more.hidden = !(piece?.length > 0);
+      if (!(piece?.length > 0)) quiet += 1;
+      // The server loses sight of a log for a moment when a flow ends: ask a few times more.
+      const over = isOver() && quiet >= (offset > 0 && piece ? 2 : 6);
+      if (over && rest) add(rest);
+      if (over) rest = '';
+      const growing = isOver() ? 'Loading' : 'Live';
+      state.textContent = over ? (lines.length ? 'Complete' : 'This log is empty.') : growing;
+      state.classList.toggle('live', !isOver());
+      return !over;
+    } finally {
+      busy = false;
+    }
+  }
+
+  // Search ---------------------------------------------------------------------------------------
+
+  function look(text) {
+    query = text.toLowerCase();
+    for (const index of hits) unmark(lines[index]);
+    hits = [];
+    at = -1;
+    if (query) lines.forEach((_, index) => matchLine(index));
+    body.classList.toggle('filtered', only.checked && query !== '');
+    if (hits.length) step(1);
+    count();
+  }
+
+  function matchLine(index) {
+    const line = lines[index];
+    const low = line.text.toLowerCase();
+    if (!low.includes(query)) return;
+    hits.push(index);
+    line.element.classList.add('hit');
+    if (hits.length > MARKED) return;
+    const parts = [];
+    let from = 0;
+    for (let to = low.indexOf(query); to >= 0; to = low.indexOf(query, from)) {
+      parts.push(line.text.slice(from, to), h('mark', {}, line.text.slice(to, to + query.length)));
+      from = to + query.length;
+    }
+    line.element.replaceChildren(...parts, line.text.slice(from));
+  }
+
+  function unmark(line) {
+    line.element.classList.remove('hit', 'current');
+    line.element.replaceChildren(line.text || ' ');
+  }
+
+  function step(by) {
+    if (!hits.length) return;
+    lines[hits[at]]?.element.classList.remove('current');
+    at = (at + by + hits.length) % hits.length;
+    follow.checked = false;
+    const { element } = lines[hits[at]];
+    element.classList.add('current');
+    element.scrollIntoView({ block: 'center' });
+    count();
+  }
+
+  function count() {
+    if (!query) found.textContent = '';
+    else if (!hits.length) found.textContent = 'No match';
+    else found.textContent = `${at + 1} of ${hits.length} lines`;
+  }
+
+  // Taking it away -------------------------------------------------------------------------------
+
+  const whole = () => lines.map(({ text }) => text).join('\n') + rest;
+
+  function download() {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([whole()], { type: 'text/plain' }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  async function copy() {
+    await navigator.clipboard.writeText(whole());
+    toast('The log was copied.');
+  }
+
+  const tools = h(
+    'div',
+    { class: 'log-tools' },
+    h('div', { class: 'log-search' }, icon('search'), search),
+    arrow('up', 'Previous match', -1),
+    arrow('down', 'Next match', 1),
+    found,
+    h('span', { class: 'push' }, state),
+    follow.element,
+    wrap.element,
+    only.element,
+    navigator.clipboard ? button('Copy', copy, { class: 'small' }) : null, // https only
+    button('Download', download, { class: 'small' }),
+  );
+
+  function arrow(name_, label, by) {
+    return h(
+      'button',
+      { type: 'button', class: 'button square small', 'aria-label': label, title: label, onclick: () => step(by) },
+      icon(name_),
+    );
+  }
+
+  return { element: h('section', { class: 'log' }, tools, body, more), poll };
+}
+
+/** A checkbox with its label; `checked` reads and sets it. */
+function toggle(label, checked, onchange) {
+  const id = uid('toggle');
+  const box = h('input', { type: 'checkbox', id, checked, onchange });
+  return {
+    element: h('span', { class: 'toggle' }, box, h('label', { for: id }, label)),
+    get checked() {
+      return box.checked;
+    },
+    set checked(value) {
+      box.checked = value;
+    },
+  };
+}

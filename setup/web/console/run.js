@@ -1,0 +1,230 @@
+/** The dialog that runs a flow or schedules it: parameters, jobs, and what to do on failure. */
+
+import * as api from './api.js';
+import * as stock from './stock.js';
+import { ask, field } from './dialog.js';
+import { button, h, show, uid } from './dom.js';
+import { parts, zoneName } from './format.js';
+
+const select = (name, choices, value) =>
+  h(
+    'select',
+    { name, class: 'input' },
+    choices.map(([key, text]) => h('option', { value: key, selected: key === value }, text)),
+  );
+
+/**
+ * Run or schedule a flow.
+ *
+ * `preset` may hold `disabled` (as the server writes it), `parameters` and options of an earlier
+ * execution. Resolves to the execution's number, to true for a schedule, or to undefined.
+ */
+export async function runFlow({ project, flow, scheduling = false, preset = {}, signal }) {
+  const [graph, known] = await Promise.all([
+    api.graph(project, flow, signal),
+    api.flowOptions(project, flow, signal),
+  ]);
+  const jobs = jobTree(graph.nodes, preset.disabled ?? []);
+  const parameters = parameterTable(project, flow, graph.nodes, preset.parameters ?? {}, signal);
+  const mails = { ...known, ...preset };
+  const timing = scheduling ? whenFields() : null;
+  const body = [
+    timing?.element,
+    h('fieldset', {}, h('legend', {}, 'Parameters'), parameters.element),
+    h('details', { open: Boolean(preset.disabled?.length) }, h('summary', {}, 'Jobs: ', jobs.summary), jobs.element),
+    h(
+      'details',
+      {},
+      h('summary', {}, 'When something goes wrong, and who is told'),
+      field('When a job fails', select('failureAction', [
+        ['finishCurrent', 'Finish the jobs that run, start no others'],
+        ['finishPossible', 'Run every job that does not need the failed one'],
+        ['cancelImmediately', 'Kill all jobs at once'],
+      ], preset.failureAction)),
+      field('When this flow runs already', select('concurrentOption', [
+        ['skip', 'Do not run it a second time'],
+        ['ignore', 'Run it beside the other'],
+        ['pipeline', 'Let each job wait for the same job of the other run'],
+      ], preset.concurrentOptions)),
+      field('Mail on success to', mailInput('successEmails', mails.successEmails), 'Addresses with commas between'),
+      field('Mail on failure to', mailInput('failureEmails', mails.failureEmails)),
+      field('Mail about a failure', select('notify', [
+        ['first', 'at the first failed job'],
+        ['last', 'when the flow has ended'],
+      ], preset.notifyFailureLast ? 'last' : 'first')),
+    ),
+  ];
+  const result = await ask({
+    title: scheduling ? `Schedule ${flow}` : `Run ${flow}`,
+    body,
+    wide: true,
+    action: scheduling ? 'Schedule' : 'Run',
+    submit: async (form) => {
+      const options = {
+        disabled: jobs.disabled(),
+        parameters: parameters.values(),
+        pipelineLevel: 1,
+      };
+      const plain = ['failureAction', 'concurrentOption', 'successEmails', 'failureEmails', 'notify'];
+      for (const key of plain) options[key] = form.get(key);
+      if (scheduling) {
+        await api.schedule(graph.projectId, project, flow, timing.value(form), options);
+        return true;
+      }
+      const { execid, message } = await api.execute(project, flow, options);
+      if (!(execid > 0)) throw new Error(message ?? 'The flow was not started: it runs already.');
+      return execid;
+    },
+  });
+  return result;
+}
+
+const mailInput = (name, list) =>
+  h('input', { name, class: 'input', value: (list ?? []).join(', '), autocomplete: 'off' });
+
+// Jobs -------------------------------------------------------------------------------------------
+
+/** Checkboxes of all jobs; an embedded flow's jobs are indented below it. */
+function jobTree(nodes, disabled) {
+  const boxes = [];
+  const summary = h('span', {});
+
+  function level(list, off) {
+    const names = new Map(off.map((entry) => [entry.id ?? entry, entry.children]));
+    return list.map((node) => {
+      const id = uid('job');
+      const whole = names.has(node.id) && !names.get(node.id);
+      const box = h('input', { type: 'checkbox', id, checked: !whole, onchange: tell });
+      const entry = { node, box };
+      boxes.push(entry);
+      entry.children = node.nodes ? level(node.nodes, names.get(node.id) ?? []) : [];
+      return entry;
+    });
+  }
+
+  const top = level(nodes, disabled);
+  const draw = (entries) =>
+    h(
+      'ul',
+      { class: 'checks' },
+      entries.map(({ node, box, children }) =>
+        h('li', {}, box, h('label', { for: box.id }, node.id), children.length ? draw(children) : null),
+      ),
+    );
+  const collect = (entries) =>
+    entries.flatMap(({ node, box, children }) => {
+      if (!box.checked) return [node.id];
+      const inside = collect(children);
+      return inside.length ? [{ id: node.id, children: inside }] : [];
+    });
+
+  function tell() {
+    const skipped = boxes.filter(({ box }) => !box.checked).length;
+    summary.textContent = skipped
+      ? `${boxes.length - skipped} of ${boxes.length} run, ${skipped} skipped`
+      : `all ${boxes.length} run`;
+  }
+
+  const set = (checked) => {
+    for (const { box } of boxes) box.checked = checked;
+    tell();
+  };
+  tell();
+  const all = h('div', { class: 'row' },
+    button('Run all', () => set(true), { class: 'small' }),
+    button('Run none', () => set(false), { class: 'small' }));
+  return { element: [all, draw(top)], summary, disabled: () => collect(top) };
+}
+
+// Parameters -------------------------------------------------------------------------------------
+
+/** The flow's properties with their defaults, to be overridden, and rows for others. */
+function parameterTable(project, flow, nodes, given, signal) {
+  const rows = []; // {key(), input, initial}
+  const list = h('div', { class: 'parameters' });
+  const note = h('p', { class: 'hint' }, 'Looking up the flow’s parameters …');
+  const left = new Map(Object.entries(given));
+
+  function known(name, standard) {
+    const input = h('input', { class: 'input', placeholder: standard, value: left.get(name) ?? '', id: uid('parameter') });
+    const label = h('label', { for: input.id }, h('code', {}, name));
+    list.append(h('div', { class: 'parameter' }, label, input));
+    rows.push({ key: () => name, input });
+    left.delete(name);
+  }
+
+  function other(name = '', value = '') {
+    const key = h('input', { class: 'input', placeholder: 'name', 'aria-label': 'Name of the parameter', value: name });
+    const input = h('input', { class: 'input', placeholder: 'value', 'aria-label': 'Value of the parameter', value });
+    const row = { key: () => key.value.trim(), input, always: true };
+    list.append(h('div', { class: 'parameter' }, key, input));
+    rows.push(row);
+    return key;
+  }
+
+  (async () => {
+    try {
+      const last = nodes.find((node) => !nodes.some((next) => (next.in ?? []).includes(node.id)));
+      const found = last ? await stock.defaults(project, flow, last.id, signal) : new Map();
+      for (const [name, standard] of [...found].sort(([a], [b]) => a.localeCompare(b))) known(name, standard);
+      show(note, found.size ? 'Empty means the default, shown in grey.' : 'This flow has no .properties file: name the parameters yourself.');
+    } catch {
+      show(note, 'The flow’s parameters could not be looked up: name those that you want to set.');
+    }
+    for (const [name, value] of left) other(name, value);
+  })();
+
+  const add = button('Other parameter', () => other().focus(), { icon: 'add', class: 'small' });
+  return {
+    element: [note, list, add],
+    values: () =>
+      rows
+        .map(({ key, input, always }) => ({ key: key(), value: input.value, always }))
+        .filter(({ key, value, always }) => key && (always || value !== ''))
+        .map(({ key, value }) => [key, value]),
+  };
+}
+
+// Time -------------------------------------------------------------------------------------------
+
+/** Date, time and repetition, in the server's time zone. */
+function whenFields() {
+  const soon = parts(Date.now() + 3600_000);
+  const date = h('input', { type: 'date', name: 'date', class: 'input', required: true, value: `${soon.year}-${soon.month}-${soon.day}` });
+  const time = h('input', { type: 'time', name: 'time', class: 'input', required: true, value: `${soon.hour}:00` });
+  const every = h('input', { type: 'number', name: 'every', class: 'input', min: 1, max: 999, value: 1, 'aria-label': 'Repeat every' });
+  const unit = select('unit', [
+    ['', 'only once'],
+    ['m', 'minutes'],
+    ['h', 'hours'],
+    ['d', 'days'],
+    ['w', 'weeks'],
+    ['M', 'months'],
+  ], 'd');
+  const once = () => { every.disabled = unit.value === ''; };
+  unit.setAttribute('aria-label', 'Unit of repetition');
+  unit.addEventListener('change', once);
+  const element = h(
+    'fieldset',
+    { class: 'when' },
+    h('legend', {}, `When (server time, ${zoneName()})`),
+    h('div', { class: 'row' }, field('First run on', date), field('at', time)),
+    h('div', { class: 'row' }, h('span', {}, 'Repeat every'), every, unit),
+  );
+  return {
+    element,
+    value: (form) => {
+      const [year, month, day] = form.get('date').split('-');
+      const [hour, minute] = form.get('time').split(':').map(Number);
+      const now = parts(Date.now());
+      const present = `${now.year}-${now.month}-${now.day} ${now.hour}:${now.minute}`;
+      const period = unit.value ? `${every.value}${unit.value}` : '';
+      if (!period && `${form.get('date')} ${form.get('time')}` <= present) {
+        throw new Error(`${form.get('date')} ${form.get('time')} has passed: choose a later time.`);
+      }
+      const half = hour < 12 ? 'am' : 'pm';
+      const clock = `${hour % 12 || 12},${String(minute).padStart(2, '0')},${half},${zoneName()}`;
+      return { date: `${month}/${day}/${year}`, time: clock, period };
+    },
+  };
+}

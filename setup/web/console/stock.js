@@ -1,0 +1,187 @@
+/**
+ * What only Azkaban's own pages tell: projects, rights, running and past executions, schedules.
+ *
+ * A page is parsed into a document that is never shown and in which nothing runs or loads; only
+ * text is taken from it. The columns of a table are found by their headings, which are the same
+ * from 2.5 to 4.0. Azkaban 2.5 writes descriptions and names unescaped into these pages, so a
+ * hostile project can make a list look odd; what a link leads to always comes from the Ajax API.
+ */
+
+import * as api from './api.js';
+
+// Under require-trusted-types-for 'script' this is the only place that may read HTML.
+const policy = globalThis.trustedTypes?.createPolicy('stock-pages', { createHTML: (text) => text });
+
+/** Scripts, styles and event handlers: nothing of them runs, but the browser would complain. */
+const ACTIVE = /<(script|style)\b[\s\S]*?<\/\1\s*>/gi;
+const TAG = /<[a-z][^>]*>/gi;
+const HANDLER = /([\s"'/])(on\w+|style)(?=\s*=)/gi;
+
+function parse(text) {
+  const quiet = text.replace(ACTIVE, '').replace(TAG, (tag) => tag.replace(HANDLER, '$1data-$2'));
+  const html = policy ? policy.createHTML(quiet) : quiet;
+  return new DOMParser().parseFromString(html, 'text/html');
+}
+
+async function open(path, params, signal) {
+  const text = await api.page(path, params, signal);
+  const doc = parse(text);
+  if (doc.querySelector('form#login-form') && !doc.querySelector('.navbar-right')) {
+    throw new api.ApiError('Your session has ended. Log in again.', 'session');
+  }
+  return { text, doc };
+}
+
+/** Turn `&lt;` into `<` where a server escaped a text; one that holds a `<` was not escaped. */
+export function plain(text) {
+  if (!text.includes('&') || /[<>]/.test(text)) return text;
+  return parse(`<textarea>\n${text}</textarea>`).querySelector('textarea').value;
+}
+
+const words = (element) => element?.textContent.replace(/\s+/g, ' ').trim() ?? '';
+
+/** Rows of a table as objects by heading. */
+function table(doc, id) {
+  const found = doc.getElementById(id);
+  if (!found) return [];
+  const headings = [...found.querySelectorAll('thead th')].map(words);
+  return [...found.querySelectorAll('tbody tr')]
+    .map((row) => [...row.cells])
+    .filter((cells) => cells.length >= headings.length)
+    .map((cells) => Object.fromEntries(headings.map((name, at) => [name, cells[at]])));
+}
+
+/** The status behind its localised words: the class beside `status`. */
+const status = (cell) => cell?.querySelector('.status')?.classList[1] ?? words(cell);
+
+/** Project names are letters, digits, `_`, `-` and `|`: anything else in a link is no project. */
+const NAME = /^[A-Za-z][\w|-]*$/;
+
+/** Who is logged in, what the server is called, its time zone and whether projects can be made. */
+export async function session(signal) {
+  const { text, doc } = await open('index', {}, signal);
+  return {
+    user: words(doc.querySelector('.navbar-right .dropdown-toggle')),
+    name: words(doc.querySelector('.navbar-enviro-name')),
+    label: words(doc.querySelector('.navbar-enviro-server')),
+    zone: /var timezone = "([^"]*)"/.exec(text)?.[1] ?? 'UTC',
+    mayCreate: doc.querySelector('button#create-project-btn') !== null,
+  };
+}
+
+const PROJECT = new RegExp(
+  'manager\\?project=([^"]*)">[^<]*</a>\\s*</h4>\\s*' +
+    '<p class="project-description">([\\s\\S]*?)</p>\\s*' +
+    '<p class="project-last-modified">Last modified on\\s*<strong>([^<]*)</strong>\\s*by\\s*' +
+    '<strong>([^<]*)</strong>',
+  'g',
+);
+
+/** All projects: name, description, when and by whom they were changed. */
+export async function projects(signal) {
+  const { text } = await open('index', { all: '' }, signal);
+  return [...text.matchAll(PROJECT)]
+    .map(([, name, description, modified, by]) => ({
+      name,
+      description: plain(description),
+      modified,
+      by: plain(by),
+    }))
+    .filter(({ name }) => NAME.test(name));
+}
+
+/** A project as its page shows it; `rights` is what the user may do, empty when not even read. */
+export async function project(name, signal) {
+  const { text, doc } = await open('manager', { project: name, permissions: '' }, signal);
+  const granted = [...text.matchAll(/Your Permissions:<\/strong>\s*([A-Z, ]*)</g)].at(-1)?.[1] ?? '';
+  const rights = new Set(granted.split(/[ ,]+/).filter(Boolean).map((word) => word.toLowerCase()));
+  if (rights.has('admin')) api.RIGHTS.forEach((right) => rights.add(right));
+  const start = 'id="project-description">';
+  const from = text.indexOf(start);
+  const until = text.indexOf('<div id="project-description-form"', from);
+  const described = from < 0 ? '' : text.slice(from + start.length, until);
+  return {
+    name,
+    rights,
+    known: from >= 0,
+    message: words(doc.querySelector('.alert-danger, .callout-danger')),
+    description: plain(described.slice(0, described.lastIndexOf('</p>')).trim()),
+    people: permissions(doc, 'permissions-table', 'User'),
+    groups: permissions(doc, 'group-permissions-table', 'Group'),
+    token: doc.getElementById('csrf-token')?.getAttribute('value') ?? '',
+  };
+}
+
+function permissions(doc, id, heading) {
+  return table(doc, id).map((row) => ({
+    name: words(row[heading]).replace(/ \(you\)$/, ''),
+    rights: new Set(
+      api.RIGHTS.filter((right) => {
+        const cell = row[right[0].toUpperCase() + right.slice(1)];
+        return cell?.querySelector('input')?.hasAttribute('checked');
+      }),
+    ),
+  }));
+}
+
+function execution(row) {
+  return {
+    id: Number(words(row['Execution Id'])),
+    flow: words(row.Flow),
+    project: words(row.Project),
+    user: words(row.User),
+    start: words(row['Start Time']),
+    end: words(row['End Time']),
+    elapsed: words(row.Elapsed),
+    status: status(row.Status),
+  };
+}
+
+/** Executions that run now. */
+export async function running(signal) {
+  const { doc } = await open('executor', {}, signal);
+  return table(doc, 'executingJobs').map(execution).filter(({ id }) => id >= 0);
+}
+
+/** Past and present executions, newest first. */
+export async function history({ page, size, project: name, flow, user, status: code }, signal) {
+  const filtered = name || flow || user || code;
+  const filter = { advfilter: 'true', projcontain: name, flowcontain: flow, usercontain: user };
+  // 2.5 fails on empty dates: from the beginning until far away.
+  const dates = { begin: '01/01/1971-00:00', end: '01/01/2999-00:00' };
+  const params = filtered ? { page, size, ...filter, status: code || 0, ...dates } : { page, size };
+  const { doc } = await open('history', params, signal);
+  return table(doc, 'executingJobs').map(execution).filter(({ id }) => id >= 0);
+}
+
+/** All schedules. */
+export async function schedules(signal) {
+  const { doc } = await open('schedule', {}, signal);
+  return table(doc, 'scheduledFlowsTbl').map((row) => ({
+    id: words(row.ID),
+    flow: words(row.Flow),
+    project: words(row.Project),
+    user: words(row['Submitted By']),
+    first: words(row['First Scheduled to Run']),
+    next: words(row['Next Execution Time']),
+    period: words(row['Repeats Every']),
+    cron: words(row['Cron Expression']),
+  }));
+}
+
+/** The defaults in a job's .properties files, nearest first, as a map. */
+export async function defaults(projectName, flow, job, signal) {
+  const at = { project: projectName, flow, job };
+  const { doc } = await open('manager', at, signal);
+  const links = [...doc.querySelectorAll('a[href*="&prop="]')];
+  const files = [...new Set(links.map((link) => link.getAttribute('href').split('&prop=')[1]))];
+  const found = new Map();
+  for (const prop of files) {
+    const { doc: file } = await open('manager', { ...at, prop }, signal);
+    for (const key of file.querySelectorAll('td.property-key')) {
+      const name = words(key);
+      if (!found.has(name)) found.set(name, key.nextElementSibling?.textContent ?? '');
+    }
+  }
+  return found;
+}

@@ -1,0 +1,110 @@
+/** Pieces that several pages share. */
+
+import * as api from '../api.js';
+import { attempt, toast } from '../dialog.js';
+import { h, icon, route, show } from '../dom.js';
+import { badge, duration, span, when } from '../format.js';
+import { runFlow } from '../run.js';
+
+/** The way back: pairs of a text and a link. */
+export function crumbs(...steps) {
+  return h(
+    'nav',
+    { class: 'crumbs', 'aria-label': 'You are in' },
+    steps.map(([text, href], at) => [at ? icon('chevron') : null, h('a', { href }, text)]),
+  );
+}
+
+/** Links that look like tabs: entries are key, text, link. */
+export function tabs(current, entries) {
+  return h(
+    'nav',
+    { class: 'tabs', 'aria-label': 'Sections' },
+    entries.map(([key, text, href]) => h('a', { href, 'aria-current': key === current ? 'page' : null }, text)),
+  );
+}
+
+/** The page for what one may not see. */
+export function forbidden(title, message) {
+  return {
+    title,
+    node: [
+      crumbs(['Projects', '#/']),
+      h('header', { class: 'page-head' }, h('h1', {}, title)),
+      h('div', { class: 'empty' }, h('p', {}, message || 'You may not read it.'), h('p', {}, 'An administrator of the project can give you the right to read.')),
+    ],
+  };
+}
+
+/** Open the dialog that runs a flow, then show the execution. */
+export async function startRun(context, options) {
+  const id = await attempt(() => runFlow(options));
+  if (id > 0 && id !== true) context.go(route('execution', id));
+}
+
+/** Open the dialog that schedules a flow. */
+export async function startSchedule(context, options) {
+  const done = await attempt(() => runFlow({ ...options, scheduling: true }));
+  if (done) {
+    toast(`${options.flow} is scheduled.`);
+    context.reload();
+  }
+}
+
+/** Ask for nothing, unschedule, say so. */
+export async function unschedule(context, id, flow) {
+  const done = await attempt(() => api.unschedule(id), `${flow} is not scheduled any more.`);
+  if (done) context.reload();
+}
+
+const heading = (text, properties) => h('th', { scope: 'col', ...properties }, text);
+
+/** A table of executions, times as the server wrote them or in milliseconds. */
+export function executionTable(list, { withFlow = true } = {}) {
+  const time = (value) => (typeof value === 'number' ? when(value) : value || '–');
+  const rows = list.map((run) =>
+    h(
+      'tr',
+      {},
+      h('td', { class: 'number' }, h('a', { href: route('execution', run.id), data: { key: `run-${run.id}` } }, `#${run.id}`)),
+      withFlow ? h('td', { class: 'main' }, h('a', { href: route('flow', run.project, run.flow) }, run.flow), h('span', { class: 'hint' }, ` in ${run.project}`)) : null,
+      h('td', {}, badge(run.status)),
+      h('td', { class: 'nowrap' }, time(run.start)),
+      h('td', { class: 'number' }, run.elapsed ?? duration(span(run.start, run.end))),
+      h('td', { class: 'wide-only' }, run.user),
+    ),
+  );
+  return h(
+    'table',
+    { class: 'list stack' },
+    h('thead', {}, h('tr', {}, heading('Run', { class: 'number' }), withFlow ? heading('Flow') : null, heading('Status'), heading('Started'), heading('Took', { class: 'number' }), heading('By', { class: 'wide-only' }))),
+    h('tbody', {}, rows),
+  );
+}
+
+/** Newer and older pages. */
+export function pager(page, full, change) {
+  const step = (text, by, off) =>
+    h('button', { type: 'button', class: 'button small', disabled: off, data: { key: text }, onclick: () => change(page + by) }, text);
+  return h('nav', { class: 'pager', 'aria-label': 'Pages' }, step('Newer', -1, page <= 1), h('span', {}, `Page ${page}`), step('Older', 1, !full));
+}
+
+/** Show a job's properties in a dialog-like panel below the graph. */
+export async function jobPanel(place, context, project, flow, node) {
+  const close = h('button', { type: 'button', class: 'button bare', 'aria-label': 'Close', onclick: () => show(place) }, icon('cross'));
+  const body = h('div', {}, 'Loading …');
+  show(place, h('section', { class: 'card job-panel' }, h('header', { class: 'section-head' }, h('h2', {}, node.id), close), body));
+  try {
+    const { props, type } = await api.jobProperties(project, flow, node.id, context.signal);
+    const needs = node.in?.length ? node.in.join(', ') : 'nothing';
+    const rows = Object.entries(props).filter(([key]) => key !== 'type' && key !== 'dependencies');
+    show(
+      body,
+      h('p', {}, `Type ${type}; needs ${needs}.`),
+      h('dl', { class: 'properties' }, rows.map(([key, value]) => [h('dt', {}, key), h('dd', {}, h('code', {}, value))])),
+    );
+  } catch (error) {
+    show(body, h('p', { class: 'problem' }, error.message));
+  }
+  place.scrollIntoView({ block: 'nearest' });
+}

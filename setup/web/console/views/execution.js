@@ -1,0 +1,195 @@
+/** One execution, live: graph, timeline, jobs, log, parameters; cancel, pause, retry, run again. */
+
+import * as api from '../api.js';
+import * as stock from '../stock.js';
+import { attempt, confirm } from '../dialog.js';
+import { button, h, icon, route, show } from '../dom.js';
+import { badge, count, duration, finished, span, status, when } from '../format.js';
+import { drawGantt, flatten } from '../gantt.js';
+import { logView } from '../logview.js';
+import { nestedGraph } from '../nested.js';
+import { crumbs, startRun, tabs } from './common.js';
+
+const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
+
+const TABS = [
+  ['graph', 'Graph'],
+  ['timeline', 'Timeline'],
+  ['jobs', 'Jobs'],
+  ['log', 'Flow log'],
+  ['parameters', 'Parameters'],
+];
+
+export async function executionView(context, id, tab = 'graph') {
+  const { signal } = context;
+  let run = await api.execution(id, signal);
+  const { rights } = await stock.project(run.project, signal);
+  const head = h('div', { class: 'run-state', 'aria-live': 'off' });
+  const actions = h('div', { class: 'actions' });
+  const pane = await { graph: graphPane, timeline: timelinePane, jobs: jobsPane, log: logPane, parameters: parametersPane }[tab](context, run);
+
+  function draw() {
+    show(head, summary(run));
+    show(actions, rights.has('execute') ? controls(context, run, refresh) : null);
+    pane.update?.(run);
+    document.title = `${run.status.toLowerCase()} #${id} ${run.flow}`;
+  }
+
+  async function refresh() {
+    run = await api.execution(id, signal);
+    draw();
+  }
+
+  draw();
+  if (!finished(run.status)) {
+    context.every(1000, async () => {
+      await refresh();
+      return !finished(run.status);
+    });
+  }
+  if (pane.poll) context.every(1000, () => pane.poll(run));
+  return {
+    title: `#${id} ${run.flow}`,
+    node: [
+      crumbs(['Projects', '#/'], [run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')]),
+      h('header', { class: 'page-head' }, h('h1', {}, run.flow, h('span', { class: 'muted' }, ` #${id}`)), actions),
+      head,
+      tabs(tab, TABS.map(([key, text]) => [key, text, key === 'graph' ? route('execution', id) : route('execution', id, key)])),
+      pane.element,
+    ],
+  };
+}
+
+function summary(run) {
+  const jobs = flatten(run.nodes).filter((job) => !job.nodes);
+  const over = jobs.filter((job) => finished(job.status) || job.status === 'DISABLED').length;
+  const failed = jobs.filter((job) => job.status === 'FAILED').length;
+  const done = [`${over} of ${count(jobs.length, 'job')} done`, failed ? `${failed} failed` : ''];
+  return [
+    badge(run.status),
+    h('span', {}, `${done.filter(Boolean).join(', ')}, ${duration(span(run.startTime, run.endTime))}`),
+    h('progress', { max: jobs.length, value: over, 'aria-label': 'Jobs done', class: failed ? 'is-bad' : `is-${status(run.status).family}` }),
+    h('span', { class: 'hint' }, `started ${when(run.startTime)} by ${run.submitUser}`),
+  ];
+}
+
+/** What can be done with an execution in its present state, and nothing that would only fail. */
+function controls(context, run, refresh) {
+  const act = (label, work, done, properties) =>
+    button(label, async () => {
+      await attempt(() => work(run.execid), done);
+      await attempt(refresh);
+    }, { ...properties, data: { key: label } });
+  const again = (label, properties, failedOnly) =>
+    button(label, () => runAgain(context, run, failedOnly), { ...properties, data: { key: label } });
+  if (finished(run.status)) {
+    const broken = FAILED.includes(run.status) && flatten(run.nodes).some((job) => job.status === 'SUCCEEDED');
+    return [
+      broken ? again('Retry what failed', { icon: 'retry', kind: 'primary' }, true) : null,
+      again('Run again', { icon: 'play', kind: broken ? '' : 'primary' }, false),
+    ];
+  }
+  const paused = run.status === 'PAUSED';
+  const failing = run.status === 'FAILED_FINISHING';
+  return [
+    failing ? act('Retry failed jobs', api.retryFailed, 'The failed jobs run again.', { icon: 'retry', kind: 'primary' }) : null,
+    paused ? act('Resume', api.resume, 'Resumed.', { icon: 'play', kind: 'primary' }) : act('Pause', api.pause, 'Paused: jobs that run go on, no other starts.', { icon: 'pause' }),
+    button('Cancel', async () => {
+      const done = await confirm(`Cancel run #${run.execid}?`, 'The jobs that run are killed, the others do not start.', 'Cancel the run', () => api.cancel(run.execid));
+      if (done) await attempt(refresh);
+    }, { icon: 'stop', kind: 'danger-line', data: { key: 'Cancel' } }),
+  ];
+}
+
+/** Run the flow once more with the same options; without the jobs that succeeded when asked. */
+async function runAgain(context, run, failedOnly) {
+  const options = await attempt(() => api.executionOptions(run.execid));
+  if (!options) return;
+  const preset = {
+    ...options,
+    parameters: options.flowParam ?? {},
+    disabled: failedOnly ? succeeded(run.nodes) : (options.disabled ?? []),
+  };
+  await startRun(context, { project: run.project, flow: run.flow, preset });
+}
+
+/** The jobs that need not run again, as the server's `disabled` option wants them. */
+export function succeeded(nodes) {
+  return nodes.flatMap((node) => {
+    if (/^(SUCCEEDED|DISABLED|SKIPPED)$/.test(node.status)) return [node.id];
+    const children = node.nodes ? succeeded(node.nodes) : [];
+    return children.length ? [{ id: node.id, children }] : [];
+  });
+}
+
+const jobLink = (run) => (job) => route('job', run.execid, job.path);
+
+async function graphPane(context, run) {
+  const drawn = nestedGraph(run.nodes, {
+    label: `Graph of run ${run.execid}`,
+    open: (node, path) => context.go(route('job', run.execid, path.join(':'))),
+  });
+  const hint = h('p', { class: 'hint' }, 'Choose a job to read its log. Arrow keys walk through the graph; Ctrl and the wheel zoom.');
+  return { element: [drawn.element, hint], update: (fresh) => drawn.update(fresh.nodes) };
+}
+
+async function timelinePane() {
+  const place = h('div', {});
+  return { element: place, update: (fresh) => show(place, drawGantt(fresh, jobLink(fresh))) };
+}
+
+async function jobsPane() {
+  const place = h('tbody', {});
+  const head = ['Job', 'Status', 'Started', 'Took', 'Attempt'].map((text, at) =>
+    h('th', { scope: 'col', class: at >= 3 ? 'number' : '' }, text));
+  const update = (run) =>
+    show(place, flatten(run.nodes).map((job) =>
+      h(
+        'tr',
+        {},
+        h('td', { class: 'main' }, job.nodes
+          ? h('span', { style: { 'padding-inline-start': `${job.depth}em` } }, icon('flow'), job.id)
+          : h('a', { href: jobLink(run)(job), style: { 'padding-inline-start': `${job.depth}em` }, data: { key: `job-${job.path}` } }, job.id)),
+        h('td', {}, badge(job.status)),
+        h('td', { class: 'nowrap' }, when(job.startTime)),
+        h('td', { class: 'number' }, duration(span(job.startTime, job.endTime))),
+        h('td', { class: 'number' }, (job.attempt ?? 0) + 1),
+      )));
+  return { element: h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, head)), place), update };
+}
+
+async function logPane(context, first) {
+  let over = finished(first.status);
+  const view = logView({
+    name: `run-${first.execid}.log`,
+    decode: context.session.modern ? stock.plain : (text) => text,
+    isOver: () => over,
+    fetchPiece: (offset, length) => api.flowLog(first.execid, offset, length, context.signal),
+  });
+  const update = (run) => {
+    over = finished(run.status);
+  };
+  return { element: view.element, poll: () => view.poll(), update };
+}
+
+async function parametersPane(context, run) {
+  const options = await api.executionOptions(run.execid, context.signal);
+  const pairs = Object.entries(options.flowParam ?? {});
+  const properties = (entries) =>
+    h('dl', { class: 'properties' }, entries.map(([key, value]) => [h('dt', {}, key), h('dd', {}, h('code', {}, value))]));
+  const none = (list) => (list?.length ? list.map((entry) => entry.id ?? entry).join(', ') : 'none');
+  return {
+    element: [
+      h('h2', {}, 'Parameters set for this run'),
+      pairs.length ? properties(pairs) : h('p', { class: 'hint' }, 'None: all parameters had their defaults.'),
+      h('h2', {}, 'Options'),
+      properties([
+        ['disabled jobs', none(options.disabled)],
+        ['when a job fails', options.failureAction ?? '–'],
+        ['when it runs already', options.concurrentOptions ?? '–'],
+        ['mail on success', none(options.successEmails)],
+        ['mail on failure', none(options.failureEmails)],
+      ]),
+    ],
+  };
+}

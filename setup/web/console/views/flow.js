@@ -1,0 +1,104 @@
+/** One flow: its graph, its schedule, its executions. */
+
+import * as api from '../api.js';
+import * as stock from '../stock.js';
+import { button, h, icon, route, show } from '../dom.js';
+import { count, duration, span, status, when } from '../format.js';
+import { nestedGraph } from '../nested.js';
+import { crumbs, executionTable, forbidden, jobPanel, pager, startRun, startSchedule, tabs, unschedule } from './common.js';
+
+export async function flowView(context, projectName, flow, tab = 'graph') {
+  const { signal } = context;
+  const project = await stock.project(projectName, signal);
+  if (!project.known) return forbidden(`Project ${projectName}`, project.message);
+  const graph = await api.graph(projectName, flow, signal);
+  const planned = await api.flowSchedule(graph.projectId, flow, signal);
+  const may = (right) => project.rights.has(right);
+  const target = { project: projectName, flow };
+  const pane = tab === 'executions' ? executionsPane : graphPane;
+  return {
+    title: flow,
+    node: [
+      crumbs(['Projects', '#/'], [projectName, route('project', projectName)]),
+      h(
+        'header',
+        { class: 'page-head' },
+        h('h1', {}, flow),
+        h(
+          'div',
+          { class: 'actions' },
+          may('execute') ? button('Run', () => startRun(context, target), { kind: 'primary', icon: 'play' }) : null,
+          may('schedule') ? button(planned ? 'Change schedule' : 'Schedule', () => startSchedule(context, target), { icon: 'calendar' }) : null,
+        ),
+      ),
+      planned ? scheduleNote(context, planned, flow, may('schedule')) : null,
+      tabs(tab, [
+        ['graph', `Graph (${count(graph.nodes.length, 'job')})`, route('flow', projectName, flow)],
+        ['executions', 'Runs', route('flow', projectName, flow, 'executions')],
+      ]),
+      await pane(context, project, flow, graph),
+    ],
+  };
+}
+
+function scheduleNote(context, planned, flow, may) {
+  const again = /^\s*(null|Non-?recurring)?\s*$/i.test(planned.period ?? '') ? 'once' : `every ${planned.period}`;
+  return h(
+    'p',
+    { class: 'notice' },
+    icon('clock'),
+    h('span', {}, `Runs ${planned.cronExpression || again}, next at ${planned.nextExecTime}, scheduled by ${planned.submitUser}. `),
+    may ? button('Unschedule', () => unschedule(context, planned.scheduleId, flow), { class: 'small' }) : null,
+  );
+}
+
+async function graphPane(context, project, flow, graph) {
+  const panel = h('div', {});
+  const drawn = nestedGraph(graph.nodes, {
+    label: `Graph of ${flow}`,
+    open: (node, path) => {
+      const inside = path.slice(0, -1).reduce((at, id) => at.nodes.find((next) => next.id === id), graph);
+      jobPanel(panel, context, project.name, inside.flowId ?? inside.flow ?? flow, node);
+    },
+  });
+  return [drawn.element, h('p', { class: 'hint' }, 'Choose a job to see its properties. Arrow keys walk through the graph; Ctrl and the wheel zoom.'), panel];
+}
+
+async function executionsPane(context, project, flow) {
+  const SIZE = 20;
+  const place = h('div', {});
+  async function load(page) {
+    const { executions, total } = await api.executions(project.name, flow, (page - 1) * SIZE, SIZE, context.signal);
+    const list = executions.map((run) => ({
+      id: run.execId, status: run.status, start: run.startTime, end: run.endTime, user: run.submitUser,
+    }));
+    if (!list.length) {
+      show(place, h('p', { class: 'empty' }, 'This flow has never run.'));
+      return;
+    }
+    show(place, trend(list), executionTable(list, { withFlow: false }), pager(page, page * SIZE < total, load));
+  }
+  await load(1);
+  return place;
+}
+
+/** How long the last runs took, oldest first. */
+function trend(list) {
+  const runs = [...list].reverse().map((run) => ({ ...run, took: span(run.start, run.end) }));
+  const longest = Math.max(...runs.map(({ took }) => took || 0), 1);
+  return h(
+    'figure',
+    { class: 'trend' },
+    h('figcaption', { class: 'hint' }, `Duration of these runs, longest ${duration(longest)}`),
+    h(
+      'div',
+      { class: 'trend-bars' },
+      runs.map((run) => {
+        const { word, family } = status(run.status);
+        const text = `#${run.id}, ${word}, ${when(run.start)}, ${duration(run.took)}`;
+        const height = `${Math.max(4, (100 * (run.took || 0)) / longest)}%`;
+        return h('a', { href: route('execution', run.id), class: `is-${family}`, title: text, 'aria-label': text }, h('span', { style: { height } }));
+      }),
+    ),
+  );
+}

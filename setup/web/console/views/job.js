@@ -1,0 +1,65 @@
+/** One job of an execution: its state and its log, attempt by attempt. */
+
+import * as api from '../api.js';
+import { plain } from '../stock.js';
+import { h, route, show } from '../dom.js';
+import { badge, duration, finished, span, when } from '../format.js';
+import { flatten } from '../gantt.js';
+import { logView } from '../logview.js';
+import { crumbs, tabs } from './common.js';
+
+export async function jobView(context, id, path, chosen) {
+  const { signal } = context;
+  const find = (run) => flatten(run.nodes).find((job) => job.path === path);
+  let run = await api.execution(id, signal);
+  let job = find(run);
+  if (!job) throw new api.ApiError(`Run #${id} has no job ${path}.`, 'refused');
+  const attempt = chosen === undefined ? (job.attempt ?? 0) : Number(chosen);
+  const state = h('div', { class: 'run-state' });
+  const tries = h('div', {});
+  const isOver = () => finished(run.status) || (finished(job.status) && attempt === job.attempt) || attempt < job.attempt;
+  const log = logView({
+    name: `run-${id}-${path}.log`,
+    decode: context.session.modern ? plain : (text) => text,
+    isOver,
+    fetchPiece: async (offset, length) =>
+      job.startTime > 0 ? api.jobLog(id, path, attempt, offset, length, signal) : null,
+  });
+
+  function draw() {
+    const past = (job.pastAttempts ?? []).find((entry) => entry.attempt === attempt);
+    const shown = past ?? job;
+    show(
+      state,
+      badge(shown.status),
+      h('span', {}, duration(span(shown.startTime, shown.endTime))),
+      h('span', { class: 'hint' }, shown.startTime > 0 ? `started ${when(shown.startTime)}` : 'not started'),
+    );
+    const total = (job.attempt ?? 0) + 1;
+    if (total > 1 && tries.childElementCount !== total) {
+      show(tries, tabs(String(attempt), Array.from({ length: total }, (_, at) =>
+        [String(at), `Attempt ${at + 1}`, route('job', id, path, at)])));
+    }
+  }
+
+  draw();
+  if (!finished(run.status)) {
+    context.every(1500, async () => {
+      run = await api.execution(id, signal);
+      job = find(run);
+      draw();
+      return !finished(run.status);
+    });
+  }
+  context.every(1000, () => log.poll());
+  return {
+    title: `${path} #${id}`,
+    node: [
+      crumbs([run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')], [`#${id}`, route('execution', id)]),
+      h('header', { class: 'page-head' }, h('h1', {}, path)),
+      state,
+      tries,
+      log.element,
+    ],
+  };
+}

@@ -1,0 +1,231 @@
+/** One project: its flows, who may do what, what happened to it; uploading, deleting. */
+
+import * as api from '../api.js';
+import * as stock from '../stock.js';
+import { ask, attempt, confirm, field, toast } from '../dialog.js';
+import { button, h, icon, route, show } from '../dom.js';
+import { badge, count, duration, span, when } from '../format.js';
+import { crumbs, forbidden, startRun, tabs } from './common.js';
+
+export async function projectView(context, name, tab = 'flows') {
+  const project = await stock.project(name, context.signal);
+  if (!project.known) return forbidden(`Project ${name}`, project.message);
+  const may = (right) => project.rights.has(right);
+  const pane = { flows: flowsPane, permissions: permissionsPane, events: eventsPane }[tab] ?? flowsPane;
+  const description = h('p', { class: 'description' }, project.description);
+  return {
+    title: name,
+    node: [
+      crumbs(['Projects', '#/']),
+      h(
+        'header',
+        { class: 'page-head' },
+        h('h1', {}, name),
+        h(
+          'div',
+          { class: 'actions' },
+          may('write') ? button('Upload zip', () => uploadZip(context, name), { kind: 'primary', icon: 'upload' }) : null,
+          may('write') ? button('Describe', () => describe(context, project), { icon: 'edit' }) : null,
+          may('admin') ? button('Delete', () => remove(context, name), { icon: 'trash', kind: 'danger-line' }) : null,
+        ),
+      ),
+      description,
+      h('p', { class: 'hint' }, mayDo(project.rights)),
+      tabs(tab, [
+        ['flows', 'Flows', route('project', name)],
+        ['permissions', 'Permissions', route('project', name, 'permissions')],
+        ['events', 'Log', route('project', name, 'events')],
+      ]),
+      await pane(context, project),
+    ],
+  };
+}
+
+function mayDo(rights) {
+  if (rights.has('admin')) return 'You may do everything here.';
+  return `You may ${api.RIGHTS.filter((right) => rights.has(right)).join(', ')} here.`;
+}
+
+// Flows ------------------------------------------------------------------------------------------
+
+async function flowsPane(context, project) {
+  const { flows } = await api.flows(project.name, context.signal);
+  if (!flows.length) {
+    const advice = project.rights.has('write')
+      ? 'Upload a zip file with .job files (or a .flow and a .project file on newer servers).'
+      : 'Nobody has uploaded a zip file yet.';
+    return h('div', { class: 'empty' }, h('p', {}, 'This project has no flows.'), h('p', {}, advice));
+  }
+  const rows = flows
+    .map(({ flowId }) => flowId)
+    .sort((a, b) => a.localeCompare(b))
+    .map((flow) => {
+      const last = h('td', { class: 'wide-only' }, '…');
+      const time = h('td', { class: 'wide-only' });
+      const run = project.rights.has('execute')
+        ? button('Run', () => startRun(context, { project: project.name, flow }), { icon: 'play', class: 'small', 'aria-label': `Run ${flow}` })
+        : null;
+      fill(flow, last, time);
+      return h('tr', {}, h('td', { class: 'main' }, h('a', { href: route('flow', project.name, flow) }, icon('flow'), flow)), last, time, h('td', { class: 'end' }, run));
+    });
+
+  async function fill(flow, last, time) {
+    try {
+      const { executions } = await api.executions(project.name, flow, 0, 1, context.signal);
+      const [latest] = executions;
+      show(last, latest ? h('a', { href: route('execution', latest.execId) }, badge(latest.status)) : 'never run');
+      show(time, latest ? `${when(latest.startTime)}, ${duration(span(latest.startTime, latest.endTime))}` : '');
+    } catch (error) {
+      if (error.name !== 'AbortError') show(last, '–');
+    }
+  }
+
+  return h(
+    'table',
+    { class: 'list' },
+    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Flow'), h('th', { scope: 'col', class: 'wide-only' }, 'Last run'), h('th', { scope: 'col', class: 'wide-only' }, 'Started'), h('td', {}))),
+    h('tbody', {}, rows),
+  );
+}
+
+// Permissions ------------------------------------------------------------------------------------
+
+async function permissionsPane(context, project) {
+  const admin = project.rights.has('admin');
+  const change = (entry, group) => editPermission(context, project, entry, group);
+  const list = (title, entries, group) =>
+    h(
+      'section',
+      {},
+      h(
+        'header',
+        { class: 'section-head' },
+        h('h2', {}, title),
+        admin ? button(group ? 'Add group' : 'Add user', () => change(null, group), { icon: 'add', class: 'small' }) : null,
+      ),
+      entries.length
+        ? h(
+            'table',
+            { class: 'list' },
+            h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, group ? 'Group' : 'User'), h('th', { scope: 'col' }, 'May'), h('td', {}))),
+            h('tbody', {}, entries.map((entry) =>
+              h(
+                'tr',
+                {},
+                h('td', { class: 'main' }, entry.name, entry.name === context.session.user && !group ? ' (you)' : ''),
+                h('td', {}, h('div', { class: 'chips' }, entry.rights.has('admin') ? chip('everything (admin)') : [...entry.rights].map(chip))),
+                h('td', { class: 'end' }, admin ? button('Change', () => change(entry, group), { class: 'small', 'aria-label': `Change the rights of ${entry.name}` }) : null),
+              ))),
+          )
+        : h('p', { class: 'hint' }, group ? 'No group has rights of its own.' : 'No user has rights of their own.'),
+    );
+  return [
+    list('Users', project.people, false),
+    list('Groups', project.groups, true),
+    h('p', { class: 'hint' }, 'Users whose role grants a right have it in every project; they are not listed here.'),
+  ];
+}
+
+const chip = (text) => h('span', { class: 'chip' }, text);
+
+const MEANING = {
+  admin: 'everything, permissions and deleting included',
+  read: 'see flows, executions and logs',
+  write: 'upload and describe',
+  execute: 'run, cancel, pause and retry',
+  schedule: 'schedule and unschedule',
+};
+
+async function editPermission(context, project, entry, group) {
+  const who = group ? 'group' : 'user';
+  const name = h('input', { name: 'name', class: 'input', required: true, autofocus: true, autocomplete: 'off' });
+  const boxes = api.RIGHTS.map((right) => {
+    const box = h('input', { type: 'checkbox', name: right, id: `right-${right}`, checked: entry ? entry.rights.has(right) : right === 'read' });
+    return h('li', {}, box, h('label', { for: box.id }, h('strong', {}, right), `: ${MEANING[right]}`));
+  });
+  const saved = await ask({
+    title: entry ? `Rights of ${entry.name}` : `Add a ${who}`,
+    action: 'Save',
+    body: [
+      entry ? null : field(`Name of the ${who}`, name, `A ${who} that the server knows.`),
+      h('fieldset', {}, h('legend', {}, 'May'), h('ul', { class: 'checks' }, boxes)),
+      entry ? h('p', { class: 'hint' }, `Without any right the ${who} is removed from the list.`) : null,
+    ],
+    submit: (form) => {
+      const rights = new Set(api.RIGHTS.filter((right) => form.has(right)));
+      if (!entry && !rights.size) throw new Error('Choose at least one right.');
+      const target = entry ? entry.name : form.get('name').trim();
+      return api.setPermission({ project: project.name, name: target, group, rights, isNew: !entry, token: project.token });
+    },
+  });
+  if (saved) context.reload();
+}
+
+// Log of the project -----------------------------------------------------------------------------
+
+async function eventsPane(context, project) {
+  const SIZE = 50;
+  const body = h('tbody', {});
+  const more = button('Older', () => attempt(load), {});
+  let skip = 0;
+  async function load() {
+    const { logData } = await api.events(project.name, skip, SIZE, context.signal);
+    skip += logData.length;
+    more.hidden = logData.length < SIZE;
+    body.append(...logData.map(([user, time, type, message]) =>
+      h('tr', {}, h('td', { class: 'nowrap' }, when(time)), h('td', {}, user), h('td', {}, chip(String(type).toLowerCase().replaceAll('_', ' '))), h('td', {}, message))));
+  }
+  await load();
+  const headings = ['Time', 'User', 'What', 'Message'].map((text) => h('th', { scope: 'col' }, text));
+  return [h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, headings)), body), more];
+}
+
+// Actions ----------------------------------------------------------------------------------------
+
+async function uploadZip(context, name) {
+  const file = h('input', { type: 'file', name: 'file', accept: '.zip,application/zip', required: true, class: 'input', autofocus: true });
+  const bar = h('progress', { max: 1, value: 0, hidden: true, 'aria-label': 'Upload' });
+  const done = await ask({
+    title: `Upload to ${name}`,
+    action: 'Upload',
+    body: [field('Zip file', file, 'It replaces the present flows; executions that run keep the old ones.'), bar],
+    submit: async () => {
+      const [chosen] = file.files;
+      if (!/\.zip$/i.test(chosen.name)) throw new Error(`${chosen.name} is not a .zip file.`);
+      bar.hidden = false;
+      try {
+        return await api.upload(name, chosen, (part) => { bar.value = part; });
+      } finally {
+        bar.hidden = true;
+      }
+    },
+  });
+  if (!done) return;
+  const { flows } = await api.flows(name);
+  toast(`Version ${done.version} was uploaded: ${count(flows.length, 'flow')}.`, flows.length ? 'good' : 'warn');
+  context.reload();
+}
+
+async function describe(context, project) {
+  const text = h('input', { name: 'description', class: 'input', required: true, maxlength: 255, value: project.description, autofocus: true });
+  const saved = await ask({
+    title: `Describe ${project.name}`,
+    action: 'Save',
+    body: field('Description', text),
+    submit: (form) => api.describeProject(project.name, form.get('description')),
+  });
+  if (saved) context.reload();
+}
+
+async function remove(context, name) {
+  const gone = await confirm(
+    `Delete ${name}?`,
+    'Its flows disappear from all lists. Flows that are scheduled or run now must be unscheduled or cancelled first.',
+    'Delete',
+    () => api.deleteProject(name),
+  );
+  if (gone) {
+    toast(`Project ${name} was deleted.`);
+    context.go('#/');
+  }
+}

@@ -1,0 +1,107 @@
+/** All projects, and making one. */
+
+import * as api from '../api.js';
+import * as stock from '../stock.js';
+import { ask, field, toast } from '../dialog.js';
+import { button, h, icon, route, show } from '../dom.js';
+import { count } from '../format.js';
+
+export async function projectsView(context) {
+  const projects = await stock.projects(context.signal);
+  projects.sort((a, b) => a.name.localeCompare(b.name));
+  const list = h('ul', { class: 'cards' });
+  const tally = h('p', { class: 'hint', 'aria-live': 'polite' });
+  const filter = h('input', {
+    type: 'search',
+    class: 'input',
+    placeholder: 'Filter by name, description, user',
+    'aria-label': 'Filter projects',
+    oninput: draw,
+  });
+  const cards = projects.map((project) => ({ project, element: card(project, context) }));
+
+  function draw() {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const shown = cards.filter(({ project: { name, description, by } }) => {
+      const text = `${name} ${description} ${by}`.toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
+    show(list, shown.map(({ element }) => element));
+    tally.textContent = shown.length === cards.length ? count(cards.length, 'project') : `${shown.length} of ${count(cards.length, 'project')}`;
+  }
+
+  draw();
+  fillFlows(cards, context);
+  const create = context.session.mayCreate
+    ? button('New project', () => createProject(context), { kind: 'primary', icon: 'add' })
+    : null;
+  const empty = h(
+    'div',
+    { class: 'empty' },
+    h('p', {}, 'There is no project yet.'),
+    h('p', {}, 'A project holds the zip file with your flows: make one, then upload the zip.'),
+  );
+  return {
+    title: 'Projects',
+    node: [
+      h('header', { class: 'page-head' }, h('h1', {}, 'Projects'), h('div', { class: 'actions' }, create)),
+      projects.length ? [h('div', { class: 'filters' }, filter, tally), list] : empty,
+    ],
+  };
+}
+
+function card(project, context) {
+  return h(
+    'li',
+    { class: 'card' },
+    h('h2', {}, h('a', { href: route('project', project.name) }, icon('folder'), project.name)),
+    h('p', { class: 'description' }, project.description),
+    h('div', { class: 'chips', data: { flows: project.name } }),
+    h('p', { class: 'hint' }, `Changed ${project.modified} by ${project.by}`),
+  );
+}
+
+/** Name the flows on each card, a few requests at a time. */
+async function fillFlows(cards, { signal }) {
+  const queue = [...cards];
+  const worker = async () => {
+    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
+      const place = next.element.querySelector('[data-flows]');
+      const { name } = next.project;
+      try {
+        const { flows } = await api.flows(name, signal);
+        const links = flows.slice(0, 8).map(({ flowId }) =>
+          h('a', { class: 'chip', href: route('flow', name, flowId) }, icon('flow'), flowId));
+        show(place, links.length ? links : h('span', { class: 'hint' }, 'No flows uploaded yet'),
+          flows.length > 8 ? h('span', { class: 'hint' }, `and ${flows.length - 8} more`) : null);
+      } catch (error) {
+        if (error.kind === 'refused') show(place, h('span', { class: 'hint' }, icon('key'), 'You may not read this project'));
+      }
+    }
+  };
+  await Promise.all([1, 2, 3, 4].map(worker));
+}
+
+async function createProject(context) {
+  const name = h('input', {
+    name: 'name', class: 'input', required: true, autofocus: true, maxlength: 64,
+    pattern: '[A-Za-z][A-Za-z0-9_\\-]*', title: 'A letter, then letters, digits, - and _', autocomplete: 'off',
+  });
+  const description = h('input', { name: 'description', class: 'input', required: true, maxlength: 255, autocomplete: 'off' });
+  const made = await ask({
+    title: 'New project',
+    action: 'Create',
+    body: [
+      field('Name', name, 'A letter, then letters, digits, - and _. It cannot be changed later.'),
+      field('Description', description, 'What its flows do, for those who find it in the list.'),
+    ],
+    submit: async (form) => {
+      await api.createProject(form.get('name'), form.get('description'));
+      return form.get('name');
+    },
+  });
+  if (made) {
+    toast(`Project ${made} was made. Upload its zip file next.`);
+    context.go(route('project', made));
+  }
+}
