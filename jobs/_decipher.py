@@ -61,6 +61,8 @@ class Found:
     alphabet: str
     ciphertext: str
     plaintext: str
+    words: str
+    spaces: bool
     key: NDArray[np.int64]
     posterior: NDArray[np.float64]
     trace: NDArray[np.float64]
@@ -77,6 +79,8 @@ class Found:
             alphabet=solution.cipher.alphabet.letters,
             ciphertext=solution.cipher.text,
             plaintext=solution.plaintext,
+            words=solution.words,
+            spaces=solution.spaces,
             key=solution.key,
             posterior=solution.posterior,
             trace=solution.trace,

@@ -6,7 +6,8 @@
 
 Keys are drawn from their posterior under a language model of word unigrams, word bigrams and letter
 trigrams; the best one deciphers the text. Case, punctuation and all that is no letter of the
-model's alphabet stay. Beside the output, the job's folder gets solution.npz: the key, the
+model's alphabet stay. With decipher.spaces=false the spaces are not believed: every way to part the
+text into words counts. Beside the output, the job's folder gets solution.npz: the key, the
 posterior of every letter, and the log-probability of every chain at every step.
 """
 
@@ -37,6 +38,9 @@ class Params:
     input: str = param(doc="The ciphertext (UTF-8), - for standard input.")
     output: str | None = param(
         None, doc="Where the plaintext goes, - for standard output (default: the job folder)."
+    )
+    spaces: bool = param(
+        True, doc="Whether spaces part words; if not, all that is no letter is passed over."
     )
     lines: bool = param(False, doc="Every line is a ciphertext of its own, with its own key.")
     model: Path | None = param(None, doc="A language model of jobs.build_lm; empty: English.")
@@ -97,6 +101,7 @@ def _solve(
 ) -> Solution:
     settings = Settings(
         method="metropolis" if params.method == "metropolis" else "tempering",
+        spaces=params.spaces,
         n_chains=params.chains,
         max_steps=params.max_steps,
         agree=params.agree,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.decipher import Alphabet
+from core.decipher import Alphabet, log_probability
 from jobs._decipher import Found, load_model, read_text
 from jobs._params import param
 from jobs._report import COLOURS, Page, figure
@@ -44,15 +44,16 @@ def run(params: Params, job: Job) -> Outputs:
     solved = alphabet.encode(found.plaintext)
     truth = None
     level = None
-    if params.truth:
+    if params.truth is not None:
         truth = alphabet.encode(read_text(params.truth, "report.truth"))
         if truth.n_letters != solved.n_letters:
             raise InputError(
                 f"report.truth = {params.truth!r}: {truth.n_letters} letters, but the deciphered "
                 f"text has {solved.n_letters}: give the text that was enciphered"
             )
-        model = load_model(params.model, "report.model")
-        level = model.log_text(alphabet.words(truth.text))
+        level = log_probability(
+            load_model(params.model, "report.model"), truth, spaces=found.spaces
+        )
     page = Page("Decipherment of a substitution cipher", f"seed {job.seed}, {found.method}")
     recovered = _facts(page, found, solved, truth)
     page.plot(
@@ -62,6 +63,8 @@ def run(params: Params, job: Job) -> Outputs:
         + (", and that of the true text" if truth else ""),
     )
     page.code("Deciphered text", found.plaintext)
+    if not found.spaces:
+        page.code("Parted into words", found.words)
     if truth:
         page.code("Truth", truth.text)
     page.code("Ciphertext", found.ciphertext)

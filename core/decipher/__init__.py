@@ -1,7 +1,15 @@
 """Decipherment of substitution ciphers with MCMC."""
 
 from core.decipher.model import LanguageModel, ModelFileError, build, english
-from core.decipher.solver import CipherError, Settings, Solution, check, decipher, swap_letters
+from core.decipher.solver import (
+    CipherError,
+    Settings,
+    Solution,
+    check,
+    decipher,
+    log_probability,
+    swap_letters,
+)
 from core.decipher.text import ENGLISH, Alphabet, CipherText
 
 __all__ = [
@@ -17,5 +25,6 @@ __all__ = [
     "check",
     "decipher",
     "english",
+    "log_probability",
     "swap_letters",
 ]

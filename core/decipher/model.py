@@ -1,4 +1,4 @@
-"""A language model of word unigrams, word bigrams and letter trigrams, in one small file.
+"""A language model of words and letters, counted from text, in one small file.
 
 The probability of a word after another is interpolated from three orders with the weights of
 Witten and Bell, so that nothing has to be tuned and an unknown word is judged by its spelling::
@@ -9,6 +9,7 @@ Witten and Bell, so that nothing has to be tuned and an unknown word is judged b
 
 ``c`` counts, ``N`` is the number of words read, ``T`` the number of distinct ones and ``T(v)`` of
 those seen after ``v``. Bigrams seen once are not stored: their share goes to the back-off.
+For texts without spaces the same interpolation is made of the running letters, up to the fourth.
 
 References
 ----------
@@ -69,6 +70,8 @@ class LanguageModel:
         Letter trigrams over the vocabulary, each word counted once (a new word resembles the rare
         words, and those are most of the vocabulary); index 0 is the word boundary. Shape
         (A + 1, A + 1, A + 1) for A letters.
+    quadgrams
+        Four letters running, spaces left out; shape (A, A, A, A), index 0 is the first letter.
     source
         Where the training text comes from and its licence.
     """
@@ -80,6 +83,7 @@ class LanguageModel:
     second: Ints
     pair_counts: Ints
     trigrams: Ints
+    quadgrams: Ints
     source: str
 
     @cached_property
@@ -107,15 +111,14 @@ class LanguageModel:
         Index 0 is the word boundary; after a word's end it stays there with probability 1, so
         that padding with 0 costs nothing.
         """
-        tri = self.trigrams.astype(float)
-        bi = tri.sum(0)  # (letter before, letter); contexts of every kind
-        uni = bi.sum(0)
-        p1 = (uni + 1) / (uni.sum() + uni.size)
-        p2 = _interpolate(bi, p1)
-        p3 = _interpolate(tri, p2)
-        with np.errstate(divide="ignore"):
-            log = np.log(p3)
+        log = np.log(_witten_bell(self.trigrams))
         log[:, 0, 0] = 0.0
+        return log
+
+    @cached_property
+    def log_letters(self) -> Floats:
+        """Log of P(letter | three letters before) without spaces, shape (A, A, A, A)."""
+        log: Floats = np.log(_witten_bell(self.quadgrams))
         return log
 
     @cached_property
@@ -214,6 +217,7 @@ class LanguageModel:
             "source": self.source,
             "words": len(self.words),
             "pairs": len(self.first),
+            "quadgrams": int(np.count_nonzero(self.quadgrams)),
         }
         followers = np.bincount(self.first, minlength=len(self.words))
         steps = np.diff(self.second, prepend=0)
@@ -222,7 +226,11 @@ class LanguageModel:
         body = b"\n".join(
             [json.dumps(head, ensure_ascii=False).encode(), "\n".join(self.words).encode(), b""]
         )
-        arrays = (self.counts, followers, steps, self.pair_counts - 2, self.trigrams.ravel())
+        cells = np.flatnonzero(self.quadgrams)
+        arrays = (
+            *(self.counts, followers, steps, self.pair_counts - 2, self.trigrams.ravel()),
+            *(np.diff(cells, prepend=-1), self.quadgrams.ravel()[cells]),
+        )
         body = struct.pack("<I", len(body)) + body + b"".join(map(_pack, arrays))
         filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 3, "pb": 0}]
         packed = lzma.compress(body, lzma.FORMAT_XZ, lzma.CHECK_CRC64, filters=filters)
@@ -270,10 +278,11 @@ class LanguageModel:
         size, at = len(alphabet) + 1, 4 + length
         n_words, n_pairs = head["words"], head["pairs"]
         arrays = []
-        for n in (n_words, n_words, n_pairs, n_pairs, size**3):
+        n_cells = head["quadgrams"]
+        for n in (n_words, n_words, n_pairs, n_pairs, size**3, n_cells, n_cells):
             array, at = _unpack(body, at, n)
             arrays.append(array)
-        counts, followers, steps, pair_counts, trigrams = arrays
+        counts, followers, steps, pair_counts, trigrams, gaps, runs = arrays
         first = np.repeat(np.arange(n_words), followers)
         if len(words) != n_words or len(first) != n_pairs:
             raise ValueError("its tables do not fit together")
@@ -282,9 +291,18 @@ class LanguageModel:
         begins = np.concatenate([[0], np.cumsum(followers)[:-1]])[followers > 0]
         base = np.repeat(total[begins] - steps[begins], followers[followers > 0])
         second = total - base
-        cube = trigrams.reshape(size, size, size)
+        quadgrams = np.zeros([len(alphabet)] * 4, dtype=np.int64)
+        quadgrams.ravel()[np.cumsum(gaps) - 1] = runs
         return cls(
-            alphabet, tuple(words), counts, first, second, pair_counts + 2, cube, head["source"]
+            alphabet=alphabet,
+            words=tuple(words),
+            counts=counts,
+            first=first,
+            second=second,
+            pair_counts=pair_counts + 2,
+            trigrams=trigrams.reshape(size, size, size),
+            quadgrams=quadgrams,
+            source=head["source"],
         )
 
 
@@ -322,7 +340,22 @@ def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
         for i in range(len(codes) - 2):
             trigrams[codes[i], codes[i + 1], codes[i + 2]] += 1
     counts = np.array([unigrams[word] for word in vocabulary], dtype=np.int64)
-    return LanguageModel(alphabet, vocabulary, counts, first, second, pair_counts, trigrams, source)
+    n = len(alphabet)
+    letters = np.array([alphabet.code[c] - 1 for c in "".join(words)], dtype=np.int64)
+    runs = np.zeros(max(len(letters) - 3, 0), dtype=np.int64)
+    for i in range(4):
+        runs = runs * n + letters[i : i + len(runs)]
+    return LanguageModel(
+        alphabet=alphabet,
+        words=vocabulary,
+        counts=counts,
+        first=first,
+        second=second,
+        pair_counts=pair_counts,
+        trigrams=trigrams,
+        quadgrams=np.bincount(runs, minlength=n**4).reshape(n, n, n, n),
+        source=source,
+    )
 
 
 @cache
@@ -332,10 +365,16 @@ def english() -> LanguageModel:
     return LanguageModel.from_bytes(data)
 
 
-def _interpolate(counts: Floats, lower: Floats) -> Floats:
-    """Witten-Bell: `counts` (..., context, letter) backed off to `lower` (context, letter)."""
+def _witten_bell(counts: Ints) -> Floats:
+    """P(last | those before) from n-gram counts, each order backed off to the next shorter one."""
+    shorter = counts.sum(0)
+    if shorter.ndim == 1:
+        lower = (shorter + 1) / (shorter.sum() + shorter.size)
+    else:
+        lower = _witten_bell(shorter)
     types = (counts > 0).sum(-1, keepdims=True)
     total = counts.sum(-1, keepdims=True)
+    # A context never seen has no types: what is left is the shorter one.
     smoothed: Floats = np.where(
         total > 0, (counts + types * lower) / np.maximum(total + types, 1), lower
     )

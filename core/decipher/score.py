@@ -9,7 +9,6 @@ those met before. What is not there is computed from the model's counts, and rem
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,13 +18,14 @@ if TYPE_CHECKING:
     from core.decipher.model import LanguageModel
     from core.decipher.text import CipherText
 
-__all__ = ["Keys", "WordScore"]
+__all__ = ["Keys", "Vocabulary", "WordScore", "key_prints"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Prints = NDArray[np.uint64]
 
-_SLOTS = 18  # log2 of the size of the table: 3 MB
+_SLOTS = 18  # log2 of the size of the table: 4 MB
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # odd: tells the first word of a pair from the second
 
 
 class Keys(NamedTuple):
@@ -37,14 +37,22 @@ class Keys(NamedTuple):
         ``key[r, c]`` is the code of the letter that stands for cipher letter ``c`` in chain ``r``;
         column 0 is 0. Shape (n_chains, A + 1).
     prints
-        Fingerprint of each distinct pair of neighbouring words, shape (n_chains, n_pairs).
+        Fingerprint of each distinct pair of neighbouring words, then of each distinct word; shape
+        (n_chains, n_pairs + n_words).
     """
 
     key: Ints
     prints: Prints
 
 
-@dataclass(frozen=True, eq=False)
+def key_prints(key: Ints, slopes: Prints) -> Keys:
+    """Compute all fingerprints of keys, shape (n_chains, A + 1), from scratch."""
+    prints = np.zeros((len(key), slopes.shape[1]), dtype=np.uint64)
+    for letter in range(1, len(slopes)):
+        prints += key[:, letter, None].astype(np.uint64) * slopes[letter]
+    return Keys(key, prints)
+
+
 class WordScore:
     """Log-probability of a text under keys: the log-density of `core.mcmc` kernels.
 
@@ -54,111 +62,128 @@ class WordScore:
         The language model.
     cipher
         The text; it must have at least one letter.
+
+    Attributes
+    ----------
+    slopes
+        Change of each fingerprint per unit of each letter's code, shape (A + 1, n_prints).
     """
 
-    model: LanguageModel
-    cipher: CipherText
-    words: Ints = field(init=False)  # distinct pairs: letters of both words, padded with 0
-    weight: Floats = field(init=False)  # times each pair occurs
-    slopes: Prints = field(init=False)  # change of each print per unit of each letter's code
-    _memo: tuple[Prints, Floats] = field(init=False)
-    _lookup: _Lookup = field(init=False)
-
-    def __post_init__(self) -> None:
-        size = len(self.model.alphabet) + 1
-        words = np.split(self.cipher.codes, self.cipher.starts[1:])
-        width = max(self.model.codes.shape[1], max(map(len, words)) + 1)
-        rows = np.zeros((len(words) + 1, width), dtype=np.int64)
-        for row, word in zip(rows[1:], words, strict=True):
+    def __init__(self, model: LanguageModel, cipher: CipherText) -> None:
+        self.model = model
+        self.cipher = cipher
+        split = np.split(cipher.codes, cipher.starts[1:])
+        width = max(map(len, split)) + 1
+        rows = np.zeros((len(split) + 1, width), dtype=np.int64)
+        for row, word in zip(rows[1:], split, strict=True):
             row[: len(word)] = word
-        # Row 0 is no word: what comes before the first one.
-        both = np.concatenate([rows[:-1], rows[1:]], axis=1)
-        pairs, counts = np.unique(both, axis=0, return_counts=True)
-        lookup = _Lookup(self.model, width)
-        weights = np.concatenate([lookup.weights * lookup.mix, lookup.weights])
-        slopes = np.zeros((size, len(pairs)), dtype=np.uint64)
-        for letter in range(1, size):
-            slopes[letter] = ((pairs == letter) * weights).sum(1)
-        slots = 1 << _SLOTS
-        for name, value in (
-            ("words", pairs.reshape(-1, 2, width)),
-            ("weight", counts.astype(float)),
-            ("slopes", slopes),
-            ("_memo", (np.zeros(slots, np.uint64), np.zeros(slots))),
-            ("_lookup", lookup),
-        ):
-            object.__setattr__(self, name, value)
+        # Row 0 has no letters: what comes before the first word. It sorts first.
+        self._letters, ids = np.unique(rows, axis=0, return_inverse=True)
+        ids = ids.ravel()
+        pairs, counts = np.unique(np.stack([ids[:-1], ids[1:]]), axis=1, return_counts=True)
+        self._first, self._second = pairs
+        self._weight = counts.astype(float)
+        self._words = Vocabulary(model, width)
+        slopes = np.zeros((len(model.alphabet) + 1, len(self._letters)), dtype=np.uint64)
+        for letter in range(1, len(slopes)):
+            slopes[letter] = ((self._letters == letter) * self._words.weights[:width]).sum(1)
+        both = slopes[:, self._first] * _MIX + slopes[:, self._second]
+        self.slopes: Prints = np.concatenate([both, slopes], axis=1)
+        # A memo, not state: the same keys give the same numbers whatever it holds.
+        self._names = np.zeros(1 << _SLOTS, np.uint64)
+        self._values = np.zeros(1 << _SLOTS)
 
     def keys(self, key: Ints) -> Keys:
         """Make the position of chains from their keys, shape (n_chains, A + 1)."""
-        prints = np.zeros((len(key), self.slopes.shape[1]), dtype=np.uint64)
-        for letter in range(1, len(self.slopes)):
-            prints += key[:, letter, None].astype(np.uint64) * self.slopes[letter]
-        return Keys(key, prints)
+        return key_prints(key, self.slopes)
 
     def __call__(self, keys: Keys) -> Floats:
         """Return the log-probability of the text under each key, shape (n_chains,)."""
-        names, values = self._memo
-        at = (keys.prints >> np.uint64(64 - _SLOTS)).view(np.int64)
-        found = values[at]
-        known = names[at] == keys.prints
-        if not known.all():
-            chain, pair = np.nonzero(~known)
-            scores = self._lookup.score(keys.key[chain[:, None, None], self.words[pair]])
+        prints = keys.prints[:, : len(self._first)]
+        at = (prints >> np.uint64(64 - _SLOTS)).view(np.int64)
+        found = self._values[at]
+        chain, pair = np.nonzero(self._names[at] != prints)
+        if len(chain):
+            scores = self._compute(keys, chain, pair)
             found[chain, pair] = scores
             slot = at[chain, pair]
-            values[slot] = scores  # of two pairs that want one slot the last has it,
-            names[slot] = keys.prints[chain, pair]  # value and name alike
-        return found @ self.weight
-
-
-class _Lookup:
-    """Log P(w | v) from letter codes, for many pairs at once."""
-
-    def __init__(self, model: LanguageModel, width: int) -> None:
-        rng = np.random.default_rng(20)  # any weights do: they only spread the fingerprints
-        self.weights = rng.integers(0, 1 << 64, width, dtype=np.uint64) | np.uint64(1)
-        self.mix = rng.integers(0, 1 << 64, dtype=np.uint64) | np.uint64(1)
-        self.model = model
-        prints = self._prints(model.codes)
-        self.order = np.argsort(prints)
-        self.prints = prints[self.order]
-        self.pairs = model.first * len(model.words) + model.second
-        self.types, self.total = model.backoff
-
-    def _prints(self, codes: Ints) -> Prints:
-        columns = codes.astype(np.uint64).T
-        total = np.zeros(len(codes), dtype=np.uint64)
-        for column, weight in zip(columns, self.weights, strict=False):
-            total += column * weight
+            self._values[slot] = scores  # of two pairs that want one slot the last has it,
+            self._names[slot] = prints[chain, pair]  # value and name alike
+        total: Floats = found @ self._weight
         return total
 
-    def _known(self, codes: Ints) -> tuple[Ints, NDArray[np.bool_]]:
-        prints = self._prints(codes)
-        at = np.minimum(np.searchsorted(self.prints, prints), len(self.prints) - 1)
-        return self.order[at], self.prints[at] == prints
-
-    def score(self, codes: Ints) -> Floats:
-        """Log P(w | v) for codes (n, 2, width) of v and w; a v without letters is no word."""
-        model = self.model
-        v, v_known = self._known(codes[:, 0])
-        w, w_known = self._known(codes[:, 1])
+    def _compute(self, keys: Keys, chain: Ints, pair: Ints) -> Floats:
+        """Log P(w | v) of some pairs, from the model's counts."""
+        model, n_pairs = self.model, len(self._first)
+        second = self._second[pair]
+        v = self._words.find(keys.prints[chain, n_pairs + self._first[pair]])
+        w = self._words.find(keys.prints[chain, n_pairs + second])
         log_word = model.log_words[w]
-        new = np.flatnonzero(~w_known)
-        log_word[new] = model.log_unknown + self._spell(codes[new, 1])
-        pair = v * len(model.words) + w
-        at = np.minimum(np.searchsorted(self.pairs, pair), len(self.pairs) - 1)
-        seen = v_known & w_known & (self.pairs[at] == pair)
-        count = np.where(seen, model.pair_counts[at], 0)
-        mixed = np.log((count + self.types[v] * np.exp(log_word)) / self.total[v])
-        return np.where(v_known, mixed, log_word)
+        new = np.flatnonzero(w < 0)
+        letters = keys.key[chain[new, None], self._letters[second[new]]]
+        log_word[new] = model.log_unknown + self._spell(letters)
+        types, total = model.backoff
+        after = np.flatnonzero(v >= 0)
+        before = v[after]
+        mixed = types[before] * np.exp(log_word[after])
+        both = np.flatnonzero(w[after] >= 0)
+        mixed[both] += self._words.count(before[both], w[after[both]])
+        log_word[after] = np.log(mixed / total[before])
+        return log_word
 
     def _spell(self, codes: Ints) -> Floats:
         table = self.model.log_spelling
+        size = table.shape[0]
+        flat = table.ravel()
         total = np.zeros(len(codes))
-        before = np.zeros(len(codes), dtype=np.int64)
-        last = before
-        for column in codes[:, : 1 + int((codes != 0).sum(1).max(initial=0))].T:
-            total += table[before, last, column]
-            before, last = last, column
+        at = np.zeros(len(codes), dtype=np.int64)
+        for column in np.ascontiguousarray(codes.T):
+            at = (at % (size * size)) * size + column
+            total += flat[at]
         return total
+
+
+class Vocabulary:
+    """Words by fingerprint, in an open-addressed table of 2**17 slots or more, a fifth full."""
+
+    def __init__(self, model: LanguageModel, width: int) -> None:
+        n_words = len(model.words)
+        rng = np.random.default_rng(20)  # any weights do: they only spread the fingerprints
+        longest = max(width, model.codes.shape[1])
+        self.weights = rng.integers(0, 1 << 64, longest, dtype=np.uint64) | np.uint64(1)
+        self._pairs = model.first * n_words + model.second
+        self._counts = model.pair_counts
+        self._n_words = n_words
+        bits = max(17, int(n_words * 5).bit_length())
+        self._shift = np.uint64(64 - bits)
+        self._mask = (1 << bits) - 1
+        self._names = np.zeros(1 << bits, dtype=np.uint64)
+        self._ids = np.full(1 << bits, -1)
+        prints = np.zeros(n_words, dtype=np.uint64)
+        for column, weight in zip(model.codes.T.astype(np.uint64), self.weights, strict=False):
+            prints += column * weight
+        left = np.arange(n_words)
+        at = (prints >> self._shift).view(np.int64)
+        while len(left):  # all words at once: the last one to want a free slot has it
+            free = self._ids[at] < 0
+            self._ids[at[free]] = left[free]
+            settled = self._ids[at] == left
+            self._names[at[settled]] = prints[left[settled]]
+            left, at = left[~settled], (at[~settled] + 1) & self._mask
+
+    def find(self, prints: Prints) -> Ints:
+        """Vocabulary indices of words, -1 for unknown ones; shape (n,)."""
+        at = (prints >> self._shift).view(np.int64)
+        ids = self._ids[at]
+        other = np.flatnonzero((self._names[at] != prints) & (ids >= 0))
+        while len(other):
+            at[other] = (at[other] + 1) & self._mask
+            ids[other] = self._ids[at[other]]
+            other = other[(self._names[at[other]] != prints[other]) & (ids[other] >= 0)]
+        return ids
+
+    def count(self, v: Ints, w: Ints) -> Ints:
+        """Look up how often pairs of known words were seen; shape (n,)."""
+        pair = v * self._n_words + w
+        at = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
+        return np.where(self._pairs[at] == pair, self._counts[at], 0)

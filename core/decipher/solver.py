@@ -4,6 +4,9 @@ With a flat prior over keys, the posterior of a key is the probability that the 
 gives to the text it deciphers. ``metropolis`` is the method of the notes: chains that swap two
 letters of the key at a time. ``tempering`` runs the same swaps at several temperatures, and stops
 as soon as independent columns of chains agree on the best key.
+
+Where the spaces are known, the words are scored. Where they are not, a first search scores the
+running letters; a second one starts from its best keys and sums over all ways to part the text.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.decipher.score import Keys, WordScore
+from core.decipher.spaceless import LetterScore, WordSum
 from core.mcmc import Metropolis, ParallelTempering
 
 if TYPE_CHECKING:
@@ -23,10 +27,23 @@ if TYPE_CHECKING:
     from core.decipher.model import LanguageModel
     from core.decipher.text import CipherText
 
-__all__ = ["CipherError", "Settings", "Solution", "check", "decipher", "swap_letters"]
+__all__ = [
+    "CipherError",
+    "Settings",
+    "Solution",
+    "check",
+    "decipher",
+    "log_probability",
+    "swap_letters",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+Score = WordScore | LetterScore | WordSum
+
+# Hotter copies than this would undo what the first search found.
+_GENTLE = 2.5
 
 # About the unicity distance of English: with fewer letters several readings make sense.
 ENOUGH = 28
@@ -44,6 +61,8 @@ class Settings:
     ----------
     method
         ``tempering``, or ``metropolis`` for plain chains.
+    spaces
+        Whether the text's spaces part its words. If not, all that is no letter is passed over.
     n_chains
         Independent chains (columns of chains when tempering).
     max_steps
@@ -63,6 +82,7 @@ class Settings:
     """
 
     method: Literal["tempering", "metropolis"] = "tempering"
+    spaces: bool = True
     n_chains: int = 8
     max_steps: int = 4000
     temperatures: tuple[float, ...] = (1.0, 1.5, 2.2, 3.2, 4.7, 7.0)
@@ -96,13 +116,18 @@ class Solution:
     posterior
         Share of draws in which cipher letter ``c`` stood for letter ``p``; shape (A + 1, A + 1).
     trace
-        Log-probability of each cold chain after each step; shape (n_chains, n_steps).
+        Log-probability of each cold chain after each step; shape (n_chains, n_steps). Without
+        spaces, that of the running letters comes first.
     acceptance_rate
         Share of proposals taken by each cold chain; shape (n_chains,).
     agreed
         Chains that found the best key.
     proposals
         Keys tried in all, at all temperatures.
+    words
+        The deciphered words in lower case with a space between; found, if spaces were not known.
+    spaces
+        Whether they were.
     """
 
     key: Ints
@@ -113,6 +138,8 @@ class Solution:
     acceptance_rate: Floats
     agreed: int
     proposals: int
+    words: str
+    spaces: bool
     cipher: CipherText = field(repr=False)
 
     @property
@@ -166,7 +193,7 @@ def decipher(
     known: Mapping[str, str] | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
 ) -> Solution:
-    """Find the key of a text whose spaces are those of its words.
+    """Find the key of a text.
 
     Parameters
     ----------
@@ -199,25 +226,95 @@ def decipher(
     """
     settings = settings or Settings()
     check(cipher, model, 1 if known else settings.min_letters)
-    score = WordScore(model, cipher)
     fixed = _known(model, known or {})
-    temperatures = settings.temperatures if settings.method == "tempering" else (1.0,)
+    free = np.array(list(fixed), dtype=np.int64)
+    ladder = settings.temperatures if settings.method == "tempering" else (1.0,)
+    keys = _random_keys(rng, settings.n_chains * len(ladder), len(model.alphabet), fixed)
+    runs = []
+    if settings.spaces:
+        scores: list[Score] = [WordScore(model, cipher)]
+    else:
+        scores = [LetterScore(model, cipher), WordSum(model, cipher)]
+    for score in scores:
+        run = _search(
+            score,
+            keys,
+            rng,
+            ladder=ladder,
+            settings=settings,
+            propose=swap_letters(score, free),
+            n_draws=settings.n_draws if score is scores[-1] else 0,
+            progress=progress,
+        )
+        runs.append(run)
+        ladder = tuple(t for t in ladder if t <= _GENTLE)
+        keys = np.tile(run.best_key, (len(ladder), 1))
+    last = runs[-1]
+    key = _complete(last.best_key[last.best.argmax()], cipher)
+    plain = cipher.decode(key)
+    if settings.spaces:
+        words = " ".join(model.alphabet.words(plain))
+    else:
+        letters = model.alphabet.fold(plain)
+        lengths = WordSum(model, cipher).segment(key)
+        ends = np.cumsum(lengths).tolist()
+        words = " ".join(letters[e - n : e] for n, e in zip(lengths, ends, strict=True))
+    trace = np.concatenate([run.trace for run in runs], axis=1)
+    return Solution(
+        key=key,
+        plaintext=plain,
+        log_probability=float(last.best.max()),
+        posterior=last.posterior,
+        trace=trace,
+        acceptance_rate=last.acceptance_rate,
+        agreed=_agreed(last.best),
+        proposals=sum(run.proposals for run in runs),
+        words=words,
+        spaces=settings.spaces,
+        cipher=cipher,
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One search: for each column the best key and its density, then as in `Solution`."""
+
+    best: Floats
+    best_key: Ints
+    posterior: Floats
+    trace: Floats
+    acceptance_rate: Floats
+    proposals: int
+
+
+def _search(
+    score: Score,
+    keys: Ints,
+    rng: np.random.Generator,
+    *,
+    ladder: tuple[float, ...],
+    settings: Settings,
+    propose: Callable[[np.random.Generator, Keys], Keys],
+    n_draws: int,
+    progress: Callable[[range], Iterable[int]],
+) -> _Run:
+    """Run chains until enough columns agree on the best key, then `n_draws` steps more."""
     columns = settings.n_chains
     kernel: ParallelTempering[Keys] | Metropolis[Keys]
-    propose = swap_letters(score, np.array(list(fixed), dtype=np.int64))
     if settings.method == "tempering":
-        kernel = ParallelTempering(score, propose, np.array(temperatures), settings.exchange_every)
+        kernel = ParallelTempering(score, propose, np.array(ladder), settings.exchange_every)
     else:
         kernel = Metropolis(score, propose)
-    keys = _random_keys(rng, columns * len(temperatures), len(model.alphabet), fixed)
     state = kernel.init(score.keys(keys))
-    best, best_key = np.full(columns, -np.inf), np.zeros_like(keys[:columns])
+    best, best_key = np.full(columns, -np.inf), keys[:columns].copy()
     accepted = np.zeros(columns)
-    posterior = np.zeros([len(model.alphabet) + 1] * 2)
+    posterior = np.zeros([keys.shape[1]] * 2)
+    letters = np.arange(keys.shape[1])[None]
     trace: list[Floats] = []
     last = settings.max_steps
-    letters = np.arange(len(posterior))
-    for step in progress(range(settings.max_steps + settings.n_draws)):
+    for step in progress(range(settings.max_steps + n_draws)):
+        if step == last + n_draws:
+            break
         state, info = kernel.step(rng, state)  # type: ignore[arg-type]
         density, key = state.log_density[:columns], state.position.key[:columns]
         trace.append(density)
@@ -226,27 +323,37 @@ def decipher(
         if better.any():
             best, best_key = np.maximum(best, density), np.where(better[:, None], key, best_key)
         if step >= last:
-            np.add.at(posterior, (letters[None], key), 1.0 / columns)
-            if step == last + settings.n_draws - 1:
-                break
+            np.add.at(posterior, (letters, key), 1.0 / (columns * n_draws))
         elif (step + 1) % settings.check_every == 0 and _agreed(best) >= settings.agree:
             last = step + 1
-    winner = _complete(best_key[best.argmax()], cipher)
-    return Solution(
-        key=winner,
-        plaintext=cipher.decode(winner),
-        log_probability=float(best.max()),
-        posterior=posterior / settings.n_draws,
+    return _Run(
+        best=best,
+        best_key=best_key,
+        posterior=posterior,
         trace=np.array(trace).T,
         acceptance_rate=accepted / len(trace),
-        agreed=_agreed(best),
         proposals=len(trace) * len(keys),
-        cipher=cipher,
     )
 
 
+def log_probability(model: LanguageModel, plain: CipherText, *, spaces: bool = True) -> float:
+    """Score a plaintext as `decipher` does: what the true text would have got.
+
+    Parameters
+    ----------
+    model
+        The language model.
+    plain
+        The plaintext.
+    spaces
+        As in `Settings`.
+    """
+    score = WordScore(model, plain) if spaces else WordSum(model, plain)
+    return float(score(score.keys(np.arange(len(model.alphabet) + 1)[None]))[0])
+
+
 def swap_letters(
-    score: WordScore, fixed: Ints | None = None
+    score: Score, fixed: Ints | None = None
 ) -> Callable[[np.random.Generator, Keys], Keys]:
     """Symmetric proposal: exchange the plain letters of two cipher letters, one in the text.
 

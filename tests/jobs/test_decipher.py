@@ -196,3 +196,23 @@ def test_help_names_every_parameter(module: str, tmp_path: Path) -> None:
     prefix = {"build_lm": "lm", "decipher_report": "report"}.get(module, module)
     assert f"{prefix}.model" in done.stdout or f"{prefix}.text" in done.stdout
     assert "seed" in done.stdout
+
+
+def test_a_text_without_spaces(tmp_path: Path) -> None:
+    text = ENGLISH.fold(ISHMAEL)
+    source = tmp_path / "cipher.txt"
+    source.write_text(encipher(text), "utf-8")
+    (tmp_path / "truth.txt").write_text(text, "utf-8")
+    done = run("decipher", tmp_path, decipher_input=source, decipher_spaces="false")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs/local/local"
+    assert (folder / "decipher/plaintext.txt").read_text("utf-8") == text
+    done = run(
+        "decipher_report",
+        tmp_path,
+        report_solution=folder / "decipher/solution.npz",
+        report_truth=tmp_path / "truth.txt",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recovered 100.00%" in done.stdout
+    assert "call me i" in (folder / "decipher_report/report.html").read_text("utf-8")

@@ -19,9 +19,11 @@ from core.decipher import (
     build,
     decipher,
     english,
+    log_probability,
     swap_letters,
 )
 from core.decipher.score import WordScore
+from core.decipher.spaceless import LetterScore, WordSum
 from core.mcmc import Metropolis, ParallelTempering, sample
 
 DATA = Path(__file__).parents[3] / "core/decipher/data/passages.json"
@@ -206,3 +208,51 @@ def test_bad_settings_are_named(change: dict[str, object]) -> None:
             np.random.default_rng(0),
             settings=Settings(**change),  # type: ignore[arg-type]
         )
+
+
+def test_the_sum_over_all_partings_is_exact() -> None:
+    model, text = english(), "thestateofthexqunion"
+    cipher = ENGLISH.encode(text)
+    keys = np.concatenate([np.arange(27)[None], random_keys(3)])
+    score = WordSum(model, cipher)
+    found = score(score.keys(keys))
+    for key, value in zip(keys, found, strict=True):
+        plain = cipher.decode(key)
+        total = [1.0]  # probability of the first j letters
+        for j in range(1, len(plain) + 1):
+            words = [(i, plain[i:j]) for i in range(max(0, j - 16), j)]
+            total.append(sum(total[i] * np.exp(model.log_word(w)) for i, w in words))
+        assert value == pytest.approx(np.log(total[-1]), rel=1e-12)
+    assert score.segment(keys[0]) == [3, 5, 2, 3, 7]
+    long = ENGLISH.encode(PASSAGES["deficit"] * 6)  # far below what a float holds
+    far = WordSum(model, long)
+    assert np.isfinite(far(far.keys(keys))).all()
+
+
+def test_the_letter_score_is_exact() -> None:
+    model, cipher = english(), ENGLISH.encode("abba, abb a cadab ra")
+    keys = random_keys(3)
+    score = LetterScore(model, cipher)
+    for key, value in zip(keys, score(score.keys(keys)), strict=True):
+        c = key[cipher.codes] - 1
+        want = sum(model.log_letters[tuple(c[i - 3 : i + 1])] for i in range(3, len(c)))
+        assert value == pytest.approx(want, rel=1e-12)
+    assert np.allclose(np.exp(model.log_letters).sum(3), 1)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("deficit", 0), ("ishmael", 1)])
+def test_passages_without_spaces_are_deciphered_and_parted(name: str, seed: int) -> None:
+    text = ENGLISH.fold(PASSAGES[name])
+    grouped = " ".join(text[i : i + 5] for i in range(0, len(text), 5))
+    settings = Settings(spaces=False, agree=2)
+    solution = decipher(
+        encipher(grouped, seed), english(), np.random.default_rng(seed), settings=settings
+    )
+    assert solution.plaintext == grouped
+    known = ENGLISH.words(PASSAGES[name])
+    found = solution.words.split()
+    assert "".join(found) == text
+    ends = [set(np.cumsum([len(w) for w in words]).tolist()) for words in (known, found)]
+    assert len(ends[0] & ends[1]) / len(ends[0]) > 0.93
+    truth = log_probability(english(), ENGLISH.encode(grouped), spaces=False)
+    assert solution.log_probability == pytest.approx(truth)
