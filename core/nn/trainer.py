@@ -11,7 +11,7 @@ import numpy as np
 from core.nn.callbacks import EarlyStopping
 from core.nn.optimisers import clip_norm
 from core.nn.parameters import ParameterVector
-from core.nn.protocols import EVAL, Array, Context, Layer, Loss, Optimiser
+from core.nn.protocols import Array, Context, Layer, Loss, Optimiser, ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -90,6 +90,9 @@ class Trainer:
         Largest Euclidean norm of a gradient; longer ones are scaled down.
     schedule
         ``schedule(update)`` gives the factor on the learning rate of that update (from 0).
+    batch_axis, target_axis
+        Where examples are counted in the data and in the targets: 1 for sequences, which are
+        time-major, and for targets that have one value per step.
 
     Examples
     --------
@@ -115,6 +118,8 @@ class Trainer:
         metric: Callable[[Array, Array], float] | None = None,
         clip: float | None = None,
         schedule: Callable[[int], float] | None = None,
+        batch_axis: int = 0,
+        target_axis: int = 0,
     ) -> None:
         self.network = network
         self.loss = loss
@@ -123,6 +128,8 @@ class Trainer:
         self.metric = metric
         self.clip = clip
         self.schedule = schedule
+        self.batch_axis = batch_axis
+        self.target_axis = target_axis
         self.parameters = ParameterVector(network)
         self.optimiser_state = optimiser.init(self.parameters.values)
         self.updates = 0
@@ -144,7 +151,8 @@ class Trainer:
 
     def _step(self, x: Array, target: Array, ctx: Context) -> Step:
         output, cache = self.network.forward(x, ctx)
-        value, loss_cache = self.loss.forward(output, target, ctx.mask)
+        mask = ctx.mask if output.ndim == 3 else None  # one output per sequence has no steps
+        value, loss_cache = self.loss.forward(output, target, mask)
         _, grads = self.network.backward(self.loss.backward(loss_cache), cache)
         grad = self.parameters.set_grad(grads)
         norm = clip_norm(grad, self.clip if self.clip is not None else math.inf)
@@ -166,7 +174,8 @@ class Trainer:
         *,
         epochs: int,
         batch_size: int | None = None,
-        validation: tuple[Array, Array] | None = None,
+        mask: Array | None = None,
+        validation: tuple[Array, ...] | None = None,
         callbacks: Sequence[Callable[[Trainer], bool | None]] = (),
         progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     ) -> History:
@@ -175,15 +184,17 @@ class Trainer:
         Parameters
         ----------
         x
-            ``(examples, features)``.
+            ``(examples, features)``, or ``(steps, examples, features)`` with ``batch_axis=1``.
         y
             Targets as the loss takes them, one per example.
         epochs
             Passes over the data.
         batch_size
             Examples per update; all of them by default, in their own order.
+        mask
+            ``(steps, examples)``, true where a step belongs to the sequence.
         validation
-            ``(x, y)`` that is measured after each epoch and not trained on.
+            ``(x, y)`` or ``(x, y, mask)`` that is measured after each epoch and not trained on.
         callbacks
             Called after each epoch; true ends the training. See `core.nn.callbacks`.
         progress
@@ -202,15 +213,14 @@ class Trainer:
         TrainingError
             The loss or the gradient is not finite any more.
         """
-        x, y = self.prepare(x, y)
-        if validation is not None:
-            validation = self.prepare(*validation)
+        x, y, mask = self.prepare(x, y, mask)
+        checked = None if validation is None else self.prepare(*validation)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size = {batch_size}: must be >= 1")
         for epoch in progress(range(epochs)):
-            row = self._epoch(x, y, batch_size, epoch)
-            if validation is not None:
-                for name, value in self._measure(*validation).items():
+            row = self._epoch(x, y, mask, batch_size, epoch)
+            if checked is not None:
+                for name, value in self._measure(*checked).items():
                     row[f"validation_{name}"] = value
             if not all(map(math.isfinite, row.values())):
                 raise TrainingError(f"epoch {epoch}: a loss is not finite: lower the learning rate")
@@ -223,8 +233,10 @@ class Trainer:
                 callback.finish(self)
         return self.history
 
-    def _epoch(self, x: Array, y: Array, batch_size: int | None, epoch: int) -> dict[str, float]:
-        n = len(x)
+    def _epoch(
+        self, x: Array, y: Array, mask: Array | None, batch_size: int | None, epoch: int
+    ) -> dict[str, float]:
+        n = x.shape[self.batch_axis]
         size = n if batch_size is None else min(batch_size, n)
         order = None if batch_size is None else self.rng.permutation(n)
         total = score = norms = 0.0
@@ -232,9 +244,10 @@ class Trainer:
         for batch, start in enumerate(starts):
             stop = min(start + size, n)
             rows = slice(start, stop) if order is None else order[start:stop]
-            target = y[rows]
+            target = _take(y, rows, self.target_axis)
+            kept = None if mask is None else _take(mask, rows, 1)
             try:
-                step = self.step(x[rows], target)
+                step = self.step(_take(x, rows, self.batch_axis), target, mask=kept)
             except TrainingError as error:
                 raise TrainingError(f"epoch {epoch}, batch {batch}: {error}") from None
             share = (stop - start) / n
@@ -247,14 +260,17 @@ class Trainer:
             row["accuracy"] = score
         return row
 
-    def prepare(self, x: Array, y: Array) -> tuple[Array, Array]:
+    def prepare(
+        self, x: Array, y: Array, mask: Array | None = None
+    ) -> tuple[Array, Array, Array | None]:
         """Check data and bring them to the network's dtype; raises ValueError if they are unfit."""
         dtype = self.parameters.values.dtype
         x, y = np.asarray(x), np.asarray(y)
-        if len(x) == 0:
+        if x.size == 0:
             raise ValueError("the data are empty: expected at least one example")
-        if len(x) != len(y):
-            raise ValueError(f"{len(x)} examples but {len(y)} targets")
+        examples, targets = x.shape[self.batch_axis], y.shape[self.target_axis]
+        if examples != targets:
+            raise ValueError(f"{examples} examples but {targets} targets")
         if x.dtype.kind == "f":
             if not np.isfinite(x).all():
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
@@ -263,15 +279,22 @@ class Trainer:
         if y.dtype.kind == "f":
             y = y.astype(dtype, copy=False)
         self.loss.check(self.network.output_shape(x.shape), y)
-        return x, y
+        if mask is not None and mask.shape != x.shape[:2]:
+            raise ShapeError(f"mask is {mask.shape}, expected {x.shape[:2]}")
+        return x, y, mask
 
-    def evaluate(self, x: Array, y: Array) -> dict[str, float]:
+    def evaluate(self, x: Array, y: Array, mask: Array | None = None) -> dict[str, float]:
         """Loss (and accuracy, with a metric) on data, without training."""
-        return self._measure(*self.prepare(x, y))
+        return self._measure(*self.prepare(x, y, mask))
 
-    def _measure(self, x: Array, y: Array) -> dict[str, float]:
-        output, _ = self.network.forward(x, EVAL)
-        measured = {"loss": self.loss.forward(output, y)[0]}
+    def _measure(self, x: Array, y: Array, mask: Array | None = None) -> dict[str, float]:
+        output, _ = self.network.forward(x, Context(mask=mask))
+        steps = mask if output.ndim == 3 else None
+        measured = {"loss": self.loss.forward(output, y, steps)[0]}
         if self.metric is not None:
             measured["accuracy"] = self.metric(output, y)
         return measured
+
+
+def _take(a: Array, rows: Array | slice, axis: int) -> Array:
+    return a[rows] if axis == 0 else a[:, rows]
