@@ -14,12 +14,13 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from setup import java, maven, pyenv
-from setup.azkaban import Server, Status
+from setup.azkaban import Server, Wanted
 from setup.console import say, step
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.mysql import Server as MySQL
 from setup.mysql import commands as mysql
-from setup.process import refuse_root, tail
+from setup.process import Status, refuse_root, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     server = argparse.ArgumentParser(add_help=False)
     server.add_argument(
+        "--profile",
+        choices=["solo", "server"],
+        help="solo: one process (default); server: web and executor, on MySQL",
+    )
+    server.add_argument(
+        "--mysql",
+        action=argparse.BooleanOptionalAction,
+        help="keep projects and history in MySQL 5.7 instead of the embedded H2",
+    )
+    server.add_argument(
+        "--tls",
+        action=argparse.BooleanOptionalAction,
+        help="serve the pages over TLS, with a certificate of a local authority",
+    )
+    server.add_argument(
         "--port", type=_port, metavar="N", help="port of the web pages (default: a free one)"
     )
     server.add_argument(
@@ -107,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     wipe.add_argument("--yes", action="store_true", help="do not ask")
     logs = add("logs", _logs, "Show the end of the server's log.")
     logs.add_argument("-n", type=_port, default=40, metavar="N", help="lines (default: 40)")
+    logs.add_argument(
+        "--part", default="", choices=["web", "executor"], help="of the profile server"
+    )
     logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
     add("env", _env, "Make the Python environment and print its interpreter's path.")
     mysql.add_commands(commands, common)
@@ -137,9 +156,14 @@ def _up(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> in
     _prepare(layout, arguments)
     with layout.locked():
         server = Server(layout)
-        settings = server.up(
-            java.ensure(layout, options.java), port=options.port, listen=options.listen
+        wanted = Wanted(
+            profile=options.profile,
+            mysql=options.mysql,
+            tls=options.tls,
+            port=options.port,
+            listen=options.listen,
         )
+        settings = server.up(java.ensure(layout, options.java), wanted)
     say(f"log in as {settings.user}, the password is in {server.password_file}")
     say(f"for azk: export AZK_CONFIG={layout.client_config}")
     return 0
@@ -171,7 +195,10 @@ def _env(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> 
 
 
 def _status(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
-    statuses = [Server(layout).status()]
+    server = Server(layout)
+    statuses = server.statuses()
+    if _on_mysql(server):
+        statuses.insert(0, MySQL(layout).status())
     if options.json:
         print(json.dumps([asdict(status) for status in statuses], indent=2))
     else:
@@ -185,9 +212,20 @@ def _status(layout: Layout, options: argparse.Namespace, _arguments: list[str]) 
 
 
 def _stop(layout: Layout, _options: argparse.Namespace, _arguments: list[str]) -> int:
-    if not layout.exists() or not Server(layout).stop():
-        say("Azkaban is not running")
+    if not layout.exists() or not _stop_all(layout):
+        say("nothing was running")
     return 0
+
+
+def _on_mysql(server: Server) -> bool:
+    return server.installed and server.settings.database == "mysql"
+
+
+def _stop_all(layout: Layout) -> bool:
+    """Stop the server, then the database that it uses."""
+    server = Server(layout)
+    stopped = server.stop()
+    return (_on_mysql(server) and MySQL(layout).stop()) or stopped
 
 
 def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
@@ -202,16 +240,16 @@ def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) ->
         if sys.stdin.readline().strip() != "yes":
             say("nothing was deleted")
             return 1
-    Server(layout).stop()
+    _stop_all(layout)
     shutil.rmtree(layout.prefix)
     say("deleted")
     return 0
 
 
 def _logs(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
-    log = Server(layout).log
-    if not log.is_file():
-        raise UsageError(f"{log} does not exist: the server was never started; run setup up")
+    server = Server(layout)
+    if not server.installed or not (log := server.log(options.part)).is_file():
+        raise UsageError("there is no log: the server was never started; run setup up")
     print(tail(log, options.n))
     if options.follow:
         with log.open(encoding="utf-8", errors="replace") as stream:

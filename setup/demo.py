@@ -61,8 +61,9 @@ def run(layout: Layout, *, logs: bool = False) -> int:
         ) as client:
             good = [_run_flow(client, layout, name, logs=logs) for name in FLOWS]
     except NetworkError as error:
+        log = server.log()
         raise ServerError(
-            f"the server no longer answers: {error}\nThe end of {server.log}:\n{tail(server.log)}\n"
+            f"the server no longer answers: {error}\nThe end of {log}:\n{tail(log)}\n"
             "Run the same command again: it starts the server and the flows anew"
         ) from error
     except AzkabanError as error:

@@ -19,7 +19,7 @@ from setup.layout import write_private
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Process", "environment", "free_port", "port_taken", "refuse_root", "tail"]
+__all__ = ["Process", "Status", "environment", "free_port", "port_taken", "refuse_root", "tail"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,24 @@ class Process:
         sockets = psutil.Process(self.pid).net_connections(kind="tcp")
         ends = [s.laddr for s in sockets if s.status == psutil.CONN_LISTEN]
         return {(end.ip.removeprefix("::ffff:"), end.port) for end in ends}
+
+
+@dataclass(frozen=True)
+class Status:
+    """One server as ``setup status`` shows it.
+
+    Attributes
+    ----------
+    state
+        ``running``, ``unresponsive``, ``down`` or ``not installed``.
+    """
+
+    server: str
+    state: str
+    pid: int | None
+    port: int | None
+    version: str
+    url: str | None
 
 
 def _stat(pid: int) -> list[str]:

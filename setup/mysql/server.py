@@ -21,14 +21,14 @@ from setup.mysql import checks, config
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.program import Program, Source, check_executable, install, probe
 from setup.mysql.scripts import write_scripts
-from setup.process import Process, free_port, port_taken, refuse_root, tail
+from setup.process import Process, Status, free_port, port_taken, refuse_root, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from setup.layout import Layout
 
-__all__ = ["Connection", "Server", "Status", "rows"]
+__all__ = ["Connection", "Server", "rows"]
 
 PORT = 3306
 INIT_BYTES = 500 << 20  # program, empty tables, redo log, and room to start with
@@ -57,18 +57,6 @@ class Connection:
     database: str
     user: str
     password_file: Path
-
-
-@dataclass(frozen=True)
-class Status:
-    """The server as `status` shows it; `state` is running, unresponsive, down or not installed."""
-
-    server: str
-    state: str
-    pid: int | None
-    port: int | None
-    version: str
-    url: str | None
 
 
 @dataclass(frozen=True)
@@ -557,6 +545,7 @@ def _taken(port: int) -> str:
 
 
 def _failed(what: str, log: Path, output: str) -> ServerError:
-    text = f"{tail(log)}\n{output}".strip()
+    lines = [line for line in tail(log, 200).splitlines() if "Shutting down plugin" not in line]
+    text = "\n".join([*lines[-20:], output]).strip()
     meaning = checks.diagnosis(text)
     return ServerError(f"{what}{': ' + meaning if meaning else ''}; the end of {log}:\n{text}")

@@ -38,7 +38,7 @@ class LiveAzkaban:
 
     def kill(self) -> None:
         """End it as a power cut would."""
-        process = Process.read(self.server.pid_file)
+        process = Process.read(self.server.pid_file())
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
         process.stop()  # waits until it is gone

@@ -17,10 +17,10 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import java
-from setup.azkaban import Server
+from setup.azkaban import Server, Wanted
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
-from setup.process import Process, free_port
+from setup.process import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def _setup(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 def test_listens_on_one_loopback_address(azkaban: LiveAzkaban) -> None:
     settings = azkaban.server.settings
-    process = Process.read(azkaban.server.pid_file)
+    process = Process.read(azkaban.server.pid_file())
     assert process is not None
     connections = psutil.Process(process.pid).net_connections(kind="inet")
     listening = {c.laddr for c in connections if c.status == psutil.CONN_LISTEN}
@@ -66,7 +66,7 @@ def test_listen_opens_the_pages_and_never_the_executor(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "p", _cache())
     layout.create(need=0)
     server = Server(layout)
-    settings = server.up(java.ensure(layout), listen="0.0.0.0", port=free_port("0.0.0.0", 0))  # noqa: S104
+    settings = server.up(java.ensure(layout), Wanted(listen="0.0.0.0"))  # noqa: S104
     try:
         socket.create_connection(("127.9.8.7", settings.port), timeout=5).close()
         with pytest.raises(ConnectionRefusedError):
@@ -88,7 +88,7 @@ def test_secrets_are_private_and_not_in_argv(azkaban: LiveAzkaban) -> None:
     for path in [*holders, azkaban.config]:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     assert stat.S_IMODE(azkaban.layout.prefix.stat().st_mode) == 0o700
-    process = Process.read(azkaban.server.pid_file)
+    process = Process.read(azkaban.server.pid_file())
     assert process is not None
     assert password not in " ".join(psutil.Process(process.pid).cmdline())
 
@@ -107,34 +107,34 @@ def test_default_password_is_refused(azkaban: LiveAzkaban) -> None:
 
 
 def test_second_up_is_the_same_server(azkaban: LiveAzkaban) -> None:
-    before = azkaban.server.status()
+    before = azkaban.server.statuses()
     azkaban.start()
-    assert azkaban.server.status() == before
-    assert before.state == "running"
+    assert azkaban.server.statuses() == before
+    assert before[0].state == "running"
 
 
 def test_up_with_another_port_is_refused_while_it_runs(azkaban: LiveAzkaban) -> None:
     port = azkaban.server.settings.port
     with pytest.raises(UsageError, match=f"--port {port + 1}: the server runs already with {port}"):
-        azkaban.server.up(java.ensure(azkaban.layout), port=port + 1)
+        azkaban.server.up(java.ensure(azkaban.layout), Wanted(port=port + 1))
 
 
 def test_after_kill_9_status_is_down_and_up_brings_it_back(azkaban: LiveAzkaban) -> None:
     azkaban.kill()
-    status = azkaban.server.status()
+    [status] = azkaban.server.statuses()
     assert (status.state, status.pid) == ("down", None)
     port = azkaban.server.settings.port
     azkaban.start()
     assert azkaban.server.settings.port == port
-    assert azkaban.server.status().state == "running"
+    assert azkaban.server.statuses()[0].state == "running"
 
 
 def test_a_foreign_pid_in_the_pid_file_is_not_taken_for_the_server(azkaban: LiveAzkaban) -> None:
     azkaban.kill()
     mine = Process.of(os.getpid())
     assert mine is not None
-    Process(mine.pid, mine.started + 1).write(azkaban.server.pid_file)
-    assert azkaban.server.status().state == "down"
+    Process(mine.pid, mine.started + 1).write(azkaban.server.pid_file())
+    assert azkaban.server.statuses()[0].state == "down"
     assert azkaban.server.stop() is False
     azkaban.start()
 
@@ -145,7 +145,7 @@ def test_taken_port_names_port_and_way_out(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SetupError, match=rf"port {port} on .* is taken.*--port"):
-            Server(layout).up(java.ensure(layout), port=port)
+            Server(layout).up(java.ensure(layout), Wanted(port=port))
 
 
 def test_a_server_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_server_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
     (layout.azkaban / "h2" / "azkaban.h2.db").write_bytes(b"this is no database" * 1000)
     with pytest.raises(ServerError, match=r"(?s)Azkaban \(pid \d+\).*h2"):
         server.up(java.ensure(layout))
-    assert not server.pid_file.exists()
+    assert not server.pid_file("azkaban").exists()
 
 
 def test_stop_ends_the_programs_of_running_jobs(azkaban: LiveAzkaban, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup import cli, java, layout, maven, process, pyenv
-from setup.azkaban import Server
+from setup.azkaban import Server, Wanted
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 
@@ -169,7 +169,7 @@ def test_wrong_usage(arguments: list[str], words: str) -> None:
 def test_listen_on_a_word(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
     with pytest.raises(UsageError, match="--listen everywhere: expected an IP address"):
-        Server(ours).up(java.Java(ours.python, "17"), listen="everywhere")
+        Server(ours).up(java.Java(ours.python, "17"), Wanted(listen="everywhere"))
 
 
 def test_java_that_is_none(ours: Layout) -> None:

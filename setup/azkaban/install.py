@@ -1,0 +1,89 @@
+"""The server's programs: pinned jars, the bind agent, table definitions, pages."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING
+
+from setup import maven, web
+from setup.errors import SetupError
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from setup.java import Java
+    from setup.layout import Layout
+
+__all__ = ["VERSION", "install"]
+
+VERSION = "2.5.0"
+
+# plugins/jobtypes must exist, else global properties never reach jobs; plugins/viewer and
+# plugins/triggers must not exist while they are empty, else no page renders.
+_FOLDERS = (
+    *("conf", "lib", "sql", "web", "projects", "executions", "logs", "temp", "h2"),
+    "plugins/jobtypes",
+)
+
+
+def install(layout: Layout, java: Java, update: Callable[[str], None]) -> int:
+    """Put everything but the settings into ``<prefix>/azkaban``.
+
+    Parameters
+    ----------
+    layout
+        Where it goes.
+    java
+        Runs the compiler of the bind agent.
+    update
+        Told what happens.
+
+    Returns
+    -------
+    int
+        The number of jars, each checked against its SHA-256.
+
+    Raises
+    ------
+    DownloadError
+        When a jar cannot be had, or is not the pinned one.
+    """
+    home = layout.azkaban
+    home.mkdir(exist_ok=True, mode=0o700)
+    for folder in _FOLDERS:
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    jars = maven.fetch(maven.pinned("azkaban"), layout.cache, update)
+    lib = home / "lib"
+    wanted = {jar.name for jar in jars}
+    for old in lib.glob("*.jar"):
+        if old.name not in wanted:
+            old.unlink()
+    for jar in jars:
+        shutil.copyfile(jar, lib / jar.name)
+    compiler = maven.fetch(maven.pinned("compiler"), layout.cache, update)[0]
+    update("compiling the bind agent")
+    _compile_agent(java, compiler, lib)
+    shutil.copytree(CHECKOUT / "setup" / "sql", home / "sql", dirs_exist_ok=True)
+    web.install(layout, update)
+    return len(jars)
+
+
+def _compile_agent(java: Java, compiler: Path, lib: Path) -> None:
+    """Compile BindAgent.java and pack it as a Java agent."""
+    source = CHECKOUT / "setup" / "BindAgent.java"
+    classes = lib / "classes"
+    asm = next(lib.glob("asm-*.jar"))
+    command = [str(java.program), "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
+    command += ["-nowarn", "-cp", str(asm), "-d", str(classes), str(source)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SetupError(f"BindAgent.java does not compile: {result.stderr.strip()[-600:]}")
+    with zipfile.ZipFile(lib / "bind-agent.jar", "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nPremain-Class: BindAgent\n\n")
+        for path in sorted(classes.iterdir()):
+            jar.write(path, path.name)
+    shutil.rmtree(classes)
