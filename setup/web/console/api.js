@@ -115,23 +115,6 @@ export const executions = (project, flow, start, length, signal) =>
 export const events = (project, skip, size, signal) =>
   manager('fetchProjectLogs', project, { skip, size }, signal);
 
-/** Delete a project; the answer is only in a cookie. */
-export async function deleteProject(project) {
-  const url = `${ROOT}manager?${new URLSearchParams({ project, delete: 'true' })}`;
-  await fetch(url, { redirect: 'manual', credentials: 'same-origin' });
-  const failure = takeCookie('azkaban.failure.message');
-  takeCookie('azkaban.success.message');
-  if (failure) throw new ApiError(failure, 'refused');
-}
-
-function takeCookie(name) {
-  const entry = document.cookie.split('; ').find((text) => text.startsWith(`${name}=`));
-  document.cookie = `${name}=; Path=/; Max-Age=0`;
-  document.cookie = `${name}=; Path=${ROOT}manager; Max-Age=0`;
-  const value = entry?.slice(name.length + 1) ?? '';
-  return value.replace(/^"(.*)"$/, '$1').replace(/\\(.)/g, '$1');
-}
-
 /** Upload a zip; `progress` gets a fraction from 0 to 1. */
 export function upload(project, file, progress) {
   const form = new FormData();
@@ -164,7 +147,10 @@ export function setPermission({ project, name, group, rights, isNew, token }) {
   const params = { ajax: isNew ? 'addPermission' : 'changePermission', project, name, group };
   for (const right of RIGHTS) params[`permissions[${right}]`] = rights.has(right);
   // 4.0 asks for the token of its own permissions page.
-  return call('manager', params, { headers: token ? { 'X-CSRF-TOKEN': token } : {} });
+  return call('manager', params, { headers: token ? { 'X-CSRF-TOKEN': token } : {} }).catch((error) => {
+    if (!/^(User|Group) is invalid/.test(error.message)) throw error;
+    throw new ApiError(`The server knows no ${group ? 'group' : 'user'} ${name}.`, error.kind);
+  });
 }
 
 // Executions -------------------------------------------------------------------------------------

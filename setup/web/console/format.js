@@ -86,5 +86,12 @@ export function badge(name) {
   return h('span', { class: ['badge', `is-${family}`] }, icon(glyph), word);
 }
 
+/** `1 day`, `2 hours` from the server's `1 day(s)`; empty when it does not repeat. */
+export function period(text) {
+  const match = /^(\d+) ([a-z]+?)\(?s?\)?$/i.exec(text?.trim() ?? '');
+  if (match) return count(Number(match[1]), match[2]);
+  return /^(null|Non-?recurring)?$/i.test(text?.trim() ?? '') ? '' : text;
+}
+
 /** `3 jobs`, `1 job`. */
 export const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;

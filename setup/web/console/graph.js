@@ -8,21 +8,25 @@
 import { button, h, s, icon } from './dom.js';
 import { duration, span, status } from './format.js';
 
-const WIDTH = 190;
 const HEIGHT = 46;
-const LETTERS = 22; // that fit into a box
+
+/** Width of a box and how many letters fit into it; and the smallest scale that can be read. */
+const size = () =>
+  matchMedia('(max-width: 640px)').matches
+    ? { width: 164, letters: 14, smallest: 0.78 }
+    : { width: 206, letters: 19, smallest: 0.6 };
 
 /** Distance between two pointers. */
 const apart = ([a, b]) => Math.hypot(a.x - b.x, a.y - b.y);
 
 /** Place the nodes; each gets x and y, each edge its points. */
-function arrange(nodes) {
+function arrange(nodes, boxWidth) {
   const graph = new globalThis.dagre.graphlib.Graph();
   graph.setGraph({ rankdir: 'TB', nodesep: 22, ranksep: 40, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   // Azkaban's names go through numbers: dagre keeps them as keys of plain objects.
   const index = new Map(nodes.map((node, at) => [node.id, String(at)]));
-  nodes.forEach((node, at) => graph.setNode(String(at), { width: WIDTH, height: HEIGHT }));
+  nodes.forEach((node, at) => graph.setNode(String(at), { width: boxWidth, height: HEIGHT }));
   for (const node of nodes) {
     for (const before of node.in ?? []) {
       if (index.has(before)) graph.setEdge(index.get(before), index.get(node.id));
@@ -52,7 +56,11 @@ function path(points) {
   return rest.length === 1 ? `${d}L${rest[0].x},${rest[0].y}` : d;
 }
 
-const short = (text) => (text.length <= LETTERS ? text : `${text.slice(0, 10)}…${text.slice(1 - LETTERS + 10)}`);
+/** Shorten a name in its middle: the beginning and the end tell names apart. */
+function short(text, letters) {
+  const half = Math.floor((letters - 1) / 2);
+  return text.length <= letters ? text : `${text.slice(0, half)}…${text.slice(half - letters + 1)}`;
+}
 
 /**
  * Draw a flow.
@@ -61,8 +69,11 @@ const short = (text) => (text.length <= LETTERS ? text : `${text.slice(0, 10)}�
  * one is chosen. The result has `element` and `update(nodes)`, which changes colours and
  * durations in place.
  */
-export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
-  const { width, height, edges, places } = arrange(nodes);
+export function drawGraph(given, { open, label = 'Graph of the flow' }) {
+  // The server lists jobs in changing order: sorted, the same flow always looks the same.
+  const nodes = [...given].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const box = size();
+  const { width, height, edges, places } = arrange(nodes, box.width);
   const boxes = new Map();
   const after = new Map(nodes.map((node) => [node.id, []]));
   for (const { from, to } of edges) after.get(from).push(to);
@@ -76,28 +87,28 @@ export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
 
   for (const node of nodes) {
     const { x, y } = places.get(node.id);
-    const name = s('text', { class: 'node-name', x: 40, y: 19 }, short(node.id));
+    const name = s('text', { class: 'node-name', x: 40, y: 19 }, short(node.id, box.letters));
     const detail = s('text', { class: 'node-detail', x: 40, y: 36 });
     const glyph = s('g', { class: 'node-icon', transform: 'translate(12 13)' });
-    const box = s(
+    const shape = s(
       'g',
       {
         class: 'node',
         tabindex: nodes[0] === node ? 0 : -1,
         role: 'button',
-        transform: `translate(${x - WIDTH / 2} ${y - HEIGHT / 2})`,
+        transform: `translate(${x - box.width / 2} ${y - HEIGHT / 2})`,
         onclick: () => choose(node.id),
         onkeydown: (event) => walk(event, node.id),
         onfocus: () => mark(node.id),
         onpointerenter: () => mark(node.id),
       },
-      s('rect', { class: 'node-box', width: WIDTH, height: HEIGHT, rx: 8 }),
+      s('rect', { class: 'node-box', width: box.width, height: HEIGHT, rx: 8 }),
       glyph,
       name,
       detail,
       s('title', {}, node.id),
     );
-    boxes.set(node.id, { box, detail, glyph });
+    boxes.set(node.id, { shape, detail, glyph });
   }
 
   const marker = s(
@@ -105,7 +116,7 @@ export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
     { id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: 'userSpaceOnUse', orient: 'auto' },
     s('path', { class: 'arrow', d: 'M0,0L8,4L0,8z' }),
   );
-  const scene = s('g', {}, lines.map(({ line }) => line), [...boxes.values()].map(({ box }) => box));
+  const scene = s('g', {}, lines.map(({ line }) => line), [...boxes.values()].map(({ shape }) => shape));
   const svg = s('svg', { class: 'graph', role: 'group', 'aria-label': label }, s('defs', {}, marker), scene);
   const frame = h('div', { class: 'graph-frame' }, svg);
   const view = { x: 0, y: 0, scale: 1 };
@@ -119,13 +130,9 @@ export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
     const room = frame.getBoundingClientRect();
     if (!room.width) return;
     const whole = Math.min(room.width / width, room.height / height, 1.15);
-    view.scale = Math.max(whole, Math.min(0.6, room.width / WIDTH));
-    view.x = (room.width - width * view.scale) / 2;
+    view.scale = Math.max(whole, Math.min(box.smallest, room.width / box.width));
+    view.x = Math.max((room.width - width * view.scale) / 2, 0);
     view.y = Math.max((room.height - height * view.scale) / 2, 0);
-    if (width * view.scale > room.width && nodes.length) {
-      const first = places.get(nodes.find((node) => !(node.in ?? []).length)?.id ?? nodes[0].id);
-      view.x = Math.min(0, Math.max(room.width - width * view.scale, room.width / 2 - first.x * view.scale));
-    }
     place();
   }
 
@@ -187,10 +194,10 @@ export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
   }
 
   function focus(id) {
-    for (const { box } of boxes.values()) box.setAttribute('tabindex', -1);
-    const { box } = boxes.get(id);
-    box.setAttribute('tabindex', 0);
-    box.focus({ preventScroll: true });
+    for (const { shape } of boxes.values()) shape.setAttribute('tabindex', -1);
+    const { shape } = boxes.get(id);
+    shape.setAttribute('tabindex', 0);
+    shape.focus({ preventScroll: true });
     const room = frame.getBoundingClientRect();
     const { x, y } = places.get(id);
     const at = { x: x * view.scale + view.x, y: y * view.scale + view.y };
@@ -237,9 +244,9 @@ export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
       const elapsed = span(node.startTime, node.endTime);
       const lasting = elapsed >= 0 && shown !== 'DISABLED' && shown !== 'SKIPPED' ? duration(elapsed) : '';
       const text = shown ? [word, lasting].filter(Boolean).join(' · ') : (node.type ?? '');
-      parts.box.setAttribute('class', `node is-${shown ? family : 'plain'}${node.nodes ? ' nested' : ''}`);
-      parts.box.setAttribute('aria-label', `${node.id}, ${text || 'job'}`);
-      parts.box.dataset.status = shown ?? '';
+      parts.shape.setAttribute('class', `node is-${shown ? family : 'plain'}${node.nodes ? ' nested' : ''}`);
+      parts.shape.setAttribute('aria-label', `${node.id}, ${text || 'job'}`);
+      parts.shape.dataset.status = shown ?? '';
       if (parts.detail.textContent !== text) parts.detail.textContent = text;
       const drawn = shown ? glyph : node.nodes ? 'flow' : 'chevron';
       if (parts.glyph.dataset.icon !== drawn) {
@@ -263,7 +270,7 @@ export function drawGraph(nodes, { open, label = 'Graph of the flow' }) {
     tool('fit', 'Fit to the window', fit),
   );
   update(nodes);
-  // Tall enough for the graph, at most most of the window.
+  // Tall enough for the graph, at most most of the window (console.css).
   frame.style.setProperty('--graph-height', `${Math.ceil(height + 16)}px`);
   new ResizeObserver(fit).observe(frame);
   return { element: h('div', { class: 'graph-panel' }, frame, tools), update };

@@ -158,7 +158,7 @@ export function logView({ fetchPiece, isOver, decode, name }) {
     follow.checked = false;
     const { element } = lines[hits[at]];
     element.classList.add('current');
-    element.scrollIntoView({ block: 'center' });
+    body.scrollTop = element.offsetTop - body.clientHeight / 2;
     count();
   }
 

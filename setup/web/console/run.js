@@ -5,6 +5,7 @@ import * as stock from './stock.js';
 import { ask, field } from './dialog.js';
 import { button, h, show, uid } from './dom.js';
 import { parts, zoneName } from './format.js';
+import { inOrder } from './gantt.js';
 
 const select = (name, choices, value) =>
   h(
@@ -91,7 +92,7 @@ function jobTree(nodes, disabled) {
 
   function level(list, off) {
     const names = new Map(off.map((entry) => [entry.id ?? entry, entry.children]));
-    return list.map((node) => {
+    return inOrder(list).map((node) => {
       const id = uid('job');
       const whole = names.has(node.id) && !names.get(node.id);
       const box = h('input', { type: 'checkbox', id, checked: !whole, onchange: tell });

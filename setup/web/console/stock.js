@@ -112,6 +112,13 @@ export async function project(name, signal) {
   };
 }
 
+/** Delete a project; the answer is a message on the page that the server leads to. */
+export async function deleteProject(name) {
+  const { doc } = await open('manager', { project: name, delete: 'true' });
+  const problem = doc.querySelector('.alert-danger.alert-dismissable:not(.alert-messaging)');
+  if (problem) throw new api.ApiError(words(problem).replace(/^×\s*/, ''), 'refused');
+}
+
 function permissions(doc, id, heading) {
   return table(doc, id).map((row) => ({
     name: words(row[heading]).replace(/ \(you\)$/, ''),

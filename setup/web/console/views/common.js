@@ -59,6 +59,13 @@ export async function unschedule(context, id, flow) {
 
 const heading = (text, properties) => h('th', { scope: 'col', ...properties }, text);
 
+/** The flow and its project; of a deleted project the server knows the number alone. */
+function flowCell({ flow, project }) {
+  const gone = /^\d+$/.test(project);
+  const name = gone ? flow : h('a', { href: route('flow', project, flow) }, flow);
+  return h('td', { class: 'main' }, name, h('span', { class: 'hint' }, gone ? ' in a deleted project' : ` in ${project}`));
+}
+
 /** A table of executions, times as the server wrote them or in milliseconds. */
 export function executionTable(list, { withFlow = true } = {}) {
   const time = (value) => (typeof value === 'number' ? when(value) : value || '–');
@@ -67,8 +74,8 @@ export function executionTable(list, { withFlow = true } = {}) {
       'tr',
       {},
       h('td', { class: 'number' }, h('a', { href: route('execution', run.id), data: { key: `run-${run.id}` } }, `#${run.id}`)),
-      withFlow ? h('td', { class: 'main' }, h('a', { href: route('flow', run.project, run.flow) }, run.flow), h('span', { class: 'hint' }, ` in ${run.project}`)) : null,
-      h('td', {}, badge(run.status)),
+      withFlow ? flowCell(run) : null,
+      h('td', { class: 'state' }, badge(run.status)),
       h('td', { class: 'nowrap' }, time(run.start)),
       h('td', { class: 'number' }, run.elapsed ?? duration(span(run.start, run.end))),
       h('td', { class: 'wide-only' }, run.user),

@@ -141,7 +141,8 @@ async function timelinePane() {
 async function jobsPane() {
   const place = h('tbody', {});
   const head = ['Job', 'Status', 'Started', 'Took', 'Attempt'].map((text, at) =>
-    h('th', { scope: 'col', class: at >= 3 ? 'number' : '' }, text));
+    h('th', { scope: 'col', class: at === 4 ? 'number' : '' }, text));
+  const started = (job) => (job.startTime > 0 ? 'nowrap' : 'nowrap wide-only');
   const update = (run) =>
     show(place, flatten(run.nodes).map((job) =>
       h(
@@ -150,10 +151,10 @@ async function jobsPane() {
         h('td', { class: 'main' }, job.nodes
           ? h('span', { style: { 'padding-inline-start': `${job.depth}em` } }, icon('flow'), job.id)
           : h('a', { href: jobLink(run)(job), style: { 'padding-inline-start': `${job.depth}em` }, data: { key: `job-${job.path}` } }, job.id)),
-        h('td', {}, badge(job.status)),
-        h('td', { class: 'nowrap' }, when(job.startTime)),
-        h('td', { class: 'number' }, duration(span(job.startTime, job.endTime))),
-        h('td', { class: 'number' }, (job.attempt ?? 0) + 1),
+        h('td', { class: 'state' }, badge(job.status)),
+        h('td', { class: started(job) }, when(job.startTime)),
+        h('td', { class: started(job) }, duration(span(job.startTime, job.endTime))),
+        h('td', { class: job.attempt > 0 ? 'number' : 'number wide-only' }, h('span', { class: 'narrow-only' }, 'attempt '), (job.attempt ?? 0) + 1),
       )));
   return { element: h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, head)), place), update };
 }

@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import * as stock from '../stock.js';
 import { button, h, icon, route, show } from '../dom.js';
-import { count, duration, span, status, when } from '../format.js';
+import { count, duration, period, span, status, when } from '../format.js';
 import { nestedGraph } from '../nested.js';
 import { crumbs, executionTable, forbidden, jobPanel, pager, startRun, startSchedule, tabs, unschedule } from './common.js';
 
@@ -42,7 +42,8 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
 }
 
 function scheduleNote(context, planned, flow, may) {
-  const again = /^\s*(null|Non-?recurring)?\s*$/i.test(planned.period ?? '') ? 'once' : `every ${planned.period}`;
+  const repeats = period(planned.period);
+  const again = repeats ? `every ${repeats}` : 'once';
   return h(
     'p',
     { class: 'notice' },

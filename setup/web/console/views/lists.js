@@ -2,7 +2,7 @@
 
 import * as stock from '../stock.js';
 import { button, h, route, show } from '../dom.js';
-import { finished } from '../format.js';
+import { finished, period } from '../format.js';
 import { executionTable, pager, unschedule } from './common.js';
 
 export async function runningView(context) {
@@ -72,7 +72,7 @@ export async function schedulesView(context) {
       {},
       h('td', { class: 'main' }, h('a', { href: route('flow', entry.project, entry.flow) }, entry.flow), h('span', { class: 'hint' }, ` in ${entry.project}`)),
       h('td', { class: 'nowrap' }, entry.next),
-      h('td', {}, entry.cron || (/^(null)?$/i.test(entry.period) ? 'once' : entry.period)),
+      h('td', {}, entry.cron || period(entry.period) || 'once'),
       h('td', { class: 'wide-only nowrap' }, entry.first),
       h('td', { class: 'wide-only' }, entry.user),
       h('td', { class: 'end' }, allowed.get(entry.project)
@@ -80,7 +80,7 @@ export async function schedulesView(context) {
         : null),
     ),
   );
-  const headings = [['Flow'], ['Next run'], ['Repeats'], ['First run', 'wide-only'], ['By', 'wide-only']];
+  const headings = [['Flow'], ['Next run'], ['Repeats every'], ['First run', 'wide-only'], ['By', 'wide-only']];
   const table = h(
     'table',
     { class: 'list stack' },

@@ -222,7 +222,7 @@ async function remove(context, name) {
     `Delete ${name}?`,
     'Its flows disappear from all lists. Flows that are scheduled or run now must be unscheduled or cancelled first.',
     'Delete',
-    () => api.deleteProject(name),
+    () => stock.deleteProject(name),
   );
   if (gone) {
     toast(`Project ${name} was deleted.`);
