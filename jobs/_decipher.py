@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -109,7 +110,7 @@ class Found:
                         for name in stored.files
                     }
                 )
-        except (OSError, ValueError, TypeError, EOFError) as error:
+        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
             raise InputError(
                 f"{key} = {str(path)!r}: not a solution.npz of jobs.decipher ({error})"
             ) from None

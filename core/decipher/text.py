@@ -30,7 +30,7 @@ class Alphabet:
     Examples
     --------
     >>> Alphabet("abc").words("A cab's back, 3 ABBA")
-    ['a', 'ca', 'b', 'bac', 'abba']
+    ['a', 'cab', 'bac', 'abba']
     >>> ENGLISH.words("The nation's 3 laws")
     ['the', 'nations', 'laws']
     """

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
+from core.mcmc.kernels import State
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from core.mcmc.kernels import Kernel, State
+    from core.mcmc.kernels import Kernel
 
 __all__ = ["Result", "sample"]
 
 P = TypeVar("P")
+
+_BLOCK = 512  # steps of a kernel that can take many at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,8 @@ def sample(
             raise ValueError(f"{name} = {value}: expected an integer >= {least}")
     state = _start(kernel, position, n_chains)
     keep = record or (lambda x: cast("NDArray[Any]", x))
+    if hasattr(kernel, "run") and record is None:
+        return _sample_blocks(kernel, state, rng, n_draws=n_draws, burn_in=burn_in, thin=thin)
     for _ in range(burn_in):
         state, _info = kernel.step(rng, state)
     first = keep(state.position)
@@ -109,6 +115,32 @@ def sample(
             accepted += info.accepted
         draws[:, i] = keep(state.position)
         density[:, i] = state.log_density
+    return Result(draws, density, accepted / (n_draws * thin), state)
+
+
+def _sample_blocks(
+    kernel: Any,
+    state: State[Any],
+    rng: np.random.Generator,
+    *,
+    n_draws: int,
+    burn_in: int,
+    thin: int,
+) -> Result:
+    """Run a kernel that takes many steps at once, block by block; thinning is by whole blocks."""
+    chains, n_dim = state.position.shape
+    for start in range(0, burn_in, _BLOCK):
+        positions, densities, _ = kernel.run(rng, state, min(_BLOCK, burn_in - start))
+        state = State(positions[-1], densities[-1])
+    draws, density = np.empty((chains, n_draws, n_dim)), np.empty((chains, n_draws))
+    accepted, per_block = np.zeros(chains), max(_BLOCK // thin, 1)
+    for start in range(0, n_draws, per_block):
+        n = min(per_block, n_draws - start)
+        positions, densities, taken = kernel.run(rng, state, n * thin)
+        state = State(positions[-1], densities[-1])
+        draws[:, start : start + n] = positions[thin - 1 :: thin].transpose(1, 0, 2)
+        density[:, start : start + n] = densities[thin - 1 :: thin].T
+        accepted += taken
     return Result(draws, density, accepted / (n_draws * thin), state)
 
 

@@ -36,19 +36,31 @@ def gaussian(size: ArrayLike) -> Propose:
     >>> propose(np.random.default_rng(0), np.zeros((5, 2))).shape
     (5, 2)
     """
+    factor = noise_factor(size)
+    if factor.ndim == 2:
+        return lambda rng, x: x + rng.standard_normal(x.shape) @ factor
+    return lambda rng, x: x + rng.standard_normal(x.shape) * factor
+
+
+def noise_factor(size: ArrayLike) -> NDArray[np.float64]:
+    """Turn a perturbation size into what standard normal noise is multiplied by.
+
+    A covariance gives the matrix ``F`` with ``F.T @ F`` equal to it (for ``z @ F``); a number or a
+    vector is checked and returned. Raises as `gaussian`.
+    """
     scale = np.asarray(size, dtype=float)
     if scale.ndim == 2:
         try:
-            factor = np.linalg.cholesky(scale).T
+            factor: NDArray[np.float64] = np.linalg.cholesky(scale).T
         except np.linalg.LinAlgError:
             raise ValueError(f"covariance {size!r} is not positive definite") from None
-        return lambda rng, x: x + rng.standard_normal(x.shape) @ factor
+        return factor
     if scale.ndim > 2 or not (np.isfinite(scale).all() and (scale > 0).all()):
         raise ValueError(
             f"perturbation size {size!r}: expected a positive number, a vector of them, "
             "or a covariance matrix"
         )
-    return lambda rng, x: x + scale * rng.standard_normal(x.shape)
+    return scale
 
 
 def integers(size: int = 1) -> Propose:

@@ -1,0 +1,80 @@
+"""Combine kernels that keep the same target: one after the other, or one at random.
+
+Each kernel must keep the target invariant; then so does the cycle, and so does the mixture (which
+is reversible if they are).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from core.mcmc.kernels import Info, Kernel, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Cycle", "Mixture"]
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Cycle(Generic[P]):
+    """Apply every kernel in order in one step; a chain has accepted if any of them moved it.
+
+    Examples
+    --------
+    A small and a large perturbation in turn:
+
+    >>> from core.mcmc import Metropolis, gaussian
+    >>> target = lambda x: -0.5 * (x**2).sum(1)
+    >>> kernel = Cycle([Metropolis(target, gaussian(0.5)), Metropolis(target, gaussian(5.0))])
+    >>> state, info = kernel.step(np.random.default_rng(0), kernel.init(np.zeros((3, 2))))
+    """
+
+    kernels: Sequence[Kernel[P]]
+
+    def __post_init__(self) -> None:
+        if not self.kernels:
+            raise ValueError("kernels is empty: a cycle needs at least one")
+
+    def init(self, position: P) -> State[P]:
+        """Make the first state, as the first kernel does."""
+        return self.kernels[0].init(position)
+
+    def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
+        """Step with each kernel."""
+        accepted = np.zeros(len(state.log_density), dtype=bool)
+        for kernel in self.kernels:
+            state, info = kernel.step(rng, state)
+            accepted |= info.accepted
+        return state, Info(accepted, info.log_ratio)
+
+
+@dataclass(frozen=True)
+class Mixture(Generic[P]):
+    """Apply one kernel, drawn with the given weights; the same one for all chains of a step."""
+
+    kernels: Sequence[Kernel[P]]
+    weights: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if len(self.weights) != len(self.kernels) or not self.kernels:
+            raise ValueError(
+                f"{len(self.kernels)} kernels and {len(self.weights)} weights: one weight each"
+            )
+        if min(self.weights) < 0 or not sum(self.weights) > 0:
+            raise ValueError(f"weights = {self.weights!r}: expected numbers >= 0, not all 0")
+
+    def init(self, position: P) -> State[P]:
+        """Make the first state, as the first kernel does."""
+        return self.kernels[0].init(position)
+
+    def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
+        """Step with one kernel."""
+        share = np.cumsum(self.weights) / np.sum(self.weights)
+        chosen = int(np.searchsorted(share, rng.random(), side="right"))
+        return self.kernels[chosen].step(rng, state)
