@@ -17,13 +17,21 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from setup import maven
+from setup.compile import compile_jar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from setup.java import Java
     from setup.layout import Layout
 
-__all__ = ["install", "install_console", "install_stand_ins", "template_files"]
+__all__ = [
+    "install",
+    "install_console",
+    "install_run_files",
+    "install_stand_ins",
+    "template_files",
+]
 
 _SOURCE = Path(__file__).with_name("web")
 _CONSOLE = "js/console"
@@ -103,6 +111,36 @@ def install_stand_ins(web: Path, names: set[str]) -> None:
         shutil.copyfile(_SOURCE / "stock" / f"bridge{path.suffix}", path)
         _revalidate(path)
     shutil.copyfile(_SOURCE / "stock" / "favicon.ico", web / "favicon.ico")
+
+
+def install_run_files(layout: Layout, java: Java, compiler: Path) -> None:
+    """Put in the plugin that shows the files which jobs leave, under ``/runs`` (RunFiles.java).
+
+    Parameters
+    ----------
+    layout
+        Whose server, with its jars already in place.
+    java
+        Runs the compiler.
+    compiler
+        The jar of the compiler.
+    """
+    import javaproperties  # noqa: PLC0415 (in the environment only)
+
+    plugin = layout.azkaban / "plugins" / "viewer" / "runs"
+    for folder in ("conf", "lib"):
+        (plugin / folder).mkdir(parents=True, exist_ok=True)
+    jars = sorted((layout.azkaban / "lib").glob("*.jar"))
+    compile_jar(java, compiler, "RunFiles", plugin / "lib" / "run-files.jar", classpath=jars)
+    lines = {
+        "viewer.name": "Runs",
+        "viewer.path": "runs",
+        "viewer.hidden": "true",
+        "viewer.servlet.class": "RunFiles",
+        "runs.dir": str(layout.runs),
+    }
+    text = javaproperties.dumps(lines, timestamp=None)
+    (plugin / "conf" / "plugin.properties").write_text(text, encoding="ascii")
 
 
 def template_files(jar: Path) -> set[str]:

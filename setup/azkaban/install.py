@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import zipfile
 from typing import TYPE_CHECKING
 
 from setup import maven, web
-from setup.errors import SetupError
+from setup.compile import compile_jar
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from setup.java import Java
     from setup.layout import Layout
@@ -66,24 +63,11 @@ def install(layout: Layout, java: Java, update: Callable[[str], None]) -> int:
         shutil.copyfile(jar, lib / jar.name)
     compiler = maven.fetch(maven.pinned("compiler"), layout.cache, update)[0]
     update("compiling the bind agent")
-    _compile_agent(java, compiler, lib)
+    agent = lib / "bind-agent.jar"
+    manifest = "Premain-Class: BindAgent\n"
+    asm = lib.glob("asm-*.jar")
+    compile_jar(java, compiler, "BindAgent", agent, classpath=asm, manifest=manifest)
     shutil.copytree(CHECKOUT / "setup" / "sql", home / "sql", dirs_exist_ok=True)
     web.install(layout, update)
+    web.install_run_files(layout, java, compiler)
     return len(jars)
-
-
-def _compile_agent(java: Java, compiler: Path, lib: Path) -> None:
-    """Compile BindAgent.java and pack it as a Java agent."""
-    source = CHECKOUT / "setup" / "BindAgent.java"
-    classes = lib / "classes"
-    asm = next(lib.glob("asm-*.jar"))
-    command = [str(java.program), "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
-    command += ["-nowarn", "-cp", str(asm), "-d", str(classes), str(source)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise SetupError(f"BindAgent.java does not compile: {result.stderr.strip()[-600:]}")
-    with zipfile.ZipFile(lib / "bind-agent.jar", "w") as jar:
-        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\nPremain-Class: BindAgent\n\n")
-        for path in sorted(classes.iterdir()):
-            jar.write(path, path.name)
-    shutil.rmtree(classes)

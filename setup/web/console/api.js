@@ -181,6 +181,20 @@ async function log(ajax, params, signal) {
   }
 }
 
+/** The files that an execution's jobs left, by job; none where the server cannot show them. */
+export async function files(execid, signal) {
+  try {
+    return (await get('runs', { ajax: 'files', execid }, signal)).files ?? {};
+  } catch (error) {
+    if (error.kind === 'server' || error.kind === 'refused') return {};
+    throw error;
+  }
+}
+
+/** Where one of these files is. */
+export const fileUrl = (execid, job, name) =>
+  `${ROOT}runs/${[execid, job, ...name.split('/')].map(encodeURIComponent).join('/')}`;
+
 /** The form fields that running and scheduling have in common. */
 function optionFields(options) {
   const fields = {

@@ -57,6 +57,13 @@ export async function unschedule(context, id, flow) {
   if (done) context.reload();
 }
 
+/** A link to the report that a job left, if it left one. */
+export function reportLink(execid, job, files, label = 'Report') {
+  if (!files[job]?.includes('report.html')) return null;
+  const href = api.fileUrl(execid, job, 'report.html');
+  return h('a', { class: 'button', href, data: { key: `report-${job}` } }, icon('report'), h('span', {}, label));
+}
+
 const heading = (text, properties) => h('th', { scope: 'col', ...properties }, text);
 
 /** The flow and its project; of a deleted project the server knows the number alone. */

@@ -5,10 +5,10 @@ import * as stock from '../stock.js';
 import { attempt, confirm } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { badge, count, duration, finished, span, status, when } from '../format.js';
-import { drawGantt, flatten } from '../gantt.js';
+import { drawGantt, flatten, inOrder } from '../gantt.js';
 import { logView } from '../logview.js';
 import { nestedGraph } from '../nested.js';
-import { crumbs, startRun, tabs } from './common.js';
+import { crumbs, reportLink, startRun, tabs } from './common.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
 
@@ -22,7 +22,8 @@ const TABS = [
 
 export async function executionView(context, id, tab = 'graph') {
   const { signal } = context;
-  let run = await api.execution(id, signal);
+  let run = await firstLook(id, signal);
+  let files = await api.files(id, signal);
   const { rights } = await stock.project(run.project, signal);
   const head = h('div', { class: 'run-state', 'aria-live': 'off' });
   const actions = h('div', { class: 'actions' });
@@ -30,13 +31,15 @@ export async function executionView(context, id, tab = 'graph') {
 
   function draw() {
     show(head, summary(run));
-    show(actions, rights.has('execute') ? controls(context, run, refresh) : null);
-    pane.update?.(run);
+    const last = inOrder(run.nodes).at(-1)?.id;
+    show(actions, reportLink(id, last, files), rights.has('execute') ? controls(context, run, refresh) : null);
+    pane.update?.(run, files);
     document.title = `${run.status.toLowerCase()} #${id} ${run.flow}`;
   }
 
   async function refresh() {
     run = await api.execution(id, signal);
+    if (finished(run.status)) files = await api.files(id, signal);
     draw();
   }
 
@@ -58,6 +61,16 @@ export async function executionView(context, id, tab = 'graph') {
       pane.element,
     ],
   };
+}
+
+/** The execution; Azkaban 2.5 has only a Java error for one that does not exist. */
+export async function firstLook(id, signal) {
+  try {
+    return await api.execution(id, signal);
+  } catch (error) {
+    if (error.kind !== 'server') throw error;
+    throw new api.ApiError(`There is no run #${id}. (${error.message})`, 'refused');
+  }
 }
 
 function summary(run) {
@@ -143,7 +156,7 @@ async function jobsPane() {
   const head = ['Job', 'Status', 'Started', 'Took', 'Attempt'].map((text, at) =>
     h('th', { scope: 'col', class: at === 4 ? 'number' : '' }, text));
   const started = (job) => (job.startTime > 0 ? 'nowrap' : 'nowrap wide-only');
-  const update = (run) =>
+  const update = (run, files) =>
     show(place, flatten(run.nodes).map((job) =>
       h(
         'tr',
@@ -155,8 +168,9 @@ async function jobsPane() {
         h('td', { class: started(job) }, when(job.startTime)),
         h('td', { class: started(job) }, duration(span(job.startTime, job.endTime))),
         h('td', { class: job.attempt > 0 ? 'number' : 'number wide-only' }, h('span', { class: 'narrow-only' }, 'attempt '), (job.attempt ?? 0) + 1),
+        h('td', { class: 'end' }, reportLink(run.execid, job.path, files)),
       )));
-  return { element: h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, head)), place), update };
+  return { element: h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, head, h('td', {}))), place), update };
 }
 
 async function logPane(context, first) {

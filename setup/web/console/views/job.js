@@ -6,16 +6,19 @@ import { h, route, show } from '../dom.js';
 import { badge, duration, finished, span, when } from '../format.js';
 import { flatten } from '../gantt.js';
 import { logView } from '../logview.js';
-import { crumbs, tabs } from './common.js';
+import { crumbs, reportLink, tabs } from './common.js';
+import { firstLook } from './execution.js';
 
 export async function jobView(context, id, path, chosen) {
   const { signal } = context;
   const find = (run) => flatten(run.nodes).find((job) => job.path === path);
-  let run = await api.execution(id, signal);
+  let run = await firstLook(id, signal);
   let job = find(run);
   if (!job) throw new api.ApiError(`Run #${id} has no job ${path}.`, 'refused');
   const attempt = chosen === undefined ? (job.attempt ?? 0) : Number(chosen);
   const state = h('div', { class: 'run-state' });
+  const left = h('div', {});
+  const actions = h('div', { class: 'actions' });
   const tries = h('div', {});
   const isOver = () => finished(run.status) || (finished(job.status) && attempt === job.attempt) || attempt < job.attempt;
   const log = logView({
@@ -42,12 +45,20 @@ export async function jobView(context, id, path, chosen) {
     }
   }
 
+  async function showFiles() {
+    const files = await api.files(id, signal);
+    show(left, fileList(id, path, files[path]));
+    show(actions, reportLink(id, path, files));
+  }
+
   draw();
+  await showFiles();
   if (!finished(run.status)) {
     context.every(1500, async () => {
       run = await api.execution(id, signal);
       job = find(run);
       draw();
+      if (finished(job.status)) await showFiles();
       return !finished(run.status);
     });
   }
@@ -56,10 +67,18 @@ export async function jobView(context, id, path, chosen) {
     title: `${path} #${id}`,
     node: [
       crumbs([run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')], [`#${id}`, route('execution', id)]),
-      h('header', { class: 'page-head' }, h('h1', {}, path)),
+      h('header', { class: 'page-head' }, h('h1', {}, path), actions),
       state,
       tries,
+      left,
       log.element,
     ],
   };
+}
+
+/** Links to the files that the job left. */
+function fileList(id, job, names) {
+  if (!names?.length) return null;
+  const links = names.map((name) => h('a', { class: 'chip', href: api.fileUrl(id, job, name) }, name));
+  return h('p', { class: 'chips' }, h('span', { class: 'hint' }, 'Files:'), links);
 }

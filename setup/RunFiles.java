@@ -1,0 +1,172 @@
+import azkaban.executor.ExecutableFlow;
+import azkaban.executor.ExecutorManagerException;
+import azkaban.project.Project;
+import azkaban.user.Permission;
+import azkaban.utils.Props;
+import azkaban.webapp.AzkabanWebServer;
+import azkaban.webapp.servlet.LoginAbstractAzkabanServlet;
+import azkaban.webapp.session.Session;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import javax.servlet.ServletException;
+import javax.servlet.http.HttpServletRequest;
+import javax.servlet.http.HttpServletResponse;
+
+/**
+ * Shows the files that jobs leave, reports above all, to users who may read the project.
+ *
+ * A viewer plugin of Azkaban, at /runs: GET /runs?ajax=files&amp;execid=N lists the files of an
+ * execution by job; GET /runs/N/JOB/FILE is one of them. Jobs write to
+ * RUNS/PROJECT/N/JOB/. A report is a page made by somebody's project: it is shown in a sandbox,
+ * without the origin of the console, so it can neither read the session nor act with it.
+ */
+public final class RunFiles extends LoginAbstractAzkabanServlet {
+    private static final long serialVersionUID = 1L;
+    private static final int MOST_FILES = 500;
+    private static final int DEPTH = 4;
+    private static final String POLICY = "sandbox allow-scripts allow-popups; default-src 'none'; "
+            + "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:";
+    private static final Map<String, String> TYPES = new HashMap<String, String>();
+
+    static {
+        TYPES.put("html", "text/html; charset=utf-8");
+        TYPES.put("svg", "image/svg+xml");
+        TYPES.put("png", "image/png");
+        TYPES.put("json", "application/json; charset=utf-8");
+        for (String plain : new String[] {"txt", "csv", "log", "md", "properties"}) {
+            TYPES.put(plain, "text/plain; charset=utf-8");
+        }
+    }
+
+    private final Path runs;
+
+    public RunFiles(Props settings) {
+        runs = Paths.get(settings.getString("runs.dir"));
+    }
+
+    @Override
+    protected void handleGet(HttpServletRequest request, HttpServletResponse response,
+            Session session) throws ServletException, IOException {
+        response.setHeader("Cache-Control", "no-store");
+        response.setHeader("X-Content-Type-Options", "nosniff");
+        if (hasParam(request, "ajax")) {
+            Map<String, Object> answer = new HashMap<String, Object>();
+            int execution = getIntParam(request, "execid", -1);
+            if (mayRead(execution, session)) {
+                answer.put("files", list(execution));
+            } else {
+                answer.put("error", "Execution " + execution + " is unknown or not yours to read.");
+            }
+            writeJSON(response, answer);
+            return;
+        }
+        String path = request.getPathInfo();
+        String[] parts = path == null ? new String[0] : path.split("/", 3);
+        if (parts.length < 3 || !parts[1].matches("[0-9]{1,9}")
+                || !mayRead(Integer.parseInt(parts[1]), session)) {
+            response.sendError(HttpServletResponse.SC_NOT_FOUND);
+            return;
+        }
+        Path file = find(Integer.parseInt(parts[1]), parts[2]);
+        if (file == null) {
+            response.sendError(HttpServletResponse.SC_NOT_FOUND);
+            return;
+        }
+        send(file, response);
+    }
+
+    @Override
+    protected void handlePost(HttpServletRequest request, HttpServletResponse response,
+            Session session) throws ServletException, IOException {
+        response.sendError(HttpServletResponse.SC_METHOD_NOT_ALLOWED);
+    }
+
+    private boolean mayRead(int execution, Session session) throws ServletException {
+        AzkabanWebServer server = (AzkabanWebServer) getApplication();
+        ExecutableFlow flow;
+        try {
+            flow = server.getExecutorManager().getExecutableFlow(execution);
+        } catch (ExecutorManagerException broken) {
+            return false;
+        } catch (IndexOutOfBoundsException unknown) { // what 2.5 throws for an unknown number
+            return false;
+        }
+        Project project =
+                flow == null ? null : server.getProjectManager().getProject(flow.getProjectId());
+        return project != null && hasPermission(project, session.getUser(), Permission.Type.READ);
+    }
+
+    /** The folders of an execution: jobs may call their project by a name of their own. */
+    private List<Path> folders(int execution) {
+        File[] projects = runs.toFile().listFiles();
+        List<Path> found = new ArrayList<Path>();
+        for (File project : projects == null ? new File[0] : projects) {
+            Path folder = project.toPath().resolve(String.valueOf(execution));
+            if (Files.isDirectory(folder)) {
+                found.add(folder);
+            }
+        }
+        return found;
+    }
+
+    private Map<String, List<String>> list(int execution) throws IOException {
+        Map<String, List<String>> jobs = new TreeMap<String, List<String>>();
+        for (Path folder : folders(execution)) {
+            List<Path> files;
+            try (Stream<Path> walk = Files.walk(folder, DEPTH)) {
+                files = walk.filter(Files::isRegularFile).limit(MOST_FILES).sorted()
+                        .collect(Collectors.<Path>toList());
+            }
+            for (Path file : files) {
+                Path inside = folder.relativize(file);
+                if (inside.getNameCount() > 1) {
+                    String job = inside.getName(0).toString();
+                    String name = inside.subpath(1, inside.getNameCount()).toString();
+                    jobs.computeIfAbsent(job, unused -> new ArrayList<String>()).add(name);
+                }
+            }
+        }
+        return jobs;
+    }
+
+    /** A file below the folders of an execution, or null; links that lead out are not followed. */
+    private Path find(int execution, String name) throws IOException {
+        for (Path folder : folders(execution)) {
+            try {
+                Path file = folder.resolve(name);
+                if (Files.isRegularFile(file)
+                        && file.toRealPath().startsWith(folder.toRealPath())) {
+                    return file;
+                }
+            } catch (InvalidPathException impossible) {
+                return null;
+            }
+        }
+        return null;
+    }
+
+    private static void send(Path file, HttpServletResponse response) throws IOException {
+        String name = file.getFileName().toString();
+        String ending = name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
+        String type = TYPES.get(ending);
+        response.setHeader("Content-Security-Policy", POLICY);
+        response.setContentType(type == null ? "application/octet-stream" : type);
+        if (type == null) {
+            response.setHeader("Content-Disposition", "attachment");
+        }
+        response.setHeader("Content-Length", String.valueOf(Files.size(file)));
+        Files.copy(file, response.getOutputStream());
+    }
+}

@@ -1,0 +1,64 @@
+"""Our few Java classes, compiled at set-up."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING
+
+from setup.errors import SetupError
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from setup.java import Java
+
+__all__ = ["compile_jar"]
+
+
+def compile_jar(
+    java: Java,
+    compiler: Path,
+    name: str,
+    target: Path,
+    *,
+    classpath: Iterable[Path],
+    manifest: str = "",
+) -> None:
+    """Compile ``setup/NAME.java`` and pack what comes out.
+
+    Parameters
+    ----------
+    java
+        Runs the compiler.
+    compiler
+        The jar of the compiler (ecj).
+    name
+        Of the class.
+    target
+        The jar to write.
+    classpath
+        Jars that the class uses.
+    manifest
+        Lines for the jar's manifest, each with its newline.
+
+    Raises
+    ------
+    SetupError
+        When it does not compile, with what the compiler says.
+    """
+    classes = target.with_suffix(".classes")
+    command = [str(java.program), "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
+    command += ["-nowarn", "-cp", ":".join(map(str, classpath)), "-d", str(classes)]
+    command += [str(CHECKOUT / "setup" / f"{name}.java")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SetupError(f"{name}.java does not compile: {result.stderr.strip()[-600:]}")
+    with zipfile.ZipFile(target, "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\n{manifest}\n")
+        for path in sorted(classes.iterdir()):
+            jar.write(path, path.name)
+    shutil.rmtree(classes)
