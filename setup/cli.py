@@ -147,7 +147,12 @@ def _prepare(layout: Layout, arguments: list[str], *, dev: bool = False) -> None
     layout.create(need)
     with layout.locked():
         pyenv.ensure(layout, dev=dev)
-    if not pyenv.inside(layout):
+    _enter(layout, arguments)
+
+
+def _enter(layout: Layout, arguments: list[str]) -> None:
+    """Go on inside the environment where there is one."""
+    if layout.python.exists() and not pyenv.inside(layout):
         pyenv.reenter(layout, arguments)
 
 
@@ -194,7 +199,8 @@ def _env(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> 
     return 0
 
 
-def _status(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+def _status(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+    _enter(layout, arguments)
     server = Server(layout)
     statuses = server.statuses()
     if _on_mysql(server):
@@ -211,7 +217,8 @@ def _status(layout: Layout, options: argparse.Namespace, _arguments: list[str]) 
     return 0 if all(status.state == "running" for status in statuses) else 1
 
 
-def _stop(layout: Layout, _options: argparse.Namespace, _arguments: list[str]) -> int:
+def _stop(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> int:
+    _enter(layout, arguments)
     if not layout.exists() or not _stop_all(layout):
         say("nothing was running")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from azkaban_client import Client, collect
@@ -87,10 +88,11 @@ def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
     say(f"uploaded version {version}, execution {execid}")
     execution = display.follow(client, execid, logs=logs, patience=PATIENCE)
     display.print_result(execution)
+    sys.stdout.flush()  # in step with the messages, also in a file
     if not execution.succeeded:
         display.print_failed_log(client, execution)
         return False
     folder = layout.runs / name / str(execid) / name
     for key, value in json.loads((folder / "outputs.json").read_text()).items():
-        print(f"{key.removeprefix(f'{name}.')}: {value}")
+        print(f"{key.removeprefix(f'{name}.')}: {value}", flush=True)
     return True

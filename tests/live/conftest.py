@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup import java
-from setup.azkaban import Server
+from setup.azkaban import Server, Wanted
 from setup.layout import Layout
 from setup.process import Process
 
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
 
 
 class LiveAzkaban:
-    """A single server under a prefix of its own; it can be killed and started again."""
+    """A server under a prefix of its own; it can be killed and started again."""
 
-    def __init__(self, prefix: Path) -> None:
+    def __init__(self, prefix: Path, wanted: Wanted | None = None) -> None:
         cache = os.environ.get("AZK_CACHE") or Path("~/.azkaban-jobflow/cache").expanduser()
         self.layout = Layout(prefix, Path(cache))
         self.layout.create(need=0)
         self.server = Server(self.layout, python=Path(sys.executable))
+        self.wanted = wanted or Wanted()
         self.start()
 
     def start(self) -> None:
         """Start it unless it runs."""
-        settings = self.server.up(java.ensure(self.layout))
+        settings = self.server.up(java.ensure(self.layout), self.wanted)
         self.url, self.address, self.username = settings.url, settings.address, settings.user
         self.password, self.password_file = self.server.password, self.server.password_file
         self.config = self.layout.client_config
 
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        process = Process.read(self.server.pid_file())
+    def kill(self, part: str = "") -> None:
+        """End it as a power cut would; without a name, the part that serves the pages."""
+        process = Process.read(self.server.pid_file(part))
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
         process.stop()  # waits until it is gone

@@ -1,0 +1,134 @@
+"""Azkaban on MySQL 5.7: web and executor as two processes, a flow to SUCCEEDED, parts killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from azkaban_client import Client, collect
+from setup import java
+from setup.azkaban import Wanted
+from setup.errors import UsageError
+from setup.layout import CHECKOUT
+from setup.mysql import Server as MySQL
+from tests.live.conftest import LiveAzkaban
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
+    """The profile server: web, executor, MySQL."""
+    live = LiveAzkaban(tmp_path_factory.mktemp("split") / "p", Wanted(profile="server"))
+    yield live
+    live.stop()
+    MySQL(live.layout).stop()
+
+
+@pytest.fixture
+def client(split: LiveAzkaban) -> Iterator[Client]:
+    with Client(
+        split.url, username=split.username, password=split.password, address=split.address
+    ) as connected:
+        yield connected
+
+
+def _project(client: Client, folder: Path, name: str, command: str) -> None:
+    folder.mkdir()
+    (folder / "first.job").write_text(f"type=command\ncommand={command}\n")
+    (folder / "last.job").write_text("type=command\ncommand=echo done\ndependencies=first\n")
+    client.create_project(name, "two jobs")
+    client.upload(name, collect(folder).write(folder.parent / f"{name}.zip"))
+
+
+def _status(split: LiveAzkaban) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "setup", "status", "--prefix", str(split.layout.prefix)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_flow_runs_to_succeeded(split: LiveAzkaban, client: Client, tmp_path: Path) -> None:
+    _project(client, tmp_path / "two", "two", "echo first")
+    execution = client.wait(client.execute("two", "last"))
+    assert execution.succeeded
+    assert [job.status for job in execution.walk()] == ["SUCCEEDED", "SUCCEEDED"]
+    with MySQL(split.layout).connect("azkaban") as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT flow_id, status FROM execution_flows")
+        assert cursor.fetchall() == [("last", 50)]  # 50 is SUCCEEDED
+
+
+def test_each_part_listens_on_its_own_loopback_port_only(split: LiveAzkaban) -> None:
+    settings = split.server.settings
+    running = split.server.running()
+    assert running["web"].listening() == {(settings.address, settings.port)}
+    assert running["executor"].listening() == {("127.0.0.1", settings.executor_port)}
+    for port in (settings.port, settings.executor_port):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.9.8.7", port), timeout=5)
+
+
+def test_database_password_is_in_private_files_only(split: LiveAzkaban) -> None:
+    secret = MySQL(split.layout).connection.password_file.read_text().strip()
+    for process in split.server.running().values():
+        assert secret not in " ".join(psutil.Process(process.pid).cmdline())
+    for path in split.layout.azkaban.rglob("*"):
+        if path.is_file() and secret.encode() in path.read_bytes():
+            assert path.stat().st_mode & 0o077 == 0, path
+            assert path.name == "azkaban.properties"
+
+
+def test_status_shows_three_servers_and_exits_1_when_one_is_down(split: LiveAzkaban) -> None:
+    whole = _status(split)
+    assert whole.returncode == 0, whole.stdout
+    assert [line.split()[0] for line in whole.stdout.splitlines()[1:]] == [
+        "mysql",
+        "executor",
+        "web",
+    ]
+    split.kill("executor")
+    assert [s.state for s in split.server.statuses()] == ["down", "running"]
+    assert _status(split).returncode == 1
+    web = split.server.running()["web"]
+    split.start()
+    assert split.server.running()["web"] == web, "only the part that was down is started"
+    assert _status(split).returncode == 0
+
+
+def test_after_mysqld_is_killed_nothing_acknowledged_is_lost(
+    split: LiveAzkaban, client: Client, tmp_path: Path
+) -> None:
+    _project(client, tmp_path / "kept", "kept", "echo kept")
+    execution = client.wait(client.execute("kept", "last"))
+    mysqld = MySQL(split.layout).process()
+    assert mysqld is not None
+    os.kill(mysqld.pid, signal.SIGKILL)
+    mysqld.stop()
+    MySQL(split.layout).start()
+    assert "kept" in {project.name for project in client.projects()}
+    assert client.execution(execution.execid).succeeded
+
+
+def test_change_of_a_running_server_is_refused(split: LiveAzkaban) -> None:
+    with pytest.raises(UsageError, match=r"--profile solo: the server runs already with server"):
+        split.server.up(java.ensure(split.layout), Wanted(profile="solo"))
+
+
+def test_change_of_the_database_is_refused(split: LiveAzkaban) -> None:
+    split.stop()
+    with pytest.raises(UsageError, match=r"projects and history in mysql.*use another prefix"):
+        split.server.up(java.ensure(split.layout), Wanted(profile="solo", mysql=False))
+    split.start()
