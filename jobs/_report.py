@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from cycler import cycler
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
@@ -30,7 +31,7 @@ COLOURS = ("#1b86c9", "#d1700a", "#0e9a70", "#c2569a", "#8a7a00", "#7a6ff0", "#c
 # Stands for the page's text colour until the SVG is written.
 _INK = "#010203"
 
-_STYLE: dict[str, object] = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: searchable, in the page's font
     "svg.hashsalt": "azkaban-jobflow",  # same plot, same bytes
     "font.size": 10,
@@ -50,7 +51,7 @@ _STYLE: dict[str, object] = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "grid.color": "#808080",
-    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
 }
 
 
@@ -104,9 +105,7 @@ class Page:
         """Add the key figures, shown large."""
         self._blocks.append(_Block("facts", title, list(pairs)))
 
-    def table(
-        self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]
-    ) -> None:
+    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Add a table; numbers are aligned to the right."""
         self._blocks.append(_Block("table", title, [list(row) for row in rows], header))
 

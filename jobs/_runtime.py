@@ -145,7 +145,7 @@ def main(spec: Spec, argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         props = _properties(_parser(spec, module).parse_args(argv).prop)
-        params = parse(spec.params, spec.prefix, props)
+        params: Any = parse(spec.params, spec.prefix, props)
         job = _job(module, props)
         outputs = spec.run(params, job)
         _write_outputs(job, outputs)
