@@ -157,14 +157,10 @@ class Decay:
 
         def start(rng: Rng, n: int) -> Floats:
             spread = float(np.ptp(self.y)) or 1.0
-            centre = [self.y[0] - self.y[-1], -np.log(np.ptp(self.t) or 1.0) + 1, self.y[-1], 0.0]
-            centre[3] = np.log(spread / 4)
-            return np.array(centre) + rng.standard_normal((n, 4)) * [
-                spread / 4,
-                0.5,
-                spread / 4,
-                0.5,
-            ]
+            rate = np.log(3 / (float(np.ptp(self.t)) or 1.0))
+            centre = np.array([self.y[0] - self.y[-1], rate, self.y[-1], np.log(spread / 4)])
+            noise: Floats = rng.standard_normal((n, 4)) * [spread / 4, 0.5, spread / 4, 0.5]
+            return centre + noise
 
         return Problem(self.names, RandomWalk(self.log_density, 0.1), start)
 
@@ -292,7 +288,7 @@ class ChangePoint:
             z[:, 0] = places[(log + rng.gumbel(size=log.shape)).argmax(1)]
             return z
 
-        def rate(before: bool) -> Callable[[Rng, Floats], Floats]:  # noqa: FBT001 (one of two)
+        def rate(*, before: bool) -> Callable[[Rng, Floats], Floats]:
             def draw(rng: Rng, x: Floats) -> Floats:
                 z, split = x.copy(), x[:, 0].astype(np.int64)
                 head = total[np.arange(len(x)) % len(y), split]
@@ -303,7 +299,7 @@ class ChangePoint:
 
             return draw
 
-        return [k, rate(True), rate(False)]
+        return [k, rate(before=True), rate(before=False)]
 
     def problem(self) -> Problem:
         """Sample by Gibbs."""

@@ -42,17 +42,16 @@ def geweke_groups(broken: str = "") -> np.ndarray:
     rng, n = np.random.default_rng(2), 2000
     simulated = np.array([Groups.simulate(rng, GROUP)[0] for _ in range(n)])
     x = simulated.copy()
-    for _ in range(30):  # each chain starts from the joint distribution and must stay in it
+    for _ in range(40):  # each chain starts from the joint distribution and must stay in it
         data = Groups.data(rng, x, GROUP)
         for name, draw in zip(
             ("mu", "tau2", "sigma2", "theta"), Groups(GROUP, data).conditionals(), strict=True
         ):
-            old, x = x, draw(rng, x)
+            x = draw(rng, x)
             if broken == "tau2" and name == "tau2":  # the shape of one gamma one too large
                 x[:, 1] *= (3 + 2 - 1) / (3 + 2)
-            if broken == "mu" and name == "mu":  # the prior of mu forgotten
-                precision = 4 / old[:, 1]
-                x[:, 0] = old[:, 3:].mean(1) + rng.standard_normal(n) / np.sqrt(precision)
+            if broken == "theta" and name == "theta":  # drawn too wide
+                x[:, 3:] += 0.5 * rng.standard_normal((n, 4)) * np.sqrt(x[:, 1:2])
     fresh = np.array([Groups.simulate(rng, GROUP)[0] for _ in range(n)])
     scores = []
     for f in (lambda v: v, lambda v: np.log1p(v**2)):  # moments that exist
@@ -66,7 +65,7 @@ def test_geweke_joint_distribution_of_the_hierarchical_gibbs() -> None:
     assert np.abs(geweke_groups()).max() < 4
 
 
-@pytest.mark.parametrize("broken", ["tau2", "mu"])
+@pytest.mark.parametrize("broken", ["tau2", "theta"])
 def test_geweke_catches_a_wrong_conditional(broken: str) -> None:
     assert np.abs(geweke_groups(broken)).max() > 5
 
@@ -84,7 +83,7 @@ def ranks_are_uniform(ranks: np.ndarray, n_bins: int) -> bool:
     return bool((chi2 < (n_bins - 1) + 4 * np.sqrt(2 * (n_bins - 1))).all())
 
 
-def change_point_ranks(broken: bool = False) -> np.ndarray:
+def change_point_ranks(*, broken: bool = False) -> np.ndarray:
     """Simulation-based calibration (Talts et al. 2018), 1,000 data sets as 1,000 chains at once."""
     rng, n_trials, n = np.random.default_rng(3), 1000, 30
     pairs = [ChangePoint.simulate(rng, n) for _ in range(n_trials)]
@@ -114,12 +113,12 @@ def test_calibration_catches_a_wrong_conditional() -> None:
 def test_decay_is_calibrated() -> None:
     rng, t = np.random.default_rng(4), np.linspace(0, 4, 12)
     ranks = []
-    for _ in range(60):
+    for _ in range(40):
         truth, y = Decay.simulate(rng, t)
         model = Decay(t, y)
         start = truth + 0.3 * rng.standard_normal((16, 4))
-        kernel, state = adapt(model.log_density, start, rng, n_steps=1500, size=0.1)
-        result = sample(kernel, state, rng, n_draws=25, thin=40)
+        kernel, state = adapt(model.log_density, start, rng, n_steps=1000, size=0.1)
+        result = sample(kernel, state, rng, n_draws=25, thin=20)
         ranks.append((result.draws.reshape(-1, 4) < truth).mean(0))
     assert ranks_are_uniform(np.array(ranks), 5)
 
