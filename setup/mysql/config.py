@@ -140,10 +140,10 @@ def server_options(files: Files, program: Program, port: int) -> str:
         "character-set-server": "utf8mb4",
         "collation-server": "utf8mb4_bin",  # names differ in case, as in H2 and in files
         "innodb-flush-log-at-trx-commit": 1,
-        # Sizes: a project's zip travels in pieces of 10 MB, and a piece may fill only a tenth of
-        # both redo log files.
-        "max-allowed-packet": 64 * MB,
-        "innodb-log-file-size": 64 * MB,
+        # Sizes: a project's zip travels in pieces of up to 10 MB, a job's output in one piece, and
+        # a backup writes them twice as long, in hexadecimal. Memory is taken only when needed.
+        "max-allowed-packet": 1024 * MB,
+        "innodb-log-file-size": 16 * MB,
         "innodb-buffer-pool-size": _buffer_pool(),
         "innodb-autoextend-increment": 8,
         "innodb-buffer-pool-dump-at-shutdown": 0,

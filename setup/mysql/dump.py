@@ -11,7 +11,6 @@ import os
 import re
 import time
 import zlib
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,7 +34,6 @@ SESSION = (
     b"sql_mode = 'NO_AUTO_VALUE_ON_ZERO';\n"
 )
 BATCH_BYTES = 1 << 20
-PACKET_BYTES = 1 << 30  # hexadecimal makes a value twice as long as it was when it came in
 SYSTEM = ("mysql", "sys", "information_schema", "performance_schema")
 OWN_ACCOUNTS = ("root", "mysql.sys", "mysql.session")
 
@@ -97,7 +95,7 @@ def backup(server: Server, path: Path | None = None) -> Path:
     elif not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
     partial = path.with_name(f".{path.name}.part")
-    with step("backup") as shown, _large_packets(server):
+    with step("backup") as shown:
         start = time.monotonic()
         try:
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -136,7 +134,7 @@ def restore(server: Server, path: Path, *, replace: bool = False) -> None:
         When the file is no complete backup, or rows would be lost and `replace` is not set.
     """
     server.require_running()
-    with step("restore") as shown, _large_packets(server):
+    with step("restore") as shown:
         shown.update("checking the file")
         databases, counted = _verify(path)
         with server.connect() as connection:
@@ -155,21 +153,6 @@ def restore(server: Server, path: Path, *, replace: bool = False) -> None:
                 for name in staged.values():
                     cursor.execute(f"DROP DATABASE IF EXISTS {_name(name)}")
         shown.done(f"{counted[0]} tables, {counted[1]} rows in {', '.join(databases)}")
-
-
-@contextmanager
-def _large_packets(server: Server) -> Iterator[None]:
-    """Let connections made meanwhile send long statements."""
-    with server.connect() as connection:
-        cursor = connection.cursor()
-        old = rows(cursor, "SELECT @@GLOBAL.max_allowed_packet")[0][0]
-        cursor.execute(f"SET GLOBAL max_allowed_packet = {PACKET_BYTES}")
-    try:
-        yield
-    finally:
-        if server.process():
-            with server.connect() as connection:
-                connection.cursor().execute(f"SET GLOBAL max_allowed_packet = {int(old)}")
 
 
 def _write(
@@ -270,10 +253,11 @@ def _accounts(cursor: Any) -> Iterator[str]:
         if user in OWN_ACCOUNTS:
             continue
         account = f"'{_escaped(user)}'@'{_escaped(host)}'"
-        create = rows(cursor, f"SHOW CREATE USER {account}")[0][0]
+        shown = f"'{user}'@'{host}'"  # MySQL forgets to escape quotes
+        create = rows(cursor, f"SHOW CREATE USER {account}")[0][0].replace(shown, account, 1)
         yield create.replace("CREATE USER", "CREATE USER IF NOT EXISTS", 1)
         for (grant,) in rows(cursor, f"SHOW GRANTS FOR {account}"):
-            yield grant
+            yield grant.replace(shown, account, 1)
 
 
 def _lines(path: Path) -> Iterator[bytes]:
