@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.routing.divide import divide
 from core.routing.exact import solve_exact
+from core.routing.heuristic import improve
 from core.routing.result import Result, Status
 from core.routing.validate import check
 
@@ -23,6 +24,9 @@ METHODS: tuple[Method, ...] = ("auto", "exact", "divide", "heuristic")
 
 # Up to here `auto` asks for a proof.
 _EXACT_STOPS = 60
+# Steps of `heuristic` before `exact`, and the share of the time that they may take.
+_START_STEPS = 2000
+_START_SHARE = 0.2
 
 
 def solve(
@@ -30,7 +34,8 @@ def solve(
     *,
     method: Method = "auto",
     time_limit: float | None = 60.0,
-    seed: int = 0,  # noqa: ARG001
+    steps: int | None = None,
+    seed: int = 0,
     model: Model = "auto",
     solver: Solver = "cbc",
 ) -> Result:
@@ -46,8 +51,9 @@ def solve(
         to 60 stops, else ``heuristic``.
     time_limit
         Seconds of wall time, more than 0; None for no limit (``exact`` and ``divide`` only).
-    seed
-        Of the random numbers of ``heuristic``.
+    steps, seed
+        Of ``heuristic``: with a number of steps the routes depend on the seed alone, not on the
+        machine's speed.
     model, solver
         Of ``exact``: see `core.routing.exact`.
 
@@ -78,8 +84,16 @@ def solve(
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
     if method == "auto":
         method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
+    if method == "heuristic" and time_limit is None and steps is None:
+        raise ValueError("time_limit and steps are both None: 'heuristic' needs one of them")
     result = divide(problem)
-    if method == "exact":
+    left = None if time_limit is None else time_limit - (time.monotonic() - begin)
+    if method == "heuristic":
+        result = improve(problem, start=result, time_limit=left, steps=steps, seed=seed)
+    elif method == "exact":
+        # A fixed number of steps: the same proof, and the same routes, on every machine.
+        part = None if left is None else left * _START_SHARE
+        result = improve(problem, start=result, time_limit=part, steps=_START_STEPS, seed=seed)
         left = None if time_limit is None else time_limit - (time.monotonic() - begin)
         result = solve_exact(problem, model=model, solver=solver, time_limit=left, known=result)
     if result.routes:

@@ -72,7 +72,7 @@ def test_divide_keeps_the_bounds_and_is_never_below_the_optimum(problem: Problem
 def test_models_and_solvers_agree(
     random_problem: Callable[..., Problem], crew: int, low: int, high: int | None
 ) -> None:
-    problem = random_problem(9, seed=crew, dispatchers=crew, min_stops=low, max_stops=high)
+    problem = random_problem(8, seed=crew, dispatchers=crew, min_stops=low, max_stops=high)
     costs = [
         solve(problem, method="exact", model=model, solver=solver).cost
         for model, solver in itertools.product(MODELS[1:], SOLVERS)

@@ -1,0 +1,349 @@
+"""Kernel of the ruin-and-recreate search (SISR; Christiaens and Vanden Berghe, 2020).
+
+Routes are doubly linked lists of stops. A step takes strings of adjacent stops out of a few
+neighbouring routes, puts them back greedily at their cheapest places, and keeps the outcome as
+simulated annealing says. Every change is noted and taken back when it is not kept, so that a step
+costs the same whatever the number of stops.
+
+Differences from the paper: positions are tried beside the near neighbours of a stop only, and the
+number of stops of a route is bounded from below too. A route that the ruin leaves below its minimum
+has a deficit; when as many stops are in hand as are owed, they may only go where they are owed.
+"""
+
+# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.routing._jit import kernel
+from core.routing.geometry import leg
+
+if TYPE_CHECKING:
+    from core.routing.geometry import Geometry
+
+__all__ = ["Desk", "Limits", "Routes", "anneal"]
+
+_STRING = 10  # longest string taken out of a route
+_KEEP_GOING = 0.01  # chance to keep one more stop within a split string
+_BLINK = 0.01  # chance to overlook a position
+_SPLIT = 0.5  # chance to leave a gap within a string
+_SLACK = 1e-9
+
+
+class Routes(NamedTuple):
+    """Routes as linked lists; 0 stands for the depot at both ends.
+
+    Attributes
+    ----------
+    before, after
+        Neighbours of each place on its route.
+    route
+        Route of each stop, -1 while it is in no route.
+    first, last
+        First and last stop of each route, 0 when empty.
+    size, length
+        Stops and length of each route.
+    """
+
+    before: Any
+    after: Any
+    route: Any
+    first: Any
+    last: Any
+    size: Any
+    length: Any
+
+
+class Desk(NamedTuple):
+    """Room to work in.
+
+    Attributes
+    ----------
+    taken, gaps, owners
+        Stops in the order they were taken out, what stood before each, and on which route.
+    hand, keys
+        The same stops in the order they are put back, and what that order is by.
+    touched
+        Routes that strings were taken from.
+    """
+
+    taken: Any
+    gaps: Any
+    owners: Any
+    hand: Any
+    keys: Any
+    touched: Any
+
+
+class Limits(NamedTuple):
+    """Bounds of every route, and the objective.
+
+    Attributes
+    ----------
+    least, most
+        Number of stops.
+    strings
+        Average number of stops taken out in a step.
+    """
+
+    least: int
+    most: int
+    strings: float
+
+
+@kernel
+def unlink(routes: Routes, geo: Geometry, stop: int) -> float:
+    """Take a stop out of its route; the change of length."""
+    before, after, route, first, last, size, length = routes
+    left, right, own = before[stop], after[stop], route[stop]
+    if left == 0:
+        first[own] = right
+    else:
+        after[left] = right
+    if right == 0:
+        last[own] = left
+    else:
+        before[right] = left
+    route[stop] = -1
+    size[own] -= 1
+    change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
+    length[own] += change
+    return change
+
+
+@kernel
+def link(routes: Routes, geo: Geometry, stop: int, left: int, own: int) -> float:
+    """Put a stop behind `left` (0: at the start) on route `own`; the change of length."""
+    before, after, route, first, last, size, length = routes
+    right = first[own] if left == 0 else after[left]
+    before[stop] = left
+    after[stop] = right
+    if left == 0:
+        first[own] = stop
+    else:
+        after[left] = stop
+    if right == 0:
+        last[own] = stop
+    else:
+        before[right] = stop
+    route[stop] = own
+    size[own] += 1
+    change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
+    length[own] += change
+    return change
+
+
+@kernel
+def _string_start(routes: Routes, stop: int, count: int, rng: Any) -> int:
+    """First stop of a random string of `count` stops of a route that holds `stop`."""
+    before, after = routes.before, routes.after
+    ahead, place = 0, after[stop]
+    while ahead < count - 1 and place != 0:
+        ahead += 1
+        place = after[place]
+    behind, place = 0, before[stop]
+    while behind < count - 1 and place != 0:
+        behind += 1
+        place = before[place]
+    fewest = count - 1 - ahead
+    back = fewest + int(rng.random() * (behind - fewest + 1))
+    place = stop
+    for _ in range(back):
+        place = before[place]
+    return int(place)
+
+
+@kernel
+def _ruin(
+    routes: Routes,
+    geo: Geometry,
+    near: Any,
+    degree: int,
+    limits: Limits,
+    desk: Desk,
+    rng: Any,
+) -> tuple[int, int, float]:
+    """Take strings out around a random stop; stops in hand, routes touched, change of length."""
+    taken, gaps, owners, hand, _, touched = desk
+    n = len(routes.route) - 1
+    crew = len(routes.size)
+    longest = min(float(_STRING), n / crew)
+    most_strings = 4.0 * limits.strings / (1.0 + longest) - 1.0
+    strings = int(rng.random() * most_strings + 1.0)
+    seed = 1 + int(rng.random() * n)
+    held, ruined, change = 0, 0, 0.0
+    for t in range(-1, degree):
+        if ruined >= strings:
+            break
+        stop = seed if t < 0 else near[seed * degree + t]
+        own = routes.route[stop]
+        if own < 0:
+            continue
+        known = False
+        for r in range(ruined):
+            known = known or touched[r] == own
+        if known:
+            continue
+        touched[ruined] = own
+        ruined += 1
+        size = routes.size[own]
+        count = 1 + int(rng.random() * min(float(size), longest))
+        count = min(count, size)
+        kept = 0
+        if count > 1 and count < size and rng.random() < _SPLIT:
+            kept = 1
+            while count + kept < size and rng.random() < _KEEP_GOING:
+                kept += 1
+        place = _string_start(routes, stop, count + kept, rng)
+        gap_from = 1 + int(rng.random() * (count - 1)) if kept > 0 else -1
+        for step in range(count + kept):
+            onward = routes.after[place]
+            if not gap_from <= step < gap_from + kept:
+                taken[held] = place
+                hand[held] = place
+                gaps[held] = routes.before[place]
+                owners[held] = own
+                change += unlink(routes, geo, place)
+                held += 1
+            place = onward
+    return held, ruined, change
+
+
+@kernel
+def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
+    """Sort the stops in hand: at random (4 in 7), far from the depot first (2), near first (1)."""
+    hand, keys = desk.hand, desk.keys
+    draw = rng.random() * 7.0
+    for i in range(held):
+        if draw < 4.0:
+            keys[i] = rng.random()
+        elif draw < 6.0:
+            keys[i] = -leg(geo, 0, hand[i])
+        else:
+            keys[i] = leg(geo, 0, hand[i])
+    for i in range(1, held):
+        key, stop = keys[i], hand[i]
+        j = i - 1
+        while j >= 0 and keys[j] > key:
+            keys[j + 1] = keys[j]
+            hand[j + 1] = hand[j]
+            j -= 1
+        keys[j + 1] = key
+        hand[j + 1] = stop
+
+
+@kernel
+def _place(
+    routes: Routes,
+    geo: Geometry,
+    near: Any,
+    degree: int,
+    limits: Limits,
+    stop: int,
+    owed_only: bool,  # noqa: FBT001
+    touched: Any,
+    ruined: int,
+    rng: Any,
+) -> tuple[int, int]:
+    """Cheapest position of a stop: what it goes behind, and the route (-1: none)."""
+    before, after, route, _, _, size, _ = routes
+    best, best_left, best_own = math.inf, 0, -1
+    most = limits.least if owed_only else limits.most
+    # Empty routes have no neighbours to find them by.
+    for r in range(ruined):
+        own = touched[r]
+        if size[own] == 0 and most > 0:
+            cost = leg(geo, 0, stop) + leg(geo, stop, 0)
+            if cost < best:
+                best, best_left, best_own = cost, 0, own
+    for t in range(stop * degree, stop * degree + degree):
+        place = near[t]
+        own = route[place]
+        if own < 0 or size[own] >= most:
+            continue
+        reach = leg(geo, stop, place)
+        left = before[place]
+        if rng.random() >= _BLINK:
+            cost = leg(geo, left, stop) + reach - leg(geo, left, place)
+            if cost < best:
+                best, best_left, best_own = cost, left, own
+        right = after[place]
+        if rng.random() >= _BLINK:
+            cost = leg(geo, place, stop) + leg(geo, stop, right) - leg(geo, place, right)
+            if cost < best:
+                best, best_left, best_own = cost, place, own
+    return best_left, best_own
+
+
+@kernel
+def anneal(  # noqa: C901 (the step is one sequence: ruin, recreate, keep or take back)
+    routes: Routes,
+    best: Routes,
+    geo: Geometry,
+    near: Any,
+    degree: int,
+    limits: Limits,
+    cost: float,
+    best_cost: float,
+    hot: float,
+    cold: float,
+    steps: int,
+    desk: Desk,
+    rng: Any,
+) -> tuple[float, float]:
+    """Make `steps` steps while the temperature falls from `hot` to `cold`; cost and best cost.
+
+    `best` receives the best routes. Copying is linear in the number of stops, so it waits until as
+    many steps have passed as it costs.
+    """
+    cooling = (cold / hot) ** (1.0 / steps)
+    temperature = hot
+    patience = len(routes.route) // 100
+    since = patience
+    touched = desk.touched
+    for _ in range(steps):
+        temperature *= cooling
+        since += 1
+        held, ruined, change = _ruin(routes, geo, near, degree, limits, desk, rng)
+        _order(desk, held, geo, rng)
+        owed = 0
+        for r in range(ruined):
+            owed += max(0, limits.least - routes.size[touched[r]])
+        placed = 0
+        while placed < held:
+            stop = desk.hand[placed]
+            pressed = owed >= held - placed
+            left, own = _place(
+                routes, geo, near, degree, limits, stop, pressed, touched, ruined, rng
+            )
+            if own < 0:
+                break
+            if routes.size[own] < limits.least:
+                owed -= 1
+            change += link(routes, geo, stop, left, own)
+            placed += 1
+        if placed == held and change < -temperature * math.log(1.0 - rng.random()):
+            cost += change
+            if cost < best_cost - _SLACK and since >= patience:
+                best_cost = cost
+                _copy(routes, best)
+                since = 0
+            continue
+        for i in range(placed - 1, -1, -1):
+            unlink(routes, geo, desk.hand[i])
+        for i in range(held - 1, -1, -1):
+            link(routes, geo, desk.taken[i], desk.gaps[i], desk.owners[i])
+    if cost < best_cost - _SLACK:
+        best_cost = cost
+        _copy(routes, best)
+    return cost, best_cost
+
+
+@kernel
+def _copy(routes: Routes, best: Routes) -> None:
+    for part in range(len(routes.route)):
+        best.after[part] = routes.after[part]
+    for own in range(len(routes.first)):
+        best.first[own] = routes.first[own]

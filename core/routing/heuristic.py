@@ -1,0 +1,191 @@
+"""Improve routes until time or steps are up: ruin and recreate under simulated annealing."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.routing._jit import native
+from core.routing._sisr import Desk, Limits, Routes, anneal
+from core.routing.divide import divide
+from core.routing.geometry import geometry, neighbours
+from core.routing.result import Result, Status, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.routing.problem import Problem
+
+__all__ = ["improve"]
+
+_NEAR = 40  # positions are tried beside so many neighbours
+_STRINGS = 10.0  # stops taken out in a step, on average
+_HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 40 of them
+
+# Start and end temperature as shares of the mean leg.
+_HOT, _COLD = 1.0, 0.01
+_CHUNK_SECONDS = 0.25
+
+
+def improve(
+    problem: Problem,
+    *,
+    start: Result | None = None,
+    time_limit: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+) -> Result:
+    """Improve routes by ruin and recreate (`core.routing._sisr`).
+
+    Parameters
+    ----------
+    problem
+        What to solve.
+    start
+        Routes to start from; those of `divide` when left out.
+    time_limit
+        Seconds of wall time, the start included.
+    steps
+        Number of ruin-and-recreate steps: the same steps and seed give the same routes, whatever
+        the machine's speed. Without it the number depends on the time.
+    seed
+        Of the random numbers.
+
+    Raises
+    ------
+    ValueError
+        Neither `time_limit` nor `steps` is given.
+
+    Examples
+    --------
+    >>> from core.routing import Problem
+    >>> points = np.random.default_rng(1).uniform(0, 10, (31, 2))
+    >>> problem = Problem(points=points, dispatchers=3, min_stops=8)
+    >>> result = improve(problem, steps=300)
+    >>> result.cost <= divide(problem).cost
+    True
+    """
+    if time_limit is None and steps is None:
+        raise ValueError("time_limit and steps are both None: expected one of them")
+    begin = time.monotonic()
+    start = start or divide(problem)
+    search = _Search(problem, start.routes, seed)
+    trace = [Step(time.monotonic() - begin, search.best_cost, None)]
+    reason = ""
+    try:
+        while True:
+            spent = time.monotonic() - begin
+            done = max(
+                0.0 if time_limit is None else spent / time_limit,
+                0.0 if steps is None else search.steps / steps,
+            )
+            if done >= 1.0:
+                break
+            search.run(done, steps, None if time_limit is None else time_limit - spent)
+            if search.best_cost < (trace[-1].cost or math.inf):
+                trace.append(Step(time.monotonic() - begin, search.best_cost, None))
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    routes = search.routes()
+    return Result(
+        status=Status.FEASIBLE,
+        cost=math.fsum(problem.length(route) for route in routes),
+        routes=routes,
+        seconds=time.monotonic() - begin,
+        method="heuristic",
+        reason=reason,
+        trace=tuple(trace),
+    )
+
+
+class _Search:
+    """State of the search between calls of the kernel."""
+
+    def __init__(self, problem: Problem, routes: Sequence[Sequence[int]], seed: int) -> None:
+        n = problem.n_stops
+        self._problem = problem
+        self._rng = np.random.default_rng(seed)
+        self._geo = geometry(problem)
+        stops = np.arange(1, n + 1)
+        near = neighbours(problem, _NEAR, stops) + 1
+        self._degree = near.shape[1]
+        # Row 0, the depot's, is never read.
+        self._near = native(np.vstack((np.zeros((1, self._degree), dtype=np.intp), near)).ravel())
+        self._limits = Limits(problem.min_stops, problem.most_stops, _STRINGS)
+        self._now = _linked(problem, routes)
+        self._best = _linked(problem, routes)
+        taken, gaps, owners, hand = (native(np.zeros(_HAND, dtype=np.intp)) for _ in range(4))
+        touched = native(np.zeros(len(routes) + 1, dtype=np.intp))
+        self._desk = Desk(taken, gaps, owners, hand, native(np.zeros(_HAND)), touched)
+        self.cost = self.best_cost = math.fsum(problem.length(route) for route in routes)
+        # Not 0 where all places coincide: the temperature is divided by.
+        self._leg = max(self.cost / (n + len(routes)), 1e-12)
+        self.steps = 0
+        self._speed = 0.0  # steps per second, once known
+
+    def run(self, done: float, steps: int | None, seconds: float | None) -> None:
+        """Make some steps at the temperatures of the part `done` (0 to 1) of the run."""
+        chunk = 50 if self._speed == 0 else max(1, int(self._speed * _CHUNK_SECONDS))
+        if steps is not None:
+            # Fixed shares, so that temperatures do not depend on the machine's speed.
+            chunk = min(max(1, steps // 100), steps - self.steps)
+            share = chunk / steps
+        else:
+            share = min(1.0 - done, _CHUNK_SECONDS / ((seconds or 1.0) / (1.0 - done)))
+        hot = self._temperature(done)
+        cold = self._temperature(min(1.0, done + share))
+        begin = time.monotonic()
+        self.cost, self.best_cost = anneal(
+            self._now,
+            self._best,
+            self._geo,
+            self._near,
+            self._degree,
+            self._limits,
+            self.cost,
+            self.best_cost,
+            hot,
+            cold,
+            chunk,
+            self._desk,
+            self._rng,
+        )
+        spent = time.monotonic() - begin
+        # The first call compiles: its time says nothing about speed.
+        if self.steps > 0:
+            self._speed = chunk / max(spent, 1e-6)
+        self.steps += chunk
+
+    def _temperature(self, done: float) -> float:
+        return float(self._leg * _HOT * (_COLD / _HOT) ** done)
+
+    def routes(self) -> tuple[tuple[int, ...], ...]:
+        """Best routes so far."""
+        found = []
+        for first in self._best.first:
+            route, stop = [], int(first)
+            while stop != 0:
+                route.append(stop)
+                stop = int(self._best.after[stop])
+            found.append(tuple(route))
+        return tuple(found)
+
+
+def _linked(problem: Problem, routes: Sequence[Sequence[int]]) -> Routes:
+    """Turn lists of stops into linked lists."""
+    places = problem.n_stops + 1
+    before, after = np.zeros(places, dtype=np.intp), np.zeros(places, dtype=np.intp)
+    owner = np.full(places, -1, dtype=np.intp)
+    for number, route in enumerate(routes):
+        stops = np.asarray(route, dtype=np.intp)
+        owner[stops] = number
+        before[stops[1:]] = stops[:-1]
+        after[stops[:-1]] = stops[1:]
+    first = np.array([route[0] if route else 0 for route in routes], dtype=np.intp)
+    last = np.array([route[-1] if route else 0 for route in routes], dtype=np.intp)
+    size = np.array([len(route) for route in routes], dtype=np.intp)
+    length = np.array([problem.length(route) for route in routes])
+    return Routes(*(native(part) for part in (before, after, owner, first, last, size, length)))

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.routing import Problem, brute_force, check, solve
+from core.routing.divide import divide
+from core.routing.heuristic import _Search, improve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@given(st.data())
+@settings(max_examples=20, deadline=None)
+def test_small_problems_reach_the_optimum_within_their_bounds(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 6))
+    crew = data.draw(st.integers(1, min(n, 3)))
+    low = data.draw(st.integers(1, n // crew))
+    high = data.draw(st.integers(-(-n // crew), n))
+    points = data.draw(
+        st.lists(st.tuples(*[st.integers(0, 9)] * 2), min_size=n + 1, max_size=n + 1)
+    )
+    problem = Problem(points=points, dispatchers=crew, min_stops=low, max_stops=high)
+    result = improve(problem, steps=200)
+    assert check(problem, result.routes, result.cost) == []
+    assert result.cost == pytest.approx(brute_force(problem).cost, abs=1e-9)
+
+
+def test_same_seed_and_steps_give_the_same_routes(random_problem: Callable[..., Problem]) -> None:
+    problem = random_problem(60, dispatchers=4, min_stops=13, max_stops=17)
+    first, again, other = (
+        solve(problem, method="heuristic", steps=500, time_limit=None, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    assert first.routes == again.routes
+    assert first.routes != other.routes
+    start = divide(problem)
+    assert first.cost is not None
+    assert start.cost is not None
+    assert first.cost < start.cost
+
+
+@pytest.mark.parametrize("bounds", [(1, None), (13, 17), (15, 15)])
+def test_state_stays_consistent(
+    random_problem: Callable[..., Problem], bounds: tuple[int, int | None]
+) -> None:
+    problem = random_problem(60, seed=7, dispatchers=4, min_stops=bounds[0], max_stops=bounds[1])
+    search = _Search(problem, divide(problem).routes, seed=0)
+    for part in range(10):
+        search.run(part / 10, 500, None)
+        now = search._now
+        total = 0.0
+        for own in range(4):
+            forward, stop = [], now.first[own]
+            while stop != 0:
+                assert now.route[stop] == own
+                forward.append(stop)
+                stop = now.after[stop]
+            backward, stop = [], now.last[own]
+            while stop != 0:
+                backward.append(stop)
+                stop = now.before[stop]
+            assert forward == backward[::-1]
+            assert now.size[own] == len(forward)
+            assert now.length[own] == pytest.approx(problem.length(forward))
+            total += now.length[own]
+        assert search.cost == pytest.approx(total)
+        assert search.best_cost <= search.cost + 1e-9
+        best = search.routes()
+        assert check(problem, best, search.best_cost) == []
+
+
+def test_asymmetric_distances(random_problem: Callable[..., Problem]) -> None:
+    matrix = np.random.default_rng(3).integers(1, 60, (8, 8))
+    problem = Problem(matrix=matrix, dispatchers=2, min_stops=2)
+    result = improve(problem, steps=1500)
+    assert check(problem, result.routes, result.cost) == []
+    assert result.cost == pytest.approx(brute_force(problem).cost)
+
+
+def test_a_limit_is_needed() -> None:
+    problem = Problem(points=[[0, 0], [1, 1]])
+    with pytest.raises(ValueError, match="time_limit and steps are both None"):
+        improve(problem)
+    with pytest.raises(ValueError, match="'heuristic' needs one of them"):
+        solve(problem, method="heuristic", time_limit=None)
