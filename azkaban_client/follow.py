@@ -35,9 +35,11 @@ _FASTEST, _SLOWEST = 0.1, 1.0  # seconds between two questions
 _LOG_EVERY = 1.0
 _RETRY = 0.2
 _LAST_LINE_GRACE = 3.0
+_FIRST_LINE = re.compile(r".* Starting job \S+ ")
 _LAST_LINE = re.compile(r"Finishing job \S+ (?:attempt: \d+ )?at \d+ with status [A-Z_]+\s*\Z")
 _OVERLAP = 256  # bytes read twice, to notice that the log's file was replaced
 _NO_LOG = {Status.SKIPPED, Status.CANCELLED, Status.DISABLED}
+_NOT_YET = {Status.READY, Status.QUEUED, Status.DISABLED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,16 +144,34 @@ class _Tail:
 
     job: JobRun
     attempt: int
+    ran: bool
+    ended: Status | None
     offset: int = 0
     overlap: bytes = b""
     rest: str = ""
     last: str = ""
-    ended: Status | None = None
     ended_at: float = 0.0
     announced: bool = False
     next_read: float = 0.0
     rotated: bool = False
     closed: bool = False
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.job.id, self.attempt
+
+
+def _attempts(job: JobRun) -> Iterator[tuple[_Tail, float]]:
+    """Yield the attempts of a job that have started or ended, with the times of their starts."""
+    for past in job.past:
+        when = past.start.timestamp() if past.start else 0.0
+        yield _Tail(job, past.number, ran=True, ended=past.status), when
+    if not job.status.final and (job.start is None or job.status in _NOT_YET):
+        return
+    ran = job.start is not None and job.status not in _NO_LOG
+    when = job.start.timestamp() if job.start else 0.0
+    ended = job.status if job.status.final else None
+    yield _Tail(job, job.attempt, ran=ran, ended=ended), when
 
 
 def _whole(data: bytes) -> bytes:
@@ -225,29 +245,31 @@ class _Follower:
         self._pause(min(2.0, _RETRY + (now - self.failing_since) / 5))
 
     def _note(self, state: Execution) -> None:
-        """Turn what is new in `state` into started and ended attempts."""
-        for job in state.walk():
-            if job.jobs:  # an embedded flow has no log of its own
-                continue
-            for past in job.past:
-                self._attempt(state, job, past.number, ended=past.status)
-            started = job.start is not None and job.status not in (Status.READY, Status.QUEUED)
-            if job.status.final or (started and job.status is not Status.DISABLED):
-                ended = job.status if job.status.final else None
-                self._attempt(state, job, job.attempt, ended=ended)
+        """Turn what is new in `state` into started and ended attempts.
 
-    def _attempt(self, state: Execution, job: JobRun, number: int, *, ended: Status | None) -> None:
-        ran = ended not in _NO_LOG and (job.start is not None or number < job.attempt)
-        tail = self.tails.get((job.id, number))
-        if tail is None:
-            tail = self.tails[job.id, number] = _Tail(job, number)
-            if ran:
-                self.ready.append(JobStarted(execution=state, job=job, attempt=number))
-        tail.job = job
-        if ended is not None and tail.ended is None:
-            tail.ended, tail.ended_at = ended, time.monotonic()
-            if not self.logs or not ran:
-                self._close(state, tail)
+        Ends come first, then what is new in the order of its start, each with its log if it has
+        ended too: a job is reported to have ended before one that waited for it has started.
+        """
+        found = [one for job in state.walk() if not job.jobs for one in _attempts(job)]
+        found.sort(key=lambda one: (one[0].key not in self.tails, one[1]))
+        for tail, _ in found:
+            old = self.tails.get(tail.key)
+            if old is None:
+                self.tails[tail.key] = old = tail
+                if tail.ran:
+                    self.ready.append(
+                        JobStarted(execution=state, job=tail.job, attempt=tail.attempt)
+                    )
+            elif old.ended is not None or tail.ended is None:
+                old.job = tail.job
+                continue
+            old.job, old.ended, old.ended_at = tail.job, tail.ended, time.monotonic()
+            if old.ended is None:
+                continue
+            if not self.logs or not old.ran:
+                self._close(state, old)
+            else:
+                self._read_tail(state, old, final=False)
 
     def _announce(self, state: Execution, tail: _Tail) -> None:
         if tail.ended is not None and not tail.announced:
@@ -287,6 +309,10 @@ class _Follower:
                 self._bear(error)
                 return
             self.failing_since = None
+            if not (tail.offset or final or _FIRST_LINE.match(piece.text if piece else "")):
+                # Its first lines have gone to another file already, or there are none yet.
+                tail.rotated = bool(piece and piece.text)
+                break
             if piece is None:
                 if final:
                     self._resynchronise(tail)

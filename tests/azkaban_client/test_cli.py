@@ -318,11 +318,11 @@ def test_logs_are_exact(azk, server, simulate, sim_job, monkeypatch) -> None:
 def test_follow_prints_lines_without_a_terminal(
     azk, server, simulate, sim_job, monkeypatch
 ) -> None:
-    _, client, _ = simulate(sim_job("a", b"hello\n", 1, 3))
+    _, client, _ = simulate(sim_job("a", b"x INFO - Starting job a at 1\nhello\n", 1, 3))
     monkeypatch.setenv("AZK_URL", client.url)
     result = azk("follow", "7", "--logs")
     assert result.code == 0
-    assert result.out.startswith("hello\n")
+    assert result.out.startswith("x INFO - Starting job a at 1\nhello\n")
     assert [line.split(" ", 1)[1] for line in result.err.splitlines()] == [
         "a: started",
         "a: SUCCEEDED in 1.0 s",

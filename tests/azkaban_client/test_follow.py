@@ -11,7 +11,8 @@ from azkaban_client import errors
 from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
 
 END = b"22-11-2026 06:09:10 PST a INFO - Finishing job a at 1795356550238 with status SUCCEEDED\n"
-LOG = "".join(f"line {i}: häßlich 😀 <b>&amp;</b>\n" for i in range(300)).encode() + END
+START = b"22-11-2026 06:09:08 PST a INFO - Starting job a at 1795356548224\n"
+LOG = START + "".join(f"line {i}: häßlich 😀 <b>&amp;</b>\n" for i in range(300)).encode() + END
 
 
 def text_of(events, job="a"):
@@ -33,12 +34,12 @@ def test_the_whole_log_through_both_windows(simulate, sim_job, escape) -> None:
 
 
 def test_events_of_two_jobs_in_order(simulate, sim_job) -> None:
-    jobs = sim_job("a", LOG, 2, 5), sim_job("b", b"x\nunfinished", 6, 9, "FAILED", ("a",))
+    jobs = sim_job("a", LOG, 2, 5), sim_job("b", START + b"x\nunfinished", 6, 9, "FAILED", ("a",))
     _, client, _ = simulate(*jobs)
     events = list(client.follow(7))
     order = [(type(e), e.job.id) for e in events if isinstance(e, (JobStarted, JobEnded))]
     assert order == [(JobStarted, "a"), (JobEnded, "a"), (JobStarted, "b"), (JobEnded, "b")]
-    assert text_of(events, "b") == b"x\nunfinished"
+    assert text_of(events, "b") == START + b"x\nunfinished"
     assert events[-2].status == "FAILED"
     assert isinstance(events[-1], FlowEnded)
     assert not events[-1].execution.succeeded
@@ -63,6 +64,11 @@ def test_a_job_that_never_ran_has_no_log(simulate, sim_job) -> None:
 def test_a_rotated_log_file_neither_loses_nor_repeats(simulate, sim_job) -> None:
     job = sim_job("a", LOG, 1, 40, rotate_at=3000)
     _, client, _ = simulate(job)
+    assert text_of(list(client.follow(7))) == LOG
+
+
+def test_a_log_that_was_rotated_before_it_was_first_read(simulate, sim_job):
+    _, client, _ = simulate(sim_job("a", LOG, 1, 9, rotate_at=len(START)))
     assert text_of(list(client.follow(7))) == LOG
 
 

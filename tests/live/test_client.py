@@ -1,0 +1,278 @@
+"""The client against a real server."""
+
+# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import pytest
+
+from azkaban_client import Bundle, Client, FlowEnded, JobEnded, JobStarted, LogLine, errors
+
+PROJECT = "client-tests"
+
+FILES = {
+    "shared.properties": "greet=hello\n",
+    # two jobs, an override and a character beyond Latin-1
+    "pair-a.job": "type=command\ncommand=bash talk.sh 3\n",
+    "pair.job": "type=command\ncommand=echo ${greet} end\ndependencies=pair-a\n",
+    # fails at the first attempt
+    "retried.job": "type=command\ncommand=bash once.sh\nretries=1\nretry.backoff=100\n",
+    "failing.job": 'type=command\ncommand=bash -c "echo why; sleep 0.5; exit 3"\n',
+    "after.job": "type=noop\ndependencies=failing\n",
+    "slow.job": "type=command\ncommand=sleep 30\n",
+    "short.job": "type=command\ncommand=sleep 1.5\n",
+    # two jobs, one after the other, to pause between
+    "step-a.job": "type=command\ncommand=sleep 1.5\n",
+    "step.job": "type=command\ncommand=echo end\ndependencies=step-a\n",
+    # an embedded flow
+    "inner-a.job": "type=command\ncommand=echo inner\n",
+    "inner.job": "type=command\ncommand=echo last\ndependencies=inner-a\n",
+    "outer-e.job": "type=flow\nflow.name=inner\n",
+    "outer.job": "type=command\ncommand=echo out\ndependencies=outer-e\n",
+    # more than log4j keeps in one file (5 MB), with characters of two to four bytes
+    "long.job": "type=command\ncommand=bash long.sh ${lines}\nlines=100000\n",
+    "talk.sh": 'for i in $(seq $1); do echo "zeile $i: häßlich 😀 <b>&amp;</b>"; sleep 0.2; done\n',
+    "once.sh": "[ -e done ] && echo second || { touch done; echo first; exit 1; }\n",
+    "long.sh": (
+        'i=0; while [ $i -lt $1 ]; do i=$((i+1)); echo "$i: grün 中文 😀 <&> $RANDOM"; done\n'
+    ),
+}  # fmt: skip
+
+
+def names(files: dict[str, str]) -> Bundle:
+    return Bundle({name: text.encode() for name, text in files.items()})
+
+
+@pytest.fixture(scope="module")
+def client(azkaban):
+    with Client(
+        azkaban.url,
+        username=azkaban.username,
+        password=azkaban.password,
+        address=azkaban.address,
+    ) as client:
+        client.create_project(PROJECT, "Tests of the client")
+        with names(FILES).temporary() as path:
+            client.upload(PROJECT, path)
+        yield client
+
+
+def logs_of(events) -> dict[tuple[str, int], str]:
+    found: dict[tuple[str, int], list[str]] = {}
+    for event in events:
+        if isinstance(event, LogLine):
+            found.setdefault((event.job.id, event.attempt), []).append(event.text + event.end)
+    return {key: "".join(lines) for key, lines in found.items()}
+
+
+def test_the_server_is_recognised(client) -> None:
+    assert client.version.low == (2, 5, 0)
+    assert client.capabilities.session_bound is True
+    assert client.capabilities.cron is False
+
+
+def test_projects(client, tmp_path) -> None:
+    client.create_project("client-empty", "Nets & <co>")
+    found = {p.name: p for p in client.projects(mine=True)}
+    assert found["client-empty"].description.startswith("Nets &")
+    assert found["client-empty"].modified_by == client.username
+    with pytest.raises(errors.Refused, match="already exists"):
+        client.create_project("client-empty")
+    with pytest.raises(errors.Refused, match="must start with a letter"):
+        client.create_project("1 bad")
+    assert client.flows("client-empty") == ()
+    assert "successfully deleted" in client.delete_project("client-empty")
+    with pytest.raises(errors.NotFound, match="client-empty"):
+        client.delete_project("client-empty")
+    with pytest.raises(errors.NotFound, match="'client-empty' doesn't exist"):
+        client.flows("client-empty")
+    with names({"a.job": "type=noop\n"}).temporary() as path, pytest.raises(errors.NotFound):
+        client.upload("client-empty", path)
+
+
+def test_bad_uploads(client, tmp_path) -> None:
+    bad = tmp_path / "bad.zip"
+    bad.write_text("no zip")
+    with pytest.raises(errors.InvalidProject):
+        client.upload(PROJECT, bad)
+    files = {"a.job": "type=noop\ndependencies=nosuch\n"}
+    with (
+        names(files).temporary() as path,
+        pytest.raises(errors.InvalidProject, match="a cannot find dependency nosuch"),
+    ):
+        client.upload(PROJECT, path)
+    assert "pair" in client.flows(PROJECT)
+
+
+def test_flows(client) -> None:
+    assert set(client.flows(PROJECT)) >= {"pair", "retried", "after", "slow", "inner", "outer"}
+    outer = {node.id: node for node in client.flow(PROJECT, "outer").walk()}
+    assert set(outer) == {"outer-e", "outer-e:inner-a", "outer-e:inner", "outer"}
+    assert outer["outer-e"].embedded == "inner"
+    assert outer["outer-e:inner"].dependencies == ("outer-e:inner-a",)
+    assert client.job_properties(PROJECT, "outer", "outer-e:inner")["command"] == "echo last"
+    with pytest.raises(errors.NotFound, match=r"no flow 'nosuch' \(its flows: "):
+        client.flow(PROJECT, "nosuch")
+    shared = client.shared_properties(PROJECT, "pair", "pair")
+    assert shared == {"shared.properties": {"greet": "hello"}}
+
+
+def test_a_run_is_followed_byte_by_byte(client) -> None:
+    execid = client.execute(PROJECT, "pair", properties={"greet": "ciao ß 中"})
+    events = list(client.follow(execid))
+    order = [(type(e).__name__, e.job.id) for e in events if isinstance(e, (JobStarted, JobEnded))]
+    assert order == [
+        ("JobStarted", "pair-a"),
+        ("JobEnded", "pair-a"),
+        ("JobStarted", "pair"),
+        ("JobEnded", "pair"),
+    ]
+    assert isinstance(events[-1], FlowEnded)
+    execution = events[-1].execution
+    assert execution.succeeded
+    assert execution.user == client.username
+    seen = logs_of(events)
+    for job in ("pair-a", "pair"):
+        assert "".join(client.log(execid, job)) == seen[job, 0]
+    assert "zeile 3: häßlich 😀 <b>&amp;</b>\n" in seen["pair-a", 0]
+    assert "INFO - ciao ß 中 end\n" in seen["pair", 0]
+    assert "Finished Flow" in "".join(client.log(execid))
+    assert client.history(PROJECT, "pair").executions[0].execid == execid
+
+
+def test_each_attempt_has_its_log(client) -> None:
+    execid = client.execute(PROJECT, "retried")
+    events = list(client.follow(execid))
+    ends = [(e.attempt, e.status) for e in events if isinstance(e, JobEnded)]
+    assert ends == [(0, "FAILED"), (1, "SUCCEEDED")]
+    seen = logs_of(events)
+    assert "INFO - first\n" in seen["retried", 0]
+    assert "INFO - second\n" in seen["retried", 1]
+    assert "".join(client.log(execid, "retried", attempt=0)) == seen["retried", 0]
+
+
+def test_a_failed_flow(client) -> None:
+    execid = client.execute(PROJECT, "after")
+    execution = client.wait(execid)
+    assert (execution.status, execution.job("failing").status) == ("FAILED", "FAILED")
+    assert execution.job("after").status == "CANCELLED"
+    assert "INFO - why" in "".join(client.log(execid, "failing"))
+    assert list(client.log(execid, "after")) == []
+    with pytest.raises(errors.Refused):
+        client.resume(execid)
+    with pytest.raises(errors.Refused):
+        client.cancel(execid)
+    with pytest.raises(errors.Refused, match="re-execute"):
+        client.retry_failed(execid)
+
+
+def test_embedded_flows_and_disabled_jobs(client) -> None:
+    execid = client.execute(PROJECT, "outer", disabled=["outer-e:inner-a"])
+    events = list(client.follow(execid))
+    execution = events[-1].execution
+    assert execution.succeeded
+    assert execution.job("outer-e:inner-a").status == "SKIPPED"
+    assert "INFO - last\n" in logs_of(events)["outer-e:inner", 0]
+
+
+def test_concurrency_and_cancel(client) -> None:
+    execid = client.execute(PROJECT, "slow")
+    assert client.running(PROJECT, "slow") == (execid,)
+    with pytest.raises(errors.AlreadyRunning, match="already running"):
+        client.execute(PROJECT, "slow")
+    other = client.execute(PROJECT, "slow", concurrency="concurrent")
+    assert set(client.running(PROJECT, "slow")) == {execid, other}
+    client.cancel(other)
+    client.cancel(execid)
+    assert {client.wait(one).status for one in (execid, other)} == {"KILLED"}
+
+
+def test_pause_and_resume(client) -> None:
+    execid = client.execute(PROJECT, "step")
+    client.pause(execid)
+    deadline = time.monotonic() + 30
+    while not client.execution(execid).job("step-a").status.final:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    time.sleep(0.5)
+    assert client.execution(execid).job("step").status == "READY"
+    client.resume(execid)
+    assert client.wait(execid).succeeded
+
+
+def test_what_is_missing(client) -> None:
+    with pytest.raises(errors.NotFound, match="no execution 999999"):
+        client.execution(999999)
+    with pytest.raises(errors.NotFound, match="no flow 'nosuch'"):
+        client.execute(PROJECT, "nosuch")
+    with pytest.raises(errors.NotFound, match="'nosuch' doesn't exist"):
+        client.execute("nosuch", "x")
+    execid = client.history(PROJECT, "pair", length=1).executions[0].execid
+    with pytest.raises(errors.NotFound, match="Job nosuch doesn't exist"):
+        client.read_log(execid, "nosuch")
+
+
+def test_a_log_of_more_than_one_file(client) -> None:
+    """100,000 lines of multi-byte text; log4j starts a new file every 5 MB."""
+    execid = client.execute(PROJECT, "long")
+    events = list(client.follow(execid))
+    seen = logs_of(events)["long", 0]
+    assert len(seen.encode()) > 5 << 20
+    lines = [line.split("INFO - ", 1)[1] for line in seen.split("\n") if "grün" in line]
+    assert [int(line.split(":")[0]) for line in lines] == list(range(1, 100_001))
+    assert "".join(client.log(execid, "long")) == seen
+
+
+def test_an_expired_session_is_renewed(azkaban, client) -> None:
+    with (
+        Client(
+            azkaban.url,
+            username=azkaban.username,
+            password=azkaban.password,
+            address=azkaban.address,
+            session_id="expired",
+        ) as other,
+        names({"a.job": "type=noop\n"}).temporary() as path,
+    ):
+        assert other.flows(PROJECT) == client.flows(PROJECT)
+        other.logout()
+        other._session_id = "expired"
+        other.create_project("client-session")
+        other._session_id = "expired"
+        assert other.upload("client-session", path).version == 1
+        other._session_id = "expired"
+        other.delete_project("client-session")
+
+
+def test_a_wrong_password(azkaban) -> None:
+    with (
+        Client(azkaban.url, username="me", password="wrong", address=azkaban.address) as other,
+        pytest.raises(errors.AuthenticationError, match="Incorrect Login"),
+    ):
+        other.flows(PROJECT)
+
+
+def test_a_restart_during_follow(azkaban, client) -> None:
+    """The single server's executor dies with it: the flow fails, and the follower says so."""
+    execid = client.execute(PROJECT, "slow")
+    events = client.follow(execid)
+    first = next(events)
+    assert isinstance(first, JobStarted)
+
+    def restart() -> None:
+        azkaban.kill()
+        azkaban.start()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    try:
+        rest = list(itertools.islice(events, 1000))
+    finally:
+        thread.join()
+    assert isinstance(rest[-1], FlowEnded)
+    assert rest[-1].execution.finished
+    assert not rest[-1].execution.succeeded
+    assert client.flows(PROJECT)
