@@ -13,12 +13,11 @@ import time
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from setup import java, maven, pyenv
+from setup import doctor, java, maven, pyenv, servers, service, supervise
 from setup.azkaban import Server, Wanted
 from setup.console import say, step
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
-from setup.mysql import Server as MySQL
 from setup.mysql import commands as mysql
 from setup.process import Status, refuse_root, tail
 
@@ -127,6 +126,11 @@ def _parser() -> argparse.ArgumentParser:
         "--part", default="", choices=["web", "executor"], help="of the profile server"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    add("supervise", _supervise, "Keep the servers up, in the foreground; restart what crashes.")
+    service = add("service", _service, "Start the servers with this machine, without root.")
+    service.add_argument("action", choices=["install", "remove", "show"])
+    doctor = add("doctor", _doctor, "Look for what is wrong and say what to do; exit 1 if any.")
+    doctor.add_argument("--json", action="store_true", help="machine-readable")
     add("env", _env, "Make the Python environment and print its interpreter's path.")
     mysql.add_commands(commands, common)
     return parser
@@ -201,38 +205,70 @@ def _env(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> 
 
 def _status(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
     _enter(layout, arguments)
-    server = Server(layout)
-    statuses = server.statuses()
-    if _on_mysql(server):
-        statuses.insert(0, MySQL(layout).status())
+    statuses = servers.statuses(layout)
     if options.json:
         print(json.dumps([asdict(status) for status in statuses], indent=2))
     else:
         header = [field.name for field in fields(Status)]
-        rows = [["-" if v is None else str(v) for v in asdict(s).values()] for s in statuses]
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-        for row in [header, *rows]:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            print("  ".join(cells).rstrip())
+        _print_table(header, [list(asdict(status).values()) for status in statuses])
     return 0 if all(status.state == "running" for status in statuses) else 1
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    texts = [list(header), *[["-" if cell is None else str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(header))]
+    for row in texts:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def _stop(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> int:
     _enter(layout, arguments)
-    if not layout.exists() or not _stop_all(layout):
+    if not layout.exists() or not servers.stop(layout):
         say("nothing was running")
     return 0
 
 
-def _on_mysql(server: Server) -> bool:
-    return server.installed and server.settings.database == "mysql"
-
-
-def _stop_all(layout: Layout) -> bool:
-    """Stop the server, then the database that it uses."""
+def _supervise(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> int:
+    refuse_root()
+    _prepare(layout, arguments)
     server = Server(layout)
-    stopped = server.stop()
-    return (_on_mysql(server) and MySQL(layout).stop()) or stopped
+
+    def up() -> None:
+        with layout.locked():
+            server.up(java.ensure(layout))
+
+    def down() -> list[str]:
+        return [status.server for status in servers.statuses(layout) if status.state == "down"]
+
+    supervise.run(supervise.pid_file(layout.prefix), down, up, lambda: servers.stop(layout))
+    return 0
+
+
+def _service(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+    if options.action == "show":
+        print(f"{service.unit(layout)}\nor, without a user systemd, in the crontab:\n")
+        print(service.crontab_line(layout))
+    elif options.action == "install":
+        if not layout.python.exists():
+            raise UsageError("there is nothing to start yet: run setup up first")
+        service.install(layout)
+    else:
+        service.remove(layout)
+    return 0
+
+
+def _doctor(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+    if not layout.exists():
+        raise UsageError(f"{layout.prefix}: no installation there; run setup up first")
+    _enter(layout, arguments)
+    findings = doctor.examine(layout)
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        rows = [[f.check, "ok" if f.ok else "WRONG", f.detail, f.fix] for f in findings]
+        _print_table(["check", "", "seen", "what to do"], rows)
+    return 0 if all(finding.ok for finding in findings) else 1
 
 
 def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
@@ -247,7 +283,7 @@ def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) ->
         if sys.stdin.readline().strip() != "yes":
             say("nothing was deleted")
             return 1
-    _stop_all(layout)
+    servers.stop(layout)
     shutil.rmtree(layout.prefix)
     say("deleted")
     return 0

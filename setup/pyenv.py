@@ -60,6 +60,11 @@ def ensure(layout: Layout, *, dev: bool = False) -> None:
         shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
 
 
+def current(layout: Layout) -> bool:
+    """Tell whether the environment is what the base lock says."""
+    return _current(layout, "base")
+
+
 def inside(layout: Layout) -> bool:
     """Tell whether this process runs in the environment."""
     return Path(sys.prefix).resolve() == layout.env.resolve()

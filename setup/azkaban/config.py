@@ -109,7 +109,7 @@ def _server(home: Path, settings: Settings) -> dict[str, object]:
         "azkaban.name": "Azkaban",
         "azkaban.label": "azkaban-jobflow",
         "azkaban.color": "#1b86c9",
-        "azkaban.default.servlet.path": "/index",
+        "azkaban.default.servlet.path": "/js/console/index.html",  # see setup/web.py
         "default.timezone.id": _timezone(),
         "web.resource.dir": home / "web",
         "viewer.plugin.dir": home / "plugins/viewer",

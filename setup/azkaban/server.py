@@ -236,13 +236,26 @@ class Server:
             process.write(self.pid_file(part.name))
             try:
                 self._wait(process, settings, part, shown.update)
-                _check_addresses(process, part)
+                self._check_addresses(process, part)
             except BaseException:
                 process.stop(patience=5.0)
                 self.pid_file(part.name).unlink(missing_ok=True)
                 raise
             web = (settings.address, settings.port) in part.ends
             shown.done(f"{settings.browser_url if web else 'ready'} (pid {process.pid})")
+
+    def strangers(self, process: Process, part: Part) -> set[tuple[str, int]]:
+        """Find the ends on which a part listens though nobody asked for them."""
+        # Java listens on [::] for 0.0.0.0
+        found = {("0.0.0.0" if a == "::" else a, port) for a, port in process.listening()}  # noqa: S104 (a comparison)
+        return found - set(part.ends)
+
+    def _check_addresses(self, process: Process, part: Part) -> None:
+        """Make sure that nobody else's machine can reach what was not opened to it."""
+        if strange := self.strangers(process, part):
+            raise ServerError(
+                f"the server listens on {sorted(strange)}, which nobody asked for; it was stopped"
+            )
 
     def _output(self, part: str) -> Path:
         return self.home / "logs" / f"{part}.out"
@@ -276,16 +289,6 @@ class Server:
         if part.name == "executor":
             return b"alive" in _ask(settings, part, "/executor?action=ping")
         return bool(_ask(settings, part, "/"))
-
-
-def _check_addresses(process: Process, part: Part) -> None:
-    """Make sure that nobody else's machine can reach what was not opened to it."""
-    # Java listens on [::] for 0.0.0.0
-    found = {("0.0.0.0" if a == "::" else a, port) for a, port in process.listening()}  # noqa: S104 (a comparison)
-    if found != set(part.ends):
-        raise ServerError(
-            f"the server listens on {sorted(found)} instead of {sorted(part.ends)}; it was stopped"
-        )
 
 
 def _ask(settings: Settings, part: Part, path: str, form: dict[str, str] | None = None) -> bytes:

@@ -1,0 +1,169 @@
+"""Look for what is wrong, or will be, and say what to do about it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from setup import java, maven, pyenv, servers
+from setup.azkaban import Server
+from setup.azkaban.settings import addresses
+from setup.errors import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from setup.layout import Layout
+
+__all__ = ["Finding", "examine"]
+
+LOW_DISK = 500 << 20
+CLOCK_SLACK = 300.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes
+    ----------
+    check
+        What was looked at.
+    ok
+        Whether it is as it should be.
+    detail
+        What was seen.
+    fix
+        What to do; empty when nothing is wrong.
+    """
+
+    check: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+def examine(layout: Layout) -> list[Finding]:
+    """Run every check that applies to an installation."""
+    checks: list[Callable[[Layout], Iterator[Finding]]] = [
+        _environment,
+        _java,
+        _disk,
+        _clock,
+        _modes,
+        _jars,
+        _names,
+        _servers,
+    ]
+    findings = []
+    for check in checks:
+        try:
+            findings += list(check(layout))
+        except (SetupError, OSError) as error:
+            name = check.__name__.lstrip("_")
+            findings.append(Finding(name, ok=False, detail=str(error), fix="see the message"))
+    return findings
+
+
+def _environment(layout: Layout) -> Iterator[Finding]:
+    ok = pyenv.current(layout)
+    detail = f"{layout.env} {'matches' if ok else 'does not match'} setup/locks"
+    yield Finding("environment", ok, detail, "" if ok else "run setup env")
+
+
+def _java(layout: Layout) -> Iterator[Finding]:
+    found = java.find(layout)
+    if found:
+        yield Finding("java", ok=True, detail=f"{found.version}, {found.program}")
+    else:
+        yield Finding("java", ok=False, detail="none found", fix="run setup up --java private")
+
+
+def _disk(layout: Layout) -> Iterator[Finding]:
+    free = shutil.disk_usage(layout.prefix).free
+    fix = "" if free >= LOW_DISK else f"make room on the disk of {layout.prefix}"
+    yield Finding("disk", free >= LOW_DISK, f"{free >> 20} MB free", fix)
+
+
+def _clock(layout: Layout) -> Iterator[Finding]:
+    """Find a clock that went back, which confuses schedules: files are from the future."""
+    ahead = max((p.stat().st_mtime for p in _state_files(layout)), default=0.0) - time.time()
+    ok = ahead < CLOCK_SLACK
+    detail = "not behind the newest log" if ok else f"{ahead:.0f} s behind the newest log"
+    yield Finding("clock", ok, detail, "" if ok else "set this machine's clock (NTP)")
+
+
+def _state_files(layout: Layout) -> list[Path]:
+    return [*layout.azkaban.glob("logs/*"), *layout.azkaban.glob("*.pid")]
+
+
+def _modes(layout: Layout) -> Iterator[Finding]:
+    """Nobody else may read what holds a password."""
+    private = [
+        *layout.azkaban.glob("*.password"),
+        *layout.azkaban.glob("conf/*"),
+        layout.client_config,
+        *layout.prefix.glob("mysql/*.cnf"),
+        *layout.prefix.glob("mysql/*.password"),
+        *layout.prefix.glob("tls/*key*"),
+    ]
+    loose = [p for p in private if p.is_file() and stat.S_IMODE(p.stat().st_mode) & 0o077]
+    fix = f"chmod 600 {' '.join(map(str, loose))}" if loose else ""
+    detail = f"{len(loose)} private files are readable by others" if loose else "private"
+    yield Finding("file modes", not loose, detail, fix)
+
+
+def _jars(layout: Layout) -> Iterator[Finding]:
+    lib = layout.azkaban / "lib"
+    if not lib.is_dir():
+        return
+    wrong = [
+        jar.filename
+        for jar in maven.pinned("azkaban")
+        if not (lib / jar.filename).is_file()
+        or hashlib.sha256((lib / jar.filename).read_bytes()).hexdigest() != jar.sha256
+    ]
+    detail = f"not the pinned ones: {', '.join(wrong)}" if wrong else "all as pinned"
+    fix = "run setup stop, then setup up: it puts the pinned ones in place" if wrong else ""
+    yield Finding("jars", not wrong, detail, fix)
+
+
+def _names(layout: Layout) -> Iterator[Finding]:
+    """Find a name with two addresses: sessions are bound to one, and clients may hop."""
+    server = Server(layout)
+    if not server.installed:
+        return
+    settings = server.settings
+    found = sorted(set(addresses(settings.host)))
+    shown = f"{settings.host} is {', '.join(found) or 'unknown'}"
+    if settings.address not in found:
+        detail = f"{shown}; the server listens on {settings.address}"
+        fix = f"nothing for azk, it pins the address; in a browser use {settings.browser_url}"
+        yield Finding("host name", ok=True, detail=detail, fix=fix)
+    elif len(found) > 1:
+        fix = "nothing for azk, it pins one; other clients may lose their session: give them the IP"
+        yield Finding("host name", ok=True, detail=shown, fix=fix)
+    else:
+        yield Finding("host name", ok=True, detail=shown)
+
+
+def _servers(layout: Layout) -> Iterator[Finding]:
+    server = Server(layout)
+    for status in servers.statuses(layout):
+        ok = status.state == "running"
+        where = f", port {status.port}" if status.port else ""
+        yield Finding(status.server, ok, f"{status.state}{where}", "" if ok else "run setup up")
+    for part in server.settings.parts if server.installed else ():
+        process = server.running().get(part.name)
+        if process and (strange := server.strangers(process, part)):
+            yield Finding(
+                f"{part.name} addresses",
+                ok=False,
+                detail=f"listens on {sorted(strange)} as well",
+                fix="run setup stop, then setup up",
+            )

@@ -1,0 +1,41 @@
+"""All the servers of an installation together: supervisor, Azkaban, database."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from setup import supervise
+from setup.azkaban import Server
+from setup.mysql import Server as MySQL
+from setup.process import Process
+
+if TYPE_CHECKING:
+    from setup.layout import Layout
+    from setup.process import Status
+
+__all__ = ["statuses", "stop"]
+
+STOP_SECONDS = 120.0
+
+
+def statuses(layout: Layout) -> list[Status]:
+    """Look at each server that the installation uses."""
+    server = Server(layout)
+    database = [MySQL(layout).status()] if _on_mysql(server) else []
+    return [*database, *server.statuses()]
+
+
+def stop(layout: Layout) -> bool:
+    """Stop the supervisor, then Azkaban, then its database; False when nothing was running."""
+    server = Server(layout)
+    supervisor = Process.read(supervise.pid_file(layout.prefix))
+    if supervisor and supervisor.pid != os.getpid():
+        supervisor.stop(patience=STOP_SECONDS)
+    azkaban = server.stop()
+    database = _on_mysql(server) and MySQL(layout).stop()
+    return bool(supervisor) or azkaban or database
+
+
+def _on_mysql(server: Server) -> bool:
+    return server.installed and server.settings.database == "mysql"

@@ -1,0 +1,126 @@
+"""Start the servers with the machine, without root: a systemd user unit, else a crontab line."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.console import say
+from setup.errors import SetupError
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setup.layout import Layout
+
+__all__ = ["crontab_line", "install", "remove", "unit"]
+
+UNIT = "azkaban-jobflow.service"
+_MARK = "# azkaban-jobflow"
+
+
+def unit(layout: Layout) -> str:
+    """Write the systemd unit.
+
+    Examples
+    --------
+    >>> from setup.layout import Layout
+    >>> "Restart=on-failure" in unit(Layout.of("/srv/azk"))
+    True
+    """
+    command = f"{layout.python} -m setup supervise --prefix {layout.prefix}"
+    return f"""\
+[Unit]
+Description=Azkaban in {layout.prefix}
+
+[Service]
+WorkingDirectory={CHECKOUT}
+ExecStart={command}
+Restart=on-failure
+RestartSec=60
+
+[Install]
+WantedBy=default.target
+"""
+
+
+def crontab_line(layout: Layout) -> str:
+    """Write the crontab line, marked so that `remove` finds it."""
+    log = layout.prefix / "supervisor.log"
+    command = f"{layout.python} -m setup supervise --prefix {layout.prefix} >> {log} 2>&1"
+    return f"@reboot cd {shlex.quote(str(CHECKOUT))} && {command} {_MARK} {layout.prefix}"
+
+
+def install(layout: Layout) -> None:
+    """Arrange the start with the machine; a second call changes nothing.
+
+    Raises
+    ------
+    SetupError
+        When this account has neither a user systemd nor a crontab.
+    """
+    if _run(["systemctl", "--user", "daemon-reload"]) == 0:
+        path = _unit_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(unit(layout))
+        _run(["systemctl", "--user", "daemon-reload"])
+        if _run(["systemctl", "--user", "enable", "--now", UNIT]):
+            raise SetupError(f"systemctl --user enable --now {UNIT} failed; {path} is in place")
+        say(f"{path} is enabled; systemctl --user status {UNIT} shows it")
+        say('for a start without login an administrator says once: loginctl enable-linger "$USER"')
+    elif shutil.which("crontab"):
+        kept = [line for line in _crontab() if not _is_ours(line, layout)]
+        _write_crontab([*kept, crontab_line(layout)])
+        say("a line in your crontab starts the servers with the machine; crontab -l shows it")
+    else:
+        raise SetupError(
+            "this account has neither a user systemd nor crontab. What would be run at start:\n"
+            + crontab_line(layout).removeprefix("@reboot ")
+        )
+
+
+def remove(layout: Layout) -> None:
+    """Undo `install`."""
+    if _unit_path().is_file():
+        _run(["systemctl", "--user", "disable", "--now", UNIT])
+        _unit_path().unlink()
+        say(f"{UNIT} removed")
+    if shutil.which("crontab"):
+        lines = _crontab()
+        kept = [line for line in lines if not _is_ours(line, layout)]
+        if kept != lines:
+            _write_crontab(kept)
+            say("the line in your crontab is removed")
+
+
+def _unit_path() -> Path:
+    return Path("~/.config/systemd/user").expanduser() / UNIT
+
+
+def _is_ours(line: str, layout: Layout) -> bool:
+    return line.endswith(f"{_MARK} {layout.prefix}")
+
+
+def _run(command: Sequence[str]) -> int:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode
+    except FileNotFoundError:
+        return 127
+
+
+def _crontab() -> list[str]:
+    result = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
+    return result.stdout.splitlines() if result.returncode == 0 else []
+
+
+def _write_crontab(lines: Sequence[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    result = subprocess.run(
+        ["crontab", "-"], input=text, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise SetupError(f"crontab refused the line: {result.stderr.strip()}")

@@ -1,0 +1,100 @@
+"""A supervisor over a real server: kills are repaired, stop means stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup.layout import CHECKOUT
+from setup.process import Process
+from setup.supervise import pid_file
+from tests.live.conftest import LiveAzkaban
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def _setup(live: LiveAzkaban, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "setup", *arguments, "--prefix", str(live.layout.prefix)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _eventually(what: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
+    server = LiveAzkaban(tmp_path_factory.mktemp("supervised") / "p")
+    # The supervisor runs in the prefix's environment: here it is the one of these tests.
+    server.layout.env.symlink_to(sys.prefix)
+    yield server
+    server.stop()
+
+
+def test_supervisor_restarts_what_was_killed_and_stop_ends_both(live: LiveAzkaban) -> None:
+    live.stop()
+    record = pid_file(live.layout.prefix)
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", _SUPERVISE, str(live.layout.prefix), str(live.layout.cache)],
+        cwd=CHECKOUT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _eventually(lambda: live.server.running() and Process.read(record))
+    first = live.server.running()["azkaban"]
+    _eventually(lambda: live.server.statuses()[0].state == "running")
+    os.kill(first.pid, signal.SIGKILL)
+    _eventually(lambda: live.server.running().get("azkaban", first) != first)
+    _eventually(lambda: live.server.statuses()[0].state == "running")
+    assert _setup(live, "stop").returncode == 0
+    _, messages = supervisor.communicate(timeout=60)
+    assert supervisor.returncode == 0, messages
+    assert "azkaban went down; restart in 1 s" in messages
+    assert live.server.running() == {}
+    assert not record.exists()
+
+
+# `setup supervise` without the making of an environment, which other tests cover.
+_SUPERVISE = """
+import sys
+from pathlib import Path
+from setup import java, servers, supervise
+from setup.azkaban import Server
+from setup.layout import Layout
+layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
+server = Server(layout, Path(sys.executable))
+down = lambda: [s.server for s in servers.statuses(layout) if s.state == "down"]
+up = lambda: server.up(java.ensure(layout))
+supervise.run(supervise.pid_file(layout.prefix), down, up, lambda: servers.stop(layout))
+"""
+
+
+def test_doctor_finds_nothing_wrong_and_names_what_is_down(live: LiveAzkaban) -> None:
+    findings = json.loads(_setup(live, "doctor", "--json").stdout)
+    wrong = [f for f in findings if not f["ok"] and f["check"] != "environment"]
+    assert wrong == []
+    assert {"java", "jars", "disk", "clock", "file modes", "host name", "azkaban"} <= {
+        f["check"] for f in findings
+    }
+    live.stop()
+    result = _setup(live, "doctor")
+    assert result.returncode == 1
+    assert "azkaban" in result.stdout
+    assert "run setup up" in result.stdout
