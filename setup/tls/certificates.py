@@ -1,0 +1,403 @@
+"""The certificates of one installation: made, requested, imported, renewed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from setup.console import say
+from setup.errors import SetupError, UsageError
+from setup.layout import write_private
+from setup.tls.x509 import (
+    Key,
+    builder,
+    checked,
+    constrained,
+    constraints,
+    general_names,
+    load_key,
+    names_of,
+    new_key,
+    ordered_chain,
+    pem,
+    read_certificates,
+    same_key,
+    subject_name,
+    usage,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from setup.layout import Layout
+
+__all__ = ["Certificates", "Keystore", "Summary"]
+
+SERVER_DAYS = 397  # browsers refuse certificates of more than 398 days
+AUTHORITY_DAYS = 3650
+RENEW_DAYS = 30
+ALIAS = b"jetty"
+
+
+@dataclass(frozen=True)
+class Keystore:
+    """What a server needs to serve over TLS.
+
+    Attributes
+    ----------
+    path
+        PKCS12 keystore.
+    password
+        Of the store and of the key in it.
+    ca
+        Certificates that a client trusts to check the server's.
+    """
+
+    path: Path
+    password: str
+    ca: Path
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A certificate as `show` prints it."""
+
+    names: list[str]
+    issuer: str
+    key: str
+    begins: str
+    ends: str
+    days_left: int
+    sha256: str
+    authority: str
+
+
+@dataclass(frozen=True)
+class _Settings:
+    names: list[str]
+    key: str
+    local: bool
+
+
+class Certificates:
+    """The certificates of one installation, in ``<prefix>/tls``.
+
+    Parameters
+    ----------
+    layout
+        Where they live.
+
+    Examples
+    --------
+    >>> from setup.layout import Layout
+    >>> certificates = Certificates(Layout.of("/tmp/azk"))
+    >>> keystore = certificates.ensure("build7.example.org")  # doctest: +SKIP
+    >>> keystore.path.name, keystore.ca.name  # doctest: +SKIP
+    ('keystore.p12', 'ca.pem')
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.home = layout.prefix / "tls"
+        self.keystore = self.home / "keystore.p12"
+        self.truststore = self.home / "truststore.p12"
+        self.password_file = self.home / "keystore.password"
+        self.ca = self.home / "ca.pem"
+        self.request = self.home / "server.csr"
+        self._ca_key = self.home / "ca.key"
+        self._request_key = self.home / "request.key"
+        self._settings_file = self.home / "settings.json"
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a certificate."""
+        return self.keystore.is_file() and self._settings_file.is_file()
+
+    @property
+    def settings(self) -> _Settings:
+        """What was chosen."""
+        try:
+            return _Settings(**json.loads(self._settings_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise SetupError(
+                f"{self._settings_file} cannot be read ({error}); run setup tls init"
+            ) from error
+
+    def ensure(self, host: str) -> Keystore:
+        """Have a certificate for a host: made where there is none, renewed before it ends.
+
+        Parameters
+        ----------
+        host
+            The name in the server's URL.
+
+        Raises
+        ------
+        SetupError
+            When a certificate of a company's authority has ended or is of another host.
+        """
+        if not self.exists:
+            self.init([host])
+        settings, left = self.settings, self.summary().days_left
+        if not settings.local:
+            if left < 0:
+                raise SetupError(
+                    f"the certificate in {self.keystore} has ended; run setup tls csr, have it "
+                    "signed, and run setup tls import"
+                )
+            if left < RENEW_DAYS:
+                say(f"the certificate ends in {left} days; see setup tls csr")
+        if host.lower() not in settings.names:
+            if not settings.local:
+                raise SetupError(
+                    f"the certificate in {self.keystore} is for {', '.join(settings.names)}, not "
+                    f"for {host}; run setup tls csr --host {host}"
+                )
+            self.init([host, *settings.names], settings.key)
+        elif settings.local and left < RENEW_DAYS:
+            self.renew()
+        return Keystore(self.keystore, self._password(), self.ca)
+
+    def init(self, names: Sequence[str], key: str = "rsa", days: int = SERVER_DAYS) -> None:
+        """Make a key and a certificate, signed by a local authority.
+
+        The authority is made where there is none. It can sign for these names only (a name
+        constraint), so that who trusts it trusts it for nothing else.
+
+        Parameters
+        ----------
+        names
+            Host names or addresses that the certificate is for.
+        key
+            ``rsa`` (3072 bits) or ``ec`` (P-256).
+        days
+            How long it holds.
+
+        Raises
+        ------
+        UsageError
+            When a name is no host name.
+        """
+        names = checked(names)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        authority, authority_key = self._authority(names, key, days)
+        server_key = new_key(key)
+        certificate = (
+            builder(names[0], authority.subject, server_key, days)
+            .add_extension(x509.SubjectAlternativeName(general_names(names)), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(usage(sign=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
+                critical=False,
+            )
+            .sign(authority_key, hashes.SHA256())
+        )
+        self._write(server_key, [certificate], [authority])
+        self._keep(_Settings(names, key, local=True))
+
+    def renew(self) -> None:
+        """Make a new key and certificate for the same names.
+
+        Raises
+        ------
+        UsageError
+            When there is none yet, or a company's authority has to sign it.
+        """
+        if not self.exists:
+            raise UsageError("there is no certificate yet; run setup tls init")
+        settings = self.settings
+        if not settings.local:
+            raise UsageError(
+                "this certificate was signed by another authority: run setup tls csr, have the "
+                "request signed, and run setup tls import"
+            )
+        self.init(settings.names, settings.key)
+
+    def csr(self, names: Sequence[str], key: str = "rsa") -> Path:
+        """Write a request for a company's authority; the certificate in use stays meanwhile.
+
+        Parameters
+        ----------
+        names
+            Host names or addresses that the certificate is for.
+        key
+            ``rsa`` or ``ec``.
+
+        Returns
+        -------
+        Path
+            The file to send.
+        """
+        names = checked(names)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        request_key = new_key(key)
+        request = (
+            x509.CertificateSigningRequestBuilder()
+            .subject_name(subject_name(names[0]))
+            .add_extension(x509.SubjectAlternativeName(general_names(names)), critical=False)
+            .sign(request_key, hashes.SHA256())
+        )
+        write_private(self._request_key, pem(request_key))
+        _write_public(self.request, request.public_bytes(Encoding.PEM))
+        return self.request
+
+    def import_answer(self, files: Sequence[Path], ca: Path | None = None) -> None:
+        """Take the certificate that an authority made from our request, with its chain.
+
+        Parameters
+        ----------
+        files
+            PEM, DER or PKCS7 files that hold the certificate and its chain, in any order.
+        ca
+            The authority's own (root) certificate, where the files do not hold it.
+
+        Raises
+        ------
+        UsageError
+            When no request waits, or the files do not fit it; nothing is changed.
+        """
+        if not self._request_key.is_file():
+            raise UsageError("no request waits for an answer; run setup tls csr first")
+        key = load_key(self._request_key)
+        found = [certificate for path in files for certificate in read_certificates(path)]
+        leaf = next((c for c in found if same_key(c, key)), None)
+        if leaf is None:
+            raise UsageError(
+                f"none of the {len(found)} certificates in {', '.join(map(str, files))} is for "
+                f"the key of the request {self.request}; was the right request signed?"
+            )
+        wanted = names_of(x509.load_pem_x509_csr(self.request.read_bytes()).extensions)
+        names = names_of(leaf.extensions)
+        if missing := [name for name in wanted if name not in names]:
+            raise UsageError(
+                f"the certificate is for {', '.join(names) or 'no name'}, the request was for "
+                f"{', '.join(wanted)}: {', '.join(missing)} is missing. Ask the authority to keep "
+                "the subject alternative names of the request"
+            )
+        now = dt.datetime.now(dt.UTC)
+        if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
+            raise UsageError(
+                f"the certificate holds from {leaf.not_valid_before_utc:%Y-%m-%d} to "
+                f"{leaf.not_valid_after_utc:%Y-%m-%d}, and today is {now:%Y-%m-%d}"
+            )
+        chain = ordered_chain(leaf, [*found, *(read_certificates(ca) if ca else [])])
+        self._write(key, chain[:-1], chain[-1:])
+        kind = "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ec"
+        self._keep(_Settings(names, kind, local=False))
+        for path in (self._request_key, self.request, self._ca_key):
+            path.unlink(missing_ok=True)
+
+    def summary(self) -> Summary:
+        """Describe the certificate in use.
+
+        Raises
+        ------
+        UsageError
+            When there is none yet.
+        """
+        if not self.exists:
+            raise UsageError("there is no certificate yet; run setup tls init")
+        store = self._load()
+        certificate, key = store.cert, store.key
+        assert certificate is not None  # noqa: S101 (we wrote it with one)
+        leaf = certificate.certificate
+        rsa_bits = key.key_size if isinstance(key, rsa.RSAPrivateKey) else 0
+        return Summary(
+            names=names_of(leaf.extensions),
+            issuer=leaf.issuer.rfc4514_string(),
+            key=f"RSA {rsa_bits}" if rsa_bits else "EC P-256",
+            begins=leaf.not_valid_before_utc.isoformat(),
+            ends=leaf.not_valid_after_utc.isoformat(),
+            days_left=(leaf.not_valid_after_utc - dt.datetime.now(dt.UTC)).days,
+            sha256=leaf.fingerprint(hashes.SHA256()).hex(":"),
+            authority="local" if self.settings.local else "imported",
+        )
+
+    def _load(self) -> pkcs12.PKCS12KeyAndCertificates:
+        try:
+            return pkcs12.load_pkcs12(self.keystore.read_bytes(), self._password().encode())
+        except ValueError as error:
+            raise SetupError(
+                f"{self.keystore} cannot be opened with the password in {self.password_file} "
+                f"({error}); run setup tls init for a new one"
+            ) from error
+
+    def _password(self) -> str:
+        if not self.password_file.is_file():
+            write_private(self.password_file, secrets.token_urlsafe(24) + "\n")
+        return self.password_file.read_text(encoding="utf-8").strip()
+
+    def _authority(self, names: list[str], key: str, days: int) -> tuple[x509.Certificate, Key]:
+        """Take the local authority, or make one where it may not sign for all names so long."""
+        if self._ca_key.is_file() and self.ca.is_file():
+            old = x509.load_pem_x509_certificate(self.ca.read_bytes())
+            allowed = old.extensions.get_extension_for_class(x509.NameConstraints).value
+            covered = all(name.removeprefix("*.") in constrained(allowed) for name in names)
+            lasts = old.not_valid_after_utc > dt.datetime.now(dt.UTC) + dt.timedelta(days)
+            if covered and lasts:
+                return old, load_key(self._ca_key)
+            say(f"a new authority is made; give {self.ca} to the clients again")
+        authority_key = new_key(key)
+        name = x509.Name(
+            [x509.NameAttribute(NameOID.COMMON_NAME, f"Local authority of {names[0]}"[:64])]
+        )
+        certificate = (
+            builder("", name, authority_key, max(AUTHORITY_DAYS, days + 1), subject=name)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(usage(sign=True), critical=True)
+            .add_extension(constraints(names), critical=True)
+            .sign(authority_key, hashes.SHA256())
+        )
+        write_private(self._ca_key, pem(authority_key))
+        return certificate, authority_key
+
+    def _write(
+        self, key: Key, chain: list[x509.Certificate], roots: list[x509.Certificate]
+    ) -> None:
+        """Write what clients trust, then the keystore, each whole or not at all."""
+        password = self._password().encode()
+        encryption = (
+            PrivateFormat.PKCS12.encryption_builder()
+            .kdf_rounds(50_000)
+            .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+            .hmac_hash(hashes.SHA256())
+            .build(password)
+        )
+        trusted = [pkcs12.PKCS12Certificate(root, b"ca-%d" % n) for n, root in enumerate(roots)]
+        _write_public(self.ca, b"".join(root.public_bytes(Encoding.PEM) for root in roots))
+        _write_secret(self.truststore, pkcs12.serialize_java_truststore(trusted, encryption))
+        others = [*chain[1:], *roots]
+        _write_secret(
+            self.keystore,
+            pkcs12.serialize_key_and_certificates(ALIAS, key, chain[0], others, encryption),
+        )
+
+    def _keep(self, settings: _Settings) -> None:
+        write_private(self._settings_file, json.dumps(asdict(settings), indent=2) + "\n")
+
+
+def _write_public(path: Path, data: bytes) -> None:
+    _write_secret(path, data)
+    path.chmod(0o644)
+
+
+def _write_secret(path: Path, data: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
+    temporary.replace(path)

@@ -1,0 +1,189 @@
+"""``setup tls ...``: the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import socket
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup import pyenv
+from setup.console import say
+from setup.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setup.layout import Layout
+    from setup.tls.certificates import Certificates
+
+__all__ = ["add_commands"]
+
+_EPILOG = """\
+examples:
+  python3 -m setup tls init                           a certificate for this machine's name
+  python3 -m setup tls init --host jobs.example.org --key ec
+  python3 -m setup tls show                           exit 1 when it ends within 30 days
+  python3 -m setup tls csr                            for a company's authority ...
+  python3 -m setup tls import answer.pem chain.pem --ca root.pem
+  python3 -m setup tls init --explain                 the commands that a step stands for
+"""
+
+_EXPLAINED = {
+    "init": """\
+openssl genrsa -aes128 -out ca.key 3072                             # a local authority
+openssl req -new -x509 -sha256 -days 3650 -key ca.key -out ca.pem
+openssl genrsa -aes128 -out jetty.key 3072
+openssl req -new -sha256 -key jetty.key -out jetty.csr -addext subjectAltName={san}
+openssl x509 -req -sha256 -in jetty.csr -CA ca.pem -CAkey ca.key -copy_extensions copy \\
+    -days 397 -out jetty.crt
+openssl pkcs12 -export -name jetty -inkey jetty.key -in jetty.crt -certfile ca.pem \\
+    -out {keystore}
+keytool -keystore {truststore} -import -alias ca-0 -file ca.pem -trustcacerts""",
+    "csr": """\
+openssl genrsa -aes128 -out request.key 3072
+openssl req -new -sha256 -key request.key -out {request} -addext subjectAltName={san}""",
+    "import": """\
+openssl verify -CAfile root.pem -untrusted chain.pem jetty.crt
+openssl pkcs12 -export -name jetty -inkey request.key -in jetty.crt -certfile chain.pem \\
+    -out {keystore}
+keytool -keystore {truststore} -import -alias ca-0 -file root.pem -trustcacerts""",
+    "show": """\
+keytool -keystore {keystore} -list -v""",
+    "renew": """\
+# the steps of setup tls init, with the authority that there is""",
+}
+
+
+def add_commands(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    common: argparse.ArgumentParser,
+) -> None:
+    """Add ``tls`` to the commands of setup."""
+    text = "Certificates for the web server: a local authority, or a company's."
+    tls = commands.add_parser(
+        "tls",
+        help=text,
+        description=text,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    steps = tls.add_subparsers(required=True, metavar="STEP", dest="step")
+    steps_common = argparse.ArgumentParser(add_help=False, parents=[common])
+    steps_common.add_argument(
+        "--explain", action="store_true", help="print the commands that this stands for, and stop"
+    )
+    names = argparse.ArgumentParser(add_help=False)
+    names.add_argument("--host", metavar="NAME", help="default: the name of this machine")
+    names.add_argument(
+        "--san", action="append", default=[], metavar="NAME", help="one more name or address"
+    )
+    names.add_argument("--key", choices=("rsa", "ec"), default="rsa", help="default: rsa")
+
+    def add(
+        name: str, run: _Run, text: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        parser = steps.add_parser(
+            name, help=text, description=text, parents=[steps_common, *parents], allow_abbrev=False
+        )
+        parser.set_defaults(run=_step(run))
+        return parser
+
+    init = add("init", _init, "Make a certificate, signed by a local authority.", names)
+    init.add_argument(
+        "--days", type=_days, default=397, metavar="N", help="how long it holds (default: 397)"
+    )
+    add("csr", _csr, "Write a request for a company's authority.", names)
+    answer = add("import", _import, "Take the certificate that a company's authority made.")
+    answer.add_argument("files", nargs="+", metavar="FILE", help="certificate and chain")
+    answer.add_argument("--ca", metavar="FILE", help="the authority's own (root) certificate")
+    show = add("show", _show, "Describe the certificate; exit 1 when it ends within 30 days.")
+    show.add_argument("--json", action="store_true", help="machine-readable")
+    add("renew", _renew, "Make a new certificate for the same names.")
+
+
+if TYPE_CHECKING:
+    _Run = Callable[[Certificates, argparse.Namespace], int]
+
+
+def _step(run: _Run) -> Callable[[Layout, argparse.Namespace, list[str]], int]:
+    """Wrap a step: explain it, or run it inside the environment."""
+
+    def command(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+        home = layout.prefix / "tls"
+        if options.explain:
+            names = [getattr(options, "host", None) or socket.gethostname()]
+            names += getattr(options, "san", [])
+            paths = {
+                "keystore": home / "keystore.p12",
+                "truststore": home / "truststore.p12",
+                "request": home / "server.csr",
+            }
+            quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
+            san = ",".join(f"DNS:{name}" for name in names)
+            print(_EXPLAINED[options.step].format(san=san, **quoted))
+            return 0
+        pyenv.enter(layout, arguments)
+        layout.create(0)
+        from setup.tls.certificates import Certificates  # noqa: PLC0415 (in the environment only)
+
+        with layout.locked():
+            return run(Certificates(layout), options)
+
+    return command
+
+
+def _days(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 3650:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 3650")
+    return int(text)
+
+
+def _names(options: argparse.Namespace) -> list[str]:
+    return [options.host or socket.gethostname(), *options.san]
+
+
+def _init(certificates: Certificates, options: argparse.Namespace) -> int:
+    certificates.init(_names(options), options.key, options.days)
+    return _made(certificates)
+
+
+def _csr(certificates: Certificates, options: argparse.Namespace) -> int:
+    print(certificates.csr(_names(options), options.key))
+    say("send this file to the authority; then: setup tls import ANSWER [CHAIN...] [--ca ROOT]")
+    return 0
+
+
+def _import(certificates: Certificates, options: argparse.Namespace) -> int:
+    files = [Path(name) for name in options.files]
+    certificates.import_answer(files, Path(options.ca) if options.ca else None)
+    return _made(certificates)
+
+
+def _renew(certificates: Certificates, _options: argparse.Namespace) -> int:
+    certificates.renew()
+    return _made(certificates)
+
+
+def _made(certificates: Certificates) -> int:
+    summary = certificates.summary()
+    say(f"{certificates.keystore}: {', '.join(summary.names)} until {summary.ends[:10]}")
+    say(f"clients trust {certificates.ca}")
+    say("a server that runs uses it from its next start: setup stop, then setup up --tls")
+    return 0
+
+
+def _show(certificates: Certificates, options: argparse.Namespace) -> int:
+    if not certificates.exists:
+        raise UsageError("there is no certificate yet; run setup tls init")
+    summary = certificates.summary()
+    if options.json:
+        print(json.dumps(asdict(summary), indent=2))
+    else:
+        for name, value in asdict(summary).items():
+            print(f"{name:<10} {', '.join(value) if isinstance(value, list) else value}")
+    return 0 if summary.days_left >= 30 else 1

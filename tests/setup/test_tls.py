@@ -1,0 +1,452 @@
+"""Certificates: who is trusted for what, requests and answers, keystores, renewal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import ssl
+import stat
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
+from cryptography.x509.oid import NameOID
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from setup import cli, pyenv
+from setup.errors import SetupError, UsageError
+from setup.layout import Layout
+from setup.tls import certificates as module
+from setup.tls.certificates import Certificates
+from setup.tls.x509 import checked, read_certificates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HOST = "build7.example.org"
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    found = Layout(tmp_path / "prefix", tmp_path / "cache")
+    found.create(need=0)
+    return found
+
+
+@pytest.fixture
+def certificates(layout: Layout) -> Certificates:
+    return Certificates(layout)
+
+
+def handshake(certificates: Certificates, name: str, ca: Path | None = None) -> str:
+    """Shake hands in memory, as a client that trusts our authority alone."""
+    store = pkcs12.load_pkcs12(
+        certificates.keystore.read_bytes(), certificates._password().encode()
+    )
+    pem = certificates.home / "test.pem"
+    assert store.key is not None
+    assert store.cert is not None
+    text = module.pem(store.key).encode()  # type: ignore[arg-type]
+    chain = [store.cert.certificate, *(c.certificate for c in store.additional_certs)]
+    pem.write_bytes(text + b"".join(c.public_bytes(Encoding.PEM) for c in chain))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(pem)
+    client = ssl.create_default_context(cafile=str(ca or certificates.ca))
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    (to_client, to_server) = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    for _ in range(10):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+    version = ends[0].version()
+    assert version is not None
+    return version
+
+
+@pytest.mark.parametrize("key", ["rsa", "ec"])
+def test_trusted_by_name_and_by_no_other(certificates: Certificates, key: str) -> None:
+    certificates.init([HOST, "alias"], key)
+    assert handshake(certificates, HOST) == "TLSv1.3"
+    assert handshake(certificates, "alias") == "TLSv1.3"
+    for wrong in ("127.0.0.1", "localhost", "example.org", f"www.{HOST}"):
+        with pytest.raises(ssl.SSLCertVerificationError, match=r"mismatch|not valid for"):
+            handshake(certificates, wrong)
+
+
+def test_not_trusted_without_the_authority(certificates: Certificates, tmp_path: Path) -> None:
+    certificates.init([HOST], "ec")
+    other = Certificates(Layout(tmp_path / "other", tmp_path))
+    other.init([HOST], "ec")
+    with pytest.raises(ssl.SSLCertVerificationError, match="self-signed certificate in"):
+        handshake(certificates, HOST, other.ca)
+
+
+def test_second_opinion(certificates: Certificates) -> None:
+    """The path validation of RFC 5280, with the rules for the web's certificates."""
+    certificates.init([HOST], "ec")
+    (authority,) = read_certificates(certificates.ca)
+    store = certificates._load()
+    assert store.cert is not None
+    build = PolicyBuilder().store(Store([authority]))
+    for name, good in ((HOST, True), ("other.example.org", False)):
+        verifier = build.build_server_verifier(x509.DNSName(name))
+        if good:
+            assert verifier.verify(store.cert.certificate, [])
+        else:
+            with pytest.raises(VerificationError):
+                verifier.verify(store.cert.certificate, [])
+
+
+def test_authority_can_sign_for_nobody_else(certificates: Certificates) -> None:
+    """Who steals its key still cannot pass for another site with those who trust it."""
+    certificates.init([HOST], "ec")
+    key = module.load_key(certificates._ca_key)
+    (authority,) = read_certificates(certificates.ca)
+    for name in ("bank.example.com", "10.1.2.3"):
+        names = module.general_names([name])
+        aki = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+        forged_key = ec.generate_private_key(ec.SECP256R1())
+        forged = (
+            module.builder(name, authority.subject, forged_key, 5)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(aki, critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        certificates._write(forged_key, [forged], [authority])
+        with pytest.raises(ssl.SSLCertVerificationError, match=r"subtree violation|excluded"):
+            handshake(certificates, name)
+
+
+def test_address_when_asked_for(certificates: Certificates) -> None:
+    certificates.init([HOST, "127.0.0.1"], "ec")
+    assert handshake(certificates, "127.0.0.1") == "TLSv1.3"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(certificates, "127.0.0.2")
+
+
+def test_properties_of_the_certificate(certificates: Certificates) -> None:
+    certificates.init([HOST], days=20)
+    store = certificates._load()
+    assert store.cert is not None
+    assert store.cert.friendly_name == b"jetty"
+    leaf = store.cert.certificate
+    key = leaf.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert key.key_size == 3072
+    assert isinstance(leaf.signature_hash_algorithm, hashes.SHA256)
+    assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    left = leaf.not_valid_after_utc - dt.datetime.now(dt.UTC)
+    assert dt.timedelta(19.9) < left <= dt.timedelta(20)
+    assert leaf.not_valid_before_utc < dt.datetime.now(dt.UTC) - dt.timedelta(minutes=59)
+
+
+def test_files_are_private(certificates: Certificates) -> None:
+    before = os.umask(0)
+    try:
+        keystore = certificates.ensure(HOST)
+        certificates.csr([HOST], "ec")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(certificates.home.stat().st_mode) == 0o700
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in certificates.home.iterdir()}
+    public = {name for name, mode in modes.items() if mode != 0o600}
+    assert public == {"ca.pem", "server.csr"}
+    assert set(modes) >= {"keystore.p12", "truststore.p12", "keystore.password", "request.key"}
+    assert len(keystore.password) >= 32
+    assert keystore.password not in json.dumps(modes)
+
+
+def test_ensure_makes_keeps_renews(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = certificates.ensure(HOST)
+    made = certificates.summary()
+    assert certificates.ensure(HOST) == first
+    assert certificates.summary() == made
+    authority = certificates.ca.read_bytes()
+    monkeypatch.setattr(module, "RENEW_DAYS", 400)
+    assert certificates.ensure(HOST) == first  # the same file, password, and authority
+    assert certificates.summary().sha256 != made.sha256
+    assert certificates.ca.read_bytes() == authority
+    assert handshake(certificates, HOST) == "TLSv1.3"
+
+
+def test_another_host_is_added(
+    certificates: Certificates, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificates.ensure(HOST)
+    certificates.ensure("Moved.example.org")
+    assert certificates.summary().names == ["moved.example.org", HOST]
+    assert "a new authority is made" in capsys.readouterr().err
+    assert handshake(certificates, "moved.example.org") == "TLSv1.3"
+
+
+def test_authority_that_ends_before_the_certificate_is_made_anew(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AUTHORITY_DAYS", 5)
+    certificates.init([HOST], "ec", days=10)
+    before = certificates.ca.read_bytes()
+    certificates.init([HOST], "ec", days=20)
+    assert certificates.ca.read_bytes() != before
+    assert handshake(certificates, HOST) == "TLSv1.3"
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-a", "a..b", "x" * 64, "a/b", "*", "a\nb"])
+def test_names_that_are_none(certificates: Certificates, name: str) -> None:
+    with pytest.raises(UsageError, match="is no host name"):
+        certificates.init([name])
+    assert not certificates.exists
+
+
+def test_names_are_normalised() -> None:
+    names = ["A.Example", "a.example", "bücher.example", "::1", "*.w.example", "my_host"]
+    wanted = ["a.example", "xn--bcher-kva.example", "::1", "*.w.example", "my_host"]
+    assert checked(names) == wanted
+
+
+# A company's authority
+
+
+class Company:
+    """An authority with a root and one that signs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root_key, self.key = (ec.generate_private_key(ec.SECP384R1()) for _ in range(2))
+        root, name = (
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+            for text in ("root", "issuer")
+        )
+        authority = x509.BasicConstraints(ca=True, path_length=None)
+        self.root = (
+            module.builder("", root, self.root_key, 99, subject=root)
+            .add_extension(authority, critical=True)
+            .add_extension(module.usage(sign=True), critical=True)
+            .sign(self.root_key, hashes.SHA384())
+        )
+        aki = x509.AuthorityKeyIdentifier.from_issuer_public_key
+        self.issuer = (
+            module.builder("", root, self.key, 98, subject=name)
+            .add_extension(authority, critical=True)
+            .add_extension(module.usage(sign=True), critical=True)
+            .add_extension(aki(self.root_key.public_key()), critical=False)
+            .sign(self.root_key, hashes.SHA384())
+        )
+        self.folder = folder
+
+    def answer(self, request: Path, *, names: list[str] | None = None, end: int = 90) -> Any:
+        csr = x509.load_pem_x509_csr(request.read_bytes())
+        assert csr.is_signature_valid
+        wanted = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if names is not None:
+            wanted = x509.SubjectAlternativeName(module.general_names(names))
+        now = dt.datetime.now(dt.UTC)
+        aki = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        return (
+            x509.CertificateBuilder()
+            .subject_name(csr.subject)
+            .issuer_name(self.issuer.subject)
+            .public_key(csr.public_key())
+            .serial_number(5)
+            .not_valid_before(now - dt.timedelta(100))
+            .not_valid_after(now + dt.timedelta(end))
+            .add_extension(wanted, critical=False)
+            .add_extension(aki, critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+
+    def write(self, name: str, *certificates: Any) -> Path:
+        path = self.folder / name
+        path.write_bytes(b"".join(c.public_bytes(Encoding.PEM) for c in certificates))
+        return path
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    return Company(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["one", "mixed", "der", "pkcs7", "pkcs7-der", "ca"])
+def test_import(certificates: Certificates, company: Company, form: str) -> None:
+    certificates.init(["old.example.org"], "ec")
+    request = certificates.csr([HOST, "alias"], "ec")
+    assert certificates.summary().names == ["old.example.org"]  # in use until the answer comes
+    leaf = company.answer(request)
+    chain = [leaf, company.issuer, company.root]
+    ca = None
+    if form == "one":
+        files = [company.write("a.pem", *chain)]
+    elif form == "mixed":
+        files = [company.write("a.pem", company.root, leaf), company.write("b.pem", company.issuer)]
+    elif form == "der":
+        files = [company.write("c.pem", company.issuer, company.root), company.folder / "a.cer"]
+        files[1].write_bytes(leaf.public_bytes(Encoding.DER))
+    elif form == "ca":
+        files = [company.write("a.pem", leaf, company.issuer)]
+        ca = company.write("root.pem", company.root)
+    else:
+        encoding = Encoding.DER if form == "pkcs7-der" else Encoding.PEM
+        files = [company.folder / "a.p7b"]
+        files[0].write_bytes(pkcs7.serialize_certificates(chain, encoding))
+    certificates.import_answer(files, ca)
+    assert handshake(certificates, HOST) == handshake(certificates, "alias") == "TLSv1.3"
+    assert read_certificates(certificates.ca) == [company.root]
+    summary = certificates.summary()
+    assert (summary.authority, summary.issuer) == ("imported", "CN=issuer")
+    assert not certificates._request_key.exists()
+    assert not certificates._ca_key.exists()
+    assert certificates.ensure(HOST).path == certificates.keystore
+    with pytest.raises(UsageError, match="signed by another authority"):
+        certificates.renew()
+    with pytest.raises(SetupError, match=f"not for {HOST}x; run setup tls csr"):
+        certificates.ensure(HOST + "x")
+
+
+def test_import_refuses_what_does_not_fit(
+    certificates: Certificates, company: Company, tmp_path: Path
+) -> None:
+    certificates.init([HOST], "ec")
+    with pytest.raises(UsageError, match="no request waits"):
+        certificates.import_answer([tmp_path / "a"])
+    before = certificates.keystore.read_bytes()
+    request = certificates.csr([HOST], "ec")
+    stale = company.answer(request)
+    certificates.csr([HOST], "ec")
+    good = company.answer(request)
+    rest = company.write("rest.pem", company.issuer, company.root)
+    (tmp_path / "junk").write_text("hello")
+    stranger = Company(tmp_path)
+    for files, words in (
+        ([company.write("a.pem", stale), rest], "none of the 3 certificates"),
+        ([company.write("b.pem", good)], "'CN=issuer' is missing.*--ca"),
+        ([company.write("c.pem", good, company.issuer)], "'CN=root' is missing"),
+        ([company.write("d.pem", good, stranger.issuer, stranger.root)], "is missing"),
+        (
+            [company.write("e.pem", company.answer(request, names=["x"])), rest],
+            f"{HOST} is missing",
+        ),
+        ([company.write("f.pem", company.answer(request, end=-1)), rest], "and today is"),
+        ([tmp_path / "junk"], "holds no certificate"),
+        ([tmp_path / "none"], "No such file"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            certificates.import_answer(files)
+    assert certificates.keystore.read_bytes() == before
+    assert certificates.request.exists()
+    certificates.import_answer([company.write("g.pem", good), rest])
+    assert certificates.summary().authority == "imported"
+
+
+def test_imported_certificate_ends(
+    certificates: Certificates, company: Company, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = certificates.csr([HOST], "ec")
+    leaf = company.answer(request, end=10)
+    certificates.import_answer([company.write("a.pem", leaf, company.issuer, company.root)])
+    certificates.ensure(HOST)
+    assert "ends in 9 days; see setup tls csr" in capsys.readouterr().err
+
+
+# Java's view, by its own keytool
+
+
+def keytool(certificates: Certificates, store: Path) -> str:
+    program = shutil.which("keytool")
+    assert program is not None, "keytool is a part of every Java"
+    command = [program, "-list", "-v", "-keystore", str(store), "-J-Duser.language=en"]
+    command += ["-storepass:file", str(certificates.password_file)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+@pytest.mark.parametrize("key", ["rsa", "ec"])
+def test_java_reads_the_stores(certificates: Certificates, key: str) -> None:
+    certificates.init([HOST], key)
+    listed = keytool(certificates, certificates.keystore)
+    assert "Alias name: jetty" in listed
+    assert "Entry type: PrivateKeyEntry" in listed
+    assert "Certificate chain length: 2" in listed
+    assert f"DNSName: {HOST}" in listed
+    assert "Entry type: trustedCertEntry" in keytool(certificates, certificates.truststore)
+
+
+# Command line
+
+
+@pytest.fixture
+def run(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run `setup tls` in this process, which has the environment's packages already."""
+    monkeypatch.setattr(pyenv, "enter", lambda *_: None)
+    return lambda *arguments: cli.main(["tls", *arguments, "--prefix", str(layout.prefix)])
+
+
+def test_command_line(
+    run: Callable[..., int],
+    certificates: Certificates,
+    company: Company,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("show") == 2
+    assert run("renew") == 2
+    assert run("init", "--host", HOST, "--san", "alias", "--key", "ec", "--days", "40") == 0
+    assert run("show", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["names"] == [HOST, "alias"]
+    assert shown["key"] == "EC P-256"
+    assert shown["days_left"] == 39
+    assert run("renew") == 0
+    assert run("init", "--host", HOST, "--days", "20") == 0
+    assert run("show") == 1  # ends soon
+    assert f"names      {HOST}" in capsys.readouterr().out
+    assert run("csr", "--host", HOST) == 0
+    assert capsys.readouterr().out == f"{certificates.request}\n"
+    leaf = company.answer(certificates.request)
+    path = company.write("a.pem", leaf, company.issuer)
+    assert run("import", str(path)) == 2
+    assert run("import", str(path), "--ca", str(company.write("r.pem", company.root))) == 0
+    assert run("show") == 0
+
+
+def test_explain(
+    run: Callable[..., int], certificates: Certificates, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for step, words in {
+        "init": [
+            "openssl genrsa -aes128",
+            "req -new -x509 -sha256",
+            "-trustcacerts",
+            "DNS:h,DNS:i",
+        ],
+        "csr": ["openssl req -new"],
+        "show": ["keytool -keystore"],
+        "renew": ["setup tls init"],
+    }.items():
+        names = ["--host", "h", "--san", "i"] if step in ("init", "csr") else []
+        assert run(step, "--explain", *names) == 0
+        out = capsys.readouterr().out
+        assert all(word in out for word in words), out
+    assert not certificates.exists
+
+
+def test_damaged_settings_and_stores(certificates: Certificates) -> None:
+    certificates.init([HOST], "ec")
+    certificates.keystore.write_bytes(b"x")
+    with pytest.raises(SetupError, match=r"cannot be opened.*run setup tls init"):
+        certificates.ensure(HOST)
+    certificates._settings_file.write_text("{}")
+    with pytest.raises(SetupError, match=r"cannot be read.*run setup tls init"):
+        certificates.ensure(HOST)
