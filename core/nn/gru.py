@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.nn.protocols import EVAL, Array, Context, Gradients
-from core.nn.recurrent import Recurrent
+from core.nn.recurrent import CACHE_BYTES, Recurrent
 
 __all__ = ["GRU"]
 
@@ -85,38 +85,53 @@ class GRU(Recurrent):
         return h[1:], _Cache(projected, h, z, hn, keep)
 
     def backward(self, dy: Array, cache: _Cache) -> tuple[Array, Gradients]:
-        """Back through time; everything that is no chain is computed for all steps at once."""
-        n, h, hn, keep = self.hidden, cache.h, cache.hn, cache.keep
-        r, z, new = (cache.gates[..., i * n : (i + 1) * n] for i in range(3))
+        """Back through time; what is no chain is computed for many steps at once."""
+        n, h = self.hidden, cache.h
+        r = cache.gates[..., :n]
         u_t = np.ascontiguousarray(self.params["U"].T)
         dgates = np.empty_like(cache.gates)
         by_r, by_z, by_n = (dgates[..., i * n : (i + 1) * n] for i in range(3))
-        # Derivatives by the three sums, but for the factor that comes back through time.
-        np.subtract(1, z, out=by_n)
-        by_n *= 1 - new * new
-        np.subtract(h[:-1], new, out=by_z)
-        by_z *= z
-        by_z *= 1 - z
-        np.subtract(1, r, out=by_r)
-        by_r *= r
-        by_r *= hn
-        carry = z
-        if keep is not None:
-            dgates *= keep
-            carry = np.where(keep, z, 1)
         by_u = np.empty_like(dgates)  # gradient by h U: the third part is reset
         dh = np.zeros_like(h[0])
         back = np.empty_like(dh)
-        for t in range(len(dgates) - 1, -1, -1):
-            dh += dy[t]
-            by_n[t] *= dh
-            by_z[t] *= dh
-            by_r[t] *= by_n[t]
-            by_u[t, :, : 2 * n] = dgates[t, :, : 2 * n]
-            np.multiply(by_n[t], r[t], out=by_u[t, :, 2 * n :])
-            np.matmul(by_u[t], u_t, out=back)
-            dh *= carry[t]
-            dh += back
+        block = max(1, CACHE_BYTES // dgates[0].nbytes)
+        for stop in range(len(dgates), 0, -block):
+            start = max(0, stop - block)
+            carry = _factors(cache, dgates, slice(start, stop))
+            for t in range(stop - 1, start - 1, -1):
+                dh += dy[t]
+                by_n[t] *= dh
+                by_z[t] *= dh
+                by_r[t] *= by_n[t]
+                by_u[t, :, : 2 * n] = dgates[t, :, : 2 * n]
+                np.multiply(by_n[t], r[t], out=by_u[t, :, 2 * n :])
+                np.matmul(by_u[t], u_t, out=back)
+                dh *= carry[t - start]
+                dh += back
         flat = by_u.reshape(-1, 3 * n)
         own = {"U": h[:-1].reshape(-1, n).T @ flat, "b_h": flat[:, 2 * n :].sum(axis=0)}
         return self._project_back(dgates, cache.projected, own)
+
+
+def _factors(cache: _Cache, dgates: Array, steps: slice) -> Array:
+    """Fill the derivatives but for what comes back through time; return the factor of ``dh``."""
+    gates, out, h, hn = cache.gates[steps], dgates[steps], cache.h[steps], cache.hn[steps]
+    n = hn.shape[-1]
+    z, new = gates[..., n : 2 * n], gates[..., 2 * n :]
+    by_n = out[..., 2 * n :]
+    np.multiply(new, new, out=by_n)
+    minus = h - new
+    # of both sigmoids, then of the tanh
+    both = out[..., : 2 * n]
+    np.subtract(1, gates[..., : 2 * n], out=both)
+    both *= gates[..., : 2 * n]
+    out[..., :n] *= hn
+    out[..., n : 2 * n] *= minus
+    np.subtract(1, by_n, out=by_n)
+    by_n *= 1 - z
+    if cache.keep is None:
+        return z
+    keep = cache.keep[steps]
+    out *= keep
+    kept: Array = np.where(keep, z, 1)
+    return kept

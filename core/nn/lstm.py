@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.nn.protocols import EVAL, Array, Context, Gradients, ShapeError
-from core.nn.recurrent import Recurrent
+from core.nn.recurrent import CACHE_BYTES, Recurrent
 
 __all__ = ["LSTM", "chrono_bias"]
 
@@ -76,13 +76,13 @@ class LSTM(Recurrent):
         scale = np.full(4 * n, 0.5, dtype=z.dtype)
         scale[2 * n : 3 * n] = 1
         shift = 1 - scale
-        z *= scale
         u = u * scale
         own = np.empty((batch, 4 * n), dtype=z.dtype)
         new = np.empty((batch, n), dtype=z.dtype)
         for t in range(steps):
             gates = z[t]
             np.matmul(h[t], u, out=own)
+            gates *= scale
             gates += own
             np.tanh(gates, out=gates)
             gates *= scale
@@ -107,47 +107,61 @@ class LSTM(Recurrent):
             dz_g = dc * i * (1 - g^2)        dz_o = dh * tanh(c) * o (1 - o)
             dh <- dz U^T                     dc <- dc * f
 
-        All factors but ``dh`` and ``dc`` are known beforehand.
+        All factors but ``dh`` and ``dc`` are known beforehand, for as many steps at a time as stay
+        in the processor's cache.
         """
-        n, h, c, keep = self.hidden, cache.h, cache.c, cache.keep
+        n, h, keep = self.hidden, cache.h, cache.keep
         steps, batch = cache.tanh_c.shape[:2]
-        i, f, g, o = (cache.gates[..., k * n : (k + 1) * n] for k in range(4))
         u_t = np.ascontiguousarray(self.params["U"].T)
         dz = np.empty_like(cache.gates)
-        by_i, by_f, by_g, by_o = (dz[..., k * n : (k + 1) * n] for k in range(4))
-        np.subtract(1, cache.gates, out=dz)
-        dz *= cache.gates
-        by_i *= g
-        by_f *= c[:-1]
-        np.multiply(g, g, out=by_g)
-        np.subtract(1, by_g, out=by_g)
-        by_g *= i
-        by_o *= cache.tanh_c
-        into_c = cache.tanh_c * cache.tanh_c
-        np.subtract(1, into_c, out=into_c)
-        into_c *= o
-        if keep is not None:
-            dz *= keep
-            into_c *= keep
-            f = np.where(keep, f, 1)
         by_ifg = dz.reshape(steps, batch, 4, n)[:, :, :3]
+        by_o = dz[..., 3 * n :]
         dh = np.zeros_like(h[0])
         dc = np.zeros_like(dh)
         work = np.empty_like(dh)
-        for t in range(steps - 1, -1, -1):
-            dh += dy[t]
-            np.multiply(dh, into_c[t], out=work)
-            dc += work
-            by_ifg[t] *= dc[:, None, :]
-            by_o[t] *= dh
-            dc *= f[t]
-            if keep is None:
-                np.matmul(dz[t], u_t, out=dh)
-            else:
-                dh *= ~keep[t]
-                dh += dz[t] @ u_t
+        block = max(1, CACHE_BYTES // dz[0].nbytes)
+        for stop in range(steps, 0, -block):
+            start = max(0, stop - block)
+            into_c, f = _factors(cache, dz, slice(start, stop))
+            for t in range(stop - 1, start - 1, -1):
+                dh += dy[t]
+                np.multiply(dh, into_c[t - start], out=work)
+                dc += work
+                by_ifg[t] *= dc[:, None, :]
+                by_o[t] *= dh
+                dc *= f[t - start]
+                if keep is None:
+                    np.matmul(dz[t], u_t, out=dh)
+                else:
+                    dh *= ~keep[t]
+                    dh += dz[t] @ u_t
         own = {"U": h[:-1].reshape(-1, n).T @ dz.reshape(-1, 4 * n)}
         return self._project_back(dz, cache.projected, own)
+
+
+def _factors(cache: _Cache, dz: Array, steps: slice) -> tuple[Array, Array]:
+    """Fill ``dz`` but for ``dh`` and ``dc``; return what ``dh`` and ``dc`` have into ``dc``."""
+    gates, out, tanh_c = cache.gates[steps], dz[steps], cache.tanh_c[steps]
+    n = tanh_c.shape[-1]
+    i, f, g, o = (gates[..., k * n : (k + 1) * n] for k in range(4))
+    by_i, by_f, by_g, by_o = (out[..., k * n : (k + 1) * n] for k in range(4))
+    np.subtract(1, gates, out=out)
+    out *= gates
+    by_i *= g
+    by_f *= cache.c[steps]
+    np.multiply(g, g, out=by_g)
+    np.subtract(1, by_g, out=by_g)
+    by_g *= i
+    by_o *= tanh_c
+    into_c = tanh_c * tanh_c
+    np.subtract(1, into_c, out=into_c)
+    into_c *= o
+    if cache.keep is not None:
+        keep = cache.keep[steps]
+        out *= keep
+        into_c *= keep
+        f = np.where(keep, f, 1)
+    return into_c, f
 
 
 def chrono_bias(layer: LSTM, steps: int, rng: np.random.Generator) -> None:

@@ -141,19 +141,19 @@ class Adam:
                 theta *= 1 - rate * self.weight_decay
             else:
                 grad = grad + self.weight_decay * theta
-        work = grad * (1 - self.beta1)
+        # m and v are kept as sums, without their factors 1 - beta: fewer passes over memory
         m *= self.beta1
-        m += work
-        np.multiply(grad, grad, out=work)
-        work *= 1 - self.beta2
+        m += grad
+        work = grad * grad
         v *= self.beta2
         v += work
         steps = int(t)
+        of_m = (1 - self.beta1) / (1 - self.beta1**steps)
+        of_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**steps))
         np.sqrt(v, out=work)
-        work *= 1 / math.sqrt(1 - self.beta2**steps)
-        work += self.eps
+        work += self.eps / of_v
         np.divide(m, work, out=work)
-        work *= rate / (1 - self.beta1**steps)
+        work *= rate * of_m / of_v
         theta -= work
 
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Bidirectional", "Recurrent", "RecurrentParams", "final_state"]
 
 
+# What is worked on at a time where steps do not depend on each other: about half of an L2 cache.
+CACHE_BYTES = 1 << 18
+
+
 class RecurrentParams(Nested):
     """The layer's own parameters, then its projection's as ``project.<name>``."""
 
