@@ -10,5 +10,9 @@ Everything lies in ``<prefix>/tls``::
     server.csr           a request, with its key in request.key (0600), until the answer comes
     settings.json        names and kind of key, for the renewal
 
-`setup.tls.certificates` needs the environment's packages; `setup.tls.commands` does not.
+This package needs the environment's packages; `setup.tls_commands` does not.
 """
+
+from setup.tls.certificates import Certificates, Keystore
+
+__all__ = ["Certificates", "Keystore"]

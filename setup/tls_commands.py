@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setup.layout import Layout
-    from setup.tls.certificates import Certificates
+    from setup.tls import Certificates
 
 __all__ = ["add_commands"]
 
@@ -129,7 +129,7 @@ def _step(run: _Run) -> Callable[[Layout, argparse.Namespace, list[str]], int]:
             return 0
         pyenv.enter(layout, arguments)
         layout.create(0)
-        from setup.tls.certificates import Certificates  # noqa: PLC0415 (in the environment only)
+        from setup.tls import Certificates  # noqa: PLC0415 (in the environment only)
 
         with layout.locked():
             return run(Certificates(layout), options)
