@@ -44,6 +44,7 @@ _DENIED = re.compile(
     r"not an ADMIN|write access|not authorized|access denied",
     re.IGNORECASE,
 )
+_BUSY = re.compile(r"Error retrieving executable flows|Error fetching execution '")
 _RUNNING = re.compile(
     r"already running.*Skipping execution|Skipping execution", re.IGNORECASE | re.DOTALL
 )
@@ -128,13 +129,17 @@ def _clean(text: str) -> str:
     return "\n".join(line.strip() for line in html.unescape(text).splitlines() if line.strip())
 
 
-def _kind(status: int, message: str, data: dict[str, Any]) -> type[AzkabanError]:
+def _kind(  # noqa: PLR0911 (one return for each kind)
+    status: int, message: str, data: dict[str, Any]
+) -> type[AzkabanError]:
     if message == "session" or data.get("action") == "login" or "re-login" in message:
         return SessionRefused
     if status == 401 or _LOGIN.search(message):
         return AuthenticationError
     if _RUNNING.search(message):
         return AlreadyRunning
+    if _BUSY.search(message):
+        return ServerFault  # its database did not answer in time
     if status == 403 or _DENIED.search(message):
         return PermissionDenied
     if status in (404, 410) or _MISSING.search(message.split("\n", maxsplit=1)[0]):

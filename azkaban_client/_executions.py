@@ -174,14 +174,15 @@ class ExecutionCalls(ProjectCalls):
         self, project: str, flow: str, *, offset: int = 0, length: int = 20
     ) -> ExecutionPage:
         """List executions of a flow, newest first, running ones included."""
-        data = self._project(
-            project,
-            "fetchFlowExecutions",
-            flow=flow,
-            start=offset,
-            length=length,
-            _expect=("executions",),
-        )
+        query = {"flow": flow, "start": offset, "length": length}
+        for pause in (0.2, 0.5, 1.0, None):
+            try:
+                data = self._project(project, "fetchFlowExecutions", **query)
+                break
+            except ServerFault:  # the server's database is locked for a moment
+                if pause is None:
+                    raise
+                time.sleep(pause)
         return ExecutionPage(
             total=data["total"],
             offset=data["from"],

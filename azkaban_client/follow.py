@@ -212,7 +212,17 @@ class _Follower:
         yield FlowEnded(execution=state)
 
     def _finish(self, state: Execution) -> Iterator[Event]:
-        """Read the logs to their ends, past the seconds in which the server cannot give them."""
+        """Read the logs to their ends, past the seconds in which the server cannot give them.
+
+        A flow that was killed just after its start can be over for the server while a job of it
+        still runs; no more is heard of such a job.
+        """
+        for tail in self.tails.values():
+            if tail.ended is None:
+                tail.ended, tail.ended_at = tail.job.status, time.monotonic()
+                if not self.logs:
+                    self._close(state, tail)
+        yield from self._drain()
         while any(not tail.closed for tail in self.tails.values()):
             for tail in self.tails.values():
                 tail.next_read = 0.0

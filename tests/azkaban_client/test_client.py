@@ -372,6 +372,20 @@ def test_history_and_running(client) -> None:
     assert client.running("rec56548", "b") == (32,)
 
 
+@pytest.mark.usefixtures("_no_sleep")
+def test_a_database_that_is_locked_for_a_moment(serve, connect, answer):
+    busy = iter(["Error retrieving executable flows"])
+    good = {"session.id": "s", "total": 0, "from": 0, "executions": []}
+
+    def reply(asked):
+        words = next(busy, None) if asked.action == "fetchFlowExecutions" else None
+        return answer(body=json.dumps({"error": words} if words else good))
+
+    server = serve(reply)
+    assert connect(server.url).history("p", "f").total == 0
+    assert server.actions().count("fetchFlowExecutions") == 2
+
+
 def test_control(client, replay) -> None:
     for name, call in (
         ("pauseFlow", client.pause),

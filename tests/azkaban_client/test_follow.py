@@ -144,3 +144,14 @@ def test_following_what_has_ended(recorded) -> None:
     attempts = [(type(e).__name__, e.attempt) for e in events[:-1]]
     assert attempts == [("JobStarted", 0), ("JobEnded", 0), ("JobStarted", 1), ("JobEnded", 1)]
     assert events[-1].execution.status == "FAILED"
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_a_flow_that_is_over_while_a_job_runs(serve, connect, answer, logs):
+    """Seen on 2.5 when a flow is killed before its first job is submitted."""
+    node = {"id": "a", "status": "RUNNING", "startTime": 1000, "endTime": -1, "attempt": 0}
+    state = {"execid": 7, "project": "p", "flow": "f", "status": "KILLED", "nodes": [node]}
+    body = json.dumps({"session.id": "s", **state, "offset": 0, "length": 0, "data": ""})
+    events = list(connect(serve(lambda _: answer(body=body)).url).follow(7, logs=logs))
+    assert kinds(events) == ["JobStarted", "JobEnded", "FlowEnded"]
+    assert events[1].status == "RUNNING"

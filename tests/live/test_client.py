@@ -68,6 +68,13 @@ def logs_of(events) -> dict[tuple[str, int], str]:
     return {key: "".join(lines) for key, lines in found.items()}
 
 
+def wait_for(client, execid: int, job: str, status: str) -> None:
+    deadline = time.monotonic() + 60
+    while client.execution(execid).job(job).status != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_the_server_is_recognised(client) -> None:
     assert client.version.low == (2, 5, 0)
     assert client.capabilities.session_bound is True
@@ -122,7 +129,7 @@ def test_flows(client) -> None:
 
 def test_a_run_is_followed_byte_by_byte(client) -> None:
     execid = client.execute(PROJECT, "pair", properties={"greet": "ciao ß 中"})
-    events = list(client.follow(execid))
+    events = list(client.follow(execid, timeout=120))
     order = [(type(e).__name__, e.job.id) for e in events if isinstance(e, (JobStarted, JobEnded))]
     assert order == [
         ("JobStarted", "pair-a"),
@@ -145,7 +152,7 @@ def test_a_run_is_followed_byte_by_byte(client) -> None:
 
 def test_each_attempt_has_its_log(client) -> None:
     execid = client.execute(PROJECT, "retried")
-    events = list(client.follow(execid))
+    events = list(client.follow(execid, timeout=120))
     ends = [(e.attempt, e.status) for e in events if isinstance(e, JobEnded)]
     assert ends == [(0, "FAILED"), (1, "SUCCEEDED")]
     seen = logs_of(events)
@@ -156,7 +163,7 @@ def test_each_attempt_has_its_log(client) -> None:
 
 def test_a_failed_flow(client) -> None:
     execid = client.execute(PROJECT, "after")
-    execution = client.wait(execid)
+    execution = client.wait(execid, timeout=60)
     assert (execution.status, execution.job("failing").status) == ("FAILED", "FAILED")
     assert execution.job("after").status == "CANCELLED"
     assert "INFO - why" in "".join(client.log(execid, "failing"))
@@ -171,7 +178,7 @@ def test_a_failed_flow(client) -> None:
 
 def test_embedded_flows_and_disabled_jobs(client) -> None:
     execid = client.execute(PROJECT, "outer", disabled=["outer-e:inner-a"])
-    events = list(client.follow(execid))
+    events = list(client.follow(execid, timeout=120))
     execution = events[-1].execution
     assert execution.succeeded
     assert execution.job("outer-e:inner-a").status == "SKIPPED"
@@ -185,22 +192,21 @@ def test_concurrency_and_cancel(client) -> None:
         client.execute(PROJECT, "slow")
     other = client.execute(PROJECT, "slow", concurrency="concurrent")
     assert set(client.running(PROJECT, "slow")) == {execid, other}
-    client.cancel(other)
-    client.cancel(execid)
-    assert {client.wait(one).status for one in (execid, other)} == {"KILLED"}
+    for one in (other, execid):
+        wait_for(client, one, "slow", "RUNNING")
+        client.cancel(one)
+    assert {client.wait(one, timeout=60).status for one in (execid, other)} == {"KILLED"}
 
 
 def test_pause_and_resume(client) -> None:
     execid = client.execute(PROJECT, "step")
+    wait_for(client, execid, "step-a", "RUNNING")
     client.pause(execid)
-    deadline = time.monotonic() + 30
-    while not client.execution(execid).job("step-a").status.final:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(client, execid, "step-a", "SUCCEEDED")
     time.sleep(0.5)
     assert client.execution(execid).job("step").status == "READY"
     client.resume(execid)
-    assert client.wait(execid).succeeded
+    assert client.wait(execid, timeout=60).succeeded
 
 
 def test_what_is_missing(client) -> None:
@@ -218,7 +224,7 @@ def test_what_is_missing(client) -> None:
 def test_a_log_of_more_than_one_file(client) -> None:
     """100,000 lines of multi-byte text; log4j starts a new file every 5 MB."""
     execid = client.execute(PROJECT, "long")
-    events = list(client.follow(execid))
+    events = list(client.follow(execid, timeout=120))
     seen = logs_of(events)["long", 0]
     assert len(seen.encode()) > 5 << 20
     lines = [line.split("INFO - ", 1)[1] for line in seen.split("\n") if "grün" in line]
@@ -258,7 +264,7 @@ def test_a_wrong_password(azkaban) -> None:
 def test_a_restart_during_follow(azkaban, client) -> None:
     """The single server's executor dies with it: the flow fails, and the follower says so."""
     execid = client.execute(PROJECT, "slow")
-    events = client.follow(execid)
+    events = client.follow(execid, timeout=120)
     first = next(events)
     assert isinstance(first, JobStarted)
 

@@ -1,0 +1,149 @@
+"""The command line against a real server."""
+
+# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = "cli-tests"
+
+
+@pytest.fixture(scope="module")
+def azk(azkaban, tmp_path_factory):
+    """Run `azk` as its users do, in an empty home, with settings from a file."""
+    home = tmp_path_factory.mktemp("home")
+    environ = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("AZK_", "XDG_"))},
+        "HOME": str(home),
+        "AZK_CONFIG": str(azkaban.config),
+        "COLUMNS": "100",
+        "PYTHONPATH": str(Path.cwd()),
+    }
+
+    def start(*args: str) -> subprocess.Popen[str]:
+        code = "from azkaban_client.cli import main; main()"
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *args],
+            cwd=home,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def run(*args: str) -> tuple[int, str, str]:
+        process = start(*args)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    folder = home / "flow"
+    folder.mkdir()
+    for name, text in {
+        "cli.properties": "count=2\nseconds=0\n",
+        "cli-talk.job": "type=command\ncommand=bash say.sh ${count}\nsay.count=${count}\n",
+        "cli.job": "type=command\ncommand=sleep ${seconds}\ndependencies=cli-talk\n",
+        "bad.job": 'type=command\ncommand=bash -c "echo reason; sleep 0.5; exit 4"\n',
+        "say.sh": "for i in $(seq $1); do echo häßlich $i; done; sleep 0.3\n",
+    }.items():  # fmt: skip
+        (folder / name).write_text(text)
+    run.start = start
+    run.folder = folder
+    code, out, err = run("upload", PROJECT, str(folder), "--create", "--json")
+    assert code == 0, err
+    assert json.loads(out)["version"] == 1
+    return run
+
+
+def test_run_follow_and_logs(azk) -> None:
+    code, out, err = azk("run", PROJECT, "cli", "--prop", "count=3", "--follow", "--json")
+    assert code == 0, err
+    execution = json.loads(out)
+    assert execution["status"] == "SUCCEEDED"
+    assert [job["status"] for job in execution["jobs"]] == ["SUCCEEDED", "SUCCEEDED"]
+    execid = str(execution["execid"])
+    code, out, _ = azk("logs", execid, "cli-talk")
+    assert [line[-9:] for line in out.splitlines() if "häßlich" in line] == [
+        f"häßlich {i}" for i in (1, 2, 3)
+    ]
+    code, out, _ = azk("status", execid)
+    assert code == 0
+    assert "SUCCEEDED" in out
+    assert "cli-talk" in out
+    code, out, err = azk("follow", execid, "--logs")
+    assert code == 0
+    assert "häßlich 3" in out
+    assert "cli-talk: SUCCEEDED" in err
+
+
+def test_a_failing_flow_exits_1_and_shows_its_log(azk) -> None:
+    code, out, err = azk("run", PROJECT, "bad", "-f")
+    assert code == 1
+    assert "FAILED" in out
+    assert "--- log of bad" in err
+    assert "reason" in err
+
+
+def test_properties_that_no_job_uses(azk) -> None:
+    code, out, err = azk("run", PROJECT, "cli", "--prop", "cuont=3")
+    assert (code, out) == (2, "")
+    assert "cuont: no job of the flow uses it (did you mean count?); known: count, seconds" in err
+    code, _, err = azk("run", PROJECT, "cli", "--prop", "say.count=3")
+    assert code == 2
+    assert "the file of job cli-talk sets it" in err
+
+
+def test_ctrl_c_detaches(azk) -> None:
+    process = azk.start("run", PROJECT, "cli", "--prop", "seconds=5", "--follow")
+    line = process.stderr.readline()
+    execid = line.split()[-1]
+    assert "cli-talk: started" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"azk cancel {execid}" in err
+    code, out, _ = azk("status", execid, "--json")
+    assert json.loads(out)["status"] == "RUNNING"
+    deadline = time.monotonic() + 60
+    while json.loads(azk("status", execid, "--json")[1])["jobs"][-1]["status"] != "RUNNING":
+        assert time.monotonic() < deadline
+    assert azk("cancel", execid)[0] == 0
+    assert azk("follow", execid, "--wait", "60")[0] == 1
+    code, _, err = azk("cancel", execid)
+    assert code == 5
+    assert "isn't running" in err
+
+
+def test_lint_stops_an_upload(azk) -> None:
+    (azk.folder / "broken.job").write_text("type=noop\ndependencies=nosuch\n")
+    try:
+        code, _, err = azk("upload", PROJECT, str(azk.folder))
+    finally:
+        (azk.folder / "broken.job").unlink()
+    assert code == 2
+    assert "the dependency 'nosuch' does not exist" in err
+
+
+def test_what_is_missing(azk) -> None:
+    assert azk("run", "nosuch", "x")[0] == 4
+    assert azk("run", PROJECT, "nosuch")[0] == 4
+    assert azk("status", "999999")[0] == 4
+    assert azk("project", "delete", "nosuch", "--yes")[0] == 4
+
+
+def test_the_session_is_kept_and_renewed(azk) -> None:
+    assert azk("login")[0] == 0
+    code, out, _ = azk("whoami", "--json")
+    assert code == 0
+    assert json.loads(out)["address"] == "127.0.0.1"
+    assert azk("logout")[0] == 0
+    assert azk("project", "list")[0] == 0
