@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -17,28 +16,10 @@ if TYPE_CHECKING:
 
     from setup.azkaban.settings import Settings
     from setup.layout import Layout
-    from setup.mysql.server import Connection
+    from setup.mysql import Connection
+    from setup.tls.certificates import Keystore
 
-__all__ = ["Keystore", "password_file", "write"]
-
-
-@dataclass(frozen=True)
-class Keystore:
-    """Where the certificate and key of the pages are.
-
-    Attributes
-    ----------
-    path
-        PKCS12 keystore.
-    password
-        Of the store and of the key in it.
-    ca
-        Certificates that a client trusts to check the server's.
-    """
-
-    path: Path
-    password: str
-    ca: Path
+__all__ = ["password_file", "write"]
 
 
 def password_file(layout: Layout) -> Path:

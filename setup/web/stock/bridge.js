@@ -2,10 +2,8 @@
  * Stands in for the scripts that Azkaban's own pages load: leads from such a page to the same
  * place in the console, so that old links (in mails, in bookmarks) go on working.
  */
-(function (script) {
+(function () {
   'use strict';
-  if (window.leadsToConsole) return; // one of the page's other scripts did it
-  window.leadsToConsole = true;
   var query = new URLSearchParams(location.search);
   var part = function (name) { return encodeURIComponent(query.get(name)); };
   var page = location.pathname.split('/').pop();
@@ -24,9 +22,8 @@
   } else {
     target = { executor: 'running', history: 'history', schedule: 'schedules' }[page] || '';
   }
-  var root = script.src.replace(/\/js\/.*$/, '/');
-  // When the page has all it asked for, so that no request is broken off.
-  addEventListener('DOMContentLoaded', function () {
-    location.replace(root + 'js/console/index.html#/' + target);
-  });
-})(document.currentScript);
+  var root = document.currentScript.src.replace(/\/js\/.*$/, '/');
+  // Now, while the body is not read: Azkaban 2.5 writes what projects say into it unescaped.
+  window.stop();
+  location.replace(root + 'js/console/index.html#/' + target);
+})();

@@ -1,0 +1,99 @@
+"""A real server with three users, and a real Chromium that looks at it.
+
+    pip install playwright        # its own browsers are not needed: Debian's chromium is used
+    python3 -m pytest tests/browser
+
+``CHROMIUM`` names another browser program.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from setup import java, maven
+from setup.azkaban import Server
+from setup.layout import Layout, write_private
+from tests.browser.console import PASSWORD, WINDOWS, Console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+USERS = "".join(f'  <user username="{name}" password="{PASSWORD}"/>\n' for name in ("rea", "noa"))
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A single server; beside its administrator it knows `rea` and `noa`, who have no role."""
+    cache = os.environ.get("AZK_CACHE") or Path("~/.azkaban-jobflow/cache").expanduser()
+    layout = Layout(tmp_path_factory.mktemp("console") / "prefix", Path(cache))
+    layout.create(need=0)
+    server = Server(layout, python=Path(sys.executable))
+    server.up(java.ensure(layout))
+    server.stop()
+    users = layout.azkaban / "conf" / "azkaban-users.xml"
+    write_private(users, users.read_text().replace("  <role", USERS + "  <role", 1))
+    server.up(java.ensure(layout))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def axe(azkaban: Server) -> str:
+    """The script that finds barriers in a page."""
+    (jar,) = maven.fetch(maven.pinned("web-tests"), azkaban.layout.cache, lambda _: None)
+    with zipfile.ZipFile(jar) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/axe.min.js")]
+        return archive.read(name).decode()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert program, "no chromium: install Debian's package chromium, or name one in CHROMIUM"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=list(WINDOWS))
+def window(request: pytest.FixtureRequest) -> str:
+    """Name of the window's size and colours."""
+    return str(request.param)
+
+
+@pytest.fixture
+def browse(azkaban: Server, chromium: Any, window: str) -> Iterator[Callable[[str], Console]]:
+    """Log a user in; at the end nothing may have gone wrong in any of the windows."""
+    opened: list[Console] = []
+
+    def log_in(user: str) -> Console:
+        console = Console(chromium, azkaban, window)
+        opened.append(console)
+        if user:
+            console.login(user)
+            expect(console.page.get_by_role("button", name="Log out")).to_be_visible()
+        return console
+
+    yield log_in
+    errors = [error for console in opened for error in console.errors]
+    for console in opened:
+        console.close()
+    assert errors == []

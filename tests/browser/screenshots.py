@@ -1,0 +1,76 @@
+"""Make the pictures of docs/web.md from the server of this installation, after `setup demo`.
+
+python3 -m setup demo
+"$(python3 -m setup env)" -m tests.browser.screenshots docs/images
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+from setup.azkaban import Server
+from setup.layout import Layout
+from tests.browser.conftest import FLAGS
+from tests.browser.console import WINDOWS, Console
+
+PROJECT = FLOW = "nn"
+
+
+def main(folder: Path) -> None:
+    """Run the flow once and take pictures in both sizes and both colours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    server = Server(Layout.of())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        for window in WINDOWS:
+            console = Console(browser, server, window).login("admin")
+            expect(console.button("Log out")).to_be_visible()
+            take(console, folder, window)
+            console.close()
+        browser.close()
+
+
+def take(console: Console, folder: Path, window: str) -> None:
+    """Take the pictures of one window size."""
+    page = console.page
+
+    def picture(name: str) -> None:
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(400)
+            size = "" if window == "desktop" else f"-{window}"
+            page.screenshot(path=folder / f"{name}{size}-{scheme}.png")
+
+    console.open()
+    page.wait_for_timeout(1000)
+    picture("projects")
+    console.open(f"flow/{PROJECT}/{FLOW}")
+    console.button("Run").click()
+    expect(console.in_dialog().locator(".parameter").first).to_be_visible()
+    page.wait_for_timeout(500)
+    picture("run")
+    console.confirm()
+    number = console.execution()
+    expect(page.locator(".node.is-run").first).to_be_visible()
+    page.wait_for_timeout(2500)
+    picture("execution")
+    console.wait_for_status("Succeeded", seconds=300)
+    console.open(f"execution/{number}/timeline")
+    picture("timeline")
+    console.open(f"job/{number}/{FLOW}")
+    expect(page.locator(".log-state")).to_have_text("Complete", timeout=20_000)
+    page.get_by_label("Search the log").fill("info")
+    page.wait_for_timeout(300)
+    picture("log")
+    console.open("history")
+    picture("history")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

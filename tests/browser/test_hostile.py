@@ -1,0 +1,135 @@
+"""A project whose every text is an attack: it is shown, and nothing of it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.browser.console import Console
+
+SCRIPT = "<script>window.hacked=1</script>"
+IMAGE = "<img src=x onerror=window.hacked=1>"
+BREAK = '"><svg onload=window.hacked=1>'
+ATTACK = f"{BREAK}{IMAGE}{SCRIPT}"
+JOB = "<img src=x onerror=window.hacked=1>"  # a file name: no slash
+REPORT = f"""<!doctype html><title>R</title><h1>Report</h1><p id=out>-</p><script>
+let cookie; try {{ cookie = document.cookie || "none" }} catch (e) {{ cookie = "refused" }}
+document.getElementById("out").textContent = "script ran, cookie " + cookie;
+fetch("/index?ajax=fetchallprojects").catch(() => document.title = "no requests");
+</script>{SCRIPT}"""
+
+
+@pytest.fixture
+def hostile(
+    browse: Callable[[str], Console], tmp_path: Path, window: str
+) -> tuple[Console, str, int]:
+    """The administrator's window, the project, and an execution of it."""
+    console = browse("admin")
+    name = f"hostile-{window}"
+    files = {
+        f"{JOB}.job": "type=command\ncommand=python3 attack.py ${output.dir} ${azkaban.flow.execid}"
+        f"\nlabel={ATTACK}\n{SCRIPT}={IMAGE}\n",
+        "flow.job": f"type=command\ncommand=echo done\ndependencies={JOB}\n",
+        "shared.properties": f"greeting={ATTACK}\n{BREAK}=1\n",
+        "attack.py": "import os, sys\n"
+        f"print({ATTACK!r}); print('ERROR', {IMAGE!r})\n"
+        "folder = f'{sys.argv[1]}/hostile/{sys.argv[2]}/flow'\n"
+        "os.makedirs(folder)\n"
+        f"open(folder + '/report.html', 'w').write({REPORT!r})\n",
+    }
+    console.make_project(name, files, tmp_path)
+    page = console.open(f"project/{name}")
+    console.button("Describe").click()
+    console.in_dialog().get_by_label("Description").fill(ATTACK)
+    console.confirm()
+    expect(page.locator("main p.description")).to_have_text(ATTACK)
+    console.open(f"flow/{name}/flow")
+    console.button("Run").click()
+    expect(console.in_dialog()).to_contain_text("Empty means the default")
+    console.in_dialog().get_by_role("button", name="Other parameter").click()
+    console.in_dialog().get_by_label("Name of the parameter").fill(f"{IMAGE}")
+    console.in_dialog().get_by_label("Value of the parameter").fill(ATTACK)
+    console.confirm()
+    number = console.execution()
+    console.wait_for_status("Succeeded")
+    return console, name, number
+
+
+def test_nothing_runs_in_any_page(hostile: tuple[Console, str, int]) -> None:
+    console, name, number = hostile
+    page = console.page
+    job = "%3Cimg%20src%3Dx%20onerror%3Dwindow.hacked%3D1%3E"
+    shown = {
+        "": ATTACK,
+        f"project/{name}": ATTACK,
+        f"project/{name}/permissions": name,
+        f"project/{name}/events": "uploaded",
+        f"flow/{name}/flow": "flow",
+        f"flow/{name}/flow/executions": f"#{number}",
+        f"execution/{number}": "2 of 2 jobs done",
+        f"execution/{number}/timeline": JOB,
+        f"execution/{number}/jobs": JOB,
+        f"execution/{number}/log": JOB,
+        f"execution/{number}/parameters": ATTACK,
+        f"job/{number}/{job}": ATTACK,
+        "history": f"#{number}",
+        "schedules": "Nothing is scheduled",
+        "running": "Nothing runs now",
+        f"project/{ATTACK}": "exist",
+        f"job/{number}/{IMAGE}{IMAGE}": "has no job",
+    }
+    for route, text in shown.items():
+        page.goto("about:blank")
+        console.open(route.replace("#", "%23") if route.startswith('project/"') else route)
+        expect(page.locator("main")).to_contain_text(text)
+        assert page.evaluate("window.hacked") is None, route
+        assert page.locator("main img, main script, main iframe").count() == 0, route
+    page.locator(".node")
+    console.open(f"flow/{name}/flow")
+    page.locator(".node").first.click()
+    expect(page.locator(".job-panel")).to_contain_text(ATTACK)
+    console.open(f"job/{number}/{job}")
+    page.get_by_label("Search the log").fill("<img")
+    expect(page.locator("mark").first).to_have_text("<img")
+    assert page.evaluate("window.hacked") is None
+
+
+def test_azkabans_own_pages_run_nothing_on_the_way_to_the_console(
+    hostile: tuple[Console, str, int],
+) -> None:
+    console, name, number = hostile
+    page = console.page
+    page.add_init_script(
+        "Object.defineProperty(window, 'hacked', {set() { console.error('hacked') }})"
+    )
+    for path in (
+        "",
+        "index?all",
+        f"manager?project={name}",
+        f"manager?project={name}&flow=flow",
+        f"manager?project={name}&logs",
+        f"executor?execid={number}",
+        "history",
+        "executor",
+        "schedule",
+    ):
+        page.goto(f"{console.url}/{path}")
+        page.wait_for_url("**/js/console/index.html#/**" if path else "**/js/console/index.html**")
+        expect(page.locator("main#main h1")).to_be_visible()
+
+
+def test_a_report_runs_in_a_sandbox_without_the_session(hostile: tuple[Console, str, int]) -> None:
+    console, _, number = hostile
+    page = console.open(f"execution/{number}")
+    page.get_by_role("link", name="Report").click()
+    expect(page.get_by_role("heading", name="Report")).to_be_visible()
+    expect(page.locator("#out")).to_have_text("script ran, cookie refused")
+    expect(page).to_have_title("no requests")
+    # What the sandbox refuses, the browser reports.
+    console.errors = [line for line in console.errors if "Content Security Policy" not in line]

@@ -1,0 +1,76 @@
+"""Users without rights see no button that would only fail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.browser.console import SHOP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.browser.console import Console
+
+ACTIONS = ["Upload zip", "Describe", "Delete", "Run", "Schedule", "Change schedule", "Unschedule"]
+ACTIONS += ["Run shop", "Unschedule shop", "Add user", "Add group", "Pause", "Cancel"]
+ACTIONS += ["Run again", "Retry what failed"]
+
+
+def test_who_may_only_read_sees_everything_and_no_action(
+    browse: Callable[[str], Console], tmp_path: Path, window: str
+) -> None:
+    admin = browse("admin")
+    name = f"guarded-{window}"
+    admin.make_project(name, SHOP, tmp_path)
+    admin.open(f"flow/{name}/shop")
+    admin.button("Schedule").click()
+    admin.confirm()
+    admin.button("Run").click()
+    admin.confirm()
+    number = admin.execution()
+    admin.wait_for_status("Succeeded")
+    page = admin.open(f"project/{name}/permissions")
+    admin.button("Add user").click()
+    page.get_by_label("Name of the user").fill("rea")
+    admin.confirm()
+
+    reader = browse("rea")
+    routes = {
+        f"project/{name}": "You may read here.",
+        f"project/{name}/permissions": "rea (you)",
+        f"project/{name}/events": "uploaded",
+        f"flow/{name}/shop": "shop-join",
+        f"flow/{name}/shop/executions": f"#{number}",
+        f"execution/{number}": "5 of 5 jobs done",
+        f"execution/{number}/jobs": "shop-join",
+        f"job/{number}/shop-join": "join line 3",
+        "schedules": "shop",
+        "history": f"#{number}",
+    }
+    for route, seen in routes.items():
+        page = reader.open(route)
+        expect(page.locator("main")).to_contain_text(seen)
+        for action in ACTIONS:
+            assert reader.button(action).count() == 0, f"{action} at {route}"
+
+    admin.open(f"flow/{name}/shop")
+    admin.button("Unschedule").click()
+    expect(admin.page.locator(".notice")).to_have_count(0)
+
+
+def test_who_may_not_read_is_told_so(
+    browse: Callable[[str], Console], tmp_path: Path, window: str
+) -> None:
+    browse("admin").make_project(f"secret-{window}", SHOP, tmp_path)
+    stranger = browse("noa")
+    page = stranger.open()
+    card = page.locator(".card", has_text=f"secret-{window}")
+    expect(card).to_contain_text("You may not read this project")
+    for route in (f"project/secret-{window}", f"flow/secret-{window}/shop"):
+        stranger.open(route)
+        expect(page.locator("main")).to_contain_text("No permission")
+        for action in ACTIONS:
+            assert stranger.button(action).count() == 0, f"{action} at {route}"

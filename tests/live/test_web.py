@@ -1,0 +1,112 @@
+"""The console as the real server serves it, without a browser."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import pytest
+import requests
+
+from setup import web
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from tests.live.conftest import LiveAzkaban
+
+CONSOLE = CHECKOUT / "setup" / "web" / "console"
+FILES = sorted(str(path.relative_to(CONSOLE)) for path in CONSOLE.rglob("*") if path.is_file())
+TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "application/x-javascript",  # what Jetty 6 calls it; browsers take it for modules
+    ".svg": "image/svg+xml",
+}
+
+
+@pytest.fixture
+def base(azkaban: LiveAzkaban) -> str:
+    """The server's URL, by its address: the name may lead elsewhere on this machine."""
+    port = azkaban.url.rsplit(":", 1)[1]
+    return f"http://{azkaban.address}:{port}/"
+
+
+def get(url: str, **options: object) -> requests.Response:
+    return requests.get(url, timeout=20, **options)
+
+
+@pytest.mark.parametrize("name", [*FILES, "lib/dagre.min.js"])
+def test_every_file_is_served_without_login(base: str, name: str) -> None:
+    answer = get(f"{base}js/console/{name}")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].split(";")[0] == TYPES[Path(name).suffix]
+    if name in FILES:
+        assert answer.content == (CONSOLE / name).read_bytes()
+    else:
+        assert b"dagre" in answer.content
+
+
+def test_browsers_ask_again_for_every_file(base: str) -> None:
+    answer = get(f"{base}js/console/app.js")
+    changed = parsedate_to_datetime(answer.headers["Last-Modified"])
+    assert changed > datetime.now(UTC)  # no age, so nothing a browser could keep for a part of it
+    again = get(
+        f"{base}js/console/app.js",
+        headers={"If-Modified-Since": answer.headers["Last-Modified"]},
+    )
+    assert again.status_code == 304
+
+
+def test_whatever_the_login_page_loads_is_there(base: str) -> None:
+    page = get(base).text
+    assert 'id="login-form"' in page
+    loaded = re.findall(r'(?:src|href)="(/?(?:js/|css/|favicon)[^"]*)"', page)
+    assert len(loaded) >= 8
+    for path in loaded:
+        assert get(urljoin(base, path)).status_code == 200, path
+
+
+def test_every_script_and_style_of_the_templates_has_a_stand_in(
+    base: str, azkaban: LiveAzkaban
+) -> None:
+    jar = next((azkaban.layout.azkaban / "lib").glob("azkaban-[0-9]*.jar"))
+    names = web.template_files(jar)
+    assert {"js/azkaban/namespace.js", "js/jquery/jquery-1.9.1.js", "css/azkaban.css"} <= names
+    assert len(names) == 69
+    stand_ins = {
+        suffix: (CHECKOUT / "setup" / "web" / "stock" / f"bridge{suffix}").read_bytes()
+        for suffix in (".js", ".css")
+    }
+    for name in names:
+        assert get(base + name).content == stand_ins[Path(name).suffix], name
+
+
+def test_the_host_name_leads_to_the_console(base: str, azkaban: LiveAzkaban) -> None:
+    with requests.Session() as session:
+        form = {"action": "login", "username": azkaban.username, "password": azkaban.password}
+        assert session.post(base, data=form, timeout=20).json()["status"] == "success"
+        answer = session.get(base, timeout=20, allow_redirects=False)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].endswith("/js/console/index.html")
+
+
+def test_run_files_want_a_login(base: str) -> None:
+    assert get(f"{base}runs?ajax=files&execid=1").json() == {"error": "session"}
+    assert 'id="login-form"' in get(f"{base}runs/1/job/report.html").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["runs", "runs/", "runs/1", "runs/999999/a/report.html", "runs/x/a/report.html", "runs/1/a"],
+)
+def test_run_files_that_do_not_exist_are_not_found(
+    base: str, azkaban: LiveAzkaban, path: str
+) -> None:
+    with requests.Session() as session:
+        form = {"action": "login", "username": azkaban.username, "password": azkaban.password}
+        session.post(base, data=form, timeout=20)
+        assert session.get(base + path, timeout=20).status_code == 404

@@ -1,0 +1,144 @@
+"""The console's files: nothing from elsewhere, nothing that reads data as markup."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import maven, web
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONSOLE = CHECKOUT / "setup" / "web" / "console"
+STOCK = CHECKOUT / "setup" / "web" / "stock"
+TEXTS = sorted(
+    path
+    for folder in (CONSOLE, STOCK)
+    for path in folder.rglob("*")
+    if path.suffix in {".js", ".css", ".html", ".svg"}
+)
+SCRIPTS = [path for path in TEXTS if path.suffix == ".js"]
+
+# The only URLs: names of XML vocabularies, which nobody asks for.
+NAMES = {"http://www.w3.org/2000/svg"}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT / "setup" / "web"))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name)
+def test_no_file_names_another_server(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert set(re.findall(r"\b(?:https?|wss?|ftp)://[^\s\"'`)<]+", text)) <= NAMES
+    assert not re.findall(r"(?:src|href|url|import|from)\s*[=(]?\s*[\"'`(]//", text)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name)
+def test_no_script_writes_markup(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    writers = r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|new Function)\b"
+    assert not re.findall(writers, text)
+    if path.name != "stock.js":  # reads Azkaban's pages into a document that is never shown
+        assert "DOMParser" not in text
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name)
+def test_every_module_imports_files_that_exist(path: Path) -> None:
+    imports = re.findall(r"from '(\.[^']+)'", path.read_text(encoding="utf-8"))
+    for target in imports:
+        assert (path.parent / target).resolve().is_file(), target
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=name)
+def test_files_stay_small_enough_to_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 600
+
+
+def test_the_page_forbids_everything_that_is_not_its_own() -> None:
+    page = (CONSOLE / "index.html").read_text(encoding="utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules.pop("default-src") == "'none'"
+    assert rules.pop("base-uri") == "'none'"
+    assert rules.pop("require-trusted-types-for") == "'script'"
+    assert rules.pop("trusted-types") == "stock-pages"
+    assert set(rules.values()) == {"'self'"}
+    assert "<script>" not in page
+    assert "style=" not in page
+
+
+@pytest.mark.parametrize("section", ["web", "web-tests"])
+def test_third_party_parts_are_pinned_with_their_licence(section: str) -> None:
+    jars = maven.pinned(section)
+    assert jars
+    for jar in jars:
+        assert re.fullmatch(r"[0-9a-f]{64}", jar.sha256)
+        assert re.fullmatch(r"[^:]+:[^:]+:[0-9][0-9.]*", jar.coordinate)
+        assert jar.licence
+
+
+def make_jar(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as jar:
+        for inside, text in files.items():
+            jar.writestr(inside, text)
+    return path
+
+
+def test_the_files_that_templates_load_are_found(tmp_path: Path) -> None:
+    jar = make_jar(
+        tmp_path / "azkaban.jar",
+        {
+            "a/page.vm": '<script src="${context}/js/one.js"></script><script src="/js/a/two.js">'
+            '<link href="/css/three.css"><a href="${context}/manager?project=x">'
+            '<link rel="icon" href="${context}/favicon.ico"><img src="${context}/images/x.png">',
+            "a/Page.class": 'src="/js/no.js"',
+        },
+    )
+    assert web.template_files(jar) == {"js/one.js", "js/a/two.js", "css/three.css"}
+
+
+def test_the_console_is_installed_beside_a_servers_own_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (library,) = maven.pinned("web")
+    _, artifact, version = library.coordinate.split(":")
+    inside = f"META-INF/resources/webjars/{artifact}/{version}"
+    webjar = make_jar(
+        tmp_path / "dagre.jar",
+        {f"{inside}/dist/dagre.min.js": "layout", f"{inside}/LICENSE": "MIT"},
+    )
+    monkeypatch.setattr(maven, "fetch", lambda *_: [webjar])
+    target = tmp_path / "web"
+    own = {"js/azkaban/own.js": "theirs", "favicon.ico": "theirs"}
+    for path, text in own.items():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        (target / path).write_text(text)
+    stale = target / "js" / "console" / "views" / "gone.js"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("of an earlier version")
+
+    for _ in range(2):  # a second time changes nothing
+        web.install_console(target, tmp_path, lambda _: None)
+    installed = {
+        str(path.relative_to(target / "js" / "console"))
+        for path in (target / "js" / "console").rglob("*")
+        if path.is_file()
+    }
+    ours = {str(path.relative_to(CONSOLE)) for path in CONSOLE.rglob("*") if path.is_file()}
+    assert installed == ours | {"lib/dagre.min.js", "lib/dagre.LICENSE"}
+    assert (target / "js/console/lib/dagre.min.js").read_text() == "layout"
+    for path, text in own.items():
+        assert (target / path).read_text() == text
+
+
+def test_stand_ins_are_put_where_the_templates_look(tmp_path: Path) -> None:
+    web.install_stand_ins(tmp_path, {"js/deep/er/x.js", "css/y.css"})
+    assert (tmp_path / "js/deep/er/x.js").read_bytes() == (STOCK / "bridge.js").read_bytes()
+    assert (tmp_path / "css/y.css").read_bytes() == (STOCK / "bridge.css").read_bytes()
+    assert (tmp_path / "favicon.ico").read_bytes().startswith(b"\0\0\1\0")  # a real .ico
