@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from setup import doctor, java, maven, pyenv, servers, service, supervise
+from setup import bom, doctor, java, maven, pyenv, servers, service, supervise, tls_commands
 from setup.azkaban import Server, Wanted
 from setup.console import say, step
 from setup.errors import SetupError, UsageError
@@ -131,8 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     service.add_argument("action", choices=["install", "remove", "show"])
     doctor = add("doctor", _doctor, "Look for what is wrong and say what to do; exit 1 if any.")
     doctor.add_argument("--json", action="store_true", help="machine-readable")
+    add("bom", _bom, "Print a bill of materials (CycloneDX) of all packages and jars.")
     add("env", _env, "Make the Python environment and print its interpreter's path.")
     mysql.add_commands(commands, common)
+    tls_commands.add_commands(commands, common)
     return parser
 
 
@@ -269,6 +271,11 @@ def _doctor(layout: Layout, options: argparse.Namespace, arguments: list[str]) -
         rows = [[f.check, "ok" if f.ok else "WRONG", f.detail, f.fix] for f in findings]
         _print_table(["check", "", "seen", "what to do"], rows)
     return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _bom(_layout: Layout, _options: argparse.Namespace, _arguments: list[str]) -> int:
+    print(json.dumps(bom.document(), indent=2))
+    return 0
 
 
 def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:

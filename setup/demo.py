@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from typing import TYPE_CHECKING
 
 from azkaban_client import Client, collect
@@ -59,6 +60,7 @@ def run(layout: Layout, *, logs: bool = False) -> int:
             username=settings.user,
             password=server.password,
             address=settings.address,
+            verify=tomllib.loads(layout.client_config.read_text()).get("ca_cert", True),
         ) as client:
             good = [_run_flow(client, layout, name, logs=logs) for name in FLOWS]
     except NetworkError as error:

@@ -58,6 +58,7 @@ def examine(layout: Layout) -> list[Finding]:
         _modes,
         _jars,
         _names,
+        _certificate,
         _servers,
     ]
     findings = []
@@ -150,6 +151,18 @@ def _names(layout: Layout) -> Iterator[Finding]:
         yield Finding("host name", ok=True, detail=shown, fix=fix)
     else:
         yield Finding("host name", ok=True, detail=shown)
+
+
+def _certificate(layout: Layout) -> Iterator[Finding]:
+    server = Server(layout)
+    if not server.installed or not server.settings.tls:
+        return
+    from setup.tls.certificates import RENEW_DAYS, Certificates  # noqa: PLC0415 (in the environment only)
+
+    found = Certificates(layout).summary()
+    ok = found.days_left >= RENEW_DAYS
+    detail = f"for {', '.join(found.names)}, {found.days_left} days left"
+    yield Finding("certificate", ok, detail, "" if ok else "run setup tls renew, or setup tls csr")
 
 
 def _servers(layout: Layout) -> Iterator[Finding]:

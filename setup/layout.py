@@ -97,6 +97,11 @@ class Layout:
         """Settings with which `azk` finds the server."""
         return self.prefix / "azk.toml"
 
+    @property
+    def ca(self) -> Path:
+        """Certificates with which clients check the server's."""
+        return self.prefix / "tls" / "ca.pem"
+
     def exists(self) -> bool:
         """Tell whether the prefix is an installation made by `create`."""
         return (self.prefix / _MARKER).is_file()

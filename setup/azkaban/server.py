@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import time
 import urllib.parse
 from typing import TYPE_CHECKING
@@ -202,7 +203,9 @@ class Server:
 
             mysql = MySQL(self.layout).ensure()
         if settings.tls:
-            raise UsageError("--tls: not available yet")
+            from setup.tls.certificates import Certificates  # noqa: PLC0415 (where it is asked for)
+
+            keystore = Certificates(self.layout).ensure(settings.host)
         config.write(self.layout, settings, self.python, mysql=mysql, keystore=keystore)
         settings.write(self._settings_file)
 
@@ -283,27 +286,32 @@ class Server:
         if part.name == "executor":
             return self._answers(settings, part)
         form = {"action": "login", "username": settings.user, "password": self.password}
-        return b'"session.id"' in _ask(settings, part, "/", form)
+        return b'"session.id"' in self._ask(settings, part, "/", form)
 
     def _answers(self, settings: Settings, part: Part) -> bool:
         if part.name == "executor":
-            return b"alive" in _ask(settings, part, "/executor?action=ping")
-        return bool(_ask(settings, part, "/"))
+            return b"alive" in self._ask(settings, part, "/executor?action=ping")
+        return bool(self._ask(settings, part, "/"))
 
-
-def _ask(settings: Settings, part: Part, path: str, form: dict[str, str] | None = None) -> bytes:
-    """Ask one part by its address, past any proxy; empty when it gives no good answer."""
-    address, port = part.ends[0]
-    method = "POST" if form else "GET"
-    body = urllib.parse.urlencode(form) if form else None
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
-    connection = http.client.HTTPConnection(settings.host, port)
-    try:
-        connection.sock = socket.create_connection((address, port), timeout=10)
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        return response.read() if response.status == http.HTTPStatus.OK else b""
-    except (OSError, http.client.HTTPException):
-        return b""
-    finally:
-        connection.close()
+    def _ask(
+        self, settings: Settings, part: Part, path: str, form: dict[str, str] | None = None
+    ) -> bytes:
+        """Ask one part by its address, past any proxy; empty when it gives no good answer."""
+        address, port = part.ends[0]
+        method = "POST" if form else "GET"
+        body = urllib.parse.urlencode(form) if form else None
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
+        connection = http.client.HTTPConnection(settings.host, port)
+        try:
+            plain = socket.create_connection((address, port), timeout=10)
+            connection.sock = plain
+            if settings.tls and part.name != "executor":
+                context = ssl.create_default_context(cafile=self.layout.ca)
+                connection.sock = context.wrap_socket(plain, server_hostname=settings.host)
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.read() if response.status == http.HTTPStatus.OK else b""
+        except (OSError, http.client.HTTPException):
+            return b""
+        finally:
+            connection.close()

@@ -112,7 +112,7 @@ class Certificates:
         self.keystore = self.home / "keystore.p12"
         self.truststore = self.home / "truststore.p12"
         self.password_file = self.home / "keystore.password"
-        self.ca = self.home / "ca.pem"
+        self.ca = layout.ca
         self.request = self.home / "server.csr"
         self._ca_key = self.home / "ca.key"
         self._request_key = self.home / "request.key"

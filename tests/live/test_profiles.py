@@ -1,4 +1,4 @@
-"""Azkaban on MySQL 5.7: web and executor as two processes, a flow to SUCCEEDED, parts killed."""
+"""Azkaban on MySQL 5.7: web over TLS and executor as two processes, a flow, parts killed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
-    """The profile server: web, executor, MySQL."""
-    live = LiveAzkaban(tmp_path_factory.mktemp("split") / "p", Wanted(profile="server"))
+    """The profile server: web over TLS, executor, MySQL."""
+    live = LiveAzkaban(tmp_path_factory.mktemp("split") / "p", Wanted(profile="server", tls=True))
     yield live
     live.stop()
     MySQL(live.layout).stop()
@@ -37,7 +37,11 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
 @pytest.fixture
 def client(split: LiveAzkaban) -> Iterator[Client]:
     with Client(
-        split.url, username=split.username, password=split.password, address=split.address
+        split.url,
+        username=split.username,
+        password=split.password,
+        address=split.address,
+        verify=str(split.layout.ca),
     ) as connected:
         yield connected
 
@@ -61,6 +65,7 @@ def _status(split: LiveAzkaban) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_flow_runs_to_succeeded(split: LiveAzkaban, client: Client, tmp_path: Path) -> None:
+    assert split.url.startswith("https://")
     _project(client, tmp_path / "two", "two", "echo first")
     execution = client.wait(client.execute("two", "last"))
     assert execution.succeeded

@@ -1,0 +1,49 @@
+"""The bill of materials names everything that is pinned, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from setup import bom, cli, maven
+from setup.pyenv import LOCKS
+
+
+def test_every_pin_is_a_component(capsys) -> None:  # noqa: ANN001 (a fixture of pytest)
+    assert cli.main(["bom"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    purls = [component["purl"] for component in document["components"]]
+    assert len(purls) == len(set(purls))
+    for lock in LOCKS.glob("*.txt"):
+        for name, version in re.findall(r"(?m)^([\w.-]+)==([^ ;\\]+)", lock.read_text()):
+            assert f"pkg:pypi/{name}@{version}" in purls
+    for jar in maven.pinned("azkaban"):
+        group, artifact, version = jar.coordinate.split(":")
+        assert f"pkg:maven/{group}/{artifact}@{version}" in purls
+
+
+def test_every_component_has_a_hash() -> None:
+    for component in bom.components():
+        assert component["hashes"], component["purl"]
+        assert all(re.fullmatch("[0-9a-f]{64}", h["content"]) for h in component["hashes"])
+
+
+def test_known_holes_with_a_drop_in_fix_are_fixed() -> None:
+    """The floor of each: the first release without the hole that scanners name."""
+    floors = {
+        "commons-collections": (3, 2, 2),
+        "commons-fileupload": (1, 6, 0),
+        "commons-io": (2, 14, 0),
+        "guava": (32, 0, 0),
+        "httpclient": (4, 5, 13),
+        "jakarta.mail": (1, 6, 8),
+        "reload4j": (1, 2, 22),
+        "mysql-connector-java": (5, 1, 49),
+    }
+    versions = {}
+    for jar in maven.pinned("azkaban"):
+        _, artifact, version = jar.coordinate.split(":")
+        versions[artifact] = tuple(map(int, re.findall(r"\d+", version)[:3]))
+    assert "log4j" not in versions
+    for artifact, floor in floors.items():
+        assert versions[artifact] >= floor, artifact
