@@ -58,6 +58,8 @@ def run(params: Params, job: Job) -> Outputs:
     """Measure, plot, report."""
     data = Dataset.load(params.data)
     models = [_load(Path(text.strip()), data) for text in params.models.split(",")]
+    if len({model.name for model in models}) < len(models):
+        raise InputError("evaluate.models: two of them have the same mlp.label")
     accuracies = {}
     page = Page(
         f"Neural networks on {data.name}",
@@ -69,10 +71,12 @@ def run(params: Params, job: Job) -> Outputs:
         right = model.classes(data.x_test) == data.y_test
         trained = model.classes(data.x_train) == data.y_train
         accuracies[model.name] = float(right.mean())
+        scores = model.meta["scores"]
         rows.append(
             [
                 model.name,
                 f"{trained.mean():.1%}",
+                f"{chosen:.1%}" if (chosen := scores.get("validation_accuracy")) else "",
                 f"{right.mean():.1%}",
                 f"{right.sum()} of {len(right)}",
                 model.meta["updates"],
@@ -80,7 +84,7 @@ def run(params: Params, job: Job) -> Outputs:
         )
         job.log(f"{model.name}: {right.mean():.1%} of the held-out examples right")
     page.facts("Held-out accuracy", [(name, f"{a:.1%}") for name, a in accuracies.items()])
-    page.table("Models", ["model", "training", "held out", "right", "updates"], rows)
+    page.table("Models", ["model", "training", "validation", "held out", "right", "updates"], rows)
     page.plot(
         "Training",
         _curves(models),
@@ -101,19 +105,28 @@ def run(params: Params, job: Job) -> Outputs:
             "their mean; the points are the held-out examples.",
         )
     report = job.dir / "report.html"
-    page.write(report)
-    best = max(accuracies, key=accuracies.__getitem__)
+    best = max(models, key=_merit).name
     scores = {f"accuracy.{name}": value for name, value in accuracies.items()}
+    page.text(
+        "Chosen", f"{best}: the best on validation data, or in training where there are none."
+    )
+    page.write(report)
     return {"report": report, "best": best, "accuracy": accuracies[best], **scores}
+
+
+def _merit(model: _Model) -> tuple[float, float]:
+    """Say what a model is chosen by: never the held-out examples, which must stay unseen."""
+    scores = model.meta["scores"]
+    return scores.get("validation_accuracy", scores["accuracy"]), -scores["loss"]
 
 
 def _load(path: Path, data: Dataset) -> _Model:
     network, meta = load_model(path)
-    if "model" not in meta or "history" not in meta:
+    if "label" not in meta or "history" not in meta:
         raise InputError(f"model {path}: not one that nn_train wrote")
     if tuple(meta["classes"]) != data.classes or tuple(meta["features"]) != data.features:
         raise InputError(f"model {path}: was trained on other data than evaluate.data")
-    return _Model(str(meta["model"]), network, meta)
+    return _Model(str(meta["label"]), network, meta)
 
 
 def _curves(models: list[_Model]) -> Figure:

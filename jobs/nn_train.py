@@ -45,6 +45,10 @@ class Params:
     batch_size: int | None = param(
         None, doc="Examples per update (classic: all, default 16).", ge=1
     )
+    validation: float = param(
+        0.0, doc="Share of the training data that is kept to choose a model by.", ge=0, lt=1
+    )
+    label: str | None = param(None, doc="What the report calls it; the model's name if empty.")
     weight_decay: float | None = param(
         None, doc="Pull of the weights towards 0 (classic 0, default 0.003).", ge=0
     )
@@ -53,6 +57,10 @@ class Params:
 def run(params: Params, job: Job) -> Outputs:
     """Train and save the model."""
     data = Dataset.load(params.data)
+    chosen_by = job.rng.random(len(data.y_train)) < params.validation
+    if chosen_by.all():
+        raise InputError(f"mlp.validation = {params.validation}: leaves nothing to train on")
+    x_train, x_check = data.x_train[~chosen_by], data.x_train[chosen_by]
     classic = params.model == "classic"
     outputs = len(data.classes) - (1 if classic else 0)
     settings: dict[str, Any] = {
@@ -64,7 +72,7 @@ def run(params: Params, job: Job) -> Outputs:
     network = mlp(**settings, rng=job.rng)
     epochs = params.epochs or (500 if classic else 100)
     batch = params.batch_size or (None if classic else 16)
-    updates = epochs * -(-len(data.x_train) // min(batch or 1, len(data.x_train)))
+    updates = epochs * -(-len(x_train) // min(batch or 1, len(x_train)))
     loss: Loss = SquaredError("sum") if classic else CrossEntropy()
     trainer = Trainer(
         network,
@@ -79,8 +87,9 @@ def run(params: Params, job: Job) -> Outputs:
         if classic:
             y_train = to_classic(y_train, len(data.classes))
             y_test = to_classic(y_test, len(data.classes))
+        y_train, y_check = y_train[~chosen_by], y_train[chosen_by]
         trainer.fit(
-            data.x_train,
+            x_train,
             y_train,
             epochs=epochs,
             batch_size=batch,
@@ -89,7 +98,9 @@ def run(params: Params, job: Job) -> Outputs:
         )
     except (TrainingError, ValueError) as error:
         raise InputError(f"mlp.data = {params.data}: {error}") from None
-    scores = trainer.evaluate(data.x_train, y_train)
+    scores = trainer.evaluate(x_train, y_train)
+    if len(x_check):
+        scores["validation_accuracy"] = trainer.evaluate(x_check, y_check)["accuracy"]
     path = job.dir / "model.npz"
     save_model(
         path,
@@ -98,6 +109,8 @@ def run(params: Params, job: Job) -> Outputs:
         settings=settings,
         meta={
             "model": params.model,
+            "label": params.label or params.model,
+            "scores": scores,
             "features": data.features,
             "classes": data.classes,
             "mean": data.mean.tolist(),
@@ -106,13 +119,10 @@ def run(params: Params, job: Job) -> Outputs:
             "history": trainer.history.columns,
         },
     )
-    job.log(f"{params.model}: {scores['accuracy']:.1%} of the training examples right")
-    return {
-        "model": path,
-        "data": params.data,
-        "loss": scores["loss"],
-        "accuracy": scores["accuracy"],
-    }
+    label = params.label or params.model
+    job.log(f"{label}: {scores['accuracy']:.1%} of the training examples right")
+    # The report's job depends on this one, and Azkaban hands outputs to direct children only.
+    return {"model": path, "data": params.data.absolute(), **scores}
 
 
 def _optimiser(params: Params, *, classic: bool) -> Optimiser:

@@ -101,9 +101,8 @@ def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: A
     done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=models)
     outputs = _outputs(done)
     assert float(outputs["nn.accuracy"]) >= 0.85
-    assert float(outputs["nn.accuracy"]) == max(
-        float(outputs[f"nn.accuracy.{name}"]) for name in ("classic", "default")
-    )
+    best = outputs["nn.best"]
+    assert outputs["nn.accuracy"] == outputs[f"nn.accuracy.{best}"]
     html = Path(outputs["nn.report"]).read_text(encoding="utf-8")
     for words in ("Held-out accuracy", "Confusion matrix: classic", "Decision regions"):
         assert words in html
@@ -206,6 +205,28 @@ def test_report_refuses_models_of_other_data(trained, tmp_path: Path) -> None:  
     _refused(done, "was trained on other data than evaluate.data")
     done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=data)
     _refused(done, "not a model file, or a damaged one")
+
+
+def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> None:  # noqa: ANN001
+    models = {}
+    for label, epochs in (("short", 1), ("long", 60)):
+        done = _run(
+            "nn_train",
+            tmp_path / label,
+            mlp__data=trained["data"],
+            mlp__label=label,
+            mlp__epochs=epochs,
+            mlp__validation=0.25,
+        )
+        outputs = _outputs(done)
+        models[outputs["nn_train.model"]] = float(outputs["nn_train.validation_accuracy"])
+    short, long = models.values()
+    assert short < long
+    done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=",".join(models))
+    assert _outputs(done)["nn.best"] == "long"
+    first = next(iter(models))
+    done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=f"{first},{first}")
+    _refused(done, "two of them have the same mlp.label")
 
 
 def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
