@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from azkaban_client._http import Call
 from azkaban_client._logs import chunk
+from azkaban_client._options import execution_fields, sla_fields
 from azkaban_client._projects import ProjectCalls
 from azkaban_client.errors import (
     NotFound,
@@ -18,24 +18,17 @@ from azkaban_client.errors import (
     WaitTimeout,
 )
 from azkaban_client.follow import FlowEnded, follow
-from azkaban_client.models import Execution, ExecutionPage, ExecutionSummary, Flow, LogChunk
+from azkaban_client.models import Execution, ExecutionPage, ExecutionSummary, LogChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from azkaban_client._options import Concurrency, FailureAction, Notify
     from azkaban_client.follow import Event
+    from azkaban_client.models import Sla
 
-__all__ = ["Concurrency", "ExecutionCalls", "FailureAction"]
+__all__ = ["ExecutionCalls"]
 
-Concurrency = Literal["skip", "concurrent", "pipeline"]
-FailureAction = Literal["finish-running", "cancel-all", "finish-possible"]
-
-_CONCURRENCY = {"skip": "skip", "concurrent": "ignore", "pipeline": "pipeline"}
-_FAILURE = {
-    "finish-running": "finishCurrent",
-    "cancel-all": "cancelImmediately",
-    "finish-possible": "finishPossible",
-}
 _CHUNK = 1 << 20
 
 
@@ -55,7 +48,9 @@ class ExecutionCalls(ProjectCalls):
         only: Collection[str] | None = None,
         success_emails: Collection[str] | None = None,
         failure_emails: Collection[str] | None = None,
-        notify: Literal["first", "last", "both", "never"] | None = None,
+        notify: Notify | None = None,
+        sla: Sequence[Sla] = (),
+        sla_emails: Sequence[str] = (),
     ) -> int:
         """Start a flow and return the execution's id.
 
@@ -83,6 +78,9 @@ class ExecutionCalls(ProjectCalls):
             Whom to tell, instead of those in the flow's own file.
         notify
             Of the ``first`` failure, when the execution has ended (``last``), or both.
+        sla, sla_emails
+            Time limits of this execution and whom to tell (servers from 4.0 on; on older ones
+            set them on a schedule).
 
         Raises
         ------
@@ -93,27 +91,23 @@ class ExecutionCalls(ProjectCalls):
         OutcomeUnknown
             The answer was lost and the execution was not found afterwards.
         """
-        query = {
-            "ajax": "executeFlow",
-            "project": project,
-            "flow": flow,
-            "concurrentOption": _CONCURRENCY[concurrency],
-            "failureAction": _FAILURE[on_failure],
-        }
-        if concurrency == "pipeline":
-            query["pipelineLevel"] = str(pipeline_level)
-        for kind, emails in (("success", success_emails), ("failure", failure_emails)):
-            if emails is not None:
-                query[f"{kind}Emails"] = ",".join(emails)
-                query[f"{kind}EmailsOverride"] = "true"
-        if notify is not None:
-            query["notifyFailureFirst"] = str(notify in ("first", "both")).lower()
-            query["notifyFailureLast"] = str(notify in ("last", "both")).lower()
-        if disabled or only is not None:
-            names = _left_out(self.flow(project, flow), disabled, only)
-            query["disabled"] = json.dumps(_nested(names))
-        for key, value in (properties or {}).items():
-            query[f"flowOverride[{key}]"] = value
+        graph = self.flow(project, flow) if disabled or only is not None else None
+        fields = execution_fields(
+            graph,
+            properties=properties,
+            concurrency=concurrency,
+            pipeline_level=pipeline_level,
+            on_failure=on_failure,
+            disabled=disabled,
+            only=only,
+            success_emails=success_emails,
+            failure_emails=failure_emails,
+            notify=notify,
+        )
+        if sla:
+            self._need("sla_settings", "an SLA of a single execution", "4.0")
+            fields |= sla_fields(sla, sla_emails, "slaSettings")
+        query = {"ajax": "executeFlow", "project": project, "flow": flow, **fields}
         return self._submit(Call("POST", "/executor", form=query, safe=False), project, flow)
 
     def _submit(self, call: Call, project: str, flow: str) -> int:
@@ -204,6 +198,39 @@ class ExecutionCalls(ProjectCalls):
     def retry_failed(self, execid: int) -> None:
         """Run the failed jobs of an execution again that has not ended yet."""
         self._execution(execid, "retryFailedJobs", _safe=False)
+
+    def cancel_all(self, project: str, flow: str | None = None) -> tuple[int, ...]:
+        """Kill all running executions of a project, or of one flow; give their ids.
+
+        One that ends by itself in the meantime is left out.
+        """
+        killed = []
+        for name in [flow] if flow else self.flows(project):
+            for execid in self.running(project, name):
+                try:
+                    self.cancel(execid)
+                except ServerFault:
+                    raise
+                except Refused:
+                    continue
+                killed.append(execid)
+        return tuple(killed)
+
+    def last_success(self, project: str, flow: str) -> int | None:
+        """Give the id of the flow's latest successful execution, or None."""
+        data = self._project(
+            project, "fetchLastSuccessfulFlowExecution", flow=flow, _expect=("success",)
+        )
+        return int(data["execId"]) if data["success"] == "true" else None
+
+    def execution_options(self, execid: int) -> dict[str, Any]:
+        """Give the options that an execution was started with, by the server's names."""
+        return self._execution(execid, "flowInfo", _expect=("failureAction",))
+
+    def job_stats(self, execid: int, job: str) -> list[Any]:
+        """Give what a job reported about itself (Hadoop jobs do); empty for others."""
+        data = self._execution(execid, "fetchExecJobStats", jobid=job)
+        return list(data.get("jobStats") or ())
 
     # -- logs -------------------------------------------------------------------------------
 
@@ -322,34 +349,3 @@ class ExecutionCalls(ProjectCalls):
                     ids={"execid": str(execid)},
                 ) from error
             raise
-
-
-def _left_out(flow: Flow, disabled: Collection[str], only: Collection[str] | None) -> set[str]:
-    """Name the jobs to disable; the server ignores names that it does not know, this does not."""
-    nodes = {node.id: node for node in flow.walk()}
-    unknown = [name for name in (*disabled, *(only or ())) if name not in nodes]
-    if unknown:
-        raise NotFound(
-            f"flow {flow.id!r} has no job {', '.join(map(repr, unknown))} "
-            f"(its jobs: {', '.join(nodes)})",
-            ids={"project": flow.project, "flow": flow.id},
-        )
-    left_out = set(disabled)
-    if only is not None:
-        wanted = set(only)
-        wanted |= {name for name in nodes if any(name.startswith(f"{one}:") for one in only)}
-        wanted |= {node for node in nodes if any(one.startswith(f"{node}:") for one in only)}
-        left_out |= {name for name in nodes if name not in wanted}
-    if len(left_out) == len(nodes):
-        raise Refused(f"no job of flow {flow.id!r} would run: all are disabled")
-    return {name for name in left_out if not any(name.startswith(f"{up}:") for up in left_out)}
-
-
-def _nested(names: Collection[str]) -> list[Any]:
-    """Write nested ids the server's way: ``"a"``, ``{"id": "flow", "children": ["b"]}``."""
-    plain: list[Any] = sorted(name for name in names if ":" not in name)
-    parents = sorted({name.split(":", 1)[0] for name in names if ":" in name})
-    for parent in parents:
-        inner = [name.split(":", 1)[1] for name in names if name.startswith(f"{parent}:")]
-        plain.append({"id": parent, "children": _nested(inner)})
-    return plain

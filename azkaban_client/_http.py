@@ -202,6 +202,11 @@ class Transport:
             return response
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def body(self, response: Any, call: Call) -> Iterator[bytes]:
+        """Read the body of a streamed response piece by piece."""
+        with self._translated(call):
+            yield from response.iter_content(1 << 18)
+
     def _send(self, call: Call, cookie: str | None, *, stream: bool) -> Any:
         if self._http.proxies.get(urlsplit(self.url).scheme):
             return self._send_to(None, call, cookie, stream=stream)

@@ -5,18 +5,26 @@ from __future__ import annotations
 import html
 import os
 import re
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from azkaban_client._answers import cookie_message
+from azkaban_client._answers import cookie_message, is_login_page, read
 from azkaban_client._http import Call
-from azkaban_client._session import SessionBase
+from azkaban_client._session import SessionBase, cookies_of
 from azkaban_client._upload import MultipartStream
-from azkaban_client.errors import BadAnswer, InvalidProject, NotFound, Refused, ServerFault
-from azkaban_client.models import Flow, Project, Upload, moment
+from azkaban_client.errors import (
+    BadAnswer,
+    InvalidProject,
+    NotFound,
+    Refused,
+    ServerFault,
+    Unsupported,
+)
+from azkaban_client.models import Flow, Project, ProjectEvent, Upload, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = ["ProjectCalls"]
 
@@ -157,6 +165,127 @@ class ProjectCalls(SessionBase):
                     raise _invalid(error) from error
                 raise
         return Upload(project_id=int(data["projectId"]), version=int(data["version"]))
+
+    def download(
+        self, project: str, path: str | os.PathLike[str], *, version: int | None = None
+    ) -> Path:
+        """Download a project's zip (servers from 2.6.4 on), whole or not at all.
+
+        Parameters
+        ----------
+        project
+            Its name.
+        path
+            Where to write it; an existing file is replaced once the new one is complete.
+        version
+            The latest by default.
+
+        Raises
+        ------
+        Unsupported
+            The server is too old.
+        NotFound
+            There is no such project or version.
+        OSError
+            The disk is full, the folder not writable ...; nothing is left behind.
+        """
+        self._need("download", "downloading a project", "2.6.4")
+        query = {"project": project, "download": "true"}
+        if version is not None:
+            query["version"] = str(version)
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                self._in_session(lambda: self._fetch_to(stream, Call("GET", "/manager", query)))
+            Path(name).chmod(0o644)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        return target
+
+    def _fetch_to(self, stream: IO[bytes], call: Call) -> None:
+        stream.seek(0)
+        stream.truncate()
+        with self._transport.send(call, cookie=self._cookie(), stream=True) as response:
+            pieces = self._transport.body(response, call)
+            first = next(pieces, b"")
+            if response.status_code != 200 or not first.startswith(b"PK"):
+                words = cookie_message(cookies_of(response))
+                if words is not None:
+                    raise NotFound(words[1], request=str(call), ids=call.about())
+                rest = (first + b"".join(pieces)).decode("utf-8", "replace")
+                if response.status_code != 200 or is_login_page(rest):
+                    read(response.status_code, rest, call)
+                raise Unsupported(
+                    "the server gives no zip: downloads need Azkaban 2.6.4 or later",
+                    request=str(call),
+                    ids=call.about(),
+                )
+            stream.write(first)
+            for piece in pieces:
+                stream.write(piece)
+
+    def describe(self, project: str, description: str) -> None:
+        """Change a project's description."""
+        self._project(project, "changeDescription", description=description)
+
+    def project_log(
+        self, project: str, *, size: int = 100, skip: int = 0
+    ) -> tuple[ProjectEvent, ...]:
+        """List what was done to a project, newest first."""
+        data = self._project(
+            project, "fetchProjectLogs", size=size, skip=skip, _expect=("logData",)
+        )
+        return tuple(
+            ProjectEvent(user=user, time=moment(time), type=kind, message=message)
+            for user, time, kind, message in data["logData"]
+        )
+
+    def job_types(self, project: str, flow: str) -> tuple[str, ...]:
+        """List the types of a flow's jobs."""
+        data = self._flow(project, flow, "fetchflowdetails", _expect=("jobTypes",))
+        return tuple(sorted(data["jobTypes"]))
+
+    def job_overrides(self, project: str, flow: str, job: str) -> dict[str, str]:
+        """Give the properties that a job runs with in place of those of its file."""
+        data = self._project(
+            project, "fetchJobInfo", flowName=flow, jobName=job, _expect=("overrideParams",)
+        )
+        return {str(key): str(value) for key, value in data["overrideParams"].items()}
+
+    def set_job_overrides(
+        self, project: str, flow: str, job: str, properties: Mapping[str, str]
+    ) -> None:
+        """Replace the properties that a job runs with until the next upload."""
+        overrides = {f"jobOverride[{key}]": value for key, value in properties.items()}
+        self._project(project, "setJobOverrideProperty", flowName=flow, jobName=job, **overrides)
+
+    def lock_flow(self, project: str, flow: str, *, reason: str = "") -> None:
+        """Keep a flow from being started (servers from 3.72 on)."""
+        self._lock(project, flow, "true", reason)
+
+    def unlock_flow(self, project: str, flow: str) -> None:
+        """Let a locked flow be started again."""
+        self._lock(project, flow, "false", "")
+
+    def is_flow_locked(self, project: str, flow: str) -> bool:
+        """Tell whether a flow is locked."""
+        self._need("flow_lock", "locking a flow", "3.72")
+        data = self._project(project, "isFlowLocked", flowName=flow, _expect=("isLocked",))
+        return bool(data["isLocked"])
+
+    def _lock(self, project: str, flow: str, locked: str, reason: str) -> None:
+        self._need("flow_lock", "locking a flow", "3.72")
+        self._project(
+            project,
+            "setFlowLock",
+            flowName=flow,
+            isLocked=locked,
+            flowLockErrorMessage=reason,
+            _expect=("isLocked",),
+        )
 
     def project_id(self, project: str) -> int:
         """Give a project's number."""

@@ -15,6 +15,7 @@ from azkaban_client.errors import (
     AuthenticationError,
     BadAnswer,
     SessionRefused,
+    Unsupported,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     import requests
 
-__all__ = ["Capabilities", "SessionBase", "Version"]
+__all__ = ["Capabilities", "SessionBase", "Version", "cookies_of"]
 
 log = logging.getLogger("azkaban_client")
 
@@ -206,6 +207,13 @@ class SessionBase:
         """What the server can do, by its version."""
         return Capabilities.of(self.version)
 
+    def _need(self, capability: str, what: str, since: str) -> None:
+        """Refuse what this server is known not to be able to do."""
+        if getattr(self.capabilities, capability) is False:
+            raise Unsupported(
+                f"{what} needs Azkaban {since} or later; this server is {self.version}"
+            )
+
     # -- sending ----------------------------------------------------------------------------
 
     def _get(
@@ -288,7 +296,7 @@ class SessionBase:
                     request=str(call),
                     status=response.status_code,
                 )
-            return _cookies(response)
+            return cookies_of(response)
 
         return dict(self._in_session(fetch))
 
@@ -304,7 +312,7 @@ def _text(response: requests.Response) -> str:
         return response.content.decode(response.encoding or "iso-8859-1", errors="replace")
 
 
-def _cookies(response: requests.Response) -> dict[str, str]:
+def cookies_of(response: requests.Response) -> dict[str, str]:
     """Read the cookies that an answer sets; a later one of a name wins if it says something."""
     found: dict[str, str] = {}
     for line in response.raw.headers.getlist("Set-Cookie"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from azkaban_client._executions import ExecutionCalls
+from azkaban_client._permissions import PermissionCalls
+from azkaban_client._schedules import ScheduleCalls
 
 __all__ = ["Client"]
 
 
-class Client(ExecutionCalls):
+class Client(ExecutionCalls, ScheduleCalls, PermissionCalls):
     """A client of one Azkaban server.
 
     It logs in at the first call that needs it and again, once, when the session is refused.

@@ -202,12 +202,12 @@ class _Follower:
                 continue
             if state != seen:
                 self.changed, seen = time.monotonic(), state
-            self._note(state)
+            complete = self._note(state)
             self._read_logs(state)
             yield from self._drain()
             if state.finished:
                 break
-            self._pause(self._delay())
+            self._pause(self._delay() if complete else _FASTEST)
         yield from self._finish(state)
         yield FlowEnded(execution=state)
 
@@ -217,6 +217,9 @@ class _Follower:
         A flow that was killed just after its start can be over for the server while a job of it
         still runs; no more is heard of such a job.
         """
+        while not self._note(state, final=True):
+            yield from self._drain()
+            self._pause(_RETRY)
         for tail in self.tails.values():
             if tail.ended is None:
                 tail.ended, tail.ended_at = tail.job.status, time.monotonic()
@@ -224,8 +227,6 @@ class _Follower:
                     self._close(state, tail)
         yield from self._drain()
         while any(not tail.closed for tail in self.tails.values()):
-            for tail in self.tails.values():
-                tail.next_read = 0.0
             self._read_logs(state, final=True)
             yield from self._drain()
             if any(not tail.closed for tail in self.tails.values()):
@@ -254,32 +255,31 @@ class _Follower:
             raise error
         self._pause(min(2.0, _RETRY + (now - self.failing_since) / 5))
 
-    def _note(self, state: Execution) -> None:
+    def _note(self, state: Execution, *, final: bool = False) -> bool:
         """Turn what is new in `state` into started and ended attempts.
 
         Ends come first, then what is new in the order of its start, each with its log if it has
-        ended too: a job is reported to have ended before one that waited for it has started.
+        ended too. While an ended attempt waits for the rest of its log, what comes after it waits
+        as well (False): a job ends before one that waited for it starts.
         """
         found = [one for job in state.walk() if not job.jobs for one in _attempts(job)]
         found.sort(key=lambda one: (one[0].key not in self.tails, one[1]))
-        for tail, _ in found:
-            old = self.tails.get(tail.key)
-            if old is None:
-                self.tails[tail.key] = old = tail
-                if tail.ran:
-                    self.ready.append(
-                        JobStarted(execution=state, job=tail.job, attempt=tail.attempt)
-                    )
-            elif old.ended is not None or tail.ended is None:
-                old.job = tail.job
+        for new, _ in found:
+            tail = self.tails.setdefault(new.key, new)
+            if tail is new and tail.ran:
+                self.ready.append(JobStarted(execution=state, job=tail.job, attempt=tail.attempt))
+            tail.job = new.job
+            if new.ended is not None and not tail.ended_at:
+                tail.ended, tail.ended_at = new.ended, time.monotonic()
+            if tail.ended is None or tail.announced:
                 continue
-            old.job, old.ended, old.ended_at = tail.job, tail.ended, time.monotonic()
-            if old.ended is None:
-                continue
-            if not self.logs or not old.ran:
-                self._close(state, old)
+            if not self.logs or not tail.ran:
+                self._close(state, tail)
             else:
-                self._read_tail(state, old, final=False)
+                self._read_tail(state, tail, final=final)
+            if not tail.announced:
+                return False
+        return True
 
     def _announce(self, state: Execution, tail: _Tail) -> None:
         if tail.ended is not None and not tail.announced:

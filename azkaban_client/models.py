@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +19,11 @@ __all__ = [
     "JobNode",
     "JobRun",
     "LogChunk",
+    "Permission",
     "Project",
+    "ProjectEvent",
+    "Schedule",
+    "Sla",
     "Status",
     "Upload",
     "moment",
@@ -352,3 +356,76 @@ class LogChunk:
     def end(self) -> int:
         """Offset of the byte after this piece."""
         return self.offset + self.length
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectEvent:
+    """One line of a project's own log."""
+
+    user: str
+    time: datetime | None
+    type: str
+    message: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """What a user or a group may do with a project."""
+
+    name: str
+    group: bool
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A schedule.
+
+    Attributes
+    ----------
+    first, next
+        As the server writes them: in its own time zone, which it does not name.
+    period
+        How often it repeats, by the server's words; None if it does not.
+    cron
+        Its cron expression, on servers from 3.2 on.
+    """
+
+    id: int
+    project: str | None = None
+    flow: str | None = None
+    user: str | None = None
+    first: str | None = None
+    next: str | None = None
+    period: str | None = None
+    cron: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sla:
+    """A time limit of a flow or of one of its jobs.
+
+    Attributes
+    ----------
+    job
+        The job; None for the whole flow.
+    rule
+        ``finish`` or ``success``: what must have happened in time.
+    within
+        The time from the start; whole minutes.
+    email, kill
+        What the server does when it has not.
+    """
+
+    within: timedelta
+    job: str | None = None
+    rule: Literal["finish", "success"] = "finish"
+    email: bool = True
+    kill: bool = False
+
+    def __post_init__(self) -> None:
+        minutes = self.within.total_seconds() / 60
+        if minutes < 1 or minutes != int(minutes):
+            raise ValueError(f"within = {self.within}: expected whole minutes, 1 or more")
+        if not (self.email or self.kill):
+            raise ValueError("an SLA does something when it is missed: email=True or kill=True")

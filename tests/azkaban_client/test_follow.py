@@ -57,7 +57,7 @@ def test_a_job_that_never_ran_has_no_log(simulate, sim_job) -> None:
         sim_job("a", LOG, 1, 3, "FAILED"), sim_job("b", b"", 99, 3, "CANCELLED", ("a",))
     )
     events = list(client.follow(7))
-    assert [e.status for e in events if isinstance(e, JobEnded)] == ["CANCELLED", "FAILED"]
+    assert [e.status for e in events if isinstance(e, JobEnded)] == ["FAILED", "CANCELLED"]
     assert "b" not in {a.fields.get("jobId") for a in server.asked}
 
 

@@ -102,8 +102,13 @@ def test_properties_that_no_job_uses(azk) -> None:
     assert "the file of job cli-talk sets it" in err
 
 
+def state_of(azk, execid: str) -> dict[str, str]:
+    jobs = json.loads(azk("status", execid, "--json")[1])["jobs"]
+    return {job["id"]: job["status"] for job in jobs}
+
+
 def test_ctrl_c_detaches(azk) -> None:
-    process = azk.start("run", PROJECT, "cli", "--prop", "seconds=5", "--follow")
+    process = azk.start("run", PROJECT, "cli", "--prop", "seconds=20", "--follow")
     line = process.stderr.readline()
     execid = line.split()[-1]
     assert "cli-talk: started" in process.stderr.readline()
@@ -114,7 +119,7 @@ def test_ctrl_c_detaches(azk) -> None:
     code, out, _ = azk("status", execid, "--json")
     assert json.loads(out)["status"] == "RUNNING"
     deadline = time.monotonic() + 60
-    while json.loads(azk("status", execid, "--json")[1])["jobs"][-1]["status"] != "RUNNING":
+    while state_of(azk, execid)["cli"] != "RUNNING":
         assert time.monotonic() < deadline
     assert azk("cancel", execid)[0] == 0
     assert azk("follow", execid, "--wait", "60")[0] == 1

@@ -25,7 +25,7 @@ FILES = {
     "slow.job": "type=command\ncommand=sleep 30\n",
     "short.job": "type=command\ncommand=sleep 1.5\n",
     # two jobs, one after the other, to pause between
-    "step-a.job": "type=command\ncommand=sleep 1.5\n",
+    "step-a.job": "type=command\ncommand=sleep 4\n",
     "step.job": "type=command\ncommand=echo end\ndependencies=step-a\n",
     # an embedded flow
     "inner-a.job": "type=command\ncommand=echo inner\n",

@@ -1,0 +1,89 @@
+"""Permissions and proxy users of a project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from azkaban_client._http import Call
+from azkaban_client._projects import ProjectCalls
+from azkaban_client.models import Permission
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["PermissionCalls", "PermissionType"]
+
+PermissionType = Literal["admin", "read", "write", "execute", "schedule"]
+_TYPES: tuple[PermissionType, ...] = ("admin", "read", "write", "execute", "schedule")
+
+
+class PermissionCalls(ProjectCalls):
+    """Calls about who may do what with a project."""
+
+    def permissions(self, project: str) -> tuple[Permission, ...]:
+        """List the permissions of users, then of groups where the server tells them (3.0)."""
+        users = self._project(project, "getPermissions", _expect=("permissions",))
+        found = [
+            Permission(name=item["username"], group=False, types=tuple(item["permission"]))
+            for item in users["permissions"]
+        ]
+        if self.capabilities.project_list is not False:
+            groups = self._project(project, "getGroupPermissions", _expect=("permissions",))
+            found += [
+                Permission(name=item["username"], group=True, types=tuple(item["permission"]))
+                for item in groups["permissions"]
+            ]
+        return tuple(found)
+
+    def grant(
+        self, project: str, name: str, types: Collection[PermissionType], *, group: bool = False
+    ) -> None:
+        """Give a user or a group these permissions on a project, in place of any others.
+
+        Parameters
+        ----------
+        project, name
+            The project; the user or group.
+        types
+            Of admin, read, write, execute, schedule. ``admin`` includes all others.
+        group
+            `name` is a group.
+        """
+        unknown = set(types) - set(_TYPES)
+        if unknown or not types:
+            raise ValueError(f"types = {sorted(types)}: expected some of {', '.join(_TYPES)}")
+        known = any(p.name == name and p.group == group for p in self.permissions(project))
+        action = "changePermission" if known else "addPermission"
+        self._change(project, action, name, group=group, types=types)
+
+    def revoke(self, project: str, name: str, *, group: bool = False) -> None:
+        """Take all permissions on a project from a user or a group."""
+        self._change(project, "changePermission", name, group=group, types=())
+
+    def add_proxy_user(self, project: str, name: str) -> None:
+        """Let the project's jobs run as another user."""
+        self._protected(project, "addProxyUser", {"name": name})
+
+    def remove_proxy_user(self, project: str, name: str) -> None:
+        """Take that back."""
+        self._protected(project, "removeProxyUser", {"name": name})
+
+    def _change(
+        self, project: str, action: str, name: str, *, group: bool, types: Collection[str]
+    ) -> None:
+        fields = {"name": name, "group": str(group).lower()}
+        fields |= {f"permissions[{kind}]": str(kind in types).lower() for kind in _TYPES}
+        self._protected(project, action, fields)
+
+    def _protected(self, project: str, action: str, fields: dict[str, str]) -> dict[str, Any]:
+        """Make a call that servers from 4.0 on protect against forged requests.
+
+        They want a token of the web page, or the session in the body and not in the cookie.
+        """
+        form = {"ajax": action, "project": project, **fields}
+        if self.capabilities.csrf:
+            return self._ask(
+                Call("POST", "/manager", form={"session.id": "", **form}, safe=False),
+                expect=("projectId",),
+            )
+        return self._ask(Call("GET", "/manager", form, safe=False), expect=("projectId",))

@@ -1,0 +1,231 @@
+"""Schedules, time limits (SLA) and flow triggers."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Unpack
+
+from azkaban_client._http import Call
+from azkaban_client._options import Options, execution_fields, sla_fields
+from azkaban_client._projects import ProjectCalls
+from azkaban_client.errors import BadAnswer, NotFound, ServerFault
+from azkaban_client.models import Schedule, Sla
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ScheduleCalls"]
+
+
+class ScheduleCalls(ProjectCalls):
+    """Calls about schedules."""
+
+    def schedule(
+        self,
+        project: str,
+        flow: str,
+        *,
+        at: datetime,
+        every: str | None = None,
+        **options: Unpack[Options],
+    ) -> Schedule:
+        """Run a flow at a time, once or again and again.
+
+        Parameters
+        ----------
+        project, flow
+            The flow. A schedule that it has already is replaced.
+        at
+            The first time. It must be aware of its time zone; it is sent in UTC.
+        every
+            A number and a unit: ``s`` seconds, ``m`` minutes, ``h`` hours, ``d`` days,
+            ``w`` weeks, ``M`` months. Once by default.
+        options
+            As of `azkaban_client.Client.execute`; properties included.
+
+        Notes
+        -----
+        The server looks once a minute, so that a flow starts up to 60 s late.
+        """
+        if at.tzinfo is None:
+            raise ValueError(f"at = {at}: expected a time with its time zone")
+        if every is not None and not re.fullmatch(r"[1-9]\d*[smhdwM]", every):
+            raise ValueError(f"every = {every!r}: expected a number and one of s m h d w M")
+        utc = at.astimezone(UTC)
+        form = {
+            "ajax": "scheduleFlow",
+            "projectName": project,
+            "projectId": str(self.project_id(project)),
+            "flow": flow,
+            "scheduleTime": f"{utc:%I,%M,%p,UTC}",
+            "scheduleDate": f"{utc:%m/%d/%Y}",
+            **self._options(project, flow, options),
+        }
+        if every is not None:
+            form |= {"is_recurring": "on", "period": every}
+        self._ask(Call("POST", "/schedule", form=form, safe=False), expect=("status",))
+        return self._scheduled(project, flow)
+
+    def schedule_cron(
+        self, project: str, flow: str, cron: str, **options: Unpack[Options]
+    ) -> Schedule:
+        """Run a flow by a Quartz cron expression (servers from 3.2 on).
+
+        Parameters
+        ----------
+        project, flow
+            The flow. A schedule that it has already is replaced.
+        cron
+            Seconds, minutes, hours, day of month, month, day of week, for example
+            ``0 30 5 ? * MON-FRI``: in the time zone of the server.
+        options
+            As of `azkaban_client.Client.execute`; properties included.
+        """
+        self._need("cron", "a cron schedule", "3.2")
+        form = {
+            "ajax": "scheduleCronFlow",
+            "projectName": project,
+            "flow": flow,
+            "cronExpression": cron,
+            **self._options(project, flow, options),
+        }
+        self._ask(Call("POST", "/schedule", form=form, safe=False), expect=("scheduleId",))
+        return self._scheduled(project, flow)
+
+    def _options(self, project: str, flow: str, options: Options) -> dict[str, str]:
+        wanted = options.get("disabled") or options.get("only") is not None
+        return execution_fields(self.flow(project, flow) if wanted else None, **options)
+
+    def _scheduled(self, project: str, flow: str) -> Schedule:
+        found = self.schedule_of(project, flow)
+        if found is None:
+            raise BadAnswer(f"the server accepted the schedule of {project}/{flow} and has none")
+        return found
+
+    def schedule_of(self, project: str, flow: str) -> Schedule | None:
+        """Give the schedule of a flow, or None."""
+        data = self._get(
+            "/schedule", ajax="fetchSchedule", projectId=self.project_id(project), flowId=flow
+        ).get("schedule")
+        if not data:
+            return None
+        return Schedule(
+            id=int(data["scheduleId"]),
+            project=project,
+            flow=flow,
+            user=data.get("submitUser"),
+            first=data.get("firstSchedTime"),
+            next=data.get("nextExecTime"),
+            period=_none(data.get("period")),
+            cron=_none(data.get("cronExpression")),
+        )
+
+    def schedules(self, project: str | None = None) -> tuple[Schedule, ...]:
+        """List all schedules that the server has, or those of one project."""
+        items = self._get("/schedule", ajax="loadFlow").get("items") or ()
+        return tuple(
+            Schedule(
+                id=int(item.get("scheduleId") or item["scheduleid"]),
+                project=item["projectname"],
+                flow=item["flowname"],
+                period=_period(item.get("period")),
+                cron=_none(item.get("cron")),
+            )
+            for item in items
+            if project in (None, item["projectname"])
+        )
+
+    def unschedule(self, project: str, flow: str) -> str:
+        """Remove the schedule of a flow and return the server's words."""
+        found = self.schedule_of(project, flow)
+        if found is None:
+            raise NotFound(
+                f"flow {flow!r} of project {project!r} is not scheduled",
+                ids={"project": project, "flow": flow},
+            )
+        return self.remove_schedule(found.id)
+
+    def remove_schedule(self, schedule_id: int) -> str:
+        """Remove a schedule by its number and return the server's words."""
+        form = {"action": "removeSched", "scheduleId": str(schedule_id)}
+        data = self._ask(Call("POST", "/schedule", form=form, safe=False), expect=("status",))
+        return str(data["message"])
+
+    # -- time limits ------------------------------------------------------------------------
+
+    def set_sla(self, schedule_id: int, limits: Sequence[Sla], emails: Sequence[str]) -> None:
+        """Set the time limits of a schedule, in place of those that it has.
+
+        Parameters
+        ----------
+        schedule_id
+            Number of the schedule.
+        limits
+            At least one.
+        emails
+            Whom to tell.
+        """
+        if not limits:
+            raise ValueError("limits: expected one or more; remove the schedule to remove them")
+        fields = sla_fields(limits, emails, "settings")
+        self._of_schedule(schedule_id, "setSla", _safe=False, **fields)
+
+    def sla(self, schedule_id: int) -> tuple[tuple[Sla, ...], tuple[str, ...]]:
+        """Give the time limits of a schedule, and whom the server tells."""
+        data = self._of_schedule(schedule_id, "slaInfo", _expect=("allJobNames",))
+        limits = tuple(
+            Sla(
+                job=item["id"] or None,
+                rule="success" if item["rule"] == "SUCCESS" else "finish",
+                within=_minutes(item["duration"]),
+                email="EMAIL" in item["actions"],
+                kill="KILL" in item["actions"],
+            )
+            for item in data.get("settings") or ()
+        )
+        return limits, tuple(data.get("slaEmails") or ())
+
+    def _of_schedule(self, schedule_id: int, action: str, **query: Any) -> dict[str, Any]:
+        try:
+            return self._get("/schedule", ajax=action, scheduleId=schedule_id, **query)
+        except ServerFault as error:
+            if "is null" in error.message or "NullPointer" in error.message:
+                raise NotFound(
+                    f"there is no schedule {schedule_id}",
+                    request=error.request,
+                    status=error.status,
+                ) from error
+            raise
+
+    # -- flow triggers ----------------------------------------------------------------------
+
+    def flow_trigger(self, project: str, flow: str) -> dict[str, Any] | None:
+        """Give the trigger of a Flow 2.0 flow by the server's names (from 3.47 on), or None."""
+        return self._trigger(project, flow, "fetchTrigger").get("flowTrigger")
+
+    def pause_trigger(self, project: str, flow: str) -> None:
+        """Let the trigger of a flow rest."""
+        self._trigger(project, flow, "pauseTrigger")
+
+    def resume_trigger(self, project: str, flow: str) -> None:
+        """Let the trigger of a flow work again."""
+        self._trigger(project, flow, "resumeTrigger")
+
+    def _trigger(self, project: str, flow: str, action: str) -> dict[str, Any]:
+        self._need("flow_trigger", "a flow trigger", "3.47")
+        number = self.project_id(project)
+        return self._get("/flowtrigger", ajax=action, projectId=number, flowId=flow)
+
+
+def _none(text: str | None) -> str | None:
+    """Read what Java writes for nothing."""
+    return None if text in (None, "", "null", "n") else text
+
+
+def _period(milliseconds: int | None) -> str | None:
+    return str(timedelta(milliseconds=milliseconds)) if milliseconds else None
+
+
+def _minutes(text: str) -> timedelta:
+    return timedelta(minutes=int(text.rstrip("m")))
