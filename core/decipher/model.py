@@ -3,17 +3,22 @@
 The probability of a word after another is interpolated from three orders with the weights of
 Witten and Bell, so that nothing has to be tuned and an unknown word is judged by its spelling::
 
-    P(w | v) = (c(v, w) + T(v) P(w)) / (c(v) + T(v))       word bigram, backed off to
-    P(w)     = (c(w) + T P_spell(w)) / (N + T)             word unigram, backed off to
+    P(w | v) = (c(v, w) + T(v) P_c(w)) / (c(v) + T(v))     word bigram, backed off to
+    P_c(w)   = (n(w) + T P_spell(w)) / (B + T)             word unigram, backed off to
     P_spell(w) = product of P(letter | two letters before) letter trigrams, word boundaries included
 
-``c`` counts, ``N`` is the number of words read, ``T`` the number of distinct ones and ``T(v)`` of
-those seen after ``v``. Bigrams seen once are not stored: their share goes to the back-off.
+``c`` counts, ``T`` is the number of distinct words and ``T(v)`` of those seen after ``v``; ``n(w)``
+is the number of distinct words seen before ``w`` and ``B`` their sum (Kneser and Ney: a word that
+follows few others is unlikely where the bigram is new). Bigrams seen once are not stored: their
+share goes to the back-off. A word by itself has the frequency ``P(w)``, with ``c(w)`` and the
+number of words read ``N`` in place of ``n(w)`` and ``B``.
+
 For texts without spaces the same interpolation is made of the running letters, up to the fourth.
 
 References
 ----------
 Witten and Bell (1991), The zero-frequency problem, IEEE Trans. Inf. Theory 37(4).
+Kneser and Ney (1995), Improved backing-off for m-gram language modeling, ICASSP.
 Chen and Goodman (1999), An empirical study of smoothing techniques for language modeling.
 """
 
@@ -27,7 +32,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +52,21 @@ _VERSION = 1
 _HEAD = struct.Struct("<4sHI")  # magic, version, length of the packed body
 
 
+class WordLogs(NamedTuple):
+    """Log-probabilities of words by themselves.
+
+    Attributes
+    ----------
+    known
+        Of the vocabulary, shape (V,).
+    unknown
+        To add to the log-probability of the spelling of any other word.
+    """
+
+    known: Floats
+    unknown: float
+
+
 class ModelFileError(ValueError):
     """A language model file that cannot be used; the message says why and what to do."""
 
@@ -63,6 +83,8 @@ class LanguageModel:
         The vocabulary, sorted, ``V`` words.
     counts
         Times each word was seen, shape (V,).
+    contexts
+        Number of distinct words that each word was seen after, shape (V,).
     first, second, pair_counts
         Word bigrams seen at least twice, as vocabulary indices sorted by (first, second), and
         times seen; each of shape (n_bigrams,).
@@ -79,6 +101,7 @@ class LanguageModel:
     alphabet: Alphabet
     words: tuple[str, ...]
     counts: Ints
+    contexts: Ints
     first: Ints
     second: Ints
     pair_counts: Ints
@@ -122,23 +145,24 @@ class LanguageModel:
         return log
 
     @cached_property
-    def log_words(self) -> Floats:
-        """Log of P(w) of the vocabulary, shape (V,)."""
-        codes = self.codes
-        before = np.zeros_like(codes[:, 0])
-        last, spelling = before, np.zeros(len(self.words))
-        for column in codes.T:
-            spelling += self.log_spelling[before, last, column]
-            before, last = last, column
-        n, t = self.counts.sum(), len(self.words)
-        mixed: Floats = np.log((self.counts + t * np.exp(spelling)) / (n + t))
-        return mixed
+    def unigram(self) -> WordLogs:
+        """Log of P(w), by how often each word was seen."""
+        return self._word_logs(self.counts)
 
     @cached_property
-    def log_unknown(self) -> float:
-        """Log of the weight of the spelling in P(w): T / (N + T)."""
-        n, t = int(self.counts.sum()), len(self.words)
-        return float(np.log(t / (n + t)))
+    def continuation(self) -> WordLogs:
+        """Log of P_c(w), by how many different words each word was seen after."""
+        return self._word_logs(self.contexts)
+
+    def _word_logs(self, counts: Ints) -> WordLogs:
+        before = np.zeros_like(self.codes[:, 0])
+        last, spelling = before, np.zeros(len(self.words))
+        for column in self.codes.T:
+            spelling += self.log_spelling[before, last, column]
+            before, last = last, column
+        n, t = int(counts.sum()), len(self.words)
+        known = np.log((counts + t * np.exp(spelling)) / (n + t))
+        return WordLogs(known, float(np.log(t / (n + t))))
 
     @cached_property
     def codes(self) -> Ints:
@@ -182,15 +206,18 @@ class LanguageModel:
         >>> model.log_word("the") > model.log_word("mat") > model.log_word("tam")
         True
         """
+        return self._log_word(self.unigram, word)
+
+    def _log_word(self, logs: WordLogs, word: str) -> float:
         known = self.index.get(word)
         if known is not None:
-            return float(self.log_words[known])
-        return self.log_unknown + self.log_spell(word)
+            return float(logs.known[known])
+        return logs.unknown + self.log_spell(word)
 
     def log_pair(self, before: str, word: str) -> float:
-        """Log of P(word | before)."""
+        """Log of P(word | before); an empty or unknown `before` tells nothing."""
         v, w = self.index.get(before), self.index.get(word)
-        backed = self.log_word(word)
+        backed = self._log_word(self.continuation, word)
         if v is None:
             return backed
         types, total = (float(column[v]) for column in self.backoff)
@@ -204,9 +231,9 @@ class LanguageModel:
 
     def log_text(self, words: Iterable[str]) -> float:
         """Log-probability of a sequence of words: the oracle of the fast scorers."""
-        total, before = 0.0, None
+        total, before = 0.0, ""
         for word in words:
-            total += self.log_word(word) if before is None else self.log_pair(before, word)
+            total += self.log_pair(before, word)
             before = word
         return total
 
@@ -228,7 +255,14 @@ class LanguageModel:
         )
         cells = np.flatnonzero(self.quadgrams)
         arrays = (
-            *(self.counts, followers, steps, self.pair_counts - 2, self.trigrams.ravel()),
+            *(
+                self.counts,
+                self.contexts,
+                followers,
+                steps,
+                self.pair_counts - 2,
+                self.trigrams.ravel(),
+            ),
             *(np.diff(cells, prepend=-1), self.quadgrams.ravel()[cells]),
         )
         body = struct.pack("<I", len(body)) + body + b"".join(map(_pack, arrays))
@@ -279,10 +313,10 @@ class LanguageModel:
         n_words, n_pairs = head["words"], head["pairs"]
         arrays = []
         n_cells = head["quadgrams"]
-        for n in (n_words, n_words, n_pairs, n_pairs, size**3, n_cells, n_cells):
+        for n in (n_words, n_words, n_words, n_pairs, n_pairs, size**3, n_cells, n_cells):
             array, at = _unpack(body, at, n)
             arrays.append(array)
-        counts, followers, steps, pair_counts, trigrams, gaps, runs = arrays
+        counts, contexts, followers, steps, pair_counts, trigrams, gaps, runs = arrays
         first = np.repeat(np.arange(n_words), followers)
         if len(words) != n_words or len(first) != n_pairs:
             raise ValueError("its tables do not fit together")
@@ -297,6 +331,7 @@ class LanguageModel:
             alphabet=alphabet,
             words=tuple(words),
             counts=counts,
+            contexts=contexts,
             first=first,
             second=second,
             pair_counts=pair_counts + 2,
@@ -330,6 +365,7 @@ def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
             "give a text, or its alphabet"
         )
     unigrams, bigrams = Counter(words), Counter(pairwise(words))
+    contexts = Counter(w for _, w in bigrams)
     vocabulary = tuple(sorted(unigrams))
     index = {word: i for i, word in enumerate(vocabulary)}
     pairs = sorted((index[v], index[w], n) for (v, w), n in bigrams.items() if n > 1)
@@ -349,6 +385,7 @@ def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
         alphabet=alphabet,
         words=vocabulary,
         counts=counts,
+        contexts=np.array([contexts[word] for word in vocabulary], dtype=np.int64),
         first=first,
         second=second,
         pair_counts=pair_counts,

@@ -118,10 +118,10 @@ class WordScore:
         second = self._second[pair]
         v = self._words.find(keys.prints[chain, n_pairs + self._first[pair]])
         w = self._words.find(keys.prints[chain, n_pairs + second])
-        log_word = model.log_words[w]
+        log_word = model.continuation.known[w]
         new = np.flatnonzero(w < 0)
         letters = keys.key[chain[new, None], self._letters[second[new]]]
-        log_word[new] = model.log_unknown + self._spell(letters)
+        log_word[new] = model.continuation.unknown + self._spell(letters)
         types, total = model.backoff
         after = np.flatnonzero(v >= 0)
         before = v[after]

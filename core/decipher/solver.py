@@ -12,7 +12,7 @@ running letters; a second one starts from its best keys and sums over all ways t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from core.decipher.score import Keys, WordScore
 from core.decipher.spaceless import LetterScore, WordSum
 from core.mcmc import Metropolis, ParallelTempering
+from core.mcmc.tempering import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -315,6 +316,8 @@ def _search(
     for step in progress(range(settings.max_steps + n_draws)):
         if step == last + n_draws:
             break
+        if step == last:
+            state = _gather(rng, state, best)
         state, info = kernel.step(rng, state)  # type: ignore[arg-type]
         density, key = state.log_density[:columns], state.position.key[:columns]
         trace.append(density)
@@ -334,6 +337,16 @@ def _search(
         acceptance_rate=accepted / len(trace),
         proposals=len(trace) * len(keys),
     )
+
+
+def _gather(rng: np.random.Generator, state: Any, best: Floats) -> Any:
+    """Let columns that did not find the best key draw on from where those that did are."""
+    found = np.flatnonzero(best > best.max() - 1e-6)
+    columns = np.where(np.isin(np.arange(len(best)), found), np.arange(len(best)), -1)
+    lost = columns < 0
+    columns[lost] = rng.choice(found, lost.sum())
+    rows = (np.arange(0, len(state.log_density), len(best))[:, None] + columns).ravel()
+    return state._replace(position=take(state.position, rows), log_density=state.log_density[rows])
 
 
 def log_probability(model: LanguageModel, plain: CipherText, *, spaces: bool = True) -> float:

@@ -157,5 +157,5 @@ class WordSum:
         log[:, :, 0] = spelling[0, 0, letter] + spelling[0, letter, 0]
         for length in range(2, longest + 1):
             log[:, length - 1 :, length - 1] = start[:, : n - length + 1] + end[:, length - 1 :]
-        log += model.log_unknown
-        return np.where(known >= 0, model.log_words[known], log)
+        log += model.unigram.unknown
+        return np.where(known >= 0, model.unigram.known[known], log)
