@@ -5,71 +5,35 @@ depot (2: out and straight back), with
 
     x(delta(j)) = 2 for every stop j,    x(delta(0)) = 2 K
 
-(Laporte and Nobert, 1980). What is missing is added only where a solution breaks it. With
-E(S) the edges within a set S of stops and U, L the most and fewest stops of a dispatcher:
-
-- ``x(E(S)) <= |S| - ceil(|S| / U)``: S needs that many routes (no subtour, no route above U);
-- ``x(E(S)) + x(0, S) <= |S|`` for |S| < L: no whole route fits within S (no route below L).
+(Laporte and Nobert, 1980). What is missing (`core.routing.exact.cuts`) is added only where a
+solution breaks it: first to the linear relaxation, whose reduced costs then rule out edges, and
+after that to the integer model, until its optimum breaks nothing.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pulp
 
 from core.routing.exact.backend import End, run
+from core.routing.exact.cuts import Cut, Edge, find_cuts
+from core.routing.exact.relaxation import Relaxation, separate
 from core.routing.result import Result, Status, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from core.routing.exact.backend import Solver
+    from core.routing.exact.backend import Answer, Solver
     from core.routing.problem import Problem
 
-__all__ = ["Cut", "Edge", "find_cuts", "solve_two_index", "trace_edges"]
+__all__ = ["build", "solve_two_index", "trace_edges"]
 
-Edge = tuple[int, int]
-"""A pair of places, the smaller first."""
-
-# Solvers call a value integral within 1e-6 or so; far below one edge, far above rounding.
-_INTEGRAL = 1e-4
+# Relative: costs closer than this are the same.
 _PROOF = 1e-7
-
-
-@dataclass(frozen=True)
-class Cut:
-    """``x(E(stops)) [+ x(0, stops)] <= limit``."""
-
-    stops: frozenset[int]
-    limit: int
-    with_depot: bool = False
-
-
-def find_cuts(problem: Problem, edges: dict[Edge, int]) -> list[Cut]:
-    """List the cuts that an integer point breaks; none when it is a set of valid routes.
-
-    Examples
-    --------
-    >>> from core.routing import Problem
-    >>> problem = Problem(points=[[0, 0], [1, 0], [5, 0], [6, 0], [5, 1]])
-    >>> find_cuts(problem, {(0, 1): 2, (2, 3): 1, (3, 4): 1, (2, 4): 1})
-    [Cut(stops=frozenset({2, 3, 4}), limit=2, with_depot=False)]
-    """
-    most, least = problem.most_stops, problem.min_stops
-    cuts = []
-    for stops in _parts(problem.n_stops, edges):
-        size = len(stops)
-        inside = sum(count for (i, j), count in edges.items() if i in stops and j in stops)
-        limit = size - math.ceil(size / most)
-        if inside > limit:
-            cuts.append(Cut(stops, limit))
-        elif size < least:
-            cuts.append(Cut(stops, size, with_depot=True))
-    return cuts
 
 
 def trace_edges(problem: Problem, edges: dict[Edge, int]) -> tuple[tuple[int, ...], ...]:
@@ -92,53 +56,52 @@ def trace_edges(problem: Problem, edges: dict[Edge, int]) -> tuple[tuple[int, ..
     return tuple(routes)
 
 
-def _parts(n_stops: int, edges: Iterable[Edge]) -> list[frozenset[int]]:
-    """Find the connected parts of the graph on the stops alone."""
-    parent = list(range(n_stops + 1))
+def build(
+    problem: Problem, edges: Iterable[Edge] | None = None, cuts: Iterable[Cut] = ()
+) -> tuple[pulp.LpProblem, dict[Edge, pulp.LpVariable]]:
+    """Write the model with the cuts known so far.
 
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    for i, j in edges:
-        if i != 0:
-            parent[root(i)] = root(j)
-    groups: dict[int, set[int]] = {}
-    for stop in range(1, n_stops + 1):
-        groups.setdefault(root(stop), set()).add(stop)
-    return [frozenset(group) for group in groups.values()]
-
-
-def build(problem: Problem) -> tuple[pulp.LpProblem, dict[Edge, pulp.LpVariable]]:
-    """Write the model without its lazy cuts."""
-    distance = problem.distances().tolist()
-    n = problem.n_stops
+    Parameters
+    ----------
+    problem
+        Symmetric distances.
+    edges
+        Those that may be used; all by default.
+    cuts
+        Constraints to begin with.
+    """
+    places = range(problem.n_stops + 1)
+    if edges is None:
+        edges = [(i, j) for i in places for j in places[i + 1 :]]
     model = pulp.LpProblem("Edges", pulp.LpMinimize)
     x = {}
-    for i in range(n + 1):
-        for j in range(i + 1, n + 1):
-            top = 2 if i == 0 and problem.min_stops == 1 else 1
-            x[i, j] = model.add_variable(f"x_{i}_{j}", 0, top, cat=pulp.LpInteger)
-    model += pulp.lpSum(distance[i][j] * var for (i, j), var in x.items())
-    for place in range(n + 1):
+    at: list[list[pulp.LpVariable]] = [[] for _ in places]
+    for i, j in edges:
+        top = 2 if i == 0 and problem.min_stops == 1 else 1
+        x[i, j] = model.add_variable(f"x_{i}_{j}", 0, top, cat=pulp.LpInteger)
+        at[i].append(x[i, j])
+        at[j].append(x[i, j])
+    model += pulp.lpSum(float(problem.between(i, j)) * var for (i, j), var in x.items())
+    for place in places:
         degree = 2 if place else 2 * problem.dispatchers
-        at = [x[min(place, other), max(place, other)] for other in range(n + 1) if other != place]
-        model += pulp.lpSum(at) == degree, f"degree_{place}"
+        model += pulp.lpSum(at[place]) == degree, f"degree_{place}"
+    for cut in cuts:
+        add_cut(model, x, cut)
     return model, x
 
 
 def add_cut(model: pulp.LpProblem, x: dict[Edge, pulp.LpVariable], cut: Cut) -> None:
     """Add one cut to the model."""
-    stops = sorted(cut.stops)
-    left = [x[i, j] for n, i in enumerate(stops) for j in stops[n + 1 :]]
-    if cut.with_depot:
-        left += [x[0, j] for j in stops]
-    model += pulp.lpSum(left) <= cut.limit
+    left = [
+        var
+        for (i, j), var in x.items()
+        if j in cut.stops and (i in cut.stops or (i == 0 and cut.with_depot))
+    ]
+    if left:
+        model += pulp.lpSum(left) <= cut.limit
 
 
-def solve_two_index(  # noqa: C901, PLR0912 (one loop: relax, bound, cut)
+def solve_two_index(
     problem: Problem,
     *,
     solver: Solver = "cbc",
@@ -152,79 +115,135 @@ def solve_two_index(  # noqa: C901, PLR0912 (one loop: relax, bound, cut)
     problem
         Symmetric distances.
     solver
-        What solves each relaxation.
+        What solves the integer models.
     time_limit
         Seconds of wall time.
     known
-        A feasible result: handed back with the bound when time is up, and ends the search as soon
-        as the bound reaches its cost.
+        A feasible result: handed back with the bound when time is up; the better it is, the more
+        edges are ruled out.
 
     Raises
     ------
     ValueError
         The distances are not symmetric.
+    TimeoutError
+        Time is up, and neither the search nor `known` has routes.
     """
     if not problem.symmetric:
         raise ValueError("matrix is not symmetric: use model='three-index'")
-    begin = time.monotonic()
-    model, x = build(problem)
-    best = known if known and known.routes else None
-    bound: float | None = None
-    trace: list[Step] = []
-
-    def answer(status: Status, reason: str = "") -> Result:
-        return Result(
-            status=status,
-            cost=best.cost if best else None,
-            lower_bound=bound,
-            routes=best.routes if best else (),
-            seconds=time.monotonic() - begin,
-            method="two-index",
-            reason=reason,
-            trace=tuple(trace),
+    search = _Search(problem, solver, time_limit, known)
+    try:
+        status, reason = search.run()
+    except KeyboardInterrupt:
+        if not search.routes:
+            raise
+        status, reason = Status.FEASIBLE, "interrupted"
+    if status is Status.FEASIBLE and not search.routes:
+        raise TimeoutError(
+            f"no routes within time_limit = {time_limit:g} s: allow more time, "
+            "or use method='divide'"
         )
+    found = math.isfinite(search.cost)
+    return Result(
+        status=status,
+        cost=search.cost if found else None,
+        lower_bound=search.bound if found and math.isfinite(search.bound) else None,
+        routes=search.routes,
+        seconds=time.monotonic() - search.begin,
+        method="two-index",
+        reason=reason,
+        trace=tuple(search.trace),
+    )
 
-    while True:
-        left = None if time_limit is None else time_limit - (time.monotonic() - begin)
-        try:
-            found = run(model, solver=solver, time_limit=left)
-        except KeyboardInterrupt:
-            if best is None:
-                raise
-            return answer(Status.FEASIBLE, "interrupted")
-        if found.end is End.INFEASIBLE:
-            return answer(Status.INFEASIBLE, "no routes meet all bounds")
-        if found.bound is not None:
-            bound = max(found.bound, bound if bound is not None else -math.inf)
-        trace.append(Step(time.monotonic() - begin, best.cost if best else None, bound))
-        if best and best.cost is not None and bound is not None and _meets(bound, best.cost):
-            bound = best.cost
-            return answer(Status.OPTIMAL)
-        if found.objective is not None:
-            edges = {
-                edge: round(found.values[var.name])
-                for edge, var in x.items()
-                if found.values[var.name] > 1 - _INTEGRAL
-            }
-            cuts = find_cuts(problem, edges)
-            if not cuts:
-                routes = trace_edges(problem, edges)
-                cost = math.fsum(problem.length(route) for route in routes)
-                if best is None or best.cost is None or cost < best.cost:
-                    best = Result(status=Status.FEASIBLE, cost=cost, routes=routes)
-                if found.end is End.OPTIMAL:
-                    bound = best.cost
-                    return answer(Status.OPTIMAL)
+
+class _Search:
+    """Best routes and best bound so far."""
+
+    def __init__(
+        self, problem: Problem, solver: Solver, time_limit: float | None, known: Result | None
+    ) -> None:
+        self.begin = time.monotonic()
+        self.routes = known.routes if known else ()
+        self.cost = known.cost if known and known.cost is not None else math.inf
+        self.bound = -math.inf
+        self.trace: list[Step] = []
+        self._problem, self._solver, self._time_limit = problem, solver, time_limit
+
+    def run(self) -> tuple[Status, str]:
+        """Relax, rule out edges, then cut and solve again until it is proved."""
+        relaxation = Relaxation(self._problem)
+        edges = self._relax(relaxation)
+        model, x = build(self._problem, edges, relaxation.cuts)
+        while not self._proved():
+            left = self._left()
+            found = run(model, solver=self._solver, time_limit=left)
+            if found.end is End.INFEASIBLE:
+                if not self.routes:
+                    return Status.INFEASIBLE, "no routes meet all bounds"
+                # Only edges that a better solution could use were left.
+                self.bound = self.cost
+                break
+            if found.bound is not None:
+                self._raise_bound(found.bound)
+            cuts = self._learn(x, found)
             for cut in cuts:
                 add_cut(model, x, cut)
-        if found.end is End.LIMIT:
-            if best is None:
-                raise TimeoutError(
-                    f"no routes within time_limit = {time_limit:g} s: allow more time, "
-                    "or use method='divide'"
-                )
-            return answer(Status.FEASIBLE, f"stopped by the time limit of {time_limit:g} s")
+            self._note()
+            if found.end is End.LIMIT and not self._proved():
+                return Status.FEASIBLE, f"stopped by the time limit of {self._time_limit:g} s"
+        self.bound = self.cost
+        self._note()
+        return Status.OPTIMAL, ""
 
+    def _relax(self, relaxation: Relaxation) -> list[Edge]:
+        """Tighten the relaxation; the edges that a better solution can use."""
+        keep = np.ones(len(relaxation.tail), dtype=bool)
+        while True:
+            left = self._left()
+            solution = relaxation.solve(left)
+            if solution is None:
+                break
+            self._raise_bound(solution.bound)
+            self._note()
+            if math.isfinite(self.cost):
+                keep &= solution.bound + solution.reduced <= self.cost * (1 + _PROOF)
+            cuts = separate(self._problem, relaxation.weights(solution))
+            if not cuts or self._proved() or (left is not None and left <= 0):
+                relaxation.tighten(solution)
+                break
+            relaxation.add(cuts)
+        tails, heads = relaxation.tail[keep].tolist(), relaxation.head[keep].tolist()
+        return list(zip(tails, heads, strict=True))
 
-def _meets(bound: float, cost: float) -> bool:
-    return bound >= cost - _PROOF * max(1.0, abs(cost))
+    def _learn(self, x: dict[Edge, pulp.LpVariable], found: Answer) -> list[Cut]:
+        """Cuts that the solver's point breaks; when none, it is a better solution or as good."""
+        if found.objective is None:
+            return []
+        values = {edge: round(found.values[var.name]) for edge, var in x.items()}
+        edges = {edge: count for edge, count in values.items() if count > 0}
+        cuts = find_cuts(self._problem, edges)
+        if not cuts:
+            routes = trace_edges(self._problem, edges)
+            cost = math.fsum(self._problem.length(route) for route in routes)
+            if cost < self.cost:
+                self.cost, self.routes = cost, routes
+            if found.end is End.OPTIMAL:
+                self.bound = self.cost
+        return cuts
+
+    def _raise_bound(self, bound: float) -> None:
+        # Solutions with edges that were ruled out cost no less than the routes known.
+        self.bound = max(self.bound, min(bound, self.cost))
+
+    def _proved(self) -> bool:
+        return self.bound >= self.cost - _PROOF * max(1.0, abs(self.cost))
+
+    def _left(self) -> float | None:
+        if self._time_limit is None:
+            return None
+        return self._time_limit - (time.monotonic() - self.begin)
+
+    def _note(self) -> None:
+        cost = self.cost if math.isfinite(self.cost) else None
+        bound = self.bound if math.isfinite(self.bound) else None
+        self.trace.append(Step(time.monotonic() - self.begin, cost, bound))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.routing import MODELS, SOLVERS, Problem, Status, brute_force, check, solve
-from core.routing.exact import backend, solve_three_index, solve_two_index, three_index, two_index
+from core.routing.exact import backend, cuts, solve_three_index, solve_two_index, three_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,21 +158,21 @@ def test_every_cut_holds_for_every_valid_solution_and_is_broken_where_found(
                     edge = (min(pair), max(pair))
                     edges[edge] = edges.get(edge, 0) + 1
             valid.append(edges)
-            assert two_index.find_cuts(problem, edges) == []
+            assert cuts.find_cuts(problem, edges) == []
     seen = 0
     for _ in range(30):
         broken: dict[tuple[int, int], int] = {}
         for i, j in rng.integers(0, 7, (7, 2)):
             if i != j:
                 broken[min(i, j), max(i, j)] = 1
-        for cut in two_index.find_cuts(problem, broken):
+        for cut in cuts.find_cuts(problem, broken):
             seen += 1
             assert _left(cut, broken) > cut.limit or cut.with_depot
             assert all(_left(cut, edges) <= cut.limit for edges in valid)
     assert seen > 20
 
 
-def _left(cut: two_index.Cut, edges: dict[tuple[int, int], int]) -> int:
+def _left(cut: cuts.Cut, edges: dict[tuple[int, int], int]) -> int:
     return sum(
         count
         for (i, j), count in edges.items()
