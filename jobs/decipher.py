@@ -26,6 +26,8 @@ from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+
     from core.decipher import LanguageModel
 
 __all__ = ["JOB", "Params", "run"]
@@ -54,6 +56,9 @@ class Params:
     chains: int = param(8, doc="Independent chains.", ge=1)
     max_steps: int = param(4000, doc="Swaps proposed to each chain at most.", ge=1)
     agree: int = param(3, doc="Chains that must find the same best key to stop early.", ge=1)
+    stream: int = param(
+        0, doc="Which random numbers of the seed's: jobs side by side need different ones.", ge=0
+    )
     draws: int = param(200, doc="Draws for the confidence of each letter.", ge=1)
 
 
@@ -61,7 +66,7 @@ def run(params: Params, job: Job) -> Outputs:
     """Read, check, sample, write."""
     to_stdout = params.output == "-"
     model = load_model(params.model, "decipher.model")
-    known = _known(params.known)
+    _known(params.known)  # refuses a bad one before any work
     text = read_text(params.input, "decipher.input")
     parts = text.removesuffix("\n").split("\n") if params.lines else [text]
     for number, part in enumerate(parts, 1):
@@ -72,8 +77,9 @@ def run(params: Params, job: Job) -> Outputs:
             check(model.alphabet.encode(part), model, params.min_letters)
         except CipherError as error:
             raise InputError(f"{where}: {error}") from None
+    rng = job.rng.spawn(params.stream)[-1] if params.stream else job.rng
     solutions = [
-        _solve(params, job, model, known, part) if part.strip() else None
+        _solve(params, job, rng, model, part) if part.strip() else None
         for part in (parts if to_stdout or not params.lines else job.progress(parts, "texts"))
     ]
     plain = [solution.plaintext if solution else "" for solution in solutions]
@@ -97,7 +103,7 @@ def run(params: Params, job: Job) -> Outputs:
 
 
 def _solve(
-    params: Params, job: Job, model: LanguageModel, known: dict[str, str], text: str
+    params: Params, job: Job, rng: np.random.Generator, model: LanguageModel, text: str
 ) -> Solution:
     settings = Settings(
         method="metropolis" if params.method == "metropolis" else "tempering",
@@ -117,9 +123,9 @@ def _solve(
         return decipher(
             model.alphabet.encode(text),
             model,
-            job.rng,
+            rng,
             settings=settings,
-            known=known,
+            known=_known(params.known),
             progress=progress,
         )
     except CipherError as error:

@@ -2,14 +2,16 @@
 
     python -m jobs.decipher_report --prop report.solution=RUN/solution.npz --prop report.truth=a.txt
 
-Writes report.html. Without a truth it shows the confidence of each letter alone.
+Writes report.html. Several solutions of one text, found by jobs with different streams, are pooled:
+the most probable one is shown, and how many jobs found it. Without a truth the report shows the
+confidence of each letter alone.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
     from core.decipher import CipherText
 
+_SHOWN = 3000  # characters set in colour
+_TRAFFIC = (COLOURS[2], COLOURS[1], COLOURS[6])
+
 __all__ = ["JOB", "Params", "run"]
 
 
@@ -32,14 +37,18 @@ __all__ = ["JOB", "Params", "run"]
 class Params:
     """What to report on."""
 
-    solution: Path = param(doc="The solution.npz of jobs.decipher.")
+    solution: str = param(doc="The solution.npz of jobs.decipher; several, separated by commas.")
     truth: str | None = param(None, doc="The plaintext (UTF-8), to compare with.")
     model: Path | None = param(None, doc="The language model used; empty: English.")
 
 
 def run(params: Params, job: Job) -> Outputs:
     """Compare, plot, write."""
-    found = Found.load(params.solution, "report.solution")
+    names = params.solution.split(",")
+    every = [Found.load(Path(name.strip()), "report.solution") for name in names]
+    found = _pool(every, params.solution)
+    level_of = [one.log_probability for one in every]
+    same = sum(level > max(level_of) - 1e-6 for level in level_of)
     alphabet = Alphabet(found.alphabet)
     solved = alphabet.encode(found.plaintext)
     truth = None
@@ -55,7 +64,9 @@ def run(params: Params, job: Job) -> Outputs:
             load_model(params.model, "report.model"), truth, spaces=found.spaces
         )
     page = Page("Decipherment of a substitution cipher", f"seed {job.seed}, {found.method}")
-    recovered = _facts(page, found, solved, truth)
+    recovered = _facts(page, found, solved, truth, (same, len(every)))
+    if len(every) > 1 and same == 1:
+        job.log(f"WARNING: only 1 of {len(every)} jobs found the best key: search longer")
     page.plot(
         "Convergence",
         _convergence(found, level),
@@ -63,21 +74,52 @@ def run(params: Params, job: Job) -> Outputs:
         + (", and that of the true text" if truth else ""),
     )
     page.code("Deciphered text", found.plaintext)
+    page.plot("Confidence", _coloured(found), "The deciphered text; colour is each letter's chance")
     if not found.spaces:
         page.code("Parted into words", found.words)
     if truth:
         page.code("Truth", truth.text)
     page.code("Ciphertext", found.ciphertext)
+    page.plot(
+        "Posterior of the key",
+        _heat(found, alphabet),
+        "Chance that a cipher letter stands for a letter; the most frequent cipher letters first",
+    )
     _key(page, found, alphabet, truth)
     page.write(job.dir / "report.html")
-    outputs: dict[str, str | int | float | Path] = {"report": job.dir / "report.html"}
+    outputs: dict[str, str | int | float | Path] = {
+        "report": job.dir / "report.html",
+        "agreed": f"{same} of {len(every)}",
+    }
     if truth:
         job.log(f"recovered {recovered:.2%} of {solved.n_letters} letters")
         outputs["recovered"] = round(recovered, 4)
     return outputs
 
 
-def _facts(page: Page, found: Found, solved: CipherText, truth: CipherText | None) -> float:
+def _pool(every: list[Found], where: str) -> Found:
+    """Take the best of several solutions, with the chains of all and the posterior of the best."""
+    if len({(one.ciphertext, one.alphabet, one.trace.shape[0], one.spaces) for one in every}) > 1:
+        raise InputError(f"report.solution = {where!r}: solutions of different texts or settings")
+    best = max(every, key=lambda one: one.log_probability)
+    alike = [one for one in every if one.log_probability > best.log_probability - 1e-6]
+    longest = max(one.trace.shape[1] for one in every)
+    traces = [
+        np.pad(one.trace, ((0, 0), (0, longest - one.trace.shape[1])), mode="edge") for one in every
+    ]
+    return replace(
+        best,
+        posterior=np.mean([one.posterior for one in alike], axis=0),
+        trace=np.concatenate(traces),
+        acceptance_rate=np.concatenate([one.acceptance_rate for one in every]),
+        agreed=sum(one.agreed for one in alike),
+        proposals=sum(one.proposals for one in every),
+    )
+
+
+def _facts(
+    page: Page, found: Found, solved: CipherText, truth: CipherText | None, jobs: tuple[int, int]
+) -> float:
     n_chains, n_steps = found.trace.shape
     confidence = found.posterior[np.arange(len(found.key)), found.key]
     cipher = Alphabet(found.alphabet).encode(found.ciphertext)
@@ -89,6 +131,7 @@ def _facts(page: Page, found: Found, solved: CipherText, truth: CipherText | Non
     facts += [
         ("expected by the chains", f"{confidence[cipher.codes].mean():.2%}"),
         ("chains that agree", f"{found.agreed} of {n_chains}"),
+        *([("jobs that agree", f"{jobs[0]} of {jobs[1]}")] if jobs[1] > 1 else []),
         ("steps", f"{n_steps:,}"),
         ("keys tried", f"{found.proposals:,}"),
         ("acceptance rate", f"{found.acceptance_rate.mean():.1%}"),
@@ -110,6 +153,56 @@ def _convergence(found: Found, level: float | None) -> Figure:
     ax.set_xscale("log")
     ax.set_xlabel("step (proposed swaps per chain)")
     ax.set_ylabel("log-probability (nats)")
+    return fig
+
+
+def _coloured(found: Found) -> Figure:
+    """Set the text in a fixed-width grid, each letter in the colour of its confidence."""
+    confidence = found.posterior[np.arange(len(found.key)), found.key]
+    cipher = Alphabet(found.alphabet).encode(found.ciphertext)
+    chance = np.full(len(found.plaintext), np.nan)
+    chance[cipher.positions] = confidence[cipher.codes]
+    width, rows = 76, [""]
+    places = []
+    for i, c in enumerate(found.plaintext[:_SHOWN]):
+        if c == "\n" or len(rows[-1]) == width:
+            rows.append("")
+        if c != "\n":
+            places.append((i, len(rows) - 1, len(rows[-1])))
+            rows[-1] += c
+    fig = figure(7.0, 0.6 + 0.19 * len(rows))
+    axis = fig.subplots()
+    for i, row, column in places:
+        if np.isfinite(chance[i]):
+            weak = min(int((1 - chance[i]) * 10), 2)  # 90% and more, 80% and more, less
+            axis.text(column, row, found.plaintext[i], color=_TRAFFIC[weak], family="monospace")
+        else:
+            axis.text(column, row, found.plaintext[i].replace("$", r"\$"), family="monospace")
+    for colour, label in zip(_TRAFFIC, ("90% and more", "80% to 90%", "below 80%"), strict=True):
+        axis.plot([], [], "s", color=colour, label=label)
+    axis.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    axis.set_xlim(0, width)
+    axis.set_ylim(len(rows) - 0.3, -1)
+    axis.set_axis_off()
+    return fig
+
+
+def _heat(found: Found, alphabet: Alphabet) -> Figure:
+    cipher = alphabet.encode(found.ciphertext)
+    counts = np.bincount(cipher.codes, minlength=len(found.key))
+    order = [c for c in np.argsort(-counts, kind="stable").tolist() if counts[c]]
+    plain = found.key[order].tolist()
+    plain += [p for p in range(1, len(found.key)) if p not in plain]
+    fig = figure(7.0, 6.0)
+    axis = fig.subplots()
+    shown = axis.pcolormesh(found.posterior[np.ix_(order, plain)], cmap="viridis", vmin=0, vmax=1)
+    axis.set_yticks(np.arange(len(order)) + 0.5, [alphabet.letters[c - 1] for c in order])
+    axis.set_xticks(np.arange(len(plain)) + 0.5, [alphabet.letters[p - 1] for p in plain])
+    axis.invert_yaxis()
+    axis.grid(visible=False)
+    axis.set_ylabel("cipher letter")
+    axis.set_xlabel("plain letter")
+    fig.colorbar(shown, label="probability")
     return fig
 
 

@@ -32,6 +32,9 @@ class Params:
     passage: str = param(
         "children", doc="A passage that comes along, held out of the language model's training."
     )
+    encipher: bool = param(
+        True, doc="If not, the text is a ciphertext already, and is only checked and copied."
+    )
     model: Path | None = param(None, doc="A language model, for its alphabet; empty: English.")
 
 
@@ -52,6 +55,9 @@ def run(params: Params, job: Job) -> Outputs:
         raise InputError(
             f"encipher.text = {params.text!r}: no letter of the alphabet {alphabet.letters!r}"
         )
+    if not params.encipher:
+        write_text(job.dir / "cipher.txt", text)
+        return {"cipher": job.dir / "cipher.txt", "truth": "", "letters": plain.n_letters}
     key = np.concatenate([[0], job.rng.permutation(len(alphabet)) + 1])
     job.log(f"{plain.n_letters} letters; {source}")
     write_text(job.dir / "cipher.txt", plain.decode(key))

@@ -41,36 +41,6 @@ def encipher(text: str, seed: int = 1) -> str:
     return ENGLISH.encode(text).decode(key)
 
 
-def test_the_whole_flow_by_hand(tmp_path: Path) -> None:
-    outputs: dict[str, str] = {}
-    for name, module, props in (
-        ("mcmc_model", "build_lm", {}),
-        ("mcmc_encipher", "encipher", {"encipher_passage": "ishmael"}),
-        ("mcmc_decipher", "decipher", {"decipher_input": "{mcmc_encipher.cipher}"}),
-        (
-            "mcmc",
-            "decipher_report",
-            {
-                "report_solution": "{mcmc_decipher.solution}",
-                "report_truth": "{mcmc_encipher.truth}",
-                "report_model": "{mcmc_model.model}",
-            },
-        ),
-    ):
-        filled = {k: outputs[v[1:-1]] if v.startswith("{") else v for k, v in props.items()}
-        file = tmp_path / "out.json"
-        env = {"JOB_NAME": name, "JOB_OUTPUT_PROP_FILE": str(file)}
-        done = run(module, tmp_path, env=env, seed=4, **filled)
-        assert done.returncode == 0, done.stderr
-        outputs |= json.loads(file.read_text())
-    assert float(outputs["mcmc.recovered"]) >= 0.99
-    html = Path(outputs["mcmc.report"]).read_text("utf-8")
-    assert "Call me Ishmael" in html
-    assert "log-probability (nats)" in html
-    assert Path(outputs["mcmc_encipher.cipher"]).read_text("utf-8") != ISHMAEL
-    assert Path(outputs["mcmc_decipher.plaintext"]).read_text("utf-8") == ISHMAEL
-
-
 def test_standard_input_to_standard_output(tmp_path: Path) -> None:
     done = run("decipher", tmp_path, encipher(ISHMAEL), decipher_input="-", decipher_output="-")
     assert done.returncode == 0, done.stderr

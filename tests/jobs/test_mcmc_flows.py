@@ -1,0 +1,181 @@
+"""The flows mcmc, decipher and sample, run job by job as Azkaban would."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import javaproperties
+import numpy as np
+import pytest
+
+from core.decipher import ENGLISH
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(path: Path) -> dict[str, str]:
+    with path.open("rb") as stream:
+        return dict(javaproperties.load(stream))
+
+
+def run_flow(name: str, tmp_path: Path, **overrides: Any) -> dict[str, str]:
+    """Run every job of ``flows/<name>`` after the jobs it depends on; return all outputs."""
+    folder = ROOT / "flows" / name
+    shared = load(folder / f"{name}.properties") | {k: str(v) for k, v in overrides.items()}
+    jobs = {path.stem: load(path) for path in folder.glob("*.job")}
+    outputs: dict[str, str] = {}
+    done: set[str] = set()
+    while len(done) < len(jobs):
+        ready = [
+            job
+            for job, props in jobs.items()
+            if job not in done
+            and set(filter(None, props.get("dependencies", "").split(","))) <= done
+        ]
+        assert ready, f"cycle or missing dependency among {set(jobs) - done}"
+        for job in ready:
+            known = shared | outputs
+            props = {
+                key: re.sub(r"\$\{([^}]+)\}", lambda m, known=known: known[m[1]], value)
+                for key, value in jobs[job].items()
+                if key != "command"
+            }
+            props |= {"seed": shared["seed"], "output.dir": str(tmp_path / "runs")}
+            (tmp_path / f"{job}.properties").write_bytes(
+                javaproperties.dumps(props).encode("latin-1")
+            )
+            module = jobs[job]["command"].removeprefix("${python} -m ")
+            result = subprocess.run(
+                [sys.executable, "-m", module],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "JOB_NAME": job,
+                    "JOB_PROP_FILE": str(tmp_path / f"{job}.properties"),
+                    "JOB_OUTPUT_PROP_FILE": str(tmp_path / f"{job}.json"),
+                },
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert result.returncode == 0, (job, result.stdout, result.stderr)
+            outputs |= json.loads((tmp_path / f"{job}.json").read_text("utf-8"))
+            done.add(job)
+    return outputs
+
+
+def test_flow_mcmc_recovers_its_passage(tmp_path: Path) -> None:
+    outputs = run_flow("mcmc", tmp_path)
+    assert float(outputs["mcmc.recovered"]) >= 0.99
+    html = Path(outputs["mcmc.report"]).read_text("utf-8")
+    for text in ("Tomorrow our children", "Convergence", "Posterior of the key", "Confidence"):
+        assert text in html
+
+
+def test_flow_decipher_pools_three_jobs(tmp_path: Path) -> None:
+    outputs = run_flow("decipher", tmp_path)
+    assert float(outputs["decipher.recovered"]) >= 0.99
+    assert outputs["decipher.agreed"] == "3 of 3"
+    solutions = [Path(outputs[f"decipher_chains{i}.solution"]) for i in (1, 2, 3)]
+    traces = [np.load(path)["trace"][:, 0] for path in solutions]
+    assert not np.array_equal(traces[0], traces[1])  # streams differ
+
+
+def test_flow_decipher_takes_a_ciphertext(tmp_path: Path) -> None:
+    text = "The quick brown fox jumps over the lazy dog, and then the dog sleeps in the sun."
+    key = np.concatenate([[0], np.random.default_rng(5).permutation(26) + 1])
+    source = tmp_path / "secret.txt"
+    source.write_text(ENGLISH.encode(text).decode(key), "utf-8")
+    outputs = run_flow("decipher", tmp_path, plaintext=source, encipher="false", chains=2)
+    assert "decipher.recovered" not in outputs
+    plain = Path(outputs["decipher_chains1.plaintext"]).read_text("utf-8")
+    assert np.mean([a == b for a, b in zip(plain, text, strict=True)]) > 0.7
+    assert outputs["decipher_text.truth"] == ""
+
+
+@pytest.mark.parametrize("problem", ["decay", "changepoint"])
+def test_flow_sample_converges_to_the_truth(tmp_path: Path, problem: str) -> None:
+    outputs = run_flow("sample", tmp_path, problem=problem, seed=3)
+    assert outputs["sample.converged"] == "true"
+    assert float(outputs["sample.max_r_hat"]) < 1.01
+    html = Path(outputs["sample.report"]).read_text("utf-8")
+    for text in ("R-hat", "Trace", "Rank", "Running mean", "Autocorrelation", "Pairs"):
+        assert text in html
+    draws = np.load(outputs["sample.draws"])["draws"]
+    truth = np.load(outputs["sample_data.data"])["truth"]
+    assert draws.shape == (8, 1000, len(truth))
+    z = (draws.mean((0, 1)) - truth) / draws.std((0, 1))
+    assert np.abs(z).max() < 4
+
+
+def run(module: str, tmp_path: Path, **props: Any) -> subprocess.CompletedProcess[str]:
+    props = {"output_dir": tmp_path / "runs", **props}
+    pairs = [f"--prop={key.replace('_', '.', 1)}={value}" for key, value in props.items()]
+    return subprocess.run(
+        [sys.executable, "-m", f"jobs.{module}", *pairs],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_data_of_your_own_and_a_warning_when_not_converged(tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("group,y\n0,1.5\n0,2.5\n1,7\n1,8\n1,9\n", "utf-8")
+    done = run("sample_data", tmp_path, data_problem="groups", data_csv=table)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs/local/local"
+    done = run(
+        "sample_chains", tmp_path,
+        chains_data=folder / "sample_data/data.npz", chains_burn_in=50, chains_draws=20,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = run("sample_report", tmp_path, pool_draws=folder / "sample_chains/draws.npz")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: " in done.stdout
+    assert "sample_report.converged = false" in done.stdout
+
+
+def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
+    files = {}
+    for name, text in {
+        "words": "t,y\n0,1\n1,two\n2,3\n",
+        "short": "t,y\n0,1\n",
+        "column": "a,b\n0,1\n1,2\n2,3\n",
+        "half": "y\n1\n2.5\n3\n",
+        "gap": "group,y\n0,1\n2,1\n2,1\n",
+    }.items():
+        files[name] = tmp_path / f"{name}.csv"
+        files[name].write_text(text, "utf-8")
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("sample_data", {"data_csv": files["words"]}, "line 3, column y: 'two' is not a number"),
+        ("sample_data", {"data_csv": files["short"]}, "1 rows of data, expected 3"),
+        ("sample_data", {"data_csv": files["column"]}, "line 2, column t: None is not a number"),
+        (
+            "sample_data",
+            {"data_csv": files["half"], "data_problem": "changepoint"},
+            "line 3, column y: '2.5' is not a whole number",
+        ),
+        (
+            "sample_data",
+            {"data_csv": files["gap"], "data_problem": "groups"},
+            "group 1 has no rows",
+        ),
+        ("sample_data", {"data_csv": files["half"], "data_problem": "normal"}, "has no data"),
+        ("sample_data", {"data_csv": tmp_path / "none.csv"}, "No such file"),
+        ("sample_chains", {"chains_data": files["gap"]}, "not the output of a job"),
+        ("sample_report", {"pool_draws": f"{files['gap']}"}, "not the output of a job"),
+    ]
+    for module, props, message in cases:
+        done = run(module, tmp_path, **props)
+        assert done.returncode == 2, (props, done.stdout, done.stderr)
+        assert message in done.stderr, (props, done.stderr)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
