@@ -10,7 +10,6 @@ import numpy as np
 
 from core.routing._jit import native
 from core.routing._sisr import Desk, Limits, Routes, anneal
-from core.routing.divide import divide
 from core.routing.geometry import geometry, neighbours
 from core.routing.result import Result, Status, Step
 
@@ -35,7 +34,7 @@ _CHUNK_SECONDS = 0.25
 def improve(
     problem: Problem,
     *,
-    start: Result | None = None,
+    start: Result,
     time_limit: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -47,7 +46,7 @@ def improve(
     problem
         What to solve.
     start
-        Routes to start from; those of `divide` when left out.
+        Routes to start from; they meet the bounds on stops.
     time_limit
         Seconds of wall time, the start included.
     steps
@@ -66,14 +65,14 @@ def improve(
     >>> from core.routing import Problem
     >>> points = np.random.default_rng(1).uniform(0, 10, (31, 2))
     >>> problem = Problem(points=points, dispatchers=3, min_stops=8)
-    >>> result = improve(problem, steps=300)
-    >>> result.cost <= divide(problem).cost
+    >>> from core.routing.divide import cut_tour
+    >>> start = cut_tour(problem)
+    >>> improve(problem, start=start, steps=300).cost <= start.cost
     True
     """
     if time_limit is None and steps is None:
         raise ValueError("time_limit and steps are both None: expected one of them")
     begin = time.monotonic()
-    start = start or divide(problem)
     search = _Search(problem, start.routes, seed)
     trace = [Step(time.monotonic() - begin, search.best_cost, None)]
     reason = ""

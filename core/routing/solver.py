@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from core.routing._jit import COMPILED
-from core.routing.divide import divide
+from core.routing.divide import cut_tour, divide
 from core.routing.exact import solve_exact
 from core.routing.heuristic import improve
 from core.routing.result import Result, Status
@@ -87,7 +87,7 @@ def solve(
         method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
     if method == "heuristic" and time_limit is None and steps is None:
         raise ValueError("time_limit and steps are both None: 'heuristic' needs one of them")
-    result = divide(problem)
+    result = divide(problem) if method == "divide" else cut_tour(problem)
     left = None if time_limit is None else time_limit - (time.monotonic() - begin)
     if method == "heuristic":
         result = improve(problem, start=result, time_limit=left, steps=steps, seed=seed)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.routing import Problem, brute_force, check, solve
-from core.routing.divide import divide
+from core.routing.divide import cut_tour
 from core.routing.heuristic import _Search, improve
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def test_small_problems_reach_the_optimum_within_their_bounds(data: st.DataObjec
         st.lists(st.tuples(*[st.integers(0, 9)] * 2), min_size=n + 1, max_size=n + 1)
     )
     problem = Problem(points=points, dispatchers=crew, min_stops=low, max_stops=high)
-    result = improve(problem, steps=200)
+    result = improve(problem, start=cut_tour(problem), steps=200)
     assert check(problem, result.routes, result.cost) == []
     assert result.cost == pytest.approx(brute_force(problem).cost, abs=1e-9)
 
@@ -39,7 +39,7 @@ def test_same_seed_and_steps_give_the_same_routes(random_problem: Callable[..., 
     )
     assert first.routes == again.routes
     assert first.routes != other.routes
-    start = divide(problem)
+    start = cut_tour(problem)
     assert first.cost is not None
     assert start.cost is not None
     assert first.cost < start.cost
@@ -50,7 +50,7 @@ def test_state_stays_consistent(
     random_problem: Callable[..., Problem], bounds: tuple[int, int | None]
 ) -> None:
     problem = random_problem(60, seed=7, dispatchers=4, min_stops=bounds[0], max_stops=bounds[1])
-    search = _Search(problem, divide(problem).routes, seed=0)
+    search = _Search(problem, cut_tour(problem).routes, seed=0)
     for part in range(10):
         search.run(part / 10, 500, None)
         now = search._now
@@ -78,7 +78,7 @@ def test_state_stays_consistent(
 def test_asymmetric_distances(random_problem: Callable[..., Problem]) -> None:
     matrix = np.random.default_rng(3).integers(1, 60, (8, 8))
     problem = Problem(matrix=matrix, dispatchers=2, min_stops=2)
-    result = improve(problem, steps=1500)
+    result = improve(problem, start=cut_tour(problem), steps=1500)
     assert check(problem, result.routes, result.cost) == []
     assert result.cost == pytest.approx(brute_force(problem).cost)
 
@@ -86,6 +86,6 @@ def test_asymmetric_distances(random_problem: Callable[..., Problem]) -> None:
 def test_a_limit_is_needed() -> None:
     problem = Problem(points=[[0, 0], [1, 1]])
     with pytest.raises(ValueError, match="time_limit and steps are both None"):
-        improve(problem)
+        improve(problem, start=cut_tour(problem))
     with pytest.raises(ValueError, match="'heuristic' needs one of them"):
         solve(problem, method="heuristic", time_limit=None)
