@@ -1,8 +1,8 @@
 """Training speed side by side: LSTM against PyTorch, MLP against scikit-learn.
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/nn/speed.py [--rounds N]
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m benchmarks.nn.speed [--rounds N]
 
-Needs torch and scikit-learn beside numpy; run it from the checkout. The peers take turns in one
+Run it in the checkout; it needs torch and scikit-learn beside numpy. The peers take turns in one
 process, so that a busy machine slows all of them alike; the best round counts, in CPU time.
 """
 
@@ -13,13 +13,9 @@ import sys
 import time
 import warnings
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
 import torch
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
