@@ -8,18 +8,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
+import socket
 import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import expect, sync_playwright
 
 from setup import java, maven
-from setup.azkaban import Server
+from setup.azkaban import Server, Wanted
 from setup.layout import Layout, write_private
 from tests.browser.console import PASSWORD, WINDOWS, Console
 
@@ -40,12 +45,15 @@ FLAGS = [
 
 @pytest.fixture(scope="session")
 def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A single server; beside its administrator it knows `rea` and `noa`, who have no role."""
+    """A server over TLS; beside its administrator it knows `rea` and `noa`, who have no role."""
     cache = os.environ.get("AZK_CACHE") or Path("~/.azkaban-jobflow/cache").expanduser()
     layout = Layout(tmp_path_factory.mktemp("console") / "prefix", Path(cache))
     layout.create(need=0)
     server = Server(layout, python=Path(sys.executable))
-    server.up(java.ensure(layout))
+    with socket.socket() as probe:  # not the usual port: other servers may start meanwhile
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server.up(java.ensure(layout), Wanted(tls=True, port=port))
     server.stop()
     users = layout.azkaban / "conf" / "azkaban-users.xml"
     write_private(users, users.read_text().replace("  <role", USERS + "  <role", 1))
@@ -64,11 +72,22 @@ def axe(azkaban: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
+def chromium(azkaban: Server) -> Iterator[Any]:
+    """A browser that trusts our authority alone and finds the host name at our address."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert program, "no chromium: install Debian's package chromium, or name one in CHROMIUM"
+    authority = x509.load_pem_x509_certificate(azkaban.layout.ca.read_bytes()).public_key()
+    key = authority.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    trusted = base64.b64encode(hashlib.sha256(key).digest()).decode()
+    settings = azkaban.settings
+    flags = [
+        *FLAGS,
+        f"--ignore-certificate-errors-spki-list={trusted}",
+        f"--host-resolver-rules=MAP {settings.host} {settings.address}",
+    ]
+    expect.set_options(timeout=10_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
         yield browser
         browser.close()
 

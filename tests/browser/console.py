@@ -26,7 +26,7 @@ class Console:
 
     def __init__(self, browser: Any, server: Server, window: str) -> None:
         self.server = server
-        self.url = server.settings.browser_url
+        self.url = server.settings.url
         self.errors: list[str] = []
         self.context = browser.new_context(**WINDOWS[window])
         self.context.set_default_timeout(10_000)

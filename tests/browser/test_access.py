@@ -84,6 +84,8 @@ def test_the_keyboard_is_enough(ran: tuple[Console, str, int]) -> None:
                 return
         pytest.fail(f"Tab does not reach {selector}")
 
+    page.reload()
+    expect(page.locator(".node").first).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")

@@ -24,7 +24,7 @@ numbers = itertools.count(1)
 def shop(browse: Callable[[str], Console], tmp_path: Path) -> tuple[Console, str]:
     """The administrator's window, and a project with one flow."""
     console = browse("admin")
-    name = f"shop{next(numbers)}"
+    name = f"shop{next(numbers):03}"  # none is the beginning of another
     console.make_project(name, SHOP, tmp_path)
     expect(console.page.get_by_role("link", name="shop", exact=True)).to_be_visible()
     return console, name

@@ -7,6 +7,7 @@
 
 import { button, h, s, icon } from './dom.js';
 import { duration, span, status } from './format.js';
+import { inOrder } from './order.js';
 
 const HEIGHT = 46;
 
@@ -70,8 +71,8 @@ function short(text, letters) {
  * durations in place.
  */
 export function drawGraph(given, { open, label = 'Graph of the flow' }) {
-  // The server lists jobs in changing order: sorted, the same flow always looks the same.
-  const nodes = [...given].sort((a, b) => (a.id < b.id ? -1 : 1));
+  // The server lists jobs in changing order; so the same flow always looks the same.
+  const nodes = inOrder(given);
   const box = size();
   const { width, height, edges, places } = arrange(nodes, box.width);
   const boxes = new Map();

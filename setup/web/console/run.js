@@ -5,7 +5,7 @@ import * as stock from './stock.js';
 import { ask, field } from './dialog.js';
 import { button, h, show, uid } from './dom.js';
 import { parts, zoneName } from './format.js';
-import { inOrder } from './gantt.js';
+import { inOrder } from './order.js';
 
 const select = (name, choices, value) =>
   h(

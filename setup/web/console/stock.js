@@ -92,6 +92,7 @@ export async function projects(signal) {
 
 /** A project as its page shows it; `rights` is what the user may do, empty when not even read. */
 export async function project(name, signal) {
+  if (!NAME.test(name)) return { known: false, rights: new Set(), message: 'There is no such project.' };
   const { text, doc } = await open('manager', { project: name, permissions: '' }, signal);
   const granted = [...text.matchAll(/Your Permissions:<\/strong>\s*([A-Z, ]*)</g)].at(-1)?.[1] ?? '';
   const rights = new Set(granted.split(/[ ,]+/).filter(Boolean).map((word) => word.toLowerCase()));
@@ -104,7 +105,7 @@ export async function project(name, signal) {
     name,
     rights,
     known: from >= 0,
-    message: words(doc.querySelector('.alert-danger, .callout-danger')),
+    message: words(doc.querySelector('.alert-danger, .callout-danger')).replace(/^Error /, ''),
     description: plain(described.slice(0, described.lastIndexOf('</p>')).trim()),
     people: permissions(doc, 'permissions-table', 'User'),
     groups: permissions(doc, 'group-permissions-table', 'Group'),
@@ -150,12 +151,32 @@ export async function running(signal) {
   return table(doc, 'executingJobs').map(execution).filter(({ id }) => id >= 0);
 }
 
-/** Past and present executions, newest first. */
-export async function history({ page, size, project: name, flow, user, status: code }, signal) {
-  const filtered = name || flow || user || code;
-  const filter = { advfilter: 'true', projcontain: name, flowcontain: flow, usercontain: user };
+const SCAN = 200; // rows in one request when we filter ourselves
+const SCANS = 10;
+
+/**
+ * Past and present executions, newest first.
+ *
+ * Azkaban 2.5 finds nothing when asked for a project (its query is ambiguous), so that filter is
+ * ours: it looks at the last SCAN * SCANS executions that the other filters leave.
+ */
+export async function history({ page, size, project: name, ...filter }, signal) {
+  if (!name) return historyPage({ page, size, ...filter }, signal);
+  const found = [];
+  for (let at = 1; at <= SCANS && found.length < page * size; at += 1) {
+    const rows = await historyPage({ page: at, size: SCAN, ...filter }, signal);
+    const wanted = name.toLowerCase();
+    found.push(...rows.filter((run) => run.project.toLowerCase().includes(wanted)));
+    if (rows.length < SCAN) break;
+  }
+  return found.slice((page - 1) * size, page * size);
+}
+
+async function historyPage({ page, size, flow, user, status: code }, signal) {
+  const filter = { advfilter: 'true', projcontain: '', flowcontain: flow, usercontain: user };
   // 2.5 fails on empty dates: from the beginning until far away.
   const dates = { begin: '01/01/1971-00:00', end: '01/01/2999-00:00' };
+  const filtered = flow || user || code;
   const params = filtered ? { page, size, ...filter, status: code || 0, ...dates } : { page, size };
   const { doc } = await open('history', params, signal);
   return table(doc, 'executingJobs').map(execution).filter(({ id }) => id >= 0);

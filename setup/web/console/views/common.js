@@ -31,7 +31,7 @@ export function forbidden(title, message) {
     node: [
       crumbs(['Projects', '#/']),
       h('header', { class: 'page-head' }, h('h1', {}, title)),
-      h('div', { class: 'empty' }, h('p', {}, message || 'You may not read it.'), h('p', {}, 'An administrator of the project can give you the right to read.')),
+      h('div', { class: 'empty' }, h('p', {}, message || 'You may not read it.'), /permission/i.test(message) ? h('p', {}, 'An administrator of the project can give you the right to read.') : null),
     ],
   };
 }

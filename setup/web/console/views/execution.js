@@ -5,9 +5,10 @@ import * as stock from '../stock.js';
 import { attempt, confirm } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { badge, count, duration, finished, span, status, when } from '../format.js';
-import { drawGantt, flatten, inOrder } from '../gantt.js';
+import { drawGantt } from '../gantt.js';
 import { logView } from '../logview.js';
 import { nestedGraph } from '../nested.js';
+import { flatten, inOrder } from '../order.js';
 import { crumbs, reportLink, startRun, tabs } from './common.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];

@@ -4,8 +4,8 @@ import * as api from '../api.js';
 import { plain } from '../stock.js';
 import { h, route, show } from '../dom.js';
 import { badge, duration, finished, span, when } from '../format.js';
-import { flatten } from '../gantt.js';
 import { logView } from '../logview.js';
+import { flatten } from '../order.js';
 import { crumbs, reportLink, tabs } from './common.js';
 import { firstLook } from './execution.js';
 
