@@ -40,6 +40,10 @@ _TLS_OPTIONS = (  # TLS 1.2 and 1.3 with forward secrecy only: the defaults allo
 )
 
 
+class _PortLostError(ServerError):
+    """Another program took the port just before the server did."""
+
+
 class Server:
     """The server of one installation.
 
@@ -121,20 +125,26 @@ class Server:
         refuse_root()
         wanted = wanted or Wanted()
         running = self.running()
-        if running:
+        old = self.settings if self.installed else None
+        if old and running:
             self._refuse_change(wanted, running)
-            settings = self.settings
-            if len(running) == len(settings.parts):
-                return self._reuse(settings, running)
-        else:
-            settings = choose(wanted, self.settings if self.installed else None)
+            if len(running) == len(old.parts):
+                return self._reuse(old, running)
         with step(f"Azkaban {VERSION}") as shown:
             jars = install(self.layout, java, shown.update)
             shown.done(f"{jars} jars, each with its pinned SHA-256")
-        self._configure(settings)
-        for part in settings.parts:
-            if part.name not in running:
-                self._start(java, settings, part)
+        for last in (False, False, True):
+            settings = old if old and running else choose(wanted, old)
+            self._configure(settings)
+            try:
+                for part in settings.parts:
+                    if part.name not in self.running():
+                        self._start(java, settings, part)
+            except _PortLostError:  # between the choice of the port and its use
+                if last or old or wanted.port:
+                    raise
+            else:
+                break
         return settings
 
     def stop(self) -> bool:
@@ -275,10 +285,10 @@ class Server:
             elif time.monotonic() > deadline:
                 what = f"Azkaban (pid {process.pid}) accepts no login after {START_SECONDS:.0f} s"
             if what:
-                log = self.log(part.name)
-                raise ServerError(
-                    f"{what}; the end of {log}:\n{tail(log)}\n{tail(self._output(part.name), 10)}"
-                )
+                log, output = self.log(part.name), tail(self._output(part.name), 10)
+                lost = "Address already in use" in output + tail(log, 5)
+                kind = _PortLostError if lost else ServerError
+                raise kind(f"{what}; the end of {log}:\n{tail(log)}\n{output}")
             update("waiting until it answers")
             time.sleep(0.1)
 

@@ -18,9 +18,10 @@ import pytest
 from azkaban_client import Client, collect
 from setup import java
 from setup.azkaban import Server, Wanted
+from setup.azkaban import settings as settings_module
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
-from setup.process import Process
+from setup.process import Process, free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +147,28 @@ def test_taken_port_names_port_and_way_out(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SetupError, match=rf"port {port} on .* is taken.*--port"):
             Server(layout).up(java.ensure(layout), Wanted(port=port))
+
+
+def test_port_that_is_lost_between_choice_and_start_gives_way_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path / "p", _cache())
+    layout.create(need=0)
+    server = Server(layout)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        offers = iter([port])
+
+        def first_a_taken_one(*arguments: object) -> int:
+            return next(offers, None) or free_port(*arguments)
+
+        monkeypatch.setattr(settings_module, "free_port", first_a_taken_one)
+        settings = server.up(java.ensure(layout))
+    try:
+        assert settings.port != port
+        assert server.statuses()[0].state == "running"
+    finally:
+        server.stop()
 
 
 def test_a_server_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
