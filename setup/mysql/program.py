@@ -330,8 +330,11 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
         folder = Path(text)
         npm = [found] if (found := shutil.which("npm")) else _private_npm(folder, update)
         update(f"downloading {pin['package']}")
-        environ = {**os.environ, "npm_config_cache": str(folder / "npm"), "NO_COLOR": "1"}
-        command = [*npm, "pack", "--silent", pin["package"]]
+        environ = {"npm_config_cache": str(folder / "npm"), "npm_config_fetch_retries": "1"}
+        environ |= os.environ
+        if authorities := environ.get("SSL_CERT_FILE"):  # Node does not read it
+            environ.setdefault("NODE_EXTRA_CA_CERTS", authorities)
+        command = [*npm, "pack", "--loglevel=error", "--color=false", pin["package"]]
         result = subprocess.run(
             command, cwd=folder, env=environ, capture_output=True, text=True, check=False
         )

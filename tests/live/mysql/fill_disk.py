@@ -56,4 +56,5 @@ def main(saved: Path, place: Path, prefix: Path) -> None:
     sys.stdout.write(json.dumps(result))
 
 
-main(*map(Path, sys.argv[1:]))
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -263,7 +263,7 @@ def test_backup_is_of_one_moment(server: Any, copy: Callable[[str], Any], tmp_pa
 
 def test_large_value_comes_back(server: Any, tmp_path: Path) -> None:
     server.start()
-    value = os.urandom(40 << 20)
+    value = os.urandom(20 << 20)
     server.ask("INSERT INTO azkaban.project_files VALUES (1, 1, 1, 1, %s)", value)
     dump.restore(server, dump.backup(server, tmp_path / "b.sql.gz"), replace=True)
     assert server.ask("SELECT file FROM azkaban.project_files") == [(value,)]

@@ -179,7 +179,7 @@ def test_disk_full_while_running(copy: Callable[[str], Any], tmp_path: Path) -> 
     shutil.move(place, saved)
     place.mkdir()
     size = sum(f.stat().st_blocks * 512 for f in saved.rglob("*") if f.is_file())
-    options = f"size={(size >> 20) + 180}m,mode=700"
+    options = f"size={(size >> 20) + 150}m,mode=700"
     command = [*mounted(place, options), sys.executable, str(code)]
     command += [str(saved), str(place), str(server.layout.prefix)]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
