@@ -1,12 +1,22 @@
-"""azk run, follow, status, logs, cancel."""
+"""azk run, follow, status, logs, history, cancel, pause, resume, retry."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app, print_json
+from azkaban_client.cli._app import (
+    App,
+    command,
+    emit,
+    json_option,
+    note,
+    pass_app,
+    print_json,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +107,14 @@ def follow_to_end(
     help="Of which failures to tell.",
 )
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
+@click.option("--local", is_flag=True, help="Run it on this machine; PROJECT is a folder or zip.")
+@click.option(
+    "--with",
+    "extra",
+    multiple=True,
+    metavar="[NAME=]PATH",
+    help="With --local: a folder to add under its own name. Repeatable.",
+)
 @follow_options
 @json_option
 @pass_app
@@ -113,6 +131,8 @@ def run(
     success_email: tuple[str, ...],
     failure_email: tuple[str, ...],
     follow: bool,
+    local: bool,
+    extra: tuple[str, ...],
     logs: bool,
     wait: float | None,
     as_json: bool,
@@ -129,6 +149,11 @@ def run(
     A --prop that no job of the flow uses is refused: most often it is misspelt.
     """
     properties = parse_props(props)
+    if local:
+        _run_here(Path(project), flow, extra, properties, logs=logs, as_json=as_json)
+        return
+    if extra:
+        raise click.UsageError("--with is for --local; azk upload has it too")
     with app.client() as client:
         if properties and not any_prop:
             _refuse_unknown(client, project, flow, properties)
@@ -150,6 +175,38 @@ def run(
             return
         note(f"started {project}/{flow} as execution {execid}")
         follow_to_end(client, execid, logs=logs, wait=wait, as_json=as_json)
+
+
+def _run_here(
+    source: Path,
+    flow: str,
+    extra: tuple[str, ...],
+    properties: dict[str, str],
+    *,
+    logs: bool,
+    as_json: bool,
+) -> None:
+    from azkaban_client import local  # noqa: PLC0415 (start time)
+    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+    from azkaban_client.cli._projects import load_bundle  # noqa: PLC0415 (start time)
+
+    if not source.exists():
+        raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")
+    server = {"output.dir": str(Path("runs").absolute())}
+    bundle = load_bundle(source, extra, (), ())
+    events = local.run(
+        bundle, flow, properties=properties, server=server, name=source.resolve().stem
+    )
+    tails = display.Tails(events)
+    execution = display.show(iter(tails), logs=logs and not as_json)
+    if as_json:
+        print_json(execution)
+    else:
+        display.print_result(execution)
+        if not execution.succeeded and not logs:
+            tails.print_failed(execution)
+    if not execution.succeeded:
+        raise click.exceptions.Exit(1)
 
 
 def _refuse_unknown(client: Client, project: str, flow: str, properties: dict[str, str]) -> None:
@@ -234,18 +291,112 @@ def logs(
 
 
 @command()
+@click.argument("project")
+@click.argument("flow")
+@click.option("--limit", "-n", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--skip", type=click.IntRange(0), default=0, help="Leave out the newest so many.")
+@json_option
+@pass_app
+def history(app: App, project: str, flow: str, *, limit: int, skip: int, as_json: bool) -> None:
+    """List executions of a flow, newest first.
+
+    Examples
+    --------
+      azk history nn nn
+      azk history nn nn -n 1 --json | jq '.executions[0].execid'
+    """
+    with app.client() as client:
+        page = client.history(project, flow, offset=skip, length=limit)
+    emit(
+        as_json,
+        page,
+        lambda: table(
+            ["execid", "status", "user", "start", "seconds"],
+            [
+                [
+                    one.execid,
+                    one.status,
+                    one.user,
+                    one.start.astimezone().strftime("%Y-%m-%d %H:%M:%S") if one.start else None,
+                    f"{one.duration.total_seconds():.1f}" if one.duration else None,
+                ]
+                for one in page.executions
+            ],
+        ),
+    )
+
+
+@command()
+@click.argument("execid", type=int, required=False)
+@click.option("--project", help="All running executions of this project instead.")
+@click.option("--flow", help="Of the project's flow.")
+@json_option
+@pass_app
+def cancel(
+    app: App, execid: int | None, *, project: str | None, flow: str | None, as_json: bool
+) -> None:
+    """Kill a running execution, or all of a project.
+
+    Examples
+    --------
+      azk cancel 42
+      azk cancel --project nn
+    """
+    if (execid is None) == (project is None) or (flow and not project):
+        raise click.UsageError("give either EXECID, or --project (and --flow)")
+    with app.client() as client:
+        if execid is not None:
+            client.cancel(execid)
+            killed: tuple[int, ...] = (execid,)
+        else:
+            killed = client.cancel_all(str(project), flow)
+    text = "\n".join(f"execution {one} is being killed" for one in killed) or "nothing is running"
+    emit(as_json, {"cancelled": killed}, text)
+
+
+@command()
 @click.argument("execid", type=int)
 @json_option
 @pass_app
-def cancel(app: App, execid: int, *, as_json: bool) -> None:
-    """Kill a running execution.
+def pause(app: App, execid: int, *, as_json: bool) -> None:
+    """Start no more jobs of an execution; the running ones end.
 
     Example:
-      azk cancel 42
+      azk pause 42
     """
     with app.client() as client:
-        client.cancel(execid)
-    emit(as_json, {"execid": execid, "cancelled": True}, f"execution {execid} is being killed")
+        client.pause(execid)
+    emit(as_json, {"execid": execid, "paused": True}, f"execution {execid} is paused")
 
 
-COMMANDS = (run, follow, status, logs, cancel)
+@command()
+@click.argument("execid", type=int)
+@json_option
+@pass_app
+def resume(app: App, execid: int, *, as_json: bool) -> None:
+    """Go on with a paused execution.
+
+    Example:
+      azk resume 42
+    """
+    with app.client() as client:
+        client.resume(execid)
+    emit(as_json, {"execid": execid, "resumed": True}, f"execution {execid} goes on")
+
+
+@command()
+@click.argument("execid", type=int)
+@json_option
+@pass_app
+def retry(app: App, execid: int, *, as_json: bool) -> None:
+    """Run the failed jobs of an execution again that has not ended yet.
+
+    Example:
+      azk retry 42
+    """
+    with app.client() as client:
+        client.retry_failed(execid)
+    emit(as_json, {"execid": execid, "retried": True}, f"failed jobs of {execid} run again")
+
+
+COMMANDS = (run, follow, status, logs, history, cancel, pause, resume, retry)

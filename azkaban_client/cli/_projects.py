@@ -1,8 +1,9 @@
-"""azk project, upload, lint."""
+"""azk project, upload, lint, graph."""
 
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from azkaban_client.cli._app import App, command, emit, group, json_option, note
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from azkaban_client.graph import Graph
     from azkaban_client.lint import Problem
     from azkaban_client.zip import Bundle
 
@@ -141,6 +143,98 @@ def project_delete(app: App, name: str, *, yes: bool, as_json: bool) -> None:
     emit(as_json, {"project": name, "deleted": True, "message": words}, words)
 
 
+@project.command("flows")
+@click.argument("name")
+@json_option
+@pass_app
+def project_flows(app: App, name: str, *, as_json: bool) -> None:
+    """List the flows of a project.
+
+    Example:
+      azk project flows nn
+    """
+    with app.client() as client:
+        flows = client.flows(name)
+    emit(as_json, flows, "\n".join(flows))
+
+
+@project.command("describe")
+@click.argument("name")
+@click.argument("description")
+@json_option
+@pass_app
+def project_describe(app: App, name: str, description: str, *, as_json: bool) -> None:
+    """Change the description of a project.
+
+    Example:
+      azk project describe nn "Neural networks, weekly"
+    """
+    with app.client() as client:
+        client.describe(name, description)
+    emit(as_json, {"project": name, "description": description}, f"described {name}")
+
+
+@project.command("log")
+@click.argument("name")
+@click.option("--limit", "-n", type=click.IntRange(1), default=20, show_default=True)
+@json_option
+@pass_app
+def project_log(app: App, name: str, *, limit: int, as_json: bool) -> None:
+    """List what was done to a project, newest first.
+
+    Example:
+      azk project log nn -n 5
+    """
+    with app.client() as client:
+        events = client.project_log(name, size=limit)
+    emit(
+        as_json,
+        events,
+        lambda: table(
+            ["time", "user", "what", "message"],
+            [
+                [
+                    e.time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if e.time else None,
+                    e.user,
+                    e.type,
+                    e.message,
+                ]
+                for e in events
+            ],
+        ),
+    )
+
+
+@project.command("download")
+@click.argument("name")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--version", type=click.IntRange(1), help="The latest by default.")
+@click.option("--unpack", is_flag=True, help="TARGET is a new folder for its files.")
+@json_option
+@pass_app
+def project_download(
+    app: App, name: str, target: Path, *, version: int | None, unpack: bool, as_json: bool
+) -> None:
+    """Download the zip of a project (Azkaban 2.6.4 or later).
+
+    Examples
+    --------
+      azk project download nn nn.zip
+      azk project download nn nn-7 --version 7 --unpack
+    """
+    from azkaban_client.zip import extract  # noqa: PLC0415 (start time)
+
+    with app.client() as client:
+        if unpack:
+            with tempfile.TemporaryDirectory(prefix="azk-") as folder:
+                archive = client.download(name, Path(folder) / "p.zip", version=version)
+                files = len(extract(archive, target))
+        else:
+            client.download(name, target, version=version)
+            files = 1
+    emit(as_json, {"project": name, "target": str(target), "files": files}, f"wrote {target}")
+
+
 @command()
 @click.argument("name", metavar="PROJECT")
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
@@ -176,7 +270,8 @@ def upload(
 
     bundle = load_bundle(source, extra, include, exclude)
     if not no_lint:
-        _stop_on_errors(find_problems(app, bundle, known))
+        problems = find_problems(app, bundle, known)
+        _stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")
     with app.client() as client:
 
         def send(path: Path) -> Any:
@@ -208,12 +303,12 @@ def upload(
     emit(as_json, data, f"uploaded {name}, version {result.version}, {data['files']} files")
 
 
-def _stop_on_errors(problems: list[Problem]) -> None:
+def _stop_on_errors(problems: list[Problem], words: str) -> None:
     for problem in problems:
         note(str(problem), colour="red" if problem.severity == "error" else "yellow")
     count = sum(problem.severity == "error" for problem in problems)
     if count:
-        raise click.UsageError(f"nothing is uploaded: {count} error(s) (--no-lint to do it anyway)")
+        raise click.UsageError(f"{words}: {count} error(s)")
 
 
 @command()
@@ -249,4 +344,58 @@ def lint(
         note("no problems found")
 
 
-COMMANDS = (project, upload, lint)
+@command()
+@click.argument("source", metavar="FOLDER|ZIP|PROJECT")
+@click.argument("flow", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "mermaid", "svg"]),
+    default="text",
+    show_default=True,
+)
+@json_option
+@pass_app
+def graph(app: App, source: str, flow: str | None, *, form: str, as_json: bool) -> None:
+    """Draw the flows of a folder or a zip, or a flow of a project on the server.
+
+    Examples
+    --------
+      azk graph flows/nn
+      azk graph flows/nn nn --format svg > nn.svg
+      azk graph nn nn --format mermaid
+    """
+    graphs = _local_graphs(Path(source), flow) if Path(source).exists() else None
+    if graphs is None:
+        from azkaban_client.graph import Graph  # noqa: PLC0415 (start time)
+
+        with app.client() as client:
+            names = [flow] if flow else client.flows(source)
+            graphs = [Graph.of_flow(client.flow(source, name)) for name in names]
+    if form == "svg" and len(graphs) != 1:
+        names = [one.name for one in graphs]
+        raise click.UsageError(f"--format svg draws one flow: name it ({', '.join(names)})")
+    data = [{"flow": one.name, "needs": one.needs} for one in graphs]
+    emit(as_json, data, lambda: "\n\n".join(getattr(one, form)() for one in graphs))
+
+
+def _local_graphs(source: Path, flow: str | None) -> list[Graph]:
+    from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
+    from azkaban_client.graph import Graph  # noqa: PLC0415 (start time)
+    from azkaban_client.lint._flow1 import load  # noqa: PLC0415 (start time)
+
+    found, problems = load(load_bundle(source, (), (), ()))
+    _stop_on_errors(problems, "nothing is drawn")
+    roots = found.roots()
+    if flow is not None and flow not in roots:
+        raise NotFound(f"there is no flow {flow!r} (flows: {', '.join(roots) or 'none'})")
+    try:
+        graphs = [Graph.of_project(found, name) for name in ([flow] if flow else roots)]
+        for one in graphs:
+            one.layers()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    return graphs
+
+
+COMMANDS = (project, upload, lint, graph)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections import deque
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
     from azkaban_client.models import Execution, JobRun, Status
 
 __all__ = [
+    "Tails",
     "follow",
     "print_failed_log",
     "print_result",
     "result_table",
+    "show",
     "tail",
     "upload_progress",
     "write_exact",
@@ -160,10 +164,38 @@ def follow(
     Execution
         The final state, with the status, start and end of each job.
     """
-    console = console or Console(stderr=True)
     events = client.follow(execid, logs=logs, timeout=timeout, patience=patience)
+    return show(events, lambda: client.execution(execid), console=console)
+
+
+def show(
+    events: Iterator[Event],
+    first: Callable[[], Execution] | None = None,
+    *,
+    logs: bool = True,
+    console: Console | None = None,
+) -> Execution:
+    """Show events until the flow has ended, as `follow` does, and return the final state.
+
+    Parameters
+    ----------
+    events
+        From `azkaban_client.Client.follow` or `azkaban_client.local.run`.
+    first
+        Gives the state to show before the first event.
+    logs
+        Print log lines.
+    console
+        Where messages go; a console on standard error by default.
+    """
+    console = console or Console(stderr=True)
+    if not logs:
+        events = (event for event in events if not isinstance(event, LogLine))
     if console.is_terminal and not console.is_dumb_terminal:
-        return _follow_live(events, client.execution(execid), console)
+        if first is None:
+            event = next(events)
+            return _follow_live(chain([event], events), event.execution, console)
+        return _follow_live(events, first(), console)
     return _follow_plain(events, console)
 
 
@@ -269,16 +301,44 @@ def tail(client: Client, execid: int, job: str | None) -> None:
 
 def print_failed_log(client: Client, execution: Execution) -> None:
     """Print the last lines of the log of each job that failed, on standard error."""
+    for job in _failed(execution):
+        _print_tail(job.id, "".join(client.log(execution.execid, job.id)).split("\n"))
+
+
+def _failed(execution: Execution) -> list[JobRun]:
+    return [
+        job
+        for job in execution.walk()
+        if not job.jobs and job.status.value in ("FAILED", "KILLED") and job.start is not None
+    ]
+
+
+def _print_tail(job: str, lines: list[str]) -> None:
     console = Console(stderr=True)
-    for job in execution.walk():
-        if job.jobs or job.status.value not in ("FAILED", "KILLED") or job.start is None:
-            continue
-        lines = "".join(client.log(execution.execid, job.id)).splitlines()
-        console.print(
-            Text(f"--- log of {job.id}, last {min(len(lines), _TAIL_LINES)} lines", style="bold")
-        )
-        for line in lines[-_TAIL_LINES:]:
-            console.print(Text(line), soft_wrap=True, highlight=False)
+    lines = [*lines[:-1], *filter(None, lines[-1:])][-_TAIL_LINES:]
+    console.print(Text(f"--- log of {job}, last {len(lines)} lines", style="bold"))
+    for line in lines:
+        console.print(Text(line), soft_wrap=True, highlight=False)
+
+
+class Tails:
+    """Passes events on and keeps the last log lines of each job, for a run without a server."""
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self._events = events
+        self._lines: dict[str, deque[str]] = {}
+
+    def __iter__(self) -> Iterator[Event]:
+        for event in self._events:
+            if isinstance(event, LogLine):
+                lines = self._lines.setdefault(event.job.id, deque(maxlen=_TAIL_LINES))
+                lines.append(event.text)
+            yield event
+
+    def print_failed(self, execution: Execution) -> None:
+        """Print them for the jobs that failed."""
+        for job in _failed(execution):
+            _print_tail(job.id, list(self._lines.get(job.id, ())))
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ import pytest
 from azkaban_client.cli import azk as root
 from azkaban_client.cli import main
 from azkaban_client.cli._app import EXIT_CODES
+from azkaban_client.cli._manage import _limit
 
 
 @dataclass
@@ -141,7 +142,7 @@ def test_2_errors_found_by_lint(azk, server, tmp_path) -> None:
     assert (result.code, result.out.split(":")[0]) == (2, "a.job")
     result = azk("upload", "p", "p")
     assert result.code == 2
-    assert "nothing is uploaded: 1 error(s)" in result.err
+    assert "nothing is uploaded (--no-lint to do it anyway): 1 error(s)" in result.err
     assert server.replayed == []
 
 
@@ -356,6 +357,131 @@ def test_the_live_display_on_a_terminal(server, simulate, sim_job, tmp_path) -> 
     assert "0/2 jobs" in text or "1/2 jobs" in text
     assert "SUCCEEDED" in text
     assert "execution 7" in text
+
+
+@pytest.fixture
+def pair(tmp_path) -> Path:
+    for name, text in {
+        "pair/a.job": "type=command\ncommand=echo ${word}\n",
+        "pair/b.job": 'type=command\ncommand=bash -c "echo why; exit 2"\ndependencies=a\n',
+        "pair/p.properties": "word=hello\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path / "pair"
+
+
+def test_run_local(azk, pair) -> None:
+    result = azk("run", str(pair), "b", "--local", "--logs", "--prop", "word=ciao")
+    assert result.code == 1
+    assert result.out.startswith("ciao\nwhy\n")
+    assert "a: SUCCEEDED" in result.err
+    result = azk("run", str(pair), "b", "--local")
+    assert "--- log of b, last 2 lines\nwhy\n" in result.err
+    result = azk("run", str(pair), "b", "--local", "--json")
+    assert [job["status"] for job in result.json["jobs"]] == ["SUCCEEDED", "FAILED"]
+    assert azk("run", str(pair), "nosuch", "--local").code == 4
+    assert azk("run", "nosuch", "b", "--local").code == 2
+    assert azk("run", "p", "f", "--with", "x").code == 2
+
+
+def test_graph(azk, server, pair) -> None:
+    assert azk("graph", str(pair)).out == "b\n  a\n    b   <- a\n"
+    assert azk("graph", str(pair), "b", "--format", "svg").out.startswith("<svg")
+    assert azk("graph", "rec56548", "b", "--json").json == [
+        {"flow": "b", "needs": {"a": [], "b": ["a"]}}
+    ]
+    assert azk("graph", str(pair), "nosuch").code == 4
+    (pair / "a.job").write_text("type=noop\ndependencies=b\n")
+    (pair / "c.job").write_text("type=noop\ndependencies=b\n")
+    result = azk("graph", str(pair), "c")
+    assert result.code == 2
+
+
+# -- the rest of the commands ----------------------------------------------------------------
+
+
+def test_history(azk, server) -> None:
+    result = azk("history", "rec56548", "b", "-n", "3")
+    assert result.out.splitlines()[1].startswith("32      FAILED  azkaban")
+    assert azk("history", "rec56548", "b", "-n", "3", "--json").json["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("recording", "args"),
+    [
+        ("pauseFlow", ["pause", "33"]),
+        ("resumeFlow", ["resume", "33"]),
+        ("cancelFlow", ["cancel", "33"]),
+    ],
+)
+def test_control(azk, server, recording, args) -> None:
+    server.play(recording)
+    assert azk(*args).code == 0
+    server.play("retryFailedJobs of a finished flow")
+    assert azk("retry", "34").code == 5
+
+
+def test_cancel_wants_an_execution_or_a_project(azk, server) -> None:
+    assert azk("cancel").code == 2
+    assert azk("cancel", "3", "--project", "p").code == 2
+    assert azk("cancel", "--flow", "f").code == 2
+
+
+def test_schedules_and_time_limits(azk, server) -> None:
+    server.play("server status", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
+    result = azk("schedule", "add", "rec56548", "b", "--cron", "0 23/30 5 ? * 6#3", "--json")
+    assert result.json["cron"] == "0 23/30 5 ? * 6#3"
+    assert azk("schedule", "add", "p", "f", "--at", "soon").code == 2
+    assert azk("schedule", "add", "p", "f", "--at", "2027-01-01T00:00", "--every", "x").code == 2
+    assert azk("schedule", "add", "p", "f").code == 2
+    server.play("fetchprojectflows", "fetchSchedule", "setSla")
+    assert azk("sla", "set", "rec56548", "b", "a:1:30", "--email", "a@example.com").code == 0
+    server.play("fetchprojectflows", "fetchSchedule", "slaInfo")
+    assert "a    finish  1:30:00  email" in azk("sla", "show", "rec56548", "b").out
+    assert azk("sla", "set", "p", "f", "1:30").code == 2
+    assert azk("sla", "set", "p", "f", "soon", "--kill").code == 2
+    server.play("fetchprojectflows", "fetchSchedule, none")
+    assert azk("sla", "show", "rec56548", "b").code == 4
+    server.play("fetchprojectflows", "fetchSchedule", "removeSched")
+    assert "removed from Schedules" in azk("schedule", "remove", "rec56548", "b").out
+    server.play("unknown action")
+    assert azk("schedule", "list", "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1:30", (None, "finish", 90)),
+        ("success:0:05", (None, "success", 5)),
+        ("train:2:00", ("train", "finish", 120)),
+        ("e:train:success:2:00", ("e:train", "success", 120)),
+    ],
+)
+def test_wording_of_limits(text, expected) -> None:
+    limit = _limit(text, email=True, kill=False)
+    assert (limit.job, limit.rule, limit.within.total_seconds() / 60) == expected
+
+
+def test_permissions(azk, server) -> None:
+    server.play("getPermissions", "server status", "getGroupPermissions")
+    assert "azkaban  user  admin" in azk("permission", "list", "rec56548").out
+    server.play("getPermissions", "server status", "getGroupPermissions", "addPermission")
+    assert azk("permission", "grant", "rec56548", "bob", "read").code == 5
+    assert azk("permission", "grant", "rec56548", "bob", "own").code == 2
+    server.play("server status", "changeDescription")
+    assert azk("permission", "revoke", "rec56548", "bob").code == 0
+
+
+def test_more_of_projects(azk, server, tmp_path) -> None:
+    assert azk("project", "flows", "rec56548").out == "b\nfail\nslow\n"
+    assert azk("project", "describe", "rec56548", "new").code == 0
+    server.play("fetchProjectLogs")
+    assert "UPLOADED" in azk("project", "log", "rec56548").out
+    assert azk("project", "download", "rec56548", "p.zip").code == 0
+    assert (tmp_path / "p.zip").read_bytes().startswith(b"PK")
+    assert azk("project", "download", "rec56548", "new", "--unpack", "--json").json["files"] == 0
+    assert azk("server", "status").out.startswith("Azkaban 4.0.0")
 
 
 # -- sessions and passwords ------------------------------------------------------------------

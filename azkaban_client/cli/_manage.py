@@ -1,0 +1,335 @@
+"""azk schedule, sla, permission, server."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from azkaban_client.cli._app import App, emit, group, json_option, pass_app, table
+from azkaban_client.cli._executions import parse_props
+
+if TYPE_CHECKING:
+    from azkaban_client.models import Schedule, Sla
+
+__all__ = ["COMMANDS"]
+
+
+@group()
+def schedule() -> None:
+    """Run flows at times."""
+
+
+@schedule.command("add")
+@click.argument("project")
+@click.argument("flow")
+@click.option("--cron", metavar="EXPRESSION", help="Quartz cron; Azkaban 3.2 or later.")
+@click.option("--at", metavar="TIME", help="First time, as 2027-01-31T05:30; local time zone.")
+@click.option("--every", metavar="PERIOD", help="Repeat: 30m, 2h, 1d, 1w, 1M.")
+@click.option(
+    "--prop", "props", multiple=True, metavar="KEY=VALUE", help="Set a property. Repeatable."
+)
+@click.option(
+    "--concurrency",
+    type=click.Choice(["skip", "concurrent", "pipeline"]),
+    default="skip",
+    show_default=True,
+    help="What to do when the flow is running.",
+)
+@json_option
+@pass_app
+def schedule_add(
+    app: App,
+    project: str,
+    flow: str,
+    *,
+    cron: str | None,
+    at: str | None,
+    every: str | None,
+    props: tuple[str, ...],
+    concurrency: Any,
+    as_json: bool,
+) -> None:
+    """Schedule a flow, in place of the schedule that it has.
+
+    Examples
+    --------
+      azk schedule add nn nn --at 2027-01-31T05:30 --every 1d
+      azk schedule add nn nn --at 2027-01-31T05:30+01:00 --prop epochs=50
+      azk schedule add nn nn --cron "0 30 5 ? * MON-FRI"
+
+    A cron expression counts in the time zone of the server.
+    """
+    if (cron is None) == (at is None) or (cron and every):
+        raise click.UsageError("give either --cron, or --at (and --every)")
+    properties = parse_props(props)
+    with app.client() as client:
+        if cron:
+            made = client.schedule_cron(
+                project, flow, cron, properties=properties, concurrency=concurrency
+            )
+        else:
+            made = client.schedule(
+                project,
+                flow,
+                at=_time(str(at)),
+                every=_every(every),
+                properties=properties,
+                concurrency=concurrency,
+            )
+    emit(as_json, made, f"schedule {made.id}: next at {made.next} (time of the server)")
+
+
+def _time(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--at {text!r}: expected a time as 2027-01-31T05:30") from None
+    return found if found.tzinfo else found.astimezone()
+
+
+def _every(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[1-9]\d*[smhdwM]", text):
+        raise click.UsageError(f"--every {text!r}: expected a number and one of s m h d w M")
+    return text
+
+
+@schedule.command("list")
+@click.argument("project", required=False)
+@json_option
+@pass_app
+def schedule_list(app: App, project: str | None, *, as_json: bool) -> None:
+    """List the schedules of the server, or of a project.
+
+    Examples
+    --------
+      azk schedule list
+      azk schedule list nn --json
+    """
+    with app.client() as client:
+        found: tuple[Schedule, ...] = client.schedules(project)
+    emit(
+        as_json,
+        found,
+        lambda: table(
+            ["id", "project", "flow", "every", "cron"],
+            [[s.id, s.project, s.flow, s.period, s.cron] for s in found],
+        ),
+    )
+
+
+@schedule.command("remove")
+@click.argument("project")
+@click.argument("flow")
+@json_option
+@pass_app
+def schedule_remove(app: App, project: str, flow: str, *, as_json: bool) -> None:
+    """Remove the schedule of a flow.
+
+    Example:
+      azk schedule remove nn nn
+    """
+    with app.client() as client:
+        words = client.unschedule(project, flow)
+    emit(as_json, {"project": project, "flow": flow, "removed": True}, words)
+
+
+@group()
+def sla() -> None:
+    """Time limits of scheduled flows."""
+
+
+@sla.command("show")
+@click.argument("project")
+@click.argument("flow")
+@json_option
+@pass_app
+def sla_show(app: App, project: str, flow: str, *, as_json: bool) -> None:
+    """Show the time limits of a scheduled flow.
+
+    Example:
+      azk sla show nn nn
+    """
+    with app.client() as client:
+        limits, emails = client.sla(_schedule_id(client, project, flow))
+    emit(
+        as_json,
+        {"limits": limits, "emails": emails},
+        lambda: table(
+            ["job", "rule", "within", "then"],
+            [[one.job or "(flow)", one.rule, one.within, _then(one)] for one in limits],
+        ),
+    )
+
+
+@sla.command("set")
+@click.argument("project")
+@click.argument("flow")
+@click.argument("limits", nargs=-1, required=True, metavar="LIMIT...")
+@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="Tell. Repeatable.")
+@click.option("--kill", is_flag=True, help="Kill what is late.")
+@json_option
+@pass_app
+def sla_set(
+    app: App,
+    project: str,
+    flow: str,
+    *,
+    limits: tuple[str, ...],
+    emails: tuple[str, ...],
+    kill: bool,
+    as_json: bool,
+) -> None:
+    """Set the time limits of a scheduled flow, in place of those that it has.
+
+    Examples
+    --------
+      azk sla set nn nn 1:30 --email me@example.org
+      azk sla set nn nn success:2:00 nn-train:0:45 --email me@example.org --kill
+
+    LIMIT is [JOB:][success:]HOURS:MINUTES.
+    """
+    if not emails and not kill:
+        raise click.UsageError("say what to do: --email ADDRESS, --kill, or both")
+    wanted = [_limit(text, email=bool(emails), kill=kill) for text in limits]
+    with app.client() as client:
+        client.set_sla(_schedule_id(client, project, flow), wanted, emails)
+    emit(as_json, {"limits": wanted, "emails": emails}, f"{len(wanted)} time limit(s) are set")
+
+
+def _limit(text: str, *, email: bool, kill: bool) -> Sla:
+    from azkaban_client.models import Sla  # noqa: PLC0415 (start time)
+
+    found = re.fullmatch(r"(?:(?P<job>.+?):)??(?P<rule>success:|finish:)?(\d+):(\d\d)", text)
+    try:
+        if found is None:
+            raise ValueError("expected [JOB:][success:]HOURS:MINUTES")  # noqa: TRY301
+        return Sla(
+            job=found["job"],
+            rule="success" if found["rule"] == "success:" else "finish",
+            within=timedelta(hours=int(found[3]), minutes=int(found[4])),
+            email=email,
+            kill=kill,
+        )
+    except ValueError as error:
+        raise click.UsageError(f"{text!r}: {error}") from None
+
+
+def _schedule_id(client: Any, project: str, flow: str) -> int:
+    from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
+
+    found = client.schedule_of(project, flow)
+    if found is None:
+        raise NotFound(f"flow {flow!r} of project {project!r} is not scheduled")
+    return int(found.id)
+
+
+def _then(limit: Sla) -> str:
+    return " and ".join(name for name in ("email", "kill") if getattr(limit, name))
+
+
+@group()
+def permission() -> None:
+    """Who may do what with a project."""
+
+
+@permission.command("list")
+@click.argument("project")
+@json_option
+@pass_app
+def permission_list(app: App, project: str, *, as_json: bool) -> None:
+    """List the permissions on a project.
+
+    Example:
+      azk permission list nn
+    """
+    with app.client() as client:
+        found = client.permissions(project)
+    emit(
+        as_json,
+        found,
+        lambda: table(
+            ["name", "kind", "may"],
+            [[p.name, "group" if p.group else "user", " ".join(p.types).lower()] for p in found],
+        ),
+    )
+
+
+@permission.command("grant")
+@click.argument("project")
+@click.argument("name")
+@click.argument(
+    "types",
+    nargs=-1,
+    required=True,
+    type=click.Choice(["admin", "read", "write", "execute", "schedule"]),
+)
+@click.option("--group", "is_group", is_flag=True, help="NAME is a group.")
+@json_option
+@pass_app
+def permission_grant(
+    app: App, project: str, name: str, *, types: tuple[Any, ...], is_group: bool, as_json: bool
+) -> None:
+    """Give a user or a group these permissions, in place of any others.
+
+    Examples
+    --------
+      azk permission grant nn bob read execute
+      azk permission grant nn analysts read --group
+    """
+    with app.client() as client:
+        client.grant(project, name, types, group=is_group)
+    emit(
+        as_json,
+        {"project": project, "name": name, "types": types},
+        f"{name} may {', '.join(types)} {project}",
+    )
+
+
+@permission.command("revoke")
+@click.argument("project")
+@click.argument("name")
+@click.option("--group", "is_group", is_flag=True, help="NAME is a group.")
+@json_option
+@pass_app
+def permission_revoke(app: App, project: str, name: str, *, is_group: bool, as_json: bool) -> None:
+    """Take all permissions from a user or a group.
+
+    Example:
+      azk permission revoke nn bob
+    """
+    with app.client() as client:
+        client.revoke(project, name, group=is_group)
+    emit(as_json, {"project": project, "name": name, "types": ()}, f"{name} may nothing")
+
+
+@group()
+def server() -> None:
+    """Look at the server itself."""
+
+
+@server.command("status")
+@json_option
+@pass_app
+def server_status(app: App, *, as_json: bool) -> None:
+    """Show what the server is and what it can do.
+
+    Example:
+      azk server status --json
+    """
+    with app.client() as client:
+        version, abilities = client.version, client.capabilities
+        data = {
+            "url": client.url,
+            "address": client.address,
+            "version": str(version),
+            "capabilities": abilities,
+        }
+    words = {True: "yes", False: "no", None: "depends on its exact version"}
+    rows = [[name, words[value]] for name, value in vars(abilities).items()]
+    emit(as_json, data, lambda: f"Azkaban {version}\n\n{table(['can', ''], rows)}")
+
+
+COMMANDS = (schedule, sla, permission, server)

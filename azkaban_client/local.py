@@ -1,0 +1,511 @@
+"""Run a flow on this machine, without a server, as Azkaban would.
+
+Jobs of the types ``command``, ``noop`` and ``flow`` run in the order of their dependencies, up to
+ten at once. Each gets what Azkaban gives it: the properties merged in the same order, the files
+JOB_PROP_FILE and JOB_OUTPUT_PROP_FILE, JOB_NAME, ``env.*`` as environment variables, the folder
+of its ``.job`` file as its working directory, and the outputs of its direct parents.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import javaproperties
+
+from azkaban_client.errors import InvalidProject, NotFound
+from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
+from azkaban_client.lint._flow1 import Project, load
+from azkaban_client.lint._props import REFERENCE
+from azkaban_client.lint._words import split_command
+from azkaban_client.models import Attempt, Execution, JobRun, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from azkaban_client.lint._flow1 import Job
+    from azkaban_client.zip import Bundle
+
+__all__ = ["java_text", "resolve", "run"]
+
+_AT_ONCE = 10  # flow.num.job.threads of the executor
+
+
+class _UnresolvedError(ValueError):
+    """A ``${...}`` that nothing defines, in the server's words."""
+
+
+def resolve(properties: Mapping[str, str]) -> dict[str, str]:
+    """Substitute ``${...}`` in all values, as ``PropsUtils.resolveProps`` does.
+
+    Raises
+    ------
+    ValueError
+        Nothing defines a name, or it refers to itself.
+
+    Examples
+    --------
+    >>> resolve({"a": "1", "b": "${a}2", "c": "${b}-${n-a.x}"})
+    {'a': '1', 'b': '12', 'c': '12-${n-a.x}'}
+    """
+
+    def expand(value: str, path: tuple[str, ...]) -> str:
+        def substitute(name: str) -> str:
+            chain = "->".join((*path, name))
+            if name in path:
+                raise _UnresolvedError(f"Circular variable substitution found: [{chain}]")
+            if name not in properties:
+                raise _UnresolvedError(
+                    f"Could not find variable substitution for variable(s) [{chain}]"
+                )
+            return expand(properties[name], (*path, name))
+
+        return REFERENCE.sub(lambda found: substitute(found[1]), value)
+
+    return {key: expand(value, (key,)) for key, value in properties.items()}
+
+
+def java_text(value: Any) -> str:
+    """Write a JSON value as Java's ``toString`` does; that is how outputs become properties.
+
+    Examples
+    --------
+    >>> java_text({"a": [1, 0.5, True], "b": 1e-5})
+    '{a=[1, 0.5, true], b=1.0E-5}'
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return _java_double(value)
+    if isinstance(value, dict):
+        inner = ", ".join(f"{key}={java_text(item)}" for key, item in value.items())
+        return "{" + inner + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(java_text, value))}]"
+    return "null" if value is None else str(value)
+
+
+def _java_double(value: float) -> str:
+    """Write the shortest digits that give the number back; powers of ten as Java does."""
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return repr(value)
+    texts = (f"{value:.{digits}e}" for digits in range(1, 18))
+    digits, _, exponent = next(text for text in texts if float(text) == value).partition("e")
+    return f"{digits}E{int(exponent)}"
+
+
+@dataclass
+class _Node:
+    """A job of this run; for an embedded flow, also its jobs."""
+
+    id: str
+    job: Job
+    parent: _Node | None
+    needs: list[_Node] = field(default_factory=list)
+    inner: list[_Node] = field(default_factory=list)
+    given: dict[str, str] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    run: JobRun = field(init=False)
+    started: bool = False
+    done: bool = False  # its end has been reported
+
+    def __post_init__(self) -> None:
+        self.run = JobRun(id=self.id, status=Status.READY, type=self.job.get("type"))
+
+
+def run(
+    bundle: Bundle,
+    flow: str,
+    *,
+    properties: Mapping[str, str] | None = None,
+    server: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    name: str = "local",
+) -> Iterator[Event]:
+    """Run a flow of a project.
+
+    Parameters
+    ----------
+    bundle
+        The project's files.
+    flow
+        Id of the flow: the job that nothing depends on.
+    properties
+        Properties of this execution, as of `azkaban_client.Client.execute`.
+    server
+        What the server's own configuration would define; ``python`` is this interpreter unless
+        it is given.
+    folder
+        Where the files are unpacked and the jobs run; a temporary one by default, which is
+        removed at the end.
+    name
+        The project's name, for the jobs' properties.
+
+    Yields
+    ------
+    Event
+        As `azkaban_client.Client.follow` does; log lines are what the jobs print.
+
+    Raises
+    ------
+    NotFound
+        There is no such flow.
+    InvalidProject
+        A cycle, a missing dependency, or a file that cannot be read.
+    """
+    project, problems = load(bundle)
+    if problems:
+        raise InvalidProject("\n".join(map(str, problems)))
+    if flow not in project.roots():
+        names = ", ".join(project.roots()) or "none"
+        raise NotFound(f"the project has no flow {flow!r} (its flows: {names})")
+    with tempfile.TemporaryDirectory(prefix="azk-run-") as temporary:
+        place = Path(temporary) if folder is None else folder
+        _unpack(bundle, place)
+        given = {"azkaban.flow.projectname": name, **(server or {})}
+        runner = _Runner(project, flow, dict(properties or {}), given, place)
+        try:
+            yield from runner.events()
+        finally:
+            runner.stop()
+
+
+def _unpack(bundle: Bundle, folder: Path) -> None:
+    for name in bundle.names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source = bundle.files[name]
+        path.write_bytes(bundle.read(name))
+        if isinstance(source, Path):
+            path.chmod(source.stat().st_mode & 0o777 | 0o600)
+
+
+class _Runner:
+    def __init__(
+        self,
+        project: Project,
+        flow: str,
+        overrides: dict[str, str],
+        server: dict[str, str],
+        folder: Path,
+    ) -> None:
+        self.project, self.flow, self.folder = project, flow, folder
+        self.overrides = overrides
+        self.server = {"python": sys.executable, **server}
+        self.begun = datetime.now(UTC)
+        self.execid = int(time.time())
+        self.common = self._common()
+        self.nodes = self._build(flow, "", None, ())
+        self.queue: queue.Queue[Event | _Node] = queue.Queue()
+        self.processes: set[subprocess.Popen[bytes]] = set()
+        self.threads: list[threading.Thread] = []
+        self.lock = threading.Lock()
+        self.stopping = False
+
+    def _build(
+        self, flow: str, prefix: str, parent: _Node | None, above: tuple[str, ...]
+    ) -> list[_Node]:
+        if flow in above:
+            raise InvalidProject(f"flows embed each other: {' -> '.join((*above, flow))}")
+        nodes: dict[str, _Node] = {}
+        for name in self.project.flow(flow):
+            job = self.project.jobs[name]
+            node = _Node(f"{prefix}{name}", job, parent)
+            for one in job.dependencies:
+                if one not in nodes:
+                    raise InvalidProject(
+                        f"{job.file.name}: the dependency {one!r} does not exist or leads back"
+                    )
+                node.needs.append(nodes[one])
+            if job.get("type") == "flow":
+                inner = (job.get("flow.name") or "").strip()
+                if inner not in self.project.roots():
+                    raise InvalidProject(f"{job.file.name}: there is no flow {inner!r} to embed")
+                node.inner = self._build(inner, f"{node.id}:", node, (*above, flow))
+            nodes[name] = node
+        return list(nodes.values())
+
+    def _walk(self, nodes: list[_Node] | None = None) -> Iterator[_Node]:
+        for node in self.nodes if nodes is None else nodes:
+            yield node
+            yield from self._walk(node.inner)
+
+    # -- the run ----------------------------------------------------------------------------
+
+    def events(self) -> Iterator[Event]:
+        failed = False
+        while True:
+            yield from self._settle(failed=failed)
+            for node in self._ready():
+                node.started = True
+                thread = threading.Thread(target=self._work, args=(node,), daemon=True)
+                self.threads.append(thread)
+                thread.start()
+            if all(node.done for node in self._walk()):
+                break
+            item = self.queue.get()
+            while not isinstance(item, _Node):
+                yield item
+                item = self.queue.get()
+            item.done = True
+            failed = failed or not item.run.status.good
+        good = all(node.run.status.good for node in self.nodes)
+        status = Status.SUCCEEDED if good else Status.FAILED
+        yield FlowEnded(execution=self._state(status, datetime.now(UTC)))
+
+    def _ready(self) -> list[_Node]:
+        free = _AT_ONCE - sum(node.started and not node.done for node in self._walk())
+        found = [
+            node
+            for node in self._walk()
+            if not node.started and not node.inner and not node.done and self._may_start(node)
+        ]
+        return found[: max(free, 0)]
+
+    def _may_start(self, node: _Node) -> bool:
+        if not all(one.done and one.run.status.good for one in node.needs):
+            return False
+        return node.parent is None or self._may_start(node.parent)
+
+    def _settle(self, *, failed: bool) -> Iterator[Event]:
+        """Cancel what cannot run any more, and end embedded flows whose jobs have all ended."""
+        changed = True
+        while changed:
+            changed = False
+            for node in self._walk():
+                if node.done:
+                    continue
+                if node.inner and all(one.done for one in node.inner):
+                    self._end_flow(node)
+                    node.done = changed = True
+                elif not node.inner and not node.started and failed:
+                    now = datetime.now(UTC)
+                    node.run = replace(node.run, status=Status.CANCELLED, start=now, end=now)
+                    node.done = changed = True
+                    yield JobEnded(execution=self._state(), job=node.run, status=Status.CANCELLED)
+
+    def _end_flow(self, node: _Node) -> None:
+        good = all(one.run.status.good for one in node.inner)
+        starts = [one.run.start for one in node.inner if one.run.start]
+        ends = [one.run.end for one in node.inner if one.run.end]
+        status = Status.SUCCEEDED if good else Status.FAILED
+        node.run = replace(
+            node.run, status=status, start=min(starts, default=None), end=max(ends, default=None)
+        )
+        needed = {id(one) for other in node.inner for one in other.needs}
+        for one in node.inner:
+            if id(one) not in needed:
+                node.outputs |= one.outputs
+
+    def _state(self, status: Status = Status.RUNNING, end: datetime | None = None) -> Execution:
+        def tree(nodes: list[_Node]) -> tuple[JobRun, ...]:
+            return tuple(
+                replace(
+                    node.run,
+                    dependencies=tuple(one.id for one in node.needs),
+                    jobs=tree(node.inner),
+                )
+                for node in nodes
+            )
+
+        return Execution(
+            execid=self.execid,
+            project=self.server["azkaban.flow.projectname"],
+            flow=self.flow,
+            status=status,
+            start=self.begun,
+            end=end,
+            jobs=tree(self.nodes),
+        )
+
+    # -- one job, in a thread of its own ----------------------------------------------------
+
+    def _work(self, node: _Node) -> None:
+        retries = int(node.job.get("retries") or 0)
+        for attempt in range(retries + 1):
+            node.run = replace(
+                node.run,
+                status=Status.RUNNING,
+                start=datetime.now(UTC),
+                end=None,
+                attempt=attempt,
+            )
+            self.queue.put(JobStarted(execution=self._state(), job=node.run, attempt=attempt))
+            good = self._attempt(node, attempt)
+            status = Status.SUCCEEDED if good else Status.FAILED
+            if self.stopping:
+                status = Status.KILLED
+            ended = replace(node.run, status=status, end=datetime.now(UTC))
+            again = not good and attempt < retries and not self.stopping
+            if again:
+                past = Attempt(number=attempt, status=status, start=ended.start, end=ended.end)
+                node.run = replace(ended, status=Status.READY, past=(*ended.past, past))
+            else:
+                node.run = ended
+            self.queue.put(
+                JobEnded(execution=self._state(), job=ended, attempt=attempt, status=status)
+            )
+            if not again:
+                break
+            time.sleep(int(node.job.get("retry.backoff") or 0) / 1000)
+        self.queue.put(node)
+
+    def _attempt(self, node: _Node, attempt: int) -> bool:
+        def say(text: str, end: str = "\n") -> None:
+            self.queue.put(
+                LogLine(execution=self._state(), job=node.run, attempt=attempt, text=text, end=end)
+            )
+
+        try:
+            merged = resolve(self._properties(node, attempt))
+        except _UnresolvedError as error:
+            say(f"Failed to build job executor for job {node.job.name}: {error}")
+            return False
+        kind = merged.get("type")
+        if kind == "noop":
+            return True
+        if kind != "command":
+            say(f"jobs of type {kind!r} need a server: only command, noop and flow run here")
+            return False
+        return self._commands(node, merged, say)
+
+    def _commands(self, node: _Node, merged: dict[str, str], say: Any) -> bool:
+        cwd = Path(merged["working.dir"])
+        number, key = 0, "command"
+        while key in merged:
+            handle, props = tempfile.mkstemp(f"_{node.job.name}_props", dir=cwd)
+            with os.fdopen(handle, "w", encoding="iso-8859-1") as stream:
+                javaproperties.dump(merged, stream, timestamp=True)
+            handle, outputs = tempfile.mkstemp(f"_{node.job.name}_output", dir=cwd)
+            os.close(handle)
+            env = {k[4:]: v for k, v in merged.items() if k.startswith(("env.", "ENV."))}
+            env |= {
+                "JOB_PROP_FILE": props,
+                "JOB_OUTPUT_PROP_FILE": outputs,
+                "JOB_NAME": node.job.name,
+            }
+            if not self._process(split_command(merged[key]), cwd, env, say):
+                return False
+            node.outputs = _outputs(Path(outputs), say)
+            number += 1
+            key = f"command.{number}"
+        return True
+
+    def _process(self, words: list[str], cwd: Path, env: dict[str, str], say: Any) -> bool:
+        try:
+            with self.lock:
+                if self.stopping:
+                    return False
+                process = subprocess.Popen(  # noqa: S603 (the job's own command, no shell)
+                    words,
+                    cwd=cwd,
+                    env={**os.environ, **env},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                )
+                self.processes.add(process)
+        except (OSError, ValueError, IndexError) as error:
+            say(f"Cannot run program: {error}")
+            return False
+        assert process.stdout is not None  # noqa: S101 (it is a pipe)
+        with process.stdout as stream:
+            for line in stream:
+                say(line.decode("utf-8", "replace").removesuffix("\n"))
+        code = process.wait()
+        with self.lock:
+            self.processes.discard(process)
+        if code:
+            say(f"Process exited with code {code}")
+        return code == 0
+
+    def stop(self) -> None:
+        """Terminate what still runs, and kill what does not heed it within some seconds."""
+        with self.lock:
+            self.stopping = True
+            processes = list(self.processes)
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for thread in self.threads:
+            thread.join(10)
+
+    # -- properties -------------------------------------------------------------------------
+
+    def _common(self) -> dict[str, str]:
+        now = self.begun
+        start = {
+            "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "year": f"{now:%Y}",
+            "month": f"{now:%m}",
+            "day": f"{now:%d}",
+            "hour": f"{now:%H}",
+            "minute": f"{now:%M}",
+            "second": f"{now:%S}",
+            "milliseconds": f"{now.microsecond // 1000:03}",
+            "timezone": "UTC",
+        }
+        return {
+            "azkaban.flow.flowid": self.flow,
+            "azkaban.flow.execid": str(self.execid),
+            "azkaban.flow.projectid": "0",
+            "azkaban.flow.projectversion": "0",
+            "azkaban.flow.uuid": str(uuid.uuid4()),
+            **{f"azkaban.flow.start.{key}": value for key, value in start.items()},
+        }
+
+    def _properties(self, node: _Node, attempt: int) -> dict[str, str]:
+        """Merge in Azkaban's order, the weakest first."""
+        merged = {**self.server, **self.common}
+        if node.parent is not None:
+            merged |= self._inherited(node.parent)
+        merged |= self._own(node)
+        merged["azkaban.job.attempt"] = str(attempt)
+        home = self.folder / node.job.folder
+        merged["working.dir"] = merged.get("working.dir") or str(home)
+        return merged
+
+    def _inherited(self, parent: _Node) -> dict[str, str]:
+        above = self._inherited(parent.parent) if parent.parent is not None else {}
+        return above | self._own(parent)
+
+    def _own(self, node: _Node) -> dict[str, str]:
+        merged: dict[str, str] = {}
+        for file in node.job.shared:
+            merged |= {key: entry.value for key, entry in file.entries.items()}
+        merged |= self.overrides
+        for one in node.needs:
+            merged |= one.outputs
+        return merged | {key: entry.value for key, entry in node.job.file.entries.items()}
+
+
+def _outputs(path: Path, say: Any) -> dict[str, str]:
+    """Read a job's outputs; as on the server, a mistake in them loses all, not the job."""
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    if not text:
+        return {}
+    try:
+        found = json.loads(text)
+        if None in found.values():
+            raise ValueError("null is no value")  # noqa: TRY301 (the server fails on it too)
+        return {str(key): java_text(value) for key, value in found.items()}
+    except (ValueError, AttributeError) as error:
+        say(f"the outputs are lost, they are no flat JSON object: {error}")
+        return {}

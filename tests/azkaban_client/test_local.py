@@ -1,0 +1,181 @@
+"""Flows without a server."""
+
+# ruff: noqa: ANN001, ANN003, ANN201 (fixtures and parameters of tests)
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from azkaban_client import Bundle, FlowEnded, JobEnded, JobStarted, LogLine
+from azkaban_client.errors import InvalidProject, NotFound
+from azkaban_client.local import java_text, resolve, run
+
+
+def play(files: dict[str, str], flow: str, **options):
+    bundle = Bundle({name: text.encode() for name, text in files.items()})
+    return list(run(bundle, flow, **options))
+
+
+def lines(events, job: str) -> list[str]:
+    return [e.text for e in events if isinstance(e, LogLine) and e.job.id == job]
+
+
+def statuses(events) -> dict[str, str]:
+    return {job.id: job.status.value for job in events[-1].execution.walk()}
+
+
+def test_outputs_reach_direct_children_and_the_order_of_properties() -> None:
+    files = {
+        "p.properties": "a=shared\nb=shared\nc=shared\nd=${a}\n",
+        "first.job": "type=command\ncommand=bash out.sh\n",
+        "second.job": "type=command\ncommand=echo ${a} ${b} ${c} ${d} ${first.x}\n"
+        "dependencies=first\nc=own\n",
+        "third.job": "type=command\ncommand=echo ${b}\ndependencies=second\n",
+        "out.sh": "echo '{\"b\": \"output\", \"c\": 1, \"first.x\": [1, {\"k\": true}]}' "
+        "> $JOB_OUTPUT_PROP_FILE\n",
+    }  # fmt: skip
+    events = play(files, "third", properties={"a": "over", "b": "over"})
+    assert lines(events, "second") == ["over output own over [1, {k=true}]"]
+    assert lines(events, "third") == ["over"]
+    assert statuses(events) == dict.fromkeys(("first", "second", "third"), "SUCCEEDED")
+    assert isinstance(events[-1], FlowEnded)
+    assert events[-1].execution.succeeded
+
+
+def test_what_a_job_is_given() -> None:
+    files = {
+        "d/a.job": "type=command\ncommand=bash show.sh\nenv.GREET=h\\u00e4llo\n",
+        "d/show.sh": "echo $JOB_NAME $GREET $(basename $PWD); cat $JOB_PROP_FILE\n",
+    }
+    seen = lines(play(files, "a", name="nn"), "a")
+    assert seen[0] == "a hällo d"
+    given = dict(line.split("=", 1) for line in seen[1:] if not line.startswith("#"))
+    assert given["azkaban.flow.flowid"] == "a"
+    assert given["azkaban.flow.projectname"] == "nn"
+    assert given["azkaban.job.attempt"] == "0"
+    assert given["working.dir"].endswith("/d")
+    assert "python" in given
+
+
+def test_a_failure_cancels_what_waits_for_it() -> None:
+    files = {
+        "bad.job": 'type=command\ncommand=bash -c "echo why; exit 3"\n',
+        "good.job": "type=noop\n",
+        "end.job": "type=noop\ndependencies=bad,good\n",
+    }  # fmt: skip
+    events = play(files, "end")
+    assert statuses(events) == {"bad": "FAILED", "good": "SUCCEEDED", "end": "CANCELLED"}
+    assert events[-1].execution.status == "FAILED"
+    assert lines(events, "bad") == ["why", "Process exited with code 3"]
+
+
+def test_retries() -> None:
+    files = {
+        "a.job": "type=command\ncommand=bash once.sh\nretries=2\n",
+        "once.sh": "[ -e done ] && echo second || { touch done; echo first; exit 1; }\n",
+    }
+    events = play(files, "a")
+    ends = [(e.attempt, e.status) for e in events if isinstance(e, JobEnded)]
+    assert ends == [(0, "FAILED"), (1, "SUCCEEDED")]
+    assert [e.attempt for e in events if isinstance(e, JobStarted)] == [0, 1]
+    assert events[-1].execution.job("a").past[0].status == "FAILED"
+
+
+def test_several_commands_and_a_property_that_is_missing() -> None:
+    files = {
+        "a.job": "type=command\ncommand=echo one\ncommand.1=echo two\ncommand.3=echo no\n",
+        "b.job": "type=command\ncommand=echo ${nosuch}\n",
+    }
+    assert lines(play(files, "a"), "a") == ["one", "two"]
+    events = play(files, "b")
+    assert statuses(events) == {"b": "FAILED"}
+    assert "variable(s) [command->nosuch]" in lines(events, "b")[0]
+
+
+@pytest.mark.parametrize("outputs", ["{broken", '{"x": null}', "[1]"])
+def test_bad_outputs_are_lost_and_the_job_succeeds(outputs) -> None:
+    files = {
+        "a.job": "type=command\ncommand=bash out.sh\n",
+        "out.sh": f"echo '{outputs}' > $JOB_OUTPUT_PROP_FILE\n",
+    }
+    events = play(files, "a")
+    assert statuses(events) == {"a": "SUCCEEDED"}
+    assert "the outputs are lost" in lines(events, "a")[-1]
+
+
+def test_embedded_flows() -> None:
+    files = {
+        "in-a.job": "type=command\ncommand=echo a ${greet}\n",
+        "in.job": "type=command\ncommand=bash out.sh\ndependencies=in-a\n",
+        "out.sh": "echo '{\"in_x\": \"5\"}' > $JOB_OUTPUT_PROP_FILE\n",
+        "e.job": "type=flow\nflow.name=in\ngreet=from the flow job\n",
+        "end.job": "type=command\ncommand=echo end ${in_x}\ndependencies=e\n",
+    }  # fmt: skip
+    events = play(files, "end")
+    assert statuses(events) == dict.fromkeys(("e", "e:in-a", "e:in", "end"), "SUCCEEDED")
+    assert lines(events, "e:in-a") == ["a from the flow job"]
+    assert lines(events, "end") == ["end 5"]
+
+
+def test_jobs_run_side_by_side() -> None:
+    files = {
+        "a.job": "type=command\ncommand=bash meet.sh a b\n",
+        "b.job": "type=command\ncommand=bash meet.sh b a\n",
+        "end.job": "type=noop\ndependencies=a,b\n",
+        "meet.sh": "touch here-$1; for i in $(seq 200); do [ -e here-$2 ] && exit 0; sleep 0.05; "
+        "done; exit 1\n",
+    }
+    assert play(files, "end")[-1].execution.succeeded
+
+
+def test_stopping_ends_the_processes() -> None:
+    bundle = Bundle({"a.job": b"type=command\ncommand=sleep 60\n"})
+    events = run(bundle, "a")
+    assert isinstance(next(events), JobStarted)
+    start = time.monotonic()
+    events.close()
+    assert time.monotonic() - start < 30
+
+
+def test_bad_projects() -> None:
+    with pytest.raises(NotFound, match=r"no flow 'x' \(its flows: a\)"):
+        play({"a.job": "type=noop"}, "x")
+    with pytest.raises(InvalidProject, match="'b' does not exist or leads back"):
+        play({"a.job": "type=noop\ndependencies=b"}, "a")
+    with pytest.raises(InvalidProject, match="no flow 'g' to embed"):
+        play({"a.job": "type=flow\nflow.name=g"}, "a")
+    with pytest.raises(InvalidProject, match="cannot be read"):
+        play({"a.job": "x=\\u12"}, "a")
+    events = play({"a.job": "type=spark"}, "a")
+    assert "need a server" in lines(events, "a")[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1, "1"),
+        (0.1, "0.1"),
+        (1.0, "1.0"),
+        (0.001, "0.001"),
+        (0.00012, "1.2E-4"),
+        (1e7, "1.0E7"),
+        (12345678.5, "1.23456785E7"),
+        (-2.5e-10, "-2.5E-10"),
+        (1e300, "1.0E300"),
+        ("x", "x"),
+        ([], "[]"),
+        ({"a": None}, "{a=null}"),
+    ],
+)
+def test_java_text(value, text) -> None:
+    assert java_text(value) == text
+    assert java_text(json.loads(json.dumps(value))) == text
+
+
+def test_substitution_in_the_server_s_words() -> None:
+    with pytest.raises(ValueError, match=r"Circular variable substitution found: \[a->b->a\]"):
+        resolve({"a": "${b}", "b": "${a}"})
+    with pytest.raises(ValueError, match=r"variable\(s\) \[a->b->c\]"):
+        resolve({"a": "${b}", "b": "x${c}"})
