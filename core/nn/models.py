@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 from core.nn.activations import ReLU, Sigmoid, Tanh
 from core.nn.dense import Dense
 from core.nn.dropout import Dropout
-from core.nn.embedding import EmbeddedDense
+from core.nn.embedding import EmbeddedDense, Embedding
 from core.nn.gru import GRU
 from core.nn.initial import Initial, glorot_uniform, he_normal, uniform, zeros
 from core.nn.lstm import LSTM
+from core.nn.pooling import AttentionPool, LastStep, MeanPool
+from core.nn.recurrent import Bidirectional
 from core.nn.rnn import RNN
 from core.nn.sequential import Sequential
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from core.nn.protocols import Layer
 
-__all__ = ["BUILDERS", "charlm", "mlp"]
+__all__ = ["BUILDERS", "charlm", "mlp", "textclass"]
 
 T = TypeVar("T")
 
@@ -138,8 +140,66 @@ def charlm(
     return Sequential([*stack, Dense(hidden, vocabulary, rng=rng, dtype=dtype)])
 
 
+def textclass(
+    *,
+    vocabulary: int,
+    classes: int,
+    embedding: int = 64,
+    hidden: int = 64,
+    cell: str = "lstm",
+    pool: str = "attention",
+    dropout: float = 0.3,
+    dtype: str = "float32",
+    rng: np.random.Generator,
+) -> Sequential:
+    """Build a text classifier: words ``(steps, batch)`` to logits ``(batch, classes)``.
+
+    Embedding, dropout, a recurrent layer in both directions, pooling, dropout, dense.
+
+    Parameters
+    ----------
+    vocabulary, classes
+        Number of words and of classes.
+    embedding, hidden
+        Features of a word, and units of the recurrent layer in each direction.
+    cell
+        ``"rnn"``, ``"gru"``, ``"lstm"``, or ``"none"``: the pooled embeddings alone, whose order
+        does not matter.
+    pool
+        ``"attention"``, ``"mean"`` or ``"last"``.
+    dropout, dtype, rng
+        As for `charlm`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = textclass(vocabulary=99, classes=3, cell="gru", rng=np.random.default_rng(0))
+    >>> net.output_shape((20, 8))
+    (8, 3)
+    """
+    layers: list[Layer] = [
+        Embedding(vocabulary, embedding, weights=uniform(0.1), rng=rng, dtype=dtype),
+        Dropout(dropout),
+    ]
+    width = embedding
+    if cell != "none":
+        kind = _lookup("cell", cell, {**_CELLS, "none": RNN})
+        ahead, back = (kind(embedding, hidden, rng=rng, dtype=dtype) for _ in range(2))
+        layers.append(Bidirectional(ahead, back))
+        width = 2 * hidden
+    if pool == "attention":
+        layers.append(AttentionPool(width, hidden, rng=rng, dtype=dtype))
+    else:
+        pools: dict[str, Callable[[], Layer]] = {"mean": MeanPool, "last": LastStep}
+        layers.append(_lookup("pool", pool, {"attention": MeanPool, **pools})())
+    layers += [Dropout(dropout), Dense(width, classes, rng=rng, dtype=dtype)]
+    return Sequential(layers)
+
+
 # What a model file may name.
-BUILDERS: Mapping[str, Callable[..., Layer]] = MappingProxyType({"mlp": mlp, "charlm": charlm})
+BUILDERS: Mapping[str, Callable[..., Layer]] = MappingProxyType(
+    {"mlp": mlp, "charlm": charlm, "textclass": textclass}
+)
 
 
 def _lookup(what: str, name: str, known: dict[str, T]) -> T:

@@ -1,0 +1,99 @@
+"""Labelled texts as arrays of word numbers, and as a file."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs._nn import write_bytes
+from jobs._runtime import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+__all__ = ["PADDING", "UNKNOWN", "Corpus", "vocabulary_of", "words_of"]
+
+# The first two rows of every vocabulary.
+PADDING, UNKNOWN = "", "?"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts split in two; a text is a column.
+
+    Attributes
+    ----------
+    x_train, x_test
+        Word numbers ``(steps, texts)``, 0 after a text's end.
+    y_train, y_test
+        Class numbers ``(texts,)``.
+    words, classes
+        What the numbers stand for.
+    """
+
+    x_train: npt.NDArray[np.int32]
+    y_train: npt.NDArray[np.int64]
+    x_test: npt.NDArray[np.int32]
+    y_test: npt.NDArray[np.int64]
+    words: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz`` file."""
+        names = json.dumps({"words": self.words, "classes": self.classes})
+        stream = io.BytesIO()
+        np.savez_compressed(
+            stream,
+            names=np.frombuffer(names.encode(), dtype=np.uint8),
+            x_train=self.x_train,
+            y_train=self.y_train,
+            x_test=self.x_test,
+            y_test=self.y_test,
+        )
+        write_bytes(path, stream.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> Corpus:
+        """Read a file that `save` wrote; anything else is an `InputError`."""
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            names = json.loads(arrays.pop("names").tobytes())
+            return cls(words=tuple(names["words"]), classes=tuple(names["classes"]), **arrays)
+        except OSError as error:
+            raise InputError(f"texts {path}: {error.strerror or 'cannot be read'}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+            raise InputError(f"texts {path}: not a file that textclass_load wrote") from None
+
+
+def words_of(text: str) -> list[str]:
+    """Words and signs of a text, in small letters.
+
+    Examples
+    --------
+    >>> words_of("It's 3 o'clock.")
+    ['it', "'", 's', '3', 'o', "'", 'clock', '.']
+    """
+    return re.findall(r"\w+|[^\w\s]", text.lower())
+
+
+def vocabulary_of(texts: Iterable[Sequence[str]], size: int) -> tuple[str, ...]:
+    """Collect the most frequent words, those of equal count in alphabetical order.
+
+    Examples
+    --------
+    >>> vocabulary_of([["b", "a"], ["b", "c"]], 4)
+    ('', '?', 'b', 'a')
+    """
+    counts = Counter(word for text in texts for word in text)
+    ordered = sorted(counts, key=lambda word: (-counts[word], word))
+    return (PADDING, UNKNOWN, *ordered[: size - 2])

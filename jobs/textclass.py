@@ -1,0 +1,181 @@
+"""Compare text classifiers on the held-out texts and make the report.
+
+    python -m jobs.textclass --prop verdict.data=texts.npz --prop verdict.models=A/model.npz
+
+Several models are separated by commas. Beside them stands naive Bayes on word counts, the baseline
+to beat. The best model by validation loss gets a confusion matrix, and where it has attention the
+report shows what it looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.nn import AttentionPool, Context, Sequential, softmax
+from jobs._nn import load_model
+from jobs._nn_text import Corpus
+from jobs._params import param
+from jobs._report import COLOURS, Page, figure
+from jobs._runtime import InputError, Job, Outputs, Spec, main
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["JOB", "Params", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What is compared."""
+
+    data: Path = param(doc="The texts.npz of textclass_load.")
+    models: str = param(doc="Files model.npz of textclass_train, separated by commas.")
+    examples: int = param(8, doc="Texts to show with their attention.", ge=0)
+
+
+@dataclass(frozen=True)
+class _Model:
+    network: Sequential
+    meta: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.meta["label"])
+
+    def logits(self, x: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.float64], list[Any]]:
+        """Of texts ``(steps, texts)``, and the caches."""
+        y, caches = self.network.forward(x, Context(mask=x > 0))
+        return y.astype(np.float64), caches
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Measure, show, report."""
+    corpus = Corpus.load(params.data)
+    models = [_load(Path(part.strip()), corpus) for part in params.models.split(",")]
+    picked = {model.name: model.logits(corpus.x_test)[0].argmax(axis=1) for model in models}
+    if len(picked) < len(models):
+        raise InputError("verdict.models: two of them have the same classify.label")
+    picked["naive Bayes"] = _naive_bayes(corpus)
+    accuracy = {name: float((p == corpus.y_test).mean()) for name, p in picked.items()}
+    best = min(models, key=lambda model: model.meta["validation"]["loss"])
+    page = Page(
+        "Text classification",
+        f"{len(corpus.y_train)} texts to train, {len(corpus.y_test)} held out, "
+        f"{len(corpus.classes)} classes, {len(corpus.words)} words, seed {job.seed}",
+    )
+    page.facts("Held-out accuracy", [(name, f"{a:.1%}") for name, a in accuracy.items()])
+    rows = [
+        [
+            model.name,
+            model.meta["parameters"],
+            model.meta["best_epoch"],
+            f"{model.meta['validation']['accuracy']:.1%}",
+            f"{accuracy[model.name]:.1%}",
+        ]
+        for model in models
+    ]
+    page.table("Models", ["model", "parameters", "best epoch", "validation", "held out"], rows)
+    page.plot("Learning curves", _curves(models), "Loss by epoch; dotted on validation texts.")
+    page.plot(
+        f"Confusion matrix: {best.name}",
+        _confusion(corpus, picked[best.name]),
+        "Held-out texts by true and predicted class.",
+    )
+    _show_attention(page, best, corpus, params.examples)
+    report = job.dir / "report.html"
+    page.write(report)
+    for name, value in accuracy.items():
+        job.log(f"{name}: {value:.1%} of the held-out texts right")
+    return {"report": report, "best": best.name, "accuracy": accuracy[best.name]}
+
+
+def _load(path: Path, corpus: Corpus) -> _Model:
+    network, meta = load_model(path)
+    if not isinstance(network, Sequential) or "words" not in meta:
+        raise InputError(f"model {path}: not one that textclass_train wrote")
+    if tuple(meta["words"]) != corpus.words or tuple(meta["classes"]) != corpus.classes:
+        raise InputError(f"model {path}: was trained on other texts than verdict.data")
+    return _Model(network, meta)
+
+
+def _naive_bayes(corpus: Corpus) -> npt.NDArray[np.int64]:
+    """Predict by multinomial naive Bayes with add-one smoothing."""
+    size, classes = len(corpus.words), len(corpus.classes)
+    counts = np.ones((classes, size))
+    np.add.at(counts, (np.broadcast_to(corpus.y_train, corpus.x_train.shape), corpus.x_train), 1)
+    counts[:, 0] = 1
+    words = np.log(counts / counts.sum(axis=1, keepdims=True))
+    words[:, 0] = 0  # padding says nothing
+    prior = np.log(np.bincount(corpus.y_train, minlength=classes) + 1.0)
+    picked: npt.NDArray[np.int64] = (words[:, corpus.x_test].sum(axis=1) + prior[:, None]).argmax(
+        axis=0
+    )
+    return picked
+
+
+def _curves(models: list[_Model]) -> Figure:
+    fig = figure(7.0, 3.4)
+    axes = fig.subplots()
+    for model, colour in zip(models, COLOURS, strict=False):
+        history = model.meta["history"]
+        epochs = np.arange(1, len(history["loss"]) + 1)
+        axes.plot(epochs, history["loss"], color=colour, label=model.name)
+        axes.plot(epochs, history["validation_loss"], color=colour, linestyle=":")
+    axes.set(xlabel="epoch", ylabel="cross entropy, nats", yscale="log")
+    axes.legend()
+    return fig
+
+
+def _confusion(corpus: Corpus, picked: npt.NDArray[np.int64]) -> Figure:
+    n = len(corpus.classes)
+    counts = np.zeros((n, n), dtype=int)
+    np.add.at(counts, (corpus.y_test, picked), 1)
+    fig = figure(1.6 + 0.7 * n, 1.2 + 0.6 * n)
+    axes = fig.subplots()
+    share = counts / counts.sum(axis=1, keepdims=True)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(n, n):
+        colour = "white" if share[i, j] > 0.5 else "black"
+        axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour)
+    axes.set_xticks(range(n), corpus.classes, rotation=30)
+    axes.set_yticks(range(n), corpus.classes)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.grid(visible=False)
+    return fig
+
+
+def _show_attention(page: Page, model: _Model, corpus: Corpus, count: int) -> None:
+    """List some held-out texts with the words that got the most attention."""
+    places = [i for i, p in enumerate(model.network.layers) if isinstance(p, AttentionPool)]
+    if not places or count == 0:
+        return
+    x = corpus.x_test[:, :: max(1, corpus.x_test.shape[1] // count)][:, :count]
+    truth = corpus.y_test[:: max(1, corpus.x_test.shape[1] // count)][:count]
+    logits, caches = model.logits(x)
+    weights = caches[places[0]][2][..., 0]
+    p = softmax(logits)
+    rows = []
+    for column in range(x.shape[1]):
+        ids = x[x[:, column] > 0, column]
+        top = np.argsort(-weights[: len(ids), column])[:5]
+        rows.append(
+            [
+                " ".join(corpus.words[i] for i in ids)[:160],
+                ", ".join(corpus.words[ids[i]] for i in top),
+                corpus.classes[truth[column]],
+                f"{corpus.classes[p[column].argmax()]} ({p[column].max():.0%})",
+            ]
+        )
+    page.table(f"What {model.name} looks at", ["text", "most attention", "true", "said"], rows)
+
+
+JOB = Spec(prefix="verdict", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))
