@@ -118,6 +118,7 @@ class _Search:
         self._limits = Limits(problem.min_stops, problem.most_stops, _STRINGS)
         self._now = _linked(problem, routes)
         self._best = _linked(problem, routes)
+        self._saved = (self._best.first.copy(), self._best.after.copy())
         taken, gaps, owners, hand = (native(np.zeros(_HAND, dtype=np.intp)) for _ in range(4))
         touched = native(np.zeros(len(routes) + 1, dtype=np.intp))
         self._desk = Desk(taken, gaps, owners, hand, native(np.zeros(_HAND)), touched)
@@ -160,18 +161,21 @@ class _Search:
         if self.steps > 0:
             self._speed = chunk / max(spent, 1e-6)
         self.steps += chunk
+        # An interrupt may come while the kernel writes; this copy is whole.
+        self._saved = (self._best.first.copy(), self._best.after.copy())
 
     def _temperature(self, done: float) -> float:
         return float(self._leg * self._hot * (_COLD / self._hot) ** done)
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
-        """Best routes so far."""
+        """Best routes at the end of the last run."""
         found = []
-        for first in self._best.first:
+        firsts, after = self._saved
+        for first in firsts:
             route, stop = [], int(first)
             while stop != 0:
                 route.append(stop)
-                stop = int(self._best.after[stop])
+                stop = int(after[stop])
             found.append(tuple(route))
         return tuple(found)
 

@@ -9,6 +9,7 @@ as a queue of the places that are worth a look.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from core.routing.geometry import Geometry
     from core.routing.problem import Problem
 
-__all__ = ["NEAR", "greedy_tour", "improve_tour", "tour_length"]
+__all__ = ["NEAR", "greedy_tour", "improve_tour", "kick_tour", "tour_length"]
 
 NEAR = 10  # neighbours looked at per place (Johnson and McGeoch, 1997, use 20 in quadrants)
 
 # A move must gain more than rounding can feign.
 _GAIN = 1e-7
+
+_ROOM = 1000  # reversals that can be taken back after a kick
+_CHUNK_SECONDS = 0.1
 
 
 def tour_length(problem: Problem, tour: NDArray[np.intp]) -> float:
@@ -164,8 +168,57 @@ def improve_tour(problem: Problem, tour: NDArray[np.intp]) -> NDArray[np.intp]:
         n,
         native(np.zeros(2, dtype=np.intp)),
         0,
+        0,
     )
     return tour[np.asarray(order, dtype=np.intp)]
+
+
+def kick_tour(
+    problem: Problem,
+    tour: NDArray[np.intp],
+    *,
+    time_limit: float | None = None,
+    kicks: int | None = None,
+    seed: int = 0,
+) -> NDArray[np.intp]:
+    """Improve a tour by local kicks, each repaired by 2-opt and Or-opt (iterated local search).
+
+    Parameters
+    ----------
+    problem
+        Symmetric distances.
+    tour
+        Places in closed order, at least 8; best when it comes from `improve_tour`.
+    time_limit, kicks
+        Seconds of wall time, or the number of kicks for the same tour every time.
+    seed
+        Of the random numbers.
+
+    An interrupt (KeyboardInterrupt) ends it early with the best tour so far.
+    """
+    n = len(tour)
+    near = neighbours(problem, NEAR, tour)
+    geo, flat = geometry(problem, tour), native(near.ravel())
+    order, position, queue = (native(np.arange(n, dtype=np.intp)) for _ in range(3))
+    queued = native(np.zeros(n, dtype=np.bool_))
+    journal = native(np.zeros(2 * _ROOM, dtype=np.intp))
+    rng = np.random.default_rng(seed)
+    begin, done, chunk = time.monotonic(), 0, 100
+    saved = order.copy()
+    while (kicks is None or done < kicks) and (
+        time_limit is None or time.monotonic() - begin < time_limit
+    ):
+        now = chunk if kicks is None else min(chunk, kicks - done)
+        start = time.monotonic()
+        try:
+            kick(order, position, flat, near.shape[1], geo, queue, queued, journal, _ROOM, now, rng)
+        except KeyboardInterrupt:
+            break
+        saved = order.copy()
+        done += now
+        if time.monotonic() - start < _CHUNK_SECONDS:
+            chunk *= 2
+    return tour[np.asarray(saved, dtype=np.intp)]
 
 
 @kernel
@@ -292,9 +345,10 @@ def local_search(
     queued: Any,
     waiting: int,
     journal: Any,
+    noted: int,
     room: int,
 ) -> tuple[float, int]:
-    """Improve `tour` in place; return the gain and the number of reversals.
+    """Improve `tour` in place; return the gain and the number of reversals noted.
 
     Parameters
     ----------
@@ -307,12 +361,13 @@ def local_search(
     queue, queued, waiting
         Circular queue (as long as the tour) of places to look at, whether a place is in it, and how
         many are; it is empty afterwards.
-    journal, room
-        Where up to `room` reversals are noted as index pairs for `undo`; when it is full the search
-        ends early. With ``room = 0`` nothing is noted and nothing ends it.
+    journal, noted, room
+        Where up to `room` reversals are noted as index pairs for `undo`, and how many are already;
+        when it is full the search ends early. With ``room = 0`` nothing is noted and nothing ends
+        it.
     """
     n = len(tour)
-    head, noted, total = 0, 0, 0.0
+    head, total = 0, 0.0
     move = [0, 0, 0, 0, 0]
     while waiting > 0:
         base = queue[head]
@@ -340,3 +395,59 @@ def local_search(
                     queued[place] = True
                     waiting += 1
     return total, noted
+
+
+@kernel
+def kick(
+    tour: Any,
+    position: Any,
+    near: Any,
+    degree: int,
+    geo: Geometry,
+    queue: Any,
+    queued: Any,
+    journal: Any,
+    room: int,
+    kicks: int,
+    rng: Any,
+) -> float:
+    """Swap neighbouring stretches at random places, repair around them, keep what is no longer.
+
+    The swap is a double bridge whose four edges lie close together (segment lengths up to 50, after
+    Johnson and McGeoch, 1997), so that a kick costs the same whatever the number of places.
+    """
+    n = len(tour)
+    longest = min(50, (n - 2) // 3)
+    total = 0.0
+    for _ in range(kicks):
+        start = int(rng.random() * n)
+        one = 1 + int(rng.random() * longest)
+        two = 1 + int(rng.random() * longest)
+        a, b = (start + 1) % n, (start + one) % n
+        c, d = (start + one + 1) % n, (start + one + two) % n
+        ends = (
+            tour[start], tour[a], tour[b], tour[c], tour[d], tour[(start + one + two + 1) % n]
+        )  # fmt: skip
+        before, first, last, onward, final, behind = ends
+        worse = (
+            leg(geo, before, onward) + leg(geo, final, first) + leg(geo, last, behind)
+            - leg(geo, before, first) - leg(geo, last, onward) - leg(geo, final, behind)
+        )  # fmt: skip
+        # Reversing both stretches, and then the whole, swaps them: as edges, by exchanges.
+        noted = _exchange(tour, position, before, first, last, onward, journal, 0, room)
+        noted = _exchange(tour, position, first, onward, final, behind, journal, noted, room)
+        noted = _exchange(tour, position, before, last, onward, behind, journal, noted, room)
+        waiting = 0
+        for place in ends:
+            if not queued[place]:
+                queue[waiting] = place
+                queued[place] = True
+                waiting += 1
+        gain, noted = local_search(
+            tour, position, near, degree, geo, queue, queued, waiting, journal, noted, room
+        )
+        if gain < worse - _GAIN:
+            undo(tour, position, journal, noted)
+        else:
+            total += gain - worse
+    return total

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.routing import Problem, check, solve
 from core.routing.geometry import geometry, leg, neighbours
 from core.routing.split import split
-from core.routing.tour import greedy_tour, improve_tour, tour_length
+from core.routing.tour import greedy_tour, improve_tour, kick_tour, tour_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,3 +93,19 @@ def test_divide_is_the_same_every_time_and_close_to_the_optimum(
     assert exact.cost is not None
     assert first.cost is not None
     assert exact.cost - 1e-9 <= first.cost <= 1.03 * exact.cost
+
+
+def test_kicks_only_shorten_the_tour_and_come_close_to_the_optimum(
+    random_problem: Callable[..., Problem],
+) -> None:
+    problem = random_problem(14, seed=8)
+    tour = improve_tour(problem, greedy_tour(problem, np.arange(15)))
+    lengths = [round(tour_length(problem, tour), 6)]
+    for kicks in (1, 5, 50, 300):
+        better = kick_tour(problem, tour, kicks=kicks, seed=1)
+        assert sorted(better.tolist()) == list(range(15))
+        lengths.append(round(tour_length(problem, better), 6))
+    assert lengths == sorted(lengths, reverse=True)
+    optimum = solve(problem, method="exact").cost
+    assert optimum is not None
+    assert optimum - 1e-5 <= lengths[-1] <= 1.02 * optimum
