@@ -10,6 +10,7 @@ import { duration, span, status } from './format.js';
 import { inOrder } from './order.js';
 
 const HEIGHT = 46;
+const TOOLS = 48; // room for the buttons below the graph
 
 /** Width of a box and how many letters fit into it; and the smallest scale that can be read. */
 const size = () =>
@@ -128,7 +129,7 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
 
   /** Show everything, unless letters would become too small to read: then its beginning. */
   function fit() {
-    const room = frame.getBoundingClientRect();
+    const room = { width: frame.clientWidth, height: frame.clientHeight - TOOLS };
     if (!room.width) return;
     const whole = Math.min(room.width / width, room.height / height, 1.15);
     view.scale = Math.max(whole, Math.min(box.smallest, room.width / box.width));
@@ -272,7 +273,7 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
   );
   update(nodes);
   // Tall enough for the graph, at most most of the window (console.css).
-  frame.style.setProperty('--graph-height', `${Math.ceil(height + 16)}px`);
+  frame.style.setProperty('--graph-height', `${Math.ceil(height) + TOOLS}px`);
   new ResizeObserver(fit).observe(frame);
   return { element: h('div', { class: 'graph-panel' }, frame, tools), update };
 }

@@ -147,7 +147,7 @@ function parameterTable(project, flow, nodes, given, signal) {
   const left = new Map(Object.entries(given));
 
   function known(name, standard) {
-    const input = h('input', { class: 'input', placeholder: standard, value: left.get(name) ?? '', id: uid('parameter') });
+    const input = h('input', { class: 'input', placeholder: standard || 'empty', value: left.get(name) ?? '', id: uid('parameter') });
     const label = h('label', { for: input.id }, h('code', {}, name));
     list.append(h('div', { class: 'parameter' }, label, input));
     rows.push({ key: () => name, input });

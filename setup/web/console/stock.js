@@ -174,10 +174,8 @@ export async function history({ page, size, project: name, ...filter }, signal) 
 
 async function historyPage({ page, size, flow, user, status: code }, signal) {
   const filter = { advfilter: 'true', projcontain: '', flowcontain: flow, usercontain: user };
-  // 2.5 fails on empty dates: from the beginning until far away.
-  const dates = { begin: '01/01/1971-00:00', end: '01/01/2999-00:00' };
-  const filtered = flow || user || code;
-  const params = filtered ? { page, size, ...filter, status: code || 0, ...dates } : { page, size };
+  const whole = { status: code || 0, begin: '', end: '' };
+  const params = flow || user || code ? { page, size, ...filter, ...whole } : { page, size };
   const { doc } = await open('history', params, signal);
   return table(doc, 'executingJobs').map(execution).filter(({ id }) => id >= 0);
 }
