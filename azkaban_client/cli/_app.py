@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import os
 import re
@@ -58,7 +59,11 @@ class Group(click.Group):
 
 
 def _keep_examples(text: str | None) -> str | None:
-    return None if text is None else re.sub(r"^Examples?:$", "\b\n\\g<0>", text, flags=re.MULTILINE)
+    """Turn the examples of a docstring into a paragraph that is not wrapped."""
+    if text is None:
+        return None
+    text = inspect.cleandoc(text)
+    return re.sub(r"^(Examples?):?(\n-+)?$", "\b\n\\1:", text, flags=re.MULTILINE)
 
 
 def command(name: str | None = None) -> Callable[[Callable[..., Any]], Command]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,6 +221,8 @@ def project_download(
       azk project download nn nn.zip
       azk project download nn nn-7 --version 7 --unpack
     """
+    import tempfile  # noqa: PLC0415 (start time)
+
     from azkaban_client.zip import extract  # noqa: PLC0415 (start time)
 
     with app.client() as client:
