@@ -84,7 +84,11 @@ class Dense:
 
     def backward(self, dy: Array, cache: Array) -> tuple[Array, Gradients]:
         """Return ``dx`` and the gradients of ``W`` and ``b``, summed over all leading axes."""
-        x = cache.reshape(-1, self.n_in)
         rows = dy.reshape(-1, self.n_out)
-        grads = {"W": x.T @ rows, "b": rows.sum(axis=0)}
-        return (rows @ self.params["W"].T).reshape(cache.shape), grads
+        dx = (rows @ self.params["W"].T).reshape(cache.shape)
+        return dx, self.parameter_gradients(dy, cache)
+
+    def parameter_gradients(self, dy: Array, cache: Array) -> Gradients:
+        """Do without ``dx``: all that training needs of a first layer."""
+        rows = dy.reshape(-1, self.n_out)
+        return {"W": cache.reshape(-1, self.n_in).T @ rows, "b": rows.sum(axis=0)}

@@ -83,7 +83,9 @@ EVAL = Context()
 class Layer(Protocol):
     """A differentiable function with parameters.
 
-    Sequences are time-major: ``(steps, batch, features)``.
+    Sequences are time-major: ``(steps, batch, features)``. A layer may also have a method
+    ``parameter_gradients(dy, cache)``: `backward` without the gradient by the input, which training
+    then uses where the layer is the first.
     """
 
     @property

@@ -11,7 +11,7 @@ from core.nn.protocols import EVAL, Array, Context, Gradients, Layer, ShapeError
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 
-__all__ = ["Sequential"]
+__all__ = ["Sequential", "parameter_gradients"]
 
 
 class Sequential:
@@ -67,9 +67,39 @@ class Sequential:
 
     def backward(self, dy: Array, cache: list[Any]) -> tuple[Array, Gradients]:
         """Run all layers backwards: the chain rule."""
+        dy, grads = self._back_to(1, dy, cache)
+        dx, own = self.layers[0].backward(dy, cache[0])
+        return dx, grads | {f"0.{name}": grad for name, grad in own.items()}
+
+    def parameter_gradients(self, dy: Array, cache: list[Any]) -> Gradients:
+        """Do without the gradient by the input, which training does not need."""
+        dy, grads = self._back_to(1, dy, cache)
+        own = parameter_gradients(self.layers[0], dy, cache[0])
+        return grads | {f"0.{name}": grad for name, grad in own.items()}
+
+    def _back_to(self, first: int, dy: Array, cache: list[Any]) -> tuple[Array, Gradients]:
         grads: Gradients = {}
-        for i in range(len(self.layers) - 1, -1, -1):
+        for i in range(len(self.layers) - 1, first - 1, -1):
             dy, own = self.layers[i].backward(dy, cache[i])
             for name, grad in own.items():
                 grads[f"{i}.{name}"] = grad
         return dy, grads
+
+
+def parameter_gradients(layer: Layer, dy: Array, cache: Any) -> Gradients:
+    """Gradients by the parameters alone: by the layer's method of that name, if it has one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from core.nn import Dense
+    >>> layer = Dense(2, 1, rng=np.random.default_rng(0))
+    >>> y, cache = layer.forward(np.ones((3, 2)))
+    >>> parameter_gradients(layer, np.ones_like(y), cache)["W"].ravel()
+    array([3., 3.])
+    """
+    short = getattr(layer, "parameter_gradients", None)
+    if short is None:
+        return layer.backward(dy, cache)[1]
+    grads: Gradients = short(dy, cache)
+    return grads

@@ -12,6 +12,7 @@ from core.nn.callbacks import EarlyStopping
 from core.nn.optimisers import clip_norm
 from core.nn.parameters import ParameterVector
 from core.nn.protocols import Array, Context, Layer, Loss, Optimiser, ShapeError
+from core.nn.sequential import parameter_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -153,7 +154,7 @@ class Trainer:
         output, cache = self.network.forward(x, ctx)
         mask = ctx.mask if output.ndim == 3 else None  # one output per sequence has no steps
         value, loss_cache = self.loss.forward(output, target, mask)
-        _, grads = self.network.backward(self.loss.backward(loss_cache), cache)
+        grads = parameter_gradients(self.network, self.loss.backward(loss_cache), cache)
         grad = self.parameters.set_grad(grads)
         norm = clip_norm(grad, self.clip if self.clip is not None else math.inf)
         if not (math.isfinite(value) and math.isfinite(norm)):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core.nn import CrossEntropy, Dense, ReLU, Sequential, Sigmoid, Softmax, SquaredError, Tanh
 from core.nn.gradcheck import layer_error, loss_error, numeric_gradient, relative_error
 from core.nn.initial import uniform
+from core.nn.sequential import parameter_gradients
 
 TOLERANCE = 1e-7
 
@@ -69,6 +70,18 @@ def test_the_checker_finds_a_wrong_sign() -> None:
             return -dy * (1 - cache**2), {}
 
     assert layer_error(Wrong(), np.ones((2, 2))) > 1
+
+
+def test_parameter_gradients_are_those_of_backward() -> None:
+    rng = np.random.default_rng(0)
+    layers = [[Dense(3, 4, rng=rng), Tanh(), Dense(4, 2, rng=rng)], [Tanh(), Dense(3, 2, rng=rng)]]
+    for net in map(Sequential, layers):
+        y, cache = net.forward(rng.normal(size=(5, 3)))
+        dy = rng.normal(size=y.shape)
+        full = net.backward(dy, cache)[1]
+        short = parameter_gradients(net, dy, cache)
+        assert short.keys() == full.keys() == net.params.keys()
+        assert all((short[name] == full[name]).all() for name in full)
 
 
 def test_numeric_gradient_puts_the_array_back() -> None:
