@@ -53,12 +53,15 @@ export function read(status, text) {
   if (data.error === 'session' || /^Invalid Session/.test(data.error ?? '')) {
     throw new ApiError('Your session has ended. Log in again.', 'session');
   }
-  if (data.error) throw new ApiError(String(data.error), 'refused');
-  if (data.status === 'error') throw new ApiError(data.message ?? 'The server refused.', 'refused');
+  if (data.error) throw new ApiError(lines(data.error), 'refused');
+  if (data.status === 'error') throw new ApiError(lines(data.message ?? 'The server refused.'), 'refused');
   if (typeof data.resume === 'string') throw new ApiError(data.resume, 'refused');
   if (status >= 400) throw new ApiError(`The server answered with HTTP ${status}.`, 'server');
   return data;
 }
+
+/** Newer servers break lines in messages with `<br>`. */
+const lines = (message) => String(message).replace(/<br\s*\/?>/gi, '\n').trim();
 
 /** The first line of the Java error in one of Jetty's HTML pages. */
 function serverMessage(status, text) {

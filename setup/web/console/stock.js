@@ -190,8 +190,8 @@ export async function schedules(signal) {
     user: words(row['Submitted By']),
     first: words(row['First Scheduled to Run']),
     next: words(row['Next Execution Time']),
-    period: words(row['Repeats Every']),
-    cron: words(row['Cron Expression']),
+    period: words(row['Repeats Every']).replace('Not Applicable', ''),
+    cron: words(row['Cron Expression']).replace('Not Applicable', ''),
   }));
 }
 

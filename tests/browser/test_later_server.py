@@ -1,0 +1,181 @@
+"""The console beside Azkaban 4.0: recorded answers, and pages with the headings of its templates.
+
+No server runs here; every request is answered by this test.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from setup.layout import CHECKOUT
+from tests.browser.console import WINDOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page, Route
+
+    from setup.azkaban import Server
+
+RECORDED = CHECKOUT / "tests" / "azkaban_client" / "data" / "azkaban-4.0.0-responses.json"
+ROOT = "http://later.test/"
+DESCRIPTION = "Reads <orders> & 'users'"
+TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".svg": "image/svg+xml",
+}
+
+NAV = """<div class="navbar-enviro"><div class="navbar-enviro-name">Test</div>
+<div class="navbar-enviro-server">4.0</div></div>
+<ul class="nav navbar-nav navbar-right"><li><a class="dropdown-toggle">azkaban</a></li></ul>
+<script>var timezone = "America/Los_Angeles";</script>"""
+
+PAGES = {
+    "index": f"""{NAV}<button type="button" id="create-project-btn">x</button><ul><li>
+<h4><a
+    href="/manager?project=rec56548">rec56548</a>
+</h4>
+<p class="project-description">{html.escape(DESCRIPTION)}</p>
+<p class="project-last-modified">Last modified on
+  <strong>2026-11-22 06:09:08</strong> by
+  <strong>azkaban</strong>.</p></li></ul>""",
+    "manager": f"""<input type="hidden" id="csrf-token" value=TOKEN>{NAV}
+<p class="editable" id="project-description">{html.escape(DESCRIPTION)}</p>
+<div id="project-description-form"></div>
+<p><strong>Your Permissions:</strong> READ,EXECUTE,ADMIN</p>
+<table id="permissions-table"><thead><tr><th>User</th><th>Admin</th><th>Read</th><th>Write</th>
+<th>Execute</th><th>Schedule</th><th></th></tr></thead><tbody><tr><td>rea</td>
+<td><input type="checkbox"></td><td><input type="checkbox" checked="true"></td>
+<td><input type="checkbox"></td><td><input type="checkbox"></td><td><input type="checkbox"></td>
+<td><button>Change</button></td></tr></tbody></table>""",
+    "history": f"""{NAV}<table id="executingJobs"><thead><tr><th>#</th><th>Execution Id</th>
+<th>Flow</th><th>Project</th><th>User</th><th>Start Time</th><th>End Time</th><th>Elapsed</th>
+<th>Status</th><th>Action</th></tr></thead><tbody><tr><td>1</td>
+<td><a href="/executor?execid=32">32</a></td><td><a href="#">b</a></td>
+<td><a href="#">rec56548</a></td><td>azkaban</td><td>2026-11-22 06:09:08</td>
+<td>2026-11-22 06:09:10</td><td>2 sec</td>
+<td><div class="status SUCCEEDED">
+  Success
+</div></td><td></td></tr></tbody></table>""",
+    "schedule": f"""{NAV}<table id="scheduledFlowsTbl"><thead><tr><th>#</th><th>ID</th><th>Flow</th>
+<th>Project</th><th>Submitted By</th><th>First Scheduled to Run</th><th>Next Execution Time</th>
+<th>Repeats Every</th><th>Cron Expression</th><th>Execution Options</th><th>Has SLA</th>
+<th colspan="2">Action</th></tr></thead><tbody><tr><td>1</td><td>7</td><td><a href="#">b</a></td>
+<td><a href="#">rec56548</a></td><td>azkaban</td><td>2026-11-22 06:09:26</td>
+<td>2026-12-18 05:23:00</td><td>Not Applicable</td><td> 0 23/30 5 ? * 6#3</td>
+<td></td><td>false</td>
+<td></td><td></td></tr></tbody></table>""",
+}
+
+
+class Later:
+    """Answers as the recorded server did."""
+
+    def __init__(self, libraries: Path) -> None:
+        self.libraries = libraries
+        self.changes: list[Any] = []
+        recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+        bodies = {entry["name"]: entry["body"] for entry in recorded}
+        names = {
+            "fetchallprojects": "list all projects",
+            "fetchexecflow": "fetchexecflow at the end",
+            "fetchExecJobLogs": "job log 3 s later",
+        }
+        self.bodies = {**bodies, **{ajax: bodies[name] for ajax, name in names.items()}}
+
+    def answer(self, route: Route) -> None:
+        """Answer one request of the console."""
+        request = route.request
+        parts = urlsplit(request.url)
+        path = parts.path.lstrip("/")
+        if path.startswith("js/console/"):
+            inside = path.removeprefix("js/console/")
+            folder = self.libraries if inside.startswith("lib/") else _SOURCE
+            file = folder / inside
+            route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
+            return
+        query = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        ajax = query.get("ajax")
+        if ajax == "changePermission":
+            self.changes.append((query, request.headers.get("x-csrf-token")))
+            route.fulfill(body="{}", content_type="application/json")
+        elif ajax == "fetchExecJobLogs" and query["offset"] != "0":
+            route.fulfill(body='{"length": 0, "offset": 0, "data": ""}')
+        elif ajax == "files":  # a server without our plugin answers with its index page
+            route.fulfill(body=PAGES["index"], content_type="text/html")
+        elif ajax:
+            route.fulfill(body=self.bodies[ajax], content_type="application/json")
+        else:
+            route.fulfill(body=PAGES[path], content_type="text/html")
+
+
+_SOURCE = CHECKOUT / "setup" / "web" / "console"
+
+
+@pytest.fixture
+def later(azkaban: Server, chromium: Any, window: str) -> Iterator[tuple[Page, Later]]:
+    """A window on the recorded server."""
+    server = Later(azkaban.layout.azkaban / "web" / "js" / "console")
+    context = chromium.new_context(**WINDOWS[window])
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.route("**/*", server.answer)
+    yield page, server
+    context.close()
+    assert errors == []
+
+
+def show(page: Page, route: str) -> None:
+    page.goto(f"{ROOT}js/console/index.html#/{route}")
+    expect(page.locator("main#main:not([aria-busy]) h1").first).to_be_visible()
+
+
+def test_lists_are_read_from_its_pages(later: tuple[Page, Later]) -> None:
+    page, _ = later
+    show(page, "")
+    expect(page.locator(".card")).to_contain_text(DESCRIPTION)
+    expect(page.locator(".user-name")).to_have_text("azkaban")
+    show(page, "history")
+    row = page.locator("tbody tr")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text(re.compile(r"#32.*b.*rec56548.*Succeeded.*2026-11-22 06:09:08"))
+    show(page, "schedules")
+    expect(page.locator("tbody tr")).to_contain_text("0 23/30 5 ? * 6#3")
+    expect(page.locator("tbody tr")).not_to_contain_text("Not Applicable")
+
+
+def test_its_escaped_logs_are_shown_as_they_were_written(later: tuple[Page, Later]) -> None:
+    page, _ = later
+    show(page, "job/32/a")
+    expect(page.get_by_role("log")).to_contain_text('Cannot invoke "Object.getClass()" because')
+    expect(page.get_by_role("log")).not_to_contain_text("&quot;")
+
+
+def test_times_are_in_the_servers_zone(later: tuple[Page, Later]) -> None:
+    page, _ = later
+    show(page, "execution/32")
+    expect(page.locator(".run-state")).to_contain_text("started 2026-11-22 06:09:08 by azkaban")
+
+
+def test_permissions_carry_its_token(later: tuple[Page, Later]) -> None:
+    page, server = later
+    show(page, "project/rec56548/permissions")
+    page.get_by_role("button", name="Change the rights of rea").click()
+    page.get_by_role("dialog").get_by_label("execute").check()
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    ((query, token),) = server.changes
+    assert token == "TOKEN"
+    granted = {key: query[f"permissions[{key}]"] for key in ("read", "execute", "write", "admin")}
+    assert granted == {"read": "true", "execute": "true", "write": "false", "admin": "false"}
