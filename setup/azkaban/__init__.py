@@ -4,7 +4,7 @@ Everything lies in ``<prefix>/azkaban``::
 
     settings.json      what was asked for: profile, database, host, address, ports, user
     admin.password     0600; with azkaban-users.xml the only places that hold the password
-    lib/               the pinned jars and bind-agent.jar
+    lib/               the pinned jars and port-guard.jar
     conf/ sql/ web/ plugins/ projects/ executions/ h2/ logs/ temp/
 
 There are two profiles: ``solo`` runs everything in one process, on its embedded H2 or on MySQL;

@@ -1,4 +1,4 @@
-"""The server's programs: pinned jars, the bind agent, table definitions, pages."""
+"""The server's programs: pinned jars, the port guard, table definitions, pages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def install(layout: Layout, java: Java, update: Callable[[str], None]) -> int:
     layout
         Where it goes.
     java
-        Runs the compiler of the bind agent.
+        Runs the compiler of our classes.
     update
         Told what happens.
 
@@ -62,11 +62,11 @@ def install(layout: Layout, java: Java, update: Callable[[str], None]) -> int:
     for jar in jars:
         shutil.copyfile(jar, lib / jar.name)
     compiler = maven.fetch(maven.pinned("compiler"), layout.cache, update)[0]
-    update("compiling the bind agent")
-    agent = lib / "bind-agent.jar"
-    manifest = "Premain-Class: BindAgent\n"
-    asm = lib.glob("asm-*.jar")
-    compile_jar(java, compiler, "BindAgent", agent, classpath=asm, manifest=manifest)
+    update("compiling the port guard")
+    guard = lib / "port-guard.jar"
+    uses = [*lib.glob("asm-*.jar"), *lib.glob("jetty-*.jar"), *lib.glob("servlet-api-*.jar")]
+    manifest = "Premain-Class: PortGuard\n"
+    compile_jar(java, compiler, "PortGuard", guard, classpath=uses, manifest=manifest)
     shutil.copytree(CHECKOUT / "setup" / "sql", home / "sql", dirs_exist_ok=True)
     web.install(layout, update)
     web.install_run_files(layout, java, compiler)

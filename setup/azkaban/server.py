@@ -221,11 +221,14 @@ class Server:
 
     def _command(self, java: Java, settings: Settings, part: Part) -> Sequence[str]:
         home = self.home
-        ends = ",".join(f"{port}={address}" for address, port in part.ends)
+        executor = settings.executor_port  # for our own processes: it asks for no password
+        ends = ",".join(
+            f"{port}={address}{'=own' if port == executor else ''}" for address, port in part.ends
+        )
         return [
             str(java.program),
             f"-Xmx{HEAP}",
-            f"-javaagent:{home / 'lib/bind-agent.jar'}={ends}",
+            f"-javaagent:{home / 'lib/port-guard.jar'}={ends}",
             f"-Djava.io.tmpdir={home / 'temp'}",
             "-Dfile.encoding=UTF-8",
             f"-Dlog4j.configuration={(home / f'conf/log4j-{part.name}.properties').as_uri()}",

@@ -9,8 +9,9 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -26,6 +27,7 @@ from setup.process import Process, free_port
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from setup.azkaban import Settings
     from tests.live.conftest import LiveAzkaban
 
 
@@ -61,6 +63,38 @@ def test_another_address_of_this_machine_is_refused(azkaban: LiveAzkaban) -> Non
     for port in (settings.port, settings.executor_port):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((other, port), timeout=5)
+
+
+def test_executor_refuses_processes_of_other_accounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No second account is at hand here, so the server is told that its own is another one."""
+    layout = Layout(tmp_path / "p", _cache())
+    layout.create(need=0)
+    server = Server(layout)
+    whole = Server._command
+
+    def command(*arguments: Any) -> list[str]:
+        java_program, *rest = whole(*arguments)
+        return [java_program, "-Dportguard.uid=4242", *rest]
+
+    monkeypatch.setattr(Server, "_command", command)
+    settings = server.up(java.ensure(layout))  # the pages answer as ever
+    try:
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            _ping(settings)
+    finally:
+        server.stop()
+
+
+def test_executor_answers_processes_of_its_own_account(azkaban: LiveAzkaban) -> None:
+    assert b"alive" in _ping(azkaban.server.settings)
+
+
+def _ping(settings: Settings) -> bytes:
+    url = f"http://{settings.address}:{settings.executor_port}/executor?action=ping"
+    with urllib.request.urlopen(url, timeout=10) as response:
+        return bytes(response.read())
 
 
 def test_listen_opens_the_pages_and_never_the_executor(tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+import java.io.IOException;
+import java.lang.instrument.ClassFileTransformer;
+import java.lang.instrument.Instrumentation;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Paths;
+import java.security.ProtectionDomain;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import org.mortbay.jetty.HttpConnection;
+import org.mortbay.jetty.Request;
+import org.objectweb.asm.ClassReader;
+import org.objectweb.asm.ClassVisitor;
+import org.objectweb.asm.ClassWriter;
+import org.objectweb.asm.Label;
+import org.objectweb.asm.MethodVisitor;
+import org.objectweb.asm.Opcodes;
+
+/**
+ * Keeps Azkaban's ports for those who may use them.
+ *
+ * Azkaban has no setting for the address of its web and executor ports, and a Jetty connector
+ * without a host listens everywhere: AbstractConnector.getHost() is made to return the address
+ * that was asked for. The executor obeys whoever reaches it, without a password, and any account
+ * of this machine reaches loopback: Server.handle() is made to refuse, on that port, requests from
+ * processes of other accounts.
+ *
+ * Use: -javaagent:port-guard.jar=PORT=ADDRESS,PORT=ADDRESS=own with asm on the class path. A port
+ * that is not named is bound to 127.0.0.1 and is for this account's own processes. Set-up checks
+ * after each start where the server listens, and stops it when that is not what was asked for.
+ */
+public final class PortGuard implements ClassFileTransformer {
+    private static final String CONNECTOR = "org/mortbay/jetty/AbstractConnector";
+    private static final String SERVER = "org/mortbay/jetty/Server";
+    private static final Map<Integer, String> HOSTS = new HashMap<Integer, String>();
+    private static final Set<Integer> OPEN = new HashSet<Integer>();
+
+    public static void premain(String arguments, Instrumentation instrumentation) {
+        for (String entry : arguments.split(",")) {
+            String[] parts = entry.split("=");
+            HOSTS.put(Integer.valueOf(parts[0]), parts[1]);
+            if (parts.length == 2) {
+                OPEN.add(Integer.valueOf(parts[0]));
+            }
+        }
+        instrumentation.addTransformer(new PortGuard());
+    }
+
+    @Override
+    public byte[] transform(ClassLoader loader, String name, Class<?> type,
+            ProtectionDomain domain, byte[] bytes) {
+        if (!CONNECTOR.equals(name) && !SERVER.equals(name)) {
+            return null;
+        }
+        ClassReader reader = new ClassReader(bytes);
+        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
+        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
+            @Override
+            public MethodVisitor visitMethod(int access, String method, String descriptor,
+                    String signature, String[] exceptions) {
+                MethodVisitor next =
+                        super.visitMethod(access, method, descriptor, signature, exceptions);
+                if (method.equals("getHost") && descriptor.equals("()Ljava/lang/String;")) {
+                    returnOurHost(next);
+                    return null; // the original body is dropped
+                }
+                if (method.equals("handle")
+                        && descriptor.equals("(Lorg/mortbay/jetty/HttpConnection;)V")) {
+                    return new GuardFirst(next);
+                }
+                return next;
+            }
+        }, 0);
+        return writer.toByteArray();
+    }
+
+    private static void returnOurHost(MethodVisitor method) {
+        method.visitCode();
+        method.visitVarInsn(Opcodes.ALOAD, 0);
+        method.visitMethodInsn(Opcodes.INVOKEVIRTUAL, CONNECTOR, "getPort", "()I", false);
+        method.visitMethodInsn(Opcodes.INVOKESTATIC, "PortGuard", "host",
+                "(I)Ljava/lang/String;", false);
+        method.visitInsn(Opcodes.ARETURN);
+        method.visitMaxs(1, 1);
+        method.visitEnd();
+    }
+
+    /** Puts "if (PortGuard$Peers.refuse(connection)) return;" before a method's own code. */
+    private static final class GuardFirst extends MethodVisitor {
+        GuardFirst(MethodVisitor next) {
+            super(Opcodes.ASM9, next);
+        }
+
+        @Override
+        public void visitCode() {
+            super.visitCode();
+            Label allowed = new Label();
+            visitVarInsn(Opcodes.ALOAD, 1);
+            visitMethodInsn(Opcodes.INVOKESTATIC, "PortGuard$Peers", "refuse",
+                    "(Lorg/mortbay/jetty/HttpConnection;)Z", false);
+            visitJumpInsn(Opcodes.IFEQ, allowed);
+            visitInsn(Opcodes.RETURN);
+            visitLabel(allowed); // Jetty's classes are older than stack map frames
+        }
+    }
+
+    /** The address for a port; called by Jetty's connectors. */
+    public static String host(int port) {
+        String host = HOSTS.get(port);
+        return host == null ? "127.0.0.1" : host;
+    }
+
+    /** Who is at the other end; a class of its own, so that Jetty is not loaded too early. */
+    public static final class Peers {
+        private static final String TABLES = "/proc/net/tcp";
+
+        private Peers() {
+        }
+
+        /** Refuses a request to a guarded port that comes from another account. */
+        public static boolean refuse(HttpConnection connection) throws IOException {
+            Request request = connection.getRequest();
+            int port = request.getLocalPort();
+            if (OPEN.contains(port) || isOurs(request.getRemotePort(), port)) {
+                return false;
+            }
+            connection.getResponse().sendError(403, "this port is for the server's own account");
+            request.setHandled(true);
+            return true;
+        }
+
+        /**
+         * Looks the peer's socket up in the kernel's tables, which name its owner. All sockets with
+         * these two ports must be ours: another loopback address could use the same port.
+         */
+        private static boolean isOurs(int from, int to) throws IOException {
+            String own = System.getProperty("portguard.uid",
+                    Files.getAttribute(Paths.get("/proc/self"), "unix:uid").toString());
+            boolean found = false;
+            for (String table : new String[] {TABLES, TABLES + "6"}) {
+                if (!Files.isReadable(Paths.get(table))) {
+                    continue;
+                }
+                for (String line : Files.readAllLines(Paths.get(table),
+                        StandardCharsets.US_ASCII)) {
+                    String[] words = line.trim().split("\\s+");
+                    if (words.length > 7 && port(words[1]) == from && port(words[2]) == to) {
+                        if (!words[7].equals(own)) {
+                            return false;
+                        }
+                        found = true;
+                    }
+                }
+            }
+            return found;
+        }
+
+        /** The port of "0100007F:1F91"; -1 for the table's heading. */
+        private static int port(String end) {
+            int colon = end.indexOf(':');
+            return colon < 0 ? -1 : Integer.parseInt(end.substring(colon + 1), 16);
+        }
+    }
+}
