@@ -167,3 +167,13 @@ def test_failing_flow_shows_its_log_and_exits_1(demo: Demo) -> None:
     assert result.returncode == 1, result.stderr
     assert "--- log of nn_load, last" in result.stderr
     assert f"Not a directory: '{runs}" in result.stderr
+
+
+def test_wipe_stops_the_server_and_deletes_everything(demo: Demo) -> None:
+    server = Process.read(demo.layout.azkaban / "azkaban.pid")
+    assert server is not None
+    result = _setup(demo.layout.prefix, "wipe", "--yes")
+    assert result.returncode == 0, result.stderr
+    assert not server.alive()
+    assert not demo.layout.prefix.exists()
+    assert _setup(demo.layout.prefix, "status").returncode == 1

@@ -164,6 +164,23 @@ def test_after_kill_9_status_is_down_and_up_brings_it_back(azkaban: LiveAzkaban)
     assert azkaban.server.statuses()[0].state == "running"
 
 
+def test_kill_9_loses_nothing_that_was_acknowledged(azkaban: LiveAzkaban, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / "kept.job").write_text("type=command\ncommand=echo kept\n")
+    with _client(azkaban) as client:
+        client.create_project("kept", "stays")
+        client.upload("kept", collect(folder).write(tmp_path / "kept.zip"))
+        execid = client.execute("kept", "kept")
+        assert client.wait(execid).succeeded
+    azkaban.kill()
+    azkaban.start()
+    with _client(azkaban) as client:
+        assert client.flows("kept") == ("kept",)
+        assert client.execution(execid).succeeded
+        assert "kept\n" in "".join(client.log(execid, "kept"))
+
+
 def test_a_foreign_pid_in_the_pid_file_is_not_taken_for_the_server(azkaban: LiveAzkaban) -> None:
     azkaban.kill()
     mine = Process.of(os.getpid())
@@ -222,9 +239,7 @@ def test_stop_ends_the_programs_of_running_jobs(azkaban: LiveAzkaban, tmp_path: 
     (folder / "sleeper.job").write_text("type=command\ncommand=sleep 987\n")
     archive = tmp_path / "sleeper.zip"
     collect(folder).write(archive)
-    with Client(
-        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
-    ) as client:
+    with _client(azkaban) as client:
         client.create_project("sleeper", "sleeps")
         client.upload("sleeper", archive)
         client.execute("sleeper", "sleeper")
@@ -234,6 +249,12 @@ def test_stop_ends_the_programs_of_running_jobs(azkaban: LiveAzkaban, tmp_path: 
     assert sleepers
     azkaban.restart()
     assert not _commands("sleep 987")
+
+
+def _client(azkaban: LiveAzkaban) -> Client:
+    return Client(
+        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+    )
 
 
 def _commands(line: str) -> list[int]:
