@@ -50,6 +50,7 @@ def result_json(problem: Problem, result: Result) -> str:
         "dispatchers": problem.dispatchers,
         "min_stops": problem.min_stops,
         "max_stops": problem.max_stops,
+        "objective": problem.objective,
         "trace": [[step.seconds, step.cost, step.lower_bound] for step in result.trace],
     }
     return json.dumps(record, indent=1, allow_nan=False) + "\n"

@@ -28,6 +28,11 @@ class Params:
     max_stops: int | None = param(
         None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
     )
+    objective: str = param(
+        "distance",
+        doc="What to minimise: the total distance, or the longest route (makespan).",
+        choices=("distance", "makespan"),
+    )
     method: str = param(
         "auto",
         doc="exact proves, divide is quick, heuristic uses its time; auto goes by size.",
@@ -49,6 +54,7 @@ def run(params: Params, job: Job) -> Outputs:
             dispatchers=params.dispatchers,
             min_stops=params.min_stops,
             max_stops=params.max_stops,
+            objective=params.objective,
         )
     except InputError:
         raise

@@ -28,6 +28,7 @@ class Params:
     max_stops: int | None = param(
         None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
     )
+    objective: str = param("distance", doc="What was minimised.", choices=("distance", "makespan"))
 
 
 def run(params: Params, job: Job) -> Outputs:
@@ -37,6 +38,7 @@ def run(params: Params, job: Job) -> Outputs:
             dispatchers=params.dispatchers,
             min_stops=params.min_stops,
             max_stops=params.max_stops,
+            objective=params.objective,
         )
     except InputError:
         raise

@@ -14,6 +14,8 @@ from jobs._report import COLOURS, Page, figure
 from jobs._routing import read_result, read_stops, routes_of, shown
 from jobs._runtime import Job, Outputs, Spec, main, write_text
 
+_GOAL = {"distance": "total distance", "makespan": "longest route"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
@@ -31,6 +33,7 @@ def run(params: Params, job: Job) -> Outputs:
         dispatchers=record.get("dispatchers", 1),
         min_stops=record.get("min_stops", 1),
         max_stops=record.get("max_stops"),
+        objective=record.get("objective", "distance"),
     )
     routes = routes_of(problem, record, params.result)
     unit = "km" if problem.metric == "great_circle" else "units of the input"
@@ -46,7 +49,7 @@ def run(params: Params, job: Job) -> Outputs:
         "Result",
         [
             ("status", record["status"]),
-            (f"total distance ({unit})", shown(record["cost"])),
+            (f"{_GOAL[problem.objective]} ({unit})", shown(record["cost"])),
             ("lower bound", shown(record["lower_bound"])),
             ("gap", "–" if gap is None else f"{gap:.2%}"),
             ("seconds", shown(record["seconds"], 3)),

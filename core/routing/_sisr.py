@@ -23,13 +23,16 @@ from core.routing.geometry import leg
 if TYPE_CHECKING:
     from core.routing.geometry import Geometry
 
-__all__ = ["Desk", "Limits", "Routes", "anneal"]
+__all__ = ["TOTAL_WEIGHT", "Desk", "Limits", "Routes", "anneal"]
 
 _STRING = 10  # longest string taken out of a route
 _KEEP_GOING = 0.01  # chance to keep one more stop within a split string
 _BLINK = 0.01  # chance to overlook a position
 _SPLIT = 0.5  # chance to leave a gap within a string
 _SLACK = 1e-9
+
+TOTAL_WEIGHT = 1e-3  # of the total length beside the longest route: short cuts pay everywhere
+_OVER_WEIGHT = 10.0  # of what a position adds beyond the ceiling
 
 
 class Routes(NamedTuple):
@@ -86,11 +89,17 @@ class Limits(NamedTuple):
         Number of stops.
     strings
         Average number of stops taken out in a step.
+    makespan
+        Whether the longest route counts (with `TOTAL_WEIGHT` of the total), or the total alone.
+    ceiling
+        Length from which on a route is a bad place for one more stop; for makespan only.
     """
 
     least: int
     most: int
     strings: float
+    makespan: bool
+    ceiling: float
 
 
 @kernel
@@ -235,6 +244,25 @@ def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
 
 
 @kernel
+def _price(routes: Routes, limits: Limits, own: int, added: float) -> float:
+    """Price what a position adds to a route; for makespan, dearly beyond the ceiling."""
+    if limits.makespan:
+        over = routes.length[own] + added - limits.ceiling
+        return added + _OVER_WEIGHT * max(0.0, float(over))
+    return added
+
+
+@kernel
+def _worth(routes: Routes) -> float:
+    """Value of the makespan objective."""
+    longest, total = 0.0, 0.0
+    for own in range(len(routes.length)):
+        longest = max(longest, routes.length[own])
+        total += routes.length[own]
+    return longest + TOTAL_WEIGHT * total
+
+
+@kernel
 def _place(
     routes: Routes,
     geo: Geometry,
@@ -255,7 +283,7 @@ def _place(
     for r in range(ruined):
         own = touched[r]
         if size[own] == 0 and most > 0:
-            cost = leg(geo, 0, stop) + leg(geo, stop, 0)
+            cost = _price(routes, limits, own, leg(geo, 0, stop) + leg(geo, stop, 0))
             if cost < best:
                 best, best_left, best_own = cost, 0, own
     for t in range(stop * degree, stop * degree + degree):
@@ -267,11 +295,13 @@ def _place(
         left = before[place]
         if rng.random() >= _BLINK:
             cost = leg(geo, left, stop) + reach - leg(geo, left, place)
+            cost = _price(routes, limits, own, cost)
             if cost < best:
                 best, best_left, best_own = cost, left, own
         right = after[place]
         if rng.random() >= _BLINK:
             cost = leg(geo, place, stop) + leg(geo, stop, right) - leg(geo, place, right)
+            cost = _price(routes, limits, own, cost)
             if cost < best:
                 best, best_left, best_own = cost, place, own
     return best_left, best_own
@@ -324,6 +354,8 @@ def anneal(  # noqa: C901 (the step is one sequence: ruin, recreate, keep or tak
                 owed -= 1
             change += link(routes, geo, stop, left, own)
             placed += 1
+        if limits.makespan:
+            change = _worth(routes) - cost
         if placed == held and change < -temperature * math.log(1.0 - rng.random()):
             cost += change
             if cost < best_cost - _SLACK and since >= patience:

@@ -43,7 +43,8 @@ def brute_force(problem: Problem) -> Result:
         if any(not problem.min_stops <= len(part) <= high for part in parts):
             continue
         found = [best(part) for part in parts]
-        total = math.fsum(length for length, _ in found)
+        lengths = [length for length, _ in found]
+        total = max(lengths) if problem.objective == "makespan" else math.fsum(lengths)
         if total < cost:
             cost, routes = total, tuple(order for _, order in found)
     if not routes:

@@ -9,7 +9,6 @@ with a repair across routes, a short ruin-and-recreate search with a fixed numbe
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -59,7 +58,7 @@ def cut_tour(problem: Problem) -> Result:
     routes = [improve_route(problem, route) for route in split(problem, tour)]
     return Result(
         status=Status.FEASIBLE,
-        cost=math.fsum(problem.length(route) for route in routes),
+        cost=problem.cost(routes),
         routes=tuple(tuple(route.tolist()) for route in routes),
         seconds=time.monotonic() - begin,
         method="divide",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.routing._jit import native
-from core.routing._sisr import Desk, Limits, Routes, anneal
+from core.routing._sisr import TOTAL_WEIGHT, Desk, Limits, Routes, anneal
 from core.routing.geometry import geometry, neighbours
 from core.routing.result import Result, Status, Step
 
@@ -29,6 +29,9 @@ _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 4
 _HOT, _COLD = 3.0, 0.02
 _HOT_RANGE = (2.0, 30.0)
 _CHUNK_SECONDS = 0.25
+
+# Makespan: routes above this share of the best are discouraged when stops are put back.
+_CEILING = 0.97
 
 
 def improve(
@@ -93,7 +96,7 @@ def improve(
     routes = search.routes()
     return Result(
         status=Status.FEASIBLE,
-        cost=math.fsum(problem.length(route) for route in routes),
+        cost=problem.cost(routes),
         routes=routes,
         seconds=time.monotonic() - begin,
         method="heuristic",
@@ -115,16 +118,25 @@ class _Search:
         self._degree = near.shape[1]
         # Row 0, the depot's, is never read.
         self._near = native(np.vstack((np.zeros((1, self._degree), dtype=np.intp), near)).ravel())
-        self._limits = Limits(problem.min_stops, problem.most_stops, _STRINGS)
+        self._limits = Limits(
+            problem.min_stops,
+            problem.most_stops,
+            _STRINGS,
+            problem.objective == "makespan",
+            math.inf,
+        )
         self._now = _linked(problem, routes)
         self._best = _linked(problem, routes)
         self._saved = (self._best.first.copy(), self._best.after.copy())
         taken, gaps, owners, hand = (native(np.zeros(_HAND, dtype=np.intp)) for _ in range(4))
         touched = native(np.zeros(len(routes) + 1, dtype=np.intp))
         self._desk = Desk(taken, gaps, owners, hand, native(np.zeros(_HAND)), touched)
-        self.cost = self.best_cost = math.fsum(problem.length(route) for route in routes)
+        lengths = [problem.length(route) for route in routes]
+        self.cost = self.best_cost = math.fsum(lengths)
         # Not 0 where all places coincide: the temperature is divided by.
         self._leg = max(self.cost / (n + len(routes)), 1e-12)
+        if problem.objective == "makespan":
+            self.cost = self.best_cost = max(lengths) + TOTAL_WEIGHT * self.cost
         self._hot = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE))
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
@@ -141,6 +153,8 @@ class _Search:
         hot = self._temperature(done)
         cold = self._temperature(min(1.0, done + share))
         begin = time.monotonic()
+        if self._limits.makespan:
+            self._limits = self._limits._replace(ceiling=_CEILING * self.best_cost)
         self.cost, self.best_cost = anneal(
             self._now,
             self._best,

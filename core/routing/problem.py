@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["EARTH_RADIUS_KM", "FloatArray", "Problem"]
 
@@ -43,6 +47,8 @@ class Problem:
         Least number of stops of a dispatcher, 1 or more.
     max_stops
         Largest number of stops of a dispatcher; N when left out.
+    objective
+        What to minimise: ``"distance"``, the total of all routes, or ``"makespan"``, the longest.
     ids
         Names of the places, depot first; ``("0", "1", ..., "N")`` when left out.
 
@@ -67,6 +73,7 @@ class Problem:
     dispatchers: int = 1
     min_stops: int = 1
     max_stops: int | None = None
+    objective: Literal["distance", "makespan"] = "distance"
     ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:  # noqa: C901 (a list of checks)
@@ -74,6 +81,8 @@ class Problem:
             raise ValueError("points: give points or matrix")
         if self.metric not in ("euclidean", "great_circle"):
             raise ValueError(f"metric = {self.metric!r}: expected 'euclidean' or 'great_circle'")
+        if self.objective not in ("distance", "makespan"):
+            raise ValueError(f"objective = {self.objective!r}: expected 'distance' or 'makespan'")
         if self.matrix is not None:
             self._set("matrix", _checked_matrix(self.matrix))
         if self.points is not None:
@@ -165,6 +174,11 @@ class Problem:
         """Length of one route given as stop indices without the depot."""
         path = np.concatenate(([0], np.asarray(route, dtype=np.intp), [0]))
         return float(self.between(path[:-1], path[1:]).sum())
+
+    def cost(self, routes: Sequence[ArrayLike]) -> float:
+        """Value of the objective: total length of the routes, or length of the longest."""
+        lengths = [self.length(route) for route in routes]
+        return max(lengths) if self.objective == "makespan" else math.fsum(lengths)
 
     def infeasible(self) -> str:
         """Say which bound cannot be met, in the user's terms; empty when all can."""

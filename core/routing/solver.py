@@ -6,11 +6,14 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from core.routing._jit import COMPILED
 from core.routing.divide import cut_tour, divide
-from core.routing.exact import solve_exact
+from core.routing.exact import relaxed_bound, solve_exact
 from core.routing.heuristic import improve
 from core.routing.result import Result, Status
+from core.routing.tour import kick_tour
 from core.routing.validate import check
 
 if TYPE_CHECKING:
@@ -28,6 +31,10 @@ _EXACT_STOPS = 60
 # Steps of `heuristic` before `exact`, and the share of the time that they may take.
 _START_STEPS = 50_000 if COMPILED else 2000
 _START_SHARE = 0.2
+
+# `heuristic` spends this share of its time on a lower bound, up to so many stops.
+_BOUND_SHARE = 0.2
+_BOUND_STOPS = 200
 
 
 def solve(
@@ -90,7 +97,7 @@ def solve(
     result = divide(problem) if method == "divide" else cut_tour(problem)
     left = None if time_limit is None else time_limit - (time.monotonic() - begin)
     if method == "heuristic":
-        result = improve(problem, start=result, time_limit=left, steps=steps, seed=seed)
+        result = _heuristic(problem, result, left, steps, seed)
     elif method == "exact":
         # A fixed number of steps, so that the proof starts from the same routes every time.
         part = None if left is None else left * _START_SHARE
@@ -102,3 +109,35 @@ def solve(
         if wrong:
             raise RuntimeError(f"{result.method} gave invalid routes: {'; '.join(wrong)}")
     return dataclasses.replace(result, seconds=time.monotonic() - begin)
+
+
+def _bound_pays(problem: Problem) -> bool:
+    return problem.symmetric and problem.objective == "distance" and problem.n_stops <= _BOUND_STOPS
+
+
+def _heuristic(
+    problem: Problem, start: Result, seconds: float | None, steps: int | None, seed: int
+) -> Result:
+    """Spend some of the time on a lower bound where that pays, the rest on the routes."""
+    begin = time.monotonic()
+    bound = None
+    if seconds is not None and _bound_pays(problem):
+        bound = relaxed_bound(problem, seconds * _BOUND_SHARE)
+        seconds -= time.monotonic() - begin
+    if problem.dispatchers == 1 and problem.symmetric and problem.n_stops >= 7:
+        result = _one_tour(problem, start, seconds, steps, seed)
+    else:
+        result = improve(problem, start=start, time_limit=seconds, steps=steps, seed=seed)
+    return dataclasses.replace(result, lower_bound=bound)
+
+
+def _one_tour(
+    problem: Problem, start: Result, time_limit: float | None, steps: int | None, seed: int
+) -> Result:
+    """Improve the only dispatcher's route by moves that are made for single tours."""
+    tour = np.array((0, *start.routes[0]))
+    tour = kick_tour(problem, tour, time_limit=time_limit, kicks=steps, seed=seed)
+    route = tuple(np.roll(tour, -int(np.nonzero(tour == 0)[0][0]))[1:].tolist())
+    return dataclasses.replace(
+        start, routes=(route,), cost=problem.cost((route,)), method="heuristic"
+    )

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Literal
 
 from core.routing.exact import three_index
 from core.routing.exact.backend import Answer, End, Solver, run
+from core.routing.exact.relaxation import Relaxation, separate
 from core.routing.exact.two_index import solve_two_index
 from core.routing.result import Result, Status
 
 if TYPE_CHECKING:
     from core.routing.problem import Problem
 
-__all__ = ["MODELS", "SOLVERS", "Model", "solve_exact", "solve_three_index", "solve_two_index"]
+__all__ = [
+    "MODELS",
+    "SOLVERS",
+    "Model",
+    "relaxed_bound",
+    "solve_exact",
+    "solve_three_index",
+    "solve_two_index",
+]
 
 Model = Literal["auto", "three-index", "two-index"]
 MODELS: tuple[Model, ...] = ("auto", "three-index", "two-index")
@@ -31,9 +39,29 @@ def solve_exact(
 ) -> Result:
     """Solve with the model that suits the distances, or the one that is named."""
     if model == "auto":
-        model = "two-index" if problem.symmetric else "three-index"
+        edges_do = problem.symmetric and problem.objective == "distance"
+        model = "two-index" if edges_do else "three-index"
     solve = solve_two_index if model == "two-index" else solve_three_index
     return solve(problem, solver=solver, time_limit=time_limit, known=known)
+
+
+def relaxed_bound(problem: Problem, seconds: float) -> float | None:
+    """Lower bound of the total distance from the edge model's relaxation, cut for some seconds.
+
+    None where the time does not suffice for a first one.
+    """
+    begin = time.monotonic()
+    relaxation, bound = Relaxation(problem), None
+    while (left := seconds - (time.monotonic() - begin)) > 0:
+        solution = relaxation.solve(left)
+        if solution is None:
+            break
+        bound = solution.bound
+        cuts = separate(problem, relaxation.weights(solution))
+        if not cuts:
+            break
+        relaxation.add(cuts)
+    return bound
 
 
 def solve_three_index(
@@ -79,7 +107,7 @@ def solve_three_index(
     if found.objective is not None and (cost is None or found.objective < cost):
         arcs = [arc for arc, var in x.items() if found.values[var.name] > 0.5]
         routes = tuple(three_index.trace_arcs(arcs)[0])
-        cost = math.fsum(problem.length(route) for route in routes)
+        cost = problem.cost(routes)
     proved = found.end is End.OPTIMAL
     if cost is None:
         raise TimeoutError(

@@ -65,7 +65,16 @@ def build(
         for j in places
         if i != j
     }
-    model += pulp.lpSum(distance[i][j] * var for (_, i, j), var in x.items())
+    driven = [
+        pulp.lpSum(distance[i][j] * var for (own, i, j), var in x.items() if own == k) for k in crew
+    ]
+    if problem.objective == "makespan":
+        longest = model.add_variable("longest", 0)
+        model += longest
+        for k in crew:
+            model += driven[k] <= longest, f"longest_{k}"
+    else:
+        model += pulp.lpSum(driven)
 
     first = 0 if subtours == "allowed" else 1
     for i in places[first:]:

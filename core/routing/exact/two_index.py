@@ -125,12 +125,14 @@ def solve_two_index(
     Raises
     ------
     ValueError
-        The distances are not symmetric.
+        The distances are not symmetric, or the objective is not the total distance.
     TimeoutError
         Time is up, and neither the search nor `known` has routes.
     """
     if not problem.symmetric:
         raise ValueError("matrix is not symmetric: use model='three-index'")
+    if problem.objective != "distance":
+        raise ValueError(f"objective = {problem.objective!r}: use model='three-index'")
     search = _Search(problem, solver, time_limit, known)
     try:
         status, reason = search.run()

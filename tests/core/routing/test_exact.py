@@ -22,14 +22,15 @@ COORDINATE = st.integers(0, 20)
 
 
 @st.composite
-def problems(draw: st.DrawFn, most: int = 7) -> Problem:
+def problems(draw: st.DrawFn, most: int = 7, goals: tuple[Any, ...] = ("distance",)) -> Problem:
     """Small problems over all combinations of crew and bounds, infeasible ones included."""
     n = draw(st.integers(1, most))
     points = draw(st.lists(st.tuples(COORDINATE, COORDINATE), min_size=n + 1, max_size=n + 1))
     crew = draw(st.integers(1, min(n, 3)))
     low = draw(st.integers(1, n + 1))
     high = draw(st.none() | st.integers(low, n + 2))
-    return Problem(points=points, dispatchers=crew, min_stops=low, max_stops=high)
+    goal = draw(st.sampled_from(goals))
+    return Problem(points=points, dispatchers=crew, min_stops=low, max_stops=high, objective=goal)
 
 
 @given(problems())
@@ -45,7 +46,7 @@ def test_two_index_is_brute_force(problem: Problem) -> None:
         assert result.gap == 0.0
 
 
-@given(problems(most=5))
+@given(problems(most=5, goals=("distance", "makespan")))
 @settings(max_examples=15, deadline=None)
 def test_three_index_is_brute_force(problem: Problem) -> None:
     truth = brute_force(problem)

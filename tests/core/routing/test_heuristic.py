@@ -89,3 +89,26 @@ def test_a_limit_is_needed() -> None:
         improve(problem, start=cut_tour(problem))
     with pytest.raises(ValueError, match="'heuristic' needs one of them"):
         solve(problem, method="heuristic", time_limit=None)
+
+
+def test_makespan_reaches_the_optimum_and_balances(random_problem: Callable[..., Problem]) -> None:
+    problem = random_problem(8, seed=4, dispatchers=3, objective="makespan")
+    result = improve(problem, start=cut_tour(problem), steps=1500)
+    assert check(problem, result.routes, result.cost) == []
+    assert result.cost == pytest.approx(brute_force(problem).cost)
+    shortest = solve(problem.replace(objective="distance"), method="exact")
+    assert result.cost < problem.cost(shortest.routes)
+
+
+def test_heuristic_carries_a_bound_below_the_optimum(
+    random_problem: Callable[..., Problem],
+) -> None:
+    for crew in (1, 3):
+        problem = random_problem(20, seed=9, dispatchers=crew, min_stops=4)
+        result = solve(problem, method="heuristic", time_limit=3)
+        exact = solve(problem, method="exact")
+        assert result.lower_bound is not None
+        assert exact.cost is not None
+        assert 0.9 * exact.cost < result.lower_bound <= exact.cost + 1e-6
+        assert result.cost is not None
+        assert result.cost <= 1.05 * exact.cost
