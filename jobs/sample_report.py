@@ -138,7 +138,10 @@ def _rank(pooled: Draws, shown: int) -> Figure:
     fig, axes = _grid(pooled, shown, "rank among the draws of all chains")
     for i, axis in enumerate(axes):
         values = pooled.draws[..., i]
-        ranks = values.ravel().argsort().argsort().reshape(values.shape)
+        shuffled = np.random.default_rng(0).permutation(values.size)  # ties in no one's favour
+        ranks = np.empty(values.size, dtype=int)
+        ranks[shuffled[values.ravel()[shuffled].argsort(kind="stable")]] = np.arange(values.size)
+        ranks = ranks.reshape(values.shape)
         edges = np.linspace(0, values.size, 21)
         for c, chain in enumerate(ranks):
             counts, _ = np.histogram(chain, edges)

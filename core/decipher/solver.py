@@ -11,7 +11,7 @@ running letters; a second one starts from its best keys and sums over all ways t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -242,7 +242,7 @@ def decipher(
             keys,
             rng,
             ladder=ladder,
-            settings=settings,
+            settings=settings if score is scores[-1] else _scout(settings),
             propose=swap_letters(score, free),
             n_draws=settings.n_draws if score is scores[-1] else 0,
             progress=progress,
@@ -336,6 +336,13 @@ def _search(
         trace=np.array(trace).T,
         acceptance_rate=accepted / len(trace),
         proposals=len(trace) * len(keys),
+    )
+
+
+def _scout(settings: Settings) -> Settings:
+    """Settle for less in a search that another one follows."""
+    return replace(
+        settings, agree=min(settings.agree, 2), max_steps=max(settings.max_steps // 2, 1)
     )
 
 

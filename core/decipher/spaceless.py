@@ -45,24 +45,24 @@ class LetterScore:
     def __init__(self, model: LanguageModel, cipher: CipherText) -> None:
         n = len(model.alphabet)
         grams = np.stack([cipher.codes[i : len(cipher.codes) - 3 + i] for i in range(4)])
-        self._grams, counts = np.unique(grams, axis=1, return_counts=True)
+        grams, counts = np.unique(grams, axis=1, return_counts=True)
         self._weight = counts.astype(float)
         self._log = model.log_letters.ravel()
-        self._place = n
+        # The place of four letters in the table is linear in the key: it is their fingerprint.
+        self.slopes: Prints = np.zeros((n + 1, len(counts)), dtype=np.uint64)
+        for power, letters in zip((n**3, n**2, n, 1), grams, strict=True):
+            self.slopes[letters, np.arange(len(counts))] += np.uint64(power)
+        self._first = np.uint64(n**3 + n**2 + n + 1)  # codes count from 1, the table from 0
         self.cipher = cipher
-        self.slopes: Prints = np.zeros((n + 1, 0), dtype=np.uint64)  # needs no fingerprints
 
     def keys(self, key: Ints) -> Keys:
         """Make the position of chains from their keys, shape (n_chains, A + 1)."""
-        return Keys(key, np.zeros((len(key), 0), dtype=np.uint64))
+        made = key_prints(key, self.slopes)
+        return made._replace(prints=made.prints - self._first)
 
     def __call__(self, keys: Keys) -> Floats:
         """Return the log-probability of the text under each key, shape (n_chains,)."""
-        key = keys.key - 1
-        at = key[:, self._grams[0]]
-        for letters in self._grams[1:]:
-            at = at * self._place + key[:, letters]
-        total: Floats = self._log[at] @ self._weight
+        total: Floats = self._log[keys.prints.view(np.int64)] @ self._weight
         return total
 
 

@@ -213,22 +213,23 @@ def adapt(
     state = RandomWalk(log_density, size).init(position)
     while done < n_steps:
         window = window if n_steps - done >= 3 * window else n_steps - done
-        seen = []
+        seen, moves = [], 0
         for start in range(0, window, 25):
             kernel = RandomWalk(log_density, np.exp(2 * log_scale) * shape)
             n = min(25, window - start)
             positions, densities, accepted = kernel.run(rng, state, n)
             state = State(positions[-1], densities[-1])
             seen.append(positions)
+            moves += int(accepted.sum())
             rate = float(accepted.mean()) / n
             log_scale += (rate - target) * 4 / np.sqrt(1 + start / 25)
         done += window
         if done < n_steps or window >= 50:
             points = np.concatenate(seen)[window // 4 :].reshape(-1, n_dim)
             # Shrunk a little towards the diagonal, as few points give a poor covariance.
-            found, weight = np.cov(points.T).reshape(n_dim, n_dim), len(points) / (len(points) + 20)
+            found, weight = np.cov(points.T).reshape(n_dim, n_dim), moves / (moves + 20)
             found = weight * found + (1 - weight) * np.diag(np.diag(found))
-            if np.linalg.eigvalsh(found)[0] > 0:
+            if moves >= 5 * n_dim:  # fewer tell nothing of the shape
                 # Same volume as before, so that the scale found stays right.
                 gain = np.linalg.slogdet(shape)[1] - np.linalg.slogdet(found)[1]
                 log_scale += gain / (2 * n_dim)

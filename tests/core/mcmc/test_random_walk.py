@@ -90,6 +90,19 @@ def test_adapting_from_far_off_and_with_the_wrong_size() -> None:
         assert 0.1 < result.acceptance_rate.mean() < 0.5
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_adapting_one_chain_in_ten_dimensions(seed: int) -> None:
+    cov = np.full((10, 10), 0.9) + 0.1 * np.eye(10)
+    inverse = np.linalg.inv(cov)
+    rng = np.random.default_rng(seed)
+    start = rng.standard_normal((1, 10))
+    kernel, state = adapt(
+        lambda x: -0.5 * ((x @ inverse) * x).sum(1), start, rng, n_steps=6000, size=10.0
+    )
+    assert np.linalg.cond(np.asarray(kernel.size) @ inverse) < 40
+    assert 0.1 < sample(kernel, state, rng, n_draws=1000).acceptance_rate[0] < 0.5
+
+
 def test_bad_arguments_are_named() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="n_steps = 10"):
