@@ -10,7 +10,6 @@ import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 from cycler import cycler
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
@@ -57,7 +56,8 @@ _STYLE: dict[Any, Any] = {
 
 def figure(width: float = 7.0, height: float = 3.6) -> Figure:
     """Make an empty figure in the report's style (inches); add axes with ``fig.subplots()``."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 (rcParams must be set first)
+    import matplotlib as mpl  # noqa: PLC0415 (slow to load, and not every report has plots)
+    from matplotlib.figure import Figure  # noqa: PLC0415
 
     mpl.rcParams.update(_STYLE)
     return Figure(figsize=(width, height), layout="constrained")

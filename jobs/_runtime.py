@@ -42,7 +42,7 @@ import numpy as np
 from jobs._params import ParamError, describe, parse
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import FrameType, ModuleType
 
 __all__ = ["InputError", "Job", "Outputs", "Spec", "main", "write_text"]
 
@@ -147,7 +147,9 @@ def main(spec: Spec, argv: list[str] | None = None) -> int:
         props = _properties(_parser(spec, module).parse_args(argv).prop)
         params: Any = parse(spec.params, spec.prefix, props)
         job = _job(module, props)
+        start = time.monotonic()
         outputs = spec.run(params, job)
+        _record().write(job, spec, params, outputs, time.monotonic() - start)
         _write_outputs(job, outputs)
     except (ParamError, InputError) as error:
         for line in str(error).splitlines():
@@ -173,6 +175,12 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _record() -> ModuleType:
+    from jobs import _record as module  # noqa: PLC0415 (it builds on this module)
+
+    return module
 
 
 def _module_name(spec: Spec) -> str:
@@ -236,6 +244,7 @@ def _job(module: str, props: Mapping[str, str]) -> Job:
     base = Path(props.get("output.dir", "").strip() or "runs").expanduser().absolute()
     folder = base / project / execid / name
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.html").unlink(missing_ok=True)  # of an earlier attempt
     return Job(
         name=name,
         project=project,
@@ -250,10 +259,8 @@ def _job(module: str, props: Mapping[str, str]) -> Job:
 
 def _write_outputs(job: Job, outputs: Outputs) -> None:
     flat = {f"{job.name}.{key}": str(value) for key, value in outputs.items()}
-    text = json.dumps(flat, indent=2)
-    write_text(job.dir / "outputs.json", text)  # the server keeps its copy to itself
     if name := os.environ.get("JOB_OUTPUT_PROP_FILE"):
-        write_text(Path(name), text)
+        write_text(Path(name), json.dumps(flat, indent=2))
         return
     for key, value in flat.items():
         job.log(f"{key} = {value}")

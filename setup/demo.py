@@ -95,6 +95,6 @@ def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
         display.print_failed_log(client, execution)
         return False
     folder = layout.runs / name / str(execid) / name
-    for key, value in json.loads((folder / "outputs.json").read_text()).items():
-        print(f"{key.removeprefix(f'{name}.')}: {value}", flush=True)
+    for key, value in json.loads((folder / "run.json").read_text())["outputs"].items():
+        print(f"{key}: {value}", flush=True)
     return True
