@@ -87,10 +87,13 @@ def test_nothing_of_it_is_a_terminal_code(demo: Demo) -> None:
     assert "\x1b" not in demo.result.stdout + demo.result.stderr
 
 
-def test_second_demo_reuses_the_running_server(demo: Demo) -> None:
+def test_second_demo_reuses_the_running_server_and_streams_logs(demo: Demo) -> None:
     before = Process.read(demo.layout.azkaban / "azkaban.pid")
-    result = _setup(demo.layout.prefix, "demo")
+    assert "INFO - Starting job nn_load" not in demo.result.stdout
+    result = _setup(demo.layout.prefix, "demo", "--logs")
     assert result.returncode == 0, result.stderr
+    for name in FLOWS:
+        assert f"{name} INFO - Starting job {name}" in result.stdout
     assert "already running" in result.stderr
     assert "Python environment" not in result.stderr
     assert Process.read(demo.layout.azkaban / "azkaban.pid") == before
