@@ -251,7 +251,7 @@ class Server:
         process = self.process()
         state = "down"
         if process:
-            state = "running" if self._answers() else "unresponsive"
+            state = "unresponsive" if self._trouble() else "running"
         url = f"mysql://{ADDRESS}:{settings.port}/{DATABASE}"
         pid = process.pid if process else None
         return Status("mysql", state, pid, settings.port, settings.program.version, url)
@@ -312,8 +312,8 @@ class Server:
                 return value.strip()
         raise SetupError(f"{self.files.root_options}: there is no password in it")
 
-    def _answers(self) -> bool:
-        """Ask what Azkaban would ask, by its own account and way."""
+    def _trouble(self) -> str:
+        """Ask what Azkaban would ask, by its own account and way; empty when that works."""
         try:
             connection = _connect(
                 host=ADDRESS,
@@ -324,9 +324,9 @@ class Server:
             )
             rows(connection.cursor(), "SELECT COUNT(*) FROM properties")
             connection.close()
-        except (ServerError, OSError):
-            return False
-        return True
+        except (ServerError, OSError) as error:
+            return str(error)
+        return ""
 
     # How
 
@@ -484,15 +484,21 @@ class Server:
     def _wait(self, process: Process, update: Callable[[str], None]) -> None:
         """Wait until a query is answered; recovery may take long, so a log that grows is life."""
         seen, deadline = -1, 0.0
-        while not self._answers():
+        while trouble := self._trouble():
             if not process.alive():
                 what = f"MySQL (pid {process.pid}) ended while it started"
                 raise _failed(what, self.files.log, tail(self.files.output, 10))
+            if "Access denied" in trouble:
+                raise ServerError(
+                    f"MySQL runs, but not with the password in {self.files.password}: {trouble}\n"
+                    f"Run {self.home / 'start'}, then set the password that is in the file: "
+                    f"{self.home / 'use'} -e \"ALTER USER '{USER}'@'{ADDRESS}' IDENTIFIED BY ...\""
+                )
             size = self.files.log.stat().st_size if self.files.log.exists() else 0
             if size != seen:
                 seen, deadline = size, time.monotonic() + START_SECONDS
             if time.monotonic() > deadline:
-                what = f"MySQL (pid {process.pid}) answers no query"
+                what = f"MySQL (pid {process.pid}) answers no query ({trouble})"
                 raise _failed(what, self.files.log, tail(self.files.output, 10))
             update("waiting for an answer to a query")
             time.sleep(0.05)
@@ -518,7 +524,7 @@ def _connect(**arguments: Any) -> Any:
     try:
         import mysql.connector  # noqa: PLC0415 (in the environment only)
     except ImportError as error:
-        raise ServerError(f"{error}; run setup env, which installs it") from error
+        raise SetupError(f"{error}; run setup env, which installs it") from error
     options = {
         "charset": "utf8mb4",
         "collation": "utf8mb4_bin",

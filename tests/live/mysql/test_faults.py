@@ -155,6 +155,16 @@ def test_secret_that_others_can_read(server: Any) -> None:
         server.start()
 
 
+def test_password_that_is_not_the_account_s(server: Any) -> None:
+    good = server.files.password.read_text()
+    server.files.password.write_text("another\n")
+    with pytest.raises(ServerError, match=r"not with the password in .*Access denied"):
+        server.start()
+    assert server.status().state == "down"
+    server.files.password.write_text(good)
+    server.start()
+
+
 def test_wrong_option(server: Any) -> None:
     server.files.own_options.write_text("[mysqld]\nno-such-option = 1\n")
     server.files.own_options.chmod(0o600)

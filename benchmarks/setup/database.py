@@ -1,6 +1,6 @@
 """MySQL: set-up against a bare mysqld, backup against mysqldump, side by side in one run.
 
-    python benchmarks/setup/mysql.py [--rounds 5] [--megabytes 1000] [--dump PATH_OF_MYSQLDUMP]
+    python benchmarks/setup/database.py [--rounds 5] [--megabytes 1000] [--dump PATH_OF_MYSQLDUMP]
 
 Without --dump, Debian's mariadb-client is downloaded with apt-get and unpacked, not installed.
 Seconds are wall-clock seconds with the CPU seconds of this machine's children beside them.
@@ -53,7 +53,7 @@ def memory(pid: int) -> float:
 
 def bare(program: Program, folder: Path, results: dict[str, list[float]]) -> None:
     """Do what one types by hand: mysqld --initialize, mysqld, wait for the socket."""
-    data, log, socket = folder / "data", folder / "log", folder / "s"
+    data, log, socket = folder / "data", folder / "log.err", folder / "s"
     common = [str(program.mysqld), "--no-defaults", f"--datadir={data}", f"--log-error={log}"]
     common += [f"--lc-messages-dir={program.messages}", f"--basedir={program.mysqld.parent}"]
     common += [f"--secure-file-priv={folder}", f"--socket={socket}", "--skip-networking"]
@@ -62,7 +62,11 @@ def bare(program: Program, folder: Path, results: dict[str, list[float]]) -> Non
         subprocess.run([*common, "--initialize"], env=program.environ, check=True)
     start = time.perf_counter()
     with subprocess.Popen(common, env=program.environ) as process:
-        while "ready for connections" not in log.read_text().rpartition("starting as")[2]:
+        deadline = time.monotonic() + 60
+        while (
+            time.monotonic() < deadline
+            and "ready for connections" not in log.read_text().rpartition("starting as")[2]
+        ):
             time.sleep(0.02)
         results.setdefault("bare start", []).append(time.perf_counter() - start)
         results.setdefault("bare memory, MB", []).append(memory(process.pid))
