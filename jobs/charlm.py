@@ -70,9 +70,9 @@ def run(params: Params, job: Job) -> Outputs:
     )
     page.facts("Held-out bits per character", [(name, f"{b:.3f}") for name, b in bits.items()])
     rows: list[list[object]] = [
-        [m.name, m.meta["parameters"], m.meta["updates"], f"{bits[m.name]:.3f}"] for m in models
+        [m.name, m.meta["parameters"], m.meta["updates"], round(bits[m.name], 3)] for m in models
     ]
-    rows += [[name, "", "", f"{value:.3f}"] for name, value in base.items()]
+    rows += [[name, "", "", round(value, 3)] for name, value in base.items()]
     page.table("Models and baselines", ["model", "parameters", "updates", "bits"], rows)
     page.plot(
         "Learning curves",

@@ -66,37 +66,33 @@ def run(params: Params, job: Job) -> Outputs:
         f"{len(data.y_train)} examples to train, {len(data.y_test)} held out, "
         f"{len(data.classes)} classes, seed {job.seed}",
     )
-    rows = []
+    validated = all("validation_accuracy" in model.meta["scores"] for model in models)
+    rows: list[list[object]] = []
     for model in models:
         right = model.classes(data.x_test) == data.y_test
         trained = model.classes(data.x_train) == data.y_train
         accuracies[model.name] = float(right.mean())
         scores = model.meta["scores"]
-        rows.append(
-            [
-                model.name,
-                f"{trained.mean():.1%}",
-                f"{chosen:.1%}" if (chosen := scores.get("validation_accuracy")) else "",
-                f"{right.mean():.1%}",
-                f"{right.sum()} of {len(right)}",
-                model.meta["updates"],
-            ]
-        )
+        shares = [trained.mean(), right.mean()]
+        if validated:
+            shares.insert(1, scores["validation_accuracy"])
+        percent = [round(100 * float(share), 1) for share in shares]
+        rows.append([model.name, *percent, int(right.sum()), model.meta["updates"]])
         job.log(f"{model.name}: {right.mean():.1%} of the held-out examples right")
     page.facts("Held-out accuracy", [(name, f"{a:.1%}") for name, a in accuracies.items()])
-    page.table("Models", ["model", "training", "validation", "held out", "right", "updates"], rows)
+    parts = ["training, %", *(["validation, %"] if validated else []), "held out, %"]
+    page.table("Models", ["model", *parts, "right", "updates"], rows)
     page.plot(
         "Training",
         _curves(models),
-        "Loss and accuracy by epoch. The losses differ in kind (squared error is a sum, cross "
-        "entropy a mean): compare their shapes, not their heights.",
+        "Loss, accuracy and the gradient's norm by epoch. Losses differ in kind (squared error is "
+        "a sum, cross entropy a mean): compare their shapes, not their heights.",
     )
-    for model in models:
-        page.plot(
-            f"Confusion matrix: {model.name}",
-            _confusion(data, model),
-            "Held-out examples by true and predicted class.",
-        )
+    page.plot(
+        "Confusion matrices",
+        _confusion(data, models),
+        "Held-out examples by true and predicted class.",
+    )
     if len(data.features) <= 30:
         page.plot(
             "Decision regions",
@@ -105,19 +101,13 @@ def run(params: Params, job: Job) -> Outputs:
             "their mean; the points are the held-out examples.",
         )
     report = job.dir / "report.html"
-    best = max(models, key=_merit).name
+    merit = "validation_accuracy" if validated else "accuracy"  # what is held out stays unseen
+    best = max(models, key=lambda model: float(model.meta["scores"][merit])).name
     scores = {f"accuracy.{name}": value for name, value in accuracies.items()}
-    page.text(
-        "Chosen", f"{best}: the best on validation data, or in training where there are none."
-    )
+    where = "validation" if validated else "training"
+    page.text("Chosen", f"{best}: the most {where} examples right.")
     page.write(report)
     return {"report": report, "best": best, "accuracy": accuracies[best], **scores}
-
-
-def _merit(model: _Model) -> tuple[float, float]:
-    """Say what a model is chosen by: never the held-out examples, which must stay unseen."""
-    scores = model.meta["scores"]
-    return scores.get("validation_accuracy", scores["accuracy"]), -scores["loss"]
 
 
 def _load(path: Path, data: Dataset) -> _Model:
@@ -130,8 +120,9 @@ def _load(path: Path, data: Dataset) -> _Model:
 
 
 def _curves(models: list[_Model]) -> Figure:
-    fig = figure(8.0, 3.4)
-    left, right = fig.subplots(1, 2)
+    fig = figure(9.0, 5.6)
+    grid = fig.subplot_mosaic([["loss", "right"], ["norm", "right"]])
+    left, right, norm = grid["loss"], grid["right"], grid["norm"]
     for model, colour in zip(models, COLOURS, strict=False):
         history = model.meta["history"]
         epochs = np.arange(1, len(history["loss"]) + 1)
@@ -144,19 +135,32 @@ def _curves(models: list[_Model]) -> Figure:
             linestyle=":",
             label=f"{model.name}, held out",
         )
+        norm.plot(epochs, history["grad_norm"], color=colour, label=model.name)
     left.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    norm.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
     right.set(xlabel="epoch", ylabel="share of examples right", ylim=(0, 1.02))
     left.legend()
     right.legend(loc="lower right")
     return fig
 
 
-def _confusion(data: Dataset, model: _Model) -> Figure:
+def _confusion(data: Dataset, models: list[_Model]) -> Figure:
+    columns = min(2, len(models))
+    rows = -(-len(models) // columns)
+    size = 1.6 + 0.35 * len(data.classes)
+    fig = figure(columns * (size + 1.2), rows * (size + 0.6))
+    panels = np.atleast_1d(fig.subplots(rows, columns)).ravel()
+    for model, axes in zip(models, panels, strict=False):
+        _matrix(axes, data, model)
+    for axes in panels[len(models) :]:
+        axes.set_visible(False)
+    return fig
+
+
+def _matrix(axes: Axes, data: Dataset, model: _Model) -> None:
     n = len(data.classes)
     counts = np.zeros((n, n), dtype=int)
     np.add.at(counts, (data.y_test, model.classes(data.x_test)), 1)
-    fig = figure(4.6, 3.8)
-    axes: Axes = fig.subplots()
     share = counts / counts.sum(axis=1, keepdims=True)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.ndindex(n, n):
@@ -170,9 +174,8 @@ def _confusion(data: Dataset, model: _Model) -> Figure:
         )
     axes.set_xticks(range(n), data.classes)
     axes.set_yticks(range(n), data.classes)
-    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set(title=model.name, xlabel="predicted class", ylabel="true class")
     axes.grid(visible=False)
-    return fig
 
 
 def _regions(data: Dataset, models: list[_Model]) -> Figure:

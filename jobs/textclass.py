@@ -75,12 +75,14 @@ def run(params: Params, job: Job) -> Outputs:
             model.name,
             model.meta["parameters"],
             model.meta["best_epoch"],
-            f"{model.meta['validation']['accuracy']:.1%}",
-            f"{accuracy[model.name]:.1%}",
+            round(100 * model.meta["validation"]["accuracy"], 1),
+            round(100 * accuracy[model.name], 1),
         ]
         for model in models
     ]
-    page.table("Models", ["model", "parameters", "best epoch", "validation", "held out"], rows)
+    page.table(
+        "Models", ["model", "parameters", "best epoch", "validation, %", "held out, %"], rows
+    )
     page.plot("Learning curves", _curves(models), "Loss by epoch; dotted on validation texts.")
     page.plot(
         f"Confusion matrix: {best.name}",
