@@ -1,0 +1,145 @@
+"""Side by side with PyVRP and OR-Tools, in one run; times are CPU seconds of one thread.
+
+    python benchmarks/routing/run.py bounded --tsplib DIR [--seconds 10] [--seeds 5] [--peers]
+    python benchmarks/routing/run.py makespan --tsplib DIR [--seconds 10]
+    python benchmarks/routing/run.py proof --tsplib DIR [--seconds 60] [--solver highs]
+    python benchmarks/routing/run.py scale --stops 10000 --dispatchers 50 [--seconds 60] [--peers]
+    python benchmarks/routing/run.py tour [--stops 100000] [--seconds 30]
+
+Every route is checked by the validator before its cost is printed. Needs numba for the figures of
+docs/routing.md; --peers needs pyvrp and ortools.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import numpy as np
+from instances import bounded, makespan, uniform
+from peers import PEERS
+
+from core.routing import Problem, check, solve
+from core.routing._jit import COMPILED
+from core.routing.tour import greedy_tour, improve_tour, kick_tour, tour_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def timed(work: Callable[[], object]) -> tuple[object, float]:
+    begin = time.process_time()
+    found = work()
+    return found, time.process_time() - begin
+
+
+def cost_of(problem: Problem, routes: Sequence[Sequence[int]] | None) -> str:
+    """Cost of checked routes, or what is wrong with them."""
+    if routes is None:
+        return "none"
+    wrong = check(problem, routes)
+    cost = problem.cost([np.asarray(route) for route in routes])
+    return f"{cost:.3f}" + (f" BREAKS {len(wrong)}: {wrong[0]}" if wrong else "")
+
+
+def run_bounded(options: argparse.Namespace) -> None:
+    for name, problem, best in bounded(options.tsplib):
+        divided, seconds = timed(lambda p=problem: solve(p, method="divide"))
+        line = [f"divide {divided.cost / best - 1:+.2%} ({seconds:.1f} s)"]
+        costs = [
+            solve(problem, method="heuristic", time_limit=options.seconds, seed=seed).cost
+            for seed in range(options.seeds)
+        ]
+        middle = statistics.median(costs)
+        line.append(f"heuristic {middle:.3f} {middle / best - 1:+.3%}, worst {max(costs):.3f}")
+        for peer, work in PEERS.items() if options.peers else ():
+            routes = work(problem, options.seconds, 0)
+            line.append(f"{peer} {cost_of(problem, routes)}")
+        print(f"{name}: best known {best}; {'; '.join(line)}", flush=True)
+
+
+def run_makespan(options: argparse.Namespace) -> None:
+    for name, problem, best in makespan(options.tsplib):
+        result = solve(problem, method="heuristic", time_limit=options.seconds)
+        print(f"{name}: {best} known, {result.cost:.2f}, {result.cost / best - 1:+.2%}", flush=True)
+
+
+def run_proof(options: argparse.Namespace) -> None:
+    rng = np.random.default_rng(0)
+    cases = [
+        (f"{n} uniform, 3 dispatchers", Problem(points=rng.random((n + 1, 2)), dispatchers=3))
+        for n in (20, 50, 75, 100)
+    ]
+    cases += [(name, problem) for name, problem, _ in bounded(options.tsplib)]
+    for name, problem in cases:
+        result, seconds = timed(
+            lambda p=problem: solve(
+                p, method="exact", solver=options.solver, time_limit=options.seconds
+            )
+        )
+        print(f"{name}: {result.summary()}, CPU here {seconds:.1f} s", flush=True)
+
+
+def run_scale(options: argparse.Namespace) -> None:
+    problem = uniform(options.stops, options.dispatchers)
+    for method in ("divide", "heuristic"):
+        result, seconds = timed(
+            lambda m=method: solve(problem, method=m, time_limit=options.seconds)
+        )
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"{method}: {result.cost / 1e6:.3f}M, {seconds:.1f} s, {peak:.2f} GB", flush=True)
+    for peer, work in PEERS.items() if options.peers else ():
+        routes, seconds = timed(lambda w=work: w(problem, options.seconds, 0))
+        print(f"{peer}: {cost_of(problem, routes)}, {seconds:.1f} s", flush=True)
+
+
+def run_tour(options: argparse.Namespace) -> None:
+    problem = uniform(options.stops, 1)
+    expected = 0.7124 * np.sqrt(options.stops * 1e10)
+    tour, spent = np.arange(options.stops + 1), 0.0
+    for name, work in (
+        ("greedy", lambda t: greedy_tour(problem, t)),
+        ("2-opt, Or-opt", lambda t: improve_tour(problem, t)),
+        ("kicks", lambda t: kick_tour(problem, t, time_limit=options.seconds)),
+    ):
+        tour, seconds = timed(lambda w=work, t=tour: w(t))
+        spent += seconds
+        print(f"{name}: {tour_length(problem, tour) / expected:.4f}, {spent:.1f} s", flush=True)
+
+
+def main() -> None:
+    runs = {
+        "bounded": run_bounded, "makespan": run_makespan, "proof": run_proof,
+        "scale": run_scale, "tour": run_tour,
+    }  # fmt: skip
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=runs)
+    parser.add_argument("--tsplib", type=Path, help="folder with eil51.tsp, berlin52.tsp, ...")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--stops", type=int, default=100_000)
+    parser.add_argument("--dispatchers", type=int, default=100)
+    parser.add_argument("--solver", choices=("cbc", "highs"), default="highs")
+    parser.add_argument("--peers", action="store_true")
+    options = parser.parse_args()
+    if options.what in ("bounded", "makespan", "proof") and options.tsplib is None:
+        parser.error(f"{options.what} needs --tsplib DIR")
+    print(f"{options.what}, {options.seconds:g} s each, compiled kernels: {COMPILED}")
+    # Compile before anything is timed.
+    warm = uniform(200, 2)
+    solve(warm, method="heuristic", steps=50, time_limit=None)
+    kick_tour(warm, np.arange(201), kicks=5)
+    runs[options.what](options)
+
+
+if __name__ == "__main__":
+    main()
