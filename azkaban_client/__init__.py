@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.errors import AzkabanError
     from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
-    from azkaban_client.lint import lint
     from azkaban_client.models import Execution, Flow, JobRun, Project, Status
     from azkaban_client.zip import Bundle, collect
 
@@ -40,14 +39,12 @@ __all__ = [
     "Project",
     "Status",
     "collect",
-    "lint",
 ]
 
 _HOMES = {
     "client": ("Client",),
     "errors": ("AzkabanError",),
     "follow": ("Event", "FlowEnded", "JobEnded", "JobStarted", "LogLine"),
-    "lint": ("lint",),
     "models": ("Execution", "Flow", "JobRun", "Project", "Status"),
     "zip": ("Bundle", "collect"),
 }

@@ -402,9 +402,8 @@ def _cycles(project: Project) -> Iterator[Problem]:
     """Report each cycle of dependencies once, at the job with the smallest name."""
     edges = {
         name: [
-            other
-            for other in (*job.dependencies, *_embedded_ends(job, project))
-            if other in project.jobs and other != name
+            *(one for one in job.dependencies if one in project.jobs and one != name),
+            *_embedded_ends(job, project),
         ]
         for name, job in project.jobs.items()
     }
@@ -430,7 +429,7 @@ def _cycles(project: Project) -> Iterator[Problem]:
                 job = project.jobs[ring[0]]
                 yield Problem(
                     job.file.name,
-                    job.line("dependencies"),
+                    job.line("dependencies") or job.line("flow.name"),
                     "cycle",
                     f"a cycle of dependencies: {' -> '.join([*ring, ring[0]])}: remove one",
                 )

@@ -138,6 +138,12 @@ def test_an_embedded_flow_that_leads_back() -> None:
     assert any("a cycle of dependencies: a -> b -> a" in line for line in problems(**files))
 
 
+def test_a_flow_that_embeds_itself() -> None:
+    assert problems(x__job="type=flow\nflow.name=x\n") == [
+        "x.job:2: error: a cycle of dependencies: x -> x: remove one"
+    ]
+
+
 def test_hidden_files_are_not_read() -> None:
     assert problems(a__job=NOOP, __hidden__job="x") == []
 

@@ -1,0 +1,254 @@
+"""The client beside its peers and a bare HTTP loop, on one server, in one run.
+
+    python benchmarks/client/run.py [--mtth PROGRAM] [--azkaban-cli PROGRAM] [--rounds 5]
+
+The server comes from the settings of azk (AZK_URL or AZK_CONFIG ...). PROGRAM is the command
+`azkaban` of the peer, each in an environment of its own (both have that name):
+
+    python -m venv mtth && mtth/bin/pip install azkaban==0.9.14
+    python -m venv cli && cli/bin/pip install azkaban-cli==0.9.2
+
+Peers take the password on the command line: use a throw-away server on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+
+from azkaban_client import Bundle, Client, LogLine
+from azkaban_client.config import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROJECT = "benchmark"
+REPOSITORY = Path(__file__).parents[2]
+AZK = [sys.executable, "-c", "from azkaban_client.cli import main; main()"]
+FILES = {
+    "shared.properties": "lines=1000\n",
+    "one.job": "type=command\ncommand=sleep 1\n",
+    "two.job": "type=command\ncommand=echo done\ndependencies=one\n",
+    "lines.job": "type=command\ncommand=bash lines.sh ${lines}\n",
+    # numbered lines of one- to four-byte characters
+    "lines.sh": 'i=0; while [ $i -lt $1 ]; do i=$((i+1)); echo "$i grün 中文 😀 <&>"; done\n',
+}
+
+
+class Bench:
+    """One server, one project, and where the peers' programs are."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        settings = load({})
+        self.url = str(settings["url"])
+        self.user = str(settings["username"])
+        self.password = Path(settings["password_file"]).read_text().split("\n")[0]
+        self.address = settings["address"]
+        host = self.url.split("//")[1].split(":")[0]
+        # Peers cannot be told an address: give them the one that the client uses.
+        self.peer_url = self.url.replace(host, self.address) if self.address else self.url
+        self.mtth, self.cli, self.rounds = arguments.mtth, arguments.azkaban_cli, arguments.rounds
+        self.lines, self.follows = arguments.lines, arguments.follows
+        self.folder = Path(tempfile.mkdtemp(prefix="azk-bench-"))
+        bundle = Bundle({name: text.encode() for name, text in FILES.items()})
+        self.archive = bundle.write(self.folder / "p.zip")
+        self.sources = self.folder / "sources"
+        self.sources.mkdir()
+        for name, text in FILES.items():
+            (self.sources / name).write_text(text, encoding="utf-8")
+        with self.client() as client:
+            if PROJECT not in {project.name for project in client.projects()}:
+                client.create_project(PROJECT)
+            client.upload(PROJECT, self.archive)
+
+    def client(self) -> Client:
+        return Client(self.url, username=self.user, password=self.password, address=self.address)
+
+    # -- upload, run and follow -------------------------------------------------------------
+
+    def bare(self) -> None:
+        """Do it with plain requests, asking every 0.1 s."""
+        with requests.Session() as http:
+            form = {"action": "login", "username": self.user, "password": self.password}
+            session = {"session.id": http.post(self.peer_url, data=form).json()["session.id"]}
+            http.post(
+                f"{self.peer_url}/manager",
+                data={**session, "ajax": "upload", "project": PROJECT},
+                files={"file": ("p.zip", self.archive.read_bytes(), "application/zip")},
+            ).raise_for_status()
+            query = {**session, "ajax": "executeFlow", "project": PROJECT, "flow": "two"}
+            query["concurrentOption"] = "ignore"
+            execid = http.get(f"{self.peer_url}/executor", params=query).json()["execid"]
+            query = {**session, "ajax": "fetchexecflow", "execid": execid}
+            while http.get(f"{self.peer_url}/executor", params=query).json()["status"] not in (
+                "SUCCEEDED",
+                "FAILED",
+            ):
+                time.sleep(0.1)
+
+    def library(self, *, logs: bool) -> int:
+        """Do it with the library; give the number of requests."""
+        with self.client() as client:
+            client.upload(PROJECT, self.archive)
+            execid = client.execute(PROJECT, "two", concurrency="concurrent")
+            for event in client.follow(execid, logs=logs):
+                last = event
+            assert last.execution.succeeded
+            return client.requests_made
+
+    def azk(self) -> None:
+        """Do it with two commands."""
+        self.call([*AZK, "upload", PROJECT, str(self.archive)])
+        self.call([*AZK, "run", PROJECT, "two", "--concurrency", "concurrent", "--follow"])
+
+    def with_mtth(self) -> None:
+        """Do it with three commands."""
+        where = ["-u", f"{self.user}:{self.password}@{self.peer_url}", "-p", PROJECT]
+        self.call([self.mtth, "upload", *where, str(self.archive)])
+        said = self.call([self.mtth, "run", *where, "two"])
+        execid = re.findall(r"\d+", said)[-1]
+        self.call([self.mtth, "log", *where[:2], execid])
+
+    def with_cli(self) -> None:
+        """Upload and start with its commands; it cannot follow, so ask every 0.1 s for it."""
+        self.call([self.cli, *self.cli_login(), "upload", "--project", PROJECT, str(self.sources)])
+        self.call([self.cli, "execute", PROJECT, "two"])
+        with self.client() as client:
+            execid = client.history(PROJECT, "two", length=1).executions[0].execid
+            while not client.execution(execid).finished:
+                time.sleep(0.1)
+
+    def cli_login(self) -> list[str]:
+        return ["login", "--host", self.peer_url, "--user", self.user, "--password", self.password]
+
+    def call(self, command: list[str]) -> str:
+        environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(self.folder)}
+        done = subprocess.run(
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{command[0]}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def times(self) -> None:
+        ways: dict[str, Callable[[], object]] = {
+            "bare HTTP loop, 0.1 s": self.bare,
+            "azkaban_client, no logs": lambda: self.library(logs=False),
+            "azkaban_client, all logs": lambda: self.library(logs=True),
+            "azk upload; azk run --follow": self.azk,
+        }
+        if self.mtth:
+            ways["mtth azkaban upload; run; log"] = self.with_mtth
+        if self.cli:
+            ways["azkaban-cli upload; execute (+ bare loop)"] = self.with_cli
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(self.rounds):
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way()
+                taken[name].append(time.perf_counter() - start)
+        base = statistics.median(taken["bare HTTP loop, 0.1 s"])
+        print(f"\n## Upload, run a two-job flow (1 s), follow it; median of {self.rounds}\n")
+        print("| way | seconds | against the bare loop |\n|---|---|---|")
+        for name, values in taken.items():
+            middle = statistics.median(values)
+            print(f"| {name} | {middle:.2f} | {middle / base:.2f} |")
+        print(f"\nrequests of azkaban_client with all logs: {self.library(logs=True)}")
+
+    # -- logs -------------------------------------------------------------------------------
+
+    def exact_logs(self) -> None:
+        good, seconds, size, made = 0, 0.0, 0, 0
+        expected = list(range(1, self.lines + 1))
+        for _ in range(self.follows):
+            with self.client() as client:
+                start = time.perf_counter()
+                execid = client.execute(PROJECT, "lines", properties={"lines": str(self.lines)})
+                pieces = [
+                    event.text + event.end
+                    for event in client.follow(execid)
+                    if isinstance(event, LogLine)
+                ]
+                seconds += time.perf_counter() - start
+                made += client.requests_made
+                seen = "".join(pieces)
+                size = len(seen.encode())
+                numbers = [int(n) for n in re.findall(r"INFO - (\d+) grün 中文 😀 <&>\n", seen)]
+                good += numbers == expected and seen == "".join(client.log(execid, "lines"))
+        print(f"\n## Follow {self.lines:,} lines of multi-byte text, {size / 1e6:.1f} MB\n")
+        print(f"complete and byte-exact: {good} of {self.follows}")
+        print(
+            f"seconds each: {seconds / self.follows:.2f}; requests each: {made / self.follows:.0f}"
+        )
+
+    # -- start and memory -------------------------------------------------------------------
+
+    def starts(self) -> None:
+        programs = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "azk --help": [*AZK, "--help"],
+        }
+        for name, program in (("mtth azkaban --help", self.mtth), ("azkaban-cli --help", self.cli)):
+            if program:
+                programs[name] = [program, "--help"]
+        taken: dict[str, list[float]] = {name: [] for name in programs}
+        for _ in range(4 * self.rounds):
+            for name, command in programs.items():
+                start = time.perf_counter()
+                self.call(command)
+                taken[name].append(time.perf_counter() - start)
+        print(f"\n## Start, best and median of {4 * self.rounds}\n")
+        print("| program | best ms | median ms |\n|---|---|---|")
+        for name, values in taken.items():
+            print(f"| {name} | {min(values) * 1e3:.0f} | {statistics.median(values) * 1e3:.0f} |")
+
+    def memory(self) -> None:
+        big = self.folder / "big.zip"
+        Bundle({"a.job": b"type=noop\n", "data.bin": os.urandom(100 << 20)}).write(big)
+        code = (
+            "import re, sys\nfrom azkaban_client import Client\n"
+            "def peak(): return re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]\n"
+            "url, user, password, address, path = sys.argv[1:]\n"
+            "client = Client(url, username=user, password=password, address=address or None)\n"
+            "client.flows('benchmark')\n"
+            "before = peak()\n"
+            "client.upload('benchmark', path)\n"
+            "print(before, peak())\n"
+        )
+        arguments = [self.url, self.user, self.password, self.address or "", str(big)]
+        said = self.call([sys.executable, "-c", code, *arguments])
+        before, after = (int(number) / 1024 for number in said.split())
+        print("\n## Upload of 100 MB\n")
+        print(f"peak memory: {after:.1f} MB, of which {before:.1f} MB before the upload")
+        with self.client() as client:
+            client.upload(PROJECT, self.archive)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mtth", help="the program azkaban of mtth/azkaban")
+    parser.add_argument("--azkaban-cli", help="the program azkaban of azkaban-cli")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--follows", type=int, default=20)
+    bench = Bench(parser.parse_args())
+    bench.times()
+    bench.exact_logs()
+    bench.starts()
+    bench.memory()
+
+
+if __name__ == "__main__":
+    main()
