@@ -291,14 +291,13 @@ class ExecutionCalls(ProjectCalls):
         while True:
             try:
                 piece = self.read_log(execid, job, offset=offset, attempt=attempt)
-            except NotReady as error:
+            except NotReady:
                 if time.monotonic() > deadline:
                     raise
                 if not self.execution(execid).finished:
                     if job is None:
                         raise
                     return
-                _ = error
                 time.sleep(0.2)
                 continue
             if not piece.length:

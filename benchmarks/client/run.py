@@ -72,6 +72,7 @@ class Bench:
             client.upload(PROJECT, self.archive)
 
     def client(self) -> Client:
+        """Connect as a user would."""
         return Client(self.url, username=self.user, password=self.password, address=self.address)
 
     # -- upload, run and follow -------------------------------------------------------------
@@ -129,9 +130,11 @@ class Bench:
                 time.sleep(0.1)
 
     def cli_login(self) -> list[str]:
+        """Log in with its command; others follow on the same line."""
         return ["login", "--host", self.peer_url, "--user", self.user, "--password", self.password]
 
     def call(self, command: list[str]) -> str:
+        """Run a program to its end and give all that it printed."""
         environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(self.folder)}
         done = subprocess.run(
             command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False
@@ -141,6 +144,7 @@ class Bench:
         return done.stdout + done.stderr
 
     def times(self) -> None:
+        """Time the ways, one after the other in each round."""
         ways: dict[str, Callable[[], object]] = {
             "bare HTTP loop, 0.1 s": self.bare,
             "azkaban_client, no logs": lambda: self.library(logs=False),
@@ -168,6 +172,7 @@ class Bench:
     # -- logs -------------------------------------------------------------------------------
 
     def exact_logs(self) -> None:
+        """Follow a long log again and again; compare each line, and all bytes with `log`."""
         good, seconds, size, made = 0, 0.0, 0, 0
         expected = list(range(1, self.lines + 1))
         for _ in range(self.follows):
@@ -194,6 +199,7 @@ class Bench:
     # -- start and memory -------------------------------------------------------------------
 
     def starts(self) -> None:
+        """Time the start of each program."""
         programs = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "azk --help": [*AZK, "--help"],
@@ -213,11 +219,13 @@ class Bench:
             print(f"| {name} | {min(values) * 1e3:.0f} | {statistics.median(values) * 1e3:.0f} |")
 
     def memory(self) -> None:
+        """Upload 100 MB in a process of its own and read the kernel's peak of its memory."""
         big = self.folder / "big.zip"
         Bundle({"a.job": b"type=noop\n", "data.bin": os.urandom(100 << 20)}).write(big)
         code = (
             "import re, sys\nfrom azkaban_client import Client\n"
-            "def peak(): return re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]\n"
+            "def peak():\n"
+            "    return re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]\n"
             "url, user, password, address, path = sys.argv[1:]\n"
             "client = Client(url, username=user, password=password, address=address or None)\n"
             "client.flows('benchmark')\n"

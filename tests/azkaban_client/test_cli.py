@@ -11,15 +11,19 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
+from rich.console import Console
 
+from azkaban_client import Execution, JobRun, JobStarted, Status
 from azkaban_client.cli import azk as root
 from azkaban_client.cli import main
 from azkaban_client.cli._app import EXIT_CODES
 from azkaban_client.cli._manage import _limit
+from azkaban_client.cli.display import _Tree
 
 
 @dataclass
@@ -565,3 +569,21 @@ def test_help_imports_no_http_and_no_terminal_library() -> None:
         check=True,
     )
     assert done.stderr.strip() == "[]"
+
+
+# -- the live display ------------------------------------------------------------------------
+
+
+def test_durations_do_not_depend_on_the_server_s_clock() -> None:
+    """A server whose clock is years ahead: what runs is timed by this machine's clock."""
+    future = datetime(2099, 1, 1, tzinfo=UTC)
+    job = JobRun(id="a", status=Status.RUNNING, start=future)
+    execution = Execution(execid=7, project="p", flow="f", status=Status.RUNNING, jobs=(job,))
+    tree = _Tree(execution)
+    tree.take(JobStarted(execution=execution, job=job))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(tree)
+    text = console.export_text()
+    assert "RUNNING" in text
+    assert "0.0 s" in text
+    assert "0/1 jobs" in text
