@@ -295,13 +295,23 @@ def upload(
                 result = send_or_create(path)
         else:
             result = send_or_create(source)
+        flows = client.flows(name)
+    if not flows:
+        why = "Flow 2.0 needs Azkaban 3.43" if _is_flow2(bundle) else "a cycle leaves no last job"
+        note(f"warning: the server finds no flow in {name} ({why})", colour="yellow")
     data = {
         "project": name,
         "project_id": result.project_id,
         "version": result.version,
         "files": len(bundle.names),
+        "flows": flows,
     }
-    emit(as_json, data, f"uploaded {name}, version {result.version}, {data['files']} files")
+    words = f"uploaded {name}, version {result.version}, {data['files']} files"
+    emit(as_json, data, f"{words}, flows: {', '.join(flows) or 'none'}")
+
+
+def _is_flow2(bundle: Bundle) -> bool:
+    return any(file.endswith(".project") for file in bundle.names)
 
 
 def _stop_on_errors(problems: list[Problem], words: str) -> None:

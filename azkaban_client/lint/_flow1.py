@@ -126,18 +126,19 @@ def _sees(job: str, properties: str) -> bool:
 
 def check(bundle: Bundle, known: Collection[str]) -> Iterator[Problem]:
     """Yield every problem of a project, in no order."""
+    marks = [name for name in bundle.names if name.endswith(".project")]
+    if marks:
+        yield Problem(
+            marks[0],
+            None,
+            "flow-2",
+            "this file makes the whole project Flow 2.0: .job files are ignored, and servers "
+            "before 3.43 take it and find no flows. Its .flow files are not checked",
+            "warning",
+        )
+        return
     project, problems = load(bundle)
     yield from problems
-    for name in bundle.names:
-        if name.endswith(".project"):
-            yield Problem(
-                name,
-                None,
-                "flow-2",
-                "this file makes the whole project Flow 2.0: .job files are ignored, and servers "
-                "before 3.43 take it and find no flows. Its .flow files are not checked",
-                "warning",
-            )
     if not project.jobs and not project.duplicates and not problems:
         names = ", ".join(bundle.names[:5])
         yield Problem("(project)", None, "no-jobs", f"there is no .job file (files: {names})")

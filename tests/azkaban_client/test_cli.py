@@ -249,14 +249,28 @@ def flow_folder(tmp_path) -> Path:
 def test_upload_a_folder(azk, server, flow_folder) -> None:
     server.play("upload")
     result = azk("upload", "rec56548", str(flow_folder), "--with", "jobs", "--json")
-    assert result.json == {"project": "rec56548", "project_id": 10, "version": 1, "files": 2}
+    assert result.json == {"project": "rec56548", "project_id": 10, "version": 1, "files": 2,
+        "flows": ["b", "fail", "slow"]}  # fmt: skip
 
 
 def test_upload_creates_the_project_on_request(azk, server, flow_folder) -> None:
-    server.play("upload, no such project", "create project", "upload")
+    server.play("upload, no such project", "create project", "upload", "fetchprojectflows")
     assert azk("upload", "nn", str(flow_folder), "--with", "jobs", "--create").code == 0
     server.play("upload, no such project")
     assert azk("upload", "nn", str(flow_folder), "--with", "jobs").code == 4
+
+
+def test_an_upload_without_flows_is_told(azk, serve, answer, monkeypatch, tmp_path) -> None:
+    """A server before 3.43 takes a Flow 2.0 project and finds nothing in it."""
+    body = '{"session.id": "s", "projectId": "1", "version": "1", "flows": []}'
+    monkeypatch.setenv("AZK_URL", serve(lambda _: answer(body=body)).url)
+    monkeypatch.setenv("AZK_USER", "me")
+    for name, text in {"pw": "x\n", "p/a.project": "", "p/f.flow": ""}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    result = azk("--password-file", "pw", "upload", "p", "p", "--json")
+    assert result.json["flows"] == []
+    assert "the server finds no flow in p (Flow 2.0 needs Azkaban 3.43)" in result.err
 
 
 def test_lint_json(azk, flow_folder) -> None:

@@ -144,6 +144,11 @@ def test_a_flow_that_embeds_itself() -> None:
     ]
 
 
+def test_a_flow_2_project_is_no_error() -> None:
+    (found,) = problems(p__project="azkaban-flow-version: 2.0\n", f__flow="nodes: []\n")
+    assert found.startswith("p.project: warning: this file makes the whole project Flow 2.0")
+
+
 def test_hidden_files_are_not_read() -> None:
     assert problems(a__job=NOOP, __hidden__job="x") == []
 
