@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from core.nn import SGD, Adam, CrossEntropy, SquaredError, Trainer, TrainingError
 from core.nn.labels import accuracy, classic_accuracy, to_classic
 from core.nn.models import mlp
+from core.nn.schedules import falling
 from jobs._nn import Dataset, save_model
 from jobs._params import param
 from jobs._runtime import InputError, Job, Outputs, Spec, main
@@ -80,7 +81,7 @@ def run(params: Params, job: Job) -> Outputs:
         _optimiser(params, classic=classic),
         rng=job.rng,
         metric=classic_accuracy if classic else accuracy,
-        schedule=None if classic else lambda update: 1 - update / updates,
+        schedule=None if classic else falling(updates),
     )
     y_train, y_test = data.y_train, data.y_test
     try:

@@ -23,6 +23,7 @@ from core.nn import Adam, CrossEntropy, Sequential, Trainer, TrainingError
 from core.nn.checkpoint import load_checkpoint, save_checkpoint
 from core.nn.language import Alphabet, Reader, bits_per_symbol, train
 from core.nn.models import charlm
+from core.nn.schedules import falling
 from core.nn.serial import ModelError
 from jobs._nn import Interrupts, read_text, save_model, write_bytes
 from jobs._params import param
@@ -159,7 +160,7 @@ class _Task:
             Adam(learning_rate=rate),
             rng=job.rng,
             clip=params.clip,
-            schedule=lambda update: 1 - update / params.updates,
+            schedule=falling(params.updates),
         )
         self.spent = {"wall": 0.0, "cpu": 0.0}
         self.losses: list[float] = []

@@ -9,7 +9,7 @@ from core.nn.dense import Dense
 from core.nn.dropout import Dropout
 from core.nn.embedding import EmbeddedDense, Embedding
 from core.nn.gru import GRU
-from core.nn.losses import CrossEntropy, SquaredError
+from core.nn.losses import CrossEntropy, NegativeLogLikelihood, SquaredError
 from core.nn.lstm import LSTM
 from core.nn.norm import LayerNorm
 from core.nn.optimisers import SGD, Adam, Momentum
@@ -43,6 +43,7 @@ __all__ = [
     "Loss",
     "MeanPool",
     "Momentum",
+    "NegativeLogLikelihood",
     "Optimiser",
     "ParameterVector",
     "ReLU",

@@ -23,6 +23,7 @@ from core.nn.models import mlp
 from core.nn.optimisers import Adam
 from core.nn.pooling import LastStep
 from core.nn.rnn import RNN
+from core.nn.schedules import falling
 from core.nn.sequential import Sequential
 from core.nn.trainer import Trainer
 
@@ -80,7 +81,7 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rng=rng,
             metric=accuracy,
             clip=self.clip,
-            schedule=lambda update: 1 - update / updates,
+            schedule=falling(updates),
             batch_axis=1 if self._three_d else 0,
         )
         trainer.fit(self._arrange(X), codes, epochs=self.epochs, batch_size=self.batch_size)

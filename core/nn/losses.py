@@ -8,7 +8,7 @@ import numpy as np
 
 from core.nn.protocols import Array, Reduction, ShapeError
 
-__all__ = ["CrossEntropy", "SquaredError"]
+__all__ = ["CrossEntropy", "NegativeLogLikelihood", "SquaredError"]
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,7 @@ class CrossEntropy:
 
     def check(self, shape: tuple[int, ...], target: Array) -> None:
         """Targets are class numbers, one per row of logits."""
-        if shape[:-1] != target.shape:
-            raise ShapeError(
-                f"CrossEntropy: logits are {shape}, so targets must be {shape[:-1]}, "
-                f"got {target.shape}"
-            )
-        if target.dtype.kind not in "iu":
-            raise ValueError(f"CrossEntropy: targets are class numbers, got {target.dtype}")
-        wrong = (target < 0) | (target >= shape[-1])
-        if wrong.any():
-            where = _first(wrong)
-            raise ValueError(
-                f"CrossEntropy: target {where} = {target[where]} is outside 0..{shape[-1] - 1}"
-            )
+        _check_classes("CrossEntropy", shape, target)
 
     def forward(
         self, y: Array, target: Array, mask: Array | None = None
@@ -122,6 +110,67 @@ class CrossEntropy:
         if keep is not None:
             gap = gap * keep.reshape(*gap.shape[:-1], 1)
         return gap if scale == 1.0 else gap * gap.dtype.type(scale)
+
+
+@dataclass(frozen=True)
+class NegativeLogLikelihood:
+    """``E = -log y_t`` on probabilities ``y``, as a `Softmax` layer gives them, in nats.
+
+    ``dE/dy_j = -[j = t] / y_j``: with the softmax's Jacobian behind it this is `CrossEntropy`,
+    which is faster and stays exact where a probability is too small for a float. Here such a one
+    counts as the smallest positive number.
+
+    Parameters
+    ----------
+    reduction
+        ``"mean"`` over examples, or ``"sum"``.
+
+    Examples
+    --------
+    >>> loss = NegativeLogLikelihood()
+    >>> value, cache = loss.forward(np.array([[0.25, 0.75]]), np.array([0]))
+    >>> round(value, 4), loss.backward(cache)
+    (1.3863, array([[-4., -0.]]))
+    """
+
+    reduction: Reduction = "mean"
+
+    def check(self, shape: tuple[int, ...], target: Array) -> None:
+        """Targets are class numbers, one per row of probabilities."""
+        _check_classes("NegativeLogLikelihood", shape, target)
+
+    def forward(
+        self, y: Array, target: Array, mask: Array | None = None
+    ) -> tuple[float, tuple[Array, Array]]:
+        """Compare probabilities ``(..., classes)`` with class numbers ``(...)``."""
+        chosen = np.zeros_like(y)
+        np.put_along_axis(chosen, target[..., None], 1, axis=-1)
+        count = target.size
+        if mask is not None:
+            chosen *= mask[..., None]
+            count = int(mask.sum())
+        if self.reduction == "mean":
+            chosen /= count
+        safe = np.maximum(y, np.finfo(y.dtype).tiny)
+        return -float((chosen * np.log(safe)).sum()), (chosen, safe)
+
+    def backward(self, cache: tuple[Array, Array]) -> Array:
+        """``-1 / y`` at the true class."""
+        chosen, safe = cache
+        return -chosen / safe
+
+
+def _check_classes(name: str, shape: tuple[int, ...], target: Array) -> None:
+    if shape[:-1] != target.shape:
+        raise ShapeError(
+            f"{name}: outputs are {shape}, so targets must be {shape[:-1]}, got {target.shape}"
+        )
+    if target.dtype.kind not in "iu":
+        raise ValueError(f"{name}: targets are class numbers, got {target.dtype}")
+    wrong = (target < 0) | (target >= shape[-1])
+    if wrong.any():
+        where = _first(wrong)
+        raise ValueError(f"{name}: target {where} = {target[where]} is outside 0..{shape[-1] - 1}")
 
 
 def _first(wrong: Array) -> tuple[int, ...]:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from core.nn import CrossEntropy, ShapeError, SquaredError, sigmoid, softmax
+from core.nn import (
+    CrossEntropy,
+    NegativeLogLikelihood,
+    ShapeError,
+    Softmax,
+    SquaredError,
+    sigmoid,
+    softmax,
+)
+from core.nn.gradcheck import loss_error
 from core.nn.labels import accuracy, classic_accuracy, from_classic, to_classic
 
 
@@ -37,6 +47,31 @@ def test_masked_steps_count_for_nothing() -> None:
     assert not CrossEntropy().backward(cache)[~mask].any()
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_likelihood_of_a_softmax_is_cross_entropy(*, reduction: Any, masked: bool) -> None:
+    rng = np.random.default_rng(0)
+    z, target = rng.normal(size=(4, 3, 5)), rng.integers(5, size=(4, 3))
+    mask = rng.random((4, 3)) < 0.6 if masked else None
+    layer, apart, fused = Softmax(), NegativeLogLikelihood(reduction), CrossEntropy(reduction)
+    y, cache = layer.forward(z)
+    value, loss_cache = apart.forward(y, target, mask)
+    expected, fused_cache = fused.forward(z, target, mask)
+    assert math.isclose(value, expected)
+    dz, _ = layer.backward(apart.backward(loss_cache), cache)
+    assert np.allclose(dz, fused.backward(fused_cache), rtol=1e-12, atol=1e-15)
+    assert loss_error(apart, y, target, mask) < 1e-7
+
+
+def test_an_impossible_outcome_stays_finite() -> None:
+    loss = NegativeLogLikelihood()
+    value, cache = loss.forward(np.array([[1.0, 0.0]]), np.array([1]))
+    assert 700 < value < 750
+    assert np.isfinite(loss.backward(cache)).all()
+    with pytest.raises(ValueError, match="NegativeLogLikelihood: target"):
+        loss.check((1, 2), np.array([2]))
+
+
 def test_squared_error_by_hand() -> None:
     y, t = np.array([[0.2, 0.9], [0.5, 0.5]]), np.array([[0.0, 1.0], [1.0, 0.0]])
     total = 0.5 * (0.04 + 0.01 + 0.25 + 0.25)
@@ -58,7 +93,7 @@ def test_cross_entropy_refuses_what_is_no_class(target: np.ndarray, message: str
 
 
 def test_losses_refuse_shapes_that_do_not_fit() -> None:
-    with pytest.raises(ShapeError, match=r"logits are \(2, 3\), so targets must be \(2,\)"):
+    with pytest.raises(ShapeError, match=r"outputs are \(2, 3\), so targets must be \(2,\)"):
         CrossEntropy().check((2, 3), np.zeros(3, dtype=int))
     with pytest.raises(ShapeError, match=r"outputs are \(2, 3\), targets are \(2, 2\)"):
         SquaredError().check((2, 3), np.zeros((2, 2)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from core.nn.initial import glorot_uniform, he_normal, orthogonal, uniform, zero
 from core.nn.labels import accuracy
 from core.nn.models import mlp
 from core.nn.optimisers import clip_norm
+from core.nn.schedules import cosine, falling, steps, warm_up
 from core.nn.serial import ModelError, load, save
 
 
@@ -232,6 +234,22 @@ def test_schedule_and_clip_are_applied() -> None:
     start = trainer.parameters.values.copy()
     trainer.fit(x, y, epochs=1)
     assert math.isclose(np.linalg.norm(trainer.parameters.values - start), 1e-3, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("make", [falling, cosine, lambda n: steps(n, 0.5)])
+def test_schedules_start_whole_and_never_rise(make) -> None:  # noqa: ANN001
+    factors = [make(20)(update) for update in range(40)]
+    assert factors[0] == 1
+    assert all(a >= b >= 0 for a, b in pairwise(factors))
+    assert factors[-1] < 0.6
+    with pytest.raises(ValueError, match="= 0: must be >= 1"):
+        make(0)
+
+
+def test_warm_up_rises_and_hands_over() -> None:
+    factors = [warm_up(5, falling(10))(update) for update in range(16)]
+    assert np.allclose(factors[:5], [0.2, 0.4, 0.6, 0.8, 1])
+    assert factors[5:] == [falling(10)(update) for update in range(11)]
 
 
 def test_training_stops_at_the_first_loss_that_is_not_finite() -> None:

@@ -1,0 +1,68 @@
+"""How the learning rate changes: functions of the update's number (from 0) that give its factor."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["cosine", "falling", "steps", "warm_up"]
+
+
+def falling(updates: int) -> Callable[[int], float]:
+    """Fall from 1 to 0 in a line over `updates`.
+
+    Examples
+    --------
+    >>> schedule = falling(10)
+    >>> schedule(0), schedule(5), schedule(10), schedule(99)
+    (1.0, 0.5, 0.0, 0.0)
+    """
+    _check("updates", updates)
+    return lambda update: max(0.0, 1 - update / updates)
+
+
+def cosine(updates: int) -> Callable[[int], float]:
+    """Fall from 1 to 0 along half a cosine over `updates` (Loshchilov, Hutter 2017).
+
+    Examples
+    --------
+    >>> schedule = cosine(10)
+    >>> schedule(0), round(schedule(5), 9), schedule(10)
+    (1.0, 0.5, 0.0)
+    """
+    _check("updates", updates)
+    return lambda update: (1 + math.cos(math.pi * min(update / updates, 1.0))) / 2
+
+
+def steps(every: int, factor: float) -> Callable[[int], float]:
+    """Multiply by `factor` after every `every` updates.
+
+    Examples
+    --------
+    >>> schedule = steps(100, 0.5)
+    >>> schedule(99), schedule(100), schedule(250)
+    (1.0, 0.5, 0.25)
+    """
+    _check("every", every)
+    return lambda update: float(factor ** (update // every))
+
+
+def warm_up(updates: int, then: Callable[[int], float]) -> Callable[[int], float]:
+    """Rise in a line over the first `updates`, then follow another schedule from its start.
+
+    Examples
+    --------
+    >>> schedule = warm_up(4, falling(10))
+    >>> schedule(0), schedule(3), schedule(4), schedule(9)
+    (0.25, 1.0, 1.0, 0.5)
+    """
+    _check("updates", updates)
+    return lambda update: (update + 1) / updates if update < updates else then(update - updates)
+
+
+def _check(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name} = {value}: must be >= 1")
