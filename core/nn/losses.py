@@ -46,7 +46,7 @@ class SquaredError:
         count = error.size // error.shape[-1]
         if mask is not None:
             error = error * mask[..., None]
-            count = int(mask.sum())
+            count = max(int(mask.sum()), 1)
         scale = 1.0 / count if self.reduction == "mean" else 1.0
         return 0.5 * scale * float(np.vdot(error, error)), (error, scale)
 
@@ -99,7 +99,7 @@ class CrossEntropy:
         if mask is not None:
             keep = mask.reshape(-1)
             nats = nats * keep
-            count = int(keep.sum())
+            count = max(int(keep.sum()), 1)
         z[rows, classes] -= 1
         scale = 1.0 / count if self.reduction == "mean" else 1.0
         return scale * float(nats.sum()), (z.reshape(y.shape), classes, keep, scale)
@@ -148,7 +148,7 @@ class NegativeLogLikelihood:
         count = target.size
         if mask is not None:
             chosen *= mask[..., None]
-            count = int(mask.sum())
+            count = max(int(mask.sum()), 1)
         if self.reduction == "mean":
             chosen /= count
         safe = np.maximum(y, np.finfo(y.dtype).tiny)

@@ -63,6 +63,15 @@ def test_likelihood_of_a_softmax_is_cross_entropy(*, reduction: Any, masked: boo
     assert loss_error(apart, y, target, mask) < 1e-7
 
 
+def test_a_batch_without_any_step_costs_nothing() -> None:
+    y, target, mask = np.ones((2, 1, 3)), np.zeros((2, 1), dtype=int), np.zeros((2, 1), dtype=bool)
+    for loss in (CrossEntropy(), NegativeLogLikelihood()):
+        value, cache = loss.forward(y, target, mask)
+        assert value == 0
+        assert not loss.backward(cache).any()
+    assert SquaredError("mean").forward(y, y + 1, mask)[0] == 0
+
+
 def test_an_impossible_outcome_stays_finite() -> None:
     loss = NegativeLogLikelihood()
     value, cache = loss.forward(np.array([[1.0, 0.0]]), np.array([1]))
