@@ -365,3 +365,36 @@ def test_an_embedded_flow_opens_in_place(browse: Callable[[str], Console], tmp_p
     page.locator(".node.nested", has_text="sub").click()
     page.locator(".node", has_text="inner-a").click()
     expect(page.get_by_role("log")).to_contain_text("inside")
+
+
+def test_a_graph_of_many_jobs_starts_where_it_can_be_read(
+    browse: Callable[[str], Console], tmp_path: Path
+) -> None:
+    console = browse("admin")
+    name = f"wide{next(numbers)}"
+    files = {f"a{i:02}.job": "type=noop\n" for i in range(30)}
+    files["z.job"] = "type=noop\ndependencies=" + ",".join(f"a{i:02}" for i in range(30)) + "\n"
+    console.make_project(name, files, tmp_path)
+    page = console.open(f"flow/{name}/z")
+    expect(page.locator(".node")).to_have_count(31)
+    assert visible_nodes(console) >= 2
+    height = page.locator(".node").first.evaluate("e => e.getBoundingClientRect().height")
+    assert height >= 25  # letters of 8 pixels or more
+    console.button("Show the whole graph").click()
+    assert visible_nodes(console) == 31
+
+
+def visible_nodes(console: Console) -> int:
+    """How many jobs lie inside the graph's frame."""
+    return int(
+        console.page.evaluate(
+            """() => {
+                const frame = document.querySelector('.graph-frame').getBoundingClientRect();
+                return [...document.querySelectorAll('.node')].filter((node) => {
+                    const box = node.getBoundingClientRect();
+                    return box.left >= frame.left - 1 && box.right <= frame.right + 1
+                        && box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1;
+                }).length;
+            }"""
+        )
+    )

@@ -127,19 +127,25 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
     scene.setAttribute('transform', `translate(${view.x} ${view.y}) scale(${view.scale})`);
   }
 
-  /** Show everything, unless letters would become too small to read: then its beginning. */
-  function fit() {
+  /** Show the whole graph. */
+  function fit(smallest = 0) {
     const room = { width: frame.clientWidth, height: frame.clientHeight - TOOLS };
     if (!room.width) return;
     const whole = Math.min(room.width / width, room.height / height, 1.15);
-    view.scale = Math.max(whole, Math.min(box.smallest, room.width / box.width));
-    view.x = Math.max((room.width - width * view.scale) / 2, 0);
-    view.y = Math.max((room.height - height * view.scale) / 2, 0);
+    view.scale = Math.max(whole, smallest);
+    const [wide, high] = [width * view.scale, height * view.scale];
+    // What is wider than the window starts at its first job.
+    const first = room.width / 2 - places.get(nodes[0]?.id)?.x * view.scale;
+    view.x = wide <= room.width ? (room.width - wide) / 2 : Math.min(0, Math.max(room.width - wide, first));
+    view.y = Math.max((room.height - high) / 2, 0);
     place();
   }
 
+  /** Show as much of it as can be read. */
+  const fitReadable = () => fit(box.smallest);
+
   function zoom(factor, x = frame.clientWidth / 2, y = frame.clientHeight / 2) {
-    const scale = Math.min(2.5, Math.max(0.15, view.scale * factor));
+    const scale = Math.min(2.5, Math.max(0.05, view.scale * factor));
     view.x = x - ((x - view.x) * scale) / view.scale;
     view.y = y - ((y - view.y) * scale) / view.scale;
     view.scale = scale;
@@ -269,12 +275,12 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
     { class: 'graph-tools', role: 'group', 'aria-label': 'Zoom' },
     tool('add', 'Larger', () => zoom(1.25)),
     tool('minus', 'Smaller', () => zoom(0.8)),
-    tool('fit', 'Fit to the window', fit),
+    tool('fit', 'Show the whole graph', () => fit()),
   );
   update(nodes);
   // Tall enough for the graph, at most most of the window (console.css).
   frame.style.setProperty('--graph-height', `${Math.ceil(height) + TOOLS}px`);
-  new ResizeObserver(fit).observe(frame);
+  new ResizeObserver(fitReadable).observe(frame);
   return { element: h('div', { class: 'graph-panel' }, frame, tools), update };
 }
 

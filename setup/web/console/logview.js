@@ -92,16 +92,18 @@ export function logView({ fetchPiece, isOver, decode, name }) {
     busy = true;
     try {
       let piece;
+      let grown = false;
       do {
         piece = await fetchPiece(offset, PIECE);
         if (piece?.length > 0) {
           take(decode(piece.data));
           offset = piece.offset + piece.length;
           quiet = 0;
-          if (query) count();
-          if (follow.checked) toEnd();
+          grown = true;
         }
       } while (piece?.length > 0 && offset < allowance);
+      if (grown && query) count();
+      if (grown && follow.checked) toEnd(); // once: it makes the browser lay out the log
       more.hidden = !(piece?.length > 0);
       if (!(piece?.length > 0)) quiet += 1;
       // The server loses sight of a log for a moment when a flow ends: ask a few times more.
