@@ -62,6 +62,8 @@ class Found:
     alphabet: str
     ciphertext: str
     plaintext: str
+    readings: NDArray[np.str_]
+    chances: NDArray[np.float64]
     words: str
     spaces: bool
     key: NDArray[np.int64]
@@ -80,6 +82,8 @@ class Found:
             alphabet=solution.cipher.alphabet.letters,
             ciphertext=solution.cipher.text,
             plaintext=solution.plaintext,
+            readings=np.array([text for _, text in solution.readings]),
+            chances=np.array([value for value, _ in solution.readings]),
             words=solution.words,
             spaces=solution.spaces,
             key=solution.key,

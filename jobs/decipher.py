@@ -95,6 +95,7 @@ def run(params: Params, job: Job) -> Outputs:
         Found.of(solution, params.method).save(job.dir / "solution.npz")
         outputs |= {
             "solution": job.dir / "solution.npz",
+            "key": "".join(model.alphabet.letters[p - 1] for p in solution.key[1:]),
             "log_probability": round(solution.log_probability, 3),
             "agreed": solution.agreed,
             "proposals": solution.proposals,

@@ -80,6 +80,13 @@ def run(params: Params, job: Job) -> Outputs:
     if truth:
         page.code("Truth", truth.text)
     page.code("Ciphertext", found.ciphertext)
+    if len(found.readings) > 1:
+        drops = found.chances - found.chances[0]
+        rows = [
+            [round(float(drop), 2), _marked(str(text), found.plaintext)]
+            for drop, text in zip(drops[1:], found.readings[1:], strict=True)
+        ]
+        page.table("Next best readings", ["log-probability less", "where they differ"], rows)
     page.plot(
         "Posterior of the key",
         _heat(found, alphabet),
@@ -154,6 +161,12 @@ def _convergence(found: Found, level: float | None) -> Figure:
     ax.set_xlabel("step (proposed swaps per chain)")
     ax.set_ylabel("log-probability (nats)")
     return fig
+
+
+def _marked(text: str, best: str) -> str:
+    """List the words of `text` that are not those of `best`."""
+    pairs = zip(text.split(), best.split(), strict=True)
+    return ", ".join(dict.fromkeys(f"{new} for {old}" for new, old in pairs if new != old))[:300]
 
 
 def _coloured(found: Found) -> Figure:

@@ -78,6 +78,8 @@ class Settings:
         Chains that must share the best key to stop early; more than `n_chains` never stops early.
     n_draws
         Steps after that, from which the confidence of each letter is estimated.
+    top
+        Most probable readings to keep.
     min_letters
         Texts with fewer letters are refused (unless letters are known beforehand).
     """
@@ -91,12 +93,21 @@ class Settings:
     check_every: int = 50
     agree: int = 3
     n_draws: int = 200
+    top: int = 5
     min_letters: int = ENOUGH
 
     def __post_init__(self) -> None:
         if self.method not in ("tempering", "metropolis"):
             raise ValueError(f"method = {self.method!r}: expected tempering or metropolis")
-        for name in ("n_chains", "max_steps", "exchange_every", "check_every", "agree", "n_draws"):
+        for name in (
+            "n_chains",
+            "max_steps",
+            "exchange_every",
+            "check_every",
+            "agree",
+            "n_draws",
+            "top",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: expected an integer >= 1")
 
@@ -125,6 +136,8 @@ class Solution:
         Chains that found the best key.
     proposals
         Keys tried in all, at all temperatures.
+    readings
+        The most probable plaintexts met, with their log-probabilities, best first.
     words
         The deciphered words in lower case with a space between; found, if spaces were not known.
     spaces
@@ -139,6 +152,7 @@ class Solution:
     acceptance_rate: Floats
     agreed: int
     proposals: int
+    readings: tuple[tuple[float, str], ...]
     words: str
     spaces: bool
     cipher: CipherText = field(repr=False)
@@ -270,6 +284,7 @@ def decipher(
         acceptance_rate=last.acceptance_rate,
         agreed=_agreed(last.best),
         proposals=sum(run.proposals for run in runs),
+        readings=_readings(last, cipher, settings.top),
         words=words,
         spaces=settings.spaces,
         cipher=cipher,
@@ -278,7 +293,7 @@ def decipher(
 
 @dataclass(frozen=True)
 class _Run:
-    """One search: for each column the best key and its density, then as in `Solution`."""
+    """One search: for each column the best key and its density, the rest as in `Solution`."""
 
     best: Floats
     best_key: Ints
@@ -286,6 +301,7 @@ class _Run:
     trace: Floats
     acceptance_rate: Floats
     proposals: int
+    seen: list[tuple[Floats, Ints]]  # densities and keys of the draws
 
 
 def _search(
@@ -312,6 +328,7 @@ def _search(
     posterior = np.zeros([keys.shape[1]] * 2)
     letters = np.arange(keys.shape[1])[None]
     trace: list[Floats] = []
+    seen: list[tuple[Floats, Ints]] = []
     last = settings.max_steps
     for step in progress(range(settings.max_steps + n_draws)):
         if step == last + n_draws:
@@ -327,6 +344,7 @@ def _search(
             best, best_key = np.maximum(best, density), np.where(better[:, None], key, best_key)
         if step >= last:
             np.add.at(posterior, (letters, key), 1.0 / (columns * n_draws))
+            seen.append((density, key))
         elif (step + 1) % settings.check_every == 0 and _agreed(best) >= settings.agree:
             last = step + 1
     return _Run(
@@ -336,7 +354,20 @@ def _search(
         trace=np.array(trace).T,
         acceptance_rate=accepted / len(trace),
         proposals=len(trace) * len(keys),
+        seen=seen,
     )
+
+
+def _readings(run: _Run, cipher: CipherText, top: int) -> tuple[tuple[float, str], ...]:
+    """Distinct plaintexts of the best keys and of the draws, most probable first."""
+    density = np.concatenate([run.best, *(d for d, _ in run.seen)])
+    keys = np.concatenate([run.best_key, *(k for _, k in run.seen)])
+    found: dict[str, float] = {}
+    for i in np.argsort(-density, kind="stable"):
+        found.setdefault(cipher.decode(keys[i]), float(density[i]))
+        if len(found) == top:
+            break
+    return tuple((value, text) for text, value in found.items())
 
 
 def _scout(settings: Settings) -> Settings:

@@ -139,6 +139,17 @@ def test_posterior_is_a_distribution_and_knows_what_is_certain() -> None:
     assert solution.confidence[common].min() > 0.95
 
 
+def test_next_best_readings_are_distinct_and_in_order() -> None:
+    cipher = encipher("Jack quit the extra zoo job and we all saw him go back home", 3)
+    solution = decipher(cipher, english(), np.random.default_rng(2), settings=Settings(agree=2))
+    values, texts = zip(*solution.readings, strict=True)
+    assert texts[0] == solution.plaintext
+    assert 2 <= len(set(texts)) == len(texts) <= 5
+    assert list(values) == sorted(values, reverse=True)
+    for value, text in solution.readings:
+        assert value == pytest.approx(english().log_text(ENGLISH.words(text)))
+
+
 def test_known_letters_stay_fixed() -> None:
     text = "We hold these truths to be self evident"
     cipher = encipher(text, 8)
