@@ -32,7 +32,7 @@ __all__ = ["Event", "FlowEnded", "JobEnded", "JobStarted", "LogLine", "follow"]
 log = logging.getLogger("azkaban_client")
 
 _FASTEST, _SLOWEST = 0.1, 1.0  # seconds between two questions
-_LOG_EVERY = 1.0
+_LOG_EVERY = 1.5
 _RETRY = 0.2
 _LAST_LINE_GRACE = 3.0
 _FIRST_LINE = re.compile(r".* Starting job \S+ ")
@@ -410,7 +410,7 @@ class _Follower:
 
     def _delay(self) -> float:
         quiet = time.monotonic() - self.changed
-        return min(_SLOWEST, max(_FASTEST, quiet / 10))
+        return min(_SLOWEST, max(_FASTEST, quiet / 8))
 
     def _pause(self, seconds: float) -> None:
         if self.deadline is not None and time.monotonic() + seconds > self.deadline:

@@ -26,7 +26,25 @@ def login(app: App, *, as_json: bool) -> None:
     with app.client(fresh=True) as client:
         client.login()
         data = {"url": client.url, "username": client.username}
+        if _nameless(client.url) and client.capabilities.session_bound:
+            note(
+                "warning: this server binds a session to the address that you connect from: other "
+                "programs that use its host name cannot share this session",
+                colour="yellow",
+            )
     emit(as_json, data, f"{data['username']} is logged in to {data['url']}")
+
+
+def _nameless(url: str) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415 (start time)
+    from urllib.parse import urlsplit  # noqa: PLC0415 (start time)
+
+    host = urlsplit(url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 @command()

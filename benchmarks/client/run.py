@@ -45,6 +45,10 @@ FILES = {
 }
 
 
+class CommandError(Exception):
+    """A program has failed."""
+
+
 class Bench:
     """One server, one project, and where the peers' programs are."""
 
@@ -140,7 +144,7 @@ class Bench:
             command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise SystemExit(f"{command[0]}: {done.stdout}{done.stderr}")
+            raise CommandError(f"{command[0]}: {done.stdout}{done.stderr}".strip())
         return done.stdout + done.stderr
 
     def times(self) -> None:
@@ -156,17 +160,23 @@ class Bench:
         if self.cli:
             ways["azkaban-cli upload; execute (+ bare loop)"] = self.with_cli
         taken: dict[str, list[float]] = {name: [] for name in ways}
+        words = dict.fromkeys(ways, "")
         for _ in range(self.rounds):
             for name, way in ways.items():
                 start = time.perf_counter()
-                way()
+                try:
+                    way()
+                except CommandError as error:
+                    words[name] = str(error).splitlines()[-1].split(": ", 1)[-1]
+                    continue
                 taken[name].append(time.perf_counter() - start)
         base = statistics.median(taken["bare HTTP loop, 0.1 s"])
         print(f"\n## Upload, run a two-job flow (1 s), follow it; median of {self.rounds}\n")
-        print("| way | seconds | against the bare loop |\n|---|---|---|")
+        print("| way | seconds | against the bare loop | failed |\n|---|---|---|---|")
         for name, values in taken.items():
-            middle = statistics.median(values)
-            print(f"| {name} | {middle:.2f} | {middle / base:.2f} |")
+            middle = statistics.median(values) if values else float("nan")
+            failed = f"{self.rounds - len(values)} of {self.rounds} {words[name]}"
+            print(f"| {name} | {middle:.2f} | {middle / base:.2f} | {failed.strip()} |")
         print(f"\nrequests of azkaban_client with all logs: {self.library(logs=True)}")
 
     # -- logs -------------------------------------------------------------------------------

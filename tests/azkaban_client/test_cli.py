@@ -512,12 +512,25 @@ def test_login_keeps_the_session_for_the_next_call(azk, server, monkeypatch, tmp
     monkeypatch.delenv("AZK_PASSWORD_FILE")
     monkeypatch.delenv("AZK_USER")
     assert azk("project", "list").code == 0
-    assert server.replayed == ["login", "server status", "list all projects"]
+    assert server.replayed == ["login", "server status", "server status", "list all projects"]
     assert "azkaban on http://127.0.0.1:" in azk("whoami").out
     server.play("delete project")
     assert azk("logout").out.startswith("logged out of")
     assert not kept.exists()
     assert azk("logout").out.startswith("there was no session")
+
+
+@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", True), ("azkaban.test", False)])
+def test_login_by_address_warns_where_sessions_are_bound(
+    azk, serve, answer, monkeypatch, tmp_path, host, warned
+) -> None:
+    (tmp_path / "pw").write_text("x\n")
+    page = "<html><title>Azkaban</title></html>"
+    server = serve(lambda a: answer(body='{"session.id": "s"}' if a.action == "login" else page))
+    monkeypatch.setenv("AZK_URL", f"http://{host}:{server.port}")
+    result = azk("--address", "127.0.0.1", "--user", "me", "--password-file", "pw", "login")
+    assert result.code == 0
+    assert ("binds a session to the address" in result.err) is warned
 
 
 def test_the_password_from_standard_input(azk, server, monkeypatch, tmp_path) -> None:
