@@ -238,11 +238,14 @@ def _apt(missing: list[str], folder: Path, libraries: Path) -> None:
         *("-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User="),
     ]
     call = ["apt-get", *options]
-    subprocess.run([*call, "update"], capture_output=True, check=False)
+    environ = {**os.environ, "TMPDIR": str(folder)}
+    subprocess.run([*call, "update"], env=environ, capture_output=True, check=False)
     for names in (_PACKAGES[library] for library in missing):
         for package in names:
             download = [*call, "download", package]
-            result = subprocess.run(download, cwd=folder / "debs", capture_output=True, check=False)
+            result = subprocess.run(
+                download, cwd=folder / "debs", env=environ, capture_output=True, check=False
+            )
             if not result.returncode:
                 break
     for package_file in (folder / "debs").glob("*.deb"):
@@ -330,8 +333,8 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
         folder = Path(text)
         npm = [found] if (found := shutil.which("npm")) else _private_npm(folder, update)
         update(f"downloading {pin['package']}")
-        environ = {"npm_config_cache": str(folder / "npm"), "npm_config_fetch_retries": "1"}
-        environ |= os.environ
+        environ = {"npm_config_fetch_retries": "1", **os.environ}
+        environ |= {"npm_config_cache": str(folder / "npm"), "TMPDIR": str(folder)}
         if authorities := environ.get("SSL_CERT_FILE"):  # Node does not read it
             environ.setdefault("NODE_EXTRA_CA_CERTS", authorities)
         command = [*npm, "pack", "--loglevel=error", "--color=false", pin["package"]]
@@ -364,7 +367,8 @@ def _private_npm(folder: Path, update: Callable[[str], None]) -> list[str]:
     command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--require-hashes", "--only-binary", ":all:", "--disable-pip-version-check"]
     command += ["--no-cache-dir", "--dest", str(folder), "-r", str(requirement)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "TMPDIR": str(folder)}
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if result.returncode or not wheels:
         raise DownloadError(

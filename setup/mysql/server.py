@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -129,14 +130,12 @@ class Server:
 
     def process(self) -> Process | None:
         """Find the running server, whoever started it, by the one argument that only it has."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with suppress(OSError):
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
-                    if words[1:2] == [os.fsencode(self._argument)] and b"--initialize" not in (
-                        b"".join(words)
-                    ):
-                        return Process.of(int(entry.name))
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # one that ended meanwhile
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                ours = entry.stat().st_uid == os.geteuid()
+                if ours and words[1:] == [os.fsencode(self._argument), b""]:
+                    return Process.of(int(entry.name))
         return None
 
     # Its life
@@ -229,8 +228,9 @@ class Server:
                 try:
                     with self.connect() as connection:
                         connection.cursor().execute("SHUTDOWN")
-                except SetupError:  # it does not answer: SIGTERM is the same request
-                    os.kill(process.pid, 15)
+                except Exception:  # noqa: BLE001 (whatever it says, SIGTERM is the same request)
+                    with suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGTERM)
                 deadline = time.monotonic() + STOP_SECONDS
                 while process.alive():
                     if time.monotonic() > deadline:
