@@ -6,7 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from core.routing.formats import FormatError, parse_csv
+from core.routing.formats import FormatError, parse_csv, parse_geojson
+from core.routing.tsplib import parse_tsplib
 from jobs._runtime import InputError
 
 if TYPE_CHECKING:
@@ -14,11 +15,28 @@ if TYPE_CHECKING:
 
     from core.routing import Problem, Result
 
-__all__ = ["read_result", "read_stops", "result_json", "routes_of", "shown"]
+__all__ = [
+    "bounded_stops",
+    "read_json",
+    "read_result",
+    "read_routes",
+    "read_stops",
+    "result_json",
+    "routes_of",
+    "shown",
+]
+
+_PARSERS = {
+    ".geojson": parse_geojson,
+    ".json": parse_geojson,
+    ".tsp": parse_tsplib,
+    ".atsp": parse_tsplib,
+    ".vrp": parse_tsplib,
+}
 
 
 def read_stops(path: Path) -> Problem:
-    """Read a stops file; every way in which it can be wrong becomes an `InputError`."""
+    """Read a stops file by its ending; all that can be wrong with it becomes an `InputError`."""
     try:
         text = path.expanduser().read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -27,9 +45,25 @@ def read_stops(path: Path) -> Problem:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     try:
-        return parse_csv(text, str(path))
+        return _PARSERS.get(path.suffix.lower(), parse_csv)(text, str(path))
     except FormatError as error:
         raise InputError(str(error)) from None
+
+
+def bounded_stops(params: Any, path: Path, prefix: str) -> Problem:
+    """Read the stops and set what a job's parameters say about crew, bounds and objective."""
+    problem = read_stops(path)
+    names = ("dispatchers", "min_stops", "max_stops", "objective")
+    given = {name: getattr(params, name) for name in names if hasattr(params, name)}
+    try:
+        return problem.replace(**given)
+    except ValueError as error:
+        raise InputError(f"{prefix}.{error}") from None
+
+
+def read_routes(problem: Problem, path: Path) -> list[list[int]]:
+    """Read the routes of a part."""
+    return routes_of(problem, read_json(path, ("routes",)), path)
 
 
 def result_json(problem: Problem, result: Result) -> str:
@@ -58,16 +92,22 @@ def result_json(problem: Problem, result: Result) -> str:
 
 def read_result(path: Path) -> dict[str, Any]:
     """Read a ``result.json``."""
+    return read_json(path, ("status", "cost", "lower_bound", "gap", "routes", "seconds"))
+
+
+def read_json(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
+    """Read a JSON object that has all the keys `wanted`."""
     try:
         record = json.loads(path.expanduser().read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    wanted = ("status", "cost", "lower_bound", "gap", "routes", "seconds")
     missing = [key for key in wanted if not isinstance(record, dict) or key not in record]
     if missing:
-        raise InputError(f"{path}: without {', '.join(missing)}: expected a result of jobs.route")
+        raise InputError(
+            f"{path}: without {', '.join(missing)}: expected what a routing job writes"
+        )
     return dict(record)
 
 

@@ -13,15 +13,17 @@ from pathlib import Path  # noqa: TC003 (the types of parameters are read at run
 
 from core.routing import METHODS, MODELS, SOLVERS, solve
 from jobs._params import param
-from jobs._routing import read_stops, result_json, shown
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._routing import bounded_stops, result_json, shown
+from jobs._runtime import Job, Outputs, Spec, main, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
     """What to plan, and how long to try."""
 
-    input: Path = param(doc="CSV of stops with id,x,y or id,lat,lon; id 0 is the depot.")
+    input: Path = param(
+        doc="Stops: CSV with id,x,y or id,lat,lon (id 0 is the depot), .geojson or .tsp."
+    )
     output: Path | None = param(None, doc="Folder of result.json; the job's own when empty.")
     dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
     min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
@@ -49,17 +51,7 @@ class Params:
 
 def run(params: Params, job: Job) -> Outputs:
     """Solve and write the result."""
-    try:
-        problem = read_stops(params.input).replace(
-            dispatchers=params.dispatchers,
-            min_stops=params.min_stops,
-            max_stops=params.max_stops,
-            objective=params.objective,
-        )
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"routing.{error}") from None
+    problem = bounded_stops(params, params.input, "routing")
     for warning in problem.warnings():
         job.log(f"warning: {params.input}: {warning}")
     folder = params.output.expanduser() if params.output else job.dir

@@ -13,8 +13,8 @@ from typing import Any
 
 from core.routing import check
 from jobs._params import param
-from jobs._routing import read_result, read_stops, routes_of
-from jobs._runtime import InputError, Job, Outputs, Spec, main
+from jobs._routing import bounded_stops, read_result, routes_of
+from jobs._runtime import Job, Outputs, Spec, main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +33,7 @@ class Params:
 
 def run(params: Params, job: Job) -> Outputs:
     """Fail (exit code 1) when anything is wrong."""
-    try:
-        problem = read_stops(params.stops).replace(
-            dispatchers=params.dispatchers,
-            min_stops=params.min_stops,
-            max_stops=params.max_stops,
-            objective=params.objective,
-        )
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"routing_check.{error}") from None
+    problem = bounded_stops(params, params.stops, "routing_check")
     record = read_result(params.result)
     if record["status"] == "infeasible":
         wrong = [] if not record["routes"] else ["infeasible, but with routes"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from core.routing.formats import stops_csv
 from jobs._params import param
 from jobs._routing import read_stops
-from jobs._runtime import Job, Outputs, Spec, main, write_text
+from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
 
 SAMPLE = Path(__file__).parent / "data" / "stops.csv"
 
@@ -22,7 +22,9 @@ SAMPLE = Path(__file__).parent / "data" / "stops.csv"
 class Params:
     """Where the stops come from."""
 
-    input: Path | None = param(None, doc="CSV of stops; the shipped sample when empty.")
+    input: Path | None = param(
+        None, doc="Stops: CSV, .geojson or .tsp; the shipped sample when empty."
+    )
 
 
 def run(params: Params, job: Job) -> Outputs:
@@ -33,6 +35,8 @@ def run(params: Params, job: Job) -> Outputs:
         job.log(f"warning: {source}: {warning}")
     stops = job.dir / "stops.csv"
     write_text(stops, stops_csv(problem))
+    if problem.points is None:
+        raise InputError(f"{source}: without coordinates: plan it by jobs.route directly")
     job.log(f"{problem.n_stops} stops and a depot from {source}")
     return {"stops": stops, "count": problem.n_stops, "metric": problem.metric}
 

@@ -12,7 +12,7 @@ from core.routing.plot import plot_load, plot_progress, plot_routes
 from jobs._params import param
 from jobs._report import COLOURS, Page, figure
 from jobs._routing import read_result, read_stops, routes_of, shown
-from jobs._runtime import Job, Outputs, Spec, main, write_text
+from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
 
 _GOAL = {"distance": "total distance", "makespan": "longest route"}
 
@@ -28,6 +28,8 @@ class Params:
 def run(params: Params, job: Job) -> Outputs:
     """Write routes.csv, routes.geojson and report.html."""
     problem = read_stops(params.stops)
+    if problem.points is None:
+        raise InputError(f"{params.stops}: without coordinates there is no map to draw")
     record = read_result(params.result)
     problem = problem.replace(
         dispatchers=record.get("dispatchers", 1),

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from core.routing.problem import Problem
@@ -14,7 +15,7 @@ from core.routing.validate import route_length
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["FormatError", "parse_csv", "routes_csv", "routes_geojson", "stops_csv"]
+__all__ = ["FormatError", "parse_csv", "parse_geojson", "routes_csv", "routes_geojson", "stops_csv"]
 
 DEPOT = "0"
 
@@ -193,3 +194,49 @@ def _csv(rows: Sequence[Sequence[object]]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
+
+
+def parse_geojson(text: str, source: str = "stops.geojson") -> Problem:
+    """Read a GeoJSON FeatureCollection of points (longitude, latitude); others are ignored.
+
+    Each point needs the property ``id``; the one with id 0 is the depot. Distances are great-circle
+    kilometres.
+
+    Raises
+    ------
+    FormatError
+        Names the feature and what was expected.
+
+    Examples
+    --------
+    >>> point = '{"type": "Feature", "properties": {"id": %d}, "geometry": {"type": "Point", '
+    >>> point += '"coordinates": [%d, 0]}}'
+    >>> text = '{"type": "FeatureCollection", "features": [%s, %s]}'
+    >>> problem = parse_geojson(text % (point % (0, 10), point % (1, 11)))
+    >>> problem.metric, problem.points.tolist()
+    ('great_circle', [[10.0, 0.0], [11.0, 0.0]])
+    """
+    try:
+        features = json.loads(text)["features"]
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{source}, line {error.lineno}: not JSON: {error.msg}") from None
+    except (KeyError, TypeError):
+        raise FormatError(f"{source}: expected a GeoJSON FeatureCollection") from None
+    rows: list[Sequence[object]] = [("id", "lat", "lon")]
+    for number, feature in enumerate(features, 1):
+        try:
+            if feature["geometry"]["type"] != "Point":
+                continue
+            lon, lat = feature["geometry"]["coordinates"][:2]
+            rows.append((feature["properties"]["id"], lat, lon))
+        except (KeyError, TypeError, ValueError):
+            raise FormatError(
+                f"{source}, feature {number}: expected a Point with coordinates and the property id"
+            ) from None
+    try:
+        return parse_csv(_csv(rows), source)
+    except FormatError as error:
+        # Line n + 1 of the table is the n-th point.
+        raise FormatError(
+            re.sub(r"line (\d+)", lambda m: f"point {int(m.group(1)) - 1}", str(error))
+        ) from None

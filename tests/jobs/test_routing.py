@@ -282,3 +282,67 @@ def _wait_for_solver(process: subprocess.Popen[str]) -> list[str]:
             return found
         time.sleep(0.02)
     raise AssertionError("no solver process was started")
+
+
+def test_divided_flow_improves_parts_and_joins_them(tmp_path: Path) -> None:
+    bounds = {"dispatchers": 3, "min_stops": 6, "max_stops": 10}
+    limits = {key: bounds[key] for key in ("min_stops", "max_stops")}
+    stops = ROOT / "jobs" / "data" / "stops.csv"
+
+    def made(module: str, prefix: str, **props: object) -> dict[str, str]:
+        done = job(module, tmp_path, **{f"{prefix}__{key}": value for key, value in props.items()})
+        assert done.returncode == 0, done.stderr
+        return outputs(module, done)
+
+    divided = made("route_divide", "routing_divide", stops=stops, parts=4, **bounds)
+    parts = []
+    for number in range(1, 5):
+        source = Path(divided[f"part{number}"])
+        done = made(
+            "route_part", "routing_part", stops=stops, part=source, time_limit=0.5, **limits
+        )
+        target = tmp_path / f"improved{number}.json"
+        Path(done["part"]).rename(target)
+        before, after = (
+            sorted(stop for route in json.loads(path.read_text())["routes"] for stop in route)
+            for path in (source, target)
+        )
+        assert before == after
+        parts.append(target)
+    joined = made(
+        "route_join",
+        "routing_join",
+        stops=stops,
+        parts=",".join(map(str, parts)),
+        time_limit=0.5,
+        **bounds,
+    )
+    made("route_check", "routing_check", stops=stops, result=joined["result"], **bounds)
+    record = json.loads(Path(joined["result"]).read_text())
+    assert record["status"] == "feasible"
+    assert record["cost"] < 75
+
+    done = job(
+        "route_join",
+        tmp_path,
+        routing_join__stops=stops,
+        routing_join__parts=parts[0],
+        **{f"routing_join__{key}": value for key, value in bounds.items()},
+    )
+    assert done.returncode == 2
+    assert "is not visited" in done.stderr
+
+
+def test_tsplib_and_geojson_by_their_endings(tmp_path: Path) -> None:
+    tsp = tmp_path / "x.tsp"
+    tsp.write_text("EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 3 4\n3 6 8\nEOF\n")
+    done = job("route", tmp_path, routing__input=tsp, routing__output=tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert record["cost"] == pytest.approx(20.0)
+    assert sorted(record["routes"][0]) == [2, 3]
+    bad = tmp_path / "x.geojson"
+    bad.write_text("{")
+    done = job("route_load", tmp_path, routing_load__input=bad)
+    assert done.returncode == 2
+    assert "x.geojson, line 1: not JSON" in done.stderr

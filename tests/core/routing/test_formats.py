@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.routing import Problem
-from core.routing.formats import FormatError, parse_csv, routes_csv, routes_geojson, stops_csv
+from core.routing.formats import (
+    FormatError,
+    parse_csv,
+    parse_geojson,
+    routes_csv,
+    routes_geojson,
+    stops_csv,
+)
+from core.routing.tsplib import parse_tsplib
 
 FLOAT = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -71,3 +79,88 @@ def test_routes_as_csv_and_geojson() -> None:
     assert lines[0]["geometry"]["coordinates"] == [[0, 0], [3, 4], [6, 8], [0, 0]]
     assert [line["properties"]["distance"] for line in lines] == [20.0, 4.0]
     assert sum(f["geometry"]["type"] == "Point" for f in features) == 4
+
+
+def test_geojson_that_was_written_is_read_back() -> None:
+    problem = parse_csv("id,lat,lon\n0,52,13\na,48,11\nb,50,8\n")
+    again = parse_geojson(routes_geojson(problem, [[2, 1]]))
+    assert again.metric == "great_circle"
+    assert dict(zip(again.ids, again.points.tolist(), strict=True)) == dict(
+        zip(problem.ids, problem.points.tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "s.geojson, line 1: not JSON"),
+        ("[1]", "s.geojson: expected a GeoJSON FeatureCollection"),
+        (
+            '{"features": [{"geometry": {"type": "Point", "coordinates": [1, 2]}}]}',
+            "s.geojson, feature 1: expected a Point",
+        ),
+        (
+            (
+                '{"features": [{"geometry": {"type": "Point", "coordinates": [1, 95]},'
+                ' "properties": {"id": 0}}]}'
+            ),
+            "s.geojson, point 1: lat = '95': expected degrees",
+        ),
+    ],
+)
+def test_geojson_errors(text: str, message: str) -> None:
+    with pytest.raises(FormatError, match=re.escape(message)):
+        parse_geojson(text, "s.geojson")
+
+
+EXPLICIT = "TYPE : {kind}\nDIMENSION : 3\nEDGE_WEIGHT_TYPE : EXPLICIT\n"
+
+
+@pytest.mark.parametrize(
+    ("layout", "numbers", "matrix"),
+    [
+        ("FULL_MATRIX", "0 1 2\n3 0 4\n5 6 0", [[0, 1, 2], [3, 0, 4], [5, 6, 0]]),
+        ("UPPER_ROW", "1 2\n3", [[0, 1, 2], [1, 0, 3], [2, 3, 0]]),
+        ("LOWER_DIAG_ROW", "0 1 0\n2 3 0", [[0, 1, 2], [1, 0, 3], [2, 3, 0]]),
+        ("UPPER_DIAG_ROW", "0 1 2 0 3 0", [[0, 1, 2], [1, 0, 3], [2, 3, 0]]),
+        ("LOWER_ROW", "1 2 3", [[0, 1, 2], [1, 0, 3], [2, 3, 0]]),
+    ],
+)
+def test_tsplib_matrices(layout: str, numbers: str, matrix: list[list[int]]) -> None:
+    text = f"{EXPLICIT}EDGE_WEIGHT_FORMAT : {layout}\nEDGE_WEIGHT_SECTION\n{numbers}\nEOF\n"
+    assert parse_tsplib(text).matrix.tolist() == matrix
+
+
+def test_tsplib_depot() -> None:
+    text = (
+        "NAME : x\nEDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 5 5\n2 1e1 0\n3 7 7\n"
+        "DEPOT_SECTION\n2\n-1\nEOF\n"
+    )
+    problem = parse_tsplib(text)
+    assert problem.ids == ("2", "1", "3")
+    assert problem.points[0].tolist() == [10.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "s.tsp: EDGE_WEIGHT_TYPE = '': expected EUC_2D or EXPLICIT"),
+        ("hello\n", "s.tsp, line 1: 'hello': expected KEY : VALUE"),
+        (
+            "EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 x 0\n",
+            "s.tsp, line 4: 'x 0': expected numbers",
+        ),
+        (
+            "EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 nan 0\n",
+            "s.tsp: points[1] = [nan, 0.0]: expected finite numbers",
+        ),
+        (
+            EXPLICIT + "EDGE_WEIGHT_FORMAT : UPPER_ROW\nEDGE_WEIGHT_SECTION\n1 2\n",
+            "EDGE_WEIGHT_SECTION has 2 numbers: expected 3 for UPPER_ROW of 3 nodes",
+        ),
+        (EXPLICIT + "EDGE_WEIGHT_FORMAT : SPIRAL\n", "EDGE_WEIGHT_FORMAT = 'SPIRAL'"),
+    ],
+)
+def test_tsplib_errors(text: str, message: str) -> None:
+    with pytest.raises(FormatError, match=re.escape(message)):
+        parse_tsplib(text, "s.tsp")

@@ -1,0 +1,56 @@
+"""Conquer: improve the routes of one part, which no other part shares a stop with."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
+
+from core.routing.heuristic import improve
+from core.routing.parts import subproblem
+from core.routing.result import Result, Status
+from jobs._params import param
+from jobs._routing import bounded_stops, read_routes
+from jobs._runtime import Job, Outputs, Spec, main, write_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The part, and how long to try."""
+
+    stops: Path = param(doc="The stops file.")
+    part: Path = param(doc="The part, as jobs.route_divide writes it.")
+    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
+    max_stops: int | None = param(
+        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
+    )
+    time_limit: float = param(20.0, doc="Seconds to try.", gt=0)
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Write the part again, improved."""
+    whole = bounded_stops(params, params.stops, "routing_part")
+    routes = read_routes(whole, params.part)
+    target = job.dir / "part.json"
+    if routes:
+        problem, own = subproblem(whole, routes)
+        start = Result(
+            status=Status.FEASIBLE,
+            cost=problem.cost(own),
+            routes=tuple(tuple(route) for route in own),
+        )
+        result = improve(problem, start=start, time_limit=params.time_limit, seed=job.seed)
+        job.log(f"{start.cost:,.7g} before; {result.summary()}")
+        named = [[problem.ids[stop] for stop in route] for route in result.routes]
+    else:
+        job.log("an empty part: nothing to do")
+        named = []
+    write_text(target, json.dumps({"routes": named}))
+    return {"part": target}
+
+
+JOB = Spec(prefix="routing_part", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))
