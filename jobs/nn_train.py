@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.nn import SGD, Adam, CrossEntropy, SquaredError, Trainer, TrainingError
 from core.nn.labels import accuracy, classic_accuracy, to_classic
+from core.nn.memory import keep_freed_memory
 from core.nn.models import mlp
 from core.nn.schedules import falling
 from jobs._nn import Dataset, save_model
@@ -57,6 +58,7 @@ class Params:
 
 def run(params: Params, job: Job) -> Outputs:
     """Train and save the model."""
+    keep_freed_memory()
     data = Dataset.load(params.data)
     chosen_by = job.rng.random(len(data.y_train)) < params.validation
     if chosen_by.all():

@@ -18,6 +18,7 @@ import numpy as np
 from core.nn import Adam, CrossEntropy, Trainer, TrainingError
 from core.nn.callbacks import EarlyStopping
 from core.nn.labels import accuracy
+from core.nn.memory import keep_freed_memory
 from core.nn.models import textclass
 from jobs._nn import save_model
 from jobs._nn_text import Corpus
@@ -52,6 +53,7 @@ class Params:
 
 def run(params: Params, job: Job) -> Outputs:
     """Train and save."""
+    keep_freed_memory()
     corpus = Corpus.load(params.data)
     settings: dict[str, Any] = {
         "vocabulary": len(corpus.words),

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from core.nn import Adam, CrossEntropy, Sequential, Trainer, TrainingError
 from core.nn.checkpoint import load_checkpoint, save_checkpoint
 from core.nn.language import Alphabet, Reader, bits_per_symbol, train
+from core.nn.memory import keep_freed_memory
 from core.nn.models import charlm
 from core.nn.schedules import falling
 from core.nn.serial import ModelError
@@ -63,6 +64,7 @@ class Params:
 
 def run(params: Params, job: Job) -> Outputs:
     """Train, measure, save."""
+    keep_freed_memory()
     text = read_text(params.input, "charlm.input")
     cut = round(len(text) * (1 - params.held_out))
     if len(text) - cut < 2:

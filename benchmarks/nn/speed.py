@@ -21,6 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
 from core.nn import Adam, CrossEntropy, Trainer
+from core.nn.memory import keep_freed_memory
 from core.nn.models import charlm, mlp
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def main() -> int:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    keep_freed_memory()
     print(f"numpy {np.__version__}, torch {torch.__version__}, one thread\n")
     lstm(options.rounds)
     digits(options.rounds)
