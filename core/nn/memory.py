@@ -15,7 +15,8 @@ def keep_freed_memory(limit: int = 1 << 29) -> bool:
 
     A training step allocates the same arrays as the one before. By default glibc hands large ones
     back to the kernel, which clears every page anew: a third of the time of an LSTM step, and half
-    of that of an MLP with large batches. It is a setting of the whole process, so only programs call this, at their start.
+    of that of an MLP with large batches. It is a setting of the whole process, so only programs
+    call this, at their start.
 
     Parameters
     ----------
