@@ -398,3 +398,27 @@ def visible_nodes(console: Console) -> int:
             }"""
         )
     )
+
+
+def test_a_long_log_is_loaded_in_parts(browse: Callable[[str], Console], tmp_path: Path) -> None:
+    console = browse("admin")
+    name = f"long{next(numbers)}"
+    program = "for i in range(50_000): print(f'line {i} with as many words as lines often have')\n"
+    files = {"say.py": program, "say.job": "type=command\ncommand=python3 say.py\n"}
+    console.make_project(name, files, tmp_path)
+    page = console.open(f"flow/{name}/say")
+    console.button("Run").click()
+    console.confirm()
+    number = console.execution()
+    console.wait_for_status("Succeeded")
+    console.open(f"job/{number}/say")
+    state = page.locator(".log-state")
+    expect(state).to_have_text("There is more", timeout=30_000)
+    some = page.locator(".line").count()
+    assert 25_000 < some < 50_000
+    console.button("Load more").click()
+    expect(state).to_have_text("Complete", timeout=30_000)
+    assert page.locator(".line").count() > 50_000
+    page.get_by_label("Search the log").fill("line 49999 with")
+    expect(page.locator(".line.current mark")).to_have_text("line 49999 with")
+    expect(page.locator(".line.current")).to_be_in_viewport()

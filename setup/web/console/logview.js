@@ -67,9 +67,19 @@ export function logView({ fetchPiece, isOver, decode, name }) {
     body.addEventListener(type, () => { scrolledByUser = true; }, { passive: true });
   }
 
-  function toEnd() {
+  // Blocks out of sight have a guessed height: each step towards a place makes the guess better.
+  function toEnd(steps = 4) {
     scrolledByUser = false;
     body.scrollTop = body.scrollHeight;
+    if (steps) requestAnimationFrame(() => follow.checked && toEnd(steps - 1));
+  }
+
+  function reveal(element, steps = 8) {
+    const frame = body.getBoundingClientRect();
+    const off = element.getBoundingClientRect().top - frame.top - frame.height / 2;
+    if (Math.abs(off) < frame.height / 2 - 20 || !steps) return;
+    body.scrollTop += off;
+    requestAnimationFrame(() => reveal(element, steps - 1));
   }
 
   function add(text) {
@@ -91,27 +101,28 @@ export function logView({ fetchPiece, isOver, decode, name }) {
     if (busy) return true;
     busy = true;
     try {
-      let piece;
+      let piece = null;
       let grown = false;
-      do {
+      while (offset < allowance) {
         piece = await fetchPiece(offset, PIECE);
-        if (piece?.length > 0) {
-          take(decode(piece.data));
-          offset = piece.offset + piece.length;
-          quiet = 0;
-          grown = true;
-        }
-      } while (piece?.length > 0 && offset < allowance);
+        if (!(piece?.length > 0)) break;
+        take(decode(piece.data));
+        offset = piece.offset + piece.length;
+        quiet = 0;
+        grown = true;
+      }
       if (grown && query) count();
       if (grown && follow.checked) toEnd(); // once: it makes the browser lay out the log
-      more.hidden = !(piece?.length > 0);
-      if (!(piece?.length > 0)) quiet += 1;
+      const held = offset >= allowance;
+      more.hidden = !held;
+      if (!held) quiet += 1;
       // The server loses sight of a log for a moment when a flow ends: ask a few times more.
-      const over = isOver() && quiet >= (offset > 0 && piece ? 2 : 6);
+      const over = !held && isOver() && quiet >= (offset > 0 && piece ? 2 : 6);
       if (over && rest) add(rest);
       if (over) rest = '';
+      const ended = lines.length ? 'Complete' : 'This log is empty.';
       const growing = isOver() ? 'Loading' : 'Live';
-      state.textContent = over ? (lines.length ? 'Complete' : 'This log is empty.') : growing;
+      state.textContent = over ? ended : held ? 'There is more' : growing;
       state.classList.toggle('live', !isOver());
       return !over;
     } finally {
@@ -160,7 +171,7 @@ export function logView({ fetchPiece, isOver, decode, name }) {
     follow.checked = false;
     const { element } = lines[hits[at]];
     element.classList.add('current');
-    body.scrollTop = element.offsetTop - body.clientHeight / 2;
+    reveal(element);
     count();
   }
 
