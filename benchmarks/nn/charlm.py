@@ -21,7 +21,6 @@ import torch
 
 from core.nn import Adam, CrossEntropy, Trainer
 from core.nn.language import Alphabet, Reader, bits_per_symbol, ngram_bits, train
-from core.nn.memory import keep_freed_memory
 from core.nn.models import charlm
 
 if TYPE_CHECKING:
@@ -113,7 +112,6 @@ def main() -> int:
     parser.add_argument("--updates", type=int, default=2000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    keep_freed_memory()
     words = options.text.read_text(encoding="utf-8")
     alphabet = Alphabet.of(words)
     ids = alphabet.encode(words).astype(np.int64)

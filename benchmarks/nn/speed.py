@@ -1,9 +1,10 @@
 """Training speed side by side: LSTM against PyTorch, MLP against scikit-learn.
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m benchmarks.nn.speed [--rounds N]
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m benchmarks.nn.speed [--rounds N] [--keep]
 
 Run it in the checkout; it needs torch and scikit-learn beside numpy. The peers take turns in one
-process, so that a busy machine slows all of them alike; the best round counts, in CPU time.
+process, so that a busy machine slows all of them alike; the best round counts, in CPU time. With
+--keep freed memory is kept (`core.nn.memory`), as the jobs do it; torch gains by that too.
 """
 
 from __future__ import annotations
@@ -133,10 +134,12 @@ def digits(rounds: int) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--keep", action="store_true", help="keep freed memory, for all peers")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    keep_freed_memory()
+    if options.keep:
+        keep_freed_memory()
     print(f"numpy {np.__version__}, torch {torch.__version__}, one thread\n")
     lstm(options.rounds)
     digits(options.rounds)
