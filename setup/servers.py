@@ -33,7 +33,7 @@ def stop(layout: Layout) -> bool:
     if supervisor and supervisor.pid != os.getpid():
         supervisor.stop(patience=STOP_SECONDS)
     azkaban = server.stop()
-    database = _on_mysql(server) and MySQL(layout).stop()
+    database = MySQL(layout).installed and MySQL(layout).stop()  # one of its own, too
     return bool(supervisor) or azkaban or database
 
 
