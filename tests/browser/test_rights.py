@@ -37,6 +37,10 @@ def test_who_may_only_read_sees_everything_and_no_action(
     page.get_by_label("Name of the user").fill("rea")
     admin.confirm()
 
+    files = admin.server.layout.runs / "any" / str(number) / "shop"
+    files.mkdir(parents=True)
+    (files / "report.html").write_text("<h1>for readers</h1>")
+
     reader = browse("rea")
     routes = {
         f"project/{name}": "You may read here.",
@@ -55,6 +59,11 @@ def test_who_may_only_read_sees_everything_and_no_action(
         expect(page.locator("main")).to_contain_text(seen)
         for action in ACTIONS:
             assert reader.button(action).count() == 0, f"{action} at {route}"
+
+    report = f"{admin.url}/runs/{number}/shop/report.html"
+    assert "for readers" in reader.context.request.get(report, ignore_https_errors=True).text()
+    stranger = browse("noa")
+    assert stranger.context.request.get(report, ignore_https_errors=True).status == 404
 
     admin.open(f"flow/{name}/shop")
     admin.button("Unschedule").click()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -16,6 +18,8 @@ from setup import web
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.live.conftest import LiveAzkaban
 
 CONSOLE = CHECKOUT / "setup" / "web" / "console"
@@ -110,3 +114,66 @@ def test_run_files_that_do_not_exist_are_not_found(
         form = {"action": "login", "username": azkaban.username, "password": azkaban.password}
         session.post(base, data=form, timeout=20)
         assert session.get(base + path, timeout=20).status_code == 404
+
+
+@pytest.fixture
+def session(base: str, azkaban: LiveAzkaban) -> Iterator[requests.Session]:
+    with requests.Session() as logged_in:
+        form = {"action": "login", "username": azkaban.username, "password": azkaban.password}
+        logged_in.post(base, data=form, timeout=20).raise_for_status()
+        yield logged_in
+
+
+def test_run_files_are_served_and_nothing_beside_them(
+    base: str, azkaban: LiveAzkaban, session: requests.Session
+) -> None:
+    session.post(
+        f"{base}manager", data={"action": "create", "name": "files", "description": "-"}, timeout=20
+    )
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("only.job", "type=noop\n")
+    session.post(
+        f"{base}manager",
+        data={"ajax": "upload", "project": "files"},
+        files={"file": ("files.zip", packed.getvalue(), "application/zip")},
+        timeout=20,
+    )
+    started = session.post(
+        f"{base}executor",
+        data={"ajax": "executeFlow", "project": "files", "flow": "only"},
+        timeout=20,
+    ).json()
+    number = started["execid"]
+
+    folder = azkaban.layout.runs / "whatever" / str(number) / "only"
+    folder.mkdir(parents=True)
+    (folder / "report.html").write_text("<h1>done</h1>")
+    (folder / "model.npz").write_bytes(b"\0\1")
+    (folder / "link.txt").symlink_to(azkaban.password_file)
+    (azkaban.layout.runs / "whatever" / "secret.txt").write_text("secret")
+
+    listed = session.get(f"{base}runs?ajax=files&execid={number}", timeout=20).json()["files"]
+    assert set(listed["only"]) >= {"report.html", "model.npz"}
+    page = session.get(f"{base}runs/{number}/only/report.html", timeout=20)
+    assert page.text == "<h1>done</h1>"
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.headers["Content-Security-Policy"].startswith("sandbox ")
+    assert "allow-same-origin" not in page.headers["Content-Security-Policy"]
+    model = session.get(f"{base}runs/{number}/only/model.npz", timeout=20)
+    assert model.content == b"\0\1"
+    assert model.headers["Content-Disposition"] == "attachment"
+
+    for outside in (
+        "only/link.txt",
+        "only/nothing.txt",
+        "only",
+        "only/%2e%2e/%2e%2e/secret.txt",
+        "only/..%2f..%2fsecret.txt",
+        "%2fetc%2fpasswd",
+    ):
+        request = requests.Request("GET", f"{base}runs/{number}/", cookies=session.cookies)
+        prepared = request.prepare()
+        prepared.url = f"{base}runs/{number}/{outside}"  # as it stands, dots included
+        answer = session.send(prepared, timeout=20)
+        assert answer.status_code in (400, 404), outside
