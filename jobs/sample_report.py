@@ -141,9 +141,8 @@ def _rank(pooled: Draws, shown: int) -> Figure:
         shuffled = np.random.default_rng(0).permutation(values.size)  # ties in no one's favour
         ranks = np.empty(values.size, dtype=int)
         ranks[shuffled[values.ravel()[shuffled].argsort(kind="stable")]] = np.arange(values.size)
-        ranks = ranks.reshape(values.shape)
         edges = np.linspace(0, values.size, 21)
-        for c, chain in enumerate(ranks):
+        for c, chain in enumerate(ranks.reshape(values.shape)):
             counts, _ = np.histogram(chain, edges)
             axis.stairs(counts, edges, color=COLOURS[c % len(COLOURS)])  # type: ignore[attr-defined]
     return fig
