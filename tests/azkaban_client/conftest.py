@@ -111,6 +111,8 @@ class ScriptedServer:
         self.reply = reply
         self._httpd = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._httpd.daemon_threads = True
+        # A client that has gone away is part of the tests: no traceback for it.
+        self._httpd.handle_error = lambda *_: None
         self.port = self._httpd.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.names: list[str] = []  # that clients asked for by SNI
