@@ -82,7 +82,12 @@ def plot_load(
         if limit is not None:
             axes[0].axhline(limit, color="#808080", linestyle="--", linewidth=1)
             axes[0].annotate(
-                name, (0, limit), xytext=(0, 2), textcoords="offset points", fontsize=7
+                name,
+                (1, limit),
+                xycoords=("axes fraction", "data"),
+                xytext=(2, -2),
+                textcoords="offset points",
+                fontsize=7,
             )
     axes[1].bar(numbers, [problem.length(route) for route in routes], color=paint)
     unit = "km" if problem.metric == "great_circle" else "unit of the input"
