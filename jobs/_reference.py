@@ -28,9 +28,9 @@ Made by `python -m jobs._reference`; do not edit.
 Each job is a module: `python -m jobs.NAME --prop KEY=VALUE ...` runs it on this machine, a `.job`
 file with `command=${python} -m jobs.NAME` runs it on Azkaban. `seed` (an integer >= 0, default 0)
 makes a run reproducible and `output.dir` (default `runs`) is where artifacts go; both are common
-to all jobs. An unknown key under a job's own prefix is refused, with exit code 2, as is a bad value;
-all of them are named at once. Each run leaves `run.json` (parameters, seed, hashes of the files that
-it read, versions, time, outputs) and `report.html` in its folder.
+to all jobs. An unknown key under a job's own prefix is refused, with exit code 2, as is a bad
+value; all of them are named at once. Each run leaves `run.json` (parameters, seed, hashes of the
+files that it read, versions, time, outputs) and `report.html` in its folder.
 """
 
 

@@ -79,8 +79,8 @@ def run(layout: Layout, *, logs: bool = False) -> int:
 def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
     say(f"\n== {name}: {FLOWS[name]}")
     bundle = collect(CHECKOUT / "flows" / name, [CHECKOUT / "jobs", CHECKOUT / "core"])
-    if problems := lint(bundle):
-        raise SetupError("\n".join(str(problem) for problem in problems))
+    if errors := [problem for problem in lint(bundle) if problem.severity == "error"]:
+        raise SetupError("\n".join(map(str, errors)))
     if name not in {project.name for project in client.projects()}:
         client.create_project(name, FLOWS[name])
     with bundle.temporary(f"{name}.zip") as archive:
