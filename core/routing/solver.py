@@ -58,7 +58,8 @@ def solve(
         tour, cut and improved. ``heuristic``: improved until the time is up. ``auto``: ``exact`` up
         to 60 stops, else ``heuristic``.
     time_limit
-        Seconds of wall time, more than 0; None for no limit (``exact`` and ``divide`` only).
+        Seconds of wall time, more than 0; None for no limit. ``divide`` does a fixed amount of work
+        and takes no notice of it.
     steps, seed
         Of ``heuristic``: with a number of steps the routes depend on the seed alone, not on the
         machine's speed.

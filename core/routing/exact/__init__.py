@@ -111,8 +111,7 @@ def solve_three_index(
     proved = found.end is End.OPTIMAL
     if cost is None:
         raise TimeoutError(
-            f"no routes within time_limit = {time_limit:g} s: allow more time, "
-            "or use method='divide'"
+            "no routes within the time limit: allow more time, or use method='divide'"
         )
     return Result(
         status=Status.OPTIMAL if proved else Status.FEASIBLE,
@@ -121,5 +120,5 @@ def solve_three_index(
         routes=routes,
         seconds=seconds,
         method="three-index",
-        reason="" if proved else reason or f"stopped by the time limit of {time_limit:g} s",
+        reason="" if proved else reason or "stopped by the time limit",
     )

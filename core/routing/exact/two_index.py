@@ -142,8 +142,7 @@ def solve_two_index(
         status, reason = Status.FEASIBLE, "interrupted"
     if status is Status.FEASIBLE and not search.routes:
         raise TimeoutError(
-            f"no routes within time_limit = {time_limit:g} s: allow more time, "
-            "or use method='divide'"
+            "no routes within the time limit: allow more time, or use method='divide'"
         )
     found = math.isfinite(search.cost)
     return Result(
@@ -192,7 +191,7 @@ class _Search:
                 add_cut(model, x, cut)
             self._note()
             if found.end is End.LIMIT and not self._proved():
-                return Status.FEASIBLE, f"stopped by the time limit of {self._time_limit:g} s"
+                return Status.FEASIBLE, "stopped by the time limit"
         self.bound = self.cost
         self._note()
         return Status.OPTIMAL, ""
