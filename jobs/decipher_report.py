@@ -70,7 +70,8 @@ def run(params: Params, job: Job) -> Outputs:
     page.plot(
         "Convergence",
         _convergence(found, level),
-        "Log-probability of the text under each chain's key, after every step"
+        "Log-probability of the text under each chain's key, after every step (first of the "
+        "running letters, in a search that has two parts)"
         + (", and that of the true text" if truth else ""),
     )
     page.code("Deciphered text", found.plaintext)
