@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cut_tour", "divide", "improve_route"]
 
-# Length of the repair; without compiled kernels a step takes about a hundred times longer.
+# Length of the repair; without compiled kernels a step takes about seventy times longer.
 _STEPS_PER_STOP = 100
 _MOST_STEPS = 300_000 if COMPILED else 10_000
 
