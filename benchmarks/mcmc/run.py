@@ -82,9 +82,9 @@ def subbreaker_all(texts: list[str]) -> tuple[list[float], list[float]]:
     return shares, seconds
 
 
-def bench_decipher(folder: Path, count: int) -> None:
-    for source in ("sotu", "moby"):
-        for letters in (60, 100, 200):
+def bench_decipher(folder: Path, count: int, lengths: list[int], sources: list[str]) -> None:
+    for source in sources:
+        for letters in lengths:
             texts = passages(folder / f"{source}.txt", letters, count, seed=letters)
             row(f"{source} {letters} letters, spaces known", *solve_all(texts, spaces=True))
             if letters > 60:
@@ -193,6 +193,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--texts", type=Path, required=True, help="folder made by corpus.py")
     parser.add_argument("--passages", type=int, default=60, help="passages for each length")
+    parser.add_argument("--letters", type=int, nargs="+", default=[60, 100, 200])
+    parser.add_argument("--sources", nargs="+", default=["sotu", "moby"], choices=("sotu", "moby"))
     parser.add_argument("--only", choices=("decipher", "speed", "ess"))
     args = parser.parse_args()
     if args.only in (None, "speed"):
@@ -200,7 +202,7 @@ def main() -> int:
     if args.only in (None, "ess"):
         bench_ess()
     if args.only in (None, "decipher"):
-        bench_decipher(args.texts, args.passages)
+        bench_decipher(args.texts, args.passages, args.letters, args.sources)
     return 0
 
 
