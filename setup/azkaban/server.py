@@ -130,22 +130,24 @@ class Server:
             self._refuse_change(wanted, running)
             if len(running) == len(old.parts):
                 return self._reuse(old, running)
+        settings = old if old and running else choose(wanted, old)
         with step(f"Azkaban {VERSION}") as shown:
             jars = install(self.layout, java, shown.update)
             shown.done(f"{jars} jars, each with its pinned SHA-256")
-        for last in (False, False, True):
-            settings = old if old and running else choose(wanted, old)
+        tries = 1 if old or wanted.port else 3
+        while True:
+            tries -= 1
             self._configure(settings)
             try:
                 for part in settings.parts:
                     if part.name not in self.running():
                         self._start(java, settings, part)
             except _PortLostError:  # between the choice of the port and its use
-                if last or old or wanted.port:
+                if not tries:
                     raise
+                settings = choose(wanted, None)
             else:
-                break
-        return settings
+                return settings
 
     def stop(self) -> bool:
         """Stop the server and the jobs that it runs; False when it was not running."""
