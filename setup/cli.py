@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from setup import bom, doctor, java, maven, pyenv, servers, service, supervise, tls_commands
 from setup.azkaban import Server, Wanted
-from setup.console import say, step
+from setup.console import confirmed, say, step
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import commands as mysql
@@ -282,14 +282,9 @@ def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) ->
     if not layout.exists():
         say(f"{layout.prefix}: no installation there, nothing to delete")
         return 0
-    say(f"this deletes {layout.prefix}: server, projects, history, schedules, results, downloads")
-    if not options.yes:
-        if not sys.stdin.isatty():
-            raise UsageError("wipe asks for confirmation: add --yes")
-        print("type yes to go on: ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip() != "yes":
-            say("nothing was deleted")
-            return 1
+    content = "server, projects, history, schedules, results, downloads"
+    if not confirmed(f"{layout.prefix}: {content}", yes=options.yes):
+        return 1
     servers.stop(layout)
     shutil.rmtree(layout.prefix)
     say("deleted")

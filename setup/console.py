@@ -7,15 +7,37 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from setup.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Step", "say", "step"]
+__all__ = ["Step", "confirmed", "say", "step"]
 
 
 def say(text: str) -> None:
     """Print one message."""
     print(text, file=sys.stderr, flush=True)
+
+
+def confirmed(what: str, *, yes: bool) -> bool:
+    """Say what will be deleted and ask for it, unless ``--yes`` was given.
+
+    Raises
+    ------
+    UsageError
+        When there is no terminal on which to ask.
+    """
+    say(f"this deletes {what}")
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("wipe asks for confirmation: add --yes")
+    print("type yes to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() == "yes":
+        return True
+    say("nothing was deleted")
+    return False
 
 
 class Step:

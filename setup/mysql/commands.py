@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import pyenv
-from setup.console import say
+from setup.console import confirmed, say
 from setup.errors import UsageError
 from setup.mysql import dump
 from setup.mysql.explain import explain
@@ -186,14 +185,8 @@ def _wipe(server: Server, options: argparse.Namespace) -> int:
     if not server.home.exists():
         say(f"{server.home}: no MySQL server there, nothing to delete")
         return 0
-    say(f"this deletes {server.home}: MySQL, its databases and backups")
-    if not options.yes:
-        if not sys.stdin.isatty():
-            raise UsageError("wipe asks for confirmation: add --yes")
-        print("type yes to go on: ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip() != "yes":
-            say("nothing was deleted")
-            return 1
+    if not confirmed(f"{server.home}: MySQL, its databases and backups", yes=options.yes):
+        return 1
     server.wipe()
     say("deleted")
     return 0
