@@ -41,7 +41,9 @@ class Process:
     def of(cls, pid: int) -> Process | None:
         """Look at a running process; None when there is none (a zombie is none)."""
         fields = _stat(pid)
-        return cls(pid, int(fields[19])) if fields and fields[0] != "Z" else None
+        if not fields or (fields[0] == "Z" and not _has_threads(pid)):
+            return None
+        return cls(pid, int(fields[19]))
 
     @classmethod
     def read(cls, pid_file: Path) -> Process | None:
@@ -140,6 +142,14 @@ def _stat(pid: int) -> list[str]:
     except OSError:
         return []
     return text[text.rindex(")") + 2 :].split()  # the name before it may hold spaces
+
+
+def _has_threads(pid: int) -> bool:
+    """Tell whether threads of an ended process still end: they hold its ports and locks."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/task")) > 1  # noqa: PTH208 (names are enough)
+    except OSError:
+        return False
 
 
 def port_taken(address: str, port: int) -> bool:
