@@ -1,0 +1,56 @@
+"""Every project of flows/ passes the linter, uploads, and runs to SUCCEEDED on a real server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azkaban_client import Client, collect
+from azkaban_client.lint import lint
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from tests.live.conftest import LiveAzkaban
+
+# nn, mcmc and routing run in the demo. Here: less work than by default, the same jobs.
+SHORTER = {
+    "charlm": {"updates": "20"},
+    "decipher": {},
+    "grid": {},
+    "routing_parts": {"time_limit": "2", "repair_limit": "2"},
+    "sample": {},
+    "textclass": {"epochs": "1"},
+}
+IN_DEMO = {"nn", "mcmc", "routing"}
+
+
+def test_no_project_is_forgotten() -> None:
+    projects = {path.name for path in (CHECKOUT / "flows").iterdir() if path.is_dir()}
+    assert projects == SHORTER.keys() | IN_DEMO
+
+
+@pytest.mark.parametrize("name", sorted(SHORTER.keys() | IN_DEMO))
+def test_linter_finds_nothing(name: str) -> None:
+    bundle = collect(CHECKOUT / "flows" / name, [CHECKOUT / "jobs", CHECKOUT / "core"])
+    assert [str(problem) for problem in lint(bundle)] == []
+
+
+@pytest.mark.parametrize("name", sorted(SHORTER))
+def test_flow_succeeds_and_leaves_a_report(azkaban: LiveAzkaban, name: str) -> None:
+    bundle = collect(CHECKOUT / "flows" / name, [CHECKOUT / "jobs", CHECKOUT / "core"])
+    with Client(
+        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+    ) as client:
+        client.create_project(name, "from flows/")
+        with bundle.temporary() as archive:
+            client.upload(name, archive)
+        execid = client.execute(name, name, properties=SHORTER[name])
+        execution = client.wait(execid, timeout=300)
+        failed = [job.id for job in execution.walk() if not job.status.good]
+        logs = ["".join(client.log(execid, job))[-2000:] for job in failed]
+    assert execution.succeeded, logs
+    for job in execution.walk():
+        folder = azkaban.layout.runs / name / str(execid) / job.id
+        assert (folder / "run.json").is_file()
+        assert "</html>" in (folder / "report.html").read_text()
