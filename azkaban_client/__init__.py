@@ -1,11 +1,12 @@
-"""A client of the Azkaban scheduler's Ajax API, for servers from 2.5 to 4.0.
+"""A client of the Azkaban scheduler's Ajax API, for servers from 2.5 to 4.0::
 
->>> from azkaban_client import Client
->>> with Client("http://azkaban.example:8081", username="me", password="...") as azkaban:
-...     azkaban.upload("nn", "nn.zip")                           # doctest: +SKIP
-...     execid = azkaban.execute("nn", "nn", properties={"epochs": "50"})  # doctest: +SKIP
-...     for event in azkaban.follow(execid):                     # doctest: +SKIP
-...         print(event)
+    from azkaban_client import Client
+
+    with Client("http://azkaban.example:8081", username="me", password=...) as azkaban:
+        azkaban.upload("nn", "nn.zip")
+        execid = azkaban.execute("nn", "nn", properties={"epochs": "50"})
+        for event in azkaban.follow(execid):
+            print(event)
 
 Names are loaded when they are first used, so that ``azk --help`` needs no HTTP library.
 """

@@ -87,9 +87,10 @@ class Server:
 
     Examples
     --------
-    >>> connection = Server(layout).ensure()  # doctest: +SKIP
-    >>> connection.port, connection.password_file.name  # doctest: +SKIP
-    (3306, 'azkaban.password')
+    >>> from setup.layout import Layout
+    >>> server = Server(Layout.of("/srv/azk"))  # server.ensure() makes and starts it
+    >>> server.installed, server.status().state
+    (False, 'not installed')
     """
 
     def __init__(self, layout: Layout) -> None:

@@ -100,11 +100,12 @@ class Certificates:
 
     Examples
     --------
+    >>> import tempfile
     >>> from setup.layout import Layout
-    >>> certificates = Certificates(Layout.of("/tmp/azk"))
-    >>> keystore = certificates.ensure("build7.example.org")  # doctest: +SKIP
-    >>> keystore.path.name, keystore.ca.name  # doctest: +SKIP
-    ('keystore.p12', 'ca.pem')
+    >>> with tempfile.TemporaryDirectory() as prefix:
+    ...     keystore = Certificates(Layout.of(prefix)).ensure("build7.example.org")
+    ...     keystore.path.name, keystore.ca.name, keystore.path.stat().st_mode & 0o077
+    ('keystore.p12', 'ca.pem', 0)
     """
 
     def __init__(self, layout: Layout) -> None:
