@@ -1,4 +1,6 @@
-"""A client of the Azkaban scheduler's Ajax API, for servers from 2.5 to 4.0::
+"""A client of the Azkaban scheduler's Ajax API, for servers from 2.5 to 4.0.
+
+For example::
 
     from azkaban_client import Client
 
