@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
-import tempfile
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from core.nn.serial import ModelError, load, save
-from jobs._runtime import InputError
+from jobs._runtime import InputError, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from core.nn import Layer
 
-__all__ = ["Dataset", "Interrupts", "load_model", "read_text", "save_model", "write_bytes"]
+__all__ = ["Dataset", "Interrupts", "load_model", "read_text", "save_model"]
 
 
 @dataclass(frozen=True)
@@ -148,16 +146,3 @@ class Interrupts:
             signal.signal(number, handler)
         if self.pending is not None:
             signal.raise_signal(self.pending)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a binary file whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

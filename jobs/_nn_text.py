@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from jobs._nn import write_bytes
-from jobs._runtime import InputError
+from jobs._runtime import InputError, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -44,7 +44,7 @@ from jobs._params import ParamError, describe, parse
 if TYPE_CHECKING:
     from types import FrameType, ModuleType
 
-__all__ = ["InputError", "Job", "Outputs", "Spec", "main", "write_text"]
+__all__ = ["InputError", "Job", "Outputs", "Spec", "main", "write_bytes", "write_text"]
 
 T = TypeVar("T")
 Outputs = Mapping[str, "str | int | float | Path"]
@@ -166,10 +166,15 @@ def main(spec: Spec, argv: list[str] | None = None) -> int:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: a killed job leaves no half of it."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a binary file whole or not at all."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:

@@ -26,9 +26,9 @@ from core.nn.memory import keep_freed_memory
 from core.nn.models import charlm
 from core.nn.schedules import falling
 from core.nn.serial import ModelError
-from jobs._nn import Interrupts, read_text, save_model, write_bytes
+from jobs._nn import Interrupts, read_text, save_model
 from jobs._params import param
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._runtime import InputError, Job, Outputs, Spec, main, write_bytes, write_text
 
 if TYPE_CHECKING:
     from core.nn.protocols import Array
