@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["ensure", "enter", "inside", "pip_install", "reenter"]
+__all__ = ["current", "ensure", "enter", "inside", "pip_install", "reenter"]
 
 LOCKS = CHECKOUT / "setup" / "locks"
 ENVIRONMENT_BYTES = 700 << 20
@@ -43,7 +43,7 @@ def ensure(layout: Layout, *, dev: bool = False) -> None:
         With the tools of a checkout: pytest, ruff, mypy, import-linter.
     """
     locks = ["base", *(["dev"] if dev else [])]
-    stale = [name for name in locks if not _current(layout, name)]
+    stale = [name for name in locks if not current(layout, name)]
     if not stale:
         return
     with step("Python environment") as shown:
@@ -60,9 +60,10 @@ def ensure(layout: Layout, *, dev: bool = False) -> None:
         shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
 
 
-def current(layout: Layout) -> bool:
-    """Tell whether the environment is what the base lock says."""
-    return _current(layout, "base")
+def current(layout: Layout, name: str = "base") -> bool:
+    """Tell whether the environment is what a lock says."""
+    record = _record(layout, name)
+    return record.is_file() and record.read_text() == _digest(layout, name)
 
 
 def inside(layout: Layout) -> bool:
@@ -140,11 +141,6 @@ def _digest(layout: Layout, name: str) -> str:
     project = (CHECKOUT / "pyproject.toml").read_bytes()
     version = layout.python.resolve()
     return hashlib.sha256(lock + project + f"{CHECKOUT}\0{version}".encode()).hexdigest()
-
-
-def _current(layout: Layout, name: str) -> bool:
-    record = _record(layout, name)
-    return record.is_file() and record.read_text() == _digest(layout, name)
 
 
 def _usable(layout: Layout) -> bool:

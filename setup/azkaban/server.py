@@ -131,9 +131,10 @@ class Server:
             if len(running) == len(old.parts):
                 return self._reuse(old, running)
         settings = old if old and running else choose(wanted, old)
-        with step(f"Azkaban {VERSION}") as shown:
-            jars = install(self.layout, java, shown.update)
-            shown.done(f"{jars} jars, each with its pinned SHA-256")
+        if not running:  # a part that runs has the jars open: they are not written under it
+            with step(f"Azkaban {VERSION}") as shown:
+                jars = install(self.layout, java, shown.update)
+                shown.done(f"{jars} jars, each with its pinned SHA-256")
         tries = 1 if old or wanted.port else 3
         while True:
             tries -= 1

@@ -263,7 +263,7 @@ def test_jar_changed_in_the_cache_is_fetched_again(
 def test_interrupted_environment_is_made_again(ours: Layout) -> None:
     (ours.env / "bin").mkdir(parents=True)
     (ours.env / "bin" / "python").symlink_to(sys.executable)
-    assert not pyenv._current(ours, "base")
+    assert not pyenv.current(ours, "base")
     assert not pyenv._usable(ours)
 
 
