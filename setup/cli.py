@@ -13,20 +13,19 @@ import time
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, java, maven, pyenv, servers, service, supervise, tls_commands
+from setup import bom, doctor, java, maven, servers, service, supervise, tls_commands
 from setup.azkaban import Server, Wanted
+from setup.commands import Commands, Needs
 from setup.console import confirmed, say, step
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import commands as mysql
-from setup.process import Status, refuse_root, tail
+from setup.process import Status, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["main"]
-
-MB = 1 << 20
 
 _EPILOG = """\
 examples:
@@ -101,44 +100,43 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-
-    def add(name: str, run: object, text: str, *parents: argparse.ArgumentParser) -> _Command:
-        command = commands.add_parser(
-            name, help=text, description=text, parents=[common, *parents], allow_abbrev=False
-        )
-        command.set_defaults(run=run)
-        return command
-
-    demo = add("demo", _demo, "Set up everything and run the flows that ship with it.", server)
+    commands = Commands(parser, common)
+    text = "Set up everything and run the flows that ship with it."
+    demo = commands.add("demo", _demo, text, server, needs=Needs.ENVIRONMENT, unprivileged=True)
     demo.add_argument("--logs", action="store_true", help="stream the jobs' logs")
-    test = add("test", _test, "Set up everything and run all tests.")
+    text = "Set up everything and run all tests."
+    test = commands.add("test", _test, text, needs=Needs.TOOLS, unprivileged=True)
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
-    add("up", _up, "Start the server, set up first where needed.", server)
-    status = add("status", _status, "Show each server; exit 1 when one is down.")
+    text = "Start the server, set up first where needed."
+    commands.add("up", _up, text, server, needs=Needs.ENVIRONMENT, unprivileged=True)
+    text = "Show each server; exit 1 when one is down."
+    status = commands.add("status", _status, text, needs=Needs.IF_THERE)
     status.add_argument("--json", action="store_true", help="machine-readable")
-    add("stop", _stop, "Stop the servers and the jobs that they run.")
-    wipe = add("wipe", _wipe, "Stop the servers and delete everything, results included.")
+    text = "Stop the servers and the jobs that they run."
+    commands.add("stop", _stop, text, needs=Needs.IF_THERE)
+    wipe = commands.add("wipe", _wipe, "Stop the servers and delete everything, results included.")
     wipe.add_argument("--yes", action="store_true", help="do not ask")
-    logs = add("logs", _logs, "Show the end of the server's log.")
+    logs = commands.add("logs", _logs, "Show the end of the server's log.")
     logs.add_argument("-n", type=_port, default=40, metavar="N", help="lines (default: 40)")
     logs.add_argument(
         "--part", default="", choices=["web", "executor"], help="of the profile server"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
-    add("supervise", _supervise, "Keep the servers up, in the foreground; restart what crashes.")
-    service = add("service", _service, "Start the servers with this machine, without root.")
+    text = "Keep the servers up, in the foreground; restart what crashes."
+    commands.add("supervise", _supervise, text, needs=Needs.ENVIRONMENT, unprivileged=True)
+    text = "Start the servers with this machine, without root."
+    service = commands.add("service", _service, text)
     service.add_argument("action", choices=["install", "remove", "show"])
-    doctor = add("doctor", _doctor, "Look for what is wrong and say what to do; exit 1 if any.")
+    text = "Look for what is wrong and say what to do; exit 1 if any."
+    doctor = commands.add("doctor", _doctor, text, needs=Needs.INSTALLATION)
     doctor.add_argument("--json", action="store_true", help="machine-readable")
-    add("bom", _bom, "Print a bill of materials (CycloneDX) of all packages and jars.")
-    add("env", _env, "Make the Python environment and print its interpreter's path.")
-    mysql.add_commands(commands, common)
-    tls_commands.add_commands(commands, common)
+    commands.add("bom", _bom, "Print a bill of materials (CycloneDX) of all packages and jars.")
+    tools = Needs.TOOLS if (CHECKOUT / "tests").is_dir() else Needs.ENVIRONMENT
+    text = "Make the Python environment and print its interpreter's path."
+    commands.add("env", _env, text, needs=tools)
+    mysql.add_commands(commands)
+    tls_commands.add_commands(commands)
     return parser
-
-
-_Command = argparse.ArgumentParser
 
 
 def _port(text: str) -> int:
@@ -147,24 +145,7 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _prepare(layout: Layout, arguments: list[str], *, dev: bool = False) -> None:
-    """Make the environment and go on inside it."""
-    need = 100 * MB if layout.python.exists() else (1000 if dev else 700) * MB
-    layout.create(need)
-    with layout.locked():
-        pyenv.ensure(layout, dev=dev)
-    _enter(layout, arguments)
-
-
-def _enter(layout: Layout, arguments: list[str]) -> None:
-    """Go on inside the environment where there is one."""
-    if layout.python.exists() and not pyenv.inside(layout):
-        pyenv.reenter(layout, arguments)
-
-
-def _up(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-    refuse_root()
-    _prepare(layout, arguments)
+def _up(layout: Layout, options: argparse.Namespace) -> int:
     with layout.locked():
         server = Server(layout)
         wanted = Wanted(
@@ -180,16 +161,14 @@ def _up(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> in
     return 0
 
 
-def _demo(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-    code = _up(layout, options, arguments)
+def _demo(layout: Layout, options: argparse.Namespace) -> int:
+    code = _up(layout, options)
     from setup import demo  # noqa: PLC0415 (uses the environment's packages)
 
     return code or demo.run(layout, logs=options.logs)
 
 
-def _test(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-    refuse_root()
-    _prepare(layout, arguments, dev=True)
+def _test(layout: Layout, options: argparse.Namespace) -> int:
     with layout.locked(), step("jars") as shown:
         sections = ("azkaban", "compiler", "web")
         jars = [jar for section in sections for jar in maven.pinned(section)]
@@ -199,14 +178,12 @@ def _test(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> 
     return subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode
 
 
-def _env(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> int:
-    _prepare(layout, arguments, dev=(CHECKOUT / "tests").is_dir())
+def _env(layout: Layout, _options: argparse.Namespace) -> int:
     print(layout.python)
     return 0
 
 
-def _status(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-    _enter(layout, arguments)
+def _status(layout: Layout, options: argparse.Namespace) -> int:
     statuses = servers.statuses(layout)
     if options.json:
         print(json.dumps([asdict(status) for status in statuses], indent=2))
@@ -224,16 +201,13 @@ def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         print("  ".join(cells).rstrip())
 
 
-def _stop(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> int:
-    _enter(layout, arguments)
+def _stop(layout: Layout, _options: argparse.Namespace) -> int:
     if not layout.exists() or not servers.stop(layout):
         say("nothing was running")
     return 0
 
 
-def _supervise(layout: Layout, _options: argparse.Namespace, arguments: list[str]) -> int:
-    refuse_root()
-    _prepare(layout, arguments)
+def _supervise(layout: Layout, _options: argparse.Namespace) -> int:
     server = Server(layout)
 
     def up() -> None:
@@ -247,7 +221,7 @@ def _supervise(layout: Layout, _options: argparse.Namespace, arguments: list[str
     return 0
 
 
-def _service(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+def _service(layout: Layout, options: argparse.Namespace) -> int:
     if options.action == "show":
         print(f"{service.unit(layout)}\nor, without a user systemd, in the crontab:\n")
         print(service.crontab_line(layout))
@@ -260,10 +234,7 @@ def _service(layout: Layout, options: argparse.Namespace, _arguments: list[str])
     return 0
 
 
-def _doctor(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-    if not layout.exists():
-        raise UsageError(f"{layout.prefix}: no installation there; run setup up first")
-    _enter(layout, arguments)
+def _doctor(layout: Layout, options: argparse.Namespace) -> int:
     findings = doctor.examine(layout)
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -273,12 +244,12 @@ def _doctor(layout: Layout, options: argparse.Namespace, arguments: list[str]) -
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def _bom(_layout: Layout, _options: argparse.Namespace, _arguments: list[str]) -> int:
+def _bom(_layout: Layout, _options: argparse.Namespace) -> int:
     print(json.dumps(bom.document(), indent=2))
     return 0
 
 
-def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+def _wipe(layout: Layout, options: argparse.Namespace) -> int:
     if not layout.exists():
         say(f"{layout.prefix}: no installation there, nothing to delete")
         return 0
@@ -291,7 +262,7 @@ def _wipe(layout: Layout, options: argparse.Namespace, _arguments: list[str]) ->
     return 0
 
 
-def _logs(layout: Layout, options: argparse.Namespace, _arguments: list[str]) -> int:
+def _logs(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     if not server.installed or not (log := server.log(options.part)).is_file():
         raise UsageError("there is no log: the server was never started; run setup up")

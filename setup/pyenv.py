@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["current", "ensure", "enter", "inside", "pip_install", "reenter"]
 
 LOCKS = CHECKOUT / "setup" / "locks"
-ENVIRONMENT_BYTES = 700 << 20
 
 
 def ensure(layout: Layout, *, dev: bool = False) -> None:
@@ -78,12 +77,23 @@ def reenter(layout: Layout, arguments: Sequence[str]) -> None:
     os.execve(layout.python, [str(layout.python), "-m", "setup", *arguments], environ)  # noqa: S606
 
 
-def enter(layout: Layout, arguments: Sequence[str]) -> None:
-    """Make the environment and go on inside it, where this process is not in it yet."""
+def enter(layout: Layout, arguments: Sequence[str], *, dev: bool = False) -> None:
+    """Make the environment, or bring it up to its lock, and go on inside it.
+
+    Parameters
+    ----------
+    layout
+        Where it goes; the prefix folder is made too.
+    arguments
+        The command line, run again by the environment's Python.
+    dev
+        With the tools of a checkout.
+    """
+    need = 100 if layout.python.exists() else (1000 if dev else 700)
+    layout.create(need << 20)
+    with layout.locked():
+        ensure(layout, dev=dev)
     if not inside(layout):
-        layout.create(ENVIRONMENT_BYTES)
-        with layout.locked():
-            ensure(layout)
         reenter(layout, arguments)
 
 

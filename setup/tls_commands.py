@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import pyenv
+from setup.commands import Commands, Needs
 from setup.console import say
 from setup.errors import UsageError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
     from setup.tls import Certificates
+
+    _Run = Callable[[Certificates, argparse.Namespace], int]
 
 __all__ = ["add_commands"]
 
@@ -58,25 +60,10 @@ keytool -keystore {keystore} -list -v""",
 }
 
 
-def add_commands(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
-) -> None:
+def add_commands(commands: Commands) -> None:
     """Add ``tls`` to the commands of setup."""
     text = "Certificates for the web server: a local authority, or a company's."
-    tls = commands.add_parser(
-        "tls",
-        help=text,
-        description=text,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    steps = tls.add_subparsers(required=True, metavar="STEP", dest="step")
-    steps_common = argparse.ArgumentParser(add_help=False, parents=[common])
-    steps_common.add_argument(
-        "--explain", action="store_true", help="print the commands that this stands for, and stop"
-    )
+    tls = commands.group("tls", text, _EPILOG, _explain)
     names = argparse.ArgumentParser(add_help=False)
     names.add_argument("--host", metavar="NAME", help="default: the name of this machine")
     names.add_argument(
@@ -87,11 +74,12 @@ def add_commands(
     def add(
         name: str, run: _Run, text: str, *parents: argparse.ArgumentParser
     ) -> argparse.ArgumentParser:
-        parser = steps.add_parser(
-            name, help=text, description=text, parents=[steps_common, *parents], allow_abbrev=False
-        )
-        parser.set_defaults(run=_step(run))
-        return parser
+        def step(layout: Layout, options: argparse.Namespace) -> int:
+            from setup.tls import Certificates  # noqa: PLC0415 (in the environment only)
+
+            return run(Certificates(layout), options)
+
+        return tls.add(name, step, text, *parents, needs=Needs.ENVIRONMENT, locked=True)
 
     init = add("init", _init, "Make a certificate, signed by a local authority.", names)
     init.add_argument(
@@ -106,35 +94,18 @@ def add_commands(
     add("renew", _renew, "Make a new certificate for the same names.")
 
 
-if TYPE_CHECKING:
-    _Run = Callable[[Certificates, argparse.Namespace], int]
-
-
-def _step(run: _Run) -> Callable[[Layout, argparse.Namespace, list[str]], int]:
-    """Wrap a step: explain it, or run it inside the environment."""
-
-    def command(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-        home = layout.prefix / "tls"
-        if options.explain:
-            names = [getattr(options, "host", None) or socket.gethostname()]
-            names += getattr(options, "san", [])
-            paths = {
-                "keystore": home / "keystore.p12",
-                "truststore": home / "truststore.p12",
-                "request": home / "server.csr",
-            }
-            quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
-            san = ",".join(f"DNS:{name}" for name in names)
-            print(_EXPLAINED[options.step].format(san=san, **quoted))
-            return 0
-        pyenv.enter(layout, arguments)
-        layout.create(0)
-        from setup.tls import Certificates  # noqa: PLC0415 (in the environment only)
-
-        with layout.locked():
-            return run(Certificates(layout), options)
-
-    return command
+def _explain(layout: Layout, options: argparse.Namespace) -> str:
+    """Write the commands of one step with the paths of this installation."""
+    home = layout.prefix / "tls"
+    names = [getattr(options, "host", None) or socket.gethostname(), *getattr(options, "san", [])]
+    paths = {
+        "keystore": home / "keystore.p12",
+        "truststore": home / "truststore.p12",
+        "request": home / "server.csr",
+    }
+    quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
+    san = ",".join(f"DNS:{name}" for name in names)
+    return _EXPLAINED[options.step].format(san=san, **quoted)
 
 
 def _days(text: str) -> int:

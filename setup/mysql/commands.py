@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import pyenv
+from setup.commands import Commands, Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
 from setup.mysql import dump
@@ -20,7 +20,7 @@ from setup.mysql.server import Server
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setup.layout import Layout
+    _Run = Callable[[Server, argparse.Namespace], int]
 
 __all__ = ["add_commands"]
 
@@ -34,34 +34,24 @@ examples:
 """
 
 
-def add_commands(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    common: argparse.ArgumentParser,
-) -> None:
+def add_commands(commands: Commands) -> None:
     """Add ``mysql`` to the commands of setup."""
-    text = "A MySQL 5.7 server of your own: init, start, stop, status, use, backup, restore."
-    mysql = commands.add_parser(
+    mysql = commands.group(
         "mysql",
-        help=text,
-        description=text,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    steps = mysql.add_subparsers(required=True, metavar="STEP", dest="step")
-    steps_common = argparse.ArgumentParser(add_help=False, parents=[common])
-    steps_common.add_argument(
-        "--explain", action="store_true", help="print the commands that this stands for, and stop"
+        "A MySQL 5.7 server of your own: init, start, stop, status, use, backup, restore.",
+        _EPILOG,
+        lambda layout, options: explain(options.step, Server(layout)),
     )
 
-    def add(name: str, run: _Run, text: str) -> argparse.ArgumentParser:
-        parser = steps.add_parser(
-            name, help=text, description=text, parents=[steps_common], allow_abbrev=False
-        )
-        parser.set_defaults(run=_step(run))
-        return parser
+    def add(name: str, run: _Run, text: str, needs: Needs) -> argparse.ArgumentParser:
+        return mysql.add(name, lambda layout, opts: run(Server(layout), opts), text, needs=needs)
 
-    init = add("init", _init, "Install the server program and make its data folder.")
+    init = add(
+        "init",
+        _init,
+        "Install the server program and make its data folder.",
+        Needs.ENVIRONMENT,
+    )
     where = init.add_mutually_exclusive_group()
     where.add_argument(
         "--source",
@@ -74,45 +64,31 @@ def add_commands(
     init.add_argument(
         "--port", type=_port, metavar="N", help="TCP port on this machine (default: a free one)"
     )
-    add("start", _start, "Start the server, made first where needed; wait until it answers.")
-    add("stop", _stop, "Stop the server, all its data on the disk.")
-    status = add("status", _status, "Show the server; exit 1 when it does not answer.")
+    add(
+        "start",
+        _start,
+        "Start the server, made first where needed; wait until it answers.",
+        Needs.ENVIRONMENT,
+    )
+    there = Needs.INSTALLATION
+    add("stop", _stop, "Stop the server, all its data on the disk.", there)
+    status = add(
+        "status", _status, "Show the server; exit 1 when it does not answer.", Needs.IF_THERE
+    )
     status.add_argument("--json", action="store_true", help="machine-readable")
-    use = add("use", _use, "SQL as root: the mysql client where there is one, else a small prompt.")
+    text = "SQL as root: the mysql client where there is one, else a small prompt."
+    use = add("use", _use, text, there)
     use.add_argument("-e", dest="statement", metavar="SQL", help="run one statement and stop")
-    add("rotate", _rotate, "Begin a new error log; the last five are kept.")
-    backup = add("backup", _backup, "Write databases and accounts to a file while the server runs.")
+    add("rotate", _rotate, "Begin a new error log; the last five are kept.", there)
+    text = "Write databases and accounts to a file while the server runs."
+    backup = add("backup", _backup, text, there)
     backup.add_argument("file", nargs="?", metavar="FILE", help="default: backups/TIME.sql.gz")
-    restore = add("restore", _restore, "Bring a backup back; nothing changes until all of it fits.")
+    text = "Bring a backup back; nothing changes until all of it fits."
+    restore = add("restore", _restore, text, there)
     restore.add_argument("file", metavar="FILE", help="what backup wrote")
     restore.add_argument("--replace", action="store_true", help="replace databases that have rows")
-    wipe = add("wipe", _wipe, "Stop the server and delete it with data and backups.")
+    wipe = add("wipe", _wipe, "Stop the server and delete it with data and backups.", there)
     wipe.add_argument("--yes", action="store_true", help="do not ask")
-
-
-if TYPE_CHECKING:
-    _Run = Callable[[Server, argparse.Namespace], int]
-
-
-def _step(run: _Run) -> Callable[[Layout, argparse.Namespace, list[str]], int]:
-    """Wrap a step: explain it, or run it inside the environment."""
-
-    def command(layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-        if options.explain:
-            print(explain(options.step, Server(layout)))
-            return 0
-        if options.step in ("init", "start"):
-            pyenv.enter(layout, arguments)
-            layout.create(0)
-        elif not layout.exists():
-            if options.step == "status":
-                return _status(Server(layout), options)
-            raise UsageError(f"{layout.prefix}: no installation there; run setup mysql start")
-        elif layout.python.exists():
-            pyenv.enter(layout, arguments)
-        return run(Server(layout), options)
-
-    return command
 
 
 def _port(text: str) -> int:

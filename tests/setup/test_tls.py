@@ -390,7 +390,7 @@ def test_java_reads_the_stores(certificates: Certificates, key: str) -> None:
 @pytest.fixture
 def run(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run `setup tls` in this process, which has the environment's packages already."""
-    monkeypatch.setattr(pyenv, "enter", lambda *_: None)
+    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
     return lambda *arguments: cli.main(["tls", *arguments, "--prefix", str(layout.prefix)])
 
 

@@ -298,7 +298,7 @@ def test_program_that_is_no_mysql(server: Any, template: Any, tmp_path: Path) ->
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run `setup mysql` in this process, which has the environment's packages already."""
-    monkeypatch.setattr(pyenv, "enter", lambda *_: None)
+    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
 
     def call(server: Any, *arguments: str) -> int:
         return cli.main(["mysql", *arguments, "--prefix", str(server.layout.prefix)])

@@ -1,0 +1,144 @@
+"""How the commands of ``python3 -m setup`` are registered, alone or in groups such as ``mysql``.
+
+Each says what it needs before it can run; a group's commands ("steps") also take ``--explain``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import nullcontext
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from setup import pyenv
+from setup.errors import UsageError
+from setup.process import refuse_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setup.layout import Layout
+
+    Run = Callable[[Layout, argparse.Namespace], int]
+    Explain = Callable[[Layout, argparse.Namespace], str]
+
+__all__ = ["Commands", "Needs"]
+
+
+class Needs(Enum):
+    """What must be there before a command runs."""
+
+    NOTHING = "runs on the Python that was called"
+    IF_THERE = "runs inside the environment where there is one"
+    INSTALLATION = "the same, and refuses a prefix without installation"
+    ENVIRONMENT = "makes the prefix and its environment"
+    TOOLS = "the same, with the tools of a checkout"
+
+
+class Commands:
+    """The commands of one level.
+
+    Parameters
+    ----------
+    parser
+        Whose commands these are.
+    common
+        Options that each of them takes.
+    explain
+        Writes the commands that a step stands for; with it every command takes ``--explain``.
+    """
+
+    def __init__(
+        self,
+        parser: argparse.ArgumentParser,
+        common: argparse.ArgumentParser,
+        explain: Explain | None = None,
+    ) -> None:
+        names = ("STEP", "step") if explain else ("COMMAND", "command")
+        self._parsers = parser.add_subparsers(required=True, metavar=names[0], dest=names[1])
+        self._common = common
+        self._explain = explain
+        self._name = parser.prog.rpartition(" ")[2]
+
+    def add(
+        self,
+        name: str,
+        run: Run,
+        text: str,
+        *options: argparse.ArgumentParser,
+        needs: Needs = Needs.NOTHING,
+        locked: bool = False,
+        unprivileged: bool = False,
+    ) -> argparse.ArgumentParser:
+        """Register one command.
+
+        Parameters
+        ----------
+        name
+            As it is typed.
+        run
+            Gets the layout and the options; returns the exit code.
+        text
+            One line of help.
+        options
+            Parsers whose options it shares with other commands.
+        needs
+            What must be there.
+        locked
+            Whether it changes the installation: then one such command runs at a time.
+        unprivileged
+            Whether it starts servers, and is therefore refused to root.
+
+        Returns
+        -------
+        argparse.ArgumentParser
+            For the options that it alone has.
+        """
+        parser = self._parsers.add_parser(
+            name,
+            help=text,
+            description=text,
+            parents=[self._common, *options],
+            allow_abbrev=False,
+        )
+        if self._explain:
+            parser.add_argument(
+                "--explain",
+                action="store_true",
+                help="print the commands that this stands for, and stop",
+            )
+
+        def command(layout: Layout, chosen: argparse.Namespace, arguments: list[str]) -> int:
+            if self._explain and chosen.explain:
+                print(self._explain(layout, chosen))
+                return 0
+            if unprivileged:
+                refuse_root()
+            self._prepare(needs, layout, arguments)
+            with layout.locked() if locked else nullcontext():
+                return run(layout, chosen)
+
+        parser.set_defaults(run=command)
+        return parser
+
+    def group(self, name: str, text: str, epilog: str, explain: Explain) -> Commands:
+        """Register a command with steps of its own."""
+        parser = self._parsers.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        return Commands(parser, self._common, explain)
+
+    def _prepare(self, needs: Needs, layout: Layout, arguments: list[str]) -> None:
+        if needs in (Needs.ENVIRONMENT, Needs.TOOLS):
+            pyenv.enter(layout, arguments, dev=needs is Needs.TOOLS)
+            return
+        if needs is Needs.INSTALLATION and not layout.exists():
+            first = f"{self._name} start" if self._explain else "up"
+            raise UsageError(f"{layout.prefix}: no installation there; run setup {first} first")
+        if needs is not Needs.NOTHING and layout.python.exists() and not pyenv.inside(layout):
+            pyenv.reenter(layout, arguments)
