@@ -37,9 +37,10 @@ _VARIABLES = {
     "insecure": "AZK_INSECURE",
     "timeout": "AZK_TIMEOUT",
     "known": "AZK_KNOWN",
+    "runs": "AZK_RUNS",
 }
 _OF_A_SERVER = ("address", "username", "password_file", "ca_cert", "insecure")
-_PATHS = ("password_file", "ca_cert")
+_PATHS = ("password_file", "ca_cert", "runs")
 
 
 class ConfigError(Exception):
@@ -118,6 +119,7 @@ def load(
         "insecure": Setting(value=False, source="default"),
         "timeout": Setting(60.0, "default"),
         "known": Setting((), "default"),
+        "runs": Setting("runs", "default"),
     }
     url = next((layer["url"] for _, layer in layers if layer.get("url")), None)
     for source, layer in reversed(layers):

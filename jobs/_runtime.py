@@ -44,6 +44,8 @@ from jobs._params import ParamError, describe, parse
 if TYPE_CHECKING:
     from types import FrameType, ModuleType
 
+    from jobs._report import Page
+
 __all__ = ["InputError", "Job", "Outputs", "Spec", "main", "write_bytes", "write_text"]
 
 T = TypeVar("T")
@@ -65,9 +67,14 @@ class Job:
     project, flow, execid
         As Azkaban gives them; ``local`` without it.
     dir
-        This job's own folder for artifacts: ``<output.dir>/<project>/<execid>/<name>``. It exists.
+        This job's own folder for artifacts: ``<output.dir>/<project>/<execid>/<name>``. It exists
+        while the job runs.
     seed
         The property ``seed``; `rng` is made from it.
+    attempt
+        How often this job was tried before in this execution.
+    pages
+        What `report` was given; the last one counts.
     """
 
     name: str
@@ -78,6 +85,21 @@ class Job:
     seed: int
     props: Mapping[str, str]
     rng: np.random.Generator = field(repr=False)
+    attempt: int = 0
+    pages: list[Page] = field(default_factory=list, repr=False)
+
+    def report(self, page: Page) -> Path:
+        """Hand over the job's report and get the file that it will be.
+
+        It is written at the end, with parameters, inputs, environment, time and metrics added.
+
+        Parameters
+        ----------
+        page
+            What the job has to show.
+        """
+        self.pages.append(page)
+        return self.dir / "report.html"
 
     def log(self, text: str) -> None:
         """Write one line to the job's log."""
@@ -145,12 +167,13 @@ def main(spec: Spec, argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         props = _properties(_parser(spec, module).parse_args(argv).prop)
-        params: Any = parse(spec.params, spec.prefix, props)
         job = _job(module, props)
-        start = time.monotonic()
-        outputs = spec.run(params, job)
-        _record().write(job, spec, params, outputs, time.monotonic() - start)
-        _write_outputs(job, outputs)
+        if job.execid == "local":  # a slip at a terminal costs no earlier result
+            parse(spec.params, spec.prefix, props)
+        with _record().recorded(job, spec) as run:
+            run.params = parse(spec.params, spec.prefix, props)
+            run.outputs = spec.run(run.params, job)
+        _write_outputs(job, run.outputs)
     except (ParamError, InputError) as error:
         for line in str(error).splitlines():
             print(f"{module}: {line}", file=sys.stderr)
@@ -248,8 +271,6 @@ def _job(module: str, props: Mapping[str, str]) -> Job:
     execid = props.get("azkaban.flow.execid") or "local"
     base = Path(props.get("output.dir", "").strip() or "runs").expanduser().absolute()
     folder = base / project / execid / name
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "report.html").unlink(missing_ok=True)  # of an earlier attempt
     return Job(
         name=name,
         project=project,
@@ -259,6 +280,7 @@ def _job(module: str, props: Mapping[str, str]) -> Job:
         seed=seed,
         props=props,
         rng=rng,
+        attempt=int(attempt) if (attempt := props.get("azkaban.job.attempt", "")).isdigit() else 0,
     )
 
 

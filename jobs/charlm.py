@@ -86,8 +86,7 @@ def run(params: Params, job: Job) -> Outputs:
         _units(best, ids[cut : cut + 80], alphabet),
         "Output of the first 40 units of its first layer at each character.",
     )
-    report = job.dir / "report.html"
-    page.write(report)
+    report = job.report(page)
     for name, value in {**bits, **base}.items():
         job.log(f"{name}: {value:.3f} bits per character")
     return {"report": report, "best": best.name, "bits_per_char": bits[best.name]}

@@ -94,9 +94,9 @@ def run(params: Params, job: Job) -> Outputs:
         "Chance that a cipher letter stands for a letter; the most frequent cipher letters first",
     )
     _key(page, found, alphabet, truth)
-    page.write(job.dir / "report.html")
+    report = job.report(page)
     outputs: dict[str, str | int | float | Path] = {
-        "report": job.dir / "report.html",
+        "report": report,
         "agreed": f"{same} of {len(every)}",
     }
     if truth:

@@ -100,13 +100,12 @@ def run(params: Params, job: Job) -> Outputs:
             "Predicted class over the two features that separate the classes best, the others at "
             "their mean; the points are the held-out examples.",
         )
-    report = job.dir / "report.html"
     merit = "validation_accuracy" if validated else "accuracy"  # what is held out stays unseen
     best = max(models, key=lambda model: float(model.meta["scores"][merit])).name
     scores = {f"accuracy.{name}": value for name, value in accuracies.items()}
     where = "validation" if validated else "training"
     page.text("Chosen", f"{best}: the most {where} examples right.")
-    page.write(report)
+    report = job.report(page)
     return {"report": report, "best": best, "accuracy": accuracies[best], **scores}
 
 

@@ -39,9 +39,7 @@ def run(params: Params, job: Job) -> Outputs:
     )
     routes = routes_of(problem, record, params.result)
     unit = "km" if problem.metric == "great_circle" else "units of the input"
-    table, lines, report = (
-        job.dir / name for name in ("routes.csv", "routes.geojson", "report.html")
-    )
+    table, lines = job.dir / "routes.csv", job.dir / "routes.geojson"
     write_text(table, routes_csv(problem, routes))
     write_text(lines, routes_geojson(problem, routes))
 
@@ -79,7 +77,7 @@ def run(params: Params, job: Job) -> Outputs:
         chart = figure(7.0, 2.8)
         plot_progress(trace, ax=chart.subplots(), colours=COLOURS)
         page.plot("Search", chart, "Best routes known and the bound that none can be under.")
-    page.write(report)
+    report = job.report(page)
     job.log(f"report: {report}")
     return {"report": report, "routes": table, "geojson": lines, "status": record["status"]}
 

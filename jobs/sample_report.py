@@ -62,9 +62,9 @@ def run(params: Params, job: Job) -> Outputs:
     warnings = summary.warnings(max_r_hat=params.max_r_hat, min_ess=params.min_ess)
     for warning in warnings:
         job.log(f"WARNING: {warning}")
-    _page(pooled, summary, truth, warnings).write(job.dir / "report.html")
+    report = job.report(_page(pooled, summary, truth, warnings))
     return {
-        "report": job.dir / "report.html",
+        "report": report,
         "draws": job.dir / "draws.npz",
         "max_r_hat": round(float(np.max(summary.r_hat)), 4),
         "min_ess": round(float(min(summary.ess_bulk.min(), summary.ess_tail.min()))),

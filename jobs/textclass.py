@@ -90,8 +90,7 @@ def run(params: Params, job: Job) -> Outputs:
         "Held-out texts by true and predicted class.",
     )
     _show_attention(page, best, corpus, params.examples)
-    report = job.dir / "report.html"
-    page.write(report)
+    report = job.report(page)
     for name, value in accuracy.items():
         job.log(f"{name}: {value:.1%} of the held-out texts right")
     return {"report": report, "best": best.name, "accuracy": accuracy[best.name]}

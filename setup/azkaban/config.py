@@ -66,6 +66,7 @@ def write(
         "address": settings.address,
         "username": settings.user,
         "password_file": str(secret),  # the password itself stays in its own file
+        "runs": str(layout.runs),
         **({"ca_cert": str(keystore.ca)} if keystore else {}),
     }
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in client.items())

@@ -1,0 +1,189 @@
+"""Pages about past runs: HTML without scripts, with vector plots that follow the colour scheme."""
+
+from __future__ import annotations
+
+import functools
+import io
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from azkaban_client.errors import AzkabanError
+from azkaban_client.reports import records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from jinja2 import Environment
+
+    from azkaban_client.reports.records import Run, Trend
+
+__all__ = ["flow", "index", "link", "summary"]
+
+_PLOTTING = threading.Lock()  # matplotlib's settings are those of the process
+_SHOWN = 40  # executions in a plot
+_INK, _LINE = "#010203", "#1b86c9"  # the ink becomes the page's text colour
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "azk",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK
+    ),
+}
+
+
+def link(*parts: str) -> str:
+    """Make a relative link, each part encoded.
+
+    >>> link("run", "a b", "7/x")
+    'run/a%20b/7%2Fx'
+    """
+    return "/".join(quote(part, safe="") for part in parts)
+
+
+def index(history: Sequence[Run]) -> str:
+    """Make the first page: each flow with its latest runs, then all runs.
+
+    Parameters
+    ----------
+    history
+        The runs, newest first.
+    """
+    flows = [
+        {
+            "project": project,
+            "flow": name,
+            "count": count,
+            "last": next(r for r in history if (r.project, r.flow) == (project, name)),
+        }
+        for (project, name), count in records.tally(history).items()
+    ]
+    return _render("index.html", root="", flows=flows, history=history[:200])
+
+
+def flow(project: str, name: str, history: Sequence[Run]) -> str:
+    """Make the page of a flow: how its metrics changed from run to run, and the runs.
+
+    Parameters
+    ----------
+    project, name
+        Which flow.
+    history
+        Its runs, newest first.
+    """
+    seconds = [
+        (run.execution, run.duration.total_seconds())
+        for run in sorted(history, key=lambda run: run.age_key)
+        if run.duration is not None and run.status == "succeeded"
+    ]
+    duration = records.Trend("all jobs", "duration (s)", tuple(seconds))
+    followed = [duration, *records.trends(history)] if seconds else records.trends(history)
+    plots = [(trend, _plot(trend)) for trend in followed if len(trend.points) > 1]
+    single = [trend for trend in followed if len(trend.points) == 1]
+    return _render(
+        "flow.html",
+        root="../../",
+        project=project,
+        flow=name,
+        history=history,
+        plots=plots,
+        single=single,
+    )
+
+
+def summary(run: Run, history: Sequence[Run]) -> str:
+    """Make the page of an execution: each job with its metrics, beside those of the run before.
+
+    Parameters
+    ----------
+    run
+        The execution.
+    history
+        Runs of the same flow, newest first.
+    """
+    before = next((r for r in history if r.age_key < run.age_key and r.status == "succeeded"), None)
+    earlier = {job.name: job.metrics for job in before.jobs} if before else {}
+    return _render("run.html", root="../../", run=run, before=before, earlier=earlier)
+
+
+def _plot(trend: Trend) -> Any:
+    import matplotlib as mpl  # noqa: PLC0415 (slow to load)
+    from markupsafe import Markup  # noqa: PLC0415 (comes with Jinja2)
+    from matplotlib.figure import Figure  # noqa: PLC0415 (slow to load)
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 (slow to load)
+
+    points = trend.points[-_SHOWN:]
+    with _PLOTTING, mpl.rc_context(_STYLE):
+        fig = Figure(figsize=(4.2, 2.1), layout="constrained", facecolor="none")
+        axes = fig.subplots()
+        axes.set_facecolor("none")
+        axes.plot(range(len(points)), [value for _, value in points], "o-", ms=4, color=_LINE)
+        axes.grid(alpha=0.25, color="#808080")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.xaxis.set_major_formatter(lambda at, _: _execution(points, at))
+        axes.set_xlabel("execution")
+        # Names are the project's: a $ in one starts no formula.
+        axes.set_ylabel(trend.metric[:40], parse_math=False)
+        buffer = io.StringIO()
+        fig.savefig(buffer, format="svg", metadata={"Date": None})
+    svg = buffer.getvalue()
+    return Markup(svg[svg.index("<svg") :].replace(_INK, "currentColor"))  # noqa: S704 (our own SVG, names escaped by matplotlib)
+
+
+def _execution(points: Sequence[tuple[str, float]], at: float) -> str:
+    number = round(at)
+    return points[number][0] if number == at and 0 <= number < len(points) else ""
+
+
+def _render(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(**values)
+
+
+@functools.cache
+def _environment() -> Environment:
+    try:
+        import jinja2  # noqa: PLC0415 (of the extra "report")
+        import matplotlib as mpl  # noqa: F401, PLC0415 (of the extra "report")
+    except ImportError as error:
+        raise AzkabanError(
+            f"azk report needs {error.name}: pip install 'azkaban-jobflow[report]'"
+        ) from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("azkaban_client.reports", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals["link"] = link
+    environment.filters |= {"when": _when, "took": _took, "value": _value}
+    return environment
+
+
+def _when(time: datetime | None) -> str:
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else "–"
+
+
+def _took(length: timedelta | float | None) -> str:
+    if length is None:
+        return "–"
+    seconds = length if isinstance(length, (int, float)) else length.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60:02} m" if minutes >= 60 else f"{minutes} m {rest:02} s"
+
+
+def _value(number: float) -> str:
+    """Show a metric in few digits.
+
+    >>> [_value(x) for x in (0.93333333, 1234567.0, 42.0, 1e-9)]
+    ['0.93333', '1,234,567', '42', '1e-09']
+    """
+    if number.is_integer() and abs(number) < 1e15:
+        return f"{int(number):,}"
+    return f"{number:.5g}"

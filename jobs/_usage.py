@@ -1,0 +1,90 @@
+"""What a job takes of the machine while it runs: memory and processor time, sampled."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import psutil
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Sample", "Usage"]
+
+Sample = tuple[float, int, float]
+
+_INTERVAL = 0.25  # seconds
+_MOST = 240  # samples kept; beyond, every second one goes and the interval doubles
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_maxrss
+
+
+@dataclass
+class Usage:
+    """Samples of this process, taken by a thread of its own within a ``with`` block.
+
+    Attributes
+    ----------
+    samples
+        Rows ``(seconds since the start, resident bytes, processor seconds since the start)``; the
+        processor time is that of this process, all threads.
+
+    Examples
+    --------
+    >>> with Usage() as usage:
+    ...     total = sum(range(10**6))
+    >>> usage.cpu_seconds() >= 0 and usage.peak_bytes() > 10**6
+    True
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event, repr=False)
+    _began: float = 0.0
+    _cpu: float = 0.0
+
+    def __enter__(self) -> Self:
+        self._began, self._cpu = time.monotonic(), _cpu()
+        threading.Thread(target=self._watch, name="usage", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+
+    def seconds(self) -> float:
+        """Wall time since the start."""
+        return time.monotonic() - self._began
+
+    def cpu_seconds(self) -> float:
+        """Processor time since the start, with programs that were run and have ended."""
+        return _cpu() - self._cpu
+
+    @staticmethod
+    def peak_bytes() -> int:
+        """Most memory that was resident at one time."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+    def _watch(self) -> None:
+        process, interval = psutil.Process(), _INTERVAL
+        while not self._over.wait(interval):
+            with process.oneshot():
+                times = process.cpu_times()
+                cpu = times.user + times.system
+                resident = process.memory_info().rss
+            self.samples.append((self.seconds(), resident, cpu - self._cpu))
+            if len(self.samples) > _MOST:
+                del self.samples[::2]
+                interval *= 2
+
+
+def _cpu() -> float:
+    parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in parts)
