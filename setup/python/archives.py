@@ -1,0 +1,242 @@
+"""Archives: unpacked only where they are safe, written the same for the same content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from setup.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Member", "digest", "members", "unpack", "write"]
+
+SUFFIXES = (".tar.gz", ".tgz", ".zip")
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can write
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file or link of an archive.
+
+    Attributes
+    ----------
+    name
+        Its path in the archive, with ``/``.
+    mode
+        Permission bits.
+    link
+        Where a symbolic link leads, relative to its own folder; empty for a file.
+    open
+        Opens the content.
+    """
+
+    name: str
+    mode: int
+    link: str
+    open: Callable[[], IO[bytes]]
+
+
+def unpack(archive: Path, folder: Path, *, trusted: bool = False) -> None:
+    """Unpack a tar (gz, bz2, xz) or zip, after all of it was found to be safe.
+
+    Nothing is written when a path or a link would lead outside of `folder`, when a file would be
+    written through a link, or when there is a device in it.
+
+    Parameters
+    ----------
+    archive
+        The file.
+    folder
+        An empty folder.
+    trusted
+        Whether links may lead outside: we made the archive ourselves.
+
+    Raises
+    ------
+    UsageError
+        When it is no archive, or not a safe one.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                _unpack(archive, _zip_members(opened, archive), folder, trusted=trusted)
+        else:
+            with tarfile.open(archive) as tar:
+                _unpack(archive, _tar_members(tar, archive), folder, trusted=trusted)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, gzip.BadGzipFile) as error:
+        raise UsageError(
+            f"{archive} cannot be unpacked ({error}): a .tar.gz, .tar.bz2, .tar.xz or .zip is "
+            "needed"
+        ) from error
+
+
+def _zip_members(opened: zipfile.ZipFile, archive: Path) -> list[Member]:
+    found = []
+    for info in opened.infolist():
+        if info.is_dir():
+            continue
+        mode = info.external_attr >> 16
+        link = opened.read(info).decode() if stat.S_ISLNK(mode) else ""
+        if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFLNK):
+            raise UsageError(f"{archive}: {info.filename!r} is no file; nothing was unpacked")
+        found.append(Member(info.filename, mode & 0o777, link, partial(opened.open, info)))
+    return found
+
+
+def _tar_members(tar: tarfile.TarFile, archive: Path) -> list[Member]:
+    found = []
+    for info in tar.getmembers():
+        if info.isdir():
+            continue
+        if not (info.isfile() or info.issym() or info.islnk()):
+            raise UsageError(f"{archive}: {info.name!r} is no file; nothing was unpacked")
+        link = info.linkname if info.issym() else ""
+        if info.islnk():  # a second name of a file before it
+            _checked(archive, info.linkname)
+        found.append(Member(info.name, info.mode & 0o777, link, partial(_data, tar, info)))
+    return found
+
+
+def _data(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    data = tar.extractfile(info)
+    if data is None:
+        raise tarfile.ReadError(f"{info.name!r} has no content")
+    return data
+
+
+def _unpack(archive: Path, found: list[Member], folder: Path, *, trusted: bool) -> None:
+    names = {_checked(archive, member.name): member for member in found}
+    links = {name for name, member in names.items() if member.link}
+    for name, member in names.items():
+        if through := links.intersection(name.parents):
+            raise UsageError(
+                f"{archive}: {member.name!r} would be written through the link "
+                f"{str(through.pop())!r}; nothing was unpacked"
+            )
+        if member.link and not trusted:
+            _checked(archive, f"{name.parent}/{member.link}", member.link)
+            steps = PurePosixPath(member.link).parts
+            if ".." in steps[[*(s == ".." for s in steps), False].index(False) :]:  # after a name
+                raise UsageError(f"{archive}: the link to {member.link!r} turns back on its way")
+    for name, member in names.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if member.link:
+            path.symlink_to(member.link)
+            continue
+        with member.open() as data, path.open("wb") as file:
+            shutil.copyfileobj(data, file)
+        path.chmod(0o755 if member.mode & 0o100 else 0o644)
+
+
+def _checked(archive: Path, name: str, shown: str = "") -> PurePosixPath:
+    """Refuse a path that leaves the folder in which the archive is unpacked."""
+    path = PurePosixPath(os.path.normpath(name))
+    if (shown or name).startswith("/") or path.is_absolute() or path.parts[:1] == ("..",):
+        what = "links to" if shown else "has the path"
+        raise UsageError(
+            f"{archive} {what} {shown or name!r}, outside of itself; nothing was unpacked"
+        )
+    return path
+
+
+def members(folder: Path, *, links: bool = True) -> list[Member]:
+    """List a folder's files and links, sorted, with modes that are 0755 or 0644 only.
+
+    Parameters
+    ----------
+    folder
+        Where they are.
+    links
+        Whether links stay links (what a zip cannot hold), or become what they lead to.
+    """
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if links and path.is_symlink():
+            found.append(Member(name, 0o777, str(path.readlink()), BytesIO))
+        elif path.is_file():
+            mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            found.append(Member(name, mode, "", partial(_read, path)))
+    return found
+
+
+def _read(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def digest(found: Iterable[Member]) -> str:
+    """Hash names, modes, links and content: the same for the same files, however compressed."""
+    whole = hashlib.sha256()
+    for member in found:
+        content = hashlib.sha256(member.link.encode())
+        if not member.link:
+            with member.open() as data:
+                content = hashlib.file_digest(data, "sha256")  # type: ignore[arg-type]
+        whole.update(f"{member.name}\0{member.mode:o}\0{content.hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def write(found: Iterable[Member], target: Path) -> None:
+    """Write a .tar.gz or .zip whose bytes depend on the members alone, whole or not at all.
+
+    A zip has no links: see `members`.
+
+    Raises
+    ------
+    UsageError
+        When the name of `target` says neither.
+    """
+    if not target.name.endswith(SUFFIXES):
+        raise UsageError(f"{target}: the name must end in {', '.join(SUFFIXES)}")
+    partial = target.with_name(f".{target.name}.new")
+    try:
+        if target.suffix == ".zip":
+            _write_zip(found, partial)
+        else:
+            _write_tar(found, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_tar(found: Iterable[Member], path: Path) -> None:
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for member in found:
+            info = tarfile.TarInfo(member.name)
+            info.mode = member.mode
+            if member.link:
+                info.type, info.linkname = tarfile.SYMTYPE, member.link
+                tar.addfile(info)
+                continue
+            with member.open() as data:
+                info.size = data.seek(0, os.SEEK_END)
+                data.seek(0)
+                tar.addfile(info, data)
+
+
+def _write_zip(found: Iterable[Member], path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for member in found:
+            info = zipfile.ZipInfo(member.name, _EPOCH)
+            info.create_system = 3  # Unix: the mode counts
+            info.external_attr = (stat.S_IFREG | member.mode) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with member.open() as data, archive.open(info, "w") as file:
+                shutil.copyfileobj(data, file)

@@ -1,0 +1,248 @@
+"""Environments that travel: run from elsewhere, the same bytes, nothing left of what does not."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from setup.errors import SetupError, UsageError
+from setup.python import archives
+from setup.python.pack import Packed, ask, pack
+
+BASE = Path(getattr(sys, "_base_executable", sys.executable))
+SHORT = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _distribution(site: Path, name: str, files: dict[str, str], direct: str = "") -> None:
+    """Install as pip does: files, then what was installed."""
+    info = f"{name}-1.0.dist-info"
+    files = {**files, f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"}
+    if direct:
+        files[f"{info}/direct_url.json"] = direct
+    for file, text in files.items():
+        path = site / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    listed = [*files, f"{info}/RECORD", f"{name}/__pycache__/__init__.pyc"]
+    (site / info / "RECORD").write_text("".join(f"{file},sha256=x,1\n" for file in listed))
+
+
+def _environment(folder: Path) -> Path:
+    """Make a virtual environment with numpy and three small packages; return its interpreter."""
+    subprocess.run([str(BASE), "-I", "-m", "venv", "--without-pip", str(folder)], check=True)
+    site = folder / "lib" / SHORT / "site-packages"
+    installed = Path(sysconfig.get_path("platlib"))
+    for part in [*installed.glob("numpy*")]:
+        shutil.copytree(part, site / part.name)
+    script = f"#!{folder}/bin/python\nimport hello, sys\nprint(hello.WORD, *sys.argv[1:])\n"
+    files = {"hello/__init__.py": "WORD = 'hello'\n", "../../../bin/hello": script}
+    _distribution(site, "hello", {**files, "../../../share/hello/words.txt": "one"})
+    (folder / "bin/hello").chmod(0o755)
+    _distribution(site, "broken", {"broken.py": "import no_such_module\n"})
+    editable = json.dumps({"url": "file:///src", "dir_info": {"editable": True}})
+    _distribution(site, "mine", {"_editable_mine.pth": "/src"}, direct=editable)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _environment(tmp_path_factory.mktemp("environments") / "first")
+
+
+@dataclass
+class Unpacked:
+    packed: Packed
+    home: Path
+
+    def run(self, *command: str) -> str:
+        result = subprocess.run(
+            [str(self.home / command[0]), *command[1:]],
+            env={"PATH": "/usr/bin:/bin"},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def whole(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
+    target = tmp_path_factory.mktemp("whole")
+    packed = pack(python, target)
+    home = target / "with a space"
+    archives.unpack(packed.path, home)
+    return Unpacked(packed, home)
+
+
+def test_packed_interpreter_is_its_own(whole: Unpacked) -> None:
+    program = (
+        "import sys, os, ssl, sqlite3, ctypes, json, numpy;"
+        "assert (numpy.eye(3) @ numpy.ones(3)).sum() == 3;"
+        "print(json.dumps([sys.prefix, sys.base_prefix, os.__file__, numpy.__file__, sys.path]))"
+    )
+    for name in ("python", "python3"):
+        found = json.loads(whole.run(f"bin/{name}", "-c", program))
+        paths = [*found[:4], *filter(None, found[4])]
+        assert all(path.startswith(str(whole.home)) for path in paths), paths
+
+
+def test_libraries_that_are_not_everywhere_travel_along(whole: Unpacked) -> None:
+    seen = ask(whole.home / "bin/python", "tour", "numpy")
+    names = {Path(file).name: file for file in seen["mapped"]}
+    ssl = next(file for name, file in names.items() if name.startswith(("libssl", "_ssl")))
+    assert ssl.startswith(str(whole.home))
+    outside = {name for name, file in names.items() if not file.startswith(str(whole.home))}
+    glibc = ("libc.", "libm.", "ld-", "libdl.", "libpthread.", "librt.", "libutil.", "libresolv.")
+    assert all(name.startswith((*glibc, "libstdc", "libgcc", "libnsl.so.1")) for name in outside)
+
+
+def test_scripts_run_the_interpreter_beside_them(whole: Unpacked) -> None:
+    assert whole.run("bin/hello", "a b") == "hello a b"
+    assert (whole.home / "share/hello/words.txt").read_text() == "one"
+
+
+def test_what_packed_says(whole: Unpacked) -> None:
+    packed = whole.packed
+    assert packed.python == ".".join(map(str, sys.version_info[:3]))
+    assert packed.path.name == f"python-{packed.python}-{packed.digest[:12]}.tar.gz"
+    assert packed.size == packed.path.stat().st_size
+    assert {"hello==1.0", "broken==1.0"} < set(packed.distributions)
+    assert packed.left_out == ("mine",)
+    assert tuple(map(int, packed.glibc.split("."))) >= (2, 2)
+    with tarfile.open(packed.path) as tar:
+        names = tar.getnames()
+    assert not [name for name in names if "__pycache__" in name or "mine" in name.split("/")[-1]]
+
+
+def test_same_content_is_the_same_bytes(whole: Unpacked, tmp_path: Path) -> None:
+    other = _environment(tmp_path / "elsewhere" / "second")
+    before = os.umask(0o077)
+    try:
+        packed = pack(other, tmp_path)
+    finally:
+        os.umask(before)
+    assert packed.path.name == whole.packed.path.name
+    assert packed.path.read_bytes() == whole.packed.path.read_bytes()
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_venv_kind_links_to_its_interpreter(python: Path, tmp_path: Path) -> None:
+    packed = pack(python, tmp_path / "small.zip", kind="venv")
+    with zipfile.ZipFile(packed.path) as archive:
+        names = set(archive.namelist())
+        assert archive.getinfo("bin/hello").external_attr >> 16 & 0o777 == 0o755
+    assert {"bin/python", "pyvenv.cfg"} < names
+    assert not any(name.endswith("/os.py") for name in names)
+    subprocess.run(["unzip", "-q", str(packed.path), "-d", str(tmp_path / "u")], check=True)
+    home = Unpacked(packed, tmp_path / "u")
+    assert home.run("bin/python", "-c", "import numpy, hello; print(hello.WORD)") == "hello"
+    assert home.run("bin/hello") == "hello"
+
+
+def test_path_that_leads_back_is_found_out(python: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "e"
+    _environment(environment)
+    (tmp_path / "elsewhere").mkdir()
+    pth = environment / "lib" / SHORT / "site-packages" / "leads.pth"
+    pth.write_text(f"{tmp_path}/elsewhere\n")
+    target = tmp_path / "out"
+    target.mkdir()
+    with pytest.raises(SetupError, match=rf"does not run from another folder.*{tmp_path}/elsewh"):
+        pack(environment / "bin/python", target)
+    assert list(target.iterdir()) == []
+
+
+def test_what_cannot_be_packed(python: Path, tmp_path: Path) -> None:
+    for interpreter, target, kind, words in (
+        (tmp_path / "none", tmp_path, "whole", "there is no interpreter"),
+        (Path("/bin/true"), tmp_path, "whole", "is no Python: it prints"),
+        (python, tmp_path / "a.rar", "whole", r"a\.rar: neither a folder nor a name that ends in"),
+        (python, tmp_path / "x/a.zip", "whole", "no such folder"),
+        (python, tmp_path, "wheel", "'wheel': expected whole, venv, conda"),
+        (python, tmp_path, "conda", "pip install conda-pack"),
+        (BASE, tmp_path, "venv", "is no virtual environment"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            pack(interpreter, target, kind=kind)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Archives
+
+
+def _tar(path: Path, *found: tuple[str, str, str]) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, kind, value in found:
+            info = tarfile.TarInfo(name)
+            info.type = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE,
+                         "hard": tarfile.LNKTYPE, "device": tarfile.CHRTYPE}[kind]  # fmt: skip
+            info.linkname = value if kind in ("link", "hard") else ""
+            info.size = len(value) if kind == "file" else 0
+            tar.addfile(info, io.BytesIO(value.encode()))
+    return path
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        [("../evil", "file", "x")],
+        [("/var/evil", "file", "x")],
+        [("a/../../evil", "file", "x")],
+        [("bin/python3", "link", "/usr/bin/python3")],
+        [("bin/python3", "link", "../../python3")],
+        [("top", "link", "deep/er"), ("a", "link", "top/../../x")],
+        [("a/b/d", "link", "../../top"), ("a/b/e", "link", "d/../..")],
+        [("out", "link", "in"), ("out/evil", "file", "x")],
+        [("hard", "hard", "/etc/passwd")],
+        [("dev", "device", "")],
+    ],
+    ids=str,
+)
+def test_unsafe_archive_is_refused_whole(found: list[tuple[str, str, str]], tmp_path: Path) -> None:
+    archive = _tar(tmp_path / "a.tar.gz", ("good", "file", "x"), *found)
+    folder = tmp_path / "in" / "folder"
+    folder.mkdir(parents=True)
+    with pytest.raises(UsageError):
+        archives.unpack(archive, folder)
+    assert list(folder.iterdir()) == []
+    assert [p.name for p in folder.parent.iterdir()] == ["folder"]
+
+
+def test_unsafe_zip_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("good", "x")
+        info = zipfile.ZipInfo("bin/python")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "/usr/bin/python3")
+    with pytest.raises(UsageError, match="links to '/usr/bin/python3', outside of itself"):
+        archives.unpack(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\5\6 not really", b"\x1f\x8b\x08 cut"])
+def test_no_archive(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UsageError, match="cannot be unpacked"):
+        archives.unpack(tmp_path / "a", tmp_path / "out")
+
+
+def test_unpacked_as_it_was(tmp_path: Path) -> None:
+    found = [("top/bin/x", "file", "#!/bin/sh\n"), ("top/bin/y", "link", "x"),
+             ("top/z", "hard", "top/bin/x")]  # fmt: skip
+    archives.unpack(_tar(tmp_path / "a.tar.gz", *found), tmp_path / "out")
+    assert (tmp_path / "out/top/bin/y").read_text() == "#!/bin/sh\n"
+    assert (tmp_path / "out/top/bin/y").is_symlink()
+    assert (tmp_path / "out/top/z").read_text() == "#!/bin/sh\n"
