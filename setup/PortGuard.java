@@ -1,9 +1,6 @@
 import java.io.IOException;
 import java.lang.instrument.ClassFileTransformer;
 import java.lang.instrument.Instrumentation;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Paths;
 import java.security.ProtectionDomain;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -114,8 +111,6 @@ public final class PortGuard implements ClassFileTransformer {
 
     /** Who is at the other end; a class of its own, so that Jetty is not loaded too early. */
     public static final class Peers {
-        private static final String TABLES = "/proc/net/tcp";
-
         private Peers() {
         }
 
@@ -123,44 +118,12 @@ public final class PortGuard implements ClassFileTransformer {
         public static boolean refuse(HttpConnection connection) throws IOException {
             Request request = connection.getRequest();
             int port = request.getLocalPort();
-            if (OPEN.contains(port) || isOurs(request.getRemotePort(), port)) {
+            if (OPEN.contains(port) || Peer.isOurs(request.getRemotePort(), port)) {
                 return false;
             }
             connection.getResponse().sendError(403, "this port is for the server's own account");
             request.setHandled(true);
             return true;
-        }
-
-        /**
-         * Looks the peer's socket up in the kernel's tables, which name its owner. All sockets with
-         * these two ports must be ours: another loopback address could use the same port.
-         */
-        private static boolean isOurs(int from, int to) throws IOException {
-            String own = System.getProperty("portguard.uid",
-                    Files.getAttribute(Paths.get("/proc/self"), "unix:uid").toString());
-            boolean found = false;
-            for (String table : new String[] {TABLES, TABLES + "6"}) {
-                if (!Files.isReadable(Paths.get(table))) {
-                    continue;
-                }
-                for (String line : Files.readAllLines(Paths.get(table),
-                        StandardCharsets.US_ASCII)) {
-                    String[] words = line.trim().split("\\s+");
-                    if (words.length > 7 && port(words[1]) == from && port(words[2]) == to) {
-                        if (!words[7].equals(own)) {
-                            return false;
-                        }
-                        found = true;
-                    }
-                }
-            }
-            return found;
-        }
-
-        /** The port of "0100007F:1F91"; -1 for the table's heading. */
-        private static int port(String end) {
-            int colon = end.indexOf(':');
-            return colon < 0 ? -1 : Integer.parseInt(end.substring(colon + 1), 16);
         }
     }
 }

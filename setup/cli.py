@@ -21,6 +21,7 @@ from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import commands as mysql
 from setup.process import Status, tail
+from setup.spark import commands as spark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add("env", _env, text, needs=tools)
     mysql.add_commands(commands)
     tls_commands.add_commands(commands)
+    spark.add_commands(commands)
     return parser
 
 

@@ -11,7 +11,7 @@ from setup.errors import SetupError
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from setup.java import Java
@@ -25,7 +25,8 @@ def compile_jar(
     name: str,
     target: Path,
     *,
-    classpath: Iterable[Path],
+    classpath: Iterable[Path] = (),
+    uses: Sequence[str] = (),
     manifest: str = "",
 ) -> None:
     """Compile ``setup/NAME.java`` and pack what comes out.
@@ -42,6 +43,8 @@ def compile_jar(
         The jar to write.
     classpath
         Jars that the class uses.
+    uses
+        Names of our other classes that go into the jar with it.
     manifest
         Lines for the jar's manifest, each with its newline.
 
@@ -52,8 +55,8 @@ def compile_jar(
     """
     classes = target.with_suffix(".classes")
     command = [str(java.program), "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
-    command += ["-nowarn", "-cp", ":".join(map(str, classpath)), "-d", str(classes)]
-    command += [str(CHECKOUT / "setup" / f"{name}.java")]
+    command += ["-nowarn", "-cp", ":".join(map(str, classpath)) or ".", "-d", str(classes)]
+    command += [str(CHECKOUT / "setup" / f"{each}.java") for each in (name, *uses)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise SetupError(f"{name}.java does not compile: {result.stderr.strip()[-600:]}")

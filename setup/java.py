@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["MINIMUM", "Java", "ensure", "find"]
+__all__ = ["MINIMUM", "Java", "candidates", "ensure", "find", "probe"]
 
 MINIMUM = 8
 
@@ -86,14 +86,14 @@ def ensure(layout: Layout, choice: str = "auto") -> Java:
 
 def find(layout: Layout) -> Java | None:
     """Look for a Java without installing one: the system's, else the private one."""
-    suitable = (java for java in _system() if java.major >= MINIMUM)
-    return next(suitable, None) or probe(_private_program(layout))
+    return next((java for java in candidates(layout) if java.major >= MINIMUM), None)
 
 
-def _system() -> Iterator[Java]:
+def candidates(layout: Layout) -> Iterator[Java]:
+    """Look at each Java that works: JAVA_HOME's, the one on PATH, the private one."""
     homes = [Path(os.environ["JAVA_HOME"]) / "bin/java"] if os.environ.get("JAVA_HOME") else []
     on_path = shutil.which("java")
-    for program in [*homes, *([Path(on_path)] if on_path else [])]:
+    for program in [*homes, *([Path(on_path)] if on_path else []), _private_program(layout)]:
         if java := probe(program):
             yield java
 

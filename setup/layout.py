@@ -88,6 +88,11 @@ class Layout:
         return self.prefix / "azkaban"
 
     @property
+    def spark(self) -> Path:
+        """Spark: its environment, clusters for trying, packed environments."""
+        return self.prefix / "spark"
+
+    @property
     def runs(self) -> Path:
         """What jobs leave: ``<project>/<execution>/<job>/``."""
         return self.prefix / "runs"

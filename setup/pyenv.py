@@ -97,7 +97,13 @@ def enter(layout: Layout, arguments: Sequence[str], *, dev: bool = False) -> Non
         reenter(layout, arguments)
 
 
-def pip_install(layout: Layout, python: Sequence[str], arguments: Sequence[str]) -> None:
+def pip_install(
+    layout: Layout,
+    python: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    into: Path | None = None,
+) -> None:
     """Install pinned wheels with pip, hashes checked.
 
     Parameters
@@ -108,6 +114,8 @@ def pip_install(layout: Layout, python: Sequence[str], arguments: Sequence[str])
         Command that runs an interpreter with pip.
     arguments
         What to install.
+    into
+        The interpreter of another environment, which need not have pip.
 
     Raises
     ------
@@ -117,7 +125,8 @@ def pip_install(layout: Layout, python: Sequence[str], arguments: Sequence[str])
     environ = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **os.environ}
     environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
     options = ["--quiet", "--require-hashes", "--only-binary", ":all:", *arguments]
-    command = [*python, "-I", "-m", "pip", "install", *options]
+    other = ["--python", str(into)] if into else []
+    command = [*python, "-I", "-m", "pip", *other, "install", *options]
     result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     if result.returncode:
         raise _pip_error(result.stderr)

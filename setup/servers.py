@@ -1,4 +1,4 @@
-"""All the servers of an installation together: supervisor, Azkaban, database."""
+"""All the servers of an installation together: supervisor, Azkaban, database, Spark."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from setup import supervise
 from setup.azkaban import Server
 from setup.mysql import Server as MySQL
 from setup.process import Process
+from setup.spark import Spark, running
 
 if TYPE_CHECKING:
     from setup.layout import Layout
@@ -20,21 +21,24 @@ STOP_SECONDS = 120.0
 
 
 def statuses(layout: Layout) -> list[Status]:
-    """Look at each server that the installation uses."""
+    """Look at each server that the installation uses, and at a Spark cluster that runs."""
     server = Server(layout)
     database = [MySQL(layout).status()] if _on_mysql(server) else []
-    return [*database, *server.statuses()]
+    cluster = running(Spark(layout))
+    return [*database, *server.statuses(), *(cluster.statuses() if cluster else [])]
 
 
 def stop(layout: Layout) -> bool:
-    """Stop the supervisor, then Azkaban, then its database; False when nothing was running."""
+    """Stop the supervisor, Azkaban, its database, Spark; False when nothing was running."""
     server = Server(layout)
     supervisor = Process.read(supervise.pid_file(layout.prefix))
     if supervisor and supervisor.pid != os.getpid():
         supervisor.stop(patience=STOP_SECONDS)
     azkaban = server.stop()
     database = MySQL(layout).installed and MySQL(layout).stop()  # one of its own, too
-    return bool(supervisor) or azkaban or database
+    cluster = running(Spark(layout))
+    spark = cluster is not None and cluster.stop()
+    return bool(supervisor) or azkaban or database or spark
 
 
 def _on_mysql(server: Server) -> bool:

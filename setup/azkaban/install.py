@@ -66,7 +66,9 @@ def install(layout: Layout, java: Java, update: Callable[[str], None]) -> int:
     guard = lib / "port-guard.jar"
     uses = [*lib.glob("asm-*.jar"), *lib.glob("jetty-*.jar"), *lib.glob("servlet-api-*.jar")]
     manifest = "Premain-Class: PortGuard\n"
-    compile_jar(java, compiler, "PortGuard", guard, classpath=uses, manifest=manifest)
+    compile_jar(
+        java, compiler, "PortGuard", guard, classpath=uses, uses=["Peer"], manifest=manifest
+    )
     shutil.copytree(CHECKOUT / "setup" / "sql", home / "sql", dirs_exist_ok=True)
     web.install(layout, update)
     web.install_run_files(layout, java, compiler)

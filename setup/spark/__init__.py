@@ -1,0 +1,12 @@
+"""Spark without root: installed, tried on a cluster of this machine, and used on real ones.
+
+- `install`: pyspark in an environment of its own, Hadoop's servers, the port guard;
+- `cluster`: a small cluster here, of Spark's own kind (`standalone`) or Hadoop's (`yarn`);
+- `pack`: the archive that takes an application's Python packages along;
+- `submit`: hands an application to a cluster and follows it to its end.
+"""
+
+from setup.spark.cluster import Cluster, running
+from setup.spark.install import Spark
+
+__all__ = ["Cluster", "Spark", "running"]

@@ -1,0 +1,260 @@
+"""A small cluster on this machine: started, asked, stopped."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from setup.console import step
+from setup.errors import ServerError, UsageError
+from setup.process import Process, Status, free_port, refuse_root, tail
+from setup.spark.shape import Part, Shape, choose
+from setup.spark.standalone import Standalone
+from setup.spark.yarn import Yarn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from setup.spark.install import Spark
+
+__all__ = ["KINDS", "Cluster", "running"]
+
+START_SECONDS = 120.0
+ADDRESS = "127.0.0.1"
+
+
+class Kind(Protocol):
+    """What `Cluster` wants to know about a kind of cluster."""
+
+    @property
+    def ports(self) -> Sequence[int]:
+        """Ports that it would like."""
+
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
+        """Write its settings and name its processes, in the order in which they start."""
+
+    def missing(self, shape: Shape) -> str:
+        """Ask it what is still missing; empty when applications can be handed in."""
+
+    def url(self, shape: Shape) -> str:
+        """Tell where its pages are."""
+
+
+KINDS: dict[str, Kind] = {"standalone": Standalone(), "yarn": Yarn()}
+
+
+class Cluster:
+    """One cluster of a prefix.
+
+    Parameters
+    ----------
+    spark
+        The installation that it runs.
+    kind
+        ``standalone`` or ``yarn``.
+    """
+
+    def __init__(self, spark: Spark, kind: str) -> None:
+        self.spark = spark
+        self.kind = kind
+        self.home = spark.home / kind
+
+    @property
+    def conf(self) -> Path:
+        """Settings for its clients: HADOOP_CONF_DIR and SPARK_CONF_DIR."""
+        return self.home / "conf"
+
+    @property
+    def properties(self) -> Path:
+        """What spark-submit is told about it."""
+        return self.conf / "spark-defaults.conf"
+
+    @property
+    def shape(self) -> Shape:
+        """What it was started as."""
+        return Shape.read(self._shape_file)
+
+    @property
+    def url(self) -> str:
+        """Where its pages are."""
+        return KINDS[self.kind].url(self.shape)
+
+    def log(self, part: str) -> Path:
+        """Tell where a process logs."""
+        return self.home / "logs" / f"{part}.log"
+
+    def running(self) -> dict[str, Process]:
+        """Find its processes, by the names of the parts."""
+        found = {file.stem: Process.read(file) for file in self._pid_files()}
+        return {name: process for name, process in found.items() if process}
+
+    def start(self, workers: int = 1, cores: int | None = None, memory: int | None = None) -> Shape:
+        """Start it and wait until it takes applications; one that runs is left as it is.
+
+        Parameters
+        ----------
+        workers
+            Machines that it plays.
+        cores, memory
+            What each offers: virtual cores, MB.
+
+        Raises
+        ------
+        UsageError
+            When another cluster runs, or the machine is too small.
+        SetupError
+            For root.
+        ServerError
+            When it does not come up, with the tail of the log; nothing is left running.
+        """
+        refuse_root()
+        for other in KINDS:
+            cluster = Cluster(self.spark, other)
+            if other != self.kind and cluster.running():
+                raise UsageError(
+                    f"a {other} cluster runs under this prefix: setup spark stop first"
+                )
+        alive = self.running()
+        if alive and len(alive) == len(self._pid_files()):
+            return self._reuse(alive, workers, cores, memory)
+        self._end(alive)
+        kind = KINDS[self.kind]
+        ports: list[int] = []
+        for preferred in kind.ports:
+            ports.append(free_port(ADDRESS, preferred, *ports))
+        shape = choose(workers, cores, memory, ports)
+        with step(f"starting {self.kind}") as shown:
+            for folder in ("", "conf", "logs", "tmp"):
+                (self.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+            parts = kind.write(self.spark, self.home, shape)
+            shape.write(self._shape_file)
+            try:
+                for part in parts:
+                    self._launch(part)
+                self._wait(shape, shown.update)
+                self._check_addresses()
+            except BaseException:
+                self._end(self.running())
+                raise
+            what = f"{shape.workers} x {shape.cores} cores, {shape.memory} MB"
+            shown.done(f"{kind.url(shape)} ({what})")
+        return shape
+
+    def statuses(self) -> list[Status]:
+        """Look at each of its processes, and whether it takes applications."""
+        files = self._pid_files()
+        if not files:
+            return [Status(f"spark {self.kind}", "down", None, None, self.spark.version, None)]
+        shape, alive = self.shape, self.running()
+        missing = KINDS[self.kind].missing(shape) if alive else ""
+        found = []
+        for file in files:
+            process = alive.get(file.stem)
+            state = ("unresponsive" if missing else "running") if process else "down"
+            url = KINDS[self.kind].url(shape) if process and file.stem in _HEADS else None
+            port = shape.ports[-1] if url else None
+            pid = process.pid if process else None
+            found.append(Status(file.stem, state, pid, port, self.spark.version, url))
+        return found
+
+    def stop(self) -> bool:
+        """Stop it and what it runs; False when it was not running."""
+        alive = self.running()
+        if alive:
+            with step(f"stopping {self.kind}") as shown:
+                ended = self._end(alive)
+                shown.done(
+                    f"stopped, {ended} processes of applications ended" if ended else "stopped"
+                )
+        for file in self._pid_files():
+            file.unlink()
+        return bool(alive)
+
+    # Steps of these
+
+    def _pid_files(self) -> list[Path]:
+        """List the files of its processes, workers first: they sign off from the head."""
+        return sorted(self.home.glob("*.pid"), key=lambda file: (file.stem in _HEADS, file.stem))
+
+    @property
+    def _shape_file(self) -> Path:
+        return self.home / "cluster.json"
+
+    def _reuse(
+        self, alive: dict[str, Process], workers: int, cores: int | None, memory: int | None
+    ) -> Shape:
+        shape = self.shape
+        wanted = (workers, cores or shape.cores, memory or shape.memory)
+        if wanted != (shape.workers, shape.cores, shape.memory):
+            raise UsageError(
+                f"the cluster runs with {shape.workers} x {shape.cores} cores and {shape.memory} "
+                "MB: run setup spark stop before you change that"
+            )
+        with step(self.kind) as shown:
+            self._wait(shape, shown.update)
+            pids = ", ".join(str(process.pid) for process in alive.values())
+            shown.done(f"already running, {KINDS[self.kind].url(shape)} (pids {pids})")
+        return shape
+
+    def _launch(self, part: Part) -> None:
+        log = self.log(part.name)
+        log.unlink(missing_ok=True)
+        process = Process.start(
+            [str(self.spark.java.program), *part.command],
+            folder=self.home,
+            log=log,
+            environ={**self.spark.environ(), **part.environ},
+        )
+        process.write(self.home / f"{part.name}.pid")
+
+    def _wait(self, shape: Shape, update: Callable[[str], None]) -> None:
+        """Wait until applications can be handed in: a port that is open is not yet a cluster."""
+        deadline = time.monotonic() + START_SECONDS
+        while missing := KINDS[self.kind].missing(shape):
+            names = {file.stem for file in self._pid_files()}
+            ended = sorted(names - self.running().keys())
+            if ended:
+                log = self.log(ended[0])
+                raise ServerError(f"{ended[0]} ended; the end of {log}:\n{tail(log)}")
+            if time.monotonic() > deadline:
+                last = self.log(max(names, key=lambda name: name in _HEADS))
+                raise ServerError(
+                    f"{missing} after {START_SECONDS:.0f} s; the end of {last}:\n{tail(last)}"
+                )
+            update(missing)
+            time.sleep(0.2)
+
+    def _check_addresses(self) -> None:
+        """Make sure that no other machine can reach it, whatever the settings said."""
+        for name, process in self.running().items():
+            ends = process.listening()
+            if strange := {end for end in ends if not end[0].startswith(("127.", "::1"))}:
+                raise ServerError(
+                    f"{name} listens on {sorted(strange)}, beyond this machine; it was stopped"
+                )
+
+    def _end(self, alive: dict[str, Process]) -> int:
+        """End servers, and what they started; return how many of the latter there were."""
+        children = {child for process in alive.values() for child in process.children()}
+        for name, process in alive.items():
+            process.stop(patience=10.0)
+            (self.home / f"{name}.pid").unlink(missing_ok=True)
+        left = [child for child in children if child.alive()]
+        for child in left:
+            child.stop(patience=5.0)
+        for name in ("local", "work", "staging", "tmp"):  # what applications left
+            shutil.rmtree(self.home / name, ignore_errors=True)
+        for file in self._pid_files():
+            file.unlink()
+        return len(left)
+
+
+_HEADS = ("master", "resourcemanager")
+
+
+def running(spark: Spark) -> Cluster | None:
+    """Find the cluster that runs under a prefix."""
+    clusters = (Cluster(spark, kind) for kind in KINDS)
+    return next((cluster for cluster in clusters if cluster.running()), None)

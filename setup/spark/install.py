@@ -1,0 +1,269 @@
+"""pyspark in an environment of its own, the Java that runs it, Hadoop's servers, the port guard."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup import java, maven, pyenv
+from setup.compile import compile_jar
+from setup.console import step
+from setup.errors import SetupError, UsageError
+from setup.layout import CHECKOUT, write_private
+from setup.process import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from setup.java import Java
+    from setup.layout import Layout
+
+__all__ = ["MINIMUM_JAVA", "Spark"]
+
+MINIMUM_JAVA = 17
+_MODULE = "jdk.incubator.vector"  # Spark's launcher asks for it
+_BYTES = 1500 << 20  # pyspark 480 MB, its download 460 MB and a copy while pip unpacks it
+
+_VERSION = re.compile(r"pyspark-(\d+(?:\.\d+)*)\S*-info$")
+
+_GUARD_MANIFEST = """\
+Premain-Class: LoopbackGuard
+Can-Retransform-Classes: true
+Boot-Class-Path: peer.jar
+Class-Path: {asm}
+"""
+
+# Runs `setup spark submit` from any folder, which stays the working folder.
+_SUBMIT = """\
+#!/bin/sh
+# Hands an application to Spark: python3 -m setup spark submit --help
+exec "{python}" -P -c 'import runpy, sys
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("setup", run_name="__main__", alter_sys=True)' "{checkout}" \\
+    spark submit --prefix "{prefix}" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Spark:
+    """Spark under one prefix.
+
+    Attributes
+    ----------
+    layout
+        Where it lives.
+    """
+
+    layout: Layout
+
+    @property
+    def home(self) -> Path:
+        """The folder with everything of Spark's."""
+        return self.layout.spark
+
+    @property
+    def env(self) -> Path:
+        """The environment with pyspark."""
+        return self.home / "env"
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.env / "bin" / "python"
+
+    @property
+    def spark_home(self) -> Path:
+        """Spark itself: ``bin``, ``jars``, ``python``."""
+        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return self.env / "lib" / version / "site-packages" / "pyspark"
+
+    @property
+    def jars(self) -> Path:
+        """Spark's jars, Hadoop's client among them."""
+        return self.spark_home / "jars"
+
+    @property
+    def hadoop(self) -> Path:
+        """Jars of Hadoop's servers."""
+        return self.home / "hadoop"
+
+    @property
+    def guard(self) -> Path:
+        """The agent that keeps ports for this account (LoopbackGuard.java)."""
+        return self.home / "guard" / "loopback-guard.jar"
+
+    @property
+    def submit_program(self) -> Path:
+        """A program that is `setup spark submit`, wherever it is called."""
+        return self.home / "submit"
+
+    @property
+    def version(self) -> str:
+        """Spark's version, such as ``4.3.0``; empty where it is not installed."""
+        found = [_VERSION.match(path.name) for path in self.spark_home.parent.glob("pyspark-*")]
+        return next((match[1] for match in found if match), "")
+
+    @property
+    def installed(self) -> bool:
+        """Tell whether all of it is there, as the locks of this checkout say."""
+        return self._record.is_file() and self._record.read_text() == self._digest()
+
+    @property
+    def java(self) -> Java:
+        """The Java that `install` chose.
+
+        Raises
+        ------
+        SetupError
+            When it is gone.
+        """
+        program = Path(self._java_file.read_text().strip())
+        found = java.probe(program)
+        if not found:
+            raise SetupError(f"{program} does not run any more: run setup spark install again")
+        return found
+
+    def environ(self) -> dict[str, str]:
+        """Choose the environment of Spark's programs."""
+        return environment(
+            {
+                "JAVA_HOME": str(self.java.program.parents[1]),
+                "SPARK_HOME": str(self.spark_home),
+                "SPARK_LOCAL_IP": "127.0.0.1",
+            }
+        )
+
+    def install(self, choice: str = "auto") -> Java:
+        """Install what is missing.
+
+        Parameters
+        ----------
+        choice
+            The path of a ``java``, or ``auto``: what an earlier call chose, else JAVA_HOME's, the
+            one on PATH, those of Debian and Fedora, the private one.
+
+        Raises
+        ------
+        UsageError, SetupError
+            When the Java named is no good, or there is none that is.
+        DownloadError
+            When a package or jar cannot be had, or is not the pinned one.
+        """
+        with step("Java for Spark") as shown:
+            chosen = self._choose_java(choice)
+            shown.done(f"{chosen.version}, {chosen.program}")
+        if not self.installed:
+            self.layout.create(_BYTES)
+            self.home.mkdir(exist_ok=True, mode=0o700)
+            self._record.unlink(missing_ok=True)
+            with step("Spark") as shown:
+                self._install_pyspark(shown.update)
+                shown.done(f"{self.version}, {self.spark_home}")
+            with step("Hadoop's servers and the port guard") as shown:
+                jars = self._install_jars(chosen, shown.update)
+                shown.done(f"{jars} jars, each with its pinned SHA-256")
+            names = {"python": self.layout.python, "prefix": self.layout.prefix}
+            self.submit_program.write_text(_SUBMIT.format(**names, checkout=CHECKOUT))
+            self.submit_program.chmod(0o700)
+            self._record.write_text(self._digest())
+        write_private(self._java_file, f"{chosen.program}\n")
+        return chosen
+
+    @property
+    def _record(self) -> Path:
+        return self.home / "installed"
+
+    @property
+    def _java_file(self) -> Path:
+        return self.home / "java"
+
+    def _digest(self) -> str:
+        """Hash what the installation depends on."""
+        files = [pyenv.LOCKS / "spark.txt", CHECKOUT / "setup" / "versions.toml"]
+        files += [CHECKOUT / "setup" / f"{name}.java" for name in ("LoopbackGuard", "Peer")]
+        base = getattr(sys, "_base_executable", sys.executable)
+        content = b"".join(file.read_bytes() for file in files)
+        return hashlib.sha256(content + f"{CHECKOUT}\0{base}{_SUBMIT}".encode()).hexdigest()
+
+    def _choose_java(self, choice: str) -> Java:
+        if choice != "auto":
+            named = java.probe(Path(choice).expanduser().absolute())
+            if not named or (wrong := _unsuitable(named)):
+                raise UsageError(f"--java {choice}: {wrong if named else 'is no working Java'}")
+            return named
+        if self._java_file.is_file():
+            earlier = java.probe(Path(self._java_file.read_text().strip()))
+            if earlier and not _unsuitable(earlier):
+                return earlier
+        seen = []
+        for found in [*java.candidates(self.layout), *_unpacked()]:
+            wrong = _unsuitable(found)
+            if not wrong:
+                return found
+            seen.append(f"{found.program} {wrong}")
+        raise SetupError(
+            f"Spark needs Java {MINIMUM_JAVA} or newer with the module {_MODULE}; "
+            f"{'; '.join(seen) or 'no Java was found'}. Name another with --java or JAVA_HOME (a "
+            "JDK from adoptium.net unpacked into your home folder will do)"
+        )
+
+    def _install_pyspark(self, update: Callable[[str], None]) -> None:
+        shutil.rmtree(self.env, ignore_errors=True)
+        update("making an environment")
+        base = getattr(sys, "_base_executable", sys.executable)
+        command = [base, "-I", "-m", "venv", "--without-pip", str(self.env)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise SetupError(f"{base} cannot make an environment: {result.stderr.strip()[-400:]}")
+        update("downloading and unpacking pyspark")
+        # pyspark is a source archive, which setuptools unpacks: first that, pinned as the rest is
+        pins = re.split(r"^(?=\S)", (pyenv.LOCKS / "spark.txt").read_text(), flags=re.MULTILINE)
+        requirements = self.home / "requirements.txt"
+        for tools in (True, False):
+            chosen = [pin for pin in pins if pin.startswith("setuptools==") is tools]
+            requirements.write_text("".join(chosen))
+            source = ["--no-binary", "pyspark", "--no-build-isolation", "-r", str(requirements)]
+            pyenv.pip_install(self.layout, [str(self.layout.python)], source, into=self.python)
+        requirements.unlink()
+
+    def _install_jars(self, chosen: Java, update: Callable[[str], None]) -> int:
+        pinned = maven.pinned("hadoop")
+        asm = [jar for jar in maven.pinned("azkaban") if ":asm:" in jar.coordinate]
+        jars = maven.fetch(pinned, self.layout.cache, update)
+        agent = maven.fetch(asm, self.layout.cache, update)
+        compiler = maven.fetch(maven.pinned("compiler"), self.layout.cache, update)[0]
+        for folder, files in ((self.hadoop, jars), (self.guard.parent, agent)):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            for file in files:
+                shutil.copyfile(file, folder / file.name)
+        update("compiling the port guard")
+        compile_jar(chosen, compiler, "Peer", self.guard.with_name("peer.jar"))
+        manifest = _GUARD_MANIFEST.format(asm=agent[0].name)
+        compile_jar(
+            chosen, compiler, "LoopbackGuard", self.guard, classpath=agent, manifest=manifest
+        )
+        return len(jars) + len(agent)
+
+
+def _unsuitable(found: Java) -> str:
+    """Say why a Java does not run Spark; empty when it does."""
+    if found.major < MINIMUM_JAVA:
+        return f"is version {found.version}, {MINIMUM_JAVA} or newer is needed"
+    command = [str(found.program), "--list-modules"]
+    modules = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    if _MODULE not in modules:
+        return f"(version {found.version}) was made without the module {_MODULE}"
+    return ""
+
+
+def _unpacked() -> list[Java]:
+    """List the Javas that distributions install, PATH or not."""
+    programs = sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
+    return [found for program in programs if (found := java.probe(program))]

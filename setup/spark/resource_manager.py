@@ -1,0 +1,157 @@
+"""What YARN's ResourceManager says over HTTP."""
+
+from __future__ import annotations
+
+import getpass
+import http.client
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from setup.errors import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ENDED", "Application", "Node", "ResourceManager"]
+
+ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of a cluster.
+
+    Attributes
+    ----------
+    name
+        ``host:port``.
+    state
+        ``RUNNING``, ``LOST``, ``UNHEALTHY`` ...
+    memory, cores
+        What it has: MB, virtual cores.
+    """
+
+    name: str
+    state: str
+    memory: int
+    cores: int
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application.
+
+    Attributes
+    ----------
+    state
+        ``ACCEPTED``, ``RUNNING``, ``FINISHED`` ...
+    final
+        ``UNDEFINED`` until it ended, then ``SUCCEEDED``, ``FAILED`` or ``KILLED``.
+    progress
+        0 to 100.
+    containers
+        How many it has now.
+    diagnostics
+        Why it ended as it did.
+    """
+
+    id: str
+    state: str
+    final: str
+    progress: float
+    containers: int
+    diagnostics: str
+
+
+@dataclass(frozen=True)
+class ResourceManager:
+    """The HTTP interface of a ResourceManager.
+
+    Parameters
+    ----------
+    url
+        Such as ``http://127.0.0.1:8088``.
+    timeout
+        For each question, in seconds.
+    """
+
+    url: str
+    timeout: float = 10.0
+
+    def nodes(self) -> list[Node]:
+        """List the cluster's machines.
+
+        Raises
+        ------
+        ServerError
+            When it cannot be reached.
+        """
+        found = (self._ask("nodes").get("nodes") or {}).get("node") or []
+        return [
+            Node(
+                node["id"],
+                node["state"],
+                int(node["usedMemoryMB"]) + int(node["availMemoryMB"]),
+                int(node["usedVirtualCores"]) + int(node["availableVirtualCores"]),
+            )
+            for node in found
+        ]
+
+    def application(self, application: str) -> Application:
+        """Look at one application.
+
+        Raises
+        ------
+        ServerError
+            When it cannot be reached, or does not know the application.
+        """
+        app = self._ask(f"apps/{application}")["app"]
+        return Application(
+            app["id"],
+            app["state"],
+            app["finalStatus"],
+            float(app["progress"]),
+            max(0, int(app.get("runningContainers", 0))),
+            app.get("diagnostics") or "",
+        )
+
+    def kill(self, application: str) -> None:
+        """Ask for an application's end.
+
+        Raises
+        ------
+        ServerError
+            When it cannot be reached, or refuses.
+        """
+        self._ask(f"apps/{application}/state", {"state": "KILLED"})
+
+    def _ask(self, path: str, put: Mapping[str, str] | None = None) -> dict[str, Any]:
+        user = urllib.parse.urlencode({"user.name": getpass.getuser()})
+        request = urllib.request.Request(  # noqa: S310 (http or https: the configuration says which)
+            f"{self.url}/ws/v1/cluster/{path}?{user}",
+            data=json.dumps(put).encode() if put else None,
+            headers={"Accept": "application/json", "Content-Type": "application/json"},
+            method="PUT" if put else "GET",
+        )
+        host = urllib.parse.urlsplit(self.url).hostname or ""
+        proxies: dict[str, str] | None = {} if host in ("127.0.0.1", "localhost", "::1") else None
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+        try:
+            with opener.open(request, timeout=self.timeout) as answer:
+                content = answer.read()
+            found: dict[str, Any] = json.loads(content) if content else {}
+        except urllib.error.HTTPError as error:
+            said = error.read().decode("utf-8", "replace").strip()[:200]
+            raise ServerError(
+                f"the ResourceManager at {self.url} answers {error.code} to {path}: {said}"
+            ) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise ServerError(
+                f"the ResourceManager at {self.url} cannot be reached: {reason}"
+            ) from error
+        return found

@@ -1,0 +1,166 @@
+"""Hadoop YARN: a ResourceManager and NodeManagers of this account, without HDFS."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING
+
+from setup.errors import ServerError
+from setup.layout import write_private
+from setup.spark.resource_manager import ResourceManager
+from setup.spark.shape import HEAP, Part, Shape, log_settings, write_properties, write_xml
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from setup.spark.install import Spark
+
+__all__ = ["Yarn"]
+
+_PACKAGE = "org.apache.hadoop.yarn.server"
+
+
+class Yarn:
+    """The kind of cluster that companies have."""
+
+    # scheduler, resource tracker, applications, administration, pages
+    ports = (8030, 8031, 8032, 8033, 8088)
+
+    def url(self, shape: Shape) -> str:
+        """Tell where the ResourceManager's pages are."""
+        return f"http://127.0.0.1:{shape.ports[4]}"
+
+    def missing(self, shape: Shape) -> str:
+        """Ask the ResourceManager for its nodes."""
+        try:
+            nodes = ResourceManager(self.url(shape)).nodes()
+        except ServerError:
+            return "the ResourceManager does not answer"
+        ready = sum(node.state == "RUNNING" for node in nodes)
+        return "" if ready >= shape.workers else f"{ready} of {shape.workers} nodes are ready"
+
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
+        """Write the settings of each process, and of clients."""
+        parts = [self._part(spark, home, "resourcemanager", "resourcemanager.ResourceManager")]
+        self._write_conf(home, home / "conf", shape, {})
+        write_xml(home / "conf" / "capacity-scheduler.xml", _scheduler())
+        for number in range(1, shape.workers + 1):
+            name = f"nodemanager-{number}"
+            own = {
+                "yarn.nodemanager.local-dirs": home / "local" / name,
+                "yarn.nodemanager.log-dirs": home / "containers" / name,
+            }
+            self._write_conf(home, home / name, shape, own)
+            parts.append(self._part(spark, home, name, "nodemanager.NodeManager"))
+        write_properties(home / "conf" / "spark-defaults.conf", _properties(spark, home))
+        write_private(home / "conf" / "log4j2.properties", log_settings("WARN"))
+        return parts
+
+    def _part(self, spark: Spark, home: Path, name: str, main: str) -> Part:
+        conf = home / ("conf" if name == "resourcemanager" else name)
+        server = home / "server"  # its log settings come before those of clients
+        server.mkdir(exist_ok=True, mode=0o700)
+        write_private(server / "log4j2.properties", log_settings("INFO"))
+        classes = ":".join(map(str, (server, conf, spark.hadoop / "*", spark.jars / "*")))
+        command = (
+            f"-Xmx{HEAP}",
+            f"-javaagent:{spark.guard}",
+            "-Djava.net.preferIPv4Stack=true",
+            f"-Djava.io.tmpdir={home / 'tmp'}",
+            *("-cp", classes),
+            f"{_PACKAGE}.{main}",
+        )
+        return Part(name, command, {"HADOOP_CONF_DIR": str(conf)})
+
+    def _write_conf(self, home: Path, conf: Path, shape: Shape, own: dict[str, Path]) -> None:
+        conf.mkdir(exist_ok=True, mode=0o700)
+        core = {
+            "fs.defaultFS": "file:///",
+            "fs.permissions.umask-mode": "077",
+            "hadoop.tmp.dir": home / "tmp",
+        }
+        write_xml(conf / "core-site.xml", core)
+        write_xml(conf / "yarn-site.xml", {**_yarn(shape), **own})
+
+
+def _yarn(shape: Shape) -> dict[str, object]:
+    """Choose the settings of all processes and of clients."""
+    names = ("scheduler.address", "resource-tracker.address", "address", "admin.address")
+    ends = {
+        f"yarn.resourcemanager.{name}": f"127.0.0.1:{port}"
+        for name, port in zip((*names, "webapp.address"), shape.ports, strict=True)
+    }
+    return {
+        "yarn.resourcemanager.hostname": "127.0.0.1",
+        "yarn.resourcemanager.bind-host": "127.0.0.1",
+        **ends,
+        "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 200,
+        "yarn.resourcemanager.am.max-attempts": 1,
+        "yarn.scheduler.minimum-allocation-mb": 128,
+        "yarn.scheduler.maximum-allocation-mb": shape.memory,
+        "yarn.scheduler.maximum-allocation-vcores": shape.cores,
+        "yarn.nodemanager.hostname": "127.0.0.1",
+        "yarn.nodemanager.bind-host": "127.0.0.1",
+        "yarn.nodemanager.address": "127.0.0.1:0",
+        "yarn.nodemanager.localizer.address": "127.0.0.1:0",
+        "yarn.nodemanager.webapp.address": "127.0.0.1:0",
+        "yarn.nodemanager.collector-service.address": "127.0.0.1:0",
+        "yarn.nodemanager.resource.memory-mb": shape.memory,
+        "yarn.nodemanager.resource.cpu-vcores": shape.cores,
+        "yarn.nodemanager.vmem-check-enabled": "false",  # a JVM reserves far more than it uses
+        "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
+        # an application's environment goes when it ends, not when the disk is full
+        "yarn.nodemanager.localizer.cache.target-size-mb": 0,
+        "yarn.nodemanager.localizer.cache.cleanup.interval-ms": 2000,
+        "yarn.nodemanager.delete.debug-delay-sec": 0,
+        "yarn.nodemanager.log.retain-seconds": 86400,
+    }
+
+
+def _scheduler() -> dict[str, object]:
+    """Make one queue, in which drivers may take most of the memory: there may be only one node."""
+    root = "yarn.scheduler.capacity.root"
+    resources = "org.apache.hadoop.yarn.util.resource.DominantResourceCalculator"
+    return {
+        f"{root}.queues": "default",
+        f"{root}.default.capacity": 100,
+        f"{root}.default.acl_submit_applications": getpass.getuser(),
+        "yarn.scheduler.capacity.resource-calculator": resources,  # counts cores, not memory alone
+        "yarn.scheduler.capacity.maximum-am-resource-percent": 0.8,
+    }
+
+
+def _properties(spark: Spark, home: Path) -> dict[str, object]:
+    """Choose Spark's settings for applications."""
+    guard = f"-javaagent:{spark.guard}"
+    return {
+        "spark.master": "yarn",
+        "spark.yarn.jars": f"local:{spark.jars}/*",
+        "spark.yarn.stagingDir": (home / "staging").as_uri(),
+        "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": "127.0.0.1",
+        "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
+        "spark.yarn.scheduler.heartbeat.interval-ms": 500,
+        "spark.yarn.am.extraJavaOptions": guard,
+        **common_properties(guard),
+    }
+
+
+def common_properties(guard: str) -> dict[str, object]:
+    """Choose Spark's settings for applications on any cluster of this machine.
+
+    Parameters
+    ----------
+    guard
+        Option of Java that keeps its ports for this account.
+    """
+    return {
+        "spark.authenticate": "true",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.defaultJavaOptions": guard,
+        "spark.executor.defaultJavaOptions": guard,
+        # the guard looks at sockets of java.nio, not at those of Netty's native library
+        "spark.rpc.io.mode": "NIO",
+        "spark.shuffle.io.mode": "NIO",
+        "spark.ui.port": 0,
+        "spark.ui.showConsoleProgress": "false",
+    }
