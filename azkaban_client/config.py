@@ -38,6 +38,7 @@ _VARIABLES = {
     "timeout": "AZK_TIMEOUT",
     "known": "AZK_KNOWN",
     "runs": "AZK_RUNS",
+    "job_types": "AZK_JOB_TYPES",
 }
 _OF_A_SERVER = ("address", "username", "password_file", "ca_cert", "insecure")
 _PATHS = ("password_file", "ca_cert", "runs")
@@ -120,6 +121,7 @@ def load(
         "timeout": Setting(60.0, "default"),
         "known": Setting((), "default"),
         "runs": Setting("runs", "default"),
+        "job_types": Setting((), "default"),
     }
     url = next((layer["url"] for _, layer in layers if layer.get("url")), None)
     for source, layer in reversed(layers):
@@ -198,6 +200,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "timeout": ("a number of seconds above 0", _seconds),
     "insecure": ("true or false", _boolean),
     "known": ("a list of names", _names),
+    "job_types": ("a list of names", _names),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from azkaban_client.lint._flow1 import Project
+    from azkaban_client.loader import Project
     from azkaban_client.models import Flow
 
 __all__ = ["Graph"]
@@ -66,17 +66,35 @@ class Graph:
 
     @classmethod
     def of_project(cls, project: Project, flow: str) -> Graph:
-        """Take a flow of a project's files; dependencies that do not exist are left out."""
-        jobs = project.flow(flow)
-        needs = {
-            name: tuple(one for one in project.jobs[name].dependencies if one in jobs)
-            for name in jobs
-        }
-        notes = {
-            name: f"flow {project.jobs[name].get('flow.name')}"
-            for name in jobs
-            if project.jobs[name].get("type") == "flow"
-        }
+        """Take a flow of a project's files; dependencies that do not exist are left out.
+
+        An embedded flow of Flow 1.0 is drawn as one job; that of Flow 2.0, which is written
+        within its flow, with its jobs.
+        """
+        needs: dict[str, tuple[str, ...]] = {}
+        notes: dict[str, str] = {}
+
+        def add(inner: str, prefix: str, before: tuple[str, ...]) -> None:
+            jobs = project.flows[inner].jobs
+            for name, job in jobs.items():
+                here = tuple(prefix + one for one in job.dependencies if one in jobs) or before
+                needs[prefix + name] = here
+                if job.condition is not None:
+                    notes[prefix + name] = f"if {job.condition}"
+                if job.embeds is None:
+                    continue
+                if project.version == 1:
+                    notes[prefix + name] = f"flow {job.embeds}"
+                elif job.embeds in project.flows:
+                    nested = f"{prefix}{name}:"
+                    add(job.embeds, nested, here)
+                    inside = project.flows[job.embeds].jobs
+                    needed = {one for other in inside.values() for one in other.dependencies}
+                    ends = tuple(nested + one for one in inside if one not in needed)
+                    notes[prefix + name] = "flow"
+                    needs[prefix + name] = ends or here
+
+        add(flow, "", ())
         return cls(flow, needs, notes)
 
     @classmethod

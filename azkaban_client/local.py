@@ -1,9 +1,10 @@
 """Run a flow on this machine, without a server, as Azkaban would.
 
-Jobs of the types ``command``, ``noop`` and ``flow`` run in the order of their dependencies, up to
-ten at once. Each gets what Azkaban gives it: the properties merged in the same order, the files
-JOB_PROP_FILE and JOB_OUTPUT_PROP_FILE, JOB_NAME, ``env.*`` as environment variables, the folder
-of its ``.job`` file as its working directory, and the outputs of its direct parents.
+Flow 1.0 and Flow 2.0. Jobs of the types ``command``, ``noop`` and ``flow`` run in the order of
+their dependencies and by their conditions, up to ten at once. Each gets what Azkaban gives it: the
+properties merged in the same order, the files JOB_PROP_FILE and JOB_OUTPUT_PROP_FILE, JOB_NAME,
+``env.*`` as environment variables, the folder of its ``.job`` file (in Flow 2.0 the project's) as
+its working directory, and the outputs of its direct parents.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -27,20 +29,21 @@ import javaproperties
 
 from azkaban_client.errors import InvalidProject, NotFound
 from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
-from azkaban_client.lint._flow1 import Project, load
-from azkaban_client.lint._props import REFERENCE
-from azkaban_client.lint._words import split_command
+from azkaban_client.loader import conditions, load
+from azkaban_client.loader.properties import REFERENCE, PropertyFile
+from azkaban_client.loader.words import split_command
 from azkaban_client.models import Attempt, Execution, JobRun, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from azkaban_client.lint._flow1 import Job
+    from azkaban_client.loader import Job, Project
     from azkaban_client.zip import Bundle
 
 __all__ = ["java_text", "resolve", "run"]
 
 _AT_ONCE = 10  # flow.num.job.threads of the executor
+_WORD = re.compile(r"[A-Za-z_]\w*\Z")
 
 
 class _UnresolvedError(ValueError):
@@ -53,7 +56,8 @@ def resolve(properties: Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     ValueError
-        Nothing defines a name, or it refers to itself.
+        Nothing defines a name, it refers to itself, or a value holds an expression ``$(...)``,
+        which only the server can evaluate (a single word in it stays as it is, there as well).
 
     Examples
     --------
@@ -74,7 +78,12 @@ def resolve(properties: Mapping[str, str]) -> dict[str, str]:
 
         return REFERENCE.sub(lambda found: substitute(found[1]), value)
 
-    return {key: expand(value, (key,)) for key, value in properties.items()}
+    resolved = {key: expand(value, (key,)) for key, value in properties.items()}
+    for key, value in resolved.items():
+        for rest in value.split("$(")[1:]:
+            if not _WORD.match(rest.partition(")")[0].strip()) or ")" not in rest:
+                raise _UnresolvedError(f"{key}={value}: $(...) is for the server to evaluate")
+    return resolved
 
 
 def java_text(value: Any) -> str:
@@ -113,16 +122,49 @@ class _Node:
     id: str
     job: Job
     parent: _Node | None
+    siblings: list[_Node] = field(default_factory=list)
     needs: list[_Node] = field(default_factory=list)
     inner: list[_Node] = field(default_factory=list)
-    given: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    condition: conditions.Condition | None = None
     run: JobRun = field(init=False)
     started: bool = False
+    failed: bool = False  # an embedded flow in which a job has failed
     done: bool = False  # its end has been reported
 
     def __post_init__(self) -> None:
-        self.run = JobRun(id=self.id, status=Status.READY, type=self.job.get("type"))
+        self.run = JobRun(id=self.id, status=Status.READY, type=self.job.type)
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it is an embedded flow."""
+        return self.job.type == "flow"
+
+    @property
+    def macro(self) -> str:
+        """What it wants of the jobs before it."""
+        return self.condition.status if self.condition else "all_success"
+
+    def verdict(self) -> bool | None:
+        """Tell whether it is to run, once that can be told."""
+        if not all(one.done for one in self.needs):
+            return None
+        good = [one.run.status.good for one in self.needs]
+        met = {
+            "all_success": all(good),
+            "all_failed": not any(good),
+            "all_done": True,
+            "one_success": any(good),
+            "one_failed": not all(good),
+        }[self.macro]
+        if not met or self.condition is None:
+            return met
+        outputs = {
+            (one.job.name, key): value
+            for one in self.siblings
+            for key, value in one.outputs.items()
+        }
+        return self.condition.holds(outputs)
 
 
 def run(
@@ -141,7 +183,7 @@ def run(
     bundle
         The project's files.
     flow
-        Id of the flow: the job that nothing depends on.
+        Id of the flow: the job that nothing depends on, or the name of a ``.flow`` file.
     properties
         Properties of this execution, as of `azkaban_client.Client.execute`.
     server
@@ -165,11 +207,12 @@ def run(
     InvalidProject
         A cycle, a missing dependency, or a file that cannot be read.
     """
-    project, problems = load(bundle)
+    project = load(bundle)
+    problems = [problem for problem in project.problems if problem.severity == "error"]
     if problems:
         raise InvalidProject("\n".join(map(str, problems)))
-    if flow not in project.roots():
-        names = ", ".join(project.roots()) or "none"
+    if flow not in project.names:
+        names = ", ".join(project.names) or "none"
         raise NotFound(f"the project has no flow {flow!r} (its flows: {names})")
     with tempfile.TemporaryDirectory(prefix="azk-run-") as temporary:
         place = Path(temporary) if folder is None else folder
@@ -213,6 +256,7 @@ class _Runner:
         self.threads: list[threading.Thread] = []
         self.lock = threading.Lock()
         self.stopping = False
+        self.failed = False
 
     def _build(
         self, flow: str, prefix: str, parent: _Node | None, above: tuple[str, ...]
@@ -220,22 +264,25 @@ class _Runner:
         if flow in above:
             raise InvalidProject(f"flows embed each other: {' -> '.join((*above, flow))}")
         nodes: dict[str, _Node] = {}
-        for name in self.project.flow(flow):
-            job = self.project.jobs[name]
-            node = _Node(f"{prefix}{name}", job, parent)
+        siblings: list[_Node] = []
+        for name, job in self.project.flows[flow].jobs.items():
+            node = _Node(f"{prefix}{name}", job, parent, siblings, condition=_condition(job))
             for one in job.dependencies:
                 if one not in nodes:
                     raise InvalidProject(
-                        f"{job.file.name}: the dependency {one!r} does not exist or leads back"
+                        f"{job.own.name}: {name} depends on {one!r}, which does not exist or "
+                        "leads back"
                     )
                 node.needs.append(nodes[one])
-            if job.get("type") == "flow":
-                inner = (job.get("flow.name") or "").strip()
-                if inner not in self.project.roots():
-                    raise InvalidProject(f"{job.file.name}: there is no flow {inner!r} to embed")
-                node.inner = self._build(inner, f"{node.id}:", node, (*above, flow))
+            if node.embeds:
+                if job.embeds is None or job.embeds not in self.project.flows:
+                    raise InvalidProject(
+                        f"{job.own.name}: there is no flow {job.embeds!r} to embed"
+                    )
+                node.inner = self._build(job.embeds, f"{node.id}:", node, (*above, flow))
             nodes[name] = node
-        return list(nodes.values())
+        siblings += nodes.values()
+        return siblings
 
     def _walk(self, nodes: list[_Node] | None = None) -> Iterator[_Node]:
         for node in self.nodes if nodes is None else nodes:
@@ -245,9 +292,8 @@ class _Runner:
     # -- the run ----------------------------------------------------------------------------
 
     def events(self) -> Iterator[Event]:
-        failed = False
         while True:
-            yield from self._settle(failed=failed)
+            yield from self._settle()
             for node in self._ready():
                 node.started = True
                 thread = threading.Thread(target=self._work, args=(node,), daemon=True)
@@ -260,54 +306,75 @@ class _Runner:
                 yield item
                 item = self.queue.get()
             item.done = True
-            failed = failed or not item.run.status.good
-        good = all(node.run.status.good for node in self.nodes)
-        status = Status.SUCCEEDED if good else Status.FAILED
+            if item.run.status is Status.FAILED:
+                self._fail(item)
+        status = _result(self.nodes, failed=self.failed)
         yield FlowEnded(execution=self._state(status, datetime.now(UTC)))
 
+    def _fail(self, node: _Node) -> None:
+        """Let the flow fail with a node, unless all that wait for it have a use for that."""
+        waiting = [one for one in node.siblings if node in one.needs]
+        if waiting and all(one.macro != "all_success" for one in waiting):
+            return
+        self.failed = True
+        while node.parent is not None:
+            node = node.parent
+            node.failed = True
+
+    def _verdict(self, node: _Node) -> bool | None:
+        """Tell whether a node that has not started is to run; None if that is open."""
+        if self.failed:
+            return False
+        if node.parent is not None and not node.parent.started:
+            return None
+        return node.verdict()
+
     def _ready(self) -> list[_Node]:
-        free = _AT_ONCE - sum(node.started and not node.done for node in self._walk())
+        free = _AT_ONCE - sum(
+            node.started and not node.done and not node.inner for node in self._walk()
+        )
         found = [
             node
             for node in self._walk()
-            if not node.started and not node.inner and not node.done and self._may_start(node)
+            if not node.started and not node.done and not node.embeds and self._verdict(node)
         ]
         return found[: max(free, 0)]
 
-    def _may_start(self, node: _Node) -> bool:
-        if not all(one.done and one.run.status.good for one in node.needs):
-            return False
-        return node.parent is None or self._may_start(node.parent)
-
-    def _settle(self, *, failed: bool) -> Iterator[Event]:
-        """Cancel what cannot run any more, and end embedded flows whose jobs have all ended."""
+    def _settle(self) -> Iterator[Event]:
+        """Cancel what cannot run any more; start and end embedded flows."""
         changed = True
         while changed:
             changed = False
             for node in self._walk():
                 if node.done:
                     continue
-                if node.inner and all(one.done for one in node.inner):
+                if node.embeds and node.started and all(one.done for one in node.inner):
                     self._end_flow(node)
                     node.done = changed = True
-                elif not node.inner and not node.started and failed:
-                    now = datetime.now(UTC)
-                    node.run = replace(node.run, status=Status.CANCELLED, start=now, end=now)
-                    node.done = changed = True
-                    yield JobEnded(execution=self._state(), job=node.run, status=Status.CANCELLED)
+                elif not node.started and (verdict := self._verdict(node)) is not None:
+                    if not verdict:
+                        yield from self._cancel(node)
+                        changed = True
+                    elif node.embeds:
+                        now = datetime.now(UTC)
+                        node.run = replace(node.run, status=Status.RUNNING, start=now)
+                        node.started = changed = True
+
+    def _cancel(self, node: _Node) -> Iterator[Event]:
+        for one in node.inner:
+            if not one.done:
+                yield from self._cancel(one)
+        now = datetime.now(UTC)
+        node.run = replace(node.run, status=Status.CANCELLED, start=now, end=now)
+        node.done = True
+        if not node.embeds:
+            yield JobEnded(execution=self._state(), job=node.run, status=Status.CANCELLED)
 
     def _end_flow(self, node: _Node) -> None:
-        good = all(one.run.status.good for one in node.inner)
-        starts = [one.run.start for one in node.inner if one.run.start]
-        ends = [one.run.end for one in node.inner if one.run.end]
-        status = Status.SUCCEEDED if good else Status.FAILED
-        node.run = replace(
-            node.run, status=status, start=min(starts, default=None), end=max(ends, default=None)
-        )
-        needed = {id(one) for other in node.inner for one in other.needs}
-        for one in node.inner:
-            if id(one) not in needed:
-                node.outputs |= one.outputs
+        status = _result(node.inner, failed=node.failed)
+        node.run = replace(node.run, status=status, end=datetime.now(UTC))
+        for one in _last(node.inner):
+            node.outputs |= one.outputs
 
     def _state(self, status: Status = Status.RUNNING, end: datetime | None = None) -> Execution:
         def tree(nodes: list[_Node]) -> tuple[JobRun, ...]:
@@ -333,7 +400,8 @@ class _Runner:
     # -- one job, in a thread of its own ----------------------------------------------------
 
     def _work(self, node: _Node) -> None:
-        retries = int(node.job.get("retries") or 0)
+        given = self._properties(node, 0)
+        retries, backoff = (_count(given.get(key)) for key in ("retries", "retry.backoff"))
         for attempt in range(retries + 1):
             node.run = replace(
                 node.run,
@@ -359,7 +427,7 @@ class _Runner:
             )
             if not again:
                 break
-            time.sleep(int(node.job.get("retry.backoff") or 0) / 1000)
+            time.sleep(backoff / 1000)
         self.queue.put(node)
 
     def _attempt(self, node: _Node, attempt: int) -> bool:
@@ -473,27 +541,61 @@ class _Runner:
 
     def _properties(self, node: _Node, attempt: int) -> dict[str, str]:
         """Merge in Azkaban's order, the weakest first."""
-        merged = {**self.server, **self.common}
-        if node.parent is not None:
-            merged |= self._inherited(node.parent)
-        merged |= self._own(node)
+        merged = dict(self.server)
+        if self.project.version == 1:  # in Flow 2.0 they are those of the flows around it
+            for file in node.job.shared:
+                merged |= _values(file)
+        merged |= self.common
+        if config := self.project.flows[self.flow].config:
+            merged |= _values(config)
+        merged |= self.overrides
+        chain = [node]
+        while chain[0].parent is not None:
+            chain.insert(0, chain[0].parent)
+        for one in chain:
+            for giver in one.needs:
+                merged |= giver.outputs
+            merged |= _values(one.job.own)
+            if self.project.version == 2 and one.job.type is not None:
+                merged["type"] = one.job.type
         merged["azkaban.job.attempt"] = str(attempt)
         home = self.folder / node.job.folder
         merged["working.dir"] = merged.get("working.dir") or str(home)
         return merged
 
-    def _inherited(self, parent: _Node) -> dict[str, str]:
-        above = self._inherited(parent.parent) if parent.parent is not None else {}
-        return above | self._own(parent)
 
-    def _own(self, node: _Node) -> dict[str, str]:
-        merged: dict[str, str] = {}
-        for file in node.job.shared:
-            merged |= {key: entry.value for key, entry in file.entries.items()}
-        merged |= self.overrides
-        for one in node.needs:
-            merged |= one.outputs
-        return merged | {key: entry.value for key, entry in node.job.file.entries.items()}
+def _count(text: str | None) -> int:
+    return int(text) if text is not None and text.strip().isdecimal() else 0
+
+
+def _values(file: PropertyFile) -> dict[str, str]:
+    return {key: entry.value for key, entry in file.entries.items()}
+
+
+def _condition(job: Job) -> conditions.Condition | None:
+    if job.condition is None:
+        return None
+    try:
+        return conditions.parse(job.condition)
+    except ValueError as error:
+        raise InvalidProject(f"{job.own.name}: condition of {job.name}: {error}") from error
+
+
+def _last(nodes: list[_Node]) -> list[_Node]:
+    """Give the nodes that no other waits for."""
+    needed = {id(one) for node in nodes for one in node.needs}
+    return [node for node in nodes if id(node) not in needed]
+
+
+def _result(nodes: list[_Node], *, failed: bool) -> Status:
+    """Give the status of a flow that has ended.
+
+    As on the server, a flow whose last job was cancelled by a condition counts as killed.
+    """
+    if failed:
+        return Status.FAILED
+    good = all(node.run.status.good for node in _last(nodes))
+    return Status.SUCCEEDED if good else Status.KILLED
 
 
 def _outputs(path: Path, say: Any) -> dict[str, str]:

@@ -62,6 +62,11 @@ class Bundle:
         """The names within the zip, sorted."""
         return tuple(sorted(self.files))
 
+    @property
+    def visible_names(self) -> tuple[str, ...]:
+        """The names without those of hidden files, which Azkaban's loaders pass over."""
+        return tuple(n for n in self.names if not n.rpartition("/")[2].startswith("."))
+
     def read(self, name: str) -> bytes:
         """Give the bytes of one file."""
         if name not in self._cache:

@@ -186,19 +186,27 @@ def _run_here(
     logs: bool,
     as_json: bool,
 ) -> None:
+    import tempfile  # noqa: PLC0415 (start time)
+
     from azkaban_client import local  # noqa: PLC0415 (start time)
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
-    from azkaban_client.cli._projects import load_bundle  # noqa: PLC0415 (start time)
+    from azkaban_client.cli._projects import Content  # noqa: PLC0415 (start time)
+    from azkaban_client.zip import extract  # noqa: PLC0415 (start time)
 
     if not source.exists():
         raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")
     server = {"output.dir": str(Path("runs").absolute())}
-    bundle = load_bundle(source, extra, (), ())
-    events = local.run(
-        bundle, flow, properties=properties, server=server, name=source.resolve().stem
-    )
-    tails = display.Tails(events)
-    execution = display.show(iter(tails), logs=logs and not as_json)
+    name = source.resolve().stem
+    with tempfile.TemporaryDirectory(prefix="azk-") as folder:
+        if source.is_file():
+            content = Path(folder) / "project"
+            extract(source, content)
+        else:
+            content = source
+        bundle = Content(extra=extra).bundle(content)
+        events = local.run(bundle, flow, properties=properties, server=server, name=name)
+        tails = display.Tails(events)
+        execution = display.show(iter(tails), logs=logs and not as_json)
     if as_json:
         print_json(execution)
     else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import click
 from azkaban_client.cli._app import App, command, emit, group, json_option, note, pass_app, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from azkaban_client.graph import Graph
     from azkaban_client.lint import Problem
@@ -20,47 +22,56 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 
+@dataclass(frozen=True)
+class Content:
+    """What goes into the zip, and what the linter takes for granted."""
+
+    extra: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    job_types: tuple[str, ...] = ()
+
+    def bundle(self, source: Path) -> Bundle:
+        """Collect a folder, or read a zip."""
+        from azkaban_client.zip import Bundle, collect  # noqa: PLC0415 (start time)
+
+        if source.is_dir():
+            return collect(source, self.extra, include=self.include, exclude=self.exclude)
+        if self.extra or self.include or self.exclude:
+            raise click.UsageError(
+                "--with, --include and --exclude are for a folder, not for a zip"
+            )
+        return Bundle.from_zip(source)
+
+    def problems(self, app: App, bundle: Bundle) -> list[Problem]:
+        """Lint with the names known from options and settings."""
+        from azkaban_client.lint import JOB_TYPES, KNOWN, lint  # noqa: PLC0415 (start time)
+
+        return lint(
+            bundle,
+            known=(*KNOWN, *app.settings["known"], *self.known),
+            job_types=(*JOB_TYPES, *app.settings["job_types"], *self.job_types),
+        )
+
+
 def content_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say what goes into the zip."""
-    for option in (
-        click.option(
-            "--known",
-            multiple=True,
-            metavar="NAME",
-            help="A property that the server defines; * at its end for any rest. Repeatable.",
-        ),
-        click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out. Repeatable."),
-        click.option("--include", multiple=True, metavar="PATTERN", help="Take only. Repeatable."),
-        click.option(
-            "--with",
-            "extra",
-            multiple=True,
-            metavar="[NAME=]PATH",
-            help="A folder to add under its own name. Repeatable.",
-        ),
+    """Add the options that make a `Content`."""
+
+    @functools.wraps(function)
+    def gather(*args: Any, **options: Any) -> Any:
+        content = Content(**{one.name: options.pop(one.name) for one in fields(Content)})
+        return function(*args, content=content, **options)
+
+    for name, metavar, words in (
+        ("--job-type job_types", "NAME", "A type of job that the server has. Repeatable."),
+        ("--known", "NAME", "A property that the server defines; * at its end for any rest."),
+        ("--exclude", "PATTERN", "Leave out. Repeatable."),
+        ("--include", "PATTERN", "Take only. Repeatable."),
+        ("--with extra", "[NAME=]PATH", "A folder to add under its own name. Repeatable."),
     ):
-        function = option(function)
-    return function
-
-
-def load_bundle(
-    source: Path, extra: tuple[str, ...], include: tuple[str, ...], exclude: tuple[str, ...]
-) -> Bundle:
-    """Collect a folder, or read a zip."""
-    from azkaban_client.zip import Bundle, collect  # noqa: PLC0415 (start time)
-
-    if source.is_dir():
-        return collect(source, extra, include=include, exclude=exclude)
-    if extra or include or exclude:
-        raise click.UsageError("--with, --include and --exclude are for a folder, not for a zip")
-    return Bundle.from_zip(source)
-
-
-def find_problems(app: App, bundle: Bundle, known: tuple[str, ...]) -> list[Problem]:
-    """Lint with the names known from options and settings."""
-    from azkaban_client.lint import KNOWN, lint  # noqa: PLC0415 (start time)
-
-    return lint(bundle, known=(*KNOWN, *app.settings["known"], *known))
+        gather = click.option(*name.split(), multiple=True, metavar=metavar, help=words)(gather)
+    return gather
 
 
 @group()
@@ -251,10 +262,7 @@ def upload(
     *,
     create: bool,
     no_lint: bool,
-    extra: tuple[str, ...],
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    known: tuple[str, ...],
+    content: Content,
     as_json: bool,
 ) -> None:
     """Upload a folder or a zip as the new version of a project.
@@ -267,13 +275,20 @@ def upload(
     The files are checked first (azk lint). Patterns: *.csv matches a name at any depth, data/*.csv
     a path in the zip, ** any folders. __pycache__, .git and the like are always left out.
     """
-    from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
+    from azkaban_client.errors import NotFound, Unsupported  # noqa: PLC0415 (start time)
+    from azkaban_client.loader import is_flow_2  # noqa: PLC0415 (start time)
 
-    bundle = load_bundle(source, extra, include, exclude)
+    bundle = content.bundle(source)
     if not no_lint:
-        problems = find_problems(app, bundle, known)
+        problems = content.problems(app, bundle)
         _stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")
     with app.client() as client:
+        if not no_lint and is_flow_2(bundle) and client.capabilities.flow2 is False:
+            raise Unsupported(
+                f"{name} is Flow 2.0, which needs Azkaban 3.43 or later; this server is "
+                f"{client.version}: it would take the project and find no flow. Nothing is "
+                "uploaded (--no-lint to do it anyway)"
+            )
 
         def send(path: Path) -> Any:
             from azkaban_client.cli.display import upload_progress  # noqa: PLC0415 (start time)
@@ -297,8 +312,7 @@ def upload(
             result = send_or_create(source)
         flows = client.flows(name)
     if not flows:
-        why = "Flow 2.0 needs Azkaban 3.43" if _is_flow2(bundle) else "a cycle leaves no last job"
-        note(f"warning: the server finds no flow in {name} ({why})", colour="yellow")
+        note(f"warning: the server finds no flow in {name}", colour="yellow")
     data = {
         "project": name,
         "project_id": result.project_id,
@@ -310,11 +324,7 @@ def upload(
     emit(as_json, data, f"{words}, flows: {', '.join(flows) or 'none'}")
 
 
-def _is_flow2(bundle: Bundle) -> bool:
-    return any(file.endswith(".project") for file in bundle.names)
-
-
-def _stop_on_errors(problems: list[Problem], words: str) -> None:
+def _stop_on_errors(problems: Sequence[Problem], words: str) -> None:
     for problem in problems:
         note(str(problem), colour="red" if problem.severity == "error" else "yellow")
     count = sum(problem.severity == "error" for problem in problems)
@@ -333,10 +343,7 @@ def lint(
     source: Path,
     *,
     strict: bool,
-    extra: tuple[str, ...],
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    known: tuple[str, ...],
+    content: Content,
     as_json: bool,
 ) -> None:
     """Check a project folder or zip; exits 2 if there are errors.
@@ -346,7 +353,7 @@ def lint(
       azk lint flows/nn --with jobs --with core
       azk lint nn.zip --known python --known 'cluster.*'
     """
-    problems = find_problems(app, load_bundle(source, extra, include, exclude), known)
+    problems = content.problems(app, content.bundle(source))
     emit(as_json, problems, "\n".join(map(str, problems)))
     bad = [p for p in problems if strict or p.severity == "error"]
     if bad:
@@ -393,11 +400,11 @@ def graph(app: App, source: str, flow: str | None, *, form: str, as_json: bool) 
 def _local_graphs(source: Path, flow: str | None) -> list[Graph]:
     from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
     from azkaban_client.graph import Graph  # noqa: PLC0415 (start time)
-    from azkaban_client.lint._flow1 import load  # noqa: PLC0415 (start time)
+    from azkaban_client.loader import load  # noqa: PLC0415 (start time)
 
-    found, problems = load(load_bundle(source, (), (), ()))
-    _stop_on_errors(problems, "nothing is drawn")
-    roots = found.roots()
+    found = load(Content().bundle(source))
+    _stop_on_errors(found.problems, "nothing is drawn")
+    roots = found.names
     if flow is not None and flow not in roots:
         raise NotFound(f"there is no flow {flow!r} (flows: {', '.join(roots) or 'none'})")
     try:

@@ -2,27 +2,47 @@
 
 Azkaban takes a project with a cycle, a property that nothing defines or a script that is not in
 the zip, and fails when the flow runs. `lint` reports all of that at once, with the file, the
-line and what to do.
+line and what to do: for Flow 1.0 and for Flow 2.0.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.lint._problems import Problem
+from azkaban_client.loader.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from azkaban_client.zip import Bundle
 
-__all__ = ["KNOWN", "Problem", "lint"]
+__all__ = ["JOB_TYPES", "KNOWN", "Problem", "lint"]
 
 # What this project's server set-up and job runtime define, beside Azkaban's own azkaban.*.
 KNOWN = ("python", "output.dir")
+# Azkaban's own types, and those of its Hadoop plugins.
+JOB_TYPES = (
+    "command",
+    "javaprocess",
+    "noop",
+    "gobblin",
+    "hadoopJava",
+    "hadoopShell",
+    "hive",
+    "java",
+    "pig",
+    "pig-0.11.0",
+    "pig-0.12.0",
+    "spark",
+)
 
 
-def lint(bundle: Bundle, *, known: Collection[str] = KNOWN) -> list[Problem]:
+def lint(
+    bundle: Bundle,
+    *,
+    known: Collection[str] = KNOWN,
+    job_types: Collection[str] = JOB_TYPES,
+) -> list[Problem]:
     r"""Check the flows of a project.
 
     Parameters
@@ -32,6 +52,8 @@ def lint(bundle: Bundle, *, known: Collection[str] = KNOWN) -> list[Problem]:
     known
         Properties that the server defines; ``*`` at the end stands for any rest. Azkaban's own
         are always known.
+    job_types
+        Types of jobs that the server has; ``flow`` is always known.
 
     Returns
     -------
@@ -47,6 +69,14 @@ def lint(bundle: Bundle, *, known: Collection[str] = KNOWN) -> list[Problem]:
     a.job:2: error: ${x} is not defined: define it in a .properties file (or --known x)
     a.job:3: error: the dependency 'b' does not exist: there is no b.job
     """
-    from azkaban_client.lint import _flow1  # noqa: PLC0415 (its parser is not needed for a help)
+    from azkaban_client.loader import is_flow_2  # noqa: PLC0415 (not needed for a help)
 
-    return sorted(_flow1.check(bundle, known), key=lambda p: (p.file, p.line or 0, p.message))
+    if is_flow_2(bundle):
+        from azkaban_client.lint import _flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
+
+        found = _flow2.check(bundle, tuple(known), tuple(job_types))
+    else:
+        from azkaban_client.lint import _flow1  # noqa: PLC0415 (only one of both is needed)
+
+        found = _flow1.check(bundle, tuple(known), tuple(job_types))
+    return sorted(set(found), key=lambda p: (p.file, p.line or 0, p.message))

@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from azkaban_client import Execution, JobRun, JobStarted, Status
+from azkaban_client._session import Version
 from azkaban_client.cli import azk as root
 from azkaban_client.cli import main
 from azkaban_client.cli._app import EXIT_CODES
@@ -260,17 +261,30 @@ def test_upload_creates_the_project_on_request(azk, server, flow_folder) -> None
     assert azk("upload", "nn", str(flow_folder), "--with", "jobs").code == 4
 
 
-def test_an_upload_without_flows_is_told(azk, serve, answer, monkeypatch, tmp_path) -> None:
-    """A server before 3.43 takes a Flow 2.0 project and finds nothing in it."""
+def test_flow_2_is_not_sent_to_a_server_that_finds_nothing_in_it(
+    azk, serve, answer, monkeypatch, tmp_path
+) -> None:
+    """A server before 3.43 would take a Flow 2.0 project, in place of one with flows."""
     body = '{"session.id": "s", "projectId": "1", "version": "1", "flows": []}'
-    monkeypatch.setenv("AZK_URL", serve(lambda _: answer(body=body)).url)
+    server = serve(lambda _: answer(body=body))
+    monkeypatch.setenv("AZK_URL", server.url)
     monkeypatch.setenv("AZK_USER", "me")
-    for name, text in {"pw": "x\n", "p/a.project": "", "p/f.flow": ""}.items():
+    flow = "nodes: [{name: a, type: noop}]\n"
+    texts = {"pw": "x\n", "p/a.project": "azkaban-flow-version: 2.0\n", "p/f.flow": flow}
+    for name, text in texts.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    result = azk("--password-file", "pw", "upload", "p", "p", "--json")
+    monkeypatch.setattr(
+        "azkaban_client.client.Client.version",
+        property(lambda _: Version((2, 5, 0), (3, 1, 0))),
+    )
+    result = azk("--password-file", "pw", "upload", "p", "p")
+    assert result.code == 5
+    assert "p is Flow 2.0, which needs Azkaban 3.43 or later" in result.err
+    assert "upload" not in server.actions()
+    result = azk("--password-file", "pw", "upload", "p", "p", "--json", "--no-lint")
     assert result.json["flows"] == []
-    assert "the server finds no flow in p (Flow 2.0 needs Azkaban 3.43)" in result.err
+    assert "the server finds no flow in p" in result.err
 
 
 def test_lint_json(azk, flow_folder) -> None:

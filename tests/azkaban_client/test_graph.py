@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azkaban_client.graph import Graph
-from azkaban_client.lint._flow1 import load
+from azkaban_client.loader import load
 from azkaban_client.models import Flow
 from azkaban_client.zip import Bundle
 
@@ -28,7 +28,7 @@ def test_from_files() -> None:
         "b.job": b"type=flow\nflow.name=g\ndependencies=a,nosuch",
         "g.job": b"type=noop",
     }
-    project, _ = load(Bundle(files))
+    project = load(Bundle(files))
     found = Graph.of_project(project, "b")
     assert (found.needs, found.notes) == ({"a": (), "b": ("a",)}, {"b": "flow g"})
     assert found.text() == "b\n  a\n    b (flow g)   <- a"

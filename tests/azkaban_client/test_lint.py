@@ -92,6 +92,19 @@ def test_a_good_project() -> None:
         ({"a__job": "type=command\ncommand=python -m sometool\n"},
          "a.job:2: warning: -m sometool: the project has no folder sometool/: add it "
          "(--with sometool), or install the module where jobs run"),
+        ({"a__job": "type=comand\ncommand=ls\n"},
+         "a.job:1: error: type 'comand' is not known (did you mean 'command'?); if the server has "
+         "a plugin for it: --job-type comand"),
+        ({"a__job": NOOP + "Xmx=3G\n"},
+         "a.job:2: error: Xmx=3G: servers allow 2G unless their settings say more"),
+        ({"a__job": NOOP + "Xms=much\n"},
+         "a.job:2: error: Xms=much: expected a number with G, M or K"),
+        ({"a__job": 'type=command\ncommand=bash -c "echo $(date +%F)"\n'},
+         "a.job:2: warning: '$(' in command begins an expression of Azkaban's own (JEXL), not of "
+         "the shell"),
+        ({"f__flow": "nodes: []\n"},
+         "(project): error: there is no .job file (files: f.flow): .flow files need a .project "
+         "file with azkaban-flow-version: 2.0"),
     ],
 )  # fmt: skip
 def test_each_problem(files, words) -> None:
@@ -130,6 +143,12 @@ def test_what_is_known() -> None:
     assert problems(known=("python", "cluster.*"), **files) == []
 
 
+def test_more_job_types() -> None:
+    bundle = Bundle({"a.job": b"type=ours\n"})
+    assert [problem.rule for problem in lint(bundle)] == ["unknown-type"]
+    assert lint(bundle, job_types=["ours"]) == []
+
+
 def test_an_embedded_flow_that_leads_back() -> None:
     files = {
         "a__job": "type=flow\nflow.name=b\n",
@@ -142,11 +161,6 @@ def test_a_flow_that_embeds_itself() -> None:
     assert problems(x__job="type=flow\nflow.name=x\n") == [
         "x.job:2: error: a cycle of dependencies: x -> x: remove one"
     ]
-
-
-def test_a_flow_2_project_is_no_error() -> None:
-    (found,) = problems(p__project="azkaban-flow-version: 2.0\n", f__flow="nodes: []\n")
-    assert found.startswith("p.project: warning: this file makes the whole project Flow 2.0")
 
 
 def test_hidden_files_are_not_read() -> None:

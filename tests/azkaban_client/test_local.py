@@ -142,7 +142,7 @@ def test_stopping_ends_the_processes() -> None:
 def test_bad_projects() -> None:
     with pytest.raises(NotFound, match=r"no flow 'x' \(its flows: a\)"):
         play({"a.job": "type=noop"}, "x")
-    with pytest.raises(InvalidProject, match="'b' does not exist or leads back"):
+    with pytest.raises(InvalidProject, match="depends on 'b', which does not exist or leads"):
         play({"a.job": "type=noop\ndependencies=b"}, "a")
     with pytest.raises(InvalidProject, match="no flow 'g' to embed"):
         play({"a.job": "type=flow\nflow.name=g"}, "a")

@@ -1,0 +1,45 @@
+"""Cycles of dependencies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["rings"]
+
+
+def rings(edges: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
+    """Yield the cycles of a graph, at least one of each knot, each once.
+
+    A cycle begins and ends with the smallest of its names.
+
+    Examples
+    --------
+    >>> list(rings({"a": ["c"], "b": ["a"], "c": ["b"], "d": ["a"]}))
+    [['a', 'c', 'b', 'a']]
+    """
+    reported: set[frozenset[str]] = set()
+    done: set[str] = set()
+    for root in sorted(edges):
+        # A stack of its own: chains of jobs can be longer than Python's.
+        path: list[str] = []
+        stack = [(root, iter(edges[root]))] if root not in done else []
+        path = [root] if stack else []
+        while stack:
+            name, rest = stack[-1]
+            other = next(rest, None)
+            if other is None:
+                stack.pop()
+                path.pop()
+                done.add(name)
+            elif other in path:
+                cycle = path[path.index(other) :]
+                if frozenset(cycle) not in reported:
+                    reported.add(frozenset(cycle))
+                    start = cycle.index(min(cycle))
+                    yield [*cycle[start:], *cycle[:start], cycle[start]]
+            elif other not in done:
+                stack.append((other, iter(edges[other])))
+                path.append(other)

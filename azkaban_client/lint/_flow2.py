@@ -1,0 +1,103 @@
+"""Rules of Flow 2.0: ``.flow`` files."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from azkaban_client.lint._cycles import rings
+from azkaban_client.lint._jobs import Context, check_job
+from azkaban_client.loader import conditions, flow2
+from azkaban_client.loader.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from azkaban_client.loader.model import Flow, Job
+    from azkaban_client.zip import Bundle
+
+__all__ = ["check"]
+
+
+def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield every problem of a project, in no order."""
+    project = flow2.load(bundle)
+    yield from project.problems
+    if not any(name.endswith(".flow") for name in bundle.visible_names):
+        words = "there is no .flow file: this project has no flows"
+        yield Problem("(project)", None, "no-flows", words)
+    ignored = [name for name in bundle.visible_names if name.endswith(".job")]
+    if ignored:
+        words = "not read: a .project file makes the whole project Flow 2.0"
+        yield Problem(ignored[0], None, "ignored-file", words, "warning")
+    for flow in project.flows.values():
+        context = Context(bundle, known, job_types, flow.jobs)
+        if not flow.jobs and not any(one.severity == "error" for one in project.problems):
+            words = f"flow {flow.id} has no nodes: it cannot run"
+            place = flow.config.name if flow.config else "(project)"
+            yield Problem(place, None, "no-nodes", words, "warning")
+        for job in flow.jobs.values():
+            yield from _check_dependencies(job, flow)
+            yield from _check_condition(job, flow)
+            yield from check_job(job, context)
+        yield from _cycles(flow)
+
+
+def _check_dependencies(job: Job, flow: Flow) -> Iterator[Problem]:
+    for name in job.dependencies:
+        if name not in flow.jobs:
+            close = get_close_matches(name, flow.jobs, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            yield Problem(
+                job.own.name,
+                job.line("dependsOn"),
+                "missing-dependency",
+                f"{job.name} depends on {name!r}: flow {flow.id} has no such node{hint}",
+            )
+
+
+def _cycles(flow: Flow) -> Iterator[Problem]:
+    edges = {
+        name: [one for one in job.dependencies if one in flow.jobs]
+        for name, job in flow.jobs.items()
+    }
+    for ring in rings(edges):
+        job = flow.jobs[ring[0]]
+        words = f"a cycle of dependencies: {' -> '.join(ring)}: remove one"
+        yield Problem(job.own.name, job.line("dependsOn"), "cycle", words)
+
+
+def _check_condition(job: Job, flow: Flow) -> Iterator[Problem]:
+    if job.condition is None:
+        return
+    here, line = job.own.name, job.line("condition")
+    about = f"condition of {job.name}"
+    try:
+        condition = conditions.parse(job.condition)
+    except ValueError as error:
+        yield Problem(here, line, "condition", f"{about}: {job.condition!r}: {error}")
+        return
+    before = _ancestors(job, flow)
+    for name, key in condition.variables:
+        if name not in flow.jobs:
+            close = get_close_matches(name, flow.jobs, n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            words = f"{about}: ${{{name}:{key}}}: flow {flow.id} has no node {name!r}{hint}"
+            yield Problem(here, line, "condition", words)
+        elif job.name == name or job.name in _ancestors(flow.jobs[name], flow):
+            words = f"{about}: ${{{name}:{key}}}: {name!r} has not run by then"
+            yield Problem(here, line, "condition", words)
+        elif name not in before:
+            words = f"{about}: ${{{name}:{key}}}: {name!r} need not have run by then: depend on it"
+            yield Problem(here, line, "condition", words, "warning")
+
+
+def _ancestors(job: Job, flow: Flow) -> set[str]:
+    found: set[str] = set()
+    todo = list(job.dependencies)
+    while todo:
+        name = todo.pop()
+        if name in flow.jobs and name not in found:
+            found.add(name)
+            todo += flow.jobs[name].dependencies
+    return found

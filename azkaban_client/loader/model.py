@@ -1,0 +1,131 @@
+"""A project as its files describe it; the same for Flow 1.0 and 2.0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azkaban_client.loader.problems import Problem
+    from azkaban_client.loader.properties import PropertyFile
+
+__all__ = ["Flow", "Job", "Project"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job, or a flow embedded as one.
+
+    Attributes
+    ----------
+    name, type
+        Its name within the flow; its job type, None where it has none.
+    dependencies
+        Names of the jobs that must end first, as written.
+    own
+        Its ``.job`` file, or the ``config`` of its node.
+    shared
+        What it inherits, the nearest last: the ``.properties`` files that it sees, or the
+        ``config`` of the flows around it.
+    folder
+        Where its process runs within the zip; empty at the root.
+    lines
+        Line of each key of its file or node.
+    givers
+        Names of the jobs whose outputs reach it: its direct dependencies, and those of the
+        Flow 2.0 nodes around it.
+    condition
+        When it runs (Flow 2.0), as written.
+    embeds
+        Id of the flow that it embeds, in `Project.flows`.
+    """
+
+    name: str
+    type: str | None
+    dependencies: tuple[str, ...]
+    own: PropertyFile
+    shared: tuple[PropertyFile, ...] = ()
+    folder: str = ""
+    lines: Mapping[str, int]
+    givers: tuple[str, ...] = ()
+    condition: str | None = None
+    embeds: str | None = None
+
+    def get(self, key: str) -> str | None:
+        """Give a property as this job sees it; its own are the strongest."""
+        for file in (self.own, *reversed(self.shared)):
+            if (value := file.get(key)) is not None:
+                return value
+        return None
+
+    def line(self, key: str) -> int | None:
+        """Give the line of a key in the job's own file or node."""
+        entry = self.own.entries.get(key)
+        return entry.line if entry else self.lines.get(key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """A flow.
+
+    Attributes
+    ----------
+    id
+        Its name; that of a flow embedded in Flow 2.0 is ``<flow>:<node>``.
+    jobs
+        Its jobs by name; dependencies come first, except around a cycle.
+    config
+        What it sets for all its jobs (Flow 2.0).
+    top
+        Whether it can be run on its own.
+    """
+
+    id: str
+    jobs: Mapping[str, Job]
+    config: PropertyFile | None = None
+    top: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """All flows of a project by id, and what could not be read.
+
+    Attributes
+    ----------
+    version
+        Of the format: 1 or 2.
+    """
+
+    version: int
+    flows: Mapping[str, Flow]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Ids of the flows that can be run, sorted."""
+        return tuple(sorted(flow.id for flow in self.flows.values() if flow.top))
+
+
+def in_order(jobs: Mapping[str, Job], last: str | None = None) -> dict[str, Job]:
+    """Sort jobs so that dependencies come first; only those that lead to `last` if it is given."""
+    order: dict[str, Job] = {}
+    for root in jobs if last is None else (last,):
+        # A stack of its own: chains of jobs can be longer than Python's.
+        stack = [(root, iter(jobs[root].dependencies))]
+        open_now = {root}
+        while stack:
+            name, rest = stack[-1]
+            following = next(
+                (one for one in rest if one in jobs and one not in order and one not in open_now),
+                None,
+            )
+            if following is not None:
+                open_now.add(following)
+                stack.append((following, iter(jobs[following].dependencies)))
+                continue
+            stack.pop()
+            open_now.discard(name)
+            order.setdefault(name, jobs[name])
+    return order
