@@ -103,6 +103,7 @@ def pip_install(
     arguments: Sequence[str],
     *,
     into: Path | None = None,
+    hashes: bool = True,
 ) -> None:
     """Install pinned wheels with pip, hashes checked.
 
@@ -116,6 +117,8 @@ def pip_install(
         What to install.
     into
         The interpreter of another environment, which need not have pip.
+    hashes
+        Whether what is installed must have the hashes that its pins name.
 
     Raises
     ------
@@ -124,7 +127,9 @@ def pip_install(
     """
     environ = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **os.environ}
     environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
-    options = ["--quiet", "--require-hashes", "--only-binary", ":all:", *arguments]
+    options = ["--quiet", "--only-binary", ":all:", *arguments]
+    if hashes:
+        options.insert(0, "--require-hashes")
     other = ["--python", str(into)] if into else []
     command = [*python, "-I", "-m", "pip", *other, "install", *options]
     result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)

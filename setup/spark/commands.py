@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import pyenv
 from setup.commands import Commands, Needs
 from setup.console import say
+from setup.errors import UsageError
+from setup.spark import environments, plan, resources
+from setup.spark import target as targets
 from setup.spark.cluster import KINDS, Cluster, running
 from setup.spark.install import Spark
+from setup.spark.submit import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setup.layout import Layout
+    from setup.spark.target import Target
 
     _Run = Callable[[Spark, argparse.Namespace], int]
 
@@ -25,8 +32,12 @@ __all__ = ["add_commands"]
 _EPILOG = """\
 examples:
   python3 -m setup spark start yarn --workers 2       a Hadoop YARN of your own, for trying
-  python3 -m setup spark status --json
+  python3 -m setup spark pack --requirements my.txt   the archive that takes packages along
+  python3 -m setup spark submit --requirements my.txt --num-executors 2 script.py ARGUMENT
+  python3 -m setup spark submit --explain script.py   the spark-submit that this stands for
   python3 -m setup spark stop
+
+The same from any folder, once installed: ~/.azkaban-jobflow/spark/submit script.py
 """
 
 
@@ -36,7 +47,7 @@ def add_commands(commands: Commands) -> None:
         "spark",
         "Spark: install, clusters for trying, shipped environments, submit.",
         _EPILOG,
-        lambda _layout, options: options.step,
+        lambda layout, options: _explain(Spark(layout), options),
     )
 
     def add(name: str, run: _Run, text: str, needs: Needs, **how: bool) -> argparse.ArgumentParser:
@@ -65,6 +76,69 @@ def add_commands(commands: Commands) -> None:
     status.add_argument("--json", action="store_true", help="machine-readable")
     text = "Stop the cluster, and the applications that it runs."
     add("stop", _stop, text, Needs.IF_THERE)
+    text = "Pack an environment, try it in a local job, print the archive's path."
+    pack = add("pack", _pack, text, Needs.ENVIRONMENT)
+    _add_environment(pack)
+    pack.add_argument(
+        *("--import", "-i"),
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import it in the local job (may be repeated)",
+    )
+    text = "Hand a script to the cluster, environment included, and follow it to its end."
+    _add_submit(add("submit", _submit, text, Needs.ENVIRONMENT))
+
+
+def _add_environment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--requirements",
+        metavar="FILE",
+        help="pinned packages, best with hashes (default: what core and jobs need)",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=list(environments.KINDS),
+        default="whole",
+        help="whole: with Python (default); venv, zip: nodes have the same one in the same place",
+    )
+
+
+def _add_submit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("script", help="the Python program")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+    _add_environment(parser)
+    parser.add_argument("--archive", metavar="FILE", help="ship this archive instead")
+    parser.add_argument(
+        "--no-environment", action="store_true", help="ship none: nodes have all that is needed"
+    )
+    parser.add_argument(
+        "--python-on-nodes", action="store_true", help="nodes do have the Python of a venv or zip"
+    )
+    parser.add_argument("--deploy-mode", choices=["client", "cluster"], default="client")
+    for name, default in (("driver", 1), ("executor", 1)):
+        parser.add_argument(f"--{name}-cores", type=_count, default=default, metavar="N")
+        parser.add_argument(f"--{name}-memory", type=megabytes, default=1024, metavar="SIZE")
+    parser.add_argument("--num-executors", type=_count, metavar="N", help="(default: 2)")
+    parser.add_argument("--total-executor-cores", type=_count, metavar="N")
+    parser.add_argument(
+        "--py-files", default="", metavar="LIST", help="modules, zips, or folders of packages"
+    )
+    parser.add_argument("--files", default="", metavar="LIST", help="other files to ship")
+    parser.add_argument("--properties-file", metavar="FILE", help="settings of Spark's")
+    parser.add_argument(
+        "--conf", action="append", default=[], metavar="NAME=VALUE", help="one such setting"
+    )
+    parser.add_argument("--name", default="", help="of the application (default: the script's)")
+    parser.add_argument("--queue", default="", help="of YARN's scheduler")
+    parser.add_argument(
+        "--hadoop-conf", metavar="DIR", help="cluster with this yarn-site.xml (or HADOOP_CONF_DIR)"
+    )
+    parser.add_argument("--logs", action="store_true", help="show the driver's logs on success too")
+    parser.add_argument(
+        "--dry-run", dest="explain", action="store_true", help="the same as --explain"
+    )
 
 
 def _count(text: str) -> int:
@@ -111,6 +185,138 @@ def _status(spark: Spark, options: argparse.Namespace) -> int:
     if not statuses:
         say("no cluster runs: setup spark start yarn")
     return 0 if statuses and all(status.state == "running" for status in statuses) else 1
+
+
+def _pack(spark: Spark, options: argparse.Namespace) -> int:
+    spark.install()
+    lock = Path(options.requirements) if options.requirements else environments.DEFAULT_LOCK
+    archive = environments.make(spark, lock, kind=options.kind)
+    environments.prepare(spark, archive, options.imports)
+    print(archive)
+    return 0
+
+
+def _submit(spark: Spark, options: argparse.Namespace) -> int:
+    spark.install()
+    target = targets.find(spark, options.hadoop_conf)
+    application = _application(options, target)
+    if target.manager:
+        nodes = [node for node in target.manager.nodes() if node.state == "RUNNING"]
+        resources.check(application.request, nodes)
+    archive, environment = _archive(spark, options), None
+    if archive:
+        if not options.archive:
+            lock = Path(options.requirements or environments.DEFAULT_LOCK)
+            environments.make(spark, lock, kind=options.kind)
+        environment = environments.prepare(spark, archive)
+        here, confirmed = target.cluster is not None, options.python_on_nodes
+        environments.check_nodes(environment, here=here, confirmed=confirmed)
+    application = plan.merge_properties(spark, target, application)
+    packages = plan.zip_packages(spark, application.py_files)
+    application = replace(application, py_files=packages)
+    command = plan.command(spark, target, application, str(archive or ""), environment)
+    say(plan.shown(command, {"HADOOP_CONF_DIR": str(target.conf)}))
+    run = Run(spark, target, application.tag, options.deploy_mode)
+    return run.follow(command, show_logs=options.logs)
+
+
+def _archive(spark: Spark, options: argparse.Namespace) -> Path | None:
+    """Tell which archive goes along; it need not be there yet."""
+    chosen = [options.archive, options.requirements, options.no_environment or None]
+    if sum(value is not None for value in chosen) > 1:
+        raise UsageError("--archive, --requirements and --no-environment exclude each other")
+    if options.no_environment:
+        return None
+    if options.archive:
+        return Path(options.archive).absolute()
+    lock = Path(options.requirements or environments.DEFAULT_LOCK)
+    return environments.archive_of(spark, lock, kind=options.kind)
+
+
+def _application(options: argparse.Namespace, target: Target) -> plan.Application:
+    """Read what is asked for."""
+    script = Path(options.script)
+    if not script.is_file():
+        raise UsageError(f"{script}: no such script")
+    number, cores, total = (
+        options.num_executors,
+        options.executor_cores,
+        options.total_executor_cores,
+    )
+    if total and total % cores:
+        raise UsageError(f"--total-executor-cores {total}: no multiple of --executor-cores {cores}")
+    if total and number and number * cores != total:
+        raise UsageError(
+            f"--total-executor-cores {total}: --num-executors {number} with {cores} cores each are "
+            f"{number * cores}; leave one of the two out"
+        )
+    if target.master != "yarn" and options.deploy_mode == "cluster":
+        raise UsageError(
+            "--deploy-mode cluster: a standalone cluster runs no Python drivers; use client"
+        )
+    for setting in options.conf:
+        if "=" not in setting:
+            raise UsageError(f"--conf {setting}: expected NAME=VALUE")
+    request = resources.Request(
+        deploy_mode=options.deploy_mode,
+        driver_cores=options.driver_cores,
+        driver_memory=options.driver_memory,
+        executor_cores=cores,
+        executor_memory=options.executor_memory,
+        num_executors=number or (total // cores if total else 2),
+    )
+    return plan.Application(
+        script=script,
+        arguments=tuple(options.arguments),
+        request=request,
+        total_executor_cores=total,
+        py_files=tuple(filter(None, options.py_files.split(","))),
+        files=tuple(filter(None, options.files.split(","))),
+        conf=tuple(options.conf),
+        properties=Path(options.properties_file) if options.properties_file else None,
+        name=options.name,
+        queue=options.queue,
+    )
+
+
+_EXPLAINED = {
+    "install": """\
+python3 -m venv {env}
+pip install --require-hashes -r {lock}
+mvn dependency:copy -Dartifact=org.apache.hadoop:hadoop-client-minicluster:3.5.0""",
+    "start": """\
+java -javaagent:{guard} -cp CONF:{hadoop}/*:{jars}/* \\
+    org.apache.hadoop.yarn.server.resourcemanager.ResourceManager &
+java ... org.apache.hadoop.yarn.server.nodemanager.NodeManager &    # one for each worker
+# standalone: org.apache.spark.deploy.master.Master, ...worker.Worker
+curl http://127.0.0.1:8088/ws/v1/cluster/nodes                   # until all are RUNNING""",
+    "status": "curl http://127.0.0.1:8088/ws/v1/cluster/nodes",
+    "stop": "kill PIDS                  # NodeManagers, then the ResourceManager",
+    "pack": """\
+python3 -m venv ENV && ENV/bin/pip install --require-hashes -r {lock_workers}
+python3 -m setup python pack ENV {archive}
+tar -xzf {archive} -C TRY && PYSPARK_PYTHON=TRY/bin/python {submit} --master 'local[1]' SMOKE.py""",
+}
+
+
+def _explain(spark: Spark, options: argparse.Namespace) -> str:
+    if options.step != "submit":
+        names = {
+            "env": spark.env,
+            "lock": pyenv.LOCKS / "spark.txt",
+            "guard": spark.guard,
+            "hadoop": spark.hadoop,
+            "jars": spark.jars,
+            "lock_workers": environments.DEFAULT_LOCK,
+            "archive": environments.archive_of(spark),
+            "submit": spark.spark_home / "bin" / "spark-submit",
+        }
+        return _EXPLAINED[options.step].format(**names)
+    target = targets.find(spark, options.hadoop_conf, ask=False)
+    application = _application(options, target)
+    archive = _archive(spark, options)
+    command = plan.command(spark, target, application, str(archive or ""), None)
+    return plan.shown(command, {"HADOOP_CONF_DIR": str(target.conf)})
 
 
 def _stop(spark: Spark, _options: argparse.Namespace) -> int:

@@ -119,6 +119,17 @@ class ResourceManager:
             app.get("diagnostics") or "",
         )
 
+    def tagged(self, tag: str) -> list[str]:
+        """List the ids of the applications with a tag that have not ended.
+
+        Raises
+        ------
+        ServerError
+            When it cannot be reached.
+        """
+        found = (self._ask("apps", query={"applicationTags": tag}).get("apps") or {}).get("app")
+        return [app["id"] for app in found or () if app["state"] not in ENDED]
+
     def kill(self, application: str) -> None:
         """Ask for an application's end.
 
@@ -129,8 +140,13 @@ class ResourceManager:
         """
         self._ask(f"apps/{application}/state", {"state": "KILLED"})
 
-    def _ask(self, path: str, put: Mapping[str, str] | None = None) -> dict[str, Any]:
-        user = urllib.parse.urlencode({"user.name": getpass.getuser()})
+    def _ask(
+        self,
+        path: str,
+        put: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        user = urllib.parse.urlencode({"user.name": getpass.getuser(), **(query or {})})
         request = urllib.request.Request(  # noqa: S310 (http or https: the configuration says which)
             f"{self.url}/ws/v1/cluster/{path}?{user}",
             data=json.dumps(put).encode() if put else None,

@@ -1,0 +1,285 @@
+"""Environments that travel with an application: packed once, tried here first.
+
+An application's Python packages go along as one archive, which each node unpacks for that
+application alone. `pack` makes it from a lock, `prepare` unpacks it here and runs a small Spark
+job in it, before any node sees it; the driver of client mode runs in what was unpacked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup import pyenv
+from setup.console import step
+from setup.errors import UsageError
+from setup.layout import write_private
+from setup.python import archives
+from setup.python.pack import ask, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setup.spark.install import Spark
+
+__all__ = ["DEFAULT_LOCK", "KINDS", "Environment", "archive_of", "check_nodes", "make", "prepare"]
+
+DEFAULT_LOCK = pyenv.LOCKS / "workers.txt"
+
+# What `setup.python.pack` is told, and how the file's name ends.
+KINDS = {"whole": ("whole", ".tar.gz"), "venv": ("venv", ".tar.gz"), "zip": ("venv", ".zip")}
+
+_SMOKE = """\
+import importlib, sys
+from pyspark import SparkContext
+names = sys.argv[1:]
+def worker(_):
+    for name in names:
+        importlib.import_module(name)
+    return sys.version_info[:2]
+context = SparkContext()
+assert context.parallelize([0], 1).map(worker).collect() == [sys.version_info[:2]]
+context.stop()
+"""
+
+_PIN = re.compile(r"^\s*[A-Za-z0-9][\w.\[\],-]*\s*(==|@)")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """An archive that runs Spark jobs here.
+
+    Attributes
+    ----------
+    archive
+        The file.
+    digest
+        Its SHA-256.
+    unpacked
+        Where it was unpacked here.
+    interpreter
+        Path of ``bin/python`` in the archive.
+    version
+        Of Python, such as ``3.11.9``.
+    base
+        Where the Python lies that each node must have; empty when the archive has it all.
+    """
+
+    archive: Path
+    digest: str
+    unpacked: Path
+    interpreter: str
+    version: str
+    base: str
+
+    @property
+    def python(self) -> Path:
+        """The interpreter here."""
+        return self.unpacked / self.interpreter
+
+
+def archive_of(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Path:
+    """Tell where `make` puts, or has put, the archive of a lock; its name says what is in it.
+
+    Raises
+    ------
+    UsageError
+        When a line pins no version.
+    """
+    base = getattr(sys, "_base_executable", sys.executable)
+    origin = f"{_read(lock)}\0{kind}\0{Path(base).resolve()}\0{sys.version}\0{platform.machine()}"
+    name = hashlib.sha256(origin.encode()).hexdigest()[:12]
+    return spark.home / "packs" / f"environment-{name}{KINDS[kind][1]}"
+
+
+def make(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Path:
+    """Pack the environment that a lock describes, unless that was done before.
+
+    Parameters
+    ----------
+    spark
+        Whose prefix keeps it.
+    lock
+        A requirements file in which each line pins one version; with hashes they are checked.
+    kind
+        ``whole`` (with Python, the default), ``venv`` or ``zip`` (nodes must have the same Python
+        in the same place).
+
+    Returns
+    -------
+    Path
+        The archive, named by the hash of what it is made from.
+
+    Raises
+    ------
+    UsageError
+        When a line pins no version.
+    DownloadError
+        When a package cannot be had, or is not the pinned one.
+    """
+    target = archive_of(spark, lock, kind=kind)
+    if target.is_file():
+        return target
+    style, suffix = KINDS[kind]
+    name = target.name.removesuffix(suffix)
+    folder = target.parent
+    folder.mkdir(exist_ok=True, mode=0o700)
+    base = getattr(sys, "_base_executable", sys.executable)
+    with step(f"packing {lock.name}") as shown:
+        env = folder / f".{name}"
+        shutil.rmtree(env, ignore_errors=True)
+        try:
+            shown.update("making an environment")
+            command = [base, "-I", "-m", "venv", "--without-pip", str(env)]
+            subprocess.run(command, capture_output=True, check=True)
+            shown.update("installing packages")
+            python = env / "bin" / "python"
+            pyenv.pip_install(
+                spark.layout,
+                [str(spark.layout.python)],
+                ["-r", str(lock.absolute())],
+                into=python,
+                hashes="--hash" in lock.read_text(encoding="utf-8"),
+            )
+            packed = pack(python, target, kind=style, update=shown.update)
+        finally:
+            shutil.rmtree(env, ignore_errors=True)
+        about = {**asdict(packed), "path": str(packed.path), "lock": str(lock.absolute())}
+        write_private(folder / f"{name}.json", json.dumps(about, indent=2))
+        packages = len(packed.distributions)
+        shown.done(f"{target} ({packed.size / 1e6:.0f} MB, {packages} packages)")
+    return target
+
+
+def prepare(spark: Spark, archive: Path, imports: Sequence[str] = ()) -> Environment:
+    """Unpack an archive here and run a small Spark job in it, unless that was done before.
+
+    Parameters
+    ----------
+    spark
+        Runs the job.
+    archive
+        A .tar.gz or .zip with ``bin/python`` in it, at its top or in a folder.
+    imports
+        Modules that the job imports on its worker.
+
+    Raises
+    ------
+    UsageError
+        When it is no archive, holds no Python that runs here, or the job fails in it.
+    """
+    if not archive.is_file():
+        raise UsageError(f"{archive}: no such archive")
+    with archive.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    home = spark.home / "environments" / digest[:12]
+    record = home / "tried.json"
+    if record.is_file():
+        found = json.loads(record.read_text())
+    else:
+        shutil.rmtree(home, ignore_errors=True)
+        (home / "files").mkdir(parents=True, mode=0o700)
+        try:
+            with step(f"trying {archive.name} in a local job") as shown:
+                archives.unpack(archive, home / "files", trusted=True)
+                found = _look(archive, home / "files")
+                _smoke(spark, archive, home / "files" / found["interpreter"], imports)
+                shown.done(f"it runs, Python {found['version']}")
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
+        write_private(record, json.dumps(found))
+    return Environment(archive.absolute(), digest, home / "files", **found)
+
+
+def _read(lock: Path) -> str:
+    """Read a requirements file and see that it says exactly what it wants."""
+    try:
+        text = lock.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{lock}: {error.strerror}") from error
+    joined = re.sub(r"\\\n", " ", text)
+    for number, line in enumerate(joined.splitlines(), 1):
+        content = line.split(" #")[0].strip()
+        if content and not content.startswith(("#", "-")) and not _PIN.match(content):
+            raise UsageError(
+                f"{lock}, line {number}: {content!r} pins no version; write NAME==VERSION (uv pip "
+                "compile --generate-hashes does), so that one name means one environment"
+            )
+    return text
+
+
+def _look(archive: Path, folder: Path) -> dict[str, str]:
+    """Find the interpreter of an unpacked environment, and where its standard library is."""
+    programs = sorted(folder.rglob("bin/python"), key=lambda path: len(path.parts))
+    if not programs:
+        raise UsageError(f"{archive}: there is no bin/python in it; setup spark pack makes one")
+    program = programs[0]
+    if not program.exists():
+        raise UsageError(
+            f"{archive}: its bin/python links to {program.readlink()}, which is not on this "
+            "machine; pack it with --kind whole, which takes Python along"
+        )
+    about = ask(program, "describe")
+    prefix = Path(about["base_prefix"])
+    inside = prefix.resolve().is_relative_to(folder.resolve())
+    return {
+        "interpreter": program.relative_to(folder).as_posix(),
+        "version": about["version"],
+        "base": "" if inside else about["base"],
+    }
+
+
+def _smoke(spark: Spark, archive: Path, python: Path, imports: Sequence[str]) -> None:
+    """Run a job with the archive's Python as driver and worker."""
+    script = spark.home / "smoke.py"
+    script.write_text(_SMOKE)
+    command = [str(spark.spark_home / "bin" / "spark-submit"), "--master", "local[1]"]
+    command += ["--conf", "spark.ui.enabled=false", "--driver-memory", "512m"]
+    command += ["--conf", f"spark.driver.defaultJavaOptions=-javaagent:{spark.guard}"]
+    environ = {**spark.environ(), "PYSPARK_PYTHON": str(python)}
+    result = subprocess.run(
+        [*command, str(script), *imports],
+        cwd=spark.home,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        lines = [line for line in result.stderr.splitlines() if re.match(r"\w*Error\b", line)]
+        last = (lines or result.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UsageError(f"{archive}: a small Spark job fails in this environment: {last[:400]}")
+
+
+def check_nodes(environment: Environment, *, here: bool, confirmed: bool) -> None:
+    """Refuse an archive that leans on a Python which nodes may not have.
+
+    Parameters
+    ----------
+    environment
+        What will be shipped.
+    here
+        Whether the nodes are this machine.
+    confirmed
+        Whether the user says that all nodes have that Python.
+
+    Raises
+    ------
+    UsageError
+        With the way out.
+    """
+    if environment.base and not (here or confirmed):
+        raise UsageError(
+            f"{environment.archive.name} has no Python of its own: each node must have "
+            f"{environment.base} ({environment.version}). Pack with --kind whole, or add "
+            "--python-on-nodes when they do have it"
+        )

@@ -1,0 +1,111 @@
+"""What an application's processes wrote, and what it means."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from setup.spark.cluster import Cluster
+
+__all__ = ["aggregated", "cause", "of_cluster"]
+
+# What one finds in logs and diagnostics, and what to do about it; the first that fits.
+_CAUSES = {
+    r"Cannot run program \"([^\"]*python[^\"]*)\".*No such file or directory": (
+        "a node has no {0}: the archive has no Python of its own, and the node not the one that it "
+        "links to; pack it with --kind whole"
+    ),
+    r"(PYTHON_VERSION_MISMATCH|different version.{0,40}than that in driver.{0,60})": (
+        "driver and workers run different versions of Python: let both run in the shipped "
+        "environment (setup spark submit --archive)"
+    ),
+    r"(Exec format error|version `GLIBC_[\d.]+' not found)": (
+        "the archive was packed on another platform than the nodes' ({0}): pack it on a machine "
+        "like them"
+    ),
+    r"ModuleNotFoundError: No module named '([^']+)'": (
+        "the environment has no module {0}: add its package to the requirements and pack again, "
+        "or ship the code by --py-files"
+    ),
+    r"beyond (?:the 'PHYSICAL' memory limit|physical memory limits)": (
+        "a process used more memory than it asked for: raise --executor-memory or --driver-memory"
+    ),
+    r"(java\.lang\.OutOfMemoryError[^\n]*)": (
+        "memory ran out ({0}): raise --executor-memory or --driver-memory"
+    ),
+    r"(not in (?:gzip|GZIP) format|invalid LOC header|unexpected end of file)": (
+        "a node could not unpack an archive ({0}): pack it again"
+    ),
+    r"(?:Application|App).{0,60} killed by user (\w+)": "it was killed by {0}",
+    r"(state: KILLED|with state KILLED)": "it was killed",
+    r"(ExecutorLostFailure[^\n]{0,200})": "executors were lost ({0})",
+    r"^(\w*(?:Error|Exception|Exit): [^\n]+)$": "{0}",
+    r"User application exited with status (\d+)": "the application ended with exit code {0}",
+}
+
+
+def cause(*texts: str) -> str:
+    r"""Say in one sentence why an application failed; empty when nothing is recognised.
+
+    Parameters
+    ----------
+    texts
+        Logs and diagnostics, the most telling first.
+
+    Examples
+    --------
+    >>> cause("Traceback ...\nModuleNotFoundError: No module named 'pandas'")[:38]
+    'the environment has no module pandas: '
+    """
+    for pattern, meaning in _CAUSES.items():
+        for text in texts:
+            found = list(re.finditer(pattern, text, re.MULTILINE))
+            if found:
+                return meaning.format(*(group[:300] for group in found[-1].groups()))
+    return ""
+
+
+def of_cluster(cluster: Cluster, application: str) -> dict[str, str]:
+    """Read the logs of an application of our own cluster, the driver's first.
+
+    Parameters
+    ----------
+    cluster
+        Where it ran.
+    application
+        Its id.
+
+    Returns
+    -------
+    dict
+        Text by ``CONTAINER/FILE``.
+    """
+    found = {}
+    for path in sorted((cluster.home / "containers").glob(f"*/{application}/*/std*")):
+        found[f"{path.parent.name}/{path.name}"] = path.read_text("utf-8", "replace")
+    return found
+
+
+def aggregated(classes: str, java: Path, environ: Mapping[str, str], application: str) -> str:
+    """Fetch the logs of an application that ran on somebody else's cluster.
+
+    Parameters
+    ----------
+    classes
+        Class path of Hadoop's client, its settings first.
+    java, environ
+        Run it.
+    application
+        Its id.
+    """
+    command = [str(java), "-cp", classes, "org.apache.hadoop.yarn.client.cli.LogsCLI"]
+    command += ["-applicationId", application, "-size", "-200000"]
+    result = subprocess.run(
+        command, env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+    return result.stdout if not result.returncode else ""

@@ -1,0 +1,188 @@
+"""The command line that hands an application to Spark."""
+
+from __future__ import annotations
+
+import shlex
+import uuid
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.errors import UsageError
+from setup.layout import write_private
+from setup.python import archives
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setup.spark.environments import Environment
+    from setup.spark.install import Spark
+    from setup.spark.resources import Request
+    from setup.spark.target import Target
+
+__all__ = ["Application", "command", "merge_properties", "shown", "zip_packages"]
+
+NAME = "environment"  # under which nodes unpack the archive
+
+
+@dataclass(frozen=True)
+class Application:
+    """What is asked of Spark.
+
+    Attributes
+    ----------
+    script, arguments
+        The program.
+    request
+        What it needs.
+    total_executor_cores
+        Of all executors together; None where it was not said.
+    py_files, files
+        What goes along beside the environment.
+    conf
+        ``NAME=VALUE`` settings.
+    properties
+        A file of such settings.
+    tag
+        Finds the application among those of the cluster.
+    """
+
+    script: Path
+    arguments: tuple[str, ...]
+    request: Request
+    total_executor_cores: int | None = None
+    py_files: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    conf: tuple[str, ...] = ()
+    properties: Path | None = None
+    name: str = ""
+    queue: str = ""
+    tag: str = field(default_factory=lambda: f"setup-{uuid.uuid4().hex[:12]}")
+
+
+def command(
+    spark: Spark,
+    target: Target,
+    application: Application,
+    archive: str,
+    environment: Environment | None,
+) -> list[str]:
+    """Write the command line of spark-submit.
+
+    Parameters
+    ----------
+    spark
+        Whose spark-submit.
+    target
+        Which cluster.
+    application
+        What to run.
+    archive
+        Path or URL of the environment's archive; empty for none.
+    environment
+        The same, tried here; None where it was not (`shown` only).
+    """
+    request = application.request
+    inside = environment.interpreter if environment else "bin/python"
+    settings = [f"spark.yarn.tags={application.tag}"] if target.master == "yarn" else []
+    if archive:
+        settings.append(f"spark.pyspark.python=./{NAME}/{inside}")
+        if request.deploy_mode == "client" and environment:
+            settings.append(f"spark.pyspark.driver.python={environment.python}")
+    elif request.deploy_mode == "client":
+        settings.append(f"spark.pyspark.driver.python={spark.python}")
+    options: list[tuple[str, object]] = [
+        ("--master", target.master),
+        ("--deploy-mode", request.deploy_mode),
+        ("--name", application.name or application.script.stem),
+        ("--queue", application.queue),
+        ("--properties-file", application.properties or target.properties or ""),
+        ("--py-files", ",".join(application.py_files)),
+        ("--files", ",".join(application.files)),
+        ("--archives", f"{archive}#{NAME}" if archive else ""),
+        ("--driver-cores", request.driver_cores if request.deploy_mode == "cluster" else ""),
+        ("--driver-memory", f"{request.driver_memory}m"),
+        ("--executor-cores", request.executor_cores),
+        ("--executor-memory", f"{request.executor_memory}m"),
+    ]
+    total = request.num_executors * request.executor_cores
+    if target.master == "yarn":
+        options.append(("--num-executors", request.num_executors))
+    else:
+        options.append(("--total-executor-cores", application.total_executor_cores or total))
+    options += [("--conf", setting) for setting in (*settings, *application.conf)]
+    words = [str(word) for name, value in options if value != "" for word in (name, value)]
+    program = str(spark.spark_home / "bin" / "spark-submit")
+    return [program, *words, str(application.script), *application.arguments]
+
+
+def merge_properties(spark: Spark, target: Target, application: Application) -> Application:
+    """Put the cluster's settings and the user's into one file; the user's win.
+
+    Returns
+    -------
+    Application
+        With that file as its properties, mode 0600, in the folder ``submissions``.
+
+    Raises
+    ------
+    UsageError
+        When the user's file cannot be read.
+    """
+    import javaproperties  # noqa: PLC0415 (in the environment only)
+
+    if not application.properties:
+        return application
+    merged = {}
+    for path in filter(None, (target.properties, application.properties)):
+        try:
+            merged.update(javaproperties.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--properties-file {path}: {error}") from error
+    folder = spark.home / "submissions"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    file = folder / f"{application.tag}.conf"
+    write_private(file, javaproperties.dumps(merged, timestamp=None))
+    return replace(application, properties=file)
+
+
+def zip_packages(spark: Spark, entries: Sequence[str]) -> tuple[str, ...]:
+    """Zip the folders among ``--py-files``: each is a package, named by a hash of its content.
+
+    Raises
+    ------
+    UsageError
+        When one does not exist.
+    """
+    found = []
+    for entry in entries:
+        path = Path(entry)
+        if "://" not in entry and not path.exists():
+            raise UsageError(f"--py-files {entry}: no such file or folder")
+        if not path.is_dir():
+            found.append(entry)
+            continue
+        path = path.resolve()
+        members = [
+            replace(member, name=f"{path.name}/{member.name}")
+            for member in archives.members(path, links=False)
+            if "__pycache__" not in member.name
+        ]
+        folder = spark.home / "packs"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        target = folder / f"{path.name}-{archives.digest(members)[:12]}.zip"
+        if not target.is_file():
+            archives.write(members, target)
+        found.append(str(target))
+    return tuple(found)
+
+
+def shown(words: Sequence[str], environ: dict[str, str]) -> str:
+    """Write a command as one would type it."""
+    first = [f"{name}={shlex.quote(value)}" for name, value in environ.items()]
+    pairs, rest = [], list(words[1:])
+    while rest and rest[0].startswith("--"):
+        pairs.append(f"{rest[0]} {shlex.quote(rest[1])}")
+        rest = rest[2:]
+    lines = [" ".join([*first, shlex.quote(words[0])]), *pairs, shlex.join(rest)]
+    return " \\\n    ".join(lines)

@@ -1,0 +1,137 @@
+"""What an application asks for, against what a cluster has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from setup.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from setup.spark.resource_manager import Node
+
+__all__ = ["Request", "check"]
+
+# What Spark adds to each process for what lies outside of Java's heap, Python above all.
+_OVERHEAD_SHARE = 0.1
+_OVERHEAD_LEAST = 384
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an application asks for; memory in MB.
+
+    Attributes
+    ----------
+    deploy_mode
+        In ``cluster`` mode the driver runs in the cluster too, in ``client`` mode a small agent.
+    """
+
+    deploy_mode: str = "client"
+    driver_cores: int = 1
+    driver_memory: int = 1024
+    executor_cores: int = 1
+    executor_memory: int = 1024
+    num_executors: int = 2
+
+    @property
+    def driver_need(self) -> tuple[int, int]:
+        """Memory and cores that the cluster gives to driver or agent."""
+        if self.deploy_mode == "client":
+            return with_overhead(512), 1
+        return with_overhead(self.driver_memory), self.driver_cores
+
+    @property
+    def executor_need(self) -> tuple[int, int]:
+        """Memory and cores of one executor."""
+        return with_overhead(self.executor_memory), self.executor_cores
+
+
+def with_overhead(memory: int) -> int:
+    """Add what Spark adds.
+
+    Examples
+    --------
+    >>> with_overhead(1024), with_overhead(8192)
+    (1408, 9011)
+    """
+    return memory + max(_OVERHEAD_LEAST, int(memory * _OVERHEAD_SHARE))
+
+
+def check(request: Request, nodes: Sequence[Node]) -> None:
+    """Refuse what the cluster cannot give, even when it is idle.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    nodes
+        The cluster's machines that run.
+
+    Raises
+    ------
+    UsageError
+        Naming the option, what there is, and a value that fits.
+
+    Examples
+    --------
+    >>> from setup.spark.resource_manager import Node
+    >>> check(Request(executor_memory=8192), [Node("n:1", "RUNNING", 4096, 4)])
+    Traceback (most recent call last):
+    setup.errors.UsageError: --executor-memory 8192m: 9011 MB with Spark's overhead, but the \
+largest node has 4096 MB; use --executor-memory 3712m or less
+    """
+    memory = max((node.memory for node in nodes), default=0)
+    cores = max((node.cores for node in nodes), default=0)
+    if not memory:
+        raise UsageError("no node of the cluster runs: ask its administrators, or try again later")
+    asked = {"executor": request.executor_need}
+    if request.deploy_mode == "cluster":
+        asked["driver"] = request.driver_need
+    for who, (need, need_cores) in asked.items():
+        if need > memory:
+            wanted = request.executor_memory if who == "executor" else request.driver_memory
+            raise UsageError(
+                f"--{who}-memory {wanted}m: {need} MB with Spark's overhead, but the largest node "
+                f"has {memory} MB; use --{who}-memory {_largest(memory)}m or less"
+            )
+        if need_cores > cores:
+            raise UsageError(
+                f"--{who}-cores {need_cores}: the largest node has {cores}; use --{who}-cores "
+                f"{cores} or less"
+            )
+    room = _room(request, nodes)
+    if request.num_executors > room:
+        total = sum(node.memory for node in nodes)
+        need, need_cores = request.executor_need
+        what = f"{request.num_executors} executors of {need} MB and {need_cores} cores each"
+        fix = f"use --num-executors {room}" if room else "ask for less memory or fewer cores"
+        raise UsageError(
+            f"--num-executors {request.num_executors}: {what} beside the driver, but the cluster's "
+            f"{len(nodes)} nodes ({total} MB, {sum(node.cores for node in nodes)} cores) have room "
+            f"for {room}; {fix}"
+        )
+
+
+def _largest(memory: int) -> int:
+    """Find the largest heap whose process fits into so much memory."""
+    return max(memory - _OVERHEAD_LEAST, 0) if memory < 4224 else int(memory / 1.1)
+
+
+def _room(request: Request, nodes: Sequence[Node]) -> int:
+    """Count the executors that fit beside the driver, wherever it goes best."""
+    need, need_cores = request.executor_need
+    driver, driver_cores = request.driver_need
+
+    def fit(memory: int, cores: int) -> int:
+        return max(0, min(memory // need, cores // need_cores))
+
+    slots = [fit(node.memory, node.cores) for node in nodes]
+    rests = [
+        sum(slots) - slots[at] + fit(node.memory - driver, node.cores - driver_cores)
+        for at, node in enumerate(nodes)
+        if node.memory >= driver and node.cores >= driver_cores
+    ]
+    return max(rests, default=0)

@@ -1,0 +1,289 @@
+"""Hand an application to a cluster and follow it to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from setup.console import Step, say
+from setup.errors import ServerError
+from setup.layout import write_private
+from setup.spark import logs
+from setup.spark.resource_manager import ENDED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from setup.spark.install import Spark
+    from setup.spark.target import Target
+
+__all__ = ["Run", "environ"]
+
+KILL_SECONDS = 4.0  # Azkaban kills for good 5 s after its first signal
+_ID = re.compile(r"\bapplication_\d+_\d+\b")
+# What the client of YARN says again and again; `Run` says it better.
+_CHATTER = re.compile(
+    r" (INFO|WARN) Client: |^WARNING: Using incubator modules|"
+    r"^\s+(client token|diagnostics|ApplicationMaster (host|RPC port)|queue|start time|"
+    r"final status|tracking URL|user): "
+)
+
+
+class _SignalError(Exception):
+    """A signal that ends this program."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def environ(spark: Spark, target: Target) -> dict[str, str]:
+    """Choose the variables of spark-submit: ours, since the driver may be a program of ours."""
+    own = {
+        "JAVA_HOME": str(spark.java.program.parents[1]),
+        "SPARK_HOME": str(spark.spark_home),
+        "HADOOP_CONF_DIR": str(target.conf),
+    }
+    if target.cluster:
+        own |= {"SPARK_CONF_DIR": str(target.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
+    return own
+
+
+class Run:
+    """One run of spark-submit.
+
+    Parameters
+    ----------
+    spark
+        The installation.
+    target
+        The cluster.
+    tag
+        By which the application is found there.
+    deploy_mode
+        ``client`` or ``cluster``.
+    """
+
+    def __init__(self, spark: Spark, target: Target, tag: str, deploy_mode: str) -> None:
+        self.spark = spark
+        self.target = target
+        self.tag = tag
+        self.deploy_mode = deploy_mode
+        self.application = ""
+        self._last: deque[str] = deque(maxlen=400)
+        self._shown = ""
+
+    def follow(self, command: Sequence[str], *, show_logs: bool = False) -> int:
+        """Run the command until the application ends; end the application on SIGTERM and Ctrl-C.
+
+        Parameters
+        ----------
+        command
+            Of `setup.spark.plan.command`.
+        show_logs
+            Whether to print what the processes in the cluster wrote when all went well, too.
+
+        Returns
+        -------
+        int
+            The exit status of the application; 128 and the signal's number when a signal ended it.
+        """
+        drop = ("PYTHONPATH", "PYTHONHOME", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
+        variables = {k: v for k, v in os.environ.items() if k not in drop}
+        process = subprocess.Popen(
+            command,
+            env={**variables, **environ(self.spark, self.target)},
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is ours to handle
+        )
+        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+        reader.start()
+        try:
+            with _signals():
+                self._watch(process)
+                reader.join(timeout=10)
+        except _SignalError as ended:
+            self._end(process)
+            say(f"{self.application or 'the application'} was ended by signal {ended.number}")
+            return 128 + ended.number
+        finally:
+            self._clean()
+        code = process.returncode
+        if code:
+            self._explain(code)
+        elif show_logs:
+            self._print_logs(self._logs(), lines=1000)
+        return 128 - code if code < 0 else code
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        """Pass on what spark-submit writes, and find the application's id in it."""
+        for line in process.stderr or ():
+            self._last.append(line)
+            if not self.application and (match := _ID.search(line)):
+                self.application = match[0]
+            if not _CHATTER.search(line):
+                print(line, end="", file=sys.stderr, flush=True)
+
+    def _watch(self, process: subprocess.Popen[str]) -> None:
+        live = sys.stderr.isatty()
+        line = Step("application") if live else None
+        while process.poll() is None:
+            text = self._progress()
+            if line:
+                line.update(text)
+            elif text and text != self._shown:
+                say(text)
+            self._shown = text
+            time.sleep(0.3)
+        if live:
+            print("\r\033[K", end="", file=sys.stderr)
+
+    def _progress(self) -> str:
+        """Write one line about where the application is."""
+        if not self.application:
+            return ""
+        manager = self.target.manager
+        if not manager:
+            return self.application
+        try:
+            app = manager.application(self.application)
+        except ServerError:  # it does not know it yet, or is out of reach: the client says so then
+            return self._shown or self.application
+        if app.state != "RUNNING":
+            return f"{app.id} {app.state}"
+        return f"{app.id} RUNNING, {app.containers} containers"
+
+    # The end
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        """End the application, then spark-submit, which may want to clean up."""
+        started = time.monotonic()
+        self._kill(self._find())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self.deploy_mode == "cluster" and self.application:
+                process.wait(max(0.1, KILL_SECONDS - 1 - (time.monotonic() - started)))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(max(1.0, KILL_SECONDS - (time.monotonic() - started)))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        late = self._find()  # handed in just before its spark-submit ended
+        if late != self.application:
+            self._kill(late)
+
+    def _find(self) -> str:
+        """Find the application: by what was said of it, else by its tag."""
+        if self.application or not self.target.manager:
+            return self.application
+        with contextlib.suppress(ServerError):
+            return next(iter(self.target.manager.tagged(self.tag)), "")
+        return ""
+
+    def _kill(self, application: str) -> None:
+        manager = self.target.manager
+        if not application or not manager:
+            return
+        self.application = application
+        try:
+            manager.kill(application)
+        except ServerError:  # a cluster with Kerberos has its HTTP closed; this outlives us
+            command = [str(self.spark.java.program), "-cp", self._classes()]
+            command += ["org.apache.hadoop.yarn.client.cli.ApplicationCLI"]
+            subprocess.Popen(
+                [*command, "application", "-kill", application],
+                env={**os.environ, **environ(self.spark, self.target)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def _classes(self) -> str:
+        return f"{self.target.conf}:{self.spark.jars}/*"
+
+    def _clean(self) -> None:
+        """Delete what an application that was killed leaves behind, where we may."""
+        (self.spark.home / "submissions" / f"{self.tag}.conf").unlink(missing_ok=True)
+        cluster = self.target.cluster
+        if cluster and self.application:
+            for folder in (cluster.home / "staging").glob(f"*/.sparkStaging/{self.application}"):
+                shutil.rmtree(folder, ignore_errors=True)
+        if cluster and cluster.kind == "standalone":  # whose workers keep what they unpacked
+            for folder in (cluster.home / "work").glob("*/app-*/*/environment"):
+                shutil.rmtree(folder.resolve(), ignore_errors=True)
+                folder.unlink(missing_ok=True)
+
+    # What went wrong
+
+    def _explain(self, code: int) -> None:
+        """Say why the application failed, and show the logs that tell."""
+        found = self._logs()
+        diagnostics = ""
+        if self.target.manager and self.application:
+            with contextlib.suppress(ServerError):
+                app = self.target.manager.application(self.application)
+                diagnostics = app.diagnostics if app.state in ENDED else ""
+        texts = ["".join(self._last), *found.values(), diagnostics]
+        if self.deploy_mode == "cluster":
+            self._print_logs(found, lines=25)
+        reason = logs.cause(*texts) or diagnostics.strip()[:300] or "see the messages above"
+        what = self.application or "the application"
+        if found:
+            file = self.spark.home / "logs" / f"{self.application}.log"
+            file.parent.mkdir(exist_ok=True, mode=0o700)
+            parts = (f"==== {name}\n{text}\n" for name, text in found.items())
+            write_private(file, "".join(parts))
+            reason += f"\nall its logs: {file}"
+        say(f"{what} failed (exit {code}): {reason}")
+
+    def _logs(self) -> dict[str, str]:
+        cluster, application = self.target.cluster, self.application
+        if not application:
+            return {}
+        if cluster:
+            return logs.of_cluster(cluster, application)
+        variables = {**os.environ, **environ(self.spark, self.target)}
+        java = self.spark.java.program
+        try:
+            text = logs.aggregated(self._classes(), java, variables, application)
+        except (OSError, subprocess.TimeoutExpired):
+            return {}
+        return {"aggregated": text} if text else {}
+
+    def _print_logs(self, found: dict[str, str], lines: int) -> None:
+        """Print the ends of the driver's logs; in client mode that was printed as it came."""
+        for name, text in found.items():
+            if "_000001/" in name or name == "aggregated":
+                last = [line for line in text.splitlines() if line.strip()][-lines:]
+                if last:
+                    say("\n".join([f"---- {name}", *last]))
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Turn the signals that end a program into an exception."""
+
+    def end(number: int, _frame: Any) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(each, signal.SIG_IGN)  # one is enough
+        raise _SignalError(number)
+
+    names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {name: signal.signal(name, end) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
