@@ -177,7 +177,7 @@ class ScheduleCalls(ProjectCalls):
         limits = tuple(
             Sla(
                 job=item["id"] or None,
-                rule="success" if item["rule"] == "SUCCESS" else "finish",
+                rule="finish" if item["rule"] == "FINISH" else "success",  # 4.0: SUCCEED
                 within=_minutes(item["duration"]),
                 email="EMAIL" in item["actions"],
                 kill="KILL" in item["actions"],

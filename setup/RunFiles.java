@@ -13,6 +13,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -23,12 +24,15 @@ import java.util.stream.Stream;
 import javax.servlet.ServletException;
 import javax.servlet.http.HttpServletRequest;
 import javax.servlet.http.HttpServletResponse;
+import org.codehaus.jackson.JsonProcessingException;
+import org.codehaus.jackson.map.ObjectMapper;
 
 /**
  * Shows the files that jobs leave, reports above all, to users who may read the project.
  *
  * A viewer plugin of Azkaban, at /runs: GET /runs?ajax=files&amp;execid=N lists the files of an
- * execution by job; GET /runs/N/JOB/FILE is one of them. Jobs write to
+ * execution by job, ajax=records&amp;execids=N,M what the jobs recorded (metrics, status) in
+ * run.json; GET /runs/N/JOB/FILE is one of the files. Jobs write to
  * RUNS/PROJECT/N/JOB/. A report is a page made by somebody's project: it is shown in a sandbox,
  * without the origin of the console, so it can neither read the session nor act with it.
  */
@@ -36,6 +40,11 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     private static final long serialVersionUID = 1L;
     private static final int MOST_FILES = 500;
     private static final int DEPTH = 4;
+    private static final int MOST_EXECUTIONS = 50;
+    private static final int MOST_BYTES = 1 << 20;
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String[] RECORDED =
+            {"status", "error", "started", "seconds", "metrics"};
     private static final String POLICY = "sandbox allow-scripts allow-popups; default-src 'none'; "
             + "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:";
     private static final Map<String, String> TYPES = new HashMap<String, String>();
@@ -61,6 +70,16 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
             Session session) throws ServletException, IOException {
         response.setHeader("Cache-Control", "no-store");
         response.setHeader("X-Content-Type-Options", "nosniff");
+        if (hasParam(request, "ajax") && "records".equals(getParam(request, "ajax"))) {
+            Map<String, Object> found = new TreeMap<String, Object>();
+            for (String number : getParam(request, "execids", "").split(",", MOST_EXECUTIONS + 1)) {
+                if (number.matches("[0-9]{1,9}") && mayRead(Integer.parseInt(number), session)) {
+                    found.put(number, records(Integer.parseInt(number)));
+                }
+            }
+            writeJSON(response, Collections.singletonMap("records", found));
+            return;
+        }
         if (hasParam(request, "ajax")) {
             Map<String, Object> answer = new HashMap<String, Object>();
             int execution = getIntParam(request, "execid", -1);
@@ -139,6 +158,44 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
             }
         }
         return jobs;
+    }
+
+    /** What the jobs of an execution recorded in run.json, by job. */
+    private Map<String, Object> records(int execution) throws IOException {
+        Map<String, Object> jobs = new TreeMap<String, Object>();
+        for (Path folder : folders(execution)) {
+            List<Path> inside;
+            try (Stream<Path> list = Files.list(folder)) {
+                inside = list.filter(Files::isDirectory).limit(MOST_FILES)
+                        .collect(Collectors.<Path>toList());
+            }
+            for (Path job : inside) {
+                String name = job.getFileName().toString();
+                Path file = find(execution, name + "/run.json");
+                if (file != null && Files.size(file) <= MOST_BYTES) {
+                    jobs.put(name, record(file));
+                }
+            }
+        }
+        return jobs;
+    }
+
+    /** The parts that pages show; none when it is no JSON object. */
+    private static Map<String, Object> record(Path file) throws IOException {
+        Map<String, Object> shown = new TreeMap<String, Object>();
+        try {
+            Map<?, ?> whole = JSON.readValue(file.toFile(), Map.class);
+            for (String key : RECORDED) {
+                if (whole.get(key) != null) {
+                    shown.put(key, whole.get(key));
+                }
+            }
+        } catch (JsonProcessingException broken) { // half written, or by another program
+            return shown;
+        } catch (StackOverflowError nested) { // brackets in brackets, made to do this
+            return shown;
+        }
+        return shown;
     }
 
     /** A file below the folders of an execution, or null; links that lead out are not followed. */

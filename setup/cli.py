@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, java, maven, servers, service, supervise, tls_commands
+from setup import bom, doctor, java, maven, pyenv, servers, service, supervise, tls_commands, web
 from setup.azkaban import Server, Wanted
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say, step
@@ -107,7 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--logs", action="store_true", help="stream the jobs' logs")
     text = "Set up everything and run all tests."
     test = commands.add("test", _test, text, needs=Needs.TOOLS, unprivileged=True)
+    test.add_argument(
+        "--browser", action="store_true", help="the tests of the pages, in a Chromium, instead"
+    )
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+    text = "Put the console beside the pages of a server that was installed otherwise (3.x, 4.x)."
+    beside = commands.add("add-console", _add_console, text, needs=Needs.ENVIRONMENT)
+    beside.add_argument("folder", help="where that server is: the folder that holds conf and web")
     text = "Start the server, set up first where needed."
     commands.add("up", _up, text, server, needs=Needs.ENVIRONMENT, unprivileged=True)
     text = "Show each server; exit 1 when one is down."
@@ -171,13 +178,34 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
+    sections = ["azkaban", "compiler", "web"]
+    paths = []
+    environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
+    if options.browser:
+        program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        if not program or not shutil.which(program):
+            raise SetupError(
+                f"{program or 'chromium'}: no such program, and the tests of the pages need it: "
+                "install Debian's package chromium, or name a Chromium or Chrome in CHROMIUM"
+            )
+        environ["CHROMIUM"] = program
+        sections.append("web-tests")
+        paths = ["-n", "2", "tests/browser"]  # they mostly wait
+        with layout.locked():
+            pyenv.ensure(layout, dev=True, browser=True)
     with layout.locked(), step("jars") as shown:
-        sections = ("azkaban", "compiler", "web")
         jars = [jar for section in sections for jar in maven.pinned(section)]
         maven.fetch(jars, layout.cache, shown.update)
-    environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
-    command = [str(layout.python), "-m", "pytest", *options.pytest]
+    command = [str(layout.python), "-m", "pytest", *paths, *options.pytest]
     return subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode
+
+
+def _add_console(layout: Layout, options: argparse.Namespace) -> int:
+    with layout.locked(), step("console") as shown:
+        page = web.add_console(Path(options.folder), layout.cache, shown.update)
+        shown.done(str(page))
+    say(f"it is at /{web.ADDRESS} of that server")
+    return 0
 
 
 def _env(layout: Layout, _options: argparse.Namespace) -> int:

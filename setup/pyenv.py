@@ -31,7 +31,7 @@ __all__ = ["current", "ensure", "enter", "inside", "pip_install", "reenter"]
 LOCKS = CHECKOUT / "setup" / "locks"
 
 
-def ensure(layout: Layout, *, dev: bool = False) -> None:
+def ensure(layout: Layout, *, dev: bool = False, browser: bool = False) -> None:
     """Make the environment, or bring it up to its lock; a second call does nothing.
 
     Parameters
@@ -40,8 +40,10 @@ def ensure(layout: Layout, *, dev: bool = False) -> None:
         Where it goes.
     dev
         With the tools of a checkout: pytest, ruff, mypy, import-linter.
+    browser
+        With what drives a browser in tests.
     """
-    locks = ["base", *(["dev"] if dev else [])]
+    locks = ["base", *(["dev"] if dev else []), *(["browser"] if browser else [])]
     stale = [name for name in locks if not current(layout, name)]
     if not stale:
         return

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from setup import maven
 from setup.compile import compile_jar
+from setup.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from setup.layout import Layout
 
 __all__ = [
+    "ADDRESS",
+    "add_console",
     "install",
     "install_console",
     "install_run_files",
@@ -35,6 +38,7 @@ __all__ = [
 
 _SOURCE = Path(__file__).with_name("web")
 _CONSOLE = "js/console"
+ADDRESS = f"{_CONSOLE}/index.html"
 
 # The file of each WebJar that the console loads.
 _LIBRARIES = {"dagre": "dist/dagre.min.js"}
@@ -62,6 +66,36 @@ def install(layout: Layout, update: Callable[[str], None]) -> None:
     install_console(web, layout.cache, update)
     jar = next((layout.azkaban / "lib").glob("azkaban-[0-9]*.jar"))
     install_stand_ins(web, template_files(jar))
+
+
+def add_console(server: Path, cache: Path, update: Callable[[str], None]) -> Path:
+    """Put the console beside the pages of a server of any version, and give its first page.
+
+    Parameters
+    ----------
+    server
+        The server's folder, or its ``web.resource.dir`` itself.
+    cache
+        Where downloads are kept.
+    update
+        Told what happens.
+
+    Raises
+    ------
+    UsageError
+        The folder is not that of a server, or other files are where the console goes.
+    """
+    folder = server / "web" if (server / "web").is_dir() else server
+    if not (folder / "js" / "azkaban").is_dir():
+        raise UsageError(
+            f"{server}: no folder of an Azkaban server: expected web/js/azkaban in it; name the "
+            "folder that holds conf, lib and web, or the one that web.resource.dir names"
+        )
+    target = folder / _CONSOLE
+    if target.exists() and not (target / "app.js").is_file():
+        raise UsageError(f"{target}: is something else than the console; move it away first")
+    install_console(folder, cache, update)
+    return folder / ADDRESS
 
 
 def install_console(web: Path, cache: Path, update: Callable[[str], None]) -> None:

@@ -79,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         host = self.headers.get("Host", "")
         own = host in {f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")}
+        if self.path == "/favicon.ico":  # browsers ask for it beside a page that names none
+            self._answer("", HTTPStatus.NO_CONTENT, "text/plain")
+            return
         secret, *parts = urlsplit(self.path).path.removeprefix("/").split("/")
         known = secrets.compare_digest(secret.encode(), self.server.secret.encode())
         if not own or not known:

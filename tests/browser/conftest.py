@@ -1,15 +1,15 @@
 """A real server with three users, and a real Chromium that looks at it.
 
-    pip install playwright        # its own browsers are not needed: Debian's chromium is used
-    python3 -m pytest tests/browser
+    python3 -m setup test --browser
 
-``CHROMIUM`` names another browser program.
+``CHROMIUM`` names another browser program than Debian's chromium.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import os
 import shutil
 import socket
@@ -26,11 +26,12 @@ from playwright.sync_api import expect, sync_playwright
 from setup import java, maven
 from setup.azkaban import Server, Wanted
 from setup.layout import Layout, write_private
-from tests.browser.console import PASSWORD, WINDOWS, Console
+from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+numbers = itertools.count(1)
 USERS = "".join(f'  <user username="{name}" password="{PASSWORD}"/>\n' for name in ("rea", "noa"))
 FLAGS = [
     "--no-sandbox",
@@ -56,7 +57,8 @@ def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.up(java.ensure(layout), Wanted(tls=True, port=port))
     server.stop()
     users = layout.azkaban / "conf" / "azkaban-users.xml"
-    write_private(users, users.read_text().replace("  <role", USERS + "  <role", 1))
+    text = users.read_text().replace("  <role", USERS + "  <role", 1)
+    write_private(users, text.replace(' roles="admin"', ' roles="admin" proxy="robot"', 1))
     server.up(java.ensure(layout))
     yield server
     server.stop()
@@ -92,6 +94,12 @@ def chromium(azkaban: Server) -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def made() -> dict[str, int]:
+    """Projects that several tests look at without changing them, with an execution of each."""
+    return {}
+
+
 @pytest.fixture(params=list(WINDOWS))
 def window(request: pytest.FixtureRequest) -> str:
     """Name of the window's size and colours."""
@@ -116,3 +124,13 @@ def browse(azkaban: Server, chromium: Any, window: str) -> Iterator[Callable[[st
     for console in opened:
         console.close()
     assert errors == []
+
+
+@pytest.fixture
+def shop(browse: Callable[[str], Console], tmp_path: Path) -> tuple[Console, str]:
+    """The administrator's window, and a project with one flow."""
+    console = browse("admin")
+    name = f"shop{next(numbers):03}"  # none is the beginning of another
+    console.make_project(name, SHOP, tmp_path)
+    expect(console.page.get_by_role("link", name="shop", exact=True)).to_be_visible()
+    return console, name

@@ -105,6 +105,20 @@ class Console:
         self.context.close()
 
 
+def barriers(page: Page, axe: str) -> list[str]:
+    """What axe finds that is serious or critical, by WCAG 2.1 A and AA."""
+    page.evaluate(axe)
+    found = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+    )
+    return [
+        f"{problem['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for problem in found["violations"]
+        if problem["impact"] in ("serious", "critical")
+        for node in problem["nodes"]
+    ]
+
+
 def job(command: str, *, needs: str = "", **more: str) -> str:
     """A .job file that runs a command."""
     lines = ["type=command", f"command={command}"]

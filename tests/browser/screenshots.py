@@ -1,6 +1,6 @@
-"""Make the pictures of docs/web.md from the server of this installation, after `setup demo`.
+"""Make the pictures of README and docs from the server of this installation.
 
-python3 -m setup demo
+python3 -m setup demo                     # more than once: trends want several runs
 "$(python3 -m setup env)" -m tests.browser.screenshots docs/images
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
+from azkaban_client.reports.server import ReportServer
 from setup.azkaban import Server
 from setup.layout import Layout
 from tests.browser.conftest import FLAGS
@@ -21,7 +23,7 @@ from tests.browser.console import WINDOWS, Console
 PROJECT = FLOW = "nn"
 WANTED = {
     *("projects-light", "run-light", "execution-light", "execution-dark", "timeline-dark"),
-    *("log-dark", "execution-phone-dark", "log-phone-light"),
+    *("log-dark", "execution-phone-dark", "log-phone-light", "results-light", "trends-dark"),
 }
 
 
@@ -37,7 +39,19 @@ def main(folder: Path) -> None:
             expect(console.button("Log out")).to_be_visible()
             take(console, folder, window)
             console.close()
+        reports(browser, server.layout.runs, folder)
         browser.close()
+
+
+def reports(browser: Browser, runs: Path, folder: Path) -> None:
+    """Take a picture of what `azk report` shows of the flow."""
+    with ReportServer(runs) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page(viewport={"width": 1100, "height": 760}, color_scheme="light")
+        page.goto(f"{server.url}flow/{PROJECT}/{FLOW}")
+        page.screenshot(path=folder / "report-trends.png")
+        page.close()
+        server.shutdown()
 
 
 def take(console: Console, folder: Path, window: str) -> None:
@@ -67,6 +81,12 @@ def take(console: Console, folder: Path, window: str) -> None:
     console.wait_for_status("Succeeded", seconds=300)
     console.open(f"execution/{number}/timeline")
     picture("timeline")
+    console.open(f"execution/{number}/results")
+    page.wait_for_timeout(300)
+    picture("results")
+    console.open(f"flow/{PROJECT}/{FLOW}/executions")
+    page.wait_for_timeout(300)
+    picture("trends")
     console.open(f"job/{number}/{FLOW}")
     expect(page.locator(".log-state")).to_have_text("Complete", timeout=20_000)
     page.get_by_label("Search the log").fill("info")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import re
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.sync_api import expect
-
-from tests.browser.console import SHOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,16 +14,6 @@ if TYPE_CHECKING:
     from tests.browser.console import Console
 
 numbers = itertools.count(1)
-
-
-@pytest.fixture
-def shop(browse: Callable[[str], Console], tmp_path: Path) -> tuple[Console, str]:
-    """The administrator's window, and a project with one flow."""
-    console = browse("admin")
-    name = f"shop{next(numbers):03}"  # none is the beginning of another
-    console.make_project(name, SHOP, tmp_path)
-    expect(console.page.get_by_role("link", name="shop", exact=True)).to_be_visible()
-    return console, name
 
 
 def run(console: Console, project: str, **parameters: str) -> int:
@@ -182,10 +168,12 @@ def test_failed_jobs_are_retried_while_others_still_run(
     shop: tuple[Console, str], tmp_path: Path
 ) -> None:
     console, name = shop
-    flag = tmp_path / "ready"
+    flag, end = tmp_path / "ready", tmp_path / "end"
+    wait = f"import os, time\nwhile not os.path.exists({str(end)!r}): time.sleep(0.1)\n"
     files = {
+        "wait.py": wait,
         "try.job": f"type=command\ncommand=test -e {flag}\n",
-        "long.job": "type=command\ncommand=sleep 12\n",
+        "long.job": "type=command\ncommand=python3 wait.py\n",
         "both.job": "type=noop\ndependencies=try,long\n",
     }
     console.make_project(f"{name}-again", files, tmp_path)
@@ -196,6 +184,7 @@ def test_failed_jobs_are_retried_while_others_still_run(
     flag.touch()
     console.button("Retry failed jobs").click()
     expect(page.locator(".node", has_text="try")).to_have_attribute("data-status", "SUCCEEDED")
+    end.touch()
     console.wait_for_status("Succeeded")
 
 
@@ -214,50 +203,6 @@ def test_pause_resume_and_cancel(shop: tuple[Console, str]) -> None:
     expect(console.button("Cancel")).to_have_count(0)
     expect(console.button("Run again")).to_be_visible()
     expect(page.locator(".node.is-run")).to_have_count(0)
-
-
-def test_schedule_and_unschedule(shop: tuple[Console, str]) -> None:
-    console, name = shop
-    page = console.open(f"flow/{name}/shop")
-    console.button("Schedule").click()
-    page.get_by_label("First run on").fill("2037-03-04")
-    page.get_by_label("at", exact=True).fill("13:45")
-    page.get_by_label("Repeat every", exact=True).fill("2")
-    page.get_by_label("Unit of repetition").select_option("weeks")
-    console.confirm()
-    expect(page.locator(".notice")).to_contain_text("every 2 weeks, next at 2037-03-04 13:45:00")
-
-    console.open("schedules")
-    row = page.get_by_role("row").filter(has=page.get_by_text(f"in {name}", exact=True))
-    expect(row).to_contain_text("2037-03-04 13:45:00")
-    row.get_by_role("button", name="Unschedule shop").click()
-    expect(row).to_have_count(0)
-    console.open(f"flow/{name}/shop")
-    expect(page.locator(".notice")).to_have_count(0)
-
-
-def test_midnight_and_noon_are_not_mixed_up(shop: tuple[Console, str]) -> None:
-    console, name = shop
-    page = console.open(f"flow/{name}/shop")
-    for time in ("00:05", "12:05"):
-        page.locator(".actions").get_by_role("button", name=re.compile("chedule")).click()
-        page.get_by_label("First run on").fill("2037-03-04")
-        page.get_by_label("at", exact=True).fill(time)
-        page.get_by_label("Unit of repetition").select_option("only once")
-        console.confirm()
-        expect(page.locator(".notice")).to_contain_text(f"once, next at 2037-03-04 {time}:00")
-    console.button("Unschedule").click()
-    expect(page.locator(".notice")).to_have_count(0)
-
-
-def test_a_time_that_has_passed_is_refused(shop: tuple[Console, str]) -> None:
-    console, name = shop
-    page = console.open(f"flow/{name}/shop")
-    console.button("Schedule").click()
-    page.get_by_label("First run on").fill("2001-01-01")
-    page.get_by_label("Unit of repetition").select_option("only once")
-    console.in_dialog().locator("button[type=submit]").click()
-    expect(console.in_dialog().get_by_role("alert")).to_contain_text("has passed")
 
 
 def test_permissions_are_given_changed_and_taken(shop: tuple[Console, str]) -> None:
@@ -283,6 +228,16 @@ def test_permissions_are_given_changed_and_taken(shop: tuple[Console, str]) -> N
         console.in_dialog().get_by_label(right).uncheck()
     console.confirm()
     expect(row).to_have_count(0)
+
+    console.button("Add proxy user").click()
+    page.get_by_label("Name of the proxy user").fill("somebody")
+    console.in_dialog().locator("button[type=submit]").click()
+    expect(console.in_dialog().get_by_role("alert")).to_contain_text("somebody")
+    page.get_by_label("Name of the proxy user").fill("robot")
+    console.confirm()
+    expect(page.get_by_role("cell", name="robot", exact=True)).to_be_visible()
+    console.button("Remove the proxy user robot").click()
+    expect(page.get_by_role("cell", name="robot", exact=True)).to_have_count(0)
 
 
 def test_history_finds_what_ran(shop: tuple[Console, str]) -> None:
@@ -326,23 +281,6 @@ def test_a_project_is_described_logged_and_deleted(shop: tuple[Console, str]) ->
     console.confirm()
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
     expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0)
-
-
-def test_a_scheduled_project_is_not_deleted_and_the_reason_is_shown(
-    shop: tuple[Console, str],
-) -> None:
-    console, name = shop
-    page = console.open(f"flow/{name}/shop")
-    console.button("Schedule").click()
-    console.confirm()
-    console.open(f"project/{name}")
-    console.button("Delete").click()
-    console.in_dialog().locator("button[type=submit]").click()
-    expect(console.in_dialog().get_by_role("alert")).to_contain_text("Please unschedule")
-    console.in_dialog().get_by_role("button", name="Cancel").click()
-    console.open(f"flow/{name}/shop")
-    console.button("Unschedule").click()
-    expect(page.locator(".notice")).to_have_count(0)
 
 
 def test_an_embedded_flow_opens_in_place(browse: Callable[[str], Console], tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class Later:
     def __init__(self, libraries: Path) -> None:
         self.libraries = libraries
         self.changes: list[Any] = []
+        self.scheduled: list[dict[str, str]] = []
         recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
         bodies = {entry["name"]: entry["body"] for entry in recorded}
         names = {
@@ -91,6 +92,7 @@ class Later:
             "fetchexecflow": "fetchexecflow at the end",
             "fetchExecJobLogs": "job log 3 s later",
         }
+        bodies["flowInfo"] = '{"successEmails": [], "failureEmails": [], "disabled": []}'
         self.bodies = {**bodies, **{ajax: bodies[name] for ajax, name in names.items()}}
 
     def answer(self, route: Route) -> None:
@@ -105,7 +107,10 @@ class Later:
             route.fulfill(body=file.read_bytes(), content_type=TYPES[file.suffix])
             return
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        ajax = query.get("ajax")
+        form = {key: values[0] for key, values in parse_qs(request.post_data or "").items()}
+        ajax = query.get("ajax") or form.get("ajax")
+        if ajax == "scheduleCronFlow":
+            self.scheduled.append(form)
         if ajax == "changePermission":
             self.changes.append((query, request.headers.get("x-csrf-token")))
             route.fulfill(body="{}", content_type="application/json")
@@ -179,3 +184,19 @@ def test_permissions_carry_its_token(later: tuple[Page, Later]) -> None:
     assert token == "TOKEN"
     granted = {key: query[f"permissions[{key}]"] for key in ("read", "execute", "write", "admin")}
     assert granted == {"read": "true", "execute": "true", "write": "false", "admin": "false"}
+
+
+def test_its_schedules_may_be_cron_expressions(later: tuple[Page, Later]) -> None:
+    page, server = later
+    show(page, "flow/rec56548/b")
+    page.get_by_role("button", name=re.compile("chedule")).first.click()
+    page.get_by_label("Unit of repetition").select_option("cron expression")
+    expect(page.get_by_label("First run on")).to_be_hidden()
+    page.get_by_label("Cron expression").fill(" 0 23/30 5 ? * 6#3 ")
+    page.get_by_role("dialog").locator("button[type=submit]").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator(".notice")).to_contain_text("by cron 0 23/30 5 ? * 6#3")
+    expect(page.locator(".notice")).to_contain_text("a must finish within 1 h 30 m, else mail")
+    (form,) = server.scheduled
+    assert (form["projectName"], form["flow"]) == ("rec56548", "b")
+    assert form["cronExpression"] == "0 23/30 5 ? * 6#3"

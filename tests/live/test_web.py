@@ -103,6 +103,10 @@ def test_run_files_want_a_login(base: str) -> None:
     assert 'id="login-form"' in get(f"{base}runs/1/job/report.html").text
 
 
+def test_records_want_a_login(base: str) -> None:
+    assert get(f"{base}runs?ajax=records&execids=1").json() == {"error": "session"}
+
+
 @pytest.mark.parametrize(
     "path",
     ["runs", "runs/", "runs/1", "runs/999999/a/report.html", "runs/x/a/report.html", "runs/1/a"],
@@ -160,6 +164,23 @@ def test_run_files_are_served_and_nothing_beside_them(
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert page.headers["Content-Security-Policy"].startswith("sandbox ")
     assert "allow-same-origin" not in page.headers["Content-Security-Policy"]
+    (folder / "run.json").write_text(
+        '{"status": "failed", "metrics": {"loss": 0.5}, "parameters": {"not": "shown"}}'
+    )
+    for job, text in {"broken": '{"status": ', "list": "[1]", "deep": "[" * 100_000}.items():
+        (folder.with_name(job)).mkdir()
+        (folder.with_name(job) / "run.json").write_text(text)
+    (folder.with_name("out")).mkdir()
+    (folder.with_name("out") / "run.json").symlink_to(azkaban.password_file)
+    asked = f"{base}runs?ajax=records&execids={number},999999,x"
+    assert session.get(asked, timeout=20).json()["records"] == {
+        str(number): {
+            "only": {"status": "failed", "metrics": {"loss": 0.5}},
+            "broken": {},
+            "list": {},
+            "deep": {},
+        }
+    }
     model = session.get(f"{base}runs/{number}/only/model.npz", timeout=20)
     assert model.content == b"\0\1"
     assert model.headers["Content-Disposition"] == "attachment"

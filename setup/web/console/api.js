@@ -145,16 +145,22 @@ export function upload(project, file, progress) {
 
 export const RIGHTS = ['admin', 'read', 'write', 'execute', 'schedule'];
 
+const csrf = (token) => (token ? { 'X-CSRF-TOKEN': token } : {});
+
 /** Set what a user or group may do: `rights` is a set of RIGHTS, empty to remove. */
 export function setPermission({ project, name, group, rights, isNew, token }) {
   const params = { ajax: isNew ? 'addPermission' : 'changePermission', project, name, group };
   for (const right of RIGHTS) params[`permissions[${right}]`] = rights.has(right);
   // 4.0 asks for the token of its own permissions page.
-  return call('manager', params, { headers: token ? { 'X-CSRF-TOKEN': token } : {} }).catch((error) => {
+  return call('manager', params, { headers: csrf(token) }).catch((error) => {
     if (!/^(User|Group) is invalid/.test(error.message)) throw error;
     throw new ApiError(`The server knows no ${group ? 'group' : 'user'} ${name}.`, error.kind);
   });
 }
+
+/** Let jobs run as another account, or no longer. */
+export const setProxyUser = ({ project, name, add, token }) =>
+  call('manager', { ajax: add ? 'addProxyUser' : 'removeProxyUser', project, name }, { headers: csrf(token) });
 
 // Executions -------------------------------------------------------------------------------------
 
@@ -162,8 +168,21 @@ const executor = (ajax, params, signal) => get('executor', { ajax, ...params }, 
 const act = (ajax) => (execid) => post('executor', { ajax, execid });
 
 export const execution = (execid, signal) => executor('fetchexecflow', { execid }, signal);
-export const executionOptions = (execid, signal) => executor('flowInfo', { execid }, signal);
-export const flowOptions = (project, flow, signal) => executor('flowInfo', { project, flow }, signal);
+
+/** Disabled jobs as 2.5 names them: `'a'`, or `{id, children}`; 4.0 says `{name, children}`. */
+const disabledJob = (entry) => {
+  const id = entry.id ?? entry.name ?? entry;
+  return entry.children ? { id, children: entry.children.map(disabledJob) } : id;
+};
+
+async function options(params, signal) {
+  const answer = await executor('flowInfo', params, signal);
+  return { ...answer, disabled: (answer.disabled ?? []).map(disabledJob) };
+}
+
+/** The options that an execution was started with, and those that a flow has. */
+export const executionOptions = (execid, signal) => options({ execid }, signal);
+export const flowOptions = (project, flow, signal) => options({ project, flow }, signal);
 export const cancel = act('cancelFlow');
 export const pause = act('pauseFlow');
 export const resume = act('resumeFlow');
@@ -188,6 +207,16 @@ async function log(ajax, params, signal) {
 export async function files(execid, signal) {
   try {
     return (await get('runs', { ajax: 'files', execid }, signal)).files ?? {};
+  } catch (error) {
+    if (error.kind === 'server' || error.kind === 'refused') return {};
+    throw error;
+  }
+}
+
+/** What the jobs of executions recorded: `{execid: {job: {status, metrics, …}}}`. */
+export async function records(execids, signal) {
+  try {
+    return (await get('runs', { ajax: 'records', execids: execids.join(',') }, signal)).records ?? {};
   } catch (error) {
     if (error.kind === 'server' || error.kind === 'refused') return {};
     throw error;
@@ -230,9 +259,30 @@ export function schedule(projectId, project, flow, when, options) {
   return post('schedule', { ...fields, ...optionFields(options) });
 }
 
+/** Schedule a flow by a Quartz cron expression (3.2 and later; older servers answer nothing). */
+export async function scheduleCron(projectId, project, flow, cronExpression, options) {
+  const fields = { ajax: 'scheduleCronFlow', projectName: project, projectId, flow, cronExpression };
+  const answer = await post('schedule', { ...fields, ...optionFields(options) });
+  if (!answer.scheduleId) throw new ApiError('This server has no cron schedules.', 'refused');
+  return answer;
+}
+
 export const unschedule = (scheduleId) => post('schedule', { action: 'removeSched', scheduleId });
 
 /** The schedule of a flow, or undefined. */
 export async function flowSchedule(projectId, flowId, signal) {
   return (await get('schedule', { ajax: 'fetchSchedule', projectId, flowId }, signal)).schedule;
+}
+
+/** Time limits of a schedule: `{settings: [{id, rule, duration, actions}], slaEmails, allJobNames}`. */
+export const limits = (scheduleId, signal) => get('schedule', { ajax: 'slaInfo', scheduleId }, signal);
+
+/** Set them in place of those before: rows of `{job, rule, minutes, email, kill}`. */
+export function setLimits(scheduleId, rows, emails) {
+  const fields = { ajax: 'setSla', scheduleId, slaEmails: emails };
+  rows.forEach(({ job, rule, minutes, email, kill }, at) => {
+    const time = `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`;
+    fields[`settings[${at}]`] = [job, rule, time, email, kill].join(',');
+  });
+  return post('schedule', fields);
 }

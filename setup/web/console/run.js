@@ -18,9 +18,9 @@ const select = (name, choices, value) =>
  * Run or schedule a flow.
  *
  * `preset` may hold `disabled` (as the server writes it), `parameters` and options of an earlier
- * execution. Resolves to the execution's number, to true for a schedule, or to undefined.
+ * execution; `cron` offers cron expressions. Resolves to the execution's number, to true for a schedule, or to undefined.
  */
-export async function runFlow({ project, flow, scheduling = false, preset = {}, signal }) {
+export async function runFlow({ project, flow, scheduling = false, cron = false, preset = {}, signal }) {
   const [graph, known] = await Promise.all([
     api.graph(project, flow, signal),
     api.flowOptions(project, flow, signal),
@@ -28,7 +28,7 @@ export async function runFlow({ project, flow, scheduling = false, preset = {}, 
   const jobs = jobTree(graph.nodes, preset.disabled ?? []);
   const parameters = parameterTable(project, flow, graph.nodes, preset.parameters ?? {}, signal);
   const mails = { ...known, ...preset };
-  const timing = scheduling ? whenFields() : null;
+  const timing = scheduling ? whenFields(cron) : null;
   const body = [
     timing?.element,
     h('fieldset', {}, h('legend', {}, 'Parameters'), parameters.element),
@@ -69,7 +69,9 @@ export async function runFlow({ project, flow, scheduling = false, preset = {}, 
       const plain = ['failureAction', 'concurrentOption', 'successEmails', 'failureEmails', 'notify'];
       for (const key of plain) options[key] = form.get(key);
       if (scheduling) {
-        await api.schedule(graph.projectId, project, flow, timing.value(form), options);
+        const when = timing.value(form);
+        if (when.cron) await api.scheduleCron(graph.projectId, project, flow, when.cron, options);
+        else await api.schedule(graph.projectId, project, flow, when, options);
         return true;
       }
       const { execid, message } = await api.execute(project, flow, options);
@@ -188,8 +190,8 @@ function parameterTable(project, flow, nodes, given, signal) {
 
 // Time -------------------------------------------------------------------------------------------
 
-/** Date, time and repetition, in the server's time zone. */
-function whenFields() {
+/** Date, time and repetition, or a cron expression; in the server's time zone. */
+function whenFields(cron) {
   const soon = parts(Date.now() + 3600_000);
   const date = h('input', { type: 'date', name: 'date', class: 'input', required: true, value: `${soon.year}-${soon.month}-${soon.day}` });
   const time = h('input', { type: 'time', name: 'time', class: 'input', required: true, value: `${soon.hour}:00` });
@@ -201,20 +203,34 @@ function whenFields() {
     ['d', 'days'],
     ['w', 'weeks'],
     ['M', 'months'],
+    ...(cron ? [['cron', 'cron expression']] : []),
   ], 'd');
-  const once = () => { every.disabled = unit.value === ''; };
+  const expression = h('input', { name: 'cron', class: 'input', autocomplete: 'off', placeholder: '0 30 5 ? * MON-FRI' });
+  const first = h('div', { class: 'row' }, field('First run on', date), field('at', time));
+  const quartz = field('Cron expression', expression, 'Of Quartz: seconds, minutes, hours, day of the month, month, day of the week.');
+  const once = () => {
+    const by = unit.value === 'cron';
+    every.disabled = unit.value === '' || by;
+    first.hidden = by;
+    quartz.hidden = !by;
+    expression.required = by;
+    for (const control of [date, time]) control.disabled = by;
+  };
+  once();
   unit.setAttribute('aria-label', 'Unit of repetition');
   unit.addEventListener('change', once);
   const element = h(
     'fieldset',
     { class: 'when' },
     h('legend', {}, `When (server time, ${zoneName()})`),
-    h('div', { class: 'row' }, field('First run on', date), field('at', time)),
+    first,
     h('div', { class: 'row' }, h('span', {}, 'Repeat every'), every, unit),
+    quartz,
   );
   return {
     element,
     value: (form) => {
+      if (unit.value === 'cron') return { cron: expression.value.trim() };
       const [year, month, day] = form.get('date').split('-');
       const [hour, minute] = form.get('time').split(':').map(Number);
       const now = parts(Date.now());

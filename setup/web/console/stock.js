@@ -109,6 +109,10 @@ export async function project(name, signal) {
     description: plain(described.slice(0, described.lastIndexOf('</p>')).trim()),
     people: permissions(doc, 'permissions-table', 'User'),
     groups: permissions(doc, 'group-permissions-table', 'Group'),
+    proxies: table(doc, 'proxy-user-table')
+      .filter((row) => Object.keys(row).length > 0)
+      .map((row) => words(row['Proxy User']).replace(/ \(you\)$/, ''))
+      .filter((proxy) => proxy && proxy !== 'No Proxy User Found.'),
     token: doc.getElementById('csrf-token')?.getAttribute('value') ?? '',
   };
 }

@@ -44,7 +44,7 @@ export async function startRun(context, options) {
 
 /** Open the dialog that schedules a flow. */
 export async function startSchedule(context, options) {
-  const done = await attempt(() => runFlow({ ...options, scheduling: true }));
+  const done = await attempt(() => runFlow({ ...options, scheduling: true, cron: context.session.modern }));
   if (done) {
     toast(`${options.flow} is scheduled.`);
     context.reload();

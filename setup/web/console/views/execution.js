@@ -9,6 +9,7 @@ import { drawGantt } from '../gantt.js';
 import { logView } from '../logview.js';
 import { nestedGraph } from '../nested.js';
 import { flatten, inOrder } from '../order.js';
+import { short } from '../trends.js';
 import { crumbs, reportLink, startRun, tabs } from './common.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
@@ -17,6 +18,7 @@ const TABS = [
   ['graph', 'Graph'],
   ['timeline', 'Timeline'],
   ['jobs', 'Jobs'],
+  ['results', 'Results'],
   ['log', 'Flow log'],
   ['parameters', 'Parameters'],
 ];
@@ -28,7 +30,7 @@ export async function executionView(context, id, tab = 'graph') {
   const { rights } = await stock.project(run.project, signal);
   const head = h('div', { class: 'run-state', 'aria-live': 'off' });
   const actions = h('div', { class: 'actions' });
-  const pane = await { graph: graphPane, timeline: timelinePane, jobs: jobsPane, log: logPane, parameters: parametersPane }[tab](context, run);
+  const pane = await { graph: graphPane, timeline: timelinePane, jobs: jobsPane, results: resultsPane, log: logPane, parameters: parametersPane }[tab](context, run);
 
   function draw() {
     show(head, summary(run));
@@ -40,7 +42,7 @@ export async function executionView(context, id, tab = 'graph') {
 
   async function refresh() {
     run = await api.execution(id, signal);
-    if (finished(run.status)) files = await api.files(id, signal);
+    if (finished(run.status) || tab === 'results') files = await api.files(id, signal);
     draw();
   }
 
@@ -172,6 +174,34 @@ async function jobsPane() {
         h('td', { class: 'end' }, reportLink(run.execid, job.path, files)),
       )));
   return { element: h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, head, h('td', {}))), place), update };
+}
+
+/** What each job recorded and left: the summary of the run. */
+async function resultsPane(context, first) {
+  const place = h('div', {});
+  let seen = '';
+  const table = (run, records, files) =>
+    h('table', { class: 'list stack' },
+      h('thead', {}, h('tr', {}, ['Job', 'Status', 'Took', 'Metrics'].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
+      h('tbody', {}, inOrder(run.nodes).filter((job) => records[job.id] || files[job.id]).map((job) => {
+        const { metrics = {}, error } = records[job.id] ?? {};
+        return h('tr', {},
+          h('td', { class: 'main' }, h('a', { href: jobLink(run)(job), data: { key: `result-${job.id}` } }, job.id)),
+          h('td', { class: 'state' }, badge(job.status), error ? h('p', { class: 'hint' }, error) : null),
+          h('td', { class: 'nowrap' }, duration(span(job.startTime, job.endTime))),
+          h('td', {}, h('dl', { class: 'metrics' }, Object.entries(metrics).map(([name, value]) => [h('dt', {}, name), h('dd', {}, Number.isFinite(value) ? short(value) : '–')]))),
+          h('td', { class: 'end' }, reportLink(run.execid, job.id, files)));
+      })));
+  const update = async (run, files) => {
+    const now = run.nodes.map(({ status: word }) => word).join();
+    if (now === seen) return;
+    seen = now;
+    const records = (await api.records([run.execid], context.signal))[run.execid] ?? {};
+    const any = Object.keys(records).length || Object.keys(files).length;
+    show(place, any ? table(run, records, files) : h('p', { class: 'empty' }, 'No job has left a record or a report.'));
+  };
+  await update(first, await api.files(first.execid, context.signal));
+  return { element: place, update };
 }
 
 async function logPane(context, first) {

@@ -2,9 +2,12 @@
 
 import * as api from '../api.js';
 import * as stock from '../stock.js';
+import { attempt } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { count, duration, period, span, status, when } from '../format.js';
+import { editLimits, inWords } from '../limits.js';
 import { nestedGraph } from '../nested.js';
+import { trendCharts } from '../trends.js';
 import { crumbs, executionTable, forbidden, jobPanel, pager, startRun, startSchedule, tabs, unschedule } from './common.js';
 
 export async function flowView(context, projectName, flow, tab = 'graph') {
@@ -13,6 +16,7 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
   if (!project.known) return forbidden(`Project ${projectName}`, project.message);
   const graph = await api.graph(projectName, flow, signal);
   const planned = await api.flowSchedule(graph.projectId, flow, signal);
+  const limits = planned ? ((await api.limits(planned.scheduleId, signal).catch(() => ({}))).settings ?? []) : [];
   const may = (right) => project.rights.has(right);
   const target = { project: projectName, flow };
   const pane = tab === 'executions' ? executionsPane : graphPane;
@@ -31,7 +35,7 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
           may('schedule') ? button(planned ? 'Change schedule' : 'Schedule', () => startSchedule(context, target), { icon: 'calendar' }) : null,
         ),
       ),
-      planned ? scheduleNote(context, planned, flow, may('schedule')) : null,
+      planned ? scheduleNote(context, planned, limits, flow, may('schedule')) : null,
       tabs(tab, [
         ['graph', `Graph (${count(graph.nodes.length, 'job')})`, route('flow', projectName, flow)],
         ['executions', 'Runs', route('flow', projectName, flow, 'executions')],
@@ -41,14 +45,20 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
   };
 }
 
-function scheduleNote(context, planned, flow, may) {
+function scheduleNote(context, planned, limits, flow, may) {
+  const change = async () => {
+    if (await attempt(() => editLimits(planned.scheduleId, flow, context.signal))) context.reload();
+  };
   const repeats = period(planned.period);
+  const cron = planned.cronExpression && planned.cronExpression !== 'null' ? `by cron ${planned.cronExpression}` : '';
   const again = repeats ? `every ${repeats}` : 'once';
+  const within = limits.length ? ` Time limits: ${limits.map(inWords).join('; ')}.` : '';
   return h(
     'p',
     { class: 'notice' },
     icon('clock'),
-    h('span', {}, `Runs ${planned.cronExpression || again}, next at ${planned.nextExecTime}, scheduled by ${planned.submitUser}. `),
+    h('span', {}, `Runs ${cron || again}, next at ${planned.nextExecTime}, scheduled by ${planned.submitUser}.${within}`),
+    may ? button('Time limits', change, { class: 'small' }) : null,
     may ? button('Unschedule', () => unschedule(context, planned.scheduleId, flow), { class: 'small' }) : null,
   );
 }
@@ -77,7 +87,8 @@ async function executionsPane(context, project, flow) {
       show(place, h('p', { class: 'empty' }, 'This flow has never run.'));
       return;
     }
-    show(place, trend(list), executionTable(list, { withFlow: false }), pager(page, page * SIZE < total, load));
+    const records = await api.records(list.map(({ id }) => id), context.signal);
+    show(place, trend(list), trendCharts(records), executionTable(list, { withFlow: false }), pager(page, page * SIZE < total, load));
   }
   await load(1);
   return place;

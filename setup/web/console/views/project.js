@@ -122,8 +122,38 @@ async function permissionsPane(context, project) {
   return [
     list('Users', project.people, false),
     list('Groups', project.groups, true),
+    proxies(context, project, admin),
     h('p', { class: 'hint' }, 'Users whose role grants a right have it in every project; they are not listed here.'),
   ];
+}
+
+/** The accounts that jobs may run as, on servers that change the account. */
+function proxies(context, project, admin) {
+  const set = (name, add) => api.setProxyUser({ project: project.name, name, add, token: project.token });
+  const add = async () => {
+    const name = h('input', { name: 'name', class: 'input', required: true, autofocus: true, autocomplete: 'off' });
+    const saved = await ask({
+      title: 'Add a proxy user',
+      action: 'Add',
+      body: field('Name of the proxy user', name, 'An account that you may act for.'),
+      submit: (form) => set(form.get('name').trim(), true),
+    });
+    if (saved) context.reload();
+  };
+  const drop = async (name) => {
+    await attempt(() => set(name, false), `${name} is no proxy user any more.`);
+    context.reload();
+  };
+  return h('section', {},
+    h('header', { class: 'section-head' }, h('h2', {}, 'Proxy users'),
+      admin ? button('Add proxy user', add, { icon: 'add', class: 'small' }) : null),
+    project.proxies.length
+      ? h('table', { class: 'list' },
+          h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Account that jobs may run as'), h('td', {}))),
+          h('tbody', {}, project.proxies.map((name) => h('tr', {},
+            h('td', { class: 'main' }, name),
+            h('td', { class: 'end' }, admin ? button('Remove', () => drop(name), { class: 'small', 'aria-label': `Remove the proxy user ${name}` }) : null)))))
+      : h('p', { class: 'hint' }, 'Jobs run as the server’s own account.'));
 }
 
 const chip = (text) => h('span', { class: 'chip' }, text);
@@ -220,7 +250,7 @@ async function describe(context, project) {
 async function remove(context, name) {
   const gone = await confirm(
     `Delete ${name}?`,
-    'Its flows disappear from all lists. Flows that are scheduled or run now must be unscheduled or cancelled first.',
+    'Its flows and schedules disappear from all lists; executions that ran stay in the history. Some servers want it unscheduled first.',
     'Delete',
     () => stock.deleteProject(name),
   );
