@@ -54,13 +54,14 @@ def components() -> Iterator[dict[str, Any]]:
     pins = tomllib.loads(Path(maven.__file__).with_name("versions.toml").read_text())
     for section, content in pins.items():
         for jar in maven.pinned(section) if "jars" in content else ():
-            group, artifact, version = jar.coordinate.split(":")
+            group, artifact, version, *classifier = jar.coordinate.split(":")
+            suffix = "".join(f"?classifier={name}" for name in classifier)
             yield {
                 "type": "library",
                 "group": group,
                 "name": artifact,
                 "version": version,
-                "purl": f"pkg:maven/{group}/{artifact}@{version}",
+                "purl": f"pkg:maven/{group}/{artifact}@{version}{suffix}",
                 "hashes": [{"alg": "SHA-256", "content": jar.sha256}],
                 "licenses": [{"expression": jar.licence}],
                 "properties": [{"name": "azkaban-jobflow:section", "value": section}],

@@ -22,6 +22,7 @@ from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import commands as mysql
 from setup.process import Status, tail
+from setup.python import commands as python
 from setup.spark import commands as spark
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     mysql.add_commands(commands)
     tls_commands.add_commands(commands)
     spark.add_commands(commands)
+    python.add_commands(commands)
     return parser
 
 

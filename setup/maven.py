@@ -25,7 +25,7 @@ class Jar:
     Attributes
     ----------
     coordinate
-        ``group:artifact:version``.
+        ``group:artifact:version``, or ``group:artifact:version:classifier``.
     sha256
         Of the file, in hexadecimal.
     licence
@@ -39,8 +39,7 @@ class Jar:
     @property
     def filename(self) -> str:
         """Such as ``h2-1.3.176.jar``."""
-        _, artifact, version = self.coordinate.split(":")
-        return f"{artifact}-{version}.jar"
+        return "-".join(self.coordinate.split(":")[1:]) + ".jar"
 
 
 def pinned(section: str) -> tuple[Jar, ...]:
@@ -79,11 +78,12 @@ def _download(jar: Jar, folder: Path) -> None:
 
     mirror = os.environ.get("AZK_MAVEN_REPO")
     repos = {"central": mirror} if mirror else None
-    group, artifact, version = jar.coordinate.split(":")
+    group, artifact, version, classifier = [*jar.coordinate.split(":"), ""][:4]
     store = folder / "repository"
     try:
         context = MavenContext(repo_cache=store, remote_repos=repos)
-        source = Path(context.project(group, artifact).at_version(version).artifact().resolve())
+        project = context.project(group, artifact)
+        source = Path(project.at_version(version).artifact(classifier).resolve())
     except Exception as error:  # the resolver's errors have no common class
         raise DownloadError(
             f"{jar.coordinate} could not be downloaded: {error}\n"

@@ -8,18 +8,17 @@ set-up) it is made again.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup.console import step
 from setup.errors import DownloadError, SetupError
 from setup.layout import CHECKOUT
+from setup.python import pip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,49 +176,12 @@ def _usable(layout: Layout) -> bool:
 
 
 def _make(layout: Layout) -> None:
-    base = getattr(sys, "_base_executable", sys.executable)
-    has_pip = importlib.util.find_spec("ensurepip") is not None
-    command = [base, "-I", "-m", "venv", *([] if has_pip else ["--without-pip"]), str(layout.env)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
+    pip.make_environment(layout.env)
+    try:
+        pip.ensure(layout.python, layout.prefix)
+    except SetupError:
         shutil.rmtree(layout.env, ignore_errors=True)
-        raise SetupError(
-            f"{base} cannot make an environment: {(result.stdout + result.stderr).strip()[-400:]}"
-        )
-    if not has_pip:
-        _bootstrap_pip(layout, base)
-
-
-def _bootstrap_pip(layout: Layout, base: str) -> None:
-    """Give an environment pip where the system's Python came without ensurepip (Debian)."""
-    with tempfile.TemporaryDirectory(dir=layout.prefix) as folder:
-        wheel = _pip_wheel(Path(folder))
-        if wheel:  # a wheel is a zip: Python runs the pip inside it
-            installer = [str(layout.python), "-I", str(wheel / "pip"), "install"]
-            source = ["--no-index", str(wheel)]
-        else:
-            installer = [base, "-I", "-m", "pip", "--python", str(layout.python), "install"]
-            source = ["pip"]
-        command = [*installer, "--quiet", "--disable-pip-version-check", *source]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        shutil.rmtree(layout.env, ignore_errors=True)
-        raise SetupError(
-            f"{base} has neither ensurepip nor pip, and no pip wheel was found: install the "
-            "package python3-venv, or use a Python that has pip"
-        )
-
-
-def _pip_wheel(folder: Path) -> Path | None:
-    """Find the wheel of pip that Debian ships, or download its package without root."""
-    wheels = sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))
-    if not wheels and shutil.which("apt-get") and shutil.which("dpkg"):
-        download = ["apt-get", "download", "-qq", "python3-pip-whl"]
-        subprocess.run(download, cwd=folder, capture_output=True, check=False)
-        for package in folder.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package.name, "."], cwd=folder, check=False)
-        wheels = sorted(folder.glob("usr/share/python-wheels/pip-*.whl"))
-    return wheels[0] if wheels else None
+        raise
 
 
 def _install_client(layout: Layout) -> None:

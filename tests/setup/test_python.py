@@ -1,24 +1,36 @@
-"""Environments that travel: run from elsewhere, the same bytes, nothing left of what does not."""
+"""A private Python from each source; environments that travel, the same bytes each time."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import threading
 import zipfile
 from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from setup.errors import SetupError, UsageError
-from setup.python import archives
+from setup import cli, downloads
+from setup.errors import DownloadError, SetupError, UsageError
+from setup.layout import Layout
+from setup.python import archives, pip
+from setup.python.install import Source, install
 from setup.python.pack import Packed, ask, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BASE = Path(getattr(sys, "_base_executable", sys.executable))
 SHORT = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -38,12 +50,12 @@ def _distribution(site: Path, name: str, files: dict[str, str], direct: str = ""
     (site / info / "RECORD").write_text("".join(f"{file},sha256=x,1\n" for file in listed))
 
 
-def _environment(folder: Path) -> Path:
+def _environment(folder: Path, *, numpy: bool = True) -> Path:
     """Make a virtual environment with numpy and three small packages; return its interpreter."""
     subprocess.run([str(BASE), "-I", "-m", "venv", "--without-pip", str(folder)], check=True)
     site = folder / "lib" / SHORT / "site-packages"
     installed = Path(sysconfig.get_path("platlib"))
-    for part in [*installed.glob("numpy*")]:
+    for part in installed.glob("numpy*") if numpy else ():
         shutil.copytree(part, site / part.name)
     script = f"#!{folder}/bin/python\nimport hello, sys\nprint(hello.WORD, *sys.argv[1:])\n"
     files = {"hello/__init__.py": "WORD = 'hello'\n", "../../../bin/hello": script}
@@ -152,9 +164,9 @@ def test_venv_kind_links_to_its_interpreter(python: Path, tmp_path: Path) -> Non
     assert home.run("bin/hello") == "hello"
 
 
-def test_path_that_leads_back_is_found_out(python: Path, tmp_path: Path) -> None:
+def test_path_that_leads_back_is_found_out(tmp_path: Path) -> None:
     environment = tmp_path / "e"
-    _environment(environment)
+    _environment(environment, numpy=False)
     (tmp_path / "elsewhere").mkdir()
     pth = environment / "lib" / SHORT / "site-packages" / "leads.pth"
     pth.write_text(f"{tmp_path}/elsewhere\n")
@@ -246,3 +258,183 @@ def test_unpacked_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / "out/top/bin/y").read_text() == "#!/bin/sh\n"
     assert (tmp_path / "out/top/bin/y").is_symlink()
     assert (tmp_path / "out/top/z").read_text() == "#!/bin/sh\n"
+
+
+# A private Python
+
+
+@pytest.fixture
+def setup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Run ``setup python ...`` under a prefix of its own: exit code, and what it printed."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = cli.main(["python", *arguments, "--prefix", str(tmp_path / "p")])
+        shown = capsys.readouterr()
+        return code, shown.err if code else shown.out.strip()
+
+    return run
+
+
+def _runs(python: str, *command: str) -> str:
+    result = subprocess.run(
+        [python, *command],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return result.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def archive(whole: Unpacked, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole Python as python-build-standalone packs it, all in one folder."""
+    path = tmp_path_factory.mktemp("archive") / "cpython.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        tar.add(whole.home, "python", filter=lambda m: None if "/numpy" in m.name else m)
+    return path
+
+
+def _modules(python: str) -> str:
+    """Use pip and what breaks first; tell where the standard library lies."""
+    assert _runs(python, "-m", "pip", "--version").startswith("pip ")
+    return _runs(python, "-c", "import ssl, sqlite3, ctypes, os; print(os.__file__)")
+
+
+def test_running_python_then_an_archive(
+    setup: Callable[..., tuple[int, str]], archive: Path, tmp_path: Path
+) -> None:
+    code, python = setup("install")
+    assert (code, python) == (0, str(tmp_path / "p/python/bin/python"))
+    _modules(python)
+    before = _runs(python, "-m", "pip", "list", "--format=freeze")
+    assert setup("install") == setup("install", "--from", "running") == (0, python)
+
+    home = tmp_path / "p/python"
+    home.rename(home.with_name("python.old"))  # a replacement, then killed while it unpacked
+    (home / "bin").mkdir(parents=True)
+    assert setup("install") == (0, python)
+    assert not home.with_name("python.old").exists()
+
+    code, said = setup("install", "--from", str(archive))
+    assert code == 2
+    assert "holds Python" in said
+    assert "from running; add --replace" in said
+    right = hashlib.sha256(archive.read_bytes()).hexdigest()
+    replace = ("install", "--from", str(archive), "--replace", "--sha256")
+    code, said = setup(*replace, "0" * 64)
+    assert code == 4
+    assert f"its SHA-256 is {right}, not {'0' * 64}" in said
+    assert _runs(python, "-m", "pip", "list", "--format=freeze") == before
+
+    assert setup(*replace, right) == (0, python)
+    assert _modules(python).startswith(str(tmp_path / "p/python/lib"))
+    assert setup("install") == (0, python)
+    names = {path.name for path in (tmp_path / "p").iterdir()}
+    assert names <= {".azkaban-jobflow", ".lock", "cache", "python"}
+
+
+@pytest.mark.parametrize("source", ["debian", "maven"])
+def test_python_that_the_machine_has_not(source: str, tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "p", Layout.of().cache)
+    layout.create(need=0)
+    made = install(layout, Source(source), lambda _: None)
+    assert made.source == source
+    found = _modules(str(made.python))
+    assert found.startswith(str(tmp_path / "p/python/lib"))
+    program = "import ssl; print(ssl.create_default_context().cert_store_stats()['x509_ca'])"
+    assert int(_runs(str(made.python), "-c", program)) > 10
+
+
+def test_archive_by_url_needs_its_hash(archive: Path, tmp_path: Path) -> None:
+    handler = functools.partial(_Quiet, directory=str(archive.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        place = f"http://127.0.0.1:{server.server_port}/{archive.name}"
+        try:
+            with pytest.raises(UsageError, match="a URL needs --sha256 beside it"):
+                downloads.named("--from", place, "", tmp_path, lambda _: None)
+            right = downloads.sha256(archive)
+            path = downloads.named("--from", place, right, tmp_path, lambda _: None)
+            with pytest.raises(DownloadError, match="could not be downloaded: HTTP Error 404"):
+                downloads.named("--from", place + "x", right, tmp_path, lambda _: None)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert path.read_bytes() == archive.read_bytes()
+    assert [p.name for p in tmp_path.iterdir()] == [archive.name]
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_archives_that_will_not_do_change_nothing(
+    setup: Callable[..., tuple[int, str]], whole: Unpacked, tmp_path: Path
+) -> None:
+    library = next(whole.home.glob("lib/python3.*/lib-dynload/_sqlite3.*"))
+    left_out = f"/numpy|{re.escape(library.name)}"
+    without = tmp_path / "without.tar.gz"
+    with tarfile.open(without, "w:gz", compresslevel=1) as tar:
+        tar.add(whole.home, "python", filter=lambda m: None if re.search(left_out, m.name) else m)
+    (tmp_path / "Miniforge3.sh").write_text("#!/bin/sh\n")
+    other = ("bin/python3", "file", "#!/bin/sh\nexec true\n")
+    for file, words in (
+        (without, "not whole: sqlite3 (ModuleNotFoundError: No module named '_sqlite3'"),
+        (_tar(tmp_path / "no.tar.gz", ("readme", "file", "x")), "there is no bin/python3 in it"),
+        (_tar(tmp_path / "other.tar.gz", other), "is no Python"),
+        (_tar(tmp_path / "env.tar.gz", ("bin/python3", "link", "/usr/bin/python3")),
+         "links to '/usr/bin/python3', outside of itself"),
+        (tmp_path / "Miniforge3.sh", "run the installer and name its bin/python"),
+        (tmp_path / "none.tar.gz", "no such file"),
+    ):  # fmt: skip
+        code, said = setup("install", "--from", str(file))
+        assert code in (2, 3), said
+        assert words in said
+        assert not (tmp_path / "p/python").exists()
+
+
+def test_pip_from_a_wheel_that_is_none(tmp_path: Path) -> None:
+    wheel = tmp_path / "six-1.0-py3-none-any.whl"
+    with pytest.raises(UsageError, match=r"expected a file such as pip-25\.3"):
+        pip.ensure(BASE, tmp_path, wheel)
+
+
+def test_pip_where_ensurepip_is_missing(tmp_path: Path) -> None:
+    """As on a Debian without python3-venv: pip runs from inside its wheel."""
+    pip.make_environment(tmp_path / "e")
+    python = tmp_path / "e/bin/python"
+    wheel = pip.find_wheel(tmp_path / "w")
+    assert wheel is not None
+    given = tmp_path / wheel.name
+    shutil.copy(wheel, given)
+    pip.ensure(python, tmp_path, given)
+    assert _modules(str(python))
+
+
+def test_pack_command(setup: Callable[..., tuple[int, str]], python: Path, tmp_path: Path) -> None:
+    code, said = setup("pack", str(tmp_path))
+    assert code == 2
+    assert "run setup python install, or name one with --python" in said
+    arguments = ("pack", str(tmp_path / "v.tgz"), "--kind", "venv", "--python", str(python))
+    code, out = setup(*arguments, "--json")
+    assert code == 0
+    assert json.loads(out)["left_out"] == ["mine"]
+
+
+def test_explained(setup: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    home = tmp_path / "p/python"
+    for arguments, words in (
+        (["install"], [f"-m venv --without-pip {home}", f"{home}/bin/python get-pip.py"]),
+        (["install", "--from", "debian"], ["dpkg -x", "-m pip install your_module"]),
+        (["install", "--from", "maven"], ["org.bytedeco:cpython"]),
+        (["install", "--from", "a.tar.gz"], ["tar -xf", "sha256sum"]),
+        (["pack"], ["zip -r /path/to/your_venv.zip", "spark-submit --master yarn --archives"]),
+    ):
+        code, out = setup(*arguments, "--explain")
+        assert code == 0
+        assert all(word in out for word in words), out
+    assert not home.parent.exists()

@@ -1,0 +1,80 @@
+"""Archives that a user names by path or URL, checked against the SHA-256 given with them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.errors import DownloadError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["named", "sha256"]
+
+
+def sha256(path: Path) -> str:
+    """Hash a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def named(
+    option: str, place: str, expected: str, folder: Path, update: Callable[[str], None]
+) -> Path:
+    """Bring the archive that an option names to this machine, verified.
+
+    Parameters
+    ----------
+    option
+        Such as ``--tarball``, for messages.
+    place
+        Path, or URL with http or https.
+    expected
+        The SHA-256 that it must have; may be empty for a path.
+    folder
+        Where downloads are kept.
+    update
+        Is told what goes on.
+
+    Raises
+    ------
+    UsageError
+        When there is no such file, or a URL came without hash.
+    DownloadError
+        When it could not be had, or is another file.
+    """
+    expected = expected.lower()
+    url = urllib.parse.urlsplit(place)
+    if url.scheme in ("http", "https"):
+        if not expected:
+            raise UsageError(f"{option} {place}: a URL needs --sha256 beside it")
+        path = folder / Path(url.path).name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or sha256(path) != expected:
+            update(f"downloading {path.name}")
+            partial = path.with_name(path.name + ".part")
+            try:
+                with (
+                    urllib.request.urlopen(place, timeout=60) as answer,  # noqa: S310 (http or https, checked above)
+                    partial.open("wb") as file,
+                ):
+                    shutil.copyfileobj(answer, file)
+            except OSError as error:
+                raise DownloadError(f"{place} could not be downloaded: {error}") from error
+            partial.replace(path)
+    else:
+        path = Path(place).expanduser().absolute()
+        if not path.is_file():
+            raise UsageError(f"{option} {place}: no such file")
+    found = sha256(path) if expected else ""
+    if found != expected:
+        raise DownloadError(
+            f"{option} {place}: its SHA-256 is {found}, not {expected}; "
+            "it is damaged or another file, nothing was installed"
+        )
+    return path

@@ -1,0 +1,101 @@
+"""pip for an interpreter that has none, without the network where that is possible.
+
+What get-pip.py does: it holds pip's wheel, and a wheel is a zip from which Python can run. Here the
+wheel comes from the interpreter's own ensurepip, from Debian's package of it, or from the user.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from setup import debian
+from setup.errors import SetupError, UsageError
+
+__all__ = ["ensure", "find_wheel", "make_environment"]
+
+
+def make_environment(folder: Path) -> None:
+    """Make a virtual environment of the interpreter that runs set-up, without pip.
+
+    Raises
+    ------
+    SetupError
+        When it cannot be made; nothing is left.
+    """
+    base = getattr(sys, "_base_executable", sys.executable)
+    command = [base, "-I", "-m", "venv", "--without-pip", str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        shutil.rmtree(folder, ignore_errors=True)
+        said = (result.stdout + result.stderr).strip()[-400:]
+        raise SetupError(f"{base} cannot make an environment: {said}")
+
+
+def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:
+    """Give an interpreter pip, unless it has it.
+
+    Parameters
+    ----------
+    python
+        The interpreter.
+    folder
+        Where temporary files may lie.
+    wheel
+        pip's wheel; found by itself where it is not given.
+
+    Raises
+    ------
+    UsageError
+        When `wheel` is no wheel of pip.
+    SetupError
+        When there is no pip to be had.
+    """
+    if wheel and not (wheel.name.startswith("pip-") and wheel.suffix == ".whl" and wheel.is_file()):
+        raise UsageError(f"--pip-wheel {wheel}: expected a file such as pip-25.3-py3-none-any.whl")
+    if _runs([str(python), "-I", "-m", "pip", "--version"]):
+        return
+    if not wheel and _runs([str(python), "-I", "-m", "ensurepip", "--default-pip"]):
+        return
+    options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+    with tempfile.TemporaryDirectory(dir=folder) as text:
+        if found := wheel or find_wheel(Path(text)):
+            installer = [str(python), "-I", str(found / "pip"), "install", *options]
+            command = [*installer, "--no-warn-script-location", "--no-index", str(found)]
+        else:  # the pip that runs here installs one there
+            base = getattr(sys, "_base_executable", sys.executable)
+            command = [base, "-I", "-m", "pip", "--python", str(python), "install", *options, "pip"]
+        if not _runs(command):
+            raise SetupError(
+                f"{python} has neither ensurepip nor pip, and no pip wheel was found: name one "
+                "with setup python install --pip-wheel, install the package python3-venv, or use "
+                "a Python that has pip"
+            )
+
+
+def find_wheel(folder: Path) -> Path | None:
+    """Find a wheel of pip: the system's, ours, or that of Debian's package, fetched without root.
+
+    Parameters
+    ----------
+    folder
+        Where the package may be unpacked.
+    """
+    places = [Path("/usr/share/python-wheels")]
+    if spec := importlib.util.find_spec("ensurepip"):
+        places.append(Path(str(spec.origin)).parent / "_bundled")
+    wheels = [wheel for place in places for wheel in sorted(place.glob("pip-*.whl"))]
+    if not wheels and debian.available():
+        apt = debian.Apt(folder / "apt")
+        apt.download("python3-pip-whl")
+        apt.unpack(folder / "root")
+        wheels = sorted((folder / "root/usr/share/python-wheels").glob("pip-*.whl"))
+    return wheels[-1] if wheels else None
+
+
+def _runs(command: list[str]) -> bool:
+    return not subprocess.run(command, capture_output=True, check=False).returncode
