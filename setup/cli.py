@@ -249,7 +249,14 @@ def _supervise(layout: Layout, _options: argparse.Namespace) -> int:
     def down() -> list[str]:
         return [status.server for status in servers.statuses(layout) if status.state == "down"]
 
-    supervise.run(supervise.pid_file(layout.prefix), down, up, lambda: servers.stop(layout))
+    def tend() -> None:
+        from setup.tls import renewal  # noqa: PLC0415 (in the environment only)
+
+        with layout.locked():
+            renewal.tend(server, lambda: java.ensure(layout))
+
+    record = supervise.pid_file(layout.prefix)
+    supervise.run(record, down, up, lambda: servers.stop(layout), tend=tend)
     return 0
 
 

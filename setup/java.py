@@ -45,6 +45,14 @@ class Java:
         numbers = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
         return numbers[1] if numbers[0] == 1 else numbers[0]
 
+    @property
+    def reads_new_keystores(self) -> bool:
+        """Tell whether it reads PKCS12 encrypted with AES: from 8u301, 11.0.12 and 16 on."""
+        numbers = [int(n) for n in re.findall(r"\d+", self.version)]
+        numbers = numbers[1:] if numbers[0] == 1 else numbers
+        first = {8: [8, 0, 301], 11: [11, 0, 12]}.get(self.major, [16])
+        return numbers >= first
+
 
 def probe(program: Path) -> Java | None:
     """Run ``java -version``; None when it is not a Java that runs."""

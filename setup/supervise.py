@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Backoff", "pid_file", "run"]
 
 CHECK_SECONDS = 2.0
+TEND_SECONDS = 3600.0
 
 
 @dataclass
@@ -72,7 +73,9 @@ def run(
     down: Callable[[], list[str]],
     up: Callable[[], object],
     stop: Callable[[], object],
+    *,
     backoff: Backoff | None = None,
+    tend: Callable[[], object] = lambda: None,
 ) -> None:
     """Keep servers up until this process is asked to end; then stop them.
 
@@ -88,6 +91,8 @@ def run(
         Stops all.
     backoff
         Pauses between restarts.
+    tend
+        Does what is due from time to time; called every hour.
 
     Raises
     ------
@@ -104,7 +109,7 @@ def run(
     _own_process().write(record)
     try:
         up()
-        _watch(ended, down, up, backoff or Backoff())
+        _watch(ended, down, up, backoff or Backoff(), tend)
         stop()
     finally:
         record.unlink(missing_ok=True)
@@ -122,8 +127,16 @@ def _watch(
     down: Callable[[], list[str]],
     up: Callable[[], object],
     backoff: Backoff,
+    tend: Callable[[], object],
 ) -> None:
+    tended = float("-inf")
     while not ended.wait(CHECK_SECONDS):
+        if time.monotonic() - tended > TEND_SECONDS:
+            tended = time.monotonic()
+            try:
+                tend()
+            except SetupError as error:
+                say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {error}")
         missing = down()
         if not missing:
             continue

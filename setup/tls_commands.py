@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import shlex
 import socket
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +15,14 @@ from typing import TYPE_CHECKING
 from setup.commands import Commands, Needs
 from setup.console import say
 from setup.errors import UsageError
+from setup.process import refuse_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setup.layout import Layout
     from setup.tls import Certificates
+    from setup.tls.x509 import Key
 
     _Run = Callable[[Certificates, argparse.Namespace], int]
 
@@ -31,6 +35,7 @@ examples:
   python3 -m setup tls show                           exit 1 when it ends within 30 days
   python3 -m setup tls csr                            for a company's authority ...
   python3 -m setup tls import answer.pem chain.pem --ca root.pem
+  python3 -m setup tls import jetty.crt --key-file jetty.key   made by openssl
   python3 -m setup tls init --explain                 the commands that a step stands for
 """
 
@@ -89,9 +94,13 @@ def add_commands(commands: Commands) -> None:
     answer = add("import", _import, "Take the certificate that a company's authority made.")
     answer.add_argument("files", nargs="+", metavar="FILE", help="certificate and chain")
     answer.add_argument("--ca", metavar="FILE", help="the authority's own (root) certificate")
+    text = "a key of your own, made by openssl genrsa, instead of the request's"
+    answer.add_argument("--key-file", metavar="FILE", help=text)
+    text = "holds the passphrase of that key (default: asked for)"
+    answer.add_argument("--passphrase-file", metavar="FILE", help=text)
     show = add("show", _show, "Describe the certificate; exit 1 when it ends within 30 days.")
     show.add_argument("--json", action="store_true", help="machine-readable")
-    add("renew", _renew, "Make a new certificate for the same names.")
+    add("renew", _renew, "Make a new certificate for the same names; a server that runs uses it.")
 
 
 def _explain(layout: Layout, options: argparse.Namespace) -> str:
@@ -131,8 +140,24 @@ def _csr(certificates: Certificates, options: argparse.Namespace) -> int:
 
 def _import(certificates: Certificates, options: argparse.Namespace) -> int:
     files = [Path(name) for name in options.files]
-    certificates.import_answer(files, Path(options.ca) if options.ca else None)
+    ca = Path(options.ca) if options.ca else None
+    certificates.import_answer(files, ca, _own_key(options) if options.key_file else None)
     return _made(certificates)
+
+
+def _own_key(options: argparse.Namespace) -> Key:
+    from setup.tls.x509 import load_key  # noqa: PLC0415 (in the environment only)
+
+    path = Path(options.key_file).expanduser()
+    if options.passphrase_file:
+        given = Path(options.passphrase_file).expanduser()
+        if not given.is_file():
+            raise UsageError(f"--passphrase-file {given}: no such file")
+        return load_key(path, given.read_text(encoding="utf-8").rstrip("\n"))
+    encrypted = path.is_file() and b"ENCRYPTED" in path.read_bytes()
+    if encrypted and not sys.stdin.isatty():
+        raise UsageError(f"{path} has a passphrase: name a file that holds it, --passphrase-file")
+    return load_key(path, getpass.getpass(f"passphrase of {path}: ") if encrypted else "")
 
 
 def _renew(certificates: Certificates, _options: argparse.Namespace) -> int:
@@ -144,8 +169,20 @@ def _made(certificates: Certificates) -> int:
     summary = certificates.summary()
     say(f"{certificates.keystore}: {', '.join(summary.names)} until {summary.ends[:10]}")
     say(f"clients trust {certificates.ca}")
-    say("a server that runs uses it from its next start: setup stop, then setup up --tls")
+    _use(certificates)
     return 0
+
+
+def _use(certificates: Certificates) -> None:
+    """Have a server that runs with TLS use it."""
+    from setup import java  # noqa: PLC0415 (only where a server runs)
+    from setup.azkaban import Server  # noqa: PLC0415
+    from setup.tls import renewal  # noqa: PLC0415 (in the environment only)
+
+    server = Server(certificates.layout)
+    if server.running() and server.settings.tls:
+        refuse_root()
+        renewal.restart(server, java.ensure(certificates.layout))
 
 
 def _show(certificates: Certificates, options: argparse.Namespace) -> int:

@@ -138,7 +138,7 @@ class Server:
         tries = 1 if old or wanted.port else 3
         while True:
             tries -= 1
-            self._configure(settings)
+            self._configure(java, settings)
             try:
                 for part in settings.parts:
                     if part.name not in self.running():
@@ -209,7 +209,7 @@ class Server:
             shown.done(f"already running, {settings.browser_url} (pid {pids})")
         return settings
 
-    def _configure(self, settings: Settings) -> None:
+    def _configure(self, java: Java, settings: Settings) -> None:
         mysql, keystore = None, None
         if settings.database == "mysql":
             from setup.mysql import Server as MySQL  # noqa: PLC0415 (where it is asked for)
@@ -218,7 +218,7 @@ class Server:
         if settings.tls:
             from setup.tls.certificates import Certificates  # noqa: PLC0415 (where it is asked for)
 
-            keystore = Certificates(self.layout).ensure(settings.host)
+            keystore = Certificates(self.layout).ensure(settings.host, java)
         config.write(self.layout, settings, self.python, mysql=mysql, keystore=keystore)
         settings.write(self._settings_file)
 

@@ -6,13 +6,18 @@ import datetime as dt
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    KeySerializationEncryption,
+    PrivateFormat,
+    pkcs12,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from setup.console import say
@@ -20,6 +25,7 @@ from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.tls.x509 import (
     Key,
+    as_key,
     builder,
     checked,
     constrained,
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from setup.java import Java
     from setup.layout import Layout
 
 __all__ = ["Certificates", "Keystore", "Summary"]
@@ -88,6 +95,7 @@ class _Settings:
     names: list[str]
     key: str
     local: bool
+    old_java: bool = False
 
 
 class Certificates:
@@ -109,6 +117,7 @@ class Certificates:
     """
 
     def __init__(self, layout: Layout) -> None:
+        self.layout = layout
         self.home = layout.prefix / "tls"
         self.keystore = self.home / "keystore.p12"
         self.truststore = self.home / "truststore.p12"
@@ -125,6 +134,13 @@ class Certificates:
         return self.keystore.is_file() and self._settings_file.is_file()
 
     @property
+    def due(self) -> bool:
+        """Tell whether a renewal is due, and possible without a company's authority."""
+        if not (self.exists and self.settings.local):
+            return False
+        return self.summary().days_left < RENEW_DAYS
+
+    @property
     def settings(self) -> _Settings:
         """What was chosen."""
         try:
@@ -134,13 +150,15 @@ class Certificates:
                 f"{self._settings_file} cannot be read ({error}); run setup tls init"
             ) from error
 
-    def ensure(self, host: str) -> Keystore:
+    def ensure(self, host: str, java: Java | None = None) -> Keystore:
         """Have a certificate for a host: made where there is none, renewed before it ends.
 
         Parameters
         ----------
         host
             The name in the server's URL.
+        java
+            What reads the keystore: an old one needs an older encryption.
 
         Raises
         ------
@@ -150,6 +168,10 @@ class Certificates:
         if not self.exists:
             self.init([host])
         settings, left = self.settings, self.summary().days_left
+        if java and java.reads_new_keystores == settings.old_java:
+            settings = replace(settings, old_java=not settings.old_java)
+            self._keep(settings)
+            self._rewrite()
         if not settings.local:
             if left < 0:
                 raise SetupError(
@@ -165,7 +187,7 @@ class Certificates:
                     f"for {host}; run setup tls csr --host {host}"
                 )
             self.init([host, *settings.names], settings.key)
-        elif settings.local and left < RENEW_DAYS:
+        elif self.due:
             self.renew()
         return Keystore(self.keystore, self._password(), self.ca)
 
@@ -206,7 +228,7 @@ class Certificates:
             .sign(authority_key, hashes.SHA256())
         )
         self._write(server_key, [certificate], [authority])
-        self._keep(_Settings(names, key, local=True))
+        self._keep(_Settings(names, key, local=True, old_java=self._old_java))
 
     def renew(self) -> None:
         """Make a new key and certificate for the same names.
@@ -254,7 +276,9 @@ class Certificates:
         _write_public(self.request, request.public_bytes(Encoding.PEM))
         return self.request
 
-    def import_answer(self, files: Sequence[Path], ca: Path | None = None) -> None:
+    def import_answer(
+        self, files: Sequence[Path], ca: Path | None = None, own_key: Key | None = None
+    ) -> None:
         """Take the certificate that an authority made from our request, with its chain.
 
         Parameters
@@ -263,24 +287,42 @@ class Certificates:
             PEM, DER or PKCS7 files that hold the certificate and its chain, in any order.
         ca
             The authority's own (root) certificate, where the files do not hold it.
+        own_key
+            The certificate's key, where it was made by other means than our request; the
+            certificate may then be signed by itself.
 
         Raises
         ------
         UsageError
             When no request waits, or the files do not fit it; nothing is changed.
         """
-        if not self._request_key.is_file():
-            raise UsageError("no request waits for an answer; run setup tls csr first")
-        key = load_key(self._request_key)
+        if own_key is None and not self._request_key.is_file():
+            raise UsageError(
+                "no request waits for an answer; run setup tls csr first, or name the key of a "
+                "certificate of your own with --key-file"
+            )
+        key = own_key or load_key(self._request_key)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = [certificate for path in files for certificate in read_certificates(path)]
         leaf = next((c for c in found if same_key(c, key)), None)
         if leaf is None:
             raise UsageError(
                 f"none of the {len(found)} certificates in {', '.join(map(str, files))} is for "
-                f"the key of the request {self.request}; was the right request signed?"
+                + ("the key" if own_key else f"the key of the request {self.request}")
+                + "; was the right request signed?"
             )
-        wanted = names_of(x509.load_pem_x509_csr(self.request.read_bytes()).extensions)
         names = names_of(leaf.extensions)
+        if own_key:
+            wanted = names
+            if not names:
+                raise UsageError(
+                    "the certificate has no subject alternative names, and clients have ignored "
+                    "common names since 2017: make it again with openssl req ... -addext "
+                    "subjectAltName=DNS:NAME"
+                )
+            _refuse_weak(key)
+        else:
+            wanted = names_of(x509.load_pem_x509_csr(self.request.read_bytes()).extensions)
         if missing := [name for name in wanted if name not in names]:
             raise UsageError(
                 f"the certificate is for {', '.join(names) or 'no name'}, the request was for "
@@ -293,10 +335,11 @@ class Certificates:
                 f"the certificate holds from {leaf.not_valid_before_utc:%Y-%m-%d} to "
                 f"{leaf.not_valid_after_utc:%Y-%m-%d}, and today is {now:%Y-%m-%d}"
             )
-        chain = ordered_chain(leaf, [*found, *(read_certificates(ca) if ca else [])])
-        self._write(key, chain[:-1], chain[-1:])
+        others = [*found, *(read_certificates(ca) if ca else [])]
+        chain = ordered_chain(leaf, others, alone=bool(own_key))
+        self._write(key, chain[:-1] or chain, chain[-1:])
         kind = "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ec"
-        self._keep(_Settings(names, kind, local=False))
+        self._keep(_Settings(names, kind, local=False, old_java=self._old_java))
         for path in (self._request_key, self.request, self._ca_key):
             path.unlink(missing_ok=True)
 
@@ -368,14 +411,7 @@ class Certificates:
         self, key: Key, chain: list[x509.Certificate], roots: list[x509.Certificate]
     ) -> None:
         """Write what clients trust, then the keystore, each whole or not at all."""
-        password = self._password().encode()
-        encryption = (
-            PrivateFormat.PKCS12.encryption_builder()
-            .kdf_rounds(50_000)
-            .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
-            .hmac_hash(hashes.SHA256())
-            .build(password)
-        )
+        encryption = self._encryption()
         trusted = [pkcs12.PKCS12Certificate(root, b"ca-%d" % n) for n, root in enumerate(roots)]
         _write_public(self.ca, b"".join(root.public_bytes(Encoding.PEM) for root in roots))
         _write_secret(self.truststore, pkcs12.serialize_java_truststore(trusted, encryption))
@@ -385,8 +421,39 @@ class Certificates:
             pkcs12.serialize_key_and_certificates(ALIAS, key, chain[0], others, encryption),
         )
 
+    @property
+    def _old_java(self) -> bool:
+        return self.exists and self.settings.old_java
+
+    def _encryption(self) -> KeySerializationEncryption:
+        """Choose what the server's Java reads: AES, or Triple DES before 8u301 and 11.0.12."""
+        digest: hashes.HashAlgorithm = hashes.SHA256()
+        kind = pkcs12.PBES.PBESv2SHA256AndAES256CBC
+        if self._old_java:
+            kind, digest = pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC, hashes.SHA1()  # noqa: S303 (all that it reads; the file is private)
+        return (
+            PrivateFormat.PKCS12.encryption_builder()
+            .kdf_rounds(50_000)
+            .key_cert_algorithm(kind)
+            .hmac_hash(digest)
+            .build(self._password().encode())
+        )
+
+    def _rewrite(self) -> None:
+        """Write what there is in another encryption."""
+        store, roots = self._load(), read_certificates(self.ca)
+        assert store.cert is not None  # noqa: S101 (we wrote it with one)
+        others = [other.certificate for other in store.additional_certs]
+        chain = [store.cert.certificate, *(c for c in others if c not in roots)]
+        self._write(as_key(store.key), chain, roots)
+
     def _keep(self, settings: _Settings) -> None:
         write_private(self._settings_file, json.dumps(asdict(settings), indent=2) + "\n")
+
+
+def _refuse_weak(key: Key) -> None:
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < 2048:
+        raise UsageError(f"the key has {key.key_size} bits: make one of 2048 or more")
 
 
 def _write_public(path: Path, data: bytes) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from setup.errors import SetupError, UsageError
+from setup.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Key",
+    "as_key",
     "builder",
     "checked",
     "constrained",
@@ -167,11 +168,29 @@ def pem(key: Key) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def load_key(path: Path) -> Key:
-    """Read a key that `pem` wrote."""
-    key = load_pem_private_key(path.read_bytes(), None)
+def load_key(path: Path, passphrase: str = "") -> Key:
+    """Read a key in PEM, as `pem` or openssl wrote it.
+
+    Raises
+    ------
+    UsageError
+        When it cannot be read, or not with this passphrase.
+    """
+    try:
+        return as_key(load_pem_private_key(path.read_bytes(), passphrase.encode() or None))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except TypeError as error:  # one was needed, or is not
+        raise UsageError(f"{path}: {error}") from error
+    except ValueError as error:
+        what = "its passphrase is another, or it is" if passphrase else "it is"
+        raise UsageError(f"{path} cannot be read: {what} no key in PEM") from error
+
+
+def as_key(key: object) -> Key:
+    """Take a key of a kind that Jetty can use."""
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise SetupError(f"{path}: not an RSA or EC key")
+        raise UsageError("an RSA or EC key is needed")
     return key
 
 
@@ -201,8 +220,20 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     raise UsageError(f"{path} holds no certificate (PEM, DER or PKCS7)")
 
 
-def ordered_chain(leaf: x509.Certificate, others: list[x509.Certificate]) -> list[x509.Certificate]:
-    """Order a chain from a certificate to its root; each is checked to be issued by the next."""
+def ordered_chain(
+    leaf: x509.Certificate, others: list[x509.Certificate], *, alone: bool = False
+) -> list[x509.Certificate]:
+    """Order a chain from a certificate to its root; each is checked to be issued by the next.
+
+    Parameters
+    ----------
+    leaf
+        The server's certificate.
+    others
+        Where its issuers are looked for.
+    alone
+        Whether it may be signed by itself.
+    """
     chain = [leaf]
     while not _issued(chain[-1], chain[-1]):
         issuer = next((c for c in others if c not in chain and _issued(chain[-1], c)), None)
@@ -213,7 +244,7 @@ def ordered_chain(leaf: x509.Certificate, others: list[x509.Certificate]) -> lis
                 "authority's root with --ca"
             )
         chain.append(issuer)
-    if len(chain) == 1:
+    if len(chain) == 1 and not alone:
         raise UsageError("the certificate is signed by itself, not by an authority")
     return chain
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
+import subprocess
+import sys
+import time
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -11,11 +15,15 @@ import pytest
 
 from azkaban_client import Client, collect
 from azkaban_client.errors import TLSError
+from setup import java
 from setup.azkaban import Wanted
+from setup.layout import CHECKOUT
+from setup.tls import Certificates, renewal
 from tests.live.conftest import LiveAzkaban
+from tests.live.tls_scan import SSL3, TLS10, TLS11, TLS12, accepted, renegotiates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from setup.azkaban import Settings
@@ -102,31 +110,93 @@ def test_modern_versions_are_spoken(secure: LiveAzkaban, ca: str, version: ssl.T
     assert _handshake(secure.server.settings, context) == version.name.replace("_", ".")
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
-def test_old_versions_are_refused(secure: LiveAzkaban, ca: str, version: ssl.TLSVersion) -> None:
+# The one suite for RSA keys in each strength; what else TLS 1.2 has is not wanted.
+WANTED = {0xC030, 0xC02F}  # TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, ..._128_GCM_SHA256
+ALL = [n for n in range(0x10000) if n not in (0x00FF, 0x5600)]  # signals, no suites
+
+
+def _scan(secure: LiveAzkaban, version: int, suites: Collection[int]) -> set[int]:
+    """Find every suite that is taken, among as many as asked."""
+    settings = secure.server.settings
+    end, found, left = (settings.address, settings.port), set(), sorted(suites)
+    while left:
+        offer, rest = left[:8000], left[8000:]
+        while suite := accepted(end, settings.host, version, offer):
+            found.add(suite)
+            offer.remove(suite)
+        left = rest
+    return found
+
+
+def test_no_other_suite_of_all_there_can_be_is_taken(secure: LiveAzkaban) -> None:
+    """All 65,536 numbers are offered: static RSA, DHE, CBC, RC4, NULL, anonymous, unknown."""
+    assert _scan(secure, TLS12, ALL) == WANTED
+
+
+@pytest.mark.parametrize("version", [SSL3, TLS10, TLS11], ids=hex)
+def test_old_versions_are_refused(secure: LiveAzkaban, version: int) -> None:
+    classic = [n for n in ALL if n < 0x00C6 or 0xC001 <= n <= 0xC0AF]
+    assert _scan(secure, version, classic) == set()
+
+
+def test_a_client_cannot_renegotiate(secure: LiveAzkaban) -> None:
+    settings = secure.server.settings
+    assert not renegotiates((settings.address, settings.port), settings.host)
+
+
+def _served(secure: LiveAzkaban, ca: str) -> str:
+    """Take the fingerprint of the certificate that is served."""
+    settings = secure.server.settings
     context = ssl.create_default_context(cafile=ca)
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = context.maximum_version = version
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        _handshake(secure.server.settings, context)
+    with (
+        socket.create_connection((settings.address, settings.port), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=settings.host) as wrapped,
+    ):
+        certificate = wrapped.getpeercert(binary_form=True)
+    assert certificate is not None
+    return hashlib.sha256(certificate).digest().hex(":")
 
 
-@pytest.mark.parametrize("ciphers", ["kRSA", "CBC", "AES128-SHA:AES256-SHA", "DHE"])
-def test_ciphers_without_forward_secrecy_or_authentication_are_refused(
-    secure: LiveAzkaban, ca: str, ciphers: str
+def test_renewal_is_in_use_at_once(secure: LiveAzkaban, ca: str) -> None:
+    before = _served(secure, ca)
+    secure.layout.env.symlink_to(sys.prefix)  # the environment of these tests, as it is
+    program = "import sys; from setup import cli, pyenv; pyenv.enter = lambda *_, **__: None; "
+    program += "raise SystemExit(cli.main(sys.argv[1:]))"
+    prefix = str(secure.layout.prefix)
+    command = [sys.executable, "-c", program, "tls", "renew", "--prefix", prefix]
+    result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert _served(secure, ca) == Certificates(secure.layout).summary().sha256 != before
+
+
+def test_supervision_renews_what_ends_soon_unless_a_job_runs(
+    secure: LiveAzkaban, ca: str, tmp_path: Path
 ) -> None:
-    context = ssl.create_default_context(cafile=ca)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    known = [c["name"] for c in ssl.create_default_context().get_ciphers()]
-    names = (
-        [name for name in known if "SHA" in name and "GCM" not in name and "POLY" not in name]
-        if ciphers == "CBC"
-        else [ciphers]
-    )
-    context.set_ciphers(":".join(names) + ":@SECLEVEL=0")
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        _handshake(secure.server.settings, context)
+    certificates = Certificates(secure.layout)
+
+    def found() -> java.Java:
+        return java.ensure(secure.layout)
+
+    assert not renewal.tend(secure.server, found), "it holds long enough"
+    certificates.init(certificates.settings.names, days=20)
+    with _client(secure, secure.url, verify=ca) as client:
+        folder = tmp_path / "busy"
+        folder.mkdir()
+        (folder / "busy.job").write_text("type=command\ncommand=sleep 600\n")
+        client.create_project("busy", "a long job")
+        client.upload("busy", collect(folder).write(tmp_path / "busy.zip"))
+        execution = client.execute("busy", "busy")
+        while not secure.server.running()["azkaban"].children():
+            time.sleep(0.1)
+        assert not renewal.tend(secure.server, found), "a job runs that it would end"
+        client.cancel(execution)
+        client.wait(execution)
+    while secure.server.running()["azkaban"].children():
+        time.sleep(0.1)
+    assert renewal.tend(secure.server, found)
+    summary = certificates.summary()
+    assert summary.days_left > 300
+    assert _served(secure, ca) == summary.sha256
 
 
 def test_key_and_passwords_are_private(secure: LiveAzkaban) -> None:

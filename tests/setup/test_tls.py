@@ -21,6 +21,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from setup import cli, pyenv
 from setup.errors import SetupError, UsageError
+from setup.java import Java
 from setup.layout import Layout
 from setup.tls import certificates as module
 from setup.tls.certificates import Certificates
@@ -450,3 +451,99 @@ def test_damaged_settings_and_stores(certificates: Certificates) -> None:
     certificates._settings_file.write_text("{}")
     with pytest.raises(SetupError, match=r"cannot be read.*run setup tls init"):
         certificates.ensure(HOST)
+
+
+# A key of one's own, made as the notes say
+
+
+def _openssl(*arguments: str, folder: Path) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, check=True)
+
+
+def test_key_of_openssl_comes_in(
+    run: Callable[..., int], certificates: Certificates, tmp_path: Path
+) -> None:
+    """``openssl genrsa -aes128``, ``req -new -x509 -sha256``, with the name that clients want."""
+    made = x509_made_by_openssl(tmp_path, "-addext", f"subjectAltName=DNS:{HOST}")
+    (tmp_path / "secret").write_text("open sesame\n")
+    options = ["--key-file", str(tmp_path / "jetty.key")]
+    assert run("import", str(made), *options) == 2, "there is no terminal to ask for a passphrase"
+    (tmp_path / "wrong").write_text("closed sesame\n")
+    assert run("import", str(made), *options, "--passphrase-file", str(tmp_path / "wrong")) == 2
+    assert not certificates.exists
+    assert run("import", str(made), *options, "--passphrase-file", str(tmp_path / "secret")) == 0
+    assert handshake(certificates, HOST) == "TLSv1.3"
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(certificates, "127.0.0.1")
+    assert certificates.summary().authority == "imported"
+    assert certificates.summary().key == "RSA 2048"
+    assert stat.S_IMODE(certificates.keystore.stat().st_mode) == 0o600
+
+
+def x509_made_by_openssl(folder: Path, *more: str) -> Path:
+    """Type the commands of the notes."""
+    phrase = ("-passout", "pass:open sesame")
+    _openssl("genrsa", "-aes128", *phrase, "-out", "jetty.key", "2048", folder=folder)
+    request = ["req", "-new", "-x509", "-sha256", "-key", "jetty.key", "-out", "jetty.crt"]
+    _openssl(*request, "-passin", phrase[1], "-subj", f"/CN={HOST}", *more, folder=folder)
+    return folder / "jetty.crt"
+
+
+def test_certificate_without_alternative_names_is_explained(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    made = x509_made_by_openssl(tmp_path)
+    key = module.load_key(tmp_path / "jetty.key", "open sesame")
+    with pytest.raises(UsageError, match=r"ignored common names.*-addext subjectAltName=DNS:NAME"):
+        certificates.import_answer([made], own_key=key)
+    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 (that is the point)
+    leaf = (
+        module.builder(HOST, module.subject_name(HOST), weak, 9)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .sign(weak, hashes.SHA256())
+    )
+    (tmp_path / "weak.crt").write_bytes(leaf.public_bytes(Encoding.PEM))
+    with pytest.raises(UsageError, match="1024 bits: make one of 2048 or more"):
+        certificates.import_answer([tmp_path / "weak.crt"], own_key=weak)
+    assert not certificates.exists
+
+
+TRIPLE_DES = bytes.fromhex("2a864886f70d010c0103")  # object identifiers in DER
+AES_256 = bytes.fromhex("60864801650304012a")
+
+
+@pytest.mark.parametrize(
+    ("version", "new"),
+    [
+        ("1.8.0_292", False),
+        ("1.8.0_301", True),
+        ("9.0.4", False),
+        ("11.0.11", False),
+        ("11.0.12", True),
+        ("15.0.2", False),
+        ("16", True),
+        ("17.0.15", True),
+        ("25", True),
+    ],
+)
+def test_keystore_for_the_java_there_is(
+    certificates: Certificates, version: str, *, new: bool
+) -> None:
+    """AES where Java reads it, else Triple DES; the certificate stays the same."""
+    certificates.init([HOST], "ec")
+    before = certificates.summary()
+    for _ in range(2):
+        certificates.ensure(HOST, Java(certificates.home, version))
+        content = certificates.keystore.read_bytes()
+        TRIPLE_DES, AES_256 = (
+            bytes.fromhex("2a864886f70d010c0103"),
+            bytes.fromhex("60864801650304012a"),
+        )
+        assert (AES_256 in content) is new
+        assert (TRIPLE_DES in content) is not new
+        assert certificates.summary() == before
+    certificates.renew()
+    assert (AES_256 in certificates.keystore.read_bytes()) is new
+    assert handshake(certificates, HOST) == "TLSv1.3"
+    certificates.ensure(HOST, Java(certificates.home, "17.0.1"))
+    assert TRIPLE_DES not in certificates.keystore.read_bytes()
