@@ -18,6 +18,7 @@ from azkaban_client.errors import TLSError
 from setup import java
 from setup.azkaban import Wanted
 from setup.layout import CHECKOUT
+from setup.process import free_port
 from setup.tls import Certificates, renewal
 from tests.live.conftest import LiveAzkaban
 from tests.live.tls_scan import SSL3, TLS10, TLS11, TLS12, accepted, renegotiates
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
-    live = LiveAzkaban(tmp_path_factory.mktemp("tls") / "p", Wanted(tls=True))
+    port = free_port("127.0.0.1", 8081, 8081)  # one that no other server takes in a restart
+    live = LiveAzkaban(tmp_path_factory.mktemp("tls") / "p", Wanted(tls=True, port=port))
     yield live
     live.stop()
 
