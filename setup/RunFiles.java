@@ -62,6 +62,7 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     private final Path runs;
 
     public RunFiles(Props settings) {
+        super();
         runs = Paths.get(settings.getString("runs.dir"));
     }
 

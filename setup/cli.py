@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import bom, doctor, java, maven, pyenv, servers, service, supervise, tls_commands, web
-from setup.azkaban import Server, Wanted
+from setup.azkaban import Server
+from setup.azkaban import commands as azkaban
+from setup.azkaban.options import port, server_options, wanted
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say, step
 from setup.errors import SetupError, UsageError
@@ -71,31 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--prefix", metavar="DIR", help="where everything goes (default: ~/.azkaban-jobflow)"
     )
-    server = argparse.ArgumentParser(add_help=False)
-    server.add_argument(
-        "--profile",
-        choices=["solo", "server"],
-        help="solo: one process (default); server: web and executor, on MySQL",
-    )
-    server.add_argument(
-        "--mysql",
-        action=argparse.BooleanOptionalAction,
-        help="keep projects and history in MySQL 5.7 instead of the embedded H2",
-    )
-    server.add_argument(
-        "--tls",
-        action=argparse.BooleanOptionalAction,
-        help="serve the pages over TLS, with a certificate of a local authority",
-    )
-    server.add_argument(
-        "--port", type=_port, metavar="N", help="port of the web pages (default: a free one)"
-    )
-    server.add_argument(
-        "--listen", metavar="ADDRESS", help="address to serve (default: this machine only)"
-    )
-    server.add_argument(
-        "--java", default="auto", metavar="WHICH", help="auto, private, or the path of a java"
-    )
+    server = server_options()
     parser = argparse.ArgumentParser(
         prog="python3 -m setup",
         description="Azkaban with its Python jobs on a machine without root.",
@@ -126,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     wipe = commands.add("wipe", _wipe, "Stop the servers and delete everything, results included.")
     wipe.add_argument("--yes", action="store_true", help="do not ask")
     logs = commands.add("logs", _logs, "Show the end of the server's log.")
-    logs.add_argument("-n", type=_port, default=40, metavar="N", help="lines (default: 40)")
+    logs.add_argument("-n", type=port, default=40, metavar="N", help="lines (default: 40)")
     logs.add_argument(
         "--part", default="", choices=["web", "executor"], help="of the profile server"
     )
@@ -143,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     tools = Needs.TOOLS if (CHECKOUT / "tests").is_dir() else Needs.ENVIRONMENT
     text = "Make the Python environment and print its interpreter's path."
     commands.add("env", _env, text, needs=tools)
+    azkaban.add_commands(commands)
     mysql.add_commands(commands)
     tls_commands.add_commands(commands)
     spark.add_commands(commands)
@@ -150,25 +129,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _port(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 65535")
-    return int(text)
-
-
 def _up(layout: Layout, options: argparse.Namespace) -> int:
     with layout.locked():
         server = Server(layout)
-        wanted = Wanted(
-            profile=options.profile,
-            mysql=options.mysql,
-            tls=options.tls,
-            port=options.port,
-            listen=options.listen,
-        )
-        settings = server.up(java.ensure(layout, options.java), wanted)
-    say(f"log in as {settings.user}, the password is in {server.password_file}")
-    say(f"for azk: export AZK_CONFIG={layout.client_config}")
+        asked = wanted(layout, options)
+        settings = server.up(java.ensure(layout, options.java), asked, options.distribution)
+    azkaban.tell(server, settings)
     return 0
 
 
@@ -180,7 +146,7 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
-    sections = ["azkaban", "compiler", "web"]
+    sections = ["azkaban", "agent", "compiler", "web"]
     paths = []
     environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
     if options.browser:

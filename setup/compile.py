@@ -11,7 +11,7 @@ from setup.errors import SetupError
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from setup.java import Java
@@ -28,6 +28,7 @@ def compile_jar(
     classpath: Iterable[Path] = (),
     uses: Sequence[str] = (),
     manifest: str = "",
+    renamed: Mapping[str, str] | None = None,
 ) -> None:
     """Compile ``setup/NAME.java`` and pack what comes out.
 
@@ -47,6 +48,8 @@ def compile_jar(
         Names of our other classes that go into the jar with it.
     manifest
         Lines for the jar's manifest, each with its newline.
+    renamed
+        Names in the source that are others in this server, such as those of packages.
 
     Raises
     ------
@@ -54,14 +57,20 @@ def compile_jar(
         When it does not compile, with what the compiler says.
     """
     classes = target.with_suffix(".classes")
+    classes.mkdir()
+    text = (CHECKOUT / "setup" / f"{name}.java").read_text(encoding="utf-8")
+    for old, new in (renamed or {}).items():
+        text = text.replace(old, new)
+    source = classes / f"{name}.java"
+    source.write_text(text, encoding="utf-8")
     command = [str(java.program), "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
     command += ["-nowarn", "-cp", ":".join(map(str, classpath)) or ".", "-d", str(classes)]
-    command += [str(CHECKOUT / "setup" / f"{each}.java") for each in (name, *uses)]
+    command += [str(source), *(str(CHECKOUT / "setup" / f"{each}.java") for each in uses)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise SetupError(f"{name}.java does not compile: {result.stderr.strip()[-600:]}")
     with zipfile.ZipFile(target, "w") as jar:
         jar.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\n{manifest}\n")
-        for path in sorted(classes.iterdir()):
+        for path in sorted(classes.glob("*.class")):
             jar.write(path, path.name)
     shutil.rmtree(classes)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import stat
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from setup import java, maven, pyenv, servers
-from setup.azkaban import Server
+from setup import java, probe, pyenv, servers
+from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
 from setup.errors import SetupError
 
@@ -120,18 +119,19 @@ def _modes(layout: Layout) -> Iterator[Finding]:
 
 
 def _jars(layout: Layout) -> Iterator[Finding]:
-    lib = layout.azkaban / "lib"
-    if not lib.is_dir():
+    home = program.folder(layout)
+    present = program.Program.read(home)
+    if present is None:
         return
-    wrong = [
-        jar.filename
-        for jar in maven.pinned("azkaban")
-        if not (lib / jar.filename).is_file()
-        or hashlib.sha256((lib / jar.filename).read_bytes()).hexdigest() != jar.sha256
-    ]
-    detail = f"not the pinned ones: {', '.join(wrong)}" if wrong else "all as pinned"
-    fix = "run setup stop, then setup up: it puts the pinned ones in place" if wrong else ""
-    yield Finding("jars", not wrong, detail, fix)
+    wrong = present.changed(home)
+    if wrong:
+        again = "it puts the pinned ones in place"
+        own = "setup azkaban install with your --distribution"
+        fix = f"run setup stop, then {'setup up: ' + again if present.stock else own}"
+        yield Finding("jars", ok=False, detail=f"not as installed: {', '.join(wrong)}", fix=fix)
+    else:
+        count = f"{len(present.jars)} jars of Azkaban {present.version}"
+        yield Finding("jars", ok=True, detail=f"{count} as installed")
 
 
 def _names(layout: Layout) -> Iterator[Finding]:
@@ -173,7 +173,8 @@ def _servers(layout: Layout) -> Iterator[Finding]:
         yield Finding(status.server, ok, f"{status.state}{where}", "" if ok else "run setup up")
     for part in server.settings.parts if server.installed else ():
         process = server.running().get(part.name)
-        if process and (strange := server.strangers(process, part)):
+        target = server.target(server.settings, part)
+        if process and (strange := probe.strangers(target, process.pid)):
             yield Finding(
                 f"{part.name} addresses",
                 ok=False,

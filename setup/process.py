@@ -13,13 +13,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import probe
 from setup.errors import SetupError
 from setup.layout import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Process", "Status", "environment", "free_port", "port_taken", "refuse_root", "tail"]
+__all__ = [
+    "KEPT_VARIABLES",
+    "Process",
+    "Status",
+    "environment",
+    "free_port",
+    "port_taken",
+    "refuse_root",
+    "tail",
+]
+
+# What servers, and so jobs, get of the user's environment, beside LC_*.
+KEPT_VARIABLES = frozenset(
+    {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"}
+    | {"REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+)
 
 
 @dataclass(frozen=True)
@@ -110,11 +126,7 @@ class Process:
 
     def listening(self) -> set[tuple[str, int]]:
         """List the TCP addresses and ports on which it listens."""
-        import psutil  # noqa: PLC0415 (in the environment only)
-
-        sockets = psutil.Process(self.pid).net_connections(kind="tcp")
-        ends = [s.laddr for s in sockets if s.status == psutil.CONN_LISTEN]
-        return {(end.ip.removeprefix("::ffff:"), end.port) for end in ends}
+        return probe.listening(self.pid)
 
 
 @dataclass(frozen=True)
@@ -180,9 +192,7 @@ def free_port(address: str, preferred: int, *avoid: int) -> int:
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Choose the environment of a server; jobs inherit it, so the user's secrets stay out."""
-    keep = {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"}
-    keep |= {"REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
-    kept = {k: v for k, v in os.environ.items() if k in keep or k.startswith("LC_")}
+    kept = {k: v for k, v in os.environ.items() if k in KEPT_VARIABLES or k.startswith("LC_")}
     locale = kept.get("LC_ALL") or kept.get("LC_CTYPE") or kept.get("LANG") or ""
     if "utf" not in locale.lower():  # Java and Python would garble names of files otherwise
         kept["LC_ALL"] = "C.UTF-8"

@@ -21,15 +21,13 @@ from setup.compile import compile_jar
 from setup.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from setup.java import Java
-    from setup.layout import Layout
 
 __all__ = [
     "ADDRESS",
     "add_console",
-    "install",
     "install_console",
     "install_run_files",
     "install_stand_ins",
@@ -45,27 +43,6 @@ _LIBRARIES = {"dagre": "dist/dagre.min.js"}
 
 # What a template loads: src="${context}/js/NAME.js", href="/css/NAME.css".
 _LOADED = re.compile(r"""(?:src|href)="(?:\$\{context\})?/((?:js|css)/[^"]+\.(?:js|css))["]""")
-
-
-def install(layout: Layout, update: Callable[[str], None]) -> None:
-    """Put the console and the stand-ins into the server's web folder.
-
-    Parameters
-    ----------
-    layout
-        Whose server, with its jars already in place.
-    update
-        Told what happens.
-
-    Raises
-    ------
-    DownloadError
-        When a library cannot be had, or is not the pinned one.
-    """
-    web = layout.azkaban / "web"
-    install_console(web, layout.cache, update)
-    jar = next((layout.azkaban / "lib").glob("azkaban-[0-9]*.jar"))
-    install_stand_ins(web, template_files(jar))
 
 
 def add_console(server: Path, cache: Path, update: Callable[[str], None]) -> Path:
@@ -147,34 +124,55 @@ def install_stand_ins(web: Path, names: set[str]) -> None:
     shutil.copyfile(_SOURCE / "stock" / "favicon.ico", web / "favicon.ico")
 
 
-def install_run_files(layout: Layout, java: Java, compiler: Path) -> None:
-    """Put in the plugin that shows the files which jobs leave, under ``/runs`` (RunFiles.java).
+def install_run_files(
+    plugin: Path, runs: Path, java: Java, compiler: Path, libraries: Path
+) -> None:
+    """Make the plugin that shows the files which jobs leave, under ``/runs`` (RunFiles.java).
 
     Parameters
     ----------
-    layout
-        Whose server, with its jars already in place.
+    plugin
+        Its folder.
+    runs
+        Where jobs leave their files.
     java
         Runs the compiler.
     compiler
         The jar of the compiler.
+    libraries
+        The folder of the web server's jars.
     """
     import javaproperties  # noqa: PLC0415 (in the environment only)
 
-    plugin = layout.azkaban / "plugins" / "viewer" / "runs"
     for folder in ("conf", "lib"):
         (plugin / folder).mkdir(parents=True, exist_ok=True)
-    jars = sorted((layout.azkaban / "lib").glob("*.jar"))
-    compile_jar(java, compiler, "RunFiles", plugin / "lib" / "run-files.jar", classpath=jars)
+    target = plugin / "lib" / "run-files.jar"
+    jars = sorted(libraries.glob("*.jar"))
+    compile_jar(java, compiler, "RunFiles", target, classpath=jars, renamed=_renamed(jars))
     lines = {
         "viewer.name": "Runs",
         "viewer.path": "runs",
         "viewer.hidden": "true",
         "viewer.servlet.class": "RunFiles",
-        "runs.dir": str(layout.runs),
+        "runs.dir": str(runs),
     }
     text = javaproperties.dumps(lines, timestamp=None)
     (plugin / "conf" / "plugin.properties").write_text(text, encoding="ascii")
+
+
+def _renamed(jars: Iterable[Path]) -> dict[str, str]:
+    """Find what is otherwise in a later Azkaban than in 2.5."""
+    names: set[str] = set()
+    for jar in jars:
+        if jar.name.startswith(("azkaban-", "az-")):
+            with zipfile.ZipFile(jar) as archive:
+                names |= set(archive.namelist())
+    found = {}
+    if "azkaban/server/session/Session.class" in names:
+        found["azkaban.webapp.session."] = "azkaban.server.session."
+    if "azkaban/server/AzkabanAPI.class" in names:
+        found["super();"] = "super(new ArrayList<>());"
+    return found
 
 
 def template_files(jar: Path) -> set[str]:

@@ -1,18 +1,20 @@
-"""A real Azkaban 2.5.0 without root: assembled, configured, started, stopped.
+"""A real Azkaban without root: assembled, configured, started, stopped, upgraded.
 
 Everything lies in ``<prefix>/azkaban``::
 
     settings.json      what was asked for: profile, database, host, address, ports, user
     admin.password     0600; with azkaban-users.xml the only places that hold the password
-    lib/               the pinned jars and port-guard.jar
-    conf/ sql/ web/ plugins/ projects/ executions/ h2/ logs/ temp/
+    program/           what runs: stock 2.5.0, or the user's own 3.x or 4.x (see program.py)
+    conf/              a folder for each process, made anew before each start; local.properties
+                       in it is the user's own and wins
+    start stop status use    shell scripts that work without this project
+    plugins/ projects/ executions/ h2/ logs/ temp/ backups/
 
 There are two profiles: ``solo`` runs everything in one process, on its embedded H2 or on MySQL;
-``server`` runs the web pages and the executor as two processes, on MySQL.
+``server`` runs the web pages and the executors as processes of their own, on MySQL.
 """
 
-from setup.azkaban.install import VERSION
 from setup.azkaban.server import Server
-from setup.azkaban.settings import Settings, Wanted
+from setup.azkaban.settings import Mail, Settings, Wanted
 
-__all__ = ["VERSION", "Server", "Settings", "Wanted"]
+__all__ = ["Mail", "Server", "Settings", "Wanted"]

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-from pathlib import Path
+import shutil
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
+from setup.azkaban.settings import machine_timezone
 from setup.layout import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from setup.azkaban.settings import Settings
+    from setup.azkaban.program import Program
+    from setup.azkaban.settings import Part, Settings
     from setup.layout import Layout
     from setup.mysql import Connection
     from setup.tls.certificates import Keystore
 
-__all__ = ["password_file", "write"]
+__all__ = ["conf_folder", "mail_password_file", "password_file", "server_values", "write"]
+
+# plugins/jobtypes must exist, else global properties never reach jobs; plugins/triggers must not
+# exist while it is empty, else no page renders.
+_FOLDERS = (
+    *("conf", "projects", "executions", "logs", "temp", "h2"),
+    "plugins/jobtypes",
+)
 
 
 def password_file(layout: Layout) -> Path:
@@ -30,6 +39,7 @@ def password_file(layout: Layout) -> Path:
 def write(
     layout: Layout,
     settings: Settings,
+    program: Program,
     python: Path,
     *,
     mysql: Connection | None = None,
@@ -43,6 +53,8 @@ def write(
         Where they go.
     settings
         What the server is.
+    program
+        What runs.
     python
         The interpreter of jobs.
     mysql
@@ -52,15 +64,25 @@ def write(
     """
     home = layout.azkaban
     conf = home / "conf"
+    for name in _FOLDERS:
+        (home / name).mkdir(parents=True, exist_ok=True)
     secret = password_file(layout)
     if not secret.is_file():
         write_private(secret, secrets.token_urlsafe(18) + "\n")
     _write_users(conf / "azkaban-users.xml", settings.user, secret.read_text().strip())
-    server = {**_server(home, settings), **_database(home, mysql), **_jetty(settings, keystore)}
-    _write_properties(conf / "azkaban.properties", server)
     _write_properties(conf / "global.properties", _jobs(layout, python))
     for part in settings.parts:
-        _write_properties(conf / f"log4j-{part.name}.properties", _log(home, part.name))
+        place = conf_folder(layout, part)
+        place.mkdir(exist_ok=True)
+        values = {
+            **server_values(layout, settings, program, keystore),
+            **_database(home, program, mysql),
+            **_mail(layout, settings),
+            **(_executor(home, part) if part.kind == "executor" else {}),
+        }
+        _write_properties(place / "azkaban.properties", values, conf / "local.properties")
+        _write_properties(place / "log4j.properties", _log(home, part.name))
+    _write_plugins(home, program)
     client = {
         "url": settings.url,
         "address": settings.address,
@@ -71,6 +93,18 @@ def write(
     }
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in client.items())
     write_private(layout.client_config, text)
+
+
+def server_values(
+    layout: Layout, settings: Settings, program: Program, keystore: Keystore | None = None
+) -> dict[str, object]:
+    """Choose the settings that hold no secret but those of the keystore."""
+    return {**_server(layout.azkaban, settings, program), **_jetty(settings, keystore)}
+
+
+def conf_folder(layout: Layout, part: Part) -> Path:
+    """Tell where the settings files of one process stand."""
+    return layout.azkaban / "conf" / part.name
 
 
 def _write_users(path: Path, user: str, password: str) -> None:
@@ -86,14 +120,15 @@ def _write_users(path: Path, user: str, password: str) -> None:
         )
 
 
-def _server(home: Path, settings: Settings) -> dict[str, object]:
-    return {
+def _server(home: Path, settings: Settings, program: Program) -> dict[str, object]:
+    common: dict[str, object] = {
         "azkaban.name": "Azkaban",
         "azkaban.label": "azkaban-jobflow",
         "azkaban.color": "#1b86c9",
-        "azkaban.default.servlet.path": "/js/console/index.html",  # see setup/web.py
-        "default.timezone.id": _timezone(),
-        "web.resource.dir": home / "web",
+        # The jar of 2.5.0 came without the scripts of Azkaban's own pages: see setup/web.py
+        "azkaban.default.servlet.path": "/js/console/index.html" if program.stock else "/index",
+        "default.timezone.id": settings.timezone or machine_timezone(),
+        "web.resource.dir": home / "program/web",
         "viewer.plugin.dir": home / "plugins/viewer",
         "trigger.plugin.dir": home / "plugins/triggers",
         "alerter.plugin.dir": home / "plugins/alerter",
@@ -110,17 +145,100 @@ def _server(home: Path, settings: Settings) -> dict[str, object]:
         "executor.maxThreads": 50,
         "executor.flow.threads": 30,
     }
+    if not program.several_executors:
+        return common
+    return {
+        **common,
+        "azkaban.use.multiple.executors": "true",
+        # Azkaban's own choice leaves out machines with less than 6 GB of free memory.
+        "azkaban.executorselector.filters": "StaticRemainingFlowSize",
+        "azkaban.executorselector.comparator.NumberOfAssignedFlowComparator": 1,
+        "azkaban.executorselector.comparator.LastDispatched": 1,
+        # The name under which an executor enters itself into the database; web asks it there.
+        "azkaban.server.hostname": settings.executor_address,
+        "azkaban.webserver.url": settings.url,
+        "cache.directory": home / "temp/cache",
+        "executor.portfile": home / "temp/executor.port",
+        "execute.as.user": "false",
+    }
 
 
-def _database(home: Path, mysql: Connection | None) -> dict[str, object]:
+def _executor(home: Path, part: Part) -> dict[str, object]:
+    """List what executors of one machine must not share."""
+    own = home / "executors" / part.name
+    first = part.name == "executor"
+    return {
+        "executor.port": part.ends[0][1],
+        "executor.portfile": home / f"temp/{part.name}.port",
+        "azkaban.project.dir": home / "projects" if first else own / "projects",
+        "azkaban.execution.dir": home / "executions" if first else own / "executions",
+        "cache.directory": home / f"temp/{part.name}.cache",
+    }
+
+
+def _mail(layout: Layout, settings: Settings) -> dict[str, object]:
+    """How mail is sent; port and encryption, which 2.5 has no settings for, go to the agent."""
+    mail = settings.mail
+    if mail is None:
+        return {}
+    secret = mail_password_file(layout)
+    password = secret.read_text(encoding="utf-8").strip() if mail.user else ""
+    return {
+        "mail.host": mail.host,
+        "mail.port": mail.port,
+        "mail.sender": mail.sender,
+        "mail.user": mail.user,
+        "mail.password": password,
+        "mail.useAuth": "true" if mail.user else "false",
+        "mail.tls": "true" if mail.tls else "false",
+    }
+
+
+def mail_password_file(layout: Layout) -> Path:
+    """Tell where the password of the mail account stands."""
+    return layout.azkaban / "mail.password"
+
+
+def _write_plugins(home: Path, program: Program) -> None:
+    """Put plugins where the server looks for them; what the user put there stays."""
+    source = home / "program" / "run-files"
+    shutil.copytree(source, home / "plugins/viewer/runs", dirs_exist_ok=True)
+    came = home / "program" / "plugins"
+    if came.is_dir():
+        for path in came.rglob("*"):
+            target = home / "plugins" / path.relative_to(came)
+            if path.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+    if program.several_executors:
+        private = home / "plugins/jobtypes/commonprivate.properties"
+        _require(private, {"execute.as.user": "false", "memCheck.enabled": "false"})
+
+
+def _require(path: Path, values: Mapping[str, str]) -> None:
+    """Make sure that a properties file, which may be the user's, says something."""
+    import javaproperties  # noqa: PLC0415 (in the environment only)
+
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    present = javaproperties.loads(text)
+    missing = {key: value for key, value in values.items() if present.get(key) != value}
+    if missing:
+        lines = "".join(f"{key}={value}\n" for key, value in missing.items())
+        write_private(path, f"{text.rstrip()}\n# Without root:\n{lines}".lstrip())
+
+
+def _database(home: Path, program: Program, mysql: Connection | None) -> dict[str, object]:
     if mysql is None:
+        # The solo server makes the tables itself. From 3.x on the web server in it must not check
+        # them, too: it takes files that make several tables for tables that are missing.
+        check = {} if program.several_executors else {"database.check.version": "true"}
         return {
             "database.type": "h2",
             "h2.path": home / "h2/azkaban",
             "h2.create.tables": "true",
-            "database.sql.scripts.dir": home / "sql",
-            "database.check.version": "true",
+            "database.sql.scripts.dir": home / "program/sql",
             "database.auto.update.tables": "true",
+            **check,
         }
     return {
         "database.type": "mysql",
@@ -131,7 +249,7 @@ def _database(home: Path, mysql: Connection | None) -> dict[str, object]:
         "mysql.password": mysql.password_file.read_text().strip(),
         "mysql.numconnections": 50,
         # Set-up makes the tables: Azkaban's account may not.
-        "database.sql.scripts.dir": home / "sql",
+        "database.sql.scripts.dir": home / "program/sql",
         "database.check.version": "false",
         "database.auto.update.tables": "false",
     }
@@ -176,16 +294,11 @@ def _log(home: Path, part: str) -> dict[str, object]:
     }
 
 
-def _timezone() -> str:
-    """Name this machine's time zone as Java knows it."""
-    if os.environ.get("TZ", "").replace("/", "").replace("_", "").isalpha():
-        return os.environ["TZ"]
-    parts = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")
-    return parts[2] or "UTC"
-
-
-def _write_properties(path: Path, values: Mapping[str, object]) -> None:
+def _write_properties(path: Path, values: Mapping[str, object], own: Path | None = None) -> None:
+    """Write a properties file; what the user wrote into a file of his own beats ours."""
     import javaproperties  # noqa: PLC0415 (in the environment only)
 
     text = {key: str(value) for key, value in values.items()}
+    if own and own.is_file():
+        text.update(javaproperties.loads(own.read_text(encoding="utf-8")))
     write_private(path, javaproperties.dumps(text, timestamp=None))

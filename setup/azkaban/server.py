@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import http.client
-import socket
-import ssl
 import time
-import urllib.parse
 from typing import TYPE_CHECKING
 
-from setup.azkaban import config
-from setup.azkaban.install import VERSION, install
+from setup import probe
+from setup.azkaban import config, program, schema, scripts
+from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
 from setup.console import step
 from setup.errors import ServerError, UsageError
+from setup.probe import START_SECONDS, Target
 from setup.process import Process, Status, environment, refuse_root, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from setup.azkaban.distribution import Distribution
+    from setup.azkaban.program import Program
     from setup.azkaban.settings import Part
     from setup.java import Java
     from setup.layout import Layout
 
 __all__ = ["Server"]
-
-HEAP = "1g"  # 256 MB fails on a 6 MB upload
-START_SECONDS = 90.0
-
-_TLS_OPTIONS = (  # TLS 1.2 and 1.3 with forward secrecy only: the defaults allow static RSA and CBC
-    "-Djdk.tls.server.protocols=TLSv1.3,TLSv1.2",
-    (
-        "-Djdk.tls.server.cipherSuites=TLS_AES_256_GCM_SHA384,TLS_AES_128_GCM_SHA256,"
-        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,"
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
-    ),
-    "-Djdk.tls.rejectClientInitiatedRenegotiation=true",
-)
 
 
 class _PortLostError(ServerError):
@@ -77,6 +64,26 @@ class Server:
         return self.home / "settings.json"
 
     @property
+    def program(self) -> Program:
+        """What runs.
+
+        Raises
+        ------
+        UsageError
+            When nothing was installed yet.
+        """
+        found = program.Program.read(program.folder(self.layout))
+        if found is None:
+            raise UsageError(f"{self.home}: there is no Azkaban; run setup azkaban install")
+        return found
+
+    @property
+    def version(self) -> str:
+        """Which Azkaban it is; that of the stock program where nothing was installed yet."""
+        found = program.Program.read(program.folder(self.layout))
+        return found.version if found else program.STOCK_VERSION
+
+    @property
     def password_file(self) -> Path:
         """Where the administrator's password stands."""
         return config.password_file(self.layout)
@@ -103,7 +110,47 @@ class Server:
 
     # Its life
 
-    def up(self, java: Java, wanted: Wanted | None = None) -> Settings:
+    def install(self, java: Java, wanted: Wanted, sources: Sequence[str] = ()) -> Settings:
+        """Put the program and the settings into their place; nothing is started.
+
+        Parameters
+        ----------
+        java
+            Runs the compiler of our classes.
+        wanted
+            What the server shall be; by default what it was, or a single server on H2.
+        sources
+            Archives or folders of the user's own Azkaban; none for what is there, or the stock
+            program.
+
+        Raises
+        ------
+        UsageError
+            When what is asked for contradicts itself, what is there, or a running server.
+        SetupError
+            For root, or a port that is taken.
+        DownloadError
+            When a jar cannot be had, or is not the pinned one.
+        """
+        refuse_root()
+        if running := self.running():
+            if sources:
+                pids = ", ".join(str(process.pid) for process in running.values())
+                raise UsageError(
+                    f"the server runs already (pid {pids}), its program cannot be replaced now; "
+                    "run setup stop first, or setup azkaban upgrade"
+                )
+            self._refuse_change(wanted, running)
+            return self.settings
+        old = self.settings if self.installed else None
+        settings = choose(wanted, old)
+        self._install_program(java, settings, sources)
+        schema.require_executors(self.program, settings)
+        self.layout.azkaban.mkdir(exist_ok=True, mode=0o700)
+        settings.write(self._settings_file)
+        return settings
+
+    def up(self, java: Java, wanted: Wanted | None = None, sources: Sequence[str] = ()) -> Settings:
         """Install what is missing, start what does not run, and wait until a login works.
 
         Parameters
@@ -112,6 +159,9 @@ class Server:
             Runs it.
         wanted
             What the server shall be; by default what it was, or a single server on H2.
+        sources
+            Archives or folders of the user's own Azkaban; none for what is there, or the stock
+            program.
 
         Raises
         ------
@@ -122,31 +172,22 @@ class Server:
         ServerError
             When it does not come up; with the tail of its log.
         """
-        refuse_root()
         wanted = wanted or Wanted()
+        new = not self.installed
+        settings = self.install(java, wanted, sources)
         running = self.running()
-        old = self.settings if self.installed else None
-        if old and running:
-            self._refuse_change(wanted, running)
-            if len(running) == len(old.parts):
-                return self._reuse(old, running)
-        settings = old if old and running else choose(wanted, old)
-        if not running:  # a part that runs has the jars open: they are not written under it
-            with step(f"Azkaban {VERSION}") as shown:
-                jars = install(self.layout, java, shown.update)
-                shown.done(f"{jars} jars, each with its pinned SHA-256")
-        tries = 1 if old or wanted.port else 3
+        if len(running) == len(settings.parts):
+            return self._reuse(settings, running)
+        tries = 3 if new and not wanted.port else 1
         while True:
             tries -= 1
-            self._configure(java, settings)
             try:
-                for part in settings.parts:
-                    if part.name not in self.running():
-                        self._start(java, settings, part)
+                self._start_all(java, settings)
             except _PortLostError:  # between the choice of the port and its use
                 if not tries:
                     raise
                 settings = choose(wanted, None)
+                settings.write(self._settings_file)
             else:
                 return settings
 
@@ -168,30 +209,89 @@ class Server:
     def statuses(self) -> list[Status]:
         """Look at each part: its process, and whether it answers."""
         if not self.installed:
-            return [Status("azkaban", "not installed", None, None, VERSION, None)]
+            return [Status("azkaban", "not installed", None, None, self.version, None)]
         settings, running = self.settings, self.running()
         statuses = []
         for part in settings.parts:
             process = running.get(part.name)
             state = "down"
             if process:
-                state = "running" if self._answers(settings, part) else "unresponsive"
-            port = part.ends[0][1]
-            url = settings.browser_url if port == settings.port else None
+                state = "running" if self.target(settings, part).answers() else "unresponsive"
+            url = settings.browser_url if part.pages else None
             pid = process.pid if process else None
-            statuses.append(Status(part.name, state, pid, port, VERSION, url))
+            statuses.append(Status(part.name, state, pid, part.ends[0][1], self.version, url))
         return statuses
+
+    def target(self, settings: Settings, part: Part) -> Target:
+        """Tell how one part is asked."""
+        present = program.Program.read(program.folder(self.layout))
+        return Target(
+            name=part.name,
+            pages=part.pages,
+            host=settings.host,
+            ends=part.ends,
+            user=settings.user,
+            password_file=str(self.password_file),
+            ca=str(self.layout.ca) if settings.tls and part.pages else None,
+            activate=present is not None and present.several_executors,
+        )
 
     # How it comes up
 
+    def _install_program(self, java: Java, settings: Settings, sources: Sequence[str]) -> None:
+        home = program.folder(self.layout)
+        present = program.Program.read(home)
+        with step("Azkaban") as shown:
+            if sources:
+                new = program.make_from(
+                    self.layout, sources, java, shown.update, self._accept(settings, present)
+                )
+                program.place(self.layout, new)
+            elif present is None or (present.stock and not self._good(present)):
+                program.place(self.layout, program.make(self.layout, java, shown.update))
+            elif changed := present.changed(home):
+                raise ServerError(
+                    f"{home}: {', '.join(changed)} are not what was installed; run setup azkaban "
+                    "install with your --distribution again"
+                )
+            elif not present.current:
+                program.refresh(self.layout, java, shown.update)
+            else:
+                shown.done(f"{present.version}, {len(present.jars)} jars, unchanged")
+                return
+            kind = "pinned" if self.program.stock else "recorded"
+            shown.done(
+                f"{self.version}, {len(self.program.jars)} jars, each with its {kind} SHA-256"
+            )
+
+    def _good(self, present: Program) -> bool:
+        return present.current and not present.changed(program.folder(self.layout))
+
+    def _accept(
+        self, settings: Settings, present: Program | None
+    ) -> Callable[[Distribution], None]:
+        def accept(found: Distribution) -> None:
+            found.require(settings.profile, settings.database)
+            if self.installed and present and found.version != present.version:
+                raise UsageError(
+                    f"Azkaban {present.version} is installed here with its projects and history; "
+                    f"setup azkaban upgrade brings them to {found.version}"
+                )
+
+        return accept
+
     def _refuse_change(self, wanted: Wanted, running: dict[str, Process]) -> None:
         now = self.settings
-        given = {
+        given: dict[str, tuple[object, object]] = {
             "--profile": (wanted.profile, now.profile),
             "--mysql": (wanted.mysql, now.database == "mysql"),
             "--tls": (wanted.tls, now.tls),
             "--port": (wanted.port, now.port),
             "--listen": (wanted.listen, now.address),
+            "--executors": (wanted.executors, len(now.more_executors) + 1),
+            "--heap": (wanted.heap, now.heap),
+            "--timezone": (wanted.timezone, now.timezone),
+            "--mail-host": (wanted.mail, now.mail),
         }
         for option, (asked, present) in given.items():
             if asked is not None and asked != present:
@@ -209,37 +309,37 @@ class Server:
             shown.done(f"already running, {settings.browser_url} (pid {pids})")
         return settings
 
+    def _start_all(self, java: Java, settings: Settings) -> None:
+        self._configure(java, settings)
+        for part in settings.parts:
+            if part.name not in self.running():
+                self._start(java, settings, part)
+
     def _configure(self, java: Java, settings: Settings) -> None:
         mysql, keystore = None, None
+        present = self.program
         if settings.database == "mysql":
             from setup.mysql import Server as MySQL  # noqa: PLC0415 (where it is asked for)
 
-            mysql = MySQL(self.layout).ensure()
+            database = MySQL(self.layout)
+            mysql = database.ensure()
+            schema.prepare(database, present, program.folder(self.layout) / "sql", settings)
         if settings.tls:
             from setup.tls.certificates import Certificates  # noqa: PLC0415 (where it is asked for)
 
             keystore = Certificates(self.layout).ensure(settings.host, java)
-        config.write(self.layout, settings, self.python, mysql=mysql, keystore=keystore)
-        settings.write(self._settings_file)
+        config.write(self.layout, settings, present, self.python, mysql=mysql, keystore=keystore)
+        scripts.write(
+            self.layout,
+            [
+                (self.target(settings, part), self._command(java, settings, part))
+                for part in settings.parts
+            ],
+            database=settings.database,
+        )
 
     def _command(self, java: Java, settings: Settings, part: Part) -> Sequence[str]:
-        home = self.home
-        executor = settings.executor_port  # for our own processes: it asks for no password
-        ends = ",".join(
-            f"{port}={address}{'=own' if port == executor else ''}" for address, port in part.ends
-        )
-        return [
-            str(java.program),
-            f"-Xmx{HEAP}",
-            f"-javaagent:{home / 'lib/port-guard.jar'}={ends}",
-            f"-Djava.io.tmpdir={home / 'temp'}",
-            "-Dfile.encoding=UTF-8",
-            f"-Dlog4j.configuration={(home / f'conf/log4j-{part.name}.properties').as_uri()}",
-            *(_TLS_OPTIONS if settings.tls else ()),
-            *("-cp", str(home / "lib" / "*")),
-            part.main,
-            *("-conf", str(home / "conf")),
-        ]
+        return command(self.layout, java, self.program, settings, part)
 
     def _start(self, java: Java, settings: Settings, part: Part) -> None:
         name = "Azkaban" if part.name == "azkaban" else f"Azkaban {part.name}"
@@ -255,23 +355,17 @@ class Server:
             process.write(self.pid_file(part.name))
             try:
                 self._wait(process, settings, part, shown.update)
-                self._check_addresses(process, part)
+                self._check_addresses(process, settings, part)
             except BaseException:
                 process.stop(patience=5.0)
                 self.pid_file(part.name).unlink(missing_ok=True)
                 raise
-            web = (settings.address, settings.port) in part.ends
-            shown.done(f"{settings.browser_url if web else 'ready'} (pid {process.pid})")
+            where = settings.browser_url if part.pages else "ready"
+            shown.done(f"{where} (pid {process.pid})")
 
-    def strangers(self, process: Process, part: Part) -> set[tuple[str, int]]:
-        """Find the ends on which a part listens though nobody asked for them."""
-        # Java listens on [::] for 0.0.0.0
-        found = {("0.0.0.0" if a == "::" else a, port) for a, port in process.listening()}  # noqa: S104 (a comparison)
-        return found - set(part.ends)
-
-    def _check_addresses(self, process: Process, part: Part) -> None:
+    def _check_addresses(self, process: Process, settings: Settings, part: Part) -> None:
         """Make sure that nobody else's machine can reach what was not opened to it."""
-        if strange := self.strangers(process, part):
+        if strange := probe.strangers(self.target(settings, part), process.pid):
             raise ServerError(
                 f"the server listens on {sorted(strange)}, which nobody asked for; it was stopped"
             )
@@ -284,7 +378,8 @@ class Server:
     ) -> None:
         """Wait until a login works: a port that is open is not yet a server."""
         deadline = time.monotonic() + START_SECONDS
-        while not self._ready(settings, part):
+        target = self.target(settings, part)
+        while not target.ready():
             what = ""
             if not process.alive():
                 what = f"Azkaban (pid {process.pid}) ended while it started"
@@ -294,40 +389,14 @@ class Server:
                 log, output = self.log(part.name), tail(self._output(part.name), 10)
                 lost = "Address already in use" in output + tail(log, 5)
                 kind = _PortLostError if lost else ServerError
-                raise kind(f"{what}; the end of {log}:\n{tail(log)}\n{output}")
+                raise kind(f"{what}; the end of {log}:\n{_end(log)}\n{output}")
             update("waiting until it answers")
             time.sleep(0.1)
 
-    def _ready(self, settings: Settings, part: Part) -> bool:
-        if part.name == "executor":
-            return self._answers(settings, part)
-        form = {"action": "login", "username": settings.user, "password": self.password}
-        return b'"session.id"' in self._ask(settings, part, "/", form)
 
-    def _answers(self, settings: Settings, part: Part) -> bool:
-        if part.name == "executor":
-            return b"alive" in self._ask(settings, part, "/executor?action=ping")
-        return bool(self._ask(settings, part, "/"))
-
-    def _ask(
-        self, settings: Settings, part: Part, path: str, form: dict[str, str] | None = None
-    ) -> bytes:
-        """Ask one part by its address, past any proxy; empty when it gives no good answer."""
-        address, port = part.ends[0]
-        method = "POST" if form else "GET"
-        body = urllib.parse.urlencode(form) if form else None
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
-        connection = http.client.HTTPConnection(settings.host, port)
-        try:
-            plain = socket.create_connection((address, port), timeout=10)
-            connection.sock = plain
-            if settings.tls and part.name != "executor":
-                context = ssl.create_default_context(cafile=self.layout.ca)
-                connection.sock = context.wrap_socket(plain, server_hostname=settings.host)
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return response.read() if response.status == http.HTTPStatus.OK else b""
-        except (OSError, http.client.HTTPException):
-            return b""
-        finally:
-            connection.close()
+def _end(log: Path) -> str:
+    """Show the end of a log; Azkaban 4 writes all processes of the machine into it as it ends."""
+    lines = tail(log, 400).splitlines()
+    ending = [i for i, line in enumerate(lines) if line.endswith("logging top memory consumer")]
+    kept = lines[: ending[-1]] if ending else lines
+    return "\n".join(line[:400] for line in kept[-20:])

@@ -5,20 +5,24 @@ from __future__ import annotations
 import getpass
 import ipaddress
 import json
+import os
 import socket
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any, TypeVar
 
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.process import free_port, port_taken
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["Part", "Settings", "Wanted", "choose"]
+__all__ = ["Mail", "Part", "Settings", "Wanted", "choose", "machine_timezone"]
 
 WEB_PORT, EXECUTOR_PORT = 8081, 12321
+
+# An upload is held in memory several times: with 256 MB one of 6 MB fails.
+HEAPS = {"azkaban": "1g", "web": "1g", "executor": "512m"}
+LEAST_HEAP_MB = 512
+MOST_EXECUTORS = 16
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,44 @@ class Part:
     Attributes
     ----------
     name
-        ``azkaban`` (both in one), ``web`` or ``executor``.
-    main
-        Its Java class.
+        ``azkaban`` (both in one), ``web``, ``executor``, ``executor-2`` and so on.
+    kind
+        ``azkaban``, ``web`` or ``executor``.
     ends
         The addresses and ports on which it listens, and nothing else may.
     """
 
     name: str
-    main: str
+    kind: str
     ends: tuple[tuple[str, int], ...]
+
+    @property
+    def pages(self) -> bool:
+        """Whether it serves the web pages."""
+        return self.kind != "executor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """How the server sends mail.
+
+    Attributes
+    ----------
+    host, port
+        The mail server.
+    sender
+        The address in ``From``.
+    user
+        Who logs in there; empty for nobody.
+    tls
+        Whether the connection must be encrypted (STARTTLS) and the certificate fit.
+    """
+
+    host: str
+    port: int
+    sender: str
+    user: str = ""
+    tls: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +88,14 @@ class Wanted:
         TCP port of the web pages.
     listen
         Address to serve instead of this machine's loopback.
+    executors
+        How many executors there are (profile server, Azkaban 3 and later).
+    heap
+        Most memory for the objects of each Java process, such as ``1g``.
+    timezone
+        Name of the time zone of schedules and logs.
+    mail
+        How the server sends mail.
     """
 
     profile: str | None = None
@@ -63,6 +103,10 @@ class Wanted:
     tls: bool | None = None
     port: int | None = None
     listen: str | None = None
+    executors: int | None = None
+    heap: str | None = None
+    timezone: str | None = None
+    mail: Mail | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +129,14 @@ class Settings:
         ``h2`` or ``mysql``.
     tls
         Whether the pages are served over TLS.
+    more_executors
+        Ports of the executors beside the first.
+    heap
+        Most memory for each Java process; empty for what suits its kind.
+    timezone
+        Time zone of schedules and logs.
+    mail
+        How it sends mail, if it does.
     """
 
     host: str
@@ -95,6 +147,10 @@ class Settings:
     profile: str = "solo"
     database: str = "h2"
     tls: bool = False
+    more_executors: tuple[int, ...] = ()
+    heap: str = ""
+    timezone: str = ""
+    mail: Mail | None = None
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -106,7 +162,10 @@ class Settings:
             When it cannot be understood.
         """
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            mail = Mail(**saved["mail"]) if saved.get("mail") else None
+            more = tuple(saved.get("more_executors", ()))
+            return cls(**{**saved, "mail": mail, "more_executors": more})
         except (OSError, ValueError, TypeError) as error:
             raise SetupError(
                 f"{path} cannot be read ({error}); remove it and run setup up with the options "
@@ -147,12 +206,16 @@ class Settings:
         web = (self.address, self.port)
         executor = (self.executor_address, self.executor_port)
         if self.profile == "solo":
-            main = "azkaban.webapp.AzkabanSingleServer"
-            return (Part("azkaban", main, (web, executor)),)
-        return (
-            Part("executor", "azkaban.execapp.AzkabanExecutorServer", (executor,)),
-            Part("web", "azkaban.webapp.AzkabanWebServer", (web,)),
+            return (Part("azkaban", "azkaban", (web, executor)),)
+        more = tuple(
+            Part(f"executor-{number}", "executor", ((self.executor_address, port),))
+            for number, port in enumerate(self.more_executors, 2)
         )
+        return (Part("executor", "executor", (executor,)), *more, Part("web", "web", (web,)))
+
+    def heap_of(self, kind: str) -> str:
+        """Tell the most memory that a kind of process may take for its objects."""
+        return self.heap or HEAPS[kind]
 
 
 def choose(wanted: Wanted, old: Settings | None) -> Settings:
@@ -185,16 +248,52 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
             "name another with --port, or stop that program"
         )
     port = named or free_port(address, WEB_PORT)
+    count = wanted.executors or (len(old.more_executors) + 1 if old and not wanted.profile else 1)
+    if count > 1 and profile == "solo":
+        raise UsageError(
+            f"--executors {count}: the profile solo is one process; use --profile server"
+        )
     return Settings(
         host=host,
         address=address,
         port=port,
-        executor_port=free_port("127.0.0.1", old.executor_port if old else EXECUTOR_PORT, port),
         user=old.user if old else getpass.getuser(),
         profile=profile,
         database=database,
-        tls=wanted.tls if wanted.tls is not None else (old.tls if old else False),
+        tls=_kept(wanted.tls, old.tls if old else None, default=False),
+        heap=_kept(wanted.heap, old.heap if old else None, default=""),
+        timezone=_kept(wanted.timezone, old.timezone if old else None, default=machine_timezone()),
+        mail=wanted.mail or (old.mail if old else None),
+        **_executor_ports(count, port, old),
     )
+
+
+T = TypeVar("T")
+
+
+def _kept(asked: T | None, before: T | None, *, default: T) -> T:
+    """Choose what is asked for, else what was, else the default."""
+    if asked is not None:
+        return asked
+    return default if before is None else before
+
+
+def _executor_ports(count: int, web_port: int, old: Settings | None) -> dict[str, Any]:
+    """Choose the ports of the executors: those of before where they are free."""
+    before = (old.executor_port, *old.more_executors) if old else ()
+    ports: list[int] = []
+    for number in range(count):
+        preferred = before[number] if number < len(before) else EXECUTOR_PORT + number
+        ports.append(free_port("127.0.0.1", preferred, web_port, *ports))
+    return {"executor_port": ports[0], "more_executors": tuple(ports[1:])}
+
+
+def machine_timezone() -> str:
+    """Name this machine's time zone as Java knows it."""
+    if os.environ.get("TZ", "").replace("/", "").replace("_", "").isalpha():
+        return os.environ["TZ"]
+    parts = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")
+    return parts[2] or "UTC"
 
 
 def _database(wanted: Wanted, old: Settings | None, profile: str) -> str:

@@ -234,7 +234,7 @@ class Spark:
 
     def _install_jars(self, chosen: Java, update: Callable[[str], None]) -> int:
         pinned = maven.pinned("hadoop")
-        asm = [jar for jar in maven.pinned("azkaban") if ":asm:" in jar.coordinate]
+        asm = maven.pinned("agent")
         jars = maven.fetch(pinned, self.layout.cache, update)
         agent = maven.fetch(asm, self.layout.cache, update)
         compiler = maven.fetch(maven.pinned("compiler"), self.layout.cache, update)[0]

@@ -130,7 +130,7 @@ _SOURCE = CHECKOUT / "setup" / "web" / "console"
 @pytest.fixture
 def later(azkaban: Server, chromium: Any, window: str) -> Iterator[tuple[Page, Later]]:
     """A window on the recorded server."""
-    server = Later(azkaban.layout.azkaban / "web" / "js" / "console")
+    server = Later(azkaban.layout.azkaban / "program" / "web" / "js" / "console")
     context = chromium.new_context(**WINDOWS[window])
     page = context.new_page()
     errors: list[str] = []

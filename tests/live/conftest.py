@@ -22,13 +22,21 @@ if TYPE_CHECKING:
 class LiveAzkaban:
     """A server under a prefix of its own; it can be killed and started again."""
 
-    def __init__(self, prefix: Path, wanted: Wanted | None = None) -> None:
-        cache = os.environ.get("AZK_CACHE") or Path("~/.azkaban-jobflow/cache").expanduser()
-        self.layout = Layout(prefix, Path(cache))
+    def __init__(
+        self, prefix: Path, wanted: Wanted | None = None, *, archive: Path | None = None
+    ) -> None:
+        self.layout = Layout(prefix, self.cache())
         self.layout.create(need=0)
         self.server = Server(self.layout, python=Path(sys.executable))
         self.wanted = wanted or Wanted()
+        if archive:
+            self.server.install(java.ensure(self.layout), self.wanted, [str(archive)])
         self.start()
+
+    @staticmethod
+    def cache() -> Path:
+        """Where downloads are."""
+        return Path(os.environ.get("AZK_CACHE") or "~/.azkaban-jobflow/cache").expanduser()
 
     def start(self) -> None:
         """Start it unless it runs."""

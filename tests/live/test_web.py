@@ -77,7 +77,7 @@ def test_whatever_the_login_page_loads_is_there(base: str) -> None:
 def test_every_script_and_style_of_the_templates_has_a_stand_in(
     base: str, azkaban: LiveAzkaban
 ) -> None:
-    jar = next((azkaban.layout.azkaban / "lib").glob("azkaban-[0-9]*.jar"))
+    jar = next((azkaban.layout.azkaban / "program/lib").glob("azkaban-[0-9]*.jar"))
     names = web.template_files(jar)
     assert {"js/azkaban/namespace.js", "js/jquery/jquery-1.9.1.js", "css/azkaban.css"} <= names
     assert len(names) == 69

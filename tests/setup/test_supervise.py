@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
 from setup import doctor, service
+from setup.azkaban import program
 from setup.errors import SetupError
 from setup.layout import Layout
 
@@ -92,9 +96,16 @@ def test_doctor_finds_an_open_password_file(ours: Layout) -> None:
 
 
 def test_doctor_finds_a_changed_jar(ours: Layout) -> None:
-    lib = ours.azkaban / "lib"
-    lib.mkdir(parents=True)
-    (lib / "h2-1.3.176.jar").write_bytes(b"changed")
+    home = program.folder(ours)
+    (home / "lib").mkdir(parents=True)
+    jar = home / "lib" / "h2-1.3.176.jar"
+    jar.write_bytes(b"right")
+    sha256 = hashlib.sha256(b"right").hexdigest()
+    record = program.Program("2.5.0", True, {}, {}, {"lib/h2-1.3.176.jar": sha256}, "")  # noqa: FBT003 (fields in their order)
+    (home / "program.json").write_text(json.dumps(asdict(record)))
+    [found] = [f for f in doctor.examine(ours) if f.check == "jars"]
+    assert found.ok
+    jar.write_bytes(b"changed")
     [found] = [f for f in doctor.examine(ours) if f.check == "jars"]
     assert not found.ok
     assert "h2-1.3.176.jar" in found.detail

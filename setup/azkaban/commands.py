@@ -1,0 +1,148 @@
+"""``setup azkaban ...``: the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from setup import java
+from setup.azkaban import upgrade
+from setup.azkaban.explain import explain
+from setup.azkaban.options import server_options, wanted
+from setup.azkaban.server import Server
+from setup.commands import Needs
+from setup.console import confirmed, say
+from setup.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from setup.azkaban.settings import Settings
+    from setup.commands import Commands
+    from setup.layout import Layout
+
+__all__ = ["add_commands"]
+
+_EPILOG = """\
+examples:
+  python3 -m setup azkaban start                      made first where there is none
+  python3 -m setup azkaban install --distribution azkaban-solo-server-4.0.0.tar.gz
+  python3 -m setup azkaban start --profile server --executors 2 --distribution build/*.tar.gz
+  python3 -m setup azkaban use '/index?ajax=fetchallprojects'
+  python3 -m setup azkaban upgrade --distribution azkaban-solo-server-4.1.0.tar.gz
+  python3 -m setup azkaban start --explain            the commands that a step stands for
+"""
+
+
+def add_commands(commands: Commands) -> None:
+    """Add ``azkaban`` to the commands of setup."""
+    text = "Azkaban alone: install, start, stop, restart, status, use, upgrade, rollback."
+    azkaban = commands.group("azkaban", text, _EPILOG, explain)
+    options = server_options()
+    made = Needs.ENVIRONMENT
+    text = "Put program and settings into their place; start nothing."
+    azkaban.add("install", _install, text, options, needs=made, locked=True, unprivileged=True)
+    text = "Start it, installed first where needed; wait until a login works."
+    azkaban.add("start", _start, text, options, needs=made, locked=True, unprivileged=True)
+    text = "Stop it and the programs of its jobs; a database goes on."
+    azkaban.add("stop", _stop, text, needs=Needs.INSTALLATION)
+    text = "Stop it, and start it with what is asked for."
+    azkaban.add("restart", _restart, text, options, needs=made, locked=True, unprivileged=True)
+    text = "Show each of its processes; exit 1 when one does not answer."
+    status = azkaban.add("status", _status, text, needs=Needs.IF_THERE)
+    status.add_argument("--json", action="store_true", help="machine-readable")
+    text = "Say where it is and who logs in; or ask its API within a session."
+    use = azkaban.add("use", _use, text, needs=Needs.INSTALLATION)
+    use.add_argument(
+        "path", nargs="?", metavar="PATH", help="such as '/index?ajax=fetchallprojects'"
+    )
+    text = "Replace the program; keep projects, history, schedules; go back when that fails."
+    upgraded = azkaban.add("upgrade", _upgrade, text, needs=made, locked=True, unprivileged=True)
+    upgraded.add_argument(
+        "--distribution",
+        nargs="+",
+        default=[],
+        metavar="FILE-or-DIR",
+        help="the new one (default: the stock program of this checkout)",
+    )
+    upgraded.add_argument(
+        "--java", default="auto", metavar="WHICH", help="auto, private, or the path of a java"
+    )
+    text = "Go back to what was before the last upgrade; what happened since is lost."
+    back = azkaban.add("rollback", _rollback, text, needs=made, locked=True, unprivileged=True)
+    back.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _install(layout: Layout, options: argparse.Namespace) -> int:
+    server = Server(layout)
+    asked = wanted(layout, options)
+    server.install(java.ensure(layout, options.java), asked, options.distribution)
+    say(f"Azkaban {server.version} is set up in {server.home}; run setup azkaban start")
+    return 0
+
+
+def _start(layout: Layout, options: argparse.Namespace) -> int:
+    server = Server(layout)
+    asked = wanted(layout, options)
+    settings = server.up(java.ensure(layout, options.java), asked, options.distribution)
+    tell(server, settings)
+    return 0
+
+
+def tell(server: Server, settings: Settings) -> None:
+    """Say how one gets in."""
+    say(f"log in as {settings.user}, the password is in {server.password_file}")
+    say(f"for azk: export AZK_CONFIG={server.layout.client_config}")
+
+
+def _stop(layout: Layout, _options: argparse.Namespace) -> int:
+    if not Server(layout).stop():
+        say("Azkaban is not running")
+    return 0
+
+
+def _restart(layout: Layout, options: argparse.Namespace) -> int:
+    server = Server(layout)
+    if not server.installed:
+        raise UsageError(f"{server.home}: there is no Azkaban; run setup azkaban start")
+    server.stop()
+    return _start(layout, options)
+
+
+def _status(layout: Layout, options: argparse.Namespace) -> int:
+    statuses = Server(layout).statuses()
+    if options.json:
+        print(json.dumps([asdict(status) for status in statuses], indent=2))
+    else:
+        for status in statuses:
+            shown = [f"{k} {v}" for k, v in asdict(status).items() if v is not None]
+            print("  ".join(shown).removeprefix("server "))
+    return 0 if all(status.state == "running" for status in statuses) else 1
+
+
+def _use(layout: Layout, options: argparse.Namespace) -> int:
+    server = Server(layout)
+    script = server.home / "use"
+    if not server.installed or not script.is_file():
+        raise UsageError(f"{server.home}: Azkaban was never started; run setup azkaban start")
+    command = [str(script), *([options.path] if options.path else [])]
+    return subprocess.run(command, check=False).returncode
+
+
+def _upgrade(layout: Layout, options: argparse.Namespace) -> int:
+    server = Server(layout)
+    found = java.ensure(layout, options.java)
+    tell(server, upgrade.upgrade(server, found, options.distribution))
+    return 0
+
+
+def _rollback(layout: Layout, options: argparse.Namespace) -> int:
+    server = Server(layout)
+    saved = upgrade.latest(server)
+    what = f"what happened since the upgrade from Azkaban {saved.version} ({saved.folder.name})"
+    if not confirmed(what, yes=options.yes):
+        return 1
+    tell(server, upgrade.rollback(server, java.ensure(layout), saved))
+    return 0

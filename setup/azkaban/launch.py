@@ -1,0 +1,84 @@
+"""The command with which each process of Azkaban starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from setup.azkaban import config, program
+
+if TYPE_CHECKING:
+    from setup.azkaban.program import Program
+    from setup.azkaban.settings import Mail, Part, Settings
+    from setup.java import Java
+    from setup.layout import Layout
+
+__all__ = ["command"]
+
+_TLS_OPTIONS = (  # TLS 1.2 and 1.3 with forward secrecy only: the defaults allow static RSA and CBC
+    "-Djdk.tls.server.protocols=TLSv1.3,TLSv1.2",
+    (
+        "-Djdk.tls.server.cipherSuites=TLS_AES_256_GCM_SHA384,TLS_AES_128_GCM_SHA256,"
+        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,"
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+    ),
+    "-Djdk.tls.rejectClientInitiatedRenegotiation=true",
+)
+
+
+def command(
+    layout: Layout, java: Java, present: Program, settings: Settings, part: Part
+) -> list[str]:
+    """Write the command of one process; no secret is in it.
+
+    Parameters
+    ----------
+    layout
+        Where the server lives.
+    java
+        Runs it.
+    present
+        What runs.
+    settings
+        What the server is.
+    part
+        Which process.
+    """
+    home = layout.azkaban
+    place = program.folder(layout)
+    own = (settings.executor_port, *settings.more_executors)  # they ask for no password
+    ends = ",".join(
+        f"{port}={address}{'=own' if port in own else ''}" for address, port in part.ends
+    )
+    conf = config.conf_folder(layout, part)
+    return [
+        str(java.program),
+        f"-Xmx{settings.heap_of(part.kind)}",
+        f"-javaagent:{place / 'agent/port-guard.jar'}={ends}",
+        f"-Dportguard.output={home / f'logs/{part.name}.out'}",
+        f"-Djava.io.tmpdir={home / 'temp'}",
+        "-Dfile.encoding=UTF-8",
+        f"-Dlog4j.configuration={(conf / 'log4j.properties').as_uri()}",
+        *(_later(java) if present.several_executors else ()),
+        *(_mail_options(settings.mail) if settings.mail else ()),
+        *(_TLS_OPTIONS if settings.tls else ()),
+        *("-cp", present.classpath(place, part.kind)),
+        present.classes[part.kind],
+        *("-conf", str(conf)),
+    ]
+
+
+def _later(java: Java) -> tuple[str, ...]:
+    """List what Azkaban 3 and 4 need: their Guice defines classes in packages of Java."""
+    return ("--add-opens=java.base/java.lang=ALL-UNNAMED",) if java.major >= 9 else ()
+
+
+def _mail_options(mail: Mail) -> tuple[str, ...]:
+    """List what PortGuard tells JavaMail: 2.5.0 knows neither a port nor encryption."""
+    options = [f"-Dmail.smtp.port={mail.port}", f"-Dmail.smtp.auth={str(bool(mail.user)).lower()}"]
+    if mail.tls:
+        options += [
+            "-Dmail.smtp.starttls.enable=true",
+            "-Dmail.smtp.starttls.required=true",
+            "-Dmail.smtp.ssl.checkserveridentity=true",
+        ]
+    return tuple(options)

@@ -1,0 +1,177 @@
+"""What a server shall be, as options of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import zoneinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.azkaban import config
+from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
+from setup.errors import UsageError
+from setup.layout import write_private
+
+if TYPE_CHECKING:
+    from setup.layout import Layout
+
+__all__ = ["server_options", "wanted"]
+
+_MAIL_PORT = 25
+
+
+def server_options() -> argparse.ArgumentParser:
+    """Make the options that `up`, `demo` and the steps of `azkaban` share."""
+    server = argparse.ArgumentParser(add_help=False)
+    add = server.add_argument
+    add(
+        "--profile",
+        choices=["solo", "server"],
+        help="solo: one process (default); server: web and executor, on MySQL",
+    )
+    add(
+        "--mysql",
+        action=argparse.BooleanOptionalAction,
+        help="keep projects and history in MySQL 5.7 instead of the embedded H2",
+    )
+    add(
+        "--tls",
+        action=argparse.BooleanOptionalAction,
+        help="serve the pages over TLS, with a certificate of a local authority",
+    )
+    add("--port", type=port, metavar="N", help="port of the web pages (default: a free one)")
+    add("--listen", metavar="ADDRESS", help="address to serve (default: this machine only)")
+    add("--java", default="auto", metavar="WHICH", help="auto, private, or the path of a java")
+    add(
+        "--distribution",
+        nargs="+",
+        default=[],
+        metavar="FILE-or-DIR",
+        help="your own Azkaban 3.x or 4.x: archives of its build, or folders unpacked from them",
+    )
+    add(
+        "--executors",
+        type=_executors,
+        metavar="N",
+        help="executors of the profile server (Azkaban 3 and later; default: 1)",
+    )
+    add(
+        "--heap",
+        type=_heap,
+        metavar="SIZE",
+        help="most memory of each Java process (default: 1g, an executor of its own 512m)",
+    )
+    add(
+        "--timezone",
+        type=_timezone,
+        metavar="NAME",
+        help="of schedules, such as Europe/Berlin (default: this machine's)",
+    )
+    add("--mail-host", metavar="HOST[:PORT]", help="mail server for notices (default: none)")
+    add("--mail-sender", metavar="ADDRESS", help="sender of mail (default: USER@HOST of this one)")
+    add("--mail-user", metavar="NAME", help="account at the mail server")
+    add("--mail-password-file", metavar="FILE", help="its password; - reads standard input")
+    add(
+        "--mail-tls",
+        action=argparse.BooleanOptionalAction,
+        help="send mail encrypted only (default, unless the mail server is this machine)",
+    )
+    return server
+
+
+def port(text: str) -> int:
+    """Read a TCP port."""
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 65535")
+    return int(text)
+
+
+def _executors(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= MOST_EXECUTORS:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to {MOST_EXECUTORS}")
+    return int(text)
+
+
+def _heap(text: str) -> str:
+    match = re.fullmatch(r"(\d{1,6})([mMgG])", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a size such as 768m or 2g")
+    if int(match[1]) * (1024 if match[2] in "gG" else 1) < LEAST_HEAP_MB:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: at least {LEAST_HEAP_MB}m are needed, uploads of a few MB fail with less"
+        )
+    return text.lower()
+
+
+def _timezone(text: str) -> str:
+    known = zoneinfo.available_timezones()
+    if known and text not in known:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: no such time zone; expected a name such as Europe/Berlin or UTC"
+        )
+    return text
+
+
+def wanted(layout: Layout, options: argparse.Namespace) -> Wanted:
+    """Read the options; the password of a mail account goes to a file of its own.
+
+    Raises
+    ------
+    UsageError
+        When options do not fit together, or a file cannot be read.
+    """
+    return Wanted(
+        profile=options.profile,
+        mysql=options.mysql,
+        tls=options.tls,
+        port=options.port,
+        listen=options.listen,
+        executors=options.executors,
+        heap=options.heap,
+        timezone=options.timezone,
+        mail=_mail(layout, options),
+    )
+
+
+def _mail(layout: Layout, options: argparse.Namespace) -> Mail | None:
+    names = ("mail_sender", "mail_user", "mail_password_file", "mail_tls")
+    if options.mail_host is None:
+        for name in names:
+            if getattr(options, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} belongs to --mail-host")
+        return None
+    host, _, number = options.mail_host.rpartition(":")
+    host, number = (host, number) if host else (number, str(_MAIL_PORT))
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", host) or not number.isdigit():
+        raise UsageError(f"--mail-host {options.mail_host}: expected a name, or NAME:PORT")
+    if not 1 <= int(number) <= 65535:
+        raise UsageError(f"--mail-host {options.mail_host}: ports go from 1 to 65535")
+    sender = options.mail_sender or f"azkaban@{host}"
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", sender):
+        raise UsageError(f"--mail-sender {sender}: expected an address such as azkaban@example.org")
+    if bool(options.mail_user) != bool(options.mail_password_file):
+        raise UsageError("--mail-user and --mail-password-file belong together")
+    local = host == "localhost" or host.startswith("127.")
+    tls = not local if options.mail_tls is None else options.mail_tls
+    if options.mail_user and not tls and not local:
+        raise UsageError(
+            f"--no-mail-tls with --mail-user would send the password in the clear to {host}"
+        )
+    if options.mail_password_file:
+        layout.azkaban.mkdir(exist_ok=True, mode=0o700)
+        secret = _secret(options.mail_password_file)
+        write_private(config.mail_password_file(layout), f"{secret}\n")
+    return Mail(host=host, port=int(number), sender=sender, user=options.mail_user or "", tls=tls)
+
+
+def _secret(name: str) -> str:
+    try:
+        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--mail-password-file {name}: cannot be read ({error})") from error
+    lines = text.splitlines()
+    if not lines or not lines[0].strip():
+        raise UsageError(f"--mail-password-file {name}: its first line is empty")
+    return lines[0]

@@ -1,0 +1,287 @@
+"""What runs: the server's jars, pages and table definitions, in ``<prefix>/azkaban/program``.
+
+A program is made beside its place (``program.new``) and put there whole. ``program.json`` records
+what it is and the SHA-256 of each jar, so that a start finds it as it was without making it again::
+
+    agent/     the port guard and what it needs; comes first on the class path
+    lib/       one folder of jars for each set of processes
+    web/       what the pages load, our console among it
+    sql/       table definitions
+    run-files/ our plugin that shows the files of jobs
+    plugins/   as they came with a distribution
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup import maven, web
+from setup.azkaban import distribution
+from setup.compile import compile_jar
+from setup.errors import ServerError, SetupError
+from setup.layout import CHECKOUT, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from setup.java import Java
+    from setup.layout import Layout
+
+__all__ = ["STOCK_VERSION", "Program", "folder", "make", "make_from", "place", "refresh"]
+
+STOCK_VERSION = "2.5.0"
+
+_SETUP = CHECKOUT / "setup"
+_RECORD = "program.json"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that is in its place.
+
+    Attributes
+    ----------
+    version
+        Of Azkaban.
+    stock
+        Whether set-up put it together from pinned jars; else it is the user's own.
+    libraries
+        For each kind of process, the folder of its jars.
+    classes
+        For each kind of process, the Java class with which it starts.
+    jars
+        SHA-256 of every jar, by its path.
+    ours
+        Digest of the files of this checkout that went into it.
+    """
+
+    version: str
+    stock: bool
+    libraries: dict[str, str]
+    classes: dict[str, str]
+    jars: dict[str, str]
+    ours: str
+
+    @classmethod
+    def read(cls, home: Path) -> Program | None:
+        """Read the record of the program in a folder; None when there is none."""
+        try:
+            return cls(**json.loads((home / _RECORD).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise SetupError(
+                f"{home / _RECORD} cannot be read ({error}); run setup azkaban install again"
+            ) from error
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The version as numbers."""
+        return distribution.numbers(self.version)
+
+    @property
+    def several_executors(self) -> bool:
+        """Whether it belongs to the releases that dispatch flows to any number of executors."""
+        return self.numbers >= (3,)
+
+    @property
+    def current(self) -> bool:
+        """Whether the files of this checkout are those that went into it."""
+        return self.ours == _digest()
+
+    def changed(self, home: Path) -> list[str]:
+        """List the jars that are missing or not the recorded ones."""
+        return [
+            name
+            for name, sha256 in self.jars.items()
+            if not (home / name).is_file() or _sha256(home / name) != sha256
+        ]
+
+    def classpath(self, home: Path, kind: str) -> str:
+        """Write the class path of a kind of process."""
+        return f"{home}/agent/*:{home}/{self.libraries[kind]}/*"
+
+
+def folder(layout: Layout) -> Path:
+    """Tell where the program is."""
+    return layout.azkaban / "program"
+
+
+def make(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
+    """Make the stock program beside its place.
+
+    Parameters
+    ----------
+    layout
+        Where it goes.
+    java
+        Runs the compiler of our classes.
+    update
+        Told what happens.
+
+    Returns
+    -------
+    Path
+        The folder, for `place`.
+
+    Raises
+    ------
+    DownloadError
+        When a jar cannot be had, or is not the pinned one.
+    """
+    new = _new(layout)
+    jars = maven.fetch(maven.pinned("azkaban"), layout.cache, update)
+    for jar in jars:
+        shutil.copyfile(jar, new / "lib" / jar.name)
+    shutil.copytree(_SETUP / "sql", new / "sql")
+    server = next((new / "lib").glob("azkaban-[0-9]*.jar"))
+    web.install_stand_ins(new / "web", web.template_files(server))
+    libraries = dict.fromkeys(("azkaban", "web", "executor"), "lib")
+    _finish(layout, new, java, update, Program(STOCK_VERSION, True, libraries, {}, {}, ""))  # noqa: FBT003 (fields in their order)
+    return new
+
+
+def make_from(
+    layout: Layout,
+    sources: Sequence[str],
+    java: Java,
+    update: Callable[[str], None],
+    accept: Callable[[distribution.Distribution], None],
+) -> Path:
+    """Make a program of a user's own distribution beside its place.
+
+    Parameters
+    ----------
+    layout
+        Where it goes.
+    sources
+        Archives or folders.
+    java
+        Runs the compiler of our classes.
+    update
+        Told what happens.
+    accept
+        Raises when the distribution does not suit.
+
+    Returns
+    -------
+    Path
+        The folder, for `place`.
+
+    Raises
+    ------
+    UsageError
+        When a source is missing, damaged, unsafe or no distribution, or versions are mixed.
+    """
+    with tempfile.TemporaryDirectory(dir=layout.prefix, prefix=".unpacked-") as unpacked:
+        found = distribution.read(sources, Path(unpacked), update)
+        accept(found)
+        new = _new(layout)
+        update("copying")
+        libraries = distribution.copy(found, new)
+        _finish(layout, new, java, update, Program(found.version, False, libraries, {}, {}, ""))  # noqa: FBT003 (fields in their order)
+    return new
+
+
+def refresh(layout: Layout, java: Java, update: Callable[[str], None]) -> None:
+    """Bring our own part of the installed program up to this checkout; Azkaban's jars stay."""
+    home = folder(layout)
+    old = Program.read(home)
+    if old is None:
+        raise ServerError(f"{home}: there is no program; run setup azkaban install")
+    new = _new(layout)
+    shutil.rmtree(new)
+    shutil.copytree(home, new)
+    _finish(layout, new, java, update, old)
+    place(layout, new)
+
+
+def place(layout: Layout, new: Path, kept: Path | None = None) -> None:
+    """Put a program that was made into its place.
+
+    Parameters
+    ----------
+    layout
+        Whose program.
+    new
+        What `make` or `make_from` returned.
+    kept
+        Where the earlier program goes; by default it is deleted.
+    """
+    home = folder(layout)
+    old = kept or home.with_name("program.old")
+    if kept is None:
+        shutil.rmtree(old, ignore_errors=True)
+    if home.exists():
+        home.rename(old)
+    new.rename(home)
+    if kept is None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _new(layout: Layout) -> Path:
+    layout.azkaban.mkdir(exist_ok=True, mode=0o700)
+    new = layout.azkaban / "program.new"
+    shutil.rmtree(new, ignore_errors=True)
+    for name in ("lib", "web"):
+        (new / name).mkdir(parents=True)
+    return new
+
+
+def _finish(
+    layout: Layout, new: Path, java: Java, update: Callable[[str], None], program: Program
+) -> None:
+    """Add what is ours and write the record."""
+    agent = new / "agent"
+    shutil.rmtree(agent, ignore_errors=True)
+    agent.mkdir()
+    extra = maven.pinned("agent") + (() if program.stock else maven.pinned("distribution"))
+    for jar in maven.fetch(extra, layout.cache, update):
+        shutil.copyfile(jar, agent / jar.name)
+    compiler = maven.fetch(maven.pinned("compiler"), layout.cache, update)[0]
+    update("compiling the port guard")
+    pages = new / program.libraries.get("web", next(iter(program.libraries.values())))
+    uses = [*agent.glob("*.jar"), *pages.glob("*.jar")]
+    manifest = "Premain-Class: PortGuard\n"
+    target = agent / "port-guard.jar"
+    compile_jar(
+        java, compiler, "PortGuard", target, classpath=uses, uses=["Peer"], manifest=manifest
+    )
+    web.install_console(new / "web", layout.cache, update)
+    web.install_run_files(new / "run-files", layout.runs, java, compiler, pages)
+    kinds = program.libraries.items()
+    record = Program(
+        version=program.version,
+        stock=program.stock,
+        libraries=program.libraries,
+        classes={kind: distribution.main_class(new / lib, kind) for kind, lib in kinds},
+        jars={str(p.relative_to(new)): _sha256(p) for p in sorted(new.rglob("*.jar"))},
+        ours=_digest(),
+    )
+    write_private(new / _RECORD, json.dumps(asdict(record), indent=1) + "\n")
+
+
+def _digest() -> str:
+    """Hash the files of this checkout that become part of a program."""
+    whole = hashlib.sha256()
+    for path in sorted(_inputs()):
+        whole.update(f"{path.relative_to(_SETUP)}\0{_sha256(path)}\0".encode())
+    return whole.hexdigest()
+
+
+def _inputs() -> Iterator[Path]:
+    yield _SETUP / "versions.toml"
+    yield from _SETUP.glob("*.java")
+    for name in ("sql", "web"):
+        yield from (path for path in (_SETUP / name).rglob("*") if path.is_file())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

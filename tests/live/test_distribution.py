@@ -1,0 +1,342 @@
+"""A server from archives of one's own: settings, scripts, upgrade, an upgrade that fails, rollback.
+
+The archives hold the real 2.5.0 in the layout of Azkaban's build; tests/distribution takes real
+ones of 3.x and 4.x.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socketserver
+import subprocess
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+import javaproperties
+import psutil
+import pytest
+
+from azkaban_client import Client, collect
+from setup import cli, java, pyenv
+from setup.azkaban import Mail, Wanted, upgrade
+from setup.errors import ServerError, UsageError
+from setup.layout import CHECKOUT
+from setup.process import Process
+from tests.live import archives
+from tests.live.conftest import LiveAzkaban
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ZONE = "Pacific/Auckland"
+
+
+class _Letters(socketserver.StreamRequestHandler):
+    """A mail server that keeps what it gets and offers no encryption."""
+
+    commands: ClassVar[list[str]] = []
+    letters: ClassVar[list[str]] = []
+    closed: ClassVar[threading.Semaphore] = threading.Semaphore(0)
+
+    def handle(self) -> None:
+        self.say("220 here")
+        for line in iter(self.rfile.readline, b""):
+            text = line.decode().strip()
+            self.commands.append(text)
+            if text.upper().startswith("EHLO"):
+                self.say("250-here\r\n250 SIZE 1000000")
+            elif text.upper() == "DATA":
+                self.say("354 go on")
+                body = iter(self.rfile.readline, b".\r\n")
+                self.letters.append(b"".join(body).decode())
+                self.say("250 kept")
+            elif text.upper() == "QUIT":
+                self.say("221 bye")
+                break
+            else:
+                self.say("250 fine")
+        self.closed.release()
+
+    def say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+@pytest.fixture(scope="module")
+def mail() -> Iterator[int]:
+    """The port of a mail server."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Letters) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, mail: int) -> Iterator[LiveAzkaban]:
+    """A solo server from an archive, with every setting that it takes."""
+    folder = tmp_path_factory.mktemp("own")
+    wanted = Wanted(
+        heap="768m",
+        timezone=ZONE,
+        mail=Mail(host="127.0.0.1", port=mail, sender="azkaban@example.org", tls=False),
+    )
+    server = LiveAzkaban(folder / "p", wanted, archive=_archive(folder, "2.5.0"))
+    yield server
+    server.stop()
+
+
+def _archive(folder: Path, version: str) -> Path:
+    path = folder / f"azkaban-solo-server-{version}.tar.gz"
+    cache = LiveAzkaban.cache()
+    return archives.write_tar(path, archives.members(cache, "solo", version))
+
+
+def _client(live: LiveAzkaban) -> Client:
+    return Client(live.url, username=live.username, password=live.password, address=live.address)
+
+
+@pytest.fixture(scope="module")
+def kept(live: LiveAzkaban, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """A project with a schedule and an execution that ended well; the execution."""
+    folder = tmp_path_factory.mktemp("kept")
+    (folder / "kept.job").write_text("type=command\ncommand=echo kept ${greeting}\n")
+    (folder / "kept.properties").write_text("greeting=hello\n")
+    (folder / "bad.job").write_text("type=command\ncommand=false\n")
+    with _client(live) as client:
+        client.create_project("kept", "stays")
+        client.upload("kept", collect(folder).write(folder.parent / "kept.zip"))
+        client.schedule("kept", "kept", at=datetime.now(UTC) + timedelta(days=2), every="1d")
+        return client.wait(client.execute("kept", "kept")).execid
+
+
+def _intact(live: LiveAzkaban, execid: int) -> None:
+    with _client(live) as client:
+        assert set(client.flows("kept")) == {"kept", "bad"}
+        assert client.execution(execid).succeeded
+        assert "kept hello\n" in "".join(client.log(execid, "kept"))
+        assert [schedule.flow for schedule in client.schedules("kept")] == ["kept"]
+
+
+def _version(live: LiveAzkaban) -> str:
+    [status] = live.server.statuses()
+    assert status.state == "running"
+    return status.version
+
+
+def test_settings_of_the_notes(live: LiveAzkaban) -> None:
+    home = live.server.home
+    conf = javaproperties.loads((home / "conf/azkaban/azkaban.properties").read_text())
+    assert conf["jetty.use.ssl"] == "false"
+    assert conf["jetty.port"] == str(live.server.settings.port)
+    assert conf["jetty.hostname"] == live.server.settings.host
+    assert conf["azkaban.default.servlet.path"] == "/index"
+    assert conf["web.resource.dir"] == str(home / "program/web")
+    assert conf["default.timezone.id"] == ZONE
+    assert (home / "program/web/js/azkaban/namespace.js").read_bytes() == b"// their own\n"
+    process = live.server.running()["azkaban"]
+    assert "-Xmx768m" in psutil.Process(process.pid).cmdline()
+    log4j = javaproperties.loads((home / "conf/azkaban/log4j.properties").read_text())
+    assert log4j["log4j.appender.file"] == "org.apache.log4j.RollingFileAppender"
+
+
+def test_logs_are_in_the_time_zone(live: LiveAzkaban, kept: int) -> None:
+    with _client(live) as client:
+        assert re.search(r"\d\d:\d\d:\d\d NZ[DS]T ", "".join(client.log(kept, "kept")))
+
+
+def test_a_failed_flow_is_told_by_mail(live: LiveAzkaban, kept: int) -> None:
+    with _client(live) as client:
+        execid = client.execute("kept", "bad", failure_emails=["ops@example.org"])
+        assert not client.wait(execid).succeeded
+    assert _Letters.closed.acquire(timeout=60)
+    [letter] = _Letters.letters
+    assert "From: azkaban@example.org" in letter
+    assert "To: ops@example.org" in letter
+    assert "bad" in letter
+    assert not any(command.upper().startswith("AUTH") for command in _Letters.commands)
+
+
+def _script(
+    live: LiveAzkaban, name: str, *arguments: str, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script where this checkout cannot be found."""
+    return subprocess.run(
+        [str(live.server.home / name), *arguments],
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **_root(), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def _root() -> dict[str, str]:
+    allowed = os.environ.get("AZK_ALLOW_ROOT")
+    return {"AZK_ALLOW_ROOT": allowed} if allowed else {}
+
+
+def test_scripts_work_without_the_project(live: LiveAzkaban, kept: int) -> None:
+    for name in ("start", "stop", "status", "use", "probe.py", "parts.json"):
+        assert str(CHECKOUT) not in (live.server.home / name).read_text()
+    before = live.server.running()["azkaban"]
+    assert _script(live, "start").stderr == f"azkaban: already running (pid {before.pid})\n"
+    assert _script(live, "status").stdout == f"azkaban: running (pid {before.pid})\n"
+    stopped = _script(live, "stop")
+    assert (stopped.returncode, stopped.stderr) == (0, "azkaban: stopped\n")
+    assert not before.alive()
+    assert _script(live, "stop").stderr == "not running\n"
+    down = _script(live, "status")
+    assert (down.returncode, down.stdout) == (1, "azkaban: down\n")
+    assert _script(live, "use", "/index").returncode == 1
+    started = _script(live, "start", SECRET_TOKEN="do-not-pass-on")
+    assert started.returncode == 0, started.stderr
+    process = Process.read(live.server.pid_file())
+    assert process is not None, "setup recognises what the script started"
+    assert "SECRET_TOKEN" not in psutil.Process(process.pid).environ()
+    assert _version(live) == "2.5.0"
+    told = _script(live, "use").stdout
+    assert live.url in told
+    assert live.password not in told
+    flows = json.loads(_script(live, "use", "/manager?ajax=fetchprojectflows&project=kept").stdout)
+    assert {flow["flowId"] for flow in flows["flows"]} == {"kept", "bad"}
+    _intact(live, kept)
+
+
+def test_script_shows_the_log_of_a_server_that_does_not_come_up(live: LiveAzkaban) -> None:
+    live.stop()
+    settings = live.server.home / "conf/azkaban/azkaban.properties"
+    whole = settings.read_text()
+    settings.write_text(whole.replace("database.type=h2", "database.type=h3"))
+    try:
+        failed = _script(live, "start")
+    finally:
+        settings.write_text(whole)
+        settings.chmod(0o600)
+    assert failed.returncode == 5
+    assert "azkaban.log" in failed.stderr
+    assert "h3" in failed.stderr
+    assert _script(live, "start").returncode == 0
+    assert _version(live) == "2.5.0"
+
+
+def test_another_version_needs_an_upgrade(live: LiveAzkaban, tmp_path: Path) -> None:
+    archive = _archive(tmp_path, "2.5.1")
+    found = java.ensure(live.layout)
+    with pytest.raises(UsageError, match=r"the server runs already.*setup azkaban upgrade"):
+        live.server.up(found, Wanted(), [str(archive)])
+    live.stop()
+    with pytest.raises(UsageError, match=r"2\.5\.0 is installed here.*upgrade brings them to 2\.5"):
+        live.server.up(found, Wanted(), [str(archive)])
+    with pytest.raises(UsageError, match="--executors 2: the profile solo is one process"):
+        live.server.install(found, Wanted(executors=2))
+    live.start()
+
+
+def test_a_jar_that_was_changed_is_not_started(live: LiveAzkaban) -> None:
+    live.stop()
+    jar = next((live.server.home / "program").rglob("joda-time-*.jar"))
+    whole = jar.read_bytes()
+    jar.write_bytes(whole + b"x")
+    with pytest.raises(ServerError, match=r"joda-time-.*not what was installed"):
+        live.start()
+    jar.write_bytes(whole)
+    live.start()
+
+
+def test_upgrade_keeps_projects_history_and_schedules(
+    live: LiveAzkaban, kept: int, tmp_path: Path
+) -> None:
+    upgrade.upgrade(live.server, java.ensure(live.layout), [str(_archive(tmp_path, "2.5.1"))])
+    assert _version(live) == "2.5.1"
+    _intact(live, kept)
+    with _client(live) as client:
+        assert client.wait(client.execute("kept", "kept")).succeeded
+
+
+def test_upgrade_that_fails_is_undone(live: LiveAzkaban, kept: int, tmp_path: Path) -> None:
+    members = archives.members(LiveAzkaban.cache(), "solo", "2.5.2")
+    broken = {name: content for name, content in members.items() if "commons-dbutils" not in name}
+    archive = archives.write_zip(tmp_path / "azkaban-solo-server-2.5.2.zip", broken)
+    with pytest.raises(ServerError) as caught:
+        upgrade.upgrade(live.server, java.ensure(live.layout), [str(archive)])
+    message = str(caught.value)
+    assert "the upgrade from 2.5.1 to 2.5.2 failed and was undone" in message
+    assert "dbutils" in message
+    assert _version(live) == "2.5.1"
+    _intact(live, kept)
+
+
+def test_upgrade_backwards_is_refused(live: LiveAzkaban, kept: int, tmp_path: Path) -> None:
+    before = live.server.running()
+    with pytest.raises(UsageError, match=r"2\.5\.1 is installed: 2\.5\.0 is older"):
+        upgrade.upgrade(live.server, java.ensure(live.layout), [str(_archive(tmp_path, "2.5.0"))])
+    assert live.server.running() == before, "nothing was stopped"
+    assert not (live.server.home / "program.new").exists()
+    _intact(live, kept)
+
+
+def test_rollback_goes_back_to_what_was_before(live: LiveAzkaban, kept: int) -> None:
+    with _client(live) as client:
+        later = client.history("kept", "kept").total
+    saved = upgrade.latest(live.server)
+    upgrade.rollback(live.server, java.ensure(live.layout), saved)
+    assert _version(live) == saved.version
+    _intact(live, kept)
+    with _client(live) as client:
+        assert client.history("kept", "kept").total <= later
+
+
+def test_a_password_is_not_mailed_in_the_clear(
+    live: LiveAzkaban, kept: int, mail: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The mail server offers no encryption, so it gets neither password nor letter."""
+    secret = tmp_path / "secret"
+    secret.write_text("swordfish\n")
+    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    live.stop()
+    arguments = ["--mail-host", f"127.0.0.1:{mail}", "--mail-user", "azkaban", "--mail-tls"]
+    arguments += ["--mail-password-file", str(secret), "--prefix", str(live.layout.prefix)]
+    assert cli.main(["azkaban", "install", *arguments]) == 0
+    live.wanted = Wanted()
+    live.start()
+    process = live.server.running()["azkaban"]
+    assert "swordfish" not in " ".join(psutil.Process(process.pid).cmdline())
+    for path in live.server.home.rglob("*"):
+        if path.is_file() and b"swordfish" in path.read_bytes():
+            assert path.stat().st_mode & 0o077 == 0, path
+    _Letters.commands.clear()
+    _Letters.letters.clear()
+    with _client(live) as client:
+        client.wait(client.execute("kept", "bad", failure_emails=["ops@example.org"]))
+    assert _Letters.closed.acquire(timeout=60)
+    assert _Letters.letters == []
+    assert not [c for c in _Letters.commands if not c.upper().startswith(("EHLO", "QUIT", "RSET"))]
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("install", ["tar -zxf", "jetty.use.ssl=false", "jetty.port=", "web.resource.dir=/"]),
+        ("start", ["-javaagent:", "AzkabanSingleServer -conf", "session", "home/start"]),
+        ("stop", ["kill $(cat"]),
+        ("restart", ["home/stop", "home/start"]),
+        ("status", ["curl"]),
+        ("use", ["--data action=login", "fetchallprojects"]),
+        ("upgrade", ["backups/TIME", "mv "]),
+        ("rollback", ["backups/TIME"]),
+    ],
+)
+def test_explain(
+    live: LiveAzkaban, step: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["azkaban", step, "--explain", "--prefix", str(live.layout.prefix)]) == 0
+    shown = capsys.readouterr().out
+    for word in words:
+        assert word.replace("home", str(live.server.home)) in shown
+    assert live.password not in shown
