@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
 import stat
 import time
@@ -12,6 +13,7 @@ from setup import java, probe, pyenv, servers
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
 from setup.errors import SetupError
+from setup.process import port_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +60,7 @@ def examine(layout: Layout) -> list[Finding]:
         _jars,
         _names,
         _certificate,
+        _ports,
         _servers,
     ]
     findings = []
@@ -106,7 +109,8 @@ def _modes(layout: Layout) -> Iterator[Finding]:
     """Nobody else may read what holds a password."""
     private = [
         *layout.azkaban.glob("*.password"),
-        *layout.azkaban.glob("conf/*"),
+        *layout.azkaban.rglob("conf/**/*"),
+        *layout.azkaban.glob("*.json"),
         layout.client_config,
         *layout.prefix.glob("mysql/*.cnf"),
         *layout.prefix.glob("mysql/*.password"),
@@ -142,7 +146,11 @@ def _names(layout: Layout) -> Iterator[Finding]:
     settings = server.settings
     found = sorted(set(addresses(settings.host)))
     shown = f"{settings.host} is {', '.join(found) or 'unknown'}"
-    if settings.address not in found:
+    if settings.address not in found and not _only_here(settings.address):
+        detail = f"{shown}; the server listens on {settings.address}"
+        fix = "have the name point to that address (DNS, or /etc/hosts of each client)"
+        yield Finding("host name", ok=False, detail=detail, fix=fix)
+    elif settings.address not in found:
         detail = f"{shown}; the server listens on {settings.address}"
         fix = f"nothing for azk, it pins the address; in a browser use {settings.browser_url}"
         yield Finding("host name", ok=True, detail=detail, fix=fix)
@@ -151,6 +159,25 @@ def _names(layout: Layout) -> Iterator[Finding]:
         yield Finding("host name", ok=True, detail=shown, fix=fix)
     else:
         yield Finding("host name", ok=True, detail=shown)
+
+
+def _only_here(address: str) -> bool:
+    """Tell whether an address serves this machine's own clients, or all addresses of it."""
+    number = ipaddress.ip_address(address)
+    return number.is_loopback or number.is_unspecified
+
+
+def _ports(layout: Layout) -> Iterator[Finding]:
+    """Find ports of servers that are down and that another program has taken meanwhile."""
+    server = Server(layout)
+    running = server.running()
+    for part in server.settings.parts if server.installed else ():
+        for address, port in part.ends if part.name not in running else ():
+            taken = port_taken(address, port)
+            option = "run setup up --port N" if part.pages else "run setup up, it takes another"
+            fix = f"stop the program that has it, or {option}" if taken else ""
+            detail = f"{address} {'taken by another program' if taken else 'free'}"
+            yield Finding(f"port {port}", not taken, detail, fix)
 
 
 def _certificate(layout: Layout) -> Iterator[Finding]:

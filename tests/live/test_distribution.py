@@ -220,7 +220,7 @@ def test_script_shows_the_log_of_a_server_that_does_not_come_up(live: LiveAzkaba
         settings.chmod(0o600)
     assert failed.returncode == 5
     assert "azkaban.log" in failed.stderr
-    assert "h3" in failed.stderr
+    assert "AzkabanDatabaseUpdater" in failed.stderr
     assert _script(live, "start").returncode == 0
     assert _version(live) == "2.5.0"
 

@@ -1,18 +1,12 @@
-"""The service files, and the doctor on made-up trouble."""
+"""The service files."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import subprocess
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import doctor, service
-from setup.azkaban import program
+from setup import service
 from setup.errors import SetupError
 from setup.layout import Layout
 
@@ -81,44 +75,3 @@ def test_unit_is_one_that_systemd_accepts(ours: Layout, tmp_path: Path) -> None:
         "WantedBy",
     ]
     assert f"ExecStart={ours.python} -m setup supervise --prefix {ours.prefix}" in text
-
-
-def test_doctor_finds_an_open_password_file(ours: Layout) -> None:
-    ours.azkaban.mkdir()
-    secret = ours.azkaban / "admin.password"
-    secret.write_text("x")
-    secret.chmod(0o644)
-    [found] = [f for f in doctor.examine(ours) if f.check == "file modes"]
-    assert not found.ok
-    subprocess.run(["/bin/sh", "-c", found.fix], check=True)
-    [found] = [f for f in doctor.examine(ours) if f.check == "file modes"]
-    assert found.ok
-
-
-def test_doctor_finds_a_changed_jar(ours: Layout) -> None:
-    home = program.folder(ours)
-    (home / "lib").mkdir(parents=True)
-    jar = home / "lib" / "h2-1.3.176.jar"
-    jar.write_bytes(b"right")
-    sha256 = hashlib.sha256(b"right").hexdigest()
-    record = program.Program("2.5.0", True, {}, {}, {"lib/h2-1.3.176.jar": sha256}, "")  # noqa: FBT003 (fields in their order)
-    (home / "program.json").write_text(json.dumps(asdict(record)))
-    [found] = [f for f in doctor.examine(ours) if f.check == "jars"]
-    assert found.ok
-    jar.write_bytes(b"changed")
-    [found] = [f for f in doctor.examine(ours) if f.check == "jars"]
-    assert not found.ok
-    assert "h2-1.3.176.jar" in found.detail
-    assert "setup up" in found.fix
-
-
-def test_doctor_finds_a_clock_that_went_back(ours: Layout) -> None:
-    logs = ours.azkaban / "logs"
-    logs.mkdir(parents=True)
-    (logs / "azkaban.log").touch()
-    assert next(f for f in doctor.examine(ours) if f.check == "clock").ok
-    ahead = (logs / "azkaban.log").stat().st_mtime + 4000
-    os.utime(logs / "azkaban.log", (ahead, ahead))
-    found = next(f for f in doctor.examine(ours) if f.check == "clock")
-    assert not found.ok
-    assert "behind the newest log" in found.detail

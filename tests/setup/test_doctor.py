@@ -1,0 +1,188 @@
+"""The doctor on made-up trouble: each check finds it, and says what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import doctor, pyenv
+from setup.azkaban import Settings, program
+from setup.layout import Layout, write_private
+from setup.tls.certificates import Certificates
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from setup.doctor import Finding
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "p", tmp_path / "cache")
+    made.create(need=0)
+    return made
+
+
+@pytest.fixture
+def installed(ours: Layout) -> Settings:
+    """Settings of a server that was never started."""
+    ours.azkaban.mkdir(mode=0o700)
+    settings = Settings(
+        host="localhost", address="127.0.0.1", port=_free(), executor_port=_free(), user="me"
+    )
+    settings.write(ours.azkaban / "settings.json")
+    return settings
+
+
+def _free() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _found(layout: Layout, check: str) -> Finding:
+    [found] = [finding for finding in doctor.examine(layout) if finding.check == check]
+    assert found.ok or found.fix, "what is wrong comes with what to do"
+    return found
+
+
+def test_doctor_finds_an_open_password_file(ours: Layout) -> None:
+    ours.azkaban.mkdir()
+    secret = ours.azkaban / "admin.password"
+    secret.write_text("x")
+    secret.chmod(0o644)
+    [found] = [f for f in doctor.examine(ours) if f.check == "file modes"]
+    assert not found.ok
+    subprocess.run(["/bin/sh", "-c", found.fix], check=True)
+    [found] = [f for f in doctor.examine(ours) if f.check == "file modes"]
+    assert found.ok
+
+
+def test_doctor_finds_a_changed_jar(ours: Layout) -> None:
+    home = program.folder(ours)
+    (home / "lib").mkdir(parents=True)
+    jar = home / "lib" / "h2-1.3.176.jar"
+    jar.write_bytes(b"right")
+    sha256 = hashlib.sha256(b"right").hexdigest()
+    record = program.Program("2.5.0", True, {}, {}, {"lib/h2-1.3.176.jar": sha256}, "")  # noqa: FBT003 (fields in their order)
+    (home / "program.json").write_text(json.dumps(asdict(record)))
+    [found] = [f for f in doctor.examine(ours) if f.check == "jars"]
+    assert found.ok
+    jar.write_bytes(b"changed")
+    [found] = [f for f in doctor.examine(ours) if f.check == "jars"]
+    assert not found.ok
+    assert "h2-1.3.176.jar" in found.detail
+    assert "setup up" in found.fix
+
+
+def test_doctor_finds_a_clock_that_went_back(ours: Layout) -> None:
+    logs = ours.azkaban / "logs"
+    logs.mkdir(parents=True)
+    (logs / "azkaban.log").touch()
+    assert next(f for f in doctor.examine(ours) if f.check == "clock").ok
+    ahead = (logs / "azkaban.log").stat().st_mtime + 4000
+    os.utime(logs / "azkaban.log", (ahead, ahead))
+    found = next(f for f in doctor.examine(ours) if f.check == "clock")
+    assert not found.ok
+    assert "behind the newest log" in found.detail
+
+
+def test_doctor_finds_an_environment_that_is_not_the_locks(
+    ours: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _found(ours, "environment")
+    assert not found.ok
+    assert found.fix == "run setup env"
+    monkeypatch.setattr(pyenv, "current", lambda _: True)
+    assert _found(ours, "environment").ok
+
+
+def test_doctor_finds_no_java(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _found(ours, "java").ok
+    monkeypatch.setenv("PATH", str(ours.prefix))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    found = _found(ours, "java")
+    assert not found.ok
+    assert "setup up --java private" in found.fix
+
+
+def test_doctor_finds_a_disk_that_is_nearly_full(
+    ours: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _found(ours, "disk").ok
+    monkeypatch.setattr(doctor, "LOW_DISK", 1 << 60)
+    found = _found(ours, "disk")
+    assert not found.ok
+    assert f"make room on the disk of {ours.prefix}" in found.fix
+
+
+def test_doctor_finds_a_port_that_another_program_took(ours: Layout, installed: Settings) -> None:
+    assert _found(ours, f"port {installed.port}").ok
+    with socket.create_server((installed.address, installed.port)):
+        found = _found(ours, f"port {installed.port}")
+    assert not found.ok
+    assert "--port" in found.fix
+
+
+def test_doctor_finds_servers_that_are_down(ours: Layout, installed: Settings) -> None:
+    found = _found(ours, "azkaban")
+    assert (found.ok, found.fix) == (False, "run setup up")
+    replace(installed, database="mysql").write(ours.azkaban / "settings.json")
+    found = _found(ours, "mysql")
+    assert (found.ok, found.fix) == (False, "run setup up")
+
+
+def test_doctor_finds_a_certificate_that_ends_soon(ours: Layout, installed: Settings) -> None:
+    replace(installed, tls=True).write(ours.azkaban / "settings.json")
+    certificates = Certificates(ours)
+    certificates.init(["localhost"], "ec", 90)
+    assert _found(ours, "certificate").ok
+    certificates.init(["localhost"], "ec", 10)
+    found = _found(ours, "certificate")
+    assert not found.ok
+    assert "9 days left" in found.detail
+    assert "setup tls renew" in found.fix
+
+
+def _names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    monkeypatch.setattr(doctor, "addresses", lambda _: list(addresses))
+
+
+def test_doctor_knows_the_trap_of_two_addresses(
+    ours: Layout, installed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _names(monkeypatch, "127.0.0.1")
+    assert _found(ours, "host name").fix == ""
+    _names(monkeypatch, "127.0.0.1", "::1")
+    found = _found(ours, "host name")
+    assert "127.0.0.1, ::1" in found.detail
+    assert "other clients may lose their session" in found.fix
+    _names(monkeypatch, "192.0.2.7")
+    assert "nothing for azk, it pins the address" in _found(ours, "host name").fix
+
+
+def test_doctor_finds_a_name_that_leads_elsewhere(
+    ours: Layout, installed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace(installed, address="192.0.2.7").write(ours.azkaban / "settings.json")
+    _names(monkeypatch, "192.0.2.8")
+    found = _found(ours, "host name")
+    assert not found.ok
+    assert "DNS" in found.fix
+    _names(monkeypatch, "192.0.2.7")
+    assert _found(ours, "host name").ok
+
+
+def test_doctor_goes_on_after_a_check_that_cannot_be_made(ours: Layout) -> None:
+    ours.azkaban.mkdir()
+    write_private(ours.azkaban / "settings.json", "{")
+    findings = {finding.check: finding for finding in doctor.examine(ours)}
+    assert not findings["servers"].ok
+    assert "settings.json cannot be read" in findings["servers"].detail
+    assert findings["disk"].ok
