@@ -13,6 +13,7 @@ posterior of every letter, and the log-probability of every chain at every step.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,10 @@ class Params:
         0, doc="Which random numbers of the seed's: jobs side by side need different ones.", ge=0
     )
     draws: int = param(200, doc="Draws for the confidence of each letter.", ge=1)
+    compiled: bool = param(
+        False,
+        doc="Compile the search with numba, which pays for long or many texts without spaces.",
+    )
 
 
 def run(params: Params, job: Job) -> Outputs:
@@ -67,6 +72,10 @@ def run(params: Params, job: Job) -> Outputs:
     to_stdout = params.output == "-"
     model = load_model(params.model, "decipher.model")
     _known(params.known)  # refuses a bad one before any work
+    if params.compiled and importlib.util.find_spec("numba") is None:
+        raise InputError(
+            "decipher.compiled = true: needs the package numba, which python3 -m setup env installs"
+        )
     text = read_text(params.input, "decipher.input")
     parts = text.removesuffix("\n").split("\n") if params.lines else [text]
     for number, part in enumerate(parts, 1):
@@ -114,11 +123,12 @@ def _solve(
         agree=params.agree,
         n_draws=params.draws,
         min_letters=params.min_letters,
+        compiled=params.compiled,
     )
 
     def progress(steps: range) -> Iterable[int]:
         quiet = params.lines or params.output == "-"
-        return steps if quiet else job.progress(steps, "steps")
+        return steps if quiet else job.progress(steps, "rounds")
 
     try:
         return decipher(

@@ -21,10 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from core.decipher import ENGLISH, Settings, decipher, english, swap_letters
+from core.decipher import ENGLISH, Settings, decipher, english
 from core.decipher.score import WordScore
-from core.decipher.spaceless import LetterScore
-from core.mcmc import Metropolis, RandomWalk, adapt, sample
+from core.decipher.spaceless import LetterScore, WordSum
+from core.decipher.walk import KeyWalk, Swaps
+from core.mcmc import RandomWalk, adapt, sample
 
 
 def passages(path: Path, letters: int, count: int, seed: int) -> list[str]:
@@ -95,22 +96,22 @@ def bench_decipher(folder: Path, count: int, lengths: list[int], sources: list[s
 def bench_speed(folder: Path) -> None:
     """Proposals per second at 200 letters, chains at temperature 1 from random keys."""
     text = ENGLISH.encode(passages(folder / "sotu.txt", 200, 1, seed=1)[0])
-    for label, score in (
-        ("letters", LetterScore(english(), text)),
-        ("words", WordScore(english(), text)),
-    ):
-        for chains in (1, 64, 256):
-            rng = np.random.default_rng(0)
-            kernel: Any = Metropolis(score, swap_letters(score))
-            rows = np.tile(np.arange(1, 27), (chains, 1))
-            keys = np.column_stack([np.zeros(chains, int), rng.permuted(rows, axis=1)])
-            state = kernel.init(score.keys(keys))
-            steps = 4000 if chains == 1 else 1500
-            start = time.process_time()
-            for _ in range(steps):
-                state, _ = kernel.step(rng, state)
-            rate = steps * chains / (time.process_time() - start)
-            print(f"proposals per s, {label} score, {chains:3} chains: {rate:,.0f}", flush=True)
+    for kind in (LetterScore, WordScore, WordSum):
+        score = kind(english(), text)
+        for compiled in (False, True):
+            for chains in (1, 64, 256):
+                rng = np.random.default_rng(0)
+                walk = KeyWalk(score, Swaps.of(score), compiled=compiled)
+                rows = np.tile(np.arange(1, 27), (chains, 1))
+                keys = np.column_stack([np.zeros(chains, int), rng.permuted(rows, axis=1)])
+                state, _ = walk.run(rng, walk.init(keys), 50)
+                steps = (50 if kind is WordSum else 5_000 if compiled else 1000) * 64 // chains
+                start = time.process_time()
+                for _ in range(0, steps, 50):
+                    state, _ = walk.run(rng, state, 50)
+                rate = steps * chains / (time.process_time() - start)
+                way = "numba" if compiled else "numpy"
+                print(f"proposals per s, {kind.__name__}, {way}, {chains:3} chains: {rate:,.0f}")
 
 
 def bench_ess() -> None:

@@ -8,7 +8,6 @@ from core.decipher.solver import (
     check,
     decipher,
     log_probability,
-    swap_letters,
 )
 from core.decipher.text import ENGLISH, Alphabet, CipherText
 
@@ -26,5 +25,4 @@ __all__ = [
     "decipher",
     "english",
     "log_probability",
-    "swap_letters",
 ]

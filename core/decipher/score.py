@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Prints = NDArray[np.uint64]
 
-_SLOTS = 18  # log2 of the size of the table: 4 MB
+MEMO_BITS = 18  # log2 of the size of the table: 4 MB
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # odd: tells the first word of a pair from the second
 
 
@@ -78,20 +78,20 @@ class WordScore:
         for row, word in zip(rows[1:], split, strict=True):
             row[: len(word)] = word
         # Row 0 has no letters: what comes before the first word. It sorts first.
-        self._letters, ids = np.unique(rows, axis=0, return_inverse=True)
+        self.letters, ids = np.unique(rows, axis=0, return_inverse=True)
         ids = ids.ravel()
         pairs, counts = np.unique(np.stack([ids[:-1], ids[1:]]), axis=1, return_counts=True)
-        self._first, self._second = pairs
-        self._weight = counts.astype(float)
-        self._words = Vocabulary(model, width)
-        slopes = np.zeros((len(model.alphabet) + 1, len(self._letters)), dtype=np.uint64)
+        self.first, self.second = pairs
+        self.weight = counts.astype(float)
+        self.words = Vocabulary(model, width)
+        slopes = np.zeros((len(model.alphabet) + 1, len(self.letters)), dtype=np.uint64)
         for letter in range(1, len(slopes)):
-            slopes[letter] = ((self._letters == letter) * self._words.weights[:width]).sum(1)
-        both = slopes[:, self._first] * _MIX + slopes[:, self._second]
+            slopes[letter] = ((self.letters == letter) * self.words.weights[:width]).sum(1)
+        both = slopes[:, self.first] * _MIX + slopes[:, self.second]
         self.slopes: Prints = np.concatenate([both, slopes], axis=1)
         # A memo, not state: the same keys give the same numbers whatever it holds.
-        self._names = np.zeros(1 << _SLOTS, np.uint64)
-        self._values = np.zeros(1 << _SLOTS)
+        self._names = np.zeros(1 << MEMO_BITS, np.uint64)
+        self._values = np.zeros(1 << MEMO_BITS)
 
     def keys(self, key: Ints) -> Keys:
         """Make the position of chains from their keys, shape (n_chains, A + 1)."""
@@ -99,8 +99,8 @@ class WordScore:
 
     def __call__(self, keys: Keys) -> Floats:
         """Return the log-probability of the text under each key, shape (n_chains,)."""
-        prints = keys.prints[:, : len(self._first)]
-        at = (prints >> np.uint64(64 - _SLOTS)).view(np.int64)
+        prints = keys.prints[:, : len(self.first)]
+        at = (prints >> np.uint64(64 - MEMO_BITS)).view(np.int64)
         found = self._values[at]
         chain, pair = np.nonzero(self._names[at] != prints)
         if len(chain):
@@ -109,25 +109,25 @@ class WordScore:
             slot = at[chain, pair]
             self._values[slot] = scores  # of two pairs that want one slot the last has it,
             self._names[slot] = prints[chain, pair]  # value and name alike
-        total: Floats = found @ self._weight
+        total: Floats = found @ self.weight
         return total
 
     def _compute(self, keys: Keys, chain: Ints, pair: Ints) -> Floats:
         """Log P(w | v) of some pairs, from the model's counts."""
-        model, n_pairs = self.model, len(self._first)
-        second = self._second[pair]
-        v = self._words.find(keys.prints[chain, n_pairs + self._first[pair]])
-        w = self._words.find(keys.prints[chain, n_pairs + second])
+        model, n_pairs = self.model, len(self.first)
+        second = self.second[pair]
+        v = self.words.find(keys.prints[chain, n_pairs + self.first[pair]])
+        w = self.words.find(keys.prints[chain, n_pairs + second])
         log_word = model.continuation.known[w]
         new = np.flatnonzero(w < 0)
-        letters = keys.key[chain[new, None], self._letters[second[new]]]
+        letters = keys.key[chain[new, None], self.letters[second[new]]]
         log_word[new] = model.continuation.unknown + self._spell(letters)
         types, total = model.backoff
         after = np.flatnonzero(v >= 0)
         before = v[after]
         mixed = types[before] * np.exp(log_word[after])
         both = np.flatnonzero(w[after] >= 0)
-        mixed[both] += self._words.count(before[both], w[after[both]])
+        mixed[both] += self.words.count(before[both], w[after[both]])
         log_word[after] = np.log(mixed / total[before])
         return log_word
 
@@ -151,39 +151,39 @@ class Vocabulary:
         rng = np.random.default_rng(20)  # any weights do: they only spread the fingerprints
         longest = max(width, model.codes.shape[1])
         self.weights = rng.integers(0, 1 << 64, longest, dtype=np.uint64) | np.uint64(1)
-        self._pairs = model.first * n_words + model.second
-        self._counts = model.pair_counts
+        self.pairs = model.first * n_words + model.second
+        self.counts = model.pair_counts
         self._n_words = n_words
         bits = max(17, int(n_words * 5).bit_length())
-        self._shift = np.uint64(64 - bits)
+        self.shift = np.uint64(64 - bits)
         self._mask = (1 << bits) - 1
-        self._names = np.zeros(1 << bits, dtype=np.uint64)
-        self._ids = np.full(1 << bits, -1)
+        self.names = np.zeros(1 << bits, dtype=np.uint64)
+        self.ids = np.full(1 << bits, -1, dtype=np.int32)  # small, to stay in the cache
         prints = np.zeros(n_words, dtype=np.uint64)
         for column, weight in zip(model.codes.T.astype(np.uint64), self.weights, strict=False):
             prints += column * weight
         left = np.arange(n_words)
-        at = (prints >> self._shift).view(np.int64)
+        at = (prints >> self.shift).view(np.int64)
         while len(left):  # all words at once: the last one to want a free slot has it
-            free = self._ids[at] < 0
-            self._ids[at[free]] = left[free]
-            settled = self._ids[at] == left
-            self._names[at[settled]] = prints[left[settled]]
+            free = self.ids[at] < 0
+            self.ids[at[free]] = left[free]
+            settled = self.ids[at] == left
+            self.names[at[settled]] = prints[left[settled]]
             left, at = left[~settled], (at[~settled] + 1) & self._mask
 
     def find(self, prints: Prints) -> Ints:
         """Vocabulary indices of words, -1 for unknown ones; shape (n,)."""
-        at = (prints >> self._shift).view(np.int64)
-        ids = self._ids[at]
-        other = np.flatnonzero((self._names[at] != prints) & (ids >= 0))
+        at = (prints >> self.shift).view(np.int64)
+        ids = self.ids[at].astype(np.int64)
+        other = np.flatnonzero((self.names[at] != prints) & (ids >= 0))
         while len(other):
             at[other] = (at[other] + 1) & self._mask
-            ids[other] = self._ids[at[other]]
-            other = other[(self._names[at[other]] != prints[other]) & (ids[other] >= 0)]
+            ids[other] = self.ids[at[other]]
+            other = other[(self.names[at[other]] != prints[other]) & (ids[other] >= 0)]
         return ids
 
     def count(self, v: Ints, w: Ints) -> Ints:
         """Look up how often pairs of known words were seen; shape (n,)."""
         pair = v * self._n_words + w
-        at = np.minimum(np.searchsorted(self._pairs, pair), len(self._pairs) - 1)
-        return np.where(self._pairs[at] == pair, self._counts[at], 0)
+        at = np.minimum(np.searchsorted(self.pairs, pair), len(self.pairs) - 1)
+        return np.where(self.pairs[at] == pair, self.counts[at], 0)

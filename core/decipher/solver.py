@@ -13,21 +13,23 @@ scores the words or sums over all ways to part the text into words.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.decipher.score import Keys, WordScore
+from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
-from core.mcmc import Metropolis, ParallelTempering
-from core.mcmc.tempering import take
+from core.decipher.walk import Block, KeyWalk, Swaps
+from core.mcmc.tempering import TemperedState, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from core.decipher.model import LanguageModel
+    from core.decipher.score import Keys
     from core.decipher.text import CipherText
+    from core.decipher.walk import Score
 
 __all__ = [
     "CipherError",
@@ -36,13 +38,10 @@ __all__ = [
     "check",
     "decipher",
     "log_probability",
-    "swap_letters",
 ]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-
-Score = WordScore | LetterScore | WordSum
 
 # Hotter copies than this would undo what the first search found.
 _GENTLE = 2.5
@@ -86,6 +85,8 @@ class Settings:
         Most probable readings to keep.
     min_letters
         Texts with fewer letters are refused (unless letters are known beforehand).
+    compiled
+        Run the chains with numba, on the same random numbers. It compiles for some seconds first.
     """
 
     method: Literal["tempering", "metropolis"] = "tempering"
@@ -99,6 +100,7 @@ class Settings:
     n_draws: int = 200
     top: int = 5
     min_letters: int = ENOUGH
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in ("tempering", "metropolis"):
@@ -227,7 +229,8 @@ def decipher(
     known
         Plain letters of cipher letters that are known beforehand.
     progress
-        Wraps the range of steps, to show how far it is.
+        Wraps the range of the steps after which it looks whether chains agree, to show how far it
+        is.
 
     Raises
     ------
@@ -246,7 +249,7 @@ def decipher(
     settings = settings or Settings()
     check(cipher, model, 1 if known else settings.min_letters)
     fixed = _known(model, known or {})
-    free = np.array(list(fixed), dtype=np.int64)
+    given = np.array(list(fixed), dtype=np.int64)
     ladder = settings.temperatures if settings.method == "tempering" else (1.0,)
     keys = _random_keys(rng, settings.n_chains * len(ladder), len(model.alphabet), fixed)
     runs = []
@@ -257,13 +260,14 @@ def decipher(
     else:
         scores = [LetterScore(model, cipher), WordSum(model, cipher)]
     for score in scores:
+        swaps = Swaps.of(score, given)
+        if not len(swaps.first):
+            raise CipherError("every letter is known: nothing is left to decipher")
         run = _search(
-            score,
+            KeyWalk(score, swaps, ladder, settings.exchange_every, compiled=settings.compiled),
             keys,
             rng,
-            ladder=ladder,
             settings=settings if score is scores[-1] else _scout(settings),
-            propose=swap_letters(score, free),
             n_draws=settings.n_draws if score is scores[-1] else 0,
             progress=progress,
         )
@@ -307,73 +311,62 @@ class _Run:
     trace: Floats
     acceptance_rate: Floats
     proposals: int
-    seen: list[tuple[Floats, Ints]]  # densities and keys of the draws
+    draws: Block
 
 
 def _search(
-    score: Score,
+    walk: KeyWalk,
     keys: Ints,
     rng: np.random.Generator,
     *,
-    ladder: tuple[float, ...],
     settings: Settings,
-    propose: Callable[[np.random.Generator, Keys], Keys],
     n_draws: int,
     progress: Callable[[range], Iterable[int]],
 ) -> _Run:
     """Run chains until enough columns agree on the best key, then `n_draws` steps more."""
     columns = settings.n_chains
-    kernel: ParallelTempering[Keys] | Metropolis[Keys]
-    if settings.method == "tempering":
-        kernel = ParallelTempering(score, propose, np.array(ladder), settings.exchange_every)
-    else:
-        kernel = Metropolis(score, propose)
-    state = kernel.init(score.keys(keys))
+    state = walk.init(keys)
     best, best_key = np.full(columns, -np.inf), keys[:columns].copy()
-    accepted = np.zeros(columns)
-    posterior = np.zeros([keys.shape[1]] * 2)
-    letters = np.arange(keys.shape[1])[None]
-    trace: list[Floats] = []
-    seen: list[tuple[Floats, Ints]] = []
-    last = settings.max_steps
-    for step in progress(range(settings.max_steps + n_draws)):
-        if step == last + n_draws:
+    blocks: list[Block] = []
+
+    def run(n_steps: int) -> None:
+        nonlocal state
+        state, block = walk.run(rng, state, n_steps)
+        blocks.append(block)
+        at, chains = block.log_density.argmax(0), np.arange(columns)
+        better = block.log_density[at, chains] > best
+        best[better] = block.log_density[at, chains][better]
+        best_key[better] = block.key[at, chains][better]
+
+    for start in progress(range(0, settings.max_steps, settings.check_every)):
+        run(min(settings.check_every, settings.max_steps - start))
+        if _agreed(best) >= settings.agree:
             break
-        if step == last:
-            state = _gather(rng, state, best)
-        state, info = kernel.step(rng, state)  # type: ignore[arg-type]
-        density, key = state.log_density[:columns], state.position.key[:columns]
-        trace.append(density)
-        accepted += info.accepted[:columns]
-        better = density > best
-        if better.any():
-            best, best_key = np.maximum(best, density), np.where(better[:, None], key, best_key)
-        if step >= last:
-            np.add.at(posterior, (letters, key), 1.0 / (columns * n_draws))
-            seen.append((density, key))
-        elif (step + 1) % settings.check_every == 0 and _agreed(best) >= settings.agree:
-            last = step + 1
+    if n_draws:
+        state = _gather(rng, state, best)
+        run(n_draws)
+    draws = blocks[-1]
+    size = keys.shape[1]
+    cells = (np.arange(size) * size + draws.key).ravel()
+    trace = np.concatenate([block.log_density for block in blocks])
     return _Run(
         best=best,
         best_key=best_key,
-        posterior=posterior,
-        trace=np.array(trace).T,
-        acceptance_rate=accepted / len(trace),
+        posterior=np.bincount(cells, minlength=size**2).reshape(size, size) * size / len(cells),
+        trace=trace.T,
+        acceptance_rate=np.sum([block.accepted for block in blocks], axis=0) / len(trace),
         proposals=len(trace) * len(keys),
-        seen=seen,
+        draws=draws,
     )
 
 
 def _readings(run: _Run, cipher: CipherText, top: int) -> tuple[tuple[float, str], ...]:
     """Distinct plaintexts of the best keys and of the draws, most probable first."""
-    density = np.concatenate([run.best, *(d for d, _ in run.seen)])
-    keys = np.concatenate([run.best_key, *(k for _, k in run.seen)])
-    found: dict[str, float] = {}
-    for i in np.argsort(-density, kind="stable"):
-        found.setdefault(cipher.decode(keys[i]), float(density[i]))
-        if len(found) == top:
-            break
-    return tuple((value, text) for text, value in found.items())
+    density = np.concatenate([run.best, run.draws.log_density.ravel()])
+    keys = np.concatenate([run.best_key, run.draws.key.reshape(-1, run.best_key.shape[1])])
+    _, first = np.unique(keys[:, np.unique(cipher.codes)], axis=0, return_index=True)
+    order = first[np.argsort(-density[first], kind="stable")][:top]
+    return tuple((float(density[i]), cipher.decode(keys[i])) for i in order)
 
 
 def _scout(settings: Settings) -> Settings:
@@ -383,7 +376,9 @@ def _scout(settings: Settings) -> Settings:
     )
 
 
-def _gather(rng: np.random.Generator, state: Any, best: Floats) -> Any:
+def _gather(
+    rng: np.random.Generator, state: TemperedState[Keys], best: Floats
+) -> TemperedState[Keys]:
     """Let columns that did not find the best key draw on from where those that did are."""
     found = np.flatnonzero(best > best.max() - 1e-6)
     columns = np.where(np.isin(np.arange(len(best)), found), np.arange(len(best)), -1)
@@ -407,46 +402,6 @@ def log_probability(model: LanguageModel, plain: CipherText, *, spaces: bool = T
     """
     score = WordScore(model, plain) if spaces else WordSum(model, plain)
     return float(score(score.keys(np.arange(len(model.alphabet) + 1)[None]))[0])
-
-
-def swap_letters(
-    score: Score, fixed: Ints | None = None
-) -> Callable[[np.random.Generator, Keys], Keys]:
-    """Symmetric proposal: exchange the plain letters of two cipher letters, one in the text.
-
-    Parameters
-    ----------
-    score
-        Knows the text, and how fingerprints follow a swap.
-    fixed
-        Cipher codes that keep their plain letter.
-
-    Raises
-    ------
-    ValueError
-        If no two letters are left to swap.
-    """
-    size = len(score.slopes)
-    present = np.isin(np.arange(size), score.cipher.codes)
-    first, second = np.triu_indices(size, 1)
-    free = ~np.isin(np.arange(size), [0] if fixed is None else [0, *fixed])
-    use = free[first] & free[second] & (present[first] | present[second])
-    first, second = first[use], second[use]
-    if not first.size:
-        raise CipherError("every letter is known: nothing is left to decipher")
-    change = score.slopes[first] - score.slopes[second]
-
-    def propose(rng: np.random.Generator, keys: Keys) -> Keys:
-        rows = np.arange(len(keys.key))
-        pair = rng.integers(len(first), size=len(rows))
-        a, b = first[pair], second[pair]
-        at_a, at_b = keys.key[rows, a], keys.key[rows, b]
-        key = keys.key.copy()
-        key[rows, a], key[rows, b] = at_b, at_a
-        step = (at_b - at_a).astype(np.uint64)  # modulo 2**64, as all fingerprints
-        return Keys(key, keys.prints + step[:, None] * change[pair])
-
-    return propose
 
 
 def _agreed(best: Floats) -> int:

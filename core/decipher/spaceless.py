@@ -46,8 +46,8 @@ class LetterScore:
         n = len(model.alphabet)
         grams = np.stack([cipher.codes[i : len(cipher.codes) - 3 + i] for i in range(4)])
         grams, counts = np.unique(grams, axis=1, return_counts=True)
-        self._weight = counts.astype(float)
-        self._log = model.log_letters.ravel()
+        self.weight = counts.astype(float)
+        self.log = model.log_letters.ravel()
         # The place of four letters in the table is linear in the key: it is their fingerprint.
         self.slopes: Prints = np.zeros((n + 1, len(counts)), dtype=np.uint64)
         for power, letters in zip((n**3, n**2, n, 1), grams, strict=True):
@@ -62,7 +62,7 @@ class LetterScore:
 
     def __call__(self, keys: Keys) -> Floats:
         """Return the log-probability of the text under each key, shape (n_chains,)."""
-        total: Floats = self._log[keys.prints.view(np.int64)] @ self._weight
+        total: Floats = self.log[keys.prints.view(np.int64)] @ self.weight
         return total
 
 
@@ -87,14 +87,14 @@ class WordSum:
         self.cipher = cipher
         codes = cipher.codes
         self._n = n = len(codes)
-        self._longest = longest = min(_LONGEST, n)
-        self._words = Vocabulary(model, longest + 1)
+        self.longest = longest = min(_LONGEST, n)
+        self.words = Vocabulary(model, longest + 1)
         slopes = np.zeros((len(model.alphabet) + 1, n, longest), dtype=np.uint64)
         for length in range(1, longest + 1):  # the run of `length` letters that ends at each place
             for place in range(length):
                 at = np.arange(length - 1, n)
                 letter = codes[at - length + 1 + place]
-                slopes[letter, at, length - 1] += self._words.weights[place]
+                slopes[letter, at, length - 1] += self.words.weights[place]
         slopes[0] = 0
         self.slopes: Prints = slopes.reshape(len(slopes), -1)
 
@@ -129,7 +129,7 @@ class WordSum:
         best, length = np.full(self._n + 1, -np.inf), np.zeros(self._n + 1, dtype=int)
         best[0] = 0.0
         for j in range(1, self._n + 1):
-            reach = min(j, self._longest)
+            reach = min(j, self.longest)
             options = best[j - reach : j][::-1] + log[j - 1, :reach]
             length[j] = int(options.argmax()) + 1
             best[j] = options.max()
@@ -141,9 +141,9 @@ class WordSum:
 
     def _log_words(self, keys: Keys) -> Floats:
         """Log P(w) of the run of each length that ends at each place; (n_chains, n, longest)."""
-        model, n, longest = self.model, self._n, self._longest
+        model, n, longest = self.model, self._n, self.longest
         shape = (len(keys.key), n, longest)
-        known = self._words.find(keys.prints.ravel()).reshape(shape)
+        known = self.words.find(keys.prints.ravel()).reshape(shape)
         letter = keys.key[:, self.cipher.codes]
         spelling = model.log_spelling
         # Letters inside a word, summed from the left; then how it starts, and how it ends.

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from core.mcmc.kernels import Info, LogDensity, first_state, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ParallelTempering", "TemperedState"]
+__all__ = ["ParallelTempering", "TemperedState", "check_ladder", "exchange", "take"]
 
 Floats = NDArray[np.float64]
 P = TypeVar("P")
@@ -75,13 +75,7 @@ class ParallelTempering(Generic[P]):
     exchange_every: int = 1
 
     def __post_init__(self) -> None:
-        t = np.asarray(self.temperatures, dtype=float)
-        if t.ndim != 1 or not t.size or t[0] <= 0 or (np.diff(t) <= 0).any():
-            raise ValueError(
-                f"temperatures {self.temperatures!r}: expected rising positive numbers"
-            )
-        if self.exchange_every < 1:
-            raise ValueError(f"exchange_every = {self.exchange_every}: expected an integer >= 1")
+        check_ladder(self.temperatures, self.exchange_every)
 
     def init(self, position: P) -> TemperedState[P]:
         """Make the first state; the number of rows must be a multiple of the temperatures'."""
@@ -108,20 +102,48 @@ class ParallelTempering(Generic[P]):
         density = np.where(accepted, density, state.log_density)
         turn, rest = divmod(state.steps + 1, self.exchange_every)
         if rest == 0 and n_temperatures > 1:
-            order = self._exchange(rng, density.reshape(n_temperatures, columns), turn % 2)
+            threshold = -rng.standard_exponential((n_temperatures - 1, columns))
+            table = density.reshape(n_temperatures, columns)
+            order = exchange(1.0 / np.asarray(self.temperatures), table, threshold, turn % 2)
             position, density = take(position, order), density[order]
         return TemperedState(position, density, state.steps + 1), Info(accepted, log_ratio)
 
-    def _exchange(self, rng: np.random.Generator, density: Floats, odd: int) -> NDArray[np.int64]:
-        """Rows after the exchanges of even, or odd, temperatures with the next hotter ones."""
-        beta = 1.0 / np.asarray(self.temperatures)
-        order = np.arange(density.size).reshape(density.shape)
-        cold = np.arange(odd, len(beta) - 1, 2)
-        gap = (beta[cold] - beta[cold + 1])[:, None] * (density[cold + 1] - density[cold])
-        change = -rng.standard_exponential(gap.shape) < gap
-        low, high = order[cold], order[cold + 1]
-        order[cold], order[cold + 1] = np.where(change, high, low), np.where(change, low, high)
-        return order.ravel()
+
+def check_ladder(temperatures: ArrayLike, exchange_every: int) -> None:
+    """Raise ValueError unless temperatures are positive and rising, and `exchange_every` >= 1."""
+    t = np.asarray(temperatures, dtype=float)
+    if t.ndim != 1 or not t.size or t[0] <= 0 or (np.diff(t) <= 0).any():
+        raise ValueError(f"temperatures {temperatures!r}: expected rising positive numbers")
+    if exchange_every < 1:
+        raise ValueError(f"exchange_every = {exchange_every}: expected an integer >= 1")
+
+
+def exchange(beta: Floats, density: Floats, threshold: Floats, odd: int) -> NDArray[np.int64]:
+    """Exchange even, or odd, temperatures with the next hotter ones.
+
+    Parameters
+    ----------
+    beta
+        Inverse temperatures, shape (n_temperatures,).
+    density
+        Log-density of each copy, shape (n_temperatures, n_columns).
+    threshold
+        Log of a uniform number for each pair of neighbours, shape (n_temperatures - 1, n_columns).
+    odd
+        0 or 1: the first temperature to exchange.
+
+    Returns
+    -------
+    order
+        Which row goes where, shape (n_temperatures * n_columns,).
+    """
+    order = np.arange(density.size).reshape(density.shape)
+    cold = np.arange(odd, len(beta) - 1, 2)
+    gap = (beta[cold] - beta[cold + 1])[:, None] * (density[cold + 1] - density[cold])
+    change = threshold[cold] < gap
+    low, high = order[cold], order[cold + 1]
+    order[cold], order[cold + 1] = np.where(change, high, low), np.where(change, low, high)
+    return order.ravel()
 
 
 def take(position: P, rows: NDArray[np.int64]) -> P:

@@ -89,14 +89,17 @@ def test_flow_decipher_pools_three_jobs(tmp_path: Path) -> None:
 
 
 def test_flow_decipher_takes_a_ciphertext(tmp_path: Path) -> None:
-    text = "The quick brown fox jumps over the lazy dog, and then the dog sleeps in the sun."
+    text = (
+        "In the first year of the war, the people of this country gave what they had, and asked "
+        "only that their children might live in peace."
+    )
     key = np.concatenate([[0], np.random.default_rng(5).permutation(26) + 1])
     source = tmp_path / "secret.txt"
     source.write_text(ENGLISH.encode(text).decode(key), "utf-8")
     outputs = run_flow("decipher", tmp_path, plaintext=source, encipher="false", chains=2)
     assert "decipher.recovered" not in outputs
     plain = Path(outputs["decipher_chains1.plaintext"]).read_text("utf-8")
-    assert np.mean([a == b for a, b in zip(plain, text, strict=True)]) > 0.7
+    assert np.mean([a == b for a, b in zip(plain, text, strict=True)]) > 0.95
     assert outputs["decipher_text.truth"] == ""
 
 
