@@ -109,7 +109,7 @@ def _modes(layout: Layout) -> Iterator[Finding]:
     """Nobody else may read what holds a password."""
     private = [
         *layout.azkaban.glob("*.password"),
-        *layout.azkaban.rglob("conf/**/*"),
+        *layout.azkaban.glob("conf/**/*"),
         *layout.azkaban.glob("*.json"),
         layout.client_config,
         *layout.prefix.glob("mysql/*.cnf"),

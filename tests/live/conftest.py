@@ -16,21 +16,21 @@ from setup.layout import Layout
 from setup.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class LiveAzkaban:
     """A server under a prefix of its own; it can be killed and started again."""
 
     def __init__(
-        self, prefix: Path, wanted: Wanted | None = None, *, archive: Path | None = None
+        self, prefix: Path, wanted: Wanted | None = None, *, archive: Sequence[str] = ()
     ) -> None:
         self.layout = Layout(prefix, self.cache())
         self.layout.create(need=0)
         self.server = Server(self.layout, python=Path(sys.executable))
         self.wanted = wanted or Wanted()
         if archive:
-            self.server.install(java.ensure(self.layout), self.wanted, [str(archive)])
+            self.server.install(java.ensure(self.layout), self.wanted, archive)
         self.start()
 
     @staticmethod

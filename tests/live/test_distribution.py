@@ -85,7 +85,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, mail: int) -> Iterator[LiveAz
         timezone=ZONE,
         mail=Mail(host="127.0.0.1", port=mail, sender="azkaban@example.org", tls=False),
     )
-    server = LiveAzkaban(folder / "p", wanted, archive=_archive(folder, "2.5.0"))
+    server = LiveAzkaban(folder / "p", wanted, archive=[str(_archive(folder, "2.5.0"))])
     yield server
     server.stop()
 
