@@ -4,7 +4,7 @@ For example::
 
     from azkaban_client import Client
 
-    with Client("http://azkaban.example:8081", username="me", password=...) as azkaban:
+    with Client("http://azkaban.example:8081", auth=("me", ...)) as azkaban:
         azkaban.upload("nn", "nn.zip")
         execid = azkaban.execute("nn", "nn", properties={"epochs": "50"})
         for event in azkaban.follow(execid):

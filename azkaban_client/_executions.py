@@ -128,7 +128,11 @@ class ExecutionCalls(ProjectCalls):
         except ServerFault as error:
             self._refuse_missing_flow(project, flow, error)
             raise
-        return int(data["execid"])
+        execid = int(data["execid"])
+        if execid < 0:  # 4.0 answers so for a locked flow
+            words = str(data.get("message") or f"flow {flow!r} was not started")
+            raise Refused(words, request=str(call), ids=call.about())
+        return execid
 
     def _latest(self, project: str, flow: str) -> int:
         """Give the id of the flow's newest execution; also tells a missing flow early."""

@@ -143,7 +143,7 @@ class Transport:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"url {url!r}: expected http://HOST[:PORT] or https://HOST[:PORT]")
         if parts.username or parts.password:
-            raise ValueError("the URL holds credentials: pass them as username= and password=")
+            raise ValueError("the URL holds credentials: pass them as auth=(user, password)")
         try:
             self.port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         except ValueError as error:

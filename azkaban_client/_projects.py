@@ -6,6 +6,7 @@ import html
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from azkaban_client.errors import (
     BadAnswer,
     InvalidProject,
     NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
     Refused,
     ServerFault,
     Unsupported,
@@ -131,10 +134,16 @@ class ProjectCalls(SessionBase):
         NotFound
             There is no such project.
         OutcomeUnknown
-            The connection was lost after the last byte: see the project's log before you
-            send it again.
+            The connection was lost and the project's log shows no upload since: look at it again
+            before you send the zip again.
+
+        Notes
+        -----
+        When the answer is lost, the project's log is looked up, and the zip is never sent twice.
+        An upload found that way has no `version`: the log does not tell it.
         """
         file = Path(path)
+        before = self._last_upload(project)
         with file.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             name = file.name if file.suffix.lower() == ".zip" else f"{file.name}.zip"
@@ -156,6 +165,8 @@ class ProjectCalls(SessionBase):
 
             try:
                 data = self._in_session(send)
+            except OutcomeUnknown as error:
+                return self._find_upload(project, before, error)
             except NotFound as error:
                 if _flow_errors(error.message):
                     raise _invalid(error) from error
@@ -165,6 +176,30 @@ class ProjectCalls(SessionBase):
                     raise _invalid(error) from error
                 raise
         return Upload(project_id=int(data["projectId"]), version=int(data["version"]))
+
+    def _last_upload(self, project: str) -> ProjectEvent | None:
+        """Give the newest upload in the project's log; also tells a missing project early."""
+        try:
+            events = self.project_log(project, size=20)
+        except (PermissionDenied, Unsupported):
+            return None
+        return next((event for event in events if event.type == "UPLOADED"), None)
+
+    def _find_upload(
+        self, project: str, before: ProjectEvent | None, error: OutcomeUnknown
+    ) -> Upload:
+        """Look whether an upload whose answer was lost has arrived."""
+        for pause in (0.5, 1.0, 2.0):
+            time.sleep(pause)
+            last = self._last_upload(project)
+            if last is not None and last != before and last.user in (self.username, None):
+                return Upload(project_id=self.project_id(project), version=None)
+        raise OutcomeUnknown(
+            f"{error.message}; the log of project {project} shows no new upload since: look at it "
+            "again before you send the zip again",
+            request=error.request,
+            ids={"project": project},
+        ) from error
 
     def download(
         self, project: str, path: str | os.PathLike[str], *, version: int | None = None

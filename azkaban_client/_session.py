@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from azkaban_client._answers import is_login_page, read
 from azkaban_client._http import Call, Transport
+from azkaban_client.auth import Login, from_netrc
 from azkaban_client.errors import (
     AuthenticationError,
     BadAnswer,
@@ -113,20 +114,20 @@ class SessionBase:
         self,
         url: str,
         *,
-        username: str | None = None,
-        password: str | Callable[[], str] | None = None,
-        session_id: str | None = None,
-        address: str | None = None,
+        auth: Login | tuple[str, str | Callable[[], str]] | None = None,
         verify: bool | str = True,
         timeout: float = 60.0,
         retries: int = 3,
+        address: str | None = None,
     ) -> None:
         self._transport = Transport(
             url, address=address, verify=verify, timeout=timeout, retries=retries
         )
-        self.username = username
-        self._password = password
-        self._session_id = session_id
+        if not isinstance(auth, Login):
+            auth = Login(*auth) if auth else from_netrc(self.url) or Login()
+        self.username = auth.username
+        self._password = auth.password
+        self._session_id = auth.session_id
 
     def __enter__(self) -> Self:
         return self

@@ -20,23 +20,23 @@ class Client(ExecutionCalls, ScheduleCalls, PermissionCalls):
     url
         Base URL with the server's real host name: ``https://azkaban.example:8443``. Up to 3.32
         a session belongs to the client's address, so one address is kept for the session.
-    username, password
-        Who logs in. The password may be a function, which is called when it is needed.
-    session_id
-        A session from an earlier login, to go on with.
-    address
-        IP address to connect to instead of resolving the host's name (like ``curl --resolve``).
-        TLS is still checked against the name.
+    auth
+        Who logs in: ``(user, password)``, where the password may be a function that is called
+        when it is needed; or a `azkaban_client.auth.Login`, which can hold an earlier session.
+        Without it, the host's entry in ``~/.netrc``.
     verify
         True, or the path of a file of CA certificates to trust; False switches the check off.
     timeout
         Seconds to wait for each answer (for a connection, 10 at most).
     retries
         How often a call that may be repeated is repeated after a lost connection.
+    address
+        IP address to connect to instead of resolving the host's name (like ``curl --resolve``).
+        TLS is still checked against the name.
 
     Examples
     --------
-    >>> client = Client("http://azkaban.example:8081", username="me", password="secret")
+    >>> client = Client("http://azkaban.example:8081", auth=("me", "secret"))
     >>> client.url
     'http://azkaban.example:8081'
     >>> client.close()

@@ -96,10 +96,13 @@ class Project:
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """Result of an upload: the project's id and its new version."""
+    """Result of an upload: the project's id and its new version.
+
+    The version is None where the answer was lost and the upload was found in the project's log.
+    """
 
     project_id: int
-    version: int
+    version: int | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -146,7 +146,7 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
-    sections = ["azkaban", "agent", "compiler", "web"]
+    sections = ["azkaban", "agent", "compiler", "loader", "web"]
     paths = []
     environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
     if options.browser:

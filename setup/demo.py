@@ -57,8 +57,7 @@ def run(layout: Layout, *, logs: bool = False) -> int:
     try:
         with Client(
             settings.url,
-            username=settings.user,
-            password=server.password,
+            auth=(settings.user, server.password),
             address=settings.address,
             verify=tomllib.loads(layout.client_config.read_text()).get("ca_cert", True),
         ) as client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-import os
 import re
 import sys
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from azkaban_client import errors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from azkaban_client.auth import Login
     from azkaban_client.client import Client
     from azkaban_client.config import Settings
 
@@ -191,6 +191,7 @@ class App:
             Log in even if a session is kept.
         """
         from azkaban_client import state  # noqa: PLC0415 (start time)
+        from azkaban_client.auth import Login  # noqa: PLC0415 (start time)
         from azkaban_client.client import Client  # noqa: PLC0415 (start time)
 
         settings = self.settings
@@ -198,7 +199,7 @@ class App:
         user = settings["username"]
         if saved and user and saved.username != user:
             saved = None
-        user = user or (saved.username if saved else None) or self._netrc()[0]
+        user = user or (saved.username if saved else None) or self._netrc.username
         if settings["insecure"]:
             note("warning: TLS certificates are not checked (--insecure)", colour="yellow")
             import urllib3  # noqa: PLC0415 (start time)
@@ -210,9 +211,11 @@ class App:
         try:
             client = Client(
                 self.url,
-                username=user or "",
-                password=lambda: self._password(client),
-                session_id=saved.session_id if saved else None,
+                auth=Login(
+                    username=user or "",
+                    password=lambda: self._password(client),
+                    session_id=saved.session_id if saved else None,
+                ),
                 address=address,
                 verify=False if settings["insecure"] else settings["ca_cert"] or True,
                 timeout=settings["timeout"],
@@ -241,33 +244,34 @@ class App:
         except OSError as error:
             note(f"warning: the session is not kept: {error}", colour="yellow")
 
-    def _netrc(self) -> tuple[str | None, str | None]:
-        """Look the host up in ~/.netrc, or the file that NETRC names."""
-        import netrc  # noqa: PLC0415 (start time)
-        from urllib.parse import urlsplit  # noqa: PLC0415 (start time)
+    @functools.cached_property
+    def _netrc(self) -> Login:
+        from netrc import NetrcParseError  # noqa: PLC0415 (start time)
 
-        path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+        from azkaban_client.auth import Login, from_netrc  # noqa: PLC0415 (start time)
+
         try:
-            found = netrc.netrc(str(path)).authenticators(urlsplit(self.url).hostname or "")
-        except FileNotFoundError:
-            return None, None
-        except (netrc.NetrcParseError, OSError) as error:
-            note(f"warning: {path} is not used: {error}", colour="yellow")
-            return None, None
-        return (found[0], found[2]) if found else (None, None)
+            return from_netrc(self.url) or Login()
+        except (NetrcParseError, OSError) as error:
+            note(f"warning: .netrc is not used: {error}", colour="yellow")
+            return Login()
 
     def _password(self, client: Client) -> str:
-        """Find the password when it is needed: file or stdin, netrc, prompt."""
+        """Find the password when it is needed: file or stdin, keyring, netrc, prompt."""
+        from azkaban_client.auth import from_keyring  # noqa: PLC0415 (start time)
+
         if name := self.settings["password_file"]:
             return _read_password(name)
-        user, password = self._netrc()
-        if password and client.username in ("", None, user):
-            client.username = client.username or user
-            return password
+        if client.username and (kept := from_keyring(client.url, client.username)):
+            return kept
+        found = self._netrc
+        if isinstance(found.password, str) and client.username in ("", None, found.username):
+            client.username = client.username or found.username
+            return found.password
         if not sys.stdin.isatty():
             raise errors.AuthenticationError(
                 f"{self.url} wants a login and there is no password: use --password-file FILE "
-                "('-' for standard input), AZK_PASSWORD_FILE, ~/.netrc, or a terminal"
+                "('-' for standard input), AZK_PASSWORD_FILE, a keyring, ~/.netrc, or a terminal"
             )
         if not client.username:
             client.username = click.prompt("User", err=True)

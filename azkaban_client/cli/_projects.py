@@ -320,7 +320,8 @@ def upload(
         "files": len(bundle.names),
         "flows": flows,
     }
-    words = f"uploaded {name}, version {result.version}, {data['files']} files"
+    version = "of an unknown number" if result.version is None else result.version
+    words = f"uploaded {name}, version {version}, {data['files']} files"
     emit(as_json, data, f"{words}, flows: {', '.join(flows) or 'none'}")
 
 

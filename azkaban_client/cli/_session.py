@@ -20,8 +20,9 @@ def login(app: App, *, as_json: bool) -> None:
       azk --url http://azkaban.example:8081 --user me login
       azk --password-file - login < password.txt
 
-    The password comes from --password-file, AZK_PASSWORD_FILE, the configuration, ~/.netrc or
-    a prompt. The session is kept under ~/.local/state/azk (XDG_STATE_HOME), for you alone.
+    The password comes from --password-file, AZK_PASSWORD_FILE, the configuration, the desktop's
+    keyring, ~/.netrc or a prompt. The session is kept under ~/.local/state/azk (XDG_STATE_HOME),
+    for you alone.
     """
     with app.client(fresh=True) as client:
         client.login()

@@ -23,7 +23,7 @@ __all__ = ["MACROS", "Condition", "parse"]
 
 MACROS = ("all_success", "all_failed", "all_done", "one_failed", "one_success")
 
-_LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="))  # the weakest first
+_LEVELS = (("||",), ("&&",), ("==", "!="), ("<", ">"))  # the weakest first
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<variable>\$\{[^:{}]+:[^:{}]+\})
@@ -123,11 +123,14 @@ def _tokens(text: str) -> list[_Token]:
             rest = text[position:].strip()
             raise ValueError(
                 f"{rest!r} cannot be read: values are ${{job:key}}, whole numbers and texts in "
-                "quotes; signs are && || ! == != < <= > >= and parentheses"
+                "quotes; signs are && || ! == != < > and parentheses"
             )
         kind, word = found.lastgroup, found[found.lastgroup]
         if kind == "macro" and word.lower() not in MACROS:
             raise ValueError(f"{word!r} is none of {', '.join(MACROS)}")
+        if word in (">=", "<="):
+            turned = "<" if word == ">=" else ">"
+            raise ValueError(f"the server cannot read {word!r}: write !(a {turned} b)")
         if kind == "string":
             _check_string(word)
         tokens.append(_Token(kind, word))
@@ -255,7 +258,5 @@ _SIGNS: dict[str, Callable[[str | float, str | float], bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": lambda a, b: a < b,  # type: ignore[operator]
-    "<=": lambda a, b: a <= b,  # type: ignore[operator]
     ">": lambda a, b: a > b,  # type: ignore[operator]
-    ">=": lambda a, b: a >= b,  # type: ignore[operator]
 }

@@ -181,11 +181,14 @@ class _Reader:
         elif "nodes" in keys:
             words = f"nodes of {name} have no effect: its type is {kind}, not flow"
             self.file.warn(keys["nodes"].line, "ignored-key", words)
+            self._check_form({"nodes": keys["nodes"]})
         if "trigger" in keys:
             words = f"trigger of {name} has no effect: only a whole flow has one"
             self.file.warn(keys["trigger"].line, "ignored-key", words)
             if kind == "flow":
                 check_trigger(self.file, keys["trigger"])
+            else:
+                self._check_form({"trigger": keys["trigger"]})
         return Job(
             name=name,
             type=kind,
@@ -197,6 +200,16 @@ class _Reader:
             condition=self.file.text(keys.get("condition"), f"condition of {name}"),
             embeds=embeds,
         )
+
+    def _check_form(self, keys: dict[str, Value]) -> None:
+        """Note what the parser refuses even where the loader then makes nothing of it."""
+        spare = _Reader(YamlFile(self.file.name), self.name)
+        if "trigger" in keys:
+            check_trigger(spare.file, keys["trigger"])
+        elif not is_null(keys["nodes"].node):
+            spare._flow(self.name, keys, (), (), top=False)
+        form = [one for one in spare.file.problems if one.rule in ("wrong-kind", "unknown-key")]
+        self.file.problems += form
 
     def _needs(self, keys: dict[str, Value], name: str) -> tuple[str, ...]:
         value = keys.get("dependsOn")

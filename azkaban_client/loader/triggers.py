@@ -28,7 +28,7 @@ def check_trigger(file: YamlFile, trigger: Value) -> None:
         minutes = integer(waits.node)
         if minutes is None or minutes < 1:
             words = f"maxWaitMins: {show(waits.node)}: expected a whole number, 1 or more"
-            file.error(waits.line, "bad-trigger", words)
+            file.error(waits.line, "bad-trigger" if minutes is not None else "wrong-kind", words)
     depends = found.get("triggerDependencies")
     if depends is not None and not is_null(depends.node):
         count = _check_dependencies(file, depends.node)

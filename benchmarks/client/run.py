@@ -84,7 +84,7 @@ class Bench:
 
     def client(self) -> Client:
         """Connect as a user would."""
-        return Client(self.url, username=self.user, password=self.password, address=self.address)
+        return Client(self.url, auth=(self.user, self.password), address=self.address)
 
     # -- upload, run and follow -------------------------------------------------------------
 
@@ -247,7 +247,7 @@ class Bench:
             "def peak():\n"
             "    return re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]\n"
             "url, user, password, address, path = sys.argv[1:]\n"
-            "client = Client(url, username=user, password=password, address=address or None)\n"
+            "client = Client(url, auth=(user, password), address=address or None)\n"
             "client.flows('benchmark')\n"
             "before = peak()\n"
             "client.upload('benchmark', path)\n"

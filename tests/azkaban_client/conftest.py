@@ -207,7 +207,7 @@ def connect() -> Iterator[Callable[..., Client]]:
     clients: list[Client] = []
 
     def make(url: str, **options: Any) -> Client:
-        defaults = {"username": "azkaban", "password": "azkaban", "timeout": 5.0}
+        defaults = {"auth": ("azkaban", "azkaban"), "timeout": 5.0}
         clients.append(Client(url, **{**defaults, **options}))
         return clients[-1]
 

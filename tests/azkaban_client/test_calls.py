@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from azkaban_client import errors
+from azkaban_client.auth import Login
 from azkaban_client.models import Permission, Sla
 
 
@@ -247,7 +248,7 @@ def test_a_session_in_the_body_is_renewed_too(serve, connect, answer) -> None:
         return answer(body='{"permissions": [], "projectId": 1}')
 
     server = serve(reply)
-    connect(server.url, session_id="old").add_proxy_user("p", "bob")
+    connect(server.url, auth=Login("me", "mine", "old")).add_proxy_user("p", "bob")
     assert server.actions()[-3:] == ["addProxyUser", "login", "addProxyUser"]
 
 

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import keyring
+import keyring.core
 import pytest
 from rich.console import Console
 
@@ -248,14 +250,15 @@ def flow_folder(tmp_path) -> Path:
 
 
 def test_upload_a_folder(azk, server, flow_folder) -> None:
-    server.play("upload")
+    server.play("fetchProjectLogs", "upload")
     result = azk("upload", "rec56548", str(flow_folder), "--with", "jobs", "--json")
     assert result.json == {"project": "rec56548", "project_id": 10, "version": 1, "files": 2,
         "flows": ["b", "fail", "slow"]}  # fmt: skip
 
 
 def test_upload_creates_the_project_on_request(azk, server, flow_folder) -> None:
-    server.play("upload, no such project", "create project", "upload", "fetchprojectflows")
+    names = ("upload, no such project", "create project", "fetchProjectLogs", "upload")
+    server.play(*names, "fetchprojectflows")
     assert azk("upload", "nn", str(flow_folder), "--with", "jobs", "--create").code == 0
     server.play("upload, no such project")
     assert azk("upload", "nn", str(flow_folder), "--with", "jobs").code == 4
@@ -559,6 +562,23 @@ def test_the_password_from_netrc(azk, server, monkeypatch, tmp_path) -> None:
     netrc.write_text("machine 127.0.0.1 login azkaban password azkaban\n")
     netrc.chmod(0o600)
     assert azk("login", "--json").json["username"] == "azkaban"
+
+
+def test_the_password_from_the_keyring(azk, server, monkeypatch) -> None:
+    class Ring(keyring.backend.KeyringBackend):
+        priority = 1
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return {(os.environ["AZK_URL"], "azkaban"): "azkaban"}.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise NotImplementedError
+
+    monkeypatch.setattr(keyring.core, "_keyring_backend", Ring())
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    monkeypatch.delenv("AZK_PASSWORD_FILE")
+    assert azk("--user", "azkaban", "login").code == 0
+    assert azk("--user", "other", "login").code == 3
 
 
 def test_an_empty_password_file(azk, server, tmp_path) -> None:

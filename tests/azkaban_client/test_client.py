@@ -9,6 +9,14 @@ from datetime import UTC, datetime
 import pytest
 
 from azkaban_client import Status, errors
+from azkaban_client.auth import Login
+
+OLD = Login("azkaban", "azkaban", session_id="old")
+
+
+@pytest.fixture
+def _no_sleep(monkeypatch) -> None:
+    monkeypatch.setattr("azkaban_client._executions.time.sleep", lambda _s: None)
 
 
 @pytest.fixture
@@ -23,7 +31,7 @@ def replay(recorded):
 
 def test_login_sends_the_password_in_the_body(serve, connect, answer) -> None:
     server = serve(lambda _: answer(body='{"session.id": "s1", "status": "success"}'))
-    assert connect(server.url, password="secret").login() == "s1"
+    assert connect(server.url, auth=("azkaban", "secret")).login() == "s1"
     asked = server.asked[0]
     assert (asked.method, asked.query) == ("POST", {})
     assert asked.fields == {"action": "login", "username": "azkaban", "password": "secret"}
@@ -41,7 +49,7 @@ def test_the_session_travels_as_the_cookie_alone(serve, connect, answer) -> None
 
 
 def test_a_wrong_password(recorded, connect) -> None:
-    client = connect(recorded[1].url, password="wrong")
+    client = connect(recorded[1].url, auth=("azkaban", "wrong"))
     with pytest.raises(errors.AuthenticationError, match="Username/Password not found"):
         client.flows("rec56548")
 
@@ -49,9 +57,27 @@ def test_a_wrong_password(recorded, connect) -> None:
 def test_no_password_to_log_in_with(serve, connect, answer) -> None:
     server = serve(lambda _: answer(body='{"error": "session"}'))
     with pytest.raises(errors.AuthenticationError, match="no user name and password"):
-        connect(server.url, username=None, password=None).flows("p")
+        connect(server.url, auth=Login()).flows("p")
     with pytest.raises(errors.SessionRefused, match="log in again"):
-        connect(server.url, password=None, session_id="old").flows("p")
+        connect(server.url, auth=Login("azkaban", session_id="old")).flows("p")
+
+
+def test_the_netrc_of_the_host(serve, connect, answer, monkeypatch, tmp_path) -> None:
+    server = serve(lambda _: answer(body='{"session.id": "s1", "flows": []}'))
+    netrc = tmp_path / "netrc"
+    monkeypatch.setenv("NETRC", str(netrc))
+    netrc.write_text("machine 127.0.0.1 login me password mine\n")
+    netrc.chmod(0o600)
+    connect(server.url, auth=None).flows("p")
+    assert server.asked[0].fields == {"action": "login", "username": "me", "password": "mine"}
+    netrc.write_text("default login anybody password anything\n")
+    with pytest.raises(errors.AuthenticationError, match="no user name and password"):
+        connect(server.url, auth=None).flows("p")
+    assert len(server.asked) == 2
+
+
+def test_secrets_are_not_shown() -> None:
+    assert repr(Login("me", "secret", "session")) == "Login(username='me')"
 
 
 def test_a_refused_session_is_renewed_once(serve, connect, answer) -> None:
@@ -62,7 +88,7 @@ def test_a_refused_session_is_renewed_once(serve, connect, answer) -> None:
         return answer(body='{"flows": []}' if good else '{"error": "session"}')
 
     server = serve(reply)
-    assert connect(server.url, session_id="old").flows("p") == ()
+    assert connect(server.url, auth=OLD).flows("p") == ()
     assert server.actions() == ["fetchprojectflows", "login", "fetchprojectflows"]
 
 
@@ -143,7 +169,7 @@ def archive(tmp_path):
 
 def test_upload(client, replay, archive) -> None:
     seen: list[tuple[int, int]] = []
-    replay.play("upload")
+    replay.play("fetchProjectLogs", "upload")
     result = client.upload("rec56548", archive, progress=lambda *p: seen.append(p))
     assert (result.project_id, result.version) == (10, 1)
     assert seen[-1] == (200_002, 200_002)
@@ -171,8 +197,41 @@ def test_an_upload_is_sent_again_whole_when_the_session_was_refused(
         return answer(body='{"projectId": "1", "version": "2"}')
 
     server = serve(reply)
-    assert connect(server.url, session_id="old").upload("p", archive).version == 2
+    assert connect(server.url, auth=OLD).upload("p", archive).version == 2
     assert archive.read_bytes() in server.asked[-1].body
+
+
+@pytest.mark.usefixtures("_no_sleep")
+@pytest.mark.parametrize("user", ["azkaban", "other", None])
+def test_an_upload_whose_answer_was_lost_is_looked_up(
+    serve, connect, answer, archive, user
+) -> None:
+    """`user` is whose upload the project's log shows afterwards; it is never sent twice."""
+    log = [["azkaban", 1000, "UPLOADED", "Uploaded project files zip p.zip"]]
+
+    def reply(asked):
+        if asked.action == "upload":
+            if user:
+                log.insert(0, [user, 2000, "UPLOADED", "Uploaded project files zip p.zip"])
+            return None
+        return answer(body=json.dumps({"session.id": "s", "logData": log, "projectId": 7}))
+
+    server = serve(reply)
+    client = connect(server.url)
+    if user == "azkaban":
+        result = client.upload("p", archive)
+        assert (result.project_id, result.version) == (7, None)
+    else:
+        with pytest.raises(errors.OutcomeUnknown, match="the log of project p shows no new"):
+            client.upload("p", archive)
+    assert server.actions().count("upload") == 1
+
+
+def test_a_project_that_is_missing_costs_no_upload(client, replay, archive) -> None:
+    replay.play("upload, no such project")
+    with pytest.raises(errors.NotFound):
+        client.upload("rec56548", archive)
+    assert replay.replayed[-1] == "upload, no such project"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +244,7 @@ def test_an_upload_is_sent_again_whole_when_the_session_was_refused(
     ],
 )
 def test_refused_uploads(client, replay, archive, name, kind, words) -> None:
-    replay.play(name)
+    replay.play("fetchProjectLogs", name)
     with pytest.raises(kind, match=words) as caught:
         client.upload("rec56548", archive)
     assert type(caught.value) is kind
@@ -308,6 +367,14 @@ def test_refused_executions(client, replay, name, kind) -> None:
     assert "Project@" not in caught.value.message
 
 
+def test_a_locked_flow_is_refused(serve, connect, answer) -> None:
+    """4.0 answers with the execution -1."""
+    rows = {"session.id": "s", "total": 1, "from": 0, "executions": [], "flows": [{"flowId": "f"}]}
+    body = json.dumps({**rows, "execid": -1, "message": "Flow f is locked: repair"})
+    with pytest.raises(errors.Refused, match="Flow f is locked: repair"):
+        connect(serve(lambda _: answer(body=body)).url).execute("p", "f")
+
+
 def ambiguous(serve, answer, *, after: list[int], user: str = "azkaban"):
     """Lose the answer to executeFlow; the history shows `after` from then on."""
     state = {"ids": [3]}
@@ -324,11 +391,6 @@ def ambiguous(serve, answer, *, after: list[int], user: str = "azkaban"):
         return answer(body=json.dumps(body))
 
     return serve(reply)
-
-
-@pytest.fixture
-def _no_sleep(monkeypatch) -> None:
-    monkeypatch.setattr("azkaban_client._executions.time.sleep", lambda _s: None)
 
 
 @pytest.mark.usefixtures("_no_sleep")

@@ -51,7 +51,7 @@ nodes:
     type: command
     config:
       command: echo ${deep} ${base} ${load.path} ${azkaban.flow.execid}
-  - {name: y, type: noop, dependsOn: [x], condition: "${x:rows} >= 10 && one_success"}
+  - {name: y, type: noop, dependsOn: [x], condition: "!(${x:rows} < 10) && one_success"}
 - name: end
   type: noop
   dependsOn: [load, inner]
@@ -149,6 +149,7 @@ def test_each_problem(flow: str, words: str) -> None:
         ("!!${a:x}", "'!' cannot stand before '!'"),
         ("${a:x} == '>'", "'>' cannot stand within quotes"),
         ("${a:x} == 'all_done'", "the server replaces names within quotes"),
+        ("${a:x} >= 1", "the server cannot read '>=': write !(a < b)"),
         ("${a:x} && 'b'", "it compares nothing, so it is never true"),
         ("${aa:x} == 1", "flow f has no node 'aa' (did you mean 'a'?)"),
         ("${b:x} == 1", "'b' has not run by then"),
@@ -227,8 +228,8 @@ def test_the_graph_shows_embedded_flows_and_conditions() -> None:
         "inner": ("inner:y",),
         "end": ("load", "inner"),
     }
-    assert graph.notes["inner:y"] == "if ${x:rows} >= 10 && one_success"
-    assert "inner:y (if ${x:rows}" in graph.text()
+    assert graph.notes["inner:y"] == "if !(${x:rows} < 10) && one_success"
+    assert "inner:y (if !(${x:rows}" in graph.text()
 
 
 # -- without a server ------------------------------------------------------------------------
@@ -306,7 +307,7 @@ def test_a_failure_that_only_some_can_use_fails_the_flow() -> None:
         ("${a:nosuch} == 1 || 1 == 1", False),  # the engine cannot read what is not replaced
         ("${a:quote} == 1 || 1 == 1", False),
         ("${a:e} == 0", True),
-        ("${a:s} < 1 || ${a:s} >= 1", False),
+        ("${a:s} < 1 || ${a:s} > 0", False),
     ],
 )
 def test_conditions_on_outputs(condition: str, runs: bool) -> None:  # noqa: FBT001

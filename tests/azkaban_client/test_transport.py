@@ -99,7 +99,7 @@ def test_nobody_listens(connect) -> None:
 def test_a_server_that_accepts_and_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        client = Client(url, username="u", password="p", timeout=0.3)
+        client = Client(url, auth=("u", "p"), timeout=0.3)
         start = time.monotonic()
         with pytest.raises(errors.NetworkError, match=r"no answer within 0\.3 s"):
             client.flows("p")
@@ -142,19 +142,23 @@ def test_what_changes_something_is_never_sent_twice(serve, connect, answer, cut)
     assert caught.value.project == "nn"
 
 
-def test_an_upload_that_is_cut_is_reported(connect, tmp_path) -> None:
+def test_an_upload_that_is_cut_is_reported(connect, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("azkaban_client._projects.time.sleep", lambda _s: None)
     path = tmp_path / "p.zip"
     path.write_bytes(bytes(3_000_000))
+    body = '{"session.id": "s", "logData": []}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    uploads = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def cut() -> None:
-            for size in (None, 70_000):
+            for _ in range(6):  # login, log, upload, and three looks at the log
                 peer, _ = listener.accept()
                 with peer:
-                    peer.recv(size or 65536)
-                    if size is None:
-                        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(OK)}\r\nConnection: close"
-                        peer.sendall(f"{head}\r\n\r\n{OK}".encode())
+                    if peer.recv(65536).startswith(b"POST /manager"):
+                        uploads.append(peer.recv(70_000))
+                    else:
+                        peer.sendall((head + body).encode())
 
         thread = threading.Thread(target=cut)
         thread.start()
@@ -163,6 +167,7 @@ def test_an_upload_that_is_cut_is_reported(connect, tmp_path) -> None:
             client.upload("nn", path)
         thread.join()
     assert caught.value.request == "POST /manager ajax=upload project=nn file=p.zip"
+    assert len(uploads) == 1
 
 
 @pytest.mark.parametrize(

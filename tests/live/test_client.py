@@ -10,6 +10,7 @@ import time
 import pytest
 
 from azkaban_client import Bundle, Client, FlowEnded, JobEnded, JobStarted, LogLine, errors
+from azkaban_client.auth import Login
 
 PROJECT = "client-tests"
 
@@ -50,8 +51,7 @@ def names(files: dict[str, str]) -> Bundle:
 def client(azkaban):
     with Client(
         azkaban.url,
-        username=azkaban.username,
-        password=azkaban.password,
+        auth=(azkaban.username, azkaban.password),
         address=azkaban.address,
     ) as client:
         client.create_project(PROJECT, "Tests of the client")
@@ -236,10 +236,8 @@ def test_an_expired_session_is_renewed(azkaban, client) -> None:
     with (
         Client(
             azkaban.url,
-            username=azkaban.username,
-            password=azkaban.password,
+            auth=Login(azkaban.username, azkaban.password, "expired"),
             address=azkaban.address,
-            session_id="expired",
         ) as other,
         names({"a.job": "type=noop\n"}).temporary() as path,
     ):
@@ -255,7 +253,7 @@ def test_an_expired_session_is_renewed(azkaban, client) -> None:
 
 def test_a_wrong_password(azkaban) -> None:
     with (
-        Client(azkaban.url, username="me", password="wrong", address=azkaban.address) as other,
+        Client(azkaban.url, auth=("me", "wrong"), address=azkaban.address) as other,
         pytest.raises(errors.AuthenticationError, match="Incorrect Login"),
     ):
         other.flows(PROJECT)

@@ -68,7 +68,7 @@ def seen(events) -> dict[str, tuple[dict[str, str], str]]:
 def test_both_ways(azkaban, given) -> None:
     bundle = Bundle({name: text.encode() for name, text in FILES.items()})
     with Client(
-        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
     ) as client:
         if PROJECT not in {project.name for project in client.projects()}:
             client.create_project(PROJECT)

@@ -40,7 +40,7 @@ def test_linter_finds_nothing(name: str) -> None:
 def test_flow_succeeds_and_leaves_a_report(azkaban: LiveAzkaban, name: str) -> None:
     bundle = collect(CHECKOUT / "flows" / name, [CHECKOUT / "jobs", CHECKOUT / "core"])
     with Client(
-        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
     ) as client:
         client.create_project(name, "from flows/")
         with bundle.temporary() as archive:

@@ -38,8 +38,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
 def client(split: LiveAzkaban) -> Iterator[Client]:
     with Client(
         split.url,
-        username=split.username,
-        password=split.password,
+        auth=(split.username, split.password),
         address=split.address,
         verify=str(split.layout.ca),
     ) as connected:

@@ -252,9 +252,7 @@ def test_stop_ends_the_programs_of_running_jobs(azkaban: LiveAzkaban, tmp_path: 
 
 
 def _client(azkaban: LiveAzkaban) -> Client:
-    return Client(
-        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
-    )
+    return Client(azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address)
 
 
 def _commands(line: str) -> list[int]:

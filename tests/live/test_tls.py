@@ -50,8 +50,7 @@ def test_azk_is_told_of_the_authority(secure: LiveAzkaban, ca: str) -> None:
 def _client(secure: LiveAzkaban, url: str, *, verify: str | bool) -> Client:
     return Client(
         url,
-        username=secure.username,
-        password=secure.password,
+        auth=(secure.username, secure.password),
         address=secure.address,
         verify=verify,
     )

@@ -18,13 +18,13 @@ import java.util.TreeMap;
 import org.codehaus.jackson.map.ObjectMapper;
 
 /**
- * Loads every folder in a folder as a server does at an upload, and prints one JSON object for
- * each: its errors, and for each flow its jobs, edges and properties. In `properties` a job's are
+ * Loads every folder in a folder as a server does at an upload, and writes one JSON object for
+ * each to a file: its errors, and for each flow its jobs, edges and properties. In `properties` a job's are
  * merged and resolved by the server's own classes, without outputs of other jobs.
  */
 public final class LoadProjects {
   public static void main(final String[] arguments) throws Exception {
-    final PrintStream out = new PrintStream(System.out, false, "UTF-8");
+    final PrintStream out = new PrintStream(arguments[1], "UTF-8");
     final File[] folders = new File(arguments[0]).listFiles(File::isDirectory);
     Arrays.sort(folders);
     for (final File folder : folders) {
@@ -32,7 +32,7 @@ public final class LoadProjects {
       report.put("project", folder.getName());
       out.println(new ObjectMapper().writeValueAsString(report));
     }
-    out.flush();
+    out.close();
   }
 
   private static Map<String, Object> load(final File folder) {

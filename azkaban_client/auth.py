@@ -1,0 +1,74 @@
+"""Who logs in, and where the password comes from."""
+
+from __future__ import annotations
+
+import netrc
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Login", "from_keyring", "from_netrc"]
+
+
+@dataclass(frozen=True)
+class Login:
+    """Who logs in.
+
+    Attributes
+    ----------
+    username
+        Who.
+    password
+        It, or a function that gives it when it is needed.
+    session_id
+        A session from an earlier login, to go on with.
+    """
+
+    username: str | None = None
+    password: str | Callable[[], str] | None = field(default=None, repr=False)
+    session_id: str | None = field(default=None, repr=False)
+
+
+def from_netrc(url: str) -> Login | None:
+    """Look the host of a server up in ``~/.netrc``, or the file that NETRC names.
+
+    Only an entry of the host's own counts: that of ``default`` is not meant for any server.
+
+    Raises
+    ------
+    OSError, netrc.NetrcParseError
+        The file is there and cannot be used.
+    """
+    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
+    try:
+        found = netrc.netrc(str(path)).hosts.get(host)
+    except FileNotFoundError:
+        return None
+    return Login(found[0] or None, found[2]) if found else None
+
+
+def from_keyring(url: str, username: str) -> str | None:
+    """Ask the desktop's keyring (the extra ``keyring``) for a password.
+
+    It is kept under the server's URL: ``keyring set http://azkaban.example:8081 me``.
+
+    Returns
+    -------
+    str or None
+        None if there is none, or no keyring.
+    """
+    try:
+        import keyring  # noqa: PLC0415 (optional)
+        import keyring.errors  # noqa: PLC0415 (optional)
+    except ImportError:
+        return None
+    try:
+        return keyring.get_password(url, username)
+    except keyring.errors.KeyringError:
+        return None
