@@ -97,7 +97,7 @@ def _archive(folder: Path, version: str) -> Path:
 
 
 def _client(live: LiveAzkaban) -> Client:
-    return Client(live.url, username=live.username, password=live.password, address=live.address)
+    return Client(live.url, auth=(live.username, live.password), address=live.address)
 
 
 @pytest.fixture(scope="module")
