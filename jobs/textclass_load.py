@@ -46,7 +46,7 @@ class Params:
 
 def run(params: Params, job: Job) -> Outputs:
     """Read, split, number."""
-    rows = _read_csv(params.csv) if params.csv else _docstrings()
+    rows = _read_csv(params.csv) if params.csv else docstrings()
     texts = [words_of(text) for text, _ in rows]
     for number, words in enumerate(texts):
         if not words:
@@ -91,7 +91,7 @@ def _numbers(texts: list[list[str]], known: tuple[str, ...], longest: int) -> np
     return x
 
 
-def _docstrings() -> list[tuple[str, str]]:
+def docstrings() -> list[tuple[str, str]]:
     library = Path(sysconfig.get_path("stdlib"))
     rows: dict[str, str] = {}
     for package in _PACKAGES:

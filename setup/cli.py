@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument(
         "--browser", action="store_true", help="the tests of the pages, in a Chromium, instead"
     )
+    test.add_argument("--spark", action="store_true", help="run the longer tests of Spark instead")
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     text = "Put the console beside the pages of a server that was installed otherwise (3.x, 4.x)."
     beside = commands.add("add-console", _add_console, text, needs=Needs.ENVIRONMENT)
@@ -146,8 +147,8 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
-    sections = ["azkaban", "agent", "compiler", "loader", "web"]
-    paths = []
+    sections = ["azkaban", "agent", "compiler", "loader", "web", "hadoop"]
+    paths = ["-m", "spark"] if options.spark else []
     environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
     if options.browser:
         program = os.environ.get("CHROMIUM") or shutil.which("chromium")

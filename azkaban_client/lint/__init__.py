@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["JOB_TYPES", "KNOWN", "Problem", "lint"]
 
 # What this project's server set-up and job runtime define, beside Azkaban's own azkaban.*.
-KNOWN = ("python", "output.dir")
+KNOWN = ("python", "output.dir", "spark.submit")
 # Azkaban's own types, and those of its Hadoop plugins.
 JOB_TYPES = (
     "command",

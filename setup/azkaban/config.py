@@ -276,6 +276,7 @@ def _jobs(layout: Layout, python: Path) -> dict[str, object]:
     return {
         "python": python,
         "output.dir": layout.runs,
+        "spark.submit": layout.spark / "submit",
         "env.OPENBLAS_NUM_THREADS": 1,  # jobs run side by side; threads would fight
         "env.PYTHONDONTWRITEBYTECODE": 1,
         "env.MPLCONFIGDIR": layout.cache / "matplotlib",

@@ -106,8 +106,16 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("script", help="the Python program")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+    parser.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="script.py", help="the program, its arguments"
+    )
+    parser.add_argument(
+        "-m",
+        dest="module",
+        nargs=argparse.REMAINDER,
+        metavar="MODULE",
+        help="run this module (of --py-files) instead, as python -m does",
+    )
     _add_environment(parser)
     parser.add_argument("--archive", metavar="FILE", help="ship this archive instead")
     parser.add_argument(
@@ -233,11 +241,21 @@ def _archive(spark: Spark, options: argparse.Namespace) -> Path | None:
     return environments.archive_of(spark, lock, kind=options.kind)
 
 
-def _application(options: argparse.Namespace, target: Target) -> plan.Application:
-    """Read what is asked for."""
-    script = Path(options.script)
+def _program(options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
+    """Tell what is run, with which arguments."""
+    if options.module:
+        return plan.RUN_MODULE, tuple(options.module)
+    if not options.program:
+        raise UsageError("what shall be run? Name a script, or a module by -m")
+    script = Path(options.program[0])
     if not script.is_file():
         raise UsageError(f"{script}: no such script")
+    return script, tuple(options.program[1:])
+
+
+def _application(options: argparse.Namespace, target: Target) -> plan.Application:
+    """Read what is asked for."""
+    script, arguments = _program(options)
     number, cores, total = (
         options.num_executors,
         options.executor_cores,
@@ -267,14 +285,14 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
     )
     return plan.Application(
         script=script,
-        arguments=tuple(options.arguments),
+        arguments=arguments,
         request=request,
         total_executor_cores=total,
         py_files=tuple(filter(None, options.py_files.split(","))),
         files=tuple(filter(None, options.files.split(","))),
         conf=tuple(options.conf),
         properties=Path(options.properties_file) if options.properties_file else None,
-        name=options.name,
+        name=options.name or (options.module or [script.stem])[0],
         queue=options.queue,
     )
 

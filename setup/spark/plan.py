@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from setup.spark.resources import Request
     from setup.spark.target import Target
 
-__all__ = ["Application", "command", "merge_properties", "shown", "zip_packages"]
+__all__ = ["RUN_MODULE", "Application", "command", "merge_properties", "shown", "zip_packages"]
 
 NAME = "environment"  # under which nodes unpack the archive
+RUN_MODULE = Path(__file__).with_name("run_module.py")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def command(
     options: list[tuple[str, object]] = [
         ("--master", target.master),
         ("--deploy-mode", request.deploy_mode),
-        ("--name", application.name or application.script.stem),
+        ("--name", application.name),
         ("--queue", application.queue),
         ("--properties-file", application.properties or target.properties or ""),
         ("--py-files", ",".join(application.py_files)),

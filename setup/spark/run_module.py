@@ -1,0 +1,9 @@
+"""What spark-submit runs for ``setup spark submit -m MODULE``: it takes scripts only."""
+
+import runpy
+import sys
+
+if __name__ == "__main__":
+    sys.path.pop(0)  # this script's folder
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

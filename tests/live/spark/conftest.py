@@ -1,0 +1,111 @@
+"""A real Spark on a real YARN, installed and started once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup.layout import CHECKOUT, Layout
+from setup.spark import Cluster, Spark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.live.conftest import LiveAzkaban
+
+# A package that neither this machine's Python nor Spark's environment has.
+LACKED = "sortedcontainers==2.4.0"
+
+# Small enough for two executors and a driver beside Azkaban on a small machine.
+SIZES = ("--driver-memory", "512m", "--executor-memory", "512m")
+
+
+@dataclass(frozen=True)
+class LiveSpark:
+    """A Spark under a prefix, its commands run as a user types them."""
+
+    spark: Spark
+    folder: Path
+
+    def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run ``setup spark ...`` to its end."""
+        return subprocess.run(
+            self.command(*arguments), cwd=CHECKOUT, capture_output=True, text=True, timeout=timeout
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        """Write a command of ``setup spark``."""
+        prefix = str(self.spark.layout.prefix)
+        setup = [str(self.spark.layout.python), "-m", "setup", "spark"]
+        return [*setup, arguments[0], "--prefix", prefix, *arguments[1:]]
+
+    def script(self, name: str, text: str) -> Path:
+        """Write a program for Spark."""
+        path = self.folder / f"{name}.py"
+        path.write_text(text)
+        return path
+
+    @property
+    def cluster(self) -> Cluster:
+        """The YARN."""
+        return Cluster(self.spark, "yarn")
+
+    def unpacked(self) -> list[Path]:
+        """List what the nodes hold of archives."""
+        return list((self.cluster.home / "local").glob("*/usercache/*/filecache/*/*.tar.gz"))
+
+
+def eventually(check: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Wait for something that must come true."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def interrupt(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[str, str]:
+    """Send a signal and collect what a program still says."""
+    os.kill(process.pid, number)
+    return process.communicate(timeout=120)
+
+
+@pytest.fixture(scope="session")
+def installed(
+    azkaban: LiveAzkaban, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveSpark]:
+    """Spark under the prefix of the live Azkaban, in the environment that runs the tests."""
+    layout: Layout = azkaban.layout
+    layout.env.symlink_to(sys.prefix)
+    live = LiveSpark(Spark(layout), tmp_path_factory.mktemp("programs"))
+    result = live.run("install")
+    assert result.returncode == 0, result.stderr
+    yield live
+    live.run("stop")
+
+
+@pytest.fixture(scope="session")
+def yarn(installed: LiveSpark) -> LiveSpark:
+    """The same with YARN running: one node, room for a driver and two executors."""
+    result = installed.run("start", "yarn", "--memory", "3g", "--cores", "4")
+    assert result.returncode == 0, result.stderr
+    return installed
+
+
+@pytest.fixture(scope="session")
+def environment(yarn: LiveSpark) -> Path:
+    """Pack an environment with a package that the cluster lacks."""
+    lock = yarn.folder / "lacked.txt"
+    lock.write_text(f"{LACKED}\n")
+    result = yarn.run("pack", "--requirements", str(lock), "--import", "sortedcontainers")
+    assert result.returncode == 0, result.stderr
+    return Path(result.stdout.strip())

@@ -1,0 +1,222 @@
+"""What CI has time for: a real YARN, a shipped environment, and what goes wrong beforehand."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.parse
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup.process import Process
+from setup.spark.resource_manager import ResourceManager
+from tests.live.spark.conftest import SIZES, eventually
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.live.spark.conftest import LiveSpark
+
+SORTED = """\
+import sys
+from pyspark import SparkContext
+def work(number):
+    from sortedcontainers import SortedList
+    return list(SortedList([3, 1, number])), sys.prefix
+context = SparkContext()
+print("FOUND", context.parallelize([2], 1).map(work).collect()[0])
+"""
+
+
+def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
+    yarn: LiveSpark, environment: Path
+) -> None:
+    bare = yarn.spark.layout.python.resolve()
+    lacking = subprocess.run([bare, "-I", "-c", "import sortedcontainers"], capture_output=True)
+    assert lacking.returncode != 0, "the nodes' Python must lack the package"
+    script = yarn.script("sorted", SORTED)
+    size = ("--deploy-mode", "cluster", "--num-executors", "1", *SIZES)
+    process = subprocess.Popen(
+        yarn.command("submit", *size, "--logs", "--archive", str(environment), str(script)),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert eventually(lambda: bool(yarn.unpacked()), 240), "no node unpacked the archive"
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    found = re.search(r"FOUND \(\[1, 2, 3\], '([^']+)'\)", said)
+    assert found, said
+    assert found[1].startswith(str(yarn.cluster.home / "local")), "it ran where it was unpacked"
+    assert eventually(lambda: not yarn.unpacked()), yarn.unpacked()
+    assert list((yarn.cluster.home / "staging").glob("*/.sparkStaging/*")) == []
+
+
+def test_pack_again_does_nothing(yarn: LiveSpark, environment: Path) -> None:
+    before = environment.stat()
+    lock = yarn.folder / "lacked.txt"
+    result = yarn.run("pack", "--requirements", str(lock))
+    assert result.stdout.strip() == str(environment)
+    assert environment.stat().st_mtime_ns == before.st_mtime_ns
+    assert "packing" not in result.stderr
+    assert "trying" not in result.stderr
+
+
+def test_status_says_what_runs(yarn: LiveSpark) -> None:
+    result = yarn.run("status", "--json")
+    assert result.returncode == 0
+    parts = {part["server"]: part for part in json.loads(result.stdout)}
+    assert parts.keys() == {"resourcemanager", "nodemanager-1"}
+    assert all(part["state"] == "running" for part in parts.values())
+    process = yarn.cluster.running()["resourcemanager"]
+    assert parts["resourcemanager"]["pid"] == process.pid
+    nodes = ResourceManager(parts["resourcemanager"]["url"]).nodes()
+    assert [(node.memory, node.cores) for node in nodes] == [(3072, 4)]
+
+
+def test_start_twice_is_one_cluster(yarn: LiveSpark) -> None:
+    before = yarn.cluster.running()
+    result = yarn.run("start", "yarn", "--memory", "3g", "--cores", "4")
+    assert result.returncode == 0
+    assert "already running" in result.stderr
+    assert yarn.cluster.running() == before
+    result = yarn.run("start", "yarn", "--memory", "2g")
+    assert result.returncode == 2
+    assert "stop" in result.stderr
+    result = yarn.run("start", "standalone")
+    assert result.returncode == 2
+    assert "yarn cluster runs" in result.stderr
+
+
+def test_nothing_listens_beyond_this_machine(yarn: LiveSpark) -> None:
+    ends = set.union(*(process.listening() for process in yarn.cluster.running().values()))
+    assert len(ends) >= 8
+    assert {address for address, _ in ends} == {"127.0.0.1"}
+
+
+def test_other_accounts_are_refused_on_every_port(installed: LiveSpark, yarn: LiveSpark) -> None:
+    """The same process, told that it belongs to another account: ours is then a stranger."""
+    spark, port = installed.spark, _unused_port()
+    part = [f"-javaagent:{spark.guard}", "-Dportguard.uid=4242", "-cp", f"{spark.jars}/*"]
+    main = ["org.apache.spark.deploy.master.Master", "--host", "127.0.0.1"]
+    process = Process.start(
+        [str(spark.java.program), *part, *main, "--port", "0", "--webui-port", str(port)],
+        folder=installed.folder,
+        log=installed.folder / "master.log",
+        environ=spark.environ(),
+    )
+    try:
+        assert eventually(lambda: len(process.listening()) >= 2, 120)
+        for _, each in process.listening():
+            with socket.create_connection(("127.0.0.1", each), timeout=60) as client:
+                assert _closed(client), f"port {each} serves another account"
+    finally:
+        process.stop()
+    port = urllib.parse.urlsplit(yarn.cluster.url).port
+    connection = http.client.HTTPConnection("127.0.0.1", port or 0)
+    connection.request("GET", "/ws/v1/cluster/info")
+    assert connection.getresponse().status == 200  # ours is served
+    connection.close()
+
+
+def _closed(client: socket.socket) -> bool:
+    try:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return client.recv(100) == b""
+    except ConnectionError:
+        return True
+
+
+def _unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--executor-memory", "64g"], ["--executor-memory 65536m", "3072 MB", "2688m or less"]),
+        (
+            ["--executor-cores", "16"],
+            ["--executor-cores 16", "largest node has 4", "--executor-cores 4"],
+        ),
+        (["--num-executors", "128", *SIZES], ["--num-executors 128", "room for 2", "executors 2"]),
+        (
+            ["--deploy-mode", "cluster", "--driver-memory", "9g"],
+            ["--driver-memory 9216m", "3072 MB", "2688m or less"],
+        ),
+        (["--total-executor-cores", "3", "--executor-cores", "2"], ["--total-executor-cores 3"]),
+    ],
+)
+def test_more_than_the_cluster_has_is_refused(
+    yarn: LiveSpark, options: list[str], said: list[str]
+) -> None:
+    script = yarn.script("never", "raise SystemExit('this must not run')")
+    result = yarn.run("submit", "--no-environment", *options, str(script))
+    assert result.returncode == 2
+    assert result.stderr.count("setup: ") == 1
+    assert [text for text in said if text not in result.stderr] == [], result.stderr
+
+
+def test_unreachable_resource_manager(installed: LiveSpark, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{_unused_port()}"
+    (tmp_path / "yarn-site.xml").write_text(
+        "<configuration><property><name>yarn.resourcemanager.webapp.address</name>"
+        f"<value>{address}</value></property></configuration>"
+    )
+    script = installed.script("never", "raise SystemExit('this must not run')")
+    start = time.monotonic()
+    result = installed.run("submit", "--hadoop-conf", str(tmp_path), str(script))
+    assert time.monotonic() - start < 60, "it must not try for minutes"
+    assert result.returncode == 5
+    assert f"the ResourceManager at http://{address} cannot be reached" in result.stderr
+    assert str(tmp_path / "yarn-site.xml") in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("content", ["", "this is no archive", "half"])
+def test_bad_archive(yarn: LiveSpark, environment: Path, tmp_path: Path, content: str) -> None:
+    archive = tmp_path / "bad.tar.gz"
+    data = environment.read_bytes()
+    archive.write_bytes(data[: len(data) // 2] if content == "half" else content.encode())
+    script = yarn.script("never", "raise SystemExit('this must not run')")
+    result = yarn.run("submit", "--archive", str(archive), str(script))
+    assert result.returncode == 2
+    assert str(archive) in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(list((yarn.spark.home / "environments").iterdir())) == 1, "nothing is left of it"
+
+
+def test_explain_shows_the_whole_command_and_does_nothing(yarn: LiveSpark, tmp_path: Path) -> None:
+    lock = tmp_path / "never.txt"
+    lock.write_text("no-such-package-anywhere==1.0\n")
+    script = yarn.script("never", "raise SystemExit('this must not run')")
+    result = yarn.run(
+        *("submit", "--dry-run", "--requirements", str(lock), "--deploy-mode", "cluster"),
+        *("--driver-cores", "2", "--driver-memory", "4g", "--executor-memory", "4g"),
+        *("--total-executor-cores", "128", str(script), "an argument"),
+    )
+    assert result.returncode == 0, result.stderr
+    words = " ".join(result.stdout.replace("\\\n", " ").split())
+    for part in (
+        f"HADOOP_CONF_DIR={yarn.cluster.conf}",
+        "--master yarn --deploy-mode cluster",
+        "--driver-cores 2 --driver-memory 4096m",
+        "--executor-cores 1 --executor-memory 4096m --num-executors 128",
+        ".tar.gz#environment",
+        f"{script} 'an argument'",
+    ):
+        assert part in words
+
+
+def test_unpinned_requirements_are_refused(installed: LiveSpark, tmp_path: Path) -> None:
+    lock = tmp_path / "loose.txt"
+    lock.write_text("# mine\nnumpy>=2\n")
+    result = installed.run("pack", "--requirements", str(lock))
+    assert result.returncode == 2
+    assert f"{lock}, line 2: 'numpy>=2' pins no version" in result.stderr
