@@ -3,8 +3,8 @@
     setup spark submit --py-files core,jobs -m jobs.spark_words --prop words.text=novels
 
 Each executor counts its part with the code that reads texts for the language models
-(`core.decipher`). Several texts are separated by commas; a folder stands for its .txt files. Without a
-text, the docstrings of Python's standard library are counted.
+(`core.decipher`). Several texts are separated by commas; a folder stands for its .txt files.
+Without a text, the docstrings of Python's standard library are counted.
 """
 
 from __future__ import annotations

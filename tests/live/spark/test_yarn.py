@@ -15,7 +15,7 @@ import pytest
 
 from setup.process import Process
 from setup.spark.resource_manager import ResourceManager
-from tests.live.spark.conftest import SIZES, eventually
+from tests.live.spark.conftest import QUICK, SIZES, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +37,11 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
     yarn: LiveSpark, environment: Path
 ) -> None:
     bare = yarn.spark.layout.python.resolve()
-    lacking = subprocess.run([bare, "-I", "-c", "import sortedcontainers"], capture_output=True)
+    imports = [bare, "-I", "-c", "import sortedcontainers"]
+    lacking = subprocess.run(imports, capture_output=True, check=False)
     assert lacking.returncode != 0, "the nodes' Python must lack the package"
     script = yarn.script("sorted", SORTED)
-    size = ("--deploy-mode", "cluster", "--num-executors", "1", *SIZES)
+    size = ("--deploy-mode", "cluster", "--num-executors", "1", *SIZES, *QUICK)
     process = subprocess.Popen(
         yarn.command("submit", *size, "--logs", "--archive", str(environment), str(script)),
         stderr=subprocess.PIPE,
@@ -185,7 +186,7 @@ def test_bad_archive(yarn: LiveSpark, environment: Path, tmp_path: Path, content
     data = environment.read_bytes()
     archive.write_bytes(data[: len(data) // 2] if content == "half" else content.encode())
     script = yarn.script("never", "raise SystemExit('this must not run')")
-    result = yarn.run("submit", "--archive", str(archive), str(script))
+    result = yarn.run("submit", *SIZES, "--archive", str(archive), str(script))
     assert result.returncode == 2
     assert str(archive) in result.stderr
     assert "Traceback" not in result.stderr
