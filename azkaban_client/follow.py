@@ -34,6 +34,7 @@ log = logging.getLogger("azkaban_client")
 _FASTEST, _SLOWEST = 0.1, 1.0  # seconds between two questions
 _LOG_EVERY = 1.5
 _RETRY = 0.2
+_FIRST_RETRY = 0.05
 _LAST_LINE_GRACE = 3.0
 _FIRST_LINE = re.compile(r".* Starting job \S+ ")
 _LAST_LINE = re.compile(r"Finishing job \S+ (?:attempt: \d+ )?at \d+ with status [A-Z_]+\s*\Z")
@@ -219,7 +220,7 @@ class _Follower:
         """
         while not self._note(state, final=True):
             yield from self._drain()
-            self._pause(_RETRY)
+            self._wait_for_more()
         for tail in self.tails.values():
             if tail.ended is None:
                 tail.ended, tail.ended_at = tail.job.status, time.monotonic()
@@ -230,7 +231,12 @@ class _Follower:
             self._read_logs(state, final=True)
             yield from self._drain()
             if any(not tail.closed for tail in self.tails.values()):
-                self._pause(_RETRY)
+                self._wait_for_more()
+
+    def _wait_for_more(self) -> None:
+        """Wait a little, unless a failure has made it wait already."""
+        if self.failing_since is None:
+            self._pause(_RETRY)
 
     def _drain(self) -> Iterator[Event]:
         while self.ready:
@@ -253,7 +259,7 @@ class _Follower:
         self.failing_since = self.failing_since or now
         if isinstance(error, TLSError) or now - self.failing_since > self.patience:
             raise error
-        self._pause(min(2.0, _RETRY + (now - self.failing_since) / 5))
+        self._pause(min(2.0, _FIRST_RETRY + (now - self.failing_since) / 5))
 
     def _note(self, state: Execution, *, final: bool = False) -> bool:
         """Turn what is new in `state` into started and ended attempts.

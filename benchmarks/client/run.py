@@ -1,13 +1,15 @@
 """The client beside its peers and a bare HTTP loop, on one server, in one run.
 
-    python benchmarks/client/run.py [--mtth PROGRAM] [--azkaban-cli PROGRAM] [--rounds 5]
+    python benchmarks/client/run.py [--mtth PROGRAM] [--azkaban-cli PROGRAM] [--pykaban PYTHON]
 
 The server comes from the settings of azk (AZK_URL or AZK_CONFIG ...). PROGRAM is the command
 `azkaban` of the peer, each in an environment of its own (both have that name):
 
     python -m venv mtth && mtth/bin/pip install azkaban==0.9.14
     python -m venv cli && cli/bin/pip install azkaban-cli==0.9.2
+    python -m venv pykaban && pykaban/bin/pip install pykaban==0.7.0
 
+pykaban is a library: PYTHON is the interpreter of its environment.
 Peers take the password on the command line: use a throw-away server on this machine.
 """
 
@@ -27,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from azkaban_client import Bundle, Client, LogLine
+from azkaban_client import Bundle, Client, LogLine, collect
 from azkaban_client.config import load
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
 
 PROJECT = "benchmark"
 REPOSITORY = Path(__file__).parents[2]
+PYTHON = [sys.executable, "-c"]
+CONNECT = (
+    "import sys; from azkaban_client import Client; url, user, password, address, path = sys.argv[1:];"
+    "client = Client(url, auth=(user, password), address=address or None); "
+)
 AZK = [sys.executable, "-c", "from azkaban_client.cli import main; main()"]
 FILES = {
     "shared.properties": "lines=1000\n",
@@ -88,8 +95,8 @@ class Bench:
 
     # -- upload, run and follow -------------------------------------------------------------
 
-    def bare(self) -> None:
-        """Do it with plain requests, asking every 0.1 s."""
+    def bare(self, *, logs: bool = False) -> None:
+        """Do it with plain requests, asking every 0.1 s; read each log once, when it is over."""
         with requests.Session() as http:
             form = {"action": "login", "username": self.user, "password": self.password}
             session = {"session.id": http.post(self.peer_url, data=form).json()["session.id"]}
@@ -107,6 +114,11 @@ class Bench:
                 "FAILED",
             ):
                 time.sleep(0.1)
+            query |= {"ajax": "fetchExecJobLogs", "offset": 0, "length": 10**6}
+            for job in ("one", "two") if logs else ():
+                query["jobId"] = job
+                while not http.get(f"{self.peer_url}/executor", params=query).ok:
+                    time.sleep(0.1)
 
     def library(self, *, logs: bool) -> int:
         """Do it with the library; give the number of requests."""
@@ -154,10 +166,25 @@ class Bench:
             raise CommandError(f"{command[0]}: {done.stdout}{done.stderr}".strip())
         return done.stdout + done.stderr
 
+    def peak(self, command: list[str]) -> float:
+        """Run a program and give the most memory that it had, in MB."""
+        environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(self.folder)}
+        with (self.folder / "said").open("wb") as said:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environ, stdout=said, stderr=said
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if status:
+            words = (self.folder / "said").read_text(errors="replace").strip()
+            raise CommandError(f"{command[0]}: {words}")
+        return usage.ru_maxrss / 1024
+
     def times(self) -> None:
         """Time the ways, one after the other in each round."""
         ways: dict[str, Callable[[], object]] = {
             "bare HTTP loop, 0.1 s": self.bare,
+            "bare HTTP loop, then the logs": lambda: self.bare(logs=True),
             "azkaban_client, no logs": lambda: self.library(logs=False),
             "azkaban_client, all logs": lambda: self.library(logs=True),
             "azk upload; azk run --follow": self.azk,
@@ -239,25 +266,49 @@ class Bench:
             print(f"| {name} | {min(wall[name]):.0f} | {middle:.0f} | {min(cpu[name]):.0f} |")
 
     def memory(self) -> None:
-        """Upload 100 MB in a process of its own and read the kernel's peak of its memory."""
-        big = self.folder / "big.zip"
-        Bundle({"a.job": b"type=noop\n", "data.bin": os.urandom(100 << 20)}).write(big)
-        code = (
-            "import re, sys\nfrom azkaban_client import Client\n"
-            "def peak():\n"
-            "    return re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]\n"
-            "url, user, password, address, path = sys.argv[1:]\n"
-            "client = Client(url, auth=(user, password), address=address or None)\n"
-            "client.flows('benchmark')\n"
-            "before = peak()\n"
-            "client.upload('benchmark', path)\n"
-            "print(before, peak())\n"
+        """Upload 100 MB with each program and read the kernel's peak of its memory."""
+        big = self.folder / "big"
+        big.mkdir()
+        (big / "a.job").write_text("type=noop\n")
+        (big / "data.bin").write_bytes(os.urandom(100 << 20))
+        archive = collect(big).write(self.folder / "big.zip")
+        password = self.folder / "password"
+        password.write_text(f"{self.password}\n")
+        ways = {
+            "azk upload": (
+                [*AZK, "--password-file", str(password), "upload", PROJECT, str(archive)],
+                [*AZK, "--version"],
+            ),
+            "azkaban_client": (
+                [*PYTHON, "client.flows('benchmark'); client.upload('benchmark', path)"],
+                [*PYTHON, "client.flows('benchmark')"],
+            ),
+        }
+        library = [self.url, self.user, self.password, self.address or "", str(archive)]
+        ways["azkaban_client"] = tuple(
+            [*way[:-1], CONNECT + way[-1], *library] for way in ways["azkaban_client"]
         )
-        arguments = [self.url, self.user, self.password, self.address or "", str(big)]
-        said = self.call([sys.executable, "-c", code, *arguments])
-        before, after = (int(number) / 1024 for number in said.split())
+        if self.mtth:
+            where = ["-u", f"{self.user}:{self.password}@{self.peer_url}", "-p", PROJECT]
+            ways["mtth azkaban upload"] = (
+                [self.mtth, "upload", *where, str(archive)],
+                [self.mtth, "--version"],
+            )
+        if self.cli:
+            upload = ["upload", "--project", PROJECT, str(big)]
+            ways["azkaban-cli upload"] = (
+                [self.cli, *self.cli_login(), *upload],
+                [self.cli, "--help"],
+            )
         print("\n## Upload of 100 MB\n")
-        print(f"peak memory: {after:.1f} MB, of which {before:.1f} MB before the upload")
+        print("| way | peak MB | MB without the upload | difference |\n|---|---|---|---|")
+        for name, (command, baseline) in ways.items():
+            try:
+                before, most = self.peak(baseline), self.peak(command)
+            except CommandError as error:
+                print(f"| {name} | failed: {str(error).splitlines()[-1]} | | |")
+                continue
+            print(f"| {name} | {most:.1f} | {before:.1f} | {most - before:.1f} |")
         with self.client() as client:
             client.upload(PROJECT, self.archive)
 

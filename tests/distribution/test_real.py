@@ -51,7 +51,7 @@ nodes:
   - name: few
     type: command
     dependsOn: [count]
-    condition: ${count:n} <= 2
+    condition: '!(${count:n} > 2)'
     config:
       command: echo few
 """,
@@ -79,8 +79,7 @@ class Live(LiveAzkaban):
         verify = str(self.layout.ca) if self.server.settings.tls else True
         return Client(
             self.url,
-            username=self.username,
-            password=self.password,
+            auth=(self.username, self.password),
             address=self.address,
             verify=verify,
         )
