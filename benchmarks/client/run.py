@@ -1,15 +1,14 @@
 """The client beside its peers and a bare HTTP loop, on one server, in one run.
 
-    python benchmarks/client/run.py [--mtth PROGRAM] [--azkaban-cli PROGRAM] [--pykaban PYTHON]
+    python benchmarks/client/run.py [--mtth PROGRAM] [--azkaban-cli PROGRAM] [--pykaban PROGRAM]
 
 The server comes from the settings of azk (AZK_URL or AZK_CONFIG ...). PROGRAM is the command
-`azkaban` of the peer, each in an environment of its own (both have that name):
+of the peer (`azkaban`, or `pykaban`), each in an environment of its own:
 
     python -m venv mtth && mtth/bin/pip install azkaban==0.9.14
     python -m venv cli && cli/bin/pip install azkaban-cli==0.9.2
     python -m venv pykaban && pykaban/bin/pip install pykaban==0.7.0
 
-pykaban is a library: PYTHON is the interpreter of its environment.
 Peers take the password on the command line: use a throw-away server on this machine.
 """
 
@@ -39,7 +38,8 @@ PROJECT = "benchmark"
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-c"]
 CONNECT = (
-    "import sys; from azkaban_client import Client; url, user, password, address, path = sys.argv[1:];"
+    "import sys; from azkaban_client import Client; "
+    "url, user, password, address, path = sys.argv[1:]; "
     "client = Client(url, auth=(user, password), address=address or None); "
 )
 AZK = [sys.executable, "-c", "from azkaban_client.cli import main; main()"]
@@ -76,6 +76,7 @@ class Bench:
         # Peers cannot be told an address: give them the one that the client uses.
         self.peer_url = self.url.replace(host, self.address) if self.address else self.url
         self.mtth, self.cli, self.rounds = arguments.mtth, arguments.azkaban_cli, arguments.rounds
+        self.pykaban = arguments.pykaban
         self.lines, self.follows = arguments.lines, arguments.follows
         self.folder = Path(tempfile.mkdtemp(prefix="azk-bench-"))
         bundle = Bundle({name: text.encode() for name, text in FILES.items()})
@@ -248,7 +249,11 @@ class Bench:
             "python -c pass": [sys.executable, "-c", "pass"],
             "azk --help": [*AZK, "--help"],
         }
-        for name, program in (("mtth azkaban --help", self.mtth), ("azkaban-cli --help", self.cli)):
+        for name, program in (
+            ("mtth azkaban --help", self.mtth),
+            ("azkaban-cli --help", self.cli),
+            ("pykaban --help", self.pykaban),
+        ):
             if program:
                 programs[name] = [program, "--help"]
         wall: dict[str, list[float]] = {name: [] for name in programs}
@@ -300,6 +305,13 @@ class Bench:
                 [self.cli, *self.cli_login(), *upload],
                 [self.cli, "--help"],
             )
+        if self.pykaban:
+            login = ["--server-url", self.peer_url, "--username", self.user]
+            login += ["--password", self.password]
+            ways["pykaban"] = (
+                [self.pykaban, *login, "--project-path", str(big), "--project-name", PROJECT],
+                [self.pykaban, "--help"],
+            )
         print("\n## Upload of 100 MB\n")
         print("| way | peak MB | MB without the upload | difference |\n|---|---|---|---|")
         for name, (command, baseline) in ways.items():
@@ -319,6 +331,7 @@ def main() -> None:
     )
     parser.add_argument("--mtth", help="the program azkaban of mtth/azkaban")
     parser.add_argument("--azkaban-cli", help="the program azkaban of azkaban-cli")
+    parser.add_argument("--pykaban", help="the program pykaban")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=100_000)
     parser.add_argument("--follows", type=int, default=20)

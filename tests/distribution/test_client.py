@@ -189,7 +189,7 @@ def test_control(client, project) -> None:
     wait_for(client, execid, "slow", "RUNNING")
     client.cancel(execid)
     assert client.wait(execid, timeout=60).status == "KILLED"
-    with pytest.raises(errors.Refused, match="not running|isn.t running"):
+    with pytest.raises(errors.Refused, match=r"not running|isn.t running"):
         client.cancel(execid)
     execid = client.execute(project, "step")
     wait_for(client, execid, "step-a", "RUNNING")
