@@ -82,16 +82,15 @@ def flow(project: str, name: str, history: Sequence[Run]) -> str:
     ]
     duration = records.Trend("all jobs", "duration (s)", tuple(seconds))
     followed = [duration, *records.trends(history)] if seconds else records.trends(history)
-    plots = [(trend, _plot(trend)) for trend in followed if len(trend.points) > 1]
-    single = [trend for trend in followed if len(trend.points) == 1]
+    moving = [trend for trend in followed if len({value for _, value in trend.points}) > 1]
     return _render(
         "flow.html",
         root="../../",
         project=project,
         flow=name,
         history=history,
-        plots=plots,
-        single=single,
+        plots=[(trend, _plot(trend)) for trend in moving],
+        still=[trend for trend in followed if trend not in moving],
     )
 
 

@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "runs"
     for number, loss in ((9, 0.5), (10, 0.25), (11, 0.125)):
         leave(root, "nn", number, "load", metrics={"rows": 150})
-        leave(root, "nn", number, "train", metrics={"loss": loss, "rows": 150})
+        leave(root, "nn", number, "train", metrics={"loss": loss, "half": loss / 2})
     return root
 
 
@@ -114,10 +114,13 @@ def test_links_lead_out_of_nowhere(root: Path, tmp_path: Path) -> None:
 def test_plots_are_vectors_with_labels_in_the_pages_colour(root: Path) -> None:
     page = pages.flow("nn", "fit", records.runs(root))
     plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(plots) == 4  # duration, and the three metrics of the two jobs
     texts = [re.findall(r"<text[^>]*>([^<]*)</text>", plot) for plot in plots]
-    assert {"execution", "9", "10", "11"} <= set(texts[1])
-    assert "duration (s)" in texts[0]
+    assert len(texts) == 2
+    for text, name in zip(texts, ("loss", "half"), strict=True):
+        assert {"execution", name, "9", "10", "11"} <= set(text)
+    same = page[page.index("The same each time") : page.index("<h2>Runs")]
+    assert "(load, 3 runs)</span>: 150" in same
+    assert "duration (s)" in same
     for plot in plots:
         assert "currentColor" in plot
         assert "<image" not in plot
@@ -252,7 +255,7 @@ def test_list(root: Path, capfd: Any, monkeypatch: Any) -> None:
     assert code == 0
     runs = json.loads(out)
     assert [run["execution"] for run in runs] == ["11", "10", "9"]
-    assert runs[0]["jobs"][1]["metrics"] == {"loss": 0.125, "rows": 150}
+    assert runs[0]["jobs"][1]["metrics"] == {"loss": 0.125, "half": 0.0625}
     assert runs[0]["seconds"] == 30
     assert runs[0]["jobs"][1]["report"] == str(root / "nn/11/train/report.html")
 

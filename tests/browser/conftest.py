@@ -87,7 +87,7 @@ def chromium(azkaban: Server) -> Iterator[Any]:
         f"--ignore-certificate-errors-spki-list={trusted}",
         f"--host-resolver-rules=MAP {settings.host} {settings.address}",
     ]
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         yield browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ class Console:
         self.url = server.settings.url
         self.errors: list[str] = []
         self.context = browser.new_context(**WINDOWS[window])
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(20_000)
         self.page: Page = self.context.new_page()
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
@@ -63,7 +64,9 @@ class Console:
     def open(self, route: str = "") -> Page:
         """Show a page of the console and wait until it is there."""
         self.page.goto(f"{self.url}/js/console/index.html#/{route}")
-        expect(self.page.locator("main#main:not([aria-busy]) h1").first).to_be_visible()
+        here = json.dumps(self.page.evaluate("location.hash"))  # not the page that was before
+        shown = f"main#main:not([aria-busy])[data-address={here}] h1"
+        expect(self.page.locator(shown).first).to_be_visible()
         return self.page
 
     def button(self, name: str) -> Any:

@@ -27,9 +27,9 @@ ATTACK = '"><script>window.hacked=1</script><img src=x onerror=window.hacked=1>'
 
 # A job of this checkout, which leaves run.json and report.html; the second is made to fail.
 FILES = {
-    "data.job": job("${python} -m jobs.nn_load", **{"dataset.name": "${name}"}),
-    "deals.job": job("${python} -m jobs.nn_load", needs="data", **{"dataset.held_out": "most"}),
-    "deals.properties": "name=iris\nproject.name=deals\n",
+    "data.job": job("${python} -m jobs.sample_data", **{"data.problem": "${problem}"}),
+    "deals.job": job("${python} -m jobs.sample_data", needs="data", **{"data.problem": "most"}),
+    "deals.properties": "problem=decay\nproject.name=deals\n",
 }
 
 
@@ -45,10 +45,10 @@ def ran(browse: Callable[[str], Console], tmp_path: Path) -> tuple[Console, str,
                 files[str(path.relative_to(CHECKOUT))] = path.read_text(encoding="utf-8")
     console.make_project(name, files, tmp_path)
     runs = []
-    for data in ("iris", "digits"):
+    for data in ("decay", "changepoint"):
         console.open(f"flow/{name}/deals")
         console.button("Run").click()
-        console.in_dialog().get_by_label("name", exact=True).fill(data)
+        console.in_dialog().get_by_label("problem", exact=True).fill(data)
         console.confirm()
         runs.append(console.execution())
         console.wait_for_status("Failed")
@@ -56,21 +56,22 @@ def ran(browse: Callable[[str], Console], tmp_path: Path) -> tuple[Console, str,
 
 
 def test_results_and_trends_are_shown_with_links_to_the_reports(
-    ran: tuple[Console, str, list[int]],
+    ran: tuple[Console, str, list[int]], axe: str
 ) -> None:
     console, name, (first, second) = ran
     page = console.open(f"execution/{second}/results")
     data = page.get_by_role("row").filter(has=page.get_by_role("link", name="data", exact=True))
-    expect(data).to_contain_text(re.compile("train1,25[78]"))
+    expect(data).to_contain_text("values112")
     failed = page.get_by_role("row").filter(has=page.get_by_role("link", name="deals", exact=True))
-    expect(failed).to_contain_text("dataset.held_out = 'most'")  # why it failed, without its log
+    expect(failed).to_contain_text("data.problem = 'most'")  # why it failed, without its log
     expect(failed.get_by_role("link", name="Report")).to_be_visible()
     data.get_by_role("link", name="Report").click()
     expect(page.get_by_role("heading", name="Environment")).to_be_visible()
-    expect(page.get_by_role("row", name=re.compile("train.*125[78]"))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("values.*112"))).to_be_visible()
+    assert barriers(page, axe) == []
 
     console.open(f"flow/{name}/deals/executions")
-    chart = page.get_by_role("img", name=re.compile("^train of data by run"))
+    chart = page.get_by_role("img", name=re.compile("^values of data by run"))
     expect(chart).to_be_visible()
     expect(chart.locator("text", has_text="run")).to_have_count(1)
     expect(chart.locator("circle")).to_have_count(2)

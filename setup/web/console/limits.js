@@ -54,7 +54,7 @@ export async function editLimits(scheduleId, flow, signal) {
     const kill = box('kill', actions.includes('KILL'));
     const drop = h('button', { type: 'button', class: 'button bare', 'aria-label': 'Remove this limit', onclick: () => { rows.splice(rows.indexOf(row), 1); draw(); } }, icon('cross'));
     const row = {
-      element: h('li', { class: 'row' }, job, must, h('span', {}, 'within'), hours, h('span', {}, 'h'), rest, h('span', {}, 'm, else'), mail.element, kill.element, drop),
+      element: h('li', { class: 'row' }, job, must, h('span', {}, 'within'), hours, h('span', {}, 'h'), rest, h('span', {}, 'm,'), h('span', { class: 'row' }, 'else', mail.element, kill.element, drop)),
       value: () => ({ job: job.value, rule: must.value, minutes: 60 * Number(hours.value) + Number(rest.value), email: mail.input.checked, kill: kill.input.checked }),
     };
     rows.push(row);
@@ -86,6 +86,9 @@ export async function editLimits(scheduleId, flow, signal) {
       }
       await api.setLimits(scheduleId, wanted, to.join(','));
       const { settings = [] } = await api.limits(scheduleId);
+      if (!wanted.length && settings.length) { // 4.0 takes an empty list for no list
+        throw new Error('This server keeps the last limits: unschedule the flow and schedule it again to be without.');
+      }
       if (settings.length !== wanted.length) {
         throw new Error(`The server kept ${count(settings.length, 'limit')} of ${wanted.length}.`);
       }

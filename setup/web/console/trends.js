@@ -33,11 +33,21 @@ export function follow(records) {
   return [...found.values()];
 }
 
-/** Charts of all metrics that more than one run has; nothing when there are none. */
+/** Charts of the metrics that changed from run to run; null when no metric is in two runs. */
 export function trendCharts(records) {
   const trends = follow(records).filter(({ points }) => points.length > 1);
   if (!trends.length) return null;
-  return h('section', {}, h('h2', {}, 'Metrics by run'), h('div', { class: 'charts' }, trends.map(chart)));
+  const moves = ({ points }) => points.some(([, value]) => value !== points[0][1]);
+  const still = trends.filter((trend) => !moves(trend));
+  return h(
+    'section',
+    {},
+    h('h2', {}, 'Metrics by run'),
+    h('div', { class: 'charts' }, trends.filter(moves).map(chart)),
+    still.length
+      ? h('p', { class: 'hint' }, 'The same in all these runs: ', still.map(({ job, metric, points }) => `${metric} ${short(points[0][1])} (${job})`).join(', '))
+      : null,
+  );
 }
 
 function chart({ job, metric, points }) {
@@ -45,11 +55,10 @@ function chart({ job, metric, points }) {
   const low = Math.min(...values);
   const high = Math.max(...values);
   const x = (at) => LEFT + ((WIDTH - LEFT - RIGHT) * at) / (points.length - 1);
-  const y = (value) => (high === low ? (TOP + HEIGHT - BOTTOM) / 2 : HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * (value - low)) / (high - low));
+  const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * (value - low)) / (high - low);
   const text = (at, to, anchor, words) => s('text', { x: at, y: to, 'text-anchor': anchor }, words);
   const [last, latest] = points.at(-1);
   const told = `${short(latest)} in run #${last}, from ${short(low)} to ${short(high)} in ${count(points.length, 'run')}`;
-  const grid = high === low ? [low] : [low, high];
   return h(
     'figure',
     { class: 'card chart' },
@@ -57,7 +66,7 @@ function chart({ job, metric, points }) {
     s(
       'svg',
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `${metric} of ${job} by run: ${told}` },
-      grid.map((value) => [
+      [low, high].map((value) => [
         s('line', { class: 'chart-grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }),
         text(LEFT - 6, y(value) + 4, 'end', short(value)),
       ]),
