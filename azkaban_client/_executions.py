@@ -18,10 +18,18 @@ from azkaban_client.errors import (
     WaitTimeout,
 )
 from azkaban_client.follow import FlowEnded, follow
-from azkaban_client.models import Execution, ExecutionPage, ExecutionSummary, LogChunk
+from azkaban_client.models import (
+    Execution,
+    ExecutionPage,
+    ExecutionSummary,
+    JobRun,
+    LogChunk,
+    runs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from azkaban_client._options import Concurrency, FailureAction, Notify
     from azkaban_client.follow import Event
@@ -162,6 +170,18 @@ class ExecutionCalls(ProjectCalls):
     def execution(self, execid: int) -> Execution:
         """Give the state of an execution and of its jobs."""
         return Execution.parse(self._execution(execid, "fetchexecflow", _expect=("status",)))
+
+    def changes(self, execid: int, since: datetime | None = None) -> tuple[JobRun, ...]:
+        """Give the jobs whose state has changed since a time of the server's clock.
+
+        Notes
+        -----
+        What it gives of a job is less than `execution` does: its status, times and attempts.
+        """
+        after = -1 if since is None else int(since.timestamp() * 1000)
+        expect = ("status",)
+        data = self._execution(execid, "fetchexecflowupdate", lastUpdateTime=after, _expect=expect)
+        return runs(data)
 
     def running(self, project: str, flow: str) -> tuple[int, ...]:
         """List the ids of a flow's running executions."""

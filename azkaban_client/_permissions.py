@@ -35,6 +35,13 @@ class PermissionCalls(ProjectCalls):
             ]
         return tuple(found)
 
+    def may_write(self, project: str) -> bool:
+        """Tell whether the user may upload to a project (servers from 3.69 on)."""
+        self._need("write_check", "asking for one's own permission", "3.69")
+        expect = ("hasWritePermission",)
+        data = self._project(project, "checkForWritePermission", _expect=expect)
+        return bool(data["hasWritePermission"])
+
     def grant(
         self, project: str, name: str, types: Collection[PermissionType], *, group: bool = False
     ) -> None:

@@ -331,6 +331,11 @@ class ProjectCalls(SessionBase):
         data = self._project(project, "fetchprojectflows", _expect=("flows",))
         return tuple(sorted(item["flowId"] for item in data["flows"]))
 
+    def dependencies(self, project: str, flow: str) -> dict[str, tuple[str, ...]]:
+        """Give the jobs of a flow, each with those that it waits for; `flow` tells more."""
+        data = self._flow(project, flow, "fetchflowjobs", _expect=("nodes",))
+        return {node["id"]: tuple(node["dependencies"]) for node in data["nodes"]}
+
     def flow(self, project: str, flow: str) -> Flow:
         """Give the graph of a flow, embedded flows included."""
         return Flow.parse(self._flow(project, flow, "fetchflowgraph", _expect=("nodes",)))

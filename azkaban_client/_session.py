@@ -70,6 +70,8 @@ class Capabilities:
         Locking of flows (3.72).
     flow_trigger
         Flow triggers (3.47).
+    write_check
+        Asking whether one may upload to a project (3.69).
     flow2
         Flow 2.0 projects (3.43): older servers take them and find no flows.
     """
@@ -82,6 +84,7 @@ class Capabilities:
     sla_settings: bool | None
     flow_lock: bool | None
     flow_trigger: bool | None
+    write_check: bool | None
     flow2: bool | None
 
     @classmethod
@@ -103,6 +106,7 @@ class Capabilities:
             sla_settings=since(4, 0, 0),
             flow_lock=since(3, 72, 0),
             flow_trigger=since(3, 47, 0),
+            write_check=since(3, 69, 0),
             flow2=since(3, 43, 0),
         )
 

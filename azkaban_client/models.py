@@ -27,6 +27,7 @@ __all__ = [
     "Status",
     "Upload",
     "moment",
+    "runs",
 ]
 
 
@@ -216,7 +217,8 @@ class JobRun:
             yield from job.walk()
 
 
-def _runs(data: Mapping[str, Any], prefix: str) -> tuple[JobRun, ...]:
+def runs(data: Mapping[str, Any], prefix: str = "") -> tuple[JobRun, ...]:
+    """Read the jobs of an answer about an execution."""
     return tuple(
         JobRun(
             id=prefix + node["id"],
@@ -235,7 +237,7 @@ def _runs(data: Mapping[str, Any], prefix: str) -> tuple[JobRun, ...]:
                 for past in node.get("pastAttempts") or ()
             ),
             dependencies=tuple(prefix + name for name in node.get("in") or ()),
-            jobs=_runs(node, f"{prefix}{node['id']}:"),
+            jobs=runs(node, f"{prefix}{node['id']}:"),
         )
         for node in data.get("nodes") or ()
     )
@@ -303,7 +305,7 @@ class Execution:
             submitted=moment(data.get("submitTime")),
             start=moment(data.get("startTime")),
             end=moment(data.get("endTime")),
-            jobs=_runs(data, ""),
+            jobs=runs(data),
         )
 
 

@@ -492,3 +492,32 @@ def test_a_log_is_waited_for_after_the_end(client, replay) -> None:
 def test_an_unknown_status_of_a_newer_server() -> None:
     assert Status("POD_FAILED") is Status.UNKNOWN
     assert not Status.UNKNOWN.final
+
+
+def test_the_jobs_of_a_flow_and_what_has_changed(client) -> None:
+    assert client.dependencies("rec56548", "b") == {"a": (), "b": ("a",)}
+    changed = client.changes(32)
+    assert [(job.id, job.status) for job in changed] == [("a", "FAILED"), ("b", "CANCELLED")]
+
+
+def test_a_killed_execution_and_a_second_upload(client, replay, archive) -> None:
+    replay.play("fetchFlowExecutions", "executeFlow, slow", "fetchexecflow, cancelled")
+    execid = client.execute("rec56548", "slow", concurrency="concurrent")
+    execution = client.execution(execid)
+    assert (execution.execid, execution.status, execution.job("slow").status) == (
+        33, "KILLED", "KILLED",
+    )  # fmt: skip
+    replay.play("fetchProjectLogs", "upload again")
+    assert client.upload("rec56548", archive).version == 3
+    replay.play("fetchProjectLogs", "upload, cycle")
+    assert client.upload("rec56548", archive).version == 2
+    replay.play("getProjectId")
+    assert client.project_id("rec56548") == 10
+
+
+def test_the_own_permission_to_write(serve, connect, answer) -> None:
+    reply = {"session.id": "s", "version": "4.0.0", "hasWritePermission": False}
+    assert connect(serve(lambda _: answer(body=json.dumps(reply))).url).may_write("p") is False
+    reply = {"session.id": "s", "version": "3.60.0"}
+    with pytest.raises(errors.Unsupported, match=r"needs Azkaban 3\.69"):
+        connect(serve(lambda _: answer(body=json.dumps(reply))).url).may_write("p")

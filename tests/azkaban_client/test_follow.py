@@ -1,6 +1,6 @@
 """Following: every byte once, in order, through every fault that passes."""
 
-# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
+# ruff: noqa: ANN001, ANN201, ANN202 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json
@@ -102,6 +102,24 @@ def test_passing_faults_are_borne(simulate, sim_job, answer, fault) -> None:
     )
     assert text_of([*first, *events]) == LOG
     assert not simulation.faults
+
+
+def test_a_log_that_is_cut_in_the_middle_is_read_on(simulate, sim_job, answer) -> None:
+    simulation, client, server = simulate(sim_job("a", LOG, 1, 30))
+    whole = server.reply
+    cuts = []
+
+    def cutting(asked):
+        reply = whole(asked)
+        if asked.action == "fetchExecJobLogs" and reply.status == 200 and len(cuts) < 5:
+            cuts.append(asked)
+            return answer(body=reply.body, cut_after=len(reply.body) // 2)
+        return reply
+
+    server.reply = cutting
+    assert text_of(list(client.follow(7))) == LOG
+    assert len(cuts) == 5
+    assert simulation.over
 
 
 def test_a_restarted_server_is_found_again(simulate, sim_job, serve) -> None:

@@ -169,6 +169,9 @@ def test_runs_are_followed_byte_by_byte(client, project, flow) -> None:
     if flow == "talk":
         assert logs_of(events)["talk", 0].count(f" {TALK}\n") == 2000
     assert client.last_success(project, flow) == execid
+    assert {job.status for job in client.changes(execid)} == {"SUCCEEDED"}
+    assert client.changes(execid, events[-1].execution.end + timedelta(hours=1)) == ()
+    assert flow in client.dependencies(project, flow)
     assert client.history(project, flow).executions[0].execid == execid
 
 
@@ -227,6 +230,8 @@ def test_schedules_and_time_limits(client, project) -> None:
 
 
 def test_permissions(client, project) -> None:
+    if client.capabilities.write_check:
+        assert client.may_write(project)
     client.grant(project, client.username, ["read"], group=True)
     found = {(one.name, one.group): one.types for one in client.permissions(project)}
     assert found[client.username, True] == ("READ",)

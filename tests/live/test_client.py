@@ -121,6 +121,7 @@ def test_flows(client) -> None:
     assert outer["outer-e"].embedded == "inner"
     assert outer["outer-e:inner"].dependencies == ("outer-e:inner-a",)
     assert client.job_properties(PROJECT, "outer", "outer-e:inner")["command"] == "echo last"
+    assert client.dependencies(PROJECT, "pair") == {"pair-a": (), "pair": ("pair-a",)}
     with pytest.raises(errors.NotFound, match=r"no flow 'nosuch' \(its flows: "):
         client.flow(PROJECT, "nosuch")
     shared = client.shared_properties(PROJECT, "pair", "pair")
@@ -147,6 +148,7 @@ def test_a_run_is_followed_byte_by_byte(client) -> None:
     assert "zeile 3: häßlich 😀 <b>&amp;</b>\n" in seen["pair-a", 0]
     assert "INFO - ciao ß 中 end\n" in seen["pair", 0]
     assert "Finished Flow" in "".join(client.log(execid))
+    assert {job.status for job in client.changes(execid)} == {"SUCCEEDED"}
     assert client.history(PROJECT, "pair").executions[0].execid == execid
 
 
@@ -249,6 +251,20 @@ def test_an_expired_session_is_renewed(azkaban, client) -> None:
         assert other.upload("client-session", path).version == 1
         other._session_id = "expired"
         other.delete_project("client-session")
+
+
+def test_a_session_that_ends_while_it_follows_is_renewed(azkaban, client) -> None:
+    execid = client.execute(PROJECT, "pair", concurrency="concurrent")
+    events = client.follow(execid, timeout=120)
+    first = [next(events)]
+    session = client.session_id
+    with Client(
+        azkaban.url, auth=Login(client.username, session_id=session), address=azkaban.address
+    ) as other:
+        other.logout()
+    rest = list(events)
+    assert client.session_id != session
+    assert logs_of([*first, *rest])["pair-a", 0] == "".join(client.log(execid, "pair-a"))
 
 
 def test_a_wrong_password(azkaban) -> None:
