@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.routing.formats import FormatError, parse_csv, parse_geojson
+from core.routing.formats import FormatError, parse_csv, parse_json, work_of
 from core.routing.tsplib import parse_tsplib
+from jobs._params import param
 from jobs._runtime import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
     from core.routing import Problem, Result
 
 __all__ = [
+    "Crew",
+    "Work",
     "bounded_stops",
+    "exactly",
+    "posed",
     "read_json",
     "read_result",
     "read_routes",
@@ -26,13 +32,53 @@ __all__ = [
     "shown",
 ]
 
+_FIELDS = (
+    "dispatchers", "crew", "min_stops", "max_stops", "min_distance", "max_distance", "min_time",
+    "max_time", "speed", "capacity", "objective",
+)  # fmt: skip
+"""What jobs set of a problem; the rest comes from the stops file."""
+
 _PARSERS = {
-    ".geojson": parse_geojson,
-    ".json": parse_geojson,
+    ".geojson": parse_json,
+    ".json": parse_json,
     ".tsp": parse_tsplib,
     ".atsp": parse_tsplib,
     ".vrp": parse_tsplib,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Bounds on the work of each dispatcher: parameters of every routing job that needs them."""
+
+    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
+    max_stops: int | None = param(
+        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
+    )
+    min_distance: float | None = param(
+        None, doc="Least length of a route, depot to depot, in the unit of the distances.", ge=0
+    )
+    max_distance: float | None = param(None, doc="Largest length of a route.", gt=0)
+    min_time: float | None = param(
+        None, doc="Least duration of a route in minutes, driving and service.", ge=0
+    )
+    max_time: float | None = param(None, doc="Largest duration of a route in minutes.", gt=0)
+    speed: float | None = param(
+        None, doc="Units of distance per hour (km/h for lat,lon): gives driving times.", gt=0
+    )
+    capacity: float | None = param(
+        None, doc="Largest load of a dispatcher, in the unit of the stops' demands.", gt=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew(Work):
+    """The dispatchers and the bounds on their work."""
+
+    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
+    crew: str = param(
+        "fixed", doc="fixed: all K drive; at_most: K or fewer.", choices=("fixed", "at_most")
+    )
 
 
 def read_stops(path: Path) -> Problem:
@@ -53,12 +99,18 @@ def read_stops(path: Path) -> Problem:
 def bounded_stops(params: Any, path: Path, prefix: str) -> Problem:
     """Read the stops and set what a job's parameters say about crew, bounds and objective."""
     problem = read_stops(path)
-    names = ("dispatchers", "min_stops", "max_stops", "objective")
-    given = {name: getattr(params, name) for name in names if hasattr(params, name)}
+    given = {name: getattr(params, name) for name in _FIELDS if hasattr(params, name)}
+    # What the file says holds where the parameters say nothing (capacity of a .vrp file).
+    given = {name: value for name, value in given.items() if value is not None}
     try:
         return problem.replace(**given)
     except ValueError as error:
         raise InputError(f"{prefix}.{error}") from None
+
+
+def exactly(value: float | None) -> str:
+    """Write a number for a job downstream; empty where there is none."""
+    return "" if value is None else f"{value:.17g}"
 
 
 def read_routes(problem: Problem, path: Path) -> list[list[int]]:
@@ -81,10 +133,8 @@ def result_json(problem: Problem, result: Result) -> str:
         "seconds": round(result.seconds, 3),
         "method": result.method,
         "reason": result.reason,
-        "dispatchers": problem.dispatchers,
-        "min_stops": problem.min_stops,
-        "max_stops": problem.max_stops,
-        "objective": problem.objective,
+        **{name: getattr(problem, name) for name in _FIELDS},
+        "work": [work_of(problem, route) for route in result.routes],
         "trace": [[step.seconds, step.cost, step.lower_bound] for step in result.trace],
     }
     return json.dumps(record, indent=1, allow_nan=False) + "\n"
@@ -93,6 +143,15 @@ def result_json(problem: Problem, result: Result) -> str:
 def read_result(path: Path) -> dict[str, Any]:
     """Read a ``result.json``."""
     return read_json(path, ("status", "cost", "lower_bound", "gap", "routes", "seconds"))
+
+
+def posed(problem: Problem, record: dict[str, Any], path: Path) -> Problem:
+    """Set crew, bounds and objective as a result says they were."""
+    fields = {name: record[name] for name in _FIELDS if record.get(name) is not None}
+    try:
+        return problem.replace(**fields)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def read_json(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:

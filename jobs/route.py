@@ -11,25 +11,21 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 
-from core.routing import METHODS, MODELS, SOLVERS, solve
+from core.routing import METHODS, MODELS, SOLVERS, NoRoutesError, solve
 from jobs._params import param
-from jobs._routing import bounded_stops, result_json, shown
-from jobs._runtime import Job, Outputs, Spec, main, write_text
+from jobs._routing import Crew, bounded_stops, exactly, result_json, shown
+from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(Crew):
     """What to plan, and how long to try."""
 
     input: Path = param(
-        doc="Stops: CSV with id,x,y or id,lat,lon (id 0 is the depot), .geojson or .tsp."
+        doc="Stops: CSV with id,x,y or id,lat,lon (id 0 is the depot; demand and service, in "
+        "minutes, if there are such columns), .json, .geojson, .tsp or .vrp."
     )
     output: Path | None = param(None, doc="Folder of result.json; the job's own when empty.")
-    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
-    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
-    max_stops: int | None = param(
-        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
-    )
     objective: str = param(
         "distance",
         doc="What to minimise: the total distance, or the longest route (makespan).",
@@ -37,7 +33,8 @@ class Params:
     )
     method: str = param(
         "auto",
-        doc="exact proves, divide is quick, heuristic uses its time; auto goes by size.",
+        doc="exact proves, divide is quick, heuristic uses its time, pyvrp is heuristic by PyVRP "
+        "(optional); auto goes by size.",
         choices=METHODS,
     )
     time_limit: float = param(60.0, doc="Seconds to try.", gt=0)
@@ -46,7 +43,9 @@ class Params:
         doc="Of exact: two-index needs symmetric distances, three-index is the textbook's.",
         choices=MODELS,
     )
-    solver: str = param("cbc", doc="Of exact.", choices=SOLVERS)
+    solver: str = param(
+        "cbc", doc="Of exact; scip is optional, and quick with tight bounds.", choices=SOLVERS
+    )
 
 
 def run(params: Params, job: Job) -> Outputs:
@@ -57,20 +56,26 @@ def run(params: Params, job: Job) -> Outputs:
     folder = params.output.expanduser() if params.output else job.dir
     folder.mkdir(parents=True, exist_ok=True)
     job.log(f"{problem.n_stops} stops, {problem.dispatchers} dispatchers, {params.method}")
-    result = solve(
-        problem,
-        method=params.method,  # type: ignore[arg-type]  # one of METHODS: param checked it
-        time_limit=params.time_limit,
-        seed=job.seed,
-        model=params.model,  # type: ignore[arg-type]
-        solver=params.solver,  # type: ignore[arg-type]
-    )
+    try:
+        result = solve(
+            problem,
+            method=params.method,  # type: ignore[arg-type]  # one of METHODS: param checked it
+            time_limit=params.time_limit,
+            seed=job.seed,
+            model=params.model,  # type: ignore[arg-type]
+            solver=params.solver,  # type: ignore[arg-type]
+        )
+    except ValueError as error:
+        raise InputError(f"routing.{error}") from None
+    except NoRoutesError as error:
+        raise InputError(f"routing.time_limit = {params.time_limit:g}: {error}") from None
     job.log(result.summary())
     target = folder.absolute() / "result.json"
     write_text(target, result_json(problem, result))
     return {
         "result": target,
         "stops": params.input.expanduser().absolute(),
+        "capacity": exactly(problem.capacity),
         "status": result.status.value,
         "cost": shown(result.cost),
         "gap": shown(result.gap, 3),

@@ -13,21 +13,16 @@ from typing import Any
 
 from core.routing import check
 from jobs._params import param
-from jobs._routing import bounded_stops, read_result, routes_of
+from jobs._routing import Crew, bounded_stops, read_result, routes_of
 from jobs._runtime import Job, Outputs, Spec, main
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(Crew):
     """The files, and the bounds as they were asked for."""
 
     stops: Path = param(doc="The stops file that was solved.")
     result: Path = param(doc="The result.json that was written.")
-    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
-    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
-    max_stops: int | None = param(
-        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
-    )
     objective: str = param("distance", doc="What was minimised.", choices=("distance", "makespan"))
 
 

@@ -11,30 +11,26 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 
+from core.routing.bounds import contradiction
 from core.routing.divide import cut_tour
 from core.routing.parts import group_routes
 from jobs._params import param
-from jobs._routing import bounded_stops
+from jobs._routing import Crew, bounded_stops, exactly
 from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(Crew):
     """What to plan, and into how many parts to divide it."""
 
     stops: Path = param(doc="The stops file.")
-    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
-    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
-    max_stops: int | None = param(
-        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
-    )
     parts: int = param(4, doc="Number of parts.", ge=1)
 
 
 def run(params: Params, job: Job) -> Outputs:
     """Write one file per part."""
     problem = bounded_stops(params, params.stops, "routing_divide")
-    if reason := problem.infeasible():
+    if reason := contradiction(problem):
         raise InputError(f"routing_divide: {reason}")
     if problem.points is None:
         raise InputError(f"{params.stops}: parts are sectors of a map: coordinates are needed")
@@ -49,7 +45,11 @@ def run(params: Params, job: Job) -> Outputs:
         write_text(path, json.dumps({"routes": routes}))
         outputs[f"part{number + 1}"] = path
         job.log(f"part {number + 1}: {len(routes)} routes, {sum(map(len, routes))} stops")
-    return {"stops": params.stops.expanduser().absolute(), **outputs}
+    return {
+        "stops": params.stops.expanduser().absolute(),
+        "capacity": exactly(problem.capacity),
+        **outputs,
+    }
 
 
 JOB = Spec(prefix="routing_divide", params=Params, run=run)

@@ -7,24 +7,19 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.routing import Result, Status, check
+from core.routing import NoRoutesError, Result, Status, check
 from core.routing.heuristic import improve
 from jobs._params import param
-from jobs._routing import bounded_stops, read_routes, result_json, shown
+from jobs._routing import Crew, bounded_stops, exactly, read_routes, result_json, shown
 from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(Crew):
     """The parts, and how long to repair."""
 
     stops: Path = param(doc="The stops file.")
     parts: str = param(doc="The parts' files, comma-separated.")
-    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
-    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
-    max_stops: int | None = param(
-        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
-    )
     time_limit: float = param(20.0, doc="Seconds to repair.", gt=0)
 
 
@@ -33,10 +28,15 @@ def run(params: Params, job: Job) -> Outputs:
     problem = bounded_stops(params, params.stops, "routing_join")
     paths = [Path(name.strip()) for name in params.parts.split(",") if name.strip()]
     routes = [tuple(route) for path in paths for route in read_routes(problem, path)]
-    if wrong := check(problem, routes):
+    # Parts keep the bounds on stops; the others may be met only now that stops can change parts.
+    loose = dict.fromkeys(("min_distance", "max_distance", "min_time", "max_time", "capacity"))
+    if wrong := check(problem.replace(**loose), routes):
         raise InputError("\n".join(f"routing_join.parts: {line}" for line in wrong[:5]))
     start = Result(status=Status.FEASIBLE, cost=problem.cost(routes), routes=tuple(routes))
-    result = improve(problem, start=start, time_limit=params.time_limit, seed=job.seed)
+    try:
+        result = improve(problem, start=start, time_limit=params.time_limit, seed=job.seed)
+    except NoRoutesError as error:
+        raise InputError(f"routing_join.time_limit = {params.time_limit:g}: {error}") from None
     result = dataclasses.replace(result, method="divide")
     job.log(f"{start.cost:,.7g} before the repair; {result.summary()}")
     target = job.dir / "result.json"
@@ -44,6 +44,7 @@ def run(params: Params, job: Job) -> Outputs:
     return {
         "result": target,
         "stops": params.stops.expanduser().absolute(),
+        "capacity": exactly(problem.capacity),
         "status": result.status.value,
         "cost": shown(result.cost),
     }

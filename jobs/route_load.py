@@ -1,7 +1,7 @@
 """Read a CSV of stops, check it, and hand a clean copy to the solver.
 
-The CSV has the columns id,x,y or id,lat,lon; the row with id 0 is the depot. Without an input, 24
-generated stops of an imaginary town are planned.
+The CSV has the columns id,x,y or id,lat,lon, and may have demand and service (minutes); the row
+with id 0 is the depot. Without an input, 24 generated stops of an imaginary town are planned.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.routing.formats import stops_csv
+from core.routing.formats import stops_csv, stops_json
 from jobs._params import param
-from jobs._routing import read_stops
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._routing import exactly, read_stops
+from jobs._runtime import Job, Outputs, Spec, main, write_text
 
 SAMPLE = Path(__file__).parent / "data" / "stops.csv"
 
@@ -23,7 +23,10 @@ class Params:
     """Where the stops come from."""
 
     input: Path | None = param(
-        None, doc="Stops: CSV, .geojson or .tsp; the shipped sample when empty."
+        None, doc="Stops: CSV, .json, .geojson, .tsp or .vrp; the shipped sample when empty."
+    )
+    capacity: float | None = param(
+        None, doc="Largest load of a dispatcher; what a .vrp or .json file says when empty.", gt=0
     )
 
 
@@ -33,12 +36,16 @@ def run(params: Params, job: Job) -> Outputs:
     problem = read_stops(source)
     for warning in problem.warnings():
         job.log(f"warning: {source}: {warning}")
-    stops = job.dir / "stops.csv"
-    write_text(stops, stops_csv(problem))
-    if problem.points is None:
-        raise InputError(f"{source}: without coordinates: plan it by jobs.route directly")
+    plain = problem.matrix is None and problem.times is None
+    stops = job.dir / ("stops.csv" if plain else "stops.json")
+    write_text(stops, stops_csv(problem) if plain else stops_json(problem))
     job.log(f"{problem.n_stops} stops and a depot from {source}")
-    return {"stops": stops, "count": problem.n_stops, "metric": problem.metric}
+    return {
+        "stops": stops,
+        "count": problem.n_stops,
+        "metric": problem.metric,
+        "capacity": exactly(params.capacity or problem.capacity),
+    }
 
 
 JOB = Spec(prefix="routing_load", params=Params, run=run)

@@ -9,22 +9,18 @@ from pathlib import Path  # noqa: TC003 (the types of parameters are read at run
 
 from core.routing.heuristic import improve
 from core.routing.parts import subproblem
-from core.routing.result import Result, Status
+from core.routing.result import NoRoutesError, Result, Status
 from jobs._params import param
-from jobs._routing import bounded_stops, read_routes
+from jobs._routing import Work, bounded_stops, read_routes
 from jobs._runtime import Job, Outputs, Spec, main, write_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(Work):
     """The part, and how long to try."""
 
     stops: Path = param(doc="The stops file.")
     part: Path = param(doc="The part, as jobs.route_divide writes it.")
-    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
-    max_stops: int | None = param(
-        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
-    )
     time_limit: float = param(20.0, doc="Seconds to try.", gt=0)
 
 
@@ -40,7 +36,12 @@ def run(params: Params, job: Job) -> Outputs:
             cost=problem.cost(own),
             routes=tuple(tuple(route) for route in own),
         )
-        result = improve(problem, start=start, time_limit=params.time_limit, seed=job.seed)
+        try:
+            result = improve(problem, start=start, time_limit=params.time_limit, seed=job.seed)
+        except NoRoutesError as error:
+            # The bounds may be met when the parts are joined and stops can move between them.
+            job.log(f"as it was: {error}")
+            result = start
         job.log(f"{start.cost:,.7g} before; {result.summary()}")
         named = [[problem.ids[stop] for stop in route] for route in result.routes]
     else:

@@ -1,4 +1,4 @@
-"""Write the routes as CSV and GeoJSON, and a report with a map and the load per dispatcher."""
+"""Write the routes as CSV, GeoJSON and CVRPLIB solution, and a report with map and loads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 
 from core.routing import Step
-from core.routing.formats import routes_csv, routes_geojson
+from core.routing.bounds import named_bounds
+from core.routing.formats import routes_csv, routes_cvrplib, routes_geojson, work_of
 from core.routing.plot import plot_load, plot_progress, plot_routes
+from core.routing.tsplib import tour_tsplib
 from jobs._params import param
 from jobs._report import COLOURS, Page, figure
-from jobs._routing import read_result, read_stops, routes_of, shown
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._routing import posed, read_result, read_stops, routes_of, shown
+from jobs._runtime import Job, Outputs, Spec, main, write_text
 
 _GOAL = {"distance": "total distance", "makespan": "longest route"}
 
@@ -26,22 +28,24 @@ class Params:
 
 
 def run(params: Params, job: Job) -> Outputs:
-    """Write routes.csv, routes.geojson and report.html."""
-    problem = read_stops(params.stops)
-    if problem.points is None:
-        raise InputError(f"{params.stops}: without coordinates there is no map to draw")
+    """Write the files and the report."""
     record = read_result(params.result)
-    problem = problem.replace(
-        dispatchers=record.get("dispatchers", 1),
-        min_stops=record.get("min_stops", 1),
-        max_stops=record.get("max_stops"),
-        objective=record.get("objective", "distance"),
-    )
+    problem = posed(read_stops(params.stops), record, params.result)
     routes = routes_of(problem, record, params.result)
-    unit = "km" if problem.metric == "great_circle" else "units of the input"
-    table, lines = job.dir / "routes.csv", job.dir / "routes.geojson"
+    unit = problem.distance_unit
+    table, lines, solution = (
+        job.dir / name for name in ("routes.csv", "routes.geojson", "routes.sol")
+    )
     write_text(table, routes_csv(problem, routes))
-    write_text(lines, routes_geojson(problem, routes))
+    write_text(solution, routes_cvrplib(problem, routes) if routes else "")
+    outputs: Outputs = {"routes": table, "solution": solution}
+    if problem.points is not None:
+        write_text(lines, routes_geojson(problem, routes))
+        outputs["geojson"] = lines
+    if len(routes) == 1:
+        tour = job.dir / "routes.tour"
+        write_text(tour, tour_tsplib(problem, routes[0]))
+        outputs["tour"] = tour
 
     page = Page("Routes", f"{problem.n_stops} stops, {problem.dispatchers} dispatchers")
     gap = record["gap"]
@@ -57,21 +61,29 @@ def run(params: Params, job: Job) -> Outputs:
     )
     if record.get("reason"):
         page.text("Why", str(record["reason"]))
-    chart = figure(7.0, 5.2)
-    plot_routes(problem, routes, ax=chart.subplots(), colours=COLOURS)
-    page.plot("Map", chart, "One colour per dispatcher; the square is the depot.")
+    if bounds := named_bounds(problem):
+        page.facts("Bounds of each dispatcher", [(name, f"{v:g}") for name, v in bounds.items()])
+    if problem.points is None:
+        page.text("Map", "The input has distances only, no coordinates to draw a map from.")
+    else:
+        chart = figure(7.0, 5.2)
+        plot_routes(problem, routes, ax=chart.subplots(), colours=COLOURS)
+        page.plot("Map", chart, "One colour per dispatcher; the square is the depot.")
     if routes:
+        works = [work_of(problem, route) for route in routes]
+        units = {"distance": f"distance ({unit})", "minutes": "time (min)"}
         page.table(
             "Load per dispatcher",
-            ["dispatcher", "stops", f"distance ({unit})", "route"],
+            ["dispatcher", *(units.get(what, what) for what in works[0]), "route"],
             [
-                [number, len(route), round(problem.length(route), 3), _names(problem.ids, route)]
-                for number, route in enumerate(routes, 1)
+                [number, *(round(v, 3) for v in work.values()), _names(problem.ids, route)]
+                for number, (work, route) in enumerate(zip(works, routes, strict=True), 1)
             ],
         )
-        chart = figure(7.0, 2.8)
-        plot_load(problem, routes, axes=chart.subplots(1, 2), colours=COLOURS)
-        page.plot("Stops and distance", chart, "Dashed: the bounds on stops.")
+        chart = figure(7.0, 2.8 * ((len(works[0]) + 1) // 2))
+        axes = chart.subplots((len(works[0]) + 1) // 2, 2, squeeze=False).ravel().tolist()
+        plot_load(problem, works, axes=axes, colours=COLOURS)
+        page.plot("Work per dispatcher", chart, "Dashed: the bounds.")
     trace = [Step(*step) for step in record.get("trace", [])]
     if len(trace) > 1:
         chart = figure(7.0, 2.8)
@@ -79,7 +91,7 @@ def run(params: Params, job: Job) -> Outputs:
         page.plot("Search", chart, "Best routes known and the bound that none can be under.")
     report = job.report(page)
     job.log(f"report: {report}")
-    return {"report": report, "routes": table, "geojson": lines, "status": record["status"]}
+    return {"report": report, **outputs, "status": record["status"]}
 
 
 def _names(ids: tuple[str, ...], route: list[int]) -> str:

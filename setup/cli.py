@@ -121,7 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     commands.add("bom", _bom, "Print a bill of materials (CycloneDX) of all packages and jars.")
     tools = Needs.TOOLS if (CHECKOUT / "tests").is_dir() else Needs.ENVIRONMENT
     text = "Make the Python environment and print its interpreter's path."
-    commands.add("env", _env, text, needs=tools)
+    env = commands.add("env", _env, text, needs=tools)
+    env.add_argument(
+        "--with", dest="extras", action="append", default=[], choices=["routing"],
+        help="optional packages too: compiled searches, SCIP and PyVRP for routing",
+    )  # fmt: skip
     azkaban.add_commands(commands)
     mysql.add_commands(commands)
     tls_commands.add_commands(commands)
@@ -177,7 +181,10 @@ def _add_console(layout: Layout, options: argparse.Namespace) -> int:
     return 0
 
 
-def _env(layout: Layout, _options: argparse.Namespace) -> int:
+def _env(layout: Layout, options: argparse.Namespace) -> int:
+    for extra in options.extras:
+        with layout.locked():
+            pyenv.add(layout, extra)
     print(layout.python)
     return 0
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["current", "ensure", "enter", "inside", "pip_install", "reenter"]
+__all__ = ["add", "current", "ensure", "enter", "inside", "pip_install", "reenter"]
 
 LOCKS = CHECKOUT / "setup" / "locks"
 
@@ -58,6 +58,16 @@ def ensure(layout: Layout, *, dev: bool = False, browser: bool = False) -> None:
         for name in stale:
             _record(layout, name).write_text(_digest(layout, name))
         shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
+
+
+def add(layout: Layout, extra: str) -> None:
+    """Add the packages of an extra to the environment; a second call does nothing."""
+    if current(layout, extra):
+        return
+    with step(f"packages of {extra}") as shown:
+        pip_install(layout, [str(layout.python)], ["-r", str(LOCKS / f"{extra}.txt")])
+        _record(layout, extra).write_text(_digest(layout, extra))
+        shown.done(str(layout.env))
 
 
 def current(layout: Layout, name: str = "base") -> bool:

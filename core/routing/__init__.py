@@ -11,21 +11,23 @@ from __future__ import annotations
 from core.routing.brute import brute_force
 from core.routing.exact import MODELS, SOLVERS
 from core.routing.problem import Problem
-from core.routing.result import Result, Status, Step
+from core.routing.result import NoRoutesError, Result, Status, Step
 from core.routing.solver import METHODS, Method, solve
-from core.routing.validate import check, route_length
+from core.routing.validate import check, route_duration, route_length
 
 __all__ = [
     "METHODS",
     "MODELS",
     "SOLVERS",
     "Method",
+    "NoRoutesError",
     "Problem",
     "Result",
     "Status",
     "Step",
     "brute_force",
     "check",
+    "route_duration",
     "route_length",
     "solve",
 ]

@@ -8,6 +8,8 @@ costs the same whatever the number of stops.
 Differences from the paper: positions are tried beside the near neighbours of a stop only, and the
 number of stops of a route is bounded from below too. A route that the ruin leaves below its minimum
 has a deficit; when as many stops are in hand as are owed, they may only go where they are owed.
+Bounds on distance, time and load may be broken on the way, at a price that the caller adapts
+(`Work`); only routes that keep them all are ever handed back.
 """
 
 # ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
@@ -23,7 +25,7 @@ from core.routing.geometry import leg
 if TYPE_CHECKING:
     from core.routing.geometry import Geometry
 
-__all__ = ["TOTAL_WEIGHT", "Desk", "Limits", "Routes", "anneal"]
+__all__ = ["TOTAL_WEIGHT", "Desk", "Limits", "Routes", "Work", "anneal", "worth"]
 
 _STRING = 10  # longest string taken out of a route
 _KEEP_GOING = 0.01  # chance to keep one more stop within a split string
@@ -46,8 +48,8 @@ class Routes(NamedTuple):
         Route of each stop, -1 while it is in no route.
     first, last
         First and last stop of each route, 0 when empty.
-    size, length
-        Stops and length of each route.
+    size, length, load, clock
+        Stops, length, demands and minutes of each route.
     """
 
     before: Any
@@ -57,6 +59,41 @@ class Routes(NamedTuple):
     last: Any
     size: Any
     length: Any
+    load: Any
+    clock: Any
+
+
+class Work(NamedTuple):
+    """Bounds on distance, time and load of every route, and what breaking them costs.
+
+    Attributes
+    ----------
+    bounded
+        Whether there are any; without, nothing below is looked at.
+    demand, service
+        Of each place.
+    pace, times, timed
+        Minutes per unit of distance, or driving times where `timed`.
+    capacity, least_distance, most_distance, least_time, most_time
+        Infinite or 0 where there is no bound.
+    load_price, distance_price, time_price
+        Cost of a unit too much or too little.
+    """
+
+    bounded: bool
+    demand: Any
+    service: Any
+    pace: float
+    times: Geometry
+    timed: bool
+    capacity: float
+    least_distance: float
+    most_distance: float
+    least_time: float
+    most_time: float
+    load_price: float
+    distance_price: float
+    time_price: float
 
 
 class Desk(NamedTuple):
@@ -89,6 +126,8 @@ class Limits(NamedTuple):
         Number of stops.
     strings
         Average number of stops taken out in a step.
+    optional
+        Whether routes may stay empty (at most K dispatchers).
     makespan
         Whether the longest route counts (with `TOTAL_WEIGHT` of the total), or the total alone.
     ceiling
@@ -98,15 +137,65 @@ class Limits(NamedTuple):
     least: int
     most: int
     strings: float
+    optional: bool
     makespan: bool
     ceiling: float
 
 
 @kernel
-def unlink(routes: Routes, geo: Geometry, stop: int) -> float:
-    """Take a stop out of its route; the change of length."""
-    before, after, route, first, last, size, length = routes
+def _strain(work: Work, length: float, load: float, clock: float) -> float:
+    """Price of the bounds that a route of this length, load and duration breaks."""
+    price = 0.0
+    if load > work.capacity:
+        price += work.load_price * (load - work.capacity)
+    if length > work.most_distance:
+        price += work.distance_price * (length - work.most_distance)
+    if length < work.least_distance:
+        price += work.distance_price * (work.least_distance - length)
+    if clock > work.most_time:
+        price += work.time_price * (clock - work.most_time)
+    if clock < work.least_time:
+        price += work.time_price * (work.least_time - clock)
+    return price
+
+
+@kernel
+def _own_strain(routes: Routes, work: Work, own: int) -> float:
+    if routes.size[own] == 0:
+        return 0.0
+    return _strain(work, routes.length[own], routes.load[own], routes.clock[own])
+
+
+@kernel
+def _strained(routes: Routes, work: Work) -> float:
+    """Price of all the bounds that are broken."""
+    total = 0.0
+    for own in range(len(routes.size)):
+        total += _own_strain(routes, work, own)
+    return total
+
+
+@kernel
+def _minutes(work: Work, change: float, left: int, stop: int, right: int) -> float:
+    """Count the minutes that a stop between two places adds to a route."""
+    if work.timed:
+        change = leg(work.times, left, stop) + leg(work.times, stop, right)
+        change -= leg(work.times, left, right)
+        return float(change + work.service[stop])
+    return float(change * work.pace + work.service[stop])
+
+
+@kernel
+def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
+    """Take a stop out of its route; the change of cost."""
+    before, after, route, first, last, size, length, load, clock = routes
     left, right, own = before[stop], after[stop], route[stop]
+    change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
+    cost = change
+    if work.bounded:
+        cost -= _own_strain(routes, work, own)
+        load[own] -= work.demand[stop]
+        clock[own] -= _minutes(work, -change, left, stop, right)
     if left == 0:
         first[own] = right
     else:
@@ -117,16 +206,23 @@ def unlink(routes: Routes, geo: Geometry, stop: int) -> float:
         before[right] = left
     route[stop] = -1
     size[own] -= 1
-    change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
     length[own] += change
-    return change
+    if work.bounded:
+        cost += _own_strain(routes, work, own)
+    return cost
 
 
 @kernel
-def link(routes: Routes, geo: Geometry, stop: int, left: int, own: int) -> float:
-    """Put a stop behind `left` (0: at the start) on route `own`; the change of length."""
-    before, after, route, first, last, size, length = routes
+def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: int) -> float:
+    """Put a stop behind `left` (0: at the start) on route `own`; the change of cost."""
+    before, after, route, first, last, size, length, load, clock = routes
     right = first[own] if left == 0 else after[left]
+    change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
+    cost = change
+    if work.bounded:
+        cost -= _own_strain(routes, work, own)
+        load[own] += work.demand[stop]
+        clock[own] += _minutes(work, change, left, stop, right)
     before[stop] = left
     after[stop] = right
     if left == 0:
@@ -139,9 +235,10 @@ def link(routes: Routes, geo: Geometry, stop: int, left: int, own: int) -> float
         before[right] = stop
     route[stop] = own
     size[own] += 1
-    change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
     length[own] += change
-    return change
+    if work.bounded:
+        cost += _own_strain(routes, work, own)
+    return cost
 
 
 @kernel
@@ -168,13 +265,14 @@ def _string_start(routes: Routes, stop: int, count: int, rng: Any) -> int:
 def _ruin(
     routes: Routes,
     geo: Geometry,
+    work: Work,
     near: Any,
     degree: int,
     limits: Limits,
     desk: Desk,
     rng: Any,
 ) -> tuple[int, int, float]:
-    """Take strings out around a random stop; stops in hand, routes touched, change of length."""
+    """Take strings out around a random stop; stops in hand, routes touched, change of cost."""
     taken, gaps, owners, hand, _, touched = desk
     n = len(routes.route) - 1
     crew = len(routes.size)
@@ -214,7 +312,7 @@ def _ruin(
                 hand[held] = place
                 gaps[held] = routes.before[place]
                 owners[held] = own
-                change += unlink(routes, geo, place)
+                change += unlink(routes, geo, work, place)
                 held += 1
             place = onward
     return held, ruined, change
@@ -244,46 +342,65 @@ def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
 
 
 @kernel
-def _price(routes: Routes, limits: Limits, own: int, added: float) -> float:
-    """Price what a position adds to a route; for makespan, dearly beyond the ceiling."""
+def _price(
+    routes: Routes, work: Work, limits: Limits, own: int, added: float, left: int, stop: int,
+    right: int
+) -> float:  # fmt: skip
+    """Price a position that adds so much to a route; for makespan, dearly beyond the ceiling."""
+    price = added
     if limits.makespan:
         over = routes.length[own] + added - limits.ceiling
-        return added + _OVER_WEIGHT * max(0.0, float(over))
-    return added
+        price += _OVER_WEIGHT * max(0.0, float(over))
+    if work.bounded:
+        price += _strain(
+            work,
+            routes.length[own] + added,
+            routes.load[own] + work.demand[stop],
+            routes.clock[own] + _minutes(work, added, left, stop, right),
+        )
+        price -= _own_strain(routes, work, own)
+    return price
 
 
 @kernel
-def _worth(routes: Routes) -> float:
-    """Value of the makespan objective."""
+def worth(routes: Routes, work: Work, makespan: bool) -> float:  # noqa: FBT001
+    """Value of the objective, with the price of bounds that are broken."""
     longest, total = 0.0, 0.0
     for own in range(len(routes.length)):
         longest = max(longest, routes.length[own])
         total += routes.length[own]
-    return longest + TOTAL_WEIGHT * total
+    cost = longest + TOTAL_WEIGHT * total if makespan else total
+    return cost + _strained(routes, work) if work.bounded else cost
 
 
 @kernel
 def _place(
     routes: Routes,
     geo: Geometry,
+    work: Work,
     near: Any,
     degree: int,
     limits: Limits,
     stop: int,
-    owed_only: bool,  # noqa: FBT001
+    free: int,
     touched: Any,
     ruined: int,
     rng: Any,
 ) -> tuple[int, int]:
-    """Cheapest position of a stop: what it goes behind, and the route (-1: none)."""
-    before, after, route, _, _, size, _ = routes
+    """Cheapest position of a stop: what it goes behind, and the route (-1: none).
+
+    ``free`` of the stops in hand, this one among them, are not owed to any route: with 0 it goes
+    where one is owed; an empty route that may stay empty is opened for as many as its minimum.
+    """
+    before, after, route, size = routes.before, routes.after, routes.route, routes.size
     best, best_left, best_own = math.inf, 0, -1
-    most = limits.least if owed_only else limits.most
+    most = limits.most if free > 0 else limits.least
     # Empty routes have no neighbours to find them by.
     for r in range(ruined):
         own = touched[r]
-        if size[own] == 0 and most > 0:
-            cost = _price(routes, limits, own, leg(geo, 0, stop) + leg(geo, stop, 0))
+        if size[own] == 0 and (not limits.optional or free >= limits.least):
+            added = leg(geo, 0, stop) + leg(geo, stop, 0)
+            cost = _price(routes, work, limits, own, added, 0, stop, 0)
             if cost < best:
                 best, best_left, best_own = cost, 0, own
     for t in range(stop * degree, stop * degree + degree):
@@ -295,16 +412,31 @@ def _place(
         left = before[place]
         if rng.random() >= _BLINK:
             cost = leg(geo, left, stop) + reach - leg(geo, left, place)
-            cost = _price(routes, limits, own, cost)
+            cost = _price(routes, work, limits, own, cost, left, stop, place)
             if cost < best:
                 best, best_left, best_own = cost, left, own
         right = after[place]
         if rng.random() >= _BLINK:
             cost = leg(geo, place, stop) + leg(geo, stop, right) - leg(geo, place, right)
-            cost = _price(routes, limits, own, cost)
+            cost = _price(routes, work, limits, own, cost, place, stop, right)
             if cost < best:
                 best, best_left, best_own = cost, place, own
     return best_left, best_own
+
+
+@kernel
+def _owed(routes: Routes, limits: Limits, own: int) -> int:
+    """Count the stops that a route lacks; one that may stay empty lacks none then."""
+    size = int(routes.size[own])
+    return 0 if limits.optional and size == 0 else max(0, limits.least - size)
+
+
+@kernel
+def _empty_route(routes: Routes) -> int:
+    for own in range(len(routes.size)):
+        if routes.size[own] == 0:
+            return own
+    return -1
 
 
 @kernel
@@ -312,6 +444,7 @@ def anneal(  # noqa: C901 (the step is one sequence: ruin, recreate, keep or tak
     routes: Routes,
     best: Routes,
     geo: Geometry,
+    work: Work,
     near: Any,
     degree: int,
     limits: Limits,
@@ -325,8 +458,8 @@ def anneal(  # noqa: C901 (the step is one sequence: ruin, recreate, keep or tak
 ) -> tuple[float, float]:
     """Make `steps` steps while the temperature falls from `hot` to `cold`; cost and best cost.
 
-    `best` receives the best routes. Copying is linear in the number of stops, so it waits until as
-    many steps have passed as it costs.
+    `best` receives the best routes that keep all bounds. Copying is linear in the number of stops,
+    so it waits until as many steps have passed as it costs.
     """
     cooling = (cold / hot) ** (1.0 / steps)
     temperature = hot
@@ -336,38 +469,48 @@ def anneal(  # noqa: C901 (the step is one sequence: ruin, recreate, keep or tak
     for _ in range(steps):
         temperature *= cooling
         since += 1
-        held, ruined, change = _ruin(routes, geo, near, degree, limits, desk, rng)
+        held, ruined, change = _ruin(routes, geo, work, near, degree, limits, desk, rng)
         _order(desk, held, geo, rng)
         owed = 0
         for r in range(ruined):
-            owed += max(0, limits.least - routes.size[touched[r]])
+            owed += _owed(routes, limits, touched[r])
+        seen = ruined
+        if limits.optional:
+            own = _empty_route(routes)
+            if own >= 0:
+                touched[ruined] = own
+                seen = ruined + 1
         placed = 0
         while placed < held:
             stop = desk.hand[placed]
-            pressed = owed >= held - placed
+            free = held - placed - owed
             left, own = _place(
-                routes, geo, near, degree, limits, stop, pressed, touched, ruined, rng
+                routes, geo, work, near, degree, limits, stop, free, touched, seen, rng
             )
             if own < 0:
                 break
-            if routes.size[own] < limits.least:
-                owed -= 1
-            change += link(routes, geo, stop, left, own)
+            owed -= _owed(routes, limits, own)
+            change += link(routes, geo, work, stop, left, own)
+            owed += _owed(routes, limits, own)
             placed += 1
         if limits.makespan:
-            change = _worth(routes) - cost
-        if placed == held and change < -temperature * math.log(1.0 - rng.random()):
+            change = worth(routes, work, True) - cost  # noqa: FBT003
+        if placed == held and owed == 0 and change < -temperature * math.log(1.0 - rng.random()):
             cost += change
-            if cost < best_cost - _SLACK and since >= patience:
+            if (
+                cost < best_cost - _SLACK
+                and since >= patience
+                and not (work.bounded and _strained(routes, work) > 0.0)
+            ):
                 best_cost = cost
                 _copy(routes, best)
                 since = 0
             continue
         for i in range(placed - 1, -1, -1):
-            unlink(routes, geo, desk.hand[i])
+            unlink(routes, geo, work, desk.hand[i])
         for i in range(held - 1, -1, -1):
-            link(routes, geo, desk.taken[i], desk.gaps[i], desk.owners[i])
-    if cost < best_cost - _SLACK:
+            link(routes, geo, work, desk.taken[i], desk.gaps[i], desk.owners[i])
+    if cost < best_cost - _SLACK and not (work.bounded and _strained(routes, work) > 0.0):
         best_cost = cost
         _copy(routes, best)
     return cost, best_cost

@@ -1,4 +1,4 @@
-"""Exhaustive search: the oracle of the tests, for up to about 8 stops."""
+"""Exhaustive search over all bounds: the oracle of the tests, for up to about 8 stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from core.routing.result import Result, Status
-from core.routing.validate import route_length
+from core.routing.validate import broken_bounds, leg_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,24 +31,30 @@ def brute_force(problem: Problem) -> Result:
     if problem.n_stops > LIMIT:
         raise ValueError(f"points has {problem.n_stops} stops: brute force takes at most {LIMIT}")
 
+    every = range(problem.n_stops + 1)
+    legs = [[leg_length(problem, i, j) for j in every] for i in every]
+
     @cache
     def best(stops: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
-        orders = itertools.permutations(stops)
-        return min((route_length(problem, order), order) for order in orders)
+        shortest: tuple[float, tuple[int, ...]] = (math.inf, ())
+        for order in itertools.permutations(stops):
+            path = (0, *order, 0)
+            length = math.fsum(legs[i][j] for i, j in itertools.pairwise(path))
+            if length < shortest[0] and not broken_bounds(problem, 1, order):
+                shortest = (length, order)
+        return shortest
 
-    high = problem.max_stops or problem.n_stops
     cost = math.inf
     routes: tuple[tuple[int, ...], ...] = ()
-    for parts in _partitions(tuple(range(1, problem.n_stops + 1)), problem.dispatchers):
-        if any(not problem.min_stops <= len(part) <= high for part in parts):
-            continue
-        found = [best(part) for part in parts]
-        lengths = [length for length, _ in found]
-        total = max(lengths) if problem.objective == "makespan" else math.fsum(lengths)
-        if total < cost:
-            cost, routes = total, tuple(order for _, order in found)
+    for crew in range(problem.fewest_routes, problem.dispatchers + 1):
+        for parts in _partitions(tuple(range(1, problem.n_stops + 1)), crew):
+            found = [best(part) for part in parts]
+            lengths = [length for length, _ in found]
+            total = max(lengths) if problem.objective == "makespan" else math.fsum(lengths)
+            if total < cost:
+                cost, routes = total, tuple(order for _, order in found)
     if not routes:
-        return Result(status=Status.INFEASIBLE, method="brute", reason=problem.infeasible())
+        return Result(status=Status.INFEASIBLE, method="brute", reason="no routes meet all bounds")
     return Result(status=Status.OPTIMAL, cost=cost, lower_bound=cost, routes=routes, method="brute")
 
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.routing._jit import native
-from core.routing._sisr import TOTAL_WEIGHT, Desk, Limits, Routes, anneal
+from core.routing._sisr import Desk, Limits, Routes, Work, anneal, worth
+from core.routing.bounds import SLACK
 from core.routing.geometry import geometry, neighbours
-from core.routing.result import Result, Status, Step
+from core.routing.problem import Problem
+from core.routing.result import NoRoutesError, Result, Status, Step
+from core.routing.validate import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from core.routing.problem import Problem
 
 __all__ = ["improve"]
 
@@ -29,6 +30,12 @@ _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 4
 _HOT, _COLD = 3.0, 0.02
 _HOT_RANGE = (2.0, 30.0)
 _CHUNK_SECONDS = 0.25
+
+# Prices of broken bounds: to begin with, in mean legs for as much work as a mean stop is; what they
+# are multiplied by after a chunk of steps that ended with broken bounds or without; their range.
+_PRICE = 1.0
+_DEARER, _CHEAPER = 1.5, 0.8
+_PRICE_RANGE = (0.1, 1e6)
 
 # Makespan: routes above this share of the best are discouraged when stops are put back.
 _CEILING = 0.97
@@ -49,7 +56,7 @@ def improve(
     problem
         What to solve.
     start
-        Routes to start from; they meet the bounds on stops.
+        Routes to start from; they meet the bounds on stops, the others need not be met yet.
     time_limit
         Seconds of wall time, the start included.
     steps
@@ -62,6 +69,8 @@ def improve(
     ------
     ValueError
         Neither `time_limit` nor `steps` is given.
+    NoRoutesError
+        No routes that meet all bounds were found; the message says what the last ones break.
 
     Examples
     --------
@@ -77,23 +86,26 @@ def improve(
         raise ValueError("time_limit and steps are both None: expected one of them")
     begin = time.monotonic()
     search = _Search(problem, start.routes, seed)
-    trace = [Step(time.monotonic() - begin, search.best_cost, None)]
+    best, trace = search.best_cost, [Step(time.monotonic() - begin, search.known, None)]
     reason = ""
     try:
         while True:
             spent = time.monotonic() - begin
             done = max(
-                0.0 if time_limit is None else spent / time_limit,
+                0.0 if time_limit is None else spent / max(time_limit, 1e-9),
                 0.0 if steps is None else search.steps / steps,
             )
             if done >= 1.0:
                 break
             search.run(done, steps, None if time_limit is None else time_limit - spent)
-            if search.best_cost < (trace[-1].cost or math.inf):
-                trace.append(Step(time.monotonic() - begin, search.best_cost, None))
+            if search.best_cost < best:
+                best = search.best_cost
+                trace.append(Step(time.monotonic() - begin, search.known, None))
     except KeyboardInterrupt:
         reason = "interrupted"
     routes = search.routes()
+    if search.known is None:
+        raise NoRoutesError(reason or "within the limit", check(problem, routes))
     return Result(
         status=Status.FEASIBLE,
         cost=problem.cost(routes),
@@ -101,7 +113,7 @@ def improve(
         seconds=time.monotonic() - begin,
         method="heuristic",
         reason=reason,
-        trace=tuple(trace),
+        trace=tuple(step for step in trace if step.cost is not None),
     )
 
 
@@ -122,21 +134,24 @@ class _Search:
             problem.min_stops,
             problem.most_stops,
             _STRINGS,
+            problem.crew == "at_most",
             problem.objective == "makespan",
             math.inf,
         )
+        routes = [*routes, *([()] * (problem.dispatchers - len(routes)))]
         self._now = _linked(problem, routes)
         self._best = _linked(problem, routes)
         self._saved = (self._best.first.copy(), self._best.after.copy())
         taken, gaps, owners, hand = (native(np.zeros(_HAND, dtype=np.intp)) for _ in range(4))
         touched = native(np.zeros(len(routes) + 1, dtype=np.intp))
         self._desk = Desk(taken, gaps, owners, hand, native(np.zeros(_HAND)), touched)
-        lengths = [problem.length(route) for route in routes]
-        self.cost = self.best_cost = math.fsum(lengths)
         # Not 0 where all places coincide: the temperature is divided by.
-        self._leg = max(self.cost / (n + len(routes)), 1e-12)
-        if problem.objective == "makespan":
-            self.cost = self.best_cost = max(lengths) + TOTAL_WEIGHT * self.cost
+        length = math.fsum(problem.length(route) for route in routes)
+        self._leg = max(length / (n + len(routes)), 1e-12)
+        self._price = _PRICE
+        self._work = _work(problem, self._leg)
+        self.cost = worth(self._now, self._work, self._limits.makespan)
+        self.best_cost = self.cost if not check(problem, self.routes()) else math.inf
         self._hot = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE))
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
@@ -154,11 +169,13 @@ class _Search:
         cold = self._temperature(min(1.0, done + share))
         begin = time.monotonic()
         if self._limits.makespan:
-            self._limits = self._limits._replace(ceiling=_CEILING * self.best_cost)
+            ceiling = min(self.best_cost, max(self._now.length))
+            self._limits = self._limits._replace(ceiling=_CEILING * ceiling)
         self.cost, self.best_cost = anneal(
             self._now,
             self._best,
             self._geo,
+            self._work,
             self._near,
             self._degree,
             self._limits,
@@ -176,7 +193,30 @@ class _Search:
             self._speed = chunk / max(spent, 1e-6)
         self.steps += chunk
         # An interrupt may come while the kernel writes; this copy is whole.
-        self._saved = (self._best.first.copy(), self._best.after.copy())
+        best = self._best if math.isfinite(self.best_cost) else self._now
+        self._saved = (best.first.copy(), best.after.copy())
+        if self._work.bounded:
+            broken = self.cost > worth(self._now, _free(self._work), self._limits.makespan)
+            self._reprice(_DEARER if broken else _CHEAPER)
+
+    @property
+    def known(self) -> float | None:
+        """Cost of the best routes that keep all bounds."""
+        if not math.isfinite(self.best_cost):
+            return None
+        # For makespan the search's own cost has a share of the total in it.
+        return self._problem.cost(self.routes()) if self._limits.makespan else self.best_cost
+
+    def _reprice(self, factor: float) -> None:
+        """Change what broken bounds cost, the cost of the routes with it."""
+        price = float(np.clip(self._price * factor, *_PRICE_RANGE))
+        factor, self._price = price / self._price, price
+        self._work = self._work._replace(
+            load_price=self._work.load_price * factor,
+            distance_price=self._work.distance_price * factor,
+            time_price=self._work.time_price * factor,
+        )
+        self.cost = worth(self._now, self._work, self._limits.makespan)
 
     def _temperature(self, done: float) -> float:
         return float(self._leg * self._hot * (_COLD / self._hot) ** done)
@@ -190,8 +230,44 @@ class _Search:
             while stop != 0:
                 route.append(stop)
                 stop = int(after[stop])
-            found.append(tuple(route))
+            if route:
+                found.append(tuple(route))
         return tuple(found)
+
+
+def _work(problem: Problem, mean_leg: float) -> Work:
+    """Bounds of a problem as the kernel takes them, a little wide for rounding."""
+    none = np.zeros(problem.n_stops + 1)
+    demand = none if problem.demands is None else problem.demands
+    service = none if problem.service is None else problem.service
+    most = [
+        math.inf if bound is None else bound * (1 + SLACK)
+        for bound in (problem.capacity, problem.max_distance, problem.max_time)
+    ]
+    least = [(bound or 0.0) * (1 - SLACK) for bound in (problem.min_distance, problem.min_time)]
+    driven = mean_leg * problem.pace if problem.times is None else float(problem.times.mean())
+    minutes = driven + float(service.mean())
+    return Work(
+        bounded=not problem.only_stops,
+        demand=native(demand),
+        service=native(service),
+        pace=problem.pace,
+        times=geometry(problem if problem.times is None else Problem(matrix=problem.times)),
+        timed=problem.times is not None,
+        capacity=most[0],
+        least_distance=least[0],
+        most_distance=most[1],
+        least_time=least[1],
+        most_time=most[2],
+        load_price=mean_leg / max(float(demand.mean()), 1e-12),
+        distance_price=1.0,
+        time_price=mean_leg / max(minutes, 1e-12),
+    )
+
+
+def _free(work: Work) -> Work:
+    """Bounds that cost nothing to break."""
+    return work._replace(load_price=0.0, distance_price=0.0, time_price=0.0)
 
 
 def _linked(problem: Problem, routes: Sequence[Sequence[int]]) -> Routes:
@@ -207,5 +283,9 @@ def _linked(problem: Problem, routes: Sequence[Sequence[int]]) -> Routes:
     first = np.array([route[0] if route else 0 for route in routes], dtype=np.intp)
     last = np.array([route[-1] if route else 0 for route in routes], dtype=np.intp)
     size = np.array([len(route) for route in routes], dtype=np.intp)
-    length = np.array([problem.length(route) for route in routes])
-    return Routes(*(native(part) for part in (before, after, owner, first, last, size, length)))
+    length, load, clock = (
+        np.array([amount(route) for route in routes], dtype=np.float64)
+        for amount in (problem.length, problem.load, problem.duration)
+    )
+    parts = (before, after, owner, first, last, size, length, load, clock)
+    return Routes(*(native(part) for part in parts))

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from core.routing.problem import Problem
     from core.routing.result import Step
@@ -67,35 +67,56 @@ def plot_routes(
 
 def plot_load(
     problem: Problem,
-    routes: Sequence[Sequence[int]],
+    works: Sequence[Mapping[str, float]],
     *,
     axes: Sequence[Any],
     colours: Sequence[str],
 ) -> None:
-    """Draw stops and distance per dispatcher as bars, on two axes."""
-    numbers = [str(number) for number in range(1, len(routes) + 1)]
-    paint = [colours[number % len(colours)] for number in range(len(routes))]
-    axes[0].bar(numbers, [len(route) for route in routes], color=paint)
-    axes[0].set_ylabel("stops")
-    limits = ((problem.min_stops, "minimum"), (problem.max_stops, "maximum"))
-    for limit, name in limits:
-        if limit is not None:
-            axes[0].axhline(limit, color="#808080", linestyle="--", linewidth=1)
-            axes[0].annotate(
-                name,
-                (1, limit),
-                xycoords=("axes fraction", "data"),
-                xytext=(2, -2),
-                textcoords="offset points",
-                fontsize=7,
-            )
-    axes[1].bar(numbers, [problem.length(route) for route in routes], color=paint)
-    unit = "km" if problem.metric == "great_circle" else "unit of the input"
-    axes[1].set_ylabel(f"distance ({unit})")
-    for ax in axes:
+    """Draw what each dispatcher does as bars, one axis for each kind of work.
+
+    Parameters
+    ----------
+    problem
+        Its bounds are drawn beside the bars.
+    works
+        Per dispatcher, as `core.routing.formats.work_of` gives it.
+    axes
+        As many Matplotlib axes as there are kinds of work; those left over are hidden.
+    colours
+        Used in turn.
+    """
+    numbers = [str(number) for number in range(1, len(works) + 1)]
+    paint = [colours[number % len(colours)] for number in range(len(works))]
+    bounds = {
+        "stops": (problem.min_stops, problem.max_stops),
+        "distance": (problem.min_distance, problem.max_distance),
+        "minutes": (problem.min_time, problem.max_time),
+        "load": (None, problem.capacity),
+    }
+    labels = {"distance": f"distance ({problem.distance_unit})", "minutes": "time (min)"}
+    for ax, what in zip(axes, works[0], strict=False):
+        ax.bar(numbers, [work[what] for work in works], color=paint)
+        ax.set_ylabel(labels.get(what, what))
+        for bound, name in zip(bounds[what], ("minimum", "maximum"), strict=True):
+            if bound is not None:
+                _draw_bound(ax, bound, name)
         ax.set_xlabel("dispatcher")
         if len(numbers) > 20:
             ax.set_xticks([])
+    for ax in axes[len(works[0]) :]:
+        ax.set_visible(False)
+
+
+def _draw_bound(ax: Any, bound: float, name: str) -> None:
+    ax.axhline(bound, color="#808080", linestyle="--", linewidth=1)
+    ax.annotate(
+        name,
+        (1, bound),
+        xycoords=("axes fraction", "data"),
+        xytext=(2, -2),
+        textcoords="offset points",
+        fontsize=7,
+    )
 
 
 def plot_progress(trace: Sequence[Step], *, ax: Any, colours: Sequence[str]) -> None:

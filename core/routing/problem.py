@@ -19,6 +19,12 @@ FloatArray = NDArray[np.float64]
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius (IUGG)
 
+_WORDS = {
+    "metric": ("euclidean", "great_circle"),
+    "crew": ("fixed", "at_most"),
+    "objective": ("distance", "makespan"),
+}
+
 # A full matrix above this many places is a mistake: 20,000 places already need 3 GB.
 _MATRIX_LIMIT = 20_000
 
@@ -27,8 +33,10 @@ _MATRIX_LIMIT = 20_000
 class Problem:
     """Stops to be visited from one depot by K dispatchers (the bounded multiple TSP).
 
-    Each dispatcher leaves the depot, visits at least `min_stops` and at most `max_stops` stops and
-    comes back; each stop is visited once.
+    Each dispatcher leaves the depot, visits stops and comes back; each stop is visited once. What a
+    dispatcher does is bounded in stops, distance, time and load; a bound that is None is no bound.
+    Distances are in the unit of the coordinates (kilometres on the globe) or of the matrix, times
+    are minutes.
 
     Parameters
     ----------
@@ -43,10 +51,25 @@ class Problem:
         ``"euclidean"``: distances in the unit of the coordinates. ``"great_circle"``: kilometres.
     dispatchers
         K, from 1 to N.
-    min_stops
-        Least number of stops of a dispatcher, 1 or more.
-    max_stops
-        Largest number of stops of a dispatcher; N when left out.
+    crew
+        ``"fixed"``: K dispatchers drive. ``"at_most"``: K or fewer; the bounds hold for those who
+        drive.
+    min_stops, max_stops
+        Number of stops of a dispatcher, 1 or more.
+    min_distance, max_distance
+        Length of a route, depot to depot.
+    min_time, max_time
+        Duration of a route in minutes: driving and service.
+    speed
+        Distance units per hour (km/h on the globe); turns distances into driving times.
+    times
+        Shape ``(N + 1, N + 1)``: minutes from place to place; takes precedence over `speed`.
+    service
+        Shape ``(N + 1,)``: minutes spent at each place; 0 when left out, and 0 at the depot.
+    demands
+        Shape ``(N + 1,)``: what each stop takes of a dispatcher's `capacity`; 0 at the depot.
+    capacity
+        Largest load of a dispatcher, in the unit of the demands.
     objective
         What to minimise: ``"distance"``, the total of all routes, or ``"makespan"``, the longest.
     ids
@@ -57,6 +80,8 @@ class Problem:
     ValueError
         Malformed data; the message names the field and the value. Bounds that are well formed but
         cannot be met (say K * max_stops < N) are no error: `core.routing.solve` answers infeasible.
+        A bound on time without `times`, `speed` or `service`, or a capacity without `demands`, is
+        one.
 
     Examples
     --------
@@ -65,50 +90,92 @@ class Problem:
     (2, None)
     >>> float(problem.between(0, 2))
     10.0
+    >>> timed = problem.replace(speed=30.0, service=[0, 5, 5], max_time=60.0)
+    >>> timed.duration([2])  # 20 units there and back at 30 an hour, 5 minutes there
+    45.0
     """
 
     points: Any = None
     matrix: Any = None
     metric: Literal["euclidean", "great_circle"] = "euclidean"
     dispatchers: int = 1
+    crew: Literal["fixed", "at_most"] = "fixed"
     min_stops: int = 1
     max_stops: int | None = None
+    min_distance: float | None = None
+    max_distance: float | None = None
+    min_time: float | None = None
+    max_time: float | None = None
+    speed: float | None = None
+    times: Any = None
+    service: Any = None
+    demands: Any = None
+    capacity: float | None = None
     objective: Literal["distance", "makespan"] = "distance"
     ids: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:  # noqa: C901 (a list of checks)
+    def __post_init__(self) -> None:
         if self.points is None and self.matrix is None:
             raise ValueError("points: give points or matrix")
-        if self.metric not in ("euclidean", "great_circle"):
-            raise ValueError(f"metric = {self.metric!r}: expected 'euclidean' or 'great_circle'")
-        if self.objective not in ("distance", "makespan"):
-            raise ValueError(f"objective = {self.objective!r}: expected 'distance' or 'makespan'")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                wanted = " or ".join(repr(word) for word in words)
+                raise ValueError(f"{name} = {getattr(self, name)!r}: expected {wanted}")
         if self.matrix is not None:
-            self._set("matrix", _checked_matrix(self.matrix))
+            self._set("matrix", _checked_matrix("matrix", self.matrix))
         if self.points is not None:
             self._set("points", _checked_points(self.points, self.metric))
         if self.matrix is not None and self.points is not None:
             rows, places = len(self.points), len(self.matrix)
             if rows != places:
                 raise ValueError(f"points has {rows} rows: expected {places}, as matrix has")
-        n_stops = self.n_stops
-        if n_stops < 1:
+        if self.n_stops < 1:
             raise ValueError("points has the depot only: expected at least one stop")
-        _checked_count("dispatchers", self.dispatchers)
-        _checked_count("min_stops", self.min_stops)
-        if self.max_stops is not None:
-            _checked_count("max_stops", self.max_stops)
-            if self.max_stops < self.min_stops:
-                raise ValueError(
-                    f"max_stops = {self.max_stops}: expected at least "
-                    f"min_stops = {self.min_stops}; the bounds contradict each other"
-                )
-        if self.dispatchers > n_stops:
-            raise ValueError(
-                f"dispatchers = {self.dispatchers}: expected at most {n_stops}, "
-                "the number of stops, since each dispatcher visits at least one"
-            )
+        self._check_crew()
+        self._check_work()
         self._check_ids()
+
+    def _check_crew(self) -> None:
+        for name in ("dispatchers", "min_stops", "max_stops"):
+            if getattr(self, name) is not None or name != "max_stops":
+                _checked_count(name, getattr(self, name))
+        if self.dispatchers > self.n_stops and self.crew == "fixed":
+            raise ValueError(
+                f"dispatchers = {self.dispatchers}: expected at most {self.n_stops}, "
+                "the number of stops, since each dispatcher visits at least one "
+                "(or crew = 'at_most')"
+            )
+
+    def _check_work(self) -> None:
+        places = self.n_stops + 1
+        for name in ("demands", "service"):
+            if getattr(self, name) is not None:
+                self._set(name, _checked_amounts(name, getattr(self, name), places))
+        if self.times is not None:
+            self._set("times", _checked_matrix("times", self.times))
+            if len(self.times) != places:
+                raise ValueError(f"times has {len(self.times)} rows: expected {places}")
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        for name in ("speed", "capacity", "max_distance", "max_time"):
+            _checked_amount(name, getattr(self, name), above_zero=True)
+        for name in ("min_distance", "min_time"):
+            _checked_amount(name, getattr(self, name), above_zero=False)
+        for what in ("stops", "distance", "time"):
+            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
+            if least is not None and most is not None and most < least:
+                raise ValueError(
+                    f"max_{what} = {most:g}: expected at least "
+                    f"min_{what} = {least:g}; the bounds contradict each other"
+                )
+        if self.capacity is not None and self.demands is None:
+            raise ValueError(f"capacity = {self.capacity:g}: expected demands of the stops with it")
+        if self.timed and not self.clocked:
+            name = "max_time" if self.max_time is not None else "min_time"
+            raise ValueError(
+                f"{name} = {getattr(self, name):g}: expected speed, times or service with it"
+            )
 
     def _check_ids(self) -> None:
         n_places = self.n_stops + 1
@@ -131,13 +198,43 @@ class Problem:
     @property
     def most_stops(self) -> int:
         """`max_stops` as a number: what one dispatcher can have when all others have the least."""
-        spare = self.n_stops - (self.dispatchers - 1) * self.min_stops
+        others = self.dispatchers - 1 if self.crew == "fixed" else 0
+        spare = self.n_stops - others * self.min_stops
         return max(1, spare if self.max_stops is None else min(self.max_stops, spare))
 
     @property
+    def fewest_routes(self) -> int:
+        """Least number of dispatchers who drive: K when the crew is fixed."""
+        return self.dispatchers if self.crew == "fixed" else 1
+
+    @property
     def symmetric(self) -> bool:
-        """Whether every distance is the same in both directions."""
-        return self.matrix is None or bool(np.array_equal(self.matrix, self.matrix.T))
+        """Whether every distance and driving time is the same in both directions."""
+        return all(
+            matrix is None or bool(np.array_equal(matrix, matrix.T))
+            for matrix in (self.matrix, self.times)
+        )
+
+    @property
+    def timed(self) -> bool:
+        """Whether the time of a dispatcher is bounded."""
+        return self.min_time is not None or self.max_time is not None
+
+    @property
+    def clocked(self) -> bool:
+        """Whether routes have a duration: by a matrix of times, a speed, or service alone."""
+        return any(part is not None for part in (self.times, self.speed, self.service))
+
+    @property
+    def only_stops(self) -> bool:
+        """Whether stops are all that is bounded."""
+        bounds = (self.capacity, self.min_distance, self.max_distance)
+        return not self.timed and all(bound is None for bound in bounds)
+
+    @property
+    def distance_unit(self) -> str:
+        """What distances are counted in, for reports."""
+        return "km" if self.matrix is None and self.metric == "great_circle" else "input units"
 
     def between(self, start: ArrayLike, end: ArrayLike) -> FloatArray:
         """Distance from places `start` to places `end` (indices; arrays broadcast)."""
@@ -180,20 +277,28 @@ class Problem:
         lengths = [self.length(route) for route in routes]
         return max(lengths) if self.objective == "makespan" else math.fsum(lengths)
 
-    def infeasible(self) -> str:
-        """Say which bound cannot be met, in the user's terms; empty when all can."""
-        n, k = self.n_stops, self.dispatchers
-        if k * self.min_stops > n:
-            return (
-                f"dispatchers * min_stops = {k} * {self.min_stops} = {k * self.min_stops} "
-                f"> {n} stops: not enough stops for the minimum"
-            )
-        if self.max_stops is not None and k * self.max_stops < n:
-            return (
-                f"dispatchers * max_stops = {k} * {self.max_stops} = {k * self.max_stops} "
-                f"< {n} stops: more dispatchers or a larger maximum are needed"
-            )
-        return ""
+    def driving_time(self, start: ArrayLike, end: ArrayLike) -> FloatArray:
+        """Minutes from places `start` to places `end`; 0 where neither times nor speed is given."""
+        if self.times is not None:
+            return np.asarray(self.times[np.asarray(start), np.asarray(end)])
+        return self.between(start, end) * self.pace
+
+    @property
+    def pace(self) -> float:
+        """Minutes per unit of distance, where `times` does not tell."""
+        return 0.0 if self.speed is None else 60.0 / self.speed
+
+    def duration(self, route: ArrayLike) -> float:
+        """Minutes of one route given as stop indices without the depot: driving and service."""
+        path = np.concatenate(([0], np.asarray(route, dtype=np.intp), [0]))
+        served = 0.0 if self.service is None else float(self.service[path].sum())
+        return float(self.driving_time(path[:-1], path[1:]).sum()) + served
+
+    def load(self, route: ArrayLike) -> float:
+        """Sum of the demands of a route."""
+        if self.demands is None:
+            return 0.0
+        return float(self.demands[np.asarray(route, dtype=np.intp)].sum())
 
     def warnings(self) -> list[str]:
         """List what is allowed but looks like a mistake: stops at the same place."""
@@ -234,26 +339,55 @@ def _checked_points(points: ArrayLike, metric: str) -> FloatArray:
     return array
 
 
-def _checked_matrix(matrix: ArrayLike) -> FloatArray:
+def _checked_matrix(name: str, matrix: ArrayLike) -> FloatArray:
     try:
         array = np.array(matrix, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(
-            "matrix: expected numbers, as many in each row as there are rows"
+            f"{name}: expected numbers, as many in each row as there are rows"
         ) from None
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
-        raise ValueError(f"matrix has shape {array.shape}: expected (N + 1, N + 1), square")
+        raise ValueError(f"{name} has shape {array.shape}: expected (N + 1, N + 1), square")
     bad = ~np.isfinite(array) | (array < 0)
     np.fill_diagonal(bad, val=False)
     if bad.any():
         i, j = (int(v) for v in np.argwhere(bad)[0])
+        what = "time" if name == "times" else "distance"
         raise ValueError(
-            f"matrix[{i}, {j}] = {array[i, j]}: expected a finite distance >= 0 "
+            f"{name}[{i}, {j}] = {array[i, j]}: expected a finite {what} >= 0 "
             "(every place must be reachable from every other)"
         )
     np.fill_diagonal(array, 0.0)
     array.setflags(write=False)
     return array
+
+
+def _checked_amounts(name: str, values: ArrayLike, places: int) -> FloatArray:
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected a number for each place") from None
+    if array.shape != (places,):
+        raise ValueError(
+            f"{name} has shape {array.shape}: expected ({places},), a number for each place"
+        )
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        row = int(np.nonzero(bad)[0][0])
+        raise ValueError(f"{name}[{row}] = {array[row]}: expected a finite number >= 0")
+    if array[0] != 0:
+        raise ValueError(f"{name}[0] = {array[0]:g}: expected 0 at the depot")
+    array.setflags(write=False)
+    return array
+
+
+def _checked_amount(name: str, value: float | None, *, above_zero: bool) -> None:
+    if value is None:
+        return
+    good = not isinstance(value, bool | str) and math.isfinite(value)
+    if not good or value < 0 or (above_zero and value == 0):
+        sign = ">" if above_zero else ">="
+        raise ValueError(f"{name} = {value!r}: expected a finite number {sign} 0")
 
 
 def _checked_count(name: str, value: int) -> None:

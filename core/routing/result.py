@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Result", "Status", "Step"]
+__all__ = ["NoRoutesError", "Result", "Status", "Step"]
 
 
 class Status(StrEnum):
@@ -14,6 +14,26 @@ class Status(StrEnum):
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
     INFEASIBLE = "infeasible"
+
+
+class NoRoutesError(Exception):
+    """No routes that meet all bounds were found, nor is it proved that there are none.
+
+    Parameters
+    ----------
+    when
+        Why the search ended.
+    broken
+        What the last routes tried break, as `core.routing.validate.check` says it.
+    """
+
+    def __init__(self, when: str, broken: list[str] | None = None) -> None:
+        tried = f"; the last routes tried: {broken[0]}" if broken else ""
+        super().__init__(
+            f"no routes that meet all bounds were found ({when}){tried}: "
+            "allow more time or wider bounds"
+        )
+        self.broken = tuple(broken or ())
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core.routing._jit import COMPILED
+from core.routing.ascent import ascent_bound
+from core.routing.bounds import contradiction
 from core.routing.divide import cut_tour, divide
-from core.routing.exact import relaxed_bound, solve_exact
+from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
-from core.routing.result import Result, Status
+from core.routing.result import NoRoutesError, Result, Status
 from core.routing.tour import kick_tour
 from core.routing.validate import check
 
 if TYPE_CHECKING:
-    from core.routing.exact import Model
-    from core.routing.exact.backend import Solver
+    from core.routing.exact import Model, Solver
     from core.routing.problem import Problem
 
 __all__ = ["METHODS", "Method", "solve"]
 
-Method = Literal["exact", "divide", "heuristic", "auto"]
-METHODS: tuple[Method, ...] = ("auto", "exact", "divide", "heuristic")
+Method = Literal["exact", "divide", "heuristic", "pyvrp", "auto"]
+METHODS: tuple[Method, ...] = ("auto", "exact", "divide", "heuristic", "pyvrp")
 
 # Up to here `auto` asks for a proof.
 _EXACT_STOPS = 60
@@ -32,9 +33,14 @@ _EXACT_STOPS = 60
 _START_STEPS = 50_000 if COMPILED else 2000
 _START_SHARE = 0.2
 
-# `heuristic` spends this share of its time on a lower bound, up to so many stops.
-_BOUND_SHARE = 0.2
-_BOUND_STOPS = 200
+# `heuristic` spends this share of its time on a lower bound: from the relaxation of the edge model
+# up to so many stops, by Held and Karp's ascent beyond.
+_BOUND_SHARE = 0.15
+_RELAXED_STOPS = 200
+
+_LEAST_BOUND = 0.5  # seconds for the bound of `divide`, or as long as it took itself
+
+_PROOF = 1e-7  # relative: costs closer than this are the same
 
 
 def solve(
@@ -55,8 +61,8 @@ def solve(
         What to solve.
     method
         ``exact``: proved optimal, by integer programming, from known good routes. ``divide``: one
-        tour, cut and improved. ``heuristic``: improved until the time is up. ``auto``: ``exact`` up
-        to 60 stops, else ``heuristic``.
+        tour, cut and improved. ``heuristic``: improved until the time is up. ``pyvrp``: the same by
+        PyVRP, where it is installed. ``auto``: ``exact`` up to 60 stops, else ``heuristic``.
     time_limit
         Seconds of wall time, more than 0; None for no limit. ``divide`` does a fixed amount of work
         and takes no notice of it.
@@ -74,7 +80,9 @@ def solve(
     Raises
     ------
     ValueError
-        An argument is out of range; the message names it.
+        An argument is out of range, or the method cannot hold the problem; the message says why.
+    NoRoutesError
+        The limit was too small for any routes that meet all bounds.
 
     Examples
     --------
@@ -89,22 +97,18 @@ def solve(
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit = {time_limit!r}: expected seconds > 0")
     begin = time.monotonic()
-    if reason := problem.infeasible():
+    if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
     if method == "auto":
         method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
-    if method == "heuristic" and time_limit is None and steps is None:
-        raise ValueError("time_limit and steps are both None: 'heuristic' needs one of them")
-    result = divide(problem) if method == "divide" else cut_tour(problem)
-    left = None if time_limit is None else time_limit - (time.monotonic() - begin)
-    if method == "heuristic":
-        result = _heuristic(problem, result, left, steps, seed)
-    elif method == "exact":
-        # A fixed number of steps, so that the proof starts from the same routes every time.
-        part = None if left is None else left * _START_SHARE
-        result = improve(problem, start=result, time_limit=part, steps=_START_STEPS, seed=seed)
-        left = None if time_limit is None else time_limit - (time.monotonic() - begin)
-        result = solve_exact(problem, model=model, solver=solver, time_limit=left, known=result)
+    if method in ("heuristic", "pyvrp") and time_limit is None and steps is None:
+        raise ValueError(f"time_limit and steps are both None: {method!r} needs one of them")
+    if method == "exact":
+        result = _exact(problem, time_limit, seed, model, solver)
+    elif method == "divide":
+        result = _divide(problem)
+    else:
+        result = _search(problem, method, time_limit, steps, seed)
     if result.routes:
         wrong = check(problem, result.routes, result.cost)
         if wrong:
@@ -112,24 +116,93 @@ def solve(
     return dataclasses.replace(result, seconds=time.monotonic() - begin)
 
 
-def _bound_pays(problem: Problem) -> bool:
-    return problem.symmetric and problem.objective == "distance" and problem.n_stops <= _BOUND_STOPS
+def _divide(problem: Problem) -> Result:
+    result = divide(problem)
+    return _bounded(result, _bound(problem, result, max(_LEAST_BOUND, result.seconds)))
 
 
-def _heuristic(
-    problem: Problem, start: Result, seconds: float | None, steps: int | None, seed: int
+def _exact(
+    problem: Problem, time_limit: float | None, seed: int, model: Model, solver: Solver
 ) -> Result:
-    """Spend some of the time on a lower bound where that pays, the rest on the routes."""
     begin = time.monotonic()
+    known = None
+    try:
+        # A fixed number of steps, so that the proof starts from the same routes every time.
+        part = None if time_limit is None else time_limit * _START_SHARE
+        known = improve(
+            problem, start=cut_tour(problem), time_limit=part, steps=_START_STEPS, seed=seed
+        )
+    except NoRoutesError:
+        pass  # the model finds routes, or proves that there are none
+    if known is not None and known.reason:
+        return known
+    left = None if time_limit is None else time_limit - (time.monotonic() - begin)
+    return solve_exact(problem, model=model, solver=solver, time_limit=left, known=known)
+
+
+def _search(
+    problem: Problem, method: Method, time_limit: float | None, steps: int | None, seed: int
+) -> Result:
+    """Spend some of the time on a lower bound, the rest on the routes."""
+    begin = time.monotonic()
+    start = cut_tour(problem)
     bound = None
-    if seconds is not None and _bound_pays(problem):
-        bound = relaxed_bound(problem, seconds * _BOUND_SHARE)
-        seconds -= time.monotonic() - begin
-    if problem.dispatchers == 1 and problem.symmetric and problem.n_stops >= 7:
-        result = _one_tour(problem, start, seconds, steps, seed)
+    if time_limit is not None:
+        bound = _bound(problem, start, time_limit * _BOUND_SHARE)
+        time_limit -= time.monotonic() - begin
+    if bound is not None and (reason := _too_long(problem, bound)):
+        return Result(status=Status.INFEASIBLE, method=method, reason=reason)
+    if method == "pyvrp":
+        from core.routing._pyvrp import solve_pyvrp  # noqa: PLC0415 (slow to load, rarely used)
+
+        result = solve_pyvrp(problem, time_limit=time_limit, steps=steps, seed=seed)
+    elif (
+        problem.dispatchers == 1
+        and problem.symmetric
+        and problem.n_stops >= 7
+        and not (check(problem, start.routes))
+    ):
+        result = _one_tour(problem, start, time_limit, steps, seed)
     else:
-        result = improve(problem, start=start, time_limit=seconds, steps=steps, seed=seed)
-    return dataclasses.replace(result, lower_bound=bound)
+        result = improve(problem, start=start, time_limit=time_limit, steps=steps, seed=seed)
+    return _bounded(result, bound)
+
+
+def _too_long(problem: Problem, bound: float) -> str:
+    """Say so when the shortest routes are longer than all dispatchers may drive together."""
+    if problem.max_distance is None or problem.objective != "distance":
+        return ""
+    crew, most = problem.dispatchers, problem.max_distance
+    if bound <= crew * most * (1 + _PROOF):
+        return ""
+    return (
+        f"dispatchers * max_distance = {crew} * {most:g} = {crew * most:g} "
+        f"< {bound:g}, which all routes together need at least"
+    )
+
+
+def _bound(problem: Problem, start: Result, seconds: float) -> float | None:
+    """Lower bound within about so many seconds."""
+    total = sum(problem.length(route) for route in start.routes)
+    if not refusal(problem) and problem.n_stops <= _RELAXED_STOPS:
+        bound = relaxed_bound(problem, seconds)
+        if bound is not None:
+            return bound
+    return ascent_bound(problem, total, time_limit=seconds)
+
+
+def _bounded(result: Result, bound: float | None) -> Result:
+    """Add a lower bound, and the proof where cost and bound meet."""
+    if bound is None or result.cost is None:
+        return result
+    bound = min(bound, result.cost)  # above it by rounding alone
+    met = result.cost - bound <= _PROOF * max(1.0, result.cost)
+    return dataclasses.replace(
+        result,
+        lower_bound=bound,
+        status=Status.OPTIMAL if met else result.status,
+        trace=tuple(dataclasses.replace(step, lower_bound=bound) for step in result.trace),
+    )
 
 
 def _one_tour(

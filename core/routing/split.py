@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
+
+from core.routing.bounds import SLACK, contradiction
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
 
     from core.routing.problem import FloatArray, Problem
 
@@ -16,17 +19,20 @@ __all__ = ["split"]
 
 
 def split(problem: Problem, tour: NDArray[np.intp], *, starts: int = 32) -> list[NDArray[np.intp]]:
-    """Cut a tour of the stops into `dispatchers` routes, each within the bounds on stops.
+    """Cut a tour of the stops into a route for each dispatcher (or fewer), within the bounds.
 
     For a tour opened at a given stop, ``f[k, j]``, the least cost of serving its first j stops with
     k routes, is ``min over i of f[k - 1, i] + length(i + 1 .. j)`` with j - i within the bounds
     (Beasley, 1983). The length separates into a term in i and one in j, so that the minimum is one
-    over a sliding window and the whole costs O(N K) (Vidal, 2016).
+    over a sliding window and the whole costs O(N K) (Vidal, 2016). Bounds on distance, time and
+    load narrow the windows: under the triangle inequality a longer stretch never takes less.
+
+    Where no cuts meet all bounds, those on stops alone are kept.
 
     Parameters
     ----------
     problem
-        Its bounds must be feasible (`Problem.infeasible` is empty).
+        Its bounds on stops must be feasible (`core.routing.bounds.contradiction`).
     tour
         All stops once, in cyclic order, the depot left out.
     starts
@@ -46,48 +52,145 @@ def split(problem: Problem, tour: NDArray[np.intp], *, starts: int = 32) -> list
     [[2, 1], [3, 4]]
     """
     span = min(problem.most_stops, problem.n_stops)
-    best_cost, best = np.inf, None
-    for offset in np.unique(np.linspace(0, span, num=min(starts, span), endpoint=False, dtype=int)):
-        rolled = np.roll(tour, -offset)
-        cost, cuts = _split_open(problem, rolled)
-        if cost < best_cost:
-            best_cost, best = cost, np.split(rolled, cuts)
-    if best is None:
-        raise ValueError(problem.infeasible() or "tour: no stops")
-    return best
+    tries = np.unique(np.linspace(0, span, num=min(starts, span), endpoint=False, dtype=int))
+    for all_bounds in (False,) if problem.only_stops else (True, False):
+        best_cost, best = np.inf, None
+        for offset in tries:
+            rolled = np.roll(tour, -offset)
+            cost, cuts = _split_open(problem, rolled, all_bounds=all_bounds)
+            if cost < best_cost:
+                best_cost, best = cost, np.split(rolled, cuts)
+        if best is not None:
+            return best
+    raise ValueError(contradiction(problem) or "tour: no stops")
 
 
-def _split_open(problem: Problem, tour: NDArray[np.intp]) -> tuple[float, list[int]]:
+def _split_open(
+    problem: Problem, tour: NDArray[np.intp], *, all_bounds: bool
+) -> tuple[float, list[int]]:
     """Split a tour opened at its first stop; cost and the inner cut positions."""
-    n, crew = len(tour), problem.dispatchers
-    low, high = problem.min_stops, problem.most_stops
-    out, home = problem.between(0, tour), problem.between(tour, 0)
-    along = np.concatenate(([0.0], np.cumsum(problem.between(tour[:-1], tour[1:]))))
+    n, crew = len(tour), min(problem.dispatchers, len(tour))
     # Serving stops i .. j - 1 costs ahead[i] + behind[j].
-    ahead = np.concatenate((out - along, [np.inf]))
-    behind = np.concatenate(([np.inf], along + home))
+    ahead, behind = _stretches(problem.between, tour)
+    first, last = _windows(problem, tour, ahead, behind, all_bounds=all_bounds)
+    low, high, fewest = problem.min_stops, problem.most_stops, problem.fewest_routes
+    # Row k: where its values begin, and f[k, j] for the j that k routes can end at.
+    table = [(0, np.zeros(1))]
+    for k in range(1, crew + 1):
+        begin, values = table[-1]
+        values = values + ahead[begin : begin + len(values)]
+        left = max(0, fewest - k)
+        start = max(k * low, n - left * high if left or k == fewest == crew else 0)
+        stop = max(start, min(n - left * low, k * high))
+        here = slice(start, stop + 1)
+        edge = len(values) - 1
+        minima = _window_minima(
+            values, np.maximum(first[here] - begin, 0), np.minimum(last[here] - begin, edge)
+        )
+        table.append((start, behind[here] + minima))
 
-    table: list[FloatArray] = [np.full(n + 1, np.inf)]
-    table[0][0] = 0.0
-    for _ in range(crew):
-        table.append(behind + _window_minimum(table[-1] + ahead, low, high))
-
+    finals = [_value(row, n) for row in table[fewest:]]
+    used = fewest + int(np.argmin(finals))
+    cost = finals[used - fewest]
+    if not np.isfinite(cost):
+        return float("inf"), []
     cuts, end = [], n
-    for k in range(crew, 0, -1):
-        first, last = max(0, end - high), end - low
-        if last < first or not np.isfinite(table[k][end]):
-            return float("inf"), []
-        candidates = table[k - 1][first : last + 1] + ahead[first : last + 1]
-        end = first + int(np.argmin(candidates))
+    for k in range(used, 0, -1):
+        begin, values = table[k - 1]
+        left, right = max(first[end], begin), min(last[end], begin + len(values) - 1) + 1
+        choices = values[left - begin : right - begin] + ahead[left:right]
+        end = int(left + np.argmin(choices))
         cuts.append(end)
-    return float(table[crew][n]), cuts[-2::-1]
+    return cost, cuts[-2::-1]
 
 
-def _window_minimum(values: FloatArray, low: int, high: int) -> FloatArray:
-    """``result[j] = min(values[j - high : j - low + 1])``, infinite where that is empty."""
-    n, width = len(values), high - low + 1
-    # The filter's window of `width` is centred: [c - width // 2, c + (width - 1) // 2].
-    padded = np.concatenate((np.full(high, np.inf), values))
-    filtered = minimum_filter1d(padded, width, mode="constant", cval=np.inf)
-    # Window starting at padded index j is centred at j + width // 2.
-    return np.asarray(filtered[width // 2 : width // 2 + n])
+def _value(row: tuple[int, FloatArray], j: int) -> float:
+    begin, values = row
+    return float(values[j - begin]) if begin <= j < begin + len(values) else float("inf")
+
+
+def _stretches(
+    legs: Callable[[ArrayLike, ArrayLike], FloatArray], tour: NDArray[np.intp]
+) -> tuple[FloatArray, FloatArray]:
+    """Two terms whose sum ``ahead[i] + behind[j]`` is the length of a route of stops i .. j - 1."""
+    along = np.concatenate(([0.0], np.cumsum(legs(tour[:-1], tour[1:]))))
+    return (
+        np.concatenate((legs(0, tour) - along, [np.inf])),
+        np.concatenate(([np.inf], along + legs(tour, 0))),
+    )
+
+
+def _windows(
+    problem: Problem,
+    tour: NDArray[np.intp],
+    ahead: FloatArray,
+    behind: FloatArray,
+    *,
+    all_bounds: bool,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First and last start of a route that ends before each position."""
+    n = len(tour)
+    ends = np.arange(n + 1)
+    first, last = np.maximum(0, ends - problem.most_stops), ends - problem.min_stops
+    if not all_bounds:
+        return first, last
+    if problem.max_distance is not None or problem.min_distance is not None:
+        _narrow(first, last, ahead, behind, problem.min_distance, problem.max_distance)
+    if problem.timed:
+        out, home = _stretches(problem.driving_time, tour)
+        if problem.service is not None:
+            served = np.concatenate(([0.0], np.cumsum(problem.service[tour])))
+            out, home = out - served, home + served
+        _narrow(first, last, out, home, problem.min_time, problem.max_time)
+    if problem.capacity is not None:
+        loaded = np.concatenate(([0.0], np.cumsum(problem.demands[tour])))
+        _narrow(first, last, -loaded, loaded, None, problem.capacity)
+    return first, last
+
+
+def _narrow(  # noqa: PLR0917 (two windows, two terms, two bounds)
+    first: NDArray[np.intp],
+    last: NDArray[np.intp],
+    ahead: FloatArray,
+    behind: FloatArray,
+    least: float | None,
+    most: float | None,
+) -> None:
+    """Narrow windows to the starts where ``least <= ahead[i] + behind[j] <= most``.
+
+    ``ahead`` falls along the tour where the triangle inequality holds; elsewhere its envelopes keep
+    windows whole, narrower than they need be.
+    """
+    n = len(ahead) - 1
+    if most is not None:
+        falling = -np.maximum.accumulate(ahead[:n][::-1])[::-1]
+        bound = -(most * (1 + SLACK) - behind)
+        np.maximum(first, np.searchsorted(falling, bound, side="left"), out=first)
+    if least is not None:
+        falling = -np.minimum.accumulate(ahead[:n])
+        bound = -(least * (1 - SLACK) - behind)
+        np.minimum(last, np.searchsorted(falling, bound, side="right") - 1, out=last)
+
+
+def _window_minima(
+    values: FloatArray, first: NDArray[np.intp], last: NDArray[np.intp]
+) -> FloatArray:
+    """``min(values[first[j] : last[j] + 1])`` for each j, infinite where that is empty.
+
+    Two overlapping windows whose width is a power of 2 cover any window.
+    """
+    width = last - first + 1
+    result = np.full(len(first), np.inf)
+    level, minima = 0, values
+    todo = width > 0
+    while todo.any():
+        fits = todo & (width < 2 << level)
+        start, end = first[fits], last[fits] - (1 << level) + 1
+        result[fits] = np.minimum(minima[start], minima[end])
+        todo &= ~fits
+        half = 1 << level
+        if len(minima) <= half:
+            break
+        minima = np.minimum(minima[:-half], minima[half:])
+        level += 1
+    return result

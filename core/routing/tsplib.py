@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_tsplib", "tour_tsplib"]
 
+_Body = dict[str, list[tuple[int, list[str]]]]
+"""Lines of each section: number and words."""
+
 _SECTION = re.compile(r"^([A-Z_]+_SECTION)\s*:?\s*$")
 
 
@@ -24,7 +27,9 @@ def parse_tsplib(text: str, source: str = "problem.tsp") -> Problem:
     r"""Read a TSP, ATSP or CVRP file; the depot is the first of DEPOT_SECTION, else the first node.
 
     Distances are the plain Euclidean ones, not rounded to integers as TSPLIB asks for EUC_2D.
-    Demands and capacities of CVRP files are not used.
+    CAPACITY and DEMAND_SECTION become capacity and demands, DISTANCE the largest distance of a
+    dispatcher. With SERVICE_TIME, which counts as distance there, DISTANCE becomes the largest time
+    and a unit of distance takes a minute. Time windows are refused.
 
     Parameters
     ----------
@@ -46,7 +51,7 @@ def parse_tsplib(text: str, source: str = "problem.tsp") -> Problem:
     [[0.0, 0.0], [3.0, 4.0]]
     """
     head: dict[str, str] = {}
-    body: dict[str, list[tuple[int, list[str]]]] = {}
+    body: _Body = {}
     section: list[tuple[int, list[str]]] | None = None
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
@@ -63,12 +68,25 @@ def parse_tsplib(text: str, source: str = "problem.tsp") -> Problem:
                     f"{source}, line {number}: {stripped!r}: expected KEY : VALUE or a section"
                 )
             head[key.strip()] = value.strip()
+    if "TIME_WINDOW_SECTION" in body:
+        raise FormatError(f"{source}: TIME_WINDOW_SECTION: time windows are not supported")
     kind = head.get("EDGE_WEIGHT_TYPE", "")
     if kind == "EUC_2D":
-        return _from_points(body, source)
-    if kind == "EXPLICIT":
-        return _from_matrix(head, body, source)
-    raise FormatError(f"{source}: EDGE_WEIGHT_TYPE = {kind!r}: expected EUC_2D or EXPLICIT")
+        ids, places = _from_points(body, source)
+    elif kind == "EXPLICIT":
+        ids, places = _from_matrix(head, body, source)
+    else:
+        raise FormatError(f"{source}: EDGE_WEIGHT_TYPE = {kind!r}: expected EUC_2D or EXPLICIT")
+    order = _depot_first(ids, body, source)
+    fields: dict[str, Any] = {
+        name: values[np.ix_(order, order)] if name == "matrix" else values[order]
+        for name, values in places.items()
+    }
+    fields |= _work(head, body, ids, order, source)
+    try:
+        return Problem(ids=tuple(ids[i] for i in order), **fields)
+    except ValueError as error:
+        raise FormatError(f"{source}: {error}") from None
 
 
 def tour_tsplib(problem: Problem, route: Sequence[int], name: str = "tour") -> str:
@@ -95,7 +113,49 @@ def tour_tsplib(problem: Problem, route: Sequence[int], name: str = "tour") -> s
     )
 
 
-def _from_points(body: dict[str, list[tuple[int, list[str]]]], source: str) -> Problem:
+def _depot_first(ids: list[str], body: _Body, source: str) -> list[int]:
+    """Order of the nodes with the depot at the front."""
+    depots = [words[0] for _, words in body.get("DEPOT_SECTION", []) if words[0] != "-1"]
+    depot = depots[0] if depots else ids[0]
+    if depot not in ids:
+        raise FormatError(f"{source}: DEPOT_SECTION: {depot!r} is no node")
+    first = ids.index(depot)
+    return [first, *(i for i in range(len(ids)) if i != first)]
+
+
+def _work(
+    head: dict[str, str], body: _Body, ids: list[str], order: list[int], source: str
+) -> dict[str, Any]:
+    """Demands and bounds of a CVRP file."""
+    fields: dict[str, Any] = {}
+    if "DEMAND_SECTION" in body:
+        demands = dict.fromkeys(ids, 0.0)
+        for number, words in body["DEMAND_SECTION"]:
+            if len(words) != 2 or words[0] not in demands:
+                raise FormatError(f"{source}, line {number}: expected a node and its demand")
+            demands[words[0]] = _numbers(words[1:], number, source)[0]
+        fields["demands"] = [demands[ids[i]] for i in order]
+    given = {key: _amount(head, key, source) for key in ("CAPACITY", "DISTANCE", "SERVICE_TIME")}
+    if given["CAPACITY"] is not None and "demands" in fields:
+        fields["capacity"] = given["CAPACITY"]
+    if given["SERVICE_TIME"]:
+        fields["service"] = [0.0] + [given["SERVICE_TIME"]] * (len(ids) - 1)
+        fields.update(speed=60.0, max_time=given["DISTANCE"])
+    elif given["DISTANCE"] is not None:
+        fields["max_distance"] = given["DISTANCE"]
+    return fields
+
+
+def _amount(head: dict[str, str], key: str, source: str) -> float | None:
+    if key not in head:
+        return None
+    try:
+        return float(head[key])
+    except ValueError:
+        raise FormatError(f"{source}: {key} = {head[key]!r}: expected a number") from None
+
+
+def _from_points(body: _Body, source: str) -> tuple[list[str], dict[str, FloatArray]]:
     ids: list[str] = []
     points: list[list[float]] = []
     for number, words in body.get("NODE_COORD_SECTION", []):
@@ -105,18 +165,12 @@ def _from_points(body: dict[str, list[tuple[int, list[str]]]], source: str) -> P
         points.append(_numbers(words[1:], number, source))
     if len(points) < 2:
         raise FormatError(f"{source}: NODE_COORD_SECTION: expected at least two nodes")
-    depots = [words[0] for _, words in body.get("DEPOT_SECTION", []) if words[0] != "-1"]
-    depot = depots[0] if depots else ids[0]
-    if depot not in ids:
-        raise FormatError(f"{source}: DEPOT_SECTION: {depot!r} is no node")
-    first = ids.index(depot)
-    order = [first, *(i for i in range(len(ids)) if i != first)]
-    return _checked(source, points=[points[i] for i in order], ids=tuple(ids[i] for i in order))
+    return ids, {"points": np.array(points)}
 
 
 def _from_matrix(
-    head: dict[str, str], body: dict[str, list[tuple[int, list[str]]]], source: str
-) -> Problem:
+    head: dict[str, str], body: _Body, source: str
+) -> tuple[list[str], dict[str, FloatArray]]:
     try:
         n = int(head.get("DIMENSION", ""))
     except ValueError:
@@ -147,14 +201,7 @@ def _from_matrix(
     matrix[places] = values
     if layout != "FULL_MATRIX":
         matrix = np.maximum(matrix, matrix.T)
-    return _checked(source, matrix=matrix, ids=tuple(str(i) for i in range(1, n + 1)))
-
-
-def _checked(source: str, **fields: object) -> Problem:
-    try:
-        return Problem(**fields)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise FormatError(f"{source}: {error}") from None
+    return [str(i) for i in range(1, n + 1)], {"matrix": matrix}
 
 
 def _numbers(words: list[str], number: int, source: str) -> list[float]:

@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
     from core.routing.problem import Problem
 
-__all__ = ["check", "route_length"]
+__all__ = ["broken_bounds", "check", "leg_length", "route_duration", "route_length"]
 
 
-def check(  # noqa: C901 (a list of checks)
+# Relative: what a sum of distances may exceed a bound by.
+_TOLERANCE = 1e-6
+
+_UNITS = {"stops": "stops", "distance": "distance", "time": "minutes"}
+
+
+def check(
     problem: Problem, routes: Sequence[Sequence[int]], cost: float | None = None
 ) -> list[str]:
     """List everything that is wrong with `routes`; empty when they solve the problem.
@@ -50,14 +56,12 @@ def check(  # noqa: C901 (a list of checks)
             found.append(f"stop {problem.ids[stop]!r} is visited {visits[stop]} times")
         elif visits[stop] == 0:
             found.append(f"stop {problem.ids[stop]!r} is not visited")
-    if len(routes) != problem.dispatchers:
-        found.append(f"{len(routes)} routes for {problem.dispatchers} dispatchers")
+    crew = problem.dispatchers
+    if len(routes) > crew or (problem.crew == "fixed" and len(routes) < crew):
+        most = "at most " if problem.crew == "at_most" else ""
+        found.append(f"{len(routes)} routes for {most}{crew} dispatchers")
     for number, route in enumerate(routes, 1):
-        size = len(route)
-        if size < problem.min_stops:
-            found.append(f"dispatcher {number} has {size} stops < min_stops = {problem.min_stops}")
-        if problem.max_stops is not None and size > problem.max_stops:
-            found.append(f"dispatcher {number} has {size} stops > max_stops = {problem.max_stops}")
+        found += broken_bounds(problem, number, route)
     if cost is not None:
         lengths = [route_length(problem, route) for route in routes]
         worth = max(lengths) if problem.objective == "makespan" else math.fsum(lengths)
@@ -67,13 +71,51 @@ def check(  # noqa: C901 (a list of checks)
     return found
 
 
+def broken_bounds(problem: Problem, number: int, route: Sequence[int]) -> list[str]:
+    """Every bound that the route breaks."""
+    work = {"stops": float(len(route))}
+    if problem.min_distance is not None or problem.max_distance is not None:
+        work["distance"] = route_length(problem, route)
+    if problem.min_time is not None or problem.max_time is not None:
+        work["time"] = route_duration(problem, route)
+    found = []
+    for what, amount in work.items():
+        least, most = getattr(problem, f"min_{what}"), getattr(problem, f"max_{what}")
+        who = f"dispatcher {number} has {amount:.9g} {_UNITS[what]}"
+        if least is not None and amount < least - _TOLERANCE * abs(least):
+            found.append(f"{who} < min_{what} = {least:.9g}")
+        if most is not None and amount > most + _TOLERANCE * abs(most):
+            found.append(f"{who} > max_{what} = {most:.9g}")
+    if problem.capacity is not None:
+        load = math.fsum(float(problem.demands[stop]) for stop in route)
+        if load > problem.capacity * (1 + _TOLERANCE):
+            found.append(
+                f"dispatcher {number} has load {load:.9g} > capacity = {problem.capacity:.9g}"
+            )
+    return found
+
+
+def route_duration(problem: Problem, route: Sequence[int]) -> float:
+    """Minutes of one route: driving, and service at its stops."""
+    path = [0, *route, 0]
+    served = 0.0
+    if problem.service is not None:
+        served = math.fsum(float(problem.service[stop]) for stop in route)
+    if problem.times is not None:
+        return served + math.fsum(float(problem.times[a][b]) for a, b in itertools.pairwise(path))
+    if problem.speed is None:
+        return served
+    return served + route_length(problem, route) * 60.0 / problem.speed
+
+
 def route_length(problem: Problem, route: Sequence[int]) -> float:
     """Length of one route, depot to depot."""
     path = [0, *route, 0]
-    return math.fsum(_leg(problem, a, b) for a, b in itertools.pairwise(path))
+    return math.fsum(leg_length(problem, a, b) for a, b in itertools.pairwise(path))
 
 
-def _leg(problem: Problem, a: int, b: int) -> float:
+def leg_length(problem: Problem, a: int, b: int) -> float:
+    """Distance from one place to another."""
     if problem.matrix is not None:
         return float(problem.matrix[a][b])
     (xa, ya), (xb, yb) = problem.points[a].tolist(), problem.points[b].tolist()

@@ -168,7 +168,16 @@ def test_bounds_that_cannot_be_met_are_a_result(stops: Path, tmp_path: Path) -> 
         (SQUARE, {"min_stops": 4, "max_stops": 3}, "routing.max_stops = 3: expected at least"),
         (SQUARE, {"method": "best"}, "routing.method = 'best': expected one of auto, exact"),
         (SQUARE, {"time_limit": 0}, "routing.time_limit = '0': expected a number > 0"),
-        (SQUARE, {"speed": 3}, "routing.speed = '3': no such parameter"),
+        (SQUARE, {"pace": 3}, "routing.pace = '3': no such parameter"),
+        (SQUARE, {"max_distance": 0}, "routing.max_distance = '0': expected a number > 0"),
+        (SQUARE, {"min_time": 9, "max_time": 5, "speed": 1}, "routing.max_time = 5: expected at"),
+        (SQUARE, {"max_time": 5}, "routing.max_time = 5: expected speed, times or service with it"),
+        (SQUARE, {"capacity": 5}, "routing.capacity = 5: expected demands of the stops with it"),
+        (
+            SQUARE,
+            {"method": "exact", "model": "two-index", "min_distance": 1},
+            "routing.min_distance = 1: use model='three-index'",
+        ),
         (SQUARE, {"input": "/no/such.csv"}, "/no/such.csv: No such file or directory"),
     ],
 )
@@ -346,3 +355,132 @@ def test_tsplib_and_geojson_by_their_endings(tmp_path: Path) -> None:
     done = job("route_load", tmp_path, routing_load__input=bad)
     assert done.returncode == 2
     assert "x.geojson, line 1: not JSON" in done.stderr
+
+
+MATRIX = '{"places": [{"id": 0}, {"id": 1}], "matrix": %s}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("s.json", MATRIX % "[[0, 1]]", "s.json: matrix has shape (1, 2): expected (2, 2)"),
+        ("s.json", MATRIX % "[[0, Infinity], [1, 0]]", "matrix[0, 1] = inf: expected a finite"),
+        ("s.json", MATRIX % "[[0, -1], [1, 0]]", "matrix[0, 1] = -1.0: expected a finite distance"),
+        ("s.json", '{"places": 3}', "s.json: expected places, a list of objects with id"),
+        ("s.csv", "id,x,y,demand\n0,0,0,\n1,1,1,-2\n", "s.csv, line 3: demand = '-2': expected"),
+        ("s.vrp", "CAPACITY : much\nEDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 1 1\n",
+         "s.vrp: CAPACITY = 'much': expected a number"),
+    ],
+)  # fmt: skip
+def test_bad_files_are_one_clear_line(name: str, text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    done = job("route", tmp_path, routing__input=path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_all_bounds_from_the_file_to_the_report(tmp_path: Path) -> None:
+    path = tmp_path / "stops.csv"
+    rows = [f"{i},{i * 37 % 101 / 10},{i * 53 % 97 / 10},{i % 4 + 1},3" for i in range(1, 13)]
+    path.write_text("\n".join(["id,x,y,demand,service", "0,5,5,,", *rows]) + "\n")
+    bounds = {
+        "dispatchers": 4, "crew": "at_most", "max_distance": 28, "max_time": 90, "speed": 30,
+        "capacity": 12,
+    }  # fmt: skip
+    solved = job(
+        "route",
+        tmp_path,
+        routing__input=path,
+        **{f"routing__{key}": value for key, value in bounds.items()},
+    )
+    assert solved.returncode == 0, solved.stderr
+    made = outputs("route", solved)
+    record = json.loads(Path(made["result"]).read_text())
+    assert record["status"] == "optimal"
+    assert 2 <= len(record["routes"]) <= 4
+    assert sum(work["load"] for work in record["work"]) == 30
+    for work in record["work"]:
+        assert work["load"] <= 12
+        assert work["distance"] <= 28 + 1e-6
+        assert work["minutes"] == pytest.approx(2 * work["distance"] + 3 * work["stops"])
+        assert work["minutes"] <= 90 + 1e-6
+    check = {f"routing_check__{key}": value for key, value in bounds.items()}
+    files = {"routing_check__stops": path, "routing_check__result": made["result"]}
+    assert job("route_check", tmp_path, **files, **check).returncode == 0
+    tight = job("route_check", tmp_path, **files, **{**check, "routing_check__capacity": 7})
+    assert tight.returncode == 1
+    assert "> capacity = 7" in tight.stderr
+    reported = job(
+        "route_report", tmp_path, routing_report__stops=path, routing_report__result=made["result"]
+    )
+    assert reported.returncode == 0, reported.stderr
+    made = outputs("route_report", reported)
+    html = Path(made["report"]).read_text()
+    for word in ("time (min)", "load", "max_distance", "capacity", "distance (input units)"):
+        assert word in html
+    assert Path(made["solution"]).read_text().startswith("Route #1: ")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reason"),
+    [
+        ({"max_distance": 3}, "too far: there and back is 5.65685 > max_distance = 3"),
+        ({"dispatchers": 2, "max_distance": 7.5}, "2 dispatchers meet max_distance = 7.5:"),
+        ({"max_time": 5, "speed": 60}, "there, service and back is 5.65685 minutes > max_time = 5"),
+        ({"dispatchers": 2, "min_distance": 30}, "dispatchers * min_distance = 2 * 30 = 60 >"),
+    ],
+)  # fmt: skip
+def test_work_that_cannot_be_done_names_the_bound(
+    bounds: dict[str, object], reason: str, stops: Path, tmp_path: Path
+) -> None:
+    given = {f"routing__{key}": value for key, value in bounds.items()}
+    done = job("route", tmp_path, routing__input=stops, routing__output=tmp_path, **given)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert record["status"] == "infeasible"
+    assert reason in record["reason"]
+
+
+def test_a_time_limit_too_small_for_any_routes_is_one_clear_line(tmp_path: Path) -> None:
+    path = tmp_path / "stops.csv"
+    rows = [f"{i},{i * 37 % 101},{i * 53 % 97},{5 + i % 3}" for i in range(1, 41)]
+    path.write_text("\n".join(["id,x,y,demand", "0,50,50,0", *rows]) + "\n")
+    done = job(
+        "route",
+        tmp_path,
+        routing__input=path,
+        routing__output=tmp_path,
+        routing__dispatchers=8,
+        routing__capacity=30.1,
+        routing__time_limit=0.001,
+        routing__method="heuristic",
+    )
+    assert done.returncode == 2
+    assert "routing.time_limit = 0.001: no routes that meet all bounds were found" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_a_matrix_is_planned_loaded_and_reported_without_a_map(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    places = [{"id": name} for name in ("a", "0", "b")]
+    path.write_text(json.dumps({"places": places, "matrix": [[0, 2, 9], [1, 0, 7], [3, 4, 0]]}))
+    loaded = job("route_load", tmp_path, routing_load__input=path)
+    assert loaded.returncode == 0, loaded.stderr
+    stops = outputs("route_load", loaded)["stops"]
+    done = job("route", tmp_path, routing__input=stops, routing__output=tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert (record["cost"], record["routes"]) == (12.0, [["b", "a"]])
+    reported = job(
+        "route_report",
+        tmp_path,
+        routing_report__stops=stops,
+        routing_report__result=tmp_path / "result.json",
+    )
+    assert reported.returncode == 0, reported.stderr
+    made = outputs("route_report", reported)
+    assert "no coordinates" in Path(made["report"]).read_text()
+    assert "TOUR_SECTION" in Path(made["tour"]).read_text()

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import time
 from typing import TYPE_CHECKING, Literal
 
+from core.routing.bounds import contradiction, named_bounds
 from core.routing.exact import three_index
-from core.routing.exact.backend import Answer, End, Solver, run
+from core.routing.exact.backend import Answer, End, MipSolver, run
 from core.routing.exact.relaxation import Relaxation, separate
-from core.routing.exact.two_index import solve_two_index
-from core.routing.result import Result, Status
+from core.routing.exact.two_index import NO_ROUTES, refusal, solve_two_index
+from core.routing.result import NoRoutesError, Result, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.routing.problem import Problem
 
 __all__ = [
     "MODELS",
     "SOLVERS",
     "Model",
+    "Solver",
+    "refusal",
     "relaxed_bound",
     "solve_exact",
     "solve_three_index",
@@ -26,7 +33,8 @@ __all__ = [
 
 Model = Literal["auto", "three-index", "two-index"]
 MODELS: tuple[Model, ...] = ("auto", "three-index", "two-index")
-SOLVERS: tuple[Solver, ...] = ("cbc", "highs")
+Solver = Literal["cbc", "highs", "scip"]
+SOLVERS: tuple[Solver, ...] = ("cbc", "highs", "scip")
 
 
 def solve_exact(
@@ -37,12 +45,69 @@ def solve_exact(
     time_limit: float | None = None,
     known: Result | None = None,
 ) -> Result:
-    """Solve with the model that suits the distances, or the one that is named."""
+    """Solve with the model that suits the problem, or the one that is named.
+
+    Raises
+    ------
+    ValueError
+        The named model or solver cannot hold the problem, or the solver is not installed.
+    """
+    if solver == "scip" and importlib.util.find_spec("pyscipopt") is None:
+        raise ValueError(
+            "solver = 'scip': PySCIPOpt is not installed "
+            "(python3 -m setup env --with routing); cbc and highs are"
+        )
     if model == "auto":
-        edges_do = problem.symmetric and problem.objective == "distance"
-        model = "two-index" if edges_do else "three-index"
-    solve = solve_two_index if model == "two-index" else solve_three_index
-    return solve(problem, solver=solver, time_limit=time_limit, known=known)
+        model = "three-index" if refusal(problem) else "two-index"
+    if solver == "scip" and model == "three-index":
+        raise ValueError("solver = 'scip': solves model two-index only; use cbc or highs")
+    solve: Callable[..., Result] = solve_two_index if model == "two-index" else solve_three_index
+    begin = time.monotonic()
+    result = solve(problem, solver=solver, time_limit=time_limit, known=known)
+    if result.status is Status.INFEASIBLE:
+        left = None if time_limit is None else time_limit - (time.monotonic() - begin)
+        reason = _conflict(problem, solve, solver, left)
+        result = dataclasses.replace(result, reason=reason)
+    return result
+
+
+def _conflict(
+    problem: Problem,
+    solve: Callable[..., Result],
+    solver: Solver,
+    time_limit: float | None,
+) -> str:
+    """Name a smallest set of bounds that cannot be met together (a deletion filter).
+
+    A bound without which there still are no routes is not part of it. Where the time does not
+    suffice to tell, the bound stays.
+    """
+    begin = time.monotonic()
+    kept = named_bounds(problem)
+    for name in list(kept):
+        left = None if time_limit is None else time_limit - (time.monotonic() - begin)
+        without = problem.replace(**{name: 1 if name == "min_stops" else None})
+        if left is not None and left <= 0:
+            break
+        try:
+            if contradiction(without):
+                infeasible = True
+            else:
+                answer = solve(without, solver=solver, time_limit=left)
+                infeasible = answer.status is Status.INFEASIBLE
+        except NoRoutesError:
+            infeasible = False
+        if infeasible:
+            problem = without
+            del kept[name]
+    crew = "at most " if problem.crew == "at_most" else ""
+    many = "s" if problem.dispatchers > 1 else ""
+    bounds = " and ".join(f"{name} = {value:g}" for name, value in kept.items())
+    together = " together" if len(kept) > 1 else ""
+    return (
+        f"no routes of {crew}{problem.dispatchers} dispatcher{many} meet {bounds}{together}: "
+        "widen one of them or change dispatchers"
+    )
 
 
 def relaxed_bound(problem: Problem, seconds: float) -> float | None:
@@ -67,7 +132,7 @@ def relaxed_bound(problem: Problem, seconds: float) -> float | None:
 def solve_three_index(
     problem: Problem,
     *,
-    solver: Solver = "cbc",
+    solver: MipSolver = "cbc",
     time_limit: float | None = None,
     known: Result | None = None,
 ) -> Result:
@@ -86,13 +151,14 @@ def solve_three_index(
     """
     begin = time.monotonic()
     model, x = three_index.build(problem)
-    start = three_index.start_values(x, known.routes) if known and known.routes else None
+    start = None
+    if known and known.routes:
+        longest = max(problem.length(route) for route in known.routes)
+        start = three_index.start_values(x, known.routes, longest)
     reason = ""
     try:
         found = run(model, solver=solver, time_limit=time_limit, start=start)
     except KeyboardInterrupt:
-        if start is None:
-            raise
         found, reason = Answer(End.LIMIT), "interrupted"
     seconds = time.monotonic() - begin
     if found.end is End.INFEASIBLE:
@@ -100,7 +166,7 @@ def solve_three_index(
             status=Status.INFEASIBLE,
             seconds=seconds,
             method="three-index",
-            reason="no routes meet all bounds",
+            reason=NO_ROUTES,
         )
     routes = known.routes if known else ()
     cost = known.cost if known else None
@@ -110,9 +176,7 @@ def solve_three_index(
         cost = problem.cost(routes)
     proved = found.end is End.OPTIMAL
     if cost is None:
-        raise TimeoutError(
-            "no routes within the time limit: allow more time, or use method='divide'"
-        )
+        raise NoRoutesError(reason or "within the time limit")
     return Result(
         status=Status.OPTIMAL if proved else Status.FEASIBLE,
         cost=cost,

@@ -6,6 +6,7 @@ leave the CBC process and its files behind when the caller is killed.
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -13,16 +14,15 @@ import tempfile
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import highspy
 import numpy as np
 import pulp
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
-__all__ = ["Answer", "End", "Solver", "run"]
+__all__ = ["Answer", "End", "MipSolver", "quiet_highs", "run"]
 
-Solver = Literal["cbc", "highs"]
+MipSolver = Literal["cbc", "highs"]
 
 # What a solver may take beyond its limit to come to an end by itself.
 _GRACE_SECONDS = 5.0
@@ -59,7 +59,7 @@ class Answer:
 def run(
     model: pulp.LpProblem,
     *,
-    solver: Solver = "cbc",
+    solver: MipSolver = "cbc",
     time_limit: float | None = None,
     start: dict[str, float] | None = None,
 ) -> Answer:
@@ -70,16 +70,16 @@ def run(
     model
         Names of variables are free; CBC sees its own short ones.
     solver
-        ``cbc`` runs PuLP's program in its own process; ``highs`` is the one within scipy.
+        ``cbc`` runs PuLP's program in its own process, ``highs`` runs within this one.
     time_limit
         Seconds of wall time.
     start
-        Values of a known solution (CBC only; HiGHS within scipy takes none).
+        Values of a known solution; those that are not named are 0.
     """
     if time_limit is not None and time_limit <= 0:
         return Answer(End.LIMIT)
     if solver == "highs":
-        return _highs(model, time_limit)
+        return _highs(model, time_limit, start)
     return _cbc(model, time_limit, start)
 
 
@@ -151,40 +151,63 @@ def _read_cbc(first: str, log: str, values: dict[str, float]) -> Answer:
     return Answer(End.LIMIT, float(objective.group(1)), bound, values)
 
 
-def _highs(model: pulp.LpProblem, time_limit: float | None) -> Answer:
+def _highs(
+    model: pulp.LpProblem, time_limit: float | None, start: dict[str, float] | None
+) -> Answer:
     variables = model.variables()
     column = {variable.name: i for i, variable in enumerate(variables)}
+    lp = highspy.HighsLp()
     cost = np.zeros(len(variables))
     for variable, coefficient in model.objective.items():
         cost[column[variable.name]] = coefficient
-    rows, columns, data, low, high = [], [], [], [], []
-    for row, constraint in enumerate(model.constraints()):
+    starts, columns, data, low, high = [0], [], [], [], []
+    for constraint in model.constraints():
         for variable, coefficient in constraint.items():
-            rows.append(row)
             columns.append(column[variable.name])
             data.append(coefficient)
+        starts.append(len(columns))
         side = -constraint.constant
         low.append(-np.inf if constraint.sense == pulp.LpConstraintLE else side)
         high.append(np.inf if constraint.sense == pulp.LpConstraintGE else side)
-    matrix = csr_array((data, (rows, columns)), shape=(len(low), len(variables)))
-    options: dict[str, float] = {"mip_rel_gap": 0.0}
-    if time_limit is not None:
-        options["time_limit"] = time_limit
-    answer = milp(
-        cost,
-        integrality=[int(variable.cat == pulp.LpInteger) for variable in variables],
-        bounds=Bounds(
-            [-np.inf if v.lowBound is None else v.lowBound for v in variables],
-            [np.inf if v.upBound is None else v.upBound for v in variables],
-        ),
-        constraints=LinearConstraint(matrix, low, high),
-        options=options,
-    )
-    if answer.status == 2:  # scipy's code of "infeasible"
+    lp.num_col_, lp.num_row_, lp.col_cost_ = len(variables), len(low), cost
+    lp.col_lower_ = np.array([-np.inf if v.lowBound is None else v.lowBound for v in variables])
+    lp.col_upper_ = np.array([np.inf if v.upBound is None else v.upBound for v in variables])
+    lp.row_lower_, lp.row_upper_ = np.array(low), np.array(high)
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = starts, columns, data
+    kinds = highspy.HighsVarType
+    lp.integrality_ = [
+        kinds.kInteger if variable.cat == pulp.LpInteger else kinds.kContinuous
+        for variable in variables
+    ]
+    solver = quiet_highs(time_limit)
+    solver.setOptionValue("mip_rel_gap", 0.0)
+    solver.HandleKeyboardInterrupt = True
+    solver.passModel(lp)
+    if start is not None:
+        known = highspy.HighsSolution()
+        known.col_value = [start.get(variable.name, 0.0) for variable in variables]
+        solver.setSolution(known)
+    solver.solve()
+    status, info = solver.getModelStatus(), solver.getInfo()
+    if status == highspy.HighsModelStatus.kInterrupt:
+        raise KeyboardInterrupt
+    if status == highspy.HighsModelStatus.kInfeasible:
         return Answer(End.INFEASIBLE)
-    end = End.OPTIMAL if answer.status == 0 else End.LIMIT
-    bound = None if answer.mip_dual_bound is None else float(answer.mip_dual_bound)
-    if answer.x is None:
+    end = End.OPTIMAL if status == highspy.HighsModelStatus.kOptimal else End.LIMIT
+    bound = float(info.mip_dual_bound) if math.isfinite(info.mip_dual_bound) else None
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         return Answer(end, bound=bound)
-    values = {v.name: float(x) for v, x in zip(variables, answer.x, strict=True)}
-    return Answer(end, float(answer.fun), bound, values)
+    found = solver.getSolution().col_value
+    values = {v.name: float(x) for v, x in zip(variables, found, strict=True)}
+    return Answer(end, float(info.objective_function_value), bound, values)
+
+
+def quiet_highs(time_limit: float | None) -> Any:
+    """Make a HiGHS that prints nothing and uses one thread."""
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver.setOptionValue("output_flag", False)  # noqa: FBT003 (an option's value)
+    solver.setOptionValue("threads", 1)
+    if time_limit is not None:
+        solver.setOptionValue("time_limit", max(0.01, time_limit))
+    return solver

@@ -7,23 +7,23 @@ and Johnson, 1954).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import highspy
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from core.routing.exact.cuts import Cut
+from core.routing.exact.backend import quiet_highs
+from core.routing.exact.cuts import Cut, Needs, exceeds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.routing.problem import FloatArray, Problem
 
-__all__ = ["Relaxation", "Solution", "separate"]
+__all__ = ["Relaxation", "Solution", "degree", "separate", "upper_bounds"]
 
 _BROKEN = 1e-3  # cuts broken by less are not worth a row
 _ZERO = 1e-9
@@ -59,6 +59,8 @@ class Relaxation:
     ----------
     tail, head
         Places of each edge, ``tail < head``.
+    top
+        Largest value of each edge.
     cuts
         As added.
     """
@@ -68,58 +70,53 @@ class Relaxation:
         self.tail, self.head = np.triu_indices(places, 1)
         self.cuts: list[Cut] = []
         self._places = places
-        self._cost = problem.distances()[self.tail, self.head]
-        edges = np.arange(len(self.tail))
-        ends = np.concatenate((self.tail, self.head))
-        ones = np.ones(len(ends))
-        self._degrees = csr_array(
-            (ones, (ends, np.concatenate((edges, edges)))), shape=(places, len(edges))
-        )
-        self._degree = np.full(places, 2.0)
-        self._degree[0] = 2.0 * problem.dispatchers
-        self._top = np.ones(len(edges))
-        if problem.min_stops == 1:
-            self._top[self.tail == 0] = 2.0
-        self._rows: list[csr_array] = []
+        self.top = upper_bounds(problem, self.tail, self.head)
+        # HiGHS goes on from the last basis when rows are added.
+        self._lp = quiet_highs(None)
+        cost = problem.distances()[self.tail, self.head]
+        none = np.empty(0, dtype=np.int32)
+        self._lp.addCols(len(cost), cost, np.zeros(len(cost)), self.top, 0, none, none, np.empty(0))
+        for place in range(places):
+            edges = np.nonzero((self.tail == place) | (self.head == place))[0]
+            least, most = degree(problem, place)
+            self._lp.addRow(least, most, len(edges), edges.astype(np.int32), np.ones(len(edges)))
 
     def add(self, cuts: list[Cut]) -> None:
         """Add rows."""
         for cut in cuts:
-            inside = np.zeros(self._places, dtype=bool)
-            inside[sorted(cut.stops)] = True
-            chosen = inside[self.tail] & inside[self.head]
-            if cut.with_depot:
-                chosen |= (self.tail == 0) & inside[self.head]
-            where = np.nonzero(chosen)[0]
-            row = csr_array(
-                (np.ones(len(where)), where, [0, len(where)]), shape=(1, len(self.tail))
+            where = np.nonzero(cut.mask(self.tail, self.head, self._places))[0]
+            self._lp.addRow(
+                -np.inf, cut.limit, len(where), where.astype(np.int32), np.ones(len(where))
             )
-            self._rows.append(row)
             self.cuts.append(cut)
 
     def solve(self, time_limit: float | None = None) -> Solution | None:
         """Minimise; None when infeasible or out of time."""
-        answer = linprog(
-            self._cost,
-            A_ub=vstack(self._rows, format="csr") if self._rows else None,
-            b_ub=[cut.limit for cut in self.cuts] or None,
-            A_eq=self._degrees,
-            b_eq=self._degree,
-            bounds=np.column_stack((np.zeros_like(self._top), self._top)),
-            method="highs",
-            options={} if time_limit is None else {"time_limit": max(0.01, time_limit)},
-        )
-        if answer.status != 0:
+        if time_limit is not None:
+            if time_limit <= 0:
+                return None
+            # HiGHS counts the time of all its runs.
+            self._lp.setOptionValue("time_limit", self._lp.getRunTime() + time_limit)
+        self._lp.run()
+        if self._lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
-        reduced = answer.lower.marginals + answer.upper.marginals
-        return Solution(float(answer.fun), answer.x, reduced)
+        answer = self._lp.getSolution()
+        return Solution(
+            float(self._lp.getInfo().objective_function_value),
+            np.array(answer.col_value),
+            np.array(answer.col_dual),
+        )
 
     def tighten(self, solution: Solution) -> list[Cut]:
         """Drop rows with slack; they come back when they are broken again. Returns those kept."""
-        weights = self.weights(solution)
-        keep = [_slack(weights, cut) < _BROKEN for cut in self.cuts]
-        self._rows = [row for row, kept in zip(self._rows, keep, strict=True) if kept]
-        self.cuts = [cut for cut, kept in zip(self.cuts, keep, strict=True) if kept]
+        used = [
+            float(solution.x[cut.mask(self.tail, self.head, self._places)].sum())
+            for cut in self.cuts
+        ]
+        loose = np.array([cut.limit for cut in self.cuts]) - np.array(used) >= _BROKEN
+        rows = np.nonzero(loose)[0] + self._places
+        self._lp.deleteRows(len(rows), rows.astype(np.int32))
+        self.cuts = [cut for cut, gone in zip(self.cuts, loose, strict=True) if not gone]
         return self.cuts
 
     def weights(self, solution: Solution) -> FloatArray:
@@ -129,10 +126,20 @@ class Relaxation:
         return matrix + matrix.T
 
 
-def _slack(weights: FloatArray, cut: Cut) -> float:
-    stops = np.array(sorted(cut.stops))
-    inside = float(weights[np.ix_(stops, stops)].sum()) / 2
-    return cut.limit - inside - (float(weights[0, stops].sum()) if cut.with_depot else 0.0)
+def upper_bounds(problem: Problem, tail: np.ndarray, head: np.ndarray) -> FloatArray:
+    """Largest value of each edge: 2 for a dispatcher who goes to one stop and straight back."""
+    top = np.ones(len(tail))
+    if problem.min_stops == 1:
+        alone = [j for j in range(1, problem.n_stops + 1) if not exceeds(problem, [j])]
+        top[(tail == 0) & np.isin(head, alone)] = 2.0
+    return top
+
+
+def degree(problem: Problem, place: int) -> tuple[float, float]:
+    """Fewest and most edges at a place."""
+    if place:
+        return 2.0, 2.0
+    return 2.0 * problem.fewest_routes, 2.0 * problem.dispatchers
 
 
 def separate(problem: Problem, weights: FloatArray) -> list[Cut]:
@@ -144,36 +151,41 @@ def separate(problem: Problem, weights: FloatArray) -> list[Cut]:
     Parameters
     ----------
     problem
-        Its bounds on stops.
+        Its bounds on stops, load and service count; those on distance and time are looked at in
+        integer points only.
     weights
         Shape ``(N + 1, N + 1)``, symmetric: the value of each edge.
     """
     found: dict[frozenset[int], Cut] = {}
+    needs = Needs(problem)
     for start in range(1, problem.n_stops + 1):
         for to_depot in (False, True) if problem.min_stops > 1 else (False,):
-            cut = _grow(problem, weights, start, to_depot=to_depot)
+            cut = _grow(problem, needs, weights, start, to_depot=to_depot)
             if cut is not None:
                 found.setdefault(cut.stops, cut)
     if not found:
-        for cut in _minimum_cuts(problem, weights):
+        for cut in _minimum_cuts(problem, needs, weights):
             found.setdefault(cut.stops, cut)
     return list(found.values())
 
 
-def _grow(problem: Problem, weights: FloatArray, start: int, *, to_depot: bool) -> Cut | None:
-    most, least, n = problem.most_stops, problem.min_stops, problem.n_stops
+def _grow(
+    problem: Problem, needs: Needs, weights: FloatArray, start: int, *, to_depot: bool
+) -> Cut | None:
+    least, n = problem.min_stops, problem.n_stops
     tied = weights[start].copy()
     pull = weights[0] if to_depot else np.zeros(n + 1)
     free = np.ones(n + 1, dtype=bool)
     free[[0, start]] = False
     members, inside, depot = [start], 0.0, float(weights[0, start])
+    taken = needs.shares[:, start].copy()
     worst, best = _BROKEN, None
     longest = min(n, least - 1) if to_depot else n
     while True:
         size = len(members)
-        excess = inside - (size - math.ceil(size / most))
-        if size > 1 and excess > worst:
-            worst, best = excess, Cut(frozenset(members), size - math.ceil(size / most))
+        limit = size - needs.routes(taken)
+        if size > 1 and inside - limit > worst:
+            worst, best = inside - limit, Cut(frozenset(members), limit)
         if size < least and inside + depot - size > worst:
             worst, best = inside + depot - size, Cut(frozenset(members), size, with_depot=True)
         if size >= longest:
@@ -186,9 +198,10 @@ def _grow(problem: Problem, weights: FloatArray, start: int, *, to_depot: bool) 
         inside += float(tied[stop])
         depot += float(weights[0, stop])
         tied += weights[stop]
+        taken += needs.shares[:, stop]
 
 
-def _minimum_cuts(problem: Problem, weights: FloatArray) -> list[Cut]:
+def _minimum_cuts(problem: Problem, needs: Needs, weights: FloatArray) -> list[Cut]:
     """Subtour cuts by one maximum flow per stop."""
     flows = csr_array(np.rint(weights * _FLOW_SCALE).astype(np.int32))
     cuts = []
@@ -206,5 +219,5 @@ def _minimum_cuts(problem: Problem, weights: FloatArray) -> list[Cut]:
         settled[side] = True
         stops = frozenset(int(place) for place in side)
         if 0 not in stops and len(stops) > 1:
-            cuts.append(Cut(stops, len(stops) - math.ceil(len(stops) / problem.most_stops)))
+            cuts.append(Cut(stops, len(stops) - needs.of_set(stops)))
     return cuts

@@ -19,9 +19,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pulp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from core.routing.problem import Problem
 
 __all__ = ["Arc", "build", "start_values", "trace_arcs"]
@@ -30,7 +33,7 @@ Arc = tuple[int, int, int]
 """Dispatcher, from, to."""
 
 
-def build(
+def build(  # noqa: C901, PLR0912 (one constraint of the model after the other)
     problem: Problem, *, subtours: Literal["allowed", "mtz"] = "mtz"
 ) -> tuple[pulp.LpProblem, dict[Arc, pulp.LpVariable]]:
     """Write the model.
@@ -84,19 +87,46 @@ def build(
         model += pulp.lpSum(x[k, i, j] for k in crew for j in places if j != i) == 1, f"leave_{i}"
         model += pulp.lpSum(x[k, j, i] for k in crew for j in places if j != i) == 1, f"enter_{i}"
     for k in crew:
-        model += pulp.lpSum(x[k, 0, j] for j in stops) == 1, f"out_{k}"
-        model += pulp.lpSum(x[k, j, 0] for j in stops) == 1, f"home_{k}"
+        used = pulp.lpSum(x[k, 0, j] for j in stops)
+        home = pulp.lpSum(x[k, j, 0] for j in stops)
+        if problem.crew == "fixed":
+            model += used == 1, f"out_{k}"
+            model += home == 1, f"home_{k}"
+        else:
+            model += used <= 1, f"out_{k}"
+            model += home == used, f"home_{k}"
         for i in stops:
             entered = pulp.lpSum(x[k, j, i] for j in places if j != i)
             left = pulp.lpSum(x[k, i, j] for j in places if j != i)
             model += entered == left, f"through_{k}_{i}"
         if subtours == "mtz":
-            work = pulp.lpSum(x[k, i, j] for i in places for j in stops if i != j)
-            model += work >= problem.min_stops, f"least_{k}"
-            model += work <= problem.most_stops, f"most_{k}"
+            for name, work, least, most in _work(problem, x, k, driven[k]):
+                if least:
+                    model += work >= least * used, f"least_{name}_{k}"
+                if most is not None:
+                    model += work <= most * used, f"most_{name}_{k}"
     if subtours == "mtz":
         _order_stops(model, x, problem)
     return model, x
+
+
+def _work(
+    problem: Problem, x: dict[Arc, pulp.LpVariable], k: int, driven: pulp.LpAffineExpression
+) -> Iterator[tuple[str, pulp.LpAffineExpression, float | None, float | None]]:
+    """List what dispatcher k does, with its bounds: stops, distance, time, load."""
+    arcs = {(i, j): var for (own, i, j), var in x.items() if own == k}
+    entered = {arc: var for arc, var in arcs.items() if arc[1] != 0}
+    yield "stops", pulp.lpSum(entered.values()), problem.min_stops, problem.most_stops
+    if problem.min_distance is not None or problem.max_distance is not None:
+        yield "distance", driven, problem.min_distance, problem.max_distance
+    if problem.timed:
+        served = np.zeros(problem.n_stops + 1) if problem.service is None else problem.service
+        minutes = {(i, j): float(problem.driving_time(i, j)) + float(served[j]) for i, j in arcs}
+        spent = pulp.lpSum(minutes[arc] * var for arc, var in arcs.items())
+        yield "time", spent, problem.min_time, problem.max_time
+    if problem.capacity is not None:
+        load = pulp.lpSum(float(problem.demands[j]) * var for (_, j), var in entered.items())
+        yield "load", load, None, problem.capacity
 
 
 def _order_stops(model: pulp.LpProblem, x: dict[Arc, pulp.LpVariable], problem: Problem) -> None:
@@ -122,10 +152,10 @@ def _order_stops(model: pulp.LpProblem, x: dict[Arc, pulp.LpVariable], problem: 
 
 
 def start_values(
-    x: dict[Arc, pulp.LpVariable], routes: tuple[tuple[int, ...], ...]
+    x: dict[Arc, pulp.LpVariable], routes: tuple[tuple[int, ...], ...], longest: float
 ) -> dict[str, float]:
     """Values of the variables for known routes, to start the solver from."""
-    values = {}
+    values = {"longest": longest}
     for k, route in enumerate(routes):
         path = [0, *route, 0]
         for i, j in itertools.pairwise(path):

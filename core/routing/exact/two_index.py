@@ -3,15 +3,17 @@
 Variables are ``x_e`` in {0, 1} for edges between stops and ``x_0j`` in {0, 1, 2} for edges at the
 depot (2: out and straight back), with
 
-    x(delta(j)) = 2 for every stop j,    x(delta(0)) = 2 K
+    x(delta(j)) = 2 for every stop j,    x(delta(0)) = 2 K   (at most 2 K where K may be less)
 
 (Laporte and Nobert, 1980). What is missing (`core.routing.exact.cuts`) is added only where a
 solution breaks it: first to the linear relaxation, whose reduced costs then rule out edges, and
-after that to the integer model, until its optimum breaks nothing.
+after that to the integer model, until its optimum breaks nothing. SCIP, where it is installed, adds
+them while it branches (`core.routing.exact.scip`) and solves one model instead of many.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from typing import TYPE_CHECKING
@@ -21,16 +23,19 @@ import pulp
 
 from core.routing.exact.backend import End, run
 from core.routing.exact.cuts import Cut, Edge, find_cuts
-from core.routing.exact.relaxation import Relaxation, separate
-from core.routing.result import Result, Status, Step
+from core.routing.exact.relaxation import Relaxation, degree, separate, upper_bounds
+from core.routing.result import NoRoutesError, Result, Status, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from core.routing.exact.backend import Answer, Solver
+    from core.routing.exact import Solver
+    from core.routing.exact.backend import Answer
     from core.routing.problem import Problem
 
-__all__ = ["build", "solve_two_index", "trace_edges"]
+__all__ = ["NO_ROUTES", "build", "refusal", "solve_two_index", "trace_edges"]
+
+NO_ROUTES = "no routes meet all bounds"
 
 # Relative: costs closer than this are the same.
 _PROOF = 1e-7
@@ -73,18 +78,24 @@ def build(
     places = range(problem.n_stops + 1)
     if edges is None:
         edges = [(i, j) for i in places for j in places[i + 1 :]]
+    edges = list(edges)
+    tail, head = np.array(edges, dtype=np.intp).reshape(-1, 2).T
+    tops, costs = upper_bounds(problem, tail, head), problem.between(tail, head)
     model = pulp.LpProblem("Edges", pulp.LpMinimize)
     x = {}
     at: list[list[pulp.LpVariable]] = [[] for _ in places]
-    for i, j in edges:
-        top = 2 if i == 0 and problem.min_stops == 1 else 1
+    for (i, j), top in zip(edges, tops.tolist(), strict=True):
         x[i, j] = model.add_variable(f"x_{i}_{j}", 0, top, cat=pulp.LpInteger)
         at[i].append(x[i, j])
         at[j].append(x[i, j])
-    model += pulp.lpSum(float(problem.between(i, j)) * var for (i, j), var in x.items())
+    model += pulp.lpSum(cost * var for cost, var in zip(costs.tolist(), x.values(), strict=True))
     for place in places:
-        degree = 2 if place else 2 * problem.dispatchers
-        model += pulp.lpSum(at[place]) == degree, f"degree_{place}"
+        least, most = degree(problem, place)
+        if least == most:
+            model += pulp.lpSum(at[place]) == most, f"degree_{place}"
+        else:
+            model += pulp.lpSum(at[place]) >= least, f"least_{place}"
+            model += pulp.lpSum(at[place]) <= most, f"most_{place}"
     for cut in cuts:
         add_cut(model, x, cut)
     return model, x
@@ -92,13 +103,11 @@ def build(
 
 def add_cut(model: pulp.LpProblem, x: dict[Edge, pulp.LpVariable], cut: Cut) -> None:
     """Add one cut to the model."""
-    left = [
-        var
-        for (i, j), var in x.items()
-        if j in cut.stops and (i in cut.stops or (i == 0 and cut.with_depot))
-    ]
-    if left:
-        model += pulp.lpSum(left) <= cut.limit
+    edges = list(x)
+    tail, head = np.array(edges, dtype=np.intp).reshape(-1, 2).T
+    chosen = np.nonzero(cut.mask(tail, head, int(head.max(initial=0)) + 1))[0]
+    if len(chosen):
+        model += pulp.lpSum(x[edges[at]] for at in chosen.tolist()) <= cut.limit
 
 
 def solve_two_index(
@@ -113,7 +122,7 @@ def solve_two_index(
     Parameters
     ----------
     problem
-        Symmetric distances.
+        Symmetric distances and driving times; least distance or time is not bounded.
     solver
         What solves the integer models.
     time_limit
@@ -125,14 +134,12 @@ def solve_two_index(
     Raises
     ------
     ValueError
-        The distances are not symmetric, or the objective is not the total distance.
-    TimeoutError
+        The problem is not one for this model; the message says why.
+    NoRoutesError
         Time is up, and neither the search nor `known` has routes.
     """
-    if not problem.symmetric:
-        raise ValueError("matrix is not symmetric: use model='three-index'")
-    if problem.objective != "distance":
-        raise ValueError(f"objective = {problem.objective!r}: use model='three-index'")
+    if reason := refusal(problem):
+        raise ValueError(f"{reason}: use model='three-index'")
     search = _Search(problem, solver, time_limit, known)
     try:
         status, reason = search.run()
@@ -141,9 +148,7 @@ def solve_two_index(
             raise
         status, reason = Status.FEASIBLE, "interrupted"
     if status is Status.FEASIBLE and not search.routes:
-        raise TimeoutError(
-            "no routes within the time limit: allow more time, or use method='divide'"
-        )
+        raise NoRoutesError("within the time limit")
     found = math.isfinite(search.cost)
     return Result(
         status=status,
@@ -155,6 +160,18 @@ def solve_two_index(
         reason=reason,
         trace=tuple(search.trace),
     )
+
+
+def refusal(problem: Problem) -> str:
+    """Say why the edge model cannot hold a problem; empty when it can."""
+    if not problem.symmetric:
+        return "matrix is not symmetric" if problem.times is None else "times is not symmetric"
+    if problem.objective != "distance":
+        return f"objective = {problem.objective!r}"
+    for name in ("min_distance", "min_time"):
+        if getattr(problem, name):
+            return f"{name} = {getattr(problem, name):g}"
+    return ""
 
 
 class _Search:
@@ -174,13 +191,19 @@ class _Search:
         """Relax, rule out edges, then cut and solve again until it is proved."""
         relaxation = Relaxation(self._problem)
         edges = self._relax(relaxation)
+        if self._solver == "scip" and not self._proved():
+            return self._branch_and_cut(edges, relaxation.cuts)
         model, x = build(self._problem, edges, relaxation.cuts)
         while not self._proved():
-            left = self._left()
-            found = run(model, solver=self._solver, time_limit=left)
+            found = run(
+                model,
+                solver=self._solver,  # type: ignore[arg-type]  # SCIP has gone its own way
+                time_limit=self._left(),
+                start=self._start(x),
+            )
             if found.end is End.INFEASIBLE:
                 if not self.routes:
-                    return Status.INFEASIBLE, "no routes meet all bounds"
+                    return Status.INFEASIBLE, NO_ROUTES
                 # Only edges that a better solution could use were left.
                 self.bound = self.cost
                 break
@@ -195,6 +218,40 @@ class _Search:
         self.bound = self.cost
         self._note()
         return Status.OPTIMAL, ""
+
+    def _branch_and_cut(self, edges: list[Edge], cuts: list[Cut]) -> tuple[Status, str]:
+        """Hand over to SCIP, which proves it or runs out of time."""
+        from core.routing.exact.scip import branch_and_cut  # noqa: PLC0415 (an optional extra)
+
+        x = self._known_edges() if self.routes else None
+        found = branch_and_cut(self._problem, edges, cuts, time_limit=self._left(), known=x)
+        if found.edges is not None:
+            self._take(found.edges)
+        if found.end is End.INFEASIBLE and not self.routes:
+            return Status.INFEASIBLE, NO_ROUTES
+        if found.end is not End.LIMIT:
+            self.bound = self.cost
+            self._note()
+            return Status.OPTIMAL, ""
+        if found.bound is not None:
+            self._raise_bound(found.bound)
+        self._note()
+        return Status.FEASIBLE, "interrupted" if found.interrupted else "stopped by the time limit"
+
+    def _known_edges(self) -> dict[Edge, int]:
+        edges: dict[Edge, int] = {}
+        for route in self.routes:
+            for i, j in itertools.pairwise((0, *route, 0)):
+                edge = (min(i, j), max(i, j))
+                edges[edge] = edges.get(edge, 0) + 1
+        return edges
+
+    def _start(self, x: dict[Edge, pulp.LpVariable]) -> dict[str, float] | None:
+        """Values of the variables for the best routes known."""
+        known = self._known_edges()
+        if not known or any(edge not in x for edge in known):
+            return None
+        return {x[edge].name: float(count) for edge, count in known.items()}
 
     def _relax(self, relaxation: Relaxation) -> list[Edge]:
         """Tighten the relaxation; the edges that a better solution can use."""
@@ -224,13 +281,17 @@ class _Search:
         edges = {edge: count for edge, count in values.items() if count > 0}
         cuts = find_cuts(self._problem, edges)
         if not cuts:
-            routes = trace_edges(self._problem, edges)
-            cost = math.fsum(self._problem.length(route) for route in routes)
-            if cost < self.cost:
-                self.cost, self.routes = cost, routes
+            self._take(edges)
             if found.end is End.OPTIMAL:
                 self.bound = self.cost
         return cuts
+
+    def _take(self, edges: dict[Edge, int]) -> None:
+        """Keep the routes that these edges make, if they are better."""
+        routes = trace_edges(self._problem, edges)
+        cost = math.fsum(self._problem.length(route) for route in routes)
+        if cost < self.cost:
+            self.cost, self.routes = cost, routes
 
     def _raise_bound(self, bound: float) -> None:
         # Solutions with edges that were ruled out cost no less than the routes known.

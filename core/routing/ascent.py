@@ -1,0 +1,195 @@
+"""Lower bounds for any number of stops: Held and Karp's ascent (1970, 1971) for several routes.
+
+Take the edges of any routes: those between stops are a forest, of N - k edges when k dispatchers
+drive, and 2 k more are at the depot. Without the rule that a stop has two edges, the cheapest such
+set is found greedily; prices on the stops (Lagrange multipliers) bring that rule back: with any
+prices the value is a lower bound, and subgradient steps raise it. With one dispatcher it is the
+1-tree bound; in the limit it is the linear relaxation with all subtour cuts. Bounds on the work of
+a dispatcher only count as far as they fix the number of routes.
+
+The ascent looks at near neighbours only. The bound that is handed back holds for all edges: see
+`_Ascent.proved`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from core.routing.geometry import neighbours
+
+if TYPE_CHECKING:
+    from core.routing.problem import FloatArray, Problem
+
+__all__ = ["ascent_bound"]
+
+_COMPLETE = 400  # all edges up to so many stops
+_NEAR, _MANY = 8, 64  # neighbours during the ascent, and for the bound that is handed back
+_ITERATIONS = 150
+_PATIENCE = 8  # iterations without a better bound until the step is halved
+_MOMENTUM = 0.3  # of the direction before (Volgenant and Jonker, 1982)
+_CLAMPS = (0.0, 99.0, 99.9, 100.0)
+
+
+def ascent_bound(
+    problem: Problem,
+    cost: float,
+    *,
+    time_limit: float | None = None,
+    iterations: int = _ITERATIONS,
+) -> float:
+    """Lower bound of the objective.
+
+    Parameters
+    ----------
+    problem
+        Any distances; of asymmetric ones the smaller direction counts. For the longest route the
+        bound is the mean of all K, or the farthest stop there and back.
+    cost
+        Total distance of known routes: sets the size of the steps; the bound holds whatever it is.
+    time_limit
+        Seconds of wall time after which no more iterations are made.
+    iterations
+        Largest number of them.
+
+    Examples
+    --------
+    >>> from core.routing import Problem
+    >>> problem = Problem(points=[[0, 0], [3, 0], [3, 4], [-3, 0], [-3, 4]], dispatchers=2)
+    >>> round(ascent_bound(problem, cost=24.0), 3)
+    24.0
+    """
+    begin = time.monotonic()
+    ascent = _Ascent(problem, complete=problem.n_stops <= _COMPLETE)
+    prices = best_prices = np.zeros(problem.n_stops)
+    best, since, scale = -math.inf, 0, 1.0
+    direction = np.zeros(problem.n_stops)
+    for step in range(iterations):
+        value, excess = ascent.value(prices)
+        if value > best:
+            best, best_prices, since = value, prices, 0
+        else:
+            since += 1
+            if since >= _PATIENCE:
+                since, scale = 0, scale / 2
+        spent = time.monotonic() - begin
+        if not excess.any() or (time_limit is not None and spent > time_limit):
+            break
+        direction = excess + (_MOMENTUM * direction if step else 0.0)
+        size = scale * max(cost * 1.001 - value, 1e-9 * abs(cost)) / float(direction @ direction)
+        prices = prices + size * direction
+    if not ascent.complete:
+        best = _Ascent(problem, complete=False, degree=_MANY).proved(best_prices)
+    best = max(best, 0.0)
+    if problem.objective == "makespan":
+        every = np.arange(1, problem.n_stops + 1)
+        far = 0.0
+        if problem.matrix is None:
+            far = float((problem.between(0, every) + problem.between(every, 0)).max())
+        return max(best / problem.dispatchers, far)
+    # Rounding must not put the bound above the optimum.
+    return best * (1 - 1e-9)
+
+
+class _Ascent:
+    """The relaxed problem for given prices.
+
+    Parameters
+    ----------
+    problem
+        What is bounded.
+    complete
+        With all edges; otherwise those to the nearest `degree` stops.
+    """
+
+    def __init__(self, problem: Problem, *, complete: bool, degree: int = _NEAR) -> None:
+        n = problem.n_stops
+        stops = np.arange(1, n + 1)
+        self.complete = complete or degree >= n - 1
+        if self.complete:
+            tail, head = np.triu_indices(n, 1)
+        else:
+            near = neighbours(problem, degree, stops)
+            tail, head = np.repeat(np.arange(n), near.shape[1]), near.ravel()
+            tail, head = np.minimum(tail, head), np.maximum(tail, head)
+            tail, head = np.divmod(np.unique(tail * n + head), n)
+            reach = _shorter(problem, stops, stops[near[:, -1]])
+        self._tail, self._head = tail, head
+        self._length = _shorter(problem, stops[tail], stops[head])
+        self._reach = np.full(n, np.inf) if self.complete else reach
+        self._out = _shorter(problem, np.zeros(n, dtype=np.intp), stops)
+        self._n = n
+        self._twice = problem.min_stops == 1
+        top = min(problem.dispatchers, n if self._twice else n // 2)
+        needed = max(problem.fewest_routes, math.ceil(n / problem.most_stops))
+        self._crews = np.arange(min(needed, top), top + 1)
+
+    def value(self, prices: FloatArray, highest: float = math.inf) -> tuple[float, FloatArray]:
+        """Cost of the cheapest edges under `prices`, and how many too many each stop has.
+
+        Edges between stops count for at most `highest`.
+        """
+        n = self._n
+        weight = np.minimum(self._length + prices[self._tail] + prices[self._head], highest)
+        chosen, weight = self._tree(weight)
+        missing = n - 1 - len(chosen)
+        if missing:  # edges that are not in the graph join what is left, at the highest weight
+            weight = np.concatenate((weight, np.full(missing, highest)))
+        forests = np.concatenate(([0.0], np.cumsum(weight)))[n - self._crews]
+        at_depot = self._out + prices
+        order = np.argsort(at_depot, kind="stable")
+        ends = np.cumsum(np.repeat(at_depot[order], 2) if self._twice else at_depot[order])
+        totals = forests + ends[2 * self._crews - 1]
+        pick = int(np.argmin(totals))
+        crew = int(self._crews[pick])
+        chosen = chosen[: n - crew]
+        excess = np.bincount(self._tail[chosen], minlength=n).astype(float)
+        excess += np.bincount(self._head[chosen], minlength=n)
+        if self._twice:
+            excess[order[:crew]] += 2
+        else:
+            excess[order[: 2 * crew]] += 1
+        return float(totals[pick] - 2 * prices.sum()), excess - 2
+
+    def _tree(self, weight: FloatArray) -> tuple[np.ndarray, FloatArray]:
+        """Cheapest spanning tree (or forest): its edges and weights, cheapest first."""
+        # Stored zeros would be dropped: shift all weights, which changes no comparison. The number
+        # of the edge rides along as rank, so that weights come back exactly.
+        rank = np.empty(len(weight))
+        order = np.argsort(weight, kind="stable")
+        rank[order] = np.arange(1, len(weight) + 1)
+        graph = csr_array((rank, (self._tail, self._head)), shape=(self._n, self._n))
+        ranks = np.sort(minimum_spanning_tree(graph).data).astype(np.intp)
+        chosen = order[ranks - 1]
+        return chosen, weight[chosen]
+
+    def proved(self, prices: FloatArray) -> float:
+        """Bound that holds for all edges, not only those of the graph.
+
+        An edge that is missing is longer than the reach of both its ends, and so has a weight of
+        ``reach_i / 2 + price_i + reach_j / 2 + price_j`` or more: never below twice the least such
+        term. Counting every heavier edge as if it weighed that much can only lower the value, and
+        leaves no missing edge that would lower it further. Raising the lowest prices first, to keep
+        that limit high, may pay: several levels are tried.
+        """
+        if self.complete:
+            return self.value(prices)[0]
+        weight = self._length + prices[self._tail] + prices[self._head]
+        heavy = self._tree(weight)[1]
+        found = []
+        for level in _CLAMPS:
+            floor = (np.percentile(heavy, level) - self._reach) / 2 if level else -np.inf
+            raised = np.maximum(prices, floor)
+            limit = 2 * float((raised + self._reach / 2).min())
+            found.append(self.value(raised, limit)[0])
+        return max(found)
+
+
+def _shorter(problem: Problem, start: np.ndarray, end: np.ndarray) -> FloatArray:
+    lengths = problem.between(start, end)
+    return lengths if problem.matrix is None else np.minimum(lengths, problem.between(end, start))

@@ -1,0 +1,166 @@
+"""Bounds that no routes can meet, found without a search and said in the user's terms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.routing.problem import FloatArray, Problem
+
+__all__ = ["SLACK", "contradiction", "named_bounds"]
+
+SLACK = 1e-9
+"""Relative: sums of distances that exceed a bound by no more still meet it (rounding)."""
+
+
+def contradiction(problem: Problem) -> str:
+    """Say which bound cannot be met, in the user's terms; empty when none is seen to be.
+
+    Sums and single stops are looked at: this is quick, and does not find every contradiction.
+
+    Examples
+    --------
+    >>> from core.routing import Problem
+    >>> problem = Problem(points=[[0, 0], [3, 4], [6, 8]], dispatchers=2, max_distance=12)
+    >>> contradiction(problem)
+    "stop '2' is too far: there and back is 20 > max_distance = 12"
+    """
+    return next(_contradictions(problem), "")
+
+
+def named_bounds(problem: Problem) -> dict[str, float]:
+    """Bounds that are set, by name; a minimum of one stop is none."""
+    names = ("min_stops", "max_stops", "min_distance", "max_distance", "min_time", "max_time")
+    found = {name: getattr(problem, name) for name in (*names, "capacity")}
+    return {name: v for name, v in found.items() if v is not None and (name, v) != ("min_stops", 1)}
+
+
+def _contradictions(problem: Problem) -> Iterator[str]:
+    yield from _of_counts(problem)
+    yield from _of_loads(problem)
+    yield from _of_far_stops(problem)
+    yield from _of_short_routes(problem)
+
+
+def _of_counts(problem: Problem) -> Iterator[str]:
+    n, crew, low, high = (
+        problem.n_stops, problem.dispatchers, problem.min_stops, problem.max_stops
+    )  # fmt: skip
+    if problem.crew == "fixed" and crew * low > n:
+        yield (
+            f"dispatchers * min_stops = {crew} * {low} = {crew * low} "
+            f"> {n} stops: not enough stops for the minimum"
+        )
+    if high is not None and crew * high < n:
+        yield (
+            f"dispatchers * max_stops = {crew} * {high} = {crew * high} "
+            f"< {n} stops: more dispatchers or a larger maximum are needed"
+        )
+    if problem.crew == "at_most":
+        top = n if high is None else high
+        if not any(k * low <= n <= k * top for k in range(1, min(crew, n) + 1)):
+            yield (
+                f"no number of dispatchers up to {crew} can share {n} stops "
+                f"with min_stops = {low} and max_stops = {top} for each"
+            )
+
+
+def _of_loads(problem: Problem) -> Iterator[str]:
+    crew = problem.dispatchers
+    if problem.capacity is not None:
+        worst = int(np.argmax(problem.demands))
+        if problem.demands[worst] > problem.capacity * (1 + SLACK):
+            yield (
+                f"stop {problem.ids[worst]!r} demands {problem.demands[worst]:g} "
+                f"> capacity = {problem.capacity:g}"
+            )
+        total = float(problem.demands.sum())
+        if total > crew * problem.capacity * (1 + SLACK):
+            yield (
+                f"dispatchers * capacity = {crew} * {problem.capacity:g} = "
+                f"{crew * problem.capacity:g} < {total:g}, the demand of all stops: "
+                "more dispatchers or a larger capacity are needed"
+            )
+    if problem.max_time is not None and problem.service is not None:
+        total = float(problem.service.sum())
+        if total > crew * problem.max_time * (1 + SLACK):
+            yield (
+                f"dispatchers * max_time = {crew} * {problem.max_time:g} = "
+                f"{crew * problem.max_time:g} < {total:g} minutes of service at all stops"
+            )
+
+
+def _of_far_stops(problem: Problem) -> Iterator[str]:
+    if problem.max_distance is not None:
+        there_and_back = _there_and_back(problem, problem.matrix)
+        worst = int(np.argmax(there_and_back))
+        if there_and_back[worst] > problem.max_distance * (1 + SLACK):
+            yield (
+                f"stop {problem.ids[worst]!r} is too far: there and back is "
+                f"{there_and_back[worst]:g} > max_distance = {problem.max_distance:g}"
+            )
+    if problem.max_time is not None:
+        if problem.times is not None:
+            needed = _there_and_back(problem, problem.times)
+        else:
+            needed = _there_and_back(problem, problem.matrix) * problem.pace
+        if problem.service is not None:
+            needed = needed + problem.service
+        worst = int(np.argmax(needed))
+        if needed[worst] > problem.max_time * (1 + SLACK):
+            yield (
+                f"stop {problem.ids[worst]!r} takes too long: there, service and back is "
+                f"{needed[worst]:g} minutes > max_time = {problem.max_time:g}"
+            )
+
+
+def _there_and_back(problem: Problem, matrix: FloatArray | None) -> FloatArray:
+    """Least distance (or time) of a route through each place; a matrix may have short cuts."""
+    if matrix is None:
+        every = np.arange(problem.n_stops + 1)
+        return problem.between(0, every) + problem.between(every, 0)
+    # A sparse matrix takes a stored 0 for an edge of that length, as it should be here.
+    graph = csr_array(np.asarray(matrix))
+    if (np.asarray(matrix)[~np.eye(len(matrix), dtype=bool)] == 0).any():
+        return np.zeros(len(matrix))  # places at no distance: nothing is claimed
+    return np.asarray(dijkstra(graph, indices=0) + dijkstra(graph.T.tocsr(), indices=0))
+
+
+def _of_short_routes(problem: Problem) -> Iterator[str]:
+    """No route visits more than all stops, and each stop adds at most its way there and back."""
+    crew = problem.fewest_routes
+    if problem.min_distance:
+        longest = _most(problem, problem.matrix)
+        if crew * problem.min_distance > longest * (1 + SLACK):
+            yield _too_short(problem, "distance", crew, longest)
+    if problem.min_time:
+        if problem.times is not None:
+            longest = _most(problem, problem.times)
+        else:
+            longest = _most(problem, problem.matrix) * problem.pace
+        if problem.service is not None:
+            longest += float(problem.service.sum())
+        if crew * problem.min_time > longest * (1 + SLACK):
+            yield _too_short(problem, "time", crew, longest)
+
+
+def _too_short(problem: Problem, what: str, crew: int, longest: float) -> str:
+    least = getattr(problem, f"min_{what}")
+    return (
+        f"dispatchers * min_{what} = {crew} * {least:g} = {crew * least:g} > {longest:g}, "
+        "more than all routes together can reach: fewer dispatchers or a smaller minimum are needed"
+    )
+
+
+def _most(problem: Problem, matrix: FloatArray | None) -> float:
+    """No routes are longer in total."""
+    if matrix is None:
+        return float(_there_and_back(problem, None).sum())
+    leaving = np.asarray(matrix).max(axis=1)
+    return float(leaving[1:].sum() + problem.dispatchers * leaving[0])
