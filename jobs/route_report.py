@@ -38,7 +38,7 @@ def run(params: Params, job: Job) -> Outputs:
     )
     write_text(table, routes_csv(problem, routes))
     write_text(solution, routes_cvrplib(problem, routes) if routes else "")
-    outputs: Outputs = {"routes": table, "solution": solution}
+    outputs: dict[str, str | Path] = {"routes": table, "solution": solution}
     if problem.points is not None:
         write_text(lines, routes_geojson(problem, routes))
         outputs["geojson"] = lines
