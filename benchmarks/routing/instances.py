@@ -67,6 +67,25 @@ def makespan(folder: Path) -> Iterator[tuple[str, Problem, float]]:
         )
 
 
+def tuning() -> Iterator[tuple[str, Problem]]:
+    """Iterate over instances to choose settings by: uniform and clustered, tight and loose."""
+    for seed, (n, crew, slack) in enumerate(
+        [(60, 2, 0.04), (60, 5, 0.25), (90, 2, 0.05), (90, 3, 0.15), (120, 4, 0.05), (120, 8, 0.3)]
+    ):
+        rng = np.random.default_rng(1000 + seed)
+        points = rng.uniform(0, 100, (n + 1, 2))
+        if seed % 2:
+            centres = rng.uniform(0, 100, (max(3, n // 12), 2))
+            points = centres[rng.integers(len(centres), size=n + 1)] + rng.normal(0, 6, (n + 1, 2))
+        problem = Problem(
+            points=points,
+            dispatchers=crew,
+            min_stops=int(np.ceil((1 - slack) * n / crew)),
+            max_stops=int(np.floor((1 + slack) * n / crew)),
+        )
+        yield f"{n} stops, {crew} [{problem.min_stops}, {problem.max_stops}]", problem
+
+
 def uniform(n: int, crew: int) -> Problem:
     """Uniform points in a square of side 1e5, depot in the middle, stops within 10% of N / K."""
     points = np.round(np.random.default_rng(0).random((n, 2)) * 1e5)

@@ -1,4 +1,7 @@
-"""The same problems for PyVRP and OR-Tools; both are installed for benchmarks only."""
+"""The same problems for OR-Tools and VROOM, which are installed for benchmarks only.
+
+PyVRP is a method of the library (`core.routing._pyvrp`).
+"""
 
 from __future__ import annotations
 
@@ -10,40 +13,6 @@ if TYPE_CHECKING:
     from core.routing import Problem
 
 Routes = list[list[int]]
-
-
-def pyvrp(problem: Problem, seconds: float, seed: int) -> Routes | None:
-    """PyVRP has no minimum of stops: K * U - N dummy stops at the depot make it exact."""
-    from pyvrp import Model  # noqa: PLC0415
-    from pyvrp.stop import MaxRuntime  # noqa: PLC0415
-
-    n, crew, low, high = (
-        problem.n_stops, problem.dispatchers, problem.min_stops, problem.most_stops
-    )  # fmt: skip
-    dummies = crew * high - n
-    # Every vehicle takes exactly `high` places, dummies among them; a dummy weighs 1 of a second
-    # capacity, high - low of which a vehicle has.
-    points = np.vstack((problem.points, np.repeat(problem.points[:1], dummies, axis=0)))
-    scale = 1000 if np.abs(points).max() < 1e4 else 1
-    model = Model()
-    places = [model.add_location(x, y) for x, y in points.tolist()]
-    depot = model.add_depot(places[0])
-    for i, place in enumerate(places[1:], 1):
-        model.add_client(place, delivery=[1, int(i > n)])
-    model.add_vehicle_type(crew, capacity=[high, high - low], start_depot=depot, end_depot=depot)
-    gaps = points[:, None] - points[None, :]
-    lengths = np.rint(np.hypot(gaps[..., 0], gaps[..., 1]) * scale).astype(int)
-    for i, a in enumerate(places):
-        for j, b in enumerate(places):
-            if i != j:
-                model.add_edge(a, b, distance=int(lengths[i, j]))
-    result = model.solve(stop=MaxRuntime(seconds), seed=seed, display=False)
-    if not result.is_feasible():
-        return None
-    return [
-        [visit.idx + 1 for visit in route if visit.is_client() and visit.idx < n]
-        for route in result.best.routes()
-    ]
 
 
 def ortools(problem: Problem, seconds: float, _seed: int) -> Routes | None:
@@ -82,4 +51,27 @@ def ortools(problem: Problem, seconds: float, _seed: int) -> Routes | None:
     return routes
 
 
-PEERS = {"PyVRP": pyvrp, "OR-Tools": ortools}
+def vroom(problem: Problem, _seconds: float, _seed: int) -> Routes | None:
+    """VROOM stops by itself; it has a largest number of stops, but no least one."""
+    import vroom  # noqa: PLC0415
+
+    n = problem.n_stops
+    scale = 1000 if np.abs(problem.points).max() < 1e4 else 1
+    data = vroom.Input()
+    data.set_durations_matrix(
+        profile="car", matrix_input=np.rint(problem.distances() * scale).astype(np.uint32)
+    )
+    data.add_vehicle(
+        [
+            vroom.Vehicle(k, start=0, end=0, max_tasks=problem.most_stops)
+            for k in range(problem.dispatchers)
+        ]
+    )
+    data.add_job([vroom.Job(i, location=i) for i in range(1, n + 1)])
+    found = data.solve(exploration_level=5, nb_threads=1)
+    steps = found.routes[found.routes["type"] == "job"]
+    routes = [part["id"].astype(int).tolist() for _, part in steps.groupby("vehicle_id")]
+    return routes if sum(map(len, routes)) == n else None
+
+
+PEERS = {"OR-Tools": ortools, "VROOM": vroom}

@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import math
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ _stopping: Any = importlib.import_module("pyvrp.stop") if _INSTALLED else None
 
 MOST_PLACES = 6000  # dummies included: a matrix of 0.3 GB, several times
 
-_LONGEST = 1e7  # the longest leg in PyVRP's integers: enough for seven digits
+_LONGEST = 1e5  # the longest leg in PyVRP's integers; its penalties are made for about that
 
 
 def pyvrp_refusal(problem: Problem) -> str:
@@ -103,7 +104,10 @@ def solve_pyvrp(
             trace.append(Step(time.monotonic() - begin, value, None))
         return bool(stop(cost))
 
-    found = _pyvrp.solve(data, stop=note, seed=seed, collect_stats=False)
+    with warnings.catch_warnings():
+        # Penalties at their highest: whether there are routes in the end is checked.
+        warnings.simplefilter("ignore")
+        found = _pyvrp.solve(data, stop=note, seed=seed, collect_stats=False)
     if not found.is_feasible():
         raise NoRoutesError("PyVRP, within the limit")
     routes = tuple(

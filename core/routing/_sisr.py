@@ -25,7 +25,18 @@ from core.routing.geometry import leg
 if TYPE_CHECKING:
     from core.routing.geometry import Geometry
 
-__all__ = ["TOTAL_WEIGHT", "Desk", "Limits", "Routes", "Work", "anneal", "worth"]
+__all__ = [
+    "DISTANCE_PRICE",
+    "LOAD_PRICE",
+    "TIME_PRICE",
+    "TOTAL_WEIGHT",
+    "Desk",
+    "Limits",
+    "Routes",
+    "Work",
+    "anneal",
+    "worth",
+]
 
 _STRING = 10  # longest string taken out of a route
 _KEEP_GOING = 0.01  # chance to keep one more stop within a split string
@@ -34,7 +45,7 @@ _SPLIT = 0.5  # chance to leave a gap within a string
 _SLACK = 1e-9
 
 TOTAL_WEIGHT = 1e-3  # of the total length beside the longest route: short cuts pay everywhere
-_OVER_WEIGHT = 10.0  # of what a position adds beyond the ceiling
+_OVER_WEIGHT = 10.0  # of what a position adds beyond the ceiling (makespan)
 
 
 class Routes(NamedTuple):
@@ -70,30 +81,27 @@ class Work(NamedTuple):
     ----------
     bounded
         Whether there are any; without, nothing below is looked at.
+    timed
+        Whether driving times come from `times`, or else from the distance by ``bounds[PACE]``.
     demand, service
         Of each place.
-    pace, times, timed
-        Minutes per unit of distance, or driving times where `timed`.
-    capacity, least_distance, most_distance, least_time, most_time
-        Infinite or 0 where there is no bound.
-    load_price, distance_price, time_price
-        Cost of a unit too much or too little.
+    times
+        Driving times.
+    bounds
+        Numbers at the places `CAPACITY` to `TIME_PRICE`; bounds are infinite or 0 where there are
+        none. They lie in one array because a compiled call hands over each field of a tuple.
     """
 
     bounded: bool
+    timed: bool
     demand: Any
     service: Any
-    pace: float
     times: Geometry
-    timed: bool
-    capacity: float
-    least_distance: float
-    most_distance: float
-    least_time: float
-    most_time: float
-    load_price: float
-    distance_price: float
-    time_price: float
+    bounds: Any
+
+
+CAPACITY, LEAST_DISTANCE, MOST_DISTANCE, LEAST_TIME, MOST_TIME = range(5)
+PACE, LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE = range(5, 9)
 
 
 class Desk(NamedTuple):
@@ -143,35 +151,31 @@ class Limits(NamedTuple):
 
 
 @kernel
-def _strain(work: Work, length: float, load: float, clock: float) -> float:
-    """Price of the bounds that a route of this length, load and duration breaks."""
-    price = 0.0
-    if load > work.capacity:
-        price += work.load_price * (load - work.capacity)
-    if length > work.most_distance:
-        price += work.distance_price * (length - work.most_distance)
-    if length < work.least_distance:
-        price += work.distance_price * (work.least_distance - length)
-    if clock > work.most_time:
-        price += work.time_price * (clock - work.most_time)
-    if clock < work.least_time:
-        price += work.time_price * (work.least_time - clock)
-    return price
-
-
-@kernel
-def _own_strain(routes: Routes, work: Work, own: int) -> float:
-    if routes.size[own] == 0:
+def _strain(bounds: Any, size: int, length: float, load: float, clock: float) -> float:
+    """Price of the bounds that a route breaks; an empty one breaks none."""
+    if size == 0:
         return 0.0
-    return _strain(work, routes.length[own], routes.load[own], routes.clock[own])
+    price = 0.0
+    if load > bounds[CAPACITY]:
+        price += bounds[LOAD_PRICE] * (load - bounds[CAPACITY])
+    if length > bounds[MOST_DISTANCE]:
+        price += bounds[DISTANCE_PRICE] * (length - bounds[MOST_DISTANCE])
+    if length < bounds[LEAST_DISTANCE]:
+        price += bounds[DISTANCE_PRICE] * (bounds[LEAST_DISTANCE] - length)
+    if clock > bounds[MOST_TIME]:
+        price += bounds[TIME_PRICE] * (clock - bounds[MOST_TIME])
+    if clock < bounds[LEAST_TIME]:
+        price += bounds[TIME_PRICE] * (bounds[LEAST_TIME] - clock)
+    return price
 
 
 @kernel
 def _strained(routes: Routes, work: Work) -> float:
     """Price of all the bounds that are broken."""
     total = 0.0
-    for own in range(len(routes.size)):
-        total += _own_strain(routes, work, own)
+    size, length, load, clock = routes.size, routes.length, routes.load, routes.clock
+    for own in range(len(size)):
+        total += _strain(work.bounds, size[own], length[own], load[own], clock[own])
     return total
 
 
@@ -182,7 +186,7 @@ def _minutes(work: Work, change: float, left: int, stop: int, right: int) -> flo
         change = leg(work.times, left, stop) + leg(work.times, stop, right)
         change -= leg(work.times, left, right)
         return float(change + work.service[stop])
-    return float(change * work.pace + work.service[stop])
+    return float(change * work.bounds[PACE] + work.service[stop])
 
 
 @kernel
@@ -193,7 +197,7 @@ def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
     change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
     cost = change
     if work.bounded:
-        cost -= _own_strain(routes, work, own)
+        cost -= _strain(work.bounds, size[own], length[own], load[own], clock[own])
         load[own] -= work.demand[stop]
         clock[own] -= _minutes(work, -change, left, stop, right)
     if left == 0:
@@ -208,7 +212,7 @@ def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
     size[own] -= 1
     length[own] += change
     if work.bounded:
-        cost += _own_strain(routes, work, own)
+        cost += _strain(work.bounds, size[own], length[own], load[own], clock[own])
     return cost
 
 
@@ -220,7 +224,7 @@ def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: i
     change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
     cost = change
     if work.bounded:
-        cost -= _own_strain(routes, work, own)
+        cost -= _strain(work.bounds, size[own], length[own], load[own], clock[own])
         load[own] += work.demand[stop]
         clock[own] += _minutes(work, change, left, stop, right)
     before[stop] = left
@@ -237,7 +241,7 @@ def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: i
     size[own] += 1
     length[own] += change
     if work.bounded:
-        cost += _own_strain(routes, work, own)
+        cost += _strain(work.bounds, size[own], length[own], load[own], clock[own])
     return cost
 
 
@@ -342,27 +346,6 @@ def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
 
 
 @kernel
-def _price(
-    routes: Routes, work: Work, limits: Limits, own: int, added: float, left: int, stop: int,
-    right: int
-) -> float:  # fmt: skip
-    """Price a position that adds so much to a route; for makespan, dearly beyond the ceiling."""
-    price = added
-    if limits.makespan:
-        over = routes.length[own] + added - limits.ceiling
-        price += _OVER_WEIGHT * max(0.0, float(over))
-    if work.bounded:
-        price += _strain(
-            work,
-            routes.length[own] + added,
-            routes.load[own] + work.demand[stop],
-            routes.clock[own] + _minutes(work, added, left, stop, right),
-        )
-        price -= _own_strain(routes, work, own)
-    return price
-
-
-@kernel
 def worth(routes: Routes, work: Work, makespan: bool) -> float:  # noqa: FBT001
     """Value of the objective, with the price of bounds that are broken."""
     longest, total = 0.0, 0.0
@@ -393,34 +376,38 @@ def _place(
     where one is owed; an empty route that may stay empty is opened for as many as its minimum.
     """
     before, after, route, size = routes.before, routes.after, routes.route, routes.size
+    length, load, clock = routes.length, routes.load, routes.clock
+    bounds, bounded, makespan = work.bounds, work.bounded, limits.makespan
     best, best_left, best_own = math.inf, 0, -1
     most = limits.most if free > 0 else limits.least
-    # Empty routes have no neighbours to find them by.
-    for r in range(ruined):
-        own = touched[r]
-        if size[own] == 0 and (not limits.optional or free >= limits.least):
-            added = leg(geo, 0, stop) + leg(geo, stop, 0)
-            cost = _price(routes, work, limits, own, added, 0, stop, 0)
-            if cost < best:
-                best, best_left, best_own = cost, 0, own
-    for t in range(stop * degree, stop * degree + degree):
-        place = near[t]
-        own = route[place]
-        if own < 0 or size[own] >= most:
-            continue
-        reach = leg(geo, stop, place)
-        left = before[place]
-        if rng.random() >= _BLINK:
-            cost = leg(geo, left, stop) + reach - leg(geo, left, place)
-            cost = _price(routes, work, limits, own, cost, left, stop, place)
-            if cost < best:
-                best, best_left, best_own = cost, left, own
-        right = after[place]
-        if rng.random() >= _BLINK:
-            cost = leg(geo, place, stop) + leg(geo, stop, right) - leg(geo, place, right)
-            cost = _price(routes, work, limits, own, cost, place, stop, right)
-            if cost < best:
-                best, best_left, best_own = cost, place, own
+    # Empty routes have no neighbours to find them by: they come first, then two positions beside
+    # each near neighbour.
+    for t in range(ruined + 2 * degree):
+        if t < ruined:
+            own, left, right = touched[t], 0, 0
+            if size[own] > 0 or (limits.optional and free < limits.least):
+                continue
+        else:
+            place = near[stop * degree + (t - ruined) // 2]
+            own = route[place]
+            if own < 0 or size[own] >= most or rng.random() < _BLINK:
+                continue
+            if (t - ruined) % 2 == 0:
+                left, right = before[place], place
+            else:
+                left, right = place, after[place]
+        added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
+        cost = added
+        if makespan:
+            cost += _OVER_WEIGHT * max(0.0, float(length[own] + added - limits.ceiling))
+        if bounded:
+            minutes = _minutes(work, added, left, stop, right)
+            cost += _strain(
+                bounds, 1, length[own] + added, load[own] + work.demand[stop], clock[own] + minutes
+            )
+            cost -= _strain(bounds, size[own], length[own], load[own], clock[own])
+        if cost < best:
+            best, best_left, best_own = cost, left, own
     return best_left, best_own
 
 

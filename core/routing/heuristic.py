@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.routing._jit import native
-from core.routing._sisr import Desk, Limits, Routes, Work, anneal, worth
+from core.routing._sisr import (
+    DISTANCE_PRICE,
+    LOAD_PRICE,
+    TIME_PRICE,
+    Desk,
+    Limits,
+    Routes,
+    Work,
+    anneal,
+    worth,
+)
 from core.routing.bounds import SLACK
 from core.routing.geometry import geometry, neighbours
 from core.routing.problem import Problem
@@ -196,8 +206,8 @@ class _Search:
         best = self._best if math.isfinite(self.best_cost) else self._now
         self._saved = (best.first.copy(), best.after.copy())
         if self._work.bounded:
-            broken = self.cost > worth(self._now, _free(self._work), self._limits.makespan)
-            self._reprice(_DEARER if broken else _CHEAPER)
+            plain = worth(self._now, self._work._replace(bounded=False), self._limits.makespan)
+            self._reprice(_DEARER if self.cost > plain + SLACK * abs(plain) else _CHEAPER)
 
     @property
     def known(self) -> float | None:
@@ -211,11 +221,8 @@ class _Search:
         """Change what broken bounds cost, the cost of the routes with it."""
         price = float(np.clip(self._price * factor, *_PRICE_RANGE))
         factor, self._price = price / self._price, price
-        self._work = self._work._replace(
-            load_price=self._work.load_price * factor,
-            distance_price=self._work.distance_price * factor,
-            time_price=self._work.time_price * factor,
-        )
+        for place in (LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE):
+            self._work.bounds[place] *= factor
         self.cost = worth(self._now, self._work, self._limits.makespan)
 
     def _temperature(self, done: float) -> float:
@@ -247,27 +254,26 @@ def _work(problem: Problem, mean_leg: float) -> Work:
     least = [(bound or 0.0) * (1 - SLACK) for bound in (problem.min_distance, problem.min_time)]
     driven = mean_leg * problem.pace if problem.times is None else float(problem.times.mean())
     minutes = driven + float(service.mean())
+    # In the order of the places that `_sisr` names.
+    bounds = (
+        most[0],
+        least[0],
+        most[1],
+        least[1],
+        most[2],
+        problem.pace,
+        mean_leg / max(float(demand.mean()), 1e-12),
+        1.0,
+        mean_leg / max(minutes, 1e-12),
+    )
     return Work(
         bounded=not problem.only_stops,
+        timed=problem.times is not None,
         demand=native(demand),
         service=native(service),
-        pace=problem.pace,
         times=geometry(problem if problem.times is None else Problem(matrix=problem.times)),
-        timed=problem.times is not None,
-        capacity=most[0],
-        least_distance=least[0],
-        most_distance=most[1],
-        least_time=least[1],
-        most_time=most[2],
-        load_price=mean_leg / max(float(demand.mean()), 1e-12),
-        distance_price=1.0,
-        time_price=mean_leg / max(minutes, 1e-12),
+        bounds=native(np.array(bounds)),
     )
-
-
-def _free(work: Work) -> Work:
-    """Bounds that cost nothing to break."""
-    return work._replace(load_price=0.0, distance_price=0.0, time_price=0.0)
 
 
 def _linked(problem: Problem, routes: Sequence[Sequence[int]]) -> Routes:
