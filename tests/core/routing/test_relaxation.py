@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.routing import Problem, brute_force
+from core.routing.exact.cuts import Needs
 from core.routing.exact.relaxation import Relaxation, _minimum_cuts, separate
 
 if TYPE_CHECKING:
@@ -72,5 +73,7 @@ def test_minimum_cuts_find_a_loop_that_is_tied_to_the_rest_by_half_edges() -> No
     for i, j, value in [(0, 1, 1), (1, 2, 1), (2, 3, 1), (0, 3, 0.5), (3, 4, 0.5), (0, 4, 0.5),
                         (4, 5, 1), (5, 6, 1), (4, 6, 1)]:  # fmt: skip
         weights[i, j] = weights[j, i] = value
-    assert {frozenset({4, 5, 6})} <= {cut.stops for cut in _minimum_cuts(problem, weights)}
+    assert {frozenset({4, 5, 6})} <= {
+        cut.stops for cut in _minimum_cuts(problem, Needs(problem), weights)
+    }
     assert {frozenset({4, 5, 6})} <= {cut.stops for cut in separate(problem, weights)}
