@@ -196,32 +196,32 @@ def _status(spark: Spark, options: argparse.Namespace) -> int:
 
 
 def _pack(spark: Spark, options: argparse.Namespace) -> int:
-    spark.install()
-    lock = Path(options.requirements) if options.requirements else environments.DEFAULT_LOCK
-    archive = environments.make(spark, lock, kind=options.kind)
-    environments.prepare(spark, archive, options.imports)
+    lock = Path(options.requirements or environments.DEFAULT_LOCK)
+    with spark.layout.locked():
+        spark.install()
+        archive = environments.make(spark, lock, kind=options.kind)
+        environments.prepare(spark, archive, options.imports)
     print(archive)
     return 0
 
 
 def _submit(spark: Spark, options: argparse.Namespace) -> int:
-    spark.install()
     target = targets.find(spark, options.hadoop_conf)
     application = _application(options, target)
-    if target.manager:
-        nodes = [node for node in target.manager.nodes() if node.state == "RUNNING"]
-        resources.check(application.request, nodes)
+    resources.check(application.request, target.nodes())
     archive, environment = _archive(spark, options), None
-    if archive:
-        if not options.archive:
+    with spark.layout.locked():
+        spark.install()
+        if archive and not options.archive:
             lock = Path(options.requirements or environments.DEFAULT_LOCK)
             environments.make(spark, lock, kind=options.kind)
-        environment = environments.prepare(spark, archive)
-        here, confirmed = target.cluster is not None, options.python_on_nodes
-        environments.check_nodes(environment, here=here, confirmed=confirmed)
-    application = plan.merge_properties(spark, target, application)
-    packages = plan.zip_packages(spark, application.py_files)
+        if archive:
+            environment = environments.prepare(spark, archive)
+            here, confirmed = target.cluster is not None, options.python_on_nodes
+            environments.check_nodes(environment, here=here, confirmed=confirmed)
+        packages = plan.zip_packages(spark, application.py_files)
     application = replace(application, py_files=packages)
+    application = plan.merge_properties(spark, target, application)
     command = plan.command(spark, target, application, str(archive or ""), environment)
     say(plan.shown(command, {"HADOOP_CONF_DIR": str(target.conf)}))
     run = Run(spark, target, application.tag, options.deploy_mode)
@@ -282,6 +282,7 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
         executor_cores=cores,
         executor_memory=options.executor_memory,
         num_executors=number or (total // cores if total else 2),
+        yarn=target.master == "yarn",
     )
     return plan.Application(
         script=script,

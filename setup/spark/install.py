@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,7 +115,7 @@ class Spark:
         """Tell whether all of it is there, as the locks of this checkout say."""
         return self._record.is_file() and self._record.read_text() == self._digest()
 
-    @property
+    @cached_property
     def java(self) -> Java:
         """The Java that `install` chose.
 
@@ -140,13 +141,13 @@ class Spark:
         )
 
     def install(self, choice: str = "auto") -> Java:
-        """Install what is missing.
+        """Install what is missing; nothing is done when nothing is.
 
         Parameters
         ----------
         choice
             The path of a ``java``, or ``auto``: what an earlier call chose, else JAVA_HOME's, the
-            one on PATH, those of Debian and Fedora, the private one.
+            one on PATH, the private one, those that distributions put elsewhere.
 
         Raises
         ------
@@ -155,6 +156,8 @@ class Spark:
         DownloadError
             When a package or jar cannot be had, or is not the pinned one.
         """
+        if choice == "auto" and self.installed and self._java_file.is_file():
+            return self.java
         with step("Java for Spark") as shown:
             chosen = self._choose_java(choice)
             shown.done(f"{chosen.version}, {chosen.program}")
@@ -197,10 +200,6 @@ class Spark:
             if not named or (wrong := _unsuitable(named)):
                 raise UsageError(f"--java {choice}: {wrong if named else 'is no working Java'}")
             return named
-        if self._java_file.is_file():
-            earlier = java.probe(Path(self._java_file.read_text().strip()))
-            if earlier and not _unsuitable(earlier):
-                return earlier
         seen = []
         for found in [*java.candidates(self.layout), *_unpacked()]:
             wrong = _unsuitable(found)

@@ -27,6 +27,8 @@ class Request:
     ----------
     deploy_mode
         In ``cluster`` mode the driver runs in the cluster too, in ``client`` mode a small agent.
+    yarn
+        Whether it goes to YARN: a standalone cluster counts heaps alone, and knows no agent.
     """
 
     deploy_mode: str = "client"
@@ -35,10 +37,13 @@ class Request:
     executor_cores: int = 1
     executor_memory: int = 1024
     num_executors: int = 2
+    yarn: bool = True
 
     @property
     def driver_need(self) -> tuple[int, int]:
         """Memory and cores that the cluster gives to driver or agent."""
+        if not self.yarn:
+            return 0, 0
         if self.deploy_mode == "client":
             return with_overhead(512), 1
         return with_overhead(self.driver_memory), self.driver_cores
@@ -46,7 +51,8 @@ class Request:
     @property
     def executor_need(self) -> tuple[int, int]:
         """Memory and cores of one executor."""
-        return with_overhead(self.executor_memory), self.executor_cores
+        memory = self.executor_memory
+        return with_overhead(memory) if self.yarn else memory, self.executor_cores
 
 
 def with_overhead(memory: int) -> int:
@@ -93,9 +99,10 @@ largest node has 4096 MB; use --executor-memory 3712m or less
     for who, (need, need_cores) in asked.items():
         if need > memory:
             wanted = request.executor_memory if who == "executor" else request.driver_memory
+            most = _largest(memory) if request.yarn else memory
             raise UsageError(
                 f"--{who}-memory {wanted}m: {need} MB with Spark's overhead, but the largest node "
-                f"has {memory} MB; use --{who}-memory {_largest(memory)}m or less"
+                f"has {memory} MB; use --{who}-memory {most}m or less"
             )
         if need_cores > cores:
             raise UsageError(

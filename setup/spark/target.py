@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from setup.errors import ServerError, UsageError
 from setup.spark.cluster import running
-from setup.spark.resource_manager import ResourceManager
+from setup.spark.resource_manager import Node, ResourceManager
 
 if TYPE_CHECKING:
     from setup.spark.cluster import Cluster
@@ -43,6 +43,22 @@ class Target:
     properties: Path | None
     manager: ResourceManager | None
     cluster: Cluster | None
+
+    def nodes(self) -> list[Node]:
+        """List the machines that run.
+
+        Raises
+        ------
+        ServerError
+            When the cluster cannot be asked.
+        """
+        if self.manager:
+            return [node for node in self.manager.nodes() if node.state == "RUNNING"]
+        if not self.cluster:
+            return []
+        shape = self.cluster.shape
+        workers = range(1, shape.workers + 1)
+        return [Node(f"worker-{n}", "RUNNING", shape.memory, shape.cores) for n in workers]
 
 
 def find(spark: Spark, conf: str | None = None, *, ask: bool = True) -> Target:

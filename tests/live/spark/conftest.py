@@ -42,7 +42,7 @@ class LiveSpark:
     spark: Spark
     folder: Path
 
-    def run(self, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         """Run ``setup spark ...`` to its end."""
         return subprocess.run(
             self.command(*arguments),

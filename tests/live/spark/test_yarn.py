@@ -47,8 +47,8 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert eventually(lambda: bool(yarn.unpacked()), 240), "no node unpacked the archive"
-    _, said = process.communicate(timeout=240)
+    assert eventually(lambda: bool(yarn.unpacked()), 480), "no node unpacked the archive"
+    _, said = process.communicate(timeout=480)
     assert process.returncode == 0, said
     found = re.search(r"FOUND \(\[1, 2, 3\], '([^']+)'\)", said)
     assert found, said

@@ -1,0 +1,327 @@
+"""Longer tests on real clusters: what breaks while an application runs, other kinds, the flow.
+
+python3 -m setup test --spark
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azkaban_client import Client, collect
+from core.decipher import ENGLISH
+from jobs.spark_words import count
+from jobs.textclass_load import docstrings
+from setup.layout import CHECKOUT, Layout
+from setup.process import Process
+from setup.spark import Spark
+from setup.spark.resource_manager import ResourceManager
+from tests.live.spark.conftest import QUICK, SIZES, LiveSpark, eventually, interrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.live.conftest import LiveAzkaban
+
+pytestmark = pytest.mark.spark
+
+SLEEP = """\
+import os, sys, time
+from pathlib import Path
+from pyspark import SparkContext
+def work(number):
+    marker = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder)
+    first = not marker.exists()
+    if first:
+        marker.write_text(str(os.getppid()))
+        time.sleep(600)
+    return number * number
+folder = sys.argv[1]
+context = SparkContext()
+print("SUM", context.parallelize([1, 2, 3], 1).map(work).sum(), flush=True)
+"""
+
+FAIL = """\
+from pyspark import SparkContext
+def work(number):
+    {what}
+SparkContext().parallelize([0], 1).map(work).collect()
+"""
+
+
+def start(yarn: LiveSpark, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        yarn.command("submit", "--num-executors", "1", *SIZES, *QUICK, *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def state(yarn: LiveSpark, said: str) -> str:
+    match = re.search(r"application_\d+_\d+", said)
+    assert match, said
+    return ResourceManager(yarn.cluster.url).application(match[0]).final
+
+
+def clean(yarn: LiveSpark) -> bool:
+    staging = list((yarn.cluster.home / "staging").glob("*/.sparkStaging/*"))
+    return not (yarn.unpacked() or staging)
+
+
+def java_of(pid: int) -> int:
+    """Find the executor among the ancestors of a Python worker."""
+    while "java" not in str(Path(f"/proc/{pid}/exe").readlink()):
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid
+
+
+@pytest.mark.parametrize("tries", [4, 1])
+def test_executor_killed_in_mid_job(
+    yarn: LiveSpark, environment: Path, tmp_path: Path, tries: int
+) -> None:
+    marker = tmp_path / "started"
+    script = yarn.script("sleep", SLEEP)
+    limit = f"spark.task.maxFailures={tries}"
+    options = ("--conf", limit, "--archive", str(environment))
+    process = start(yarn, *options, str(script), str(marker))
+    assert eventually(marker.is_file, 480)
+    assert eventually(lambda: bool(marker.read_text()))
+    os.kill(java_of(int(marker.read_text())), signal.SIGKILL)
+    out, said = process.communicate(timeout=600)
+    if tries > 1:  # another executor does the work again
+        assert process.returncode == 0, said
+        assert "SUM 14" in out
+    else:
+        assert process.returncode == 1, said
+        last = said[said.rindex("failed (exit 1)") :]
+        assert "executors were lost" in last
+        assert "SUM" not in out
+    assert eventually(lambda: clean(yarn))
+
+
+def test_sigterm_ends_the_application(yarn: LiveSpark, environment: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "started"
+    script = yarn.script("sleep", SLEEP)
+    options = ("--deploy-mode", "cluster", "--archive", str(environment))
+    process = start(yarn, *options, str(script), str(marker))
+    assert eventually(lambda: marker.is_file() and bool(marker.read_text()), 480)
+    worker = int(marker.read_text())
+    _, said = interrupt(process)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "was ended by signal 15" in said
+    assert eventually(lambda: state(yarn, said) == "KILLED")
+    assert eventually(lambda: Process.of(worker) is None), "the worker still runs"
+    assert eventually(lambda: clean(yarn))
+
+
+def test_ctrl_c_before_the_application_is_known(yarn: LiveSpark, environment: Path) -> None:
+    script = yarn.script("sleep", SLEEP)
+    options = ("--deploy-mode", "cluster", "--archive", str(environment))
+    process = start(yarn, *options, str(script), "/nowhere/marker")
+    assert process.stderr is not None
+    while "--master" not in process.stderr.readline():
+        assert process.poll() is None
+    _, said = interrupt(process, signal.SIGINT)
+    assert process.returncode == 128 + signal.SIGINT, said
+    manager = ResourceManager(yarn.cluster.url)
+    found = manager._ask("apps", query={"states": "NEW,SUBMITTED,ACCEPTED,RUNNING"})
+    assert not (found.get("apps") or {}).get("app")
+
+
+@pytest.mark.parametrize("mode", ["client", "cluster"])
+def test_application_killed_by_somebody(
+    yarn: LiveSpark, environment: Path, tmp_path: Path, mode: str
+) -> None:
+    marker = tmp_path / "started"
+    script = yarn.script("sleep", SLEEP)
+    options = ("--deploy-mode", mode, "--archive", str(environment))
+    process = start(yarn, *options, str(script), str(marker))
+    assert eventually(marker.is_file, 480)
+    manager = ResourceManager(yarn.cluster.url)
+    (name,) = [
+        app["id"] for app in manager._ask("apps", query={"states": "RUNNING"})["apps"]["app"]
+    ]
+    manager.kill(name)
+    _, said = process.communicate(timeout=600)
+    assert process.returncode not in (0, None)
+    assert f"{name} failed" in said
+    assert "killed" in said[said.rindex("failed (exit") :]
+    assert eventually(lambda: clean(yarn))
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("import a_package_nobody_has", "the environment has no module a_package_nobody_has"),
+        ("raise ValueError('the data are wrong')", "ValueError: the data are wrong"),
+        ("return len(bytearray(3 << 30))", "more memory than it asked for"),
+    ],
+)
+def test_why_it_failed_is_said(yarn: LiveSpark, environment: Path, what: str, said: str) -> None:
+    script = yarn.script("fail", FAIL.format(what=what))
+    options = ("--deploy-mode", "cluster", "--conf", "spark.task.maxFailures=1")
+    process = start(yarn, *options, "--archive", str(environment), str(script))
+    _, text = process.communicate(timeout=600)
+    assert process.returncode == 1
+    last = text[text.rindex("failed (exit 1)") :]
+    assert said in last, text
+    logs = re.search(r"all its logs: (\S+)", last)
+    assert logs
+    assert "container_" in Path(logs[1]).read_text()
+    assert eventually(lambda: clean(yarn))
+
+
+def test_exit_status_of_the_driver(yarn: LiveSpark) -> None:
+    script = yarn.script("status", "raise SystemExit(7)")
+    process = start(yarn, "--no-environment", str(script))
+    process.communicate(timeout=600)
+    assert process.returncode == 7
+
+
+def test_wrong_python_on_the_workers(yarn: LiveSpark) -> None:
+    script = yarn.script("fail", FAIL.format(what="return 1"))
+    missing = "spark.pyspark.python=./environment/bin/python"
+    process = start(yarn, "--no-environment", "--conf", missing, str(script))
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 1
+    assert "a node has no ./environment/bin/python" in said[said.rindex("failed (exit 1)") :]
+
+
+def test_python_of_another_machine_is_refused(
+    yarn: LiveSpark, environment: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "other"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to("/opt/other/bin/python3.9")
+    archive = shutil.make_archive(str(tmp_path / "other"), "gztar", folder)
+    script = yarn.script("never", "raise SystemExit('this must not run')")
+    result = yarn.run("submit", *SIZES, "--archive", archive, str(script))
+    assert result.returncode == 2
+    assert "/opt/other/bin/python3.9, which is not on this machine" in result.stderr
+    (folder / "bin" / "python").unlink()
+    (folder / "bin" / "python").write_bytes(b"\x7fELF of another processor")
+    (folder / "bin" / "python").chmod(0o755)
+    archive = shutil.make_archive(str(tmp_path / "elf"), "gztar", folder)
+    result = yarn.run("submit", *SIZES, "--archive", archive, str(script))
+    assert result.returncode == 2
+    assert "does not run" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_zip_of_the_notes(yarn: LiveSpark, tmp_path: Path) -> None:
+    """``zip -r venv.zip path/to/venv``: links followed, folders kept."""
+    venv = tmp_path / "my" / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    site = next(venv.glob("lib/python*/site-packages"))
+    (site / "only_here.py").write_text("ANSWER = 42\n")
+    archive = tmp_path / "venv.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted((tmp_path / "my").rglob("*")):
+            if path.is_file():
+                packed.write(path, path.relative_to(tmp_path))
+    text = FAIL.format(what="import only_here; return only_here.ANSWER")
+    script = yarn.script("zipped", text.replace("SparkContext()", "print(SparkContext()", 1) + ")")
+    script.write_text(script.read_text().replace(".collect()\n)", ".collect())\n"))
+    own = ("--hadoop-conf", str(yarn.cluster.conf))
+    own += ("--properties-file", str(yarn.cluster.properties))
+    refused = yarn.run(
+        "submit", *SIZES, *own, "--num-executors", "1", "--archive", str(archive), str(script)
+    )
+    assert refused.returncode == 2
+    assert "has no Python of its own" in refused.stderr
+    assert "--python-on-nodes" in refused.stderr
+    process = start(yarn, *own, "--python-on-nodes", "--archive", str(archive), str(script))
+    out, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert "[42]" in out
+
+
+@pytest.fixture
+def standalone(installed: LiveSpark, tmp_path: Path) -> Iterator[LiveSpark]:
+    """Start a cluster of Spark's own kind, under a prefix of its own."""
+    layout = Layout(tmp_path / "prefix", installed.spark.layout.cache)
+    layout.create(need=0)
+    layout.env.symlink_to(sys.prefix)
+    layout.spark.mkdir()
+    for name in ("env", "hadoop", "guard", "installed", "java"):
+        (layout.spark / name).symlink_to(installed.spark.home / name)
+    live = LiveSpark(Spark(layout), tmp_path)
+    result = live.run("start", "standalone", "--workers", "2", "--memory", "1g")
+    assert result.returncode == 0, result.stderr
+    yield live
+    live.run("stop")
+
+
+def test_standalone(standalone: LiveSpark, environment: Path) -> None:
+    cluster = standalone.spark.home / "standalone"
+    assert (cluster / "conf" / "spark-defaults.conf").stat().st_mode & 0o77 == 0
+    script = standalone.script(
+        "sorted",
+        FAIL.format(what="import sortedcontainers, sys; return sys.prefix").replace(
+            "SparkContext()", "found = SparkContext()"
+        )
+        + "print('FOUND', found)\n",
+    )
+    process = start(standalone, "--archive", str(environment), str(script))
+    out, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert f"FOUND ['{cluster}/work/" in out
+    assert list(cluster.glob("work/*/app-*")) != []
+    assert list(cluster.glob("work/*/app-*/*/environment")) == []
+    result = standalone.run("submit", "--deploy-mode", "cluster", str(script))
+    assert result.returncode == 2
+    assert "client" in result.stderr
+    stopped = standalone.run("stop")
+    assert stopped.returncode == 0
+    assert standalone.run("status").returncode == 1
+
+
+def test_flow(azkaban: LiveAzkaban, yarn: LiveSpark) -> None:
+    bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
+    settings = {"executors": "1"}
+    with Client(
+        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+    ) as client:
+        client.create_project("spark", "from flows/")
+        with bundle.temporary() as archive:
+            client.upload("spark", archive)
+        execid = client.execute("spark", "spark", properties=settings)
+        done = client.wait(execid, timeout=900)
+        log = "".join(client.log(execid, "spark"))
+        assert done.succeeded, log
+        table = (azkaban.layout.runs / "spark" / str(execid) / "spark" / "words.tsv").read_text()
+        rows = (line.split("\t") for line in table.splitlines())
+        expected: Counter[str] = Counter()
+        for text, _ in docstrings():
+            expected.update(ENGLISH.words(text))
+        assert {word: int(n) for word, n in rows} == dict(expected) == dict(count_all())
+        assert state(yarn, log) == "SUCCEEDED"
+
+        execid = client.execute("spark", "spark", properties=settings)
+        manager = ResourceManager(yarn.cluster.url)
+
+        def running() -> list[str]:
+            found = manager._ask("apps", query={"states": "ACCEPTED,RUNNING"}).get("apps") or {}
+            return [app["id"] for app in found.get("app", [])]
+
+        assert eventually(lambda: bool(running()), 480)
+        (name,) = running()
+        client.cancel(execid)
+        assert eventually(lambda: manager.application(name).final == "KILLED")
+        assert not client.wait(execid, timeout=120).succeeded
+    assert eventually(lambda: clean(yarn))
+
+
+def count_all() -> Counter[str]:
+    return count(text for text, _ in docstrings())
