@@ -1,6 +1,6 @@
 """Compare core.mcmc and core.decipher with their peers, in one run on one machine.
 
-    pip install numpy scipy arviz-stats subbreaker emcee blackjax
+    pip install numpy scipy arviz-stats numba subbreaker emcee blackjax
     python benchmarks/mcmc/corpus.py --out DIR
     python benchmarks/mcmc/run.py --texts DIR [--passages 60] [--only decipher|speed|ess]
 
@@ -52,14 +52,17 @@ def row(name: str, shares: list[float], seconds: list[float]) -> None:
     )
 
 
-def solve_all(texts: list[str], *, spaces: bool) -> tuple[list[float], list[float]]:
+def solve_all(
+    texts: list[str], *, spaces: bool, compiled: bool = False
+) -> tuple[list[float], list[float]]:
     model, shares, seconds = english(), [], []
+    settings = Settings(spaces=spaces, compiled=compiled)
     for i, text in enumerate(texts):
         rng = np.random.default_rng(1000 + i)
         key = np.concatenate([[0], rng.permutation(26) + 1])
         plain = ENGLISH.encode(text if spaces else text.replace(" ", ""))
         cipher = ENGLISH.encode(plain.decode(key))
-        found, spent = clock(decipher, cipher, model, rng, settings=Settings(spaces=spaces))
+        found, spent = clock(decipher, cipher, model, rng, settings=settings)
         shares.append(float((ENGLISH.encode(found.plaintext).codes == plain.codes).mean()))
         seconds.append(spent)
     return shares, seconds
@@ -87,9 +90,13 @@ def bench_decipher(folder: Path, count: int, lengths: list[int], sources: list[s
     for source in sources:
         for letters in lengths:
             texts = passages(folder / f"{source}.txt", letters, count, seed=letters)
-            row(f"{source} {letters} letters, spaces known", *solve_all(texts, spaces=True))
+            for spaces in (True, False):
+                for compiled in (False, True):
+                    solve_all(texts[:1], spaces=spaces, compiled=compiled)  # compiles
+                    name = f"{'spaces known' if spaces else 'no spaces'}, numba: {compiled}"
+                    found = solve_all(texts, spaces=spaces, compiled=compiled)
+                    row(f"{source} {letters} letters, {name}", *found)
             if letters > 60:
-                row(f"{source} {letters} letters, no spaces", *solve_all(texts, spaces=False))
                 row(f"{source} {letters} letters, subbreaker", *subbreaker_all(texts))
 
 
@@ -104,12 +111,13 @@ def bench_speed(folder: Path) -> None:
                 walk = KeyWalk(score, Swaps.of(score), compiled=compiled)
                 rows = np.tile(np.arange(1, 27), (chains, 1))
                 keys = np.column_stack([np.zeros(chains, int), rng.permuted(rows, axis=1)])
-                state, _ = walk.run(rng, walk.init(keys), 50)
-                steps = (50 if kind is WordSum else 5_000 if compiled else 1000) * 64 // chains
+                length = 50 if chains > 1 else 2000
+                state, _ = walk.run(rng, walk.init(keys), length)
+                rounds = 2 if kind is WordSum and not compiled else 20
                 start = time.process_time()
-                for _ in range(0, steps, 50):
-                    state, _ = walk.run(rng, state, 50)
-                rate = steps * chains / (time.process_time() - start)
+                for _ in range(rounds):
+                    state, _ = walk.run(rng, state, length)
+                rate = rounds * length * chains / (time.process_time() - start)
                 way = "numba" if compiled else "numpy"
                 print(f"proposals per s, {kind.__name__}, {way}, {chains:3} chains: {rate:,.0f}")
 

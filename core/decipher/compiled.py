@@ -173,7 +173,7 @@ def _trie(model: LanguageModel) -> tuple[NDArray[np.int32], Ints]:
 
 
 @njit(cache=True)
-def _walk(  # noqa: PLR0917 (compiled functions take no keywords)
+def _walk(  # noqa: C901, PLR0917 (one loop, compiled; its functions take no keywords)
     data: Any,
     moves: _Moves,
     beta: Floats,
@@ -191,33 +191,42 @@ def _walk(  # noqa: PLR0917 (compiled functions take no keywords)
         chain = (np.uint64(0), key[r], prints[r], parts[r], new[r], 0.0)
         density[r] = _change(data, moves, len(moves.first), chain)
         parts[r] = new[r]
-    for i in range(len(randoms.swap)):
+    start, n_steps = 0, len(randoms.swap)
+    while start < n_steps:  # chain by chain up to the next exchange: a chain stays in the cache
+        stop = min(start + every - (state.steps + start) % every, n_steps)
+        if len(beta) == 1:
+            stop = n_steps
         for r in range(len(density)):
-            s = randoms.swap[i, r]
-            a, b = moves.first[s], moves.second[s]
-            step = np.uint64(key[r, b] - key[r, a])
-            key[r, a], key[r, b] = key[r, b], key[r, a]
-            chain = (step, key[r], prints[r], parts[r], new[r], density[r])
-            delta = _change(data, moves, s, chain)
-            if beta[r // columns] * delta > randoms.threshold[i, r]:
-                density[r] += delta
-                for q in range(moves.start[s], moves.start[s + 1]):
-                    p = moves.place[q]
-                    prints[r, p] += step * moves.amount[q]
-                    parts[r, p] = new[r, p]
-                if r < columns:
-                    block.accepted[r] += 1
-            else:
+            for i in range(start, stop):
+                s = randoms.swap[i, r]
+                a, b = moves.first[s], moves.second[s]
+                step = np.uint64(key[r, b] - key[r, a])
                 key[r, a], key[r, b] = key[r, b], key[r, a]
-                for q in range(moves.start[s], moves.start[s + 1]):
-                    p = moves.place[q]
-                    new[r, p] = parts[r, p]
-        turn, rest = divmod(state.steps + i + 1, every)
+                chain = (step, key[r], prints[r], parts[r], new[r], density[r])
+                delta = _change(data, moves, s, chain)
+                if beta[r // columns] * delta > randoms.threshold[i, r]:
+                    density[r] += delta
+                    for q in range(moves.start[s], moves.start[s + 1]):
+                        p = moves.place[q]
+                        prints[r, p] += step * moves.amount[q]
+                        parts[r, p] = new[r, p]
+                    if r < columns:
+                        block.accepted[r] += 1
+                else:
+                    key[r, a], key[r, b] = key[r, b], key[r, a]
+                    for q in range(moves.start[s], moves.start[s + 1]):
+                        p = moves.place[q]
+                        new[r, p] = parts[r, p]
+                if r < columns:
+                    block.key[i, r] = key[r]
+                    block.log_density[i, r] = density[r]
+        turn, rest = divmod(state.steps + stop, every)
         if rest == 0 and len(beta) > 1:
             _exchange(beta, turn % 2, randoms.exchange[turns], state, (parts, new))
             turns += 1
-        block.key[i] = key[:columns]
-        block.log_density[i] = density[:columns]
+            block.key[stop - 1] = key[:columns]
+            block.log_density[stop - 1] = density[:columns]
+        start = stop
 
 
 @njit(cache=True)
@@ -252,7 +261,8 @@ def _change(data: Any, moves: Any, s: Any, chain: Any) -> Any:
     raise NotImplementedError  # compiled code calls what `_choose` gives
 
 
-@overload(_change)
+# Inlined, as every call would count references to each array of the bundles.
+@overload(_change, jit_options={"forceinline": True})
 def _choose(data: Any, moves: Any, s: Any, chain: Any) -> Callable[..., Any]:
     del moves, s, chain
     functions = {_Letters: _change_letters, _Pairs: _change_pairs, _Runs: _change_runs}
@@ -284,7 +294,7 @@ def _change_pairs(data: Any, moves: Any, s: Any, chain: Any) -> Any:
     return delta
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     at = np.int64(name >> data.shift)
     while data.ids[at] >= 0:
@@ -301,7 +311,7 @@ def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     return -chance
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _log_pair(data: _Pairs, before: float, word: float) -> Any:
     """Log P(w | v), as `model` defines it."""
     chance = -word if word < 0 else data.chance[np.int64(word) - 1]
