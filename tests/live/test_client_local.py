@@ -12,7 +12,7 @@ from azkaban_client.local import run
 PROJECT = "local-tests"
 SHOW = "cat $JOB_PROP_FILE; echo =end=; cat $JOB_OUTPUT_PROP_FILE\n"
 FILES = {
-    "p.properties": "a=shared\nb=${a}-b\nc=shared\nseed=0\n",
+    "p.properties": "a=shared\nb=${a}-b\nc=shared\nseed=0\nfrom=shared\n",
     "d/q.properties": "deep=${b}\na=nearer\n",
     "d/first.job": "type=command\ncommand=bash out.sh\nown=${deep}+${azkaban.flow.flowid}\n",
     "d/out.sh": 'echo \'{"first.x": "ü 😀", "b": 3, "list": [1, 2.5, {"k": true}], "e": 1e-5}\' '
