@@ -540,19 +540,23 @@ class _Runner:
         }
 
     def _properties(self, node: _Node, attempt: int) -> dict[str, str]:
-        """Merge in Azkaban's order, the weakest first."""
-        merged = dict(self.server)
-        if self.project.version == 1:  # in Flow 2.0 they are those of the flows around it
-            for file in node.job.shared:
-                merged |= _values(file)
-        merged |= self.common
+        """Merge in Azkaban's order, the weakest first.
+
+        In Flow 1.0 it is that of 2.5; from 2.6 on, shared files are the weakest of all, which
+        differs where a job of an embedded flow and the job that embeds it set the same property.
+        """
+        merged = {**self.server, **self.common}
         if config := self.project.flows[self.flow].config:
             merged |= _values(config)
-        merged |= self.overrides
+            merged |= self.overrides
         chain = [node]
         while chain[0].parent is not None:
             chain.insert(0, chain[0].parent)
         for one in chain:
+            if self.project.version == 1:  # in Flow 2.0 they are those of the flows around it
+                for file in one.job.shared:
+                    merged |= _values(file)
+                merged |= self.overrides
             for giver in one.needs:
                 merged |= giver.outputs
             merged |= _values(one.job.own)

@@ -54,8 +54,10 @@ def ensure(layout: Layout, *, dev: bool = False, browser: bool = False) -> None:
             _record(layout, name).unlink(missing_ok=True)
             shown.update(f"installing packages ({name})")
             pip_install(layout, [str(layout.python)], ["-r", str(LOCKS / f"{name}.txt")])
-        _install_client(layout)
         for name in stale:
+            _record(layout, name).touch()  # empty: no lock's, but there
+        _install_client(layout)
+        for name in locks:
             _record(layout, name).write_text(_digest(layout, name))
         shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
 
@@ -171,11 +173,19 @@ def _record(layout: Layout, name: str) -> Path:
 
 
 def _digest(layout: Layout, name: str) -> str:
-    """Hash what the environment depends on: lock, this checkout's place, the base interpreter."""
-    lock = (LOCKS / f"{name}.txt").read_bytes()
-    project = (CHECKOUT / "pyproject.toml").read_bytes()
-    version = layout.python.resolve()
-    return hashlib.sha256(lock + project + f"{CHECKOUT}\0{version}".encode()).hexdigest()
+    """Hash what the environment depends on: lock, this checkout's place, the base interpreter.
+
+    The base also depends on the client's files, which are copied unless it is for development.
+    """
+    parts = [(LOCKS / f"{name}.txt").read_bytes(), (CHECKOUT / "pyproject.toml").read_bytes()]
+    parts.append(f"{CHECKOUT}\0{layout.python.resolve()}".encode())
+    if name == "base" and not _developing(layout):
+        parts += [path.read_bytes() for path in sorted(CHECKOUT.glob("azkaban_client/**/*.py"))]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _developing(layout: Layout) -> bool:
+    return _record(layout, "dev").is_file()
 
 
 def _usable(layout: Layout) -> bool:
@@ -195,10 +205,14 @@ def _make(layout: Layout) -> None:
 
 
 def _install_client(layout: Layout) -> None:
-    """Put this checkout's azkaban_client and `azk` into the environment, as an editable install."""
+    """Put this checkout's azkaban_client and `azk` into the environment.
+
+    For development as an editable install, which costs each start of a Python about 30 ms.
+    """
+    editable = ["--editable"] if _developing(layout) else ["--force-reinstall"]
     command = [str(layout.python), "-I", "-m", "pip", "install", "--quiet", "--no-deps"]
     command += ["--no-index", "--no-build-isolation", "--disable-pip-version-check"]
-    command += ["--editable", str(CHECKOUT)]
+    command += [*editable, str(CHECKOUT)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise SetupError(f"azkaban_client could not be installed: {result.stderr.strip()[-600:]}")

@@ -80,7 +80,7 @@ def test_both_ways(azkaban, given) -> None:
     server = {
         key: value
         for key, value in there["embed:inner_a"][0].items()
-        if key.startswith("env.") or key == "output.dir"
+        if key.startswith("env.") or key in ("output.dir", "spark.submit")
     }
     here = seen(run(bundle, "last", properties=given, server=server))
     assert set(here) == {"first", "second", "broken", "embed:inner_a", "embed:inner", "last"}
