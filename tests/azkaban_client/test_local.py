@@ -10,7 +10,8 @@ import pytest
 
 from azkaban_client import Bundle, FlowEnded, JobEnded, JobStarted, LogLine
 from azkaban_client.errors import InvalidProject, NotFound
-from azkaban_client.local import java_text, resolve, run
+from azkaban_client.local import run
+from azkaban_client.values import java_text, resolve
 
 
 def play(files: dict[str, str], flow: str, **options):

@@ -19,7 +19,8 @@ import pytest
 from azkaban_client import Bundle
 from azkaban_client.lint import lint
 from azkaban_client.loader import conditions, load
-from azkaban_client.local import _Runner, resolve
+from azkaban_client.local import _Runner
+from azkaban_client.values import resolve
 from setup import java, maven
 from setup.layout import Layout
 from tests.live.loader import projects
