@@ -1,5 +1,6 @@
 """Start of ``python3 -m setup``; runs on old Pythons too, to say that they are too old."""
 
+import os
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 (the message is for the older ones)
@@ -9,6 +10,10 @@ if sys.version_info < (3, 11):  # noqa: UP036 (the message is for the older ones
     )
     sys.exit(3)
 
-from setup.cli import main
+if sys.pycache_prefix is None:
+    sys.dont_write_bytecode = True  # nothing is written beside the sources
+os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
+
+from setup.cli import main  # noqa: E402
 
 sys.exit(main())

@@ -8,6 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from setup.errors import SetupError
+from setup.java import QUIET
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def compile_jar(
         text = text.replace(old, new)
     source = classes / f"{name}.java"
     source.write_text(text, encoding="utf-8")
-    command = [str(java.program), "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
+    command = [str(java.program), QUIET, "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
     command += ["-nowarn", "-cp", ":".join(map(str, classpath)) or ".", "-d", str(classes)]
     command += [str(source), *(str(CHECKOUT / "setup" / f"{each}.java") for each in uses)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

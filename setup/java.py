@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["MINIMUM", "Java", "candidates", "ensure", "find", "probe"]
+__all__ = ["MINIMUM", "QUIET", "Java", "candidates", "ensure", "find", "probe"]
 
 MINIMUM = 8
+QUIET = "-XX:-UsePerfData"  # else each Java leaves a file in /tmp/hsperfdata_USER
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Java:
 def probe(program: Path) -> Java | None:
     """Run ``java -version``; None when it is not a Java that runs."""
     try:
-        command = [str(program), "-version"]
+        command = [str(program), QUIET, "-version"]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None

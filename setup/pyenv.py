@@ -85,7 +85,7 @@ def inside(layout: Layout) -> bool:
 
 def reenter(layout: Layout, arguments: Sequence[str]) -> None:
     """Replace this process by the same command, run by the environment's Python."""
-    environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    environ = {k: v for k, v in layout.environ().items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     os.chdir(CHECKOUT)
     os.execve(layout.python, [str(layout.python), "-m", "setup", *arguments], environ)  # noqa: S606
 
@@ -138,7 +138,7 @@ def pip_install(
     DownloadError
         With the last words of pip.
     """
-    environ = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **os.environ}
+    environ = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **layout.environ()}
     environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
     options = ["--quiet", "--only-binary", ":all:", *arguments]
     if hashes:
@@ -213,6 +213,7 @@ def _install_client(layout: Layout) -> None:
     command = [str(layout.python), "-I", "-m", "pip", "install", "--quiet", "--no-deps"]
     command += ["--no-index", "--no-build-isolation", "--disable-pip-version-check"]
     command += [*editable, str(CHECKOUT)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    environ = layout.environ()
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     if result.returncode:
         raise SetupError(f"azkaban_client could not be installed: {result.stderr.strip()[-600:]}")

@@ -173,7 +173,7 @@ def install(
         python = _settle(target)
         update("pip")
         pip.ensure(python, layout.prefix, pip_wheel)
-        version = ask(python, "describe")["version"]
+        version = ask(python, "describe", scratch=layout.prefix)["version"]
         result = Installed(python, version, name)
         write_private(_record(layout), json.dumps(asdict(result), default=str) + "\n")
     except BaseException:
@@ -303,13 +303,13 @@ def _settle(target: Path) -> Path:
         lacks = "; ".join(f"{name} ({why})" for name, why in seen["failed"].items())
         raise SetupError(f"this Python is not whole: {lacks}. Take another with --from")
     if not (target / "pyvenv.cfg").is_file() and not seen["authorities"]:
-        stdlib = Path(ask(python, "describe")["stdlib"])
+        stdlib = Path(ask(python, "describe", scratch=target.parent)["stdlib"])
         (stdlib / "sitecustomize.py").write_text(_SITECUSTOMIZE)
     return python
 
 
 def _tour(python: Path) -> dict[str, Any]:
     try:
-        return ask(python, "tour")
+        return ask(python, "tour", scratch=python.parents[2])
     except UsageError as error:
         return {"failed": {"python": str(error)}}

@@ -122,18 +122,18 @@ def pack(
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent}: no such folder")
     update("looking at the environment")
-    about = ask(python, "describe")
-    if kind != "conda" and (Path(about["prefix"]) / "conda-meta").is_dir():
-        say(f"{about['prefix']} was made by conda: --kind conda also takes what is not Python")
     work = target if target.is_dir() else target.parent
     with tempfile.TemporaryDirectory(dir=work, prefix=".pack-") as text:
         folder, tree = Path(text), Path(text) / "tree"
         tree.mkdir()
+        about = ask(python, "describe", scratch=folder)
+        if kind != "conda" and (Path(about["prefix"]) / "conda-meta").is_dir():
+            say(f"{about['prefix']} was made by conda: --kind conda also takes what is not Python")
         names = [] if kind == "conda" else _importable(about)
         if kind == "conda":
             _conda(about, folder, tree)
         else:
-            before = ask(python, "tour", *names)
+            before = ask(python, "tour", *names, scratch=folder)
             names = [name for name in names if name not in before["failed"]]
             update("copying")
             if kind == "whole":
@@ -167,7 +167,7 @@ def pack(
     )
 
 
-def ask(python: Path, *question: str) -> dict[str, Any]:
+def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, Any]:
     """Have an interpreter look at itself: see `setup.python._inside`.
 
     Parameters
@@ -176,6 +176,8 @@ def ask(python: Path, *question: str) -> dict[str, Any]:
         Path of the interpreter.
     question
         ``describe``, or ``tour`` and names of modules to import.
+    scratch
+        Where temporary files may lie; the system's place for them by default.
 
     Raises
     ------
@@ -185,7 +187,9 @@ def ask(python: Path, *question: str) -> dict[str, Any]:
     if not python.is_file():
         raise UsageError(f"{python}: there is no interpreter")
     script = Path(__file__).with_name("_inside.py")
-    with tempfile.TemporaryDirectory() as home:  # some packages write settings when imported
+    with tempfile.TemporaryDirectory(
+        dir=scratch
+    ) as home:  # some packages write settings when imported
         environ = {"HOME": home, "TMPDIR": home, "MPLCONFIGDIR": home, "PATH": "/usr/bin:/bin"}
         command = [str(python), "-I", "-B", "-W", "ignore", str(script), *question]
         try:
@@ -256,14 +260,16 @@ def _copy_interpreter(about: dict[str, Any], mapped: Sequence[str], tree: Path) 
         script = tree / "bin" / name
         script.write_text(launcher(short, needed))
         script.chmod(0o755)
-    sites = [Path(path) for path in ask(tree / "bin" / "python", "tour")["site"]]
+    sites = [
+        Path(path) for path in ask(tree / "bin" / "python", "tour", scratch=tree.parent)["site"]
+    ]
     return next((path for path in sites if path.parent == target), sites[0])
 
 
 def _finds_its_libraries(program: Path, tree: Path) -> bool:
     """Tell whether a moved interpreter takes the libraries beside it without being told."""
     try:
-        seen = ask(program, "tour")
+        seen = ask(program, "tour", scratch=tree.parent)
     except UsageError:
         return False
     return not seen["failed"] and not _strangers(seen, tree)
@@ -381,7 +387,7 @@ def _check(
     settle = folder / "bin" / "conda-unpack"
     if settle.is_file():
         subprocess.run([str(python), str(settle)], capture_output=True, check=False)
-    seen = ask(python, "tour", *names)
+    seen = ask(python, "tour", *names, scratch=folder.parent)
     wrong = [f"{name}: {why}" for name, why in seen["failed"].items()]
     if kind == "venv":
         files = [*seen["mapped"], *seen["loaded"], *seen["path"]]

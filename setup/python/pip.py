@@ -7,6 +7,7 @@ wheel comes from the interpreter's own ensurepip, from Debian's package of it, o
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -57,9 +58,9 @@ def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:
     """
     if wheel and not (wheel.name.startswith("pip-") and wheel.suffix == ".whl" and wheel.is_file()):
         raise UsageError(f"--pip-wheel {wheel}: expected a file such as pip-25.3-py3-none-any.whl")
-    if _runs([str(python), "-I", "-m", "pip", "--version"]):
+    if _runs([str(python), "-I", "-m", "pip", "--version"], folder):
         return
-    if not wheel and _runs([str(python), "-I", "-m", "ensurepip", "--default-pip"]):
+    if not wheel and _runs([str(python), "-I", "-m", "ensurepip", "--default-pip"], folder):
         return
     options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
     with tempfile.TemporaryDirectory(dir=folder) as text:
@@ -69,7 +70,7 @@ def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:
         else:  # the pip that runs here installs one there
             base = getattr(sys, "_base_executable", sys.executable)
             command = [base, "-I", "-m", "pip", "--python", str(python), "install", *options, "pip"]
-        if not _runs(command):
+        if not _runs(command, folder):
             raise SetupError(
                 f"{python} has neither ensurepip nor pip, and no pip wheel was found: name one "
                 "with setup python install --pip-wheel, install the package python3-venv, or use "
@@ -97,5 +98,8 @@ def find_wheel(folder: Path) -> Path | None:
     return wheels[-1] if wheels else None
 
 
-def _runs(command: list[str]) -> bool:
-    return not subprocess.run(command, capture_output=True, check=False).returncode
+def _runs(command: list[str], folder: Path) -> bool:
+    """Tell whether a command ends well; its temporary files lie in a folder of ours meanwhile."""
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        environ = {**os.environ, "TMPDIR": temporary}
+        return not subprocess.run(command, env=environ, capture_output=True, check=False).returncode
