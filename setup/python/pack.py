@@ -187,9 +187,7 @@ def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, 
     if not python.is_file():
         raise UsageError(f"{python}: there is no interpreter")
     script = Path(__file__).with_name("_inside.py")
-    with tempfile.TemporaryDirectory(
-        dir=scratch
-    ) as home:  # some packages write settings when imported
+    with tempfile.TemporaryDirectory(dir=scratch) as home:  # where some packages write settings
         environ = {"HOME": home, "TMPDIR": home, "MPLCONFIGDIR": home, "PATH": "/usr/bin:/bin"}
         command = [str(python), "-I", "-B", "-W", "ignore", str(script), *question]
         try:

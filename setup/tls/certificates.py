@@ -415,7 +415,7 @@ class Certificates:
         trusted = [pkcs12.PKCS12Certificate(root, b"ca-%d" % n) for n, root in enumerate(roots)]
         _write_public(self.ca, b"".join(root.public_bytes(Encoding.PEM) for root in roots))
         _write_secret(self.truststore, pkcs12.serialize_java_truststore(trusted, encryption))
-        others = [*chain[1:], *roots]
+        others = [other for other in (*chain[1:], *roots) if other != chain[0]]
         _write_secret(
             self.keystore,
             pkcs12.serialize_key_and_certificates(ALIAS, key, chain[0], others, encryption),

@@ -32,7 +32,7 @@ python -m setup up --profile server --tls
 mkdir "$AZK_HOME/hello"
 cat > "$AZK_HOME/hello/hello.job" << 'END'
 type=command
-command=${python} -c "import matplotlib.pyplot, sklearn.svm, sys; print(sys.flags.utf8_mode, 'größe')"
+command=${python} -c "import matplotlib.pyplot, sklearn.svm; print('größe')"
 END
 export AZK_CONFIG=$AZK_HOME/azk.toml
 azk=$AZK_HOME/env/bin/azk
