@@ -46,7 +46,7 @@ openssl req -new -x509 -sha256 -days 3650 -key ca.key -out ca.pem
 openssl genrsa -aes128 -out jetty.key 3072
 openssl req -new -sha256 -key jetty.key -out jetty.csr -addext subjectAltName={san}
 openssl x509 -req -sha256 -in jetty.csr -CA ca.pem -CAkey ca.key -copy_extensions copy \\
-    -days 397 -out jetty.crt
+    -days 365 -out jetty.crt
 openssl pkcs12 -export -name jetty -inkey jetty.key -in jetty.crt -certfile ca.pem \\
     -out {keystore}
 keytool -keystore {truststore} -import -alias ca-0 -file ca.pem -trustcacerts""",
@@ -88,7 +88,7 @@ def add_commands(commands: Commands) -> None:
 
     init = add("init", _init, "Make a certificate, signed by a local authority.", names)
     init.add_argument(
-        "--days", type=_days, default=397, metavar="N", help="how long it holds (default: 397)"
+        "--days", type=_days, default=365, metavar="N", help="how long it holds (default: 365)"
     )
     add("csr", _csr, "Write a request for a company's authority.", names)
     answer = add("import", _import, "Take the certificate that a company's authority made.")

@@ -23,6 +23,7 @@ _TLS_OPTIONS = (  # TLS 1.2 and 1.3 with forward secrecy only: the defaults allo
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
     ),
     "-Djdk.tls.rejectClientInitiatedRenegotiation=true",
+    "-Djdk.tls.namedGroups=x25519,secp256r1,secp384r1",
 )
 
 
