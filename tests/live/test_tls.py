@@ -21,7 +21,19 @@ from setup.layout import CHECKOUT
 from setup.process import free_port
 from setup.tls import Certificates, renewal
 from tests.live.conftest import LiveAzkaban
-from tests.live.tls_scan import SSL3, TLS10, TLS11, TLS12, accepted, renegotiates
+from tests.live.tls_scan import (
+    P256,
+    P384,
+    P521,
+    SSL3,
+    TLS10,
+    TLS11,
+    TLS12,
+    X448,
+    X25519,
+    accepted,
+    renegotiates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -138,6 +150,14 @@ def test_no_other_suite_of_all_there_can_be_is_taken(secure: LiveAzkaban) -> Non
 def test_old_versions_are_refused(secure: LiveAzkaban, version: int) -> None:
     classic = [n for n in ALL if n < 0x00C6 or 0xC001 <= n <= 0xC0AF]
     assert _scan(secure, version, classic) == set()
+
+
+@pytest.mark.parametrize("curve", [X25519, P256, P384, P521, X448], ids=hex)
+def test_curves(secure: LiveAzkaban, curve: int) -> None:
+    settings = secure.server.settings
+    end = (settings.address, settings.port)
+    taken = accepted(end, settings.host, TLS12, sorted(WANTED), [curve])
+    assert (taken in WANTED) is (curve in (X25519, P256, P384))
 
 
 def test_a_client_cannot_renegotiate(secure: LiveAzkaban) -> None:

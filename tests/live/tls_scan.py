@@ -8,13 +8,27 @@ import socket
 import ssl
 import struct
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SSL3, TLS10, TLS11, TLS12 = 0x0300, 0x0301, 0x0302, 0x0303
 
 HANDSHAKE, ALERT = 22, 21
 
 
-def accepted(address: tuple[str, int], host: str, version: int, suites: list[int]) -> int | None:
+# Curves by their numbers.
+P256, P384, P521, X25519, X448 = 0x17, 0x18, 0x19, 0x1D, 0x1E
+
+
+def accepted(
+    address: tuple[str, int],
+    host: str,
+    version: int,
+    suites: Sequence[int],
+    curves: Sequence[int] = (X25519, P256, P384, P521, X448),
+) -> int | None:
     """Offer cipher suites of one version of TLS (up to 1.2); return the suite that is taken.
 
     Parameters
@@ -27,9 +41,11 @@ def accepted(address: tuple[str, int], host: str, version: int, suites: list[int
         Such as 0x0303 for TLS 1.2.
     suites
         Numbers of cipher suites, at most 8000 (a record has room for 16 KB).
+    curves
+        Numbers of curves for the exchange of keys.
     """
     with socket.create_connection(address, timeout=20) as plain:
-        plain.sendall(_hello(host, version, suites))
+        plain.sendall(_hello(host, version, suites, curves))
         answer = plain.makefile("rb")
         head = answer.read(5)
         if len(head) < 5 or head[0] != HANDSHAKE:
@@ -41,11 +57,12 @@ def accepted(address: tuple[str, int], host: str, version: int, suites: list[int
         return int(struct.unpack_from(">H", body, 39 + session)[0])
 
 
-def _hello(host: str, version: int, suites: list[int]) -> bytes:
+def _hello(host: str, version: int, suites: Sequence[int], curves: Sequence[int]) -> bytes:
     name = host.encode()
+    groups = b"".join(struct.pack(">H", curve) for curve in curves)
     extensions = {
         0: struct.pack(">HBH", len(name) + 3, 0, len(name)) + name,  # server name
-        10: bytes.fromhex("0008001d001700180019"),  # groups: X25519, P-256, P-384, P-521
+        10: struct.pack(">H", len(groups)) + groups,
         11: bytes.fromhex("0100"),  # points, not compressed
         13: bytes.fromhex("00140403050306030804080508060401050106010201"),  # signatures
     }
