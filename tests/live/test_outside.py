@@ -28,6 +28,7 @@ set -eux
 python=$1
 python() { "$python" "$@"; }
 cd "$2"
+trap 'python -m setup stop' EXIT
 python -m setup up --profile server --tls
 mkdir "$AZK_HOME/hello"
 cat > "$AZK_HOME/hello/hello.job" << 'END'
@@ -36,12 +37,11 @@ command=${python} -c "import matplotlib.pyplot, sklearn.svm; print('größe')"
 END
 export AZK_CONFIG=$AZK_HOME/azk.toml
 azk=$AZK_HOME/env/bin/azk
-"$azk" project create hello --description "größe"
+"$azk" project create hello "größe"
 "$azk" upload hello "$AZK_HOME/hello"
 "$azk" run hello hello
 python -m setup status
 python -m setup doctor
-python -m setup stop
 """
 
 
