@@ -30,6 +30,8 @@ python() { "$python" "$@"; }
 cd "$2"
 trap 'python -m setup stop' EXIT
 python -m setup up --profile server --tls
+mkdir "$HOME/tmp"
+export TMPDIR=$HOME/tmp  # for azk, which packs projects
 mkdir "$AZK_HOME/hello"
 cat > "$AZK_HOME/hello/hello.job" << 'END'
 type=command
