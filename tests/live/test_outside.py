@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.layout import CHECKOUT, Layout
+from setup.process import free_port
 from tests.live.landlock import confine
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ python=$1
 python() { "$python" "$@"; }
 cd "$2"
 trap 'python -m setup stop' EXIT
+python -m setup mysql init --port "$3"
 python -m setup up --profile server --tls
 mkdir "$HOME/tmp"
 export TMPDIR=$HOME/tmp  # for azk, which packs projects
@@ -87,9 +89,10 @@ def test_whole_life_inside_the_prefix(home: Path, tmp_path: Path) -> None:
     environ = {**kept, "HOME": str(home), "AZK_HOME": str(prefix), "AZK_CACHE": str(cache)}
     environ |= {"LANG": "C", "LC_ALL": "C", "TERM": "dumb"}
     environ.pop("TMPDIR", None)
+    port = free_port("127.0.0.1", 3306, 3306)  # one that no other test's server takes meanwhile
     before = {name: _files(CHECKOUT / name) for name in ("setup", "azkaban_client", "flows")}
     result = subprocess.run(
-        ["sh", "-c", _SCRIPT, "sh", str(layout.python), str(CHECKOUT)],
+        ["sh", "-c", _SCRIPT, "sh", str(layout.python), str(CHECKOUT), str(port)],
         env=environ,
         preexec_fn=partial(confine, [prefix, cache, home]),
         umask=0,
