@@ -46,7 +46,11 @@ class Params:
         True, doc="Whether spaces part words; if not, all that is no letter is passed over."
     )
     lines: bool = param(False, doc="Every line is a ciphertext of its own, with its own key.")
-    model: Path | None = param(None, doc="A language model of jobs.build_lm; empty: English.")
+    model: str = param(
+        "",
+        doc="Language models of jobs.build_lm, separated by commas (empty: English); the one under "
+        "which the text is most probable wins.",
+    )
     known: str = param("", doc="Letters known beforehand, cipher=plain: x=e,q=t.")
     min_letters: int = param(28, doc="Shorter texts are refused.", ge=1)
     method: str = param(
@@ -70,7 +74,10 @@ class Params:
 def run(params: Params, job: Job) -> Outputs:
     """Read, check, sample, write."""
     to_stdout = params.output == "-"
-    model = load_model(params.model, "decipher.model")
+    models = {
+        name: load_model(Path(name) if name else None, "decipher.model")
+        for name in (part.strip() for part in params.model.split(","))
+    }
     _known(params.known)  # refuses a bad one before any work
     if params.compiled and importlib.util.find_spec("numba") is None:
         raise InputError(
@@ -83,15 +90,15 @@ def run(params: Params, job: Job) -> Outputs:
         if params.lines and not part.strip():
             continue  # an empty line stays one, so that lines keep their numbers
         try:
-            check(model.alphabet.encode(part), model, params.min_letters)
+            _fitting(models, part, params.min_letters)
         except CipherError as error:
             raise InputError(f"{where}: {error}") from None
     rng = job.rng.spawn(params.stream)[-1] if params.stream else job.rng
     solutions = [
-        _solve(params, job, rng, model, part) if part.strip() else None
+        _solve(params, job, rng, models, part) if part.strip() else None
         for part in (parts if to_stdout or not params.lines else job.progress(parts, "texts"))
     ]
-    plain = [solution.plaintext if solution else "" for solution in solutions]
+    plain = [found[1].plaintext if found else "" for found in solutions]
     out = "".join(f"{line}\n" for line in plain) if params.lines else plain[0]
     if to_stdout:
         sys.stdout.write(out)
@@ -100,11 +107,12 @@ def run(params: Params, job: Job) -> Outputs:
     write_text(path, out)
     outputs: dict[str, str | int | float | Path] = {"plaintext": path}
     if not params.lines and solutions[0]:
-        solution = solutions[0]
+        model, solution = solutions[0]
         Found.of(solution, params.method).save(job.dir / "solution.npz")
         outputs |= {
             "solution": job.dir / "solution.npz",
-            "key": "".join(model.alphabet.letters[p - 1] for p in solution.key[1:]),
+            "key": "".join(solution.cipher.alphabet.letters[p - 1] for p in solution.key[1:]),
+            "model": model or "english",
             "log_probability": round(solution.log_probability, 3),
             "agreed": solution.agreed,
             "proposals": solution.proposals,
@@ -113,8 +121,9 @@ def run(params: Params, job: Job) -> Outputs:
 
 
 def _solve(
-    params: Params, job: Job, rng: np.random.Generator, model: LanguageModel, text: str
-) -> Solution:
+    params: Params, job: Job, rng: np.random.Generator, models: dict[str, LanguageModel], text: str
+) -> tuple[str, Solution]:
+    """Decipher into each language that may be; the most probable reading wins."""
     settings = Settings(
         method="metropolis" if params.method == "metropolis" else "tempering",
         spaces=params.spaces,
@@ -130,17 +139,38 @@ def _solve(
         quiet = params.lines or params.output == "-"
         return steps if quiet else job.progress(steps, "rounds")
 
+    known = _known(params.known)
     try:
-        return decipher(
-            model.alphabet.encode(text),
-            model,
-            rng,
-            settings=settings,
-            known=_known(params.known),
-            progress=progress,
-        )
+        found = {
+            name: decipher(
+                model.alphabet.encode(text),
+                model,
+                rng,
+                settings=settings,
+                known=known,
+                progress=progress,
+            )
+            for name, model in _fitting(models, text, params.min_letters).items()
+        }
     except CipherError as error:
         raise InputError(f"decipher.input = {params.input!r}: {error}") from None
+    return max(found.items(), key=lambda item: item[1].log_probability / item[1].cipher.n_letters)
+
+
+def _fitting(
+    models: dict[str, LanguageModel], text: str, min_letters: int
+) -> dict[str, LanguageModel]:
+    """Keep the languages that a text may be in; CipherError if there is none."""
+    fitting, refused = {}, None
+    for name, model in models.items():
+        try:
+            check(model.alphabet.encode(text), model, min_letters)
+            fitting[name] = model
+        except CipherError as error:
+            refused = refused or error
+    if not fitting and refused:
+        raise refused
+    return fitting
 
 
 def _known(text: str) -> dict[str, str]:

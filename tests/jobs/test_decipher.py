@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.decipher import ENGLISH, LanguageModel
+from core.decipher import ENGLISH, LanguageModel, build
 
 ROOT = Path(__file__).parents[2]
 PASSAGES = json.loads((ROOT / "core/decipher/data/passages.json").read_text("utf-8"))
@@ -87,6 +87,23 @@ def test_a_model_of_your_own_text(tmp_path: Path) -> None:
     assert "κείμενο" in model.index
     assert model.counts.sum() == 6 * 10
     assert "build_lm.vocabulary = 6" in done.stdout
+
+
+def test_the_language_is_found_among_several(tmp_path: Path) -> None:
+    backwards = {name: entry["text"][::-1] for name, entry in PASSAGES.items()}
+    model = tmp_path / "backwards.lm"
+    model.write_bytes(build(" ".join(backwards.values()), ENGLISH, "backwards").to_bytes())
+    source = tmp_path / "cipher.txt"
+    for text, language in ((ISHMAEL, "english"), (backwards["ishmael"], str(model))):
+        source.write_text(encipher(text), "utf-8")
+        done = run(
+            "decipher", tmp_path, decipher_input=source, decipher_model=f",{model}",
+            decipher_compiled="true",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert f"decipher.model = {language}" in done.stdout
+        plain = tmp_path / "runs/local/local/decipher/plaintext.txt"
+        assert plain.read_text("utf-8") == text
 
 
 def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
