@@ -1,7 +1,8 @@
 """A bill of materials in CycloneDX: every package and jar that set-up installs.
 
-Scanners for known vulnerabilities read it: the pins in ``setup/locks`` and ``versions.toml`` are
-turned into components with package URLs and hashes.
+Scanners read it: the pins in ``setup/locks`` and ``versions.toml`` are turned into components with
+package URLs and hashes. What is known against them, and what contains it, is told beside them
+(CycloneDX calls that VEX); it stands in ``vulnerabilities.toml``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from setup.pyenv import LOCKS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["components", "document"]
+__all__ = ["components", "document", "vulnerabilities"]
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
@@ -40,6 +41,7 @@ def document() -> dict[str, Any]:
         "version": 1,
         "metadata": {"component": {**subject, "licenses": [{"expression": project["license"]}]}},
         "components": list(components()),
+        "vulnerabilities": list(vulnerabilities()),
     }
 
 
@@ -51,21 +53,72 @@ def components() -> Iterator[dict[str, Any]]:
             if component["purl"] not in seen:
                 seen.add(component["purl"])
                 yield component
-    pins = tomllib.loads(Path(maven.__file__).with_name("versions.toml").read_text())
+    pins = _data("versions.toml")
     for section, content in pins.items():
         for jar in maven.pinned(section) if "jars" in content else ():
-            group, artifact, version, *classifier = jar.coordinate.split(":")
-            suffix = "".join(f"?classifier={name}" for name in classifier)
+            yield _maven(jar.coordinate, jar.sha256, jar.licence, section)
+    for pin in pins["mysql"].values():
+        if "coordinate" in pin:
+            yield _maven(pin["coordinate"], pin["sha256"], pin["licence"], "mysql")
+        else:
+            kind = "pypi" if "==" in pin["package"] else "npm"
+            name, version = re.split("==|@", pin["package"])
             yield {
-                "type": "library",
-                "group": group,
-                "name": artifact,
-                "version": version,
-                "purl": f"pkg:maven/{group}/{artifact}@{version}{suffix}",
-                "hashes": [{"alg": "SHA-256", "content": jar.sha256}],
-                "licenses": [{"expression": jar.licence}],
-                "properties": [{"name": "azkaban-jobflow:section", "value": section}],
+                **_component(f"pkg:{kind}/{name}@{version}", name, version, "mysql"),
+                "hashes": [{"alg": "SHA-256", "content": pin["sha256"]}],
+                "licenses": [{"expression": pin["licence"]}],
             }
+
+
+def vulnerabilities() -> Iterator[dict[str, Any]]:
+    """List what is known against components, each with its state and what contains it."""
+    found = {component["name"]: component["purl"] for component in components()}
+    data = _data("vulnerabilities.toml")
+    for entry in (*data["fixed"], *data["open"]):
+        if "instead_of" in entry:
+            detail = f"pinned in a release with the fix, instead of {entry['instead_of']}"
+            analysis = {"state": "resolved", "response": ["update"], "detail": detail}
+        else:
+            analysis = {k: entry[k] for k in ("state", "justification", "response") if k in entry}
+            analysis["detail"] = f"{entry['what']}; contained: {entry['measure']}"
+        for name in entry["ids"]:
+            yield _vulnerability(name, found[entry["component"]], analysis)
+
+
+def _vulnerability(name: str, component: str, analysis: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "bom-ref": f"{name} in {component}",
+        "id": name,
+        "source": {"name": "NVD", "url": f"https://nvd.nist.gov/vuln/detail/{name}"},
+        "affects": [{"ref": component}],
+        "analysis": analysis,
+    }
+
+
+def _data(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+def _component(purl: str, name: str, version: str, section: str) -> dict[str, Any]:
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": version,
+        "purl": purl,
+        "properties": [{"name": "azkaban-jobflow:section", "value": section}],
+    }
+
+
+def _maven(coordinate: str, sha256: str, licence: str, section: str) -> dict[str, Any]:
+    group, artifact, version, *classifier = coordinate.split(":")
+    suffix = "".join(f"?classifier={name}" for name in classifier)
+    return {
+        **_component(f"pkg:maven/{group}/{artifact}@{version}{suffix}", artifact, version, section),
+        "group": group,
+        "hashes": [{"alg": "SHA-256", "content": sha256}],
+        "licenses": [{"expression": licence}],
+    }
 
 
 def _packages(lock: Path) -> Iterator[dict[str, Any]]:
@@ -77,10 +130,6 @@ def _packages(lock: Path) -> Iterator[dict[str, Any]]:
         name, version = pin[1].lower(), pin[2]
         hashes = _HASH.findall(text[pin.end() : end])
         yield {
-            "type": "library",
-            "name": name,
-            "version": version,
-            "purl": f"pkg:pypi/{name}@{version}",
+            **_component(f"pkg:pypi/{name}@{version}", name, version, lock.stem),
             "hashes": [{"alg": "SHA-256", "content": value} for value in hashes],
-            "properties": [{"name": "azkaban-jobflow:section", "value": lock.stem}],
         }

@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, java, maven, pyenv, servers, service, supervise, tls_commands, web
+from setup import bom, doctor, java, maven, pyenv, servers, service, tls_commands, web
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import port, server_options, wanted
@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument(
         "--browser", action="store_true", help="the tests of the pages, in a Chromium, instead"
     )
+    test.add_argument(
+        "--faults", action="store_true", help="kill each server at each stage, instead"
+    )
     test.add_argument("--spark", action="store_true", help="run the longer tests of Spark instead")
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     text = "Put the console beside the pages of a server that was installed otherwise (3.x, 4.x)."
@@ -153,6 +156,7 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 def _test(layout: Layout, options: argparse.Namespace) -> int:
     sections = ["azkaban", "agent", "compiler", "loader", "web", "hadoop"]
     paths = ["-m", "spark"] if options.spark else []
+    paths = ["-m", "", "tests/live/faults"] if options.faults else paths
     environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
     if environ.get("TMPDIR") == str(layout.temporary):
         del environ["TMPDIR"]  # tests ask for short paths: pytest's own folder
@@ -216,23 +220,7 @@ def _stop(layout: Layout, _options: argparse.Namespace) -> int:
 
 
 def _supervise(layout: Layout, _options: argparse.Namespace) -> int:
-    server = Server(layout)
-
-    def up() -> None:
-        with layout.locked():
-            server.up(java.ensure(layout))
-
-    def down() -> list[str]:
-        return [status.server for status in servers.statuses(layout) if status.state == "down"]
-
-    def tend() -> None:
-        from setup.tls import renewal  # noqa: PLC0415 (in the environment only)
-
-        with layout.locked():
-            renewal.tend(server, lambda: java.ensure(layout))
-
-    record = supervise.pid_file(layout.prefix)
-    supervise.run(record, down, up, lambda: servers.stop(layout), tend=tend)
+    servers.keep_up(layout)
     return 0
 
 

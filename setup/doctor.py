@@ -7,6 +7,7 @@ import shutil
 import stat
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from setup import java, probe, pyenv, servers
@@ -102,7 +103,8 @@ def _clock(layout: Layout) -> Iterator[Finding]:
 
 
 def _state_files(layout: Layout) -> list[Path]:
-    return [*layout.azkaban.glob("logs/*"), *layout.azkaban.glob("*.pid")]
+    logs = [*layout.azkaban.glob("logs/*"), *layout.prefix.glob("mysql/mysql_files/*.log")]
+    return [*logs, *layout.azkaban.glob("*.pid")]
 
 
 def _modes(layout: Layout) -> Iterator[Finding]:
@@ -187,9 +189,12 @@ def _certificate(layout: Layout) -> Iterator[Finding]:
     from setup.tls.certificates import RENEW_DAYS, Certificates  # noqa: PLC0415 (in the environment only)
 
     found = Certificates(layout).summary()
-    ok = found.days_left >= RENEW_DAYS
+    early = datetime.fromisoformat(found.begins) > datetime.now(UTC)
+    ok = found.days_left >= RENEW_DAYS and not early
     detail = f"for {', '.join(found.names)}, {found.days_left} days left"
-    yield Finding("certificate", ok, detail, "" if ok else "run setup tls renew, or setup tls csr")
+    detail += f", holds from {found.begins} on" if early else ""
+    fix = "set this machine's clock (NTP)" if early else "run setup tls renew, or setup tls csr"
+    yield Finding("certificate", ok, detail, "" if ok else fix)
 
 
 def _servers(layout: Layout) -> Iterator[Finding]:

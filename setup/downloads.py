@@ -64,17 +64,24 @@ def named(
                     partial.open("wb") as file,
                 ):
                     shutil.copyfileobj(answer, file)
+                _check(option, place, partial, expected)
+                partial.replace(path)  # the name is for the right file alone
             except OSError as error:
                 raise DownloadError(f"{place} could not be downloaded: {error}") from error
-            partial.replace(path)
-    else:
-        path = Path(place).expanduser().absolute()
-        if not path.is_file():
-            raise UsageError(f"{option} {place}: no such file")
-    found = sha256(path) if expected else ""
-    if found != expected:
+            finally:
+                partial.unlink(missing_ok=True)
+        return path
+    path = Path(place).expanduser().absolute()
+    if not path.is_file():
+        raise UsageError(f"{option} {place}: no such file")
+    if expected:
+        _check(option, place, path, expected)
+    return path
+
+
+def _check(option: str, place: str, path: Path, expected: str) -> None:
+    if (found := sha256(path)) != expected:
         raise DownloadError(
             f"{option} {place}: its SHA-256 is {found}, not {expected}; "
             "it is damaged or another file, nothing was installed"
         )
-    return path

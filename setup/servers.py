@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from setup import supervise
-from setup.azkaban import Server
+from setup import java, supervise
+from setup.azkaban import Server, recovery
+from setup.errors import SetupError
 from setup.mysql import Server as MySQL
 from setup.process import Process
 from setup.spark import Spark, running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from setup.layout import Layout
     from setup.process import Status
 
-__all__ = ["statuses", "stop"]
+__all__ = ["keep_up", "statuses", "stop"]
 
 STOP_SECONDS = 120.0
+LOOK_SECONDS = 15.0  # between two looks for executions that nobody knows
 
 
 def statuses(layout: Layout) -> list[Status]:
@@ -39,6 +45,55 @@ def stop(layout: Layout) -> bool:
     cluster = running(Spark(layout))
     spark = cluster is not None and cluster.stop()
     return bool(supervisor) or azkaban or database or spark
+
+
+def keep_up(
+    layout: Layout, python: Path | None = None, backoff: supervise.Backoff | None = None
+) -> None:
+    """Start all that is down, again and again, until this process is asked to end.
+
+    Parameters
+    ----------
+    layout
+        The installation.
+    python
+        The interpreter that jobs use; the installation's own by default.
+    backoff
+        Pauses between restarts.
+
+    Raises
+    ------
+    UsageError
+        When another supervisor runs.
+    ServerError
+        When the servers crash again and again.
+    """
+    server = Server(layout, python)
+
+    lost: set[int] = set()
+    look = 0.0
+
+    def down() -> list[str]:
+        nonlocal lost, look
+        found = [status.server for status in statuses(layout) if status.state == "down"]
+        if not found and time.monotonic() > look:
+            look = time.monotonic() + LOOK_SECONDS
+            with suppress(SetupError):  # what is wrong shows at the next look
+                lost = recovery.end_lost(server, lost)
+        return found
+
+    def up() -> None:
+        with layout.locked():
+            server.up(java.ensure(layout))
+
+    def tend() -> None:
+        from setup.tls import renewal  # noqa: PLC0415 (in the environment only)
+
+        with layout.locked():
+            renewal.tend(server, lambda: java.ensure(layout))
+
+    record = supervise.pid_file(layout.prefix)
+    supervise.run(record, down, up, lambda: stop(layout), backoff=backoff, tend=tend)
 
 
 def _on_mysql(server: Server) -> bool:

@@ -100,6 +100,8 @@ def run(
         When another supervisor runs.
     ServerError
         When the servers crash again and again; what still runs is left running.
+    SetupError
+        When this machine or its settings do not allow a first start.
     """
     if other := Process.read(record):
         raise UsageError(f"a supervisor runs already (pid {other.pid}); setup stop ends it")
@@ -108,7 +110,10 @@ def run(
         signal.signal(number, lambda *_: ended.set())
     _own_process().write(record)
     try:
-        up()
+        try:
+            up()
+        except ServerError as error:  # one that was killed meanwhile, say
+            say(f"the start failed: {error}")
         _watch(ended, down, up, backoff or Backoff(), tend)
         stop()
     finally:
@@ -152,5 +157,5 @@ def _watch(
             return
         try:
             up()
-        except SetupError as error:  # counts as one more crash
+        except (SetupError, OSError) as error:  # a full disk, say: counts as one more crash
             say(f"the restart failed: {error}")

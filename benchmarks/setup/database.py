@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from setup.layout import Layout
 from setup.mysql import Server, dump
+from setup.mysql.restore import restore
 from setup.mysql.server import rows
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def dumps(server: Server, program: Path, folder: Path, results: dict[str, list[f
         text = f"'{program}' '{login}' {options} | gzip -1 > '{theirs}'"
         run(["bash", "-o", "pipefail", "-c", text])
     with timed(results, "setup restore"):
-        dump.restore(server, own, replace=True)
+        restore(server, own, replace=True)
     client = program.with_name("mariadb")
     with timed(results, "gunzip | mysql"):
         text = f"gunzip < '{theirs}' | '{client}' '{login}' --max-allowed-packet=1G"

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from setup import probe
-from setup.azkaban import config, program, schema, scripts
+from setup.azkaban import config, program, recovery, schema, scripts
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
 from setup.console import step
@@ -175,10 +175,15 @@ class Server:
         wanted = wanted or Wanted()
         new = not self.installed
         settings = self.install(java, wanted, sources)
-        running = self.running()
-        if len(running) == len(settings.parts):
-            return self._reuse(settings, running)
-        tries = 3 if new and not wanted.port else 1
+        with recovery.mended(self):
+            running = self.running()
+            if len(running) == len(settings.parts):
+                return self._reuse(settings, running)
+            return self._start_parts(
+                java, settings, wanted, tries=3 if new and not wanted.port else 1
+            )
+
+    def _start_parts(self, java: Java, settings: Settings, wanted: Wanted, tries: int) -> Settings:
         while True:
             tries -= 1
             try:
@@ -186,6 +191,7 @@ class Server:
             except _PortLostError:  # between the choice of the port and its use
                 if not tries:
                     raise
+                self.stop()  # a part that runs already has the ports of the first choice
                 settings = choose(wanted, None)
                 settings.write(self._settings_file)
             else:

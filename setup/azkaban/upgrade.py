@@ -211,8 +211,8 @@ def _bring_back(server: Server, saved: Backup) -> None:
                 shutil.copy2(source, target)
         shown.done(f"Azkaban {saved.version}")
     if saved.dump.is_file():
-        from setup.mysql import dump  # noqa: PLC0415 (where it is asked for)
+        from setup.mysql.restore import restore  # noqa: PLC0415 (where it is asked for)
 
         database = _mysql(server)
         database.ensure()
-        dump.restore(database, saved.dump, replace=True)
+        restore(database, saved.dump, replace=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
-from setup.mysql import dump
+from setup.mysql import dump, restore
 from setup.mysql.explain import explain
 from setup.mysql.program import Source
 from setup.mysql.server import Server
@@ -153,7 +153,7 @@ def _backup(server: Server, options: argparse.Namespace) -> int:
 
 
 def _restore(server: Server, options: argparse.Namespace) -> int:
-    dump.restore(server, Path(options.file).absolute(), replace=options.replace)
+    restore.restore(server, Path(options.file).absolute(), replace=options.replace)
     return 0
 
 

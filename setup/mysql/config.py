@@ -38,6 +38,16 @@ class Files:
         return self.home / "mysql_data"
 
     @property
+    def old_data(self) -> Path:
+        """The tables before a restore, until the server runs on the new ones."""
+        return self.home / "mysql_data.old"
+
+    @property
+    def restore(self) -> Path:
+        """The folder of a second server, into which a backup is loaded."""
+        return self.home / "restore"
+
+    @property
     def files(self) -> Path:
         """What a running server makes beside them."""
         return self.home / "mysql_files"

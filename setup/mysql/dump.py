@@ -1,7 +1,11 @@
-"""Backup and restore: a logical dump over the connector, as plain SQL in a gzip file.
+"""Backup: a logical dump as plain SQL in a gzip file, by mysqldump or over the connector.
 
-One statement stands on one line, so that the file can be read back without an SQL parser and by
-any MySQL client. Binary values are written in hexadecimal, texts in UTF-8 (utf8mb4).
+The server's own ``mysqldump`` is used where it has one (an official archive, an installed server),
+unless there is a FLOAT column: it would write six digits. Accounts are added either way.
+
+A statement ends where a line ends with its delimiter, so that the file can be read back without an
+SQL parser and by any MySQL client. Binary values are written in hexadecimal, texts in UTF-8
+(utf8mb4).
 """
 
 from __future__ import annotations
@@ -9,6 +13,8 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import subprocess
+import tempfile
 import time
 import zlib
 from datetime import UTC, datetime
@@ -24,7 +30,7 @@ if TYPE_CHECKING:
 
     from setup.mysql.server import Server
 
-__all__ = ["backup", "restore"]
+__all__ = ["SYSTEM", "accounts", "backup", "quoted", "statements", "verify"]
 
 HEADER = b"-- azkaban-jobflow MySQL dump 1\n"
 # Every value back as it was: no time zone, no meaning of zero, no order of tables.
@@ -42,7 +48,7 @@ _BINARY = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", 
 _GEOMETRY = {"geometry", "point", "linestring", "polygon", "multipoint", "multilinestring"}
 _GEOMETRY |= {"multipolygon", "geometrycollection"}
 
-_END = re.compile(rb"-- end: (\d+) tables, (\d+) rows\n")
+_END = re.compile(rb"-- end: (\d+ tables(?:, \d+ rows)?)\n")
 
 
 class _Column(NamedTuple):
@@ -54,7 +60,7 @@ class _Column(NamedTuple):
     @property
     def expression(self) -> str:
         # FLOAT is shown with six digits; as DOUBLE it comes out whole.
-        return f"{_name(self.name)}{' + 0e0' if self.kind == 'float' else ''}"
+        return f"{quoted(self.name)}{' + 0e0' if self.kind == 'float' else ''}"
 
     @property
     def literal(self) -> Callable[[bytes], bytes]:
@@ -104,80 +110,124 @@ def backup(server: Server, path: Path | None = None) -> Path:
                 os.fdopen(handle, "wb") as raw,
                 gzip.GzipFile("", "wb", 1, raw) as file,
             ):
-                tables, count, size = _write(connection, file.write, shown.update)
+                what, size = _write(server, connection, file.write, shown.update)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
         rate = size / 1e6 / max(time.monotonic() - start, 1e-9)
-        shown.done(f"{path}: {tables} tables, {count} rows ({rate:.0f} MB/s)")
+        shown.done(f"{path}: {what} ({rate:.0f} MB/s)")
     return path
 
 
-def restore(server: Server, path: Path, *, replace: bool = False) -> None:
-    """Bring back what a backup holds: all of it, or nothing is changed.
-
-    Everything is read into new databases first; then one statement puts the tables in the place
-    of the old ones. Accounts that exist keep their passwords.
-
-    Parameters
-    ----------
-    server
-        Must run; its MySQL may be newer than that of the backup.
-    path
-        What `backup` wrote.
-    replace
-        Replace databases that hold rows.
-
-    Raises
-    ------
-    UsageError
-        When the file is no complete backup, or rows would be lost and `replace` is not set.
-    """
-    server.require_running()
-    with step("restore") as shown:
-        shown.update("checking the file")
-        databases, counted = _verify(path)
-        with server.connect() as connection:
-            cursor = connection.cursor()
-            for database in databases:
-                if not replace and (table := _used(cursor, database)):
-                    raise UsageError(
-                        f"the table {database}.{table} has rows, which would be lost; nothing was "
-                        "changed. Add --replace if they may go (make a backup first)"
-                    )
-            staged = {database: f"{database}__restore" for database in databases}
-            try:
-                _load(cursor, path, staged, counted[1], shown.update)
-                _swap(cursor, staged)
-            finally:
-                for name in staged.values():
-                    cursor.execute(f"DROP DATABASE IF EXISTS {_name(name)}")
-        shown.done(f"{counted[0]} tables, {counted[1]} rows in {', '.join(databases)}")
-
-
 def _write(
-    connection: Any, write: Callable[[bytes], object], update: Callable[[str], None]
-) -> tuple[int, int, int]:
-    """Write the dump; return the numbers of tables, rows and bytes."""
+    server: Server, connection: Any, write: Callable[[bytes], object], update: Callable[[str], None]
+) -> tuple[str, int]:
+    """Write the dump; return what is in it, in words, and the number of its bytes."""
     cursor = connection.cursor()
     cursor.execute("SET time_zone = '+00:00', transaction_isolation = 'REPEATABLE-READ'")
     databases = [name for (name,) in rows(cursor, "SHOW DATABASES") if name not in SYSTEM]
-    databases = [name for name in databases if not name.endswith(("__restore", "__old"))]
-    _refuse_lossy(cursor, databases)
+    program = _choose(server, cursor, databases)
     write(HEADER)
     version = rows(cursor, "SELECT VERSION()")[0][0]
     write(f"-- MySQL {version}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
+    if program:
+        update(f"{program}")
+        size = _by_program(server, program, databases, write)
+        listing = "SELECT table_schema FROM information_schema.tables"
+        end = f"{sum(name in databases for (name,) in rows(cursor, listing))} tables"
+    else:
+        end, size = _by_connection(connection, databases, write, update)
+    for statement in accounts(cursor):
+        write(f"{statement};\n".encode())
+    write(f"-- end: {end}\n".encode())
+    return end, size
+
+
+def _choose(server: Server, cursor: Any, databases: list[str]) -> Path | None:
+    """Choose the server's own mysqldump where it has one, unless that would lose something.
+
+    Raises
+    ------
+    SetupError
+        When there is something that would be lost either way.
+    """
+    program = server.settings.program.mysqld.with_name("mysqldump")
+    here = os.access(program, os.X_OK)
+    stored = {
+        "view": "table_schema, table_name FROM information_schema.views",
+        "routine": "routine_schema, routine_name FROM information_schema.routines",
+        "trigger": "trigger_schema, trigger_name FROM information_schema.triggers",
+        "event": "event_schema, event_name FROM information_schema.events",
+    }
+    engines = "table_schema, table_name FROM information_schema.tables WHERE engine <> 'InnoDB'"
+    floats = "table_schema, table_name FROM information_schema.columns WHERE data_type = 'float'"
+    if found := _first(cursor, databases, engines):
+        raise SetupError(
+            f"{found} is a table that is not InnoDB, which cannot be read at one moment while the "
+            f"server runs; change it: ALTER TABLE {found} ENGINE=InnoDB"
+        )
+    rounded = _first(cursor, databases, floats)  # mysqldump writes six digits of a FLOAT
+    for kind, source in stored.items():
+        if (found := _first(cursor, databases, source)) and (rounded or not here):
+            also = f"{rounded} has a FLOAT column, which mysqldump would round"
+            raise SetupError(
+                f"{found} is a {kind}, which a dump of tables would lose, and "
+                f"{also if here else f'there is no {program}'}; use mysqldump --single-transaction "
+                "--routines --triggers --events yourself, with --defaults-file=root.cnf"
+            )
+    return program if here and not rounded else None
+
+
+def _first(cursor: Any, databases: list[str], source: str) -> str:
+    found = rows(cursor, f"SELECT {source}")
+    return next((f"{database}.{name}" for database, name in found if database in databases), "")
+
+
+def _by_program(
+    server: Server, program: Path, databases: list[str], write: Callable[[bytes], object]
+) -> int:
+    command = [str(program), f"--defaults-file={server.files.root_options}", "--hex-blob"]
+    command += ["--single-transaction", "--routines", "--triggers", "--events"]
+    command += ["--default-character-set=utf8mb4", "--max-allowed-packet=1G"]
+    size = 0
+    with (
+        tempfile.TemporaryFile(dir=server.files.files / "tmp") as errors,
+        subprocess.Popen(
+            [*command, "--databases", *databases],
+            cwd=server.files.files,  # a long path of the socket is relative to it
+            env=server.settings.program.environ,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 (asked for above)
+        while piece := process.stdout.read(1 << 20):
+            size += len(piece)
+            write(piece)
+        if process.wait():
+            errors.seek(0)
+            raise ServerError(f"{program}: {errors.read().decode(errors='replace').strip()}")
+    return size
+
+
+def _by_connection(
+    connection: Any,
+    databases: list[str],
+    write: Callable[[bytes], object],
+    update: Callable[[str], None],
+) -> tuple[str, int]:
+    cursor = connection.cursor()
     write(SESSION)
     cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
     tables = count = size = 0
     for database in databases:
-        create = rows(cursor, f"SHOW CREATE DATABASE {_name(database)}")[0][1]
+        create = rows(cursor, f"SHOW CREATE DATABASE {quoted(database)}")[0][1]
         create = create.replace("CREATE DATABASE", "CREATE DATABASE IF NOT EXISTS", 1)
-        write(f"{create};\nUSE {_name(database)};\n".encode())
-        cursor.execute(f"USE {_name(database)}")
+        write(f"{create};\nUSE {quoted(database)};\n".encode())
+        cursor.execute(f"USE {quoted(database)}")
         for table, _kind in rows(cursor, "SHOW FULL TABLES WHERE Table_type = 'BASE TABLE'"):
             update(f"{database}.{table}")
-            statement = rows(cursor, f"SHOW CREATE TABLE {_name(table)}")[0][1]
+            statement = rows(cursor, f"SHOW CREATE TABLE {quoted(table)}")[0][1]
             write((" ".join(statement.split("\n")) + ";\n").encode())
             for number, line in _inserts(connection, database, table):
                 count += number
@@ -185,30 +235,8 @@ def _write(
                 write(line)
                 update(f"{database}.{table}: {count} rows")
             tables += 1
-    for statement in _accounts(cursor):
-        write(f"{statement};\n".encode())
     cursor.execute("ROLLBACK")
-    write(f"-- end: {tables} tables, {count} rows\n".encode())
-    return tables, count, size
-
-
-def _refuse_lossy(cursor: Any, databases: list[str]) -> None:
-    kinds = {
-        "view": "table_schema, table_name FROM information_schema.views",
-        "routine": "routine_schema, routine_name FROM information_schema.routines",
-        "trigger": "trigger_schema, trigger_name FROM information_schema.triggers",
-        "event": "event_schema, event_name FROM information_schema.events",
-        "table that is not InnoDB": "table_schema, table_name FROM information_schema.tables "
-        "WHERE engine <> 'InnoDB'",
-    }
-    for kind, source in kinds.items():
-        for database, name in rows(cursor, f"SELECT {source}"):
-            if database in databases:
-                raise SetupError(
-                    f"{database}.{name} is a {kind}, which this backup would lose; "
-                    "use mysqldump --single-transaction --routines --triggers --events, with "
-                    "--defaults-file=root.cnf"
-                )
+    return f"{tables} tables, {count} rows", size
 
 
 def _inserts(connection: Any, database: str, table: str) -> Iterator[tuple[int, bytes]]:
@@ -224,12 +252,12 @@ def _inserts(connection: Any, database: str, table: str) -> Iterator[tuple[int, 
         )
         if "GENERATED" not in extra.upper()
     ]
-    names = ", ".join(_name(column.name) for column in columns)
-    start = f"INSERT INTO {_name(table)} ({names}) VALUES ".encode()  # noqa: S608 (quoted names)
+    names = ", ".join(quoted(column.name) for column in columns)
+    start = f"INSERT INTO {quoted(table)} ({names}) VALUES ".encode()  # noqa: S608 (quoted names)
     literals = [column.literal for column in columns]
     reader = connection.cursor(raw=True)
     wanted = ", ".join(column.expression for column in columns)
-    reader.execute(f"SELECT {wanted} FROM {_name(table)}")  # noqa: S608 (quoted names)
+    reader.execute(f"SELECT {wanted} FROM {quoted(table)}")  # noqa: S608 (quoted names)
     values: list[bytes] = []
     size = 0
     for row in reader:  # one at a time: a row may be large
@@ -247,7 +275,8 @@ def _inserts(connection: Any, database: str, table: str) -> Iterator[tuple[int, 
         yield len(values), start + b",".join(values) + b";\n"
 
 
-def _accounts(cursor: Any) -> Iterator[str]:
+def accounts(cursor: Any) -> Iterator[str]:
+    """Write the statements that make the accounts of a server, unless they exist."""
     for user, host in rows(cursor, "SELECT user, host FROM mysql.user ORDER BY user, host"):
         if user in OWN_ACCOUNTS:
             continue
@@ -271,8 +300,21 @@ def _lines(path: Path) -> Iterator[bytes]:
         ) from error
 
 
-def _verify(path: Path) -> tuple[list[str], tuple[int, int]]:
-    """Read a backup to its end; return its databases and the numbers of its tables and rows."""
+def statements(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Read the statements of a backup, each with the number of its last line."""
+    delimiter, parts = b";", list[bytes]()
+    for number, line in enumerate(_lines(path), 1):
+        if not parts and line.startswith(b"DELIMITER "):
+            delimiter = line.split()[1]
+        elif parts or (line.strip() and not line.startswith(b"--")):
+            parts.append(line)
+            if line.rstrip().endswith(delimiter):
+                yield number, b"".join(parts).rstrip().removesuffix(delimiter)
+                parts = []
+
+
+def verify(path: Path) -> tuple[list[str], str]:
+    """Read a backup to its end; return its databases, and what is in it, in words."""
     databases: list[str] = []
     line = b""
     for number, line in enumerate(_lines(path)):
@@ -284,78 +326,7 @@ def _verify(path: Path) -> tuple[list[str], tuple[int, int]]:
     end = _END.fullmatch(line)
     if not end:
         raise UsageError(f"{path} ends before its end: it is not complete; nothing was changed")
-    return databases, (int(end[1]), int(end[2]))
-
-
-def _used(cursor: Any, database: str) -> str:
-    """Name a table that has rows; the versions of Azkaban's tables, made at init, do not count."""
-    statement = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-    for (table,) in rows(cursor, statement, (database,)):
-        where = f"{_name(database)}.{_name(table)}"
-        if table != "properties" and rows(cursor, f"SELECT 1 FROM {where} LIMIT 1"):  # noqa: S608 (quoted names)
-            return str(table)
-    return ""
-
-
-def _load(
-    cursor: Any, path: Path, staged: dict[str, str], total: int, update: Callable[[str], None]
-) -> None:
-    """Run a backup's statements, its databases replaced by staged ones."""
-    done = 0
-    for number, line in enumerate(_lines(path), 1):
-        if line.startswith(b"--"):
-            continue
-        statement = line.rstrip(b";\n")
-        if line.startswith(b"CREATE DATABASE"):
-            quoted = re.search(rb"`((?:[^`]|``)+)`", line)
-            name = _unquoted(quoted[0]) if quoted else ""
-            new = _name(staged[name]).encode()
-            cursor.execute(f"DROP DATABASE IF EXISTS {_name(staged[name])}")
-            statement = statement.replace(_name(name).encode(), new, 1)
-        elif line.startswith(b"USE "):
-            statement = b"USE " + _name(staged[_unquoted(line)]).encode()
-        elif line.startswith(b"INSERT"):
-            done += 1
-            update(f"statement {done} of about {total} rows")
-        try:
-            cursor.execute(statement)
-        except _errors() as error:
-            raise ServerError(
-                f"{path}, line {number} ({line[:60].decode(errors='replace')}...): {error}; "
-                "nothing was changed"
-            ) from error
-
-
-def _swap(cursor: Any, staged: dict[str, str]) -> None:
-    """Put the staged tables in the place of the old ones, by one statement for all."""
-    moves, olds = [], []
-    listing = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s"
-    for database, new in staged.items():
-        old = f"{database}__old"
-        olds.append(old)
-        create = rows(cursor, f"SHOW CREATE DATABASE {_name(new)}")[0][1]
-        options = create.partition("/*!40100 ")[2].removesuffix(" */")
-        cursor.execute(f"DROP DATABASE IF EXISTS {_name(old)}")
-        cursor.execute(f"CREATE DATABASE {_name(old)}")
-        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {_name(database)}")
-        if options:
-            cursor.execute(f"ALTER DATABASE {_name(database)} {options}")
-        for source, target in ((database, old), (new, database)):
-            moves += [
-                f"{_name(source)}.{_name(table)} TO {_name(target)}.{_name(table)}"
-                for (table,) in rows(cursor, listing, (source,))
-            ]
-    if moves:
-        cursor.execute("RENAME TABLE " + ", ".join(moves))
-    for old in olds:
-        cursor.execute(f"DROP DATABASE {_name(old)}")
-
-
-def _errors() -> type[Exception]:
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
-
-    error: type[Exception] = mysql.connector.Error
-    return error
+    return list(dict.fromkeys(databases)), end[1].decode()
 
 
 def _hexadecimal(value: bytes) -> bytes:
@@ -368,7 +339,8 @@ def _text(value: bytes) -> bytes:
     return b"'" + value + b"'"
 
 
-def _name(name: str) -> str:
+def quoted(name: str) -> str:
+    """Quote a name for SQL."""
     return "`" + name.replace("`", "``") + "`"
 
 

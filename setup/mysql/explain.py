@@ -43,7 +43,8 @@ mysqldump --defaults-file={root} --single-transaction --hex-blob \\
     --databases azkaban | gzip > FILE.sql.gz""",
     "restore": """\
 gunzip < FILE.sql.gz | mysql --defaults-file={root}
-# into new databases first; then RENAME TABLE puts all tables in their place at once""",
+# into a second server with a data folder of its own; then, with both stopped:
+mv {data} {data}.old && mv {home}/restore/mysql_data {data}""",
     "wipe": """\
 mysqladmin -u root -p --socket={socket} shutdown
 rm -r {home}""",

@@ -23,7 +23,8 @@ python={python}
 options="--defaults-file=$home/my.cnf"
 libraries={libraries}
 UMASK=0600 UMASK_DIR=0700
-export UMASK UMASK_DIR
+MYSQL_HISTFILE=/dev/null # else the client keeps what was typed, passwords included, in your home
+export UMASK UMASK_DIR MYSQL_HISTFILE
 umask 077
 
 running() {{ # prints the pid of this very server
@@ -62,6 +63,7 @@ if pid=$(running); then
     exit 0
 fi
 cd "$home" || exit 3
+[ -d mysql_data ] || mv mysql_data.old mysql_data 2>/dev/null # a restore was killed just there
 # Left by a server that was killed; mysqld refuses to start if the pid in them is in use again.
 rm -f mysql_files/mysql.sock mysql_files/mysql.sock.lock mysql_files/mysqld.pid
 LD_LIBRARY_PATH="$libraries" nohup "$mysqld" "$options" </dev/null \\

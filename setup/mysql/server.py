@@ -84,6 +84,8 @@ class Server:
     ----------
     layout
         Where it lives.
+    home
+        Its folder; ``<prefix>/mysql`` by default.
 
     Examples
     --------
@@ -93,9 +95,9 @@ class Server:
     (False, 'not installed')
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.cache = layout.cache
-        self.home = layout.prefix / "mysql"
+    def __init__(self, layout: Layout, home: Path | None = None) -> None:
+        self.layout = layout
+        self.home = home or layout.prefix / "mysql"
         self.files = Files(self.home)
 
     # What it is
@@ -103,16 +105,16 @@ class Server:
     @property
     def installed(self) -> bool:
         """Tell whether it was initialised."""
-        return self._settings_file.is_file() and self.files.marker.is_file()
+        return self.settings_file.is_file() and self.files.marker.is_file()
 
     @property
     def settings(self) -> _Settings:
         """What was chosen at init."""
         try:
-            return _Settings.read(self._settings_file)
+            return _Settings.read(self.settings_file)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SetupError(
-                f"{self._settings_file} cannot be read ({error}); remove it and run setup mysql "
+                f"{self.settings_file} cannot be read ({error}); remove it and run setup mysql "
                 "init: the data is kept"
             ) from error
 
@@ -122,7 +124,8 @@ class Server:
         return Connection(ADDRESS, self.settings.port, DATABASE, USER, self.files.password)
 
     @property
-    def _settings_file(self) -> Path:
+    def settings_file(self) -> Path:
+        """Where that is kept."""
         return self.home / "settings.json"
 
     @property
@@ -143,7 +146,10 @@ class Server:
 
     def ensure(self) -> Connection:
         """Bring the server up, made first where needed, and wait until it answers a query."""
+        new = not self.installed
         self.init()
+        if new and port_taken(ADDRESS, self.settings.port):  # since it was chosen, a while ago
+            replace(self.settings, port=free_port(ADDRESS, 0)).write(self.settings_file)
         self.start()
         return self.connection
 
@@ -168,6 +174,7 @@ class Server:
         """
         refuse_root()
         with self._locked() as lock:
+            self.settle()
             if self.installed and (running := self.process()):
                 if source is not None or port not in (None, self.settings.port):
                     raise UsageError(
@@ -196,22 +203,27 @@ class Server:
         """
         refuse_root()
         with self._locked():
-            self._require_installed()
-            with step("starting MySQL") as shown:
-                settings = self.settings
-                process = self.process()
-                if process:
-                    self._wait(process, shown.update)
-                    shown.done(f"already running, port {settings.port} (pid {process.pid})")
-                    return
-                self._check(settings)
-                process = self._launch(settings)
-                try:
-                    self._wait(process, shown.update)
-                except BaseException:
-                    process.stop(patience=STOP_SECONDS)
-                    raise
-                shown.done(f"{settings.program.version}, port {settings.port} (pid {process.pid})")
+            self.settle()
+            self._start()
+
+    def _start(self) -> None:
+        self._require_installed()
+        with step("starting MySQL") as shown:
+            settings = self.settings
+            process = self.process()
+            if process:
+                self._wait(process, shown.update)
+                shown.done(f"already running, port {settings.port} (pid {process.pid})")
+                return
+            self._check(settings)
+            process = self._launch(settings)
+            try:
+                self._wait(process, shown.update)
+            except BaseException:
+                process.stop(patience=STOP_SECONDS)
+                raise
+            shutil.rmtree(self.files.old_data, ignore_errors=True)  # the restored data works
+            shown.done(f"{settings.program.version}, port {settings.port} (pid {process.pid})")
 
     def stop(self) -> bool:
         """Stop the server by the SHUTDOWN statement; False when it was not running.
@@ -222,26 +234,29 @@ class Server:
             When it still runs after two minutes; it is left to finish.
         """
         with self._locked():
-            process = self.process()
-            if not process:
-                return False
-            with step("stopping MySQL") as shown:
-                try:
-                    with self.connect() as connection:
-                        connection.cursor().execute("SHUTDOWN")
-                except Exception:  # noqa: BLE001 (whatever it says, SIGTERM is the same request)
-                    with suppress(ProcessLookupError):
-                        os.kill(process.pid, signal.SIGTERM)
-                deadline = time.monotonic() + STOP_SECONDS
-                while process.alive():
-                    if time.monotonic() > deadline:
-                        raise ServerError(
-                            f"mysqld (pid {process.pid}) still runs {STOP_SECONDS:.0f} s after it "
-                            f"was asked to stop; the end of {self.files.log}:\n"
-                            f"{tail(self.files.log)}"
-                        )
-                    time.sleep(0.02)
-                shown.done("stopped")
+            return self._stop()
+
+    def _stop(self) -> bool:
+        process = self.process()
+        if not process:
+            return False
+        with step("stopping MySQL") as shown:
+            try:
+                with self.connect() as connection:
+                    connection.cursor().execute("SHUTDOWN")
+            except Exception:  # noqa: BLE001 (whatever it says, SIGTERM is the same request)
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_SECONDS
+            while process.alive():
+                if time.monotonic() > deadline:
+                    raise ServerError(
+                        f"mysqld (pid {process.pid}) still runs {STOP_SECONDS:.0f} s after it "
+                        f"was asked to stop; the end of {self.files.log}:\n"
+                        f"{tail(self.files.log)}"
+                    )
+                time.sleep(0.02)
+            shown.done("stopped")
         return True
 
     def status(self) -> Status:
@@ -262,6 +277,50 @@ class Server:
         if self.home.exists():
             self.stop()
             shutil.rmtree(self.home)
+
+    # Its data, exchanged (see setup.mysql.restore)
+
+    def exchange(self, data: Path) -> None:
+        """Run on another data folder from now on; on the old one again if it does not come up.
+
+        Raises
+        ------
+        ServerError
+            When it does not come up on the new data.
+        """
+        files = self.files
+        with self._locked():
+            self._stop()
+            files.data.rename(files.old_data)
+            data.rename(files.data)
+            try:
+                self._start()
+            except BaseException:
+                self._stop()
+                files.data.rename(data)
+                files.old_data.rename(files.data)
+                self._start()
+                raise
+
+    def settle(self) -> None:
+        """Go back to the old data when a restore was killed before the new was in its place."""
+        if self.files.old_data.is_dir() and not self.files.data.is_dir():
+            self.files.old_data.rename(self.files.data)
+        with self.restore_lock.open("a") as stream, suppress(BlockingIOError):  # it lives
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.clear_restore()
+
+    def clear_restore(self) -> None:
+        """End and delete the second server of a restore that was killed."""
+        if self.files.restore.is_dir():
+            if process := Server(self.layout, self.files.restore).process():
+                process.stop(patience=0.0)
+            shutil.rmtree(self.files.restore)
+
+    @property
+    def restore_lock(self) -> Path:
+        """A restore that lives holds a lock on this file."""
+        return self.home / ".restore.lock"
 
     def rotate(self) -> None:
         """Begin a new error log and keep the last five."""
@@ -297,7 +356,7 @@ class Server:
         try:
             place = f"/proc/self/fd/{folder}/{self.files.socket.name}"
             arguments = {"unix_socket": place, "user": "root", "database": database}
-            connection = _connect(password=self._root_password(), **arguments, **options)
+            connection = _connect(password=self.root_password(), **arguments, **options)
         finally:
             os.close(folder)
         try:
@@ -306,7 +365,8 @@ class Server:
             with suppress(Exception):  # after SHUTDOWN there is nobody left to say goodbye to
                 connection.close()
 
-    def _root_password(self) -> str:
+    def root_password(self) -> str:
+        """Read root's password."""
         for line in self.files.root_options.read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition("=")
             if name.strip() == "password":
@@ -356,14 +416,14 @@ class Server:
     def _choose(self, source: Source | None, port: int | None) -> None:
         """Settle program and port, and write what depends on them."""
         files = self.files
-        old = self.settings if self._settings_file.is_file() else None
+        old = self.settings if self.settings_file.is_file() else None
         program = old.program if old else None
         if source is not None or program is None or not program.mysqld.is_file():
             with step("MySQL program") as shown:
                 program = install(
                     source or Source(),
                     self.home,
-                    self.cache,
+                    self.layout.cache,
                     shown.update,
                     # A program that cannot read the data does not replace the one that can.
                     accept=lambda version: checks.check_version(self.files, version),
@@ -375,7 +435,7 @@ class Server:
         settings = _Settings(wanted or free_port(ADDRESS, PORT), program)
         for folder in (files.files, files.files / "tmp", files.files / "exchange"):
             folder.mkdir(mode=0o700, exist_ok=True)
-        settings.write(self._settings_file)
+        settings.write(self.settings_file)
 
     def _make_data(self, lock: int) -> None:
         """Make the data folder beside its place and move it there when it is complete.
@@ -390,9 +450,7 @@ class Server:
             shutil.rmtree(leftover, ignore_errors=True)
         with step("MySQL data") as shown:
             shown.update("mysqld --initialize-insecure")
-            root_password, password = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-            write_private(files.root_options, config.client_options(files, root_password))
-            write_private(files.password, password + "\n")
+            root_password, password = self._passwords()
             write_private(script, config.initial_sql(root_password, password))
             log = files.files / "init.log"
             log.unlink(missing_ok=True)
@@ -417,6 +475,17 @@ class Server:
             finally:
                 script.unlink(missing_ok=True)
             shown.done(f"{files.data} (root: {files.root_options}, Azkaban: {files.password})")
+
+    def _passwords(self) -> tuple[str, str]:
+        """Write the passwords of root and Azkaban, or read them where they are chosen already."""
+        files = self.files
+        if not files.root_options.is_file():
+            write_private(
+                files.root_options, config.client_options(files, secrets.token_urlsafe(24))
+            )
+        if not files.password.is_file():
+            write_private(files.password, secrets.token_urlsafe(24) + "\n")
+        return self.root_password(), files.password.read_text(encoding="utf-8").strip()
 
     def _run(self, command: Sequence[str], lock: int, log: Path) -> None:
         try:
@@ -464,7 +533,7 @@ class Server:
         version = probe(program.mysqld, program.libraries)
         if version != program.version:  # an installed server was upgraded
             program = replace(program, version=version)
-            replace(settings, program=program).write(self._settings_file)
+            replace(settings, program=program).write(self.settings_file)
         write_private(files.options, config.server_options(files, program, settings.port))
         write_scripts(files, program)
         if files.log.is_file() and files.log.stat().st_size > LOG_BYTES:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import java
+from setup import java, servers
 from setup.azkaban import Server, Wanted
 from setup.layout import Layout
 from setup.process import Process
@@ -68,3 +68,12 @@ def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
     live = LiveAzkaban(tmp_path_factory.mktemp("azkaban") / "prefix")
     yield live
     live.stop()
+
+
+@pytest.fixture(scope="session")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
+    """The profile server, shared likewise: web over TLS, executor, MySQL."""
+    wanted = Wanted(profile="server", tls=True)
+    live = LiveAzkaban(tmp_path_factory.mktemp("split") / "p", wanted)
+    yield live
+    servers.stop(live.layout)

@@ -14,24 +14,16 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import java
-from setup.azkaban import Wanted
+from setup.azkaban import Wanted, recovery
 from setup.errors import UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import Server as MySQL
-from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
-    """The profile server: web over TLS, executor, MySQL."""
-    live = LiveAzkaban(tmp_path_factory.mktemp("split") / "p", Wanted(profile="server", tls=True))
-    yield live
-    live.stop()
-    MySQL(live.layout).stop()
+    from tests.live.conftest import LiveAzkaban
 
 
 @pytest.fixture
@@ -71,7 +63,10 @@ def test_a_flow_runs_to_succeeded(split: LiveAzkaban, client: Client, tmp_path: 
     assert [job.status for job in execution.walk()] == ["SUCCEEDED", "SUCCEEDED"]
     with MySQL(split.layout).connect("azkaban") as connection:
         cursor = connection.cursor()
-        cursor.execute("SELECT flow_id, status FROM execution_flows")
+        cursor.execute(
+            "SELECT flow_id, e.status FROM execution_flows e JOIN projects p "
+            "ON p.id = e.project_id WHERE p.name = 'two'"
+        )
         assert cursor.fetchall() == [("last", 50)]  # 50 is SUCCEEDED
 
 
@@ -124,6 +119,35 @@ def test_after_mysqld_is_killed_nothing_acknowledged_is_lost(
     MySQL(split.layout).start()
     assert "kept" in {project.name for project in client.projects()}
     assert client.execution(execution.execid).succeeded
+
+
+def test_whole_uploads_are_never_taken_for_half_ones(
+    split: LiveAzkaban, client: Client, tmp_path: Path
+) -> None:
+    """Whatever is in a project: folders, shared properties at each level, embedded flows."""
+    for folder in sorted((CHECKOUT / "flows").iterdir()):
+        client.create_project(f"whole-{folder.name}", "from flows/")
+        client.upload(f"whole-{folder.name}", collect(folder).write(tmp_path / "p.zip"))
+    files = {
+        "top.properties": "a=1",
+        "deep/er/own.properties": "a=2",
+        "deep/er/own2.properties": "b=2",
+        "deep/er/inner.job": "type=command\ncommand=echo ${a}",
+        "deep/after.job": "type=noop\ndependencies=inner",
+        "embeds.job": "type=flow\nflow.name=after\ndependencies=alone",
+        "alone.job": "type=noop",
+        "deep/last.job": "type=noop\ndependencies=embeds",
+    }
+    for name, text in files.items():
+        path = tmp_path / "wide" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    client.create_project("wide", "folders and embedded flows")
+    client.upload("wide", collect(tmp_path / "wide").write(tmp_path / "wide.zip"))
+    assert client.flows("wide") == ("after", "last")
+    with recovery.asking(MySQL(split.layout)) as cursor:
+        assert recovery.half_uploaded(cursor) == {}
+        assert recovery.lost(cursor) == set()
 
 
 def test_change_of_a_running_server_is_refused(split: LiveAzkaban) -> None:

@@ -43,9 +43,9 @@ class LiveMySQL(Server):
             (other.files.files / folder).mkdir(mode=0o700)
         shutil.copy(self.files.password, other.files.password)
         write_private(
-            other.files.root_options, config.client_options(other.files, self._root_password())
+            other.files.root_options, config.client_options(other.files, self.root_password())
         )
-        type(self.settings)(unused_port(), self.settings.program).write(other._settings_file)
+        type(self.settings)(unused_port(), self.settings.program).write(other.settings_file)
         return other
 
     def ask(self, statement: str, *values: Any) -> list[Any]:

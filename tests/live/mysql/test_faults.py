@@ -180,6 +180,48 @@ def test_disk_full_before_init(setup: Callable[..., Any], tmp_path: Path) -> Non
     assert "60 MB free on its disk, 500 MB needed" in told
 
 
+FILLED = """
+import shutil
+import sys
+from pathlib import Path
+from setup.errors import SetupError
+from setup.layout import Layout
+from setup.mysql import Server, server as module
+from setup.mysql.program import Source
+
+prefix, source = Path(sys.argv[1]), Source("basedir", sys.argv[2])
+server = Server(Layout(prefix, prefix / "cache"))
+server.home.mkdir()
+shutil.copytree(sys.argv[3], server.home / "lib", symlinks=True)
+ballast = prefix / "ballast"
+ballast.write_bytes(bytes(100 << 20))
+module.INIT_BYTES = module.START_BYTES = 0  # the file system of this test is small on purpose
+try:
+    server.init(source)
+except SetupError as error:
+    print(f"setup: {error}")
+print(sorted(path.name for path in server.home.glob("mysql_data*")), server.status().state)
+ballast.unlink()
+server.init(source)
+server.start()
+print(server.status().state)
+server.stop()
+"""
+
+
+def test_disk_full_during_init(template: Any, tmp_path: Path) -> None:
+    """The space was there when it was looked at; mysqld does not find it any more."""
+    base = template.settings.program.mysqld.parent
+    command = [*mounted(tmp_path, "size=140m,mode=700"), sys.executable, "-c", FILLED]
+    command += [str(tmp_path), str(base), str(template.home / "lib")]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    told = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    lines = told.stdout.splitlines()
+    assert "MySQL could not make its data folder: the disk is full: make room" in lines[0]
+    assert lines[-2:] == ["[] not installed", "running"]
+
+
 def test_disk_full_while_running(copy: Callable[[str], Any], tmp_path: Path) -> None:
     """What was committed before the disk filled up is there when there is room again."""
     server = copy("full/prefix")
@@ -328,7 +370,7 @@ def test_program_that_is_gone(server: Any, tmp_path: Path) -> None:
     program = type(settings.program)(
         broken, settings.program.messages, settings.program.libraries, "5.7.29", tls=True
     )
-    type(settings)(settings.port, program).write(server._settings_file)
+    type(settings)(settings.port, program).write(server.settings_file)
     with pytest.raises(SetupError, match="does not run"):
         server.start()
 

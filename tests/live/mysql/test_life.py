@@ -5,9 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
+import subprocess
 import tarfile
+import threading
+from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +21,7 @@ import pytest
 
 from setup import cli, pyenv
 from setup.errors import DownloadError, SetupError, UsageError
+from setup.layout import CHECKOUT
 from setup.mysql import Connection
 from setup.mysql.program import Source
 
@@ -159,13 +165,31 @@ def test_azkaban_may_change_rows_and_nothing_else(shared: Any) -> None:
             shared.as_azkaban(statement)
 
 
+def test_nothing_is_loaded_from_outside(shared: Any) -> None:
+    """No plugin from a file (memcached among them), no function of a library."""
+    plugins = "SELECT plugin_name FROM information_schema.plugins WHERE plugin_library IS NOT NULL"
+    assert shared.ask(plugins) == []
+    assert shared.ask("SELECT * FROM mysql.func") == []
+
+
+def test_client_keeps_no_history(shared: Any, tmp_path: Path) -> None:
+    client = tmp_path / "mysql"
+    client.write_text('#!/bin/sh\n[ "$1" = --version ] || echo "history: $MYSQL_HISTFILE"\n')
+    client.chmod(0o700)
+    told = subprocess.run(
+        [str(shared.home / "use"), "-e", "SELECT 1"], check=False, capture_output=True, text=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert told.stdout == "history: /dev/null\n"
+
+
 def test_root_enters_by_the_socket_alone(shared: Any) -> None:
     with pytest.raises(mysql.connector.Error, match="Access denied"):
         mysql.connector.connect(
             host="127.0.0.1",
             port=shared.connection.port,
             user="root",
-            password=shared._root_password(),
+            password=shared.root_password(),
             use_pure=True,
         )
 
@@ -189,7 +213,7 @@ def test_files_are_private(shared: Any) -> None:
 
 
 def test_passwords_are_in_no_log_and_no_argument(template: Any, shared: Any) -> None:
-    secrets = [shared._root_password(), shared.files.password.read_text().strip()]
+    secrets = [shared.root_password(), shared.files.password.read_text().strip()]
     arguments = Path(f"/proc/{shared.running().pid}/cmdline").read_text()
     logs = [*template.files.files.glob("*.log"), *shared.files.files.glob("*.log")]
     assert len(logs) == 2
@@ -256,6 +280,40 @@ def test_tarball(server: Any, tarball: tuple[Path, str], template: Any) -> None:
     program = server.settings.program
     assert program.mysqld == server.home / "program" / "bin" / "mysqld"
     assert not (server.home / "program" / "mysql-test").exists()
+    server.start()
+    assert server.status().state == "running"
+
+
+class Files(SimpleHTTPRequestHandler):
+    """Serves the archive of the test that started it."""
+
+    def do_GET(self) -> None:
+        self.directory = self.server.folder  # type: ignore[attr-defined]
+        super().do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_tarball_by_url(server: Any, tarball: tuple[Path, str], template: Any) -> None:
+    path, digest = tarball
+    cache = server.layout.prefix / "cache"
+    server.layout = replace(server.layout, cache=cache)
+    shutil.copytree(template.home / "lib", server.home / "lib", symlinks=True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as web:
+        web.folder = path.parent  # type: ignore[attr-defined]
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{web.server_port}/{path.name}"
+        before = server.settings
+        with pytest.raises(DownloadError, match="not 00ff"):
+            server.init(Source("tarball", url, "00ff"))
+        with pytest.raises(DownloadError, match="404"):
+            server.init(Source("tarball", url + ".x", digest))
+        assert server.settings == before
+        assert [p for p in cache.rglob("*") if p.is_file()] == []
+        server.init(Source("tarball", url, digest))
+        web.shutdown()
+    assert server.settings.program.mysqld == server.home / "program" / "bin" / "mysqld"
     server.start()
     assert server.status().state == "running"
 
@@ -349,6 +407,22 @@ def test_explain_shows_the_commands_of_the_notes(
         assert all(word in out for word in expected), out
         assert str(shared.home) in out
     assert shared.status().state == "running"
+
+
+def test_pages_name_tests_that_exist() -> None:
+    """Each row of the tables in docs/mysql.md names what checks it."""
+    page = (CHECKOUT / "docs/mysql.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", page))
+    texts = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
+    texts.append((CHECKOUT / "tests/setup/test_mysql.py").read_text())
+    defined = set(re.findall(r"(?m)^def (test_\w+)", "\n".join(texts)))
+    assert len(named) > 30
+    assert named - defined == set()
+    for table in ("## Hardening", "## What goes wrong"):
+        section = page.partition(table)[2].partition("\n## ")[0]
+        rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+        assert rows
+        assert [row for row in rows if "`test_" not in row] == []
 
 
 def test_root_is_refused(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,166 @@
+"""A supervised installation of the profile `server`; its parts can be killed at chosen points."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client import Client
+from setup import servers
+from setup.layout import CHECKOUT
+from setup.mysql import Server as MySQL
+from setup.process import Process
+from setup.supervise import pid_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.live.conftest import LiveAzkaban
+
+__all__ = ["Background", "Site", "eventually"]
+
+SECONDS = 180.0  # for what must happen; a failing test waits so long
+
+# `setup supervise` without the making of an environment, and with shorter pauses.
+_SUPERVISE = """
+import sys
+from pathlib import Path
+from setup import servers, supervise
+from setup.layout import Layout
+supervise.CHECK_SECONDS, servers.LOOK_SECONDS = 0.3, 3.0
+backoff = supervise.Backoff(first=0.1, longest=1.0, most=100)
+servers.keep_up(Layout(Path(sys.argv[1]), Path(sys.argv[2])), Path(sys.executable), backoff)
+"""
+
+
+def eventually(what: Callable[[], Any], about: str) -> Any:
+    """Wait until something is true, and return it."""
+    deadline = time.monotonic() + SECONDS
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"not within {SECONDS:.0f} s: {about}"
+        time.sleep(0.1)
+    return found
+
+
+class Background(threading.Thread):
+    """A call that goes on while the test kills something.
+
+    Attributes
+    ----------
+    answer
+        What it returned: the acknowledgement. None when it failed.
+    error
+        What it raised.
+    """
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__(daemon=True)
+        self.answer: Any = None
+        self.error: Exception | None = None
+        self._call = call
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.answer = self._call()
+        except Exception as error:  # noqa: BLE001 (whatever it is: there was no acknowledgement)
+            self.error = error
+
+    def wait(self) -> Any:
+        self.join(SECONDS)
+        assert not self.is_alive(), "the call hangs"
+        return self.answer
+
+
+class Site:
+    """MySQL, executor, web server, and a supervisor over them."""
+
+    def __init__(self, live: LiveAzkaban) -> None:
+        self.live = live
+        self.database = MySQL(live.layout)
+        self.supervise()
+
+    def supervise(self) -> None:
+        """Start the supervisor, as systemd or a person would, and wait for it."""
+        folders = [str(self.live.layout.prefix), str(self.live.layout.cache)]
+        log = self.live.layout.prefix / "supervisor.log"
+        with log.open("ab") as stream:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-c", _SUPERVISE, *folders],
+                cwd=CHECKOUT,
+                stderr=stream,
+                start_new_session=True,
+            )
+        eventually(lambda: self.process("supervisor"), "a supervisor")
+
+    def process(self, victim: str) -> Process | None:
+        if victim == "supervisor":
+            return Process.read(pid_file(self.live.layout.prefix))
+        if victim == "mysqld":
+            return self.database.process()
+        return self.live.server.running().get(victim)
+
+    def kill(self, victim: str) -> None:
+        """End a process as a power cut would."""
+        process = self.process(victim)
+        assert process is not None, f"{victim} does not run"
+        os.kill(process.pid, signal.SIGKILL)
+        if victim == "supervisor":
+            self._supervisor.wait()
+        process.stop()  # waits until it is gone
+
+    def recover(self, victim: str) -> None:
+        """Wait until everything runs again, which nobody but the supervisor may bring about."""
+        if victim == "supervisor":
+            self.supervise()
+
+        def whole() -> bool:
+            found = servers.statuses(self.live.layout)
+            return len(found) == 3 and all(status.state == "running" for status in found)
+
+        eventually(whole, f"all servers up after the death of {victim}")
+        with self.live.layout.locked():  # until the supervisor has mended what there is to mend
+            assert whole()
+
+    def end(self) -> None:
+        """Leave the servers to themselves."""
+        if self.process("supervisor"):
+            self.kill("supervisor")
+
+    def client(self) -> Client:
+        live = self.live
+        return Client(
+            live.url,
+            auth=(live.username, live.password),
+            address=live.address,
+            verify=str(live.layout.ca),
+        )
+
+    def ask(self, statement: str, *values: Any) -> list[Any]:
+        """Run one statement as root."""
+        with self.database.connect("azkaban") as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement, values)
+            return list(cursor.fetchall()) if cursor.with_rows else []
+
+    @contextmanager
+    def held(self, table: str, *, readers: bool = False) -> Iterator[Callable[[], None]]:
+        """Make whoever writes to a table wait (readers too, if asked); yield what waits for one."""
+        waiting = (
+            "SELECT COUNT(*) FROM information_schema.processlist "
+            "WHERE state = 'Waiting for table metadata lock'"
+        )
+
+        def until_one_waits() -> None:
+            eventually(lambda: self.ask(waiting)[0][0], f"somebody who writes to {table}")
+
+        with self.database.connect("azkaban") as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"LOCK TABLES {table} {'WRITE' if readers else 'READ'}")
+            yield until_one_waits

@@ -1,0 +1,37 @@
+"""Write the table of docs/faults.md from what a run of the matrix recorded.
+
+python3 -m setup test --faults -- --junitxml=faults.xml
+python tests/live/faults/table.py faults.xml
+"""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+VICTIMS = ("mysqld", "web", "executor", "supervisor")
+
+
+def table(results: Path) -> str:
+    """Write one row for each stage, one column for each victim."""
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    for case in ET.parse(results).iter("testcase"):  # noqa: S314 (a file that pytest wrote)
+        found = {p.get("name", ""): p.get("value", "") for p in case.iter("property")}
+        if "stage" not in found:
+            continue
+        bad = any(case.find(tag) is not None for tag in ("failure", "error"))
+        text = "FAILED TEST" if bad else f"{found['answer']}; {found['found']}"
+        cells.setdefault((found["operation"], found["stage"]), {})[found["victim"]] = text
+    lines = [
+        f"| under way | stage | {' | '.join(f'{victim} killed' for victim in VICTIMS)} |",
+        f"|---|---|{'---|' * len(VICTIMS)}",
+    ]
+    for (operation, stage), by_victim in cells.items():
+        row = " | ".join(by_victim.get(victim, "not run") for victim in VICTIMS)
+        lines.append(f"| {operation} | {stage} | {row} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table(Path(sys.argv[1])))  # noqa: T201 (its output is the table)

@@ -1,0 +1,127 @@
+"""A clock that is set back or ahead: nothing is mistaken, nothing is lost.
+
+The clock of one process is moved by libfaketime; monotonic clocks go on, as they do when a real
+clock is set.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from setup.layout import CHECKOUT
+from setup.mysql import dump
+from setup.mysql.program import Program
+from setup.mysql.restore import restore
+from setup.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DAY = 86400
+
+
+def moved(offset: str) -> dict[str, str]:
+    """Give the variables with which a process sees another time."""
+    spec = importlib.util.find_spec("libfaketime")
+    assert spec is not None
+    assert spec.origin is not None
+    library = Path(spec.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"
+    assert library.is_file()
+    kept = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
+    return {"LD_PRELOAD": str(library), "FAKETIME": offset, **kept}
+
+
+@pytest.fixture
+def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Set the clock of mysqld, also while it runs."""
+    file = tmp_path / "offset"
+    variables = moved("+0")
+    del variables["FAKETIME"]
+    environ = Program.environ.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        Program,
+        "environ",
+        property(lambda p: {**environ(p), **variables, "FAKETIME_TIMESTAMP_FILE": str(file)}),
+    )
+
+    def set_to(offset: str) -> None:
+        file.write_text(offset + "\n")
+
+    set_to("+0")
+    return set_to
+
+
+def test_clock_of_mysqld_jumps(
+    server: Any, copy: Callable[[str], Any], clock: Callable[[str], None], tmp_path: Path
+) -> None:
+    """Rows, answers, crash recovery, backup and stop, whatever the time is."""
+    server.start()
+    row = "INSERT INTO azkaban.projects VALUES (%s,%s,1,1,1,1,'u','d',1,NULL)"
+    for number, (offset, days) in enumerate((("+0", 0), ("-400d", -400), ("+400d", 400))):
+        clock(offset)
+        seen = server.ask("SELECT UNIX_TIMESTAMP()")[0][0]
+        assert abs(seen - time.time() - days * DAY) < DAY
+        server.ask(row, number + 1, offset)
+        assert server.status().state == "running"
+        server.kill()
+        server.start()
+    clock("-400d")
+    path = dump.backup(server, tmp_path / "b.sql.gz")
+    assert server.stop()
+    server.start()
+    kept = [("+0",), ("-400d",), ("+400d",)]
+    assert server.ask("SELECT name FROM azkaban.projects ORDER BY id") == kept
+    other = copy("other")
+    other.start()
+    restore(other, path)
+    assert other.ask("SELECT name FROM azkaban.projects ORDER BY id") == kept
+
+
+@pytest.mark.parametrize("offset", ["-400d", "+400d"])
+def test_clock_of_setup_jumps(server: Any, setup: Callable[..., Any], offset: str) -> None:
+    """A process is known by its start since boot: it stays the same one, and can be stopped."""
+    server.start()
+    process = server.running()
+    record = server.layout.prefix / "pid"
+    process.write(record)
+    started = setup(server.layout.prefix, "start()", **moved(offset))
+    told = started.communicate()[0]
+    assert (started.returncode, "already running" in told) == (0, True), told
+    code = (
+        "import sys, time; from pathlib import Path; from setup.process import Process\n"
+        "print(time.time(), Process.read(Path(sys.argv[1])).pid)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(record)],
+        cwd=CHECKOUT, env=moved(offset), capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert abs(float(found[0]) - time.time()) > 399 * DAY
+    assert int(found[1]) == process.pid
+    assert server.script("status").returncode == 0
+    stopped = setup(server.layout.prefix, "stop()", **moved(offset))
+    assert stopped.wait() == 0
+    stopped.stdout.close()
+    assert Process.read(record) is None
+
+
+def test_doctor_finds_a_clock_that_was_set_back(split: Any) -> None:
+    command = [sys.executable, "-m", "setup", "doctor", "--json"]
+    command += ["--prefix", str(split.layout.prefix)]
+    for offset, wrong in (("+0", set()), ("-400d", {"clock", "certificate"})):
+        told = subprocess.run(
+            command, cwd=CHECKOUT, env={"PATH": "/usr/bin:/bin", **moved(offset)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        findings = {f["check"]: f for f in json.loads(told.stdout)}
+        seen = {name for name in ("clock", "certificate") if not findings[name]["ok"]}
+        assert seen == wrong, told.stdout
+        assert all("set this machine's clock" in findings[name]["fix"] for name in wrong)
+        assert findings["mysql"]["ok"]
