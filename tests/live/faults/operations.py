@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,12 +133,17 @@ class Execution(Operation):
         found: str = eventually(ended, "the end of the execution")
         assert found != "absent" or not acknowledged
         eventually(lambda: not self._left_behind(), "the end of the job's processes")
-        if found == "SUCCEEDED":
-            with self.site.client() as client:
-                [page] = client.history(self.name, "wait").executions
-                if "done" not in _log(client, page.execid):
-                    return "SUCCEEDED, its log lost"
-        return found
+        return found if found != "SUCCEEDED" or self._has_log() else "SUCCEEDED, its log lost"
+
+    def _has_log(self) -> bool:
+        """Tell whether the job's log is there; it is stored a little after the flow's end."""
+        with self.site.client() as client:
+            [page] = client.history(self.name, "wait").executions
+            for _ in range(50):
+                if "done" in _log(client, page.execid):
+                    return True
+                time.sleep(0.2)
+        return False
 
     def _left_behind(self) -> list[str]:
         begun = self.folder / "begun"

@@ -9,14 +9,23 @@ from __future__ import annotations
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 VICTIMS = ("mysqld", "web", "executor", "supervisor")
 
 
-def table(results: Path) -> str:
+def table(results: Sequence[Path]) -> str:
     """Write one row for each stage, one column for each victim."""
     cells: dict[tuple[str, str], dict[str, str]] = {}
-    for case in ET.parse(results).iter("testcase"):  # noqa: S314 (a file that pytest wrote)
+    cases = [
+        case
+        for path in results
+        for case in ET.parse(path).iter("testcase")  # noqa: S314 (a file that pytest wrote)
+    ]
+    for case in cases:
         found = {p.get("name", ""): p.get("value", "") for p in case.iter("property")}
         if "stage" not in found:
             continue
@@ -27,11 +36,12 @@ def table(results: Path) -> str:
         f"| under way | stage | {' | '.join(f'{victim} killed' for victim in VICTIMS)} |",
         f"|---|---|{'---|' * len(VICTIMS)}",
     ]
-    for (operation, stage), by_victim in cells.items():
+    order = ("upload", "execution", "schedule", "backup")
+    for (operation, stage), by_victim in sorted(cells.items(), key=lambda c: order.index(c[0][0])):
         row = " | ".join(by_victim.get(victim, "not run") for victim in VICTIMS)
         lines.append(f"| {operation} | {stage} | {row} |")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(table(Path(sys.argv[1])))  # noqa: T201 (its output is the table)
+    print(table([Path(name) for name in sys.argv[1:]]))  # noqa: T201 (its output is the table)
