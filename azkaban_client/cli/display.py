@@ -104,12 +104,12 @@ def _in_order(execution: Execution) -> list[tuple[int, JobRun]]:
 def result_table(execution: Execution) -> Table:
     """Make the table of an execution's jobs: status, start, duration, attempts."""
     title = f"{execution.project} / {execution.flow}, execution {execution.execid}"
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     for name in ("job", "status", "start", "duration", "attempts"):
         table.add_column(name, justify="right" if name in ("duration", "attempts") else "left")
     for depth, job in _in_order(execution):
         table.add_row(
-            "  " * depth + job.id,
+            Text("  " * depth + job.id),
             _status_text(job.status),
             job.start.astimezone().strftime("%H:%M:%S") if job.start else "",
             duration_text(job.duration),
@@ -206,7 +206,7 @@ def _follow_plain(events: Iterator[Event], console: Console) -> Execution:
         if isinstance(event, LogLine):
             write_exact(event.text + event.end)
             continue
-        console.print(_plain_words(event), highlight=False, markup=False, soft_wrap=True)
+        console.print(Text(_plain_words(event)), highlight=False, soft_wrap=True)
     assert execution is not None  # noqa: S101 (the last event is FlowEnded)
     return execution
 
@@ -250,7 +250,9 @@ class _Tree:
         jobs = _in_order(self.execution)
         for depth, job in jobs:
             spent = job.duration or self._running_for(job)
-            table.add_row("  " * depth + job.id, _status_text(job.status), duration_text(spent))
+            table.add_row(
+                Text("  " * depth + job.id), _status_text(job.status), duration_text(spent)
+            )
         done = sum(job.status.final for _, job in jobs)
         bar = Table.grid(padding=(0, 2))
         total = duration_text(time.monotonic() - self.started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -133,24 +133,28 @@ def _check_reference(
         return
     value = job.get(name)
     if value is None:
-        yield Problem(where.file, where.line, "undefined-property", _undefined(job, context, name))
+        yield _undefined(job, context, where, name)
         return
     for further in REFERENCE.findall(value):
         yield from _check_reference(job, context, where, path=(*path, name), name=further)
 
 
-def _undefined(job: Job, context: Context, name: str) -> str:
+def _undefined(job: Job, context: Context, where: Problem, name: str) -> Problem:
+    """Report a name that nothing defines: a warning where a job before it may give it."""
     for other in context.jobs:
         if name.startswith(f"{other}."):
-            return (
+            words = (
                 f"${{{name}}} looks like an output of {other!r}, which this job does not depend "
                 "on directly: outputs reach direct children only"
             )
+            return replace(where, message=words)
     defined = {key for file in (job.own, *job.shared) for key in file.entries}
     close = get_close_matches(name, defined, n=1)
     hint = f" (did you mean ${{{close[0]}}}?)" if close else ""
+    given = f", unless {' or '.join(job.givers)} outputs it" if job.givers else ""
     place = "the config of the flow" if job.own.name.endswith(".flow") else "a .properties file"
-    return f"${{{name}}} is not defined{hint}: define it in {place} (or --known {name})"
+    words = f"${{{name}}} is not defined{hint}{given}: define it in {place} (or --known {name})"
+    return replace(where, message=words, severity="warning" if given else "error")
 
 
 def _commands(job: Job) -> Iterator[tuple[str, str]]:

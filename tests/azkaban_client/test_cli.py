@@ -366,6 +366,20 @@ def test_follow_prints_lines_without_a_terminal(
     ]
 
 
+def test_names_are_shown_as_they_are(azk, tmp_path) -> None:
+    """Neither as an emoji (:x:) nor as a colour ([red])."""
+    flow = "nodes:\n- name: in\n  type: flow\n  nodes:\n  - {name: x, type: noop}\n"
+    flow += "  - {name: '[red]', type: noop, dependsOn: [x]}\n"
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "p.project").write_text("azkaban-flow-version: 2.0\n")
+    (tmp_path / "p" / "f.flow").write_text(flow)
+    result = azk("run", "p", "f", "--local")
+    assert result.code == 0
+    assert "in:x: SUCCEEDED" in result.err
+    assert "in:[red]: SUCCEEDED" in result.err
+    assert "in:[red]" in result.out
+
+
 def test_the_live_display_on_a_terminal(server, simulate, sim_job, tmp_path) -> None:
     """In a process of its own, on a pseudo-terminal."""
     _, client, _ = simulate(sim_job("a", b"hello\n", 1, 8), sim_job("b", b"", 8, 9, needs=("a",)))

@@ -125,6 +125,14 @@ def test_outputs_reach_direct_children_only() -> None:
     ]
 
 
+def test_an_output_may_have_any_name() -> None:
+    files = {"a__job": NOOP, "b__job": NOOP + "dependencies=a\nx=${rows}\n"}
+    assert problems(**files) == [
+        "b.job:3: warning: ${rows} is not defined, unless a outputs it: define it in a .properties "
+        "file (or --known rows)"
+    ]
+
+
 def test_nearer_properties_and_folders() -> None:
     files = {
         "d_a__job": NOOP + "x=${deep} ${top}\n",
