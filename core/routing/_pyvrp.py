@@ -7,9 +7,12 @@ every dispatcher takes exactly U places, N stops and K U - N dummies, of which a
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import math
+import signal
+import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,8 @@ import numpy as np
 from core.routing.result import NoRoutesError, Result, Status, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from core.routing.problem import FloatArray, Problem
@@ -96,20 +101,22 @@ def solve_pyvrp(
     else:
         stop = _stopping.MaxRuntime(max(0.01, time_limit or 0.0))
     trace: list[Step] = []
+    interrupts: list[int] = []
 
     def note(cost: int) -> bool:
         """PyVRP asks this whether to stop; it tells the cost of the best routes."""
         value = cost / scale
         if cost < 2**62 and (not trace or value < (trace[-1].cost or math.inf)):
             trace.append(Step(time.monotonic() - begin, value, None))
-        return bool(stop(cost))
+        return bool(interrupts or stop(cost))
 
     with warnings.catch_warnings():
         # Penalties at their highest: whether there are routes in the end is checked.
         warnings.simplefilter("ignore")
-        found = _pyvrp.solve(data, stop=note, seed=seed, collect_stats=False)
+        with _interrupts_into(interrupts):
+            found = _pyvrp.solve(data, stop=note, seed=seed, collect_stats=False)
     if not found.is_feasible():
-        raise NoRoutesError("PyVRP, within the limit")
+        raise NoRoutesError("interrupted" if interrupts else "PyVRP, within the limit")
     routes = tuple(
         stops for route in found.best.routes() if (stops := tuple(_stops(route, problem.n_stops)))
     )
@@ -119,8 +126,22 @@ def solve_pyvrp(
         routes=routes,
         seconds=time.monotonic() - begin,
         method="pyvrp",
+        reason="interrupted" if interrupts else "",
         trace=tuple(trace),
     )
+
+
+@contextlib.contextmanager
+def _interrupts_into(seen: list[int]) -> Iterator[None]:
+    """Note Ctrl-C in `seen`; as an exception it would take the best routes with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _frame: seen.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _stops(route: Any, n_stops: int) -> list[int]:

@@ -280,6 +280,51 @@ def test_killed_while_solving_ends_the_solver_and_leaves_no_files(
         assert not (tmp_path / "out" / "result.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "solver"), [("exact", "highs"), ("exact", "scip"), ("pyvrp", "cbc")]
+)
+def test_interrupt_gives_the_best_routes_and_says_so(
+    method: str, solver: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "stops.csv"
+    spots = [f"{i},{i * 37 % 101},{i * 53 % 97}" for i in range(56)]
+    path.write_text("\n".join(["id,x,y", *spots]) + "\n")
+    props = {
+        "output.dir": tmp_path / "runs",
+        "routing.input": path,
+        "routing.output": tmp_path / "out",
+        "routing.dispatchers": 5,
+        "routing.min_stops": 11,
+        "routing.method": method,
+        "routing.solver": solver,
+        "routing.time_limit": 300,
+    }
+    process = subprocess.Popen(
+        command("route", props), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        _wait_for_work(process, seconds=5.0)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    record = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert (record["status"], record["reason"]) == ("feasible", "interrupted")
+    assert [len(route) for route in record["routes"]] == [11] * 5
+
+
+def _wait_for_work(process: subprocess.Popen[str], *, seconds: float) -> None:
+    """Wait until the process has had so many seconds of the processor: it is past its start."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    while process.poll() is None:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        if (int(fields[11]) + int(fields[12])) / ticks >= seconds:
+            return
+        time.sleep(0.05)
+    raise AssertionError("it ended by itself")
+
+
 def _wait_for_solver(process: subprocess.Popen[str]) -> list[str]:
     """Process ids of CBC, once it has been at work for a moment."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
