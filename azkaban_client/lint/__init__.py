@@ -63,10 +63,10 @@ def lint(
     Examples
     --------
     >>> from azkaban_client.zip import Bundle
-    >>> bad = Bundle({"a.job": b"type=command\ncommand=echo ${x}\ndependencies=b\n"})
+    >>> bad = Bundle({"a.job": b"type=noop\nretries=x\ndependencies=b\n"})
     >>> for problem in lint(bad):
     ...     print(problem)
-    a.job:2: error: ${x} is not defined: define it in a .properties file (or --known x)
+    a.job:2: error: retries=x: expected a number, 0 or more
     a.job:3: error: the dependency 'b' does not exist: there is no b.job
     """
     from azkaban_client.loader import is_flow_2  # noqa: PLC0415 (not needed for a help)
