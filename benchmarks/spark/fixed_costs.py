@@ -1,11 +1,12 @@
 """Spark: what a submit costs before any work is done; archives against venv-pack's, conda-pack's.
 
-    python benchmarks/spark/fixed_costs.py [--rounds 3] [--venv-pack VENV] [--conda-env ENV]
+    python benchmarks/spark/fixed_costs.py [--rounds 3] [--archives-only]
+        [--venv-pack VENV] [--conda-env ENV]
 
 Run by the environment's Python while `setup spark start yarn` runs. VENV is an environment with
 venv-pack in it, ENV a conda environment that also holds conda-pack; without them those rows are
 left out, and the output says so. Seconds are wall-clock, medians of the rounds; CPU seconds are
-those of this program's children (what runs on the nodes is not among them).
+those of this program and its children (what runs on the nodes is not among them).
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup.layout import CHECKOUT, Layout
+from setup.layout import Layout
 from setup.python.pack import pack
 from setup.spark import Spark
-from setup.spark.environments import DEFAULT_LOCK, archive_of, make, prepare
+from setup.spark.environments import DEFAULT_LOCK, make, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,8 @@ def measure(work: Callable[[], object], rounds: int) -> tuple[float, float]:
 
 
 def _cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in both)
 
 
 def submits(spark: Spark, folder: Path, rounds: int) -> None:
@@ -110,10 +111,11 @@ def archives(
         conda_target = folder / "peer-conda-pack.tar.gz"
         program = [f"{conda}/bin/conda-pack", "-q", "-f", "-p", conda, "-o", str(conda_target)]
         ways[conda_target.name] = lambda: subprocess.run(program, check=True, capture_output=True)
-    print(f"\n{'archive':32} {'seconds':>8} {'MB':>6}")
+    print(f"\n{'archive':32} {'seconds':>8} {'CPU':>6} {'MB':>6}")
     for name, way in ways.items():
-        wall, _ = measure(way, rounds)
-        print(f"{name:32} {wall:8.1f} {(folder / name).stat().st_size / 1e6:6.0f}", flush=True)
+        wall, cpu = measure(way, rounds)
+        size = (folder / name).stat().st_size / 1e6
+        print(f"{name:32} {wall:8.1f} {cpu:6.1f} {size:6.0f}", flush=True)
     for name, given in (("venv-pack", venv_pack), ("conda-pack", conda)):
         if not given:
             print(f"{name}: left out, no environment with it was named")
@@ -123,14 +125,15 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--archives-only", action="store_true", help="needs no cluster")
     parser.add_argument("--venv-pack", metavar="VENV")
     parser.add_argument("--conda-env", metavar="ENV")
     options = parser.parse_args()
     spark = Spark(Layout.of())
     folder = Path(tempfile.mkdtemp(dir=spark.home, prefix="benchmark-"))
     try:
-        print(f"{CHECKOUT.name}: {archive_of(spark).name}")
-        submits(spark, folder, options.rounds)
+        if not options.archives_only:
+            submits(spark, folder, options.rounds)
         archives(spark, folder, options.rounds, options.venv_pack, options.conda_env)
     finally:
         shutil.rmtree(folder)

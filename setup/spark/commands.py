@@ -313,7 +313,7 @@ curl http://127.0.0.1:8088/ws/v1/cluster/nodes                   # until all are
     "stop": "kill PIDS                  # NodeManagers, then the ResourceManager",
     "pack": """\
 python3 -m venv ENV && ENV/bin/pip install --require-hashes -r {lock_workers}
-python3 -m setup python pack ENV {archive}
+python3 -m setup python pack --python ENV/bin/python {archive}
 tar -xzf {archive} -C TRY && PYSPARK_PYTHON=TRY/bin/python {submit} --master 'local[1]' SMOKE.py""",
 }
 

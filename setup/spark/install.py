@@ -113,7 +113,7 @@ class Spark:
     @property
     def installed(self) -> bool:
         """Tell whether all of it is there, as the locks of this checkout say."""
-        return self._record.is_file() and self._record.read_text() == self._digest()
+        return _is(self._record, self._digest())
 
     @cached_property
     def java(self) -> Java:
@@ -165,9 +165,11 @@ class Spark:
             self.layout.create(_BYTES)
             self.home.mkdir(exist_ok=True, mode=0o700)
             self._record.unlink(missing_ok=True)
-            with step("Spark") as shown:
-                self._install_pyspark(shown.update)
-                shown.done(f"{self.version}, {self.spark_home}")
+            if not _is(self._env_record, self._env_digest()):
+                with step("Spark") as shown:
+                    self._install_pyspark(shown.update)
+                    shown.done(f"{self.version}, {self.spark_home}")
+                self._env_record.write_text(self._env_digest())
             with step("Hadoop's servers and the port guard") as shown:
                 jars = self._install_jars(chosen, shown.update)
                 shown.done(f"{jars} jars, each with its pinned SHA-256")
@@ -186,13 +188,23 @@ class Spark:
     def _java_file(self) -> Path:
         return self.home / "java"
 
-    def _digest(self) -> str:
-        """Hash what the installation depends on."""
-        files = [pyenv.LOCKS / "spark.txt", CHECKOUT / "setup" / "versions.toml"]
-        files += [CHECKOUT / "setup" / f"{name}.java" for name in ("LoopbackGuard", "Peer")]
+    @property
+    def _env_record(self) -> Path:
+        return self.env / ".lock-spark"
+
+    def _env_digest(self) -> str:
+        """Hash what the environment depends on."""
         base = getattr(sys, "_base_executable", sys.executable)
-        content = b"".join(file.read_bytes() for file in files)
-        return hashlib.sha256(content + f"{CHECKOUT}\0{base}{_SUBMIT}".encode()).hexdigest()
+        lock = (pyenv.LOCKS / "spark.txt").read_text(encoding="utf-8")
+        return hashlib.sha256(f"{lock}\0{base}".encode()).hexdigest()
+
+    def _digest(self) -> str:
+        """Hash what the whole installation depends on."""
+        sources = [CHECKOUT / "setup" / f"{name}.java" for name in ("LoopbackGuard", "Peer")]
+        parts = [self._env_digest(), str(CHECKOUT), _SUBMIT]
+        parts += [source.read_text(encoding="utf-8") for source in sources]
+        parts += [jar.sha256 for name in ("hadoop", "agent") for jar in maven.pinned(name)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _choose_java(self, choice: str) -> Java:
         if choice != "auto":
@@ -266,3 +278,8 @@ def _unpacked() -> list[Java]:
     """List the Javas that distributions install, PATH or not."""
     programs = sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
     return [found for program in programs if (found := java.probe(program))]
+
+
+def _is(record: Path, digest: str) -> bool:
+    """Tell whether a record is there and says this."""
+    return record.is_file() and record.read_text() == digest

@@ -138,13 +138,14 @@ class Run:
         live = sys.stderr.isatty()
         line = Step("application") if live else None
         while process.poll() is None:
-            text = self._progress()
+            text = self._progress()  # once a second: the ResourceManager logs each question
             if line:
                 line.update(text)
             elif text and text != self._shown:
                 say(text)
             self._shown = text
-            time.sleep(0.3)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
         if live:
             print("\r\033[K", end="", file=sys.stderr)
 

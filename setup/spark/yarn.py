@@ -94,7 +94,7 @@ def _yarn(shape: Shape) -> dict[str, object]:
         "yarn.resourcemanager.hostname": "127.0.0.1",
         "yarn.resourcemanager.bind-host": "127.0.0.1",
         **ends,
-        "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 200,
+        "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 500,
         "yarn.resourcemanager.am.max-attempts": 1,
         "yarn.scheduler.minimum-allocation-mb": 128,
         "yarn.scheduler.maximum-allocation-mb": shape.memory,

@@ -40,13 +40,11 @@ import os, sys, time
 from pathlib import Path
 from pyspark import SparkContext
 def work(number):
-    marker = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder)
-    first = not marker.exists()
-    if first:
+    if not marker.exists():
         marker.write_text(str(os.getppid()))
         time.sleep(600)
     return number * number
-folder = sys.argv[1]
+marker = Path(sys.argv[1])
 context = SparkContext()
 print("SUM", context.parallelize([1, 2, 3], 1).map(work).sum(), flush=True)
 """
@@ -325,3 +323,26 @@ def test_flow(azkaban: LiveAzkaban, yarn: LiveSpark) -> None:
 
 def count_all() -> Counter[str]:
     return count(text for text, _ in docstrings())
+
+
+def test_commands_of_the_page(yarn: LiveSpark) -> None:
+    page = (CHECKOUT / "docs" / "spark.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("python3 -m setup spark stop\n", "")  # others use it still
+    for name in ("my.txt", "squares.py"):
+        lines = lines.replace(name, str(yarn.folder / name))
+    prefix = str(yarn.spark.layout.prefix)
+    environ = {**os.environ, "AZK_HOME": prefix, "AZK_CACHE": str(yarn.spark.layout.cache)}
+    environ["PATH"] = f"{yarn.spark.layout.env / 'bin'}:{environ['PATH']}"  # its python3
+    result = subprocess.run(
+        ["bash", "-c", f"set -eux\n{lines}"],
+        cwd=CHECKOUT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1800,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "[[1, 3], [1, 2]]" in result.stderr
+    assert "--archives" in result.stdout
