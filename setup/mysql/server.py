@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import write_private
 from setup.mysql import checks, config
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
-from setup.mysql.program import Program, Source, check_executable, install, probe
+from setup.mysql.program import Source, check_executable, install, probe
 from setup.mysql.scripts import write_scripts
+from setup.mysql.settings import Connection, Settings
 from setup.process import Process, Status, free_port, port_taken, refuse_root, tail
 
 if TYPE_CHECKING:
@@ -37,44 +38,6 @@ START_BYTES = 100 << 20
 START_SECONDS = 120.0
 STOP_SECONDS = 120.0
 LOG_BYTES, LOG_COUNT = 10 << 20, 5
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How Azkaban reaches its database.
-
-    Attributes
-    ----------
-    host, port
-        An address of this machine's loopback, and the TCP port.
-    database, user
-        Their names.
-    password_file
-        0600; its only line is the password.
-    """
-
-    host: str
-    port: int
-    database: str
-    user: str
-    password_file: Path
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """What was chosen at init, kept in ``settings.json``."""
-
-    port: int
-    program: Program
-
-    @classmethod
-    def read(cls, path: Path) -> _Settings:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        paths = {key: Path(saved["program"][key]) for key in ("mysqld", "messages", "libraries")}
-        return cls(saved["port"], Program(**{**saved["program"], **paths}))
-
-    def write(self, path: Path) -> None:
-        write_private(path, json.dumps(asdict(self), indent=2, default=str) + "\n")
 
 
 class Server:
@@ -108,10 +71,10 @@ class Server:
         return self.settings_file.is_file() and self.files.marker.is_file()
 
     @property
-    def settings(self) -> _Settings:
+    def settings(self) -> Settings:
         """What was chosen at init."""
         try:
-            return _Settings.read(self.settings_file)
+            return Settings.read(self.settings_file)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SetupError(
                 f"{self.settings_file} cannot be read ({error}); remove it and run setup mysql "
@@ -432,7 +395,7 @@ class Server:
         wanted = port or (old.port if old else None)
         if port and port_taken(ADDRESS, port):
             raise SetupError(_taken(port))
-        settings = _Settings(wanted or free_port(ADDRESS, PORT), program)
+        settings = Settings(wanted or free_port(ADDRESS, PORT), program)
         for folder in (files.files, files.files / "tmp", files.files / "exchange"):
             folder.mkdir(mode=0o700, exist_ok=True)
         settings.write(self.settings_file)
@@ -508,7 +471,7 @@ class Server:
         if result.returncode or errors:
             raise _failed("MySQL could not make its data folder", log, result.stdout)
 
-    def _check(self, settings: _Settings) -> None:
+    def _check(self, settings: Settings) -> None:
         """Look at everything that is known to stop a server, before it is started."""
         files = self.files
         program = settings.program
@@ -527,7 +490,7 @@ class Server:
         if port_taken(ADDRESS, settings.port):
             raise SetupError(_taken(settings.port))
 
-    def _launch(self, settings: _Settings) -> Process:
+    def _launch(self, settings: Settings) -> Process:
         files = self.files
         program = settings.program
         version = probe(program.mysqld, program.libraries)
