@@ -27,8 +27,8 @@ class Overridable:
         Properties that an execution can change, with the value in the ``.properties`` files;
         None for one that a job only refers to.
     literals
-        Properties that a ``.job`` file sets: an execution cannot change them. The value is the
-        name of the job.
+        Properties that only the files of jobs set: an execution cannot change them. The value is
+        the name of such a job.
     """
 
     defaults: Mapping[str, str | None]
@@ -69,18 +69,20 @@ def overridable(client: Client, project: str, flow: str) -> Overridable:
     literals: dict[str, str] = {}
     wanted: set[str] = set()
     seen: set[str] = set()
+    own: dict[str, set[str]] = {}  # what a job's file sets, or those of the flows around it
     jobs = list(client.flow(project, flow).walk())
     for node in jobs:
-        name = node.id.rpartition(":")[2]
-        own = client.job_properties(project, flow, node.id)
-        for key, value in own.items():
+        outer, _, name = node.id.rpartition(":")
+        properties = client.job_properties(project, flow, node.id)
+        own[node.id] = own.get(outer, set()) | set(properties)
+        for key, value in properties.items():
             literals.setdefault(key, name)
-            wanted.update(_REFERENCE.findall(value))
+            wanted.update(set(_REFERENCE.findall(value)) - own[node.id])
         if node.embedded is None and ":" not in node.id:
             sources = client.shared_properties(project, flow, node.id, skip=seen)
             seen.update(sources)
-            for properties in sources.values():
-                shared |= {key: value for key, value in properties.items() if key not in shared}
+            for found in sources.values():
+                shared |= {key: value for key, value in found.items() if key not in shared}
     todo = [*wanted, *shared]
     while todo:
         for name in _REFERENCE.findall(shared.get(todo.pop(), "")):
@@ -89,4 +91,7 @@ def overridable(client: Client, project: str, flow: str) -> Overridable:
                 todo.append(name)
     outputs = tuple(f"{node.id.rpartition(':')[2]}." for node in jobs)
     keys = {key for key in wanted | set(shared) if not key.startswith((*outputs, "azkaban."))}
-    return Overridable({key: shared.get(key) for key in sorted(keys - set(literals))}, literals)
+    return Overridable(
+        {key: shared.get(key) for key in sorted(keys)},
+        {key: name for key, name in literals.items() if key not in keys},
+    )

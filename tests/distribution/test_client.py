@@ -21,6 +21,7 @@ import pytest
 from azkaban_client import Bundle, Client, JobEnded, JobStarted, LogLine, errors
 from azkaban_client.local import run
 from azkaban_client.models import Sla
+from azkaban_client.overrides import overridable
 
 TALK = "häßlich 😀 <b>&amp;</b>"
 FLOW_1 = {
@@ -273,6 +274,9 @@ def test_flow_2_runs_as_without_a_server(client, project) -> None:
     upload(client, project, FLOW_2)
     assert client.flows(project) == ("f",)
     assert client.flow_trigger(project, "f") is None
+    known = overridable(client, project, "f")
+    assert {"over", "base"} <= set(known.defaults)
+    assert known.literals["own"] == "give"
     given = {"over": "given"}
     events = list(client.follow(client.execute(project, "f", properties=given), timeout=180))
     bundle = Bundle({name: text.encode() for name, text in FLOW_2.items()})
