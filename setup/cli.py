@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     logs = commands.add("logs", _logs, "Show the end of the server's log.")
     logs.add_argument("-n", type=port, default=40, metavar="N", help="lines (default: 40)")
     logs.add_argument(
-        "--part", default="", choices=["web", "executor"], help="of the profile server"
+        "--part", default="", metavar="NAME", help="web, executor, executor-2 of the profile server"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
     text = "Keep the servers up, in the foreground; restart what crashes."
@@ -267,6 +267,9 @@ def _wipe(layout: Layout, options: argparse.Namespace) -> int:
 
 def _logs(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
+    names = [part.name for part in server.settings.parts] if server.installed else []
+    if options.part and names and options.part not in names:
+        raise UsageError(f"--part {options.part}: this server has {', '.join(names)}")
     if not server.installed or not (log := server.log(options.part)).is_file():
         raise UsageError("there is no log: the server was never started; run setup up")
     print(tail(log, options.n))

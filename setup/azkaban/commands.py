@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from setup import java
+from setup import java, supervise
 from setup.azkaban import upgrade
 from setup.azkaban.explain import explain
 from setup.azkaban.options import server_options, wanted
@@ -15,6 +15,7 @@ from setup.azkaban.server import Server
 from setup.commands import Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
+from setup.process import Process
 
 if TYPE_CHECKING:
     import argparse
@@ -98,6 +99,10 @@ def tell(server: Server, settings: Settings) -> None:
 
 
 def _stop(layout: Layout, _options: argparse.Namespace) -> int:
+    if supervisor := Process.read(supervise.pid_file(layout.prefix)):
+        raise UsageError(
+            f"a supervisor (pid {supervisor.pid}) would start it again; setup stop ends both"
+        )
     if not Server(layout).stop():
         say("Azkaban is not running")
     return 0

@@ -84,6 +84,25 @@ class Server:
         return found.version if found else program.STOCK_VERSION
 
     @property
+    def half_done(self) -> Path:
+        """A file that is there while an upgrade or a rollback puts things into their places."""
+        return self.home / "upgrade.running"
+
+    def refuse_half_done(self) -> None:
+        """Refuse to go on with a mixture of what was before an upgrade and what came after.
+
+        Raises
+        ------
+        ServerError
+            With the way out.
+        """
+        if self.half_done.exists():
+            raise ServerError(
+                f"{self.home}: an upgrade was interrupted half-way; run setup azkaban rollback, "
+                "which brings back what was before it"
+            )
+
+    @property
     def password_file(self) -> Path:
         """Where the administrator's password stands."""
         return config.password_file(self.layout)
@@ -133,6 +152,7 @@ class Server:
             When a jar cannot be had, or is not the pinned one.
         """
         refuse_root()
+        self.refuse_half_done()
         if running := self.running():
             if sources:
                 pids = ", ".join(str(process.pid) for process in running.values())

@@ -78,6 +78,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         When the new server did not come up; the earlier one is back and runs.
     """
     refuse_root()
+    server.refuse_half_done()
     if not server.installed:
         raise UsageError(f"{server.home}: there is no Azkaban to upgrade; run setup azkaban start")
     old, settings = server.program, server.settings
@@ -96,9 +97,11 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
     server.stop()
     saved = _back_up(server, settings, old)
     try:
+        server.half_done.touch()
         program.place(server.layout, new_place, kept=saved.program)
         if settings.database == "mysql":
             schema.update(_mysql(server), scripts, new.version)
+        server.half_done.unlink()
         settings = server.up(java)
     except BaseException as error:
         say(f"the new server did not come up: going back to {old.version}")
@@ -197,6 +200,7 @@ def _back_up(server: Server, settings: Settings, old: Program) -> Backup:
 def _bring_back(server: Server, saved: Backup) -> None:
     """Put everything back as the backup has it; can be repeated when it is interrupted."""
     server.stop()
+    server.half_done.touch()
     with step("bringing back") as shown:
         if saved.program.is_dir():
             place = program.folder(server.layout)
@@ -216,3 +220,4 @@ def _bring_back(server: Server, saved: Backup) -> None:
         database = _mysql(server)
         database.ensure()
         restore(database, saved.dump, replace=True)
+    server.half_done.unlink()

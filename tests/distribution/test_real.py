@@ -188,6 +188,7 @@ def test_another_account_is_refused_by_the_executor(
 
 
 def test_private_java_25_runs_it(solo: Live, tmp_path: Path) -> None:
+    solo.layout.env.symlink_to(sys.prefix)  # the private Java comes through its pip
     private = java.ensure(solo.layout, "private")
     assert private.major >= 24
     solo.stop()

@@ -21,7 +21,7 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import cli, java, pyenv
-from setup.azkaban import Mail, Wanted, upgrade
+from setup.azkaban import Mail, Wanted, program, upgrade
 from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
 from setup.process import Process
@@ -31,6 +31,8 @@ from tests.live.conftest import LiveAzkaban
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from setup.layout import Layout
 
 ZONE = "Pacific/Auckland"
 
@@ -268,6 +270,34 @@ def test_upgrade_that_fails_is_undone(live: LiveAzkaban, kept: int, tmp_path: Pa
     message = str(caught.value)
     assert "the upgrade from 2.5.1 to 2.5.2 failed and was undone" in message
     assert "dbutils" in message
+    assert _version(live) == "2.5.1"
+    _intact(live, kept)
+
+
+def test_upgrade_that_is_killed_half_way_is_not_started(
+    live: LiveAzkaban, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class _KilledError(BaseException):
+        """Nothing is done after it, as after kill -9."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise _KilledError
+
+    def moved(layout: Layout, new: Path, kept: Path) -> None:
+        program.folder(layout).rename(kept)
+        killed(new)
+
+    found = java.ensure(live.layout)
+    with monkeypatch.context() as changed:
+        changed.setattr(program, "place", moved)
+        changed.setattr(upgrade, "_bring_back", killed)
+        with pytest.raises(_KilledError):
+            upgrade.upgrade(live.server, found, [str(_archive(tmp_path, "2.5.3"))])
+    with pytest.raises(ServerError, match="interrupted half-way; run setup azkaban rollback"):
+        live.start()
+    with pytest.raises(ServerError, match="interrupted half-way"):
+        upgrade.upgrade(live.server, found)
+    upgrade.rollback(live.server, found, upgrade.latest(live.server))
     assert _version(live) == "2.5.1"
     _intact(live, kept)
 

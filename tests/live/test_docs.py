@@ -24,7 +24,7 @@ def _script(page: str) -> str:
     return "set -eux\n" + "\n".join(lines)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/distributions.md"])
 def test_commands_work(page: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.getbasetemp() / "newcomer"  # the tutorial follows the README
     home.mkdir(exist_ok=True)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,10 +15,12 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import java
-from setup.azkaban import Wanted, recovery
-from setup.errors import UsageError
+from setup.azkaban import Wanted, recovery, upgrade
+from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import Server as MySQL
+from tests.live import archives
+from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +31,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(split: LiveAzkaban) -> Iterator[Client]:
-    with Client(
+    with _connect(split) as connected:
+        yield connected
+
+
+def _connect(split: LiveAzkaban) -> Client:
+    return Client(
         split.url,
         auth=(split.username, split.password),
         address=split.address,
         verify=str(split.layout.ca),
-    ) as connected:
-        yield connected
+    )
 
 
 def _project(client: Client, folder: Path, name: str, command: str) -> None:
@@ -160,3 +167,50 @@ def test_change_of_the_database_is_refused(split: LiveAzkaban) -> None:
     with pytest.raises(UsageError, match=r"projects and history in mysql.*use another prefix"):
         split.server.up(java.ensure(split.layout), Wanted(profile="solo", mysql=False))
     split.start()
+
+
+def _archives(folder: Path, version: str, *, without: str = "") -> list[str]:
+    """Archives of web, executor and tables; the executor lacks a jar on request."""
+    cache = LiveAzkaban.cache()
+    held = archives.members(cache, "exec", version)
+    if without:
+        held = {name: content for name, content in held.items() if without not in name}
+    folder.mkdir()
+    archives.write_tar(folder / f"azkaban-exec-server-{version}.tar.gz", held)
+    web = archives.members(cache, "web", version)
+    archives.write_tar(folder / f"azkaban-web-server-{version}.tar.gz", web)
+    tables = archives.database_members(version)
+    archives.write_zip(folder / f"azkaban-db-{version}.zip", tables)
+    return [str(folder)]
+
+
+def test_upgrade_and_an_upgrade_that_fails_keep_everything(
+    split: LiveAzkaban, client: Client, tmp_path: Path
+) -> None:
+    _project(client, tmp_path / "stays", "stays", "echo stays")
+    execid = client.wait(client.execute("stays", "last")).execid
+    client.schedule("stays", "last", at=datetime.now(UTC) + timedelta(days=2), every="1d")
+    client.close()
+    found = java.ensure(split.layout)
+    for folder, version, without in (("new", "2.5.1", ""), ("broken", "2.5.2", "commons-dbutils")):
+        sources = _archives(tmp_path / folder, version, without=without)
+        if without:
+            with pytest.raises(ServerError, match=r"from 2\.5\.1 to 2\.5\.2 failed and was undone"):
+                upgrade.upgrade(split.server, found, sources)
+        else:
+            upgrade.upgrade(split.server, found, sources)
+        statuses = split.server.statuses()
+        assert [(s.state, s.version) for s in statuses] == [("running", "2.5.1")] * 2
+        with _connect(split) as again:
+            assert "stays" in {project.name for project in again.projects()}
+            assert again.execution(execid).succeeded
+            assert "stays\n" in "".join(again.log(execid, "first"))
+            assert [schedule.flow for schedule in again.schedules("stays")] == ["last"]
+
+
+def test_several_executors_are_for_later_releases(split: LiveAzkaban) -> None:
+    split.stop()
+    with pytest.raises(UsageError, match=r"--executors 2: Azkaban 2\.5\.1 has one executor"):
+        split.server.up(java.ensure(split.layout), Wanted(executors=2))
+    split.start()
+    assert len(split.server.running()) == 2

@@ -1,0 +1,236 @@
+"""Azkaban without a server: options, settings files, ports of executors, explained steps."""
+
+from __future__ import annotations
+
+import io
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import javaproperties
+import pytest
+
+from setup import cli, pyenv
+from setup.azkaban import Mail, Settings, Wanted, config, launch, schema
+from setup.azkaban.program import Program
+from setup.azkaban.settings import choose, machine_timezone
+from setup.errors import UsageError
+from setup.java import Java
+from setup.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SETTINGS = Settings(host="h", address="127.0.0.1", port=8081, executor_port=12321, user="me")
+KINDS = ("azkaban", "web", "executor")
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "p", tmp_path / "cache")
+    made.create(need=0)
+    (made.azkaban / "program" / "run-files").mkdir(parents=True)
+    return made
+
+
+def program(version: str) -> Program:
+    return Program(
+        version,
+        stock=version == "2.5.0",
+        libraries=dict.fromkeys(KINDS, "lib"),
+        classes=dict.fromkeys(KINDS, "Main"),
+        jars={},
+        ours="",
+    )
+
+
+def written(ours: Layout, settings: Settings, version: str, part: str) -> dict[str, str]:
+    config.write(ours, settings, program(version), Path("/py"))
+    path = ours.azkaban / "conf" / part / "azkaban.properties"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    return javaproperties.loads(path.read_text())
+
+
+@pytest.fixture
+def setup(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run `setup azkaban install` in this process."""
+    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
+    prefix = ["--prefix", str(ours.prefix)]
+    return lambda *arguments: cli.main(["azkaban", "install", *arguments, *prefix])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--heap", "lots"], "'lots': expected a size such as 768m or 2g"),
+        (["--heap", "256m"], "at least 512m are needed, uploads of a few MB fail with less"),
+        (["--executors", "0"], "'0': expected a number from 1 to 16"),
+        (["--executors", "many"], "'many': expected a number from 1 to 16"),
+        (["--timezone", "Mars/Phobos"], "'Mars/Phobos': no such time zone"),
+        (["--port", "0"], "'0': expected a number from 1 to 65535"),
+        (["--distribution"], "expected at least one argument"),
+    ],
+)
+def test_wrong_values(
+    setup: Callable[..., int],
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        setup(*arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--mail-user", "me"], "--mail-user belongs to --mail-host"),
+        (["--no-mail-tls"], "--mail-tls belongs to --mail-host"),
+        (["--mail-host", "a b"], "--mail-host a b: expected a name, or NAME:PORT"),
+        (["--mail-host", "mail:smtp"], "--mail-host mail:smtp: expected a name, or NAME:PORT"),
+        (["--mail-host", "mail:70000"], "ports go from 1 to 65535"),
+        (["--mail-host", "mail", "--mail-sender", "me"], "--mail-sender me: expected an address"),
+        (["--mail-host", "mail", "--mail-user", "me"], "belong together"),
+        (
+            ["--mail-host", "m", "--mail-user", "u", "--mail-password-file", "/no", "--mail-tls"],
+            "--mail-password-file /no: cannot be read",
+        ),
+        (
+            ["--mail-host", "m", "--mail-user", "u", "--mail-password-file", "f", "--no-mail-tls"],
+            "would send the password in the clear to m",
+        ),
+        (["--executors", "2"], "--executors 2: the profile solo is one process"),
+        (["--distribution", "/no/such"], "/no/such: there is no such file or folder"),
+    ],
+)
+def test_options_that_do_not_fit(
+    setup: Callable[..., int],
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert setup(*arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_empty_password(
+    setup: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    mail = ["--mail-host", "m", "--mail-user", "u", "--mail-password-file", "-"]
+    assert setup(*mail) == 2
+    assert "its first line is empty" in capsys.readouterr().err
+
+
+def test_pages_without_and_with_tls(ours: Layout) -> None:
+    values = written(ours, SETTINGS, "4.0.0", "azkaban")
+    assert (values["jetty.use.ssl"], values["jetty.port"]) == ("false", "8081")
+    assert values["azkaban.default.servlet.path"] == "/index"
+    assert values["default.timezone.id"] == machine_timezone()
+    for key in ("web.resource.dir", "azkaban.project.dir", "user.manager.xml.file"):
+        assert values[key].startswith(f"{ours.azkaban}/")
+    stock = written(ours, SETTINGS, "2.5.0", "azkaban")
+    assert stock["azkaban.default.servlet.path"] == "/js/console/index.html"
+    assert "azkaban.use.multiple.executors" not in stock
+
+
+def test_executors_share_nothing_that_they_must_not(ours: Layout) -> None:
+    settings = replace(SETTINGS, profile="server", more_executors=(12322,))
+    first = written(ours, settings, "4.0.0", "executor")
+    second = written(ours, settings, "4.0.0", "executor-2")
+    assert (first["executor.port"], second["executor.port"]) == ("12321", "12322")
+    for key in ("azkaban.project.dir", "azkaban.execution.dir", "executor.portfile"):
+        assert first[key] != second[key]
+    assert first["azkaban.use.multiple.executors"] == "true"
+    assert first["azkaban.server.hostname"] == "127.0.0.1"
+    assert [part.name for part in settings.parts] == ["executor", "executor-2", "web"]
+    assert [settings.heap_of(part.kind) for part in settings.parts] == ["512m", "512m", "1g"]
+
+
+def test_jobs_run_without_root_whatever_the_file_said(ours: Layout) -> None:
+    private = ours.azkaban / "plugins/jobtypes/commonprivate.properties"
+    private.parent.mkdir(parents=True)
+    private.write_text("execute.as.user=true\nmine=kept")
+    for _ in range(2):
+        written(ours, SETTINGS, "4.0.0", "azkaban")
+    values = javaproperties.loads(private.read_text())
+    assert values == {"execute.as.user": "false", "memCheck.enabled": "false", "mine": "kept"}
+    assert private.read_text().count("memCheck") == 1
+
+
+def test_own_settings_win(ours: Layout) -> None:
+    (ours.azkaban / "conf").mkdir()
+    (ours.azkaban / "conf/local.properties").write_text("azkaban.name=Ours\n")
+    assert written(ours, SETTINGS, "2.5.0", "azkaban")["azkaban.name"] == "Ours"
+
+
+def test_mail_is_encrypted_unless_told_otherwise(ours: Layout) -> None:
+    mail = Mail(host="mail.example.org", port=587, sender="a@example.org", user="u")
+    (ours.azkaban / "mail.password").write_text("secret\n")
+    settings = replace(SETTINGS, mail=mail)
+    values = written(ours, settings, "2.5.0", "azkaban")
+    assert values["mail.host"] == "mail.example.org"
+    assert values["mail.password"] == "secret"
+    [part] = settings.parts
+    java = Java(Path("/java"), "17.0.1")
+    command = launch.command(ours, java, program("2.5.0"), settings, part)
+    assert "-Dmail.smtp.port=587" in command
+    assert "-Dmail.smtp.starttls.required=true" in command
+    assert "-Dmail.smtp.ssl.checkserveridentity=true" in command
+    assert "secret" not in " ".join(command)
+    assert Settings.read(_saved(ours, settings)) == settings
+
+
+def _saved(ours: Layout, settings: Settings) -> Path:
+    path = ours.azkaban / "settings.json"
+    settings.write(path)
+    return path
+
+
+def test_what_java_needs_for_later_releases(ours: Layout) -> None:
+    [part] = SETTINGS.parts
+    opened = "--add-opens=java.base/java.lang=ALL-UNNAMED"
+    for version, release, expected in (
+        ("4.0.0", "17.0.1", True),
+        ("4.0.0", "1.8.0_412", False),
+        ("2.5.0", "17.0.1", False),
+    ):
+        java = Java(Path("/java"), release)
+        command = launch.command(ours, java, program(version), SETTINGS, part)
+        assert (opened in command) is expected
+
+
+def test_what_is_not_asked_for_stays() -> None:
+    first = choose(Wanted(profile="server", executors=3, heap="2g", timezone="UTC"), None)
+    assert len(first.more_executors) == 2
+    assert len({first.port, first.executor_port, *first.more_executors}) == 4
+    again = choose(Wanted(), first)
+    assert again == first
+    assert choose(Wanted(executors=1), first).more_executors == ()
+    schema.require_executors(program("3.0.0"), first)
+    with pytest.raises(UsageError, match=r"--executors 3: Azkaban 2\.5\.0 has one executor"):
+        schema.require_executors(program("2.5.0"), first)
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("install", ["jetty.use.ssl=false", "jetty.port=8081", "/program/web"]),
+        ("start", ["-javaagent:", "azkaban.webapp.AzkabanSingleServer -conf"]),
+        ("upgrade", ["backups/TIME"]),
+    ],
+)
+def test_steps_are_explained_before_anything_is_installed(
+    tmp_path: Path, step: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    prefix = tmp_path / "none"
+    assert cli.main(["azkaban", step, "--explain", "--prefix", str(prefix)]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in words)
+    assert not prefix.exists()
