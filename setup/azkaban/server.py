@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from setup import probe
@@ -193,15 +194,13 @@ class Server:
             When it does not come up; with the tail of its log.
         """
         wanted = wanted or Wanted()
-        new = not self.installed
         settings = self.install(java, wanted, sources)
         with recovery.mended(self):
             running = self.running()
             if len(running) == len(settings.parts):
                 return self._reuse(settings, running)
-            return self._start_parts(
-                java, settings, wanted, tries=3 if new and not wanted.port else 1
-            )
+            tries = 1 if settings.settled or running else 3
+            return self._start_parts(java, settings, wanted, tries)
 
     def _start_parts(self, java: Java, settings: Settings, wanted: Wanted, tries: int) -> Settings:
         while True:
@@ -212,9 +211,11 @@ class Server:
                 if not tries:
                     raise
                 self.stop()  # a part that runs already has the ports of the first choice
-                settings = choose(wanted, None)
+                settings = choose(wanted, settings)
                 settings.write(self._settings_file)
             else:
+                settings = replace(settings, settled=True)
+                settings.write(self._settings_file)
                 return settings
 
     def stop(self) -> bool:

@@ -137,6 +137,9 @@ class Settings:
         Time zone of schedules and logs.
     mail
         How it sends mail, if it does.
+    settled
+        Whether the ports were named or have been used: then they are kept, and not changed for
+        free ones.
     """
 
     host: str
@@ -151,6 +154,7 @@ class Settings:
     heap: str = ""
     timezone: str = ""
     mail: Mail | None = None
+    settled: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Settings:
@@ -241,13 +245,14 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
         host, address = _host_and_address(wanted.listen)
     else:
         host, address = old.host, old.address
-    named = wanted.port or (old.port if old else None)
+    settled = wanted.port is not None or (old is not None and old.settled)
+    named = wanted.port or (old.port if old and settled else None)
     if named and port_taken(address, named):
         raise SetupError(
             f"port {named} on {address} is taken by another program; "
             "name another with --port, or stop that program"
         )
-    port = named or free_port(address, WEB_PORT)
+    port = named or free_port(address, old.port if old else WEB_PORT)
     count = wanted.executors or (len(old.more_executors) + 1 if old and not wanted.profile else 1)
     if count > 1 and profile == "solo":
         raise UsageError(
@@ -264,6 +269,7 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
         heap=_kept(wanted.heap, old.heap if old else None, default=""),
         timezone=_kept(wanted.timezone, old.timezone if old else None, default=machine_timezone()),
         mail=wanted.mail or (old.mail if old else None),
+        settled=settled,
         **_executor_ports(count, port, old),
     )
 
