@@ -39,8 +39,11 @@ pid_of() {{ # prints the pid of a part that runs
 }}
 ticks() {{ # prints when a process began: its pid may be another one's by now
     line=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    threads=$(ls "/proc/$1/task" 2>/dev/null | wc -l)
     set -- ${{line##*)}}
-    [ "$1" != Z ] && echo "${{20}}"
+    # One that has ended holds its ports and files until its last thread is gone.
+    [ "$1" != Z ] || [ "$threads" -gt 1 ] || return 1
+    echo "${{20}}"
 }}
 probe() {{
     "$python" -I "$home/probe.py" "$@"

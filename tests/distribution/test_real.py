@@ -54,6 +54,10 @@ nodes:
     condition: '!(${count:n} > 2)'
     config:
       command: echo few
+  - name: last
+    type: noop
+    dependsOn: [many, few]
+    condition: one_success
 """,
 }
 
@@ -142,7 +146,7 @@ def test_solo_runs_both_kinds_of_flows(solo: Live, tmp_path: Path) -> None:
         assert client.wait(client.execute("one", "a")).succeeded
         _project(client, tmp_path / "tree", "tree", TREE)
         tree = client.wait(client.execute("tree", "tree"))
-    jobs = {job.name: job.status for job in tree.walk()}
+    jobs = {job.id: job.status for job in tree.walk()}
     assert tree.succeeded
     assert (jobs["count"], jobs["many"]) == ("SUCCEEDED", "SUCCEEDED")
     assert jobs["few"] in ("CANCELLED", "SKIPPED")
