@@ -19,7 +19,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Target", "listening", "strangers"]
+__all__ = ["Target", "listening", "ready", "strangers"]
 
 START_SECONDS = 90.0
 _SESSION = "azkaban.browser.session.id"
@@ -104,17 +104,29 @@ class Target:
         return not self.activate or b"success" in self.ask("/executor?action=activate")
 
 
+def ready(target: Target, pid: int) -> bool:
+    """Tell whether this very process can be used; another one could have taken its port."""
+    return set(target.ends) <= _ends(pid) and target.ready()
+
+
 def strangers(target: Target, pid: int) -> set[tuple[str, int]]:
     """Find the ends on which a process listens though nobody asked for them."""
+    return _ends(pid) - set(target.ends)
+
+
+def _ends(pid: int) -> set[tuple[str, int]]:
     # Java listens on [::] for 0.0.0.0
-    found = {("0.0.0.0" if a == "::" else a, port) for a, port in listening(pid)}  # noqa: S104 (a comparison)
-    return found - {(address, port) for address, port in target.ends}
+    return {("0.0.0.0" if a == "::" else a, port) for a, port in listening(pid)}  # noqa: S104 (a comparison)
 
 
 def listening(pid: int) -> set[tuple[str, int]]:
     """List the TCP addresses and ports on which a process of this account listens."""
     sockets = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
+    try:
+        entries = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # it has ended
+        return set()
+    for entry in entries:
         try:
             match = re.fullmatch(r"socket:\[(\d+)\]", str(entry.readlink()))
         except OSError:  # closed meanwhile
@@ -155,7 +167,7 @@ def _alive(pid: int) -> bool:
 
 def _wait(target: Target, pid: int) -> int:
     deadline = time.monotonic() + START_SECONDS
-    while not target.ready():
+    while not ready(target, pid):
         if not _alive(pid):
             print(f"{target.name} (pid {pid}) ended while it started", file=sys.stderr)
             return 5

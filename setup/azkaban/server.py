@@ -406,7 +406,7 @@ class Server:
         """Wait until a login works: a port that is open is not yet a server."""
         deadline = time.monotonic() + START_SECONDS
         target = self.target(settings, part)
-        while not target.ready():
+        while not probe.ready(target, process.pid):
             what = ""
             if not process.alive():
                 what = f"Azkaban (pid {process.pid}) ended while it started"
