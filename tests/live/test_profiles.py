@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.live.conftest import LiveAzkaban
-
 
 @pytest.fixture
 def client(split: LiveAzkaban) -> Iterator[Client]:
