@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import hashlib
 import itertools
 import os
 import shutil
-import socket
 import sys
 import zipfile
 from pathlib import Path
@@ -51,15 +51,16 @@ def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     layout = Layout(tmp_path_factory.mktemp("console") / "prefix", Path(cache))
     layout.create(need=0)
     server = Server(layout, python=Path(sys.executable))
-    with socket.socket() as probe:  # not the usual port: other servers may start meanwhile
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server.up(java.ensure(layout), Wanted(tls=True, port=port))
-    server.stop()
-    users = layout.azkaban / "conf" / "azkaban-users.xml"
-    text = users.read_text().replace("  <role", USERS + "  <role", 1)
-    write_private(users, text.replace(' roles="admin"', ' roles="admin" proxy="robot"', 1))
-    server.up(java.ensure(layout))
+    (layout.azkaban / "conf").mkdir(parents=True)
+    # Written before the first start: a second one could find its ports taken by another server.
+    write_private(server.password_file, PASSWORD + "\n")
+    admin = f'<user username="{getpass.getuser()}" password="{PASSWORD}" roles="admin"'
+    write_private(
+        layout.azkaban / "conf" / "azkaban-users.xml",
+        f'<azkaban-users>\n  {admin} proxy="robot"/>\n{USERS}'
+        '  <role name="admin" permissions="ADMIN"/>\n</azkaban-users>\n',
+    )
+    server.up(java.ensure(layout), Wanted(tls=True))
     yield server
     server.stop()
 
