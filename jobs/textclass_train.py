@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,12 @@ from jobs._nn_text import Corpus
 from jobs._params import param
 from jobs._runtime import InputError, Job, Outputs, Spec, main
 
-__all__ = ["JOB", "Params", "run"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from core.nn.protocols import Array
+
+__all__ = ["JOB", "Params", "Setting", "fit", "prepare", "run", "save"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +53,37 @@ class Params:
     patience: int = param(4, doc="Epochs without improvement before the end.", ge=1)
     batch_size: int = param(32, doc="Texts per update.", ge=1)
     learning_rate: float = param(0.003, doc="Step size of Adam.", gt=0)
+    dtype: str = param("float32", doc="Of numbers.", choices=("float32", "float64"))
     label: str | None = param(None, doc="What the report calls it; the cell if empty.")
 
 
-def run(params: Params, job: Job) -> Outputs:
-    """Train and save."""
-    keep_freed_memory()
-    corpus = Corpus.load(params.data)
+@dataclass(frozen=True)
+class Setting:
+    """A training about to begin.
+
+    Attributes
+    ----------
+    trainer
+        With a new network.
+    network
+        What `core.nn.models.textclass` was told.
+    train, held
+        Words, classes and mask: of the texts to learn from, and of a tenth that is kept.
+    """
+
+    trainer: Trainer
+    network: dict[str, Any]
+    train: tuple[Array, Array, Array]
+    held: tuple[Array, Array, Array]
+
+
+def prepare(
+    params: Params,
+    corpus: Corpus,
+    rng: np.random.Generator,
+    make: Callable[..., Trainer] = Trainer,
+) -> Setting:
+    """Make the network and split the texts; `make` makes the trainer."""
     settings: dict[str, Any] = {
         "vocabulary": len(corpus.words),
         "classes": len(corpus.classes),
@@ -63,53 +92,97 @@ def run(params: Params, job: Job) -> Outputs:
         "cell": params.cell,
         "pool": params.pool,
         "dropout": params.dropout,
+        "dtype": params.dtype,
     }
-    network = textclass(**settings, rng=job.rng)
-    order = job.rng.permutation(len(corpus.y_train))
+    network = textclass(**settings, rng=rng)
+    order = rng.permutation(len(corpus.y_train))
     cut = max(1, len(order) // 10)
     check, rest = order[:cut], order[cut:]
-    trainer = Trainer(
+    trainer = make(
         network,
         CrossEntropy(),
         Adam(learning_rate=params.learning_rate),
-        rng=job.rng,
+        rng=rng,
         metric=accuracy,
         clip=1.0,
         batch_axis=1,
     )
     x, y = corpus.x_train, corpus.y_train
-    held = (x[:, check], y[check], x[:, check] > 0)
+    return Setting(
+        trainer,
+        settings,
+        (x[:, rest], y[rest], x[:, rest] > 0),
+        (x[:, check], y[check], x[:, check] > 0),
+    )
+
+
+def fit(
+    setting: Setting,
+    params: Params,
+    callbacks: Sequence[Callable[[Trainer], bool | None]],
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> dict[str, float]:
+    """Train for the epochs that are left; return the measures on the texts kept.
+
+    Raises
+    ------
+    InputError
+        Naming the data, where training cannot go on.
+    """
+    x, y, mask = setting.train
     try:
-        history = trainer.fit(
-            x[:, rest],
-            y[rest],
-            mask=x[:, rest] > 0,
-            epochs=params.epochs,
+        setting.trainer.fit(
+            x,
+            y,
+            mask=mask,
+            epochs=params.epochs - len(setting.trainer.history),
             batch_size=params.batch_size,
-            validation=held,
-            callbacks=[EarlyStopping(patience=params.patience)],
-            progress=lambda epochs: job.progress(epochs, "epochs"),
+            validation=setting.held,
+            callbacks=callbacks,
+            progress=progress,
         )
     except (TrainingError, ValueError) as error:
         raise InputError(f"classify.data = {params.data}: {error}") from None
-    scores = trainer.evaluate(*held)
+    return setting.trainer.evaluate(*setting.held)
+
+
+def save(
+    path: Path, setting: Setting, params: Params, corpus: Corpus, scores: Mapping[str, float]
+) -> str:
+    """Write the model file; return what the model is called."""
     label = params.label or params.cell
-    path = job.dir / "model.npz"
+    history = setting.trainer.history
     save_model(
         path,
-        network,
+        setting.trainer.network,
         builder="textclass",
-        settings=settings,
+        settings=setting.network,
         meta={
             "label": label,
             "words": corpus.words,
             "classes": corpus.classes,
-            "validation": scores,
-            "parameters": trainer.parameters.values.size,
+            "validation": dict(scores),
+            "parameters": setting.trainer.parameters.values.size,
             "best_epoch": int(np.argmin(history["validation_loss"])) + 1,
             "history": history.columns,
         },
     )
+    return label
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Train and save."""
+    keep_freed_memory()
+    corpus = Corpus.load(params.data)
+    setting = prepare(params, corpus, job.rng)
+    scores = fit(
+        setting,
+        params,
+        [EarlyStopping(patience=params.patience)],
+        lambda epochs: job.progress(epochs, "epochs"),
+    )
+    path = job.dir / "model.npz"
+    label = save(path, setting, params, corpus, scores)
     job.log(f"{label}: {scores['accuracy']:.1%} of the validation texts right")
     return {"model": path, "data": params.data.absolute(), **scores}
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.nn.protocols import Array
     from core.nn.trainer import Trainer
 
@@ -65,7 +67,21 @@ class EarlyStopping:
             self._values = trainer.parameters.values.copy()
             return False
         self._waited += 1
+        return self.done
+
+    @property
+    def done(self) -> bool:
+        """Whether it has asked for the end."""
         return self._waited >= self.patience
+
+    def state(self) -> dict[str, Any]:
+        """Say what it remembers, for a checkpoint."""
+        return {"best": self.best, "waited": self._waited, "values": self._values}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` gave."""
+        self.best, self._waited = state["best"], state["waited"]
+        self._values = state["values"]
 
     def finish(self, trainer: Trainer) -> None:
         """Put the best parameters back; `fit` calls it at the end."""

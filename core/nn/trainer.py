@@ -17,7 +17,7 @@ from core.nn.sequential import parameter_gradients
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["History", "Step", "Trainer", "TrainingError"]
+__all__ = ["History", "Step", "Trainer", "TrainingError", "take"]
 
 
 class TrainingError(ArithmeticError):
@@ -151,11 +151,8 @@ class Trainer:
             return self._step(x, target, ctx)
 
     def _step(self, x: Array, target: Array, ctx: Context) -> Step:
-        output, cache = self.network.forward(x, ctx)
-        mask = ctx.mask if output.ndim == 3 else None  # one output per sequence has no steps
-        value, loss_cache = self.loss.forward(output, target, mask)
-        grads = parameter_gradients(self.network, self.loss.backward(loss_cache), cache)
-        grad = self.parameters.set_grad(grads)
+        value, output, cache = self._differentiate(x, target, ctx)
+        grad = self.parameters.grad
         norm = clip_norm(grad, self.clip if self.clip is not None else math.inf)
         if not (math.isfinite(value) and math.isfinite(norm)):
             what = "loss" if not math.isfinite(value) else "gradient"
@@ -167,6 +164,15 @@ class Trainer:
         self.optimiser.step(self.parameters.values, grad, self.optimiser_state, factor)
         self.updates += 1
         return Step(value, output, norm, cache)
+
+    def _differentiate(self, x: Array, target: Array, ctx: Context) -> tuple[float, Array, Any]:
+        """Fill the gradient vector; return the loss, the output and the network's cache."""
+        output, cache = self.network.forward(x, ctx)
+        mask = ctx.mask if output.ndim == 3 else None  # one output per sequence has no steps
+        value, loss_cache = self.loss.forward(output, target, mask)
+        grads = parameter_gradients(self.network, self.loss.backward(loss_cache), cache)
+        self.parameters.set_grad(grads)
+        return value, output, cache
 
     def fit(
         self,
@@ -245,10 +251,10 @@ class Trainer:
         for batch, start in enumerate(starts):
             stop = min(start + size, n)
             rows = slice(start, stop) if order is None else order[start:stop]
-            target = _take(y, rows, self.target_axis)
-            kept = None if mask is None else _take(mask, rows, 1)
+            target = take(y, rows, self.target_axis)
+            kept = None if mask is None else take(mask, rows, 1)
             try:
-                step = self.step(_take(x, rows, self.batch_axis), target, mask=kept)
+                step = self.step(take(x, rows, self.batch_axis), target, mask=kept)
             except TrainingError as error:
                 raise TrainingError(f"epoch {epoch}, batch {batch}: {error}") from None
             share = (stop - start) / n
@@ -297,5 +303,6 @@ class Trainer:
         return measured
 
 
-def _take(a: Array, rows: Array | slice, axis: int) -> Array:
+def take(a: Array, rows: Array | slice, axis: int) -> Array:
+    """Pick examples, which are counted along the first or the second axis."""
     return a[rows] if axis == 0 else a[:, rows]

@@ -1,0 +1,135 @@
+"""One training shared out among processes: synchronous data parallelism.
+
+Each process has the whole data, the same generator and the same parameters. Of each batch it takes
+its share; gradients are added up over all processes before anyone makes the update, so that all go
+on with the same parameters: those that one process would have come to, up to the rounding of sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.nn.trainer import Trainer, take
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.nn.protocols import Array, Context, Layer, Loss, Optimiser
+
+__all__ = ["ParallelTrainer"]
+
+
+class ParallelTrainer(Trainer):
+    """One of several processes that fit a network together; each calls the same methods.
+
+    Dropout draws other random numbers than one process would: those of the update and the process.
+
+    Parameters
+    ----------
+    network, loss, optimiser, rng, options
+        As for `core.nn.trainer.Trainer`, and the same in each process.
+    rank
+        Number of this process, from 0.
+    size
+        Number of processes.
+    all_reduce
+        Adds up a vector over all processes, in place: each gets the same bytes.
+
+    Examples
+    --------
+    One process alone, and the first of two whose other half is zero:
+
+    >>> from core.nn import SGD, CrossEntropy, Dense
+    >>> x, y = np.eye(4), np.arange(4) % 2
+    >>> def fitted(make, **options):
+    ...     rng = np.random.default_rng(0)
+    ...     trainer = make(Dense(4, 2, rng=rng), CrossEntropy(), SGD(learning_rate=1.0), rng=rng,
+    ...                    **options)
+    ...     trainer.fit(x, y, epochs=3, batch_size=3)
+    ...     return trainer.parameters.values
+    >>> alone = fitted(ParallelTrainer, rank=0, size=1, all_reduce=lambda vector: None)
+    >>> bool((alone == fitted(Trainer)).all())
+    True
+    """
+
+    def __init__(
+        self,
+        network: Layer,
+        loss: Loss,
+        optimiser: Optimiser,
+        *,
+        rng: np.random.Generator,
+        rank: int,
+        size: int,
+        all_reduce: Callable[[Array], None],
+        **options: Any,
+    ) -> None:
+        if not 0 <= rank < size:
+            raise ValueError(f"rank = {rank}: must be in 0..{size - 1}")
+        super().__init__(network, loss, optimiser, rng=rng, **options)
+        self.rank = rank
+        self.size = size
+        self.all_reduce = all_reduce
+        # the state says which training this is: a restart has the same, and no draw is used up
+        seeds: Any = rng.bit_generator.seed_seq
+        self._entropy = [int(word) for word in seeds.generate_state(4)]
+
+    def _share(self, n: int) -> slice:
+        """Rows of `n` that are this process's: as many as others', or one fewer or more."""
+        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def _differentiate(self, x: Array, target: Array, ctx: Context) -> tuple[float, Array, Any]:
+        """Add up the gradients of all shares, their losses, and their outputs side by side."""
+        if ctx.state is not None:
+            raise ValueError("ParallelTrainer: a state from batch to batch cannot be shared out")
+        n = x.shape[self.batch_axis]
+        rows = self._share(n)
+        grad = self.parameters.grad
+        shape = self.network.output_shape(x.shape)
+        sums = np.zeros(grad.size + 1 + int(np.prod(shape)), dtype=grad.dtype)
+        if rows.stop > rows.start:
+            noise = np.random.default_rng([*self._entropy, self.updates, self.rank])
+            mask = None if ctx.mask is None else take(ctx.mask, rows, 1)
+            own = replace(ctx, rng=noise, mask=mask)
+            value, output, _ = super()._differentiate(
+                take(x, rows, self.batch_axis), take(target, rows, self.target_axis), own
+            )
+            weight = self._weight(ctx.mask, mask, n, len(shape))
+            np.multiply(grad, grad.dtype.type(weight), out=sums[: grad.size])
+            sums[grad.size] = weight * value
+            whole = sums[grad.size + 1 :].reshape(shape)
+            if len(shape) == 3:
+                whole[:, rows] = output
+            else:
+                whole[rows] = output
+        self.all_reduce(sums)
+        grad[...] = sums[: grad.size]
+        return float(sums[grad.size]), sums[grad.size + 1 :].reshape(shape), None
+
+    def _weight(self, mask: Array | None, own: Array | None, n: int, axes: int) -> float:
+        """Say what the mean over this share counts for in the mean over all."""
+        if self.loss.reduction == "sum":
+            return 1.0
+        if mask is None or own is None or axes < 3:
+            rows = self._share(n)
+            return float(rows.stop - rows.start) / n
+        return float(own.sum()) / max(float(mask.sum()), 1.0)
+
+    def _measure(self, x: Array, y: Array, mask: Array | None = None) -> dict[str, float]:
+        """Measure the shares and put them together."""
+        n = x.shape[self.batch_axis]
+        rows = self._share(n)
+        sums = np.zeros(2)
+        if rows.stop > rows.start:
+            own = None if mask is None else take(mask, rows, 1)
+            part = take(x, rows, self.batch_axis)
+            measured = super()._measure(part, take(y, rows, self.target_axis), own)
+            axes = len(self.network.output_shape(part.shape))
+            sums[0] = measured["loss"] * self._weight(mask, own, n, axes)
+            sums[1] = measured.get("accuracy", 0.0) * (rows.stop - rows.start) / n
+        self.all_reduce(sums)
+        found = {"loss": float(sums[0])}
+        return found if self.metric is None else {**found, "accuracy": float(sums[1])}
