@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from core.mcmc.examples import Problem
 
-__all__ = ["COLUMNS", "Draws", "load_arrays", "make_problem", "save_arrays"]
+__all__ = ["COLUMNS", "Draws", "load_arrays", "load_problem", "make_problem", "save_arrays"]
 
 # The columns of each problem's data; the bivariate normal has none.
 COLUMNS = {
@@ -57,6 +57,13 @@ def make_problem(data: dict[str, NDArray[Any]], method: str, rho: float) -> Prob
     if name == "changepoint":
         return ChangePoint(data["y"].astype(np.int64)).problem()
     return bivariate_normal(cast("Literal['gibbs']", method), rho=rho)
+
+
+def load_problem(path: Path, method: str, rho: float) -> Problem:
+    """Build what is sampled from the file of `jobs.sample_data`."""
+    name = str(load_arrays(path, "chains.data", ("problem",))["problem"])
+    data = load_arrays(path, "chains.data", ("problem", *COLUMNS.get(name, ())))
+    return make_problem(data, method, rho)
 
 
 @dataclass(frozen=True, eq=False)

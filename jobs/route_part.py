@@ -7,9 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 
-from core.routing.heuristic import improve
-from core.routing.parts import subproblem
-from core.routing.result import NoRoutesError, Result, Status
+from core.routing.parts import improve_part, subproblem
 from jobs._params import param
 from jobs._routing import Work, bounded_stops, read_routes
 from jobs._runtime import Job, Outputs, Spec, main, write_text
@@ -31,18 +29,8 @@ def run(params: Params, job: Job) -> Outputs:
     target = job.dir / "part.json"
     if routes:
         problem, own = subproblem(whole, routes)
-        start = Result(
-            status=Status.FEASIBLE,
-            cost=problem.cost(own),
-            routes=tuple(tuple(route) for route in own),
-        )
-        try:
-            result = improve(problem, start=start, time_limit=params.time_limit, seed=job.seed)
-        except NoRoutesError as error:
-            # The bounds may be met when the parts are joined and stops can move between them.
-            job.log(f"as it was: {error}")
-            result = start
-        job.log(f"{start.cost:,.7g} before; {result.summary()}")
+        result = improve_part(problem, own, None, job.seed, time_limit=params.time_limit)
+        job.log(f"{problem.cost(own):,.7g} before; {result.summary()}")
         named = [[problem.ids[stop] for stop in route] for route in result.routes]
     else:
         job.log("an empty part: nothing to do")

@@ -11,16 +11,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
-from typing import TYPE_CHECKING
 
-from core.mcmc import RandomWalk, State, adapt, sample
+from core.mcmc.long_runs import sample_streams
 from jobs._params import param
 from jobs._runtime import Job, Outputs, Spec, main
-from jobs._sampling import COLUMNS, Draws, load_arrays, make_problem
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from jobs._sampling import Draws, load_problem
 
 __all__ = ["JOB", "Params", "run"]
 
@@ -45,20 +40,15 @@ class Params:
 
 def run(params: Params, job: Job) -> Outputs:
     """Burn in, draw, store."""
-    problem_name = load_arrays(params.data, "chains.data", ("problem",))["problem"]
-    columns = COLUMNS.get(str(problem_name), ())
-    data = load_arrays(params.data, "chains.data", ("problem", *columns))
-    problem = make_problem(data, params.method, params.rho)
-    rng = job.rng.spawn(params.stream + 1)[params.stream]
-    start = problem.start(rng, params.n)
-    kernel = problem.kernel
-    state: State[NDArray[np.float64]] | None = None
-    burn_in = params.burn_in
-    if isinstance(kernel, RandomWalk):
-        kernel, state = adapt(kernel.log_density, start, rng, n_steps=burn_in, size=kernel.size)
-        burn_in = 0
-    result = sample(
-        kernel, state or start, rng, burn_in=burn_in, n_draws=params.draws, thin=params.thin
+    problem = load_problem(params.data, params.method, params.rho)
+    (result,) = sample_streams(
+        problem,
+        job.rng,
+        streams=[params.stream],
+        n_chains=params.n,
+        burn_in=params.burn_in,
+        n_draws=params.draws,
+        thin=params.thin,
     )
     drawn = Draws(result.draws, result.log_density, result.acceptance_rate, problem.names)
     drawn.save(job.dir / "draws.npz")

@@ -7,6 +7,7 @@ import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zipfile import BadZipFile
@@ -16,13 +17,23 @@ from numpy.typing import NDArray
 
 from core.mcmc.driver import Result, sample
 from core.mcmc.kernels import State
+from core.mcmc.random_walk import RandomWalk, adapt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from core.mcmc.examples import Problem
     from core.mcmc.kernels import Kernel
 
-__all__ = ["Moments", "checkpoint", "moments", "resume", "sample_processes"]
+__all__ = [
+    "Moments",
+    "checkpoint",
+    "merge",
+    "moments",
+    "resume",
+    "sample_processes",
+    "sample_streams",
+]
 
 P = TypeVar("P")
 S = TypeVar("S")
@@ -189,6 +200,78 @@ def sample_processes(
             for start, part in zip(starts, rng.spawn(n), strict=True)
         ]
         results = [job.result() for job in jobs]
+    return merge(results)
+
+
+def sample_streams(
+    problem: Problem,
+    rng: np.random.Generator,
+    *,
+    streams: Sequence[int],
+    n_chains: int,
+    burn_in: int,
+    n_draws: int,
+    thin: int = 1,
+    share: Callable[..., Iterable[Result]] = map,
+) -> list[Result]:
+    """Draw several chains in each of several streams of random numbers, here or elsewhere.
+
+    What a stream draws depends on `rng`'s seed and its number alone, not on the other streams nor
+    on where it is run. A random walk is adapted during burn-in, and then left alone.
+
+    Parameters
+    ----------
+    problem
+        What is sampled.
+    rng
+        The parent of the streams; it is not drawn from.
+    streams
+        Their numbers, from 0.
+    n_chains
+        Chains in each stream.
+    burn_in, n_draws, thin
+        As for `core.mcmc.sample`.
+    share
+        Runs the streams: a ``map`` that may share its calls out among machines.
+
+    Examples
+    --------
+    >>> from core.mcmc.examples import bivariate_normal
+    >>> problem, rng = bivariate_normal("gibbs"), np.random.default_rng(0)
+    >>> counts = {"n_chains": 2, "burn_in": 50, "n_draws": 100}
+    >>> both = sample_streams(problem, rng, streams=[0, 1], **counts)
+    >>> again = sample_streams(problem, np.random.default_rng(0), streams=[1], **counts)
+    >>> bool((again[0].draws == both[1].draws).all()), merge(both).draws.shape
+    (True, (4, 100, 2))
+    """
+    children = rng.spawn(max(streams, default=-1) + 1)
+    generators = [children[number] for number in streams]
+    draw = partial(
+        _draw_stream, problem, n_chains=n_chains, burn_in=burn_in, n_draws=n_draws, thin=thin
+    )
+    return list(share(draw, generators))
+
+
+def _draw_stream(
+    problem: Problem,
+    rng: np.random.Generator,
+    *,
+    n_chains: int,
+    burn_in: int,
+    n_draws: int,
+    thin: int,
+) -> Result:
+    start = problem.start(rng, n_chains)
+    kernel = problem.kernel
+    state: State[Floats] | None = None
+    if isinstance(kernel, RandomWalk):
+        kernel, state = adapt(kernel.log_density, start, rng, n_steps=burn_in, size=kernel.size)
+        burn_in = 0
+    return sample(kernel, state or start, rng, burn_in=burn_in, n_draws=n_draws, thin=thin)
+
+
+def merge(results: Sequence[Result]) -> Result:
+    """Put the chains of several results together; as many draws in each."""
     return Result(
         np.concatenate([r.draws for r in results]),
         np.concatenate([r.log_density for r in results]),

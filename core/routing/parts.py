@@ -2,16 +2,120 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.routing.bounds import contradiction
+from core.routing.divide import cut_tour
+from core.routing.heuristic import improve
+from core.routing.result import NoRoutesError, Result, Status
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from core.routing.problem import Problem
 
-__all__ = ["group_routes", "subproblem"]
+__all__ = ["divide_parts", "group_routes", "improve_part", "subproblem"]
+
+
+def divide_parts(
+    problem: Problem,
+    *,
+    parts: int,
+    steps_per_stop: int = 100,
+    seed: int = 0,
+    share: Callable[..., Iterable[Result]] = map,
+) -> Result:
+    """Solve by one tour, cut into routes, parts improved on their own, and a repair of the whole.
+
+    The number of steps is fixed, so the routes depend on the seed and the number of parts alone.
+
+    Parameters
+    ----------
+    problem
+        With coordinates: parts are sectors around the depot.
+    parts
+        Number of parts, 1 or more.
+    steps_per_stop
+        Ruin-and-recreate steps for each stop, in the parts and again in the repair.
+    seed
+        Of the random numbers; each part has its own.
+    share
+        Improves the parts: a ``map`` that may share its calls out among machines.
+
+    Raises
+    ------
+    ValueError
+        Without coordinates, or when a number is less than 1.
+    NoRoutesError
+        When no routes were found that meet the bounds.
+
+    Examples
+    --------
+    >>> from core.routing import Problem
+    >>> points = np.random.default_rng(1).uniform(0, 10, (41, 2))
+    >>> problem = Problem(points=points, dispatchers=4, min_stops=5)
+    >>> result = divide_parts(problem, parts=2, steps_per_stop=5)
+    >>> result.cost <= cut_tour(problem).cost, len(result.routes)
+    (True, 4)
+    """
+    begin = time.monotonic()
+    for name, value in (("parts", parts), ("steps_per_stop", steps_per_stop)):
+        if value < 1:
+            raise ValueError(f"{name} = {value}: expected an integer >= 1")
+    if problem.points is None:
+        raise ValueError("parts are sectors of a map: coordinates are needed")
+    if reason := contradiction(problem):
+        return Result(status=Status.INFEASIBLE, method="divide", reason=reason)
+    start = cut_tour(problem)
+    groups = group_routes(problem, start.routes, parts)
+    chosen = [[start.routes[own] for own in group] for group in groups]
+    problems = [subproblem(problem, routes) for routes in chosen]
+    steps = [steps_per_stop * part.n_stops for part, _ in problems]
+    seeds = [int(n) for n in np.random.SeedSequence(seed).generate_state(len(problems))]
+    work = partial(improve_part, time_limit=None)
+    found = list(share(work, *zip(*problems, strict=True), steps, seeds))
+    routes = []
+    for old, result in zip(chosen, found, strict=True):
+        places = [0, *(stop for route in old for stop in route)]  # as `subproblem` numbers them
+        routes += [tuple(places[stop] for stop in route) for route in result.routes]
+    whole = Result(status=Status.FEASIBLE, cost=problem.cost(routes), routes=tuple(routes))
+    result = improve(problem, start=whole, steps=steps_per_stop * problem.n_stops, seed=seed)
+    return dataclasses.replace(result, method="divide", seconds=time.monotonic() - begin)
+
+
+def improve_part(
+    problem: Problem,
+    routes: Sequence[Sequence[int]],
+    steps: int | None,
+    seed: int,
+    *,
+    time_limit: float | None,
+) -> Result:
+    """Improve the routes of a part, or leave them as they were.
+
+    Where bounds cannot be met in this part alone they may be when stops can move between parts.
+
+    Parameters
+    ----------
+    problem, routes
+        As `subproblem` makes them.
+    steps, seed, time_limit
+        As for `core.routing.heuristic.improve`.
+    """
+    start = Result(
+        status=Status.FEASIBLE,
+        cost=problem.cost(routes),
+        routes=tuple(tuple(route) for route in routes),
+    )
+    try:
+        return improve(problem, start=start, steps=steps, time_limit=time_limit, seed=seed)
+    except NoRoutesError as error:
+        return dataclasses.replace(start, reason=str(error))
 
 
 def group_routes(problem: Problem, routes: Sequence[Sequence[int]], parts: int) -> list[list[int]]:
