@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["connected", "host_of", "spark_map", "together"]
 
 # An executor that was lost comes back in a few seconds: Spark itself would look every 15.
-_SLOT_SECONDS, _SLOT_LOOKS = 3, 40
+_SLOT_SECONDS, _SLOT_LOOKS = 3, 200
 
 
 @contextmanager

@@ -1,0 +1,183 @@
+"""The jobs on executors give what one process gives, also when an executor is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from core.mcmc.diagnostics import summarise
+from core.mcmc.long_runs import merge, sample_streams
+from core.nn.callbacks import EarlyStopping
+from core.nn.parameters import ParameterVector
+from core.routing.parts import divide_parts
+from jobs._nn import load_model
+from jobs._nn_text import Corpus
+from jobs._routing import read_stops
+from jobs._sampling import Draws, load_problem
+from jobs.textclass_train import Params, fit, prepare
+from setup.layout import CHECKOUT
+from tests.live.spark.conftest import QUICK, SIZES
+
+if TYPE_CHECKING:
+    from tests.live.spark.conftest import LiveSpark
+
+pytestmark = pytest.mark.spark
+
+SMALL = {
+    "cell": "gru",
+    "embedding": 8,
+    "hidden": 6,
+    "dropout": 0.0,
+    "batch_size": 10,
+    "learning_rate": 0.01,
+    "dtype": "float64",
+}
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts whose first word tells the class."""
+    rng = np.random.default_rng(2)
+    x = rng.integers(1, 40, (12, 87))
+    x[6:, ::2] = 0
+    y = (x[0] > 20).astype(np.int64)
+    path = tmp_path_factory.mktemp("texts") / "texts.npz"
+    Corpus(x, y, x[:, :5], y[:5], tuple(map(str, range(40))), ("low", "high")).save(path)
+    return path
+
+
+def command(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> list[str]:
+    pairs = {**props, "output.dir": out, "seed": 7}
+    return yarn.command(
+        *("submit", "--num-executors", "2", *SIZES, *QUICK, "--py-files", "core,jobs"),
+        *("--conf", f"spark.pyspark.driver.python={sys.executable}", "-m", f"jobs.{module}"),
+        *(part for key, value in pairs.items() for part in ("--prop", f"{key}={value}")),
+    )
+
+
+def run(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> Path:
+    """Run a job on the cluster; return its folder."""
+    done = subprocess.run(
+        command(yarn, out, module, props),
+        cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out / "local" / "local" / module
+
+
+def here(texts: Path, epochs: int) -> np.ndarray:
+    """Train in this process alone."""
+    params = Params(data=texts, epochs=epochs, patience=epochs, **SMALL)
+    setting = prepare(params, Corpus.load(texts), np.random.default_rng(7))
+    fit(setting, params, [EarlyStopping(patience=epochs)])
+    return setting.trainer.parameters.values
+
+
+def of_model(folder: Path) -> np.ndarray:
+    return ParameterVector(load_model(folder / "model.npz")[0]).values
+
+
+def classify(texts: Path, epochs: int) -> dict[str, Any]:
+    own = {"data": texts, "tasks": 2, "epochs": epochs, "patience": epochs}
+    return {f"classify.{name}": value for name, value in {**own, **SMALL}.items()}
+
+
+def test_two_executors_train_the_model_of_one_process(
+    yarn: LiveSpark, texts: Path, tmp_path: Path
+) -> None:
+    folder = run(yarn, tmp_path, "spark_train", classify(texts, 4))
+    assert np.abs(of_model(folder) - here(texts, 4)).max() < 1e-12
+    record = json.loads((folder / "run.json").read_text())
+    assert record["metrics"]["attempts"] == 1
+    assert "Tasks" in (folder / "report.html").read_text()
+
+
+def test_an_executor_killed_in_mid_training_costs_no_epoch(
+    yarn: LiveSpark, texts: Path, tmp_path: Path
+) -> None:
+    epochs = 400
+    process = subprocess.Popen(
+        command(yarn, tmp_path, "spark_train", classify(texts, epochs)),
+        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    said, application, killed = [], "", False
+    for line in process.stdout:
+        said.append(line)
+        if found := re.match(r"application (application_\w+)", line):
+            application = found[1]
+        if line.startswith("epoch 5:"):
+            os.kill(_executor(application), signal.SIGKILL)
+            killed = True
+    assert process.wait(60) == 0, "".join(said)
+    assert killed
+    done = [int(number) for number in re.findall(r"^epoch (\d+):", "".join(said), re.MULTILINE)]
+    assert done == list(range(1, epochs + 1)), "no epoch is lost, and none done twice"
+    folder = tmp_path / "local" / "local" / "spark_train"
+    assert json.loads((folder / "run.json").read_text())["metrics"]["attempts"] == 2
+    assert np.abs(of_model(folder) - here(texts, epochs)).max() < 1e-12
+
+
+def _executor(application: str) -> int:
+    """Find the Java process of the application's second executor."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if not words[0].endswith(b"java") or application.encode() not in words:
+            continue
+        if words[words.index(b"--executor-id") + 1] == b"2":
+            return int(folder.name)
+    raise AssertionError(f"{application} has no second executor")
+
+
+def test_chains_and_diagnostics_are_those_of_one_process(yarn: LiveSpark, tmp_path: Path) -> None:
+    data = tmp_path / "local" / "local" / "sample_data" / "data.npz"
+    made = [sys.executable, "-m", "jobs.sample_data", "--prop", f"output.dir={tmp_path}"]
+    subprocess.run(made, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
+    props = {"data": data, "streams": 3, "n": 2, "burn_in": 200, "draws": 300, "thin": 1}
+    named = {f"chains.{name}": value for name, value in props.items()}
+    drawn = Draws.load(run(yarn, tmp_path, "spark_chains", named) / "draws.npz", "draws")
+    counts: dict[str, Any] = {"n_chains": 2, "burn_in": 200, "n_draws": 300}
+    problem, rng = load_problem(data, "gibbs", 0.9), np.random.default_rng(7)
+    expected = merge(sample_streams(problem, rng, streams=range(3), **counts))
+    assert (drawn.draws == expected.draws).all()
+    there, one = summarise(drawn.draws), summarise(expected.draws)
+    assert (there.r_hat == one.r_hat).all()
+    assert (there.ess_bulk == one.ess_bulk).all()
+    assert (there.ess_tail == one.ess_tail).all()
+
+
+def test_routes_are_those_of_one_process(yarn: LiveSpark, tmp_path: Path) -> None:
+    stops = CHECKOUT / "jobs" / "data" / "stops.csv"
+    props = {"stops": stops, "dispatchers": 4, "parts": 3, "steps_per_stop": 10}
+    named = {f"route.{name}": value for name, value in props.items()}
+    record = json.loads((run(yarn, tmp_path, "spark_route", named) / "result.json").read_text())
+    problem = read_stops(stops).replace(dispatchers=4)
+    one = divide_parts(problem, parts=3, steps_per_stop=10, seed=7)
+    ids = [[int(problem.ids[stop]) for stop in route] for route in one.routes]
+    assert record["routes"] == ids
+    assert record["cost"] == one.cost
+
+
+def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "jobs.spark_train", "--prop", f"classify.data={texts}",
+         "--prop", f"output.dir={tmp_path}"],
+        cwd=CHECKOUT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == (
+        "spark_train: there is no Spark here: run it by setup spark submit --py-files core,jobs "
+        "-m jobs.spark_train\n"
+    )
