@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from jobs._allreduce import Seat
 from jobs._runtime import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from jobs._runtime import Job
 
@@ -58,18 +60,17 @@ def spark_map(context: Any) -> Callable[..., list[Any]]:
     def run(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Any]:
         rows = list(zip(*columns, strict=True))
         tasks = context.parallelize(rows, max(len(rows), 1))
-        found: list[Any] = tasks.map(lambda row: function(*row)).collect()
-        return found
+        with _told():
+            return list(tasks.map(lambda row: function(*row)).collect())
 
     return run
 
 
-def together(
-    context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: bytes
-) -> Sequence[Any]:
+def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: bytes) -> list[Any]:
     """Run `work` in several tasks at the same time, which find each other by their seats.
 
-    When one is lost, all of them start again, up to four times.
+    When one is lost, all of them start again, up to four times. Spark does that for a stage whose
+    output goes to another one, not for the last stage of a job; so there is another.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def together(
         barrier = BarrierTaskContext.get()
         rank = barrier.partitionId()
         addresses = [info.address for info in barrier.getTaskInfos()]
-        yield work(
+        value = work(
             Seat(
                 rank=rank,
                 size=len(addresses),
@@ -104,7 +105,22 @@ def together(
                 ticket=barrier.taskAttemptId(),
             )
         )
+        yield rank, value
 
     stage = context.parallelize(range(tasks), tasks).barrier()
-    found: Sequence[Any] = stage.mapPartitions(task).collect()
-    return found
+    with _told():
+        found = stage.mapPartitions(task).repartition(1).collect()
+    return [value for _, value in sorted(found, key=itemgetter(0))]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in one line why Spark gave up."""
+    from py4j.protocol import Py4JJavaError  # noqa: PLC0415 (only a driver of Spark has it)
+
+    try:
+        yield
+    except Py4JJavaError as error:
+        text = str(error.java_exception.getMessage())
+        named = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Failure)\b.*)$", text, re.MULTILINE)
+        raise OSError(f"Spark gave up: {[text.splitlines()[0], *named][-1][:500]}") from None
