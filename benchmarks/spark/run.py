@@ -135,9 +135,9 @@ def train_here(options: argparse.Namespace) -> None:
         waited = statistics.mean(report.waited for report in reports)
         first = first or max(cpu)
         print(
-            f"n = {size}: {seconds:.1f} s, processor {max(cpu):.1f} s each ({sum(cpu):.1f} in all; "
-            f"{first / max(cpu):.2f} times less than one), {waited:.1f} s waiting in sums, "
-            f"accuracy {reports[0].scores['accuracy']:.3f}"
+            f"n = {size}: {seconds:.1f} s, processor {max(cpu):.1f} s each, {sum(cpu):.1f} in all "
+            f"(each {first / max(cpu):.2f} times less than one alone), {waited:.1f} s waiting in "
+            f"sums, accuracy {reports[0].scores['accuracy']:.3f}"
         )
 
 
@@ -167,10 +167,12 @@ def cluster(options: argparse.Namespace) -> None:
 
 
 def scale(options: argparse.Namespace) -> None:
-    """Seconds of an update on n executors: its share of the batch, and 2 (n - 1) hops."""
+    """Work out the speed-up on n executors from what one and two cost here."""
     counts = (1, 2, 4, 8, 16, 32, 64, 128)
-    print(f"{options.text_ms} ms a text, {options.hop_us} us a hop, {options.gbit} Gbit/s, "
-          f"{options.numbers:,} numbers of {options.bytes} bytes")  # fmt: skip
+    print(
+        f"{options.text_ms} ms a text, {options.update_ms} ms an update, {options.hop_us} us a "
+        f"hop, {options.gbit} Gbit/s, {options.numbers:,} numbers of {options.bytes} bytes"
+    )
     print("speed-up  ", *(f"{n:>7}" for n in counts), "  best n")
     for batch in options.batches:
         row = [_update(options, batch, 1) / _update(options, batch, n) for n in counts]
@@ -179,9 +181,14 @@ def scale(options: argparse.Namespace) -> None:
 
 
 def _update(options: argparse.Namespace, batch: int, n: int) -> float:
+    """Seconds of an update: a share of the batch, what all do, and 2 (n - 1) messages."""
     work = options.text_ms / 1e3 * -(-batch // n)
     part = options.numbers * options.bytes / n
-    return float(work + 2 * (n - 1) * (options.hop_us / 1e6 + part * 8 / (options.gbit * 1e9)))
+    return float(
+        work
+        + options.update_ms / 1e3
+        + 2 * (n - 1) * (options.hop_us / 1e6 + part * 8 / (options.gbit * 1e9))
+    )
 
 
 def main() -> int:
@@ -204,6 +211,7 @@ def main() -> int:
     kind = kinds.add_parser("scale")
     kind.set_defaults(run=scale)
     kind.add_argument("--text-ms", type=float, required=True, help="processor time of one text")
+    kind.add_argument("--update-ms", type=float, required=True, help="what all do in an update")
     kind.add_argument("--numbers", type=int, required=True, help="parameters of the network")
     kind.add_argument("--hop-us", type=float, required=True, help="a message between neighbours")
     kind.add_argument("--gbit", type=float, default=10.0, help="of the network")
