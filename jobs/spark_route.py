@@ -30,9 +30,8 @@ class Params(Crew):
 
     stops: Path = param(doc="The stops file.")
     parts: int = param(4, doc="Number of parts, one task each.", ge=1, le=10000)
-    steps_per_stop: int = param(
-        100, doc="Steps of the search for each stop, in the parts and in the repair.", ge=1
-    )
+    steps_per_stop: int = param(100, doc="Steps of the search for each stop, in the parts.", ge=1)
+    repair_per_stop: int = param(10, doc="Steps for each stop in the repair of the whole.", ge=1)
 
 
 def run(params: Params, job: Job) -> Outputs:
@@ -44,6 +43,7 @@ def run(params: Params, job: Job) -> Outputs:
                 problem,
                 parts=params.parts,
                 steps_per_stop=params.steps_per_stop,
+                repair_per_stop=params.repair_per_stop,
                 seed=job.seed,
                 share=spark_map(context),
             )

@@ -27,6 +27,7 @@ def divide_parts(
     *,
     parts: int,
     steps_per_stop: int = 100,
+    repair_per_stop: int = 10,
     seed: int = 0,
     share: Callable[..., Iterable[Result]] = map,
 ) -> Result:
@@ -40,8 +41,8 @@ def divide_parts(
         With coordinates: parts are sectors around the depot.
     parts
         Number of parts, 1 or more.
-    steps_per_stop
-        Ruin-and-recreate steps for each stop, in the parts and again in the repair.
+    steps_per_stop, repair_per_stop
+        Ruin-and-recreate steps for each stop: in the parts, and in the repair of the whole.
     seed
         Of the random numbers; each part has its own.
     share
@@ -64,7 +65,8 @@ def divide_parts(
     (True, 4)
     """
     begin = time.monotonic()
-    for name, value in (("parts", parts), ("steps_per_stop", steps_per_stop)):
+    numbers = {"parts": parts, "steps_per_stop": steps_per_stop, "repair_per_stop": repair_per_stop}
+    for name, value in numbers.items():
         if value < 1:
             raise ValueError(f"{name} = {value}: expected an integer >= 1")
     if problem.points is None:
@@ -84,7 +86,7 @@ def divide_parts(
         places = [0, *(stop for route in old for stop in route)]  # as `subproblem` numbers them
         routes += [tuple(places[stop] for stop in route) for route in result.routes]
     whole = Result(status=Status.FEASIBLE, cost=problem.cost(routes), routes=tuple(routes))
-    result = improve(problem, start=whole, steps=steps_per_stop * problem.n_stops, seed=seed)
+    result = improve(problem, start=whole, steps=repair_per_stop * problem.n_stops, seed=seed)
     return dataclasses.replace(result, method="divide", seconds=time.monotonic() - begin)
 
 
