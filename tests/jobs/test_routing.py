@@ -89,7 +89,7 @@ def test_the_flow_from_the_shipped_stops_to_the_report(tmp_path: Path) -> None:
     assert sum(driven.values()) == pytest.approx(record["cost"], abs=1e-4)
     assert len(json.loads(Path(files["geojson"]).read_text())["features"]) == 1 + 24 + 3
     html = Path(files["report"]).read_text()
-    assert html.count("<svg") == 3
+    assert html.count("<svg") >= 3  # a long run adds one of its memory
     for word in ("optimal", "Load per dispatcher", "depot", "gap"):
         assert word in html
 
@@ -106,7 +106,7 @@ def test_methods_write_the_fixed_names(method: str, stops: Path, tmp_path: Path)
         routing__min_stops=3,
         routing__max_stops=3,
         routing__method=method,
-        routing__time_limit=1,
+        routing__time_limit=1 if method == "heuristic" else 60,
         seed=3,
     )
     assert done.returncode == 0, done.stderr
