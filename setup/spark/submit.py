@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 from setup.console import Step, say
 from setup.errors import ServerError
@@ -21,7 +21,7 @@ from setup.spark import logs
 from setup.spark.resource_manager import ENDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from setup.spark.install import Spark
     from setup.spark.target import Target
@@ -98,26 +98,28 @@ class Run:
         """
         drop = ("PYTHONPATH", "PYTHONHOME", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
         variables = {k: v for k, v in os.environ.items() if k not in drop}
-        process = subprocess.Popen(
-            command,
-            env={**variables, **environ(self.spark, self.target)},
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # Ctrl-C is ours to handle
-        )
-        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
-        reader.start()
-        try:
-            with _signals():
+        variables |= environ(self.spark, self.target)
+        with _Signals() as signals:
+            process = subprocess.Popen(
+                command,
+                env=variables,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,  # Ctrl-C is ours to handle
+            )
+            reader = threading.Thread(target=self._read, args=(process,), daemon=True)
+            reader.start()
+            try:
+                signals.arm()
                 self._watch(process)
                 reader.join(timeout=10)
-        except _SignalError as ended:
-            self._end(process)
-            say(f"{self.application or 'the application'} was ended by signal {ended.number}")
-            return 128 + ended.number
-        finally:
-            self._clean()
+            except _SignalError as ended:
+                self._end(process)
+                say(f"{self.application or 'the application'} was ended by signal {ended.number}")
+                return 128 + ended.number
+            finally:
+                self._clean()
         code = process.returncode
         if code:
             self._explain(code)
@@ -272,19 +274,35 @@ class Run:
                     say("\n".join([f"---- {name}", *last]))
 
 
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Turn the signals that end a program into an exception."""
+class _Signals:
+    """Turn the first signal that would end this program into an exception, once armed.
 
-    def end(number: int, _frame: Any) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(each, signal.SIG_IGN)  # one is enough
-        raise _SignalError(number)
+    One that comes before that waits: between the start of a program and the knowledge of its pid
+    an exception would leave the program to itself.
+    """
 
-    names = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-    before = {name: signal.signal(name, end) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
+    _NAMES = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._armed = False
+        self._came = 0
+
+    def __enter__(self) -> Self:
+        self._before = {name: signal.signal(name, self._take) for name in self._NAMES}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, handler in self._before.items():
             signal.signal(name, handler)
+
+    def arm(self) -> None:
+        """From now on a signal raises; one that came before does so at once."""
+        self._armed = True
+        if self._came:
+            raise _SignalError(self._came)
+
+    def _take(self, number: int, _frame: object) -> None:
+        first = not self._came
+        self._came = self._came or number
+        if self._armed and first:
+            raise _SignalError(number)
