@@ -104,7 +104,7 @@ def test_executor_killed_in_mid_job(
         assert process.returncode == 1, said
         last = said[said.rindex("failed (exit 1)") :]
         assert "executors were lost" in last
-        assert "SUM" not in out
+        assert "SUM 14" not in out
     assert eventually(lambda: clean(yarn))
 
 
