@@ -223,7 +223,6 @@ def _submit(spark: Spark, options: argparse.Namespace) -> int:
     application = replace(application, py_files=packages)
     application = plan.merge_properties(spark, target, application)
     command = plan.command(spark, target, application, str(archive or ""), environment)
-    say(plan.shown(command, {"HADOOP_CONF_DIR": str(target.conf)}))
     run = Run(spark, target, application.tag, options.deploy_mode)
     return run.follow(command, show_logs=options.logs)
 

@@ -18,6 +18,7 @@ from setup.console import Step, say
 from setup.errors import ServerError
 from setup.layout import write_private
 from setup.spark import logs
+from setup.spark.plan import shown
 from setup.spark.resource_manager import ENDED
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Run:
         self._shown = ""
 
     def follow(self, command: Sequence[str], *, show_logs: bool = False) -> int:
-        """Run the command until the application ends; end the application on SIGTERM and Ctrl-C.
+        """Show and run the command until the application ends; end the application on SIGTERM and Ctrl-C.
 
         Parameters
         ----------
@@ -100,6 +101,7 @@ class Run:
         variables = {k: v for k, v in os.environ.items() if k not in drop}
         variables |= environ(self.spark, self.target)
         with _Signals() as signals:
+            say(shown(command, {"HADOOP_CONF_DIR": str(self.target.conf)}))
             process = subprocess.Popen(
                 command,
                 env=variables,
