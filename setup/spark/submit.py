@@ -83,7 +83,9 @@ class Run:
         self._shown = ""
 
     def follow(self, command: Sequence[str], *, show_logs: bool = False) -> int:
-        """Show and run the command until the application ends; end the application on SIGTERM and Ctrl-C.
+        """Show and run the command until the application ends; SIGTERM and Ctrl-C end it.
+
+        They end the application on the cluster, too.
 
         Parameters
         ----------
