@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from core.nn.callbacks import EarlyStopping  # noqa: E402
 from jobs._allreduce import Ring, Seat  # noqa: E402
 from jobs._mailbox import Mailbox  # noqa: E402
 from jobs._nn_text import Corpus  # noqa: E402
-from jobs._parallel import train  # noqa: E402
-from jobs.textclass_train import Params  # noqa: E402
+from jobs._parallel import restore, train  # noqa: E402
+from jobs.textclass_train import Params, prepare  # noqa: E402
 
 SECRET = b"of this benchmark"
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -114,7 +115,17 @@ def _params(options: argparse.Namespace) -> Params:
     )
 
 
-def _train(seat: Seat, results: Any, params: Params, mail: Any) -> None:
+def held_out(params: Params, corpus: Corpus, checkpoint: Path) -> float:
+    """Tell the share of held-out texts that the model of a checkpoint gets right."""
+    setting = prepare(params, Corpus.load(params.data), np.random.default_rng(0))
+    stopping = EarlyStopping(patience=params.patience)
+    restore(setting, stopping, checkpoint.read_bytes())
+    stopping.finish(setting.trainer)
+    x = corpus.x_test
+    return setting.trainer.evaluate(x, corpus.y_test, x > 0)["accuracy"]
+
+
+def train_member(seat: Seat, results: Any, params: Params, mail: Any) -> None:
     results.put(train(params, Corpus.load(params.data), 0, seat, mail))
 
 
@@ -129,7 +140,7 @@ def train_here(options: argparse.Namespace) -> None:
         with tempfile.TemporaryDirectory() as name:
             file = Path(name) / "checkpoint.npz"
             with Mailbox("127.0.0.1", SECRET, file, lambda _: None) as box:
-                reports = processes(size, _train, params, box.mail)
+                reports = processes(size, train_member, params, box.mail)
         seconds = max(report.seconds for report in reports)
         cpu = [report.cpu_seconds for report in reports]
         waited = statistics.mean(report.waited for report in reports)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from azkaban_client import Client, collect
 from core.mcmc.diagnostics import summarise
 from core.mcmc.long_runs import merge, sample_streams
 from core.nn.callbacks import EarlyStopping
@@ -28,6 +29,7 @@ from setup.layout import CHECKOUT
 from tests.live.spark.conftest import QUICK, SIZES
 
 if TYPE_CHECKING:
+    from tests.live.conftest import LiveAzkaban
     from tests.live.spark.conftest import LiveSpark
 
 pytestmark = pytest.mark.spark
@@ -181,3 +183,24 @@ def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> 
         "spark_train: there is no Spark here: run it by setup spark submit --py-files core,jobs "
         "-m jobs.spark_train\n"
     )
+
+
+@pytest.mark.parametrize("flow", ["spark_text", "spark_chains", "spark_route"])
+def test_flow_succeeds_on_azkaban_and_leaves_reports(
+    azkaban: LiveAzkaban, yarn: LiveSpark, flow: str
+) -> None:
+    bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
+    with Client(
+        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+    ) as client:
+        client.create_project(flow, "from flows/")
+        with bundle.temporary() as archive:
+            client.upload(flow, archive)
+        execid = client.execute(flow, flow, properties={"epochs": "2"})
+        execution = client.wait(execid, timeout=900)
+        failed = [job.id for job in execution.walk() if not job.status.good]
+        logs = ["".join(client.log(execid, job))[-2000:] for job in failed]
+    assert execution.succeeded, logs
+    for job in execution.walk():
+        folder = azkaban.layout.runs / flow / str(execid) / job.id
+        assert "</html>" in (folder / "report.html").read_text()
