@@ -1,4 +1,4 @@
-"""The text classifier by BigDL's DistriOptimizer; benchmarks/spark/bigdl.py hands it to Spark.
+"""The text classifier by BigDL's DistriOptimizer; benchmarks/spark/with_bigdl.py hands it to Spark.
 
 Arguments: texts.npz of `jobs.textclass_load`, number of texts, epochs, batch size, units.
 """
@@ -21,8 +21,7 @@ from bigdl.dllib.nn.layer import (
     Sequential,
 )
 from bigdl.dllib.optim.optimizer import Adam, MaxEpoch, Optimizer, Top1Accuracy
-from bigdl.dllib.utils.common import Sample
-from bigdl.dllib.utils.engine import create_spark_conf, init_engine
+from bigdl.dllib.utils.common import Sample, create_spark_conf, init_engine
 from pyspark import SparkContext
 
 

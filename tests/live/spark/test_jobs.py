@@ -191,7 +191,7 @@ def test_flow_succeeds_on_azkaban_and_leaves_reports(
 ) -> None:
     bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
     with Client(
-        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
     ) as client:
         client.create_project(flow, "from flows/")
         with bundle.temporary() as archive:

@@ -1,6 +1,6 @@
 r"""BigDL's DistriOptimizer beside this project's trainer: the same texts, batches and epochs.
 
-    python benchmarks/spark/bigdl.py --data T.npz --env FOLDER
+    python benchmarks/spark/with_bigdl.py --data T.npz --env FOLDER
 
 T.npz comes from `jobs.textclass_load`. FOLDER gets BigDL 2.4.0 with Spark 3.5.9 from
 ``setup/locks/bigdl.txt`` unless it is there (0.6 GB). Both train a GRU in both directions on two
@@ -68,7 +68,7 @@ def bigdl(options: argparse.Namespace) -> dict[str, float]:
     )
     result = re.search(r"^RESULT (.*)$", done.stdout, re.MULTILINE)
     if not result:
-        raise SystemExit(done.stderr[-3000:])
+        raise SystemExit(f"BigDL failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     found: dict[str, float] = json.loads(result[1])
     return found
 
