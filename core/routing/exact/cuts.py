@@ -165,15 +165,18 @@ def _edges(path: list[int]) -> frozenset[Edge]:
 
 
 def _follow(edges: dict[Edge, int]) -> list[int]:
-    """List the stops of the one route that the edges make, depot left out."""
+    """List the stops of the one route that the edges make, depot left out.
+
+    SCIP also asks about points at which a stop has too few or too many edges. Those are refused by
+    the constraints on degrees; here they are followed as far as they lead.
+    """
     left = [edge for edge, count in edges.items() for _ in range(count)]
     route, place = [], 0
-    while left:
-        edge = next(edge for edge in left if place in edge)
+    while edge := next((edge for edge in left if place in edge), None):
         left.remove(edge)
         place = edge[0] + edge[1] - place
         route.append(place)
-    return route[:-1]
+    return [stop for stop in route if stop]
 
 
 def _parts(n_stops: int, edges: Iterable[Edge]) -> list[frozenset[int]]:
