@@ -199,7 +199,9 @@ def test_the_notes_model_forbids_a_dispatcher_with_one_stop() -> None:
 
 def test_points_that_are_no_routes_are_left_to_the_constraints_on_degrees() -> None:
     problem = Problem(points=[[0, 0], [1, 0], [2, 0], [3, 0]], max_distance=100)
-    assert cuts.find_cuts(problem, {(0, 1): 1, (1, 2): 1, (1, 3): 2}) == []  # ends in the middle
+    assert (
+        cuts.find_cuts(problem, {(0, 1): 1, (1, 2): 1, (2, 3): 1}) == []
+    )  # ends away from the depot
     assert cuts.find_cuts(problem, {(1, 2): 1, (2, 3): 1}) == []  # never leaves the depot
 
 
