@@ -17,7 +17,7 @@ from setup.errors import SetupError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CHECKOUT", "Layout", "write_private"]
+__all__ = ["CHECKOUT", "Layout", "copy_fresh", "write_private"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -182,3 +182,14 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         stream.write(text)
     temporary.replace(path)
+
+
+def copy_fresh(source: Path, target: Path) -> None:
+    """Copy a folder with the modes of new files: a checkout's may let others write."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        if path.is_dir():
+            copy.mkdir(exist_ok=True)
+        else:
+            shutil.copyfile(path, copy)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from setup import maven
 from setup.compile import compile_jar
 from setup.errors import UsageError
+from setup.layout import copy_fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,7 +94,7 @@ def install_console(web: Path, cache: Path, update: Callable[[str], None]) -> No
     jars = maven.fetch(libraries, cache, update)
     target = web / _CONSOLE
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(_SOURCE / "console", target)
+    copy_fresh(_SOURCE / "console", target)
     (target / "lib").mkdir()
     for library, path in zip(libraries, jars, strict=True):
         _, artifact, version = library.coordinate.split(":")

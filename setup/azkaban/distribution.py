@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from setup.errors import SetupError, UsageError
+from setup.layout import copy_fresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -327,5 +328,5 @@ def copy(distribution: Distribution, target: Path) -> dict[str, str]:
         "plugins": distribution.plugins,
     }.items():
         if folder:
-            shutil.copytree(folder, target / name, dirs_exist_ok=True)
+            copy_fresh(folder, target / name)
     return {kind: places[library] for kind, library in distribution.libraries.items()}

@@ -25,7 +25,7 @@ from setup import maven, web
 from setup.azkaban import distribution
 from setup.compile import compile_jar
 from setup.errors import ServerError, SetupError
-from setup.layout import CHECKOUT, write_private
+from setup.layout import CHECKOUT, copy_fresh, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -139,7 +139,7 @@ def make(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
     jars = maven.fetch(maven.pinned("azkaban"), layout.cache, update)
     for jar in jars:
         shutil.copyfile(jar, new / "lib" / jar.name)
-    shutil.copytree(_SETUP / "sql", new / "sql")
+    copy_fresh(_SETUP / "sql", new / "sql")
     server = next((new / "lib").glob("azkaban-[0-9]*.jar"))
     web.install_stand_ins(new / "web", web.template_files(server))
     libraries = dict.fromkeys(("azkaban", "web", "executor"), "lib")
