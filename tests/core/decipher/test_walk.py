@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from core.decipher.score import Keys, WordScore
 from core.decipher.spaceless import LetterScore, WordSum
 from core.decipher.walk import Block, KeyWalk, Swaps
 from core.mcmc import ParallelTempering, sample
+from core.mcmc.tempering import exchange
 
 TEXT = "It was the best of times, it was the worst of times, it was the age of wisdom"
 LADDERS = [(1.0,), (1.0, 1.5, 2.5, 5.0)]
@@ -105,6 +107,20 @@ def test_chains_draw_keys_from_the_posterior(ladder: tuple[float, ...], *, compi
     state, _ = kernel.run(np.random.default_rng(3), start, 100)
     _, block = kernel.run(np.random.default_rng(4), state, 1000)
     assert_drawn_from(posterior, keys, block.key.transpose(1, 0, 2))
+
+
+def test_wrong_exchanges_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def inverted(beta: np.ndarray, density: np.ndarray, *rest: Any) -> np.ndarray:
+        return exchange(beta, -density, *rest)
+
+    monkeypatch.setattr(walk, "exchange", inverted)
+    score, keys, posterior = small_target()
+    kernel = KeyWalk(score, Swaps.of(score), (1.0, 2.0, 5.0))
+    state = kernel.init(np.tile(keys[0], (3 * 64, 1)))
+    state, _ = kernel.run(np.random.default_rng(3), state, 100)
+    _, block = kernel.run(np.random.default_rng(4), state, 1000)
+    with pytest.raises(AssertionError):
+        assert_drawn_from(posterior, keys, block.key.transpose(1, 0, 2))
 
 
 def test_the_general_kernel_draws_from_the_same_posterior() -> None:
