@@ -172,6 +172,9 @@ def subproblem(
     part = problem.replace(
         points=None if problem.points is None else problem.points[places],
         matrix=None if problem.matrix is None else problem.matrix[np.ix_(places, places)],
+        times=None if problem.times is None else problem.times[np.ix_(places, places)],
+        service=None if problem.service is None else problem.service[places],
+        demands=None if problem.demands is None else problem.demands[places],
         ids=tuple(problem.ids[place] for place in places),
         dispatchers=len(routes),
     )

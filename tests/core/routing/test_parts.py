@@ -4,13 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.routing import Problem
 from core.routing.divide import cut_tour
 from core.routing.parts import group_routes, subproblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from core.routing import Problem
 
 
 @pytest.mark.parametrize("parts", [1, 3, 20])
@@ -33,3 +32,15 @@ def test_parts_share_no_route_and_keep_distances_and_ids(
     stops = [sum(len(routes[number]) for number in group) for group in groups]
     if parts == 3:
         assert max(stops) <= 80 / 3 + 12
+
+
+def test_a_part_keeps_the_loads_and_times_of_its_own_stops() -> None:
+    points = [[0, 0], [1, 0], [2, 0], [3, 0]]
+    whole = Problem(
+        points=points, dispatchers=2, demands=[0, 5, 6, 7], service=[0, 1, 2, 3], capacity=20
+    )
+    part, _ = subproblem(whole, [[3, 1]])
+    assert part.demands is not None
+    assert part.service is not None
+    assert part.demands.tolist() == [0, 7, 5]
+    assert part.service.tolist() == [0, 3, 1]

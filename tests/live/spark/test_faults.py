@@ -288,7 +288,7 @@ def test_flow(azkaban: LiveAzkaban, yarn: LiveSpark) -> None:
     bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
     settings = {"executors": "1"}
     with Client(
-        azkaban.url, username=azkaban.username, password=azkaban.password, address=azkaban.address
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
     ) as client:
         client.create_project("spark", "from flows/")
         with bundle.temporary() as archive:
