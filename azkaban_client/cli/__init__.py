@@ -56,8 +56,10 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
         import logging  # noqa: PLC0415 (start time)
 
         logger = logging.getLogger("azkaban_client")
+        handler = logging.StreamHandler(sys.stderr)
         logger.setLevel(logging.DEBUG)
-        logger.handlers = [logging.StreamHandler(sys.stderr)]
+        logger.addHandler(handler)
+        context.call_on_close(lambda: logger.removeHandler(handler))
 
 
 for _module in (_session, _projects, _executions, _manage, _report):

@@ -254,7 +254,7 @@ def test_an_expired_session_is_renewed(azkaban, client) -> None:
 
 
 def test_a_session_that_ends_while_it_follows_is_renewed(azkaban, client) -> None:
-    execid = client.execute(PROJECT, "pair", concurrency="concurrent")
+    execid = client.execute(PROJECT, "slow", concurrency="concurrent")
     events = client.follow(execid, timeout=120)
     first = [next(events)]
     session = client.session_id
@@ -262,9 +262,13 @@ def test_a_session_that_ends_while_it_follows_is_renewed(azkaban, client) -> Non
         azkaban.url, auth=Login(client.username, session_id=session), address=azkaban.address
     ) as other:
         other.logout()
+    with Client(
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
+    ) as other:
+        other.cancel(execid)
     rest = list(events)
     assert client.session_id != session
-    assert logs_of([*first, *rest])["pair-a", 0] == "".join(client.log(execid, "pair-a"))
+    assert logs_of([*first, *rest])["slow", 0] == "".join(client.log(execid, "slow"))
 
 
 def test_a_wrong_password(azkaban) -> None:
