@@ -104,7 +104,7 @@ def explain(layout: Layout, options: argparse.Namespace) -> str:
         ca=f"--cacert {layout.ca} " if settings.tls else "",
         database="mysql azkaban < create-all-sql-VERSION.sql" if mysql else "",
         dump="mysqldump --single-transaction azkaban > dump.sql\n" if mysql else "",
-        scripts="mysql azkaban < upgrade.OLD.to.NEW.sql\n" if mysql else "",
+        scripts="mysql azkaban < alter.sql    # what differs from the new create-all-sql-VERSION.sql\n" if mysql else "",
         restore="mysql azkaban < dump.sql\n" if mysql else "",
     )
     return text.rstrip()

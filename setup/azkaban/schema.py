@@ -7,35 +7,30 @@ every backup.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from setup.azkaban import align
 from setup.azkaban.distribution import numbers
 from setup.azkaban.program import STOCK_VERSION
 from setup.console import step
 from setup.errors import ServerError, UsageError
-from setup.mysql.config import DATABASE
+from setup.mysql.config import CHARACTERS, DATABASE
 from setup.mysql.server import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from setup.azkaban.program import Program
     from setup.azkaban.settings import Settings
     from setup.mysql import Server as MySQL
 
-__all__ = ["prepare", "recorded", "require_executors", "require_path", "update"]
+__all__ = ["prepare", "recorded", "require_executors", "require_way", "update"]
 
 _NAME, _TYPE = "azkaban-jobflow.tables", 99  # a type that Azkaban does not use
-_UPGRADE = re.compile(r"upgrade\.([\d.]+)\.to\.([\d.]+)\.sql")
-
-
-class _Step(NamedTuple):
-    """One upgrade script of Azkaban."""
-
-    first: tuple[int, ...]
-    last: tuple[int, ...]
-    path: Path
+_SCRATCH = f"{DATABASE}_new"
+_UPGRADE = re.compile(r"upgrade\.[\d.]+\.to\.([\d.]+)\.sql")
+_CHANGES_ROWS = re.compile("(INSERT|UPDATE|DELETE|REPLACE|TRUNCATE) ", re.IGNORECASE)
 
 
 def require_executors(program: Program, settings: Settings) -> None:
@@ -112,20 +107,20 @@ def _make(cursor: Any, present: str, program: Program, sql: Path) -> None:
                 "another prefix (--prefix) begins anew"
             )
     with step(f"tables of Azkaban {program.version}") as shown:
+        _run(cursor, "SET foreign_key_checks = 0")  # tables in any order
         for table in tables:
             cursor.execute(f"DROP TABLE `{table}`")
-        statements = [text for path in _definitions(sql) for text in _statements(path)]
-        for statement in statements:
+        for statement in _all_statements(sql):
             _run(cursor, statement)
         _record(cursor, program.version)
         shown.done(f"{len(rows(cursor, 'SHOW TABLES'))} tables")
 
 
-def _definitions(sql: Path) -> list[Path]:
-    """Find the one file that makes all tables, else one for each."""
+def _all_statements(sql: Path) -> list[str]:
+    """Read the one file that makes all tables, else one for each."""
     whole = sorted(sql.glob("create-all-sql-*.sql"))
     parts = sorted(sql.glob("create.*.sql"))
-    return whole[:1] or parts
+    return [text for path in whole[:1] or parts for text in _statements(path)]
 
 
 def _statements(path: Path) -> Iterator[str]:
@@ -150,56 +145,65 @@ def _record(cursor: Any, version: str) -> None:
     )
 
 
-def require_path(old: Program, new: Program, sql: Path, database: str) -> list[Path]:
-    """Find the scripts with which Azkaban brings tables from one version to another.
+def require_way(old: Program, new: Program, old_sql: Path, new_sql: Path, database: str) -> None:
+    """Refuse an upgrade whose tables cannot be brought along.
 
     Parameters
     ----------
     old, new
         The programs.
-    sql
-        The folder of the new one's table definitions.
+    old_sql, new_sql
+        The folders of their table definitions.
     database
         ``h2`` or ``mysql``.
-
-    Returns
-    -------
-    list
-        In the order in which they are run.
 
     Raises
     ------
     UsageError
-        When Azkaban has no way from one to the other.
+        With the reason; nothing was changed yet.
     """
     if new.numbers < old.numbers:
         raise UsageError(
             f"Azkaban {old.version} is installed: {new.version} is older and may not understand "
             "its tables. setup azkaban rollback goes back to what was before an upgrade"
         )
-    if new.several_executors and not old.several_executors:
+    if not new.several_executors:
+        return  # 2.x brings its tables along itself
+    if not old.several_executors:
         raise UsageError(
-            f"Azkaban has no scripts that bring the tables of {old.version} to {new.version}: its "
-            "distributions begin at 3.20. Nothing was changed. Install it beside this one "
-            "(--prefix) and upload the projects there"
+            f"the tables of Azkaban {old.version} cannot be brought to {new.version}: they were "
+            "made anew for 3.0. Nothing was changed. Install it beside this one (--prefix) and "
+            "upload the projects there"
         )
-    found = (
-        _Step(numbers(match[1]), numbers(match[2]), path)
-        for path in sql.glob("upgrade.*.sql")
-        if (match := _UPGRADE.fullmatch(path.name))
-    )
-    steps = sorted(step for step in found if old.numbers < step.last <= new.numbers)
-    if steps and database == "h2":
+    if database == "h2" and sorted(_all_statements(old_sql)) != sorted(_all_statements(new_sql)):
         raise UsageError(
-            f"from {old.version} to {new.version} the tables change, and Azkaban's scripts for "
-            "that are for MySQL alone: an installation on H2 cannot be upgraded. Nothing was "
-            "changed"
+            f"from {old.version} to {new.version} the tables change, and on H2 they cannot be "
+            "brought along. Nothing was changed. Install it beside this one (--prefix, --mysql) "
+            "and upload the projects there"
         )
-    return [found.path for found in steps]
+    for path in sorted(new_sql.glob("upgrade.*.sql")):
+        match = _UPGRADE.fullmatch(path.name)
+        if match and numbers(match[1]) <= old.numbers:
+            continue
+        for statement in _statements(path):
+            if _CHANGES_ROWS.match(statement):
+                raise UsageError(
+                    f"{path.name} of Azkaban {new.version} changes rows, not only tables, which "
+                    f"set-up cannot do for you: {' '.join(statement.split())}. Nothing was changed"
+                )
 
 
-def update(mysql: MySQL, scripts: Sequence[Path], version: str) -> None:
-    """Run upgrade scripts and record the version.
+def update(mysql: MySQL, sql: Path, version: str) -> None:
+    """Bring the tables of 3.x or 4.x to the definitions of a later version, and record it.
+
+    Parameters
+    ----------
+    mysql
+        A running server.
+    sql
+        The folder of the later version's table definitions.
+    version
+        The later version.
 
     Raises
     ------
@@ -210,7 +214,21 @@ def update(mysql: MySQL, scripts: Sequence[Path], version: str) -> None:
         cursor = connection.cursor()
         if recorded(cursor) == STOCK_VERSION:  # 2.x to 2.x
             return
-        for path in scripts:
-            for statement in _statements(path):
+        with step(f"tables of Azkaban {version}") as shown:
+            _run(cursor, "SET foreign_key_checks = 0")  # tables in any order
+            present = align.read(cursor, DATABASE)
+            _run(cursor, f"DROP DATABASE IF EXISTS `{_SCRATCH}`")
+            _run(cursor, f"CREATE DATABASE `{_SCRATCH}` {CHARACTERS}")
+            _run(cursor, f"USE `{_SCRATCH}`")
+            for statement in _all_statements(sql):
                 _run(cursor, statement)
-        _record(cursor, version)
+            wanted = align.read(cursor, _SCRATCH)
+            _run(cursor, f"USE `{DATABASE}`")
+            statements = list(align.difference(present, wanted))
+            for statement in statements:
+                _run(cursor, statement)
+            for name in wanted.keys() - present.keys():  # what a new table begins with
+                _run(cursor, f"INSERT INTO `{name}` SELECT * FROM `{_SCRATCH}`.`{name}`")  # noqa: S608 (a name from SHOW TABLES)
+            _run(cursor, f"DROP DATABASE `{_SCRATCH}`")
+            _record(cursor, version)
+            shown.done(f"{len(statements)} of {len(wanted)} changed")

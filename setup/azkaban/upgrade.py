@@ -89,7 +89,8 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
             raise ServerError(f"{new_place}: the new program is not complete")
         shown.done(f"Azkaban {new.version}, {len(new.jars)} jars")
     try:
-        scripts = schema.require_path(old, new, new_place / "sql", settings.database)
+        definitions = (program.folder(server.layout) / "sql", new_place / "sql")
+        schema.require_way(old, new, *definitions, settings.database)
         schema.require_executors(new, settings)
     except UsageError:
         shutil.rmtree(new_place)
@@ -100,7 +101,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         server.half_done.touch()
         program.place(server.layout, new_place, kept=saved.program)
         if settings.database == "mysql":
-            schema.update(_mysql(server), scripts, new.version)
+            schema.update(_mysql(server), program.folder(server.layout) / "sql", new.version)
         server.half_done.unlink()
         settings = server.up(java)
     except BaseException as error:

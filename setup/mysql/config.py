@@ -18,6 +18,7 @@ __all__ = ["Files", "client_options", "initial_sql", "server_options"]
 ADDRESS = "127.0.0.1"
 DATABASE = "azkaban"
 USER = "azkaban"
+CHARACTERS = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 TABLES_VERSION = "2.5"
 
 # The kernel's limit for the path of a socket (sun_path is 108 bytes with its closing zero).
@@ -190,7 +191,7 @@ def initial_sql(root_password: str, password: str) -> str:
     account = f"'{USER}'@'{ADDRESS}'"
     statements = [
         f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{root_password}'",
-        f"CREATE DATABASE `{DATABASE}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        f"CREATE DATABASE `{DATABASE}` {CHARACTERS}",
         f"CREATE USER {account} IDENTIFIED BY '{password}'",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{DATABASE}`.* TO {account}",
         f"USE `{DATABASE}`",

@@ -22,12 +22,12 @@ import psutil
 import pytest
 import requests
 
-from azkaban_client import Client, collect
 from setup import java
 from setup.azkaban import Server, Wanted, distribution, upgrade
 from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import Server as MySQL
+from tests.distribution.conftest import Live, intact, project
 from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
@@ -63,30 +63,8 @@ nodes:
 
 
 @pytest.fixture(scope="session")
-def sources() -> list[str]:
-    """The archives that the caller names."""
-    named = os.environ.get("AZK_DISTRIBUTION")
-    assert named, "AZK_DISTRIBUTION must name a folder with archives of Azkaban 3.x or 4.x"
-    return named.split(":")
-
-
-@pytest.fixture(scope="session")
 def unpacked(sources: list[str], tmp_path_factory: pytest.TempPathFactory) -> Any:
     return distribution.read(sources, tmp_path_factory.mktemp("unpacked"), lambda _: None)
-
-
-class Live(LiveAzkaban):
-    """One that can be asked with its certificates."""
-
-    def client(self) -> Client:
-        """Log in."""
-        verify = str(self.layout.ca) if self.server.settings.tls else True
-        return Client(
-            self.url,
-            auth=(self.username, self.password),
-            address=self.address,
-            verify=verify,
-        )
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +82,6 @@ def split(sources: list[str], tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield live
     live.stop()
     MySQL(live.layout).stop()
-
-
-def _project(client: Client, folder: Path, name: str, files: dict[str, str]) -> None:
-    folder.mkdir()
-    for file, text in files.items():
-        (folder / file).write_text(text)
-    client.create_project(name, "for a test")
-    client.upload(name, collect(folder).write(folder.parent / f"{name}.zip"))
 
 
 def _listens_as_asked(live: Live) -> None:
@@ -142,9 +112,9 @@ def test_solo_runs_both_kinds_of_flows(solo: Live, tmp_path: Path) -> None:
     assert solo.server.statuses()[0].version[0] in "345"
     with solo.client() as client:
         one = {"a.job": "type=command\ncommand=echo one\n"}
-        _project(client, tmp_path / "one", "one", one)
+        project(client, tmp_path / "one", "one", one)
         assert client.wait(client.execute("one", "a")).succeeded
-        _project(client, tmp_path / "tree", "tree", TREE)
+        project(client, tmp_path / "tree", "tree", TREE)
         tree = client.wait(client.execute("tree", "tree"))
     jobs = {job.id: job.status for job in tree.walk()}
     assert tree.succeeded
@@ -198,7 +168,7 @@ def test_private_java_25_runs_it(solo: Live, tmp_path: Path) -> None:
     solo.stop()
     solo.server.up(private)
     with solo.client() as client:
-        _project(client, tmp_path / "new", "new", {"a.job": "type=command\ncommand=echo new\n"})
+        project(client, tmp_path / "new", "new", {"a.job": "type=command\ncommand=echo new\n"})
         assert client.wait(client.execute("new", "a")).succeeded
     solo.restart()
 
@@ -208,7 +178,7 @@ def test_two_executors_share_the_work(split: Live, tmp_path: Path) -> None:
     assert [s.server for s in split.server.statuses()] == ["executor", "executor-2", "web"]
     with split.client() as client:
         job = {"a.job": "type=command\ncommand=sleep 3\n"}
-        _project(client, tmp_path / "many", "many", job)
+        project(client, tmp_path / "many", "many", job)
         running = [client.execute("many", "a", concurrency="concurrent") for _ in range(6)]
         assert all(client.wait(execid).succeeded for execid in running)
     with MySQL(split.layout).connect("azkaban") as connection:
@@ -234,14 +204,14 @@ def test_an_executor_that_was_killed_comes_back_and_takes_flows(
         assert cursor.fetchall() == [(2,)]
     with split.client() as client:
         again = {"a.job": "type=command\ncommand=echo again\n"}
-        _project(client, tmp_path / "again", "again", again)
+        project(client, tmp_path / "again", "again", again)
         assert client.wait(client.execute("again", "a")).succeeded
 
 
 def test_upgrade_and_an_upgrade_that_fails(split: Live, unpacked: Any, tmp_path: Path) -> None:
     with split.client() as client:
         kept = {"kept.job": "type=command\ncommand=echo kept\n"}
-        _project(client, tmp_path / "kept", "kept", kept)
+        project(client, tmp_path / "kept", "kept", kept)
         execid = client.wait(client.execute("kept", "kept")).execid
         at = datetime.now(UTC) + timedelta(days=2)
         client.schedule_cron("kept", "kept", f"0 0 5 {at.day} * ?")
@@ -249,7 +219,7 @@ def test_upgrade_and_an_upgrade_that_fails(split: Live, unpacked: Any, tmp_path:
     newer = _as_version(unpacked, tmp_path / "newer", f"{unpacked.version}.1")
     upgrade.upgrade(split.server, found, newer)
     assert {s.version for s in split.server.statuses()} == {f"{unpacked.version}.1"}
-    _intact(split, execid)
+    intact(split, execid)
     broken = _as_version(unpacked, tmp_path / "broken", f"{unpacked.version}.2")
     for jar in (tmp_path / "broken").rglob("guice-[0-9]*.jar"):
         jar.unlink()
@@ -257,15 +227,7 @@ def test_upgrade_and_an_upgrade_that_fails(split: Live, unpacked: Any, tmp_path:
         upgrade.upgrade(split.server, found, broken)
     assert {s.state for s in split.server.statuses()} == {"running"}
     assert {s.version for s in split.server.statuses()} == {f"{unpacked.version}.1"}
-    _intact(split, execid)
-
-
-def _intact(live: Live, execid: int) -> None:
-    with live.client() as client:
-        assert client.flows("kept") == ("kept",)
-        assert client.execution(execid).succeeded
-        assert "kept\n" in "".join(client.log(execid, "kept"))
-        assert [schedule.flow for schedule in client.schedules("kept")] == ["kept"]
+    intact(split, execid)
 
 
 def _as_version(unpacked: Any, folder: Path, version: str) -> list[str]:
@@ -279,13 +241,11 @@ def _as_version(unpacked: Any, folder: Path, version: str) -> list[str]:
     return [str(folder)]
 
 
-def test_2_5_0_is_not_upgraded_to_what_azkaban_has_no_scripts_for(
-    sources: list[str], tmp_path: Path
-) -> None:
+def test_2_5_0_is_not_upgraded_to_other_tables(sources: list[str], tmp_path: Path) -> None:
     live = Live(tmp_path / "p")
     try:
         before = live.server.running()
-        with pytest.raises(UsageError, match=r"no scripts that bring the tables of 2\.5\.0"):
+        with pytest.raises(UsageError, match=r"tables of Azkaban 2\.5\.0 cannot be brought"):
             upgrade.upgrade(live.server, java.ensure(live.layout), sources)
         assert live.server.running() == before
         assert live.server.statuses()[0].version == "2.5.0"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup.azkaban import distribution, schema
+from setup.azkaban import align, distribution, schema
 from setup.azkaban.program import Program
-from setup.errors import SetupError, UsageError
+from setup.errors import ServerError, SetupError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,32 +217,84 @@ def program(version: str) -> Program:
     return Program(version, stock=False, libraries={}, classes={}, jars={}, ours="")
 
 
-def scripts(tmp_path: Path) -> Path:
-    for name in ("3.20.0.to.3.22.0", "3.85.0.to.3.86.0", "3.100.0.to.3.101.0", "4.9.0.to.4.10.0"):
-        (tmp_path / f"upgrade.{name}.sql").write_text("SELECT 1;\n")
-    return tmp_path
+def way(tmp_path: Path, old: str, new: str, database: str = "mysql", **files: str) -> None:
+    """Ask for a way from one version to another, whose folder of tables has more files."""
+    number = len(list(tmp_path.iterdir()))
+    folders = [tmp_path / f"old{number}", tmp_path / f"new{number}"]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "create.projects.sql").write_text("CREATE TABLE projects (id INT);\n")
+        (folder / "upgrade.3.85.0.to.3.86.0.sql").write_text("-- one\nUPDATE t SET n = 1;\n")
+    for name, text in files.items():
+        (folders[1] / f"{name.replace('_', '.')}.sql").write_text(text)
+    schema.require_way(program(old), program(new), *folders, database)
 
 
-def path(tmp_path: Path, old: str, new: str, database: str = "mysql") -> list[str]:
-    found = schema.require_path(program(old), program(new), scripts(tmp_path), database)
-    return [script.name for script in found]
+def test_upgrades_for_which_there_is_a_way(tmp_path: Path) -> None:
+    way(tmp_path, "3.86.0", "4.10.1")
+    way(tmp_path, "4.0.0", "4.0.0")
+    way(tmp_path, "3.90.0", "4.1.0", "h2")
+    way(tmp_path, "2.5.0", "2.7.0", "h2")
 
 
-def test_upgrade_scripts_in_the_order_of_versions(tmp_path: Path) -> None:
-    assert path(tmp_path, "3.22.0", "4.0.0") == [
-        "upgrade.3.85.0.to.3.86.0.sql",
-        "upgrade.3.100.0.to.3.101.0.sql",
-    ]
-    assert path(tmp_path, "3.90.0", "4.10.1")[-1] == "upgrade.4.9.0.to.4.10.0.sql"
-    assert path(tmp_path, "4.0.0", "4.0.0") == []
-    assert path(tmp_path, "4.0.0", "4.1.0", "h2") == []
-    assert path(tmp_path, "2.5.0", "2.7.0", "h2") == []
-
-
-def test_upgrades_for_which_azkaban_has_no_way(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no scripts that bring the tables of 2\.5\.0 to 4\.0\.0"):
-        path(tmp_path, "2.5.0", "4.0.0")
+def test_upgrades_for_which_there_is_no_way(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"tables of Azkaban 2\.5\.0 cannot be brought to 4\.0\.0"):
+        way(tmp_path, "2.5.0", "4.0.0")
     with pytest.raises(UsageError, match=r"3\.90\.0 is older.*setup azkaban rollback"):
-        path(tmp_path, "4.0.0", "3.90.0")
-    with pytest.raises(UsageError, match="for MySQL alone: an installation on H2 cannot"):
-        path(tmp_path, "3.22.0", "4.0.0", "h2")
+        way(tmp_path, "4.0.0", "3.90.0")
+    with pytest.raises(UsageError, match="the tables change, and on H2 they cannot"):
+        way(tmp_path, "3.90.0", "4.0.0", "h2", create_b="CREATE TABLE b (id INT);\n")
+    with pytest.raises(
+        UsageError, match=r"to\.3\.86\.0\.sql of Azkaban 4\.0\.0 changes rows.*n = 1\."
+    ):
+        way(tmp_path, "3.85.0", "4.0.0")
+
+
+# Tables as MySQL shows them
+
+OLD = """\
+CREATE TABLE `t` (
+  `id` int(11) NOT NULL,
+  `name` varchar(64) NOT NULL DEFAULT 'a, b',
+  `gone` text,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `one` (`name`),
+  KEY `mine` (`name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"""
+
+NEW = """\
+CREATE TABLE `t` (
+  `id` int(11) NOT NULL AUTO_INCREMENT,
+  `name` varchar(64) NOT NULL DEFAULT 'a, b',
+  `method` tinyint(4) DEFAULT '1',
+  PRIMARY KEY (`id`,`name`),
+  KEY `by_method` (`method`),
+  CONSTRAINT `t_ibfk_1` FOREIGN KEY (`id`) REFERENCES `u` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4"""
+
+
+def test_what_changes_from_table_to_table() -> None:
+    old, new = align.Table.of(OLD), align.Table.of(NEW)
+    assert list(align.changes("t", old, new)) == [
+        "DROP PRIMARY KEY",
+        "DROP INDEX `one`",
+        "MODIFY COLUMN `id` int(11) NOT NULL AUTO_INCREMENT",
+        "ADD COLUMN `method` tinyint(4) DEFAULT '1'",
+        "ADD PRIMARY KEY (`id`,`name`)",
+        "ADD KEY `by_method` (`method`)",
+        "ADD CONSTRAINT `t_ibfk_1` FOREIGN KEY (`id`) REFERENCES `u` (`id`)",
+    ]
+    assert "DROP FOREIGN KEY `t_ibfk_1`" in list(align.changes("t", new, old))
+    assert list(align.difference({"t": old, "mine": new}, {"t": old})) == []
+    assert list(align.difference({}, {"t": new})) == [NEW]
+
+
+def test_a_column_that_nobody_would_fill() -> None:
+    old = align.Table.of(OLD.replace("`gone` text", "`gone` int(11) NOT NULL"))
+    with pytest.raises(ServerError, match="table t: the new version has no column gone"):
+        list(align.difference({"t": old}, {"t": align.Table.of(NEW)}))
+
+
+def test_a_table_that_cannot_be_read() -> None:
+    with pytest.raises(ServerError, match="a line without meaning: PARTITION"):
+        align.Table.of(OLD.replace("  KEY", "PARTITION"))
