@@ -181,8 +181,8 @@ def port_taken(address: str, port: int) -> bool:
 
 
 def free_port(address: str, preferred: int, *avoid: int) -> int:
-    """Choose a free port: the preferred one, else any."""
-    if preferred not in avoid and not port_taken(address, preferred):
+    """Choose a free port: the preferred one (0: none is), else any."""
+    if preferred and preferred not in avoid and not port_taken(address, preferred):
         return preferred
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

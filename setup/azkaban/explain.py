@@ -45,7 +45,7 @@ curl {ca}--cookie session '{url}/index?ajax=fetchallprojects'
 cp -a {home}/settings.json {home}/conf {home}/projects {home}/h2 {home}/backups/TIME/
 {dump}mv {program} {home}/backups/TIME/program
 tar -zxf azkaban-solo-server-NEW.tar.gz -C {program}
-{scripts}{home}/start    # when a login does not work: everything back as it was""",
+{tables}{home}/start    # when a login does not work: everything back as it was""",
     "rollback": """\
 {home}/stop
 cp -a {home}/backups/TIME/* {home}/
@@ -104,7 +104,7 @@ def explain(layout: Layout, options: argparse.Namespace) -> str:
         ca=f"--cacert {layout.ca} " if settings.tls else "",
         database="mysql azkaban < create-all-sql-VERSION.sql" if mysql else "",
         dump="mysqldump --single-transaction azkaban > dump.sql\n" if mysql else "",
-        scripts="mysql azkaban < alter.sql    # what differs from the new create-all-sql-VERSION.sql\n" if mysql else "",
+        tables="mysql azkaban < alter.sql  # to the new create-all-sql\n" if mysql else "",
         restore="mysql azkaban < dump.sql\n" if mysql else "",
     )
     return text.rstrip()

@@ -72,8 +72,13 @@ def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
 
 @pytest.fixture(scope="session")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
-    """The profile server, shared likewise: web over TLS, executor, MySQL."""
+    """The profile server, shared likewise: web over TLS, executor, MySQL; made under umask 077."""
     wanted = Wanted(profile="server", tls=True)
-    live = LiveAzkaban(tmp_path_factory.mktemp("split") / "p", wanted)
+    prefix = tmp_path_factory.mktemp("split") / "p"
+    before = os.umask(0o077)
+    try:
+        live = LiveAzkaban(prefix, wanted)
+    finally:
+        os.umask(before)
     yield live
     servers.stop(live.layout)

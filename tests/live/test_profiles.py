@@ -75,6 +75,13 @@ def test_a_flow_runs_to_succeeded(split: LiveAzkaban, client: Client, tmp_path: 
         assert cursor.fetchall() == [("last", 50)]  # 50 is SUCCEEDED
 
 
+def test_umask_of_a_cautious_user_is_respected(split: LiveAzkaban) -> None:
+    """Made under 077, all is for its owner alone but certificates and Debian's libraries."""
+    paths = [path for path in split.layout.prefix.rglob("*") if not path.is_symlink()]
+    public = [path for path in paths if path.stat().st_mode & 0o077 and not path.is_socket()]
+    assert [p for p in public if p.suffix != ".pem" and ".so." not in p.name] == []
+
+
 def test_each_part_listens_on_its_own_loopback_port_only(split: LiveAzkaban) -> None:
     settings = split.server.settings
     running = split.server.running()

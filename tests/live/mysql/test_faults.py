@@ -67,6 +67,21 @@ def test_port_taken(server: Any) -> None:
     server.start()
 
 
+def test_port_lost_while_the_data_folder_is_made(template: Any, tmp_path: Path) -> None:
+    """It was free when it was chosen; nobody depends on it yet, so another one does as well."""
+    server = type(template)(tmp_path)
+    server.home.mkdir(mode=0o700)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        type(template.settings)(port, template.settings.program).write(server.settings_file)
+        try:
+            link = server.ensure()
+            assert link.port != port
+            assert server.as_azkaban("SELECT @@port") == [(link.port,)]
+        finally:
+            server.kill()
+
+
 def test_stale_pid_and_socket(server: Any) -> None:
     """After a crash the pid in the files may be another program's by now."""
     server.start()
