@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from setup import debian, downloads, maven
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.python import archives, pip
-from setup.python.pack import ask, launcher
+from setup.python.pack import ask, launcher, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -275,10 +274,7 @@ def _unpack(archive: Path, target: Path) -> None:
             raise UsageError(f"--from {archive}: there is no bin/python3 in it, so it is no Python")
         top = min(programs, key=lambda path: len(path.parts)).parents[1]
         shutil.move(top, target)
-    settle = target / "bin" / "conda-unpack"
-    if settle.is_file():
-        command = [str(target / "bin" / "python3"), str(settle)]
-        subprocess.run(command, capture_output=True, check=False)
+    settle(target)
 
 
 def _settle(target: Path) -> Path:

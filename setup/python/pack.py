@@ -29,7 +29,7 @@ from setup.python import archives
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["KINDS", "Packed", "ask", "launcher", "pack"]
+__all__ = ["KINDS", "Packed", "ask", "launcher", "pack", "settle"]
 
 KINDS = ("whole", "venv", "conda")
 
@@ -375,6 +375,23 @@ def _conda(about: dict[str, Any], folder: Path, tree: Path) -> None:
     output.unlink()
 
 
+def settle(home: Path) -> None:
+    """Write the folder's own path into the files of what conda-pack made, once it is unpacked.
+
+    Raises
+    ------
+    SetupError
+        When that fails, with what its program said.
+    """
+    program = home / "bin" / "conda-unpack"
+    if not program.is_file():
+        return
+    command = [str(home / "bin" / "python3"), str(program)]
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if result.returncode:
+        raise SetupError(f"{program} fails: {(result.stderr or result.stdout).strip()[-400:]}")
+
+
 def _check(
     archive: Path, about: dict[str, Any], folder: Path, kind: str, names: Sequence[str]
 ) -> None:
@@ -382,9 +399,7 @@ def _check(
     folder.mkdir()
     archives.unpack(archive, folder, trusted=kind == "venv")  # whose interpreter is a link
     python = folder / "bin" / "python"
-    settle = folder / "bin" / "conda-unpack"
-    if settle.is_file():
-        subprocess.run([str(python), str(settle)], capture_output=True, check=False)
+    settle(folder)
     seen = ask(python, "tour", *names, scratch=folder.parent)
     wrong = [f"{name}: {why}" for name, why in seen["failed"].items()]
     if kind == "venv":

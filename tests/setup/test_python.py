@@ -177,7 +177,10 @@ def test_path_that_leads_back_is_found_out(tmp_path: Path) -> None:
     assert list(target.iterdir()) == []
 
 
-def test_what_cannot_be_packed(python: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_packed(
+    python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # without conda-pack
     for interpreter, target, kind, words in (
         (tmp_path / "none", tmp_path, "whole", "there is no interpreter"),
         (Path("/bin/true"), tmp_path, "whole", "is no Python: it prints"),
@@ -345,6 +348,77 @@ def test_python_that_the_machine_has_not(source: str, tmp_path: Path) -> None:
     assert found.startswith(str(tmp_path / "p/python/lib"))
     program = "import ssl; print(ssl.create_default_context().cert_store_stats()['x509_ca'])"
     assert int(_runs(str(made.python), "-c", program)) > 10
+
+
+# Where conda builds packages: what it replaces by the folder in which an environment lies.
+PLACEHOLDER = "/opt/anaconda1anaconda2anaconda3"
+
+
+@pytest.fixture
+def conda(whole: Unpacked, tmp_path: Path) -> Path:
+    """An environment in conda's layout: a package of a Python, in the cache and installed."""
+    package, home = tmp_path / "miniconda" / "pkgs" / "p", tmp_path / "miniconda" / "envs" / "e"
+    small = shutil.ignore_patterns("numpy*")
+    shutil.copytree(whole.home, package, symlinks=True, ignore=small, copy_function=os.link)
+    text = "share/where.txt"
+    (package / text).write_text(f"{PLACEHOLDER}/lib\n")
+    paths = [
+        {"_path": path.relative_to(package).as_posix(), "path_type": "hardlink"}
+        for path in sorted(package.rglob("*"))
+        if path.is_file()
+    ]
+    [where] = [path for path in paths if path["_path"] == text]
+    where |= {"file_mode": "text", "prefix_placeholder": PLACEHOLDER}
+    shutil.copytree(package, home, symlinks=True, copy_function=os.link)
+    (home / text).unlink()
+    (home / text).write_text(f"{home}/lib\n")
+    (package / "info").mkdir()
+    (package / "info" / "paths.json").write_text(json.dumps({"paths": paths, "paths_version": 1}))
+    record = {
+        "name": "python",
+        "version": "3",
+        "url": "https://conda.example.org/python-3-0.conda",
+        "link": {"source": str(package), "type": 1},
+        "files": [path["_path"] for path in paths],
+    }
+    (home / "conda-meta").mkdir()
+    (home / "conda-meta" / "history").touch()
+    (home / "conda-meta" / "python-3-0.json").write_text(json.dumps(record))
+    return home / "bin" / "python"
+
+
+def test_conda_environment_is_packed_and_installed(
+    conda: Path,
+    setup: Callable[..., tuple[int, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By conda-pack itself; conda-unpack then writes the new folder into files that name it."""
+    target = tmp_path / "e.tar.gz"
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+    arguments = ("pack", str(target), "--python", str(conda), "--kind", "conda")
+    assert setup(*arguments) == (0, str(target))
+
+    code, python = setup("install", "--from", str(target))
+    assert code == 0, python
+    home = tmp_path / "p" / "python"
+    _modules(python)
+    assert (home / "share" / "where.txt").read_text() == f"{home}/lib\n"
+    assert _runs(str(home / "bin" / "hello"), "a") == "hello a"
+
+
+def test_conda_archive_that_cannot_be_settled(
+    whole: Unpacked, setup: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    home = tmp_path / "e"
+    shutil.copytree(whole.home, home, symlinks=True)
+    (home / "bin" / "conda-unpack").write_text("raise SystemExit('prefix too long')\n")
+    with tarfile.open(tmp_path / "e.tar.gz", "w:gz", compresslevel=1) as tar:
+        tar.add(home, ".")
+    code, said = setup("install", "--from", str(tmp_path / "e.tar.gz"))
+    assert code == 3
+    assert "conda-unpack fails: prefix too long" in said
+    assert not (tmp_path / "p" / "python").exists()
 
 
 def test_archive_by_url_needs_its_hash(archive: Path, tmp_path: Path) -> None:
