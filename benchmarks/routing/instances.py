@@ -68,22 +68,32 @@ def makespan(folder: Path) -> Iterator[tuple[str, Problem, float]]:
 
 
 def tuning() -> Iterator[tuple[str, Problem]]:
-    """Iterate over instances to choose settings by: uniform and clustered, tight and loose."""
-    for seed, (n, crew, slack) in enumerate(
-        [(60, 2, 0.04), (60, 5, 0.25), (90, 2, 0.05), (90, 3, 0.15), (120, 4, 0.05), (120, 8, 0.3)]
+    """Iterate over instances to choose settings by: uniform, clustered and nearly on a grid."""
+    for seed, (kind, n, crew, slack) in enumerate(
+        [
+            ("grid", 98, 2, 0.06),
+            ("clusters", 120, 8, 0.3),
+            ("grid", 98, 3, 0.15),
+            ("uniform", 90, 3, 0.15),
+            ("grid", 80, 5, 0.25),
+            ("uniform", 150, 2, 0.04),
+        ]
     ):
         rng = np.random.default_rng(1000 + seed)
         points = rng.uniform(0, 100, (n + 1, 2))
-        if seed % 2:
-            centres = rng.uniform(0, 100, (max(3, n // 12), 2))
+        if kind == "clusters":
+            centres = rng.uniform(0, 100, (n // 12, 2))
             points = centres[rng.integers(len(centres), size=n + 1)] + rng.normal(0, 6, (n + 1, 2))
+        elif kind == "grid":
+            cells = rng.permutation(np.argwhere(np.ones((9, 11))))[: n + 1]
+            points = cells * (11, 20) + rng.integers(0, 9, (n + 1, 2))
         problem = Problem(
             points=points,
             dispatchers=crew,
             min_stops=int(np.ceil((1 - slack) * n / crew)),
             max_stops=int(np.floor((1 + slack) * n / crew)),
         )
-        yield f"{n} stops, {crew} [{problem.min_stops}, {problem.max_stops}]", problem
+        yield f"{kind}, {n} stops, {crew} [{problem.min_stops}, {problem.max_stops}]", problem
 
 
 def uniform(n: int, crew: int) -> Problem:

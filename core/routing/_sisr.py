@@ -3,13 +3,14 @@
 Routes are doubly linked lists of stops. A step takes strings of adjacent stops out of a few
 neighbouring routes, puts them back greedily at their cheapest places, and keeps the outcome as
 simulated annealing says. Every change is noted and taken back when it is not kept, so that a step
-costs the same whatever the number of stops.
+costs the same whatever the number of stops. Between steps a few exchanges of whole stretches are
+tried (`core.routing._exchange`).
 
 Differences from the paper: positions are tried beside the near neighbours of a stop only, and the
 number of stops of a route is bounded from below too. A route that the ruin leaves below its minimum
 has a deficit; when as many stops are in hand as are owed, they may only go where they are owed.
-Bounds on distance, time and load may be broken on the way, at a price that the caller adapts
-(`Work`); only routes that keep them all are ever handed back.
+Bounds on distance, time and load, and those on stops if the caller wants it, may be broken on the
+way at a price that the caller adapts (`Work`); only routes that keep them all are ever handed back.
 """
 
 # ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
@@ -19,89 +20,34 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from core.routing._exchange import exchange
 from core.routing._jit import kernel
+from core.routing._routes import (
+    Limits,
+    Routes,
+    Work,
+    crowding,
+    link,
+    minutes_added,
+    strain,
+    strains,
+    unlink,
+    worth,
+)
 from core.routing.geometry import leg
 
 if TYPE_CHECKING:
     from core.routing.geometry import Geometry
 
-__all__ = [
-    "DISTANCE_PRICE",
-    "LOAD_PRICE",
-    "TIME_PRICE",
-    "TOTAL_WEIGHT",
-    "Desk",
-    "Limits",
-    "Routes",
-    "Work",
-    "anneal",
-    "worth",
-]
+__all__ = ["Desk", "anneal"]
 
 _STRING = 10  # longest string taken out of a route
 _KEEP_GOING = 0.01  # chance to keep one more stop within a split string
 _BLINK = 0.01  # chance to overlook a position
+_BLINKS = 1.0 / math.log(1.0 - _BLINK)
 _SPLIT = 0.5  # chance to leave a gap within a string
 _SLACK = 1e-9
-
-TOTAL_WEIGHT = 1e-3  # of the total length beside the longest route: short cuts pay everywhere
 _OVER_WEIGHT = 10.0  # of what a position adds beyond the ceiling (makespan)
-
-
-class Routes(NamedTuple):
-    """Routes as linked lists; 0 stands for the depot at both ends.
-
-    Attributes
-    ----------
-    before, after
-        Neighbours of each place on its route.
-    route
-        Route of each stop, -1 while it is in no route.
-    first, last
-        First and last stop of each route, 0 when empty.
-    size, length, load, clock
-        Stops, length, demands and minutes of each route.
-    """
-
-    before: Any
-    after: Any
-    route: Any
-    first: Any
-    last: Any
-    size: Any
-    length: Any
-    load: Any
-    clock: Any
-
-
-class Work(NamedTuple):
-    """Bounds on distance, time and load of every route, and what breaking them costs.
-
-    Attributes
-    ----------
-    bounded
-        Whether there are any; without, nothing below is looked at.
-    timed
-        Whether driving times come from `times`, or else from the distance by ``bounds[PACE]``.
-    demand, service
-        Of each place.
-    times
-        Driving times.
-    bounds
-        Numbers at the places `CAPACITY` to `TIME_PRICE`; bounds are infinite or 0 where there are
-        none. They lie in one array because a compiled call hands over each field of a tuple.
-    """
-
-    bounded: bool
-    timed: bool
-    demand: Any
-    service: Any
-    times: Geometry
-    bounds: Any
-
-
-CAPACITY, LEAST_DISTANCE, MOST_DISTANCE, LEAST_TIME, MOST_TIME = range(5)
-PACE, LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE = range(5, 9)
 
 
 class Desk(NamedTuple):
@@ -115,6 +61,8 @@ class Desk(NamedTuple):
         The same stops in the order they are put back, and what that order is by.
     touched
         Routes that strings were taken from.
+    line
+        Room for every stop twice.
     """
 
     taken: Any
@@ -123,126 +71,7 @@ class Desk(NamedTuple):
     hand: Any
     keys: Any
     touched: Any
-
-
-class Limits(NamedTuple):
-    """Bounds of every route, and the objective.
-
-    Attributes
-    ----------
-    least, most
-        Number of stops.
-    strings
-        Average number of stops taken out in a step.
-    optional
-        Whether routes may stay empty (at most K dispatchers).
-    makespan
-        Whether the longest route counts (with `TOTAL_WEIGHT` of the total), or the total alone.
-    ceiling
-        Length from which on a route is a bad place for one more stop; for makespan only.
-    """
-
-    least: int
-    most: int
-    strings: float
-    optional: bool
-    makespan: bool
-    ceiling: float
-
-
-@kernel
-def _strain(bounds: Any, size: int, length: float, load: float, clock: float) -> float:
-    """Price of the bounds that a route breaks; an empty one breaks none."""
-    if size == 0:
-        return 0.0
-    price = 0.0
-    if load > bounds[CAPACITY]:
-        price += bounds[LOAD_PRICE] * (load - bounds[CAPACITY])
-    if length > bounds[MOST_DISTANCE]:
-        price += bounds[DISTANCE_PRICE] * (length - bounds[MOST_DISTANCE])
-    if length < bounds[LEAST_DISTANCE]:
-        price += bounds[DISTANCE_PRICE] * (bounds[LEAST_DISTANCE] - length)
-    if clock > bounds[MOST_TIME]:
-        price += bounds[TIME_PRICE] * (clock - bounds[MOST_TIME])
-    if clock < bounds[LEAST_TIME]:
-        price += bounds[TIME_PRICE] * (bounds[LEAST_TIME] - clock)
-    return price
-
-
-@kernel
-def _strained(routes: Routes, work: Work) -> float:
-    """Price of all the bounds that are broken."""
-    total = 0.0
-    size, length, load, clock = routes.size, routes.length, routes.load, routes.clock
-    for own in range(len(size)):
-        total += _strain(work.bounds, size[own], length[own], load[own], clock[own])
-    return total
-
-
-@kernel
-def _minutes(work: Work, change: float, left: int, stop: int, right: int) -> float:
-    """Count the minutes that a stop between two places adds to a route."""
-    if work.timed:
-        change = leg(work.times, left, stop) + leg(work.times, stop, right)
-        change -= leg(work.times, left, right)
-        return float(change + work.service[stop])
-    return float(change * work.bounds[PACE] + work.service[stop])
-
-
-@kernel
-def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
-    """Take a stop out of its route; the change of cost."""
-    before, after, route, first, last, size, length, load, clock = routes
-    left, right, own = before[stop], after[stop], route[stop]
-    change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
-    cost = change
-    if work.bounded:
-        cost -= _strain(work.bounds, size[own], length[own], load[own], clock[own])
-        load[own] -= work.demand[stop]
-        clock[own] -= _minutes(work, -change, left, stop, right)
-    if left == 0:
-        first[own] = right
-    else:
-        after[left] = right
-    if right == 0:
-        last[own] = left
-    else:
-        before[right] = left
-    route[stop] = -1
-    size[own] -= 1
-    length[own] += change
-    if work.bounded:
-        cost += _strain(work.bounds, size[own], length[own], load[own], clock[own])
-    return cost
-
-
-@kernel
-def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: int) -> float:
-    """Put a stop behind `left` (0: at the start) on route `own`; the change of cost."""
-    before, after, route, first, last, size, length, load, clock = routes
-    right = first[own] if left == 0 else after[left]
-    change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
-    cost = change
-    if work.bounded:
-        cost -= _strain(work.bounds, size[own], length[own], load[own], clock[own])
-        load[own] += work.demand[stop]
-        clock[own] += _minutes(work, change, left, stop, right)
-    before[stop] = left
-    after[stop] = right
-    if left == 0:
-        first[own] = stop
-    else:
-        after[left] = stop
-    if right == 0:
-        last[own] = stop
-    else:
-        before[right] = stop
-    route[stop] = own
-    size[own] += 1
-    length[own] += change
-    if work.bounded:
-        cost += _strain(work.bounds, size[own], length[own], load[own], clock[own])
-    return cost
+    line: Any
 
 
 @kernel
@@ -277,7 +106,7 @@ def _ruin(
     rng: Any,
 ) -> tuple[int, int, float]:
     """Take strings out around a random stop; stops in hand, routes touched, change of cost."""
-    taken, gaps, owners, hand, _, touched = desk
+    taken, gaps, owners, hand, _, touched, _ = desk
     n = len(routes.route) - 1
     crew = len(routes.size)
     longest = min(float(_STRING), n / crew)
@@ -346,17 +175,6 @@ def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
 
 
 @kernel
-def worth(routes: Routes, work: Work, makespan: bool) -> float:  # noqa: FBT001
-    """Value of the objective, with the price of bounds that are broken."""
-    longest, total = 0.0, 0.0
-    for own in range(len(routes.length)):
-        longest = max(longest, routes.length[own])
-        total += routes.length[own]
-    cost = longest + TOTAL_WEIGHT * total if makespan else total
-    return cost + _strained(routes, work) if work.bounded else cost
-
-
-@kernel
 def _place(
     routes: Routes,
     geo: Geometry,
@@ -376,10 +194,9 @@ def _place(
     where one is owed; an empty route that may stay empty is opened for as many as its minimum.
     """
     before, after, route, size = routes.before, routes.after, routes.route, routes.size
-    length, load, clock = routes.length, routes.load, routes.clock
-    bounds, bounded, makespan = work.bounds, work.bounded, limits.makespan
     best, best_left, best_own = math.inf, 0, -1
     most = limits.most if free > 0 else limits.least
+    blink = int(math.log(1.0 - rng.random()) * _BLINKS)
     # Empty routes have no neighbours to find them by: they come first, then two positions beside
     # each near neighbour.
     for t in range(ruined + 2 * degree):
@@ -390,25 +207,49 @@ def _place(
         else:
             place = near[stop * degree + (t - ruined) // 2]
             own = route[place]
-            if own < 0 or size[own] >= most or rng.random() < _BLINK:
+            if own < 0 or size[own] >= most:
                 continue
+            if blink == 0:
+                blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+                continue
+            blink -= 1
             if (t - ruined) % 2 == 0:
                 left, right = before[place], place
             else:
                 left, right = place, after[place]
-        added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
-        cost = added
-        if makespan:
-            cost += _OVER_WEIGHT * max(0.0, float(length[own] + added - limits.ceiling))
-        if bounded:
-            minutes = _minutes(work, added, left, stop, right)
-            cost += _strain(
-                bounds, 1, length[own] + added, load[own] + work.demand[stop], clock[own] + minutes
-            )
-            cost -= _strain(bounds, size[own], length[own], load[own], clock[own])
+        cost = _insertion(routes, geo, work, limits, left, stop, right, own)
         if cost < best:
             best, best_left, best_own = cost, left, own
     return best_left, best_own
+
+
+@kernel
+def _insertion(
+    routes: Routes,
+    geo: Geometry,
+    work: Work,
+    limits: Limits,
+    left: int,
+    stop: int,
+    right: int,
+    own: int,
+) -> float:
+    """Cost of a stop between two places of a route."""
+    size, length, load, clock = routes.size, routes.length, routes.load, routes.clock
+    bounds = work.bounds
+    added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
+    cost = added
+    if limits.makespan:
+        cost += _OVER_WEIGHT * max(0.0, float(length[own] + added - limits.ceiling))
+    if work.elastic:
+        cost += crowding(bounds, size[own] + 1) - crowding(bounds, size[own])
+    if work.bounded:
+        minutes = minutes_added(work, added, left, stop, right)
+        cost += strain(
+            bounds, 1, length[own] + added, load[own] + work.demand[stop], clock[own] + minutes
+        )
+        cost -= strain(bounds, size[own], length[own], load[own], clock[own])
+    return cost
 
 
 @kernel
@@ -427,7 +268,7 @@ def _empty_route(routes: Routes) -> int:
 
 
 @kernel
-def anneal(  # noqa: C901 (the step is one sequence: ruin, recreate, keep or take back)
+def anneal(
     routes: Routes,
     best: Routes,
     geo: Geometry,
@@ -440,67 +281,84 @@ def anneal(  # noqa: C901 (the step is one sequence: ruin, recreate, keep or tak
     hot: float,
     cold: float,
     steps: int,
+    exchanges: int,
     desk: Desk,
     rng: Any,
 ) -> tuple[float, float]:
     """Make `steps` steps while the temperature falls from `hot` to `cold`; cost and best cost.
 
-    `best` receives the best routes that keep all bounds. Copying is linear in the number of stops,
-    so it waits until as many steps have passed as it costs.
+    `exchanges` are tried before each step. `best` receives the best routes that keep all bounds.
+    Copying is linear in the number of stops, so it waits until as many steps have passed as it
+    costs.
     """
     cooling = (cold / hot) ** (1.0 / steps)
     temperature = hot
     patience = len(routes.route) // 100
     since = patience
-    touched = desk.touched
-    for _ in range(steps):
+    for step in range(steps):
         temperature *= cooling
         since += 1
-        held, ruined, change = _ruin(routes, geo, work, near, degree, limits, desk, rng)
-        _order(desk, held, geo, rng)
-        owed = 0
-        for r in range(ruined):
-            owed += _owed(routes, limits, touched[r])
-        seen = ruined
-        if limits.optional:
-            own = _empty_route(routes)
-            if own >= 0:
-                touched[ruined] = own
-                seen = ruined + 1
-        placed = 0
-        while placed < held:
-            stop = desk.hand[placed]
-            free = held - placed - owed
-            left, own = _place(
-                routes, geo, work, near, degree, limits, stop, free, touched, seen, rng
-            )
-            if own < 0:
-                break
-            owed -= _owed(routes, limits, own)
-            change += link(routes, geo, work, stop, left, own)
-            owed += _owed(routes, limits, own)
-            placed += 1
-        if limits.makespan:
-            change = worth(routes, work, True) - cost  # noqa: FBT003
-        if placed == held and owed == 0 and change < -temperature * math.log(1.0 - rng.random()):
-            cost += change
-            if (
-                cost < best_cost - _SLACK
-                and since >= patience
-                and not (work.bounded and _strained(routes, work) > 0.0)
-            ):
-                best_cost = cost
-                _copy(routes, best)
-                since = 0
-            continue
-        for i in range(placed - 1, -1, -1):
-            unlink(routes, geo, work, desk.hand[i])
-        for i in range(held - 1, -1, -1):
-            link(routes, geo, work, desk.taken[i], desk.gaps[i], desk.owners[i])
-    if cost < best_cost - _SLACK and not (work.bounded and _strained(routes, work) > 0.0):
-        best_cost = cost
-        _copy(routes, best)
+        for _ in range(exchanges):
+            tolerance = -temperature * math.log(1.0 - rng.random())
+            cost += exchange(routes, geo, work, near, degree, limits, desk.line, tolerance, rng)
+        cost += _rebuild(routes, geo, work, near, degree, limits, cost, temperature, desk, rng)
+        if (
+            cost < best_cost - _SLACK
+            and (since >= patience or step == steps - 1)
+            and strains(routes, work) == 0.0
+        ):
+            best_cost = cost
+            _copy(routes, best)
+            since = 0
     return cost, best_cost
+
+
+@kernel
+def _rebuild(
+    routes: Routes,
+    geo: Geometry,
+    work: Work,
+    near: Any,
+    degree: int,
+    limits: Limits,
+    cost: float,
+    temperature: float,
+    desk: Desk,
+    rng: Any,
+) -> float:
+    """Take strings out and put their stops back, or leave all as it was; the change of cost."""
+    touched = desk.touched
+    held, ruined, change = _ruin(routes, geo, work, near, degree, limits, desk, rng)
+    _order(desk, held, geo, rng)
+    owed = 0
+    for r in range(ruined):
+        owed += _owed(routes, limits, touched[r])
+    seen = ruined
+    if limits.optional:
+        own = _empty_route(routes)
+        if own >= 0:
+            touched[ruined] = own
+            seen = ruined + 1
+    placed = 0
+    while placed < held:
+        stop = desk.hand[placed]
+        free = held - placed - owed
+        left, own = _place(routes, geo, work, near, degree, limits, stop, free, touched, seen, rng)
+        if own < 0:
+            break
+        owed -= _owed(routes, limits, own)
+        change += link(routes, geo, work, stop, left, own)
+        owed += _owed(routes, limits, own)
+        placed += 1
+    if limits.makespan:
+        change = worth(routes, work, True) - cost  # noqa: FBT003
+    if placed == held and owed == 0 and change < -temperature * math.log(1.0 - rng.random()):
+        return change
+    for i in range(placed - 1, -1, -1):
+        unlink(routes, geo, work, desk.hand[i])
+    for i in range(held - 1, -1, -1):
+        link(routes, geo, work, desk.taken[i], desk.gaps[i], desk.owners[i])
+    return 0.0
 
 
 @kernel

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.routing._jit import native
-from core.routing._sisr import (
+from core.routing._jit import COMPILED, native
+from core.routing._routes import (
     DISTANCE_PRICE,
     LOAD_PRICE,
+    STOPS_PRICE,
     TIME_PRICE,
-    Desk,
     Limits,
     Routes,
     Work,
-    anneal,
+    strains,
     worth,
 )
+from core.routing._sisr import Desk, anneal
 from core.routing.bounds import SLACK
 from core.routing.geometry import geometry, neighbours
 from core.routing.problem import Problem
@@ -33,12 +34,17 @@ __all__ = ["improve"]
 
 _NEAR = 40  # positions are tried beside so many neighbours
 _STRINGS = 10.0  # stops taken out in a step, on average
+_EXCHANGES = 10  # tried before each step
 _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 40 of them
 
 # Start and end temperature in mean legs. The more stops, the hotter: it lets whole strings change
 # routes, which the cold phase cannot repair later (measured with 50 to 10,000 stops).
 _HOT, _COLD = 3.0, 0.02
 _HOT_RANGE = (2.0, 30.0)
+# Where there is time for so many steps per stop and more, it is cooled down several times: each
+# time the stops may be shared out differently.
+_ROUND_STEPS, _MOST_ROUNDS = 2000, 3
+_STEPS_PER_SECOND = 1e5 if COMPILED else 1e3  # roughly
 _CHUNK_SECONDS = 0.25
 
 # Prices of broken bounds: to begin with, in mean legs for as much work as a mean stop is; what they
@@ -46,6 +52,9 @@ _CHUNK_SECONDS = 0.25
 _PRICE = 1.0
 _DEARER, _CHEAPER = 1.5, 0.8
 _PRICE_RANGE = (0.1, 1e6)
+# Up to so many stops the bounds on stops may be broken at a price, too. With more there is always a
+# route that breaks one, and the price would only rise.
+_ELASTIC_STOPS = 200
 
 # Makespan: routes above this share of the best are discouraged when stops are put back.
 _CEILING = 0.97
@@ -59,7 +68,7 @@ def improve(
     steps: int | None = None,
     seed: int = 0,
 ) -> Result:
-    """Improve routes by ruin and recreate (`core.routing._sisr`).
+    """Improve routes by ruin and recreate, and exchanges (`core.routing._sisr`).
 
     Parameters
     ----------
@@ -140,9 +149,10 @@ class _Search:
         self._degree = near.shape[1]
         # Row 0, the depot's, is never read.
         self._near = native(np.vstack((np.zeros((1, self._degree), dtype=np.intp), near)).ravel())
+        elastic = n <= _ELASTIC_STOPS and (problem.min_stops > 1 or problem.max_stops is not None)
         self._limits = Limits(
-            problem.min_stops,
-            problem.most_stops,
+            1 if elastic else problem.min_stops,
+            n if elastic else problem.most_stops,
             _STRINGS,
             problem.crew == "at_most",
             problem.objective == "makespan",
@@ -154,15 +164,19 @@ class _Search:
         self._saved = (self._best.first.copy(), self._best.after.copy())
         taken, gaps, owners, hand = (native(np.zeros(_HAND, dtype=np.intp)) for _ in range(4))
         touched = native(np.zeros(len(routes) + 1, dtype=np.intp))
-        self._desk = Desk(taken, gaps, owners, hand, native(np.zeros(_HAND)), touched)
+        line = native(np.zeros(2 * n, dtype=np.intp))
+        self._desk = Desk(taken, gaps, owners, hand, native(np.zeros(_HAND)), touched, line)
         # Not 0 where all places coincide: the temperature is divided by.
         length = math.fsum(problem.length(route) for route in routes)
+        # They reverse stretches, and need a neighbour.
+        self._exchanges = _EXCHANGES if problem.symmetric and self._degree else 0
         self._leg = max(length / (n + len(routes)), 1e-12)
         self._price = _PRICE
-        self._work = _work(problem, self._leg)
+        self._work = _work(problem, self._leg, elastic=elastic)
         self.cost = worth(self._now, self._work, self._limits.makespan)
         self.best_cost = self.cost if not check(problem, self.routes()) else math.inf
         self._hot = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE))
+        self._rounds = 1
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
 
@@ -175,8 +189,13 @@ class _Search:
             share = chunk / steps
         else:
             share = min(1.0 - done, _CHUNK_SECONDS / ((seconds or 1.0) / (1.0 - done)))
-        hot = self._temperature(done)
-        cold = self._temperature(min(1.0, done + share))
+        if self.steps == 0:
+            expected = steps or (seconds or 0.0) * _STEPS_PER_SECOND
+            rounds = expected / (_ROUND_STEPS * self._problem.n_stops)
+            self._rounds = int(np.clip(rounds, 1, _MOST_ROUNDS))
+        part = done * self._rounds % 1.0
+        hot = self._temperature(part)
+        cold = self._temperature(min(1.0, part + share * self._rounds))
         begin = time.monotonic()
         if self._limits.makespan:
             ceiling = min(self.best_cost, max(self._now.length))
@@ -194,6 +213,7 @@ class _Search:
             hot,
             cold,
             chunk,
+            self._exchanges,
             self._desk,
             self._rng,
         )
@@ -205,9 +225,8 @@ class _Search:
         # An interrupt may come while the kernel writes; this copy is whole.
         best = self._best if math.isfinite(self.best_cost) else self._now
         self._saved = (best.first.copy(), best.after.copy())
-        if self._work.bounded:
-            plain = worth(self._now, self._work._replace(bounded=False), self._limits.makespan)
-            self._reprice(_DEARER if self.cost > plain + SLACK * abs(plain) else _CHEAPER)
+        if self._work.bounded or self._work.elastic:
+            self._reprice(_DEARER if strains(self._now, self._work) > 0.0 else _CHEAPER)
 
     @property
     def known(self) -> float | None:
@@ -221,7 +240,7 @@ class _Search:
         """Change what broken bounds cost, the cost of the routes with it."""
         price = float(np.clip(self._price * factor, *_PRICE_RANGE))
         factor, self._price = price / self._price, price
-        for place in (LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE):
+        for place in (LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE, STOPS_PRICE):
             self._work.bounds[place] *= factor
         self.cost = worth(self._now, self._work, self._limits.makespan)
 
@@ -242,7 +261,7 @@ class _Search:
         return tuple(found)
 
 
-def _work(problem: Problem, mean_leg: float) -> Work:
+def _work(problem: Problem, mean_leg: float, *, elastic: bool) -> Work:
     """Bounds of a problem as the kernel takes them, a little wide for rounding."""
     none = np.zeros(problem.n_stops + 1)
     demand = none if problem.demands is None else problem.demands
@@ -254,7 +273,7 @@ def _work(problem: Problem, mean_leg: float) -> Work:
     least = [(bound or 0.0) * (1 - SLACK) for bound in (problem.min_distance, problem.min_time)]
     driven = mean_leg * problem.pace if problem.times is None else float(problem.times.mean())
     minutes = driven + float(service.mean())
-    # In the order of the places that `_sisr` names.
+    # In the order of the places that `_routes` names.
     bounds = (
         most[0],
         least[0],
@@ -265,9 +284,13 @@ def _work(problem: Problem, mean_leg: float) -> Work:
         mean_leg / max(float(demand.mean()), 1e-12),
         1.0,
         mean_leg / max(minutes, 1e-12),
+        problem.min_stops if elastic else 0,
+        problem.most_stops if elastic else math.inf,
+        mean_leg,
     )
     return Work(
         bounded=not problem.only_stops,
+        elastic=elastic,
         timed=problem.times is not None,
         demand=native(demand),
         service=native(service),

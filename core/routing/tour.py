@@ -31,6 +31,7 @@ NEAR = 10  # neighbours looked at per place (Johnson and McGeoch, 1997, use 20 i
 _GAIN = 1e-7
 
 _ROOM = 1000  # reversals that can be taken back after a kick
+_MOVE = 5  # places that a move names
 _CHUNK_SECONDS = 0.1
 
 
@@ -169,6 +170,7 @@ def improve_tour(problem: Problem, tour: NDArray[np.intp]) -> NDArray[np.intp]:
         native(np.zeros(2, dtype=np.intp)),
         0,
         0,
+        native(np.zeros(_MOVE, dtype=np.intp)),
     )
     return tour[np.asarray(order, dtype=np.intp)]
 
@@ -202,6 +204,7 @@ def kick_tour(
     order, position, queue = (native(np.arange(n, dtype=np.intp)) for _ in range(3))
     queued = native(np.zeros(n, dtype=np.bool_))
     journal = native(np.zeros(2 * _ROOM, dtype=np.intp))
+    move = native(np.zeros(_MOVE, dtype=np.intp))
     rng = np.random.default_rng(seed)
     begin, done, chunk = time.monotonic(), 0, 100
     saved = order.copy()
@@ -211,7 +214,20 @@ def kick_tour(
         now = chunk if kicks is None else min(chunk, kicks - done)
         start = time.monotonic()
         try:
-            kick(order, position, flat, near.shape[1], geo, queue, queued, journal, _ROOM, now, rng)
+            kick(
+                order,
+                position,
+                flat,
+                near.shape[1],
+                geo,
+                queue,
+                queued,
+                journal,
+                _ROOM,
+                move,
+                now,
+                rng,
+            )
         except KeyboardInterrupt:
             break
         saved = order.copy()
@@ -347,6 +363,7 @@ def local_search(
     journal: Any,
     noted: int,
     room: int,
+    move: Any,
 ) -> tuple[float, int]:
     """Improve `tour` in place; return the gain and the number of reversals noted.
 
@@ -365,10 +382,11 @@ def local_search(
         Where up to `room` reversals are noted as index pairs for `undo`, and how many are already;
         when it is full the search ends early. With ``room = 0`` nothing is noted and nothing ends
         it.
+    move
+        Room for a move, `_MOVE` places.
     """
     n = len(tour)
     head, total = 0, 0.0
-    move = [0, 0, 0, 0, 0]
     while waiting > 0:
         base = queue[head]
         head += 1
@@ -408,6 +426,7 @@ def kick(
     queued: Any,
     journal: Any,
     room: int,
+    move: Any,
     kicks: int,
     rng: Any,
 ) -> float:
@@ -444,7 +463,7 @@ def kick(
                 queued[place] = True
                 waiting += 1
         gain, noted = local_search(
-            tour, position, near, degree, geo, queue, queued, waiting, journal, noted, room
+            tour, position, near, degree, geo, queue, queued, waiting, journal, noted, room, move
         )
         if gain < worse - _GAIN:
             undo(tour, position, journal, noted)

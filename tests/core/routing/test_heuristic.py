@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.routing import Problem, brute_force, check, solve
 from core.routing.divide import cut_tour
-from core.routing.heuristic import _Search, improve
+from core.routing.heuristic import improve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,36 +43,6 @@ def test_same_seed_and_steps_give_the_same_routes(random_problem: Callable[..., 
     assert first.cost is not None
     assert start.cost is not None
     assert first.cost < start.cost
-
-
-@pytest.mark.parametrize("bounds", [(1, None), (13, 17), (15, 15)])
-def test_state_stays_consistent(
-    random_problem: Callable[..., Problem], bounds: tuple[int, int | None]
-) -> None:
-    problem = random_problem(60, seed=7, dispatchers=4, min_stops=bounds[0], max_stops=bounds[1])
-    search = _Search(problem, cut_tour(problem).routes, seed=0)
-    for part in range(10):
-        search.run(part / 10, 500, None)
-        now = search._now
-        total = 0.0
-        for own in range(4):
-            forward, stop = [], now.first[own]
-            while stop != 0:
-                assert now.route[stop] == own
-                forward.append(stop)
-                stop = now.after[stop]
-            backward, stop = [], now.last[own]
-            while stop != 0:
-                backward.append(stop)
-                stop = now.before[stop]
-            assert forward == backward[::-1]
-            assert now.size[own] == len(forward)
-            assert now.length[own] == pytest.approx(problem.length(forward))
-            total += now.length[own]
-        assert search.cost == pytest.approx(total)
-        assert search.best_cost <= search.cost + 1e-9
-        best = search.routes()
-        assert check(problem, best, search.best_cost) == []
 
 
 def test_asymmetric_distances(random_problem: Callable[..., Problem]) -> None:

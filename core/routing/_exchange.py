@@ -1,0 +1,200 @@
+"""Exchanges of whole stretches between routes, and within one, as moves of simulated annealing.
+
+Two edges that begin or end close together are replaced by two others: 2-opt within a route; between
+two, 2-opt* (Potvin and Rousseau, 1995), which swaps their tails, or joins head to head and tail to
+tail. Ruin and recreate takes out few stops at a time, and cannot do that.
+"""
+
+# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from core.routing._jit import kernel
+from core.routing._routes import (
+    TOTAL_WEIGHT,
+    Limits,
+    Routes,
+    Work,
+    crowding,
+    measure,
+    relink,
+    strain,
+    write_out,
+)
+from core.routing.geometry import leg
+
+if TYPE_CHECKING:
+    from core.routing.geometry import Geometry
+
+__all__ = ["exchange"]
+
+_NEAR = 10  # the edges are at a stop and at one of so many nearest
+
+
+@kernel
+def exchange(
+    routes: Routes,
+    geo: Geometry,
+    work: Work,
+    near: Any,
+    degree: int,
+    limits: Limits,
+    line: Any,
+    tolerance: float,
+    rng: Any,
+) -> float:
+    """Try one exchange at a random stop; the change of cost if it is less than `tolerance`, else 0.
+
+    Most are given up after a look at the four edges; the others take time linear in the length of
+    their routes. ``line`` has room for every stop twice. The distances are symmetric.
+    """
+    before, after = routes.before, routes.after
+    i = 1 + int(rng.random() * (len(routes.route) - 1))
+    j = near[i * degree + int(rng.random() * min(degree, _NEAR))]
+    one, two = routes.route[i], routes.route[j]
+    # With a bar where an edge goes: 0: "a i | b" and "c | j d" become "a i j d" and "c b";
+    # 1: "a i | b" and "c j | d" become "a i j c" and "b d" (c, b reversed); 2: "a | i b" and
+    # "c | j d" become "a c" and "b i j d". Within a route 1 and 2 reverse what is between the bars.
+    kind = int(rng.random() * 3.0)
+    if one == two and kind == 0:
+        return 0.0
+    end = before[i] if kind == 2 else after[i]
+    far = after[j] if kind == 1 else before[j]
+    change = leg(geo, i, j) + leg(geo, end, far) - leg(geo, i, end) - leg(geo, j, far)
+    if limits.makespan:
+        # Whatever it adds in total, the longest route may become shorter by it.
+        change = TOTAL_WEIGHT * change if one == two else -math.inf
+    if change - _now(routes, work, one) - _now(routes, work, two) >= tolerance:
+        return 0.0
+    # The new routes are written behind the old ones: from `start` to `middle`, and on to `stop`.
+    cut = _index(routes, i, one, line, 0, kind != 2)
+    half = routes.size[one]
+    if one == two:
+        other = _index(routes, j, one, line, 0, kind != 2)
+        start = half
+        middle = stop = _turn(line, half, min(cut, other), max(cut, other))
+    else:
+        start = half + routes.size[two]
+        other = _index(routes, j, two, line, half, kind == 1)
+        middle, stop = _cross(line, cut, half, other, start, kind == 0)
+    return _settle(routes, geo, work, limits, one, two, line, start, middle, stop, tolerance)
+
+
+@kernel
+def _settle(
+    routes: Routes,
+    geo: Geometry,
+    work: Work,
+    limits: Limits,
+    one: int,
+    two: int,
+    line: Any,
+    start: int,
+    middle: int,
+    stop: int,
+    tolerance: float,
+) -> float:
+    """Take the routes that are written out instead of one or two others, if that is good enough."""
+    if one != two and not (_allowed(limits, middle - start) and _allowed(limits, stop - middle)):
+        return 0.0
+    length, load, clock = measure(geo, work, line, start, middle)
+    change = _price(work, middle - start, length, load, clock) - _now(routes, work, one)
+    added, longest = length - routes.length[one], length
+    if one != two:
+        length, load, clock = measure(geo, work, line, middle, stop)
+        change += _price(work, stop - middle, length, load, clock) - _now(routes, work, two)
+        added, longest = added + length - routes.length[two], max(longest, length)
+    if limits.makespan:
+        old = 0.0
+        for own in range(len(routes.length)):
+            old = max(old, routes.length[own])
+            if own not in (one, two):
+                longest = max(longest, routes.length[own])
+        change += longest - old + TOTAL_WEIGHT * added
+    else:
+        change += added
+    if change >= tolerance:
+        return 0.0
+    relink(routes, geo, work, one, line, start, middle)
+    if one != two:
+        relink(routes, geo, work, two, line, middle, stop)
+    return float(change)
+
+
+@kernel
+def _allowed(limits: Limits, size: int) -> bool:
+    """Whether a route may have so many stops."""
+    return limits.least <= size <= limits.most or (limits.optional and size == 0)
+
+
+@kernel
+def _now(routes: Routes, work: Work, own: int) -> float:
+    """Price of the bounds that a route breaks now."""
+    return _price(work, routes.size[own], routes.length[own], routes.load[own], routes.clock[own])
+
+
+@kernel
+def _price(work: Work, size: int, length: float, load: float, clock: float) -> float:
+    """Price of the bounds that a route breaks."""
+    price = crowding(work.bounds, size) if work.elastic else 0.0
+    return price + strain(work.bounds, size, length, load, clock) if work.bounded else price
+
+
+@kernel
+def _index(routes: Routes, stop: int, own: int, line: Any, start: int, behind: bool) -> int:  # noqa: FBT001
+    """Write a route out; where it is cut: at a stop, or behind it."""
+    end = write_out(routes, own, line, start)
+    for at in range(start, end):
+        if line[at] == stop:
+            return at + 1 if behind else at
+    return end
+
+
+@kernel
+def _turn(line: Any, half: int, low: int, high: int) -> int:
+    """Write the only route again, reversed from `low` up to `high`; where it ends."""
+    for at in range(half):
+        line[half + at] = line[low + high - 1 - at] if low <= at < high else line[at]
+    return 2 * half
+
+
+@kernel
+def _cross(
+    line: Any,
+    cut: int,
+    half: int,
+    other: int,
+    start: int,
+    tails: bool,  # noqa: FBT001
+) -> tuple[int, int]:
+    """Join the parts of two routes anew; where the first and the second end."""
+    at = start
+    for place in range(cut):
+        line[at] = line[place]
+        at += 1
+    if tails:
+        for place in range(other, start):
+            line[at] = line[place]
+            at += 1
+        middle = at
+        for place in range(half, other):
+            line[at] = line[place]
+            at += 1
+        for place in range(cut, half):
+            line[at] = line[place]
+            at += 1
+    else:
+        for place in range(other - 1, half - 1, -1):
+            line[at] = line[place]
+            at += 1
+        middle = at
+        for place in range(half - 1, cut - 1, -1):
+            line[at] = line[place]
+            at += 1
+        for place in range(other, start):
+            line[at] = line[place]
+            at += 1
+    return middle, at

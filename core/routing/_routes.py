@@ -1,0 +1,293 @@
+"""Routes as linked lists of stops, for kernels: what they cost, and how they are changed."""
+
+# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.routing._jit import kernel
+from core.routing.geometry import leg
+
+if TYPE_CHECKING:
+    from core.routing.geometry import Geometry
+
+__all__ = [
+    "DISTANCE_PRICE",
+    "LOAD_PRICE",
+    "STOPS_PRICE",
+    "TIME_PRICE",
+    "TOTAL_WEIGHT",
+    "Limits",
+    "Routes",
+    "Work",
+    "crowding",
+    "link",
+    "measure",
+    "minutes_added",
+    "relink",
+    "strain",
+    "strains",
+    "unlink",
+    "worth",
+    "write_out",
+]
+
+TOTAL_WEIGHT = 1e-3  # of the total length beside the longest route: short cuts pay everywhere
+
+
+class Routes(NamedTuple):
+    """Routes as linked lists; 0 stands for the depot at both ends.
+
+    Attributes
+    ----------
+    before, after
+        Neighbours of each place on its route.
+    route
+        Route of each stop, -1 while it is in no route.
+    first, last
+        First and last stop of each route, 0 when empty.
+    size, length, load, clock
+        Stops, length, demands and minutes of each route.
+    """
+
+    before: Any
+    after: Any
+    route: Any
+    first: Any
+    last: Any
+    size: Any
+    length: Any
+    load: Any
+    clock: Any
+
+
+class Work(NamedTuple):
+    """Bounds on the work of every route that may be broken on the way, and what that costs.
+
+    Attributes
+    ----------
+    bounded
+        Whether there are any on distance, time or load.
+    elastic
+        Whether those on the number of stops are among them; else `Limits` has them.
+    timed
+        Whether driving times come from `times`, or else from the distance by ``bounds[PACE]``.
+    demand, service
+        Of each place.
+    times
+        Driving times.
+    bounds
+        Numbers at the places `CAPACITY` to `STOPS_PRICE`; bounds are infinite or 0 where there are
+        none. They lie in one array because a compiled call hands over each field of a tuple.
+    """
+
+    bounded: bool
+    elastic: bool
+    timed: bool
+    demand: Any
+    service: Any
+    times: Geometry
+    bounds: Any
+
+
+CAPACITY, LEAST_DISTANCE, MOST_DISTANCE, LEAST_TIME, MOST_TIME = range(5)
+PACE, LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE = range(5, 9)
+LEAST_STOPS, MOST_STOPS, STOPS_PRICE = range(9, 12)
+
+
+class Limits(NamedTuple):
+    """Bounds of every route that are kept all the time, and the objective.
+
+    Attributes
+    ----------
+    least, most
+        Number of stops.
+    strings
+        Average number of stops taken out in a step.
+    optional
+        Whether routes may stay empty (at most K dispatchers).
+    makespan
+        Whether the longest route counts (with `TOTAL_WEIGHT` of the total), or the total alone.
+    ceiling
+        Length from which on a route is a bad place for one more stop; for makespan only.
+    """
+
+    least: int
+    most: int
+    strings: float
+    optional: bool
+    makespan: bool
+    ceiling: float
+
+
+@kernel
+def strain(bounds: Any, size: int, length: float, load: float, clock: float) -> float:
+    """Price of the bounds on distance, time and load that a route breaks; 0 for an empty one."""
+    if size == 0:
+        return 0.0
+    price = 0.0
+    if load > bounds[CAPACITY]:
+        price += bounds[LOAD_PRICE] * (load - bounds[CAPACITY])
+    if length > bounds[MOST_DISTANCE]:
+        price += bounds[DISTANCE_PRICE] * (length - bounds[MOST_DISTANCE])
+    if length < bounds[LEAST_DISTANCE]:
+        price += bounds[DISTANCE_PRICE] * (bounds[LEAST_DISTANCE] - length)
+    if clock > bounds[MOST_TIME]:
+        price += bounds[TIME_PRICE] * (clock - bounds[MOST_TIME])
+    if clock < bounds[LEAST_TIME]:
+        price += bounds[TIME_PRICE] * (bounds[LEAST_TIME] - clock)
+    return price
+
+
+@kernel
+def crowding(bounds: Any, size: int) -> float:
+    """Price of the bounds on stops that a route breaks; 0 for an empty one."""
+    if size > bounds[MOST_STOPS]:
+        return float(bounds[STOPS_PRICE] * (size - bounds[MOST_STOPS]))
+    if 0 < size < bounds[LEAST_STOPS]:
+        return float(bounds[STOPS_PRICE] * (bounds[LEAST_STOPS] - size))
+    return 0.0
+
+
+@kernel
+def strains(routes: Routes, work: Work) -> float:
+    """Price of all the bounds that are broken."""
+    total = 0.0
+    size, length, load, clock = routes.size, routes.length, routes.load, routes.clock
+    if work.elastic:
+        for own in range(len(size)):
+            total += crowding(work.bounds, size[own])
+    if work.bounded:
+        for own in range(len(size)):
+            total += strain(work.bounds, size[own], length[own], load[own], clock[own])
+    return total
+
+
+@kernel
+def worth(routes: Routes, work: Work, makespan: bool) -> float:  # noqa: FBT001
+    """Value of the objective, with the price of bounds that are broken."""
+    longest, total = 0.0, 0.0
+    for own in range(len(routes.length)):
+        longest = max(longest, routes.length[own])
+        total += routes.length[own]
+    return (longest + TOTAL_WEIGHT * total if makespan else total) + strains(routes, work)
+
+
+@kernel
+def minutes_added(work: Work, change: float, left: int, stop: int, right: int) -> float:
+    """Count the minutes that a stop between two places adds to a route."""
+    if work.timed:
+        change = leg(work.times, left, stop) + leg(work.times, stop, right)
+        change -= leg(work.times, left, right)
+        return float(change + work.service[stop])
+    return float(change * work.bounds[PACE] + work.service[stop])
+
+
+@kernel
+def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
+    """Take a stop out of its route; the change of cost."""
+    before, after, route, first, last, size, length, load, clock = routes
+    left, right, own = before[stop], after[stop], route[stop]
+    change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
+    cost = change
+    if work.bounded:
+        cost -= strain(work.bounds, size[own], length[own], load[own], clock[own])
+        load[own] -= work.demand[stop]
+        clock[own] -= minutes_added(work, -change, left, stop, right)
+    if left == 0:
+        first[own] = right
+    else:
+        after[left] = right
+    if right == 0:
+        last[own] = left
+    else:
+        before[right] = left
+    route[stop] = -1
+    size[own] -= 1
+    length[own] += change
+    if work.elastic:
+        cost += crowding(work.bounds, size[own]) - crowding(work.bounds, size[own] + 1)
+    if work.bounded:
+        cost += strain(work.bounds, size[own], length[own], load[own], clock[own])
+    return cost
+
+
+@kernel
+def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: int) -> float:
+    """Put a stop behind `left` (0: at the start) on route `own`; the change of cost."""
+    before, after, route, first, last, size, length, load, clock = routes
+    right = first[own] if left == 0 else after[left]
+    change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
+    cost = change
+    if work.bounded:
+        cost -= strain(work.bounds, size[own], length[own], load[own], clock[own])
+        load[own] += work.demand[stop]
+        clock[own] += minutes_added(work, change, left, stop, right)
+    before[stop] = left
+    after[stop] = right
+    if left == 0:
+        first[own] = stop
+    else:
+        after[left] = stop
+    if right == 0:
+        last[own] = stop
+    else:
+        before[right] = stop
+    route[stop] = own
+    size[own] += 1
+    length[own] += change
+    if work.elastic:
+        cost += crowding(work.bounds, size[own]) - crowding(work.bounds, size[own] - 1)
+    if work.bounded:
+        cost += strain(work.bounds, size[own], length[own], load[own], clock[own])
+    return cost
+
+
+@kernel
+def write_out(routes: Routes, own: int, line: Any, start: int) -> int:
+    """Write the stops of a route into a line from `start` on; where they end."""
+    place = routes.first[own]
+    while place != 0:
+        line[start] = place
+        start += 1
+        place = routes.after[place]
+    return start
+
+
+@kernel
+def measure(
+    geo: Geometry, work: Work, line: Any, start: int, stop: int
+) -> tuple[float, float, float]:
+    """Length, load and minutes of a route that is written out; the latter two where bounded."""
+    length, load, clock, previous = 0.0, 0.0, 0.0, 0
+    for at in range(start, stop + 1):
+        place = line[at] if at < stop else 0
+        step = leg(geo, previous, place) if stop > start else 0.0
+        length += step
+        if work.bounded:
+            load += work.demand[place]
+            if work.timed:
+                step = leg(work.times, previous, place)
+                clock += step + work.service[place]
+            else:
+                clock += step * work.bounds[PACE] + work.service[place]
+        previous = place
+    return length, load, clock
+
+
+@kernel
+def relink(
+    routes: Routes, geo: Geometry, work: Work, own: int, line: Any, start: int, stop: int
+) -> None:
+    """Make a route of the stops that are written out."""
+    before, after, route, first, last, size, length, load, clock = routes
+    first[own] = line[start] if stop > start else 0
+    last[own] = line[stop - 1] if stop > start else 0
+    size[own] = stop - start
+    for at in range(start, stop):
+        place = line[at]
+        route[place] = own
+        before[place] = line[at - 1] if at > start else 0
+        after[place] = line[at + 1] if at + 1 < stop else 0
+    length[own], load[own], clock[own] = measure(geo, work, line, start, stop)

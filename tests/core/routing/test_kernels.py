@@ -1,0 +1,131 @@
+"""The kernels of the search: routes stay whole, costs stay true, compiled or not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from core.routing import Problem, check
+from core.routing._exchange import exchange
+from core.routing._routes import worth
+from core.routing.divide import cut_tour
+from core.routing.heuristic import _Search, improve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CASES: dict[str, dict[str, Any]] = {
+    "free": {},
+    "stops": {"min_stops": 13, "max_stops": 17},
+    "all stops alike": {"min_stops": 15, "max_stops": 15},
+    "at most": {"crew": "at_most", "min_stops": 10, "max_stops": 30},
+    "distance": {"max_distance": 320.0, "min_distance": 100.0},
+    "load": {"demands": [0, *range(60)], "capacity": 500.0},
+    "time": {"service": [0.0] + [3.0] * 60, "speed": 60.0, "max_time": 300.0, "max_stops": 20},
+    "makespan": {"objective": "makespan", "max_stops": 16},
+}
+
+
+def whole(problem: Problem, search: _Search) -> None:
+    """Lists agree in both directions, and all sums with routes that are measured anew."""
+    now, seen = search._now, []
+    for own in range(problem.dispatchers):
+        forward, stop = [], now.first[own]
+        while stop != 0:
+            assert now.route[stop] == own
+            forward.append(int(stop))
+            stop = now.after[stop]
+        backward, stop = [], now.last[own]
+        while stop != 0:
+            backward.append(int(stop))
+            stop = now.before[stop]
+        assert forward == backward[::-1]
+        assert now.size[own] == len(forward)
+        assert now.length[own] == pytest.approx(problem.length(forward))
+        if search._work.bounded:
+            assert now.load[own] == pytest.approx(problem.load(forward))
+            assert now.clock[own] == pytest.approx(problem.duration(forward))
+        seen += forward
+    assert sorted(seen) == list(range(1, problem.n_stops + 1))
+
+
+@pytest.mark.parametrize("fields", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("elastic", [True, False])
+def test_exchanges_keep_routes_whole_and_tell_the_change(
+    random_problem: Callable[..., Problem],
+    fields: dict[str, Any],
+    elastic: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.routing.heuristic._ELASTIC_STOPS", 1000 if elastic else 0)
+    problem = random_problem(60, seed=7, dispatchers=4, **fields)
+    search = _Search(problem, cut_tour(problem).routes, seed=0)
+    rng, cost, made = np.random.default_rng(3), search.cost, 0
+    for tolerance in [30.0] * 60 + [0.0] * 60:
+        change = exchange(
+            search._now,
+            search._geo,
+            search._work,
+            search._near,
+            search._degree,
+            search._limits,
+            search._desk.line,
+            tolerance,
+            rng,
+        )
+        assert change < tolerance or change == 0.0
+        made += change != 0.0
+        cost += change
+        assert cost == pytest.approx(worth(search._now, search._work, search._limits.makespan))
+        sizes = [int(size) for size in search._now.size]
+        assert max(sizes) <= search._limits.most
+        assert search._limits.optional or min(sizes) >= search._limits.least
+    whole(problem, search)
+    assert made > 10
+
+
+@pytest.mark.parametrize("fields", CASES.values(), ids=CASES)
+def test_steps_keep_routes_whole_and_costs_true(
+    random_problem: Callable[..., Problem], fields: dict[str, Any]
+) -> None:
+    problem = random_problem(60, seed=7, dispatchers=4, **fields)
+    search = _Search(problem, cut_tour(problem).routes, seed=0)
+    for part in range(5):
+        search.run(part / 5, 500, None)
+        whole(problem, search)
+        assert search.cost == pytest.approx(
+            worth(search._now, search._work, search._limits.makespan)
+        )
+        if search.known is not None:
+            assert check(problem, search.routes(), search.known) == []
+    assert search.known is not None
+
+
+def outcomes() -> list[Any]:
+    """Routes of short searches of every kind."""
+    points = np.random.default_rng(11).uniform(0, 100, (61, 2))
+    found: list[Any] = []
+    for fields in CASES.values():
+        problem = Problem(points=points, dispatchers=4, **fields)
+        found.append(improve(problem, start=cut_tour(problem), steps=100, seed=5).routes)
+    return found
+
+
+def test_compiled_and_plain_kernels_find_the_same_routes() -> None:
+    folder = Path(__file__).parent
+    program = (
+        f"import sys; sys.modules['numba'] = None; sys.path[:0] = [{str(folder)!r}, "
+        f"{str(folder.parents[2])!r}]\n"
+        "import test_kernels\n"
+        "from core.routing._jit import COMPILED\n"
+        "print((COMPILED, test_kernels.outcomes()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.strip() == str((False, outcomes()))
