@@ -158,6 +158,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
     paths = ["-m", "spark"] if options.spark else []
     paths = ["-m", "", "tests/live/faults"] if options.faults else paths
     environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
+    environ["NUMBA_CACHE_DIR"] = str(layout.cache / "numba")
     if environ.get("TMPDIR") == str(layout.temporary):
         del environ["TMPDIR"]  # tests ask for short paths: pytest's own folder
     if options.browser:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from core._compile import compiled
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore
 
@@ -172,7 +172,7 @@ def _trie(model: LanguageModel) -> tuple[NDArray[np.int32], Ints]:
     return trie, words
 
 
-@njit(cache=True)
+@compiled()
 def _walk(  # noqa: C901, PLR0917 (one loop, compiled; its functions take no keywords)
     data: Any,
     moves: _Moves,
@@ -229,7 +229,7 @@ def _walk(  # noqa: C901, PLR0917 (one loop, compiled; its functions take no key
         start = stop
 
 
-@njit(cache=True)
+@compiled()
 def _exchange(
     beta: Floats,
     odd: int,
@@ -250,7 +250,7 @@ def _exchange(
                 _swap_rows(parts[1], low, high)
 
 
-@njit(cache=True)
+@compiled()
 def _swap_rows(array: Any, i: int, j: int) -> None:
     for k in range(array.shape[1]):
         array[i, k], array[j, k] = array[j, k], array[i, k]
@@ -294,7 +294,7 @@ def _change_pairs(data: Any, moves: Any, s: Any, chain: Any) -> Any:
     return delta
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     at = np.int64(name >> data.shift)
     while data.ids[at] >= 0:
@@ -311,7 +311,7 @@ def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     return -chance
 
 
-@njit(cache=True, forceinline=True)
+@compiled(forceinline=True)
 def _log_pair(data: _Pairs, before: float, word: float) -> Any:
     """Log P(w | v), as `model` defines it."""
     chance = -word if word < 0 else data.chance[np.int64(word) - 1]

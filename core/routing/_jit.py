@@ -7,7 +7,6 @@ array's).
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,20 +19,18 @@ __all__ = ["COMPILED", "kernel", "native"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-# Imported by name: type checkers need not know it either.
-numba: Any = importlib.import_module("numba") if importlib.util.find_spec("numba") else None
-
-COMPILED: bool = numba is not None
+COMPILED: bool = importlib.util.find_spec("numba") is not None
 
 
 def kernel(function: F) -> F:
     """Compile `function` if numba is installed; its machine code is cached on disk."""
-    if numba is None:
+    if not COMPILED:
         return function
+    from core._compile import compiled  # noqa: PLC0415 (needs numba)
+
     # Kernels allocate nothing, so they need no counting of references to arrays (numba's run time,
     # "nrt"): it took four fifths of the time of a search step, in which `leg` is called everywhere.
-    compiled: F = numba.njit(cache=True, nogil=True, _nrt=False)(function)
-    return compiled
+    return compiled(nogil=True, _nrt=False)(function)
 
 
 def native(array: NDArray[Any]) -> Any:
