@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from core.routing.formats import FormatError, parse_csv, parse_json, work_of
 from core.routing.tsplib import parse_tsplib
 from jobs._params import param
-from jobs._runtime import InputError
+from jobs._runtime import InputError, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from core.routing import Problem, Result
+    from jobs._runtime import Job, Outputs
 
 __all__ = [
     "Crew",
@@ -30,6 +31,7 @@ __all__ = [
     "result_json",
     "routes_of",
     "shown",
+    "write_result",
 ]
 
 _FIELDS = (
@@ -138,6 +140,28 @@ def result_json(problem: Problem, result: Result) -> str:
         "trace": [[step.seconds, step.cost, step.lower_bound] for step in result.trace],
     }
     return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def write_result(
+    job: Job, problem: Problem, result: Result, stops: Path, folder: Path | None = None
+) -> Outputs:
+    """Log a result and write result.json, to the job's folder by default.
+
+    Returns
+    -------
+    Outputs
+        What jobs downstream ask for.
+    """
+    job.log(result.summary())
+    target = (folder or job.dir).absolute() / "result.json"
+    write_text(target, result_json(problem, result))
+    return {
+        "result": target,
+        "stops": stops.expanduser().absolute(),
+        "capacity": exactly(problem.capacity),
+        "status": result.status.value,
+        "cost": shown(result.cost),
+    }
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 from typing import TYPE_CHECKING, Any, Literal, cast
 from zipfile import BadZipFile
 
 import numpy as np
 
 from core.mcmc.examples import ChangePoint, Decay, Groups, bivariate_normal
+from core.mcmc.long_runs import merge, sample_streams
+from jobs._params import param
 from jobs._runtime import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from core.mcmc.examples import Problem
+    from jobs._runtime import Job, Outputs
 
-__all__ = ["COLUMNS", "Draws", "load_arrays", "load_problem", "make_problem", "save_arrays"]
+__all__ = [
+    "COLUMNS",
+    "Chains",
+    "Draws",
+    "draw",
+    "load_arrays",
+    "load_problem",
+    "make_problem",
+    "save_arrays",
+]
 
 # The columns of each problem's data; the bivariate normal has none.
 COLUMNS = {
@@ -89,3 +102,53 @@ class Draws:
             stored["acceptance_rate"],
             tuple(str(name) for name in stored["names"]),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chains:
+    """Parameters of every job that draws: what, how long, and how many chains of a stream."""
+
+    data: Path = param(doc="The data.npz of sample_data.")
+    method: str = param(
+        "gibbs",
+        doc="How the bivariate normal is sampled; each other problem has its own method.",
+        choices=("metropolis", "metropolis-hastings", "gibbs"),
+    )
+    rho: float = param(0.9, doc="Correlation of the bivariate normal.", gt=-1, lt=1)
+    n: int = param(2, doc="Number of chains, of each stream where there are several.", ge=1)
+    burn_in: int = param(1000, doc="Steps thrown away first.", ge=50)
+    draws: int = param(1000, doc="Draws kept of each chain.", ge=4)
+    thin: int = param(2, doc="Sampling interval: steps per draw kept.", ge=1)
+
+
+def draw(
+    params: Chains, job: Job, streams: Sequence[int], share: Callable[..., Iterable[Any]] = map
+) -> Outputs:
+    """Draw streams of chains and pool them in draws.npz.
+
+    Parameters
+    ----------
+    params, job
+        Of the job that draws; its seed and a stream's number make the stream's draws.
+    streams
+        Which.
+    share
+        As for `core.mcmc.long_runs.sample_streams`.
+    """
+    problem = load_problem(params.data, params.method, params.rho)
+    results = sample_streams(
+        problem,
+        job.rng,
+        streams=streams,
+        n_chains=params.n,
+        burn_in=params.burn_in,
+        n_draws=params.draws,
+        thin=params.thin,
+        share=share,
+    )
+    pooled = merge(results)
+    drawn = Draws(pooled.draws, pooled.log_density, pooled.acceptance_rate, problem.names)
+    drawn.save(job.dir / "draws.npz")
+    rate = float(pooled.acceptance_rate.mean())
+    job.log(f"{len(pooled.draws)} chains, {params.draws} draws each, acceptance rate {rate:.2f}")
+    return {"draws": job.dir / "draws.npz", "acceptance_rate": round(rate, 4)}

@@ -13,8 +13,8 @@ from pathlib import Path  # noqa: TC003 (the types of parameters are read at run
 
 from core.routing import METHODS, MODELS, SOLVERS, NoRoutesError, solve
 from jobs._params import param
-from jobs._routing import Crew, bounded_stops, exactly, result_json, shown
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._routing import Crew, bounded_stops, shown, write_result
+from jobs._runtime import InputError, Job, Outputs, Spec, main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +69,8 @@ def run(params: Params, job: Job) -> Outputs:
         raise InputError(f"routing.{error}") from None
     except NoRoutesError as error:
         raise InputError(f"routing.time_limit = {params.time_limit:g}: {error}") from None
-    job.log(result.summary())
-    target = folder.absolute() / "result.json"
-    write_text(target, result_json(problem, result))
     return {
-        "result": target,
-        "stops": params.input.expanduser().absolute(),
-        "capacity": exactly(problem.capacity),
-        "status": result.status.value,
-        "cost": shown(result.cost),
+        **write_result(job, problem, result, params.input, folder),
         "gap": shown(result.gap, 3),
         "seconds": round(result.seconds, 3),
     }

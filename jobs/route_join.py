@@ -10,8 +10,8 @@ from pathlib import Path
 from core.routing import NoRoutesError, Result, Status, check
 from core.routing.heuristic import improve
 from jobs._params import param
-from jobs._routing import Crew, bounded_stops, exactly, read_routes, result_json, shown
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._routing import Crew, bounded_stops, read_routes, write_result
+from jobs._runtime import InputError, Job, Outputs, Spec, main
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +38,8 @@ def run(params: Params, job: Job) -> Outputs:
     except NoRoutesError as error:
         raise InputError(f"routing_join.time_limit = {params.time_limit:g}: {error}") from None
     result = dataclasses.replace(result, method="divide")
-    job.log(f"{start.cost:,.7g} before the repair; {result.summary()}")
-    target = job.dir / "result.json"
-    write_text(target, result_json(problem, result))
-    return {
-        "result": target,
-        "stops": params.stops.expanduser().absolute(),
-        "capacity": exactly(problem.capacity),
-        "status": result.status.value,
-        "cost": shown(result.cost),
-    }
+    job.log(f"{start.cost:,.7g} before the repair")
+    return write_result(job, problem, result, params.stops)
 
 
 JOB = Spec(prefix="routing_join", params=Params, run=run)

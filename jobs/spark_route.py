@@ -17,8 +17,8 @@ from pathlib import Path  # noqa: TC003 (the types of parameters are read at run
 from core.routing import NoRoutesError
 from core.routing.parts import divide_parts
 from jobs._params import param
-from jobs._routing import Crew, bounded_stops, exactly, result_json, shown
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._routing import Crew, bounded_stops, write_result
+from jobs._runtime import InputError, Job, Outputs, Spec, main
 from jobs._spark import connected, spark_map
 
 __all__ = ["JOB", "Params", "run"]
@@ -51,16 +51,7 @@ def run(params: Params, job: Job) -> Outputs:
             raise InputError(f"{params.stops}: {error}") from None
         except NoRoutesError as error:
             raise InputError(f"route.steps_per_stop = {params.steps_per_stop}: {error}") from None
-    job.log(result.summary())
-    target = job.dir / "result.json"
-    write_text(target, result_json(problem, result))
-    return {
-        "result": target,
-        "stops": params.stops.expanduser().absolute(),
-        "capacity": exactly(problem.capacity),
-        "status": result.status.value,
-        "cost": shown(result.cost),
-    }
+    return write_result(job, problem, result, params.stops)
 
 
 JOB = Spec(prefix="route", params=Params, run=run)

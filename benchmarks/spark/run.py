@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,27 +38,10 @@ from jobs._mailbox import Mailbox  # noqa: E402
 from jobs._nn_text import Corpus  # noqa: E402
 from jobs._parallel import restore, train  # noqa: E402
 from jobs.textclass_train import Params, prepare  # noqa: E402
+from tests.jobs.folder import Folder  # noqa: E402
 
 SECRET = b"of this benchmark"
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
-
-
-@dataclass(frozen=True)
-class Folder:
-    """An all-gather by files."""
-
-    path: Path
-    rank: int
-    size: int
-
-    def __call__(self, card: str) -> list[str]:
-        """Hand in a card; get all of them."""
-        (self.path / f"{self.rank}.part").write_text(card)
-        (self.path / f"{self.rank}.part").rename(self.path / f"{self.rank}")
-        files = [self.path / f"{rank}" for rank in range(self.size)]
-        while not all(file.exists() for file in files):
-            time.sleep(0.01)
-        return [file.read_text() for file in files]
 
 
 def processes(size: int, target: Callable[..., None], *arguments: Any) -> list[Any]:

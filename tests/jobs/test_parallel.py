@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from jobs._mailbox import Mail, Mailbox
 from jobs._nn_text import Corpus
 from jobs._parallel import Report, restore, train
 from jobs.textclass_train import Params, fit, prepare
+from tests.jobs.folder import Folder
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -36,25 +37,6 @@ def corpus() -> Corpus:
     x[6:, ::2] = 0
     y = (x[0] > 20).astype(np.int64)
     return Corpus(x, y, x[:, :5], y[:5], tuple(map(str, range(40))), ("low", "high"))
-
-
-@dataclass(frozen=True)
-class Folder:
-    """An all-gather by files."""
-
-    path: Path
-    rank: int
-    size: int
-
-    def __call__(self, card: str) -> list[str]:
-        (self.path / f"{self.rank}.part").write_text(card)
-        (self.path / f"{self.rank}.part").rename(self.path / f"{self.rank}")
-        files = [self.path / f"{rank}" for rank in range(self.size)]
-        deadline = time.monotonic() + 60
-        while not all(file.exists() for file in files):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return [file.read_text() for file in files]
 
 
 def member(params: Params, seat: Seat, mail: Mail, results: Any) -> None:
