@@ -15,7 +15,7 @@ import platform
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ __all__ = ["FILE", "REPORT", "Run", "recorded"]
 
 FILE, REPORT = "run.json", "report.html"
 
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "pulp", "matplotlib")
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "pulp", "matplotlib", "bigdl-dllib-spark3")
 _PLOTTED_SECONDS = 2.0  # below, a course over time says nothing and the plot would take longer
 
 
@@ -120,7 +120,7 @@ def _end(
         "environment": {
             "python": platform.python_version(),
             "platform": platform.platform(),
-            **{package: version(package) for package in _PACKAGES},
+            **_versions(),
         },
     }
     _write(job, record)
@@ -208,3 +208,12 @@ def _resources(samples: Sequence[Sample]) -> Figure:
     processors.stairs(busy, at, color=COLOURS[1])
     processors.set(xlabel="time (s)", ylabel="processors busy", ylim=(0, None))
     return fig
+
+
+def _versions() -> dict[str, str]:
+    """Tell what is installed of what results may depend on."""
+    found = {}
+    for package in _PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

@@ -69,8 +69,8 @@ def spark_map(context: Any) -> Callable[..., list[Any]]:
 def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: bytes) -> list[Any]:
     """Run `work` in several tasks at the same time, which find each other by their seats.
 
-    When one is lost, all of them start again, up to four times. Spark does that for a stage whose
-    output goes to another one, not for the last stage of a job; so there is another.
+    When one is lost, all of them start again; after the fourth loss Spark gives up. It starts a
+    stage again whose output goes to another one, not the last stage of a job; so there is another.
 
     Parameters
     ----------
@@ -122,5 +122,10 @@ def _told() -> Iterator[None]:
         yield
     except Py4JJavaError as error:
         text = str(error.java_exception.getMessage())
+        if "maximum allowable number of times" in text:
+            raise OSError(
+                "Spark gave up: an executor was lost for the fourth time "
+                "(spark.stage.maxConsecutiveAttempts); the logs of the lost ones say why"
+            ) from None
         named = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Failure)\b.*)$", text, re.MULTILINE)
         raise OSError(f"Spark gave up: {[text.splitlines()[0], *named][-1][:500]}") from None

@@ -86,7 +86,8 @@ def run(params: Params, job: Job) -> Outputs:
     if {report.digest for report in reports} != {digest}:
         raise RuntimeError("the executors ended with different parameters: please report this")
     scores = reports[0].scores
-    label = save(model, setting, params, corpus, scores)
+    seconds = max(report.seconds for report in reports)
+    label = save(model, setting, params, corpus, scores, seconds=seconds)
     job.log(f"{label}: {scores['accuracy']:.1%} of the validation texts right")
     job.report(_page(params, setting.trainer.history.columns, reports, scores, attempts))
     return {
@@ -95,7 +96,7 @@ def run(params: Params, job: Job) -> Outputs:
         "checkpoint": checkpoint,
         "attempts": attempts,
         "connect_seconds": round(started, 2),
-        "train_seconds": round(max(report.seconds for report in reports), 2),
+        "train_seconds": round(seconds, 2),
         "wait_seconds": round(float(np.mean([report.waited for report in reports])), 2),
         **scores,
     }

@@ -77,12 +77,12 @@ def run(params: Params, job: Job) -> Outputs:
             model.meta["best_epoch"],
             round(100 * model.meta["validation"]["accuracy"], 1),
             round(100 * accuracy[model.name], 1),
+            round(model.meta["texts_per_second"]),
         ]
         for model in models
     ]
-    page.table(
-        "Models", ["model", "parameters", "best epoch", "validation, %", "held out, %"], rows
-    )
+    header = ["model", "parameters", "best epoch", "validation, %", "held out, %", "texts/s"]
+    page.table("Models", header, rows)
     page.plot("Learning curves", _curves(models), "Loss by epoch; dotted on validation texts.")
     page.plot(
         f"Confusion matrix: {best.name}",

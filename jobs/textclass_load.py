@@ -41,12 +41,17 @@ class Params:
     )
     vocabulary: int = param(4000, doc="Words that are told apart, the most frequent.", ge=10)
     max_words: int = param(60, doc="Longest text, in words and signs.", ge=1)
+    min_words: int = param(1, doc="Shortest text; shorter ones are left out.", ge=1)
     cut: bool = param(True, doc="Cut longer texts off; otherwise they are refused.")
 
 
 def run(params: Params, job: Job) -> Outputs:
     """Read, split, number."""
     rows = _read_csv(params.csv) if params.csv else docstrings()
+    if params.min_words > params.max_words:
+        raise InputError(
+            f"corpus.min_words = {params.min_words}: more than max_words = {params.max_words}"
+        )
     texts = [words_of(text) for text, _ in rows]
     for number, words in enumerate(texts):
         if not words:
@@ -56,6 +61,12 @@ def run(params: Params, job: Job) -> Outputs:
                 f"corpus.csv: text {number + 1} has {len(words)} words, more than max_words = "
                 f"{params.max_words}: raise it, or set corpus.cut=true"
             )
+    if params.min_words > 1:
+        long = [number for number, words in enumerate(texts) if len(words) >= params.min_words]
+        job.log(f"{len(texts) - len(long)} of {len(texts)} texts are shorter and left out")
+        rows, texts = [rows[number] for number in long], [texts[number] for number in long]
+        if not rows:
+            raise InputError(f"corpus.min_words = {params.min_words}: no text is as long")
     cut = sum(len(words) > params.max_words for words in texts)
     classes = tuple(sorted({label for _, label in rows}))
     if len(classes) < 2:

@@ -9,6 +9,7 @@ training texts is kept to tell when to stop; the parameters of the best epoch ar
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 from typing import TYPE_CHECKING, Any
@@ -147,9 +148,27 @@ def fit(
 
 
 def save(
-    path: Path, setting: Setting, params: Params, corpus: Corpus, scores: Mapping[str, float]
+    path: Path,
+    setting: Setting,
+    params: Params,
+    corpus: Corpus,
+    scores: Mapping[str, float],
+    *,
+    seconds: float,
 ) -> str:
-    """Write the model file; return what the model is called."""
+    """Write the model file; return what the model is called.
+
+    Parameters
+    ----------
+    path
+        Where it goes.
+    setting, params, corpus
+        What was trained, how, on what.
+    scores
+        Measures on the texts kept.
+    seconds
+        That training took.
+    """
     label = params.label or params.cell
     history = setting.trainer.history
     save_model(
@@ -165,6 +184,7 @@ def save(
             "parameters": setting.trainer.parameters.values.size,
             "best_epoch": int(np.argmin(history["validation_loss"])) + 1,
             "history": history.columns,
+            "texts_per_second": setting.train[1].size * len(history) / max(seconds, 1e-9),
         },
     )
     return label
@@ -175,6 +195,7 @@ def run(params: Params, job: Job) -> Outputs:
     keep_freed_memory()
     corpus = Corpus.load(params.data)
     setting = prepare(params, corpus, job.rng)
+    begin = time.monotonic()
     scores = fit(
         setting,
         params,
@@ -182,7 +203,7 @@ def run(params: Params, job: Job) -> Outputs:
         lambda epochs: job.progress(epochs, "epochs"),
     )
     path = job.dir / "model.npz"
-    label = save(path, setting, params, corpus, scores)
+    label = save(path, setting, params, corpus, scores, seconds=time.monotonic() - begin)
     job.log(f"{label}: {scores['accuracy']:.1%} of the validation texts right")
     return {"model": path, "data": params.data.absolute(), **scores}
 

@@ -13,7 +13,7 @@ from setup import pyenv
 from setup.commands import Commands, Needs
 from setup.console import say
 from setup.errors import UsageError
-from setup.spark import environments, plan, resources
+from setup.spark import bigdl, environments, plan, resources
 from setup.spark import target as targets
 from setup.spark.cluster import KINDS, Cluster, running
 from setup.spark.install import Spark
@@ -60,6 +60,11 @@ def add_commands(commands: Commands) -> None:
     install = add("install", _install, text, Needs.ENVIRONMENT, locked=True)
     install.add_argument(
         "--java", default="auto", metavar="PATH", help="the java to use (default: the system's)"
+    )
+    install.add_argument(
+        "--bigdl",
+        action="store_true",
+        help="also BigDL: the Spark that it runs on, its environment packed and tried",
     )
     text = "Start a cluster on this machine, of Spark's own kind or Hadoop's."
     start = add("start", _start, text, Needs.ENVIRONMENT, locked=True, unprivileged=True)
@@ -122,6 +127,9 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         "--no-environment", action="store_true", help="ship none: nodes have all that is needed"
     )
     parser.add_argument(
+        "--bigdl", action="store_true", help="with BigDL, on the Spark that it runs on (YARN only)"
+    )
+    parser.add_argument(
         "--python-on-nodes", action="store_true", help="nodes do have the Python of a venv or zip"
     )
     parser.add_argument("--deploy-mode", choices=["client", "cluster"], default="client")
@@ -171,6 +179,12 @@ def megabytes(text: str) -> int:
 
 def _install(spark: Spark, options: argparse.Namespace) -> int:
     spark.install(options.java)
+    if options.bigdl:
+        older = replace(spark, bigdl=True)
+        older.install()
+        archive = environments.make(older, bigdl.LOCK)
+        environments.prepare(older, archive, bigdl.IMPORTS)
+        say(f"BigDL's environment: {archive}")
     return 0
 
 
@@ -206,6 +220,7 @@ def _pack(spark: Spark, options: argparse.Namespace) -> int:
 
 
 def _submit(spark: Spark, options: argparse.Namespace) -> int:
+    spark = replace(spark, bigdl=options.bigdl)
     target = targets.find(spark, options.hadoop_conf)
     application = _application(options, target)
     resources.check(application.request, target.nodes())
@@ -213,15 +228,16 @@ def _submit(spark: Spark, options: argparse.Namespace) -> int:
     with spark.layout.locked():
         spark.install()
         if archive and not options.archive:
-            lock = Path(options.requirements or environments.DEFAULT_LOCK)
-            environments.make(spark, lock, kind=options.kind)
+            environments.make(spark, _lock(options), kind=options.kind)
         if archive:
-            environment = environments.prepare(spark, archive)
+            imports = bigdl.IMPORTS if spark.bigdl else ()
+            environment = environments.prepare(spark, archive, imports)
             here, confirmed = target.cluster is not None, options.python_on_nodes
             environments.check_nodes(environment, here=here, confirmed=confirmed)
         packages = plan.zip_packages(spark, application.py_files)
     application = replace(application, py_files=packages)
-    application = plan.merge_properties(spark, target, application)
+    own = bigdl.properties(environment) if spark.bigdl and environment else None
+    application = plan.merge_properties(spark, target, application, own)
     command = plan.command(spark, target, application, str(archive or ""), environment)
     run = Run(spark, target, application.tag, options.deploy_mode)
     return run.follow(command, show_logs=options.logs)
@@ -236,8 +252,13 @@ def _archive(spark: Spark, options: argparse.Namespace) -> Path | None:
         return None
     if options.archive:
         return Path(options.archive).absolute()
-    lock = Path(options.requirements or environments.DEFAULT_LOCK)
-    return environments.archive_of(spark, lock, kind=options.kind)
+    return environments.archive_of(spark, _lock(options), kind=options.kind)
+
+
+def _lock(options: argparse.Namespace) -> Path:
+    """Tell what the environment is made from."""
+    default = bigdl.LOCK if options.bigdl else environments.DEFAULT_LOCK
+    return Path(options.requirements or default)
 
 
 def _program(options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
@@ -270,6 +291,12 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
     if target.master != "yarn" and options.deploy_mode == "cluster":
         raise UsageError(
             "--deploy-mode cluster: a standalone cluster runs no Python drivers; use client"
+        )
+    if options.bigdl and (target.master != "yarn" or options.no_environment):
+        what = "--no-environment" if options.no_environment else "a standalone cluster"
+        raise UsageError(
+            f"--bigdl with {what}: it goes to YARN, with an environment; setup spark start yarn "
+            "starts one here"
         )
     for setting in options.conf:
         if "=" not in setting:
@@ -330,6 +357,7 @@ def _explain(spark: Spark, options: argparse.Namespace) -> str:
             "submit": spark.spark_home / "bin" / "spark-submit",
         }
         return _EXPLAINED[options.step].format(**names)
+    spark = replace(spark, bigdl=options.bigdl)
     target = targets.find(spark, options.hadoop_conf, ask=False)
     application = _application(options, target)
     archive = _archive(spark, options)

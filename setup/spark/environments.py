@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
@@ -24,6 +25,7 @@ from setup.errors import UsageError
 from setup.layout import write_private
 from setup.python import archives
 from setup.python.pack import ask, pack
+from setup.spark import bigdl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,10 +144,12 @@ def make(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Pat
             subprocess.run(command, capture_output=True, check=True)
             shown.update("installing packages")
             python = env / "bin" / "python"
+            # BigDL's own pins are not met, on purpose
+            apart = ["--no-deps"] if lock == bigdl.LOCK else []
             pyenv.pip_install(
                 spark.layout,
                 [str(spark.layout.python)],
-                ["-r", str(lock.absolute())],
+                [*apart, "-r", str(lock.absolute())],
                 into=python,
                 hashes="--hash" in lock.read_text(encoding="utf-8"),
             )
@@ -219,7 +223,8 @@ def _read(lock: Path) -> str:
 
 def _look(archive: Path, folder: Path) -> dict[str, str]:
     """Find the interpreter of an unpacked environment, and where its standard library is."""
-    programs = sorted(folder.rglob("bin/python"), key=lambda path: len(path.parts))
+    found = (path / "python" for path in folder.rglob("bin"))  # links to nowhere included
+    programs = sorted(filter(os.path.lexists, found), key=lambda path: len(path.parts))
     if not programs:
         raise UsageError(f"{archive}: there is no bin/python in it; setup spark pack makes one")
     program = programs[0]

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,9 +59,13 @@ class Spark:
     ----------
     layout
         Where it lives.
+    bigdl
+        Whether it is the older release that runs BigDL. It shares all else: Java, Hadoop's servers,
+        the guard, clusters.
     """
 
     layout: Layout
+    bigdl: bool = False
 
     @property
     def home(self) -> Path:
@@ -71,7 +75,7 @@ class Spark:
     @property
     def env(self) -> Path:
         """The environment with pyspark."""
-        return self.home / "env"
+        return self.home / ("bigdl" if self.bigdl else "env")
 
     @property
     def python(self) -> Path:
@@ -156,6 +160,10 @@ class Spark:
         DownloadError
             When a package or jar cannot be had, or is not the pinned one.
         """
+        if self.bigdl:
+            chosen = replace(self, bigdl=False).install(choice)
+            self._ensure_pyspark("Spark for BigDL")
+            return chosen
         if choice == "auto" and self.installed and self._java_file.is_file():
             return self.java
         with step("Java for Spark") as shown:
@@ -165,11 +173,7 @@ class Spark:
             self.layout.create(_BYTES)
             self.home.mkdir(exist_ok=True, mode=0o700)
             self._record.unlink(missing_ok=True)
-            if not _is(self._env_record, self._env_digest()):
-                with step("Spark") as shown:
-                    self._install_pyspark(shown.update)
-                    shown.done(f"{self.version}, {self.spark_home}")
-                self._env_record.write_text(self._env_digest())
+            self._ensure_pyspark("Spark")
             with step("Hadoop's servers and the port guard") as shown:
                 jars = self._install_jars(chosen, shown.update)
                 shown.done(f"{jars} jars, each with its pinned SHA-256")
@@ -192,11 +196,15 @@ class Spark:
     def _env_record(self) -> Path:
         return self.env / ".lock-spark"
 
+    @property
+    def lock(self) -> Path:
+        """What the environment is made from."""
+        return pyenv.LOCKS / ("bigdl-spark.txt" if self.bigdl else "spark.txt")
+
     def _env_digest(self) -> str:
         """Hash what the environment depends on."""
         base = getattr(sys, "_base_executable", sys.executable)
-        lock = (pyenv.LOCKS / "spark.txt").read_text(encoding="utf-8")
-        return hashlib.sha256(f"{lock}\0{base}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.lock.read_text('utf-8')}\0{base}".encode()).hexdigest()
 
     def _digest(self) -> str:
         """Hash what the whole installation depends on."""
@@ -224,6 +232,15 @@ class Spark:
             "JDK from adoptium.net unpacked into your home folder will do)"
         )
 
+    def _ensure_pyspark(self, label: str) -> None:
+        if _is(self._env_record, self._env_digest()):
+            return
+        self.layout.create(_BYTES)
+        with step(label) as shown:
+            self._install_pyspark(shown.update)
+            shown.done(f"{self.version}, {self.spark_home}")
+        self._env_record.write_text(self._env_digest())
+
     def _install_pyspark(self, update: Callable[[str], None]) -> None:
         shutil.rmtree(self.env, ignore_errors=True)
         update("making an environment")
@@ -234,7 +251,7 @@ class Spark:
             raise SetupError(f"{base} cannot make an environment: {result.stderr.strip()[-400:]}")
         update("downloading and unpacking pyspark")
         # pyspark is a source archive, which setuptools unpacks: first that, pinned as the rest is
-        pins = re.split(r"^(?=\S)", (pyenv.LOCKS / "spark.txt").read_text(), flags=re.MULTILINE)
+        pins = re.split(r"^(?=\S)", self.lock.read_text(), flags=re.MULTILINE)
         requirements = self.home / "requirements.txt"
         for tools in (True, False):
             chosen = [pin for pin in pins if pin.startswith("setuptools==") is tools]

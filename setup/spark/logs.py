@@ -32,8 +32,12 @@ _CAUSES = {
         "the environment has no module {0}: add its package to the requirements and pack again, "
         "or ship the code by --py-files"
     ),
-    r"beyond (?:the 'PHYSICAL' memory limit|physical memory limits)": (
-        "a process used more memory than it asked for: raise --executor-memory or --driver-memory"
+    r"for exceeding physical memory limits\. ([\d.]+ \wB of [\d.]+ \wB)": (
+        "an executor and its Python needed more memory than their container has ({0}): raise "
+        "--executor-memory, or what Python has of it, --conf spark.executor.memoryOverhead=SIZE"
+    ),
+    r"beyond the 'PHYSICAL' memory limit\. Current usage: ([\d.]+ \wB of [\d.]+ \wB)": (
+        "the driver needed more memory than its container has ({0}): raise --driver-memory"
     ),
     r"(java\.lang\.OutOfMemoryError[^\n]*)": (
         "memory ran out ({0}): raise --executor-memory or --driver-memory"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from setup.errors import UsageError
 from setup.layout import write_private
 from setup.python import archives
+from setup.spark import bigdl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,14 @@ def command(
             settings.append(f"spark.pyspark.driver.python={environment.python}")
     elif request.deploy_mode == "client":
         settings.append(f"spark.pyspark.driver.python={spark.python}")
+    if spark.bigdl and target.cluster:  # whose own settings name the jars of another release
+        settings.append(f"spark.yarn.jars=local:{spark.jars}/*")
+    if spark.bigdl and environment:
+        there = f"./{NAME}"
+        here = environment.unpacked if request.deploy_mode == "client" else there
+        for process, root in (("driver", here), ("executor", there)):
+            jars = bigdl.classes(environment, root)
+            settings.append(f"spark.{process}.extraClassPath={jars}")
     options: list[tuple[str, object]] = [
         ("--master", target.master),
         ("--deploy-mode", request.deploy_mode),
@@ -117,8 +126,21 @@ def command(
     return [program, *words, str(application.script), *application.arguments]
 
 
-def merge_properties(spark: Spark, target: Target, application: Application) -> Application:
-    """Put the cluster's settings and the user's into one file; the user's win.
+def merge_properties(
+    spark: Spark, target: Target, application: Application, own: Path | None = None
+) -> Application:
+    """Put several files of settings into one: BigDL's, the cluster's, the user's; the last wins.
+
+    Parameters
+    ----------
+    spark
+        Whose folder gets it.
+    target
+        The cluster.
+    application
+        What to run.
+    own
+        BigDL's file; None without BigDL.
 
     Returns
     -------
@@ -132,10 +154,10 @@ def merge_properties(spark: Spark, target: Target, application: Application) -> 
     """
     import javaproperties  # noqa: PLC0415 (in the environment only)
 
-    if not application.properties:
+    if not (application.properties or own):
         return application
     merged = {}
-    for path in filter(None, (target.properties, application.properties)):
+    for path in filter(None, (own, target.properties, application.properties)):
         try:
             merged.update(javaproperties.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:

@@ -69,9 +69,12 @@ class Standalone:
         ends = ("--host", "127.0.0.1", "--properties-file", str(conf / "spark-defaults.conf"))
         ports = ("--port", str(shape.ports[0]), "--webui-port", str(shape.ports[1]))
         parts = [Part("master", (*java, f"{_PACKAGE}.master.Master", *ends, *ports), {})]
+        # what Spark's scripts say, without which a worker writes no command for an executor
+        library = next(spark.jars.glob("scala-library-*.jar")).name
+        scala = {"SPARK_SCALA_VERSION": ".".join(library.split("-")[2].split(".")[:2])}
         for number in range(1, shape.workers + 1):
             size = ("--cores", str(shape.cores), "--memory", f"{shape.memory}m")
             work = ("--webui-port", "0", "--work-dir", str(home / "work" / str(number)))
             command = (*java, f"{_PACKAGE}.worker.Worker", *ends, *size, *work, master)
-            parts.append(Part(f"worker-{number}", command, {}))
+            parts.append(Part(f"worker-{number}", command, scala))
         return parts

@@ -108,6 +108,10 @@ def _yarn(shape: Shape) -> dict[str, object]:
         "yarn.nodemanager.resource.memory-mb": shape.memory,
         "yarn.nodemanager.resource.cpu-vcores": shape.cores,
         "yarn.nodemanager.vmem-check-enabled": "false",  # a JVM reserves far more than it uses
+        # The default leaves memory to control groups, which need root, and then nobody looks at it:
+        # this lets the NodeManager add up what a container's processes hold, and end it.
+        "yarn.nodemanager.resource.memory.enforced": "false",
+        "yarn.nodemanager.container-monitor.interval-ms": 1000,
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
         # an application's environment goes when it ends, not when the disk is full
         "yarn.nodemanager.localizer.cache.target-size-mb": 0,
@@ -156,6 +160,7 @@ def common_properties(guard: str) -> dict[str, object]:
     return {
         "spark.authenticate": "true",
         "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
         "spark.driver.defaultJavaOptions": guard,
         "spark.executor.defaultJavaOptions": guard,
         # the guard looks at sockets of java.nio, not at those of Netty's native library

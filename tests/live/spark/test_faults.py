@@ -56,6 +56,19 @@ def work(number):
 SparkContext().parallelize([0], 1).map(work).collect()
 """
 
+HOLD = """\
+import sys, time
+from pyspark import SparkContext
+def hold(_):
+    held = []
+    for _ in range(100):
+        held.append(b"x" * (32 << 20))
+        time.sleep(0.1)
+    return "HELD"
+context = SparkContext()
+print(hold(0) if sys.argv[1] == "driver" else context.parallelize([0], 1).map(hold).collect())
+"""
+
 
 def start(yarn: LiveSpark, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -176,6 +189,21 @@ def test_why_it_failed_is_said(yarn: LiveSpark, environment: Path, what: str, sa
     logs = re.search(r"all its logs: (\S+)", last)
     assert logs
     assert "container_" in Path(logs[1]).read_text()
+    assert eventually(lambda: clean(yarn))
+
+
+@pytest.mark.parametrize(("mode", "who"), [("client", "executor"), ("cluster", "driver")])
+def test_too_little_memory(yarn: LiveSpark, mode: str, who: str) -> None:
+    """A container that outgrows what was asked for is ended, and the option to raise is named."""
+    script = yarn.script("hold", HOLD)
+    options = ("--deploy-mode", mode, "--no-environment", "--conf", "spark.task.maxFailures=1")
+    process = start(yarn, *options, str(script), who)
+    out, said = process.communicate(timeout=600)
+    assert process.returncode not in (0, None), said
+    last = said[said.rindex(f"failed (exit {process.returncode})") :].splitlines()[0]
+    assert re.search(r"container has \([\d.]+ [MG]B of 896 MB\): raise", last), last
+    assert f"--{who}-memory" in last
+    assert "HELD" not in out + said
     assert eventually(lambda: clean(yarn))
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,12 @@ from jobs._routing import read_stops
 from jobs._sampling import Draws, load_problem
 from jobs.textclass_train import Params, fit, prepare
 from setup.layout import CHECKOUT
-from tests.live.spark.conftest import QUICK, SIZES
+from setup.spark.resource_manager import ResourceManager
+from tests.live.spark.conftest import QUICK, SIZES, eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.live.conftest import LiveAzkaban
     from tests.live.spark.conftest import LiveSpark
 
@@ -118,7 +122,7 @@ def test_an_executor_killed_in_mid_training_costs_no_epoch(
         if found := re.match(r"application (application_\w+)", line):
             application = found[1]
         if line.startswith("epoch 5:"):
-            os.kill(_executor(application), signal.SIGKILL)
+            os.kill(executors(application)[2], signal.SIGKILL)
             killed = True
     assert process.wait(60) == 0, "".join(said)
     assert killed
@@ -129,18 +133,45 @@ def test_an_executor_killed_in_mid_training_costs_no_epoch(
     assert np.abs(of_model(folder) - here(texts, epochs)).max() < 1e-12
 
 
-def _executor(application: str) -> int:
-    """Find the Java process of the application's second executor."""
+def executors(application: str) -> dict[int, int]:
+    """Find the Java processes of an application's executors, by their numbers."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if not words[0].endswith(b"java") or application.encode() not in words:
-            continue
-        if words[words.index(b"--executor-id") + 1] == b"2":
-            return int(folder.name)
-    raise AssertionError(f"{application} has no second executor")
+        if words[0].endswith(b"java") and application.encode() in words:
+            number = int(words[words.index(b"--executor-id") + 1])
+            found[number] = int(folder.name)
+    return found
+
+
+def test_after_the_fourth_loss_training_gives_up(
+    yarn: LiveSpark, texts: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        command(yarn, tmp_path, "spark_train", classify(texts, 100_000)),
+        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    said, application, killed = [], "", set[int]()
+    for line in process.stdout:
+        said.append(line)
+        if found := re.match(r"application (application_\w+)", line):
+            application = found[1]
+        if line.startswith("epoch "):
+            alive = set(executors(application).values())
+            if len(alive) == 2 and not alive & killed:  # all of them train again
+                victim = alive.pop()
+                killed.add(victim)
+                os.kill(victim, signal.SIGKILL)
+    assert process.wait(60) == 1, "".join(said[-80:])
+    assert len(killed) == 4
+    last = "".join(said)[-3000:]
+    assert "an executor was lost for the fourth time" in last
+    checkpoint = tmp_path / "local" / "local" / "spark_train" / "checkpoint.npz"
+    assert checkpoint.is_file(), "what was learnt is kept: classify.resume goes on"
 
 
 def test_chains_and_diagnostics_are_those_of_one_process(yarn: LiveSpark, tmp_path: Path) -> None:
@@ -185,17 +216,23 @@ def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> 
     )
 
 
-@pytest.mark.parametrize("flow", ["spark_text", "spark_chains", "spark_route"])
-def test_flow_succeeds_on_azkaban_and_leaves_reports(
-    azkaban: LiveAzkaban, yarn: LiveSpark, flow: str
-) -> None:
+@contextmanager
+def uploaded(azkaban: LiveAzkaban, project: str) -> Iterator[Client]:
     bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
     with Client(
         azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
     ) as client:
-        client.create_project(flow, "from flows/")
+        client.create_project(project, "from flows/")
         with bundle.temporary() as archive:
-            client.upload(flow, archive)
+            client.upload(project, archive)
+        yield client
+
+
+@pytest.mark.parametrize("flow", ["spark_text", "spark_chains", "spark_route"])
+def test_flow_succeeds_on_azkaban_and_leaves_reports(
+    azkaban: LiveAzkaban, yarn: LiveSpark, flow: str
+) -> None:
+    with uploaded(azkaban, flow) as client:
         execid = client.execute(flow, flow, properties={"epochs": "2"})
         execution = client.wait(execid, timeout=900)
         failed = [job.id for job in execution.walk() if not job.status.good]
@@ -204,3 +241,23 @@ def test_flow_succeeds_on_azkaban_and_leaves_reports(
     for job in execution.walk():
         folder = azkaban.layout.runs / flow / str(execid) / job.id
         assert "</html>" in (folder / "report.html").read_text()
+
+
+def test_kill_on_azkaban_ends_training_on_the_cluster(
+    azkaban: LiveAzkaban, yarn: LiveSpark
+) -> None:
+    manager = ResourceManager(yarn.cluster.url)
+    settings = {"epochs": "9999", "vocabulary": "100", "max_words": "5"}
+    with uploaded(azkaban, "killed") as client:
+        execid = client.execute("killed", "spark_text", properties=settings)
+        checkpoint = azkaban.layout.runs / "killed" / str(execid) / "text_train" / "checkpoint.npz"
+        assert eventually(checkpoint.is_file, 480), "the executors train"
+        found = re.search(r"application_\d+_\d+", "".join(client.log(execid, "text_train")))
+        assert found
+        assert len(executors(found[0])) == 2
+        client.cancel(execid)
+        assert eventually(lambda: manager.application(found[0]).final == "KILLED")
+        assert eventually(lambda: not executors(found[0])), "executors go, too"
+        execution = client.wait(execid, timeout=120)
+        assert {job.id: str(job.status) for job in execution.walk()}["text_train"] == "KILLED"
+    assert eventually(lambda: not yarn.unpacked())

@@ -1,0 +1,205 @@
+"""Train a text classifier by BigDL on the executors of a Spark cluster.
+
+    setup spark submit --bigdl --num-executors 2 --py-files core,jobs -m jobs.bigdl_train \
+        --prop bigdl.data=texts.npz
+
+The network is that of jobs.textclass_train with classify.cell=lstm, classify.pool=mean and no
+dropout; with the same seed it begins at the same weights, and keeps the same tenth of the texts to
+measure on. BigDL's DistriOptimizer trains it by the same rule (Adam, gradients clipped to norm 1);
+the texts of each batch are drawn by BigDL. The model file is one of textclass_train's. Texts must
+be equally long, since BigDL's layers know no padding: textclass_load with corpus.min_words as
+large as corpus.max_words.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jobs import textclass_train
+from jobs._bigdl import classifier, from_bigdl, log_probabilities, to_bigdl
+from jobs._nn_text import Corpus
+from jobs._params import param
+from jobs._report import Page
+from jobs._runtime import InputError, Job, Outputs, Spec, main
+from jobs._spark import connected
+from jobs.textclass_train import prepare, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from core.nn.protocols import Array
+
+__all__ = ["JOB", "Params", "run"]
+
+_CHECKED = 64  # texts on which both networks must agree
+_AGREE = 1e-3  # in log probabilities, float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """The network, and how it is trained."""
+
+    data: Path = param(doc="The texts.npz of textclass_load.")
+    embedding: int = param(64, doc="Features of a word.", ge=1)
+    hidden: int = param(64, doc="Units of the LSTM in each direction.", ge=1)
+    epochs: int = param(5, doc="Passes over the texts.", ge=1)
+    batch_size: int = param(128, doc="Texts per update; a multiple of the executors' cores.", ge=1)
+    learning_rate: float = param(0.003, doc="Step size of Adam.", gt=0)
+    label: str = param("BigDL", doc="What the report calls it.")
+
+    @property
+    def plain(self) -> textclass_train.Params:
+        """The same network and training by `jobs.textclass_train`."""
+        own = ("data", "embedding", "hidden", "epochs", "batch_size", "learning_rate", "label")
+        same = {name: getattr(self, name) for name in own}
+        return textclass_train.Params(cell="lstm", pool="mean", dropout=0.0, **same)
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Train on the executors, save here."""
+    corpus = Corpus.load(params.data)
+    if not (corpus.x_train.all() and corpus.x_test.all()):
+        raise InputError(
+            f"bigdl.data = {params.data}: texts differ in length, and BigDL knows no padding: make "
+            "them by textclass_load with corpus.min_words as large as corpus.max_words"
+        )
+    setting = prepare(params.plain, corpus, np.random.default_rng(job.seed))
+    (x, y, _), (held_x, held_y, _) = setting.train, setting.held
+    with connected(job) as context:
+        cores = _start()
+        if params.batch_size % cores:
+            raise InputError(
+                f"bigdl.batch_size = {params.batch_size}: no multiple of the executors' {cores} "
+                f"cores, use {max(1, params.batch_size // cores) * cores}"
+            )
+        model = classifier(len(corpus.words), len(corpus.classes), params.embedding, params.hidden)
+        model.set_weights(to_bigdl(setting.trainer.network.params))
+        optimiser = _optimiser(params, model, _samples(context, x, y, cores))
+        held = _samples(context, held_x, held_y, cores)
+        with tempfile.TemporaryDirectory(dir=job.dir) as folder:
+            losses = _watch(optimiser, folder, held, params.batch_size)
+            begin = time.monotonic()
+            trained = optimiser.optimize()
+            seconds = time.monotonic() - begin
+            for row in losses(-(-y.size // params.batch_size)):
+                setting.trainer.history.append(**row)
+        weights = trained.get_weights()
+        there = trained.forward(_rows(held_x[:, :_CHECKED]))
+    for name, values in from_bigdl(weights).items():
+        setting.trainer.network.params[name][...] = values
+    here, _ = setting.trainer.network.forward(held_x[:, :_CHECKED])
+    apart = float(np.abs(log_probabilities(here) - there).max())
+    if not apart < _AGREE:
+        raise RuntimeError(f"BigDL's network is not ours: {apart:g} apart; please report this")
+    scores = setting.trainer.evaluate(held_x, held_y)
+    plain = params.plain
+    label = save(job.dir / "model.npz", setting, plain, corpus, scores, seconds=seconds)
+    rate = y.size * params.epochs / seconds
+    job.log(f"{label}: {scores['accuracy']:.1%} of the validation texts right, {rate:.0f} texts/s")
+    page = Page("Training by BigDL", f"{cores} cores, batches of {params.batch_size}")
+    facts = [
+        ("validation accuracy", f"{scores['accuracy']:.1%}"),
+        ("validation loss", f"{scores['loss']:.4f}"),
+        ("seconds", round(seconds, 1)),
+        ("texts per second", round(rate)),
+        ("largest difference from our network, in log probabilities", f"{apart:.1e}"),
+    ]
+    page.facts("Result", facts)
+    job.report(page)
+    return {
+        "model": job.dir / "model.npz",
+        "data": params.data.absolute(),
+        "train_seconds": round(seconds, 2),
+        "texts_per_second": round(rate, 1),
+        **scores,
+    }
+
+
+def _start() -> int:
+    """Start BigDL; return the number of the executors' cores."""
+    try:
+        from bigdl.dllib.utils.common import (  # noqa: PLC0415 (only its environment has it)
+            get_node_and_core_number,
+            init_engine,
+        )
+    except ImportError:
+        raise InputError(
+            "there is no BigDL here: run it by setup spark submit --bigdl --py-files core,jobs "
+            "-m jobs.bigdl_train"
+        ) from None
+    init_engine()
+    nodes, cores = get_node_and_core_number()
+    return int(nodes) * int(cores)
+
+
+def _rows(x: Array) -> Array:
+    """Turn columns of word numbers into rows of numbers from 1 on."""
+    rows: Array = x.T.astype(np.float32) + 1
+    return rows
+
+
+def _samples(context: Any, x: Array, y: Array, cores: int) -> Any:
+    """Spread texts over the cores."""
+
+    def sample(row: tuple[Array, Array]) -> Any:
+        from bigdl.dllib.utils.common import Sample  # noqa: PLC0415 (runs on an executor)
+
+        return Sample.from_ndarray(*row)
+
+    rows = list(zip(_rows(x), y.astype(np.float32)[:, None] + 1, strict=True))
+    return context.parallelize(rows, cores).map(sample)
+
+
+def _optimiser(params: Params, model: Any, samples: Any) -> Any:
+    from bigdl.dllib.nn.criterion import ClassNLLCriterion  # noqa: PLC0415 (see _start)
+    from bigdl.dllib.optim.optimizer import Adam, MaxEpoch, Optimizer  # noqa: PLC0415
+
+    optimiser = Optimizer(
+        model=model,
+        training_rdd=samples,
+        criterion=ClassNLLCriterion(),
+        optim_method=Adam(learningrate=params.learning_rate),
+        end_trigger=MaxEpoch(params.epochs),
+        batch_size=params.batch_size,
+    )
+    optimiser.set_gradclip_l2norm(1.0)
+    return optimiser
+
+
+def _watch(
+    optimiser: Any, folder: str, held: Any, batch_size: int
+) -> Callable[[int], Iterator[dict[str, float]]]:
+    """Have losses recorded; return what reads them, given the updates of an epoch."""
+    from bigdl.dllib.nn.criterion import ClassNLLCriterion  # noqa: PLC0415 (see _start)
+    from bigdl.dllib.optim.optimizer import (  # noqa: PLC0415
+        EveryEpoch,
+        Loss,
+        TrainSummary,
+        ValidationSummary,
+    )
+
+    train, kept = TrainSummary(folder, "bigdl"), ValidationSummary(folder, "bigdl")
+    optimiser.set_validation(batch_size, held, EveryEpoch(), [Loss(ClassNLLCriterion())])
+    optimiser.set_train_summary(train)
+    optimiser.set_val_summary(kept)
+
+    def read(updates: int) -> Iterator[dict[str, float]]:
+        losses = [float(value) for _, value, *_ in train.read_scalar("Loss")]
+        for epoch, (_, value, *_) in enumerate(kept.read_scalar("Loss")):
+            part = losses[epoch * updates : (epoch + 1) * updates]
+            yield {"loss": sum(part) / len(part), "validation_loss": float(value)}
+
+    return read
+
+
+JOB = Spec(prefix="bigdl", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))
