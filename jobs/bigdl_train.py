@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,11 @@ def run(params: Params, job: Job) -> Outputs:
         raise InputError(
             f"bigdl.data = {params.data}: texts differ in length, and BigDL knows no padding: make "
             "them by textclass_load with corpus.min_words as large as corpus.max_words"
+        )
+    if not find_spec("bigdl"):
+        raise InputError(
+            "there is no BigDL here: run it by setup spark submit --bigdl --py-files core,jobs "
+            "-m jobs.bigdl_train"
         )
     setting = prepare(params.plain, corpus, np.random.default_rng(job.seed))
     (x, y, _), (held_x, held_y, _) = setting.train, setting.held
@@ -124,16 +130,11 @@ def run(params: Params, job: Job) -> Outputs:
 
 def _start() -> int:
     """Start BigDL; return the number of the executors' cores."""
-    try:
-        from bigdl.dllib.utils.common import (  # noqa: PLC0415 (only its environment has it)
-            get_node_and_core_number,
-            init_engine,
-        )
-    except ImportError:
-        raise InputError(
-            "there is no BigDL here: run it by setup spark submit --bigdl --py-files core,jobs "
-            "-m jobs.bigdl_train"
-        ) from None
+    from bigdl.dllib.utils.common import (  # noqa: PLC0415 (only its own environment has it)
+        get_node_and_core_number,
+        init_engine,
+    )
+
     init_engine()
     nodes, cores = get_node_and_core_number()
     return int(nodes) * int(cores)

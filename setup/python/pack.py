@@ -148,7 +148,7 @@ def pack(
         update("compressing")
         draft = folder / target.name
         archives.write(found, draft)
-        glibc = _glibc(tree)
+        glibc = least_glibc(tree)
         shutil.rmtree(tree)
         update("running it elsewhere")
         _check(draft, about, folder / "elsewhere", kind, names)
@@ -427,8 +427,11 @@ def _strangers(seen: dict[str, Any], folder: Path) -> list[str]:
     ]
 
 
-def _glibc(tree: Path) -> str:
-    """Find the least version of glibc that has all the symbols which programs here ask for."""
+def least_glibc(tree: Path) -> str:
+    """Find the least version of glibc that has all the symbols which programs here ask for.
+
+    Empty when there are none.
+    """
     needed: set[tuple[int, ...]] = set()
     for path in tree.rglob("*"):
         if path.is_file() and not path.is_symlink():

@@ -24,8 +24,9 @@ from setup.console import step
 from setup.errors import UsageError
 from setup.layout import write_private
 from setup.python import archives
-from setup.python.pack import ask, pack
+from setup.python.pack import ask, least_glibc, pack
 from setup.spark import bigdl
+from setup.spark.nodes import launcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,8 @@ class Environment:
         Of Python, such as ``3.11.9``.
     base
         Where the Python lies that each node must have; empty when the archive has it all.
+    glibc
+        The least version that its programs need; empty where there are none.
     """
 
     archive: Path
@@ -81,6 +84,21 @@ class Environment:
     interpreter: str
     version: str
     base: str
+    glibc: str
+
+    def write_launcher(self, folder: str) -> Path:
+        """Write the script that nodes run in the place of Python, which looks at them first.
+
+        Parameters
+        ----------
+        folder
+            Where they unpack the archive.
+        """
+        script = self.unpacked.with_name("shipped-python")
+        inside = f"./{folder}/{self.interpreter}"
+        script.write_text(launcher(inside, self.version, base=self.base, glibc=self.glibc))
+        script.chmod(0o700)
+        return script
 
     @property
     def python(self) -> Path:
@@ -240,6 +258,7 @@ def _look(archive: Path, folder: Path) -> dict[str, str]:
         "interpreter": program.relative_to(folder).as_posix(),
         "version": about["version"],
         "base": "" if inside else about["base"],
+        "glibc": least_glibc(folder),
     }
 
 

@@ -16,6 +16,9 @@ __all__ = ["aggregated", "cause", "of_cluster"]
 
 # What one finds in logs and diagnostics, and what to do about it; the first that fits.
 _CAUSES = {
+    r"this node cannot run the shipped environment: ([^\n]+)": (
+        "a node cannot run the shipped environment: {0}"
+    ),
     r"Cannot run program \"([^\"]*python[^\"]*)\".*No such file or directory": (
         "a node has no {0}: the archive has no Python of its own, and the node not the one that it "
         "links to; pack it with --kind whole"

@@ -85,10 +85,15 @@ def command(
         The same, tried here; None where it was not (`shown` only).
     """
     request = application.request
-    inside = environment.interpreter if environment else "bin/python"
+    python = f"./{NAME}/{environment.interpreter if environment else 'bin/python'}"
+    files = list(application.files)
+    if environment and not target.cluster:  # whose nodes may be unlike this machine
+        script = environment.write_launcher(NAME)
+        python = f"./{script.name}"
+        files.append(str(script))
     settings = [f"spark.yarn.tags={application.tag}"] if target.master == "yarn" else []
     if archive:
-        settings.append(f"spark.pyspark.python=./{NAME}/{inside}")
+        settings.append(f"spark.pyspark.python={python}")
         if request.deploy_mode == "client" and environment:
             settings.append(f"spark.pyspark.driver.python={environment.python}")
     elif request.deploy_mode == "client":
@@ -108,7 +113,7 @@ def command(
         ("--queue", application.queue),
         ("--properties-file", application.properties or target.properties or ""),
         ("--py-files", ",".join(application.py_files)),
-        ("--files", ",".join(application.files)),
+        ("--files", ",".join(files)),
         ("--archives", f"{archive}#{NAME}" if archive else ""),
         ("--driver-cores", request.driver_cores if request.deploy_mode == "cluster" else ""),
         ("--driver-memory", f"{request.driver_memory}m"),

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from azkaban_client import Client, collect
 from setup.layout import CHECKOUT, Layout
 from setup.spark import Cluster, Spark
 
@@ -89,6 +91,19 @@ def interrupt(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> t
     """Send a signal and collect what a program still says."""
     os.kill(process.pid, number)
     return process.communicate(timeout=120)
+
+
+@contextmanager
+def uploaded(azkaban: LiveAzkaban, project: str) -> Iterator[Client]:
+    """Upload flows/spark as a project and give a client; its results are those of "spark"."""
+    bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
+    with Client(
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
+    ) as client:
+        client.create_project(project, "from flows/")
+        with bundle.temporary() as archive:
+            client.upload(project, archive)
+        yield client
 
 
 @pytest.fixture(scope="session")

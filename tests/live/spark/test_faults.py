@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from azkaban_client import Client, collect
 from core.decipher import ENGLISH
 from jobs.spark_words import count
 from jobs.textclass_load import docstrings
@@ -26,7 +25,14 @@ from setup.layout import CHECKOUT, Layout
 from setup.process import Process
 from setup.spark import Spark
 from setup.spark.resource_manager import ResourceManager
-from tests.live.spark.conftest import QUICK, SIZES, LiveSpark, eventually, interrupt
+from tests.live.spark.conftest import (
+    QUICK,
+    SIZES,
+    LiveSpark,
+    eventually,
+    interrupt,
+    uploaded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -272,6 +278,21 @@ def test_zip_of_the_notes(yarn: LiveSpark, tmp_path: Path) -> None:
     assert "[42]" in out
 
 
+def test_nodes_of_another_kind_say_so(yarn: LiveSpark, environment: Path, tmp_path: Path) -> None:
+    """A cluster that is not ours: its nodes, here of another processor, look before Python runs."""
+    (tmp_path / "uname").write_text("#!/bin/sh\necho riscv64\n")
+    (tmp_path / "uname").chmod(0o755)
+    script = yarn.script("fail", FAIL.format(what="return 1"))
+    own = ("--hadoop-conf", str(yarn.cluster.conf), "--conf", "spark.task.maxFailures=1")
+    own += ("--properties-file", str(yarn.cluster.properties))
+    other = f"spark.executorEnv.PATH={tmp_path}:/usr/bin:/bin"
+    process = start(yarn, *own, "--conf", other, "--archive", str(environment), str(script))
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 1
+    last = said[said.rindex("failed (exit 1)") :].splitlines()[0]
+    assert "a node cannot run the shipped environment: its processor is riscv64" in last
+
+
 @pytest.fixture
 def standalone(installed: LiveSpark, tmp_path: Path) -> Iterator[LiveSpark]:
     """Start a cluster of Spark's own kind, under a prefix of its own."""
@@ -313,14 +334,8 @@ def test_standalone(standalone: LiveSpark, environment: Path) -> None:
 
 
 def test_flow(azkaban: LiveAzkaban, yarn: LiveSpark) -> None:
-    bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
     settings = {"executors": "1"}
-    with Client(
-        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
-    ) as client:
-        client.create_project("spark", "from flows/")
-        with bundle.temporary() as archive:
-            client.upload("spark", archive)
+    with uploaded(azkaban, "spark") as client:
         execid = client.execute("spark", "spark", properties=settings)
         done = client.wait(execid, timeout=900)
         log = "".join(client.log(execid, "spark"))

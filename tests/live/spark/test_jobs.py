@@ -8,14 +8,12 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from azkaban_client import Client, collect
 from core.mcmc.diagnostics import summarise
 from core.mcmc.long_runs import merge, sample_streams
 from core.nn.callbacks import EarlyStopping
@@ -28,11 +26,9 @@ from jobs._sampling import Draws, load_problem
 from jobs.textclass_train import Params, fit, prepare
 from setup.layout import CHECKOUT
 from setup.spark.resource_manager import ResourceManager
-from tests.live.spark.conftest import QUICK, SIZES, eventually
+from tests.live.spark.conftest import QUICK, SIZES, eventually, uploaded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.live.conftest import LiveAzkaban
     from tests.live.spark.conftest import LiveSpark
 
@@ -107,24 +103,28 @@ def test_two_executors_train_the_model_of_one_process(
     assert "Tasks" in (folder / "report.html").read_text()
 
 
+def started(yarn: LiveSpark, out: Path, props: dict[str, Any]) -> subprocess.Popen[str]:
+    """Start training; what it says is one stream."""
+    return subprocess.Popen(
+        command(yarn, out, "spark_train", props),
+        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
 def test_an_executor_killed_in_mid_training_costs_no_epoch(
     yarn: LiveSpark, texts: Path, tmp_path: Path
 ) -> None:
     epochs = 400
-    process = subprocess.Popen(
-        command(yarn, tmp_path, "spark_train", classify(texts, epochs)),
-        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
     said, application, killed = [], "", False
-    for line in process.stdout:
-        said.append(line)
-        if found := re.match(r"application (application_\w+)", line):
-            application = found[1]
-        if line.startswith("epoch 5:"):
-            os.kill(executors(application)[2], signal.SIGKILL)
-            killed = True
-    assert process.wait(60) == 0, "".join(said)
+    with started(yarn, tmp_path, classify(texts, epochs)) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            if found := re.match(r"application (application_\w+)", line):
+                application = found[1]
+            if line.startswith("epoch 5:"):
+                os.kill(executors(application)[2], signal.SIGKILL)
+                killed = True
+    assert process.returncode == 0, "".join(said)
     assert killed
     done = [int(number) for number in re.findall(r"^epoch (\d+):", "".join(said), re.MULTILINE)]
     assert done == list(range(1, epochs + 1)), "no epoch is lost, and none done twice"
@@ -150,26 +150,21 @@ def executors(application: str) -> dict[int, int]:
 def test_after_the_fourth_loss_training_gives_up(
     yarn: LiveSpark, texts: Path, tmp_path: Path
 ) -> None:
-    process = subprocess.Popen(
-        command(yarn, tmp_path, "spark_train", classify(texts, 100_000)),
-        cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
     said, application, killed = [], "", set[int]()
-    for line in process.stdout:
-        said.append(line)
-        if found := re.match(r"application (application_\w+)", line):
-            application = found[1]
-        if line.startswith("epoch "):
-            alive = set(executors(application).values())
-            if len(alive) == 2 and not alive & killed:  # all of them train again
-                victim = alive.pop()
-                killed.add(victim)
-                os.kill(victim, signal.SIGKILL)
-    assert process.wait(60) == 1, "".join(said[-80:])
+    with started(yarn, tmp_path, classify(texts, 100_000)) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            if found := re.match(r"application (application_\w+)", line):
+                application = found[1]
+            if line.startswith("epoch "):
+                alive = set(executors(application).values())
+                if len(alive) == 2 and not alive & killed:  # all of them train again
+                    victim = alive.pop()
+                    killed.add(victim)
+                    os.kill(victim, signal.SIGKILL)
+    assert process.returncode == 1, "".join(said[-80:])
     assert len(killed) == 4
-    last = "".join(said)[-3000:]
-    assert "an executor was lost for the fourth time" in last
+    assert "an executor was lost for the fourth time" in "".join(said[-80:])
     checkpoint = tmp_path / "local" / "local" / "spark_train" / "checkpoint.npz"
     assert checkpoint.is_file(), "what was learnt is kept: classify.resume goes on"
 
@@ -216,18 +211,6 @@ def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> 
     )
 
 
-@contextmanager
-def uploaded(azkaban: LiveAzkaban, project: str) -> Iterator[Client]:
-    bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
-    with Client(
-        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
-    ) as client:
-        client.create_project(project, "from flows/")
-        with bundle.temporary() as archive:
-            client.upload(project, archive)
-        yield client
-
-
 @pytest.mark.parametrize("flow", ["spark_text", "spark_chains", "spark_route"])
 def test_flow_succeeds_on_azkaban_and_leaves_reports(
     azkaban: LiveAzkaban, yarn: LiveSpark, flow: str
@@ -239,7 +222,7 @@ def test_flow_succeeds_on_azkaban_and_leaves_reports(
         logs = ["".join(client.log(execid, job))[-2000:] for job in failed]
     assert execution.succeeded, logs
     for job in execution.walk():
-        folder = azkaban.layout.runs / flow / str(execid) / job.id
+        folder = azkaban.layout.runs / "spark" / str(execid) / job.id
         assert "</html>" in (folder / "report.html").read_text()
 
 
@@ -247,10 +230,10 @@ def test_kill_on_azkaban_ends_training_on_the_cluster(
     azkaban: LiveAzkaban, yarn: LiveSpark
 ) -> None:
     manager = ResourceManager(yarn.cluster.url)
-    settings = {"epochs": "9999", "vocabulary": "100", "max_words": "5"}
+    settings = {"epochs": "9999", "hidden": "128", "max_words": "60"}  # some seconds an epoch
     with uploaded(azkaban, "killed") as client:
         execid = client.execute("killed", "spark_text", properties=settings)
-        checkpoint = azkaban.layout.runs / "killed" / str(execid) / "text_train" / "checkpoint.npz"
+        checkpoint = azkaban.layout.runs / "spark" / str(execid) / "text_train" / "checkpoint.npz"
         assert eventually(checkpoint.is_file, 480), "the executors train"
         found = re.search(r"application_\d+_\d+", "".join(client.log(execid, "text_train")))
         assert found

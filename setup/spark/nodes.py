@@ -1,0 +1,65 @@
+"""Whether a node can run what is shipped: asked on each node, before Python starts there.
+
+What nodes of another cluster are like (processor, C library, which Python) cannot be asked from
+outside. So their "Python" is a small shell script that looks, says in one line what is wrong, or
+becomes the shipped interpreter.
+"""
+
+from __future__ import annotations
+
+import platform
+import shlex
+
+__all__ = ["launcher"]
+
+_SCRIPT = """\
+#!/bin/sh
+# Becomes the shipped Python, or says why this machine cannot run it.
+fail() {{
+    echo "this node cannot run the shipped environment: $1" >&2
+    exit 1
+}}
+machine=$(uname -m)
+[ "$machine" = {machine} ] || fail "its processor is $machine, what was packed is for {machine}"
+{checks}exec {interpreter} "$@"
+"""
+
+_GLIBC = """\
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || fail "it has no glibc, {glibc} or newer is needed"
+[ "$(printf '%s\\n' {glibc} "${{glibc#* }}" | sort -V | head -n 1)" = {glibc} ] ||
+    fail "it has $glibc, {glibc} or newer is needed: pack on a machine as old as the nodes"
+"""
+
+_BASE = """\
+version=$({base} -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+[ "$version" = {version} ] ||
+    fail "{base} is ${{version:-missing}}, Python {version} is needed: pack with --kind whole"
+"""
+
+
+def launcher(interpreter: str, version: str, *, base: str, glibc: str) -> str:
+    """Write the script.
+
+    Parameters
+    ----------
+    interpreter
+        The shipped one, seen from where a process on a node begins.
+    version
+        Of Python, such as ``3.11.9``.
+    base
+        The Python that nodes must have; empty when it is shipped.
+    glibc
+        The least version that what is shipped needs; empty where that is unknown.
+
+    Examples
+    --------
+    >>> print(launcher("./e/bin/python", "3.11.9", base="", glibc="").splitlines()[-1])
+    exec ./e/bin/python "$@"
+    """
+    checks = _GLIBC.format(glibc=glibc) if glibc else ""
+    if base:
+        minor = ".".join(version.split(".")[:2])
+        checks += _BASE.format(base=shlex.quote(base), version=minor)
+    return _SCRIPT.format(
+        machine=platform.machine(), checks=checks, interpreter=shlex.quote(interpreter)
+    )

@@ -1,0 +1,60 @@
+"""BigDL on the local YARN, beside our own trainer: one network, one start, two trainers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from core.nn import Context
+from jobs._nn import load_model
+from jobs._nn_text import Corpus
+from setup.spark.resource_manager import ResourceManager
+from tests.live.spark.conftest import uploaded
+
+if TYPE_CHECKING:
+    from tests.live.conftest import LiveAzkaban
+    from tests.live.spark.conftest import LiveSpark
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def bigdl(yarn: LiveSpark) -> LiveSpark:
+    """Spark with BigDL beside the other."""
+    result = yarn.run("install", "--bigdl")
+    assert result.returncode == 0, result.stderr
+    return yarn
+
+
+def test_flow_trains_by_bigdl_and_by_ours(azkaban: LiveAzkaban, bigdl: LiveSpark) -> None:
+    settings = {"epochs": "6", "bigdl.memory": "512m", "batch_size": "32"}
+    with uploaded(azkaban, "bigdl") as client:
+        execid = client.execute("bigdl", "bigdl_text", properties=settings)
+        execution = client.wait(execid, timeout=1500)
+        failed = [job.id for job in execution.walk() if not job.status.good]
+        logs = ["".join(client.log(execid, job))[-4000:] for job in failed]
+        said = "".join(client.log(execid, "bigdl_train"))
+    assert execution.succeeded, logs
+    for part in ("--archives", "--properties-file", "--num-executors 2", "bigdl/share/dllib/lib"):
+        assert part in said
+    found = re.search(r"application_\d+_\d+", said)
+    assert found
+    assert ResourceManager(bigdl.cluster.url).application(found[0]).final == "SUCCEEDED"
+    folder = azkaban.layout.runs / "spark" / str(execid)
+    corpus = Corpus.load(folder / "bigdl_load" / "texts.npz")
+    guess = np.bincount(corpus.y_test).max() / corpus.y_test.size
+    page = (folder / "bigdl_text" / "report.html").read_text()
+    for job, label in (("bigdl_train", "BigDL"), ("bigdl_peer", "ours")):
+        network, meta = load_model(folder / job / "model.npz")
+        assert meta["label"] == label
+        right = network.forward(corpus.x_test, Context())[0].argmax(axis=1) == corpus.y_test
+        assert right.mean() > guess + 0.1, f"{label} learnt nothing"
+        assert f"{right.mean():.1%}" in page
+        assert len(meta["history"]["loss"]) == 6
+        assert meta["history"]["loss"][-1] < meta["history"]["loss"][0]
+        metrics = json.loads((folder / job / "run.json").read_text())["metrics"]
+        assert metrics["train_seconds"] > 0

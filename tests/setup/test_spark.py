@@ -1,0 +1,60 @@
+"""What needs no Spark: the script that looks at a node before Python starts there."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup.spark import logs
+from setup.spark.nodes import launcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(folder: Path, script: str, **programs: str) -> subprocess.CompletedProcess[str]:
+    """Run a script on a "node" whose programs say other things than this machine's."""
+    for name, body in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    return subprocess.run(
+        ["sh", "-c", script, "python", "-c", "print('it runs')"],
+        env={"PATH": f"{folder}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("base", ["", sys.executable])
+def test_a_node_like_this_machine_runs_python(tmp_path: Path, base: str) -> None:
+    script = launcher(sys.executable, platform.python_version(), base=base, glibc="2.5")
+    done = run(tmp_path, script)
+    assert (done.returncode, done.stdout) == (0, "it runs\n")
+
+
+@pytest.mark.parametrize(
+    ("programs", "said"),
+    [
+        ({"uname": "echo riscv64"}, "processor is riscv64, what was packed is for"),
+        ({"getconf": "echo glibc 2.9"}, "it has glibc 2.9, 2.17 or newer is needed"),
+        ({"getconf": "exit 1"}, "it has no glibc"),
+        ({"base": "echo 2.7"}, "/base is 2.7, Python 3.11 is needed: pack with --kind whole"),
+        ({}, "/base is missing, Python 3.11 is needed: pack with --kind whole"),
+    ],
+)  # fmt: skip
+def test_another_node_says_in_one_line_what_is_wrong(
+    tmp_path: Path, programs: dict[str, str], said: str
+) -> None:
+    base = str(tmp_path / "base") if "/base" in said else ""
+    done = run(tmp_path, launcher("/none", "3.11.9", base=base, glibc="2.17"), **programs)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    why = logs.cause(f"Error from python worker:\n  {done.stderr}PYTHONPATH was: /x")
+    assert why.startswith("a node cannot run the shipped environment: ")
+    assert said in why
