@@ -204,9 +204,8 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] = ()) -> Environ
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     home = spark.home / "environments" / digest[:12]
     record = home / "tried.json"
-    if record.is_file():
-        found = json.loads(record.read_text())
-    else:
+    found = json.loads(record.read_text()) if record.is_file() else {}
+    if found.keys() != {"interpreter", "version", "base", "glibc"}:  # none, or an older release's
         shutil.rmtree(home, ignore_errors=True)
         (home / "files").mkdir(parents=True, mode=0o700)
         try:

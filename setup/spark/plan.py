@@ -102,9 +102,11 @@ def command(
         settings.append(f"spark.yarn.jars=local:{spark.jars}/*")
     if spark.bigdl and environment:
         there = f"./{NAME}"
+        # BigDL's jars hold an ASM too old for the guard, whose own has to come first
+        first = [f"{jar}:" for jar in spark.guard.parent.glob("asm-*.jar") if target.cluster]
         here = environment.unpacked if request.deploy_mode == "client" else there
         for process, root in (("driver", here), ("executor", there)):
-            jars = bigdl.classes(environment, root)
+            jars = "".join(first) + bigdl.classes(environment, root)
             settings.append(f"spark.{process}.extraClassPath={jars}")
     options: list[tuple[str, object]] = [
         ("--master", target.master),
