@@ -175,7 +175,7 @@ def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
 
 
 @kernel
-def _place(
+def _place(  # noqa: C901 (one loop: a call in it would take longer than what it works out)
     routes: Routes,
     geo: Geometry,
     work: Work,
@@ -194,62 +194,47 @@ def _place(
     where one is owed; an empty route that may stay empty is opened for as many as its minimum.
     """
     before, after, route, size = routes.before, routes.after, routes.route, routes.size
+    length, load, clock = routes.length, routes.load, routes.clock
+    bounds, bounded, elastic, makespan = work.bounds, work.bounded, work.elastic, limits.makespan
     best, best_left, best_own = math.inf, 0, -1
     most = limits.most if free > 0 else limits.least
     blink = int(math.log(1.0 - rng.random()) * _BLINKS)
-    # Empty routes have no neighbours to find them by: they come first, then two positions beside
-    # each near neighbour.
-    for t in range(ruined + 2 * degree):
-        if t < ruined:
-            own, left, right = touched[t], 0, 0
-            if size[own] > 0 or (limits.optional and free < limits.least):
+    # Empty routes have no neighbours to find them by: they come first. Then behind each near
+    # neighbour, and in front of those that come first on their route.
+    for t in range(2 * (ruined + degree)):
+        at, front = t // 2, t % 2 == 1
+        if at < ruined:
+            own, left, right = touched[at], 0, 0
+            if front or size[own] > 0 or (limits.optional and free < limits.least):
                 continue
         else:
-            place = near[stop * degree + (t - ruined) // 2]
-            own = route[place]
-            if own < 0 or size[own] >= most:
-                continue
-            if blink == 0:
-                blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+            left = near[stop * degree + at - ruined]
+            own = route[left]
+            if own < 0 or size[own] >= most or (front and before[left] != 0):
                 continue
             blink -= 1
-            if (t - ruined) % 2 == 0:
-                left, right = before[place], place
-            else:
-                left, right = place, after[place]
-        cost = _insertion(routes, geo, work, limits, left, stop, right, own)
+            if blink < 0:
+                blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+                continue
+            right = after[left]
+            if front:
+                left, right = 0, left
+        # Not a function of its own: to hand all over takes three times as long as to work it out.
+        added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
+        cost = added
+        if makespan:
+            cost += _OVER_WEIGHT * max(0.0, float(length[own] + added - limits.ceiling))
+        if elastic:
+            cost += crowding(bounds, size[own] + 1) - crowding(bounds, size[own])
+        if bounded:
+            minutes = minutes_added(work, added, left, stop, right)
+            cost += strain(
+                bounds, 1, length[own] + added, load[own] + work.demand[stop], clock[own] + minutes
+            )
+            cost -= strain(bounds, size[own], length[own], load[own], clock[own])
         if cost < best:
             best, best_left, best_own = cost, left, own
     return best_left, best_own
-
-
-@kernel
-def _insertion(
-    routes: Routes,
-    geo: Geometry,
-    work: Work,
-    limits: Limits,
-    left: int,
-    stop: int,
-    right: int,
-    own: int,
-) -> float:
-    """Cost of a stop between two places of a route."""
-    size, length, load, clock = routes.size, routes.length, routes.load, routes.clock
-    bounds = work.bounds
-    added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
-    cost = added
-    if limits.makespan:
-        cost += _OVER_WEIGHT * max(0.0, float(length[own] + added - limits.ceiling))
-    if work.elastic:
-        cost += crowding(bounds, size[own] + 1) - crowding(bounds, size[own])
-    if work.bounded:
-        minutes = minutes_added(work, added, left, stop, right)
-        cost += strain(
-            bounds, 1, length[own] + added, load[own] + work.demand[stop], clock[own] + minutes
-        )
-        cost -= strain(bounds, size[own], length[own], load[own], clock[own])
-    return cost
 
 
 @kernel

@@ -43,7 +43,7 @@ _HOT, _COLD = 3.0, 0.02
 _HOT_RANGE = (2.0, 30.0)
 # Where there is time for so many steps per stop and more, it is cooled down several times: each
 # time the stops may be shared out differently.
-_ROUND_STEPS, _MOST_ROUNDS = 2000, 3
+_ROUND_STEPS, _MOST_ROUNDS = 2000, 5
 _STEPS_PER_SECOND = 1e5 if COMPILED else 1e3  # roughly
 _CHUNK_SECONDS = 0.25
 

@@ -33,8 +33,9 @@ _EXACT_STOPS = 60
 # Up to here it prefers PyVRP, where that is installed: better with tight bounds on few long routes,
 # worse from about 1,000 stops on (docs/routing.md has the figures).
 _PYVRP_STOPS = 200
-# Steps of `heuristic` before `exact`, and the share of the time that they may take.
-_START_STEPS = 50_000 if COMPILED else 2000
+# Steps of `heuristic` before `exact`, per stop and at most, and the share of the time that they may
+# take.
+_STEPS_PER_STOP, _MOST_STEPS = (1000, 50_000) if COMPILED else (100, 2000)
 _START_SHARE = 0.2
 
 # `heuristic` spends this share of its time on a lower bound: from the relaxation of the edge model
@@ -146,9 +147,8 @@ def _exact(
     try:
         # A fixed number of steps, so that the proof starts from the same routes every time.
         part = None if time_limit is None else time_limit * _START_SHARE
-        known = improve(
-            problem, start=cut_tour(problem), time_limit=part, steps=_START_STEPS, seed=seed
-        )
+        steps = min(_STEPS_PER_STOP * problem.n_stops, _MOST_STEPS)
+        known = improve(problem, start=cut_tour(problem), time_limit=part, steps=steps, seed=seed)
     except NoRoutesError:
         pass  # the model finds routes, or proves that there are none
     if known is not None and known.reason:

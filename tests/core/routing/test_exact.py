@@ -123,11 +123,11 @@ def test_other_methods_keep_all_bounds_and_their_own_is_below_the_optimum(
         assert result.lower_bound <= truth.cost + 1e-6
 
 
-@pytest.mark.parametrize(("crew", "low", "high"), [(1, 1, None), (2, 4, 6), (3, 1, 4)])
+@pytest.mark.parametrize(("crew", "low", "high"), [(1, 1, None), (2, 3, 4), (3, 1, 3)])
 def test_models_and_solvers_agree(
     random_problem: Callable[..., Problem], crew: int, low: int, high: int | None
 ) -> None:
-    problem = random_problem(8, seed=crew, dispatchers=crew, min_stops=low, max_stops=high)
+    problem = random_problem(7, seed=crew, dispatchers=crew, min_stops=low, max_stops=high)
     pairs = [*itertools.product(MODELS[1:], SOLVERS[:2]), ("two-index", "scip")]
     costs = [
         solve(problem, method="exact", model=model, solver=solver).cost for model, solver in pairs
