@@ -10,10 +10,10 @@
 
 Limits and times are CPU seconds of one thread, so that other work on the machine does not distort
 them: PyVRP and SCIP are stopped by the same clock; OR-Tools and VROOM know wall time alone, and are
-given as much more as the machine takes from us. Every route is checked by the validator before its cost is
-printed. `tune` has generated instances of its own, none of which is reported: change the search by
-those. Needs the packages of `setup env --with routing`; --peers needs ortools and pyvroom too.
---only takes the instances whose names hold a word, such as "rat99" or "eil76, 5".
+given as much more as the machine takes from us. Every route is checked by the validator before its
+cost is printed. `tune` has generated instances of its own, none of which is reported: change the
+search by those. --only takes the instances whose names hold a word, such as "rat99" or "eil76, 5".
+Needs the packages of `setup env --with routing`; --peers needs ortools and pyvroom too.
 """
 
 # ruff: noqa: E402 (the clock is set before anything asks for the time)

@@ -18,7 +18,7 @@ SHORTER = {
     "charlm": {"updates": "20"},
     "decipher": {},
     "grid": {},
-    "routing_parts": {"time_limit": "2", "repair_limit": "2"},
+    "routing_parts": {"time_limit": "1", "repair_limit": "1"},
     "sample": {},
     "textclass": {"epochs": "1"},
 }
