@@ -34,7 +34,9 @@ __all__ = ["improve"]
 
 _NEAR = 40  # positions are tried beside so many neighbours
 _STRINGS = 10.0  # stops taken out in a step, on average
-_EXCHANGES = 10  # tried before each step
+# Exchanges tried before each step, up to so many stops: with more the search begins so hot that
+# nearly all would be made, at a cost that grows with the routes.
+_EXCHANGES, _EXCHANGE_STOPS = 10, 1000
 _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 40 of them
 
 # Start and end temperature in mean legs. The more stops, the hotter: it lets whole strings change
@@ -169,7 +171,8 @@ class _Search:
         # Not 0 where all places coincide: the temperature is divided by.
         length = math.fsum(problem.length(route) for route in routes)
         # They reverse stretches, and need a neighbour.
-        self._exchanges = _EXCHANGES if problem.symmetric and self._degree else 0
+        apt = problem.symmetric and 1 < n <= _EXCHANGE_STOPS
+        self._exchanges = _EXCHANGES if apt else 0
         self._leg = max(length / (n + len(routes)), 1e-12)
         self._price = _PRICE
         self._work = _work(problem, self._leg, elastic=elastic)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -30,9 +29,6 @@ METHODS: tuple[Method, ...] = ("auto", "exact", "divide", "heuristic", "pyvrp")
 
 # Up to here `auto` asks for a proof.
 _EXACT_STOPS = 60
-# Up to here it prefers PyVRP, where that is installed: better with tight bounds on few long routes,
-# worse from about 1,000 stops on (docs/routing.md has the figures).
-_PYVRP_STOPS = 200
 # Steps of `heuristic` before `exact`, per stop and at most, and the share of the time that they may
 # take.
 _STEPS_PER_STOP, _MOST_STEPS = (1000, 50_000) if COMPILED else (100, 2000)
@@ -67,8 +63,7 @@ def solve(
     method
         ``exact``: proved optimal, by integer programming, from known good routes. ``divide``: one
         tour, cut and improved. ``heuristic``: improved until the time is up. ``pyvrp``: the same by
-        PyVRP, where it is installed. ``auto``: ``exact`` up to 60
-        stops, ``pyvrp`` up to 200 if it can, else ``heuristic``.
+        PyVRP, where it is installed. ``auto``: ``exact`` up to 60 stops, else ``heuristic``.
     time_limit
         Seconds of wall time, more than 0; None for no limit. ``divide`` does a fixed amount of work
         and takes no notice of it.
@@ -106,7 +101,7 @@ def solve(
     if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
     if method == "auto":
-        method = _choice(problem)
+        method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
     if method in ("heuristic", "pyvrp") and time_limit is None and steps is None:
         raise ValueError(f"time_limit and steps are both None: {method!r} needs one of them")
     if method == "exact":
@@ -120,18 +115,6 @@ def solve(
         if wrong:
             raise RuntimeError(f"{result.method} gave invalid routes: {'; '.join(wrong)}")
     return dataclasses.replace(result, seconds=time.monotonic() - begin)
-
-
-def _choice(problem: Problem) -> Method:
-    """Choose the method of `auto` by size, and by what is installed."""
-    if problem.n_stops <= _EXACT_STOPS:
-        return "exact"
-    if problem.n_stops <= _PYVRP_STOPS and importlib.util.find_spec("pyvrp") is not None:
-        from core.routing._pyvrp import pyvrp_refusal  # noqa: PLC0415 (slow to load)
-
-        if not pyvrp_refusal(problem):
-            return "pyvrp"
-    return "heuristic"
 
 
 def _divide(problem: Problem) -> Result:
