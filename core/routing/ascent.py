@@ -30,6 +30,7 @@ __all__ = ["ascent_bound"]
 
 _COMPLETE = 400  # all edges up to so many stops
 _NEAR, _MANY = 8, 64  # neighbours during the ascent, and for the bound that is handed back
+_MOST_EDGES = 2_000_000  # fewer neighbours where these would be more: memory
 _ITERATIONS = 150
 _PATIENCE = 8  # iterations without a better bound until the step is halved
 _MOMENTUM = 0.3  # of the direction before (Volgenant and Jonker, 1982)
@@ -84,7 +85,8 @@ def ascent_bound(
         size = scale * max(cost * 1.001 - value, 1e-9 * abs(cost)) / float(direction @ direction)
         prices = prices + size * direction
     if not ascent.complete:
-        best = _Ascent(problem, complete=False, degree=_MANY).proved(best_prices)
+        degree = max(_NEAR, min(_MANY, _MOST_EDGES // problem.n_stops))
+        best = _Ascent(problem, complete=False, degree=degree).proved(best_prices)
     best = max(best, 0.0)
     if problem.objective == "makespan":
         every = np.arange(1, problem.n_stops + 1)

@@ -43,6 +43,9 @@ _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 4
 # routes, which the cold phase cannot repair later (measured with 50 to 10,000 stops).
 _HOT, _COLD = 3.0, 0.02
 _HOT_RANGE = (2.0, 30.0)
+# With few stops the bounds on stops give way, and exchanges reach far: what matters is decided in
+# a narrow range, and all the time is spent there.
+_FEW_HOT, _FEW_COLD = 0.3, 0.04
 # Where there is time for so many steps per stop and more, it is cooled down several times: each
 # time the stops may be shared out differently.
 _ROUND_STEPS, _MOST_ROUNDS = 2000, 5
@@ -178,7 +181,9 @@ class _Search:
         self._work = _work(problem, self._leg, elastic=elastic)
         self.cost = worth(self._now, self._work, self._limits.makespan)
         self.best_cost = self.cost if not check(problem, self.routes()) else math.inf
-        self._hot = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE))
+        self._hot, self._cold = _FEW_HOT, _FEW_COLD
+        if n > _ELASTIC_STOPS or problem.objective == "makespan":
+            self._hot, self._cold = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE)), _COLD
         self._rounds = 1
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
@@ -248,7 +253,7 @@ class _Search:
         self.cost = worth(self._now, self._work, self._limits.makespan)
 
     def _temperature(self, done: float) -> float:
-        return float(self._leg * self._hot * (_COLD / self._hot) ** done)
+        return float(self._leg * self._hot * (self._cold / self._hot) ** done)
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
         """Best routes at the end of the last run."""
