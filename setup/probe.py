@@ -193,7 +193,11 @@ def _use(target: Target, path: str) -> int:
     session = target.login()
     answer = target.ask(path, session=session) if session else b""
     if not answer:
-        what = f"{path}: no good answer" if session else "no login: see status"
+        what = (
+            f"{path}: the server refused it, or answered nothing; its log may say why"
+            if session
+            else "no login: see status"
+        )
         print(what, file=sys.stderr)
         return 1
     sys.stdout.write(answer.decode("utf-8", "replace") + os.linesep)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shlex
 import shutil
 import subprocess
@@ -10,21 +12,36 @@ from typing import TYPE_CHECKING
 
 from setup.console import say
 from setup.errors import SetupError
-from setup.layout import CHECKOUT
+from setup.layout import CHECKOUT, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from setup.layout import Layout
+__all__ = ["crontab_line", "install", "remove", "unit", "unit_name"]
 
-__all__ = ["crontab_line", "install", "remove", "unit"]
-
-UNIT = "azkaban-jobflow.service"
 _MARK = "# azkaban-jobflow"
+
+
+def unit_name(layout: Layout) -> str:
+    """Name the unit; the servers under each prefix have one of their own.
+
+    Examples
+    --------
+    >>> from setup.layout import Layout
+    >>> unit_name(Layout.of("~/.azkaban-jobflow")), unit_name(Layout.of("/srv/azk"))
+    ('azkaban-jobflow.service', 'azkaban-jobflow-7272b3ce.service')
+    """
+    if layout.prefix == Layout.of(environ={}).prefix:
+        return "azkaban-jobflow.service"
+    digest = hashlib.sha256(os.fsencode(layout.prefix)).hexdigest()[:8]
+    return f"azkaban-jobflow-{digest}.service"
 
 
 def unit(layout: Layout) -> str:
     """Write the systemd unit.
+
+    The servers outlive a supervisor that crashes (``KillMode``), and the next one finds them; when
+    the unit is stopped, the supervisor stops them, which may last while MySQL writes.
 
     Examples
     --------
@@ -38,8 +55,10 @@ def unit(layout: Layout) -> str:
 Description=Azkaban in {layout.prefix}
 
 [Service]
-WorkingDirectory={CHECKOUT}
+WorkingDirectory={str(CHECKOUT).replace("%", "%%")}
 ExecStart={command}
+KillMode=process
+TimeoutStopSec=180
 Restart=on-failure
 RestartSec=60
 
@@ -52,7 +71,8 @@ def crontab_line(layout: Layout) -> str:
     """Write the crontab line, marked so that `remove` finds it."""
     log = layout.prefix / "supervisor.log"
     command = f"{layout.python} -m setup supervise --prefix {layout.prefix} >> {log} 2>&1"
-    return f"@reboot cd {shlex.quote(str(CHECKOUT))} && {command} {_MARK} {layout.prefix}"
+    folder = shlex.quote(str(CHECKOUT)).replace("%", r"\%")  # cron takes a bare one for a newline
+    return f"@reboot cd {folder} && {command} {_MARK} {layout.prefix}"
 
 
 def install(layout: Layout) -> None:
@@ -63,14 +83,14 @@ def install(layout: Layout) -> None:
     SetupError
         When this account has neither a user systemd nor a crontab.
     """
+    name, path = unit_name(layout), _unit_path(layout)
     if _run(["systemctl", "--user", "daemon-reload"]) == 0:
-        path = _unit_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(unit(layout))
         _run(["systemctl", "--user", "daemon-reload"])
-        if _run(["systemctl", "--user", "enable", "--now", UNIT]):
-            raise SetupError(f"systemctl --user enable --now {UNIT} failed; {path} is in place")
-        say(f"{path} is enabled; systemctl --user status {UNIT} shows it")
+        if _run(["systemctl", "--user", "enable", "--now", name]):
+            raise SetupError(f"systemctl --user enable --now {name} failed; {path} is in place")
+        say(f"{path} is enabled; systemctl --user status {name} shows it")
         say('for a start without login an administrator says once: loginctl enable-linger "$USER"')
     elif shutil.which("crontab"):
         kept = [line for line in _crontab() if not _is_ours(line, layout)]
@@ -85,10 +105,11 @@ def install(layout: Layout) -> None:
 
 def remove(layout: Layout) -> None:
     """Undo `install`."""
-    if _unit_path().is_file():
-        _run(["systemctl", "--user", "disable", "--now", UNIT])
-        _unit_path().unlink()
-        say(f"{UNIT} removed")
+    name, path = unit_name(layout), _unit_path(layout)
+    if path.is_file():
+        _run(["systemctl", "--user", "disable", "--now", name])
+        path.unlink()
+        say(f"{name} removed, its servers are stopped")
     if shutil.which("crontab"):
         lines = _crontab()
         kept = [line for line in lines if not _is_ours(line, layout)]
@@ -97,8 +118,8 @@ def remove(layout: Layout) -> None:
             say("the line in your crontab is removed")
 
 
-def _unit_path() -> Path:
-    return Path("~/.config/systemd/user").expanduser() / UNIT
+def _unit_path(layout: Layout) -> Path:
+    return Path("~/.config/systemd/user").expanduser() / unit_name(layout)
 
 
 def _is_ours(line: str, layout: Layout) -> bool:

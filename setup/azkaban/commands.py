@@ -31,7 +31,7 @@ examples:
   python3 -m setup azkaban start                      made first where there is none
   python3 -m setup azkaban install --distribution azkaban-solo-server-4.0.0.tar.gz
   python3 -m setup azkaban start --profile server --executors 2 --distribution build/*.tar.gz
-  python3 -m setup azkaban use '/index?ajax=fetchallprojects'
+  python3 -m setup azkaban use '/manager?ajax=fetchprojectflows&project=NAME'
   python3 -m setup azkaban upgrade --distribution azkaban-solo-server-4.1.0.tar.gz
   python3 -m setup azkaban start --explain            the commands that a step stands for
 """
@@ -57,7 +57,10 @@ def add_commands(commands: Commands) -> None:
     text = "Say where it is and who logs in; or ask its API within a session."
     use = azkaban.add("use", _use, text, needs=Needs.INSTALLATION)
     use.add_argument(
-        "path", nargs="?", metavar="PATH", help="such as '/index?ajax=fetchallprojects'"
+        "path",
+        nargs="?",
+        metavar="PATH",
+        help="such as '/manager?ajax=fetchprojectflows&project=NAME'",
     )
     text = "Replace the program; keep projects, history, schedules; go back when that fails."
     upgraded = azkaban.add("upgrade", _upgrade, text, needs=made, locked=True, unprivileged=True)

@@ -38,7 +38,7 @@ curl {ca}{url}/
     "use": """\
 curl {ca}--cookie-jar session --data action=login -d username={user} \\
     --data-urlencode password@{password} {url}
-curl {ca}--cookie session '{url}/index?ajax=fetchallprojects'
+curl {ca}--cookie session '{url}/manager?ajax=fetchprojectflows&project=NAME'
 # without this project: {home}/use PATH""",
     "upgrade": """\
 {home}/stop

@@ -145,7 +145,7 @@ exit $code
 
 _USE = """
 # use              where the server is, who logs in, and where the password stands
-# use PATH         ask the API within a session: use '/index?ajax=fetchallprojects'
+# use PATH         ask the API within a session: use '/manager?ajax=fetchprojectflows&project=NAME'
 probe use "$@"
 """
 

@@ -130,7 +130,7 @@ def _status(server: Server, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(asdict(status), indent=2))
     else:
-        shown = [f"{name} {value}" for name, value in asdict(status).items() if value is not None]
+        shown = [f"{name} {value}" for name, value in asdict(status).items() if value]
         print("  ".join(shown).removeprefix("server "))
     return 0 if status.state == "running" else 1
 

@@ -357,7 +357,7 @@ def test_a_password_is_not_mailed_in_the_clear(
         ("stop", ["kill $(cat"]),
         ("restart", ["home/stop", "home/start"]),
         ("status", ["curl"]),
-        ("use", ["--data action=login", "fetchallprojects"]),
+        ("use", ["--data action=login", "fetchprojectflows"]),
         ("upgrade", ["backups/TIME", "mv "]),
         ("rollback", ["backups/TIME"]),
     ],
