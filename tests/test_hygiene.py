@@ -72,3 +72,15 @@ def test_links_in_the_docs_lead_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_tests_that_the_docs_name_are_there() -> None:
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)\(", code))
+    named = {
+        f"{page.name}: {name}"
+        for page in (ROOT / "docs").rglob("*.md")
+        for name in re.findall(r"`(test_\w+)`", page.read_text("utf-8"))
+        if name not in there
+    }
+    assert named == set()

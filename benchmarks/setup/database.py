@@ -1,6 +1,6 @@
 """MySQL: set-up against a bare mysqld, backup against mysqldump, side by side in one run.
 
-    python benchmarks/setup/database.py [--rounds 5] [--megabytes 1000] [--dump PATH_OF_MYSQLDUMP]
+    python -m benchmarks.setup.database [--rounds 5] [--megabytes 1000] [--dump PATH_OF_MYSQLDUMP]
 
 Without --dump, Debian's mariadb-client is downloaded with apt-get and unpacked, not installed.
 Seconds are wall-clock seconds with the CPU seconds of this machine's children beside them.

@@ -1,6 +1,6 @@
 """From an empty prefix to a server that accepts a login, with a warm cache; and a second start.
 
-    python benchmarks/setup/profile.py [--rounds 3]
+    python -m benchmarks.setup.profile [--rounds 3]
 
 The Python environment is there already; downloads are in the cache (AZK_CACHE). Wall-clock seconds,
 the CPU seconds of everything that was started, and the memory of the idle processes (RSS).
