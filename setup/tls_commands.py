@@ -90,6 +90,8 @@ def add_commands(commands: Commands) -> None:
     init.add_argument(
         "--days", type=_days, default=365, metavar="N", help="how long it holds (default: 365)"
     )
+    text = "even of another authority's certificate"
+    init.add_argument("--replace", action="store_true", help=text)
     add("csr", _csr, "Write a request for a company's authority.", names)
     answer = add("import", _import, "Take the certificate that a company's authority made.")
     answer.add_argument("files", nargs="+", metavar="FILE", help="certificate and chain")
@@ -128,7 +130,7 @@ def _names(options: argparse.Namespace) -> list[str]:
 
 
 def _init(certificates: Certificates, options: argparse.Namespace) -> int:
-    certificates.init(_names(options), options.key, options.days)
+    certificates.init(_names(options), options.key, options.days, replace=options.replace)
     return _made(certificates)
 
 

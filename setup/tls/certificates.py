@@ -191,7 +191,14 @@ class Certificates:
             self.renew()
         return Keystore(self.keystore, self._password(), self.ca)
 
-    def init(self, names: Sequence[str], key: str = "rsa", days: int = SERVER_DAYS) -> None:
+    def init(
+        self,
+        names: Sequence[str],
+        key: str = "rsa",
+        days: int = SERVER_DAYS,
+        *,
+        replace: bool = False,
+    ) -> None:
         """Make a key and a certificate, signed by a local authority.
 
         The authority is made where there is none. It can sign for these names only (a name
@@ -205,13 +212,21 @@ class Certificates:
             ``rsa`` (3072 bits) or ``ec`` (P-256).
         days
             How long it holds.
+        replace
+            Whether the certificate of another authority may be deleted with its key.
 
         Raises
         ------
         UsageError
-            When a name is no host name.
+            When a name is no host name, or that certificate would be lost unasked.
         """
         names = checked(names)
+        if self.exists and not self.settings.local and not replace:
+            raise UsageError(
+                f"{self.keystore} holds a certificate of another authority "
+                f"({self.summary().issuer}) with its only key, which would be lost; add --replace "
+                "if a local one shall take its place"
+            )
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority, authority_key = self._authority(names, key, days)
         server_key = new_key(key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import warnings
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -214,7 +215,9 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     )
     for reader in readers:
         try:
-            return list(reader(data))
+            with warnings.catch_warnings():  # openssl's PKCS7 is in the older encoding (BER)
+                warnings.simplefilter("ignore", UserWarning)
+                return list(reader(data))
         except ValueError:
             continue
     raise UsageError(f"{path} holds no certificate (PEM, DER or PKCS7)")

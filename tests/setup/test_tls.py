@@ -280,7 +280,7 @@ def company(tmp_path: Path) -> Company:
     return Company(tmp_path)
 
 
-@pytest.mark.parametrize("form", ["one", "mixed", "der", "pkcs7", "pkcs7-der", "ca"])
+@pytest.mark.parametrize("form", ["one", "mixed", "der", "pkcs7", "openssl", "ca"])
 def test_import(certificates: Certificates, company: Company, form: str) -> None:
     certificates.init(["old.example.org"], "ec")
     request = certificates.csr([HOST, "alias"], "ec")
@@ -298,10 +298,15 @@ def test_import(certificates: Certificates, company: Company, form: str) -> None
     elif form == "ca":
         files = [company.write("a.pem", leaf, company.issuer)]
         ca = company.write("root.pem", company.root)
-    else:
-        encoding = Encoding.DER if form == "pkcs7-der" else Encoding.PEM
+    elif form == "pkcs7":
         files = [company.folder / "a.p7b"]
-        files[0].write_bytes(pkcs7.serialize_certificates(chain, encoding))
+        files[0].write_bytes(pkcs7.serialize_certificates(chain, Encoding.DER))
+    else:  # in an order that only the older encoding (BER) allows
+        chain.sort(key=lambda c: len(c.public_bytes(Encoding.DER)), reverse=True)
+        company.write("a.pem", *chain)
+        command = ("crl2pkcs7", "-nocrl", "-certfile", "a.pem", "-out", "a.p7b")
+        _openssl(*command, folder=company.folder)
+        files = [company.folder / "a.p7b"]
     certificates.import_answer(files, ca)
     assert handshake(certificates, HOST) == handshake(certificates, "alias") == "TLSv1.3"
     assert read_certificates(certificates.ca) == [company.root]
@@ -309,11 +314,16 @@ def test_import(certificates: Certificates, company: Company, form: str) -> None
     assert (summary.authority, summary.issuer) == ("imported", "CN=issuer")
     assert not certificates._request_key.exists()
     assert not certificates._ca_key.exists()
-    assert certificates.ensure(HOST).path == certificates.keystore
+    kept = certificates.ensure(HOST).path.read_bytes()
     with pytest.raises(UsageError, match="signed by another authority"):
         certificates.renew()
+    with pytest.raises(UsageError, match=r"another authority \(CN=issuer\).*--replace"):
+        certificates.init([HOST])
+    assert certificates.ensure(HOST).path.read_bytes() == kept
     with pytest.raises(SetupError, match=f"not for {HOST}x; run setup tls csr"):
         certificates.ensure(HOST + "x")
+    certificates.init([HOST], replace=True)
+    assert certificates.summary().authority == "local"
 
 
 def test_import_refuses_what_does_not_fit(
