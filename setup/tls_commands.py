@@ -90,7 +90,7 @@ def add_commands(commands: Commands) -> None:
     init.add_argument(
         "--days", type=_days, default=365, metavar="N", help="how long it holds (default: 365)"
     )
-    text = "even of another authority's certificate"
+    text = "delete a certificate of another authority with its key, if there is one"
     init.add_argument("--replace", action="store_true", help=text)
     add("csr", _csr, "Write a request for a company's authority.", names)
     answer = add("import", _import, "Take the certificate that a company's authority made.")

@@ -78,7 +78,7 @@ def bare(program: Program, folder: Path, results: dict[str, list[float]]) -> Non
 def ours(template: Server, folder: Path, results: dict[str, list[float]]) -> None:
     from setup.mysql.program import Source  # noqa: PLC0415 (beside its only use)
 
-    layout = Layout(folder, template.cache)
+    layout = Layout(folder, template.layout.cache)
     layout.create(0)
     server = Server(layout)
     base = template.settings.program
