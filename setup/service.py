@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["crontab_line", "install", "remove", "unit", "unit_name"]
 
+LOOK_SECONDS = 3.0  # after which a supervisor that finds something wrong has ended
 _MARK = "# azkaban-jobflow"
 
 
@@ -81,7 +83,7 @@ def install(layout: Layout) -> None:
     Raises
     ------
     SetupError
-        When this account has neither a user systemd nor a crontab.
+        When this account has neither a user systemd nor a crontab, or the supervisor ends at once.
     """
     name, path = unit_name(layout), _unit_path(layout)
     if _run(["systemctl", "--user", "daemon-reload"]) == 0:
@@ -90,6 +92,12 @@ def install(layout: Layout) -> None:
         _run(["systemctl", "--user", "daemon-reload"])
         if _run(["systemctl", "--user", "enable", "--now", name]):
             raise SetupError(f"systemctl --user enable --now {name} failed; {path} is in place")
+        time.sleep(LOOK_SECONDS)
+        if _run(["systemctl", "--user", "is-active", "--quiet", name]):
+            raise SetupError(
+                f"{path} is enabled, but the supervisor ended at once; journalctl --user -u {name} "
+                "shows why, and so does setup supervise in a terminal"
+            )
         say(f"{path} is enabled; systemctl --user status {name} shows it")
         say('for a start without login an administrator says once: loginctl enable-linger "$USER"')
     elif shutil.which("crontab"):

@@ -62,14 +62,18 @@ def test_crontab_gets_one_line_and_keeps_the_users(
 
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> "$0.log"
+case "$*" in *is-active*) test ! -e "$0.dead" ;; esac
 """
 
 
-def test_each_prefix_has_a_unit_of_its_own(ours: Layout, bin_only: Path, tmp_path: Path) -> None:
+def test_each_prefix_has_a_unit_of_its_own(
+    ours: Layout, bin_only: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of systemd it is only seen what it is told; what a real one did is in docs/setup.md."""
     program = bin_only / "systemctl"
     program.write_text(SYSTEMCTL)
     program.chmod(0o755)
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.0)
     other = Layout(tmp_path / "q", tmp_path / "cache")
     service.install(ours)
     service.install(other)
@@ -84,6 +88,9 @@ def test_each_prefix_has_a_unit_of_its_own(ours: Layout, bin_only: Path, tmp_pat
     assert f"--user enable --now {service.unit_name(ours)}" in told
     assert f"--user disable --now {service.unit_name(other)}" in told
     assert f"--user disable --now {service.unit_name(ours)}" not in told
+    (bin_only / "systemctl.dead").touch()
+    with pytest.raises(SetupError, match=r"ended at once; journalctl --user -u azkaban-jobflow-"):
+        service.install(ours)
 
 
 def test_what_the_unit_says(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
