@@ -9,6 +9,7 @@ command with charlm.resume=true goes on from it, to exactly the model of an undi
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import math
@@ -54,6 +55,9 @@ class Params:
         None, doc="First step size, falling to 0 in a line (rnn 0.004, others 0.008).", gt=0
     )
     clip: float = param(5.0, doc="Largest norm of a gradient.", gt=0)
+    compiled: bool = param(
+        False, doc="Run the steps of gru and lstm with numba; the first time it compiles a while."
+    )
     held_out: float = param(0.1, doc="Share of the text, its end, kept for the test.", gt=0, lt=1)
     output: Path | None = param(None, doc="Where the files go; the job's own folder if empty.")
     resume: bool = param(False, doc="Go on from checkpoint.npz in that folder, if there is one.")
@@ -65,6 +69,10 @@ class Params:
 def run(params: Params, job: Job) -> Outputs:
     """Train, measure, save."""
     keep_freed_memory()
+    if params.compiled and importlib.util.find_spec("numba") is None:
+        raise InputError(
+            "charlm.compiled = true: needs the package numba, which python3 -m setup env installs"
+        )
     text = read_text(params.input, "charlm.input")
     cut = round(len(text) * (1 - params.held_out))
     if len(text) - cut < 2:
@@ -150,7 +158,7 @@ class _Task:
             "layers": params.layers,
             "dropout": params.dropout,
         }
-        self.network: Sequential = charlm(**self.settings, rng=job.rng)
+        self.network: Sequential = charlm(**self.settings, rng=job.rng, compiled=params.compiled)
         try:
             self.reader = Reader(ids, batch=params.batch, steps=params.steps)
         except ValueError as error:

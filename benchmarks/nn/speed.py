@@ -2,7 +2,7 @@
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m benchmarks.nn.speed [--rounds N] [--keep]
 
-Run it in the checkout; it needs torch and scikit-learn beside numpy. The peers take turns in one
+Run it in the checkout; it needs torch, scikit-learn and numba. The peers take turns in one
 process, so that a busy machine slows all of them alike; the best round counts, in CPU time. With
 --keep freed memory is kept (`core.nn.memory`), as the jobs do it; torch gains by that too.
 """
@@ -30,12 +30,15 @@ if TYPE_CHECKING:
 
 SIZES = ((128, 32, 50), (128, 64, 100), (256, 32, 50), (256, 64, 100))
 VOCABULARY, EMBEDDING = 65, 128
+RATIOS = ("numpy/emb", "numpy/1hot", "numba/emb", "numba/1hot")
 
 
-def ours(hidden: int, x: np.ndarray, y: np.ndarray) -> Callable[[], Any]:
+def ours(hidden: int, x: np.ndarray, y: np.ndarray, *, compiled: bool = False) -> Callable[[], Any]:
     """One update: forward, backward, clip, Adam."""
     rng = np.random.default_rng(0)
-    net = charlm(vocabulary=VOCABULARY, hidden=hidden, embedding=EMBEDDING, rng=rng)
+    net = charlm(
+        vocabulary=VOCABULARY, hidden=hidden, embedding=EMBEDDING, rng=rng, compiled=compiled
+    )
     trainer = Trainer(net, CrossEntropy(), Adam(learning_rate=2e-3), rng=rng, clip=5.0)
     return lambda: trainer.step(x, y)
 
@@ -78,35 +81,33 @@ def best(peers: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> di
     return least
 
 
-def sgemm_rate() -> float:
-    """Multiply-adds per second of one large product, times two."""
-    a = np.ones((1024, 1024), dtype=np.float32)
-    seconds = best({"": lambda: a @ a}, 3, 0.2)[""]
-    return 2 * 1024**3 / seconds
-
-
 def lstm(rounds: int) -> None:
     print("LSTM training, thousands of tokens per CPU second (hidden / batch / steps)")
-    header = ("ours", "torch emb", "torch 1hot", "ours/emb", "ours/1hot", "of sgemm")
-    print(f"{'':>16}" + "".join(f"{name:>11}" for name in header))
+    header = ("numpy", "numba", "torch emb", "torch 1hot", *RATIOS, "numpy/sgemm", "numba/sgemm")
+    print(f"{'':>12}" + "".join(f"{name:>12}" for name in header))
     for hidden, batch, steps in SIZES:
         rng = np.random.default_rng(0)
         x, y = rng.integers(VOCABULARY, size=(2, steps, batch))
+        square = np.ones((1024, 1024), dtype=np.float32)
         peers = {
-            "ours": ours(hidden, x, y),
+            "numpy": ours(hidden, x, y),
+            "numba": ours(hidden, x, y, compiled=True),
             "emb": theirs(hidden, x, y, onehot=False),
             "1hot": theirs(hidden, x, y, onehot=True),
+            "product": lambda square=square: square @ square,
         }
-        took = best(peers, rounds, 0.4)
+        took = best(peers, rounds, 0.1)
         rate = {name: steps * batch / seconds / 1000 for name, seconds in took.items()}
         # what cannot be left out: state to gates forward and back, both outer products, the output
         flops = 2 * 3 * (4 * hidden * hidden + hidden * VOCABULARY)
-        share = rate["ours"] * 1000 * flops / sgemm_rate()
-        print(
-            f"{f'{hidden}/{batch}/{steps}':>16}"
-            f"{rate['ours']:>11.1f}{rate['emb']:>11.1f}{rate['1hot']:>11.1f}"
-            f"{rate['ours'] / rate['emb']:>11.2f}{rate['ours'] / rate['1hot']:>11.2f}{share:>11.0%}"
-        )
+        sgemm = 2 * 1024**3 / took["product"]
+        row = f"{f'{hidden}/{batch}/{steps}':>12}"
+        row += "".join(f"{rate[name]:>12.1f}" for name in ("numpy", "numba", "emb", "1hot"))
+        for ratio in RATIOS:
+            first, _, second = ratio.partition("/")
+            row += f"{rate[first] / rate[second]:>12.2f}"
+        row += "".join(f"{rate[way] * 1000 * flops / sgemm:>12.0%}" for way in ("numpy", "numba"))
+        print(row, flush=True)
 
 
 def digits(rounds: int) -> None:
@@ -133,7 +134,7 @@ def digits(rounds: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--keep", action="store_true", help="keep freed memory, for all peers")
     options = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -148,7 +148,8 @@ class EmbeddedDense:
 def sum_rows_by(rows: Array, ids: Array, count: int) -> Array:
     """Sum the rows ``(n, features)`` that share a number: result ``(count, features)``.
 
-    Few numbers: the product with a one-hot matrix. Many: sorted, then summed run by run.
+    The rows are put in order of their numbers; then each run of equal ones is summed, or, where
+    runs are short, all of them in one call that takes longer for each value.
 
     Examples
     --------
@@ -157,17 +158,18 @@ def sum_rows_by(rows: Array, ids: Array, count: int) -> Array:
            [0.],
            [5.]])
     """
-    if count <= 256:
-        onehot = np.zeros((count, len(ids)), dtype=rows.dtype)
-        onehot[ids, np.arange(len(ids))] = 1
-        product: Array = onehot @ rows
-        return product
     total = np.zeros((count, rows.shape[1]), dtype=rows.dtype)
-    if len(ids):
-        order = np.argsort(ids, kind="stable")
-        ordered = ids[order]
-        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        total[ordered[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+    if not len(ids):
+        return total
+    order = np.argsort(ids, kind="stable")
+    ids, rows = ids[order], rows[order]
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+    if rows.size < 500 * len(starts):
+        total[ids[starts]] = np.add.reduceat(rows, starts, axis=0)
+        return total
+    stops = [*starts[1:].tolist(), len(ids)]
+    for start, stop in zip(starts.tolist(), stops, strict=True):
+        np.add.reduce(rows[start:stop], axis=0, out=total[ids[start]])
     return total
 
 

@@ -2,7 +2,7 @@
 
 The errors returned are relative to the size of the whole gradient,
 ``|analytic - numeric| / max(|analytic|, |numeric|)`` in the Euclidean norm; right code gives about
-1e-9, and 1e-7 is the gate that this project's tests use.
+1e-11, and 1e-7 is the gate that this project's tests use.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["layer_error", "loss_error", "numeric_gradient", "relative_error"]
 
 
-def numeric_gradient(function: Callable[[], float], x: Array, step: float = 1e-5) -> Array:
+def numeric_gradient(function: Callable[[], float], x: Array, step: float = 3e-4) -> Array:
     """Gradient of ``function()`` by the array `x`, which is moved in place and put back.
+
+    The difference quotient of fourth order, ``(8 (f(x + h) - f(x - h)) - (f(x + 2h) - f(x - 2h))) /
+    12 h``: its `step` may be so long that rounding does not drown small gradients.
 
     Examples
     --------
@@ -32,12 +35,11 @@ def numeric_gradient(function: Callable[[], float], x: Array, step: float = 1e-5
     for i in np.ndindex(x.shape):
         old = x[i]
         h = step * max(1.0, abs(float(old)))
-        x[i] = old + h
-        above = function()
-        x[i] = old - h
-        below = function()
+        for weight, steps in ((8, 1), (-8, -1), (-1, 2), (1, -2)):
+            x[i] = old + steps * h
+            grad[i] += weight * function()
         x[i] = old
-        grad[i] = (above - below) / (2 * h)
+        grad[i] /= 12 * h
     return grad
 
 

@@ -98,6 +98,7 @@ def charlm(
     dropout: float = 0.0,
     dtype: str = "float32",
     rng: np.random.Generator,
+    compiled: bool = False,
 ) -> Sequential:
     """Build a language model: symbols ``(steps, batch)`` to logits ``(steps, batch, vocabulary)``.
 
@@ -117,6 +118,8 @@ def charlm(
         Share of outputs dropped after each of them in training.
     dtype, rng
         As for `mlp`.
+    compiled
+        As for `core.nn.recurrent.Recurrent`.
 
     Examples
     --------
@@ -134,7 +137,8 @@ def charlm(
         if i == 0:
             project = EmbeddedDense(vocabulary, features, width, rng=rng, dtype=dtype)
         n_in = hidden if i else vocabulary
-        stack.append(kind(n_in, hidden, project=project, rng=rng, dtype=dtype))
+        layer = kind(n_in, hidden, project=project, rng=rng, dtype=dtype, compiled=compiled)
+        stack.append(layer)
         if dropout:
             stack.append(Dropout(dropout))
     return Sequential([*stack, Dense(hidden, vocabulary, rng=rng, dtype=dtype)])

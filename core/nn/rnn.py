@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.nn.protocols import EVAL, Array, Context, Gradients
-from core.nn.recurrent import Recurrent
+from core.nn.recurrent import Recurrent, spaced
 
 __all__ = ["RNN"]
 
@@ -43,7 +43,7 @@ class RNN(Recurrent):
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, _Cache]:
         """Run over ``x`` ``(steps, batch, n_in)``; the state is ``(batch, hidden)``."""
         z, projected = self._inputs(x, ctx)
-        u = self.params["U"]
+        u = spaced(self.params["U"])
         keep = None if ctx.mask is None else ctx.mask[..., None].astype(bool)
         h = np.empty((len(z) + 1, *z.shape[1:]), dtype=z.dtype)
         h[0] = self._initial(ctx.state, z)
@@ -58,7 +58,7 @@ class RNN(Recurrent):
     def backward(self, dy: Array, cache: _Cache) -> tuple[Array, Gradients]:
         """Back through time: ``dz_t = dh_t (1 - h_t^2)``, ``dh_{t-1} = dz_t U^T + dy_{t-1}``."""
         h, keep = cache.h, cache.keep
-        u_t = np.ascontiguousarray(self.params["U"].T)
+        u_t = spaced(self.params["U"].T)
         dz = 1 - h[1:] * h[1:]
         if keep is not None:
             dz *= keep

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jobs._nn import load_model
+
 ROOT = Path(__file__).parents[2]
 ENV = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 TEXT = "She sells sea shells by the sea shore; the shells she sells are sea shells. " * 120
@@ -82,6 +84,16 @@ def test_the_same_seed_gives_the_same_bits(
     bits = _outputs(_run("train_charlm", {**SMALL, **props}))["train_charlm.bits_per_char"]
     first = json.loads((models["gru"] / "result.json").read_text(encoding="utf-8"))
     assert float(bits) == first["bits_per_char"]
+
+
+def test_compiled_steps_learn_the_same(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
+    props = {"charlm.input": text, "charlm.output": tmp_path, "charlm.compiled": "true"}
+    _outputs(_run("train_charlm", {**SMALL, **props, "output.dir": tmp_path, "seed": 3}))
+    plain, fast = (
+        load_model(folder / "model.npz")[0].params["0.U"] for folder in (models["lstm"], tmp_path)
+    )
+    assert np.allclose(fast, plain, atol=1e-3)
+    assert (fast != plain).any()  # other roundings: it was compiled
 
 
 def test_report(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
