@@ -8,16 +8,14 @@ one pass already, and gains nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from core._compile import compiled
 from core.nn.recurrent import spaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from core.nn import gru, lstm
     from core.nn.protocols import Array
 
@@ -29,18 +27,9 @@ __all__ = [
     "tanh",
 ]
 
-F = TypeVar("F", bound="Callable[..., Any]")
-
-
-def _kernel(function: F) -> F:
-    """Compile, to machine code that is cached on disk.
-
-    A product and the sum after it may be rounded once. A division by zero gives infinity, as in
-    numpy: a check for it would keep loops from being vectorised.
-    """
-    options: Any = {"error_model": "numpy", "fastmath": {"contract"}, "cache": True}
-    compiled: F = njit(nogil=True, forceinline=True, **options)(function)
-    return compiled
+# A product and the sum after it may be rounded once; a division by zero gives infinity as in numpy,
+# because a check for it would keep loops from being vectorised.
+_kernel = compiled(nogil=True, forceinline=True, error_model="numpy", fastmath={"contract"})
 
 
 @_kernel
