@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import pyenv
 from setup.commands import Commands, Needs
 from setup.console import say
 from setup.errors import UsageError
@@ -345,10 +344,11 @@ tar -xzf {archive} -C TRY && PYSPARK_PYTHON=TRY/bin/python {submit} --master 'lo
 
 
 def _explain(spark: Spark, options: argparse.Namespace) -> str:
+    spark = replace(spark, bigdl=getattr(options, "bigdl", False))
     if options.step != "submit":
         names = {
             "env": spark.env,
-            "lock": pyenv.LOCKS / "spark.txt",
+            "lock": spark.lock,
             "guard": spark.guard,
             "hadoop": spark.hadoop,
             "jars": spark.jars,
@@ -357,7 +357,6 @@ def _explain(spark: Spark, options: argparse.Namespace) -> str:
             "submit": spark.spark_home / "bin" / "spark-submit",
         }
         return _EXPLAINED[options.step].format(**names)
-    spark = replace(spark, bigdl=options.bigdl)
     target = targets.find(spark, options.hadoop_conf, ask=False)
     application = _application(options, target)
     archive = _archive(spark, options)
