@@ -42,17 +42,6 @@ class Newcomer:
         """Run ``python3 -m setup``."""
         return _run([PYTHON, "-m", "setup", *arguments], self.environ)
 
-    def demo(self, output: int, **environ: str) -> subprocess.Popen[bytes]:
-        """Begin ``python3 -m setup demo``."""
-        return subprocess.Popen(
-            [PYTHON, "-m", "setup", "demo"],
-            cwd=CHECKOUT,
-            env=self.environ | environ,
-            stdin=subprocess.DEVNULL if output == subprocess.PIPE else output,
-            stdout=output,
-            stderr=output,
-        )
-
     def server(self) -> Process | None:
         """The process of the server."""
         return Process.read(self.layout.azkaban / "azkaban.pid")
@@ -123,42 +112,7 @@ def test_nothing_of_it_is_a_terminal_code(newcomer: Newcomer) -> None:
     assert "\x1b" not in newcomer.result.stdout + newcomer.result.stderr
 
 
-def test_demo_on_a_terminal_shows_live_progress(newcomer: Newcomer) -> None:
-    ours, theirs = os.openpty()
-    process = newcomer.demo(theirs, TERM="xterm", COLUMNS="100", LINES="40")
-    os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # the end of a terminal is an error to its reader
-        while piece := os.read(ours, 65536):
-            shown += piece
-    os.close(ours)
-    assert process.wait() == 0, shown.decode()
-    assert b"\x1b[" in shown
-    assert b"RUNNING" in shown
-
-
-def test_demo_reuses_the_server_and_says_when_it_is_killed(newcomer: Newcomer) -> None:
-    before = newcomer.server()
-    assert before is not None
-    process = newcomer.demo(subprocess.PIPE)
-    assert process.stderr is not None
-    begin = b""
-    for line in process.stderr:
-        begin += line
-        if b"execution" in line:
-            break
-    assert b"already running" in begin
-    assert b"Python environment" not in begin
-    assert newcomer.server() == before
-    os.kill(before.pid, signal.SIGKILL)
-    _, end = process.communicate(timeout=180)
-    assert process.returncode == 5, end.decode()
-    assert b"the server no longer answers" in end
-    assert b"Traceback" not in end
-    assert newcomer.setup("status").returncode == 1
-
-
-def test_next_demo_works_and_streams_logs(newcomer: Newcomer) -> None:
+def test_demo_streams_logs_when_asked(newcomer: Newcomer) -> None:
     result = newcomer.setup("demo", "--logs")
     assert result.returncode == 0, result.stderr
     for name in FLOWS:
@@ -167,15 +121,42 @@ def test_next_demo_works_and_streams_logs(newcomer: Newcomer) -> None:
         assert started not in newcomer.result.stdout
 
 
-def test_azk_beside_the_interpreter_finds_the_server(newcomer: Newcomer) -> None:
-    azk = newcomer.layout.env / "bin" / "azk"
-    config = {"AZK_CONFIG": str(newcomer.layout.client_config)}
-    result = _run([str(azk), "project", "list", "--json"], newcomer.environ | config)
-    assert result.returncode == 0, result.stderr
-    assert set(FLOWS) <= {project["name"] for project in json.loads(result.stdout)}
+def test_demo_on_a_terminal_and_a_server_that_is_killed_meanwhile(newcomer: Newcomer) -> None:
+    """It uses the server that runs, shows what goes on, and says what happened."""
+    before = newcomer.server()
+    assert before is not None
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [PYTHON, "-m", "setup", "demo"],
+        cwd=CHECKOUT,
+        env=newcomer.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown, alive = b"", True
+    with contextlib.suppress(OSError):  # the end of a terminal is an error to its reader
+        while piece := os.read(ours, 65536):
+            shown += piece
+            if alive and b"RUNNING" in shown:
+                assert newcomer.server() == before
+                os.kill(before.pid, signal.SIGKILL)
+                alive = False
+    os.close(ours)
+    text = shown.decode()
+    assert process.wait() == 5, text
+    assert "already running" in text
+    assert "Python environment" not in text
+    assert "\x1b[" in text
+    assert "RUNNING" in text
+    assert "the server no longer answers" in text
+    assert "Traceback" not in text
+    assert newcomer.setup("status").returncode == 1
 
 
 def test_failing_flow_shows_its_log_and_exits_1(newcomer: Newcomer) -> None:
+    """On the server that was killed: the demo starts it again."""
     runs, kept = newcomer.layout.runs, newcomer.layout.prefix / "runs.kept"
     runs.rename(kept)
     runs.write_text("a file where every job wants to make a folder")
@@ -187,6 +168,14 @@ def test_failing_flow_shows_its_log_and_exits_1(newcomer: Newcomer) -> None:
     assert result.returncode == 1, result.stderr
     assert "--- log of nn_load, last" in result.stderr
     assert f"Not a directory: '{runs}" in result.stderr
+
+
+def test_azk_beside_the_interpreter_finds_the_server(newcomer: Newcomer) -> None:
+    azk = newcomer.layout.env / "bin" / "azk"
+    config = {"AZK_CONFIG": str(newcomer.layout.client_config)}
+    result = _run([str(azk), "project", "list", "--json"], newcomer.environ | config)
+    assert result.returncode == 0, result.stderr
+    assert set(FLOWS) <= {project["name"] for project in json.loads(result.stdout)}
 
 
 @pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/distributions.md"])
