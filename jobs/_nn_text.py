@@ -32,9 +32,9 @@ class Corpus:
     Attributes
     ----------
     x_train, x_test
-        Word numbers ``(steps, texts)``, 0 after a text's end.
+        Word (or character) numbers ``(steps, texts)``, 0 after a text's end.
     y_train, y_test
-        Class numbers ``(texts,)``.
+        Class numbers ``(texts,)``, or one for each step ``(steps, texts)``.
     words, classes
         What the numbers stand for.
     """
@@ -71,7 +71,9 @@ class Corpus:
         except OSError as error:
             raise InputError(f"texts {path}: {error.strerror or 'cannot be read'}") from None
         except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
-            raise InputError(f"texts {path}: not a file that textclass_load wrote") from None
+            raise InputError(
+                f"texts {path}: not a file that textclass_load or seqlabel_load wrote"
+            ) from None
 
 
 def words_of(text: str) -> list[str]:

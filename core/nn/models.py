@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from core.nn.protocols import Layer
 
-__all__ = ["BUILDERS", "charlm", "mlp", "textclass"]
+__all__ = ["BUILDERS", "charlm", "mlp", "tagger", "textclass"]
 
 T = TypeVar("T")
 
@@ -200,9 +200,55 @@ def textclass(
     return Sequential(layers)
 
 
+def tagger(
+    *,
+    vocabulary: int,
+    classes: int,
+    embedding: int = 32,
+    hidden: int = 64,
+    cell: str = "lstm",
+    dropout: float = 0.1,
+    dtype: str = "float32",
+    rng: np.random.Generator,
+) -> Sequential:
+    """Build a sequence labeller: symbols ``(steps, batch)`` to logits ``(steps, batch, classes)``.
+
+    Embedding, a recurrent layer in both directions, dropout, dense: each step's label may depend on
+    all that comes before and after.
+
+    Parameters
+    ----------
+    vocabulary, classes
+        Number of symbols and of labels.
+    embedding, hidden
+        Features of a symbol, and units of the recurrent layer in each direction.
+    cell
+        ``"rnn"``, ``"gru"`` or ``"lstm"``.
+    dropout, dtype, rng
+        As for `charlm`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = tagger(vocabulary=99, classes=3, cell="gru", rng=np.random.default_rng(0))
+    >>> net.output_shape((20, 8))
+    (20, 8, 3)
+    """
+    kind = _lookup("cell", cell, _CELLS)
+    ahead, back = (kind(embedding, hidden, rng=rng, dtype=dtype) for _ in range(2))
+    return Sequential(
+        [
+            Embedding(vocabulary, embedding, weights=uniform(0.1), rng=rng, dtype=dtype),
+            Bidirectional(ahead, back),
+            Dropout(dropout),
+            Dense(2 * hidden, classes, rng=rng, dtype=dtype),
+        ]
+    )
+
+
 # What a model file may name.
 BUILDERS: Mapping[str, Callable[..., Layer]] = MappingProxyType(
-    {"mlp": mlp, "charlm": charlm, "textclass": textclass}
+    {"mlp": mlp, "charlm": charlm, "tagger": tagger, "textclass": textclass}
 )
 
 

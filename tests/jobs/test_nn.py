@@ -16,46 +16,20 @@ import numpy as np
 import pytest
 
 from jobs._nn import Dataset, load_model
-
-ROOT = Path(__file__).parents[2]
-
-
-def _command(module: str, props: dict[str, object]) -> list[str]:
-    pairs = [part for key, value in props.items() for part in ("--prop", f"{key}={value}")]
-    return [sys.executable, "-m", f"jobs.{module}", *pairs]
+from tests.jobs.process import ROOT, command, outputs, refused, run
 
 
 def _run(
     module: str, folder: Path, env: dict[str, str] | None = None, **props: object
 ) -> subprocess.CompletedProcess[str]:
     named = {key.replace("__", "."): value for key, value in props.items()}
-    return subprocess.run(
-        _command(module, {"output.dir": folder, **named}),
-        cwd=ROOT,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def _outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    assert done.returncode == 0, done.stderr
-    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
-
-
-def _refused(done: subprocess.CompletedProcess[str], message: str) -> None:
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    return run(module, {"output.dir": folder, **named}, env)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("flow")
-    load = _outputs(_run("nn_load", folder, seed=1))
+    load = outputs(_run("nn_load", folder, seed=1))
     files = {"folder": folder, "data": Path(load["nn_load.data"])}
     for model in ("classic", "default"):
         done = _run(
@@ -66,7 +40,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             mlp__epochs=160 if model == "classic" else 60,
             seed=1,
         )
-        files[model] = Path(_outputs(done)["nn_train.model"])
+        files[model] = Path(outputs(done)["nn_train.model"])
     return files
 
 
@@ -80,10 +54,10 @@ def test_load_splits_by_class_and_standardises_by_the_training_part(trained) -> 
 
 
 def test_another_seed_is_another_split(trained, tmp_path: Path) -> None:  # noqa: ANN001
-    same = Dataset.load(Path(_outputs(_run("nn_load", tmp_path, seed=1))["nn_load.data"]))
+    same = Dataset.load(Path(outputs(_run("nn_load", tmp_path, seed=1))["nn_load.data"]))
     first = Dataset.load(trained["data"])
     assert (same.x_train == first.x_train).all()
-    other = Dataset.load(Path(_outputs(_run("nn_load", tmp_path, seed=2))["nn_load.data"]))
+    other = Dataset.load(Path(outputs(_run("nn_load", tmp_path, seed=2))["nn_load.data"]))
     assert (other.x_train != first.x_train).any()
 
 
@@ -99,11 +73,11 @@ def test_trained_models_learnt_and_know_their_data(trained, model: str) -> None:
 def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: ANN001
     models = f"{trained['classic']},{trained['default']}"
     done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=models)
-    outputs = _outputs(done)
-    assert float(outputs["nn.accuracy"]) >= 0.85
-    best = outputs["nn.best"]
-    assert outputs["nn.accuracy"] == outputs[f"nn.accuracy.{best}"]
-    html = Path(outputs["nn.report"]).read_text(encoding="utf-8")
+    found = outputs(done)
+    assert float(found["nn.accuracy"]) >= 0.85
+    best = found["nn.best"]
+    assert found["nn.accuracy"] == found[f"nn.accuracy.{best}"]
+    html = Path(found["nn.report"]).read_text(encoding="utf-8")
     for words in ("Held-out accuracy", "Confusion matrices", "Decision regions"):
         assert words in html
     assert html.count("<svg") == 3
@@ -145,10 +119,10 @@ CSV = "a,b,kind\n1,2,x\n2,1,y\n3,5,x\n4,1,y\n5,9,x\n9,2,y\n"
 def test_own_csv_goes_through_the_whole_flow(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text(CSV, encoding="utf-8")
-    data = _outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
-    train = _outputs(_run("nn_train", tmp_path, mlp__data=data, mlp__epochs=5))
+    data = outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
+    train = outputs(_run("nn_train", tmp_path, mlp__data=data, mlp__epochs=5))
     done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=train["nn_train.model"])
-    assert "default" in _outputs(done)["nn.best"]
+    assert "default" in outputs(done)["nn.best"]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +138,7 @@ def test_own_csv_goes_through_the_whole_flow(tmp_path: Path) -> None:
 def test_load_refuses_bad_tables(tmp_path: Path, text: str, message: str) -> None:
     table = tmp_path / "table.csv"
     table.write_text(text, encoding="utf-8")
-    _refused(_run("nn_load", tmp_path, dataset__csv=table), message)
+    refused(_run("nn_load", tmp_path, dataset__csv=table), message)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +158,7 @@ def test_load_refuses_bad_tables(tmp_path: Path, text: str, message: str) -> Non
 def test_bad_parameters_are_named(
     tmp_path: Path, module: str, props: dict[str, object], message: str
 ) -> None:
-    _refused(_run(module, tmp_path, **props), message)
+    refused(_run(module, tmp_path, **props), message)
 
 
 def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
@@ -200,11 +174,11 @@ def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> 
 def test_report_refuses_models_of_other_data(trained, tmp_path: Path) -> None:  # noqa: ANN001
     table = tmp_path / "table.csv"
     table.write_text(CSV, encoding="utf-8")
-    data = _outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
+    data = outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
     done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=trained["default"])
-    _refused(done, "was trained on other data than evaluate.data")
+    refused(done, "was trained on other data than evaluate.data")
     done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=data)
-    _refused(done, "not a model file, or a damaged one")
+    refused(done, "not a model file, or a damaged one")
 
 
 def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> None:  # noqa: ANN001
@@ -218,21 +192,21 @@ def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> 
             mlp__epochs=epochs,
             mlp__validation=0.25,
         )
-        outputs = _outputs(done)
-        models[outputs["nn_train.model"]] = float(outputs["nn_train.validation_accuracy"])
+        found = outputs(done)
+        models[found["nn_train.model"]] = float(found["nn_train.validation_accuracy"])
     short, long = models.values()
     assert short < long
     done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=",".join(models))
-    assert _outputs(done)["nn.best"] == "long"
+    assert outputs(done)["nn.best"] == "long"
     first = next(iter(models))
     done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=f"{first},{first}")
-    _refused(done, "two of them have the same mlp.label")
+    refused(done, "two of them have the same mlp.label")
 
 
 def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
     props = {"mlp.data": trained["data"], "mlp.epochs": 10_000_000, "output.dir": tmp_path}
     process = subprocess.Popen(
-        _command("nn_train", props), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command("nn_train", props), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("nn_train")) and time.monotonic() < deadline:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -14,39 +13,10 @@ import numpy as np
 import pytest
 
 from jobs._nn import load_model
+from tests.jobs.process import ENV, ROOT, command, outputs, refused, run
 
-ROOT = Path(__file__).parents[2]
-ENV = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 TEXT = "She sells sea shells by the sea shore; the shells she sells are sea shells. " * 120
 SMALL = {"charlm.hidden": 12, "charlm.updates": 40, "charlm.batch": 4, "charlm.steps": 20}
-
-
-def _command(module: str, props: dict[str, object]) -> list[str]:
-    pairs = [part for key, value in props.items() for part in ("--prop", f"{key}={value}")]
-    return [sys.executable, "-m", f"jobs.{module}", *pairs]
-
-
-def _run(module: str, props: dict[str, object]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _command(module, props),
-        cwd=ROOT,
-        env=ENV,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def _outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    assert done.returncode == 0, done.stderr
-    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
-
-
-def _refused(done: subprocess.CompletedProcess[str], message: str) -> None:
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +32,7 @@ def models(text: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     for cell in ("rnn", "gru", "lstm"):
         folders[cell] = tmp_path_factory.mktemp(cell)
         props = {"charlm.input": text, "charlm.cell": cell, "charlm.output": folders[cell]}
-        _outputs(_run("train_charlm", {**SMALL, **props, "output.dir": folders[cell], "seed": 3}))
+        outputs(run("train_charlm", {**SMALL, **props, "output.dir": folders[cell], "seed": 3}))
     return folders
 
 
@@ -81,14 +51,14 @@ def test_the_same_seed_gives_the_same_bits(
     models: dict[str, Path], text: Path, tmp_path: Path
 ) -> None:
     props = {"charlm.input": text, "charlm.cell": "gru", "output.dir": tmp_path, "seed": 3}
-    bits = _outputs(_run("train_charlm", {**SMALL, **props}))["train_charlm.bits_per_char"]
+    bits = outputs(run("train_charlm", {**SMALL, **props}))["train_charlm.bits_per_char"]
     first = json.loads((models["gru"] / "result.json").read_text(encoding="utf-8"))
     assert float(bits) == first["bits_per_char"]
 
 
 def test_compiled_steps_learn_the_same(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
     props = {"charlm.input": text, "charlm.output": tmp_path, "charlm.compiled": "true"}
-    _outputs(_run("train_charlm", {**SMALL, **props, "output.dir": tmp_path, "seed": 3}))
+    outputs(run("train_charlm", {**SMALL, **props, "output.dir": tmp_path, "seed": 3}))
     plain, fast = (
         load_model(folder / "model.npz")[0].params["0.U"] for folder in (models["lstm"], tmp_path)
     )
@@ -99,14 +69,14 @@ def test_compiled_steps_learn_the_same(models: dict[str, Path], text: Path, tmp_
 def test_report(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
     paths = ",".join(str(folder / "model.npz") for folder in models.values())
     props = {"compare.models": paths, "compare.text": text, "output.dir": tmp_path}
-    outputs = _outputs(_run("charlm", {**props, "compare.characters": 50}))
+    found = outputs(run("charlm", {**props, "compare.characters": 50}))
     bits = {
         cell: json.loads((folder / "result.json").read_text(encoding="utf-8"))["bits_per_char"]
         for cell, folder in models.items()
     }
-    assert outputs["charlm.best"] == min(bits, key=bits.__getitem__)
-    assert float(outputs["charlm.bits_per_char"]) == pytest.approx(min(bits.values()))
-    html = Path(outputs["charlm.report"]).read_text(encoding="utf-8")
+    assert found["charlm.best"] == min(bits, key=bits.__getitem__)
+    assert float(found["charlm.bits_per_char"]) == pytest.approx(min(bits.values()))
+    html = Path(found["charlm.report"]).read_text(encoding="utf-8")
     for words in ("lstm writes", "Learning curves", "trigrams", "does while it reads"):
         assert words in html
 
@@ -126,11 +96,11 @@ def test_interrupted_and_resumed_is_bit_identical(
         "output.dir": tmp_path,
     }
     whole = tmp_path / "whole"
-    _outputs(_run("train_charlm", {**props, "charlm.output": whole}))
+    outputs(run("train_charlm", {**props, "charlm.output": whole}))
     parts = tmp_path / "parts"
     checkpoint = parts / "checkpoint.npz"
     process = subprocess.Popen(
-        _command("train_charlm", {**props, "charlm.output": parts}),
+        command("train_charlm", {**props, "charlm.output": parts}),
         cwd=ROOT,
         env=ENV,
         stdout=subprocess.PIPE,
@@ -147,12 +117,12 @@ def test_interrupted_and_resumed_is_bit_identical(
     assert "checkpoint.npz is kept" in out
     assert not (parts / "model.npz").exists()
     resumed = {**props, "charlm.output": parts, "charlm.resume": "true"}
-    _refused(
-        _run("train_charlm", {**resumed, "charlm.steps": 21}), "was made with steps = 20, not 21"
+    refused(
+        run("train_charlm", {**resumed, "charlm.steps": 21}), "was made with steps = 20, not 21"
     )
-    done = _run("train_charlm", resumed)
+    done = run("train_charlm", resumed)
     assert "goes on at update" in done.stdout
-    _outputs(done)
+    outputs(done)
     with np.load(whole / "model.npz") as a, np.load(parts / "model.npz") as b:
         names = [name for name in a.files if name.startswith("param/")]
         assert names
@@ -160,10 +130,10 @@ def test_interrupted_and_resumed_is_bit_identical(
 
 
 def test_load_takes_a_file_or_the_reference(text: Path, tmp_path: Path) -> None:
-    own = _outputs(_run("charlm_load", {"text.file": text, "output.dir": tmp_path}))
+    own = outputs(run("charlm_load", {"text.file": text, "output.dir": tmp_path}))
     assert Path(own["charlm_load.text"]).read_text(encoding="utf-8") == TEXT
     props = {"text.characters": 5000, "output.dir": tmp_path}
-    assert _outputs(_run("charlm_load", props))["charlm_load.characters"] == "5000"
+    assert outputs(run("charlm_load", props))["charlm_load.characters"] == "5000"
 
 
 @pytest.mark.parametrize(
@@ -186,26 +156,26 @@ def test_bad_parameters_are_named(
     text: Path, tmp_path: Path, module: str, props: dict[str, object], message: str
 ) -> None:
     named = {key: text if value == "TEXT" else value for key, value in props.items()}
-    _refused(_run(module, {**named, "output.dir": tmp_path}), message)
+    refused(run(module, {**named, "output.dir": tmp_path}), message)
 
 
 def test_divergence_is_reported(text: Path, tmp_path: Path) -> None:
     props = {**SMALL, "charlm.input": text, "charlm.learning_rate": 1e38, "output.dir": tmp_path}
-    done = _run("train_charlm", {**props, "charlm.cell": "rnn"})
-    _refused(done, "is not finite at update")
+    done = run("train_charlm", {**props, "charlm.cell": "rnn"})
+    refused(done, "is not finite at update")
     assert not list(tmp_path.rglob("model.npz"))
 
 
 def test_a_damaged_checkpoint_is_refused(text: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.npz").write_bytes(b"no checkpoint")
     props = {"charlm.input": text, "charlm.output": tmp_path, "charlm.resume": "true"}
-    _refused(_run("train_charlm", {**SMALL, **props}), "not a checkpoint, or a damaged one")
+    refused(run("train_charlm", {**SMALL, **props}), "not a checkpoint, or a damaged one")
 
 
 def test_the_report_refuses_strangers(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text(TEXT + "ß" * 100, encoding="utf-8")
     props = {"compare.models": models["rnn"] / "model.npz", "output.dir": tmp_path}
-    _refused(_run("charlm", {**props, "compare.text": other}), "'ß' at")
-    done = _run("charlm", {**props, "compare.text": text, "compare.prompt": "xyz"})
-    _refused(done, "compare.prompt = 'xyz': character 'x' at 0")
+    refused(run("charlm", {**props, "compare.text": other}), "'ß' at")
+    done = run("charlm", {**props, "compare.text": text, "compare.prompt": "xyz"})
+    refused(done, "compare.prompt = 'xyz': character 'x' at 0")

@@ -12,7 +12,7 @@ import pytest
 from jobs._params import describe
 
 FLOWS = Path(__file__).parents[2] / "flows"
-PROJECTS = ["nn", "grid", "charlm", "textclass"]
+PROJECTS = ["nn", "grid", "charlm", "seqlabel", "textclass"]
 COMMON = {"type", "command", "dependencies"}
 
 

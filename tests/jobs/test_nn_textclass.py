@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +9,8 @@ import pytest
 
 from jobs._nn import load_model
 from jobs._nn_text import Corpus
+from tests.jobs.process import outputs, refused, run
 
-ROOT = Path(__file__).parents[2]
 SMALL = {
     "classify.embedding": 12,
     "classify.hidden": 12,
@@ -23,30 +20,6 @@ SMALL = {
     "classify.batch_size": 8,
     "classify.learning_rate": 0.01,
 }
-
-
-def _run(module: str, props: dict[str, object]) -> subprocess.CompletedProcess[str]:
-    pairs = [part for key, value in props.items() for part in ("--prop", f"{key}={value}")]
-    return subprocess.run(
-        [sys.executable, "-m", f"jobs.{module}", *pairs],
-        cwd=ROOT,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def _outputs(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    assert done.returncode == 0, done.stderr
-    return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
-
-
-def _refused(done: subprocess.CompletedProcess[str], message: str) -> None:
-    assert done.returncode == 2, (done.stdout, done.stderr)
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
 
 
 def _table(path: Path) -> Path:
@@ -66,11 +39,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("texts")
     table = _table(folder / "table.csv")
     props = {"corpus.csv": table, "output.dir": folder}
-    files = {"data": Path(_outputs(_run("textclass_load", props))["textclass_load.data"])}
+    files = {"data": Path(outputs(run("textclass_load", props))["textclass_load.data"])}
     for cell in ("none", "gru", "lstm"):
         props = {"classify.data": files["data"], "classify.cell": cell}
-        done = _run("textclass_train", {**SMALL, **props, "output.dir": folder / cell})
-        files[cell] = Path(_outputs(done)["textclass_train.model"])
+        done = run("textclass_train", {**SMALL, **props, "output.dir": folder / cell})
+        files[cell] = Path(outputs(done)["textclass_train.model"])
     return files
 
 
@@ -91,16 +64,16 @@ def test_only_the_order_tells_and_recurrent_layers_find_it(
 ) -> None:
     models = ",".join(str(trained[cell]) for cell in ("none", "gru", "lstm"))
     props = {"verdict.data": trained["data"], "verdict.models": models, "output.dir": tmp_path}
-    done = _run("textclass", props)
-    outputs = _outputs(done)
+    done = run("textclass", props)
+    found = outputs(done)
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if "held-out" in line)
     right = {name: float(text.partition("%")[0]) for name, text in said.items()}
     assert right["gru"] > 95
     assert right["lstm"] > 95
     assert right["none"] < 75
     assert right["naive Bayes"] < 75
-    assert outputs["textclass.best"] in ("gru", "lstm")
-    html = Path(outputs["textclass.report"]).read_text(encoding="utf-8")
+    assert found["textclass.best"] in ("gru", "lstm")
+    html = Path(found["textclass.report"]).read_text(encoding="utf-8")
     for words in ("naive Bayes", "Confusion matrix", "looks at", "most attention"):
         assert words in html
 
@@ -115,8 +88,8 @@ def test_models_keep_their_words_and_scores(trained: dict[str, Path]) -> None:
 
 
 def test_docstrings_of_the_library_are_the_default(tmp_path: Path) -> None:
-    done = _run("textclass_load", {"output.dir": tmp_path, "corpus.vocabulary": 50})
-    corpus = Corpus.load(Path(_outputs(done)["textclass_load.data"]))
+    done = run("textclass_load", {"output.dir": tmp_path, "corpus.vocabulary": 50})
+    corpus = Corpus.load(Path(outputs(done)["textclass_load.data"]))
     assert "asyncio" in corpus.classes
     assert len(corpus.words) == 50
     assert corpus.x_train.max() == 49
@@ -141,17 +114,15 @@ def test_bad_tables_are_refused(
 ) -> None:
     table = tmp_path / "table.csv"
     table.write_text(text, encoding="utf-8")
-    _refused(
-        _run("textclass_load", {"corpus.csv": table, "output.dir": tmp_path, **props}), message
-    )
+    refused(run("textclass_load", {"corpus.csv": table, "output.dir": tmp_path, **props}), message)
 
 
 def test_strangers_are_refused(trained: dict[str, Path], tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("text,class\n" + "a b,x\nc d,y\n" * 5, encoding="utf-8")
     props = {"corpus.csv": table, "output.dir": tmp_path}
-    data = _outputs(_run("textclass_load", props))["textclass_load.data"]
+    data = outputs(run("textclass_load", props))["textclass_load.data"]
     verdict = {"verdict.data": data, "verdict.models": trained["gru"], "output.dir": tmp_path}
-    _refused(_run("textclass", verdict), "was trained on other texts than verdict.data")
+    refused(run("textclass", verdict), "was trained on other texts than verdict.data")
     props = {"classify.data": trained["gru"], "output.dir": tmp_path}
-    _refused(_run("textclass_train", props), "not a file that textclass_load wrote")
+    refused(run("textclass_train", props), "not a file that textclass_load wrote")

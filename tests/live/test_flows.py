@@ -20,6 +20,7 @@ SHORTER = {
     "grid": {},
     "routing_parts": {"time_limit": "1", "repair_limit": "1"},
     "sample": {},
+    "seqlabel": {"count": "200", "epochs": "1"},
     "textclass": {"epochs": "1"},
 }
 IN_DEMO = {"nn", "mcmc", "routing"}

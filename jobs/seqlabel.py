@@ -1,0 +1,200 @@
+"""Compare sequence labellers on the held-out texts and make the report.
+
+    python -m jobs.seqlabel --prop labelled.data=sequences.npz --prop labelled.models=A/model.npz
+
+Several models are separated by commas. Beside them stand two baselines that count: the most
+frequent label of a character, and of a character between its two neighbours. The best model by
+validation loss gets a table of labels, a confusion matrix, and examples in colour.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.nn import Context
+from jobs._nn import load_model
+from jobs._nn_text import Corpus
+from jobs._params import param
+from jobs._report import COLOURS, Page, figure
+from jobs._runtime import InputError, Job, Outputs, Spec, main
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from core.nn import Layer
+    from core.nn.protocols import Array
+
+__all__ = ["JOB", "Params", "run"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What is compared."""
+
+    data: Path = param(doc="The sequences.npz of seqlabel_load.")
+    models: str = param(doc="Files model.npz of seqlabel_train, separated by commas.")
+    examples: int = param(12, doc="Texts to show with their labels.", ge=1)
+
+
+def run(params: Params, job: Job) -> Outputs:
+    """Measure, show, report."""
+    corpus = Corpus.load(params.data)
+    if corpus.y_test.shape != corpus.x_test.shape:
+        raise InputError(f"labelled.data = {params.data}: has no label for each character")
+    models = [_load(Path(part.strip()), corpus) for part in params.models.split(",")]
+    kept = corpus.x_test > 0
+    picked = {
+        str(meta["label"]): network.forward(corpus.x_test, Context(mask=kept))[0].argmax(axis=-1)
+        for network, meta in models
+    }
+    if len(picked) < len(models):
+        raise InputError("labelled.models: two of them have the same label.cell")
+    picked["neighbours"] = _by_context(corpus, (-1, 0, 1))
+    picked["character alone"] = _by_context(corpus, (0,))
+    right = {name: guess == corpus.y_test for name, guess in picked.items()}
+    accuracy = {name: float(hits[kept].mean()) for name, hits in right.items()}
+    best = str(min((meta for _, meta in models), key=lambda meta: meta["validation_loss"])["label"])
+    page = Page(
+        "Sequence labelling",
+        f"{corpus.x_train.shape[1]} texts to train, {corpus.x_test.shape[1]} held out, "
+        f"{len(corpus.classes)} labels, seed {job.seed}",
+    )
+    page.facts("Held-out characters right", [(name, f"{a:.2%}") for name, a in accuracy.items()])
+    rows = [
+        [name, round(100 * accuracy[name], 2), round(100 * (hits | ~kept).all(axis=0).mean(), 1)]
+        for name, hits in right.items()
+    ]
+    page.table("Characters and whole texts", ["by", "characters, %", "whole texts, %"], rows)
+    counts = np.zeros((len(corpus.classes),) * 2, dtype=int)
+    np.add.at(counts, (corpus.y_test[kept], picked[best][kept]), 1)
+    page.table(
+        f"Labels: {best}",
+        ["label", "characters", "precision, %", "recall, %", "F1, %"],
+        _scores(counts, corpus.classes),
+    )
+    page.plot(
+        f"Confusion matrix: {best}",
+        _confusion(counts, corpus.classes),
+        "Held-out characters by true and predicted label.",
+    )
+    page.plot(
+        "Learning curves",
+        _curves([meta for _, meta in models]),
+        "Loss by epoch; dotted on validation texts.",
+    )
+    page.plot(
+        f"Held-out texts as {best} sees them",
+        _coloured(corpus, picked[best], params.examples),
+        "The colour of a character is its predicted label; wrong ones are underlined.",
+    )
+    report = job.report(page)
+    for name, value in accuracy.items():
+        job.log(f"{name}: {value:.2%} of the held-out characters right")
+    return {"report": report, "best": best, "accuracy": accuracy[best]}
+
+
+def _load(path: Path, corpus: Corpus) -> tuple[Layer, dict[str, Any]]:
+    network, meta = load_model(path)
+    if not {"words", "classes", "validation_loss"} <= meta.keys():
+        raise InputError(f"model {path}: not one that seqlabel_train wrote")
+    if tuple(meta["words"]) != corpus.words or tuple(meta["classes"]) != corpus.classes:
+        raise InputError(f"model {path}: was trained on other texts than labelled.data")
+    return network, meta
+
+
+def _by_context(corpus: Corpus, offsets: tuple[int, ...]) -> Array:
+    """Take the most frequent label of what is seen at `offsets`, or of all where that is new."""
+    size = len(corpus.words)
+    train, test = (_codes(x, offsets, size) for x in (corpus.x_train, corpus.x_test))
+    kept = corpus.x_train > 0
+    known, rows = np.unique(train[kept], return_inverse=True)
+    counts = np.zeros((len(known), len(corpus.classes)), dtype=np.int64)
+    np.add.at(counts, (rows, corpus.y_train[kept]), 1)
+    at = np.minimum(np.searchsorted(known, test), len(known) - 1)
+    picked: Array = np.where(
+        known[at] == test, counts.argmax(axis=1)[at], counts.sum(axis=0).argmax()
+    )
+    return picked
+
+
+def _codes(x: Array, offsets: tuple[int, ...], size: int) -> Array:
+    padded = np.pad(x.astype(np.int64), ((1, 1), (0, 0)))
+    code = np.zeros(x.shape, dtype=np.int64)
+    for offset in offsets:
+        code = code * size + padded[1 + offset : 1 + offset + len(x)]
+    return code
+
+
+def _scores(counts: Array, classes: tuple[str, ...]) -> list[list[object]]:
+    """Per label: how many, precision, recall and their harmonic mean, in percent."""
+    hits, said, true = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
+    measures = (hits / np.maximum(said, 1), hits / np.maximum(true, 1))
+    f1 = 2 * hits / np.maximum(said + true, 1)
+    return [
+        [name, int(true[i]), *(round(100 * float(part[i]), 1) for part in (*measures, f1))]
+        for i, name in enumerate(classes)
+    ]
+
+
+def _confusion(counts: Array, classes: tuple[str, ...]) -> Figure:
+    n = len(classes)
+    fig = figure(2.0 + 0.8 * n, 1.2 + 0.6 * n)
+    axes = fig.subplots()
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(n, n):
+        colour = "white" if share[i, j] > 0.5 else "black"
+        axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour)
+    axes.set_xticks(range(n), classes, rotation=30)
+    axes.set_yticks(range(n), classes)
+    axes.set(xlabel="predicted label", ylabel="true label")
+    axes.grid(visible=False)
+    return fig
+
+
+def _curves(metas: list[dict[str, Any]]) -> Figure:
+    fig = figure(7.0, 3.4)
+    axes = fig.subplots()
+    for meta, colour in zip(metas, COLOURS, strict=False):
+        history = meta["history"]
+        epochs = np.arange(1, len(history["loss"]) + 1)
+        axes.plot(epochs, history["loss"], color=colour, label=meta["label"])
+        axes.plot(epochs, history["validation_loss"], color=colour, linestyle=":")
+    axes.set(xlabel="epoch", ylabel="cross entropy, nats", yscale="log")
+    axes.legend()
+    return fig
+
+
+def _coloured(corpus: Corpus, picked: Array, count: int) -> Figure:
+    """Write texts character by character, each in the colour of its label."""
+    columns = range(min(count, corpus.x_test.shape[1]))
+    length = int((corpus.x_test[:, : len(columns)] > 0).sum(axis=0).max())
+    fig = figure(max(4.0, 1.0 + 0.085 * length), 1.1 + 0.22 * len(columns))
+    axes = fig.subplots()
+    ink = axes.xaxis.label.get_color()
+    for row in columns:
+        ids = corpus.x_test[corpus.x_test[:, row] > 0, row]
+        for place, symbol in enumerate(ids):
+            label = picked[place, row]
+            colour = COLOURS[label % len(COLOURS)]
+            text = corpus.words[symbol].replace("$", r"\$")
+            axes.text(place, -row, text, color=colour, family="monospace", ha="center")
+            if label != corpus.y_test[place, row]:
+                axes.hlines(-row - 0.25, place - 0.5, place + 0.5, colors=ink)
+    for label, name in enumerate(corpus.classes):
+        axes.plot([], [], "s", color=COLOURS[label % len(COLOURS)], label=name)
+    axes.set(xlim=(-1, length), ylim=(-len(columns), 1))
+    axes.axis("off")
+    fig.legend(loc="outside lower left", ncols=4)
+    return fig
+
+
+JOB = Spec(prefix="labelled", params=Params, run=run)
+
+if __name__ == "__main__":
+    sys.exit(main(JOB))
