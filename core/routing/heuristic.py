@@ -182,7 +182,7 @@ class _Search:
         self.cost = worth(self._now, self._work, self._limits.makespan)
         self.best_cost = self.cost if not check(problem, self.routes()) else math.inf
         self._hot, self._cold = _FEW_HOT, _FEW_COLD
-        if n > _ELASTIC_STOPS or problem.objective == "makespan":
+        if not apt or n > _ELASTIC_STOPS or problem.objective == "makespan":
             self._hot, self._cold = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE)), _COLD
         self._rounds = 1
         self.steps = 0
