@@ -80,7 +80,8 @@ def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: A
     html = Path(found["nn.report"]).read_text(encoding="utf-8")
     for words in ("Held-out accuracy", "Confusion matrices", "Decision regions"):
         assert words in html
-    assert html.count("<svg") == 3
+    own, _, _ = html.partition("<h2>Run</h2>")  # a slow run draws its use of the machine below
+    assert own.count("<svg") == 3
 
 
 def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> None:  # noqa: ANN001
