@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from setup.layout import Layout
 from setup.python.pack import pack
 from setup.spark import Spark
