@@ -125,4 +125,4 @@ def test_strangers_are_refused(trained: dict[str, Path], tmp_path: Path) -> None
     verdict = {"verdict.data": data, "verdict.models": trained["gru"], "output.dir": tmp_path}
     refused(run("textclass", verdict), "was trained on other texts than verdict.data")
     props = {"classify.data": trained["gru"], "output.dir": tmp_path}
-    refused(run("textclass_train", props), "not a file that textclass_load wrote")
+    refused(run("textclass_train", props), "not a file that textclass_load or seqlabel_load wrote")
