@@ -21,7 +21,7 @@ from core.nn import (
     Trainer,
 )
 from core.nn.lstm import chrono_bias
-from core.nn.tasks import RECALL_SYMBOLS, adding, parity, recall
+from core.nn.tasks import RECALL_SYMBOLS, adding, copying, parity, recall
 
 STEPS, HIDDEN = 100, 32
 
@@ -49,6 +49,41 @@ def _recall(kind: type, updates: int) -> float:
     return float(np.mean(right[-50:]))
 
 
+class _LastSteps:
+    """The last steps' outputs: where the answer of the copy task is due."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.params: dict[str, Any] = {}
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (self.count, *shape[1:])
+
+    def forward(self, x: Any, ctx: Any) -> tuple[Any, Any]:
+        del ctx
+        return x[-self.count :], x.shape
+
+    def backward(self, grad: Any, cache: Any) -> tuple[Any, dict[str, Any]]:
+        dx = np.zeros(cache, dtype=grad.dtype)
+        dx[-self.count :] = grad
+        return dx, {}
+
+
+def _copying(kind: type, limit: int, length: int = 2) -> float:
+    """Accuracy of the symbols written down, over the last 10 updates: all right, or `limit`."""
+    rng, data = np.random.default_rng(0), np.random.default_rng(1)
+    layer = _layer(kind, RECALL_SYMBOLS, rng, symbols=True)
+    output = Dense(HIDDEN, 8, rng=rng, dtype="float32")
+    net = Sequential([layer, _LastSteps(length), output])
+    trainer = Trainer(net, CrossEntropy(), Adam(learning_rate=2e-2), rng=rng, clip=1.0)
+    right: list[float] = []
+    while trainer.updates < limit and (len(right) < 10 or np.mean(right[-10:]) < 0.99):
+        x, y = copying(data, steps=STEPS, batch=32, length=length)
+        answer = trainer.step(x, y[-length:]).output.argmax(axis=-1)
+        right.append((answer == y[-length:]).mean())
+    return float(np.mean(right[-10:]))
+
+
 def _adding(kind: type, updates: int) -> float:
     """Mean squared error over the last 50 updates."""
     rng, data = np.random.default_rng(0), np.random.default_rng(1)
@@ -63,6 +98,11 @@ def _adding(kind: type, updates: int) -> float:
 def test_recall_after_100_steps() -> None:
     assert _recall(LSTM, 300) > 0.99
     assert _recall(RNN, 300) < 0.3
+
+
+def test_copying_after_100_steps() -> None:
+    assert _copying(LSTM, 2000) >= 0.99
+    assert _copying(RNN, 500) < 0.3
 
 
 def test_adding_over_100_steps() -> None:
