@@ -25,6 +25,7 @@ Exit codes: 0 done, 1 failed, 2 bad parameters or input, 130 interrupted, 143 ki
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import signal
@@ -185,6 +186,15 @@ def main(spec: Spec, argv: list[str] | None = None) -> int:
         print(f"{module}: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def need_numba(name: str) -> None:
+    """Refuse a parameter that asks for compiled code where there is no compiler."""
+    if importlib.util.find_spec("numba") is None:
+        raise InputError(
+            f"{name} = true: needs the package numba, which "
+            "python3 -m setup env --with routing installs"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

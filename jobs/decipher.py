@@ -13,7 +13,6 @@ posterior of every letter, and the log-probability of every chain at every step.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 from core.decipher import CipherError, Settings, Solution, check, decipher
 from jobs._decipher import Found, load_model, read_text
 from jobs._params import param
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text
+from jobs._runtime import InputError, Job, Outputs, Spec, main, need_numba, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,10 +78,8 @@ def run(params: Params, job: Job) -> Outputs:
         for name in (part.strip() for part in params.model.split(","))
     }
     _known(params.known)  # refuses a bad one before any work
-    if params.compiled and importlib.util.find_spec("numba") is None:
-        raise InputError(
-            "decipher.compiled = true: needs the package numba, which python3 -m setup env installs"
-        )
+    if params.compiled:
+        need_numba("decipher.compiled")
     text = read_text(params.input, "decipher.input")
     parts = text.removesuffix("\n").split("\n") if params.lines else [text]
     for number, part in enumerate(parts, 1):

@@ -9,7 +9,6 @@ command with charlm.resume=true goes on from it, to exactly the model of an undi
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import math
@@ -29,7 +28,7 @@ from core.nn.schedules import falling
 from core.nn.serial import ModelError
 from jobs._nn import Interrupts, read_text, save_model
 from jobs._params import param
-from jobs._runtime import InputError, Job, Outputs, Spec, main, write_bytes, write_text
+from jobs._runtime import InputError, Job, Outputs, Spec, main, need_numba, write_bytes, write_text
 
 if TYPE_CHECKING:
     from core.nn.protocols import Array
@@ -69,10 +68,8 @@ class Params:
 def run(params: Params, job: Job) -> Outputs:
     """Train, measure, save."""
     keep_freed_memory()
-    if params.compiled and importlib.util.find_spec("numba") is None:
-        raise InputError(
-            "charlm.compiled = true: needs the package numba, which python3 -m setup env installs"
-        )
+    if params.compiled:
+        need_numba("charlm.compiled")
     text = read_text(params.input, "charlm.input")
     cut = round(len(text) * (1 - params.held_out))
     if len(text) - cut < 2:
