@@ -31,7 +31,7 @@ def bigdl(yarn: LiveSpark) -> LiveSpark:
 
 
 def test_flow_trains_by_bigdl_and_by_ours(azkaban: LiveAzkaban, bigdl: LiveSpark) -> None:
-    settings = {"epochs": "3", "bigdl.memory": "512m", "learning_rate": "0.02"}
+    settings = {"epochs": "3", "bigdl_memory": "512m", "learning_rate": "0.02"}
     with uploaded(azkaban, "bigdl") as client:
         execid = client.execute("bigdl", "bigdl_text", properties=settings)
         execution = client.wait(execid, timeout=1500)
