@@ -1,43 +1,77 @@
 """The same problems for OR-Tools and VROOM, which are installed for benchmarks only.
 
-PyVRP is a method of the library (`core.routing._pyvrp`).
+Each runs in a process of its own: OR-Tools carries another HiGHS than ours, and one process cannot
+hold both. PyVRP is a method of the library (`core.routing._pyvrp`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from core.routing import Problem
 
+__all__ = ["PEERS", "ask"]
+
 Routes = list[list[int]]
+PEERS = ("OR-Tools", "VROOM")
 
 
-def ortools(problem: Problem, seconds: float, _seed: int) -> Routes | None:
+class Task(NamedTuple):
+    """What a peer is told, in whole units of length."""
+
+    matrix: list[list[int]]
+    crew: int
+    least: int
+    most: int
+    seconds: float
+
+
+def ask(peer: str, problem: Problem, seconds: float) -> Routes | None:
+    """Have a peer solve a problem; None if it finds nothing.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        It is not installed, or broke.
+    """
+    scale = 1000 if np.abs(problem.points).max() < 1e4 else 1
+    matrix = np.rint(problem.distances() * scale).astype(int).tolist()
+    task = Task(matrix, problem.dispatchers, problem.min_stops, problem.most_stops, seconds)
+    done = subprocess.run(
+        [sys.executable, __file__, peer],
+        input=json.dumps(task._asdict()), stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    found: Routes | None = json.loads(done.stdout)
+    return found
+
+
+def ortools(task: Task) -> Routes | None:
     """Guided local search; the minimum is a soft bound with a high price."""
     from ortools.constraint_solver import pywrapcp, routing_enums_pb2  # noqa: PLC0415
 
-    n, crew = problem.n_stops, problem.dispatchers
-    scale = 1000 if np.abs(problem.points).max() < 1e4 else 1
-    matrix = np.rint(problem.distances() * scale).astype(int).tolist()
+    n, crew = len(task.matrix) - 1, task.crew
     manager = pywrapcp.RoutingIndexManager(n + 1, crew, 0)
     routing = pywrapcp.RoutingModel(manager)
-    transit = routing.RegisterTransitMatrix(matrix)
+    transit = routing.RegisterTransitMatrix(task.matrix)
     routing.SetArcCostEvaluatorOfAllVehicles(transit)
     count = routing.RegisterUnaryTransitVector([0] + [1] * n)
-    routing.AddDimension(count, 0, problem.most_stops, True, "stops")  # noqa: FBT003
+    routing.AddDimension(count, 0, task.most, True, "stops")  # noqa: FBT003
     stops = routing.GetDimensionOrDie("stops")
     for vehicle in range(crew):
         routing.SetVehicleUsedWhenEmpty(True, vehicle)  # noqa: FBT003
-        stops.SetCumulVarSoftLowerBound(routing.End(vehicle), problem.min_stops, 10_000_000)
+        stops.SetCumulVarSoftLowerBound(routing.End(vehicle), task.least, 10_000_000)
     options = pywrapcp.DefaultRoutingSearchParameters()
     options.first_solution_strategy = routing_enums_pb2.FirstSolutionStrategy.PATH_CHEAPEST_ARC
     options.local_search_metaheuristic = (
         routing_enums_pb2.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
     )
-    options.time_limit.FromMilliseconds(int(seconds * 1000))
+    options.time_limit.FromMilliseconds(int(task.seconds * 1000))
     found = routing.SolveWithParameters(options)
     if not found:
         return None
@@ -51,21 +85,15 @@ def ortools(problem: Problem, seconds: float, _seed: int) -> Routes | None:
     return routes
 
 
-def vroom(problem: Problem, _seconds: float, _seed: int) -> Routes | None:
+def vroom(task: Task) -> Routes | None:
     """VROOM stops by itself; it has a largest number of stops, but no least one."""
     import vroom  # noqa: PLC0415
 
-    n = problem.n_stops
-    scale = 1000 if np.abs(problem.points).max() < 1e4 else 1
+    n = len(task.matrix) - 1
     data = vroom.Input()
-    data.set_durations_matrix(
-        profile="car", matrix_input=np.rint(problem.distances() * scale).astype(np.uint32)
-    )
+    data.set_durations_matrix(profile="car", matrix_input=np.array(task.matrix, dtype=np.uint32))
     data.add_vehicle(
-        [
-            vroom.Vehicle(k, start=0, end=0, max_tasks=problem.most_stops)
-            for k in range(problem.dispatchers)
-        ]
+        [vroom.Vehicle(k, start=0, end=0, max_tasks=task.most) for k in range(task.crew)]
     )
     data.add_job([vroom.Job(i, location=i) for i in range(1, n + 1)])
     found = data.solve(exploration_level=5, nb_threads=1)
@@ -74,4 +102,7 @@ def vroom(problem: Problem, _seconds: float, _seed: int) -> Routes | None:
     return routes if sum(map(len, routes)) == n else None
 
 
-PEERS = {"OR-Tools": ortools, "VROOM": vroom}
+if __name__ == "__main__":
+    task = Task(**json.load(sys.stdin))
+    solvers: dict[str, Any] = dict(zip(PEERS, (ortools, vroom), strict=True))
+    json.dump(solvers[sys.argv[1]](task), sys.stdout)

@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 from instances import bounded, makespan, tuning, uniform
-from peers import PEERS
+from peers import PEERS, ask
 
 from core.routing import Problem, check, solve
 from core.routing._jit import COMPILED
@@ -85,10 +85,9 @@ def run_bounded(options: argparse.Namespace) -> None:
             middle = statistics.median(costs)
             misses += method == "heuristic" and middle > best * (1 + 1e-5)
             line.append(f"{method} {middle / best - 1:+.3%}, worst {max(costs) / best - 1:+.3%}")
-        for peer, work in PEERS.items() if options.peers else ():
-            line.append(
-                f"{peer} {cost_of(problem, work(problem, stretched(options.seconds), 0), best)}"
-            )
+        for peer in PEERS if options.peers else ():
+            routes = ask(peer, problem, stretched(options.seconds))
+            line.append(f"{peer} {cost_of(problem, routes, best)}")
         print(f"{name}: best known {best}; {'; '.join(line)}", flush=True)
     print(f"heuristic: median above the best known on {misses} instances")
 
@@ -158,9 +157,10 @@ def run_scale(options: argparse.Namespace) -> None:
             f"{method}: {result.cost / 1e6:.3f}M, gap {gap}, {seconds:.1f} s, {peak:.2f} GB",
             flush=True,
         )
-    for peer, work in PEERS.items() if options.peers else ():
-        routes, seconds = timed(lambda w=work: w(problem, stretched(options.seconds), 0))
-        print(f"{peer}: {cost_of(problem, routes)}, {seconds:.1f} s", flush=True)
+    for peer in PEERS if options.peers else ():
+        begin = wall()
+        routes = ask(peer, problem, stretched(options.seconds))
+        print(f"{peer}: {cost_of(problem, routes)}, {wall() - begin:.1f} s of wall", flush=True)
 
 
 def run_tour(options: argparse.Namespace) -> None:
