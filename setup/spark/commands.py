@@ -19,7 +19,7 @@ from setup.spark.install import Spark
 from setup.spark.submit import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from setup.layout import Layout
     from setup.spark.target import Target
@@ -308,6 +308,8 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
         executor_memory=options.executor_memory,
         num_executors=number or (total // cores if total else 2),
         yarn=target.master == "yarn",
+        driver_overhead=_overhead("driver", options.conf),
+        executor_overhead=_overhead("executor", options.conf),
     )
     return plan.Application(
         script=script,
@@ -321,6 +323,16 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
         name=options.name or (options.module or [script.stem])[0],
         queue=options.queue,
     )
+
+
+def _overhead(who: str, conf: Sequence[str]) -> int | None:
+    """Find what --conf says of the memory outside of Java's heap; the last one counts."""
+    name = f"spark.{who}.memoryOverhead"
+    size = dict(setting.split("=", 1) for setting in conf).get(name)
+    try:
+        return None if size is None else megabytes(size)
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"--conf {name}={error}") from None
 
 
 _EXPLAINED = {

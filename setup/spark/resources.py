@@ -29,6 +29,8 @@ class Request:
         In ``cluster`` mode the driver runs in the cluster too, in ``client`` mode a small agent.
     yarn
         Whether it goes to YARN: a standalone cluster counts heaps alone, and knows no agent.
+    driver_overhead, executor_overhead
+        Memory for what lies outside of Java's heap; None for as much as Spark chooses.
     """
 
     deploy_mode: str = "client"
@@ -38,6 +40,8 @@ class Request:
     executor_memory: int = 1024
     num_executors: int = 2
     yarn: bool = True
+    driver_overhead: int | None = None
+    executor_overhead: int | None = None
 
     @property
     def driver_need(self) -> tuple[int, int]:
@@ -46,24 +50,28 @@ class Request:
             return 0, 0
         if self.deploy_mode == "client":
             return with_overhead(512), 1
-        return with_overhead(self.driver_memory), self.driver_cores
+        return with_overhead(self.driver_memory, self.driver_overhead), self.driver_cores
 
     @property
     def executor_need(self) -> tuple[int, int]:
         """Memory and cores of one executor."""
         memory = self.executor_memory
-        return with_overhead(memory) if self.yarn else memory, self.executor_cores
+        if self.yarn:
+            memory = with_overhead(memory, self.executor_overhead)
+        return memory, self.executor_cores
 
 
-def with_overhead(memory: int) -> int:
-    """Add what Spark adds.
+def with_overhead(memory: int, overhead: int | None = None) -> int:
+    """Add what Spark adds, unless it is told how much.
 
     Examples
     --------
-    >>> with_overhead(1024), with_overhead(8192)
-    (1408, 9011)
+    >>> with_overhead(1024), with_overhead(8192), with_overhead(1024, 2048)
+    (1408, 9011, 3072)
     """
-    return memory + max(_OVERHEAD_LEAST, int(memory * _OVERHEAD_SHARE))
+    if overhead is None:
+        overhead = max(_OVERHEAD_LEAST, int(memory * _OVERHEAD_SHARE))
+    return memory + overhead
 
 
 def check(request: Request, nodes: Sequence[Node]) -> None:
@@ -98,11 +106,18 @@ largest node has 4096 MB; use --executor-memory 3712m or less
         asked["driver"] = request.driver_need
     for who, (need, need_cores) in asked.items():
         if need > memory:
-            wanted = request.executor_memory if who == "executor" else request.driver_memory
-            most = _largest(memory) if request.yarn else memory
+            wanted, overhead = (
+                (request.executor_memory, request.executor_overhead)
+                if who == "executor"
+                else (request.driver_memory, request.driver_overhead)
+            )
+            most = _largest(memory, overhead) if request.yarn else memory
+            fix = f"use --{who}-memory {most}m or less"
+            if not most:
+                fix = f"set spark.{who}.memoryOverhead to less"
             raise UsageError(
                 f"--{who}-memory {wanted}m: {need} MB with Spark's overhead, but the largest node "
-                f"has {memory} MB; use --{who}-memory {most}m or less"
+                f"has {memory} MB; {fix}"
             )
         if need_cores > cores:
             raise UsageError(
@@ -122,8 +137,10 @@ largest node has 4096 MB; use --executor-memory 3712m or less
         )
 
 
-def _largest(memory: int) -> int:
+def _largest(memory: int, overhead: int | None) -> int:
     """Find the largest heap whose process fits into so much memory."""
+    if overhead is not None:
+        return max(memory - overhead, 0)
     return max(memory - _OVERHEAD_LEAST, 0) if memory < 4224 else int(memory / 1.1)
 
 

@@ -143,6 +143,18 @@ def _unused_port() -> int:
     [
         (["--executor-memory", "64g"], ["--executor-memory 65536m", "3072 MB", "2688m or less"]),
         (
+            ["--conf", "spark.executor.memoryOverhead=2500", "--num-executors", "1"],
+            ["--executor-memory 1024m: 3524 MB", "3072 MB", "--executor-memory 572m or less"],
+        ),
+        (
+            ["--conf", "spark.executor.memoryOverhead=4g"],
+            ["5120 MB", "set spark.executor.memoryOverhead to less"],
+        ),
+        (
+            ["--conf", "spark.executor.memoryOverhead=much"],
+            ["--conf spark.executor.memoryOverhead='much': expected a size"],
+        ),
+        (
             ["--executor-cores", "16"],
             ["--executor-cores 16", "largest node has 4", "--executor-cores 4"],
         ),
