@@ -9,7 +9,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from setup.console import say
 from setup.errors import SetupError, UsageError
@@ -17,7 +17,7 @@ from setup.errors import SetupError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CHECKOUT", "Layout", "copy_fresh", "write_private"]
+__all__ = ["CHECKOUT", "Layout", "copy_fresh", "open_private", "write_private"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -165,13 +165,18 @@ class Layout:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let one set-up at a time change the installation; a second one waits."""
-        with (self.prefix / ".lock").open("a") as stream:
+        with open_private(self.prefix / ".lock", "a") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 say(f"another setup works in {self.prefix}: waiting for it")
                 fcntl.flock(stream, fcntl.LOCK_EX)
             yield
+
+
+def open_private(path: Path, mode: str) -> IO[Any]:
+    """Open a file that, if it is new, only its owner can read."""
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from setup import probe
 from setup.errors import SetupError
-from setup.layout import write_private
+from setup.layout import open_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class Process:
         cls, command: Sequence[str], *, folder: Path, log: Path, environ: Mapping[str, str]
     ) -> Process:
         """Start a server that outlives this process, its output appended to `log`."""
-        with log.open("ab") as output:
+        with open_private(log, "ab") as output:
             child = subprocess.Popen(
                 command,
                 cwd=folder,

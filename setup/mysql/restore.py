@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from setup.console import step
 from setup.errors import ServerError, UsageError
-from setup.layout import write_private
+from setup.layout import open_private, write_private
 from setup.mysql import config, dump
 from setup.mysql.server import Server, rows
 from setup.process import free_port
@@ -95,7 +95,7 @@ def restore(server: Server, path: Path, *, replace: bool = False) -> None:
 @contextmanager
 def _alone(server: Server) -> Iterator[None]:
     """Let one restore at a time work; the lock ends with its process, and says that it lives."""
-    with server.restore_lock.open("a") as stream:
+    with open_private(server.restore_lock, "a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

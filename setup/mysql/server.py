@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from setup.console import say, step
 from setup.errors import ServerError, SetupError, UsageError
-from setup.layout import write_private
+from setup.layout import open_private, write_private
 from setup.mysql import checks, config
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.program import Source, check_executable, install, probe
@@ -269,7 +269,7 @@ class Server:
         """Go back to the old data when a restore was killed before the new was in its place."""
         if self.files.old_data.is_dir() and not self.files.data.is_dir():
             self.files.old_data.rename(self.files.data)
-        with self.restore_lock.open("a") as stream, suppress(BlockingIOError):  # it lives
+        with open_private(self.restore_lock, "a") as stream, suppress(BlockingIOError):  # it lives
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.clear_restore()
 
@@ -358,7 +358,7 @@ class Server:
     def _locked(self) -> Iterator[int]:
         """Let one command at a time change the server; the shell script `start` takes part."""
         self.home.mkdir(mode=0o700, exist_ok=True)
-        with (self.home / ".lock").open("a") as stream:
+        with open_private(self.home / ".lock", "a") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from azkaban_client import Client
 from setup import servers
-from setup.layout import CHECKOUT
+from setup.layout import CHECKOUT, open_private
 from setup.mysql import Server as MySQL
 from setup.process import Process
 from setup.supervise import pid_file
@@ -90,7 +90,7 @@ class Site:
         """Start the supervisor, as systemd or a person would, and wait for it."""
         folders = [str(self.live.layout.prefix), str(self.live.layout.cache)]
         log = self.live.layout.prefix / "supervisor.log"
-        with log.open("ab") as stream:
+        with open_private(log, "ab") as stream:
             self._supervisor = subprocess.Popen(
                 [sys.executable, "-c", _SUPERVISE, *folders],
                 cwd=CHECKOUT,
