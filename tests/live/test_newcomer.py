@@ -112,6 +112,14 @@ def test_nothing_of_it_is_a_terminal_code(newcomer: Newcomer) -> None:
     assert "\x1b" not in newcomer.result.stdout + newcomer.result.stderr
 
 
+@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/distributions.md"])
+def test_commands_of_a_page_work(newcomer: Newcomer, page: str) -> None:
+    """Before a server is killed: Azkaban counts what ran then as running for a minute or two."""
+    result = _type(page, newcomer.environ)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    assert _left_behind(newcomer.home) == []
+
+
 def test_demo_streams_logs_when_asked(newcomer: Newcomer) -> None:
     result = newcomer.setup("demo", "--logs")
     assert result.returncode == 0, result.stderr
@@ -119,6 +127,14 @@ def test_demo_streams_logs_when_asked(newcomer: Newcomer) -> None:
         started = f"{name} INFO - Starting job {name}"
         assert started in result.stdout
         assert started not in newcomer.result.stdout
+
+
+def test_azk_beside_the_interpreter_finds_the_server(newcomer: Newcomer) -> None:
+    azk = newcomer.layout.env / "bin" / "azk"
+    config = {"AZK_CONFIG": str(newcomer.layout.client_config)}
+    result = _run([str(azk), "project", "list", "--json"], newcomer.environ | config)
+    assert result.returncode == 0, result.stderr
+    assert set(FLOWS) <= {project["name"] for project in json.loads(result.stdout)}
 
 
 def test_demo_on_a_terminal_and_a_server_that_is_killed_meanwhile(newcomer: Newcomer) -> None:
@@ -168,21 +184,6 @@ def test_failing_flow_shows_its_log_and_exits_1(newcomer: Newcomer) -> None:
     assert result.returncode == 1, result.stderr
     assert "--- log of nn_load, last" in result.stderr
     assert f"Not a directory: '{runs}" in result.stderr
-
-
-def test_azk_beside_the_interpreter_finds_the_server(newcomer: Newcomer) -> None:
-    azk = newcomer.layout.env / "bin" / "azk"
-    config = {"AZK_CONFIG": str(newcomer.layout.client_config)}
-    result = _run([str(azk), "project", "list", "--json"], newcomer.environ | config)
-    assert result.returncode == 0, result.stderr
-    assert set(FLOWS) <= {project["name"] for project in json.loads(result.stdout)}
-
-
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/distributions.md"])
-def test_commands_of_a_page_work(newcomer: Newcomer, page: str) -> None:
-    result = _type(page, newcomer.environ)
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    assert _left_behind(newcomer.home) == []
 
 
 def test_wipe_stops_the_server_and_deletes_everything(newcomer: Newcomer) -> None:
