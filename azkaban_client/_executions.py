@@ -145,15 +145,7 @@ class ExecutionCalls(ProjectCalls):
     def _latest(self, project: str, flow: str) -> int:
         """Give the id of the flow's newest execution; also tells a missing flow early."""
         page = self.history(project, flow, length=1)
-        if page.executions:
-            return page.executions[0].execid
-        if flow not in (known := self.flows(project)):
-            raise NotFound(
-                f"project {project!r} has no flow {flow!r} "
-                f"(its flows: {', '.join(known) or 'none'})",
-                ids={"project": project, "flow": flow},
-            )
-        return -1
+        return page.executions[0].execid if page.executions else -1
 
     def _find_submitted(self, project: str, flow: str, before: int) -> int | None:
         for pause in (0.5, 1.0, 2.0):
@@ -191,7 +183,13 @@ class ExecutionCalls(ProjectCalls):
     def history(
         self, project: str, flow: str, *, offset: int = 0, length: int = 20
     ) -> ExecutionPage:
-        """List executions of a flow, newest first, running ones included."""
+        """List executions of a flow, newest first, running ones included.
+
+        Raises
+        ------
+        NotFound
+            There is no such project or flow.
+        """
         query = {"flow": flow, "start": offset, "length": length}
         for pause in (0.2, 0.5, 1.0, None):
             try:
@@ -201,6 +199,8 @@ class ExecutionCalls(ProjectCalls):
                 if pause is None:
                     raise
                 time.sleep(pause)
+        if not data["total"]:  # so it is of a flow that does not exist, too
+            self._refuse_missing_flow(project, flow)
         return ExecutionPage(
             total=data["total"],
             offset=data["from"],
@@ -310,6 +310,11 @@ class ExecutionCalls(ProjectCalls):
 
         Right after the end of an execution the server cannot give its logs for a second or
         two; this waits for it, up to `patience` seconds.
+
+        Raises
+        ------
+        NotFound
+            There is no such execution, job or attempt.
         """
         deadline = time.monotonic() + patience
         while True:
@@ -325,9 +330,20 @@ class ExecutionCalls(ProjectCalls):
                 time.sleep(0.2)
                 continue
             if not piece.length:
-                return
+                break
             yield piece.text
             offset = piece.end
+        if not offset and attempt and job is not None:
+            self._refuse_missing_attempt(execid, job, attempt)
+
+    def _refuse_missing_attempt(self, execid: int, job: str, attempt: int) -> None:
+        latest = self.execution(execid).job(job).attempt
+        if attempt > latest:  # its log is empty for the server
+            raise NotFound(
+                f"job {job!r} of execution {execid} has no attempt {attempt} "
+                f"(its latest: {latest})",
+                ids={"execid": str(execid), "jobId": job},
+            )
 
     # -- following --------------------------------------------------------------------------
 

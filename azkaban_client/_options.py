@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from azkaban_client.models import Flow, Sla
 
-__all__ = ["Concurrency", "FailureAction", "Notify", "Options", "execution_fields", "sla_fields"]
+__all__ = [
+    "Concurrency",
+    "FailureAction",
+    "Notify",
+    "Options",
+    "execution_fields",
+    "left_out",
+    "sla_fields",
+]
 
 Concurrency = Literal["skip", "concurrent", "pipeline"]
 FailureAction = Literal["finish-running", "cancel-all", "finish-possible"]
@@ -68,7 +76,9 @@ def execution_fields(
         fields["notifyFailureFirst"] = str(notify in ("first", "both")).lower()
         fields["notifyFailureLast"] = str(notify in ("last", "both")).lower()
     if graph is not None:
-        fields["disabled"] = json.dumps(_nested(_left_out(graph, disabled, only)))
+        names = [node.id for node in graph.walk()]
+        found = left_out(names, disabled, only, flow=graph.id, project=graph.project)
+        fields["disabled"] = json.dumps(_nested(found))
     for key, value in (properties or {}).items():
         fields[f"flowOverride[{key}]"] = value
     return fields
@@ -86,25 +96,42 @@ def sla_fields(limits: Sequence[Sla], emails: Sequence[str], group: str) -> dict
     return fields
 
 
-def _left_out(flow: Flow, disabled: Collection[str], only: Collection[str] | None) -> set[str]:
-    """Name the jobs to disable; the server ignores names that it does not know, this does not."""
-    nodes = {node.id: node for node in flow.walk()}
+def left_out(
+    nodes: Collection[str],
+    disabled: Collection[str],
+    only: Collection[str] | None,
+    *,
+    flow: str,
+    project: str | None = None,
+) -> set[str]:
+    """Name the jobs to disable; the server ignores names that it does not know, this does not.
+
+    Parameters
+    ----------
+    nodes
+        Nested ids of all jobs of the flow.
+    disabled, only
+        As of `azkaban_client.Client.execute`.
+    flow, project
+        For the words of an error.
+    """
+    about = {"flow": flow} | ({"project": project} if project else {})
     unknown = [name for name in (*disabled, *(only or ())) if name not in nodes]
     if unknown:
         raise NotFound(
-            f"flow {flow.id!r} has no job {', '.join(map(repr, unknown))} "
+            f"flow {flow!r} has no job {', '.join(map(repr, unknown))} "
             f"(its jobs: {', '.join(nodes)})",
-            ids={"project": flow.project, "flow": flow.id},
+            ids=about,
         )
-    left_out = set(disabled)
+    names = set(disabled)
     if only is not None:
         wanted = set(only)
         wanted |= {name for name in nodes if any(name.startswith(f"{one}:") for one in only)}
         wanted |= {node for node in nodes if any(one.startswith(f"{node}:") for one in only)}
-        left_out |= {name for name in nodes if name not in wanted}
-    if len(left_out) == len(nodes):
-        raise Refused(f"no job of flow {flow.id!r} would run: all are disabled")
-    return {name for name in left_out if not any(name.startswith(f"{up}:") for up in left_out)}
+        names |= {name for name in nodes if name not in wanted}
+    if len(names) == len(nodes):
+        raise Refused(f"no job of flow {flow!r} would run: all are disabled", ids=about)
+    return {name for name in names if not any(name.startswith(f"{up}:") for up in names)}
 
 
 def _nested(names: Collection[str]) -> list[Any]:

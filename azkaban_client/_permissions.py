@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from azkaban_client._http import Call
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["PermissionCalls", "PermissionType"]
 
 PermissionType = Literal["admin", "read", "write", "execute", "schedule"]
+_PROXY_ROW = re.compile(r'<td class="tb-username">\s*([^\s<]+)')
 _TYPES: tuple[PermissionType, ...] = ("admin", "read", "write", "execute", "schedule")
 
 
@@ -67,8 +70,25 @@ class PermissionCalls(ProjectCalls):
         """Take all permissions on a project from a user or a group."""
         self._change(project, "changePermission", name, group=group, types=())
 
+    def proxy_users(self, project: str) -> tuple[str, ...]:
+        """List the users that the project's jobs may run as."""
+        if self.capabilities.project_list is not False:
+            found = self._project(project, "getProxyUsers", _expect=("proxyUsers",))["proxyUsers"]
+        else:
+            self.project_id(project)  # the page of a project that is not there has no status
+            page = self._page("/manager", project=project, permissions="true")
+            table = page.partition('id="proxy-user-table"')[2].partition("</table>")[0]
+            found = [html.unescape(name) for name in _PROXY_ROW.findall(table)]
+        return tuple(sorted(found))
+
     def add_proxy_user(self, project: str, name: str) -> None:
-        """Let the project's jobs run as another user."""
+        """Let the project's jobs run as another user.
+
+        Raises
+        ------
+        PermissionDenied
+            The server's user manager does not let this user do so.
+        """
         self._protected(project, "addProxyUser", {"name": name})
 
     def remove_proxy_user(self, project: str, name: str) -> None:

@@ -7,6 +7,8 @@ import os
 import re
 import tempfile
 import time
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -66,6 +68,28 @@ class ProjectCalls(SessionBase):
                 for item in data["projects"]
             ]
         return tuple(sorted(found, key=lambda project: project.name.lower()))
+
+    def project(self, name: str) -> Project:
+        """Give all that the server tells of a project (three or four requests).
+
+        Raises
+        ------
+        NotFound
+            There is no such project.
+        """
+        number = self.project_id(name)
+        listed = {one.name: one for one in self.projects()}.get(name, Project(name=name))
+        page = self._page("/manager", project=name)
+        found = [pattern.search(page) for pattern in _PROJECT_DETAILS]
+        said = [one and html.unescape(one[1]).strip() for one in found]
+        description, modified, modified_by = said
+        return replace(
+            listed,
+            id=number,
+            description=description or None,
+            modified=modified,
+            modified_by=modified_by,
+        )
 
     def create_project(self, name: str, description: str | None = None) -> None:
         """Create an empty project.
@@ -130,7 +154,8 @@ class ProjectCalls(SessionBase):
         Raises
         ------
         InvalidProject
-            The server found errors in the flows.
+            It is no zip, and nothing was sent; or the server found errors in the flows. Before,
+            `azkaban_client.lint.lint` finds these and more in ``Bundle.from_zip(path)``.
         NotFound
             There is no such project.
         OutcomeUnknown
@@ -143,6 +168,9 @@ class ProjectCalls(SessionBase):
         An upload found that way has no `version`: the log does not tell it.
         """
         file = Path(path)
+        if not zipfile.is_zipfile(file):
+            file.stat()  # a file that is not there is another mistake
+            raise InvalidProject(f"{file}: not a zip", ids={"project": project})
         before = self._last_upload(project)
         with file.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -284,7 +312,7 @@ class ProjectCalls(SessionBase):
         return tuple(sorted(data["jobTypes"]))
 
     def job_overrides(self, project: str, flow: str, job: str) -> dict[str, str]:
-        """Give the properties that a job runs with in place of those of its file."""
+        """Give the properties that a job runs with in place of its file's; these if not set."""
         data = self._project(
             project, "fetchJobInfo", flowName=flow, jobName=job, _expect=("overrideParams",)
         )
@@ -382,7 +410,7 @@ class ProjectCalls(SessionBase):
             self._refuse_missing_flow(project, flow, error)
             raise
 
-    def _refuse_missing_flow(self, project: str, flow: str, error: Exception) -> None:
+    def _refuse_missing_flow(self, project: str, flow: str, error: Exception | None = None) -> None:
         known = self.flows(project)
         if flow not in known:
             names = ", ".join(known) or "none"
@@ -398,6 +426,11 @@ _PROJECT_ROW = re.compile(
     r"(?:.*?Last modified on\s*<strong>(?P<modified>.*?)</strong>"
     r"\s*by\s*<strong>(?P<by>.*?)</strong>)?",
     re.DOTALL,
+)
+_PROJECT_DETAILS = (
+    re.compile(r'<p[^>]*id="project-description"[^>]*>(.*?)</p>', re.DOTALL),
+    re.compile(r"<strong>Last modified (?:on|by)</strong>\s*([^<]*)"),  # 2.5 writes "by"
+    re.compile(r"<strong>Modified by</strong>\s*([^<]*)"),
 )
 _PROPERTY_LINK = re.compile(r'href="[^"]*manager\?project=[^"]*&prop=([^"]+)"')
 _PROPERTY_ROW = re.compile(r'<td class="property-key">(.*?)</td>\s*<td[^>]*>(.*?)</td>', re.DOTALL)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from azkaban_client._http import Call
 from azkaban_client._options import Options, execution_fields, sla_fields
 from azkaban_client._projects import ProjectCalls
-from azkaban_client.errors import BadAnswer, NotFound, ServerFault
+from azkaban_client.errors import BadAnswer, NotFound, Refused, ServerFault
 from azkaban_client.models import Schedule, Sla
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class ScheduleCalls(ProjectCalls):
             raise ValueError(f"at = {at}: expected a time with its time zone")
         if every is not None and not re.fullmatch(r"[1-9]\d*[smhdwM]", every):
             raise ValueError(f"every = {every!r}: expected a number and one of s m h d w M")
+        if every is None and at <= datetime.now(UTC):
+            # The server would say "scheduled" and forget it.
+            raise ValueError(f"at = {at}: expected a time to come, or a period to repeat it")
         utc = at.astimezone(UTC)
         form = {
             "ajax": "scheduleFlow",
@@ -122,19 +125,33 @@ class ScheduleCalls(ProjectCalls):
         )
 
     def schedules(self, project: str | None = None) -> tuple[Schedule, ...]:
-        """List all schedules that the server has, or those of one project."""
+        """List all schedules that the server has, or those of one project.
+
+        Notes
+        -----
+        One request for each schedule, because the server's list does not tell its times. Of a
+        project that the user may not read they are missing.
+        """
         items = self._get("/schedule", ajax="loadFlow").get("items") or ()
-        return tuple(
-            Schedule(
+        found = []
+        for item in items:
+            if project not in (None, item["projectname"]):
+                continue
+            listed = Schedule(
                 id=int(item.get("scheduleId") or item["scheduleid"]),
                 project=item["projectname"],
                 flow=item["flowname"],
                 period=_period(item.get("period")),
                 cron=_none(item.get("cron")),
             )
-            for item in items
-            if project in (None, item["projectname"])
-        )
+            try:
+                whole = self.schedule_of(item["projectname"], item["flowname"])
+            except ServerFault:
+                raise
+            except Refused:
+                whole = None
+            found.append(whole or listed)
+        return tuple(found)
 
     def unschedule(self, project: str, flow: str) -> str:
         """Remove the schedule of a flow and return the server's words."""
@@ -205,12 +222,28 @@ class ScheduleCalls(ProjectCalls):
         return self._trigger(project, flow, "fetchTrigger").get("flowTrigger")
 
     def pause_trigger(self, project: str, flow: str) -> None:
-        """Let the trigger of a flow rest."""
-        self._trigger(project, flow, "pauseTrigger")
+        """Let the trigger of a flow rest.
+
+        Raises
+        ------
+        NotFound
+            The flow has no trigger, or the server does not run triggers.
+        """
+        self._set_trigger(project, flow, "pauseTrigger")
 
     def resume_trigger(self, project: str, flow: str) -> None:
-        """Let the trigger of a flow work again."""
-        self._trigger(project, flow, "resumeTrigger")
+        """Let the trigger of a flow work again; raises as `pause_trigger` does."""
+        self._set_trigger(project, flow, "resumeTrigger")
+
+    def _set_trigger(self, project: str, flow: str, action: str) -> None:
+        # The server calls it a success where there is none, and fails where it runs none.
+        if self.flow_trigger(project, flow) is None:
+            raise NotFound(
+                f"flow {flow!r} of project {project!r} has no trigger, or the server runs none "
+                "(its setting azkaban.server.schedule.enable_quartz)",
+                ids={"project": project, "flow": flow},
+            )
+        self._trigger(project, flow, action)
 
     def _trigger(self, project: str, flow: str, action: str) -> dict[str, Any]:
         self._need("flow_trigger", "a flow trigger", "3.47")

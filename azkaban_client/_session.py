@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from azkaban_client._answers import is_login_page, read
 from azkaban_client._http import Call, Transport
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     import requests
 
-__all__ = ["Capabilities", "SessionBase", "Version", "cookies_of"]
+__all__ = ["Capabilities", "SessionBase", "Version", "cookies_of", "nameless"]
 
 log = logging.getLogger("azkaban_client")
 
@@ -210,7 +212,14 @@ class SessionBase:
     @cached_property
     def capabilities(self) -> Capabilities:
         """What the server can do, by its version."""
-        return Capabilities.of(self.version)
+        found = Capabilities.of(self.version)
+        if found.session_bound and nameless(self.url):
+            log.warning(
+                "%s: this server binds a session to the address that you connect from: give its "
+                "host name, other programs that use it cannot share this session",
+                self.url,
+            )
+        return found
 
     def _need(self, capability: str, what: str, since: str) -> None:
         """Refuse what this server is known not to be able to do."""
@@ -307,6 +316,16 @@ class SessionBase:
 
     def _cookie(self) -> str:
         return f"{COOKIE}={self._session_id}"
+
+
+def nameless(url: str) -> bool:
+    """Tell whether a URL names its server by an address, or as localhost."""
+    host = urlsplit(url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 def _text(response: requests.Response) -> str:

@@ -25,18 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 import javaproperties
 
+from azkaban_client._options import left_out
 from azkaban_client.errors import InvalidProject, NotFound
 from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
 from azkaban_client.loader import conditions, load
+from azkaban_client.loader.properties import values
 from azkaban_client.loader.words import split_command
 from azkaban_client.models import Attempt, Execution, JobRun, Status
 from azkaban_client.values import UnresolvedError, read_outputs, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from azkaban_client.loader import Job, Project
-    from azkaban_client.loader.properties import PropertyFile
     from azkaban_client.zip import Bundle
 
 __all__ = ["run"]
@@ -101,6 +102,8 @@ def run(
     flow: str,
     *,
     properties: Mapping[str, str] | None = None,
+    disabled: Collection[str] = (),
+    only: Collection[str] | None = None,
     server: Mapping[str, str] | None = None,
     folder: Path | None = None,
     name: str = "local",
@@ -113,8 +116,8 @@ def run(
         The project's files.
     flow
         Id of the flow: the job that nothing depends on, or the name of a ``.flow`` file.
-    properties
-        Properties of this execution, as of `azkaban_client.Client.execute`.
+    properties, disabled, only
+        As of `azkaban_client.Client.execute`.
     server
         What the server's own configuration would define; ``python`` is this interpreter unless
         it is given.
@@ -132,7 +135,7 @@ def run(
     Raises
     ------
     NotFound
-        There is no such flow.
+        There is no such flow or job.
     InvalidProject
         A cycle, a missing dependency, or a file that cannot be read.
     """
@@ -148,6 +151,7 @@ def run(
         _unpack(bundle, place)
         given = {"azkaban.flow.projectname": name, **(server or {})}
         runner = _Runner(project, flow, dict(properties or {}), given, place)
+        runner.disable(disabled, only)
         try:
             yield from runner.events()
         finally:
@@ -218,6 +222,13 @@ class _Runner:
             yield node
             yield from self._walk(node.inner)
 
+    def disable(self, disabled: Collection[str], only: Collection[str] | None) -> None:
+        """Leave jobs out; within an embedded flow that is left out, all of them."""
+        nodes = {node.id: node for node in self._walk()}
+        for name in left_out(nodes, disabled, only, flow=self.flow):
+            for one in self._walk([nodes[name]]):
+                one.run = replace(one.run, status=Status.DISABLED)
+
     # -- the run ----------------------------------------------------------------------------
 
     def events(self) -> Iterator[Event]:
@@ -265,7 +276,11 @@ class _Runner:
         found = [
             node
             for node in self._walk()
-            if not node.started and not node.done and not node.embeds and self._verdict(node)
+            if not node.started
+            and not node.done
+            and not node.embeds
+            and node.run.status is not Status.DISABLED
+            and self._verdict(node)
         ]
         return found[: max(free, 0)]
 
@@ -282,22 +297,26 @@ class _Runner:
                     node.done = changed = True
                 elif not node.started and (verdict := self._verdict(node)) is not None:
                     if not verdict:
-                        yield from self._cancel(node)
+                        yield from self._leave(node, Status.CANCELLED)
+                        changed = True
+                    elif node.run.status is Status.DISABLED:
+                        yield from self._leave(node, Status.SKIPPED)
                         changed = True
                     elif node.embeds:
                         now = datetime.now(UTC)
                         node.run = replace(node.run, status=Status.RUNNING, start=now)
                         node.started = changed = True
 
-    def _cancel(self, node: _Node) -> Iterator[Event]:
+    def _leave(self, node: _Node, status: Status) -> Iterator[Event]:
+        """End a node, and all within it, that does not run."""
         for one in node.inner:
             if not one.done:
-                yield from self._cancel(one)
+                yield from self._leave(one, status)
         now = datetime.now(UTC)
-        node.run = replace(node.run, status=Status.CANCELLED, start=now, end=now)
+        node.run = replace(node.run, status=status, start=now, end=now)
         node.done = True
         if not node.embeds:
-            yield JobEnded(execution=self._state(), job=node.run, status=Status.CANCELLED)
+            yield JobEnded(execution=self._state(), job=node.run, status=status)
 
     def _end_flow(self, node: _Node) -> None:
         status = _result(node.inner, failed=node.failed)
@@ -370,6 +389,9 @@ class _Runner:
         except UnresolvedError as error:
             say(f"Failed to build job executor for job {node.job.name}: {error}")
             return False
+        for key in merged:
+            if key.startswith("job.notification.") and key.endswith(".url"):
+                say(f"{key}: job callbacks are for the server: not called here")
         kind = merged.get("type")
         if kind == "noop":
             return True
@@ -476,7 +498,7 @@ class _Runner:
         """
         merged = {**self.server, **self.common}
         if config := self.project.flows[self.flow].config:
-            merged |= _values(config)
+            merged |= values(config)
             merged |= self.overrides
         chain = [node]
         while chain[0].parent is not None:
@@ -484,11 +506,11 @@ class _Runner:
         for one in chain:
             if self.project.version == 1:  # in Flow 2.0 they are those of the flows around it
                 for file in one.job.shared:
-                    merged |= _values(file)
+                    merged |= values(file)
                 merged |= self.overrides
             for giver in one.needs:
                 merged |= giver.outputs
-            merged |= _values(one.job.own)
+            merged |= values(one.job.own)
             if self.project.version == 2 and one.job.type is not None:
                 merged["type"] = one.job.type
         merged["azkaban.job.attempt"] = str(attempt)
@@ -499,10 +521,6 @@ class _Runner:
 
 def _count(text: str | None) -> int:
     return int(text) if text is not None and text.strip().isdecimal() else 0
-
-
-def _values(file: PropertyFile) -> dict[str, str]:
-    return {key: entry.value for key, entry in file.entries.items()}
 
 
 def _condition(job: Job) -> conditions.Condition | None:

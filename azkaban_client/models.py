@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from azkaban_client.errors import NotFound
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -283,14 +285,17 @@ class Execution:
 
         Raises
         ------
-        KeyError
+        NotFound
             Names the jobs that there are.
         """
         for job in self.walk():
             if job.id == name:
                 return job
         known = ", ".join(job.id for job in self.walk())
-        raise KeyError(f"execution {self.execid} has no job {name!r} (jobs: {known})")
+        raise NotFound(
+            f"execution {self.execid} has no job {name!r} (its jobs: {known})",
+            ids={"execid": str(self.execid), "jobId": name},
+        )
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Execution:

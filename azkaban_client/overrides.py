@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from azkaban_client.loader.properties import REFERENCE, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from azkaban_client.client import Client
+    from azkaban_client.loader import Project
 
-__all__ = ["Overridable", "overridable"]
-
-_REFERENCE = re.compile(r"\$\{([a-zA-Z_.0-9]+)\}")
+__all__ = ["Overridable", "overridable", "overridable_here"]
 
 
 @dataclass(frozen=True)
@@ -65,31 +65,54 @@ def overridable(client: Client, project: str, flow: str) -> Overridable:
 
     One or two requests for each job, and one for each ``.properties`` file.
     """
+    own: dict[str, Mapping[str, str]] = {}
     shared: dict[str, str] = {}
-    literals: dict[str, str] = {}
-    wanted: set[str] = set()
     seen: set[str] = set()
-    own: dict[str, set[str]] = {}  # what a job's file sets, or those of the flows around it
-    jobs = list(client.flow(project, flow).walk())
-    for node in jobs:
-        outer, _, name = node.id.rpartition(":")
-        properties = client.job_properties(project, flow, node.id)
-        own[node.id] = own.get(outer, set()) | set(properties)
-        for key, value in properties.items():
-            literals.setdefault(key, name)
-            wanted.update(set(_REFERENCE.findall(value)) - own[node.id])
+    for node in client.flow(project, flow).walk():
+        own[node.id] = client.job_properties(project, flow, node.id)
         if node.embedded is None and ":" not in node.id:
             sources = client.shared_properties(project, flow, node.id, skip=seen)
             seen.update(sources)
             for found in sources.values():
                 shared |= {key: value for key, value in found.items() if key not in shared}
+    return _overridable(own, shared)
+
+
+def overridable_here(project: Project, flow: str) -> Overridable:
+    """Tell the same of a flow of a project's files, for a run without a server."""
+    own: dict[str, Mapping[str, str]] = {}
+    shared: dict[str, str] = {}
+
+    def walk(inner: str, prefix: str, above: tuple[str, ...]) -> None:
+        for name, job in project.flows[inner].jobs.items():
+            own[prefix + name] = values(job.own)
+            for file in reversed(job.shared if not prefix else ()):
+                shared.update({k: v for k, v in values(file).items() if k not in shared})
+            if job.embeds and job.embeds in project.flows and job.embeds not in above:
+                walk(job.embeds, f"{prefix}{name}:", (*above, job.embeds))
+
+    walk(flow, "", (flow,))
+    return _overridable(own, shared)
+
+
+def _overridable(jobs: Mapping[str, Mapping[str, str]], shared: Mapping[str, str]) -> Overridable:
+    """Take the own properties of each job, those around it first, and the shared ones."""
+    literals: dict[str, str] = {}
+    wanted: set[str] = set()
+    own: dict[str, set[str]] = {}  # what a job's file sets, or those of the flows around it
+    for node, properties in jobs.items():
+        outer, _, name = node.rpartition(":")
+        own[node] = own.get(outer, set()) | set(properties)
+        for key, value in properties.items():
+            literals.setdefault(key, name)
+            wanted.update(set(REFERENCE.findall(value)) - own[node])
     todo = [*wanted, *shared]
     while todo:
-        for name in _REFERENCE.findall(shared.get(todo.pop(), "")):
+        for name in REFERENCE.findall(shared.get(todo.pop(), "")):
             if name not in wanted:
                 wanted.add(name)
                 todo.append(name)
-    outputs = tuple(f"{node.id.rpartition(':')[2]}." for node in jobs)
+    outputs = tuple(f"{node.rpartition(':')[2]}." for node in jobs)
     keys = {key for key in wanted | set(shared) if not key.startswith((*outputs, "azkaban."))}
     return Overridable(
         {key: shared.get(key) for key in sorted(keys)},

@@ -53,7 +53,8 @@ def resolve(properties: Mapping[str, str]) -> dict[str, str]:
     for key, value in resolved.items():
         for rest in value.split("$(")[1:]:
             if not _WORD.match(rest.partition(")")[0].strip()) or ")" not in rest:
-                raise UnresolvedError(f"{key}={value}: $(...) is for the server to evaluate")
+                words = f"{key}={value}: Azkaban would evaluate $(...), azk run --local cannot"
+                raise UnresolvedError(words)
     return resolved
 
 

@@ -47,19 +47,12 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
       azk project create nn "Neural networks"
       azk upload nn flows/nn --with jobs --with core
       azk run nn nn --prop epochs=50 --follow
-      azk logs 42 nn-train
+      azk logs 42 nn_train
 
     Settings: options, AZK_* variables, azk.toml, ~/.config/azk/config.toml; see azk config show.
     """
     context.obj = App(flags, debug=debug)
-    if debug:
-        import logging  # noqa: PLC0415 (start time)
-
-        logger = logging.getLogger("azkaban_client")
-        handler = logging.StreamHandler(sys.stderr)
-        logger.setLevel(logging.DEBUG)
-        logger.addHandler(handler)
-        context.call_on_close(lambda: logger.removeHandler(handler))
+    context.call_on_close(context.obj.close)
 
 
 for _module in (_session, _projects, _executions, _manage, _report):

@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from azkaban_client import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from azkaban_client.auth import Login
     from azkaban_client.client import Client
@@ -33,6 +34,7 @@ __all__ = [
     "exit_code",
     "group",
     "json_option",
+    "local_time",
     "note",
     "pass_app",
     "print_json",
@@ -47,11 +49,23 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.help = _keep_examples(self.help)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and say where an option belongs that stands in the wrong place."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            root, name = ctx.find_root(), error.option_name
+            if any(name in option.opts for option in root.command.params):
+                words = f"{name} stands before the command: {root.info_name} {name} ... "
+                raise click.UsageError(words + str(ctx.info_name), ctx) from error
+            raise
+
 
 class Group(click.Group):
     """A group of such commands."""
 
     command_class = Command
+    group_class = type  # of this class as well
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,6 +164,11 @@ def table(header: list[str], rows: list[list[Any]]) -> str:
     )
 
 
+def local_time(time: datetime | None) -> str | None:
+    """Write a time in the time zone of this machine."""
+    return None if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 
 
@@ -159,6 +178,7 @@ class App:
     def __init__(self, flags: dict[str, Any], *, debug: bool) -> None:
         self.flags = flags
         self.debug = debug
+        self._at_end = ExitStack()
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -195,6 +215,7 @@ class App:
         from azkaban_client.client import Client  # noqa: PLC0415 (start time)
 
         settings = self.settings
+        self._show_log()
         saved = None if fresh else state.recall(self.url)
         user = settings["username"]
         if saved and user and saved.username != user:
@@ -227,6 +248,24 @@ class App:
                 yield client
             finally:
                 self._keep(client, saved.session_id if saved else None)
+
+    def _show_log(self) -> None:
+        """Show the library's warnings, and with --debug each request, on standard error."""
+        import logging  # noqa: PLC0415 (start time)
+
+        logger = logging.getLogger("azkaban_client")
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setLevel(logging.DEBUG if self.debug else logging.WARNING)
+        words = "%(message)s" if self.debug else "warning: %(message)s"
+        handler.setFormatter(logging.Formatter(words))
+        if self.debug:
+            logger.setLevel(logging.DEBUG)
+        logger.addHandler(handler)
+        self._at_end.callback(logger.removeHandler, handler)
+
+    def close(self) -> None:
+        """Undo what this call set up."""
+        self._at_end.close()
 
     @staticmethod
     def _keep(client: Client, before: str | None) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from azkaban_client.cli._app import (
     App,
     command,
     emit,
     json_option,
+    local_time,
     note,
     pass_app,
     print_json,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from azkaban_client.client import Client
     from azkaban_client.models import Execution
+    from azkaban_client.overrides import Overridable
 
 __all__ = ["COMMANDS"]
 
@@ -42,7 +46,10 @@ def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a command that follows an execution."""
     logs = click.option("--logs", is_flag=True, help="Print the log lines of all jobs.")
     wait = click.option(
-        "--wait", type=float, metavar="SECONDS", help="Give up after this time (exit code 7)."
+        "--wait",
+        type=click.FloatRange(0),
+        metavar="SECONDS",
+        help="Give up after this time (exit code 7).",
     )
     return wait(logs(function))
 
@@ -150,13 +157,17 @@ def run(
     """
     properties = parse_props(props)
     if local:
-        _run_here(Path(project), flow, extra, properties, logs=logs, as_json=as_json)
+        _refuse_without_server()
+        wanted = _Wanted(properties, disable, only or None, any_prop=any_prop)
+        _run_here(Path(project), flow, extra, wanted, logs=logs, as_json=as_json)
         return
     if extra:
         raise click.UsageError("--with is for --local; azk upload has it too")
     with app.client() as client:
         if properties and not any_prop:
-            _refuse_unknown(client, project, flow, properties)
+            from azkaban_client.overrides import overridable  # noqa: PLC0415 (start time)
+
+            _refuse_unknown(overridable(client, project, flow), properties)
         execid = client.execute(
             project,
             flow,
@@ -177,11 +188,41 @@ def run(
         follow_to_end(client, execid, logs=logs, wait=wait, as_json=as_json)
 
 
+_FOR_A_SERVER = (
+    "concurrency",
+    "pipeline_level",
+    "on_failure",
+    "success_email",
+    "failure_email",
+    "notify",
+    "wait",
+)
+
+
+def _refuse_without_server() -> None:
+    """Refuse options that a run on this machine would pass over."""
+    context = click.get_current_context()
+    for name in _FOR_A_SERVER:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is for a server: it means nothing with --local")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What to run, and with which properties."""
+
+    properties: dict[str, str]
+    disabled: tuple[str, ...]
+    only: tuple[str, ...] | None
+    any_prop: bool
+
+
 def _run_here(
     source: Path,
     flow: str,
     extra: tuple[str, ...],
-    properties: dict[str, str],
+    wanted: _Wanted,
     *,
     logs: bool,
     as_json: bool,
@@ -191,6 +232,8 @@ def _run_here(
     from azkaban_client import local  # noqa: PLC0415 (start time)
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
     from azkaban_client.cli._projects import Content  # noqa: PLC0415 (start time)
+    from azkaban_client.loader import load  # noqa: PLC0415 (start time)
+    from azkaban_client.overrides import overridable_here  # noqa: PLC0415 (start time)
     from azkaban_client.zip import extract  # noqa: PLC0415 (start time)
 
     if not source.exists():
@@ -204,7 +247,18 @@ def _run_here(
         else:
             content = source
         bundle = Content(extra=extra).bundle(content)
-        events = local.run(bundle, flow, properties=properties, server=server, name=name)
+        project = load(bundle)
+        if wanted.properties and not wanted.any_prop and flow in project.flows:
+            _refuse_unknown(overridable_here(project, flow), wanted.properties)
+        events = local.run(
+            bundle,
+            flow,
+            properties=wanted.properties,
+            disabled=wanted.disabled,
+            only=wanted.only,
+            server=server,
+            name=name,
+        )
         tails = display.Tails(events)
         execution = display.show(iter(tails), logs=logs and not as_json)
     if as_json:
@@ -217,11 +271,8 @@ def _run_here(
         raise click.exceptions.Exit(1)
 
 
-def _refuse_unknown(client: Client, project: str, flow: str, properties: dict[str, str]) -> None:
-    from azkaban_client.overrides import overridable  # noqa: PLC0415 (start time)
-
-    refusals = overridable(client, project, flow).refusals(properties)
-    if refusals:
+def _refuse_unknown(known: Overridable, properties: dict[str, str]) -> None:
+    if refusals := known.refusals(properties):
         lines = "\n".join(f"--prop {line}" for line in refusals)
         raise click.UsageError(f"{lines}\n(--any-prop to send them anyway)")
 
@@ -282,17 +333,21 @@ def logs(
     Examples
     --------
       azk logs 42
-      azk logs 42 nn-train > train.log
-      azk logs 42 nn-train --follow
+      azk logs 42 nn_train > train.log
+      azk logs 42 nn_train --follow
+
+    With --follow and no JOB, the logs of all jobs.
     """
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
 
+    if as_json and follow:
+        raise click.UsageError("--json is for a log as it stands, without --follow")
     with app.client() as client:
         if as_json:
             text = "".join(client.log(execid, job, attempt=attempt))
             print_json({"execid": execid, "job": job, "attempt": attempt, "log": text})
         elif follow:
-            display.tail(client, execid, job)
+            display.tail(client, execid, job, attempt)
         else:
             for piece in client.log(execid, job, attempt=attempt):
                 display.write_exact(piece)
@@ -325,13 +380,34 @@ def history(app: App, project: str, flow: str, *, limit: int, skip: int, as_json
                     one.execid,
                     one.status,
                     one.user,
-                    one.start.astimezone().strftime("%Y-%m-%d %H:%M:%S") if one.start else None,
+                    local_time(one.start),
                     f"{one.duration.total_seconds():.1f}" if one.duration else None,
                 ]
                 for one in page.executions
             ],
         ),
     )
+
+
+@command()
+@click.argument("project")
+@click.argument("flow", required=False)
+@json_option
+@pass_app
+def running(app: App, project: str, flow: str | None, *, as_json: bool) -> None:
+    """List the running executions of a project, or of one flow.
+
+    Examples
+    --------
+      azk running nn
+      azk running nn nn --json
+    """
+    with app.client() as client:
+        flows = [flow] if flow else client.flows(project)
+        found = {name: client.running(project, name) for name in flows}
+    rows = [[execid, name] for name, execids in found.items() for execid in execids]
+    data = [{"execid": execid, "flow": name} for execid, name in rows]
+    emit(as_json, data, lambda: table(["execid", "flow"], rows))
 
 
 @command()
@@ -407,4 +483,4 @@ def retry(app: App, execid: int, *, as_json: bool) -> None:
     emit(as_json, {"execid": execid, "retried": True}, f"failed jobs of {execid} run again")
 
 
-COMMANDS = (run, follow, status, logs, history, cancel, pause, resume, retry)
+COMMANDS = (run, follow, status, logs, history, running, cancel, pause, resume, retry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,29 +65,33 @@ def schedule_add(
     if (cron is None) == (at is None) or (cron and every):
         raise click.UsageError("give either --cron, or --at (and --every)")
     properties = parse_props(props)
+    first = _time(str(at), every=_every(every)) if at else None
     with app.client() as client:
-        if cron:
+        if first is None:
             made = client.schedule_cron(
-                project, flow, cron, properties=properties, concurrency=concurrency
+                project, flow, str(cron), properties=properties, concurrency=concurrency
             )
         else:
             made = client.schedule(
                 project,
                 flow,
-                at=_time(str(at)),
-                every=_every(every),
+                at=first,
+                every=every,
                 properties=properties,
                 concurrency=concurrency,
             )
     emit(as_json, made, f"schedule {made.id}: next at {made.next} (time of the server)")
 
 
-def _time(text: str) -> datetime:
+def _time(text: str, *, every: str | None) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise click.UsageError(f"--at {text!r}: expected a time as 2027-01-31T05:30") from None
-    return found if found.tzinfo else found.astimezone()
+    found = found.astimezone()
+    if every is None and found <= datetime.now(UTC):
+        raise click.UsageError(f"--at {text}: has passed; give a time to come, or --every PERIOD")
+    return found
 
 
 def _every(text: str | None) -> str | None:
@@ -107,6 +111,8 @@ def schedule_list(app: App, project: str | None, *, as_json: bool) -> None:
     --------
       azk schedule list
       azk schedule list nn --json
+
+    Times are those of the server, in its time zone.
     """
     with app.client() as client:
         found: tuple[Schedule, ...] = client.schedules(project)
@@ -114,8 +120,8 @@ def schedule_list(app: App, project: str | None, *, as_json: bool) -> None:
         as_json,
         found,
         lambda: table(
-            ["id", "project", "flow", "every", "cron"],
-            [[s.id, s.project, s.flow, s.period, s.cron] for s in found],
+            ["id", "project", "flow", "next", "every", "cron"],
+            [[s.id, s.project, s.flow, s.next, s.period, s.cron] for s in found],
         ),
     )
 
@@ -187,7 +193,7 @@ def sla_set(
     Examples
     --------
       azk sla set nn nn 1:30 --email me@example.org
-      azk sla set nn nn success:2:00 nn-train:0:45 --email me@example.org --kill
+      azk sla set nn nn success:2:00 nn_train:0:45 --email me@example.org --kill
 
     LIMIT is [JOB:][success:]HOURS:MINUTES.
     """
@@ -303,6 +309,60 @@ def permission_revoke(app: App, project: str, name: str, *, is_group: bool, as_j
     with app.client() as client:
         client.revoke(project, name, group=is_group)
     emit(as_json, {"project": project, "name": name, "types": ()}, f"{name} may nothing")
+
+
+@permission.group("proxy")
+def proxy() -> None:
+    """Which users the jobs of a project may run as."""
+
+
+@proxy.command("list")
+@click.argument("project")
+@json_option
+@pass_app
+def proxy_list(app: App, project: str, *, as_json: bool) -> None:
+    """List the proxy users of a project.
+
+    Example:
+      azk permission proxy list nn
+    """
+    with app.client() as client:
+        names = client.proxy_users(project)
+    emit(as_json, names, "\n".join(names))
+
+
+@proxy.command("add")
+@click.argument("project")
+@click.argument("name")
+@json_option
+@pass_app
+def proxy_add(app: App, project: str, name: str, *, as_json: bool) -> None:
+    """Let the jobs of a project run as another user (user.to.proxy).
+
+    Example:
+      azk permission proxy add nn etl
+    """
+    with app.client() as client:
+        client.add_proxy_user(project, name)
+    data = {"project": project, "name": name, "added": True}
+    emit(as_json, data, f"jobs of {project} may run as {name}")
+
+
+@proxy.command("remove")
+@click.argument("project")
+@click.argument("name")
+@json_option
+@pass_app
+def proxy_remove(app: App, project: str, name: str, *, as_json: bool) -> None:
+    """Take that back.
+
+    Example:
+      azk permission proxy remove nn etl
+    """
+    with app.client() as client:
+        client.remove_proxy_user(project, name)
+    data = {"project": project, "name": name, "removed": True}
+    emit(as_json, data, f"jobs of {project} may not run as {name}")
 
 
 @group()

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from azkaban_client.cli._app import App, command, emit, group, json_option, note, pass_app, table
+from azkaban_client.cli._app import (
+    App,
+    command,
+    emit,
+    group,
+    json_option,
+    local_time,
+    note,
+    pass_app,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,6 +143,29 @@ def project_list(app: App, *, mine: bool, as_json: bool) -> None:
     )
 
 
+@project.command("show")
+@click.argument("name")
+@json_option
+@pass_app
+def project_show(app: App, name: str, *, as_json: bool) -> None:
+    """Show what the server tells of a project.
+
+    Example:
+      azk project show nn
+    """
+    with app.client() as client:
+        found = client.project(name)
+    rows: list[list[Any]] = [
+        ["id", found.id],
+        ["description", found.description],
+        ["created by", found.created_by],
+        ["created", found.created and local_time(found.created)],
+        ["modified by", found.modified_by],
+        ["modified", found.modified and f"{found.modified} (time of the server)"],
+    ]
+    emit(as_json, found, lambda: table(["project", name], [row for row in rows if row[1]]))
+
+
 @project.command("delete")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -204,7 +237,7 @@ def project_log(app: App, name: str, *, limit: int, as_json: bool) -> None:
             ["time", "user", "what", "message"],
             [
                 [
-                    e.time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if e.time else None,
+                    local_time(e.time),
                     e.user,
                     e.type,
                     e.message,

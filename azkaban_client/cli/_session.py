@@ -24,28 +24,14 @@ def login(app: App, *, as_json: bool) -> None:
     keyring, ~/.netrc or a prompt. The session is kept under ~/.local/state/azk (XDG_STATE_HOME),
     for you alone.
     """
+    from azkaban_client._session import nameless  # noqa: PLC0415 (start time)
+
     with app.client(fresh=True) as client:
         client.login()
         data = {"url": client.url, "username": client.username}
-        if _nameless(client.url) and client.capabilities.session_bound:
-            note(
-                "warning: this server binds a session to the address that you connect from: other "
-                "programs that use its host name cannot share this session",
-                colour="yellow",
-            )
+        if nameless(client.url):
+            _ = client.capabilities  # warns where a session belongs to an address
     emit(as_json, data, f"{data['username']} is logged in to {data['url']}")
-
-
-def _nameless(url: str) -> bool:
-    from ipaddress import ip_address  # noqa: PLC0415 (start time)
-    from urllib.parse import urlsplit  # noqa: PLC0415 (start time)
-
-    host = urlsplit(url).hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
 
 
 @command()

@@ -9,12 +9,14 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from azkaban_client.cli._app import table
 from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
 
 if TYPE_CHECKING:
@@ -104,30 +106,49 @@ def _in_order(execution: Execution) -> list[tuple[int, JobRun]]:
 def result_table(execution: Execution) -> Table:
     """Make the table of an execution's jobs: status, start, duration, attempts."""
     title = f"{execution.project} / {execution.flow}, execution {execution.execid}"
-    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    framed = Table(title=Text(title), title_justify="left", header_style="bold")
     for name in ("job", "status", "start", "duration", "attempts"):
-        table.add_column(name, justify="right" if name in ("duration", "attempts") else "left")
+        framed.add_column(name, justify="right" if name in ("duration", "attempts") else "left")
     for depth, job in _in_order(execution):
-        table.add_row(
+        framed.add_row(
             Text("  " * depth + job.id),
             _status_text(job.status),
-            job.start.astimezone().strftime("%H:%M:%S") if job.start else "",
+            _clock(job),
             duration_text(job.duration),
-            str(job.attempt + 1) if job.start else "",
+            _attempts(job),
         )
-    table.add_section()
-    table.add_row(
+    framed.add_section()
+    framed.add_row(
         Text("flow", style="bold"),
         _status_text(execution.status),
-        execution.start.astimezone().strftime("%H:%M:%S") if execution.start else "",
+        _clock(execution),
         duration_text(execution.duration),
     )
-    return table
+    return framed
 
 
 def print_result(execution: Execution, *, console: Console | None = None) -> None:
-    """Print the table of an execution's jobs on standard output."""
-    (console or Console()).print(result_table(execution))
+    """Print the table of an execution's jobs on standard output; a plain one but on a terminal."""
+    console = console or Console()
+    if console.is_terminal:
+        console.print(result_table(execution))
+        return
+    # No frame and no colour, and nothing is cut to a width: for grep, awk and files.
+    rows = [
+        [job.id, job.status, _clock(job), duration_text(job.duration), _attempts(job)]
+        for _, job in _in_order(execution)
+    ]
+    spent = duration_text(execution.duration)
+    rows.append(["(flow)", execution.status, _clock(execution), spent, ""])
+    click.echo(table(["job", "status", "start", "duration", "attempts"], rows))
+
+
+def _clock(run: JobRun | Execution) -> str:
+    return run.start.astimezone().strftime("%H:%M:%S") if run.start else ""
+
+
+def _attempts(job: JobRun) -> str:
+    return str(job.attempt + 1) if job.start else ""
 
 
 def follow(
@@ -294,10 +315,16 @@ def write_exact(text: str) -> None:
     stream.flush()
 
 
-def tail(client: Client, execid: int, job: str | None) -> None:
+def tail(client: Client, execid: int, job: str | None, attempt: int | None = None) -> None:
     """Print a log until the execution has ended; without a job, those of all jobs."""
+    if job is not None:
+        client.execution(execid).job(job)
     for event in client.follow(execid, logs=True):
-        if isinstance(event, LogLine) and job in (None, event.job.id):
+        if (
+            isinstance(event, LogLine)
+            and job in (None, event.job.id)
+            and attempt in (None, event.attempt)
+        ):
             write_exact(event.text + event.end)
 
 

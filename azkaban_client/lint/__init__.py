@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.loader.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from azkaban_client.zip import Bundle
 
@@ -79,4 +79,17 @@ def lint(
         from azkaban_client.lint import _flow1  # noqa: PLC0415 (only one of both is needed)
 
         found = _flow1.check(bundle, tuple(known), tuple(job_types))
-    return sorted(set(found), key=lambda p: (p.file, p.line or 0, p.message))
+    return sorted(_once(found), key=lambda p: (p.file, p.line or 0, p.message))
+
+
+def _once(found: Iterable[Problem]) -> Collection[Problem]:
+    """Drop repetitions; jobs that see one shared file may differ in what they make of its line.
+
+    That one of them surely lacks a property says more than that another may be given it.
+    """
+    kept: dict[tuple[str, int | None, str, str], Problem] = {}
+    for problem in sorted(set(found), key=lambda p: (p.severity, p.message)):
+        undefined = problem.rule == "undefined-property"
+        words = problem.message.partition(" ")[0] if undefined else str(problem)  # ${name}
+        kept.setdefault((problem.file, problem.line, problem.rule, words), problem)
+    return kept.values()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from azkaban_client.lint._cycles import rings
 from azkaban_client.lint._jobs import Context, check_job
 from azkaban_client.loader.flow1 import Files, read
+from azkaban_client.loader.model import in_order
 from azkaban_client.loader.problems import Problem
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) ->
             f"the job name {name!r} is used twice ({', '.join(places)}): names are unique within "
             "a project, rename one",
         )
-    context = Context(bundle, known, job_types, files.jobs)
+    context = Context(bundle, known, job_types, files.jobs, _around(files))
     for job in files.jobs.values():
         if job.type is None:
             words = "the job has no type: add type=command (or another)"
@@ -50,6 +52,15 @@ def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) ->
     for file in (*files.shared, *(job.own for job in files.jobs.values())):
         yield from _check_file(file)
     yield from _cycles(files)
+
+
+def _around(files: Files) -> dict[str, list[Job]]:
+    found: dict[str, list[Job]] = defaultdict(list)
+    for job in files.jobs.values():
+        if job.embeds in files.jobs:
+            for name in in_order(files.jobs, job.embeds):
+                found[name].append(job)
+    return found
 
 
 def _check_file(file: PropertyFile) -> Iterator[Problem]:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from azkaban_client.lint._callbacks import check_callbacks
+from azkaban_client.lint._cycles import rings
 from azkaban_client.lint._memory import check_memory
 from azkaban_client.loader.problems import Problem
-from azkaban_client.loader.properties import REFERENCE
+from azkaban_client.loader.properties import REFERENCE, references
 from azkaban_client.loader.words import split_command
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from azkaban_client.loader.model import Job
     from azkaban_client.zip import Bundle
 
 __all__ = ["Context", "check_job"]
 
-_SERVER_GIVEN = ("azkaban.*", "user.to.proxy", "working.dir", "job.*")
+_SERVER_GIVEN = ("azkaban.*", "user.to.proxy", "working.dir")
 _PYTHON = re.compile(r"(?:.*/)?(?:python[\d.]*|pypy[\d.]*)$|\$\{python\}$")
 _EXPRESSION = re.compile(r"\$\((?!\s*[A-Za-z_]\w*\s*\))")  # one word that JEXL lacks stays
 
@@ -39,12 +41,27 @@ class Context:
         Types that the server has.
     jobs
         Names of all jobs of the project.
+    around
+        Of each job of Flow 1.0 those that embed a flow which it belongs to: their properties and
+        what is output to them reach it.
     """
 
     bundle: Bundle
     known: tuple[str, ...]
     job_types: tuple[str, ...]
     jobs: Collection[str]
+    around: Mapping[str, Sequence[Job]] = field(default_factory=dict)
+
+    def outer(self, job: Job) -> tuple[Job, ...]:
+        """Give the jobs that embed a job, at any depth."""
+        found: dict[str, Job] = {}
+        todo = [job.name]
+        while todo:
+            for one in self.around.get(todo.pop(), ()):
+                if one.name not in found:
+                    found[one.name] = one
+                    todo.append(one.name)
+        return tuple(found.values())
 
 
 def check_job(job: Job, context: Context) -> Iterator[Problem]:
@@ -63,6 +80,7 @@ def check_job(job: Job, context: Context) -> Iterator[Problem]:
                 f"{key}={value}: expected a number, 0 or more",
             )
     yield from check_memory(job)
+    yield from check_callbacks(job)
 
 
 def _check_type(job: Job, context: Context) -> Iterator[Problem]:
@@ -87,56 +105,42 @@ def _is_known(name: str, patterns: Collection[str]) -> bool:
 
 
 def _check_references(job: Job, context: Context) -> Iterator[Problem]:
-    """Find references that nothing defines, in the job's own properties and what they draw on."""
-    for name, key, line in job.own.references():
-        where = Problem(job.own.name, line, "undefined-property", "")
-        yield from _check_reference(job, context, where, path=(key,), name=name)
-    for key, entry in job.own.entries.items():
-        if _EXPRESSION.search(entry.value):
-            yield Problem(
-                job.own.name,
-                entry.line,
-                "expression",
-                f"'$(' in {key} begins an expression of Azkaban's own (JEXL), not of the shell: "
-                "put a command that needs it into a script",
-                "warning",
+    """Check all values that a job sees: the server resolves each of them, used or not."""
+    places: dict[str, Problem] = {}
+    needs: dict[str, list[str]] = {}
+    for file, key, entry in job.visible():
+        where = places[key] = Problem(file, entry.line, "undefined-property", "")
+        names = references(entry.value)
+        needs[key] = [name for name in names if REFERENCE.fullmatch(f"${{{name}}}")]
+        for name in names:
+            yield from _check_reference(job, context, where, name)
+        if found := _EXPRESSION.search(entry.value):
+            words = (
+                f"{found[0]!r} in {key} begins an expression of Azkaban's own (JEXL), not of the "
+                "shell; azk run --local cannot evaluate it and lets the job fail: put a command "
+                "that needs it into a script"
             )
+            yield replace(where, rule="expression", message=words, severity="warning")
+    for ring in rings({k: [name for name in v if name in needs] for k, v in needs.items()}):
+        words = f"${{{ring[0]}}} refers to itself: {' -> '.join(ring)}"
+        yield replace(places[ring[0]], rule="circular-property", message=words)
 
 
-def _check_reference(
-    job: Job,
-    context: Context,
-    where: Problem,
-    *,
-    path: tuple[str, ...],
-    name: str,
-) -> Iterator[Problem]:
+def _check_reference(job: Job, context: Context, where: Problem, name: str) -> Iterator[Problem]:
     if not REFERENCE.fullmatch(f"${{{name}}}"):
-        yield Problem(
-            where.file,
-            where.line,
-            "bad-reference",
+        words = (
             f"${{{name}}} is left as it is: Azkaban takes only letters, digits, '_' and '.' in a "
-            "reference",
-            "warning",
+            "reference"
         )
-        return
-    if name in path:
-        chain = " -> ".join((*path, name))
-        yield Problem(
-            where.file, where.line, "circular-property", f"${{{name}}} refers to itself: {chain}"
-        )
+        yield replace(where, rule="bad-reference", message=words, severity="warning")
         return
     if _is_known(name, (*_SERVER_GIVEN, *context.known)):
         return
-    if any(name.startswith(f"{one}.") for one in job.givers):
+    here = (job, *context.outer(job))
+    if any(one.get(name) is not None for one in here):
         return
-    value = job.get(name)
-    if value is None:
+    if not any(name.startswith(f"{giver}.") for one in here for giver in one.givers):
         yield _undefined(job, context, where, name)
-        return
-    for further in REFERENCE.findall(value):
-        yield from _check_reference(job, context, where, path=(*path, name), name=further)
 
 
 def _undefined(job: Job, context: Context, where: Problem, name: str) -> Problem:
@@ -151,7 +155,8 @@ def _undefined(job: Job, context: Context, where: Problem, name: str) -> Problem
     defined = {key for file in (job.own, *job.shared) for key in file.entries}
     close = get_close_matches(name, defined, n=1)
     hint = f" (did you mean ${{{close[0]}}}?)" if close else ""
-    given = f", unless {' or '.join(job.givers)} outputs it" if job.givers else ""
+    givers = sorted({one for here in (job, *context.outer(job)) for one in here.givers})
+    given = f", unless {' or '.join(givers)} outputs it" if givers else ""
     place = "the config of the flow" if job.own.name.endswith(".flow") else "a .properties file"
     words = f"${{{name}}} is not defined{hint}{given}: define it in {place} (or --known {name})"
     return replace(where, message=words, severity="warning" if given else "error")

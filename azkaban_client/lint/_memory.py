@@ -21,7 +21,7 @@ _UNITS = {"g": 1 << 20, "m": 1 << 10, "k": 1, "": 1 / 1024}
 def check_memory(job: Job) -> Iterator[Problem]:
     """Find what servers from 2.6 on refuse at the upload."""
     for key, limit in _LIMITS.items():
-        value = job.get(key) if job.own.name.endswith(".job") else job.own.get(key)
+        value = job.at_upload(key)
         if value is None or "${" in value:
             continue
         found = re.fullmatch(r"([-+]?\d+)([gGmMkK]?)", value)

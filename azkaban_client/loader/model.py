@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from azkaban_client.loader.problems import Problem
-    from azkaban_client.loader.properties import PropertyFile
+    from azkaban_client.loader.properties import Entry, PropertyFile
 
 __all__ = ["Flow", "Job", "Project"]
 
@@ -59,6 +59,17 @@ class Job:
             if (value := file.get(key)) is not None:
                 return value
         return None
+
+    def at_upload(self, key: str) -> str | None:
+        """Give a property as the server's loader sees it: of a Flow 2.0 node, its own alone."""
+        return self.get(key) if self.own.name.endswith(".job") else self.own.get(key)
+
+    def visible(self) -> Iterator[tuple[str, str, Entry]]:
+        """Yield the file, key and value of each property that this job sees."""
+        seen: set[str] = set()
+        for file in (self.own, *reversed(self.shared)):
+            yield from ((file.name, k, e) for k, e in file.entries.items() if k not in seen)
+            seen |= file.entries.keys()
 
     def line(self, key: str) -> int | None:
         """Give the line of a key in the job's own file or node."""

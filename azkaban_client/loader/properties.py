@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import javaproperties
 
-__all__ = ["REFERENCE", "Entry", "PropertyFile"]
+__all__ = ["REFERENCE", "Entry", "PropertyFile", "references", "values"]
 
 REFERENCE = re.compile(r"\$\{([a-zA-Z_.0-9]+)\}")  # azkaban.utils.PropsUtils
 _ANY_REFERENCE = re.compile(r"\$\{([^}]*)\}")
@@ -57,10 +57,12 @@ class PropertyFile:
         entry = self.entries.get(key)
         return None if entry is None else entry.value
 
-    def references(self) -> list[tuple[str, str, int]]:
-        """List ``(name, key, line)`` of every ``${name}`` in a value."""
-        return [
-            (name, key, entry.line)
-            for key, entry in self.entries.items()
-            for name in _ANY_REFERENCE.findall(entry.value)
-        ]
+
+def references(value: str) -> list[str]:
+    """List the names in all ``${name}``, also those that Azkaban leaves as they are."""
+    return _ANY_REFERENCE.findall(value)
+
+
+def values(file: PropertyFile) -> dict[str, str]:
+    """Give the values of a file without their lines."""
+    return {key: entry.value for key, entry in file.entries.items()}

@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from azkaban_client import errors
+from azkaban_client._session import Version
 from azkaban_client.auth import Login
 from azkaban_client.models import Permission, Sla
 
@@ -103,6 +104,8 @@ def test_an_old_schedule_is_sent_in_utc(old) -> None:
     }
     with pytest.raises(ValueError, match="time zone"):
         client.schedule("p", "f", at=datetime(2027, 1, 1))  # noqa: DTZ001 (that is the point)
+    with pytest.raises(ValueError, match="a time to come"):
+        client.schedule("p", "f", at=datetime(2020, 1, 1, tzinfo=UTC))
     with pytest.raises(ValueError, match="every"):
         client.schedule("p", "f", at=datetime(2027, 1, 1, tzinfo=UTC), every="daily")
 
@@ -118,6 +121,7 @@ def test_a_schedule_that_is_refused_with_an_error_beside_success(old) -> None:
 @pytest.mark.parametrize("key", ["scheduleid", "scheduleId"])
 def test_the_list_of_schedules_of_2_5_and_4_0(old, key) -> None:
     client, _, replies = old
+    replies["fetchSchedule"] = {}
     replies["loadFlow"] = {
         "items": [
             {key: 1, "flowname": "f", "projectname": "p", "period": 86400000},
@@ -129,6 +133,10 @@ def test_the_list_of_schedules_of_2_5_and_4_0(old, key) -> None:
         (2, "g", None, "0 0 5 ? * *"),
     ]
     assert [s.id for s in client.schedules("q")] == [2]
+    replies["fetchSchedule"] = {"schedule": {"scheduleId": "2", "nextExecTime": "2027-01-02 05:00"}}
+    assert [s.next for s in client.schedules("q")] == ["2027-01-02 05:00"]
+    replies["fetchSchedule"] = {"error": "Permission denied. Need READ access."}
+    assert [(s.id, s.next) for s in client.schedules("q")] == [(2, None)]
     replies["loadFlow"] = {}
     assert client.schedules() == ()
 
@@ -218,6 +226,23 @@ def test_permissions_of_4_0_go_without_the_cookie(serve, connect, answer) -> Non
         "permissions[execute]": "true",
         "permissions[schedule]": "false",
     }
+
+
+def test_proxy_users_of_2_5_are_read_from_its_page(serve, connect, answer) -> None:
+    page = """<table id="user-table"><td class="tb-username">me</td></table>
+        <table id="proxy-user-table"><tr><td class="tb-username"> etl </td></tr>
+        <tr><td class="tb-username"> a&amp;b <span class="sublabel">(you)</span></td></tr></table>
+        <td class="tb-username">no</td>"""
+
+    def reply(asked):
+        if asked.path == "/manager" and "permissions" in asked.fields:
+            return answer(body=page)
+        good = {"session.id": "s", "projectId": 1, "flows": []}
+        return answer(body=json.dumps(good) if asked.action else "<html></html>")
+
+    client = connect(serve(reply).url)
+    client.__dict__["version"] = Version((2, 5, 0), (3, 1, 0))
+    assert client.proxy_users("p") == ("a&b", "etl")
 
 
 def test_permissions_of_2_5(old) -> None:
@@ -348,6 +373,16 @@ def test_locks_and_triggers_of_an_old_server(old) -> None:
     ):
         with pytest.raises(errors.Unsupported, match="or later; this server is 2"):
             call()
+
+
+def test_a_trigger_that_is_not_there(serve, connect, answer) -> None:
+    """The server calls it a success to pause one; without Quartz it fails with a stack."""
+    body = {"version": "4.0.0", "session.id": "s", "projectId": 4, "status": "success"}
+    server = serve(lambda _: answer(body=json.dumps(body)))
+    for call in (connect(server.url).pause_trigger, connect(server.url).resume_trigger):
+        with pytest.raises(errors.NotFound, match="has no trigger, or the server runs none"):
+            call("p", "f")
+    assert not {"pauseTrigger", "resumeTrigger"} & set(server.actions())
 
 
 def test_locks_and_triggers_of_4_0(serve, connect, answer) -> None:

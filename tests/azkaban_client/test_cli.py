@@ -181,6 +181,13 @@ def test_5_refused(azk, server) -> None:
     assert "isn't running" in result.err
 
 
+def test_2_an_option_in_the_wrong_place(azk) -> None:
+    result = azk("run", "p", "f", "--url", "http://x")
+    assert result.code == 2
+    assert "--url stands before the command: azk --url ... run" in result.err
+    assert "No such option '--urr'" in azk("run", "p", "f", "--urr", "http://x").err
+
+
 def test_6_network(azk, server, monkeypatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -434,6 +441,39 @@ def test_run_local(azk, pair) -> None:
     assert azk("run", "p", "f", "--with", "x").code == 2
 
 
+def test_run_local_with_some_jobs(azk, pair) -> None:
+    result = azk("run", str(pair), "b", "--local", "--only", "a", "--json")
+    assert [job["status"] for job in result.json["jobs"]] == ["SUCCEEDED", "SKIPPED"]
+    result = azk("run", str(pair), "b", "--local", "--disable", "b", "--logs")
+    assert result.out.startswith("hello\njob")
+    assert azk("run", str(pair), "b", "--local", "--disable", "nosuch").code == 4
+    assert azk("run", str(pair), "b", "--local", "--disable", "a", "--disable", "b").code == 5
+
+
+def test_run_local_refuses_what_it_would_pass_over(azk, pair) -> None:
+    result = azk("run", str(pair), "b", "--local", "--prop", "wrod=ciao")
+    assert (result.code, result.out) == (2, "")
+    assert "wrod: no job of the flow uses it (did you mean word?); known: word" in result.err
+    result = azk("run", str(pair), "b", "--local", "--prop", "command=ls")
+    assert "the file of job a sets it" in result.err
+    assert azk("run", str(pair), "b", "--local", "--any-prop", "--prop", "x=1").code == 1
+    for option, value in (("--on-failure", "cancel-all"), ("--wait", "3"), ("--notify", "last")):
+        result = azk("run", str(pair), "b", "--local", option, value)
+        assert (result.code, result.out) == (2, "")
+        assert f"{option} is for a server: it means nothing with --local" in result.err
+
+
+def test_results_off_a_terminal_are_plain_and_whole(azk, tmp_path) -> None:
+    name = "job_" + "x" * 120
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / f"{name}.job").write_text("type=noop\n")
+    result = azk("run", "p", name, "--local")
+    header, row, flow = result.out.splitlines()
+    assert header.split() == ["job", "status", "start", "duration", "attempts"]
+    assert row.split()[:2] == [name, "SUCCEEDED"]
+    assert flow.split()[:2] == ["(flow)", "SUCCEEDED"]
+
+
 def test_graph(azk, server, pair) -> None:
     assert azk("graph", str(pair)).out == "b\n  a\n    b   <- a\n"
     assert azk("graph", str(pair), "b", "--format", "svg").out.startswith("<svg")
@@ -448,6 +488,25 @@ def test_graph(azk, server, pair) -> None:
 
 
 # -- the rest of the commands ----------------------------------------------------------------
+
+
+def test_what_runs(azk, server) -> None:
+    server.play("getRunning")
+    assert azk("running", "rec56548", "b").out.splitlines() == ["execid  flow", "32      b"]
+    server.play("fetchprojectflows", "getRunning", "unknown action", "unknown action")
+    assert azk("running", "rec56548", "--json").json == [{"execid": 32, "flow": "b"}]
+
+
+def test_logs_that_are_not_there(azk, server) -> None:
+    server.play("fetchexecflow at the end")
+    result = azk("logs", "32", "zz", "--follow")
+    assert (result.code, result.err) == (4, "azk: execution 32 has no job 'zz' (its jobs: a, b)\n")
+    server.play("job log past the end", "fetchexecflow at the end")
+    result = azk("logs", "32", "a", "--attempt", "3")
+    assert (result.code, result.err) == (
+        4, "azk: job 'a' of execution 32 has no attempt 3 (its latest: 0)\n"
+    )  # fmt: skip
+    assert azk("logs", "32", "a", "--follow", "--json").code == 2
 
 
 def test_history(azk, server) -> None:
@@ -484,6 +543,9 @@ def test_schedules_and_time_limits(azk, server) -> None:
     assert azk("schedule", "add", "p", "f", "--at", "soon").code == 2
     assert azk("schedule", "add", "p", "f", "--at", "2027-01-01T00:00", "--every", "x").code == 2
     assert azk("schedule", "add", "p", "f").code == 2
+    result = azk("schedule", "add", "p", "f", "--at", "2020-01-01T00:00")
+    assert (result.code, result.out) == (2, "")
+    assert "--at 2020-01-01T00:00: has passed" in result.err
     server.play("fetchprojectflows", "fetchSchedule", "setSla")
     assert azk("sla", "set", "rec56548", "b", "a:1:30", "--email", "a@example.com").code == 0
     server.play("fetchprojectflows", "fetchSchedule", "slaInfo")
@@ -520,6 +582,16 @@ def test_permissions(azk, server) -> None:
     assert azk("permission", "grant", "rec56548", "bob", "own").code == 2
     server.play("server status", "changeDescription")
     assert azk("permission", "revoke", "rec56548", "bob").code == 0
+
+
+def test_proxy_users(azk, serve, answer, monkeypatch, server) -> None:
+    body = {"session.id": "s", "version": "4.0.0", "proxyUsers": ["etl", "bob"], "projectId": 1}
+    other = serve(lambda _: answer(body=json.dumps(body)))
+    monkeypatch.setenv("AZK_URL", other.url)
+    assert azk("permission", "proxy", "list", "p").out == "bob\netl\n"
+    for verb, action in (("add", "addProxyUser"), ("remove", "removeProxyUser")):
+        assert azk("permission", "proxy", verb, "p", "etl").code == 0
+        assert (other.asked[-1].action, other.asked[-1].fields["name"]) == (action, "etl")
 
 
 def test_more_of_projects(azk, server, tmp_path) -> None:

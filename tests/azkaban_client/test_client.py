@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 
 import pytest
 
-from azkaban_client import Status, errors
+from azkaban_client import Bundle, Status, errors
 from azkaban_client.auth import Login
 
 OLD = Login("azkaban", "azkaban", session_id="old")
@@ -162,9 +163,17 @@ def test_create_and_delete(client, replay) -> None:
 
 @pytest.fixture
 def archive(tmp_path):
+    return Bundle({"a.job": b"type=noop\n", "data": os.urandom(200_000)}).write(tmp_path / "p.zip")
+
+
+def test_what_is_no_zip_is_not_sent(client, replay, tmp_path) -> None:
     path = tmp_path / "p.zip"
-    path.write_bytes(b"PK" + bytes(200_000))
-    return path
+    with pytest.raises(FileNotFoundError):
+        client.upload("rec56548", path)
+    path.write_bytes(b"PK" + bytes(1000))
+    with pytest.raises(errors.InvalidProject, match=r"p\.zip: not a zip"):
+        client.upload("rec56548", path)
+    assert replay.replayed == []
 
 
 def test_upload(client, replay, archive) -> None:
@@ -172,7 +181,7 @@ def test_upload(client, replay, archive) -> None:
     replay.play("fetchProjectLogs", "upload")
     result = client.upload("rec56548", archive, progress=lambda *p: seen.append(p))
     assert (result.project_id, result.version) == (10, 1)
-    assert seen[-1] == (200_002, 200_002)
+    assert seen[-1] == (archive.stat().st_size,) * 2
     assert len(seen) > 1
 
 
@@ -420,7 +429,7 @@ def test_execution(client, replay) -> None:
     assert execution.job("b").status is Status.CANCELLED
     assert execution.job("b").dependencies == ("a",)
     assert execution.job("a").duration.total_seconds() == pytest.approx(2.014)
-    with pytest.raises(KeyError, match="no job 'zz'"):
+    with pytest.raises(errors.NotFound, match="no job 'zz'"):
         execution.job("zz")
     replay.play("fetchexecflow at once")
     early = client.execution(32)
@@ -437,7 +446,7 @@ def test_history_and_running(client) -> None:
 @pytest.mark.usefixtures("_no_sleep")
 def test_a_database_that_is_locked_for_a_moment(serve, connect, answer):
     busy = iter(["Error retrieving executable flows"])
-    good = {"session.id": "s", "total": 0, "from": 0, "executions": []}
+    good = {"session.id": "s", "total": 0, "from": 0, "executions": [], "flows": [{"flowId": "f"}]}
 
     def reply(asked):
         words = next(busy, None) if asked.action == "fetchFlowExecutions" else None
@@ -446,6 +455,8 @@ def test_a_database_that_is_locked_for_a_moment(serve, connect, answer):
     server = serve(reply)
     assert connect(server.url).history("p", "f").total == 0
     assert server.actions().count("fetchFlowExecutions") == 2
+    with pytest.raises(errors.NotFound, match=r"no flow 'g' \(its flows: f\)"):
+        connect(server.url).history("p", "g")
 
 
 def test_control(client, replay) -> None:

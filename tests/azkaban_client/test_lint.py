@@ -12,6 +12,7 @@ from azkaban_client.zip import Bundle, collect
 
 REPOSITORY = Path(__file__).parents[2]
 NOOP = "type=noop\n"
+CALL = "job.notification.started"
 
 
 def problems(known=("python",), **files: str) -> list[str]:
@@ -57,7 +58,22 @@ def test_a_good_project() -> None:
          "a.job:2: error: ${epohcs} is not defined (did you mean ${epochs}?): define it in a "
          ".properties file (or --known epohcs)"),
         ({"a__job": NOOP + "x=${y}\n", "p__properties": "y=${z}\nz=${y}\n"},
-         "a.job:2: error: ${y} refers to itself: x -> y -> z -> y"),
+         "p.properties:1: error: ${y} refers to itself: y -> z -> y"),
+        ({"a__job": NOOP, "p__properties": "# of no use\nx=${nope}\n"},
+         "p.properties:2: error: ${nope} is not defined: define it in a .properties file"),
+        ({"a__job": NOOP, "p__properties": "x=$(1 + 2)\n"},
+         "p.properties:1: warning: '$(' in x begins an expression of Azkaban's own (JEXL), not of "
+         "the shell; azk run --local cannot evaluate it and lets the job fail"),
+        ({"a__job": NOOP + f"{CALL}.1.url=http://x/?{{job}}\n"},
+         f"a.job:2: warning: {CALL}.1.url: a job callback: Azkaban calls it from 2.7 on, azk run "
+         "--local does not"),
+        ({"a__job": NOOP + f"{CALL}.2.url=http://x\n"},
+         f"a.job:2: warning: {CALL}.2.url: Azkaban never calls it: job callbacks are "
+         "job.notification.STATE.N.url, STATE one of started, success, failure, completed, N from "
+         "1 to 3 without a gap"),
+        ({"a__job": NOOP + "job.notification.failed.1.url=http://x\n"},
+         "a.job:2: warning: job.notification.failed.1.url: Azkaban never calls it"),
+        ({"a__job": NOOP + f"{CALL}.1.url=\n"}, f"a.job:2: warning: {CALL}.1.url is empty"),
         ({"a__job": "type=command\ncommand=${python} -m jobs.lod\n", "jobs_load__py": ""},
          "a.job:2: error: -m jobs.lod: there is no jobs/lod.py in the project "
          "(did you mean jobs.load?)"),
@@ -111,6 +127,41 @@ def test_each_problem(files, words) -> None:
     found = problems(**files)
     assert len(found) == 1
     assert found[0].startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (f"{CALL}.0.url=x\n", f"{CALL}.0.url: callbacks are numbered from 1"),
+        (f"{CALL}.1.url=x\n{CALL}.1.method=PUT\n", f"{CALL}.1.method=PUT: expected GET or POST"),
+        (f"{CALL}.1.url=x\n{CALL}.1.method=POST\n",
+         f"{CALL}.1.method=POST needs {CALL}.1.body=..."),
+        (f"{CALL}.1.url=x\n{CALL}.1.method=POST\n{CALL}.1.body={'b' * 5000}\n",
+         f"{CALL}.1.body has 5000 characters: expected 4096 at most"),
+    ],
+)  # fmt: skip
+def test_callbacks_that_servers_refuse(lines, words) -> None:
+    found = problems(a__job=NOOP + lines)
+    assert f"a.job:2: error: {words}" in found
+    assert sum(": error: " in line for line in found) == 1
+
+
+def test_jobs_differ_in_what_they_make_of_a_shared_file() -> None:
+    files = {"a__job": NOOP, "b__job": NOOP + "dependencies=a\n", "p__properties": "x=${rows}\n"}
+    (found,) = problems(**files)
+    assert found.startswith("p.properties:1: error: ${rows} is not defined: define it in")
+
+
+def test_the_job_that_embeds_a_flow_gives_it_its_properties() -> None:
+    files = {
+        "train__job": NOOP + "x=${lr} ${load.rows} ${seed}\n",
+        "small__job": "type=flow\nflow.name=train\ndependencies=load\nlr=0.1\n",
+        "load__job": NOOP,
+    }
+    assert problems(**files) == [
+        "train.job:2: warning: ${seed} is not defined, unless load outputs it: define it in a "
+        ".properties file (or --known seed)"
+    ]
 
 
 def test_outputs_reach_direct_children_only() -> None:

@@ -72,6 +72,44 @@ def test_a_failure_cancels_what_waits_for_it() -> None:
     assert lines(events, "bad") == ["why", "Process exited with code 3"]
 
 
+def test_jobs_that_are_left_out() -> None:
+    files = {
+        "a.job": "type=command\ncommand=false\n",
+        "b.job": "type=noop\ndependencies=a\n",
+        "e.job": "type=flow\nflow.name=b\ndependencies=c\n",
+        "c.job": "type=noop\n",
+        "end.job": "type=noop\ndependencies=e\n",
+    }
+    assert statuses(play(files, "end", disabled=["e:a"])) == {
+        "c": "SUCCEEDED", "e": "SUCCEEDED", "e:a": "SKIPPED", "e:b": "SUCCEEDED",
+        "end": "SUCCEEDED",
+    }  # fmt: skip
+    assert statuses(play(files, "end", disabled=["e", "c"])) == {
+        "c": "SKIPPED", "e": "SKIPPED", "e:a": "SKIPPED", "e:b": "SKIPPED", "end": "SUCCEEDED",
+    }  # fmt: skip
+    assert statuses(play(files, "end", only=["e:b"]))["e:b"] == "SUCCEEDED"
+    with pytest.raises(NotFound, match="'end' has no job 'x'"):
+        play(files, "end", disabled=["x"])
+
+
+def test_callbacks_are_named_and_not_called() -> None:
+    files = {"a.job": "type=noop\njob.notification.started.1.url=http://127.0.0.1:1/x\n"}
+    events = play(files, "a")
+    assert statuses(events) == {"a": "SUCCEEDED"}
+    (line,) = lines(events, "a")
+    assert line == (
+        "job.notification.started.1.url: job callbacks are for the server: not called here"
+    )
+
+
+def test_an_expression_is_not_passed_on_as_text() -> None:
+    files = {"a.job": "type=command\ncommand=echo ${n}\n", "p.properties": "n=$(1 + 2)\n"}
+    events = play(files, "a")
+    assert statuses(events) == {"a": "FAILED"}
+    (line,) = lines(events, "a")
+    assert "n=$(1 + 2): Azkaban would evaluate $(...), azk run --local cannot" in line
+
+
 def test_retries() -> None:
     files = {
         "a.job": "type=command\ncommand=bash once.sh\nretries=2\n",

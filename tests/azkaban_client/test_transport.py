@@ -3,13 +3,14 @@
 # ruff: noqa: ANN001, ANN002, ANN003 (fixtures and parameters of tests)
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 
 import pytest
 
-from azkaban_client import Client, errors
+from azkaban_client import Bundle, Client, errors
 
 OK = '{"session.id": "s1", "status": "success", "flows": [], "projectId": 3, "execid": 5}'
 
@@ -144,8 +145,7 @@ def test_what_changes_something_is_never_sent_twice(serve, connect, answer, cut)
 
 def test_an_upload_that_is_cut_is_reported(connect, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("azkaban_client._projects.time.sleep", lambda _s: None)
-    path = tmp_path / "p.zip"
-    path.write_bytes(bytes(3_000_000))
+    path = Bundle({"data": os.urandom(3_000_000)}).write(tmp_path / "p.zip")
     body = '{"session.id": "s", "logData": []}'
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     uploads = []

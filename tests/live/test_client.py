@@ -6,11 +6,13 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from azkaban_client import Bundle, Client, FlowEnded, JobEnded, JobStarted, LogLine, errors
 from azkaban_client.auth import Login
+from azkaban_client.models import Sla
 
 PROJECT = "client-tests"
 
@@ -28,6 +30,10 @@ FILES = {
     # two jobs, one after the other, to pause between
     "step-a.job": "type=command\ncommand=sleep 4\n",
     "step.job": "type=command\ncommand=echo end\ndependencies=step-a\n",
+    # fails at first, while another job runs
+    "again-a.job": "type=command\ncommand=bash once.sh\n",
+    "again-b.job": "type=command\ncommand=sleep 2.5\n",
+    "again.job": "type=noop\ndependencies=again-a,again-b\n",
     # an embedded flow
     "inner-a.job": "type=command\ncommand=echo inner\n",
     "inner.job": "type=command\ncommand=echo last\ndependencies=inner-a\n",
@@ -128,6 +134,86 @@ def test_flows(client) -> None:
     assert shared == {"shared.properties": {"greet": "hello"}}
 
 
+def test_what_is_told_of_a_project(client) -> None:
+    client.describe(PROJECT, "Nets & <co>")
+    found = client.project(PROJECT)
+    assert (found.id, found.description) == (client.project_id(PROJECT), "Nets & <co>")
+    assert found.modified_by == client.username
+    assert found.modified[:4].isdecimal()
+    assert client.job_types(PROJECT, "pair") == ("command",)
+    log = client.project_log(PROJECT)
+    assert [event.type for event in log][-2:] == ["UPLOADED", "CREATED"]
+    assert {event.user for event in log} == {client.username}
+    with pytest.raises(errors.NotFound):
+        client.project("nosuch")
+
+
+def test_overrides_of_a_job(client) -> None:
+    written = client.job_properties(PROJECT, "pair", "pair")
+    assert client.job_overrides(PROJECT, "pair", "pair") == written
+    client.set_job_overrides(PROJECT, "pair", "pair", {"type": "noop", "x": "ü &<"})
+    assert client.job_overrides(PROJECT, "pair", "pair") == {"type": "noop", "x": "ü &<"}
+    with names(FILES).temporary() as path:
+        client.upload(PROJECT, path)
+    assert client.job_overrides(PROJECT, "pair", "pair") == written
+
+
+def test_schedules_and_time_limits(client) -> None:
+    at = datetime.now(UTC) + timedelta(days=30)
+    made = client.schedule(PROJECT, "pair", at=at, every="1d", properties={"greet": "x"})
+    told = datetime.fromisoformat(made.next).replace(tzinfo=UTC)  # in the server's own zone
+    assert abs(told - at) < timedelta(days=1)
+    assert made.user == client.username
+    assert client.schedules(PROJECT) == (made,)
+    again = client.schedule(PROJECT, "pair", at=at + timedelta(days=9))
+    assert client.schedules(PROJECT) == (again,)
+    assert again.next[:10] != made.next[:10]
+    limits = (
+        Sla(within=timedelta(minutes=90), rule="success", kill=True),
+        Sla(within=timedelta(minutes=5), job="pair-a"),
+    )
+    client.set_sla(again.id, limits, ["me@example.org", "you@example.org"])
+    assert client.sla(again.id) == (limits, ("me@example.org", "you@example.org"))
+    assert "removed" in client.unschedule(PROJECT, "pair")
+    assert client.schedules(PROJECT) == ()
+    for call in (lambda: client.unschedule(PROJECT, "pair"), lambda: client.sla(again.id)):
+        with pytest.raises(errors.NotFound):
+            call()
+    with pytest.raises(errors.Unsupported, match=r"needs Azkaban 3\.2"):
+        client.schedule_cron(PROJECT, "pair", "0 0 5 ? * *")
+
+
+def test_permissions_and_proxy_users(client) -> None:
+    me = client.username
+    client.grant(PROJECT, me, ["read", "execute"])
+    assert [(one.name, set(one.types)) for one in client.permissions(PROJECT)] == [
+        (me, {"READ", "EXECUTE"})
+    ]
+    client.revoke(PROJECT, me)
+    assert client.permissions(PROJECT) == ()
+    client.grant(PROJECT, me, ["admin"])
+    assert [one.types for one in client.permissions(PROJECT)] == [("ADMIN",)]
+    with pytest.raises(errors.Refused, match="User is invalid"):
+        client.grant(PROJECT, "nobody", ["read"])
+    assert client.proxy_users(PROJECT) == (me,)  # who made the project
+    client.remove_proxy_user(PROJECT, me)
+    assert client.proxy_users(PROJECT) == ()
+    with pytest.raises(errors.PermissionDenied, match="no permission to add etl as proxy user"):
+        client.add_proxy_user(PROJECT, "etl")
+
+
+def test_failed_jobs_run_again(client) -> None:
+    execid = client.execute(PROJECT, "again", on_failure="finish-possible", notify="last")
+    wait_for(client, execid, "again-a", "FAILED")
+    client.retry_failed(execid)
+    assert client.wait(execid, timeout=60).succeeded
+    assert client.last_success(PROJECT, "again") == execid
+    assert client.last_success(PROJECT, "after") is None
+    options = client.execution_options(execid)
+    assert (options["failureAction"], options["notifyFailureLast"]) == ("finishPossible", True)
+    assert client.job_stats(execid, "again-a") == []
+
+
 def test_a_run_is_followed_byte_by_byte(client) -> None:
     execid = client.execute(PROJECT, "pair", properties={"greet": "ciao ß 中"})
     events = list(client.follow(execid, timeout=120))
@@ -221,6 +307,10 @@ def test_what_is_missing(client) -> None:
     execid = client.history(PROJECT, "pair", length=1).executions[0].execid
     with pytest.raises(errors.NotFound, match="Job nosuch doesn't exist"):
         client.read_log(execid, "nosuch")
+    with pytest.raises(errors.NotFound, match="has no attempt 4"):
+        list(client.log(execid, "pair", attempt=4))
+    with pytest.raises(errors.NotFound, match="no flow 'nosuch'"):
+        client.history(PROJECT, "nosuch")
 
 
 def test_a_log_of_more_than_one_file(client) -> None:

@@ -64,8 +64,12 @@ def seen(events) -> dict[str, tuple[dict[str, str], str]]:
     return found
 
 
-@pytest.mark.parametrize("given", [{}, {"a": "over", "seed": "3"}], ids=["defaults", "overrides"])
-def test_both_ways(azkaban, given) -> None:
+@pytest.mark.parametrize(
+    ("given", "disabled"),
+    [({}, []), ({"a": "over", "seed": "3"}, []), ({}, ["second", "embed:inner_a"])],
+    ids=["defaults", "overrides", "disabled"],
+)
+def test_both_ways(azkaban, given, disabled) -> None:
     bundle = Bundle({name: text.encode() for name, text in FILES.items()})
     with Client(
         azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
@@ -74,14 +78,22 @@ def test_both_ways(azkaban, given) -> None:
             client.create_project(PROJECT)
         with bundle.temporary() as path:
             client.upload(PROJECT, path)
-        execid = client.execute(PROJECT, "last", properties=given)
-        there = seen(client.follow(execid, timeout=120))
+        execid = client.execute(PROJECT, "last", properties=given, disabled=disabled)
+        events = list(client.follow(execid, timeout=120))
+    there = seen(events)
     # What the server's own configuration defines for every job, as a user would give it.
     server = {
         key: value
-        for key, value in there["embed:inner_a"][0].items()
+        for key, value in there["last"][0].items()
         if key.startswith("env.") or key in ("output.dir", "spark.submit")
     }
-    here = seen(run(bundle, "last", properties=given, server=server))
-    assert set(here) == {"first", "second", "broken", "embed:inner_a", "embed:inner", "last"}
+    mine = list(run(bundle, "last", properties=given, disabled=disabled, server=server))
+    here = seen(mine)
+    jobs = {"first", "second", "broken", "embed:inner_a", "embed:inner", "last"}
+    assert set(here) == jobs - set(disabled)
     assert here == there
+    assert states(mine) == states(events)
+
+
+def states(events) -> dict[str, str]:
+    return {job.id: job.status for job in events[-1].execution.walk()}

@@ -42,7 +42,8 @@ def break_flow_1(rng: random.Random, files: Files) -> Files:
     files = dict(files)
     jobs = [name for name in files if name.endswith(".job")]
     name = rng.choice(jobs)
-    kind = rng.choice(["drop", "type", "duplicate", "missing", "self", "flow", "rename", "none"])
+    kinds = ["drop", "type", "duplicate", "missing", "self", "flow", "rename", "callback", "none"]
+    kind = rng.choice(kinds)
     if kind == "drop":
         del files[name]
     elif kind == "type":
@@ -55,9 +56,22 @@ def break_flow_1(rng: random.Random, files: Files) -> Files:
         files[name] += f"dependencies={name.rsplit('/', 1)[-1][:-4]}\n"
     elif kind == "flow":
         files["x.job"] = f"type=flow\nflow.name={rng.choice(['nosuch', 'end', '', 'x'])}\n"
+    elif kind == "callback":
+        place = rng.choice([name, "shared.properties"])
+        files[place] += "".join(f"{key}={value}\n" for key, value in callback(rng).items())
     elif kind == "rename":
         files[f"{name[:-4]}x.job"] = files.pop(name)
     return files if any(n.endswith(".job") for n in files) else flow_1(rng)
+
+
+def callback(rng: random.Random) -> dict[str, str]:
+    """Make properties of job callbacks, of which most are refused."""
+    stem = f"job.notification.{rng.choice(['started', 'completed', 'failed'])}"
+    found = {f"{stem}.{rng.choice([0, 1, 1, 2])}.url": rng.choice(["http://x/?{job}", "y", ""])}
+    found[f"{stem}.1.method"] = rng.choice(["POST", "POST", "GET", "PUT", "post"])
+    if rng.random() < 0.5:
+        found[f"{stem}.1.body"] = "b" * rng.choice([0, 4096, 4097])
+    return found
 
 
 # -- Flow 2.0 --------------------------------------------------------------------------------
@@ -213,6 +227,12 @@ def _set(key: str, *values: Any) -> Callable[[random.Random, dict[str, Any]], No
     return change
 
 
+def _callback(rng: random.Random, flow: dict[str, Any]) -> None:
+    place = rng.choice([flow, _any_node(rng, flow["nodes"])])
+    config = place.get("config")
+    place["config"] = {**(config if isinstance(config, dict) else {}), **callback(rng)}
+
+
 def _drop(key: str) -> Callable[[random.Random, dict[str, Any]], None]:
     def change(rng: random.Random, flow: dict[str, Any]) -> None:
         _any_node(rng, flow["nodes"]).pop(key, None)
@@ -258,7 +278,8 @@ def _trigger(rng: random.Random, flow: dict[str, Any]) -> None:
 
 
 _CHANGES: tuple[Callable[[random.Random, dict[str, Any]], None], ...] = (
-    _bad_condition, _bad_condition, _duplicate, _cycle, _trigger, _trigger, _trigger, _trigger,
+    _bad_condition, _bad_condition, _callback, _callback, _duplicate, _cycle,
+    _trigger, _trigger, _trigger, _trigger,
     _drop("type"), _drop("name"), _drop("nodes"), _drop("dependsOn"),
     _set("dependsOn", ["nosuch"], ["a0"], [None], [], "a0", {"a": 1}, None),
     _set("type", "flow", None, Plain("1"), {"a": "b"}),
