@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,9 @@ from azkaban_client.cli._app import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from azkaban_client._options import Options
     from azkaban_client.client import Client
     from azkaban_client.models import Execution
     from azkaban_client.overrides import Overridable
@@ -40,6 +40,65 @@ def parse_props(pairs: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--prop {pair!r}: expected KEY=VALUE")
         props[key.strip()] = value
     return props
+
+
+def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that an execution and a schedule take alike; see `chosen`."""
+    for option in reversed(_EXECUTION_OPTIONS):
+        function = option(function)
+    return function
+
+
+def chosen(options: dict[str, Any]) -> Options:
+    """Take them out of a command's arguments, as the library wants them."""
+    return {
+        "properties": parse_props(options.pop("props")),
+        "disabled": options.pop("disable"),
+        "only": options.pop("only") or None,
+        "success_emails": options.pop("success_email") or None,
+        "failure_emails": options.pop("failure_email") or None,
+        "concurrency": options.pop("concurrency"),
+        "pipeline_level": options.pop("pipeline_level"),
+        "on_failure": options.pop("on_failure"),
+        "notify": options.pop("notify"),
+    }
+
+
+_EXECUTION_OPTIONS = (
+    click.option(
+        "--prop", "props", multiple=True, metavar="KEY=VALUE", help="Set a property. Repeatable."
+    ),
+    click.option(
+        "--concurrency",
+        type=click.Choice(["skip", "concurrent", "pipeline"]),
+        default="skip",
+        show_default=True,
+        help="What to do when the flow is running.",
+    ),
+    click.option(
+        "--pipeline-level",
+        type=click.IntRange(1, 2),
+        default=1,
+        show_default=True,
+        help="How far a pipelined execution keeps behind.",
+    ),
+    click.option(
+        "--on-failure",
+        type=click.Choice(["finish-running", "cancel-all", "finish-possible"]),
+        default="finish-running",
+        show_default=True,
+        help="What to do when a job fails.",
+    ),
+    click.option("--disable", multiple=True, metavar="JOB", help="Leave a job out. Repeatable."),
+    click.option("--only", multiple=True, metavar="JOB", help="Leave all others out. Repeatable."),
+    click.option("--success-email", multiple=True, metavar="ADDRESS", help="Tell of success."),
+    click.option("--failure-email", multiple=True, metavar="ADDRESS", help="Tell of failure."),
+    click.option(
+        "--notify",
+        type=click.Choice(["first", "last", "both", "never"]),
+        help="Of which failures to tell.",
+    ),
+)
 
 
 def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,40 +138,8 @@ def follow_to_end(
 @command()
 @click.argument("project")
 @click.argument("flow")
-@click.option(
-    "--prop", "props", multiple=True, metavar="KEY=VALUE", help="Set a property. Repeatable."
-)
+@execution_options
 @click.option("--any-prop", is_flag=True, help="Take properties that no job is seen to use.")
-@click.option(
-    "--concurrency",
-    type=click.Choice(["skip", "concurrent", "pipeline"]),
-    default="skip",
-    show_default=True,
-    help="What to do when the flow is running.",
-)
-@click.option(
-    "--pipeline-level",
-    type=click.IntRange(1, 2),
-    default=1,
-    show_default=True,
-    help="How far a pipelined execution keeps behind.",
-)
-@click.option(
-    "--on-failure",
-    type=click.Choice(["finish-running", "cancel-all", "finish-possible"]),
-    default="finish-running",
-    show_default=True,
-    help="What to do when a job fails.",
-)
-@click.option("--disable", multiple=True, metavar="JOB", help="Leave a job out. Repeatable.")
-@click.option("--only", multiple=True, metavar="JOB", help="Leave all others out. Repeatable.")
-@click.option("--success-email", multiple=True, metavar="ADDRESS", help="Tell of success.")
-@click.option("--failure-email", multiple=True, metavar="ADDRESS", help="Tell of failure.")
-@click.option(
-    "--notify",
-    type=click.Choice(["first", "last", "both", "never"]),
-    help="Of which failures to tell.",
-)
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
 @click.option("--local", is_flag=True, help="Run it on this machine; PROJECT is a folder or zip.")
 @click.option(
@@ -131,12 +158,7 @@ def run(
     project: str,
     flow: str,
     *,
-    props: tuple[str, ...],
     any_prop: bool,
-    disable: tuple[str, ...],
-    only: tuple[str, ...],
-    success_email: tuple[str, ...],
-    failure_email: tuple[str, ...],
     follow: bool,
     local: bool,
     extra: tuple[str, ...],
@@ -155,11 +177,12 @@ def run(
 
     A --prop that no job of the flow uses is refused: most often it is misspelt.
     """
-    properties = parse_props(props)
+    wanted = chosen(options)
+    properties = wanted["properties"] or {}
     if local:
         _refuse_without_server()
-        wanted = _Wanted(properties, disable, only or None, any_prop=any_prop)
-        _run_here(Path(project), flow, extra, wanted, logs=logs, as_json=as_json)
+        source = Path(project)
+        _run_here(source, flow, extra, wanted, any_prop=any_prop, logs=logs, as_json=as_json)
         return
     if extra:
         raise click.UsageError("--with is for --local; azk upload has it too")
@@ -168,16 +191,7 @@ def run(
             from azkaban_client.overrides import overridable  # noqa: PLC0415 (start time)
 
             _refuse_unknown(overridable(client, project, flow), properties)
-        execid = client.execute(
-            project,
-            flow,
-            properties=properties,
-            disabled=disable,
-            only=only or None,
-            success_emails=success_email or None,
-            failure_emails=failure_email or None,
-            **options,
-        )
+        execid = client.execute(project, flow, **wanted)
         if not (follow or logs or wait is not None):
             data = {"execid": execid, "project": project, "flow": flow}
             emit(as_json, data, str(execid))
@@ -208,22 +222,13 @@ def _refuse_without_server() -> None:
             raise click.UsageError(f"{option} is for a server: it means nothing with --local")
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What to run, and with which properties."""
-
-    properties: dict[str, str]
-    disabled: tuple[str, ...]
-    only: tuple[str, ...] | None
-    any_prop: bool
-
-
 def _run_here(
     source: Path,
     flow: str,
     extra: tuple[str, ...],
-    wanted: _Wanted,
+    wanted: Options,
     *,
+    any_prop: bool,
     logs: bool,
     as_json: bool,
 ) -> None:
@@ -248,14 +253,15 @@ def _run_here(
             content = source
         bundle = Content(extra=extra).bundle(content)
         project = load(bundle)
-        if wanted.properties and not wanted.any_prop and flow in project.flows:
-            _refuse_unknown(overridable_here(project, flow), wanted.properties)
+        properties = wanted["properties"] or {}
+        if properties and not any_prop and flow in project.flows:
+            _refuse_unknown(overridable_here(project, flow), properties)
         events = local.run(
             bundle,
             flow,
-            properties=wanted.properties,
-            disabled=wanted.disabled,
-            only=wanted.only,
+            properties=properties,
+            disabled=wanted["disabled"],
+            only=wanted["only"],
             server=server,
             name=name,
         )
@@ -271,7 +277,7 @@ def _run_here(
         raise click.exceptions.Exit(1)
 
 
-def _refuse_unknown(known: Overridable, properties: dict[str, str]) -> None:
+def _refuse_unknown(known: Overridable, properties: Mapping[str, str]) -> None:
     if refusals := known.refusals(properties):
         lines = "\n".join(f"--prop {line}" for line in refusals)
         raise click.UsageError(f"{lines}\n(--any-prop to send them anyway)")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azkaban_client.cli._app import App, emit, group, json_option, pass_app, table
-from azkaban_client.cli._executions import parse_props
+from azkaban_client.cli._executions import chosen, execution_options
 
 if TYPE_CHECKING:
     from azkaban_client.models import Schedule, Sla
@@ -28,29 +28,20 @@ def schedule() -> None:
 @click.option("--cron", metavar="EXPRESSION", help="Quartz cron; Azkaban 3.2 or later.")
 @click.option("--at", metavar="TIME", help="First time, as 2027-01-31T05:30; local time zone.")
 @click.option("--every", metavar="PERIOD", help="Repeat: 30m, 2h, 1d, 1w, 1M.")
-@click.option(
-    "--prop", "props", multiple=True, metavar="KEY=VALUE", help="Set a property. Repeatable."
-)
-@click.option(
-    "--concurrency",
-    type=click.Choice(["skip", "concurrent", "pipeline"]),
-    default="skip",
-    show_default=True,
-    help="What to do when the flow is running.",
-)
+@execution_options
 @json_option
 @pass_app
 def schedule_add(
     app: App,
+    /,
     project: str,
     flow: str,
     *,
     cron: str | None,
     at: str | None,
     every: str | None,
-    props: tuple[str, ...],
-    concurrency: Any,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Schedule a flow, in place of the schedule that it has.
 
@@ -64,22 +55,13 @@ def schedule_add(
     """
     if (cron is None) == (at is None) or (cron and every):
         raise click.UsageError("give either --cron, or --at (and --every)")
-    properties = parse_props(props)
+    wanted = chosen(options)
     first = _time(str(at), every=_every(every)) if at else None
     with app.client() as client:
         if first is None:
-            made = client.schedule_cron(
-                project, flow, str(cron), properties=properties, concurrency=concurrency
-            )
+            made = client.schedule_cron(project, flow, str(cron), **wanted)
         else:
-            made = client.schedule(
-                project,
-                flow,
-                at=first,
-                every=every,
-                properties=properties,
-                concurrency=concurrency,
-            )
+            made = client.schedule(project, flow, at=first, every=every, **wanted)
     emit(as_json, made, f"schedule {made.id}: next at {made.next} (time of the server)")
 
 

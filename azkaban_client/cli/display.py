@@ -139,7 +139,8 @@ def print_result(execution: Execution, *, console: Console | None = None) -> Non
         for _, job in _in_order(execution)
     ]
     spent = duration_text(execution.duration)
-    rows.append(["(flow)", execution.status, _clock(execution), spent, ""])
+    whole = f"{execution.project}/{execution.flow}"
+    rows.append([whole, execution.status, _clock(execution), spent, ""])
     click.echo(table(["job", "status", "start", "duration", "attempts"], rows))
 
 

@@ -244,12 +244,14 @@ class Recorded:
         self.entries = {entry["name"]: entry for entry in entries}
         self.queue: deque[str] = deque()
         self.replayed: list[str] = []
+        self.asked: list[Asked] = []
 
     def play(self, *names: str) -> None:
         """Answer the next requests, logins aside, with these recordings."""
         self.queue.extend(names)
 
     def __call__(self, asked: Asked) -> Answer:
+        self.asked.append(asked)
         if asked.action == "login":
             good = asked.fields.get("password") == "azkaban" and not asked.query
             name = "login" if good else "login refused"

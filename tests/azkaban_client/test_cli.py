@@ -471,7 +471,7 @@ def test_results_off_a_terminal_are_plain_and_whole(azk, tmp_path) -> None:
     header, row, flow = result.out.splitlines()
     assert header.split() == ["job", "status", "start", "duration", "attempts"]
     assert row.split()[:2] == [name, "SUCCEEDED"]
-    assert flow.split()[:2] == ["(flow)", "SUCCEEDED"]
+    assert flow.split()[:2] == [f"p/{name}", "SUCCEEDED"]
 
 
 def test_graph(azk, server, pair) -> None:
@@ -540,6 +540,15 @@ def test_schedules_and_time_limits(azk, server) -> None:
     server.play("server status", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
     result = azk("schedule", "add", "rec56548", "b", "--cron", "0 23/30 5 ? * 6#3", "--json")
     assert result.json["cron"] == "0 23/30 5 ? * 6#3"
+    server.play("server status", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
+    options = ["--on-failure", "cancel-all", "--failure-email", "me@x", "--notify", "first"]
+    cron = ["--cron", "0 0 5 ? * *", "--prop", "k=v", "--concurrency", "concurrent"]
+    assert azk("schedule", "add", "rec56548", "b", *cron, *options).code == 0
+    fields = next(a for a in server.asked if "failureEmails" in a.fields).fields
+    assert fields.items() >= {
+        "failureAction": "cancelImmediately", "failureEmails": "me@x", "flowOverride[k]": "v",
+        "concurrentOption": "ignore", "notifyFailureFirst": "true", "notifyFailureLast": "false",
+    }.items()  # fmt: skip
     assert azk("schedule", "add", "p", "f", "--at", "soon").code == 2
     assert azk("schedule", "add", "p", "f", "--at", "2027-01-01T00:00", "--every", "x").code == 2
     assert azk("schedule", "add", "p", "f").code == 2

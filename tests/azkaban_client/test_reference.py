@@ -1,15 +1,19 @@
 """The reference page is up to date and complete."""
 
+# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import click
+import pytest
 
 from azkaban_client.cli import azk
 from azkaban_client.cli.reference import page
 
+STANDS_FOR = {"EXECID": "42", "EXECUTION": "42"}
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -33,15 +37,40 @@ def test_every_command_has_a_section_and_a_help_for_each_option() -> None:
     assert sections == set(_names(azk, "azk"))
 
 
-def test_every_command_of_the_guide_exists() -> None:
-    known = _names(azk, "azk")
-    guide = (DOCS / "client.md").read_text(encoding="utf-8")
-    used = re.findall(r"^\s*\$? ?(azk [a-z].*)$|`(azk [a-z][^`]*)`", guide, re.MULTILINE)
-    assert used
-    for first, second in used:
-        words = [word for word in (first or second).split() if not word.startswith("-")]
-        prefixes = [" ".join(words[:count]) for count in range(2, len(words) + 1)]
-        found = [prefix for prefix in prefixes if prefix in known]
-        assert found, f"{words}: no such command"
-        leaf = max(found, key=len)
-        assert not any(name.startswith(f"{leaf} ") for name in known), f"{words}: of a group"
+def examples() -> list[tuple[str, str, bool]]:
+    """All commands of azk in the pages and in the help; whether they stand there in full."""
+    found = []
+    for path in (*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"):
+        text = path.read_text(encoding="utf-8")
+        whole = re.findall(r"^\s*\$? ?(?:[A-Z_]+=\S+ )*(azk [a-z-].*)$", text, re.MULTILINE)
+        found += [(path.name, line, True) for line in whole if line[-1] not in ":."]
+        found += [(path.name, line, False) for line in re.findall(r"`(azk [a-z-][^`]*)`", text)]
+    return sorted(set(found))
+
+
+def parse(line: str) -> None:
+    """Parse a command, options and all, as `azk` would; what it does is tested elsewhere."""
+    words = shlex.split(re.split(r"\s(?:\||>|<|#)\s?|&&|;", line)[0])[1:]
+    words = [STANDS_FOR.get(word, word) for word in words]
+    context, command = azk.make_context("azk", words), azk
+    while isinstance(command, click.Group):
+        name, found, rest = command.resolve_command(context, context._protected_args + context.args)
+        assert found is not None
+        command, context = found, found.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize(("page", "line", "whole"), examples())
+def test_every_command_of_the_pages_can_be_typed(page, line, whole, monkeypatch) -> None:
+    monkeypatch.setattr(click.Path, "convert", lambda _self, value, *_: Path(value))
+    try:
+        parse(line)
+    except click.exceptions.Exit:  # --help
+        assert "--help" in line
+    except (click.MissingParameter, click.BadOptionUsage, click.exceptions.NoArgsIsHelpError):
+        assert not whole, f"{page}: {line}"
+
+
+def test_a_command_that_does_not_exist_is_noticed() -> None:
+    for line in ("azk rum nn", "azk run nn nn --flow", "azk schedule ad nn nn"):
+        with pytest.raises(click.UsageError, match=r"[Nn]o such (command|option)"):
+            parse(line)
