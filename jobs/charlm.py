@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core.nn.language import Alphabet, bits_per_symbol, ngram_bits, sample
 from jobs._nn import load_model, read_text
 from jobs._params import param
+from jobs._plots import cells, colour_bar
 from jobs._report import COLOURS, Page, figure
 from jobs._runtime import InputError, Job, Outputs, Spec, main
 
@@ -111,10 +112,10 @@ def _curves(models: list[_Model], base: dict[str, float]) -> Figure:
     for model, colour in zip(models, COLOURS, strict=False):
         history = model.meta["history"]
         axes.plot(history["update"], history["bits"], color=colour, marker="o", label=model.name)
-    end = max(model.meta["updates"] for model in models)
     for name, value in base.items():
         axes.axhline(value, color="#808080", linestyle=":")
-        axes.annotate(name, (end, value), ha="right", va="bottom", color="#808080")
+        beside = (1.01, value)  # of the axes: no curve crosses it there
+        axes.annotate(name, beside, xycoords=("axes fraction", "data"), va="center")
     axes.set(xlabel="update", ylabel="bits per character")
     axes.legend()
     return fig
@@ -138,12 +139,11 @@ def _units(model: _Model, ids: Any, alphabet: Alphabet) -> Figure:
     shown = outputs[:, 0, :40].T
     fig = figure(9.0, 4.2)
     axes = fig.subplots()
-    image = axes.imshow(shown, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    mesh = cells(axes, shown, cmap="RdBu", vmin=-1, vmax=1)
     letters = [c if c.strip() else "·" for c in alphabet.decode(ids)]
     axes.set_xticks(range(len(ids)), letters, fontsize=7, family="monospace")
     axes.set(xlabel="character read", ylabel="unit")
-    axes.grid(visible=False)
-    fig.colorbar(image, label="output")
+    colour_bar(fig, mesh, "output")
     return fig
 
 

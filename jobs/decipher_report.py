@@ -19,6 +19,7 @@ import numpy as np
 from core.decipher import Alphabet, log_probability
 from jobs._decipher import Found, load_model, read_text
 from jobs._params import param
+from jobs._plots import cells, colour_bar
 from jobs._report import COLOURS, Page, figure
 from jobs._runtime import InputError, Job, Outputs, Spec, main
 
@@ -209,14 +210,12 @@ def _heat(found: Found, alphabet: Alphabet) -> Figure:
     plain += [p for p in range(1, len(found.key)) if p not in plain]
     fig = figure(7.0, 6.0)
     axis = fig.subplots()
-    shown = axis.pcolormesh(found.posterior[np.ix_(order, plain)], cmap="viridis", vmin=0, vmax=1)
-    axis.set_yticks(np.arange(len(order)) + 0.5, [alphabet.letters[c - 1] for c in order])
-    axis.set_xticks(np.arange(len(plain)) + 0.5, [alphabet.letters[p - 1] for p in plain])
-    axis.invert_yaxis()
-    axis.grid(visible=False)
+    mesh = cells(axis, found.posterior[np.ix_(order, plain)], cmap="viridis", vmin=0, vmax=1)
+    axis.set_yticks(range(len(order)), [alphabet.letters[c - 1] for c in order])
+    axis.set_xticks(range(len(plain)), [alphabet.letters[p - 1] for p in plain])
     axis.set_ylabel("cipher letter")
     axis.set_xlabel("plain letter")
-    fig.colorbar(shown, label="probability")
+    colour_bar(fig, mesh, "probability")
     return fig
 
 

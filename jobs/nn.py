@@ -19,6 +19,7 @@ import numpy.typing as npt
 from core.nn.labels import from_classic
 from jobs._nn import Dataset, load_model
 from jobs._params import param
+from jobs._plots import confusion
 from jobs._report import COLOURS, Page, figure
 from jobs._runtime import InputError, Job, Outputs, Spec, main
 
@@ -160,21 +161,8 @@ def _matrix(axes: Axes, data: Dataset, model: _Model) -> None:
     n = len(data.classes)
     counts = np.zeros((n, n), dtype=int)
     np.add.at(counts, (data.y_test, model.classes(data.x_test)), 1)
-    share = counts / counts.sum(axis=1, keepdims=True)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.ndindex(n, n):
-        axes.text(
-            j,
-            i,
-            str(counts[i, j]),
-            ha="center",
-            va="center",
-            color="white" if share[i, j] > 0.5 else "black",
-        )
-    axes.set_xticks(range(n), data.classes)
-    axes.set_yticks(range(n), data.classes)
-    axes.set(title=model.name, xlabel="predicted class", ylabel="true class")
-    axes.grid(visible=False)
+    confusion(axes, counts, data.classes, "class")
+    axes.set(title=model.name)
 
 
 def _regions(data: Dataset, models: list[_Model]) -> Figure:

@@ -23,6 +23,7 @@ from jobs._runtime import InputError, Job, Outputs, Spec, main
 from jobs._sampling import Draws, load_arrays
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 __all__ = ["JOB", "Params", "run"]
@@ -111,7 +112,9 @@ def _page(
     page.plot("Rank", _rank(pooled, shown), "Ranks of each chain's draws among all: flat if alike")
     page.plot("Running mean", _running(pooled, shown), "Mean of each chain's draws so far")
     page.plot("Autocorrelation", _lags(pooled, shown), "Mean over chains")
-    page.plot("Pairs", _pairs(pooled, shown), "Draws of all chains, at most 2,000")
+    page.plot(
+        "Pairs", _pairs(pooled, shown), "Draws of all chains, at most 2,000: the more, the stronger"
+    )
     return page
 
 
@@ -171,9 +174,19 @@ def _lags(pooled: Draws, shown: int) -> Figure:
     return fig
 
 
+def _shades() -> Colormap:
+    """One colour, the stronger the more: readable on light and dark."""
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba  # noqa: PLC0415 (slow to load)
+
+    return LinearSegmentedColormap.from_list(
+        "shades", [to_rgba(COLOURS[0], alpha) for alpha in (0.2, 1.0)]
+    )
+
+
 def _pairs(pooled: Draws, shown: int) -> Figure:
     points = pooled.draws.reshape(-1, pooled.draws.shape[2])
     points = points[:: max(len(points) // 2000, 1), :shown]
+    shades = _shades()
     fig = figure(7.0, 7.0 if shown > 1 else 3.6)
     axes = fig.subplots(shown, shown, squeeze=False)
     for i in range(shown):
@@ -182,15 +195,7 @@ def _pairs(pooled: Draws, shown: int) -> Figure:
             if i == j:
                 axis.hist(points[:, i], 30, color=COLOURS[0])
             elif j < i:
-                axis.plot(
-                    points[:, j],
-                    points[:, i],
-                    ".",
-                    ms=1.5,
-                    alpha=0.5,
-                    color=COLOURS[0],
-                    rasterized=True,
-                )
+                axis.hexbin(points[:, j], points[:, i], gridsize=24, mincnt=1, cmap=shades)
             else:
                 axis.set_visible(False)
             if i == shown - 1:

@@ -20,6 +20,7 @@ from core.nn import Context
 from jobs._nn import load_model
 from jobs._nn_text import Corpus
 from jobs._params import param
+from jobs._plots import confusion_figure, loss_curves
 from jobs._report import COLOURS, Page, figure
 from jobs._runtime import InputError, Job, Outputs, Spec, main
 
@@ -79,12 +80,12 @@ def run(params: Params, job: Job) -> Outputs:
     )
     page.plot(
         f"Confusion matrix: {best}",
-        _confusion(counts, corpus.classes),
+        confusion_figure(counts, corpus.classes, "label"),
         "Held-out characters by true and predicted label.",
     )
     page.plot(
         "Learning curves",
-        _curves([meta for _, meta in models]),
+        loss_curves((meta["label"], meta["history"]) for _, meta in models),
         "Loss by epoch; dotted on validation texts.",
     )
     page.plot(
@@ -139,35 +140,6 @@ def _scores(counts: Array, classes: tuple[str, ...]) -> list[list[object]]:
         [name, int(true[i]), *(round(100 * float(part[i]), 1) for part in (*measures, f1))]
         for i, name in enumerate(classes)
     ]
-
-
-def _confusion(counts: Array, classes: tuple[str, ...]) -> Figure:
-    n = len(classes)
-    fig = figure(2.0 + 0.8 * n, 1.2 + 0.6 * n)
-    axes = fig.subplots()
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.ndindex(n, n):
-        colour = "white" if share[i, j] > 0.5 else "black"
-        axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour)
-    axes.set_xticks(range(n), classes, rotation=30)
-    axes.set_yticks(range(n), classes)
-    axes.set(xlabel="predicted label", ylabel="true label")
-    axes.grid(visible=False)
-    return fig
-
-
-def _curves(metas: list[dict[str, Any]]) -> Figure:
-    fig = figure(7.0, 3.4)
-    axes = fig.subplots()
-    for meta, colour in zip(metas, COLOURS, strict=False):
-        history = meta["history"]
-        epochs = np.arange(1, len(history["loss"]) + 1)
-        axes.plot(epochs, history["loss"], color=colour, label=meta["label"])
-        axes.plot(epochs, history["validation_loss"], color=colour, linestyle=":")
-    axes.set(xlabel="epoch", ylabel="cross entropy, nats", yscale="log")
-    axes.legend()
-    return fig
 
 
 def _coloured(corpus: Corpus, picked: Array, count: int) -> Figure:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,9 @@ from core.nn import AttentionPool, Context, Sequential, softmax
 from jobs._nn import load_model
 from jobs._nn_text import Corpus
 from jobs._params import param
-from jobs._report import COLOURS, Page, figure
+from jobs._plots import confusion_figure, loss_curves
+from jobs._report import Page
 from jobs._runtime import InputError, Job, Outputs, Spec, main
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["JOB", "Params", "run"]
 
@@ -83,10 +81,11 @@ def run(params: Params, job: Job) -> Outputs:
     ]
     header = ["model", "parameters", "best epoch", "validation, %", "held out, %", "texts/s"]
     page.table("Models", header, rows)
-    page.plot("Learning curves", _curves(models), "Loss by epoch; dotted on validation texts.")
+    curves = loss_curves((model.name, model.meta["history"]) for model in models)
+    page.plot("Learning curves", curves, "Loss by epoch; dotted on validation texts.")
     page.plot(
         f"Confusion matrix: {best.name}",
-        _confusion(corpus, picked[best.name]),
+        confusion_figure(_counts(corpus, picked[best.name]), corpus.classes),
         "Held-out texts by true and predicted class.",
     )
     _show_attention(page, best, corpus, params.examples)
@@ -120,35 +119,11 @@ def _naive_bayes(corpus: Corpus) -> npt.NDArray[np.int64]:
     return picked
 
 
-def _curves(models: list[_Model]) -> Figure:
-    fig = figure(7.0, 3.4)
-    axes = fig.subplots()
-    for model, colour in zip(models, COLOURS, strict=False):
-        history = model.meta["history"]
-        epochs = np.arange(1, len(history["loss"]) + 1)
-        axes.plot(epochs, history["loss"], color=colour, label=model.name)
-        axes.plot(epochs, history["validation_loss"], color=colour, linestyle=":")
-    axes.set(xlabel="epoch", ylabel="cross entropy, nats", yscale="log")
-    axes.legend()
-    return fig
-
-
-def _confusion(corpus: Corpus, picked: npt.NDArray[np.int64]) -> Figure:
+def _counts(corpus: Corpus, picked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     n = len(corpus.classes)
-    counts = np.zeros((n, n), dtype=int)
+    counts = np.zeros((n, n), dtype=np.int64)
     np.add.at(counts, (corpus.y_test, picked), 1)
-    fig = figure(1.6 + 0.7 * n, 1.2 + 0.6 * n)
-    axes = fig.subplots()
-    share = counts / counts.sum(axis=1, keepdims=True)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.ndindex(n, n):
-        colour = "white" if share[i, j] > 0.5 else "black"
-        axes.text(j, i, str(counts[i, j]), ha="center", va="center", color=colour)
-    axes.set_xticks(range(n), corpus.classes, rotation=30)
-    axes.set_yticks(range(n), corpus.classes)
-    axes.set(xlabel="predicted class", ylabel="true class")
-    axes.grid(visible=False)
-    return fig
+    return counts
 
 
 def _show_attention(page: Page, model: _Model, corpus: Corpus, count: int) -> None:

@@ -53,16 +53,34 @@ def index(history: Sequence[Run]) -> str:
     history
         The runs, newest first.
     """
-    flows = [
-        {
-            "project": project,
-            "flow": name,
-            "count": count,
-            "last": next(r for r in history if (r.project, r.flow) == (project, name)),
-        }
-        for (project, name), count in records.tally(history).items()
-    ]
+    flows = []
+    for project, name in records.tally(history):
+        own = [run for run in history if (run.project, run.flow) == (project, name)]
+        flows.append({"project": project, "flow": name, "runs": own, "trend": _headline(own)})
     return _render("index.html", root="", flows=flows, history=history[:200])
+
+
+def _headline(history: Sequence[Run]) -> Trend | None:
+    """Choose what a flow is looked at for: of its last job, the first metric that changed."""
+    last = next((run.jobs[-1].name for run in history if run.status == "succeeded"), None)
+    followed = (trend for trend in records.trends(history) if trend.job == last)
+    return next((trend for trend in followed if _moves(trend)), None)
+
+
+def _moves(trend: Trend) -> bool:
+    return len({value for _, value in trend.points}) > 1
+
+
+def _spark(trend: Trend) -> str:
+    """Give the points of a line in a box of 100 by 20, the last executions of a trend.
+
+    >>> _spark(records.Trend("fit", "loss", (("1", 3.0), ("2", 1.0), ("3", 2.0))))
+    '0.0,2.0 50.0,18.0 100.0,10.0'
+    """
+    values = [value for _, value in trend.points[-_SHOWN:]]
+    low, span = min(values), (max(values) - min(values)) or 1.0
+    places = ((100 * i / max(len(values) - 1, 1), (v - low) / span) for i, v in enumerate(values))
+    return " ".join(f"{x:.1f},{18 - 16 * y:.1f}" for x, y in places)
 
 
 def flow(project: str, name: str, history: Sequence[Run]) -> str:
@@ -82,7 +100,7 @@ def flow(project: str, name: str, history: Sequence[Run]) -> str:
     ]
     duration = records.Trend("all jobs", "duration (s)", tuple(seconds))
     followed = [duration, *records.trends(history)] if seconds else records.trends(history)
-    moving = [trend for trend in followed if len({value for _, value in trend.points}) > 1]
+    moving = [trend for trend in followed if _moves(trend)]
     return _render(
         "flow.html",
         root="../../",
@@ -159,7 +177,7 @@ def _environment() -> Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.globals["link"] = link
-    environment.filters |= {"when": _when, "took": _took, "value": _value}
+    environment.filters |= {"when": _when, "took": _took, "value": _value, "spark": _spark}
     return environment
 
 

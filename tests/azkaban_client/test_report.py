@@ -126,6 +126,14 @@ def test_plots_are_vectors_with_labels_in_the_pages_colour(root: Path) -> None:
         assert "<image" not in plot
 
 
+def test_the_index_shows_how_each_flow_goes(root: Path) -> None:
+    page = pages.index(records.runs(root))
+    (trend,) = re.findall(r"<td>(loss .*?)</td>", page, re.DOTALL)
+    assert trend.startswith("loss 0.125 <svg")  # of the job that runs last, in the last run
+    assert "loss in 3 runs, last 0.125" in trend
+    assert 'points="0.0,2.0 50.0,12.7 100.0,18.0"' in trend
+
+
 def test_names_are_text_whatever_they_hold(tmp_path: Path) -> None:
     name = ATTACK.replace("/", "")
     for number in (1, 2):
@@ -135,7 +143,7 @@ def test_names_are_text_whatever_they_hold(tmp_path: Path) -> None:
             number,
             name,
             flow=ATTACK,
-            status="failed",
+            status="failed" if number == 1 else "succeeded",
             error=ATTACK,
             metrics={ATTACK: number, "$\\frac{": number, "${x}$": number},
         )
@@ -145,6 +153,7 @@ def test_names_are_text_whatever_they_hold(tmp_path: Path) -> None:
         pages.flow(name, ATTACK, history),
         pages.summary(history[0], history),
     )
+    assert "<polyline" in shown[0]  # the metric's name beside its trend
     for page in shown:
         assert "<script" not in page
         assert "<img" not in page

@@ -323,6 +323,60 @@ def test_a_graph_of_many_jobs_starts_where_it_can_be_read(
     assert visible_nodes(console) == 31
 
 
+LONG = "a_job_with_a_name_of_many_words_that_no_box_holds"
+
+
+def test_long_names_stay_in_their_boxes_and_apart(
+    browse: Callable[[str], Console], tmp_path: Path
+) -> None:
+    console = browse("admin")
+    name = f"names{next(numbers)}"
+    files = {f"{LONG}_{i}.job": "type=command\ncommand=sleep 0\n" for i in (1, 2)}
+    files["WWWWWWWWWWWWWWWWWWWW.job"] = f"type=noop\ndependencies={LONG}_1,{LONG}_2\n"
+    console.make_project(name, files, tmp_path)
+    page = console.open(f"flow/{name}/WWWWWWWWWWWWWWWWWWWW")
+    console.button("Run").click()
+    console.confirm()
+    console.wait_for_status("Succeeded")
+    out = """() => [...document.querySelectorAll('.node')].flatMap((node) => {
+        const box = node.querySelector('.node-box').getBoundingClientRect();
+        return [...node.querySelectorAll('text')]
+            .filter((text) => text.getBoundingClientRect().right > box.right)
+            .map((text) => text.textContent);
+    })"""
+    assert page.evaluate(out) == []
+    number = console.execution()
+    console.open(f"execution/{number}/timeline")
+    names = page.locator(".gantt th a").all_text_contents()
+    assert len(set(names)) == 3
+    assert all(len(shown) < len(LONG) for shown in names)
+
+
+def test_a_server_that_is_gone_for_a_while_is_waited_for(shop: tuple[Console, str]) -> None:
+    console, name = shop
+    run(console, name, seconds="4")
+    page = console.page
+    expect(page.locator(".node.is-run").first).to_be_visible()
+    console.context.set_offline(True)
+    expect(page.locator(".toast.is-warn")).to_contain_text("does not answer")
+    console.context.set_offline(False)
+    console.wait_for_status("Succeeded")
+    expect(page.locator(".node.is-good")).to_have_count(5)
+    console.errors = [line for line in console.errors if "INTERNET_DISCONNECTED" not in line]
+
+
+def test_the_way_back_closes_a_dialog(shop: tuple[Console, str]) -> None:
+    console, name = shop
+    page = console.open(f"project/{name}")
+    page.get_by_role("link", name="shop", exact=True).click()
+    console.button("Run").click()
+    expect(console.in_dialog()).to_be_visible()
+    page.go_back()
+    expect(console.in_dialog()).to_have_count(0)
+    console.open(f"flow/{name}/shop/nonsense")  # a part that there is not: the first one
+    expect(page.locator(".node")).to_have_count(5)
+
+
 def visible_nodes(console: Console) -> int:
     """How many jobs lie inside the graph's frame."""
     return int(

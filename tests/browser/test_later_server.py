@@ -57,7 +57,12 @@ PAGES = {
 <th>Execute</th><th>Schedule</th><th></th></tr></thead><tbody><tr><td>rea</td>
 <td><input type="checkbox"></td><td><input type="checkbox" checked="true"></td>
 <td><input type="checkbox"></td><td><input type="checkbox"></td><td><input type="checkbox"></td>
-<td><button>Change</button></td></tr></tbody></table>""",
+<td><button>Change</button></td></tr></tbody></table>
+<table id="group-permissions-table"><thead><tr><th>Group</th><th>Admin</th><th>Read</th>
+<th>Write</th><th>Execute</th><th>Schedule</th><th></th></tr></thead><tbody>
+<tr><td colspan="7">No Group Permissions Found.</td></tr></tbody></table>
+<table id="proxy-user-table"><thead><tr><th>Proxy User</th><th></th></tr></thead><tbody>
+<tr><td colspan="2">No Proxy User Found.</td></tr></tbody></table>""",
     "history": f"""{NAV}<table id="executingJobs"><thead><tr><th>#</th><th>Execution Id</th>
 <th>Flow</th><th>Project</th><th>User</th><th>Start Time</th><th>End Time</th><th>Elapsed</th>
 <th>Status</th><th>Action</th></tr></thead><tbody><tr><td>1</td>
@@ -84,7 +89,8 @@ class Later:
     def __init__(self, libraries: Path) -> None:
         self.libraries = libraries
         self.changes: list[Any] = []
-        self.scheduled: list[dict[str, str]] = []
+        self.posted: dict[str, dict[str, str]] = {}
+        self.pages = dict(PAGES)
         recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
         bodies = {entry["name"]: entry["body"] for entry in recorded}
         names = {
@@ -109,19 +115,23 @@ class Later:
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         form = {key: values[0] for key, values in parse_qs(request.post_data or "").items()}
         ajax = query.get("ajax") or form.get("ajax")
-        if ajax == "scheduleCronFlow":
-            self.scheduled.append(form)
+        if request.method == "POST" and ajax:
+            self.posted[ajax] = form
         if ajax == "changePermission":
             self.changes.append((query, request.headers.get("x-csrf-token")))
             route.fulfill(body="{}", content_type="application/json")
         elif ajax == "fetchExecJobLogs" and query["offset"] != "0":
             route.fulfill(body='{"length": 0, "offset": 0, "data": ""}')
-        elif ajax == "files":  # a server without our plugin answers with its index page
+        elif ajax in ("files", "records"):  # a server without our plugin: with its index page
             route.fulfill(body=PAGES["index"], content_type="text/html")
+        elif ajax == "executeFlow":
+            route.fulfill(body='{"execid": 32}', content_type="application/json")
+        elif path == "status":
+            route.fulfill(body='{"version": "4.0.0"}', content_type="application/json")
         elif ajax:
             route.fulfill(body=self.bodies[ajax], content_type="application/json")
         else:
-            route.fulfill(body=PAGES[path], content_type="text/html")
+            route.fulfill(body=self.pages[path], content_type="text/html")
 
 
 _SOURCE = CHECKOUT / "setup" / "web" / "console"
@@ -197,6 +207,80 @@ def test_its_schedules_may_be_cron_expressions(later: tuple[Page, Later]) -> Non
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator(".notice")).to_contain_text("by cron 0 23/30 5 ? * 6#3")
     expect(page.locator(".notice")).to_contain_text("a must finish within 1 h 30 m, else mail")
-    (form,) = server.scheduled
+    form = server.posted["scheduleCronFlow"]
     assert (form["projectName"], form["flow"]) == ("rec56548", "b")
     assert form["cronExpression"] == "0 23/30 5 ? * 6#3"
+
+
+def test_a_change_of_a_schedule_begins_with_what_it_is(later: tuple[Page, Later]) -> None:
+    page, server = later
+    told = json.loads(server.bodies["fetchSchedule"])
+    told["schedule"]["executionOptions"] |= {
+        "flowParameters": {"colour": "<b>"},
+        "disabledJobs": ["a"],
+        "failureAction": "FINISH_ALL_POSSIBLE",
+        "failureEmails": ["a@example.com"],
+    }
+    server.bodies["fetchSchedule"] = json.dumps(told)
+    show(page, "flow/rec56548/b")
+    page.get_by_role("button", name="Change schedule").click()
+    expect(page.get_by_label("Cron expression")).to_have_value("0 23/30 5 ? * 6#3")
+    expect(page.get_by_role("dialog")).to_contain_text("1 of 2 run, 1 skipped")
+    expect(page.get_by_label("Value of the parameter")).to_have_value("<b>")
+    page.get_by_role("dialog").locator("button[type=submit]").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    form = server.posted["scheduleCronFlow"]
+    assert (form["flowOverride[colour]"], form["disabled"]) == ("<b>", '["a"]')
+    assert form["failureAction"] == "finishPossible"
+    assert form["failureEmails"] == "a@example.com"
+    assert server.posted["setSla"]["settings[0]"] == "a,FINISH,1:30,true,false"  # kept
+
+
+def test_its_runs_may_have_time_limits(later: tuple[Page, Later]) -> None:
+    page, server = later
+    show(page, "flow/rec56548/b")
+    page.get_by_role("button", name="Run", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Time limits").click()
+    dialog.get_by_role("button", name="Another limit").click()
+    dialog.get_by_label("What").select_option("a")
+    dialog.get_by_label("Hours").fill("2")
+    dialog.locator("button[type=submit]").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("name somebody to mail to")
+    dialog.get_by_label("When a limit is passed").fill("a@example.com")
+    dialog.locator("button[type=submit]").click()
+    page.wait_for_url("**#/execution/32")
+    form = server.posted["executeFlow"]
+    assert (form["slaSettings[0]"], form["slaEmails"]) == (
+        "a,FINISH,2:00,true,false",
+        "a@example.com",
+    )
+
+
+STRANGE = {
+    "name of the user": ("index", "dropdown-toggle", ""),
+    "list of projects": ("index", "project-description", ""),
+    "table executingJobs": ("history", "executingJobs", "history"),
+    "column Start Time": ("history", "Start Time", "history"),
+    "number in its column": ("history", ">32<", "history"),
+    "table scheduledFlowsTbl": ("schedule", "scheduledFlowsTbl", "schedules"),
+    "your permissions": ("manager", "Your Permissions", "project/rec56548"),
+}
+
+
+@pytest.mark.parametrize("window", ["desktop"])
+def test_pages_that_it_cannot_read_are_named(later: tuple[Page, Later]) -> None:
+    """Rather than an empty list, which would be believed."""
+    page, server = later
+    for lacking, (path, part, route) in STRANGE.items():
+        server.pages = {**PAGES, path: PAGES[path].replace(part, "other")}
+        page.goto("about:blank")
+        page.goto(f"{ROOT}js/console/index.html#/{route}")
+        expect(page.get_by_role("alert")).to_contain_text(lacking)
+        expect(page.get_by_role("alert")).to_contain_text("pages of Azkaban 2.5 to 4.0")
+    server.pages = PAGES | {
+        "history": f'{NAV}<div class="alert alert-danger">Error No database</div>'
+    }
+    page.goto("about:blank")
+    page.goto(f"{ROOT}js/console/index.html#/history")
+    expect(page.get_by_role("alert")).to_have_text("No database")

@@ -98,6 +98,15 @@ def test_time_limits_are_set_changed_and_removed(shop: tuple[Console, str]) -> N
     expect(note).to_contain_text("the flow must finish within 1 h 30 m, else mail")
     expect(note).to_contain_text("shop-join must succeed within 5 m 00 s, else kill")
 
+    console.button("Change schedule").click()  # the server would drop the limits
+    expect(dialog).to_contain_text("does not tell the parameters")
+    expect(page.get_by_label("Unit of repetition")).to_have_value("d")
+    page.get_by_label("First run on").fill("2037-03-04")
+    console.confirm()
+    expect(note).to_contain_text("every day, next at 2037-03-04")
+    expect(note).to_contain_text("the flow must finish within 1 h 30 m, else mail")
+    expect(note).to_contain_text("shop-join must succeed within 5 m 00 s, else kill")
+
     console.button("Time limits").click()
     expect(dialog.get_by_label("Mail to")).to_have_value("a@example.com, b@example.com")
     dialog.get_by_role("button", name="Remove this limit").first.click()

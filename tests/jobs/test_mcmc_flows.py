@@ -77,6 +77,7 @@ def test_flow_mcmc_recovers_its_passage(tmp_path: Path) -> None:
     html = Path(outputs["mcmc.report"]).read_text("utf-8")
     for text in ("Tomorrow our children", "Convergence", "Posterior of the key", "Confidence"):
         assert text in html
+    assert "<image" not in html  # plots are vector graphics
 
 
 def test_flow_decipher_pools_three_jobs(tmp_path: Path) -> None:
@@ -111,6 +112,7 @@ def test_flow_sample_converges_to_the_truth(tmp_path: Path, problem: str) -> Non
     html = Path(outputs["sample.report"]).read_text("utf-8")
     for text in ("R-hat", "Trace", "Rank", "Running mean", "Autocorrelation", "Pairs"):
         assert text in html
+    assert "<image" not in html  # plots are vector graphics
     draws = np.load(outputs["sample.draws"])["draws"]
     truth = np.load(outputs["sample_data.data"])["truth"]
     assert draws.shape == (8, 1000, len(truth))

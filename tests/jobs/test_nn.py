@@ -82,6 +82,7 @@ def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: A
         assert words in html
     own, _, _ = html.partition("<h2>Run</h2>")  # a slow run draws its use of the machine below
     assert own.count("<svg") == 3
+    assert "<image" not in html  # vectors alone
 
 
 def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> None:  # noqa: ANN001

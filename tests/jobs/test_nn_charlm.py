@@ -79,6 +79,7 @@ def test_report(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
     html = Path(found["charlm.report"]).read_text(encoding="utf-8")
     for words in ("lstm writes", "Learning curves", "trigrams", "does while it reads"):
         assert words in html
+    assert "<image" not in html  # plots are vector graphics
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

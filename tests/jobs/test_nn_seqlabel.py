@@ -79,6 +79,7 @@ def test_the_whole_text_tells_what_neighbours_do_not(
     html = Path(found["seqlabel.report"]).read_text(encoding="utf-8")
     for words in ("precision", "Confusion matrix", "Learning curves", "Held-out texts as"):
         assert words in html
+    assert "<image" not in html  # plots are vector graphics
     # the accuracy, found again from the model's file
     corpus, (network, meta) = Corpus.load(trained["data"]), load_model(trained["gru"])
     kept = corpus.x_test > 0

@@ -76,6 +76,7 @@ def test_only_the_order_tells_and_recurrent_layers_find_it(
     html = Path(found["textclass.report"]).read_text(encoding="utf-8")
     for words in ("naive Bayes", "Confusion matrix", "looks at", "most attention"):
         assert words in html
+    assert "<image" not in html  # plots are vector graphics
 
 
 def test_models_keep_their_words_and_scores(trained: dict[str, Path]) -> None:

@@ -98,6 +98,16 @@ export async function probe() {
   }
 }
 
+/** The server's version, such as `4.0.0`; empty where it does not tell (before 3.33). */
+export async function version() {
+  try {
+    return (await get('status', {})).version ?? '';
+  } catch (error) {
+    if (error.kind === 'session' || error.kind === 'network') throw error;
+    return '';
+  }
+}
+
 export const login = (username, password) => post('', { action: 'login', username, password });
 export const logout = () => page('', { logout: '' });
 
@@ -245,8 +255,11 @@ function optionFields(options) {
   return fields;
 }
 
-export const execute = (project, flow, options) =>
-  post('executor', { ajax: 'executeFlow', project, flow, ...optionFields(options) });
+/** Run a flow; `limits` (`{rows, emails}`) only on servers that take them (4.0). */
+export function execute(project, flow, options, limits) {
+  const within = limits?.rows.length ? limitParams('slaSettings', limits.rows, limits.emails) : {};
+  return post('executor', { ajax: 'executeFlow', project, flow, ...optionFields(options), ...within });
+}
 
 // Schedules --------------------------------------------------------------------------------------
 
@@ -269,20 +282,42 @@ export async function scheduleCron(projectId, project, flow, cronExpression, opt
 
 export const unschedule = (scheduleId) => post('schedule', { action: 'removeSched', scheduleId });
 
-/** The schedule of a flow, or undefined. */
+/** What the server calls the choices that we send with other words. */
+const FAILURE_ACTIONS = {
+  FINISH_CURRENTLY_RUNNING: 'finishCurrent',
+  FINISH_ALL_POSSIBLE: 'finishPossible',
+  CANCEL_ALL: 'cancelImmediately',
+};
+
+/** The schedule of a flow, or undefined; `options` as `executionOptions` has them (3.1 and later). */
 export async function flowSchedule(projectId, flowId, signal) {
-  return (await get('schedule', { ajax: 'fetchSchedule', projectId, flowId }, signal)).schedule;
+  const { schedule } = await get('schedule', { ajax: 'fetchSchedule', projectId, flowId }, signal);
+  const told = schedule?.executionOptions;
+  if (!told) return schedule;
+  const options = {
+    flowParam: told.flowParameters,
+    disabled: (told.disabledJobs ?? []).map(disabledJob),
+    failureAction: FAILURE_ACTIONS[told.failureAction],
+    concurrentOptions: told.concurrentOption,
+    notifyFailureLast: told.notifyOnLastFailure,
+    successEmails: told.successEmails,
+    failureEmails: told.failureEmails,
+  };
+  return { ...schedule, options };
 }
 
 /** Time limits of a schedule: `{settings: [{id, rule, duration, actions}], slaEmails, allJobNames}`. */
 export const limits = (scheduleId, signal) => get('schedule', { ajax: 'slaInfo', scheduleId }, signal);
 
 /** Set them in place of those before: rows of `{job, rule, minutes, email, kill}`. */
-export function setLimits(scheduleId, rows, emails) {
-  const fields = { ajax: 'setSla', scheduleId, slaEmails: emails };
+export const setLimits = (scheduleId, rows, emails) =>
+  post('schedule', { ajax: 'setSla', scheduleId, ...limitParams('settings', rows, emails) });
+
+function limitParams(group, rows, emails) {
+  const fields = { slaEmails: emails };
   rows.forEach(({ job, rule, minutes, email, kill }, at) => {
     const time = `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, '0')}`;
-    fields[`settings[${at}]`] = [job, rule, time, email, kill].join(',');
+    fields[`${group}[${at}]`] = [job, rule, time, email, kill].join(',');
   });
-  return post('schedule', fields);
+  return fields;
 }

@@ -44,7 +44,8 @@ function address() {
 async function start() {
   try {
     const { modern } = await api.probe();
-    session = { modern, ...(await stock.session()) };
+    const version = modern ? await api.version() : '';
+    session = { modern, limits: parseInt(version, 10) >= 4, ...(await stock.session()) };
   } catch (error) {
     if (error.kind === 'session') return showLogin();
     return show(app, h('main', { class: 'alone' }, h('p', { class: 'problem', role: 'alert' }, error.message), button('Try again', start)));
@@ -118,6 +119,8 @@ async function visit() {
   const moved = shown?.dataset.address !== undefined && shown.dataset.address !== location.hash;
   main.dataset.address = location.hash;
   show(app, top);
+  // Of tabs that are wider than a phone, the present one is seen.
+  main.querySelector('.tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   document.title = `${result.title} – ${session.name || 'Azkaban'}`;
   if (moved) {
     main.focus({ preventScroll: true });

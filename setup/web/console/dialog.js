@@ -20,6 +20,9 @@ export function ask({ title, body, action, kind = 'primary', wide = false, submi
       icon('cross'),
     );
     let result;
+    // Another page (Back, a link in a message) is not asked what this one asks.
+    const leave = () => dialog.close();
+    addEventListener('hashchange', leave);
     const form = h(
       'form',
       {
@@ -46,6 +49,7 @@ export function ask({ title, body, action, kind = 'primary', wide = false, submi
     const dialog = h('dialog', { 'aria-labelledby': heading, class: wide ? 'wide' : '' }, form);
     dialog.addEventListener('close', () => {
       dialog.remove();
+      removeEventListener('hashchange', leave);
       resolve(result);
     });
     document.body.append(dialog);
@@ -58,6 +62,14 @@ export function ask({ title, body, action, kind = 'primary', wide = false, submi
 export function confirm(title, text, action, submit) {
   return ask({ title, body: h('p', {}, text), action, kind: 'danger', submit });
 }
+
+/** A choice among pairs of a value and its words. */
+export const select = (properties, choices, value) =>
+  h(
+    'select',
+    { ...properties, class: 'input' },
+    choices.map(([key, text]) => h('option', { value: key, selected: key === value }, text)),
+  );
 
 /** A labelled control; the control gets the label's id. */
 export function field(label, control, hint) {

@@ -51,6 +51,12 @@ export function span(start, end, now = Date.now()) {
   return (end > 0 ? end : Math.max(now, start)) - start;
 }
 
+/** Jobs to which Azkaban gives times although they never ran. */
+const NEVER_RAN = ['READY', 'CANCELLED', 'SKIPPED', 'DISABLED'];
+
+/** How long a job took, or has been running; NaN when it never ran. */
+export const took = (job, now) => (NEVER_RAN.includes(job.status) ? NaN : span(job.startTime, job.endTime, now));
+
 /** Each status: its word, icon and colour family. */
 const STATUSES = {
   READY: ['Ready', 'clock', 'idle'],

@@ -1,12 +1,15 @@
 /** When each job ran: one bar for each attempt, on a common time axis. */
 
 import { h } from './dom.js';
-import { badge, count, duration, span, status, when } from './format.js';
+import { badge, count, duration, span, status, took, when } from './format.js';
 import { flatten } from './order.js';
+import { shorten, width } from './text.js';
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
-const attempts = (job) => [...(job.pastAttempts ?? []), job].filter(({ startTime }) => startTime > 0);
+const ROOM = 240; // pixels for a name
+
+const attempts = (job) => [...(job.pastAttempts ?? []), job].filter((one) => took(one) >= 0);
 
 /** Draw the timeline of an execution; `link(job)` is where a job's row leads. */
 export function drawGantt(execution, link, now = Date.now()) {
@@ -18,7 +21,7 @@ export function drawGantt(execution, link, now = Date.now()) {
   const total = Math.max(...ends, begin + 1000) - begin;
   const place = (time) => `${(100 * (time - begin)) / total}%`;
 
-  const most = matchMedia('(max-width: 640px)').matches ? 4 : 9;
+  const most = matchMedia('(max-width: 760px)').matches ? 4 : 9;
   const step = 1000 * (STEPS.find((seconds) => total / (1000 * seconds) <= most) ?? 604800);
   const ticks = Array.from({ length: Math.floor(total / step) + 1 }, (_, at) =>
     h('span', { class: 'tick', style: { left: place(begin + at * step) } },
@@ -34,10 +37,10 @@ export function drawGantt(execution, link, now = Date.now()) {
       const { family, word } = status(attempt.status);
       const nth = tries.length > 1 ? `attempt ${at + 1}, ` : '';
       const hint = `${nth}${word}, ${when(attempt.startTime)}, ${duration(end - attempt.startTime)}`;
-      const width = `max(3px, ${(100 * (end - attempt.startTime)) / total}%)`;
+      const length = `max(3px, ${(100 * (end - attempt.startTime)) / total}%)`;
       return h('span', {
         class: ['bar', `is-${family}`],
-        style: { left: place(attempt.startTime), width },
+        style: { left: place(attempt.startTime), width: length },
         title: hint,
       });
     });
@@ -45,7 +48,7 @@ export function drawGantt(execution, link, now = Date.now()) {
     return h(
       'tr',
       {},
-      h('th', { scope: 'row' }, h('a', { href: link(job), style: indent, data: { key: `bar-${job.path}` } }, job.id)),
+      h('th', { scope: 'row' }, h('a', { href: link(job), style: indent, title: job.path, data: { key: `bar-${job.path}` } }, shorten(job.id, (text) => width(text, '500 16px') <= ROOM - 16 * job.depth))),
       h('td', { class: 'bars' }, h('div', {}, bars)),
       h('td', { class: 'number' }, duration(span(tries[0].startTime, tries.at(-1).endTime, now))),
       h('td', { class: 'wide-only' }, badge(job.status)),

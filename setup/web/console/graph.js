@@ -6,17 +6,20 @@
  */
 
 import { button, h, s, icon } from './dom.js';
-import { duration, span, status } from './format.js';
+import { duration, status, took } from './format.js';
 import { inOrder } from './order.js';
+import { shorten, width as wide } from './text.js';
 
 const HEIGHT = 46;
 const TOOLS = 48; // room for the buttons below the graph
 
-/** Width of a box and how many letters fit into it; and the smallest scale that can be read. */
+const INSET = 38; // of the words in a box, beside the icon
+
+/** Width of a box, the fonts of its two lines (console.css), and the smallest scale that can be read. */
 const size = () =>
-  matchMedia('(max-width: 640px)').matches
-    ? { width: 164, letters: 14, smallest: 0.78 }
-    : { width: 206, letters: 19, smallest: 0.6 };
+  matchMedia('(max-width: 760px)').matches
+    ? { width: 172, name: '600 14px', detail: '500 13px', smallest: 0.75 }
+    : { width: 206, name: '600 13px', detail: '500 12px', smallest: 0.75 };
 
 /** Distance between two pointers. */
 const apart = ([a, b]) => Math.hypot(a.x - b.x, a.y - b.y);
@@ -58,12 +61,6 @@ function path(points) {
   return rest.length === 1 ? `${d}L${rest[0].x},${rest[0].y}` : d;
 }
 
-/** Shorten a name in its middle: the beginning and the end tell names apart. */
-function short(text, letters) {
-  const half = Math.floor((letters - 1) / 2);
-  return text.length <= letters ? text : `${text.slice(0, half)}…${text.slice(half - letters + 1)}`;
-}
-
 /**
  * Draw a flow.
  *
@@ -75,6 +72,7 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
   // The server lists jobs in changing order; so the same flow always looks the same.
   const nodes = inOrder(given);
   const box = size();
+  const fits = (text, font) => wide(text, font) <= box.width - INSET - 8;
   const { width, height, edges, places } = arrange(nodes, box.width);
   const boxes = new Map();
   const after = new Map(nodes.map((node) => [node.id, []]));
@@ -89,9 +87,9 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
 
   for (const node of nodes) {
     const { x, y } = places.get(node.id);
-    const name = s('text', { class: 'node-name', x: 40, y: 19 }, short(node.id, box.letters));
-    const detail = s('text', { class: 'node-detail', x: 40, y: 36 });
-    const glyph = s('g', { class: 'node-icon', transform: 'translate(12 13)' });
+    const name = s('text', { class: 'node-name', x: INSET, y: 19 }, shorten(node.id, (text) => fits(text, box.name)));
+    const detail = s('text', { class: 'node-detail', x: INSET, y: 36 });
+    const glyph = s('g', { class: 'node-icon', transform: 'translate(10 13)' });
     const shape = s(
       'g',
       {
@@ -249,13 +247,14 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
       current.set(node.id, node);
       const shown = node.skip ? 'DISABLED' : node.status;
       const { word, glyph, family } = status(shown ?? 'READY');
-      const elapsed = span(node.startTime, node.endTime);
-      const lasting = elapsed >= 0 && shown !== 'DISABLED' && shown !== 'SKIPPED' ? duration(elapsed) : '';
+      const elapsed = took({ ...node, status: shown });
+      const lasting = elapsed >= 0 ? duration(elapsed) : '';
       const text = shown ? [word, lasting].filter(Boolean).join(' · ') : (node.type ?? '');
+      const line = fits(text, box.detail) ? text : lasting || shorten(text, (part) => fits(part, box.detail));
       parts.shape.setAttribute('class', `node is-${shown ? family : 'plain'}${node.nodes ? ' nested' : ''}`);
       parts.shape.setAttribute('aria-label', `${node.id}, ${text || 'job'}`);
       parts.shape.dataset.status = shown ?? '';
-      if (parts.detail.textContent !== text) parts.detail.textContent = text;
+      if (parts.detail.textContent !== line) parts.detail.textContent = line;
       const drawn = shown ? glyph : node.nodes ? 'flow' : 'chevron';
       if (parts.glyph.dataset.icon !== drawn) {
         parts.glyph.dataset.icon = drawn;

@@ -1,7 +1,7 @@
-/** Time limits of a schedule (SLA): which job, what it must do within which time, and then what. */
+/** Time limits (SLA): which job, what it must do within which time, and what happens else. */
 
 import * as api from './api.js';
-import { ask, field } from './dialog.js';
+import { ask, field, select } from './dialog.js';
 import { button, h, icon, show, uid } from './dom.js';
 import { count, duration } from './format.js';
 
@@ -16,42 +16,53 @@ const ruleOf = (rule) => (rule === 'SUCCEED' ? 'SUCCESS' : rule);
 /** The minutes of the server's `90m`. */
 const minutesOf = (text) => parseInt(text, 10) || 0;
 
+/** A limit as the server tells it, as `api.setLimits` takes it. */
+const asRow = ({ id = '', rule = 'FINISH', duration: time = '60m', actions = ['EMAIL'] }) => ({
+  job: id ?? '',
+  rule: ruleOf(rule),
+  minutes: minutesOf(time),
+  email: actions.includes('EMAIL'),
+  kill: actions.includes('KILL'),
+});
+
 /** One limit in words: `the flow must finish within 1 h 30 m, else mail`. */
-export function inWords({ id, rule, duration: time, actions }) {
-  const must = Object.fromEntries(RULES)[ruleOf(rule)] ?? rule;
-  const then = [actions.includes('EMAIL') ? 'mail' : '', actions.includes('KILL') ? 'kill' : ''];
-  return `${id || 'the flow'} ${must} within ${duration(minutesOf(time) * 60_000)}, else ${then.filter(Boolean).join(' and ') || 'nothing'}`;
+export function inWords(limit) {
+  const { job, rule, minutes, email, kill } = asRow(limit);
+  const must = Object.fromEntries(RULES)[rule] ?? rule;
+  const then = [email ? 'mail' : '', kill ? 'kill' : ''].filter(Boolean).join(' and ');
+  return `${job || 'the flow'} ${must} within ${duration(minutes * 60_000)}, else ${then || 'nothing'}`;
 }
 
-/** Let the user change the limits of a schedule; resolves to true when they were saved. */
-export async function editLimits(scheduleId, flow, signal) {
-  const known = await api.limits(scheduleId, signal);
+/**
+ * Fields for limits, beginning with those that there are: `{settings, slaEmails}` as the server
+ * tells them, and `jobs`, the names to choose from. `read()` gives `{rows, emails}` for the API, or
+ * throws what is wrong.
+ */
+export function limitFields({ settings = [], slaEmails = [], jobs = [] }) {
   const rows = [];
   const list = h('ul', { class: 'limits' });
   const none = h('p', { class: 'hint' }, 'No limit: the flow may take as long as it does.');
-  const emails = h('input', { name: 'emails', class: 'input', value: (known.slaEmails ?? []).join(', '), autocomplete: 'off' });
+  const emails = h('input', { class: 'input', value: (slaEmails ?? []).join(', '), autocomplete: 'off' });
 
   const draw = () => {
     show(list, rows.map(({ element }) => element));
     none.hidden = rows.length > 0;
   };
 
-  function add({ id = '', rule = 'FINISH', duration: time = '60m', actions = ['EMAIL'] } = {}) {
-    const minutes = minutesOf(time);
-    const choice = (label, entries, value) =>
-      h('select', { class: 'input', 'aria-label': label }, entries.map(([key, text]) => h('option', { value: key, selected: key === value }, text)));
+  function add(limit) {
+    const given = asRow(limit);
     const number = (label, value, most) =>
       h('input', { type: 'number', class: 'input', min: 0, max: most, value, required: true, 'aria-label': label });
     const box = (label, checked) => {
       const input = h('input', { type: 'checkbox', id: uid('then'), checked });
       return { input, element: h('label', { class: 'toggle', for: input.id }, input, label) };
     };
-    const job = choice('What', [['', 'the flow'], ...(known.allJobNames ?? []).map((name) => [name, name])], id);
-    const must = choice('Rule', RULES, ruleOf(rule));
-    const hours = number('Hours', Math.floor(minutes / 60), 999);
-    const rest = number('Minutes', minutes % 60, 59);
-    const mail = box('mail', actions.includes('EMAIL'));
-    const kill = box('kill', actions.includes('KILL'));
+    const job = select({ 'aria-label': 'What' }, [['', 'the flow'], ...jobs.map((name) => [name, name])], given.job);
+    const must = select({ 'aria-label': 'Rule' }, RULES, given.rule);
+    const hours = number('Hours', Math.floor(given.minutes / 60), 999);
+    const rest = number('Minutes', given.minutes % 60, 59);
+    const mail = box('mail', given.email);
+    const kill = box('kill', given.kill);
     const drop = h('button', { type: 'button', class: 'button bare', 'aria-label': 'Remove this limit', onclick: () => { rows.splice(rows.indexOf(row), 1); draw(); } }, icon('cross'));
     const row = {
       element: h('li', { class: 'row' }, job, must, h('span', {}, 'within'), hours, h('span', {}, 'h'), rest, h('span', {}, 'm,'), h('span', { class: 'row' }, 'else', mail.element, kill.element, drop)),
@@ -62,37 +73,61 @@ export async function editLimits(scheduleId, flow, signal) {
     return job;
   }
 
-  (known.settings ?? []).forEach(add);
+  function read() {
+    const wanted = rows.map((row) => row.value());
+    const to = emails.value.split(',').map((one) => one.trim()).filter(Boolean);
+    for (const { job, minutes, email, kill } of wanted) {
+      const what = job || 'the flow';
+      if (minutes < 1) throw new Error(`${what}: a limit is one minute or more.`);
+      if (!email && !kill) throw new Error(`${what}: choose mail, kill or both.`);
+      if (email && !to.length) throw new Error(`${what}: name somebody to mail to.`);
+      if (job.includes(',')) throw new Error(`${job}: the server takes no limit for a name with a comma.`);
+    }
+    return { rows: wanted, emails: to.join(',') };
+  }
+
+  (settings ?? []).forEach(add);
   draw();
+  const element = [
+    none,
+    list,
+    button('Another limit', () => add({}).focus(), { icon: 'add', class: 'small' }),
+    field('When a limit is passed, mail to', emails, 'Addresses with commas between'),
+  ];
+  return { element, read };
+}
+
+/** Let the user change the limits of a schedule; resolves to true when they were saved. */
+export async function editLimits(scheduleId, flow, signal) {
+  const known = await api.limits(scheduleId, signal);
+  const fields = limitFields({ ...known, jobs: known.allJobNames });
   return ask({
     title: `Time limits of ${flow}`,
     action: 'Save',
     wide: true,
-    body: [
-      none,
-      list,
-      button('Another limit', () => add().focus(), { icon: 'add', class: 'small' }),
-      field('Mail to', emails, 'Addresses with commas between'),
-    ],
-    submit: async (form) => {
-      const wanted = rows.map((row) => row.value());
-      const to = form.get('emails').split(',').map((one) => one.trim()).filter(Boolean);
-      for (const { job, minutes, email, kill } of wanted) {
-        const what = job || 'the flow';
-        if (minutes < 1) throw new Error(`${what}: a limit is one minute or more.`);
-        if (!email && !kill) throw new Error(`${what}: choose mail, kill or both.`);
-        if (email && !to.length) throw new Error(`${what}: name somebody to mail to.`);
-        if (job.includes(',')) throw new Error(`${job}: the server takes no limit for a name with a comma.`);
-      }
-      await api.setLimits(scheduleId, wanted, to.join(','));
-      const { settings = [] } = await api.limits(scheduleId);
-      if (!wanted.length && settings.length) { // 4.0 takes an empty list for no list
-        throw new Error('This server keeps the last limits: unschedule the flow and schedule it again to be without.');
-      }
-      if (settings.length !== wanted.length) {
-        throw new Error(`The server kept ${count(settings.length, 'limit')} of ${wanted.length}.`);
-      }
+    body: fields.element,
+    submit: async () => {
+      const { rows, emails } = fields.read();
+      await save(scheduleId, rows, emails);
       return true;
     },
   });
+}
+
+/** Give a flow's new schedule the limits of the one before, which the server drops. */
+export async function keepLimits(projectId, flow, { settings, slaEmails }) {
+  if (!settings?.length) return;
+  const { scheduleId } = await api.flowSchedule(projectId, flow);
+  await save(scheduleId, settings.map(asRow), (slaEmails ?? []).join(','));
+}
+
+async function save(scheduleId, rows, emails) {
+  await api.setLimits(scheduleId, rows, emails);
+  const { settings = [] } = await api.limits(scheduleId);
+  if (!rows.length && settings.length) { // 4.0 takes an empty list for no list
+    throw new Error('This server keeps the last limits: unschedule the flow and schedule it again to be without.');
+  }
+  if (settings.length !== rows.length) {
+    throw new Error(`The server kept ${count(settings.length, 'limit')} of ${rows.length}.`);
+  }
 }

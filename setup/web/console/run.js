@@ -2,61 +2,67 @@
 
 import * as api from './api.js';
 import * as stock from './stock.js';
-import { ask, field } from './dialog.js';
+import { ask, field, select } from './dialog.js';
 import { button, h, show, uid } from './dom.js';
-import { parts, zoneName } from './format.js';
+import { parts, period, zoneName } from './format.js';
+import { keepLimits, limitFields } from './limits.js';
 import { inOrder } from './order.js';
 
-const select = (name, choices, value) =>
-  h(
-    'select',
-    { name, class: 'input' },
-    choices.map(([key, text]) => h('option', { value: key, selected: key === value }, text)),
-  );
+export const ON_FAILURE = [
+  ['finishCurrent', 'Finish the jobs that run, start no others'],
+  ['finishPossible', 'Run every job that does not need the failed one'],
+  ['cancelImmediately', 'Kill all jobs at once'],
+];
+export const WHEN_RUNNING = [
+  ['skip', 'Do not run it a second time'],
+  ['ignore', 'Run it beside the other'],
+  ['pipeline', 'Let each job wait for the same job of the other run'],
+];
 
 /**
  * Run or schedule a flow.
  *
- * `preset` may hold `disabled` (as the server writes it), `parameters` and options of an earlier
- * execution; `cron` offers cron expressions. Resolves to the execution's number, to true for a schedule, or to undefined.
+ * `preset` holds the options of an earlier execution or of the present schedule, as the server
+ * tells them. `scheduling` is `{cron, planned}`: whether to offer cron expressions, and the present
+ * schedule. `limited` offers time limits for the run. Resolves to the execution's number, to true
+ * for a schedule, or to undefined.
  */
-export async function runFlow({ project, flow, scheduling = false, cron = false, preset = {}, signal }) {
-  const [graph, known] = await Promise.all([
+export async function runFlow({ project, flow, scheduling = null, limited = false, preset = {}, signal }) {
+  const planned = scheduling?.planned;
+  const [graph, known, kept] = await Promise.all([
     api.graph(project, flow, signal),
     api.flowOptions(project, flow, signal),
+    planned ? api.limits(planned.scheduleId, signal) : {},
   ]);
   const jobs = jobTree(graph.nodes, preset.disabled ?? []);
-  const parameters = parameterTable(project, flow, graph.nodes, preset.parameters ?? {}, signal);
+  const parameters = parameterTable(project, flow, graph.nodes, preset.flowParam ?? {}, signal);
   const mails = { ...known, ...preset };
-  const timing = scheduling ? whenFields(cron) : null;
+  const timing = scheduling ? whenFields(scheduling) : null;
+  const limits = limited ? limitFields({ jobs: graph.nodes.map(({ id }) => id) }) : null;
   const body = [
     timing?.element,
+    planned && !planned.options
+      ? h('p', { class: 'hint' }, 'This server does not tell the parameters of the present schedule, nor the jobs that it skips: set them anew.')
+      : null,
     h('fieldset', {}, h('legend', {}, 'Parameters'), parameters.element),
     h('details', { open: Boolean(preset.disabled?.length) }, h('summary', {}, 'Jobs: ', jobs.summary), jobs.element),
     h(
       'details',
       {},
       h('summary', {}, 'When something goes wrong, and who is told'),
-      field('When a job fails', select('failureAction', [
-        ['finishCurrent', 'Finish the jobs that run, start no others'],
-        ['finishPossible', 'Run every job that does not need the failed one'],
-        ['cancelImmediately', 'Kill all jobs at once'],
-      ], preset.failureAction)),
-      field('When this flow runs already', select('concurrentOption', [
-        ['skip', 'Do not run it a second time'],
-        ['ignore', 'Run it beside the other'],
-        ['pipeline', 'Let each job wait for the same job of the other run'],
-      ], preset.concurrentOptions)),
+      field('When a job fails', select({ name: 'failureAction' }, ON_FAILURE, preset.failureAction)),
+      field('When this flow runs already', select({ name: 'concurrentOption' }, WHEN_RUNNING, preset.concurrentOptions)),
       field('Mail on success to', mailInput('successEmails', mails.successEmails), 'Addresses with commas between'),
       field('Mail on failure to', mailInput('failureEmails', mails.failureEmails)),
-      field('Mail about a failure', select('notify', [
+      field('Mail about a failure', select({ name: 'notify' }, [
         ['first', 'at the first failed job'],
         ['last', 'when the flow has ended'],
       ], preset.notifyFailureLast ? 'last' : 'first')),
     ),
+    limits ? h('details', {}, h('summary', {}, 'Time limits'), limits.element) : null,
   ];
   const result = await ask({
-    title: scheduling ? `Schedule ${flow}` : `Run ${flow}`,
+    title: planned ? `Change the schedule of ${flow}` : `${scheduling ? 'Schedule' : 'Run'} ${flow}`,
     body,
     wide: true,
     action: scheduling ? 'Schedule' : 'Run',
@@ -72,9 +78,10 @@ export async function runFlow({ project, flow, scheduling = false, cron = false,
         const when = timing.value(form);
         if (when.cron) await api.scheduleCron(graph.projectId, project, flow, when.cron, options);
         else await api.schedule(graph.projectId, project, flow, when, options);
+        await keepLimits(graph.projectId, flow, kept);
         return true;
       }
-      const { execid, message } = await api.execute(project, flow, options);
+      const { execid, message } = await api.execute(project, flow, options, limits?.read());
       if (!(execid > 0)) throw new Error(message ?? 'The flow was not started: it runs already.');
       return execid;
     },
@@ -190,22 +197,38 @@ function parameterTable(project, flow, nodes, given, signal) {
 
 // Time -------------------------------------------------------------------------------------------
 
+const UNITS = [
+  ['m', 'minutes'],
+  ['h', 'hours'],
+  ['d', 'days'],
+  ['w', 'weeks'],
+  ['M', 'months'],
+];
+
+/** When a schedule runs next and how often, for its fields; of none: in an hour, each day. */
+function plannedTime(planned) {
+  const { year, month, day, hour } = parts(Date.now() + 3600_000);
+  const soon = { date: `${year}-${month}-${day}`, time: `${hour}:00`, every: 1, unit: 'd' };
+  if (!planned) return soon;
+  if (planned.cronExpression && planned.cronExpression !== 'null') return { ...soon, unit: 'cron', cron: planned.cronExpression };
+  const [, date, time] = /^(\S+) (\d\d:\d\d)/.exec(planned.nextExecTime) ?? [];
+  const [every, noun] = period(planned.period).split(' ');
+  const unit = UNITS.find(([, words]) => noun && words.startsWith(noun))?.[0] ?? '';
+  return { ...soon, ...(date ? { date, time } : {}), every: unit ? every : 1, unit };
+}
+
 /** Date, time and repetition, or a cron expression; in the server's time zone. */
-function whenFields(cron) {
-  const soon = parts(Date.now() + 3600_000);
-  const date = h('input', { type: 'date', name: 'date', class: 'input', required: true, value: `${soon.year}-${soon.month}-${soon.day}` });
-  const time = h('input', { type: 'time', name: 'time', class: 'input', required: true, value: `${soon.hour}:00` });
-  const every = h('input', { type: 'number', name: 'every', class: 'input', min: 1, max: 999, value: 1, 'aria-label': 'Repeat every' });
-  const unit = select('unit', [
+function whenFields({ cron, planned }) {
+  const was = plannedTime(planned);
+  const date = h('input', { type: 'date', name: 'date', class: 'input', required: true, value: was.date });
+  const time = h('input', { type: 'time', name: 'time', class: 'input', required: true, value: was.time });
+  const every = h('input', { type: 'number', name: 'every', class: 'input', min: 1, max: 999, value: was.every, 'aria-label': 'Repeat every' });
+  const unit = select({ name: 'unit', 'aria-label': 'Unit of repetition' }, [
     ['', 'only once'],
-    ['m', 'minutes'],
-    ['h', 'hours'],
-    ['d', 'days'],
-    ['w', 'weeks'],
-    ['M', 'months'],
+    ...UNITS,
     ...(cron ? [['cron', 'cron expression']] : []),
-  ], 'd');
-  const expression = h('input', { name: 'cron', class: 'input', autocomplete: 'off', placeholder: '0 30 5 ? * MON-FRI' });
+  ], was.unit);
+  const expression = h('input', { name: 'cron', class: 'input', autocomplete: 'off', placeholder: '0 30 5 ? * MON-FRI', value: was.cron ?? '' });
   const first = h('div', { class: 'row' }, field('First run on', date), field('at', time));
   const quartz = field('Cron expression', expression, 'Of Quartz: seconds, minutes, hours, day of the month, month, day of the week.');
   const once = () => {
@@ -217,7 +240,6 @@ function whenFields(cron) {
     for (const control of [date, time]) control.disabled = by;
   };
   once();
-  unit.setAttribute('aria-label', 'Unit of repetition');
   unit.addEventListener('change', once);
   const element = h(
     'fieldset',

@@ -40,11 +40,23 @@ export function plain(text) {
 
 const words = (element) => element?.textContent.replace(/\s+/g, ' ').trim() ?? '';
 
-/** Rows of a table as objects by heading. */
-function table(doc, id) {
+/** What to say instead of showing an empty list: the page's own message, or what it lacks. */
+function unreadable(doc, what) {
+  const said = problem(doc);
+  const why = `The server’s own page has no ${what}: this console reads pages of Azkaban 2.5 to 4.0 only.`;
+  return new api.ApiError(said || why, said ? 'refused' : 'server');
+}
+
+/** The message of an error on a page; its dialogs, which are hidden, hold empty ones. */
+const problem = (doc) => words(doc.querySelector('.alert-danger:not(.alert-messaging, .modal *), .callout-danger')).replace(/^(×\s*|Error )+/, '');
+
+/** Rows of a table as objects by heading; it must be there and have the headings in `needed`. */
+function table(doc, id, needed) {
   const found = doc.getElementById(id);
-  if (!found) return [];
+  if (!found) throw unreadable(doc, `table ${id}`);
   const headings = [...found.querySelectorAll('thead th')].map(words);
+  const lacking = needed.find((name) => !headings.includes(name));
+  if (lacking) throw unreadable(doc, `column ${lacking} in its table ${id}`);
   return [...found.querySelectorAll('tbody tr')]
     .map((row) => [...row.cells])
     .filter((cells) => cells.length >= headings.length)
@@ -60,8 +72,10 @@ const NAME = /^[A-Za-z][\w|-]*$/;
 /** Who is logged in, what the server is called, its time zone and whether projects can be made. */
 export async function session(signal) {
   const { text, doc } = await open('index', {}, signal);
+  const user = words(doc.querySelector('.navbar-right .dropdown-toggle'));
+  if (!user) throw unreadable(doc, 'name of the user');
   return {
-    user: words(doc.querySelector('.navbar-right .dropdown-toggle')),
+    user,
     name: words(doc.querySelector('.navbar-enviro-name')),
     label: words(doc.querySelector('.navbar-enviro-server')),
     zone: /var timezone = "([^"]*)"/.exec(text)?.[1] ?? 'UTC',
@@ -79,8 +93,11 @@ const PROJECT = new RegExp(
 
 /** All projects: name, description, when and by whom they were changed. */
 export async function projects(signal) {
-  const { text } = await open('index', { all: '' }, signal);
-  return [...text.matchAll(PROJECT)]
+  const { text, doc } = await open('index', { all: '' }, signal);
+  const found = [...text.matchAll(PROJECT)];
+  const none = /No (Viewable )?Projects/.test(words(doc.querySelector('.callout')));
+  if (!found.length && !none) throw unreadable(doc, 'list of projects');
+  return found
     .map(([, name, description, modified, by]) => ({
       name,
       description: plain(description),
@@ -94,23 +111,24 @@ export async function projects(signal) {
 export async function project(name, signal) {
   if (!NAME.test(name)) return { known: false, rights: new Set(), message: 'There is no such project.' };
   const { text, doc } = await open('manager', { project: name, permissions: '' }, signal);
-  const granted = [...text.matchAll(/Your Permissions:<\/strong>\s*([A-Z, ]*)</g)].at(-1)?.[1] ?? '';
-  const rights = new Set(granted.split(/[ ,]+/).filter(Boolean).map((word) => word.toLowerCase()));
-  if (rights.has('admin')) api.RIGHTS.forEach((right) => rights.add(right));
   const start = 'id="project-description">';
   const from = text.indexOf(start);
+  if (from < 0 && problem(doc)) return { known: false, rights: new Set(), message: problem(doc) };
+  if (from < 0) throw unreadable(doc, 'description of the project');
+  const granted = [...text.matchAll(/Your Permissions:<\/strong>\s*([A-Z, ]*)</g)].at(-1)?.[1];
+  if (granted === undefined) throw unreadable(doc, 'list of your permissions');
+  const rights = new Set(granted.split(/[ ,]+/).filter(Boolean).map((word) => word.toLowerCase()));
+  if (rights.has('admin')) api.RIGHTS.forEach((right) => rights.add(right));
   const until = text.indexOf('<div id="project-description-form"', from);
-  const described = from < 0 ? '' : text.slice(from + start.length, until);
+  const described = text.slice(from + start.length, until);
   return {
     name,
     rights,
-    known: from >= 0,
-    message: words(doc.querySelector('.alert-danger, .callout-danger')).replace(/^Error /, ''),
+    known: true,
     description: plain(described.slice(0, described.lastIndexOf('</p>')).trim()),
     people: permissions(doc, 'permissions-table', 'User'),
     groups: permissions(doc, 'group-permissions-table', 'Group'),
-    proxies: table(doc, 'proxy-user-table')
-      .filter((row) => Object.keys(row).length > 0)
+    proxies: table(doc, 'proxy-user-table', ['Proxy User'])
       .map((row) => words(row['Proxy User']).replace(/ \(you\)$/, ''))
       .filter((proxy) => proxy && proxy !== 'No Proxy User Found.'),
     token: doc.getElementById('csrf-token')?.getAttribute('value') ?? '',
@@ -120,39 +138,48 @@ export async function project(name, signal) {
 /** Delete a project; the answer is a message on the page that the server leads to. */
 export async function deleteProject(name) {
   const { doc } = await open('manager', { project: name, delete: 'true' });
-  const problem = doc.querySelector('.alert-danger.alert-dismissable:not(.alert-messaging)');
-  if (problem) throw new api.ApiError(words(problem).replace(/^×\s*/, ''), 'refused');
+  if (problem(doc)) throw new api.ApiError(problem(doc), 'refused');
 }
 
+const capital = (word) => word[0].toUpperCase() + word.slice(1);
+
 function permissions(doc, id, heading) {
-  return table(doc, id).map((row) => ({
+  return table(doc, id, [heading, ...api.RIGHTS.map(capital)]).map((row) => ({
     name: words(row[heading]).replace(/ \(you\)$/, ''),
     rights: new Set(
       api.RIGHTS.filter((right) => {
-        const cell = row[right[0].toUpperCase() + right.slice(1)];
-        return cell?.querySelector('input')?.hasAttribute('checked');
+        return row[capital(right)].querySelector('input')?.hasAttribute('checked');
       }),
     ),
   }));
 }
 
+const COLUMNS = ['Execution Id', 'Flow', 'Project', 'User', 'Start Time', 'End Time', 'Elapsed', 'Status'];
+
+/** The executions of a page. */
+function executions(doc) {
+  const rows = table(doc, 'executingJobs', COLUMNS).map(execution);
+  const found = rows.filter(({ id }) => id >= 0);
+  if (rows.length && !found.length) throw unreadable(doc, 'number in its column Execution Id');
+  return found;
+}
+
 function execution(row) {
   return {
-    id: Number(words(row['Execution Id'])),
+    id: parseInt(words(row['Execution Id']), 10),
     flow: words(row.Flow),
     project: words(row.Project),
     user: words(row.User),
     start: words(row['Start Time']),
     end: words(row['End Time']),
-    elapsed: words(row.Elapsed),
+    elapsed: words(row.Elapsed).replace(/(\d+) ?([dhms])(ec)?\b/g, '$1 $2'),
     status: status(row.Status),
   };
 }
 
 /** Executions that run now. */
 export async function running(signal) {
-  const { doc } = await open('executor', {}, signal);
-  return table(doc, 'executingJobs').map(execution).filter(({ id }) => id >= 0);
+  return executions((await open('executor', {}, signal)).doc);
 }
 
 const SCAN = 200; // rows in one request when we filter ourselves
@@ -180,14 +207,14 @@ async function historyPage({ page, size, flow, user, status: code }, signal) {
   const filter = { advfilter: 'true', projcontain: '', flowcontain: flow, usercontain: user };
   const whole = { status: code || 0, begin: '', end: '' };
   const params = flow || user || code ? { page, size, ...filter, ...whole } : { page, size };
-  const { doc } = await open('history', params, signal);
-  return table(doc, 'executingJobs').map(execution).filter(({ id }) => id >= 0);
+  return executions((await open('history', params, signal)).doc);
 }
 
 /** All schedules. */
 export async function schedules(signal) {
   const { doc } = await open('schedule', {}, signal);
-  return table(doc, 'scheduledFlowsTbl').map((row) => ({
+  const needed = ['ID', 'Flow', 'Project', 'Submitted By', 'First Scheduled to Run', 'Next Execution Time', 'Repeats Every'];
+  return table(doc, 'scheduledFlowsTbl', needed).map((row) => ({
     id: words(row.ID),
     flow: words(row.Flow),
     project: words(row.Project),

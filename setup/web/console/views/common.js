@@ -24,6 +24,15 @@ export function tabs(current, entries) {
   );
 }
 
+/** The part of a page that its address names, else the first. */
+export const choose = (panes, key) => (Object.hasOwn(panes, key) ? panes[key] : Object.values(panes)[0]);
+
+/** What one can do with a graph, by the means that there are. */
+export const walkHint = (text) =>
+  h('p', { class: 'hint' }, text, ' ', matchMedia('(pointer: coarse)').matches
+    ? 'Two fingers zoom, one moves.'
+    : 'Arrow keys walk through the graph; Ctrl and the wheel zoom.');
+
 /** The page for what one may not see. */
 export function forbidden(title, message) {
   return {
@@ -38,13 +47,14 @@ export function forbidden(title, message) {
 
 /** Open the dialog that runs a flow, then show the execution. */
 export async function startRun(context, options) {
-  const id = await attempt(() => runFlow(options));
+  const id = await attempt(() => runFlow({ ...options, limited: context.session.limits }));
   if (id > 0 && id !== true) context.go(route('execution', id));
 }
 
-/** Open the dialog that schedules a flow. */
-export async function startSchedule(context, options) {
-  const done = await attempt(() => runFlow({ ...options, scheduling: true, cron: context.session.modern }));
+/** Open the dialog that schedules a flow; `planned` is its present schedule. */
+export async function startSchedule(context, { planned, ...options }) {
+  const scheduling = { cron: context.session.modern, planned };
+  const done = await attempt(() => runFlow({ ...options, scheduling, preset: planned?.options }));
   if (done) {
     toast(`${options.flow} is scheduled.`);
     context.reload();
@@ -58,10 +68,10 @@ export async function unschedule(context, id, flow) {
 }
 
 /** A link to the report that a job left, if it left one. */
-export function reportLink(execid, job, files, label = 'Report') {
+export function reportLink(execid, job, files, properties = {}) {
   if (!files[job]?.includes('report.html')) return null;
   const href = api.fileUrl(execid, job, 'report.html');
-  return h('a', { class: 'button', href, data: { key: `report-${job}` } }, icon('report'), h('span', {}, label));
+  return h('a', { class: ['button', properties.class], href, data: { key: `report-${job}` } }, icon('report'), h('span', {}, 'Report'));
 }
 
 const heading = (text, properties) => h('th', { scope: 'col', ...properties }, text);

@@ -4,13 +4,14 @@ import * as api from '../api.js';
 import * as stock from '../stock.js';
 import { attempt, confirm } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
-import { badge, count, duration, finished, span, status, when } from '../format.js';
+import { badge, count, duration, finished, span, status, took, when } from '../format.js';
 import { drawGantt } from '../gantt.js';
 import { logView } from '../logview.js';
 import { nestedGraph } from '../nested.js';
 import { flatten, inOrder } from '../order.js';
+import { ON_FAILURE, WHEN_RUNNING } from '../run.js';
 import { short } from '../trends.js';
-import { crumbs, reportLink, startRun, tabs } from './common.js';
+import { choose, crumbs, reportLink, startRun, tabs, walkHint } from './common.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
 
@@ -23,6 +24,8 @@ const TABS = [
   ['parameters', 'Parameters'],
 ];
 
+const PANES = { graph: graphPane, timeline: timelinePane, jobs: jobsPane, results: resultsPane, log: logPane, parameters: parametersPane };
+
 export async function executionView(context, id, tab = 'graph') {
   const { signal } = context;
   let run = await firstLook(id, signal);
@@ -30,7 +33,7 @@ export async function executionView(context, id, tab = 'graph') {
   const { rights } = await stock.project(run.project, signal);
   const head = h('div', { class: 'run-state', 'aria-live': 'off' });
   const actions = h('div', { class: 'actions' });
-  const pane = await { graph: graphPane, timeline: timelinePane, jobs: jobsPane, results: resultsPane, log: logPane, parameters: parametersPane }[tab](context, run);
+  const pane = await choose(PANES, tab)(context, run);
 
   function draw() {
     show(head, summary(run));
@@ -72,15 +75,17 @@ export async function firstLook(id, signal) {
     return await api.execution(id, signal);
   } catch (error) {
     if (error.kind !== 'server') throw error;
-    throw new api.ApiError(`There is no run #${id}. (${error.message})`, 'refused');
+    const why = /^Index\b/.test(error.message) ? '' : ` (${error.message})`;
+    throw new api.ApiError(`There is no run #${id}.${why}`, 'refused');
   }
 }
 
 function summary(run) {
   const jobs = flatten(run.nodes).filter((job) => !job.nodes);
   const over = jobs.filter((job) => finished(job.status) || job.status === 'DISABLED').length;
-  const failed = jobs.filter((job) => job.status === 'FAILED').length;
-  const done = [`${over} of ${count(jobs.length, 'job')} done`, failed ? `${failed} failed` : ''];
+  const those = (word) => jobs.filter((job) => job.status === word).length;
+  const [failed, cancelled] = [those('FAILED'), those('CANCELLED')];
+  const done = [`${over - cancelled} of ${count(jobs.length, 'job')} done`, failed ? `${failed} failed` : '', cancelled ? `${cancelled} cancelled` : ''];
   return [
     badge(run.status),
     h('span', {}, `${done.filter(Boolean).join(', ')}, ${duration(span(run.startTime, run.endTime))}`),
@@ -123,8 +128,7 @@ async function runAgain(context, run, failedOnly) {
   if (!options) return;
   const preset = {
     ...options,
-    parameters: options.flowParam ?? {},
-    disabled: failedOnly ? succeeded(run.nodes) : (options.disabled ?? []),
+    ...(failedOnly ? { disabled: succeeded(run.nodes) } : {}),
   };
   await startRun(context, { project: run.project, flow: run.flow, preset });
 }
@@ -145,8 +149,7 @@ async function graphPane(context, run) {
     label: `Graph of run ${run.execid}`,
     open: (node, path) => context.go(route('job', run.execid, path.join(':'))),
   });
-  const hint = h('p', { class: 'hint' }, 'Choose a job to read its log. Arrow keys walk through the graph; Ctrl and the wheel zoom.');
-  return { element: [drawn.element, hint], update: (fresh) => drawn.update(fresh.nodes) };
+  return { element: [drawn.element, walkHint('Choose a job to read its log.')], update: (fresh) => drawn.update(fresh.nodes) };
 }
 
 async function timelinePane() {
@@ -169,9 +172,9 @@ async function jobsPane() {
           : h('a', { href: jobLink(run)(job), style: { 'padding-inline-start': `${job.depth}em` }, data: { key: `job-${job.path}` } }, job.id)),
         h('td', { class: 'state' }, badge(job.status)),
         h('td', { class: started(job) }, when(job.startTime)),
-        h('td', { class: started(job) }, duration(span(job.startTime, job.endTime))),
+        h('td', { class: started(job) }, duration(took(job))),
         h('td', { class: job.attempt > 0 ? 'number' : 'number wide-only' }, h('span', { class: 'narrow-only' }, 'attempt '), (job.attempt ?? 0) + 1),
-        h('td', { class: 'end' }, reportLink(run.execid, job.path, files)),
+        h('td', { class: 'end' }, reportLink(run.execid, job.path, files, { class: 'small' })),
       )));
   return { element: h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, head, h('td', {}))), place), update };
 }
@@ -188,9 +191,9 @@ async function resultsPane(context, first) {
         return h('tr', {},
           h('td', { class: 'main' }, h('a', { href: jobLink(run)(job), data: { key: `result-${job.id}` } }, job.id)),
           h('td', { class: 'state' }, badge(job.status), error ? h('p', { class: 'hint' }, error) : null),
-          h('td', { class: 'nowrap' }, duration(span(job.startTime, job.endTime))),
+          h('td', { class: 'nowrap' }, duration(took(job))),
           h('td', {}, h('dl', { class: 'metrics' }, Object.entries(metrics).map(([name, value]) => [h('dt', {}, name), h('dd', {}, Number.isFinite(value) ? short(value) : '–')]))),
-          h('td', { class: 'end' }, reportLink(run.execid, job.id, files)));
+          h('td', { class: 'end' }, reportLink(run.execid, job.id, files, { class: 'small' })));
       })));
   const update = async (run, files) => {
     const now = run.nodes.map(({ status: word }) => word).join();
@@ -221,21 +224,22 @@ async function logPane(context, first) {
 async function parametersPane(context, run) {
   const options = await api.executionOptions(run.execid, context.signal);
   const pairs = Object.entries(options.flowParam ?? {});
-  const properties = (entries) =>
-    h('dl', { class: 'properties' }, entries.map(([key, value]) => [h('dt', {}, key), h('dd', {}, h('code', {}, value))]));
-  const none = (list) => (list?.length ? list.map((entry) => entry.id ?? entry).join(', ') : 'none');
+  const properties = (entries, tag) =>
+    h('dl', { class: 'properties' }, entries.map(([key, value]) => [h('dt', {}, key), h('dd', {}, h(tag, {}, value))]));
+  const names = (list) => (list?.length ? list.map((entry) => entry.id ?? entry).join(', ') : 'none');
+  const words = (choices, value) => Object.fromEntries(choices)[value] ?? value ?? '–';
   return {
     element: [
       h('h2', {}, 'Parameters set for this run'),
-      pairs.length ? properties(pairs) : h('p', { class: 'hint' }, 'None: all parameters had their defaults.'),
+      pairs.length ? properties(pairs, 'code') : h('p', { class: 'hint' }, 'None: all parameters had their defaults.'),
       h('h2', {}, 'Options'),
       properties([
-        ['disabled jobs', none(options.disabled)],
-        ['when a job fails', options.failureAction ?? '–'],
-        ['when it runs already', options.concurrentOptions ?? '–'],
-        ['mail on success', none(options.successEmails)],
-        ['mail on failure', none(options.failureEmails)],
-      ]),
+        ['disabled jobs', names(options.disabled)],
+        ['when a job fails', words(ON_FAILURE, options.failureAction)],
+        ['when it runs already', words(WHEN_RUNNING, options.concurrentOptions)],
+        ['mail on success', names(options.successEmails)],
+        ['mail on failure', names(options.failureEmails)],
+      ], 'span'),
     ],
   };
 }

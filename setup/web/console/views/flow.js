@@ -8,7 +8,7 @@ import { count, duration, period, span, status, when } from '../format.js';
 import { editLimits, inWords } from '../limits.js';
 import { nestedGraph } from '../nested.js';
 import { trendCharts } from '../trends.js';
-import { crumbs, executionTable, forbidden, jobPanel, pager, startRun, startSchedule, tabs, unschedule } from './common.js';
+import { choose, crumbs, executionTable, forbidden, jobPanel, pager, startRun, startSchedule, tabs, unschedule, walkHint } from './common.js';
 
 export async function flowView(context, projectName, flow, tab = 'graph') {
   const { signal } = context;
@@ -16,10 +16,10 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
   if (!project.known) return forbidden(`Project ${projectName}`, project.message);
   const graph = await api.graph(projectName, flow, signal);
   const planned = await api.flowSchedule(graph.projectId, flow, signal);
-  const limits = planned ? ((await api.limits(planned.scheduleId, signal).catch(() => ({}))).settings ?? []) : [];
+  const limits = planned ? await api.limits(planned.scheduleId, signal).catch(() => ({})) : {};
   const may = (right) => project.rights.has(right);
   const target = { project: projectName, flow };
-  const pane = tab === 'executions' ? executionsPane : graphPane;
+  const pane = choose({ graph: graphPane, executions: executionsPane }, tab);
   return {
     title: flow,
     node: [
@@ -32,10 +32,10 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
           'div',
           { class: 'actions' },
           may('execute') ? button('Run', () => startRun(context, target), { kind: 'primary', icon: 'play' }) : null,
-          may('schedule') ? button(planned ? 'Change schedule' : 'Schedule', () => startSchedule(context, target), { icon: 'calendar' }) : null,
+          may('schedule') ? button(planned ? 'Change schedule' : 'Schedule', () => startSchedule(context, { ...target, planned }), { icon: 'calendar' }) : null,
         ),
       ),
-      planned ? scheduleNote(context, planned, limits, flow, may('schedule')) : null,
+      planned ? scheduleNote(context, planned, limits.settings ?? [], flow, may('schedule')) : null,
       tabs(tab, [
         ['graph', `Graph (${count(graph.nodes.length, 'job')})`, route('flow', projectName, flow)],
         ['executions', 'Runs', route('flow', projectName, flow, 'executions')],
@@ -51,7 +51,7 @@ function scheduleNote(context, planned, limits, flow, may) {
   };
   const repeats = period(planned.period);
   const cron = planned.cronExpression && planned.cronExpression !== 'null' ? `by cron ${planned.cronExpression}` : '';
-  const again = repeats ? `every ${repeats}` : 'once';
+  const again = repeats ? `every ${repeats.replace(/^1 /, '')}` : 'once';
   const within = limits.length ? ` Time limits: ${limits.map(inWords).join('; ')}.` : '';
   return h(
     'p',
@@ -72,7 +72,7 @@ async function graphPane(context, project, flow, graph) {
       jobPanel(panel, context, project.name, inside.flowId ?? inside.flow ?? flow, node);
     },
   });
-  return [drawn.element, h('p', { class: 'hint' }, 'Choose a job to see its properties. Arrow keys walk through the graph; Ctrl and the wheel zoom.'), panel];
+  return [drawn.element, walkHint('Choose a job to see its properties.'), panel];
 }
 
 async function executionsPane(context, project, flow) {

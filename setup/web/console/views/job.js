@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import { plain } from '../stock.js';
 import { h, route, show } from '../dom.js';
-import { badge, duration, finished, span, when } from '../format.js';
+import { badge, duration, finished, took, when } from '../format.js';
 import { logView } from '../logview.js';
 import { flatten } from '../order.js';
 import { crumbs, reportLink, tabs } from './common.js';
@@ -35,7 +35,7 @@ export async function jobView(context, id, path, chosen) {
     show(
       state,
       badge(shown.status),
-      h('span', {}, duration(span(shown.startTime, shown.endTime))),
+      h('span', {}, duration(took(shown))),
       h('span', { class: 'hint' }, shown.startTime > 0 ? `started ${when(shown.startTime)}` : 'not started'),
     );
     const total = (job.attempt ?? 0) + 1;
@@ -66,7 +66,7 @@ export async function jobView(context, id, path, chosen) {
   return {
     title: `${path} #${id}`,
     node: [
-      crumbs([run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')], [`#${id}`, route('execution', id)]),
+      crumbs(['Projects', '#/'], [run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')], [`#${id}`, route('execution', id)]),
       h('header', { class: 'page-head' }, h('h1', {}, path), actions),
       state,
       tries,

@@ -60,6 +60,12 @@ export async function historyView(context) {
   return { title: 'History', node: [h('header', { class: 'page-head' }, h('h1', {}, 'History')), form, place] };
 }
 
+/** `1 day`, a cron expression or `once`; on phones, without a heading, `every 1 day`. */
+function repeats({ cron, period: text }) {
+  const every = period(text);
+  return [every && !cron ? h('span', { class: 'narrow-only' }, 'every ') : null, cron || every || 'once'];
+}
+
 export async function schedulesView(context) {
   const list = await stock.schedules(context.signal);
   const allowed = new Map();
@@ -72,7 +78,7 @@ export async function schedulesView(context) {
       {},
       h('td', { class: 'main' }, h('a', { href: route('flow', entry.project, entry.flow) }, entry.flow), h('span', { class: 'hint' }, ` in ${entry.project}`)),
       h('td', { class: 'nowrap' }, entry.next),
-      h('td', {}, entry.cron || period(entry.period) || 'once'),
+      h('td', {}, repeats(entry)),
       h('td', { class: 'wide-only nowrap' }, entry.first),
       h('td', { class: 'wide-only' }, entry.user),
       h('td', { class: 'end' }, allowed.get(entry.project)

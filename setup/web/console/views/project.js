@@ -5,13 +5,13 @@ import * as stock from '../stock.js';
 import { ask, attempt, confirm, field, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { badge, count, duration, span, when } from '../format.js';
-import { crumbs, forbidden, startRun, tabs } from './common.js';
+import { choose, crumbs, forbidden, startRun, tabs } from './common.js';
 
 export async function projectView(context, name, tab = 'flows') {
   const project = await stock.project(name, context.signal);
   if (!project.known) return forbidden(`Project ${name}`, project.message);
   const may = (right) => project.rights.has(right);
-  const pane = { flows: flowsPane, permissions: permissionsPane, events: eventsPane }[tab] ?? flowsPane;
+  const pane = choose({ flows: flowsPane, permissions: permissionsPane, events: eventsPane }, tab);
   const description = h('p', { class: 'description' }, project.description);
   return {
     title: name,
@@ -60,8 +60,8 @@ async function flowsPane(context, project) {
     .map(({ flowId }) => flowId)
     .sort((a, b) => a.localeCompare(b))
     .map((flow) => {
-      const last = h('td', { class: 'wide-only' }, '…');
-      const time = h('td', { class: 'wide-only' });
+      const last = h('td', { class: 'state' }, '…');
+      const time = h('td', {});
       const run = project.rights.has('execute')
         ? button('Run', () => startRun(context, { project: project.name, flow }), { icon: 'play', class: 'small', 'aria-label': `Run ${flow}` })
         : null;
@@ -82,8 +82,8 @@ async function flowsPane(context, project) {
 
   return h(
     'table',
-    { class: 'list' },
-    h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Flow'), h('th', { scope: 'col', class: 'wide-only' }, 'Last run'), h('th', { scope: 'col', class: 'wide-only' }, 'Started'), h('td', {}))),
+    { class: 'list stack' },
+    h('thead', {}, h('tr', {}, ['Flow', 'Last run', 'Started'].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
     h('tbody', {}, rows),
   );
 }

@@ -14,7 +14,8 @@ export async function projectsView(context) {
   const filter = h('input', {
     type: 'search',
     class: 'input',
-    placeholder: 'Filter by name, description, user',
+    placeholder: 'Filter the projects',
+    title: 'By words of name, description and user',
     'aria-label': 'Filter projects',
     oninput: draw,
   });
@@ -70,8 +71,8 @@ async function fillFlows(cards, { signal }) {
       const { name } = next.project;
       try {
         const { flows } = await api.flows(name, signal);
-        const links = flows.slice(0, 8).map(({ flowId }) =>
-          h('a', { class: 'chip', href: route('flow', name, flowId) }, icon('flow'), flowId));
+        const names = flows.map(({ flowId }) => flowId).sort((a, b) => a.localeCompare(b));
+        const links = names.slice(0, 8).map((flow) => h('a', { class: 'chip', href: route('flow', name, flow) }, icon('flow'), flow));
         show(place, links.length ? links : h('span', { class: 'hint' }, 'No flows uploaded yet'),
           flows.length > 8 ? h('span', { class: 'hint' }, `and ${flows.length - 8} more`) : null);
       } catch (error) {
