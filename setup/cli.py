@@ -170,7 +170,9 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
             )
         environ["CHROMIUM"] = program
         sections.append("web-tests")
-        paths = ["-n", "2", "tests/browser"]  # they mostly wait
+        paths = ["-n", "2"]  # they mostly wait
+        if not any(option.startswith("tests/") for option in options.pytest):
+            paths.append("tests/browser")
         with layout.locked():
             pyenv.ensure(layout, dev=True, browser=True)
     with layout.locked(), step("jars") as shown:

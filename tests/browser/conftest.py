@@ -12,7 +12,6 @@ import getpass
 import hashlib
 import itertools
 import os
-import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -26,22 +25,13 @@ from playwright.sync_api import expect, sync_playwright
 from setup import java, maven
 from setup.azkaban import Server, Wanted
 from setup.layout import Layout, write_private
-from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console
+from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 numbers = itertools.count(1)
 USERS = "".join(f'  <user username="{name}" password="{PASSWORD}"/>\n' for name in ("rea", "noa"))
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -77,20 +67,12 @@ def axe(azkaban: Server) -> str:
 @pytest.fixture(scope="session")
 def chromium(azkaban: Server) -> Iterator[Any]:
     """A browser that trusts our authority alone and finds the host name at our address."""
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    assert program, "no chromium: install Debian's package chromium, or name one in CHROMIUM"
     authority = x509.load_pem_x509_certificate(azkaban.layout.ca.read_bytes()).public_key()
     key = authority.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     trusted = base64.b64encode(hashlib.sha256(key).digest()).decode()
-    settings = azkaban.settings
-    flags = [
-        *FLAGS,
-        f"--ignore-certificate-errors-spki-list={trusted}",
-        f"--host-resolver-rules=MAP {settings.host} {settings.address}",
-    ]
     expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
+        browser = launch(playwright, azkaban, f"--ignore-certificate-errors-spki-list={trusted}")
         yield browser
         browser.close()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import zipfile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,13 +15,32 @@ from playwright.sync_api import Page, expect
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Browser, Playwright
+
     from setup.azkaban import Server
 
 PASSWORD = "correct horse"  # of the users that we add
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WINDOWS = {
     "desktop": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True},
 }
+
+
+def launch(playwright: Playwright, server: Server, *flags: str) -> Browser:
+    """Start a browser that finds the server's host name at its address."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert program, "no chromium: install Debian's package chromium, or name one in CHROMIUM"
+    names = f"--host-resolver-rules=MAP {server.settings.host} {server.settings.address}"
+    return playwright.chromium.launch(executable_path=program, args=[*FLAGS, names, *flags])
 
 
 class Console:
@@ -51,11 +72,11 @@ class Console:
         if request.failure != "net::ERR_ABORTED":
             self.errors.append(f"failed: {request.url} {request.failure}")
 
-    def login(self, user: str, password: str = PASSWORD) -> Console:
-        """Log in; the user "admin" is the server's administrator."""
+    def login(self, user: str, password: str = PASSWORD, *, page: str = "") -> Console:
+        """Log in on a page of the server; the user "admin" is the server's administrator."""
         if user == "admin":
             user, password = self.server.settings.user, self.server.password
-        self.page.goto(self.url)
+        self.page.goto(f"{self.url}/{page}")
         self.page.get_by_label("User").fill(user)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Log in").click()

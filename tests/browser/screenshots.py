@@ -6,8 +6,6 @@ python3 -m setup demo                     # more than once: trends want several 
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import threading
 from pathlib import Path
@@ -17,8 +15,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from azkaban_client.reports.server import ReportServer
 from setup.azkaban import Server
 from setup.layout import Layout
-from tests.browser.conftest import FLAGS
-from tests.browser.console import WINDOWS, Console
+from tests.browser.console import WINDOWS, Console, launch
 
 PROJECT = FLOW = "nn"
 WANTED = {
@@ -30,10 +27,9 @@ WANTED = {
 def main(folder: Path) -> None:
     """Run the flow in each window size and take the pictures that are wanted."""
     folder.mkdir(parents=True, exist_ok=True)
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     server = Server(Layout.of())
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = launch(playwright, server)
         for window in WINDOWS:
             console = Console(browser, server, window).login("admin")
             expect(console.button("Log out")).to_be_visible()

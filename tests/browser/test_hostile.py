@@ -103,6 +103,43 @@ def test_nothing_runs_in_any_page(hostile: tuple[Console, str, int]) -> None:
     assert page.evaluate("window.hacked") is None
 
 
+def test_nothing_runs_in_dialogs_and_schedules(hostile: tuple[Console, str, int]) -> None:
+    console, name, number = hostile
+    page, dialog = console.page, console.in_dialog()
+
+    def unharmed(seen: str) -> None:
+        expect(dialog).to_contain_text(seen)
+        assert page.evaluate("window.hacked") is None
+        assert dialog.locator("img, script, iframe").count() == 0
+        page.keyboard.press("Escape")
+
+    console.open(f"execution/{number}")
+    console.button("Run again").click()
+    dialog.locator("summary").first.click()
+    expect(dialog.get_by_label("Name of the parameter")).to_have_value(IMAGE)
+    unharmed(JOB)  # among the jobs
+    console.open(f"flow/{name}/flow")
+    console.button("Schedule").click()
+    expect(dialog.get_by_label("greeting", exact=True)).to_have_attribute("placeholder", ATTACK)
+    console.confirm()
+    console.button("Time limits").click()
+    dialog.get_by_role("button", name="Another limit").click()
+    dialog.get_by_label("What").select_option(JOB)
+    dialog.get_by_label("When a limit is passed").fill(f"{IMAGE}@example.com")
+    console.confirm()
+    expect(page.locator(".notice")).to_contain_text(f"{JOB} must finish")
+    console.button("Time limits").click()
+    unharmed(JOB)
+    console.open(f"project/{name}")
+    console.button("Describe").click()
+    expect(dialog.get_by_label("Description")).to_have_value(ATTACK)
+    unharmed("Describe")
+    console.open("schedules")
+    page.get_by_role("button", name="Unschedule flow").click()
+    expect(page.locator("main")).to_contain_text("Nothing is scheduled")
+    assert page.evaluate("window.hacked") is None
+
+
 def test_azkabans_own_pages_run_nothing_on_the_way_to_the_console(
     hostile: tuple[Console, str, int],
 ) -> None:

@@ -118,7 +118,7 @@ def report(azkaban: Any, tmp_path: Path) -> Iterator[str]:
         folder.mkdir(parents=True)
         record = {
             "flow": ATTACK,
-            "status": "failed",
+            "status": "failed" if number < 5 else "succeeded",
             "error": ATTACK,
             "started": f"2026-11-0{number}T08:00:00+00:00",
             "ended": f"2026-11-0{number}T08:00:0{number}+00:00",
@@ -148,6 +148,10 @@ def test_the_pages_of_azk_report(report: str, chromium: Any, window: str, axe: s
     page.on("request", lambda asked: wrong.append(asked.url))
     page.goto(report)
     expect(page.get_by_role("heading", name="Flows")).to_be_visible()
+    trend = page.get_by_role("img", name=f"{ATTACK} in 3 runs")  # of its last job's first metric
+    expect(trend).to_be_visible()
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0
     assert barriers(page, axe) == []
     page.get_by_role("row").nth(1).get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Metrics by execution")).to_be_visible()

@@ -83,7 +83,6 @@ export function button(label, onclick, properties = {}) {
 
 const ICONS = {
   add: 'M12 5v14M5 12h14',
-  bell: 'M6 17V11a6 6 0 0 1 12 0v6l2 2H4zM10 21h4',
   calendar: 'M4 6h16v14H4zM4 10h16M8 3v5M16 3v5',
   check: 'M5 12.5l4.5 4.5L19 7.5',
   chevron: 'M9 6l6 6-6 6',
