@@ -153,7 +153,7 @@ def test_the_pages_of_azk_report(report: str, chromium: Any, window: str, axe: s
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0
     assert barriers(page, axe) == []
-    page.get_by_role("row").nth(1).get_by_role("link").first.click()
+    page.get_by_role("region", name="Flows").get_by_role("link").first.click()
     expect(page.get_by_role("heading", name="Metrics by execution")).to_be_visible()
     expect(page.locator("figure svg")).to_have_count(2)
     assert barriers(page, axe) == []
