@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 import re
 import sys
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,7 @@ from azkaban_client import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from azkaban_client.auth import Login
     from azkaban_client.client import Client
@@ -38,6 +39,7 @@ __all__ = [
     "note",
     "pass_app",
     "print_json",
+    "seconds",
     "table",
 ]
 
@@ -118,8 +120,8 @@ def exit_code(error: Exception) -> int:
 
 
 def note(text: str, *, colour: str | None = None) -> None:
-    """Say something to the user: standard error."""
-    click.secho(text, err=True, fg=colour)
+    """Say something to the user: standard error; in colour on a terminal unless NO_COLOR is set."""
+    click.secho(text, err=True, fg=None if os.environ.get("NO_COLOR") else colour)
 
 
 def plain(value: Any) -> Any:
@@ -167,6 +169,11 @@ def table(header: list[str], rows: list[list[Any]]) -> str:
 def local_time(time: datetime | None) -> str | None:
     """Write a time in the time zone of this machine."""
     return None if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def seconds(duration: timedelta | None) -> str | None:
+    """Write a duration as a plain number."""
+    return None if duration is None else f"{duration.total_seconds():.1f}"
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")

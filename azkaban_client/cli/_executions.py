@@ -17,6 +17,7 @@ from azkaban_client.cli._app import (
     note,
     pass_app,
     print_json,
+    seconds,
     table,
 )
 
@@ -387,7 +388,7 @@ def history(app: App, project: str, flow: str, *, limit: int, skip: int, as_json
                     one.status,
                     one.user,
                     local_time(one.start),
-                    f"{one.duration.total_seconds():.1f}" if one.duration else None,
+                    seconds(one.duration),
                 ]
                 for one in page.executions
             ],

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from azkaban_client.cli._app import table
+from azkaban_client.cli._app import seconds, table
 from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
 
 if TYPE_CHECKING:
@@ -135,13 +135,12 @@ def print_result(execution: Execution, *, console: Console | None = None) -> Non
         return
     # No frame and no colour, and nothing is cut to a width: for grep, awk and files.
     rows = [
-        [job.id, job.status, _clock(job), duration_text(job.duration), _attempts(job)]
+        [job.id, job.status, _clock(job), seconds(job.duration), _attempts(job)]
         for _, job in _in_order(execution)
     ]
-    spent = duration_text(execution.duration)
     whole = f"{execution.project}/{execution.flow}"
-    rows.append([whole, execution.status, _clock(execution), spent, ""])
-    click.echo(table(["job", "status", "start", "duration", "attempts"], rows))
+    rows.append([whole, execution.status, _clock(execution), seconds(execution.duration), ""])
+    click.echo(table(["job", "status", "start", "seconds", "attempts"], rows))
 
 
 def _clock(run: JobRun | Execution) -> str:

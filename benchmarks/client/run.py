@@ -141,8 +141,10 @@ class Bench:
         where = ["-u", f"{self.user}:{self.password}@{self.peer_url}", "-p", PROJECT]
         self.call([self.mtth, "upload", *where, str(self.archive)])
         said = self.call([self.mtth, "run", *where, "two"])
-        execid = re.findall(r"\d+", said)[-1]
-        self.call([self.mtth, "log", *where[:2], execid])
+        found = re.search(r"executor\?execid=(\d+)", said)
+        if found is None:
+            raise CommandError(f"mtth azkaban run: no execution in {said!r}")
+        self.call([self.mtth, "log", *where[:2], found[1]])
 
     def with_cli(self) -> None:
         """Upload and start with its commands; it cannot follow, so ask every 0.1 s for it."""

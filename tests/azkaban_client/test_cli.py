@@ -387,13 +387,12 @@ def test_names_are_shown_as_they_are(azk, tmp_path) -> None:
     assert "in:[red]" in result.out
 
 
-def test_the_live_display_on_a_terminal(server, simulate, sim_job, tmp_path) -> None:
-    """In a process of its own, on a pseudo-terminal."""
-    _, client, _ = simulate(sim_job("a", b"hello\n", 1, 8), sim_job("b", b"", 8, 9, needs=("a",)))
+def on_a_terminal(*args: str, **environ: str) -> tuple[int, str]:
+    """Run `azk` in a process of its own, on a pseudo-terminal."""
     master, slave = pty.openpty()
-    environ = {**os.environ, "AZK_URL": client.url, "TERM": "xterm", "COLUMNS": "80"}
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80", **environ}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from azkaban_client.cli import main; main()", "follow", "7"],
+        [sys.executable, "-c", "from azkaban_client.cli import main; main()", *args],
         cwd=Path(__file__).parents[2],
         env=environ,
         stdout=slave,
@@ -407,12 +406,28 @@ def test_the_live_display_on_a_terminal(server, simulate, sim_job, tmp_path) -> 
     except OSError:  # the other end is closed
         pass
     os.close(master)
-    assert process.wait() == 0
-    text = shown.decode()
+    return process.wait(), shown.decode()
+
+
+def test_the_live_display_on_a_terminal(server, simulate, sim_job) -> None:
+    _, client, _ = simulate(sim_job("a", b"hello\n", 1, 8), sim_job("b", b"", 8, 9, needs=("a",)))
+    code, text = on_a_terminal("follow", "7", AZK_URL=client.url)
+    assert code == 0
     assert "RUNNING" in text
     assert "0/2 jobs" in text or "1/2 jobs" in text
     assert "SUCCEEDED" in text
     assert "execution 7" in text
+
+
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_on_a_terminal(azk, pair, environ, coloured) -> None:
+    """Of messages and of tables; bold stands whatever NO_COLOR says."""
+    code, text = on_a_terminal("run", str(pair), "b", "--local", **environ)
+    assert code == 1
+    assert ("\x1b[32m" in text) is coloured
+    _, text = on_a_terminal("lint", str(pair / "p.properties"), **environ)
+    assert "not a usable zip" in text
+    assert ("\x1b[31m" in text) is coloured
 
 
 @pytest.fixture
@@ -469,7 +484,7 @@ def test_results_off_a_terminal_are_plain_and_whole(azk, tmp_path) -> None:
     (tmp_path / "p" / f"{name}.job").write_text("type=noop\n")
     result = azk("run", "p", name, "--local")
     header, row, flow = result.out.splitlines()
-    assert header.split() == ["job", "status", "start", "duration", "attempts"]
+    assert header.split() == ["job", "status", "start", "seconds", "attempts"]
     assert row.split()[:2] == [name, "SUCCEEDED"]
     assert flow.split()[:2] == [f"p/{name}", "SUCCEEDED"]
 
