@@ -155,8 +155,13 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
     sections = ["azkaban", "agent", "compiler", "loader", "web", "hadoop"]
-    paths = ["-m", "spark"] if options.spark else []
-    paths = ["-m", "", "tests/live/faults"] if options.faults else paths
+    # Two processes, as tests of servers mostly wait: one for those of tests/live, which share
+    # servers and take as long as all others.
+    paths = ["-n", "2", "--dist", "loadgroup"]
+    if options.spark:
+        paths = ["-m", "spark"]
+    elif options.faults:
+        paths = ["-m", "", "tests/live/faults"]
     environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
     environ["NUMBA_CACHE_DIR"] = str(layout.cache / "numba")
     if environ.get("TMPDIR") == str(layout.temporary):
@@ -170,7 +175,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
             )
         environ["CHROMIUM"] = program
         sections.append("web-tests")
-        paths = ["-n", "2"]  # they mostly wait
+        paths = ["-n", "2"]
         if not any(option.startswith("tests/") for option in options.pytest):
             paths.append("tests/browser")
         with layout.locked():
