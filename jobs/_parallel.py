@@ -17,14 +17,16 @@ from core.nn.memory import keep_freed_memory
 from core.nn.parallel import ParallelTrainer
 from jobs._allreduce import Ring
 from jobs._runtime import InputError
-from jobs.textclass_train import fit, prepare
+from jobs._training import fit
+from jobs.textclass_train import prepare
 
 if TYPE_CHECKING:
     from core.nn import Trainer
     from jobs._allreduce import Seat
     from jobs._mailbox import Mail
     from jobs._nn_text import Corpus
-    from jobs.textclass_train import Params, Setting
+    from jobs._training import Setting
+    from jobs.textclass_train import Params
 
 __all__ = ["Report", "restore", "train"]
 

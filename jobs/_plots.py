@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def loss_curves(histories: Iterable[tuple[str, Mapping[str, Any]]]) -> Figure:
     """Draw the loss by epoch, dotted on validation texts, of pairs of a label and a history."""
     fig = figure(7.0, 3.4)
     axes = fig.subplots()
-    for (label, history), colour in zip(histories, COLOURS, strict=False):
+    for (label, history), colour in zip(histories, cycle(COLOURS), strict=False):
         epochs = np.arange(1, len(history["loss"]) + 1)
         axes.plot(epochs, history["loss"], color=colour, label=label)
         axes.plot(epochs, history["validation_loss"], color=colour, linestyle=":")

@@ -30,7 +30,8 @@ from jobs._params import param
 from jobs._report import Page
 from jobs._runtime import InputError, Job, Outputs, Spec, main
 from jobs._spark import connected
-from jobs.textclass_train import prepare, save
+from jobs._training import save
+from jobs.textclass_train import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,13 +106,12 @@ def run(params: Params, job: Job) -> Outputs:
     if not apart < _AGREE:
         raise RuntimeError(f"BigDL's network is not ours: {apart:g} apart; please report this")
     scores = setting.trainer.evaluate(held_x, held_y)
-    plain = params.plain
-    label = save(job.dir / "model.npz", setting, plain, corpus, scores, seconds=seconds)
-    rate = y.size * params.epochs / seconds
-    job.log(f"{label}: {scores['accuracy']:.1%} of the validation texts right, {rate:.0f} texts/s")
+    save(job.dir / "model.npz", setting, params.label, corpus, scores, seconds=seconds)
+    rate, right = y.size * params.epochs / seconds, f"{scores['accuracy']:.1%}"
+    job.log(f"{params.label}: {right} of the validation texts right, {rate:.0f} texts/s")
     page = Page("Training by BigDL", f"{cores} cores, batches of {params.batch_size}")
     facts = [
-        ("validation accuracy", f"{scores['accuracy']:.1%}"),
+        ("validation accuracy", right),
         ("validation loss", f"{scores['loss']:.4f}"),
         ("seconds", round(seconds, 1)),
         ("texts per second", round(rate)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,7 @@ def _baselines(train: Any, test: Any, symbols: int) -> dict[str, float]:
 def _curves(models: list[_Model], base: dict[str, float]) -> Figure:
     fig = figure(7.0, 3.6)
     axes = fig.subplots()
-    for model, colour in zip(models, COLOURS, strict=False):
+    for model, colour in zip(models, cycle(COLOURS), strict=False):
         history = model.meta["history"]
         axes.plot(history["update"], history["bits"], color=colour, marker="o", label=model.name)
     for name, value in base.items():

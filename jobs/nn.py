@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,7 @@ def _curves(models: list[_Model]) -> Figure:
     fig = figure(9.0, 5.6)
     grid = fig.subplot_mosaic([["loss", "right"], ["norm", "right"]])
     left, right, norm = grid["loss"], grid["right"], grid["norm"]
-    for model, colour in zip(models, COLOURS, strict=False):
+    for model, colour in zip(models, cycle(COLOURS), strict=False):
         history = model.meta["history"]
         epochs = np.arange(1, len(history["loss"]) + 1)
         left.plot(epochs, history["loss"], color=colour, label=model.name)

@@ -59,7 +59,9 @@ def run(params: Params, job: Job) -> Outputs:
     picked["character alone"] = _by_context(corpus, (0,))
     right = {name: guess == corpus.y_test for name, guess in picked.items()}
     accuracy = {name: float(hits[kept].mean()) for name, hits in right.items()}
-    best = str(min((meta for _, meta in models), key=lambda meta: meta["validation_loss"])["label"])
+    best = str(
+        min((meta for _, meta in models), key=lambda meta: meta["validation"]["loss"])["label"]
+    )
     page = Page(
         "Sequence labelling",
         f"{corpus.x_train.shape[1]} texts to train, {corpus.x_test.shape[1]} held out, "
@@ -101,7 +103,7 @@ def run(params: Params, job: Job) -> Outputs:
 
 def _load(path: Path, corpus: Corpus) -> tuple[Layer, dict[str, Any]]:
     network, meta = load_model(path)
-    if not {"words", "classes", "validation_loss"} <= meta.keys():
+    if not {"words", "classes", "validation"} <= meta.keys():
         raise InputError(f"model {path}: not one that seqlabel_train wrote")
     if tuple(meta["words"]) != corpus.words or tuple(meta["classes"]) != corpus.classes:
         raise InputError(f"model {path}: was trained on other texts than labelled.data")

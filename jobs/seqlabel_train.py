@@ -9,20 +9,17 @@ tell when to stop; the parameters of the best epoch are the model.
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
-from typing import Any
 
-import numpy as np
-
-from core.nn import Adam, CrossEntropy, Trainer, TrainingError
 from core.nn.callbacks import EarlyStopping
 from core.nn.memory import keep_freed_memory
 from core.nn.models import tagger
-from jobs._nn import save_model
 from jobs._nn_text import Corpus
 from jobs._params import param
 from jobs._runtime import InputError, Job, Outputs, Spec, main
+from jobs._training import fit, prepare, save
 
 __all__ = ["JOB", "Params", "run"]
 
@@ -46,61 +43,22 @@ def run(params: Params, job: Job) -> Outputs:
     """Train and save."""
     keep_freed_memory()
     corpus = Corpus.load(params.data)
-    x, y = corpus.x_train, corpus.y_train
-    if y.shape != x.shape:
+    if corpus.y_train.shape != corpus.x_train.shape:
         raise InputError(f"label.data = {params.data}: has no label for each character")
-    settings: dict[str, Any] = {
-        "vocabulary": len(corpus.words),
-        "classes": len(corpus.classes),
+    network = {
         "embedding": params.embedding,
         "hidden": params.hidden,
         "cell": params.cell,
         "dropout": params.dropout,
     }
-    trainer = Trainer(
-        tagger(**settings, rng=job.rng),
-        CrossEntropy(),
-        Adam(learning_rate=params.learning_rate),
-        rng=job.rng,
-        clip=1.0,
-        batch_axis=1,
-        target_axis=1,
-    )
-    order = job.rng.permutation(x.shape[1])
-    cut = max(1, len(order) // 10)
-    check, rest = order[:cut], order[cut:]
-    try:
-        history = trainer.fit(
-            x[:, rest],
-            y[:, rest],
-            mask=x[:, rest] > 0,
-            epochs=params.epochs,
-            batch_size=params.batch_size,
-            validation=(x[:, check], y[:, check], x[:, check] > 0),
-            callbacks=[EarlyStopping(patience=params.patience)],
-            progress=lambda epochs: job.progress(epochs, "epochs"),
-        )
-    except (TrainingError, ValueError) as error:
-        raise InputError(f"label.data = {params.data}: {error}") from None
-    loss = min(history["validation_loss"])
+    setting = prepare(tagger, network, params, corpus, rng=job.rng)
+    begin = time.monotonic()
+    stopping = EarlyStopping(patience=params.patience)
+    scores = fit(setting, params, [stopping], lambda epochs: job.progress(epochs, "epochs"))
     path = job.dir / "model.npz"
-    save_model(
-        path,
-        trainer.network,
-        builder="tagger",
-        settings=settings,
-        meta={
-            "label": params.cell,
-            "words": corpus.words,
-            "classes": corpus.classes,
-            "validation_loss": loss,
-            "parameters": trainer.parameters.values.size,
-            "best_epoch": int(np.argmin(history["validation_loss"])) + 1,
-            "history": history.columns,
-        },
-    )
-    job.log(f"{params.cell}: {loss:.4f} nats per character on the validation texts")
-    return {"model": path, "data": params.data.absolute(), "loss": loss}
+    save(path, setting, params.cell, corpus, scores, seconds=time.monotonic() - begin)
+    job.log(f"{params.cell}: {scores['accuracy']:.2%} of the validation characters right")
+    return {"model": path, "data": params.data.absolute(), **scores}
 
 
 JOB = Spec(prefix="label", params=Params, run=run)

@@ -29,15 +29,15 @@ from jobs import _parallel, textclass_train
 from jobs._mailbox import Mailbox
 from jobs._nn_text import Corpus
 from jobs._params import param
-from jobs._report import COLOURS, Page, figure
+from jobs._plots import loss_curves
+from jobs._report import Page
 from jobs._runtime import InputError, Job, Outputs, Spec, main, write_bytes
 from jobs._spark import connected, host_of, together
-from jobs.textclass_train import prepare, save
+from jobs._training import save
+from jobs.textclass_train import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from matplotlib.figure import Figure
 
     from jobs._allreduce import Seat
     from jobs._mailbox import Mail
@@ -87,8 +87,8 @@ def run(params: Params, job: Job) -> Outputs:
         raise RuntimeError("the executors ended with different parameters: please report this")
     scores = reports[0].scores
     seconds = max(report.seconds for report in reports)
-    label = save(model, setting, params, corpus, scores, seconds=seconds)
-    job.log(f"{label}: {scores['accuracy']:.1%} of the validation texts right")
+    save(model, setting, params.name, corpus, scores, seconds=seconds)
+    job.log(f"{params.name}: {scores['accuracy']:.1%} of the validation texts right")
     job.report(_page(params, setting.trainer.history.columns, reports, scores, attempts))
     return {
         "model": model,
@@ -138,18 +138,12 @@ def _page(
     ]
     header = ["task", "host", "seconds", "processor, s", "waited for sums, s"]
     page.table("Tasks", header, rows)
-    page.plot("Learning curve", _curve(history), "Loss by epoch; dotted on validation texts.")
+    page.plot(
+        "Learning curve",
+        losses({params.cell: history}),
+        "Loss by epoch; dotted on validation texts.",
+    )
     return page
-
-
-def _curve(history: dict[str, list[float]]) -> Figure:
-    fig = figure(7.0, 3.0)
-    axes = fig.subplots()
-    epochs = np.arange(1, len(history["loss"]) + 1)
-    axes.plot(epochs, history["loss"], color=COLOURS[0])
-    axes.plot(epochs, history["validation_loss"], ":", color=COLOURS[0])
-    axes.set(xlabel="epoch", ylabel="cross entropy, nats", yscale="log")
-    return fig
 
 
 JOB = Spec(prefix="classify", params=Params, run=run)

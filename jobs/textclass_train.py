@@ -12,26 +12,24 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from core.nn import Adam, CrossEntropy, Trainer, TrainingError
+from core.nn import Trainer
 from core.nn.callbacks import EarlyStopping
-from core.nn.labels import accuracy
 from core.nn.memory import keep_freed_memory
 from core.nn.models import textclass
-from jobs._nn import save_model
+from jobs import _training
 from jobs._nn_text import Corpus
 from jobs._params import param
-from jobs._runtime import InputError, Job, Outputs, Spec, main
+from jobs._runtime import Job, Outputs, Spec, main
+from jobs._training import Setting, fit, save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable
 
-    from core.nn.protocols import Array
+    import numpy as np
 
-__all__ = ["JOB", "Params", "Setting", "fit", "prepare", "run", "save"]
+__all__ = ["JOB", "Params", "prepare", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +55,10 @@ class Params:
     dtype: str = param("float32", doc="Of numbers.", choices=("float32", "float64"))
     label: str | None = param(None, doc="What the report calls it; the cell if empty.")
 
-
-@dataclass(frozen=True)
-class Setting:
-    """A training about to begin.
-
-    Attributes
-    ----------
-    trainer
-        With a new network.
-    network
-        What `core.nn.models.textclass` was told.
-    train, held
-        Words, classes and mask: of the texts to learn from, and of a tenth that is kept.
-    """
-
-    trainer: Trainer
-    network: dict[str, Any]
-    train: tuple[Array, Array, Array]
-    held: tuple[Array, Array, Array]
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self.label or self.cell
 
 
 def prepare(
@@ -85,9 +68,7 @@ def prepare(
     make: Callable[..., Trainer] = Trainer,
 ) -> Setting:
     """Make the network and split the texts; `make` makes the trainer."""
-    settings: dict[str, Any] = {
-        "vocabulary": len(corpus.words),
-        "classes": len(corpus.classes),
+    network = {
         "embedding": params.embedding,
         "hidden": params.hidden,
         "cell": params.cell,
@@ -95,99 +76,7 @@ def prepare(
         "dropout": params.dropout,
         "dtype": params.dtype,
     }
-    network = textclass(**settings, rng=rng)
-    order = rng.permutation(len(corpus.y_train))
-    cut = max(1, len(order) // 10)
-    check, rest = order[:cut], order[cut:]
-    trainer = make(
-        network,
-        CrossEntropy(),
-        Adam(learning_rate=params.learning_rate),
-        rng=rng,
-        metric=accuracy,
-        clip=1.0,
-        batch_axis=1,
-    )
-    x, y = corpus.x_train, corpus.y_train
-    return Setting(
-        trainer,
-        settings,
-        (x[:, rest], y[rest], x[:, rest] > 0),
-        (x[:, check], y[check], x[:, check] > 0),
-    )
-
-
-def fit(
-    setting: Setting,
-    params: Params,
-    callbacks: Sequence[Callable[[Trainer], bool | None]],
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
-) -> dict[str, float]:
-    """Train for the epochs that are left; return the measures on the texts kept.
-
-    Raises
-    ------
-    InputError
-        Naming the data, where training cannot go on.
-    """
-    x, y, mask = setting.train
-    try:
-        setting.trainer.fit(
-            x,
-            y,
-            mask=mask,
-            epochs=params.epochs - len(setting.trainer.history),
-            batch_size=params.batch_size,
-            validation=setting.held,
-            callbacks=callbacks,
-            progress=progress,
-        )
-    except (TrainingError, ValueError) as error:
-        raise InputError(f"classify.data = {params.data}: {error}") from None
-    return setting.trainer.evaluate(*setting.held)
-
-
-def save(
-    path: Path,
-    setting: Setting,
-    params: Params,
-    corpus: Corpus,
-    scores: Mapping[str, float],
-    *,
-    seconds: float,
-) -> str:
-    """Write the model file; return what the model is called.
-
-    Parameters
-    ----------
-    path
-        Where it goes.
-    setting, params, corpus
-        What was trained, how, on what.
-    scores
-        Measures on the texts kept.
-    seconds
-        That training took.
-    """
-    label = params.label or params.cell
-    history = setting.trainer.history
-    save_model(
-        path,
-        setting.trainer.network,
-        builder="textclass",
-        settings=setting.network,
-        meta={
-            "label": label,
-            "words": corpus.words,
-            "classes": corpus.classes,
-            "validation": dict(scores),
-            "parameters": setting.trainer.parameters.values.size,
-            "best_epoch": int(np.argmin(history["validation_loss"])) + 1,
-            "history": history.columns,
-            "texts_per_second": setting.train[1].size * len(history) / max(seconds, 1e-9),
-        },
-    )
-    return label
+    return _training.prepare(textclass, network, params, corpus, rng=rng, make=make)
 
 
 def run(params: Params, job: Job) -> Outputs:
@@ -203,8 +92,8 @@ def run(params: Params, job: Job) -> Outputs:
         lambda epochs: job.progress(epochs, "epochs"),
     )
     path = job.dir / "model.npz"
-    label = save(path, setting, params, corpus, scores, seconds=time.monotonic() - begin)
-    job.log(f"{label}: {scores['accuracy']:.1%} of the validation texts right")
+    save(path, setting, params.name, corpus, scores, seconds=time.monotonic() - begin)
+    job.log(f"{params.name}: {scores['accuracy']:.1%} of the validation texts right")
     return {"model": path, "data": params.data.absolute(), **scores}
 
 

@@ -113,6 +113,10 @@ class ParallelTrainer(Trainer):
         """Say what the mean over this share counts for in the mean over all."""
         if self.loss.reduction == "sum":
             return 1.0
+        return self._part(mask, own, n, axes)
+
+    def _part(self, mask: Array | None, own: Array | None, n: int, axes: int) -> float:
+        """Say how much of what counts lies in this share, in 0..1."""
         if mask is None or own is None or axes < 3:
             rows = self._share(n)
             return float(rows.stop - rows.start) / n
@@ -129,7 +133,7 @@ class ParallelTrainer(Trainer):
             measured = super()._measure(part, take(y, rows, self.target_axis), own)
             axes = len(self.network.output_shape(part.shape))
             sums[0] = measured["loss"] * self._weight(mask, own, n, axes)
-            sums[1] = measured.get("accuracy", 0.0) * (rows.stop - rows.start) / n
+            sums[1] = measured.get("accuracy", 0.0) * self._part(mask, own, n, axes)
         self.all_reduce(sums)
         found = {"loss": float(sums[0])}
         return found if self.metric is None else {**found, "accuracy": float(sums[1])}

@@ -86,7 +86,8 @@ class Trainer:
     rng
         Shuffles the examples and feeds random layers: same generator, same run.
     metric
-        ``metric(output, target)``, averaged over examples; recorded as ``accuracy``.
+        ``metric(output, target)``, averaged over examples; recorded as ``accuracy``. Of masked
+        sequences with an output for each step it gets the steps that count, ``(n, outputs)``.
     clip
         Largest Euclidean norm of a gradient; longer ones are scaled down.
     schedule
@@ -261,7 +262,7 @@ class Trainer:
             total += step.loss * (share if self.loss.reduction == "mean" else 1.0)
             norms += step.grad_norm
             if self.metric is not None:
-                score += self.metric(step.output, target) * share
+                score += self.metric(*counted(step.output, target, kept)) * share
         row = {"loss": total, "grad_norm": norms / len(starts)}
         if self.metric is not None:
             row["accuracy"] = score
@@ -288,7 +289,7 @@ class Trainer:
         self.loss.check(self.network.output_shape(x.shape), y)
         if mask is not None and mask.shape != x.shape[:2]:
             raise ShapeError(f"mask is {mask.shape}, expected {x.shape[:2]}")
-        return x, y, mask
+        return x, y, None if mask is None else mask.astype(bool)
 
     def evaluate(self, x: Array, y: Array, mask: Array | None = None) -> dict[str, float]:
         """Loss (and accuracy, with a metric) on data, without training."""
@@ -299,10 +300,17 @@ class Trainer:
         steps = mask if output.ndim == 3 else None
         measured = {"loss": self.loss.forward(output, y, steps)[0]}
         if self.metric is not None:
-            measured["accuracy"] = self.metric(output, y)
+            measured["accuracy"] = self.metric(*counted(output, y, mask))
         return measured
 
 
 def take(a: Array, rows: Array | slice, axis: int) -> Array:
     """Pick examples, which are counted along the first or the second axis."""
     return a[rows] if axis == 0 else a[:, rows]
+
+
+def counted(output: Array, target: Array, mask: Array | None) -> tuple[Array, Array]:
+    """Pick what counts: of masked sequences with an output for each step, the steps that exist."""
+    if mask is None or output.ndim < 3:
+        return output, target
+    return output[mask], target[mask]

@@ -85,7 +85,9 @@ def test_the_whole_text_tells_what_neighbours_do_not(
     kept = corpus.x_test > 0
     picked = network.forward(corpus.x_test, Context(mask=kept))[0].argmax(axis=-1)
     assert right["gru"] == round(100 * float((picked == corpus.y_test)[kept].mean()), 2)
-    assert meta["validation_loss"] == min(meta["history"]["validation_loss"])
+    assert meta["validation"]["loss"] == pytest.approx(min(meta["history"]["validation_loss"]))
+    shares = meta["history"]["validation_accuracy"]
+    assert meta["validation"]["accuracy"] == shares[meta["best_epoch"] - 1] > 0.5
 
 
 def test_lines_of_the_library_are_the_default(tmp_path: Path) -> None:

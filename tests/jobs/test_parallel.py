@@ -18,7 +18,8 @@ from jobs._allreduce import Seat
 from jobs._mailbox import Mail, Mailbox
 from jobs._nn_text import Corpus
 from jobs._parallel import Report, restore, train
-from jobs.textclass_train import Params, fit, prepare
+from jobs._training import fit
+from jobs.textclass_train import Params, prepare
 from tests.jobs.folder import Folder
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def test_what_cannot_be_trained_ends_everywhere_with_the_reason(tmp_path: Path) 
     with Mailbox("127.0.0.1", SECRET, tmp_path / "checkpoint.npz", print) as box:
         reports = end(*start(tmp_path / "1", params, box.mail, 1, size=2))
     for report in reports:
-        assert "classify.data = texts.npz: " in report.error
+        assert "texts texts.npz: " in report.error
         assert "not finite" in report.error
 
 

@@ -128,10 +128,14 @@ def test_one_output_per_step_counts_the_steps_of_each_share() -> None:
     def fit(make: Any = Trainer, **me: Any) -> np.ndarray:
         rng = np.random.default_rng(0)
         network = charlm(vocabulary=30, hidden=6, dtype="float64", rng=rng)
-        trainer = make(network, CrossEntropy(), Adam(), rng=rng, batch_axis=1, target_axis=1, **me)
+        trainer = make(
+            network, CrossEntropy(), Adam(), rng=rng, metric=accuracy, batch_axis=1, target_axis=1,
+            **me,
+        )  # fmt: skip
         trainer.fit(x, x, mask=mask, epochs=2, batch_size=4, validation=(x, x, mask))
         # `fit` adds batches up by their examples; what is measured of all of them is exact
-        return np.append(trainer.parameters.values, trainer.history["validation_loss"])
+        measured = [trainer.history[f"validation_{name}"] for name in ("loss", "accuracy")]
+        return np.append(trainer.parameters.values, measured)
 
     for found in together(3, lambda **me: fit(ParallelTrainer, **me)):
         assert np.abs(found - fit()).max() < 1e-12

@@ -13,6 +13,7 @@ import pytest
 from core.nn import (
     SGD,
     Adam,
+    Context,
     CrossEntropy,
     Dense,
     Momentum,
@@ -26,7 +27,7 @@ from core.nn import (
 )
 from core.nn.initial import glorot_uniform, he_normal, orthogonal, uniform, zeros
 from core.nn.labels import accuracy
-from core.nn.models import mlp
+from core.nn.models import charlm, mlp
 from core.nn.optimisers import clip_norm
 from core.nn.schedules import cosine, falling, steps, warm_up
 from core.nn.serial import ModelError, load, save
@@ -212,6 +213,22 @@ def test_history_and_counts() -> None:
     assert history["validation_loss"][-1] == trainer.evaluate(x, y)["loss"]
     assert history["loss"][-1] < history["loss"][0]
     assert "accuracy" in history
+
+
+def test_steps_beyond_the_end_are_neither_right_nor_wrong() -> None:
+    rng = np.random.default_rng(0)
+    network = charlm(vocabulary=5, hidden=4, dtype="float64", rng=rng)
+    trainer = Trainer(
+        network, CrossEntropy(), Adam(), rng=rng, metric=accuracy, batch_axis=1, target_axis=1
+    )
+    x = rng.integers(1, 5, (6, 3))
+    mask = np.arange(6)[:, None] < [2, 6, 3]
+    guess = network.forward(x, Context(mask=mask))[0].argmax(axis=-1)
+    y = np.where(np.arange(6)[:, None] < [1, 2, 3], guess, (guess + 1) % 5)
+    assert trainer.evaluate(x, y, mask)["accuracy"] == pytest.approx(6 / 11)
+    assert trainer.evaluate(x, y, mask.astype(int))["accuracy"] == pytest.approx(6 / 11)
+    seen = trainer.fit(x, y, epochs=1, mask=mask)["accuracy"]
+    assert seen == pytest.approx([6 / 11])
 
 
 def test_a_batch_of_everything_is_the_full_gradient() -> None:

@@ -23,7 +23,8 @@ from jobs._nn import load_model
 from jobs._nn_text import Corpus
 from jobs._routing import read_stops
 from jobs._sampling import Draws, load_problem
-from jobs.textclass_train import Params, fit, prepare
+from jobs._training import fit
+from jobs.textclass_train import Params, prepare
 from setup.layout import CHECKOUT
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark.conftest import QUICK, SIZES, eventually, uploaded

@@ -1,0 +1,184 @@
+"""Training a network on labelled texts: what textclass_train and seqlabel_train share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from core.nn import Adam, CrossEntropy, Trainer, TrainingError
+from core.nn.labels import accuracy
+from core.nn.trainer import take
+from jobs._nn import save_model
+from jobs._runtime import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from core.nn import Layer
+    from core.nn.protocols import Array
+    from jobs._nn_text import Corpus
+
+__all__ = ["Setting", "Wishes", "fit", "prepare", "save"]
+
+
+class Wishes(Protocol):
+    """Parameters of a job that say how to train."""
+
+    @property
+    def data(self) -> Path:
+        """File of the texts, named in messages."""
+
+    @property
+    def epochs(self) -> int:
+        """Most passes over the texts."""
+
+    @property
+    def batch_size(self) -> int:
+        """Texts per update."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Step size of Adam."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A training about to begin.
+
+    Attributes
+    ----------
+    trainer
+        With a new network.
+    builder, network
+        The function of `core.nn.models` that made it, and what it was told.
+    train, held
+        Words, classes and mask: of the texts to learn from, and of a tenth that is kept.
+    """
+
+    trainer: Trainer
+    builder: str
+    network: dict[str, Any]
+    train: tuple[Array, Array, Array]
+    held: tuple[Array, Array, Array]
+
+
+def prepare(
+    build: Callable[..., Layer],
+    network: Mapping[str, Any],
+    params: Wishes,
+    corpus: Corpus,
+    *,
+    rng: np.random.Generator,
+    make: Callable[..., Trainer] = Trainer,
+) -> Setting:
+    """Make the network and split the texts.
+
+    Parameters
+    ----------
+    build
+        A function of `core.nn.models`.
+    network
+        What it is told beside the sizes of the vocabulary and of the classes.
+    params, corpus, rng
+        How to train, on what, with which random numbers.
+    make
+        Makes the trainer.
+    """
+    told = {"vocabulary": len(corpus.words), "classes": len(corpus.classes), **network}
+    x, y = corpus.x_train, corpus.y_train
+    axis = y.ndim - 1  # one class for each text, or one for each step
+    made = build(**told, rng=rng)
+    order = rng.permutation(x.shape[1])
+    cut = max(1, len(order) // 10)
+
+    def part(columns: Array) -> tuple[Array, Array, Array]:
+        return x[:, columns], take(y, columns, axis), x[:, columns] > 0
+
+    trainer = make(
+        made,
+        CrossEntropy(),
+        Adam(learning_rate=params.learning_rate),
+        rng=rng,
+        metric=accuracy,
+        clip=1.0,
+        batch_axis=1,
+        target_axis=axis,
+    )
+    return Setting(trainer, build.__name__, told, part(order[cut:]), part(order[:cut]))
+
+
+def fit(
+    setting: Setting,
+    params: Wishes,
+    callbacks: Sequence[Callable[[Trainer], bool | None]],
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+) -> dict[str, float]:
+    """Train for the epochs that are left; return the measures on the texts kept.
+
+    Raises
+    ------
+    InputError
+        Naming the data, where training cannot go on.
+    """
+    x, y, mask = setting.train
+    try:
+        setting.trainer.fit(
+            x,
+            y,
+            mask=mask,
+            epochs=params.epochs - len(setting.trainer.history),
+            batch_size=params.batch_size,
+            validation=setting.held,
+            callbacks=callbacks,
+            progress=progress,
+        )
+    except (TrainingError, ValueError) as error:
+        raise InputError(f"texts {params.data}: {error}") from None
+    return setting.trainer.evaluate(*setting.held)
+
+
+def save(
+    path: Path,
+    setting: Setting,
+    label: str,
+    corpus: Corpus,
+    scores: Mapping[str, float],
+    *,
+    seconds: float,
+) -> None:
+    """Write the model file.
+
+    Parameters
+    ----------
+    path
+        Where it goes.
+    setting, corpus
+        What was trained, on what.
+    label
+        What reports call the model.
+    scores
+        Measures on the texts kept.
+    seconds
+        That training took.
+    """
+    history = setting.trainer.history
+    texts = setting.train[0].shape[1]
+    save_model(
+        path,
+        setting.trainer.network,
+        builder=setting.builder,
+        settings=setting.network,
+        meta={
+            "label": label,
+            "words": corpus.words,
+            "classes": corpus.classes,
+            "validation": dict(scores),
+            "parameters": setting.trainer.parameters.values.size,
+            "best_epoch": int(np.argmin(history["validation_loss"])) + 1,
+            "history": history.columns,
+            "texts_per_second": texts * len(history) / max(seconds, 1e-9),
+        },
+    )
