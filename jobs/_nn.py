@@ -6,8 +6,8 @@ import io
 import json
 import signal
 import zipfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,24 @@ from core.nn.serial import ModelError, load, save
 from jobs._runtime import InputError, write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from _typeshed import DataclassInstance
 
     from core.nn import Layer
 
-__all__ = ["Dataset", "Interrupts", "load_model", "read_text", "save_model"]
+__all__ = [
+    "Dataset",
+    "Interrupts",
+    "load_arrays",
+    "load_model",
+    "read_text",
+    "save_arrays",
+    "save_model",
+]
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -55,36 +67,49 @@ class Dataset:
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file."""
         names = {"name": self.name, "features": self.features, "classes": self.classes}
-        stream = io.BytesIO()
-        np.savez_compressed(
-            stream,
-            names=np.frombuffer(json.dumps(names).encode(), dtype=np.uint8),
-            x_train=self.x_train,
-            y_train=self.y_train,
-            x_test=self.x_test,
-            y_test=self.y_test,
-            mean=self.mean,
-            scale=self.scale,
-        )
-        write_bytes(path, stream.getvalue())
+        save_arrays(self, path, names)
 
     @classmethod
     def load(cls, path: Path) -> Dataset:
         """Read a file that `save` wrote; anything else is an `InputError`."""
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            names = json.loads(arrays.pop("names").tobytes())
-            return cls(
-                name=names["name"],
-                features=tuple(names["features"]),
-                classes=tuple(names["classes"]),
-                **arrays,
-            )
-        except OSError as error:
-            raise InputError(f"data set {path}: {error.strerror or 'cannot be read'}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
-            raise InputError(f"data set {path}: not a file that nn_load wrote") from None
+        return load_arrays(cls, path, "data set", "nn_load")
+
+
+def save_arrays(record: DataclassInstance, path: Path, names: Mapping[str, Any]) -> None:
+    """Write a record of arrays and names as an ``.npz`` file."""
+    arrays = {
+        field.name: getattr(record, field.name)
+        for field in fields(record)
+        if field.name not in names
+    }
+    stream = io.BytesIO()
+    told = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
+    np.savez_compressed(stream, names=told, **arrays)
+    write_bytes(path, stream.getvalue())
+
+
+def load_arrays(kind: Callable[..., R], path: Path, what: str, writer: str) -> R:
+    """Read a record that `save_arrays` wrote; anything else is an `InputError`.
+
+    Parameters
+    ----------
+    kind
+        The record's class.
+    path
+        The file.
+    what, writer
+        What it holds and which job makes such files, for messages.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        names = json.loads(arrays.pop("names").tobytes())
+        told = {key: tuple(v) if isinstance(v, list) else v for key, v in names.items()}
+        return kind(**told, **arrays)
+    except OSError as error:
+        raise InputError(f"{what} {path}: {error.strerror or 'cannot be read'}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        raise InputError(f"{what} {path}: not a file that {writer} wrote") from None
 
 
 def save_model(

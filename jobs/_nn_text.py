@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from jobs._runtime import InputError, write_bytes
+from jobs._nn import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["PADDING", "UNKNOWN", "Corpus", "vocabulary_of", "words_of"]
 
@@ -48,32 +45,12 @@ class Corpus:
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file."""
-        names = json.dumps({"words": self.words, "classes": self.classes})
-        stream = io.BytesIO()
-        np.savez_compressed(
-            stream,
-            names=np.frombuffer(names.encode(), dtype=np.uint8),
-            x_train=self.x_train,
-            y_train=self.y_train,
-            x_test=self.x_test,
-            y_test=self.y_test,
-        )
-        write_bytes(path, stream.getvalue())
+        save_arrays(self, path, {"words": self.words, "classes": self.classes})
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
         """Read a file that `save` wrote; anything else is an `InputError`."""
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            names = json.loads(arrays.pop("names").tobytes())
-            return cls(words=tuple(names["words"]), classes=tuple(names["classes"]), **arrays)
-        except OSError as error:
-            raise InputError(f"texts {path}: {error.strerror or 'cannot be read'}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
-            raise InputError(
-                f"texts {path}: not a file that textclass_load or seqlabel_load wrote"
-            ) from None
+        return load_arrays(cls, path, "texts", "textclass_load or seqlabel_load")
 
 
 def words_of(text: str) -> list[str]:
