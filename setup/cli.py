@@ -157,7 +157,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
     sections = ["azkaban", "agent", "compiler", "loader", "web", "hadoop"]
     # Two processes, as tests of servers mostly wait: one for those of tests/live, which share
     # servers and take as long as all others.
-    paths = ["-n", "2", "--dist", "loadgroup"]
+    paths = ["-n", "2", "--dist", "loadscope"]
     if options.spark:
         paths = ["-m", "spark"]
     elif options.faults:
