@@ -59,9 +59,8 @@ def run(params: Params, job: Job) -> Outputs:
     picked["character alone"] = _by_context(corpus, (0,))
     right = {name: guess == corpus.y_test for name, guess in picked.items()}
     accuracy = {name: float(hits[kept].mean()) for name, hits in right.items()}
-    best = str(
-        min((meta for _, meta in models), key=lambda meta: meta["validation"]["loss"])["label"]
-    )
+    metas = [meta for _, meta in models]
+    best = str(min(metas, key=lambda meta: meta["validation"]["loss"])["label"])
     page = Page(
         "Sequence labelling",
         f"{corpus.x_train.shape[1]} texts to train, {corpus.x_test.shape[1]} held out, "
@@ -87,7 +86,7 @@ def run(params: Params, job: Job) -> Outputs:
     )
     page.plot(
         "Learning curves",
-        loss_curves((meta["label"], meta["history"]) for _, meta in models),
+        loss_curves((meta["label"], meta["history"]) for meta in metas),
         "Loss by epoch; dotted on validation texts.",
     )
     page.plot(

@@ -138,11 +138,8 @@ def _page(
     ]
     header = ["task", "host", "seconds", "processor, s", "waited for sums, s"]
     page.table("Tasks", header, rows)
-    page.plot(
-        "Learning curve",
-        losses({params.cell: history}),
-        "Loss by epoch; dotted on validation texts.",
-    )
+    curve = loss_curves([(params.name, history)])
+    page.plot("Learning curve", curve, "Loss by epoch; dotted on validation texts.")
     return page
 
 
