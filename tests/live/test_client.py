@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -359,6 +361,23 @@ def test_a_session_that_ends_while_it_follows_is_renewed(azkaban, client) -> Non
     rest = list(events)
     assert client.session_id != session
     assert logs_of([*first, *rest])["slow", 0] == "".join(client.log(execid, "slow"))
+
+
+def test_the_program_of_the_guide(azkaban, client, tmp_path, monkeypatch, capsys) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    server = f'"{azkaban.url}", auth=("{azkaban.username}", "{azkaban.password}")'
+    server += f', address="{azkaban.address}"'
+    told = '"http://azkaban.example:8081", auth=("me", "...")'
+    assert told in program
+    client.create_project("nn")
+    files = {"nn.job": "type=command\ncommand=echo ${epochs} done\n", "n.properties": "epochs=2\n"}
+    names(files).write(tmp_path / "nn.zip")
+    monkeypatch.chdir(tmp_path)
+    exec(program.replace(told, server), {})  # noqa: S102 (our own page)
+    shown = capsys.readouterr().out.splitlines()
+    assert any(line.endswith("INFO - 50 done") for line in shown)
+    assert shown[-1].startswith("SUCCEEDED 0:00:")
 
 
 def test_a_wrong_password(azkaban) -> None:
