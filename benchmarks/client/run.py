@@ -68,6 +68,8 @@ class Bench:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         settings = load({})
+        if not (settings["url"] and settings["username"] and settings["password_file"]):
+            sys.exit("no server: set AZK_CONFIG, or AZK_URL, AZK_USER and AZK_PASSWORD_FILE")
         self.url = str(settings["url"])
         self.user = str(settings["username"])
         self.password = Path(settings["password_file"]).read_text().split("\n")[0]
@@ -324,13 +326,20 @@ class Bench:
             client.upload(PROJECT, self.archive)
 
 
+def _program(text: str) -> str:
+    path = Path(text).absolute()  # it is called from another folder
+    if not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"{path} is no program: give the path of an installed one")
+    return str(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--mtth", help="the program azkaban of mtth/azkaban")
-    parser.add_argument("--azkaban-cli", help="the program azkaban of azkaban-cli")
-    parser.add_argument("--pykaban", help="the program pykaban")
+    parser.add_argument("--mtth", type=_program, help="the program azkaban of mtth/azkaban")
+    parser.add_argument("--azkaban-cli", type=_program, help="the program azkaban of azkaban-cli")
+    parser.add_argument("--pykaban", type=_program, help="the program pykaban")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lines", type=int, default=100_000)
     parser.add_argument("--follows", type=int, default=20)

@@ -131,7 +131,10 @@ def test_projects(client, project, tmp_path) -> None:
         assert project in {one.name for one in client.projects(mine=mine)}
     with pytest.raises(errors.Refused, match="already exists"):
         client.create_project(project)
-    client.describe(project, "another")
+    client.describe(project, "another & <more>")
+    found = client.project(project)
+    assert (found.id, found.description) == (client.project_id(project), "another & <more>")
+    assert found.created_by == found.modified_by == client.username
     assert [event.type for event in client.project_log(project)][-1] == "CREATED"
     client.set_job_overrides(project, "b", "a", {"type": "noop"})
     assert client.job_overrides(project, "b", "a") == {"type": "noop"}
@@ -241,6 +244,9 @@ def test_permissions(client, project) -> None:
     assert not any(one.group for one in client.permissions(project))
     with pytest.raises(errors.Refused, match="invalid"):
         client.grant(project, "no-such-user", ["read"])
+    assert client.proxy_users(project) == (client.username,)
+    client.remove_proxy_user(project, client.username)
+    assert client.proxy_users(project) == ()
 
 
 def test_locks(client, project) -> None:
@@ -305,6 +311,22 @@ def properties_of(events) -> dict[str, dict[str, str]]:
         first = next(i for i, line in enumerate(lines) if line.startswith("#"))
         found[job] = javaproperties.loads("\n".join(lines[first : lines.index("=end=")]))
     return found
+
+
+def test_flow_triggers(client, project) -> None:
+    """With Quartz (azkaban.server.schedule.enable_quartz) they rest and work; without, it says so."""
+    trigger = "trigger: {maxWaitMins: 5, schedule: {type: cron, value: '0 0 1 ? * *'}}\n"
+    files = {"f.flow": trigger + FLOW_2["f.flow"], "g.flow": FLOW_2["f.flow"]}
+    upload(client, project, {**FLOW_2, **files})
+    for call in (client.pause_trigger, client.resume_trigger):
+        with pytest.raises(errors.NotFound, match="has no trigger"):
+            call(project, "g")
+        if client.flow_trigger(project, "f") is None:
+            with pytest.raises(errors.NotFound, match="enable_quartz"):
+                call(project, "f")
+        else:
+            assert client.flow_trigger(project, "f")["cronExpression"] == "0 0 1 ? * *"
+            call(project, "f")
 
 
 def test_bad_flow_2(client, project) -> None:
