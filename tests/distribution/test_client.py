@@ -69,7 +69,7 @@ nodes:
 - {name: end, type: noop, dependsOn: [after, never, inner], condition: all_done}
 """,
 }
-VOLATILE = {"jvm.args", "python", "working.dir", "user.to.proxy", "output.dir"}
+VOLATILE = {"jvm.args", "python", "working.dir", "user.to.proxy", "output.dir", "spark.submit"}
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_refused_uploads(client, project, tmp_path) -> None:
         with pytest.raises(errors.InvalidProject, match=words):
             upload(client, project, files)
     (tmp_path / "x.zip").write_text("none")
-    with pytest.raises(errors.InvalidProject, match="unzipping"):
+    with pytest.raises(errors.InvalidProject, match="not a zip"):
         client.upload(project, tmp_path / "x.zip")
     with pytest.raises(errors.NotFound):
         upload(client, "nosuch-project", FLOW_1)
@@ -314,7 +314,7 @@ def properties_of(events) -> dict[str, dict[str, str]]:
 
 
 def test_flow_triggers(client, project) -> None:
-    """With Quartz (azkaban.server.schedule.enable_quartz) they rest and work; without, it says so."""
+    """With azkaban.server.schedule.enable_quartz they rest and work; without, it says so."""
     trigger = "trigger: {maxWaitMins: 5, schedule: {type: cron, value: '0 0 1 ? * *'}}\n"
     files = {"f.flow": trigger + FLOW_2["f.flow"], "g.flow": FLOW_2["f.flow"]}
     upload(client, project, {**FLOW_2, **files})
