@@ -15,7 +15,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["classifier", "from_bigdl", "log_probabilities", "to_bigdl"]
+__all__ = ["classifier", "from_bigdl", "to_bigdl"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -76,19 +76,6 @@ def from_bigdl(weights: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any
         for name, array in zip(("project.W", "project.b", "U"), weights[at : at + 3], strict=True):
             found[f"2.{way}.{name}"] = _swap(array.T)
     return found
-
-
-def log_probabilities(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Take the log of the softmax, rows ``(texts, classes)``.
-
-    Examples
-    --------
-    >>> float(np.exp(log_probabilities(np.array([[1.0, 2.0]]))).sum().round(12))
-    1.0
-    """
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    lowered: npt.NDArray[Any] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return lowered
 
 
 def _swap(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from jobs._runtime import Job
 
-__all__ = ["connected", "host_of", "spark_map", "together"]
+__all__ = ["connected", "host_of", "spark_map", "together", "told"]
 
 # An executor that was lost comes back in a few seconds: Spark itself would look every 15.
 _SLOT_SECONDS, _SLOT_LOOKS = 3, 200
@@ -60,7 +60,7 @@ def spark_map(context: Any) -> Callable[..., list[Any]]:
     def run(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Any]:
         rows = list(zip(*columns, strict=True))
         tasks = context.parallelize(rows, max(len(rows), 1))
-        with _told():
+        with told():
             return list(tasks.map(lambda row: function(*row)).collect())
 
     return run
@@ -108,20 +108,22 @@ def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: b
         yield rank, value
 
     stage = context.parallelize(range(tasks), tasks).barrier()
-    with _told():
+    with told():
         found = stage.mapPartitions(task).repartition(1).collect()
     return [value for _, value in sorted(found, key=itemgetter(0))]
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Say in one line why Spark gave up."""
     from py4j.protocol import Py4JJavaError  # noqa: PLC0415 (only a driver of Spark has it)
+    from pyspark.errors import PySparkException  # noqa: PLC0415
 
     try:
         yield
-    except Py4JJavaError as error:
-        text = str(error.java_exception.getMessage())
+    except (Py4JJavaError, PySparkException) as error:
+        java = getattr(error, "java_exception", None)
+        text = str(java.getMessage() if java else error)
         if "maximum allowable number of times" in text:
             raise OSError(
                 "Spark gave up: an executor was lost for the fourth time "

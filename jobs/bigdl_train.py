@@ -18,20 +18,16 @@ import tempfile
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jobs import textclass_train
-from jobs._bigdl import classifier, from_bigdl, log_probabilities, to_bigdl
-from jobs._nn_text import Corpus
+from jobs import _peer
+from jobs._bigdl import classifier, from_bigdl, to_bigdl
 from jobs._params import param
 from jobs._report import Page
 from jobs._runtime import InputError, Job, Outputs, Spec, main
 from jobs._spark import connected
-from jobs._training import save
-from jobs.textclass_train import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,45 +36,24 @@ if TYPE_CHECKING:
 
 __all__ = ["JOB", "Params", "run"]
 
-_CHECKED = 64  # texts on which both networks must agree
-_AGREE = 1e-3  # in log probabilities, float32
-
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(_peer.Params):
     """The network, and how it is trained."""
 
-    data: Path = param(doc="The texts.npz of textclass_load.")
-    embedding: int = param(64, doc="Features of a word.", ge=1)
-    hidden: int = param(64, doc="Units of the LSTM in each direction.", ge=1)
-    epochs: int = param(5, doc="Passes over the texts.", ge=1)
-    batch_size: int = param(128, doc="Texts per update; a multiple of the executors' cores.", ge=1)
-    learning_rate: float = param(0.003, doc="Step size of Adam.", gt=0)
     label: str = param("BigDL", doc="What the report calls it.")
-
-    @property
-    def plain(self) -> textclass_train.Params:
-        """The same network and training by `jobs.textclass_train`."""
-        own = ("data", "embedding", "hidden", "epochs", "batch_size", "learning_rate", "label")
-        same = {name: getattr(self, name) for name in own}
-        return textclass_train.Params(cell="lstm", pool="mean", dropout=0.0, **same)
 
 
 def run(params: Params, job: Job) -> Outputs:
     """Train on the executors, save here."""
-    corpus = Corpus.load(params.data)
-    if not (corpus.x_train.all() and corpus.x_test.all()):
-        raise InputError(
-            f"bigdl.data = {params.data}: texts differ in length, and BigDL knows no padding: make "
-            "them by textclass_load with corpus.min_words as large as corpus.max_words"
-        )
+    peer = _peer.Peer.begin(params, job, "bigdl")
     if not find_spec("bigdl"):
         raise InputError(
             "there is no BigDL here: run it by setup spark submit --bigdl --py-files core,jobs "
             "-m jobs.bigdl_train"
         )
-    setting = prepare(params.plain, corpus, np.random.default_rng(job.seed))
-    (x, y, _), (held_x, held_y, _) = setting.train, setting.held
+    network, corpus = peer.setting.trainer.network, peer.corpus
+    (x, y, _), (held_x, held_y, _) = peer.setting.train, peer.setting.held
     with connected(job) as context:
         cores = _start()
         if params.batch_size % cores:
@@ -87,7 +62,7 @@ def run(params: Params, job: Job) -> Outputs:
                 f"cores, use {max(1, params.batch_size // cores) * cores}"
             )
         model = classifier(len(corpus.words), len(corpus.classes), params.embedding, params.hidden)
-        model.set_weights(to_bigdl(setting.trainer.network.params))
+        model.set_weights(to_bigdl(network.params))
         optimiser = _optimiser(params, model, _samples(context, x, y, cores))
         held = _samples(context, held_x, held_y, cores)
         with tempfile.TemporaryDirectory(dir=job.dir) as folder:
@@ -95,37 +70,10 @@ def run(params: Params, job: Job) -> Outputs:
             begin = time.monotonic()
             trained = optimiser.optimize()
             seconds = time.monotonic() - begin
-            for row in losses(-(-y.size // params.batch_size)):
-                setting.trainer.history.append(**row)
-        weights = trained.get_weights()
-        there = trained.forward(_rows(held_x[:, :_CHECKED]))
-    for name, values in from_bigdl(weights).items():
-        setting.trainer.network.params[name][...] = values
-    here, _ = setting.trainer.network.forward(held_x[:, :_CHECKED])
-    apart = float(np.abs(log_probabilities(here) - there).max())
-    if not apart < _AGREE:
-        raise RuntimeError(f"BigDL's network is not ours: {apart:g} apart; please report this")
-    scores = setting.trainer.evaluate(held_x, held_y)
-    save(job.dir / "model.npz", setting, params.label, corpus, scores, seconds=seconds)
-    rate, right = y.size * params.epochs / seconds, f"{scores['accuracy']:.1%}"
-    job.log(f"{params.label}: {right} of the validation texts right, {rate:.0f} texts/s")
+            peer.take(from_bigdl(trained.get_weights()), losses(-(-y.size // params.batch_size)))
+        logits = trained.forward(_rows(held_x[:, : _peer.CHECKED]))
     page = Page("Training by BigDL", f"{cores} cores, batches of {params.batch_size}")
-    facts = [
-        ("validation accuracy", right),
-        ("validation loss", f"{scores['loss']:.4f}"),
-        ("seconds", round(seconds, 1)),
-        ("texts per second", round(rate)),
-        ("largest difference from our network, in log probabilities", f"{apart:.1e}"),
-    ]
-    page.facts("Result", facts)
-    job.report(page)
-    return {
-        "model": job.dir / "model.npz",
-        "data": params.data.absolute(),
-        "train_seconds": round(seconds, 2),
-        "texts_per_second": round(rate, 1),
-        **scores,
-    }
+    return peer.finish(job, page, seconds, logits)
 
 
 def _start() -> int:

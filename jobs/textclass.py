@@ -34,6 +34,7 @@ class Params:
 
     data: Path = param(doc="The texts.npz of textclass_load.")
     models: str = param(doc="Files model.npz of textclass_train, separated by commas.")
+    note: str = param("", doc="What the report says of models that are missing.")
     examples: int = param(8, doc="Texts to show with their attention.", ge=0)
 
 
@@ -55,7 +56,10 @@ class _Model:
 def run(params: Params, job: Job) -> Outputs:
     """Measure, show, report."""
     corpus = Corpus.load(params.data)
-    models = [_load(Path(part.strip()), corpus) for part in params.models.split(",")]
+    paths = [Path(part.strip()) for part in params.models.split(",") if part.strip()]
+    if not paths:
+        raise InputError(f"verdict.models = {params.models!r}: there is no model to compare")
+    models = [_load(path, corpus) for path in paths]
     picked = {model.name: model.logits(corpus.x_test)[0].argmax(axis=1) for model in models}
     if len(picked) < len(models):
         raise InputError("verdict.models: two of them have the same classify.label")
@@ -67,6 +71,8 @@ def run(params: Params, job: Job) -> Outputs:
         f"{len(corpus.y_train)} texts to train, {len(corpus.y_test)} held out, "
         f"{len(corpus.classes)} classes, {len(corpus.words)} words, seed {job.seed}",
     )
+    if params.note:
+        page.text("Left out", params.note)
     page.facts("Held-out accuracy", [(name, f"{a:.1%}") for name, a in accuracy.items()])
     rows = [
         [

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from azkaban_client import Client, collect
 from setup import java, servers
 from setup.azkaban import Server, Wanted
-from setup.layout import Layout
+from setup.layout import CHECKOUT, Layout
 from setup.process import Process
 
 if TYPE_CHECKING:
@@ -60,6 +62,17 @@ class LiveAzkaban:
         """Stop and start it."""
         self.stop()
         self.start()
+
+    @contextmanager
+    def uploaded(self, folder: str, project: str) -> Iterator[Client]:
+        """Upload a folder of flows/ with all of jobs/ and core/, and give a client."""
+        bundle = collect(CHECKOUT / "flows" / folder, [CHECKOUT / "jobs", CHECKOUT / "core"])
+        auth = (self.username, self.password)
+        with Client(self.url, auth=auth, address=self.address) as client:
+            client.create_project(project, "from flows/")
+            with bundle.temporary() as archive:
+                client.upload(project, archive)
+            yield client
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from azkaban_client import Client, collect
+from azkaban_client import collect
 from azkaban_client.lint import lint
 from setup.layout import CHECKOUT
 
@@ -40,13 +40,7 @@ def test_linter_finds_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SHORTER))
 def test_flow_succeeds_and_leaves_a_report(azkaban: LiveAzkaban, name: str) -> None:
-    bundle = collect(CHECKOUT / "flows" / name, [CHECKOUT / "jobs", CHECKOUT / "core"])
-    with Client(
-        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
-    ) as client:
-        client.create_project(name, "from flows/")
-        with bundle.temporary() as archive:
-            client.upload(name, archive)
+    with azkaban.uploaded(name, name) as client:
         execid = client.execute(name, name, properties=SHORTER[name])
         execution = client.wait(execid, timeout=300)
         failed = [job.id for job in execution.walk() if not job.status.good]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from azkaban_client import Client, collect
 from setup.layout import CHECKOUT, Layout
 from setup.spark import Cluster, Spark
+from setup.spark.resource_manager import ResourceManager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,17 +93,57 @@ def interrupt(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> t
     return process.communicate(timeout=120)
 
 
-@contextmanager
-def uploaded(azkaban: LiveAzkaban, project: str) -> Iterator[Client]:
-    """Upload flows/spark as a project and give a client; its results are those of "spark"."""
-    bundle = collect(CHECKOUT / "flows" / "spark", [CHECKOUT / "jobs", CHECKOUT / "core"])
-    with Client(
-        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
-    ) as client:
-        client.create_project(project, "from flows/")
-        with bundle.temporary() as archive:
-            client.upload(project, archive)
-        yield client
+def executors(application: str) -> dict[int, int]:
+    """Find the Java processes of an application's executors, by their numbers."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"java") and application.encode() in words:
+            number = int(words[words.index(b"--executor-id") + 1])
+            found[number] = int(folder.name)
+    return found
+
+
+@dataclass(frozen=True)
+class Long:
+    """A flow whose job works on two executors for as long as one lets it.
+
+    `sign` is a file of the job's that is there once it works.
+    """
+
+    flow: str
+    job: str
+    settings: dict[str, str]
+    sign: str = ""
+
+
+def cancel_in_mid_run(azkaban: LiveAzkaban, yarn: LiveSpark, long: Long) -> None:
+    """Cancel a flow while executors work for it: the application and its processes end."""
+    manager, job = ResourceManager(yarn.cluster.url), long.job
+    with azkaban.uploaded("spark", f"cancelled_{long.flow}") as client:
+        execid = client.execute(f"cancelled_{long.flow}", long.flow, properties=long.settings)
+        folder = azkaban.layout.runs / "spark" / str(execid) / job
+
+        def application() -> str:
+            running = {run.id for run in client.execution(execid).walk() if run.start}
+            log = "".join(client.log(execid, job)) if job in running else ""
+            assert not client.execution(execid).finished, log[-3000:]
+            found = re.search(r"application_\d+_\d+", log)
+            return found[0] if found else ""
+
+        assert eventually(lambda: bool(application()), 480)
+        name = application()
+        assert eventually(lambda: len(executors(name)) == 2, 480)
+        assert eventually((folder / long.sign).exists, 480)
+        client.cancel(execid)
+        assert eventually(lambda: manager.application(name).final == "KILLED")
+        assert eventually(lambda: not executors(name)), "executors go, too"
+        execution = client.wait(execid, timeout=120)
+        assert {run.id: str(run.status) for run in execution.walk()}[job] == "KILLED"
+    assert eventually(lambda: not yarn.unpacked())
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from core.nn import Context
 from jobs._nn import load_model
 from jobs._nn_text import Corpus
 from setup.spark.resource_manager import ResourceManager
-from tests.live.spark.conftest import uploaded
+from tests.live.spark.conftest import Long, cancel_in_mid_run
 
 if TYPE_CHECKING:
     from tests.live.conftest import LiveAzkaban
@@ -32,7 +32,7 @@ def bigdl(yarn: LiveSpark) -> LiveSpark:
 
 def test_flow_trains_by_bigdl_and_by_ours(azkaban: LiveAzkaban, bigdl: LiveSpark) -> None:
     settings = {"epochs": "3", "bigdl_memory": "512m", "learning_rate": "0.02"}
-    with uploaded(azkaban, "bigdl") as client:
+    with azkaban.uploaded("spark", "bigdl") as client:
         execid = client.execute("bigdl", "bigdl_text", properties=settings)
         execution = client.wait(execid, timeout=1500)
         failed = [job.id for job in execution.walk() if not job.status.good]
@@ -48,6 +48,7 @@ def test_flow_trains_by_bigdl_and_by_ours(azkaban: LiveAzkaban, bigdl: LiveSpark
     corpus = Corpus.load(folder / "bigdl_load" / "texts.npz")
     guess = np.bincount(corpus.y_test).max() / corpus.y_test.size
     page = (folder / "bigdl_text" / "report.html").read_text()
+    assert "TorchDistributor was left out: " in page, "the locks bring no torch"
     for job, label in (("bigdl_train", "BigDL"), ("bigdl_peer", "ours")):
         network, meta = load_model(folder / job / "model.npz")
         assert meta["label"] == label
@@ -58,3 +59,8 @@ def test_flow_trains_by_bigdl_and_by_ours(azkaban: LiveAzkaban, bigdl: LiveSpark
         assert meta["history"]["loss"][-1] < meta["history"]["loss"][0]
         metrics = json.loads((folder / job / "run.json").read_text())["metrics"]
         assert metrics["train_seconds"] > 0
+
+
+def test_kill_on_azkaban_ends_training_by_bigdl(azkaban: LiveAzkaban, bigdl: LiveSpark) -> None:
+    settings = {"epochs": "9999", "bigdl_memory": "512m"}
+    cancel_in_mid_run(azkaban, bigdl, Long("bigdl_text", "bigdl_train", settings))

@@ -31,7 +31,6 @@ from tests.live.spark.conftest import (
     LiveSpark,
     eventually,
     interrupt,
-    uploaded,
 )
 
 if TYPE_CHECKING:
@@ -335,7 +334,7 @@ def test_standalone(standalone: LiveSpark, environment: Path) -> None:
 
 def test_flow(azkaban: LiveAzkaban, yarn: LiveSpark) -> None:
     settings = {"executors": "1"}
-    with uploaded(azkaban, "spark") as client:
+    with azkaban.uploaded("spark", "spark") as client:
         execid = client.execute("spark", "spark", properties=settings)
         done = client.wait(execid, timeout=900)
         log = "".join(client.log(execid, "spark"))

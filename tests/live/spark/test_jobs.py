@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,10 +25,11 @@ from jobs._sampling import Draws, load_problem
 from jobs._training import fit
 from jobs.textclass_train import Params, prepare
 from setup.layout import CHECKOUT
-from setup.spark.resource_manager import ResourceManager
-from tests.live.spark.conftest import QUICK, SIZES, eventually, uploaded
+from tests.live.spark.conftest import QUICK, SIZES, Long, cancel_in_mid_run, executors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.live.conftest import LiveAzkaban
     from tests.live.spark.conftest import LiveSpark
 
@@ -134,20 +134,6 @@ def test_an_executor_killed_in_mid_training_costs_no_epoch(
     assert np.abs(of_model(folder) - here(texts, epochs)).max() < 1e-12
 
 
-def executors(application: str) -> dict[int, int]:
-    """Find the Java processes of an application's executors, by their numbers."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"java") and application.encode() in words:
-            number = int(words[words.index(b"--executor-id") + 1])
-            found[number] = int(folder.name)
-    return found
-
-
 def test_after_the_fourth_loss_training_gives_up(
     yarn: LiveSpark, texts: Path, tmp_path: Path
 ) -> None:
@@ -216,7 +202,7 @@ def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> 
 def test_flow_succeeds_on_azkaban_and_leaves_reports(
     azkaban: LiveAzkaban, yarn: LiveSpark, flow: str
 ) -> None:
-    with uploaded(azkaban, flow) as client:
+    with azkaban.uploaded("spark", flow) as client:
         execid = client.execute(flow, flow, properties={"epochs": "2"})
         execution = client.wait(execid, timeout=900)
         failed = [job.id for job in execution.walk() if not job.status.good]
@@ -227,21 +213,20 @@ def test_flow_succeeds_on_azkaban_and_leaves_reports(
         assert "</html>" in (folder / "report.html").read_text()
 
 
-def test_kill_on_azkaban_ends_training_on_the_cluster(
-    azkaban: LiveAzkaban, yarn: LiveSpark
+# some seconds an epoch
+TEXT = {"epochs": "9999", "hidden": "128", "max_words": "60"}
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        Long("spark_text", "text_train", TEXT, sign="checkpoint.npz"),
+        Long("spark_chains", "chains_draw", {"burn_in": "1000000000"}),
+        Long("spark_route", "route_solve", {"steps_per_stop": "100000000"}),
+    ],
+    ids=lambda long: long.flow,
+)
+def test_kill_on_azkaban_ends_the_application(
+    azkaban: LiveAzkaban, yarn: LiveSpark, long: Long
 ) -> None:
-    manager = ResourceManager(yarn.cluster.url)
-    settings = {"epochs": "9999", "hidden": "128", "max_words": "60"}  # some seconds an epoch
-    with uploaded(azkaban, "killed") as client:
-        execid = client.execute("killed", "spark_text", properties=settings)
-        checkpoint = azkaban.layout.runs / "spark" / str(execid) / "text_train" / "checkpoint.npz"
-        assert eventually(checkpoint.is_file, 480), "the executors train"
-        found = re.search(r"application_\d+_\d+", "".join(client.log(execid, "text_train")))
-        assert found
-        assert len(executors(found[0])) == 2
-        client.cancel(execid)
-        assert eventually(lambda: manager.application(found[0]).final == "KILLED")
-        assert eventually(lambda: not executors(found[0])), "executors go, too"
-        execution = client.wait(execid, timeout=120)
-        assert {job.id: str(job.status) for job in execution.walk()}["text_train"] == "KILLED"
-    assert eventually(lambda: not yarn.unpacked())
+    cancel_in_mid_run(azkaban, yarn, long)

@@ -1,12 +1,14 @@
-"""What of BigDL's job needs no BigDL; tests/live/spark/test_bigdl.py trains on YARN."""
+"""What other libraries' jobs do without them; tests/live/spark/test_bigdl.py trains on YARN."""
 
 from __future__ import annotations
 
+import html
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs import bigdl_train, textclass_load
+from jobs import bigdl_train, textclass, textclass_load, textclass_train, torch_train
 from jobs._nn_text import Corpus
 from jobs._runtime import main
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 
 def run(out: Path, capsys: pytest.CaptureFixture[str], *props: str) -> tuple[int, str]:
     words = [word for prop in (*props, f"output.dir={out}") for word in ("--prop", prop)]
-    spec = bigdl_train.JOB if props[0].startswith("bigdl.") else textclass_load.JOB
-    code = main(spec, words)
+    modules = (bigdl_train, textclass, textclass_load, textclass_train, torch_train)
+    specs = {module.JOB.prefix: module.JOB for module in modules}
+    code = main(specs[props[0].partition(".")[0]], words)
     return code, capsys.readouterr().err
 
 
@@ -62,3 +65,23 @@ def test_short_texts_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert found.x_train.all()
     assert found.x_test.all()
     assert run(tmp_path, capsys, *given, "corpus.min_words=5")[0] == 2
+
+
+def test_without_torch_the_comparison_says_that_it_was_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, done = texts(tmp_path, ragged=False), tmp_path / "local" / "local"
+    assert run(tmp_path, capsys, f"torch.data={data}")[0] == 0
+    note = json.loads((done / "torch_train" / "run.json").read_text())["outputs"]["note"]
+    assert note.startswith("TorchDistributor was left out: ")
+    assert "has no torch" in note
+    given = {"classify.data": data, "classify.epochs": 1, "classify.hidden": 2}
+    code, said = run(tmp_path, capsys, *(f"{key}={value}" for key, value in given.items()))
+    assert code == 0, said
+    models = f"verdict.models={done / 'textclass_train' / 'model.npz'},"
+    code, said = run(tmp_path, capsys, models, f"verdict.data={data}", f"verdict.note={note}")
+    assert code == 0, said
+    assert html.escape(note) in (done / "textclass" / "report.html").read_text()
+    code, said = run(tmp_path, capsys, "verdict.models=,", f"verdict.data={data}")
+    assert code == 2
+    assert "verdict.models = ','" in said
