@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import random
 import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.mcmc import corpus as fetch
 
 WORDS = 60
 ERAS = ((1790, 1859), (1860, 1929), (1930, 2021))
@@ -36,7 +38,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="the CSV to write")
     parser.add_argument("--per-class", type=int, default=3000, help="passages of each class")
     options = parser.parse_args()
-    fetch = _fetcher()
     found: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,17 +59,6 @@ def main() -> int:
     with options.out.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([("text", "class"), *rows])
     return 0
-
-
-def _fetcher() -> Any:
-    """Load benchmarks/mcmc/corpus.py, which knows where the texts are."""
-    path = Path(__file__).parents[1] / "mcmc" / "corpus.py"
-    spec = importlib.util.spec_from_file_location("mcmc_corpus", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """Spark: what a submit costs before any work is done; archives against venv-pack's, conda-pack's.
 
-    python benchmarks/spark/fixed_costs.py [--rounds 3] [--archives-only]
-        [--venv-pack VENV] [--conda-env ENV]
+    python benchmarks/spark/fixed_costs.py submits [--rounds 3]
+    python benchmarks/spark/fixed_costs.py archives [--rounds 3] [--peers VENV]
 
-Run by the environment's Python while `setup spark start yarn` runs. VENV is an environment with
-venv-pack in it, ENV a conda environment that also holds conda-pack; without them those rows are
-left out, and the output says so. Seconds are wall-clock, medians of the rounds; CPU seconds are
-those of this program and its children (what runs on the nodes is not among them).
+Run by the environment's Python; `submits` while `setup spark start yarn` runs. VENV is an
+environment with the two peers (``pip install venv-pack conda-pack 'setuptools<80'``); without it
+their rows are left out, and the output says so. conda-pack packs what conda installed. Here that is
+our own relocatable Python with the same packages, laid out and recorded as conda would, so the
+content is the same as that of ours. Peers are run with their own compression and with ours.
+
+Seconds are wall-clock, medians of the rounds; CPU seconds are those of this program and its
+children (what runs on the nodes is not among them).
 """
 
 from __future__ import annotations
@@ -19,21 +23,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import record
+
 from setup.layout import Layout
+from setup.python import archives as files
 from setup.python.pack import pack
 from setup.spark import Spark
-from setup.spark.environments import DEFAULT_LOCK, make, prepare
+from setup.spark.environments import DEFAULT_LOCK, KINDS, make, prepare
+from tests.setup.conda import lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 EMPTY = "from pyspark import SparkContext\nSparkContext().parallelize([0], 1).count()\n"
-NOTHING = "pass\n"
+LEVEL = "6"  # of our archives
 
 
 def measure(work: Callable[[], object], rounds: int) -> tuple[float, float]:
@@ -52,91 +61,91 @@ def _cpu() -> float:
     return sum(used.ru_utime + used.ru_stime for used in both)
 
 
-def submits(spark: Spark, folder: Path, rounds: int) -> None:
+def submits(spark: Spark, folder: Path, options: argparse.Namespace) -> None:
     """Time empty applications in both modes, and Spark without any cluster."""
-    script, nothing = folder / "empty.py", folder / "nothing.py"
+    script = folder / "empty.py"
     script.write_text(EMPTY)
-    nothing.write_text(NOTHING)
     sizes = ["--driver-memory", "512m", "--executor-memory", "512m", "--num-executors", "1"]
-    common = [str(spark.submit_program), *sizes]
-    archive = str(make(spark))
-    prepare(spark, Path(archive))
+    submit = [str(spark.submit_program), *sizes]
+    archive = make(spark)
+    prepare(spark, archive)
+    without, shipped = ["--no-environment"], ["--archive", str(archive)]
     local = [str(spark.spark_home / "bin" / "spark-submit"), "--master", "local[1]"]
-    rows = {
-        "spark-submit alone, local[1]": [*local, str(script)],
-        "client, no environment": [*common, "--no-environment", str(script)],
-        "client, environment": [*common, "--archive", archive, str(script)],
-        "cluster, no environment": [
-            *common,
-            *("--deploy-mode", "cluster", "--no-environment", str(script)),
-        ],
-        "cluster, environment": [
-            *common,
-            *("--deploy-mode", "cluster", "--archive", archive, str(script)),
-        ],
+    ways = {
+        "spark-submit alone, local[1]": local,
+        "client, no environment": [*submit, *without],
+        "client, environment": [*submit, *shipped],
+        "cluster, no environment": [*submit, "--deploy-mode", "cluster", *without],
+        "cluster, environment": [*submit, "--deploy-mode", "cluster", *shipped],
     }
+    rows = []
     print(f"{'an empty job':32} {'seconds':>8} {'CPU':>6}")
-    for name, command in rows.items():
-
-        def work(command: list[str] = command) -> None:
-            subprocess.run(
-                command, env=spark.environ(), capture_output=True, check=True, cwd=folder
-            )
-
-        wall, cpu = measure(work, rounds)
+    for name, command in ways.items():
+        whole = [*command, str(script)]
+        wall, cpu = measure(partial(_call, whole, spark.environ()), options.rounds)
         print(f"{name:32} {wall:8.1f} {cpu:6.1f}", flush=True)
+        rows.append({"job": name, "seconds": wall, "cpu": cpu})
+    record.keep(options.json, "submits", rows, rounds=options.rounds)
 
 
-def archives(
-    spark: Spark, folder: Path, rounds: int, venv_pack: str | None, conda: str | None
-) -> None:
+def archives(spark: Spark, folder: Path, options: argparse.Namespace) -> None:
     """Pack the same packages in each way."""
     env = folder / "env"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(env)], check=True)
+    base = getattr(sys, "_base_executable", sys.executable)
+    subprocess.run([base, "-I", "-m", "venv", "--without-pip", str(env)], check=True)
     pip = [str(spark.layout.python), "-m", "pip", "--python", str(env / "bin/python"), "install"]
     subprocess.run([*pip, "-q", "--require-hashes", "-r", str(DEFAULT_LOCK)], check=True)
     python = env / "bin" / "python"
 
-    def ours(kind: str, name: str) -> Callable[[], Path]:
-        return lambda: pack(python, folder / name, kind=kind).path
-
-    ways: dict[str, Callable[[], object]] = {
-        "whole.tar.gz": ours("whole", "whole.tar.gz"),
-        "venv.tar.gz": ours("venv", "venv.tar.gz"),
-        "venv.zip": ours("venv", "venv.zip"),
-    }
-    if venv_pack:
-        target = folder / "peer-venv-pack.tar.gz"
-        command = [f"{venv_pack}/bin/venv-pack", "-q", "-f", "-p", str(env), "-o", str(target)]
-        ways[target.name] = lambda: subprocess.run(command, check=True, capture_output=True)
-    if conda:
-        conda_target = folder / "peer-conda-pack.tar.gz"
-        program = [f"{conda}/bin/conda-pack", "-q", "-f", "-p", conda, "-o", str(conda_target)]
-        ways[conda_target.name] = lambda: subprocess.run(program, check=True, capture_output=True)
+    ways: dict[str, tuple[str, Callable[[], object]]] = {}
+    for kind, (style, suffix) in KINDS.items():
+        name = f"ours-{kind}{suffix}"
+        ways[kind] = (name, partial(pack, python, folder / name, kind=style))
+    if options.peers:
+        home = folder / "whole"
+        files.unpack(pack(python, folder / "peer.tar.gz").path, home, trusted=True)
+        conda = lay_out(home, folder / "miniconda")
+        peers: Mapping[str, Path] = {"venv-pack": env, "conda-pack": conda}
+        for tool, prefix in peers.items():
+            for level in ((), ("--compress-level", LEVEL)):
+                name = f"{tool}{''.join(level)}.tar.gz"
+                command = [str(options.peers / "bin" / tool), "-q", "-f", "-p", str(prefix)]
+                command += ["-o", str(folder / name), *level]
+                label = f"{tool}, compressed as ours" if level else tool
+                ways[label] = (name, partial(_call, command))
+    else:
+        print("venv-pack, conda-pack: left out, no environment with them was named by --peers")
+    rows = []
     print(f"\n{'archive':32} {'seconds':>8} {'CPU':>6} {'MB':>6}")
-    for name, way in ways.items():
-        wall, cpu = measure(way, rounds)
+    for label, (name, way) in ways.items():
+        wall, cpu = measure(way, options.rounds)
         size = (folder / name).stat().st_size / 1e6
-        print(f"{name:32} {wall:8.1f} {cpu:6.1f} {size:6.0f}", flush=True)
-    for name, given in (("venv-pack", venv_pack), ("conda-pack", conda)):
-        if not given:
-            print(f"{name}: left out, no environment with it was named")
+        print(f"{label:32} {wall:8.1f} {cpu:6.1f} {size:6.0f}", flush=True)
+        rows.append({"archive": label, "seconds": wall, "cpu": cpu, "mb": size})
+    record.keep(options.json, "archives", rows, rounds=options.rounds)
+
+
+def _call(command: list[str], environ: Mapping[str, str] | None = None) -> None:
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{command[0]} failed:\n{done.stderr[-2000:]}")
 
 
 def main() -> None:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Print one table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("table", choices=["submits", "archives"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--archives-only", action="store_true", help="needs no cluster")
-    parser.add_argument("--venv-pack", metavar="VENV")
-    parser.add_argument("--conda-env", metavar="ENV")
+    parser.add_argument("--peers", type=Path, metavar="VENV")
+    record.add_option(parser)
     options = parser.parse_args()
     spark = Spark(Layout.of())
+    spark.install()
     folder = Path(tempfile.mkdtemp(dir=spark.home, prefix="benchmark-"))
     try:
-        if not options.archives_only:
-            submits(spark, folder, options.rounds)
-        archives(spark, folder, options.rounds, options.venv_pack, options.conda_env)
+        {"submits": submits, "archives": archives}[options.table](spark, folder, options)
     finally:
         shutil.rmtree(folder)
 

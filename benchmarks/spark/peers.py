@@ -3,19 +3,18 @@ r"""Our trainer, BigDL's DistriOptimizer and torch's TorchDistributor: one netwo
     python benchmarks/spark/peers.py --data T.npz [--torch PYTHON]
 
 Run by the environment's Python after `setup spark install --bigdl`. T.npz comes from
-`jobs.textclass_load` with texts of one length (``corpus.min_words``). PYTHON is the interpreter of
-an environment with torch (2 GB, so nothing here brings it); without it that row is left out, and
-the output says so. All three train the same LSTM in both directions (mean over steps, no dropout)
-from the same weights with Adam, gradients clipped to norm 1, the same batch size and epochs, two
-processes or cores of this machine; batches are drawn by each in its own order. What they learnt is
-measured by our network on the same held-out texts. Processor time is that of all processes with
-start and end.
+`jobs.textclass_load` with texts of one length (``corpus.min_words``). PYTHON is an interpreter with
+the jobs' packages and torch, pandas and pyarrow (2 GB, so nothing here brings it); without it that
+row is left out, and the output says so. All three train the same LSTM in both directions (mean over
+steps, no dropout) from the same weights with Adam, gradients clipped to norm 1, the same batch size
+and epochs, two processes or cores of this machine; batches are drawn by each in its own order. What
+they learnt is measured by our network on the same held-out texts. Processor time is that of all
+processes with start and end.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import resource
@@ -31,6 +30,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+import record  # noqa: E402
+import run  # noqa: E402
+
 from core.nn import Context  # noqa: E402
 from core.nn.callbacks import EarlyStopping  # noqa: E402
 from jobs._mailbox import Mailbox  # noqa: E402
@@ -44,6 +46,8 @@ from setup.spark.environments import make  # noqa: E402
 from setup.spark.environments import prepare as unpack  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.nn.protocols import Array
 
 PROCESSES = 2
@@ -58,7 +62,7 @@ def params(options: argparse.Namespace, data: Path) -> Params:
 
 def ours(options: argparse.Namespace, data: Path, folder: Path) -> tuple[float, Any]:
     """Train by `core.nn`, in two processes."""
-    run, file, own = _run(), folder / "checkpoint.npz", params(options, data)
+    file, own = folder / "checkpoint.npz", params(options, data)
     with Mailbox("127.0.0.1", run.SECRET, file, lambda _: None) as box:
         reports = run.processes(PROCESSES, run.train_member, own, box.mail)
     setting = prepare(own, Corpus.load(data), np.random.default_rng(0))
@@ -71,66 +75,50 @@ def by_bigdl(options: argparse.Namespace, data: Path, folder: Path) -> tuple[flo
     spark = Spark(Layout.of(), bigdl=True)
     environment = unpack(spark, make(spark, bigdl.LOCK), bigdl.IMPORTS)
     jars = bigdl.classes(environment, environment.unpacked)
-    command = [str(spark.spark_home / "bin" / "spark-submit"), "--master", f"local[{PROCESSES}]"]
-    command += ["--driver-memory", "2g", "--properties-file", str(bigdl.properties(environment))]
-    command += ["--conf", f"spark.driver.extraClassPath={jars}", "--conf", "spark.ui.enabled=false"]
-    command += ["--conf", "spark.driver.bindAddress=127.0.0.1"]
-    props = {
-        "bigdl.data": data, "bigdl.embedding": options.hidden, "bigdl.hidden": options.hidden,
-        "bigdl.epochs": options.epochs, "bigdl.batch_size": options.batch, "output.dir": folder,
-    }  # fmt: skip
-    command += [str(ROOT / "setup" / "spark" / "run_module.py"), "jobs.bigdl_train"]
-    command += [word for key, value in props.items() for word in ("--prop", f"{key}={value}")]
-    environ = {**spark.environ(), "PYSPARK_PYTHON": str(environment.python)}
-    _call(command, {**environ, "PYTHONPATH": str(ROOT)}, folder)
-    job = folder / "local" / "local" / "bigdl_train"
-    seconds = json.loads((job / "run.json").read_text())["metrics"]["train_seconds"]
-    return float(seconds), load_model(job / "model.npz")[0]
+    own = ["--properties-file", str(bigdl.properties(environment))]
+    own += ["--conf", f"spark.driver.extraClassPath={jars}"]
+    python = environment.python
+    return _by_job(options, data, folder, kind="bigdl", spark=spark, python=python, own=own)
 
 
 def by_torch(options: argparse.Namespace, data: Path, folder: Path) -> tuple[float, Any]:
-    """Train by torch_textclass.py, two processes of TorchDistributor."""
+    """Train by jobs.torch_train, likewise."""
     spark = Spark(Layout.of())
-    setting = prepare(params(options, data), Corpus.load(data), np.random.default_rng(0))
-    x, y, _ = setting.train
-    np.savez(folder / "start.npz", x=x.T, y=y, **setting.trainer.network.params)
-    given = {
-        "data": str(folder / "start.npz"), "out": str(folder / "end.npz"), "rate": 0.003,
-        "epochs": options.epochs, "batch": options.batch, "processes": PROCESSES,
-    }  # fmt: skip
+    return _by_job(options, data, folder, kind="torch", spark=spark, python=options.torch)
+
+
+def _by_job(
+    options: argparse.Namespace,
+    data: Path,
+    folder: Path,
+    *,
+    kind: str,
+    spark: Spark,
+    python: Path,
+    own: Sequence[str] = (),
+) -> tuple[float, Any]:
     command = [str(spark.spark_home / "bin" / "spark-submit"), "--master", f"local[{PROCESSES}]"]
-    command += ["--conf", "spark.ui.enabled=false", "--conf", "spark.driver.bindAddress=127.0.0.1"]
-    command += [str(ROOT / "benchmarks" / "spark" / "torch_textclass.py"), json.dumps(given)]
-    program = str(options.torch)
-    _call(command, {**spark.environ(), "PYSPARK_PYTHON": program}, folder)
-    with np.load(folder / "end.npz") as stored:
-        for name, values in setting.trainer.network.params.items():
-            values[...] = stored[name]
-        return float(stored["seconds"]), setting.trainer.network
-
-
-def _call(command: list[str], environ: dict[str, str], folder: Path) -> None:
+    command += ["--driver-memory", "2g", "--conf", "spark.ui.enabled=false", *own]
+    for name in ("bindAddress", "host"):
+        command += ["--conf", f"spark.driver.{name}=127.0.0.1"]
+    props = {
+        f"{kind}.data": data, f"{kind}.embedding": options.hidden, f"{kind}.hidden": options.hidden,
+        f"{kind}.epochs": options.epochs, f"{kind}.batch_size": options.batch, "output.dir": folder,
+    }  # fmt: skip
+    command += [str(ROOT / "setup" / "spark" / "run_module.py"), f"jobs.{kind}_train"]
+    command += [word for key, value in props.items() for word in ("--prop", f"{key}={value}")]
+    environ = {**spark.environ(), "PYSPARK_PYTHON": str(python), "PYTHONPATH": str(ROOT)}
     log = folder / "log"
     with log.open("w") as stream:
         code = subprocess.run(
             command, env={**environ, "OMP_NUM_THREADS": "1"}, cwd=folder,
             stdout=stream, stderr=subprocess.STDOUT, check=False,
         ).returncode  # fmt: skip
-    if code:
+    job = folder / "local" / "local" / f"{kind}_train"
+    if code or not (job / "model.npz").is_file():
         raise SystemExit(f"{command[0]} failed:\n{log.read_text()[-3000:]}")
-
-
-def _run() -> Any:
-    """Load run.py, which knows how processes meet."""
-    if "run" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("run", Path(__file__).with_name("run.py"))
-        if spec is None or spec.loader is None:
-            raise ImportError("run.py")
-        run = importlib.util.module_from_spec(spec)
-        sys.modules["run"] = run  # for the processes that it starts
-        sys.path.insert(0, str(Path(__file__).parent))
-        spec.loader.exec_module(run)
-    return sys.modules["run"]
+    seconds = json.loads((job / "run.json").read_text())["metrics"]["train_seconds"]
+    return float(seconds), load_model(job / "model.npz")[0]
 
 
 def right(network: Any, x: Array, y: Array) -> float:
@@ -147,6 +135,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--hidden", type=int, default=64)
+    record.add_option(parser)
     options = parser.parse_args()
     whole = Corpus.load(options.data)
     if not (whole.x_train.all() and whole.x_test.all()):
@@ -157,6 +146,7 @@ def main() -> int:
         print("TorchDistributor: left out, no Python with torch was named")
     print(f"load average {os.getloadavg()[0]:.0f}, {options.epochs} epochs, batches of "
           f"{options.batch}, {options.hidden} units")  # fmt: skip
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         data = Path(name) / "texts.npz"
         count = slice(options.texts * 10 // 9)  # a tenth is kept from training
@@ -169,11 +159,16 @@ def main() -> int:
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             rate = options.texts * options.epochs / seconds
+            accuracy = right(network, whole.x_test, whole.y_test)
             print(
                 f"{label}: {seconds:.1f} s training ({rate:.0f} texts/s), processor {cpu:.1f} s, "
-                f"{right(network, whole.x_test, whole.y_test):.3f} of held-out texts right",
+                f"{accuracy:.3f} of held-out texts right",
                 flush=True,
             )
+            row = {"trainer": label, "seconds": seconds, "texts_per_second": rate, "cpu": cpu}
+            rows.append({**row, "accuracy": accuracy})
+    about = {name: getattr(options, name) for name in ("texts", "epochs", "batch", "hidden")}
+    record.keep(options.json, "peers", rows, **about)
     return 0
 
 

@@ -1,12 +1,11 @@
-r"""What sharing a training out costs and brings; what it would bring on 128 executors.
+r"""What sharing a training out costs and brings, with Spark and without.
 
     python benchmarks/spark/run.py sums                  cost of one sum over processes, by size
     python benchmarks/spark/run.py train --data T.npz    one process against two, without Spark
     python benchmarks/spark/run.py cluster --data T.npz  one executor against two, with Spark
-    python benchmarks/spark/run.py scale ...             what these figures mean for n executors
 
-T.npz comes from `jobs.textclass_load`. Times are medians; compare figures of one run only.
-``scale`` takes the measured figures as arguments and needs nothing else.
+T.npz comes from `jobs.textclass_load`. Times of `sums` are medians; compare figures of one run
+only. ``--json`` keeps them for page.py, which works out what they mean for more executors.
 """
 
 from __future__ import annotations
@@ -32,11 +31,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from core.nn.callbacks import EarlyStopping  # noqa: E402
+import record  # noqa: E402
+
 from jobs._allreduce import Ring, Seat  # noqa: E402
 from jobs._mailbox import Mailbox  # noqa: E402
 from jobs._nn_text import Corpus  # noqa: E402
-from jobs._parallel import restore, train  # noqa: E402
+from jobs._parallel import train  # noqa: E402
 from jobs.textclass_train import Params, prepare  # noqa: E402
 from tests.jobs.folder import Folder  # noqa: E402
 
@@ -79,13 +79,16 @@ def _sums(seat: Seat, results: Any, rounds: int) -> None:
 def sums(options: argparse.Namespace) -> None:
     print("milliseconds for a sum of float64 over n processes on this machine")
     print("numbers  ", *(f"{size:>10,}" for size in SIZES))
+    rows = []
     for size in options.processes:
         found = dict(processes(size, _sums, options.rounds))
-        row = (statistics.median(found[r][s] for r in found) * 1e3 for s in SIZES)
-        print(f"n = {size}    ", *(f"{ms:>10.3f}" for ms in row))
+        row = {s: statistics.median(found[r][s] for r in found) * 1e3 for s in SIZES}
+        print(f"n = {size}    ", *(f"{ms:>10.3f}" for ms in row.values()))
+        rows += [{"processes": size, "numbers": s, "ms": ms} for s, ms in row.items()]
+    record.keep(options.json, "sums", rows)
 
 
-def _params(options: argparse.Namespace) -> Params:
+def _params(options: argparse.Namespace, batch: int) -> Params:
     return Params(
         data=options.data,
         cell=options.cell,
@@ -94,18 +97,8 @@ def _params(options: argparse.Namespace) -> Params:
         dropout=0.0,
         epochs=options.epochs,
         patience=options.epochs,
-        batch_size=options.batch,
+        batch_size=batch,
     )
-
-
-def held_out(params: Params, corpus: Corpus, checkpoint: Path) -> float:
-    """Tell the share of held-out texts that the model of a checkpoint gets right."""
-    setting = prepare(params, Corpus.load(params.data), np.random.default_rng(0))
-    stopping = EarlyStopping(patience=params.patience)
-    restore(setting, stopping, checkpoint.read_bytes())
-    stopping.finish(setting.trainer)
-    x = corpus.x_test
-    return setting.trainer.evaluate(x, corpus.y_test, x > 0)["accuracy"]
 
 
 def train_member(seat: Seat, results: Any, params: Params, mail: Any) -> None:
@@ -113,32 +106,41 @@ def train_member(seat: Seat, results: Any, params: Params, mail: Any) -> None:
 
 
 def train_here(options: argparse.Namespace) -> None:
-    params = _params(options)
-    texts = Corpus.load(params.data).y_train.size * 9 // 10
-    updates = -(-texts // params.batch_size) * params.epochs
-    print(f"{texts} texts, batches of {params.batch_size}, {updates} updates, load average "
-          f"{os.getloadavg()[0]:.0f}")  # fmt: skip
-    first = 0.0
-    for size in options.processes:
-        with tempfile.TemporaryDirectory() as name:
-            file = Path(name) / "checkpoint.npz"
-            with Mailbox("127.0.0.1", SECRET, file, lambda _: None) as box:
-                reports = processes(size, train_member, params, box.mail)
-        seconds = max(report.seconds for report in reports)
-        cpu = [report.cpu_seconds for report in reports]
-        waited = statistics.mean(report.waited for report in reports)
-        first = first or max(cpu)
-        print(
-            f"n = {size}: {seconds:.1f} s, processor {max(cpu):.1f} s each, {sum(cpu):.1f} in all "
-            f"(each {first / max(cpu):.2f} times less than one alone), {waited:.1f} s waiting in "
-            f"sums, accuracy {reports[0].scores['accuracy']:.3f}"
-        )
+    texts = Corpus.load(options.data).y_train.size * 9 // 10  # a tenth is kept to measure on
+    rows = []
+    for batch in options.batches:
+        params, first = _params(options, batch), 0.0
+        updates = -(-texts // batch) * params.epochs
+        load = os.getloadavg()[0]
+        print(f"{texts} texts, batches of {batch}, {updates} updates, load average {load:.0f}")
+        for size in options.processes:
+            with tempfile.TemporaryDirectory() as name:
+                file = Path(name) / "checkpoint.npz"
+                with Mailbox("127.0.0.1", SECRET, file, lambda _: None) as box:
+                    reports = processes(size, train_member, params, box.mail)
+            seconds = max(report.seconds for report in reports)
+            cpu = [report.cpu_seconds for report in reports]
+            waited = statistics.mean(report.waited for report in reports)
+            first = first or max(cpu)
+            accuracy = reports[0].scores["accuracy"]
+            print(
+                f"n = {size}: {seconds:.1f} s, processor {max(cpu):.1f} s each, {sum(cpu):.1f} in "
+                f"all (each {first / max(cpu):.2f} times less than one alone), {waited:.1f} s "
+                f"waiting in sums, accuracy {accuracy:.3f}",
+                flush=True,
+            )
+            row = {"batch": batch, "processes": size, "updates": updates, "seconds": seconds}
+            rows.append({**row, "cpu": max(cpu), "waited": waited, "accuracy": accuracy})
+    _keep(options, "train", rows, texts)
 
 
 def cluster(options: argparse.Namespace) -> None:
-    params = replace(_params(options), data=options.data.absolute())
+    batch = options.batches[0]
+    params = replace(_params(options, batch), data=options.data.absolute())
+    texts = Corpus.load(params.data).y_train.size * 9 // 10
     submit = options.submit or Path(sys.prefix).parent / "spark" / "submit"
     names = ("data", "cell", "embedding", "hidden", "dropout", "epochs", "patience", "batch_size")
+    rows = []
     for size in options.processes:
         with tempfile.TemporaryDirectory() as name:
             pairs = {f"classify.{n}": getattr(params, n) for n in names}
@@ -149,40 +151,31 @@ def cluster(options: argparse.Namespace) -> None:
             command += ["-m", "jobs.spark_train"]
             command += [word for k, v in pairs.items() for word in ("--prop", f"{k}={v}")]
             begin = time.monotonic()
-            subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             whole = time.monotonic() - begin
+            if done.returncode:
+                raise SystemExit(f"{submit} failed:\n{done.stderr[-3000:]}")
             found = (Path(name) / "local" / "local" / "spark_train" / "run.json").read_text()
         metrics = json.loads(found)["metrics"]
         print(
             f"{size} executors: {whole:.1f} s in all, {metrics['train_seconds']:.1f} s training "
             f"({metrics['wait_seconds']:.1f} waiting in sums), fixed cost "
-            f"{whole - metrics['train_seconds']:.1f} s, accuracy {metrics['accuracy']:.3f}"
+            f"{whole - metrics['train_seconds']:.1f} s, accuracy {metrics['accuracy']:.3f}",
+            flush=True,
         )
+        row = {"batch": batch, "executors": size, "whole": whole}
+        names_kept = {"training": "train_seconds", "waited": "wait_seconds", "accuracy": "accuracy"}
+        rows.append({**row, **{key: metrics[value] for key, value in names_kept.items()}})
+    _keep(options, "cluster", rows, texts)
 
 
-def scale(options: argparse.Namespace) -> None:
-    """Work out the speed-up on n executors from what one and two cost here."""
-    counts = (1, 2, 4, 8, 16, 32, 64, 128)
-    print(
-        f"{options.text_ms} ms a text, {options.update_ms} ms an update, {options.hop_us} us a "
-        f"hop, {options.gbit} Gbit/s, {options.numbers:,} numbers of {options.bytes} bytes"
-    )
-    print("speed-up  ", *(f"{n:>7}" for n in counts), "  best n")
-    for batch in options.batches:
-        row = [_update(options, batch, 1) / _update(options, batch, n) for n in counts]
-        best = min(range(1, 1025), key=lambda n: _update(options, batch, n))
-        print(f"batch {batch:<6}", *(f"{speed:>6.1f}" for speed in row), f"  {best}")
-
-
-def _update(options: argparse.Namespace, batch: int, n: int) -> float:
-    """Seconds of an update: a share of the batch, what all do, and 2 (n - 1) messages."""
-    work = options.text_ms / 1e3 * -(-batch // n)
-    part = options.numbers * options.bytes / n
-    return float(
-        work
-        + options.update_ms / 1e3
-        + 2 * (n - 1) * (options.hop_us / 1e6 + part * 8 / (options.gbit * 1e9))
-    )
+def _keep(options: argparse.Namespace, name: str, rows: list[dict[str, Any]], texts: int) -> None:
+    setting = prepare(_params(options, 1), Corpus.load(options.data), np.random.default_rng(0))
+    record.keep(
+        options.json, name, rows, texts=texts, epochs=options.epochs, cell=options.cell,
+        hidden=options.hidden, steps=int(setting.train[0].shape[0]),
+        numbers=int(setting.trainer.parameters.values.size),
+    )  # fmt: skip
 
 
 def main() -> int:
@@ -194,23 +187,16 @@ def main() -> int:
         kind = kinds.add_parser(name)
         kind.set_defaults(run=run)
         kind.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-        kind.add_argument("--rounds", type=int, default=50)
-        if name != "sums":
+        record.add_option(kind)
+        if name == "sums":
+            kind.add_argument("--rounds", type=int, default=50)
+        else:
             kind.add_argument("--data", type=Path, required=True)
             kind.add_argument("--cell", default="gru")
             kind.add_argument("--hidden", type=int, default=64)
-            kind.add_argument("--batch", type=int, default=128)
-            kind.add_argument("--epochs", type=int, default=2)
+            kind.add_argument("--batches", type=int, nargs="+", default=[128])
+            kind.add_argument("--epochs", type=int, default=4)
             kind.add_argument("--submit", type=Path, help="the program of setup spark install")
-    kind = kinds.add_parser("scale")
-    kind.set_defaults(run=scale)
-    kind.add_argument("--text-ms", type=float, required=True, help="processor time of one text")
-    kind.add_argument("--update-ms", type=float, required=True, help="what all do in an update")
-    kind.add_argument("--numbers", type=int, required=True, help="parameters of the network")
-    kind.add_argument("--hop-us", type=float, required=True, help="a message between neighbours")
-    kind.add_argument("--gbit", type=float, default=10.0, help="of the network")
-    kind.add_argument("--bytes", type=int, default=4, help="of a number")
-    kind.add_argument("--batches", type=int, nargs="+", default=[128, 1024, 8192])
     options = parser.parse_args()
     options.run(options)
     return 0

@@ -76,9 +76,9 @@ def unpack(archive: Path, folder: Path, *, trusted: bool = False) -> None:
             with tarfile.open(archive) as tar:
                 _unpack(archive, _tar_members(tar, archive), folder, trusted=trusted)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, gzip.BadGzipFile) as error:
+        why = str(error).partition(":\n")[0]  # tarfile adds a line for each kind that it tried
         raise UsageError(
-            f"{archive} cannot be unpacked ({error}): a .tar.gz, .tar.bz2, .tar.xz or .zip is "
-            "needed"
+            f"{archive} cannot be unpacked ({why}): a .tar.gz, .tar.bz2, .tar.xz or .zip is needed"
         ) from error
 
 

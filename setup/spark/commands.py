@@ -110,6 +110,7 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:
+    parser.usage = f"{parser.prog} [OPTION ...] (script.py | -m MODULE) [ARGUMENT ...]"
     parser.add_argument(
         "program", nargs=argparse.REMAINDER, metavar="script.py", help="the program, its arguments"
     )
@@ -300,16 +301,22 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
     for setting in options.conf:
         if "=" not in setting:
             raise UsageError(f"--conf {setting}: expected NAME=VALUE")
+    files = tuple(filter(None, options.files.split(",")))
+    for entry in files:
+        if "://" not in entry and not Path(entry.partition("#")[0]).is_file():
+            raise UsageError(f"--files {entry}: no such file")
+    driver = resources.Process(
+        options.driver_cores, options.driver_memory, _overhead("driver", options.conf)
+    )
+    executor = resources.Process(
+        cores, options.executor_memory, _overhead("executor", options.conf)
+    )
     request = resources.Request(
-        deploy_mode=options.deploy_mode,
-        driver_cores=options.driver_cores,
-        driver_memory=options.driver_memory,
-        executor_cores=cores,
-        executor_memory=options.executor_memory,
+        driver,
+        executor,
         num_executors=number or (total // cores if total else 2),
+        deploy_mode=options.deploy_mode,
         yarn=target.master == "yarn",
-        driver_overhead=_overhead("driver", options.conf),
-        executor_overhead=_overhead("executor", options.conf),
     )
     return plan.Application(
         script=script,
@@ -317,7 +324,7 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
         request=request,
         total_executor_cores=total,
         py_files=tuple(filter(None, options.py_files.split(","))),
-        files=tuple(filter(None, options.files.split(","))),
+        files=files,
         conf=tuple(options.conf),
         properties=Path(options.properties_file) if options.properties_file else None,
         name=options.name or (options.module or [script.stem])[0],

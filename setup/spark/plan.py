@@ -117,12 +117,12 @@ def command(
         ("--py-files", ",".join(application.py_files)),
         ("--files", ",".join(files)),
         ("--archives", f"{archive}#{NAME}" if archive else ""),
-        ("--driver-cores", request.driver_cores if request.deploy_mode == "cluster" else ""),
-        ("--driver-memory", f"{request.driver_memory}m"),
-        ("--executor-cores", request.executor_cores),
-        ("--executor-memory", f"{request.executor_memory}m"),
+        ("--driver-cores", request.driver.cores if request.deploy_mode == "cluster" else ""),
+        ("--driver-memory", f"{request.driver.memory}m"),
+        ("--executor-cores", request.executor.cores),
+        ("--executor-memory", f"{request.executor.memory}m"),
     ]
-    total = request.num_executors * request.executor_cores
+    total = request.num_executors * request.executor.cores
     if target.master == "yarn":
         options.append(("--num-executors", request.num_executors))
     else:
@@ -168,7 +168,8 @@ def merge_properties(
         try:
             merged.update(javaproperties.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise UsageError(f"--properties-file {path}: {error}") from error
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"--properties-file {path}: {why}") from error
     folder = spark.home / "submissions"
     folder.mkdir(exist_ok=True, mode=0o700)
     file = folder / f"{application.tag}.conf"

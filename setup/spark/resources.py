@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from setup.spark.resource_manager import Node
 
-__all__ = ["Request", "check"]
+__all__ = ["Process", "Request", "check"]
 
 # What Spark adds to each process for what lies outside of Java's heap, Python above all.
 _OVERHEAD_SHARE = 0.1
@@ -20,28 +20,41 @@ _OVERHEAD_LEAST = 384
 
 
 @dataclass(frozen=True)
-class Request:
-    """What an application asks for; memory in MB.
+class Process:
+    """What one process asks for.
 
     Attributes
     ----------
+    cores, memory
+        Virtual cores; MB of Java's heap.
+    overhead
+        MB for what lies outside of it; None for as much as Spark chooses.
+    """
+
+    cores: int = 1
+    memory: int = 1024
+    overhead: int | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an application asks for.
+
+    Attributes
+    ----------
+    driver, executor
+        What each of these processes wants.
     deploy_mode
         In ``cluster`` mode the driver runs in the cluster too, in ``client`` mode a small agent.
     yarn
         Whether it goes to YARN: a standalone cluster counts heaps alone, and knows no agent.
-    driver_overhead, executor_overhead
-        Memory for what lies outside of Java's heap; None for as much as Spark chooses.
     """
 
-    deploy_mode: str = "client"
-    driver_cores: int = 1
-    driver_memory: int = 1024
-    executor_cores: int = 1
-    executor_memory: int = 1024
+    driver: Process = Process()
+    executor: Process = Process()
     num_executors: int = 2
+    deploy_mode: str = "client"
     yarn: bool = True
-    driver_overhead: int | None = None
-    executor_overhead: int | None = None
 
     @property
     def driver_need(self) -> tuple[int, int]:
@@ -50,15 +63,15 @@ class Request:
             return 0, 0
         if self.deploy_mode == "client":
             return with_overhead(512), 1
-        return with_overhead(self.driver_memory, self.driver_overhead), self.driver_cores
+        return with_overhead(self.driver.memory, self.driver.overhead), self.driver.cores
 
     @property
     def executor_need(self) -> tuple[int, int]:
         """Memory and cores of one executor."""
-        memory = self.executor_memory
+        memory = self.executor.memory
         if self.yarn:
-            memory = with_overhead(memory, self.executor_overhead)
-        return memory, self.executor_cores
+            memory = with_overhead(memory, self.executor.overhead)
+        return memory, self.executor.cores
 
 
 def with_overhead(memory: int, overhead: int | None = None) -> int:
@@ -92,7 +105,7 @@ def check(request: Request, nodes: Sequence[Node]) -> None:
     Examples
     --------
     >>> from setup.spark.resource_manager import Node
-    >>> check(Request(executor_memory=8192), [Node("n:1", "RUNNING", 4096, 4)])
+    >>> check(Request(executor=Process(memory=8192)), [Node("n:1", "RUNNING", 4096, 4)])
     Traceback (most recent call last):
     setup.errors.UsageError: --executor-memory 8192m: 9011 MB with Spark's overhead, but the \
 largest node has 4096 MB; use --executor-memory 3712m or less
@@ -101,23 +114,18 @@ largest node has 4096 MB; use --executor-memory 3712m or less
     cores = max((node.cores for node in nodes), default=0)
     if not memory:
         raise UsageError("no node of the cluster runs: ask its administrators, or try again later")
-    asked = {"executor": request.executor_need}
+    asked = {"executor": (request.executor, request.executor_need)}
     if request.deploy_mode == "cluster":
-        asked["driver"] = request.driver_need
-    for who, (need, need_cores) in asked.items():
+        asked["driver"] = (request.driver, request.driver_need)
+    for who, (process, (need, need_cores)) in asked.items():
         if need > memory:
-            wanted, overhead = (
-                (request.executor_memory, request.executor_overhead)
-                if who == "executor"
-                else (request.driver_memory, request.driver_overhead)
-            )
-            most = _largest(memory, overhead) if request.yarn else memory
+            most = _largest(memory, process.overhead) if request.yarn else memory
             fix = f"use --{who}-memory {most}m or less"
             if not most:
                 fix = f"set spark.{who}.memoryOverhead to less"
             raise UsageError(
-                f"--{who}-memory {wanted}m: {need} MB with Spark's overhead, but the largest node "
-                f"has {memory} MB; {fix}"
+                f"--{who}-memory {process.memory}m: {need} MB with Spark's overhead, but the "
+                f"largest node has {memory} MB; {fix}"
             )
         if need_cores > cores:
             raise UsageError(

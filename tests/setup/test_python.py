@@ -28,6 +28,7 @@ from setup.layout import Layout
 from setup.python import archives, pip
 from setup.python.install import Source, install
 from setup.python.pack import Packed, ask, pack
+from tests.setup.conda import lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -350,41 +351,10 @@ def test_python_that_the_machine_has_not(source: str, tmp_path: Path) -> None:
     assert int(_runs(str(made.python), "-c", program)) > 10
 
 
-# Where conda builds packages: what it replaces by the folder in which an environment lies.
-PLACEHOLDER = "/opt/anaconda1anaconda2anaconda3"
-
-
 @pytest.fixture
 def conda(whole: Unpacked, tmp_path: Path) -> Path:
-    """An environment in conda's layout: a package of a Python, in the cache and installed."""
-    package, home = tmp_path / "miniconda" / "pkgs" / "p", tmp_path / "miniconda" / "envs" / "e"
-    small = shutil.ignore_patterns("numpy*")
-    shutil.copytree(whole.home, package, symlinks=True, ignore=small, copy_function=os.link)
-    text = "share/where.txt"
-    (package / text).write_text(f"{PLACEHOLDER}/lib\n")
-    paths = [
-        {"_path": path.relative_to(package).as_posix(), "path_type": "hardlink"}
-        for path in sorted(package.rglob("*"))
-        if path.is_file()
-    ]
-    [where] = [path for path in paths if path["_path"] == text]
-    where |= {"file_mode": "text", "prefix_placeholder": PLACEHOLDER}
-    shutil.copytree(package, home, symlinks=True, copy_function=os.link)
-    (home / text).unlink()
-    (home / text).write_text(f"{home}/lib\n")
-    (package / "info").mkdir()
-    (package / "info" / "paths.json").write_text(json.dumps({"paths": paths, "paths_version": 1}))
-    record = {
-        "name": "python",
-        "version": "3",
-        "url": "https://conda.example.org/python-3-0.conda",
-        "link": {"source": str(package), "type": 1},
-        "files": [path["_path"] for path in paths],
-    }
-    (home / "conda-meta").mkdir()
-    (home / "conda-meta" / "history").touch()
-    (home / "conda-meta" / "python-3-0.json").write_text(json.dumps(record))
-    return home / "bin" / "python"
+    """An environment in conda's layout."""
+    return lay_out(whole.home, tmp_path / "miniconda", "numpy*") / "bin" / "python"
 
 
 def test_conda_environment_is_packed_and_installed(

@@ -1,7 +1,8 @@
-"""What needs no Spark: the script that looks at a node before Python starts there."""
+"""What needs no Spark: the script that looks at a node before Python starts there, figures."""
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.spark import page
+from setup.layout import CHECKOUT
 from setup.spark import logs
 from setup.spark.nodes import launcher
 
@@ -58,3 +61,27 @@ def test_another_node_says_in_one_line_what_is_wrong(
     why = logs.cause(f"Error from python worker:\n  {done.stderr}PYTHONPATH was: /x")
     assert why.startswith("a node cannot run the shipped environment: ")
     assert said in why
+
+
+def test_figures_on_the_page_are_those_that_were_measured() -> None:
+    measured = json.loads((CHECKOUT / "benchmarks/spark/figures.json").read_text())
+    shown = (CHECKOUT / "docs/spark-figures.md").read_text()
+    assert shown == page.page(measured), (
+        "run: python benchmarks/spark/page.py > docs/spark-figures.md"
+    )
+
+
+def test_costs_of_an_update_are_found_again() -> None:
+    text, update = 0.0004, 0.012
+    rows = [
+        {"batch": b, "processes": n, "updates": 40, "cpu": 40 * (text * b / n + update)}
+        for b in (128, 1024)
+        for n in (1, 2)
+    ]
+    costs = page.Costs.fit({"rows": rows, "numbers": 10**6})
+    assert (costs.text, costs.update) == pytest.approx((text, update))
+    assert costs.seconds(128, 2) == pytest.approx(64 * text + update + 2 * (50e-6 + 16e6 / 10e9))
+    assert costs.speed_up(128, 1) == 1
+    best = costs.best(128)
+    assert costs.seconds(128, best) < min(costs.seconds(128, n) for n in (best - 1, best + 1))
+    assert costs.speed_up(128, costs.half(128)) >= costs.half(128) / 2
