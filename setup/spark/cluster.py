@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Cluster", "running"]
 
 START_SECONDS = 300.0  # seconds, for machines with much else to do; 8 s on an idle one
+START_TRIES = 3
 ADDRESS = "127.0.0.1"
+
+
+class _PortTakenError(ServerError):
+    """A port that was free is another program's by now, such as of a cluster that also starts."""
 
 
 class Kind(Protocol):
@@ -121,26 +126,17 @@ class Cluster:
         if alive and len(alive) == len(self._pid_files()):
             return self._reuse(alive, workers, cores, memory)
         self._end(alive)
-        kind = KINDS[self.kind]
-        ports: list[int] = []
-        for preferred in kind.ports:
-            ports.append(free_port(ADDRESS, preferred, *ports))
-        shape = choose(workers, cores, memory, ports)
         with step(f"starting {self.kind}") as shown:
-            for folder in ("", "conf", "logs", "tmp"):
-                (self.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-            parts = kind.write(self.spark, self.home, shape)
-            shape.write(self._shape_file)
-            try:
-                for part in parts:
-                    self._launch(part)
-                self._wait(shape, shown.update)
-                self._check_addresses()
-            except BaseException:
-                self._end(self.running())
-                raise
+            for tries_left in reversed(range(START_TRIES)):
+                shape = choose(workers, cores, memory, self._free_ports())
+                try:
+                    self._try(shape, shown.update)
+                    break
+                except _PortTakenError:
+                    if not tries_left:
+                        raise
             what = f"{shape.workers} x {shape.cores} cores, {shape.memory} MB"
-            shown.done(f"{kind.url(shape)} ({what})")
+            shown.done(f"{KINDS[self.kind].url(shape)} ({what})")
         return shape
 
     def statuses(self) -> list[Status]:
@@ -174,6 +170,27 @@ class Cluster:
         return bool(alive)
 
     # Steps of these
+
+    def _free_ports(self) -> list[int]:
+        ports: list[int] = []
+        for preferred in KINDS[self.kind].ports:
+            ports.append(free_port(ADDRESS, preferred, *ports))
+        return ports
+
+    def _try(self, shape: Shape, update: Callable[[str], None]) -> None:
+        """Start all parts; when that fails, end them."""
+        for folder in ("", "conf", "logs", "tmp"):
+            (self.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        parts = KINDS[self.kind].write(self.spark, self.home, shape)
+        shape.write(self._shape_file)
+        try:
+            for part in parts:
+                self._launch(part)
+            self._wait(shape, update)
+            self._check_addresses()
+        except BaseException:
+            self._end(self.running())
+            raise
 
     def _pid_files(self) -> list[Path]:
         """List the files of its processes, workers first: they sign off from the head."""
@@ -218,7 +235,9 @@ class Cluster:
             ended = sorted(names - self.running().keys())
             if ended:
                 log = self.log(ended[0])
-                raise ServerError(f"{ended[0]} ended; the end of {log}:\n{tail(log)}")
+                taken = "Address already in use" in log.read_text("utf-8", "replace")
+                kind = _PortTakenError if taken else ServerError
+                raise kind(f"{ended[0]} ended; the end of {log}:\n{tail(log)}")
             if time.monotonic() > deadline:
                 last = self.log(max(names, key=lambda name: name in _HEADS))
                 raise ServerError(

@@ -50,6 +50,7 @@ class Standalone:
             "spark.master.rest.enabled": "false",
             "spark.authenticate.secret": secrets.token_hex(32),
             "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
+            "spark.port.maxRetries": 0,  # a master on another port than ours would not be found
             "spark.worker.cleanup.enabled": "true",
             "spark.worker.cleanup.appDataTtl": 86400,
             **common_properties(guard),

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -22,8 +23,8 @@ from core.decipher import ENGLISH
 from jobs.spark_words import count
 from jobs.textclass_load import docstrings
 from setup.layout import CHECKOUT, Layout
-from setup.process import Process
-from setup.spark import Spark
+from setup.process import Process, free_port
+from setup.spark import Cluster, Spark, cluster
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark.conftest import (
     QUICK,
@@ -293,8 +294,8 @@ def test_nodes_of_another_kind_say_so(yarn: LiveSpark, environment: Path, tmp_pa
 
 
 @pytest.fixture
-def standalone(installed: LiveSpark, tmp_path: Path) -> Iterator[LiveSpark]:
-    """Start a cluster of Spark's own kind, under a prefix of its own."""
+def another(installed: LiveSpark, tmp_path: Path) -> Iterator[LiveSpark]:
+    """The same Spark under a prefix of its own; a cluster there is stopped afterwards."""
     layout = Layout(tmp_path / "prefix", installed.spark.layout.cache)
     layout.create(need=0)
     layout.env.symlink_to(sys.prefix)
@@ -302,34 +303,55 @@ def standalone(installed: LiveSpark, tmp_path: Path) -> Iterator[LiveSpark]:
     for name in ("env", "hadoop", "guard", "installed", "java"):
         (layout.spark / name).symlink_to(installed.spark.home / name)
     live = LiveSpark(Spark(layout), tmp_path)
-    result = live.run("start", "standalone", "--workers", "2", "--memory", "1g")
-    assert result.returncode == 0, result.stderr
     yield live
     live.run("stop")
 
 
-def test_standalone(standalone: LiveSpark, environment: Path) -> None:
-    cluster = standalone.spark.home / "standalone"
-    assert (cluster / "conf" / "spark-defaults.conf").stat().st_mode & 0o77 == 0
-    script = standalone.script(
+@pytest.mark.parametrize("kind", ["yarn", "standalone"])
+def test_a_port_taken_in_the_last_moment(
+    another: LiveSpark, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """As when two clusters start at the same time: the second chooses other ports."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        asked: list[int] = []
+
+        def choose(address: str, preferred: int, *used: int) -> int:
+            asked.append(preferred)
+            return taken if len(asked) == 1 else free_port(address, preferred, *used)
+
+        monkeypatch.setattr(cluster, "free_port", choose)
+        shape = Cluster(another.spark, kind).start(memory=1024)
+    ports = cluster.KINDS[kind].ports
+    assert asked == [*ports, *ports], "one start failed, the next did not"
+    assert taken not in shape.ports
+    assert another.run("status").returncode == 0
+
+
+def test_standalone(another: LiveSpark, environment: Path) -> None:
+    result = another.run("start", "standalone", "--workers", "2", "--memory", "1g")
+    assert result.returncode == 0, result.stderr
+    home = another.spark.home / "standalone"
+    assert (home / "conf" / "spark-defaults.conf").stat().st_mode & 0o77 == 0
+    script = another.script(
         "sorted",
         FAIL.format(what="import sortedcontainers, sys; return sys.prefix").replace(
             "SparkContext()", "found = SparkContext()"
         )
         + "print('FOUND', found)\n",
     )
-    process = start(standalone, "--archive", str(environment), str(script))
+    process = start(another, "--archive", str(environment), str(script))
     out, said = process.communicate(timeout=600)
     assert process.returncode == 0, said
-    assert f"FOUND ['{cluster}/work/" in out
-    assert list(cluster.glob("work/*/app-*")) != []
-    assert list(cluster.glob("work/*/app-*/*/environment")) == []
-    result = standalone.run("submit", "--deploy-mode", "cluster", str(script))
+    assert f"FOUND ['{home}/work/" in out
+    assert list(home.glob("work/*/app-*")) != []
+    assert list(home.glob("work/*/app-*/*/environment")) == []
+    result = another.run("submit", "--deploy-mode", "cluster", str(script))
     assert result.returncode == 2
     assert "client" in result.stderr
-    stopped = standalone.run("stop")
+    stopped = another.run("stop")
     assert stopped.returncode == 0
-    assert standalone.run("status").returncode == 1
+    assert another.run("status").returncode == 1
 
 
 def test_flow(azkaban: LiveAzkaban, yarn: LiveSpark) -> None:
