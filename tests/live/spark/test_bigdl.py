@@ -13,13 +13,27 @@ from core.nn import Context
 from jobs._nn import load_model
 from jobs._nn_text import Corpus
 from setup.spark.resource_manager import ResourceManager
-from tests.live.spark.conftest import Long, cancel_in_mid_run
+from tests.live.spark.conftest import SIZES, Long, cancel_in_mid_run
 
 if TYPE_CHECKING:
     from tests.live.conftest import LiveAzkaban
     from tests.live.spark.conftest import LiveSpark
 
 pytestmark = pytest.mark.spark
+
+LAYER = """\
+import numpy as np
+from bigdl.dllib.nn.layer import Linear
+from bigdl.dllib.utils.common import init_engine
+from pyspark import SparkContext
+def where(_):
+    import os, bigdl.dllib
+    return os.path.realpath(bigdl.dllib.__file__)
+context = SparkContext.getOrCreate()
+init_engine()
+print("SHAPE", Linear(3, 2).forward(np.ones((1, 3))).shape)
+print("FROM", context.parallelize([0], 1).map(where).first())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +78,15 @@ def test_flow_trains_by_bigdl_and_by_ours(azkaban: LiveAzkaban, bigdl: LiveSpark
 def test_kill_on_azkaban_ends_training_by_bigdl(azkaban: LiveAzkaban, bigdl: LiveSpark) -> None:
     settings = {"epochs": "9999", "bigdl_memory": "512m"}
     cancel_in_mid_run(azkaban, bigdl, Long("bigdl_text", "bigdl_train", settings))
+
+
+def test_bigdl_in_the_zip_of_the_notes(bigdl: LiveSpark) -> None:
+    """``--archives BigDL_venv.zip``: made by ``--kind zip``, for nodes that have this Python."""
+    script = bigdl.script("layer", LAYER)
+    size = ("--num-executors", "1", *SIZES)
+    result = bigdl.run("submit", "--bigdl", "--kind", "zip", *size, str(script))
+    assert result.returncode == 0, result.stderr[-4000:]
+    assert ".zip#environment" in result.stderr
+    assert "SHAPE (1, 2)" in result.stdout
+    home = re.escape(str(bigdl.cluster.home / "local"))
+    assert re.search(rf"FROM {home}/\S+\.zip/\S*bigdl/", result.stdout), "where it was unpacked"
