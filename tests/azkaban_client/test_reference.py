@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from azkaban_client import Client, reference
 from azkaban_client.cli import azk
 from azkaban_client.cli.reference import page
 
@@ -30,6 +31,22 @@ def test_the_page_is_up_to_date() -> None:
     assert (DOCS / "azk.md").read_text(encoding="utf-8") == page(), (
         "run python -m azkaban_client.cli.reference docs/azk.md"
     )
+
+
+def test_the_page_of_the_library_is_up_to_date() -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert text == reference.page(), "run python -m azkaban_client.reference docs/api.md"
+    for name in dir(Client):
+        if not name.startswith("_"):
+            assert f"#### Client.{name}\n" in text
+
+
+def test_every_public_part_of_the_library_says_what_it_is() -> None:
+    sections = re.findall(
+        r"^#{3,4} (\S+)\n\n```text\n(.*?)\n```$", reference.page(), re.MULTILINE | re.DOTALL
+    )
+    assert len(sections) > 100
+    assert [name for name, text in sections if not text.partition("\n\n")[2]] == []
 
 
 def test_every_command_has_a_section_and_a_help_for_each_option() -> None:
