@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from core._compile import compiled
 from core.decipher.score import WordScore
-from core.decipher.spaceless import LetterScore
+from core.decipher.spaceless import LetterScore, WordSum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.decipher.model import LanguageModel
     from core.decipher.score import Keys
-    from core.decipher.spaceless import WordSum
     from core.decipher.walk import Block, KeyWalk, Randoms, Swaps
     from core.mcmc.tempering import TemperedState
 
@@ -40,7 +39,8 @@ class _Moves(NamedTuple):
     """Swaps, and a last one that moves nothing and touches everything.
 
     Swap ``s`` touches ``place[start[s]:start[s + 1]]``; the fingerprints there change by ``amount``
-    times the step of the first letter's code.
+    times the step of the first letter's code. ``change`` has the same for every place, 0 where
+    there is none.
     """
 
     first: Ints
@@ -48,6 +48,7 @@ class _Moves(NamedTuple):
     start: Ints
     place: Ints
     amount: Prints
+    change: Prints
 
 
 class _Letters(NamedTuple):
@@ -83,6 +84,24 @@ class _Runs(NamedTuple):
     longest: int
 
 
+class _Work(NamedTuple):
+    """What a step reads and writes: all that the kernels need is made before they run.
+
+    Attributes
+    ----------
+    parts
+        Of each chain, as they are; shape (n_chains, n_places).
+    new
+        What a swap makes of them, where it has been found out; shape (n_places,).
+    mark
+        The swap that found it out; shape (n_places,).
+    """
+
+    parts: Floats
+    new: Floats
+    mark: Ints
+
+
 class Program:
     """The compiled steps for one text and its swaps.
 
@@ -96,15 +115,18 @@ class Program:
 
     def __init__(self, score: WordScore | LetterScore | WordSum, swaps: Swaps) -> None:
         self._score = score
-        places = np.arange(swaps.change.shape[1])
-        touched = [*map(np.flatnonzero, swaps.change), places]
-        amounts = [row[at] for row, at in zip(swaps.change, touched, strict=False)]
+        change = np.ones((len(swaps.change) + 1, swaps.change.shape[1]), dtype=np.uint64)
+        change[:-1] = swaps.change
+        if isinstance(score, WordSum):
+            change = change[:, :0]
+        touched = [np.flatnonzero(row) for row in change]
         self._moves = _Moves(
             swaps.first,
             swaps.second,
             np.cumsum([0, *map(len, touched)]),
             np.concatenate(touched),
-            np.concatenate([*amounts, np.zeros(len(places), dtype=np.uint64)]),
+            np.concatenate([row[at] for row, at in zip(change, touched, strict=True)]),
+            change,
         )
         self._data = _tables(score)
 
@@ -112,7 +134,13 @@ class Program:
         self, walk: KeyWalk, state: TemperedState[Keys], randoms: Randoms, block: Block
     ) -> None:
         """Move the state, in place, and note each step in the block."""
-        _walk(self._data, self._moves, walk.beta, walk.exchange_every, state, randoms, block)
+        n_chains, n_places = state.position.prints.shape
+        if isinstance(self._data, _Runs):  # the sums over the text so far are all that it needs
+            n_places = len(self._data.codes) + 1
+        work = _Work(
+            np.zeros((n_chains, n_places)), np.zeros(n_places), np.zeros(n_places, dtype=np.int64)
+        )
+        _walk(self._data, self._moves, walk.beta, walk.exchange_every, state, randoms, block, work)
         if isinstance(self._data, _Runs):  # those go without fingerprints
             state.position.prints[:] = self._score.keys(state.position.key).prints
 
@@ -172,8 +200,10 @@ def _trie(model: LanguageModel) -> tuple[NDArray[np.int32], Ints]:
     return trie, words
 
 
-@compiled()
-def _walk(  # noqa: C901, PLR0917 (one loop, compiled; its functions take no keywords)
+# The kernels allocate nothing, so they need no counting of references to arrays (numba's run time,
+# "nrt"), which took most of the time of a short step.
+@compiled(_nrt=False)
+def _walk(  # noqa: PLR0917 (one loop, compiled; its functions take no keywords)
     data: Any,
     moves: _Moves,
     beta: Floats,
@@ -181,61 +211,79 @@ def _walk(  # noqa: C901, PLR0917 (one loop, compiled; its functions take no key
     state: TemperedState[Keys],
     randoms: Randoms,
     block: Block,
+    work: _Work,
 ) -> None:
-    key, prints = state.position
-    density = state.log_density
-    columns, turns = len(block.accepted), 0
-    # Between steps both hold the parts as they are; a swap writes what it finds into `new`.
-    parts, new = np.zeros(prints.shape), np.zeros(prints.shape)
+    density, columns, turns = state.log_density, len(block.accepted), 0
+    everything = len(moves.first)
     for r in range(len(density)):
-        chain = (np.uint64(0), key[r], prints[r], parts[r], new[r], 0.0)
-        density[r] = _change(data, moves, len(moves.first), chain)
-        parts[r] = new[r]
+        density[r] = 0.0
+        _move(data, moves, everything, state, r, work, -np.inf, -1 - r)
     start, n_steps = 0, len(randoms.swap)
     while start < n_steps:  # chain by chain up to the next exchange: a chain stays in the cache
         stop = min(start + every - (state.steps + start) % every, n_steps)
         if len(beta) == 1:
             stop = n_steps
         for r in range(len(density)):
+            warm = 1.0 / beta[r // columns]
             for i in range(start, stop):
-                s = randoms.swap[i, r]
-                a, b = moves.first[s], moves.second[s]
-                step = np.uint64(key[r, b] - key[r, a])
-                key[r, a], key[r, b] = key[r, b], key[r, a]
-                chain = (step, key[r], prints[r], parts[r], new[r], density[r])
-                delta = _change(data, moves, s, chain)
-                if beta[r // columns] * delta > randoms.threshold[i, r]:
-                    density[r] += delta
-                    for q in range(moves.start[s], moves.start[s + 1]):
-                        p = moves.place[q]
-                        prints[r, p] += step * moves.amount[q]
-                        parts[r, p] = new[r, p]
-                    if r < columns:
-                        block.accepted[r] += 1
-                else:
-                    key[r, a], key[r, b] = key[r, b], key[r, a]
-                    for q in range(moves.start[s], moves.start[s + 1]):
-                        p = moves.place[q]
-                        new[r, p] = parts[r, p]
+                least = warm * randoms.threshold[i, r]
+                swap = randoms.swap[i, r]
+                taken = _move(data, moves, swap, state, r, work, least, 1 + i * len(density) + r)
                 if r < columns:
-                    block.key[i, r] = key[r]
-                    block.log_density[i, r] = density[r]
+                    block.accepted[r] += taken
+                    _note(block, i, r, state)
         turn, rest = divmod(state.steps + stop, every)
         if rest == 0 and len(beta) > 1:
-            _exchange(beta, turn % 2, randoms.exchange[turns], state, (parts, new))
+            _exchange(beta, turn % 2, randoms.exchange[turns], state, work.parts)
             turns += 1
-            block.key[stop - 1] = key[:columns]
-            block.log_density[stop - 1] = density[:columns]
+            for r in range(columns):
+                _note(block, stop - 1, r, state)
         start = stop
 
 
-@compiled()
-def _exchange(
-    beta: Floats,
-    odd: int,
-    threshold: Floats,
+@compiled(_nrt=False, forceinline=True)
+def _note(block: Block, i: int, r: int, state: TemperedState[Keys]) -> None:
+    block.log_density[i, r] = state.log_density[r]
+    for k in range(block.key.shape[2]):
+        block.key[i, r, k] = state.position.key[r, k]
+
+
+@compiled(_nrt=False, forceinline=True)
+def _move(  # noqa: PLR0917 (as `_walk`)
+    data: Any,
+    moves: _Moves,
+    swap: int,
     state: TemperedState[Keys],
-    parts: tuple[Floats, Floats],
+    r: int,
+    work: _Work,
+    least: float,
+    mark: int,
+) -> Any:
+    """Make a swap if that raises the density of a chain by more than `least`; tell whether."""
+    key, prints = state.position.key, state.position.prints
+    step = np.uint64(0)
+    a = b = 0
+    if swap < len(moves.first):
+        a, b = moves.first[swap], moves.second[swap]
+        step = np.uint64(key[r, b] - key[r, a])
+        key[r, a], key[r, b] = key[r, b], key[r, a]
+    change = _change(
+        data, moves, swap, (key, prints, r, step, work, least, mark, state.log_density[r])
+    )
+    if not change > least:
+        key[r, a], key[r, b] = key[r, b], key[r, a]
+        return False
+    state.log_density[r] += change
+    for q in range(moves.start[swap], moves.start[swap + 1]):
+        p = moves.place[q]
+        prints[r, p] += step * moves.amount[q]
+        work.parts[r, p] = work.new[p]
+    return True
+
+
+@compiled(_nrt=False)
+def _exchange(
+    beta: Floats, odd: int, threshold: Floats, state: TemperedState[Keys], parts: Floats
 ) -> None:
     """Do what `core.mcmc.tempering.exchange` says."""
     density, columns = state.log_density, threshold.shape[1]
@@ -246,55 +294,78 @@ def _exchange(
                 density[low], density[high] = density[high], density[low]
                 _swap_rows(state.position.key, low, high)
                 _swap_rows(state.position.prints, low, high)
-                _swap_rows(parts[0], low, high)
-                _swap_rows(parts[1], low, high)
+                _swap_rows(parts, low, high)
 
 
-@compiled()
+@compiled(_nrt=False)
 def _swap_rows(array: Any, i: int, j: int) -> None:
     for k in range(array.shape[1]):
         array[i, k], array[j, k] = array[j, k], array[i, k]
 
 
-def _change(data: Any, moves: Any, s: Any, chain: Any) -> Any:
-    """Find the new parts of a chain whose key has made swap `s`; see the module."""
+def _change(data: Any, moves: Any, swap: Any, chain: Any) -> Any:
+    """Find by how much a swap that was made changes the density of a chain; see the module."""
     raise NotImplementedError  # compiled code calls what `_choose` gives
 
 
-# Inlined, as every call would count references to each array of the bundles.
-@overload(_change, jit_options={"forceinline": True})
-def _choose(data: Any, moves: Any, s: Any, chain: Any) -> Callable[..., Any]:
-    del moves, s, chain
+@overload(_change, jit_options={"forceinline": True, "_nrt": False})
+def _choose(data: Any, moves: Any, swap: Any, chain: Any) -> Callable[..., Any]:
+    del moves, swap, chain
     functions = {_Letters: _change_letters, _Pairs: _change_pairs, _Runs: _change_runs}
     chosen: Callable[..., Any] = functions[data.instance_class]
     return chosen
 
 
-def _change_letters(data: Any, moves: Any, s: Any, chain: Any) -> Any:
-    step, _key, prints, parts, new, _density = chain
-    delta = 0.0
-    for q in range(moves.start[s], moves.start[s + 1]):
+def _change_letters(data: Any, moves: Any, swap: Any, chain: Any) -> Any:
+    _key, prints, r, step, work, least, _mark, _density = chain
+    begin, end = moves.start[swap], moves.start[swap + 1]
+    change = 0.0
+    for q in range(begin, end):
+        change -= work.parts[r, moves.place[q]]
+    for q in range(begin, end):
         p = moves.place[q]
-        new[p] = data.log[np.int64(prints[p] + step * moves.amount[q])]
-        delta += data.weight[p] * (new[p] - parts[p])
-    return delta
+        part = data.weight[p] * data.log[np.int64(prints[r, p] + step * moves.amount[q])]
+        work.new[p] = part
+        change += part
+        if change <= least:  # no log-probability is above 0
+            break
+    return change
 
 
-def _change_pairs(data: Any, moves: Any, s: Any, chain: Any) -> Any:
+def _change_pairs(data: Any, moves: Any, swap: Any, chain: Any) -> Any:
     """Keep for each word its index plus 1, or minus its probability if it is not known."""
-    step, key, prints, parts, new, _density = chain
-    n, delta = len(data.first), 0.0
-    for q in range(moves.start[s + 1] - 1, moves.start[s] - 1, -1):  # words come after the pairs
+    begin, n = moves.start[swap], len(data.first)
+    _key, _prints, r, _step, work, least, _mark, _density = chain
+    end, change = begin, 0.0
+    while end < moves.start[swap + 1] and moves.place[end] < n:  # words come after the pairs
+        change -= work.parts[r, moves.place[end]]
+        end += 1
+    for q in range(begin, end):
         p = moves.place[q]
-        if p >= n:
-            new[p] = _look_up(data, prints[p] + step * moves.amount[q], key, data.letters[p - n])
-        else:
-            new[p] = _log_pair(data, new[n + data.first[p]], new[n + data.second[p]])
-            delta += data.weight[p] * (new[p] - parts[p])
-    return delta
+        before = _word(data, moves, swap, chain, n + data.first[p])
+        word = _word(data, moves, swap, chain, n + data.second[p])
+        work.new[p] = data.weight[p] * _log_pair(data, before, word)
+        change += work.new[p]
+        if change <= least:
+            break
+    return change
 
 
-@compiled(forceinline=True)
+@compiled(_nrt=False, forceinline=True)
+def _word(data: _Pairs, moves: _Moves, swap: int, chain: Any, place: int) -> Any:
+    """Look a word up where the swap changes it, once."""
+    key, prints, r, step, work, _least, mark, _density = chain
+    amount = moves.change[swap, place]
+    if amount == 0:
+        return work.parts[r, place]
+    if work.mark[place] != mark:
+        work.mark[place] = mark
+        letters = data.letters[place - len(data.first)]
+        work.new[place] = _look_up(data, prints[r, place] + step * amount, key[r], letters)
+    return work.new[place]
+
+
+@compiled(_nrt=False, forceinline=True)
 def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     at = np.int64(name >> data.shift)
     while data.ids[at] >= 0:
@@ -311,7 +382,7 @@ def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     return -chance
 
 
-@compiled(forceinline=True)
+@compiled(_nrt=False, forceinline=True)
 def _log_pair(data: _Pairs, before: float, word: float) -> Any:
     """Log P(w | v), as `model` defines it."""
     chance = -word if word < 0 else data.chance[np.int64(word) - 1]
@@ -334,20 +405,21 @@ def _log_pair(data: _Pairs, before: float, word: float) -> Any:
     return np.log(mixed / data.total[v])
 
 
-def _change_runs(data: Any, moves: Any, s: Any, chain: Any) -> Any:  # noqa: ARG001 (see _choose)
+def _change_runs(data: Any, moves: Any, swap: Any, chain: Any) -> Any:  # noqa: ARG001 (see _choose)
     """Sum over all ways to part the text into words, each start of a word in turn."""
-    _step, key, _prints, _parts, _new, density = chain
-    n = len(data.codes)
-    forward = np.zeros(n + 1)
+    key, _prints, r, _step, work, _least, _mark, density = chain
+    n, forward = len(data.codes), work.new
+    forward[:] = 0.0
     forward[0], log_factor = 1.0, 0.0
     for i in range(n):
         last = min(i + data.longest, n)
         if forward[i] < _TINY:
-            forward[i : last + 1] *= _BIG
+            for j in range(i, last + 1):
+                forward[j] *= _BIG
             log_factor -= np.log(_BIG)
         run, a, b, node = data.unknown, 0, 0, 0
         for j in range(i, last):
-            c = key[data.codes[j]]
+            c = key[r, data.codes[j]]
             run *= data.spelling[a, b, c]
             a, b = b, c
             chance = run * data.spelling[a, b, 0]

@@ -171,7 +171,7 @@ class KeyWalk:
         keys = Keys(state.position.key.copy(), state.position.prints.copy())
         density = state.log_density.copy()
         block = Block(
-            np.empty((n_steps, columns, keys.key.shape[1]), dtype=np.int64),
+            np.empty((n_steps, columns, keys.key.shape[1]), dtype=np.int16),
             np.empty((n_steps, columns)),
             np.zeros(columns, dtype=np.int64),
         )
