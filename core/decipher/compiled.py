@@ -21,7 +21,6 @@ from core.decipher.spaceless import LetterScore, WordSum
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.decipher.model import LanguageModel
     from core.decipher.score import Keys
     from core.decipher.walk import Block, KeyWalk, Randoms, Swaps
     from core.mcmc.tempering import TemperedState
@@ -33,6 +32,10 @@ Floats = NDArray[np.float64]
 Prints = NDArray[np.uint64]
 
 _TINY, _BIG = 1e-200, 1e200
+
+# The kernels allocate nothing, so they need no counting of references to arrays (numba's run time,
+# "nrt"), which took most of the time of a short step.
+_OPTIONS: Any = {"_nrt": False, "forceinline": True}
 
 
 class _Moves(NamedTuple):
@@ -75,6 +78,7 @@ class _Pairs(NamedTuple):
 
 
 class _Runs(NamedTuple):
+    screen: _Letters
     trie: NDArray[np.int32]
     word: Ints  # at each node of the trie, -1 for none
     chance: Floats
@@ -82,6 +86,37 @@ class _Runs(NamedTuple):
     spelling: Floats
     codes: Ints
     longest: int
+
+
+class _Trial(NamedTuple):
+    """A swap that one chain has made in its key, and may have to take back.
+
+    Attributes
+    ----------
+    swap
+        Its number.
+    key, prints, row
+        The keys, the fingerprints as they were before, and which chain's.
+    step
+        By how much the first letter's code rose.
+    least, second
+        The log-density must rise by more than `least`; behind a screen it is the screen's that
+        must, and the log-density by more than `second` beyond that.
+    density
+        As it was before.
+    mark
+        Tells this trial from all others.
+    """
+
+    swap: int
+    key: Ints
+    prints: Prints
+    row: int
+    step: np.uint64
+    least: float
+    second: float
+    density: float
+    mark: int
 
 
 class _Work(NamedTuple):
@@ -95,11 +130,14 @@ class _Work(NamedTuple):
         What a swap makes of them, where it has been found out; shape (n_places,).
     mark
         The swap that found it out; shape (n_places,).
+    sums
+        Probability of the text up to each letter, up to a factor; shape (n_letters + 1,).
     """
 
     parts: Floats
     new: Floats
     mark: Ints
+    sums: Floats
 
 
 class Program:
@@ -117,8 +155,6 @@ class Program:
         self._score = score
         change = np.ones((len(swaps.change) + 1, swaps.change.shape[1]), dtype=np.uint64)
         change[:-1] = swaps.change
-        if isinstance(score, WordSum):
-            change = change[:, :0]
         touched = [np.flatnonzero(row) for row in change]
         self._moves = _Moves(
             swaps.first,
@@ -135,14 +171,13 @@ class Program:
     ) -> None:
         """Move the state, in place, and note each step in the block."""
         n_chains, n_places = state.position.prints.shape
-        if isinstance(self._data, _Runs):  # the sums over the text so far are all that it needs
-            n_places = len(self._data.codes) + 1
         work = _Work(
-            np.zeros((n_chains, n_places)), np.zeros(n_places), np.zeros(n_places, dtype=np.int64)
+            np.zeros((n_chains, n_places)),
+            np.zeros(n_places),
+            np.zeros(n_places, dtype=np.int64),
+            np.zeros(self._score.cipher.n_letters + 1),
         )
         _walk(self._data, self._moves, walk.beta, walk.exchange_every, state, randoms, block, work)
-        if isinstance(self._data, _Runs):  # those go without fingerprints
-            state.position.prints[:] = self._score.keys(state.position.key).prints
 
 
 def _tables(score: WordScore | LetterScore | WordSum) -> _Letters | _Pairs | _Runs:
@@ -168,8 +203,9 @@ def _tables(score: WordScore | LetterScore | WordSum) -> _Letters | _Pairs | _Ru
             types=types,
             total=total,
         )
-    trie, word = _trie(model)
+    trie, word = model.trie
     return _Runs(
+        screen=_Letters(score.letters.log, score.trust * score.letters.weight),
         trie=trie,
         word=word,
         chance=np.exp(model.unigram.known),
@@ -180,28 +216,6 @@ def _tables(score: WordScore | LetterScore | WordSum) -> _Letters | _Pairs | _Ru
     )
 
 
-def _trie(model: LanguageModel) -> tuple[NDArray[np.int32], Ints]:
-    """Words as paths from node 0: ``trie[node, letter]`` is the next node, 0 for none."""
-    codes = model.codes
-    node, found = np.zeros(len(codes), dtype=np.int64), []
-    size = 1
-    for column in codes.T:
-        live = np.flatnonzero(column)
-        edges, to = np.unique(np.stack([node[live], column[live]]), axis=1, return_inverse=True)
-        new = np.arange(size, size + edges.shape[1])
-        found.append(np.column_stack([*edges, new]))
-        node[live] = new[to.ravel()]
-        size += len(new)
-    trie = np.zeros((size, len(model.alphabet) + 1), dtype=np.int32)
-    source, letter, target = np.concatenate(found).T
-    trie[source, letter] = target
-    words = np.full(size, -1)
-    words[node] = np.arange(len(codes))
-    return trie, words
-
-
-# The kernels allocate nothing, so they need no counting of references to arrays (numba's run time,
-# "nrt"), which took most of the time of a short step.
 @compiled(_nrt=False)
 def _walk(  # noqa: PLR0917 (one loop, compiled; its functions take no keywords)
     data: Any,
@@ -217,7 +231,7 @@ def _walk(  # noqa: PLR0917 (one loop, compiled; its functions take no keywords)
     everything = len(moves.first)
     for r in range(len(density)):
         density[r] = 0.0
-        _move(data, moves, everything, state, r, work, -np.inf, -1 - r)
+        _move(data, moves, everything, state, r, work, (-np.inf, -np.inf), -1 - r)
     start, n_steps = 0, len(randoms.swap)
     while start < n_steps:  # chain by chain up to the next exchange: a chain stays in the cache
         stop = min(start + every - (state.steps + start) % every, n_steps)
@@ -226,9 +240,11 @@ def _walk(  # noqa: PLR0917 (one loop, compiled; its functions take no keywords)
         for r in range(len(density)):
             warm = 1.0 / beta[r // columns]
             for i in range(start, stop):
-                least = warm * randoms.threshold[i, r]
-                swap = randoms.swap[i, r]
-                taken = _move(data, moves, swap, state, r, work, least, 1 + i * len(density) + r)
+                bounds = (warm * randoms.threshold[i, r], 0.0)
+                if len(randoms.second):
+                    bounds = (bounds[0], warm * randoms.second[i, r])
+                mark = 1 + i * len(density) + r
+                taken = _move(data, moves, randoms.swap[i, r], state, r, work, bounds, mark)
                 if r < columns:
                     block.accepted[r] += taken
                     _note(block, i, r, state)
@@ -241,14 +257,14 @@ def _walk(  # noqa: PLR0917 (one loop, compiled; its functions take no keywords)
         start = stop
 
 
-@compiled(_nrt=False, forceinline=True)
+@compiled(**_OPTIONS)
 def _note(block: Block, i: int, r: int, state: TemperedState[Keys]) -> None:
     block.log_density[i, r] = state.log_density[r]
     for k in range(block.key.shape[2]):
         block.key[i, r, k] = state.position.key[r, k]
 
 
-@compiled(_nrt=False, forceinline=True)
+@compiled(**_OPTIONS)
 def _move(  # noqa: PLR0917 (as `_walk`)
     data: Any,
     moves: _Moves,
@@ -256,21 +272,20 @@ def _move(  # noqa: PLR0917 (as `_walk`)
     state: TemperedState[Keys],
     r: int,
     work: _Work,
-    least: float,
+    bounds: tuple[float, float],
     mark: int,
 ) -> Any:
-    """Make a swap if that raises the density of a chain by more than `least`; tell whether."""
+    """Make a swap, and take it back if the bounds want that; tell whether it stays."""
     key, prints = state.position.key, state.position.prints
-    step = np.uint64(0)
-    a = b = 0
+    step, a, b = np.uint64(0), 0, 0
     if swap < len(moves.first):
         a, b = moves.first[swap], moves.second[swap]
         step = np.uint64(key[r, b] - key[r, a])
         key[r, a], key[r, b] = key[r, b], key[r, a]
-    change = _change(
-        data, moves, swap, (key, prints, r, step, work, least, mark, state.log_density[r])
-    )
-    if not change > least:
+    least, second = bounds
+    trial = _Trial(swap, key, prints, r, step, least, second, state.log_density[r], mark)
+    change = _change(data, moves, trial, work)
+    if change == -np.inf:
         key[r, a], key[r, b] = key[r, b], key[r, a]
         return False
     state.log_density[r] += change
@@ -303,69 +318,67 @@ def _swap_rows(array: Any, i: int, j: int) -> None:
         array[i, k], array[j, k] = array[j, k], array[i, k]
 
 
-def _change(data: Any, moves: Any, swap: Any, chain: Any) -> Any:
-    """Find by how much a swap that was made changes the density of a chain; see the module."""
+def _change(data: Any, moves: Any, trial: Any, work: Any) -> Any:
+    """Find by how much a swap changes the log-density; minus infinity if it is refused."""
     raise NotImplementedError  # compiled code calls what `_choose` gives
 
 
-@overload(_change, jit_options={"forceinline": True, "_nrt": False})
-def _choose(data: Any, moves: Any, swap: Any, chain: Any) -> Callable[..., Any]:
-    del moves, swap, chain
+@overload(_change, jit_options=_OPTIONS)
+def _choose(data: Any, moves: Any, trial: Any, work: Any) -> Callable[..., Any]:
+    del moves, trial, work
     functions = {_Letters: _change_letters, _Pairs: _change_pairs, _Runs: _change_runs}
     chosen: Callable[..., Any] = functions[data.instance_class]
     return chosen
 
 
-def _change_letters(data: Any, moves: Any, swap: Any, chain: Any) -> Any:
-    _key, prints, r, step, work, least, _mark, _density = chain
-    begin, end = moves.start[swap], moves.start[swap + 1]
+def _change_letters(data: Any, moves: Any, trial: Any, work: Any) -> Any:
+    begin, end = moves.start[trial.swap], moves.start[trial.swap + 1]
     change = 0.0
     for q in range(begin, end):
-        change -= work.parts[r, moves.place[q]]
+        change -= work.parts[trial.row, moves.place[q]]
     for q in range(begin, end):
         p = moves.place[q]
-        part = data.weight[p] * data.log[np.int64(prints[r, p] + step * moves.amount[q])]
-        work.new[p] = part
-        change += part
-        if change <= least:  # no log-probability is above 0
-            break
-    return change
+        at = np.int64(trial.prints[trial.row, p] + trial.step * moves.amount[q])
+        work.new[p] = data.weight[p] * data.log[at]
+        change += work.new[p]
+        if change <= trial.least:  # what is left cannot raise it: no probability is above 1
+            return -np.inf
+    return change if change > trial.least else -np.inf
 
 
-def _change_pairs(data: Any, moves: Any, swap: Any, chain: Any) -> Any:
+def _change_pairs(data: Any, moves: Any, trial: Any, work: Any) -> Any:
     """Keep for each word its index plus 1, or minus its probability if it is not known."""
-    begin, n = moves.start[swap], len(data.first)
-    _key, _prints, r, _step, work, least, _mark, _density = chain
+    begin, n = moves.start[trial.swap], len(data.first)
     end, change = begin, 0.0
-    while end < moves.start[swap + 1] and moves.place[end] < n:  # words come after the pairs
-        change -= work.parts[r, moves.place[end]]
+    while end < moves.start[trial.swap + 1] and moves.place[end] < n:  # words come after the pairs
+        change -= work.parts[trial.row, moves.place[end]]
         end += 1
     for q in range(begin, end):
         p = moves.place[q]
-        before = _word(data, moves, swap, chain, n + data.first[p])
-        word = _word(data, moves, swap, chain, n + data.second[p])
+        before = _word(data, moves, trial, work, n + data.first[p])
+        word = _word(data, moves, trial, work, n + data.second[p])
         work.new[p] = data.weight[p] * _log_pair(data, before, word)
         change += work.new[p]
-        if change <= least:
-            break
-    return change
+        if change <= trial.least:
+            return -np.inf
+    return change if change > trial.least else -np.inf
 
 
-@compiled(_nrt=False, forceinline=True)
-def _word(data: _Pairs, moves: _Moves, swap: int, chain: Any, place: int) -> Any:
+@compiled(**_OPTIONS)
+def _word(data: _Pairs, moves: _Moves, trial: _Trial, work: _Work, place: int) -> Any:
     """Look a word up where the swap changes it, once."""
-    key, prints, r, step, work, _least, mark, _density = chain
-    amount = moves.change[swap, place]
+    amount = moves.change[trial.swap, place]
     if amount == 0:
-        return work.parts[r, place]
-    if work.mark[place] != mark:
-        work.mark[place] = mark
+        return work.parts[trial.row, place]
+    if work.mark[place] != trial.mark:
+        work.mark[place] = trial.mark
+        name = trial.prints[trial.row, place] + trial.step * amount
         letters = data.letters[place - len(data.first)]
-        work.new[place] = _look_up(data, prints[r, place] + step * amount, key[r], letters)
+        work.new[place] = _look_up(data, name, trial.key[trial.row], letters)
     return work.new[place]
 
 
-@compiled(_nrt=False, forceinline=True)
+@compiled(**_OPTIONS)
 def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     at = np.int64(name >> data.shift)
     while data.ids[at] >= 0:
@@ -382,7 +395,7 @@ def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
     return -chance
 
 
-@compiled(_nrt=False, forceinline=True)
+@compiled(**_OPTIONS)
 def _log_pair(data: _Pairs, before: float, word: float) -> Any:
     """Log P(w | v), as `model` defines it."""
     chance = -word if word < 0 else data.chance[np.int64(word) - 1]
@@ -405,21 +418,23 @@ def _log_pair(data: _Pairs, before: float, word: float) -> Any:
     return np.log(mixed / data.total[v])
 
 
-def _change_runs(data: Any, moves: Any, swap: Any, chain: Any) -> Any:  # noqa: ARG001 (see _choose)
+def _change_runs(data: Any, moves: Any, trial: Any, work: Any) -> Any:
     """Sum over all ways to part the text into words, each start of a word in turn."""
-    key, _prints, r, _step, work, _least, _mark, density = chain
-    n, forward = len(data.codes), work.new
-    forward[:] = 0.0
-    forward[0], log_factor = 1.0, 0.0
+    screen = _change(data.screen, moves, trial, work)
+    if screen == -np.inf:
+        return screen
+    n, sums, key = len(data.codes), work.sums, trial.key[trial.row]
+    sums[:] = 0.0
+    sums[0], log_factor = 1.0, 0.0
     for i in range(n):
         last = min(i + data.longest, n)
-        if forward[i] < _TINY:
+        if sums[i] < _TINY:
             for j in range(i, last + 1):
-                forward[j] *= _BIG
+                sums[j] *= _BIG
             log_factor -= np.log(_BIG)
         run, a, b, node = data.unknown, 0, 0, 0
         for j in range(i, last):
-            c = key[r, data.codes[j]]
+            c = key[data.codes[j]]
             run *= data.spelling[a, b, c]
             a, b = b, c
             chance = run * data.spelling[a, b, 0]
@@ -429,5 +444,6 @@ def _change_runs(data: Any, moves: Any, swap: Any, chain: Any) -> Any:  # noqa: 
                     node = -1
                 elif data.word[node] >= 0:
                     chance = data.chance[data.word[node]]
-            forward[j + 1] += forward[i] * chance
-    return np.log(forward[n]) + log_factor - density
+            sums[j + 1] += sums[i] * chance
+    change = np.log(sums[n]) + log_factor - trial.density
+    return change if change - screen > trial.second else -np.inf

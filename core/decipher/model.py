@@ -174,6 +174,27 @@ class LanguageModel:
         return np.array([ord(c) for c in flat], dtype=np.int64).reshape(-1, width)
 
     @cached_property
+    def trie(self) -> tuple[NDArray[np.int32], Ints]:
+        """Words as paths from node 0 through a table, and the word that ends at each node.
+
+        ``trie[node, letter]`` is the next node, 0 for none; shape (n_nodes, A + 1). The word is
+        its vocabulary index, -1 for none; shape (n_nodes,).
+        """
+        width = len(self.alphabet) + 1
+        node, found, size = np.zeros(len(self.words), dtype=np.int64), [], 1
+        for column in self.codes.T:
+            live = np.flatnonzero(column)
+            edges, to = np.unique(node[live] * width + column[live], return_inverse=True)
+            node[live] = size + to
+            found.append(edges)
+            size += len(edges)
+        trie = np.zeros((size, width), dtype=np.int32)
+        trie.ravel()[np.concatenate(found)] = np.arange(1, size)
+        words = np.full(size, -1)
+        words[node] = np.arange(len(self.words))
+        return trie, words
+
+    @cached_property
     def backoff(self) -> tuple[Floats, Floats]:
         """What P(w | v) needs of v: ``T(v)`` with the dropped counts added, and ``c(v) + T(v)``.
 

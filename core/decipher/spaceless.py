@@ -14,7 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dtbtrs
 
 from core.decipher.score import Keys, Vocabulary, key_prints
 
@@ -29,6 +31,7 @@ Floats = NDArray[np.float64]
 Prints = NDArray[np.uint64]
 
 _LONGEST = 16  # letters of a word; longer ones are read as two
+_TOGETHER = 32  # places summed up to at once
 
 
 class LetterScore:
@@ -78,84 +81,112 @@ class WordSum:
 
     Attributes
     ----------
+    letters
+        The quick score.
     slopes
-        Change of each run of letters' fingerprint per unit of each letter's code.
+        Of that: what else follows from a key is found anew for each sum.
     """
+
+    trust = 0.5  # the quick score may err, and should not shut out what is right
 
     def __init__(self, model: LanguageModel, cipher: CipherText) -> None:
         self.model = model
         self.cipher = cipher
-        codes = cipher.codes
-        self._n = n = len(codes)
-        self.longest = longest = min(_LONGEST, n)
-        self.words = Vocabulary(model, longest + 1)
-        slopes = np.zeros((len(model.alphabet) + 1, n, longest), dtype=np.uint64)
-        for length in range(1, longest + 1):  # the run of `length` letters that ends at each place
-            for place in range(length):
-                at = np.arange(length - 1, n)
-                letter = codes[at - length + 1 + place]
-                slopes[letter, at, length - 1] += self.words.weights[place]
-        slopes[0] = 0
-        self.slopes: Prints = slopes.reshape(len(slopes), -1)
+        self.letters = LetterScore(model, cipher)
+        self.slopes = self.letters.slopes
+        self.longest = min(_LONGEST, cipher.n_letters)
+        self.words = Vocabulary(model, self.longest)
 
     def keys(self, key: Ints) -> Keys:
         """Make the position of chains from their keys, shape (n_chains, A + 1)."""
-        return key_prints(key, self.slopes)
+        return self.letters.keys(key)
+
+    def screen(self, keys: Keys) -> Floats:
+        """Say quickly, if roughly, which keys are not worth the sum; see `core.decipher.walk`."""
+        return self.trust * self.letters(keys)
 
     def __call__(self, keys: Keys) -> Floats:
         """Return the log-probability of the text under each key, shape (n_chains,)."""
-        chances = np.exp(self._log_words(keys))
-        n_chains, n, longest = chances.shape
-        # f(j - 1) ... f(j - longest), divided by a common factor to stay in range.
-        window = np.zeros((n_chains, longest))
-        window[:, 0] = 1.0
-        log_factor = np.zeros(n_chains)
-        ends = np.ascontiguousarray(chances.transpose(1, 0, 2))
-        forward = np.ones(n_chains)
-        for j in range(n):
-            forward = np.einsum("rl,rl->r", window, ends[j])
-            window[:, 1:] = window[:, :-1]
-            window[:, 0] = forward
-            if j % 8 == 7:
-                top = window.max(1)
-                log_factor += np.log(top)
-                window /= top[:, None]
-                forward = forward / top
-        return np.log(forward) + log_factor
+        log = self._log_words(keys.key)
+        # Column i holds what f(i) adds to f(i), f(i + 1), ... with the sign of the left-hand side:
+        # the recursion is a triangular system of equations with a band of coefficients.
+        n_chains, n, longest = log.shape
+        bands = np.zeros((n_chains, longest + 1, longest - 1 + n + 1))
+        bands[:, 0] = 1.0
+        bands[:, 1:, longest - 1 : -1] = -np.exp(log.transpose(0, 2, 1))
+        return np.array([_log_last(band) for band in bands])
 
     def segment(self, key: Ints) -> list[int]:
         """Lengths of the words in the most probable parting under one key, shape (A + 1,)."""
-        log = self._log_words(self.keys(key[None]))[0]
-        best, length = np.full(self._n + 1, -np.inf), np.zeros(self._n + 1, dtype=int)
+        log = self._log_words(key[None])[0]
+        n = len(log)
+        best, length = np.full(n + 1, -np.inf), np.zeros(n + 1, dtype=int)
         best[0] = 0.0
-        for j in range(1, self._n + 1):
-            reach = min(j, self.longest)
-            options = best[j - reach : j][::-1] + log[j - 1, :reach]
-            length[j] = int(options.argmax()) + 1
+        for j in range(1, n + 1):
+            lengths = np.arange(1, min(j, self.longest) + 1)
+            options = best[j - lengths] + log[j - lengths, lengths - 1]
+            length[j] = lengths[options.argmax()]
             best[j] = options.max()
-        words, j = [], self._n
+        words, j = [], n
         while j:
             words.append(int(length[j]))
             j -= words[-1]
         return words[::-1]
 
-    def _log_words(self, keys: Keys) -> Floats:
-        """Log P(w) of the run of each length that ends at each place; (n_chains, n, longest)."""
-        model, n, longest = self.model, self._n, self.longest
-        shape = (len(keys.key), n, longest)
-        known = self.words.find(keys.prints.ravel()).reshape(shape)
-        letter = keys.key[:, self.cipher.codes]
+    def _log_words(self, key: Ints) -> Floats:
+        """Log P(w) of the run of each length from each place on; (n_chains, n, longest).
+
+        That of a run which would go beyond the end is minus infinity.
+        """
+        model, longest = self.model, self.longest
+        letter = key[:, self.cipher.codes]
+        n = letter.shape[1]
+        padded = np.pad(letter, ((0, 0), (0, longest)))
+        runs = sliding_window_view(padded, longest, axis=1)[:, :n]
+        names = (runs.astype(np.uint64) * self.words.weights[:longest]).cumsum(2)
+        known = self.words.find(names.ravel()).reshape(runs.shape)
         spelling = model.log_spelling
-        # Letters inside a word, summed from the left; then how it starts, and how it ends.
-        inner = np.zeros((len(letter), n + 1))
-        np.cumsum(spelling[letter[:, :-2], letter[:, 1:-1], letter[:, 2:]], 1, out=inner[:, 3:])
-        start = spelling[0, 0, letter]
-        start[:, :-1] += spelling[0, letter[:, :-1], letter[:, 1:]] - inner[:, 2 : n + 1]
-        end = inner[:, 1:].copy()
-        end[:, 1:] += spelling[letter[:, :-1], letter[:, 1:], 0]
-        log = np.full(shape, -np.inf)
-        log[:, :, 0] = spelling[0, 0, letter] + spelling[0, letter, 0]
-        for length in range(2, longest + 1):
-            log[:, length - 1 :, length - 1] = start[:, : n - length + 1] + end[:, length - 1 :]
+        log, here, after = np.empty(runs.shape), padded[:, :-1], padded[:, 1:]
+        log[:, :, 0] = spelling[0, 0, letter]
+        if longest > 1:
+            log[:, :, 1] = spelling[0, letter, after[:, :n]]
+        if longest > 2:
+            inner = spelling[here[:, :-1], after[:, :-1], after[:, 1:]]
+            log[:, :, 2:] = sliding_window_view(inner, longest - 2, axis=1)[:, :n]
+        log.cumsum(2, out=log)
+        log[:, :, 0] += spelling[0, letter, 0]
+        ends = np.pad(spelling[here, after, 0], ((0, 0), (0, 1)))
+        if longest > 1:
+            log[:, :, 1:] += sliding_window_view(ends, longest - 1, axis=1)[:, :n]
         log += model.unigram.unknown
-        return np.where(known >= 0, model.unigram.known[known], log)
+        log = np.where(known >= 0, model.unigram.known[known], log)
+        log[:, np.add.outer(np.arange(n), np.arange(1, longest + 1)) > n] = -np.inf
+        return log
+
+
+def _log_last(band: Floats) -> float:
+    """Log of the last of the positive numbers that solve a triangular system of equations.
+
+    Parameters
+    ----------
+    band
+        Its lower band as LAPACK stores it, shape (width + 1, n): ``band[d, i]`` is the coefficient
+        of number ``i`` in equation ``i + d``. The first `width` numbers are 0, ..., 0, 1.
+    """
+    width, n = band.shape[0] - 1, band.shape[1]
+    before = np.add.outer(np.arange(width + 1), np.arange(width)) < width
+    before[0] = False
+    known, log_factor = np.zeros(width), 0.0
+    known[-1] = 1.0
+    for start in range(width, n, _TOGETHER):  # so few that no number is too small for a float
+        stop = min(start + _TOGETHER, n)
+        part = band[:, start - width : stop].copy(order="F")
+        part[:, :width][before] = 0.0  # what is known needs no equation
+        right = np.zeros(stop - start + width)
+        right[:width] = known
+        solved, _ = dtbtrs(part, right, uplo="L", diag="U")
+        known = solved.ravel()[-width:]
+        top = known.max()
+        log_factor += np.log(top)
+        known /= top
+    return float(np.log(known[-1]) + log_factor)

@@ -2,8 +2,10 @@
 
 This is `core.mcmc.ParallelTempering` with `swap_letters` for a proposal, made fast for keys: the
 random numbers of a block of steps are drawn at once, and only what moved is copied. A lone chain
-has its next proposals evaluated together, up to the first one taken (Brockwell 2006, JCGS 15). With
-`compiled`, numba runs the same steps on the same random numbers.
+has its next proposals evaluated together, up to the first one taken (Brockwell 2006, JCGS 15).
+Where a score has a quicker one for a screen, a proposal must first pass that; the ratio of the two
+makes up for it, so that the target is that of the score (delayed acceptance: Christen and Fox 2005,
+JCGS 14). With `compiled`, numba runs the same steps on the same random numbers.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from core.mcmc.kernels import first_state
 from core.mcmc.tempering import TemperedState, check_ladder, exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.decipher.compiled import Program
     from core.decipher.spaceless import LetterScore, WordSum
 
@@ -98,6 +102,8 @@ class Randoms(NamedTuple):
         Which swap each chain proposes, shape (n_steps, n_chains).
     threshold
         Log of a uniform number, shape (n_steps, n_chains).
+    second
+        The same once more for scores behind a screen, or of shape (0, 0).
     exchange
         The same for exchanges, shape (n_steps // exchange_every + 1, n_temperatures - 1,
         n_columns).
@@ -105,6 +111,7 @@ class Randoms(NamedTuple):
 
     swap: Ints
     threshold: Floats
+    second: Floats
     exchange: Floats
 
 
@@ -163,9 +170,11 @@ class KeyWalk:
         n_chains = len(state.log_density)
         levels = len(self.temperatures)
         columns = n_chains // levels
+        shape = (n_steps, n_chains)
         randoms = Randoms(
-            rng.integers(len(self.swaps.first), size=(n_steps, n_chains)),
-            -rng.standard_exponential((n_steps, n_chains)),
+            rng.integers(len(self.swaps.first), size=shape),
+            -rng.standard_exponential(shape),
+            -rng.standard_exponential(shape if self._screen else (0, 0)),
             -rng.standard_exponential((n_steps // self.exchange_every + 1, levels - 1, columns)),
         )
         keys = Keys(state.position.key.copy(), state.position.prints.copy())
@@ -178,7 +187,7 @@ class KeyWalk:
         if self.compiled:
             moved = TemperedState(keys, density, state.steps)
             self._program.run(self, moved, randoms, block)
-        elif levels == 1 and columns < _FEW:
+        elif levels == 1 and columns < _FEW and not self._screen:
             for c in range(columns):
                 self._ahead(c, keys, density, randoms, block)
         else:
@@ -194,6 +203,10 @@ class KeyWalk:
                 f"compiled = True needs the package {error.name}: install it, or leave compiled out"
             ) from None
         return Program(self.score, self.swaps)
+
+    @property
+    def _screen(self) -> Callable[[Keys], Floats] | None:
+        return getattr(self.score, "screen", None)
 
     @cached_property
     def beta(self) -> Floats:
@@ -218,22 +231,32 @@ class KeyWalk:
         """All chains step by step."""
         columns = len(block.accepted)
         beta, every, turns = np.repeat(self.beta, columns), self.exchange_every, 0
+        screen = self._screen
+        quick = screen(keys) if screen else np.zeros(0)
         for i, (swap, threshold) in enumerate(zip(randoms.swap, randoms.threshold, strict=True)):
             proposal = self._propose(keys, swap)
-            new = self.score(proposal)
-            taken = beta * (new - density) > threshold
-            rows = np.flatnonzero(taken)
+            if screen:
+                new_quick = screen(proposal)
+                rows = np.flatnonzero(beta * (new_quick - quick) > threshold)
+                proposal = Keys(proposal.key[rows], proposal.prints[rows])
+                new, gain = self.score(proposal), (new_quick - quick)[rows]
+                taken = beta[rows] * (new - density[rows] - gain) > randoms.second[i, rows]
+                rows, chosen = rows[taken], np.flatnonzero(taken)
+                quick[rows] = new_quick[rows]
+            else:
+                new = self.score(proposal)
+                rows = chosen = np.flatnonzero(beta * (new - density) > threshold)
             for old, moved in zip(keys, proposal, strict=True):
-                old[rows] = moved[rows]
-            density[rows] = new[rows]
-            block.accepted[:] += taken[:columns]
+                old[rows] = moved[chosen]
+            density[rows] = new[chosen]
+            block.accepted[rows[rows < columns]] += 1
             turn, rest = divmod(steps + i + 1, every)
             if rest == 0 and len(self.beta) > 1:
                 levels = density.reshape(len(self.beta), columns)
                 order = exchange(self.beta, levels, randoms.exchange[turns], turn % 2)
                 turns += 1
                 rows = np.flatnonzero(order != np.arange(len(order)))
-                for array in (*keys, density):
+                for array in (*keys, density, *([quick] if screen else [])):
                     array[rows] = array[order[rows]]
             block.key[i], block.log_density[i] = keys.key[:columns], density[:columns]
 

@@ -50,7 +50,7 @@ def test_compiled_chains_are_the_same(kind: type, ladder: tuple[float, ...]) -> 
     score = kind(english(), ENGLISH.encode(TEXT))
     swaps, keys = Swaps.of(score, np.array([3])), random_keys(3 * len(ladder))
     plain, compiled = (
-        runs(KeyWalk(score, swaps, ladder, 3, compiled=way), keys, (50, 31, 50))
+        runs(KeyWalk(score, swaps, ladder, 3, compiled=way), keys, (50, 31, 90))
         for way in (False, True)
     )
     assert_same(plain, compiled)
