@@ -58,7 +58,7 @@ class Params:
         choices=("tempering", "metropolis"),
     )
     chains: int = param(8, doc="Independent chains.", ge=1)
-    max_steps: int = param(4000, doc="Swaps proposed to each chain at most.", ge=1)
+    max_steps: int = param(8000, doc="Swaps proposed to each chain at most.", ge=1)
     agree: int = param(3, doc="Chains that must find the same best key to stop early.", ge=1)
     stream: int = param(
         0, doc="Which random numbers of the seed's: jobs side by side need different ones.", ge=0

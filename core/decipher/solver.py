@@ -6,13 +6,14 @@ letters of the key at a time. ``tempering`` runs the same swaps at several tempe
 as soon as independent columns of chains agree on the best key.
 
 Where the spaces are known, the words are scored. Where they are not, or the text is long, a first
-search scores the running letters, which is quick; a second one starts from its best keys, and
-scores the words or sums over all ways to part the text into words.
+search scores the running letters, which is quick, until two columns read most letters alike; a
+second one starts from what they found, and scores the words or sums over all ways to part the text
+into words.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -49,6 +50,9 @@ _GENTLE = 2.5
 # Letters from which the running letters find most of the key, four times as fast as the words.
 _LONG = 150
 
+# Share of the text's letters that two columns of the first search read alike if both have found it.
+_ALIKE = 0.9
+
 # About the unicity distance of English: with fewer letters several readings make sense.
 ENOUGH = 28
 
@@ -70,7 +74,7 @@ class Settings:
     n_chains
         Independent chains (columns of chains when tempering).
     max_steps
-        Steps of every chain at most; one step proposes one swap.
+        Steps of every chain at most, in a first search half of it; one step proposes one swap.
     temperatures
         Of tempering: rising, from 1.
     exchange_every
@@ -92,7 +96,7 @@ class Settings:
     method: Literal["tempering", "metropolis"] = "tempering"
     spaces: bool = True
     n_chains: int = 8
-    max_steps: int = 4000
+    max_steps: int = 8000
     temperatures: tuple[float, ...] = (1.0, 1.5, 2.2, 3.2, 4.7, 7.0)
     exchange_every: int = 2
     check_every: int = 50
@@ -177,7 +181,7 @@ def check(cipher: CipherText, model: LanguageModel, min_letters: int = ENOUGH) -
     ------
     CipherError
         If the text has no letters, foreign letters, too few letters, or letters spread too evenly
-        for a substitution cipher.
+        or too unevenly for a substitution cipher.
     """
     foreign = sorted({c for c in cipher.text if c.isalpha() and c not in cipher.alphabet.code})
     n_foreign = sum(c in foreign for c in cipher.text)
@@ -196,12 +200,20 @@ def check(cipher: CipherText, model: LanguageModel, min_letters: int = ENOUGH) -
             "readings make sense (lower min_letters to try all the same)"
         )
     share = model.letter_share
-    expected = float((share**2).sum())
+    expected, even = float((share**2).sum()), 1 / len(letters)
     spread = 2 * float(np.sqrt(((share**3).sum() - expected**2) / n))
-    if cipher.coincidence < expected - 4 * spread:
+    # Chance alone varies little in a long text, but its subject and its time do.
+    lowest = expected - max(4 * spread, 0.4 * (expected - even))
+    highest = 2 * expected + 4 * spread
+    if not lowest <= cipher.coincidence <= highest:
         raise CipherError(
             f"not a simple substitution cipher: index of coincidence {cipher.coincidence:.4f}, "
-            f"expected {expected:.3f} +- {spread:.3f} for {n} letters of this language"
+            f"expected {expected:.3f} +- {spread:.3f} for {n} letters of this language: "
+            + (
+                "the letters are too even"
+                if cipher.coincidence < lowest
+                else "too few letters differ"
+            )
         )
 
 
@@ -267,13 +279,15 @@ def decipher(
             KeyWalk(score, swaps, ladder, settings.exchange_every, compiled=settings.compiled),
             keys,
             rng,
-            settings=settings if score is scores[-1] else _scout(settings),
-            n_draws=settings.n_draws if score is scores[-1] else 0,
+            settings=settings,
+            scout=score is not scores[-1],
             progress=progress,
         )
         runs.append(run)
         ladder = tuple(t for t in ladder if t <= _GENTLE)
-        keys = np.tile(run.best_key, (len(ladder), 1))
+        alike = _alike(run.best, run.best_key, cipher)
+        found = run.best_key[alike] if len(alike) > 1 else run.best_key
+        keys = np.resize(found, (settings.n_chains * len(ladder), found.shape[1]))
     last = runs[-1]
     key = _complete(last.best_key[last.best.argmax()], cipher)
     plain = cipher.decode(key)
@@ -320,10 +334,13 @@ def _search(
     rng: np.random.Generator,
     *,
     settings: Settings,
-    n_draws: int,
+    scout: bool,
     progress: Callable[[range], Iterable[int]],
 ) -> _Run:
-    """Run chains until enough columns agree on the best key, then `n_draws` steps more."""
+    """Run chains until enough columns agree on the best key, then draw.
+
+    A scout, which another search follows, settles for less and does not draw.
+    """
     columns = settings.n_chains
     state = walk.init(keys)
     best, best_key = np.full(columns, -np.inf), keys[:columns].copy()
@@ -338,13 +355,18 @@ def _search(
         best[better] = block.log_density[at, chains][better]
         best_key[better] = block.key[at, chains][better]
 
-    for start in progress(range(0, settings.max_steps, settings.check_every)):
-        run(min(settings.check_every, settings.max_steps - start))
-        if _agreed(best) >= settings.agree:
+    max_steps = (settings.max_steps + 1) // 2 if scout else settings.max_steps
+    for start in progress(range(0, max_steps, settings.check_every)):
+        run(min(settings.check_every, max_steps - start))
+        if scout and len(_alike(best, best_key, walk.score.cipher)) >= min(settings.agree, 2):
             break
-    if n_draws:
+        # Columns that begin alike say nothing before each has tried each swap, more or less.
+        tried = start + settings.check_every >= len(walk.swaps.first)
+        if not scout and tried and _agreed(best) >= settings.agree:
+            break
+    if not scout:
         state = _gather(rng, state, best)
-        run(n_draws)
+        run(settings.n_draws)
     draws = blocks[-1]
     size = keys.shape[1]
     cells = (np.arange(size) * size + draws.key).ravel()
@@ -367,13 +389,6 @@ def _readings(run: _Run, cipher: CipherText, top: int) -> tuple[tuple[float, str
     _, first = np.unique(keys[:, np.unique(cipher.codes)], axis=0, return_index=True)
     order = first[np.argsort(-density[first], kind="stable")][:top]
     return tuple((float(density[i]), cipher.decode(keys[i])) for i in order)
-
-
-def _scout(settings: Settings) -> Settings:
-    """Settle for less in a search that another one follows."""
-    return replace(
-        settings, agree=min(settings.agree, 2), max_steps=max(settings.max_steps // 2, 1)
-    )
 
 
 def _gather(
@@ -407,6 +422,12 @@ def log_probability(model: LanguageModel, plain: CipherText, *, spaces: bool = T
 def _agreed(best: Floats) -> int:
     """Count the chains that found the best key: equal densities mean equal plaintexts."""
     return int((best > best.max() - 1e-6).sum())
+
+
+def _alike(best: Floats, best_key: Ints, cipher: CipherText) -> Ints:
+    """Find the columns that read most letters of the text as the best one does."""
+    text = best_key[:, cipher.codes]
+    return np.flatnonzero((text == text[best.argmax()]).mean(1) >= _ALIKE)
 
 
 def _known(model: LanguageModel, known: Mapping[str, str]) -> dict[int, int]:

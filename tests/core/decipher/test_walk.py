@@ -80,10 +80,12 @@ def test_density_fingerprints_and_keys_stay_true(ladder: tuple[float, ...]) -> N
         assert np.allclose(score(score.keys(key)), density, rtol=1e-12)
 
 
-def small_target() -> tuple[WordScore, np.ndarray, np.ndarray]:
+def small_target(
+    kind: type[WordScore | WordSum] = WordScore,
+) -> tuple[WordScore | WordSum, np.ndarray, np.ndarray]:
     abc = Alphabet("abcd")
     model = build("abba cab dad bad cab abba dab acca bad cab", abc)
-    score = WordScore(model, abc.encode("bccb acb"))  # d does not occur
+    score = kind(model, abc.encode("bccb acb"))  # d does not occur
     keys = np.array([[0, *order] for order in permutations(range(1, 5))])
     density = score(score.keys(keys))
     weight = np.exp(density - density.max())
@@ -98,10 +100,13 @@ def assert_drawn_from(posterior: np.ndarray, keys: np.ndarray, draws: np.ndarray
     assert (np.abs(seen.mean(0) - posterior) < 4 * error + 1e-4).all()
 
 
+@pytest.mark.parametrize("kind", [WordScore, WordSum])
 @pytest.mark.parametrize("ladder", [(1.0,), (1.0, 2.0, 5.0)])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_chains_draw_keys_from_the_posterior(ladder: tuple[float, ...], *, compiled: bool) -> None:
-    score, keys, posterior = small_target()
+def test_chains_draw_keys_from_the_posterior(
+    kind: type[WordScore | WordSum], ladder: tuple[float, ...], *, compiled: bool
+) -> None:
+    score, keys, posterior = small_target(kind)
     kernel = KeyWalk(score, Swaps.of(score), ladder, compiled=compiled)
     start = kernel.init(np.tile(keys[0], (64 * len(ladder), 1)))
     state, _ = kernel.run(np.random.default_rng(3), start, 100)
@@ -117,6 +122,22 @@ def test_wrong_exchanges_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     score, keys, posterior = small_target()
     kernel = KeyWalk(score, Swaps.of(score), (1.0, 2.0, 5.0))
     state = kernel.init(np.tile(keys[0], (3 * 64, 1)))
+    state, _ = kernel.run(np.random.default_rng(3), state, 100)
+    _, block = kernel.run(np.random.default_rng(4), state, 1000)
+    with pytest.raises(AssertionError):
+        assert_drawn_from(posterior, keys, block.key.transpose(1, 0, 2))
+
+
+def test_a_screen_that_nothing_makes_up_for_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = walk.Randoms
+
+    def lenient(*parts: Any) -> walk.Randoms:
+        return draw(*parts)._replace(second=np.full(parts[2].shape, -np.inf))
+
+    monkeypatch.setattr(walk, "Randoms", lenient)
+    score, keys, posterior = small_target(WordSum)
+    kernel = KeyWalk(score, Swaps.of(score))
+    state = kernel.init(np.tile(keys[0], (64, 1)))
     state, _ = kernel.run(np.random.default_rng(3), state, 100)
     _, block = kernel.run(np.random.default_rng(4), state, 1000)
     with pytest.raises(AssertionError):
