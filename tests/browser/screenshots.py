@@ -10,8 +10,10 @@ import sys
 import threading
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from azkaban_client.reports import records
 from azkaban_client.reports.server import ReportServer
 from setup.azkaban import Server
 from setup.layout import Layout
@@ -19,8 +21,8 @@ from tests.browser.console import WINDOWS, Console, launch
 
 PROJECT = FLOW = "nn"
 WANTED = {
-    *("projects-light", "run-light", "execution-light", "execution-dark", "timeline-dark"),
-    *("log-dark", "execution-phone-dark", "log-phone-light", "results-light", "trends-dark"),
+    *("run-light", "execution-light", "execution-phone-dark", "timeline-dark", "log-dark"),
+    *("results-light", "trends-dark"),
 }
 
 
@@ -37,15 +39,21 @@ def main(folder: Path) -> None:
             console.close()
         reports(browser, server.layout.runs, folder)
         browser.close()
+    for path in folder.glob("*.png"):
+        Image.open(path).quantize(128).save(path, optimize=True)  # a third of the size
 
 
 def reports(browser: Browser, runs: Path, folder: Path) -> None:
-    """Take a picture of what `azk report` shows of the flow."""
+    """Take pictures of what `azk report` shows of the flow, and of a report."""
     with ReportServer(runs) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page(viewport={"width": 1100, "height": 760}, color_scheme="light")
         page.goto(f"{server.url}flow/{PROJECT}/{FLOW}")
         page.screenshot(path=folder / "report-trends.png")
+        run = records.runs(runs, project="routing")[0]
+        page.set_viewport_size({"width": 760, "height": 960})
+        page.goto(f"{server.url}file/{run.project}/{run.execution}/routing/report.html")
+        page.screenshot(path=folder / "report.png")
         page.close()
         server.shutdown()
 
@@ -62,9 +70,6 @@ def take(console: Console, folder: Path, window: str) -> None:
                 page.wait_for_timeout(400)
                 page.screenshot(path=folder / f"{full}.png")
 
-    console.open()
-    page.wait_for_timeout(1000)
-    picture("projects")
     console.open(f"flow/{PROJECT}/{FLOW}")
     console.button("Run").click()
     expect(console.in_dialog().locator(".parameter").first).to_be_visible()

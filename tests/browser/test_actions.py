@@ -352,6 +352,7 @@ def test_long_names_stay_in_their_boxes_and_apart(
     assert all(len(shown) < len(LONG) for shown in names)
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_a_server_that_is_gone_for_a_while_is_waited_for(shop: tuple[Console, str]) -> None:
     console, name = shop
     run(console, name, seconds="4")
@@ -365,6 +366,7 @@ def test_a_server_that_is_gone_for_a_while_is_waited_for(shop: tuple[Console, st
     console.errors = [line for line in console.errors if "INTERNET_DISCONNECTED" not in line]
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_the_way_back_closes_a_dialog(shop: tuple[Console, str]) -> None:
     console, name = shop
     page = console.open(f"project/{name}")

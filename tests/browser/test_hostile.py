@@ -103,6 +103,7 @@ def test_nothing_runs_in_any_page(hostile: tuple[Console, str, int]) -> None:
     assert page.evaluate("window.hacked") is None
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_nothing_runs_in_dialogs_and_schedules(hostile: tuple[Console, str, int]) -> None:
     console, name, number = hostile
     page, dialog = console.page, console.in_dialog()

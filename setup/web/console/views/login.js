@@ -30,6 +30,7 @@ export function loginView(message, entered) {
       },
     },
     h('h1', {}, 'Log in'),
+    h('p', { class: 'hint' }, location.host),
     field('User', user),
     field('Password', word),
     problem,
