@@ -6,7 +6,9 @@ import resource
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psutil
@@ -69,7 +71,15 @@ class Usage:
 
     @staticmethod
     def peak_bytes() -> int:
-        """Most memory that was resident at one time."""
+        """Most memory that was resident at one time.
+
+        On Linux from ``/proc``: ``ru_maxrss`` begins with that of the program which started this
+        one, and Azkaban is a large one.
+        """
+        with suppress(OSError):
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return 1024 * int(line.split()[1])
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
     def _watch(self) -> None:

@@ -128,6 +128,13 @@ def test_a_job_of_some_seconds_shows_what_it_took(tmp_path: Path) -> None:
     assert "currentColor" in plot  # readable in both colour schemes
 
 
+def test_the_memory_of_the_program_that_started_it_is_not_its_own(tmp_path: Path) -> None:
+    large = bytearray(600_000_000)
+    large[::4096] = b"x" * len(large[::4096])  # resident, as Azkaban's is
+    record, _ = _read(_run(tmp_path))
+    assert 10**7 < record["peak_memory_bytes"] < len(large)
+
+
 def test_a_report_of_its_own_is_left_alone_and_a_stale_one_is_not(tmp_path: Path) -> None:
     folder = _run(tmp_path, "count.how=own file")
     assert (folder / "report.html").read_text() == "its own"
