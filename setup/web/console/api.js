@@ -289,7 +289,7 @@ const FAILURE_ACTIONS = {
   CANCEL_ALL: 'cancelImmediately',
 };
 
-/** The schedule of a flow, or undefined; `options` as `executionOptions` has them (3.1 and later). */
+/** The schedule of a flow, or undefined; `options` as `executionOptions` has them (not on 2.5). */
 export async function flowSchedule(projectId, flowId, signal) {
   const { schedule } = await get('schedule', { ajax: 'fetchSchedule', projectId, flowId }, signal);
   const told = schedule?.executionOptions;
