@@ -104,6 +104,7 @@ def test_the_keyboard_is_enough(ran: tuple[Console, str, int]) -> None:
     expect(dialog).to_have_count(0)
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_old_links_lead_to_the_same_place(ran: tuple[Console, str, int]) -> None:
     console, name, number = ran
     page = console.page

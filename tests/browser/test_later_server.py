@@ -170,6 +170,7 @@ def test_lists_are_read_from_its_pages(later: tuple[Page, Later]) -> None:
     expect(page.locator("tbody tr")).not_to_contain_text("Not Applicable")
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_its_escaped_logs_are_shown_as_they_were_written(later: tuple[Page, Later]) -> None:
     page, _ = later
     show(page, "job/32/a")
@@ -177,12 +178,14 @@ def test_its_escaped_logs_are_shown_as_they_were_written(later: tuple[Page, Late
     expect(page.get_by_role("log")).not_to_contain_text("&quot;")
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_times_are_in_the_servers_zone(later: tuple[Page, Later]) -> None:
     page, _ = later
     show(page, "execution/32")
     expect(page.locator(".run-state")).to_contain_text("started 2026-11-22 06:09:08 by azkaban")
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_permissions_carry_its_token(later: tuple[Page, Later]) -> None:
     page, server = later
     show(page, "project/rec56548/permissions")
@@ -212,6 +215,7 @@ def test_its_schedules_may_be_cron_expressions(later: tuple[Page, Later]) -> Non
     assert form["cronExpression"] == "0 23/30 5 ? * 6#3"
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_a_change_of_a_schedule_begins_with_what_it_is(later: tuple[Page, Later]) -> None:
     page, server = later
     told = json.loads(server.bodies["fetchSchedule"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def test_schedule_and_unschedule(shop: tuple[Console, str]) -> None:
     expect(page.locator(".notice")).to_have_count(0)
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_midnight_and_noon_are_not_mixed_up(shop: tuple[Console, str]) -> None:
     console, name = shop
     page = console.open(f"flow/{name}/shop")
@@ -45,6 +47,7 @@ def test_midnight_and_noon_are_not_mixed_up(shop: tuple[Console, str]) -> None:
     expect(page.locator(".notice")).to_have_count(0)
 
 
+@pytest.mark.parametrize("window", ["desktop"])
 def test_a_time_that_has_passed_is_refused(shop: tuple[Console, str]) -> None:
     console, name = shop
     page = console.open(f"flow/{name}/shop")
