@@ -75,9 +75,11 @@ def take(console: Console, folder: Path, window: str) -> None:
     expect(console.in_dialog().locator(".parameter").first).to_be_visible()
     page.wait_for_timeout(500)
     picture("run")
+    for name in ("epochs", "classic.epochs"):  # long enough for a picture of both
+        console.in_dialog().get_by_label(name, exact=True).fill("3000")
     console.confirm()
     number = console.execution()
-    expect(page.locator(".node.is-run")).to_have_count(2, timeout=30_000)
+    expect(page.locator(".node.is-run")).to_have_count(2, timeout=60_000)
     picture("execution")
     console.wait_for_status("Succeeded", seconds=300)
     console.open(f"execution/{number}/timeline")
