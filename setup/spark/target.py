@@ -53,7 +53,12 @@ class Target:
             When the cluster cannot be asked.
         """
         if self.manager:
-            return [node for node in self.manager.nodes() if node.state == "RUNNING"]
+            try:
+                found = self.manager.nodes()
+            except ServerError as error:
+                again = ": setup spark stop, then start, brings this cluster back"
+                raise ServerError(f"{error}{again if self.cluster else ''}") from error
+            return [node for node in found if node.state == "RUNNING"]
         if not self.cluster:
             return []
         shape = self.cluster.shape

@@ -328,6 +328,21 @@ def test_a_port_taken_in_the_last_moment(
     assert another.run("status").returncode == 0
 
 
+def test_a_resource_manager_that_died(another: LiveSpark) -> None:
+    result = another.run("start", "yarn", "--memory", "1g")
+    assert result.returncode == 0, result.stderr
+    another.cluster.running()["resourcemanager"].stop()
+    assert another.run("status").returncode == 1
+    script = another.script("never", "raise SystemExit('this must not run')")
+    result = another.run("submit", "--no-environment", str(script))
+    assert result.returncode == 5
+    assert "cannot be reached" in result.stderr
+    assert "setup spark stop, then start, brings this cluster back" in result.stderr
+    assert result.stderr.count("setup: ") == 1
+    assert another.run("stop").returncode == 0
+    assert another.cluster.running() == {}
+
+
 def test_standalone(another: LiveSpark, environment: Path) -> None:
     result = another.run("start", "standalone", "--workers", "2", "--memory", "1g")
     assert result.returncode == 0, result.stderr
