@@ -51,7 +51,7 @@ def reports(browser: Browser, runs: Path, folder: Path) -> None:
         page.goto(f"{server.url}flow/{PROJECT}/{FLOW}")
         page.screenshot(path=folder / "report-trends.png")
         run = records.runs(runs, project="routing")[0]
-        page.set_viewport_size({"width": 760, "height": 960})
+        page.set_viewport_size({"width": 760, "height": 1240})
         page.goto(f"{server.url}file/{run.project}/{run.execution}/routing/report.html")
         page.screenshot(path=folder / "report.png")
         page.close()
