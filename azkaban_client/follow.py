@@ -32,12 +32,14 @@ __all__ = ["Event", "FlowEnded", "JobEnded", "JobStarted", "LogLine", "follow"]
 log = logging.getLogger("azkaban_client")
 
 _FASTEST, _SLOWEST = 0.1, 1.0  # seconds between two questions
-_LOG_EVERY = 1.5
+_LOG_EVERY = 1.5  # seconds between two looks at a log; longer if many jobs run
+_RATE, _BURST = 2.0, 30.0  # requests a second in the long run, and how many more at once
 _RETRY = 0.2
 _FIRST_RETRY = 0.05
 _LAST_LINE_GRACE = 3.0
 _FIRST_LINE = re.compile(r".* Starting job \S+ ")
 _LAST_LINE = re.compile(r"Finishing job \S+ (?:attempt: \d+ )?at \d+ with status [A-Z_]+\s*\Z")
+_SHORT = 1 << 19  # of a job that runs, a piece of less is all that there was
 _OVERLAP = 256  # bytes read twice, to notice that the log's file was replaced
 _NO_LOG = {Status.SKIPPED, Status.CANCELLED, Status.DISABLED}
 _NOT_YET = {Status.READY, Status.QUEUED, Status.DISABLED}
@@ -191,11 +193,14 @@ class _Follower:
     tails: dict[tuple[str, int], _Tail] = field(default_factory=dict)
     ready: deque[Event] = field(default_factory=deque)
     failing_since: float | None = None
-    changed: float = field(default_factory=time.monotonic)
+    changed: float = 0.0
+    allowance: float = _BURST
+    refilled: float = 0.0
     deadline: float | None = None
 
     def events(self) -> Iterator[Event]:
-        self.deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        self.changed = self.refilled = now = time.monotonic()
+        self.deadline = None if self.timeout is None else now + self.timeout
         seen: Execution | None = None
         while True:
             state = self._try_state()
@@ -208,7 +213,7 @@ class _Follower:
             yield from self._drain()
             if state.finished:
                 break
-            self._pause(self._delay() if complete else _FASTEST)
+            self._pause(self._delay(urgent=not complete))
         yield from self._finish(state)
         yield FlowEnded(execution=state)
 
@@ -245,6 +250,7 @@ class _Follower:
     # -- state ------------------------------------------------------------------------------
 
     def _try_state(self) -> Execution | None:
+        self._spend()
         try:
             state = self.client.execution(self.execid)
         except (NetworkError, BadAnswer, ServerFault) as error:
@@ -314,6 +320,7 @@ class _Follower:
     def _read_tail(self, state: Execution, tail: _Tail, *, final: bool) -> None:
         """Read one attempt's log to its present end, and close it if that is the last."""
         while final or not tail.rotated:
+            self._spend()
             try:
                 piece = self._piece(tail)
             except NotReady as error:
@@ -336,7 +343,11 @@ class _Follower:
             if not piece.length:
                 break
             self._take(state, tail, piece)
-        tail.next_read = time.monotonic() + _LOG_EVERY
+            if tail.ended is None and piece.length < _SHORT:
+                break  # what else there may be comes with the next look
+        # With a look at the state each second, and all logs together one more: _RATE.
+        running = sum(not one.closed for one in self.tails.values())
+        tail.next_read = time.monotonic() + max(_LOG_EVERY, 2 * running / _RATE)
         self._maybe_close(state, tail, final=final)
 
     def _piece(self, tail: _Tail) -> LogChunk | None:
@@ -403,8 +414,6 @@ class _Follower:
         *lines, tail.rest = (tail.rest + piece.text).split("\n")
         for line in lines:
             self._line(state, tail, line, "\n")
-        if piece.text:
-            self.changed = time.monotonic()
 
     def _line(self, state: Execution, tail: _Tail, text: str, end: str) -> None:
         tail.last = text
@@ -414,9 +423,16 @@ class _Follower:
 
     # -- pace -------------------------------------------------------------------------------
 
-    def _delay(self) -> float:
-        quiet = time.monotonic() - self.changed
-        return min(_SLOWEST, max(_FASTEST, quiet / 8))
+    def _spend(self) -> None:
+        """Count one request; what was not used before can be used later, up to a limit."""
+        now = time.monotonic()
+        self.allowance = min(_BURST, self.allowance + (now - self.refilled) * _RATE) - 1
+        self.refilled = now
+
+    def _delay(self, *, urgent: bool = False) -> float:
+        quiet = 0.0 if urgent else time.monotonic() - self.changed
+        wanted = min(_SLOWEST, max(_FASTEST, quiet / 8))
+        return max(wanted, min(_SLOWEST, (1 - self.allowance) / _RATE))
 
     def _pause(self, seconds: float) -> None:
         if self.deadline is not None and time.monotonic() + seconds > self.deadline:

@@ -422,5 +422,6 @@ def _quick_follow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("azkaban_client.follow._FASTEST", 0.005)
     monkeypatch.setattr("azkaban_client.follow._SLOWEST", 0.02)
     monkeypatch.setattr("azkaban_client.follow._LOG_EVERY", 0.0)
+    monkeypatch.setattr("azkaban_client.follow._RATE", 1e9)
     monkeypatch.setattr("azkaban_client.follow._RETRY", 0.01)
     monkeypatch.setattr("azkaban_client.follow._LAST_LINE_GRACE", 0.1)

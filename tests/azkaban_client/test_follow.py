@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 import json
+import sys
+from datetime import UTC, datetime
 
 import pytest
 
-from azkaban_client import errors
-from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
+from azkaban_client import Execution, JobRun, Status, errors
+from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine, follow
+from azkaban_client.models import LogChunk
 
 END = b"22-11-2026 06:09:10 PST a INFO - Finishing job a at 1795356550238 with status SUCCEEDED\n"
 START = b"22-11-2026 06:09:08 PST a INFO - Starting job a at 1795356548224\n"
 LOG = START + "".join(f"line {i}: häßlich 😀 <b>&amp;</b>\n" for i in range(300)).encode() + END
+
+BEGUN = datetime(2026, 11, 22, tzinfo=UTC)
+NAMES = ("_FASTEST", "_SLOWEST", "_LOG_EVERY", "_RATE")
+PACE = {name: getattr(sys.modules["azkaban_client.follow"], name) for name in NAMES}
 
 
 def text_of(events, job="a"):
@@ -173,3 +180,59 @@ def test_a_flow_that_is_over_while_a_job_runs(serve, connect, answer, logs):
     events = list(connect(serve(lambda _: answer(body=body)).url).follow(7, logs=logs))
     assert kinds(events) == ["JobStarted", "JobEnded", "FlowEnded"]
     assert events[1].status == "RUNNING"
+
+
+class Clock:
+    """A server, and time that passes only while the follower waits or asks."""
+
+    def __init__(self, jobs: int, seconds: float) -> None:
+        self.now, self.seconds, self.jobs, self.made = 0.0, seconds, jobs, 0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def execution(self, execid: int) -> Execution:
+        self.made, self.now = self.made + 1, self.now + 0.01
+        over = self.now >= self.seconds
+        status, when = (Status.SUCCEEDED if over else Status.RUNNING), datetime.now(UTC)
+        runs = [JobRun(id=f"j{n}", status=status, start=BEGUN) for n in range(self.jobs)]
+        # One job after the other starts and ends all the time.
+        runs += [
+            JobRun(id=f"s{n}", status=Status.SKIPPED, start=BEGUN)
+            for n in range(int(min(self.now, self.seconds) / 3))
+        ]
+        end = when if over else None
+        return Execution(
+            execid=execid,
+            project="p",
+            flow="f",
+            status=status,
+            start=BEGUN,
+            end=end,
+            jobs=tuple(runs),
+        )
+
+    def read_log(self, _execid, _job=None, *, offset=0, attempt=None) -> LogChunk:
+        assert attempt == 0
+        self.made, self.now = self.made + 1, self.now + 0.01
+        last = "x INFO - Finishing job j at 1 with status SUCCEEDED\n"
+        text = "x INFO - Starting job j at 1\n" + "a line\n" * int(min(self.now, self.seconds))
+        data = (text + (last if self.now >= self.seconds else "")).encode()[offset:]
+        return LogChunk(offset=offset, length=len(data), text=data.decode())
+
+
+@pytest.mark.parametrize("jobs", [1, 10])
+def test_two_requests_a_second_in_the_long_run(monkeypatch, jobs) -> None:
+    """With jobs that print a line each second, and others that start and end meanwhile."""
+    for name, value in PACE.items():
+        monkeypatch.setattr(f"azkaban_client.follow.{name}", value)
+    clock = Clock(jobs, 600)
+    monkeypatch.setattr("azkaban_client.follow.time", clock)
+    events = list(follow(clock, 7))
+    lines = [event.text for event in events if isinstance(event, LogLine)]
+    assert lines.count("a line") == 600 * jobs
+    assert clock.made < 2.1 * 600 + 30 + 3 * jobs
+    assert clock.now < 600 + 1.5 + 0.05 * jobs
