@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.spark import page
+from setup.layout import CHECKOUT
 from setup.spark import logs
 from setup.spark.nodes import launcher
 
@@ -59,6 +61,14 @@ def test_another_node_says_in_one_line_what_is_wrong(
     why = logs.cause(f"Error from python worker:\n  {done.stderr}PYTHONPATH was: /x")
     assert why.startswith("a node cannot run the shipped environment: ")
     assert said in why
+
+
+def test_figures_on_the_page_are_those_that_were_measured() -> None:
+    measured = json.loads((CHECKOUT / "benchmarks/spark/figures.json").read_text())
+    shown = (CHECKOUT / "docs/spark-figures.md").read_text()
+    assert shown == page.page(measured), (
+        "run: python benchmarks/spark/page.py > docs/spark-figures.md"
+    )
 
 
 def test_costs_of_an_update_are_found_again() -> None:
