@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from setup import pyenv
 from setup.console import step
-from setup.errors import UsageError
+from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.python import archives
 from setup.python.pack import ask, least_glibc, pack
@@ -250,7 +250,10 @@ def _look(archive: Path, folder: Path) -> dict[str, str]:
             f"{archive}: its bin/python links to {program.readlink()}, which is not on this "
             "machine; pack it with --kind whole, which takes Python along"
         )
-    about = ask(program, "describe")
+    try:
+        about = ask(program, "describe")
+    except SetupError as error:
+        raise UsageError(f"{archive}: {error}") from error
     prefix = Path(about["base_prefix"])
     inside = prefix.resolve().is_relative_to(folder.resolve())
     return {

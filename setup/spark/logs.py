@@ -45,6 +45,7 @@ _CAUSES = {
     r"(java\.lang\.OutOfMemoryError[^\n]*)": (
         "memory ran out ({0}): raise --executor-memory or --driver-memory"
     ),
+    r"to unknown queue: ([\w.-]+)": "the cluster has no queue {0}: name another by --queue",
     r"(not in (?:gzip|GZIP) format|invalid LOC header|unexpected end of file)": (
         "a node could not unpack an archive ({0}): pack it again"
     ),
@@ -66,6 +67,8 @@ def cause(*texts: str) -> str:
 
     Examples
     --------
+    >>> cause("application_1_1 submitted by user me to unknown queue: big")
+    'the cluster has no queue big: name another by --queue'
     >>> cause("Traceback ...\nModuleNotFoundError: No module named 'pandas'")[:38]
     'the environment has no module pandas: '
     """
