@@ -324,8 +324,8 @@ class Server:
             if asked is not None and asked != present:
                 pids = ", ".join(str(process.pid) for process in running.values())
                 raise UsageError(
-                    f"{option} {asked}: the server runs already with {present} (pid {pids}); "
-                    "run setup stop first"
+                    f"{_typed(option, asked)}: the server runs already with "
+                    f"{_typed(option, present)} (pid {pids}); run setup stop first"
                 )
 
     def _reuse(self, settings: Settings, running: dict[str, Process]) -> Settings:
@@ -427,3 +427,10 @@ def _end(log: Path) -> str:
     ending = [i for i, line in enumerate(lines) if line.endswith("logging top memory consumer")]
     kept = lines[: ending[-1]] if ending else lines
     return "\n".join(line[:400] for line in kept[-20:])
+
+
+def _typed(option: str, value: object) -> str:
+    """Write an option as it would be typed."""
+    if isinstance(value, bool):
+        return option if value else f"--no-{option.removeprefix('--')}"
+    return f"no {option}" if value is None else f"{option} {value}"

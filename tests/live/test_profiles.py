@@ -163,7 +163,9 @@ def test_whole_uploads_are_never_taken_for_half_ones(
 
 
 def test_change_of_a_running_server_is_refused(split: LiveAzkaban) -> None:
-    with pytest.raises(UsageError, match=r"--profile solo: the server runs already with server"):
+    with pytest.raises(
+        UsageError, match=r"--profile solo: the server runs already with --profile server"
+    ):
         split.server.up(java.ensure(split.layout), Wanted(profile="solo"))
 
 

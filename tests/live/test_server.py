@@ -150,7 +150,9 @@ def test_second_up_is_the_same_server(azkaban: LiveAzkaban) -> None:
 
 def test_up_with_another_port_is_refused_while_it_runs(azkaban: LiveAzkaban) -> None:
     port = azkaban.server.settings.port
-    with pytest.raises(UsageError, match=f"--port {port + 1}: the server runs already with {port}"):
+    with pytest.raises(
+        UsageError, match=f"--port {port + 1}: the server runs already with --port {port}"
+    ):
         azkaban.server.up(java.ensure(azkaban.layout), Wanted(port=port + 1))
 
 

@@ -121,11 +121,11 @@ def shared(template: LiveMySQL, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def copy(template: LiveMySQL, tmp_path: Path) -> Iterator[Callable[[str], LiveMySQL]]:
-    """Make servers of the test's own, under its folder."""
+def copy(template: LiveMySQL, tmp_path: Path) -> Iterator[Callable[[str | Path], LiveMySQL]]:
+    """Make servers of the test's own, under its folder or at a whole path."""
     made: list[LiveMySQL] = []
 
-    def make(name: str = "prefix") -> LiveMySQL:
+    def make(name: str | Path = "prefix") -> LiveMySQL:
         made.append(template.copy(tmp_path / name))
         return made[-1]
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -24,7 +25,7 @@ from setup.mysql.program import Source
 from setup.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # A file system of our own, mounted without root in a user namespace that ends with the test.
 NAMESPACE = ("unshare", "--user", "--mount", "--map-current-user", "--keep-caps")
@@ -46,11 +47,18 @@ def test_long_socket_path(copy: Callable[[str], Any]) -> None:
     assert server.script("start").returncode == 0
 
 
-def test_longest_socket_path_that_fits(copy: Callable[[str], Any], tmp_path: Path) -> None:
+@pytest.fixture
+def brief() -> Iterator[Path]:
+    """A folder with a short path, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_longest_socket_path_that_fits(brief: Path, copy: Callable[[Path], Any]) -> None:
     """At the limit the path is used as it is; one byte more is relative."""
     for extra in (0, 1):
-        short = len(os.fsencode(tmp_path / "x" / "mysql/mysql_files/mysql.sock"))
-        server = copy("x" * (1 + SOCKET_BYTES - short + extra))
+        short = len(os.fsencode(brief / "x" / "mysql/mysql_files/mysql.sock"))
+        server = copy(brief / ("x" * (1 + SOCKET_BYTES - short + extra)))
         assert len(os.fsencode(server.files.socket)) == SOCKET_BYTES + extra
         server.start()
         whole = f'socket = "{server.files.socket}"' in server.files.options.read_text()
