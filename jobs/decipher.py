@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 __all__ = ["JOB", "Params", "run"]
 
 
+_LONG_WORDS = 12  # letters on average that the words of no text have
+_GROUPS = (
+    "decipher: WARNING: the spaces do not seem to part words; if so, "
+    "decipher.spaces=false reads more"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Params:
     """What to decipher, and how to search."""
@@ -90,6 +97,8 @@ def run(params: Params, job: Job) -> Outputs:
             _fitting(models, part, params.min_letters)
         except CipherError as error:
             raise InputError(f"{where}: {error}") from None
+    if params.spaces and any(_in_groups(next(iter(models.values())), part) for part in parts):
+        print(_GROUPS, file=sys.stderr)
     rng = job.rng.spawn(params.stream)[-1] if params.stream else job.rng
     solutions = [
         _solve(params, job, rng, models, part) if part.strip() else None
@@ -168,6 +177,14 @@ def _fitting(
     if not fitting and refused:
         raise refused
     return fitting
+
+
+def _in_groups(model: LanguageModel, text: str) -> bool:
+    """Tell whether the spaces of a text hardly part words: groups of one length, or none at all."""
+    lengths = [len(word) for word in model.alphabet.words(text)]
+    if len(lengths) > 5 and len(set(lengths[:-1])) == 1:
+        return True
+    return sum(lengths) > _LONG_WORDS * len(lengths)
 
 
 def _known(text: str) -> dict[str, str]:

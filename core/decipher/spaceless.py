@@ -47,7 +47,8 @@ class LetterScore:
 
     def __init__(self, model: LanguageModel, cipher: CipherText) -> None:
         n = len(model.alphabet)
-        grams = np.stack([cipher.codes[i : len(cipher.codes) - 3 + i] for i in range(4)])
+        n_grams = max(len(cipher.codes) - 3, 0)
+        grams = np.stack([cipher.codes[i : i + n_grams] for i in range(4)])
         grams, counts = np.unique(grams, axis=1, return_counts=True)
         self.weight = counts.astype(float)
         self.log = model.log_letters.ravel()
@@ -107,18 +108,21 @@ class WordSum:
 
     def __call__(self, keys: Keys) -> Floats:
         """Return the log-probability of the text under each key, shape (n_chains,)."""
-        log = self._log_words(keys.key)
+        return np.array([self._sum(key) for key in keys.key])
+
+    def _sum(self, key: Ints) -> float:
+        log = self._log_words(key)
         # Column i holds what f(i) adds to f(i), f(i + 1), ... with the sign of the left-hand side:
         # the recursion is a triangular system of equations with a band of coefficients.
-        n_chains, n, longest = log.shape
-        bands = np.zeros((n_chains, longest + 1, longest - 1 + n + 1))
-        bands[:, 0] = 1.0
-        bands[:, 1:, longest - 1 : -1] = -np.exp(log.transpose(0, 2, 1))
-        return np.array([_log_last(band) for band in bands])
+        n, longest = log.shape
+        band = np.zeros((longest + 1, longest - 1 + n + 1))
+        band[0] = 1.0
+        band[1:, longest - 1 : -1] = -np.exp(log.T)
+        return _log_last(band)
 
     def segment(self, key: Ints) -> list[int]:
         """Lengths of the words in the most probable parting under one key, shape (A + 1,)."""
-        log = self._log_words(key[None])[0]
+        log = self._log_words(key)
         n = len(log)
         best, length = np.full(n + 1, -np.inf), np.zeros(n + 1, dtype=int)
         best[0] = 0.0
@@ -134,33 +138,33 @@ class WordSum:
         return words[::-1]
 
     def _log_words(self, key: Ints) -> Floats:
-        """Log P(w) of the run of each length from each place on; (n_chains, n, longest).
+        """Log P(w) of the run of each length from each place on, shape (n_letters, longest).
 
         That of a run which would go beyond the end is minus infinity.
         """
         model, longest = self.model, self.longest
-        letter = key[:, self.cipher.codes]
-        n = letter.shape[1]
-        padded = np.pad(letter, ((0, 0), (0, longest)))
-        runs = sliding_window_view(padded, longest, axis=1)[:, :n]
-        names = (runs.astype(np.uint64) * self.words.weights[:longest]).cumsum(2)
+        letter = key[self.cipher.codes]
+        n = len(letter)
+        padded = np.pad(letter, (0, longest))
+        runs = sliding_window_view(padded, longest)[:n]
+        names = (runs.astype(np.uint64) * self.words.weights[:longest]).cumsum(1)
         known = self.words.find(names.ravel()).reshape(runs.shape)
         spelling = model.log_spelling
-        log, here, after = np.empty(runs.shape), padded[:, :-1], padded[:, 1:]
-        log[:, :, 0] = spelling[0, 0, letter]
+        log, here, after = np.empty(runs.shape), padded[:-1], padded[1:]
+        log[:, 0] = spelling[0, 0, letter]
         if longest > 1:
-            log[:, :, 1] = spelling[0, letter, after[:, :n]]
+            log[:, 1] = spelling[0, letter, after[:n]]
         if longest > 2:
-            inner = spelling[here[:, :-1], after[:, :-1], after[:, 1:]]
-            log[:, :, 2:] = sliding_window_view(inner, longest - 2, axis=1)[:, :n]
-        log.cumsum(2, out=log)
-        log[:, :, 0] += spelling[0, letter, 0]
-        ends = np.pad(spelling[here, after, 0], ((0, 0), (0, 1)))
+            inner = spelling[here[:-1], after[:-1], after[1:]]
+            log[:, 2:] = sliding_window_view(inner, longest - 2)[:n]
+        log.cumsum(1, out=log)
+        log[:, 0] += spelling[0, letter, 0]
         if longest > 1:
-            log[:, :, 1:] += sliding_window_view(ends, longest - 1, axis=1)[:, :n]
+            ends = np.append(spelling[here, after, 0], 0.0)
+            log[:, 1:] += sliding_window_view(ends, longest - 1)[:n]
         log += model.unigram.unknown
         log = np.where(known >= 0, model.unigram.known[known], log)
-        log[:, np.add.outer(np.arange(n), np.arange(1, longest + 1)) > n] = -np.inf
+        log[np.add.outer(np.arange(n), np.arange(1, longest + 1)) > n] = -np.inf
         return log
 
 

@@ -45,6 +45,7 @@ def test_standard_input_to_standard_output(tmp_path: Path) -> None:
     done = run("decipher", tmp_path, encipher(ISHMAEL), decipher_input="-", decipher_output="-")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ISHMAEL
+    assert not done.stderr
 
 
 def test_lines_are_deciphered_one_by_one_in_order(tmp_path: Path) -> None:
@@ -160,6 +161,12 @@ def test_report_refuses_the_truth_of_another_text(tmp_path: Path) -> None:
     source.write_text(encipher(ISHMAEL), "utf-8")
     done = run("decipher", tmp_path, decipher_input=source, decipher_max_steps=5, decipher_draws=1)
     assert done.returncode == 0, done.stderr
+    groups = tmp_path / "groups.txt"
+    groups.write_text("abcde fghij klmno abcde abcab cabab ab", "utf-8")
+    told = run(
+        "decipher", tmp_path, decipher_input=groups, decipher_max_steps=1, decipher_output="-"
+    )
+    assert "spaces do not seem to part words" in told.stderr
     solution = tmp_path / "runs/local/local/decipher/solution.npz"
     other = tmp_path / "other.txt"
     other.write_text("Something else", "utf-8")

@@ -203,6 +203,19 @@ def test_the_sum_over_all_partings_is_exact() -> None:
     assert np.isfinite(far(far.keys(keys))).all()
 
 
+@pytest.mark.parametrize("text", ["a", "of", "the", "with"])
+def test_the_shortest_texts_have_a_sum(text: str) -> None:
+    for n in range(1, 27):
+        key = np.roll(np.arange(1, 27), n)
+        plain = ENGLISH.encode(ENGLISH.encode(text).decode(np.array([0, *key])))
+        total = [1.0]
+        for j in range(1, len(text) + 1):
+            parts = [(i, plain.text[i:j]) for i in range(j)]
+            total.append(sum(total[i] * np.exp(english().log_word(w)) for i, w in parts))
+        found = log_probability(english(), plain, spaces=False)
+        assert found == pytest.approx(np.log(total[-1]), rel=1e-12)
+
+
 def test_the_letter_score_is_exact() -> None:
     model, cipher = english(), ENGLISH.encode("abba, abb a cadab ra")
     keys = random_keys(3)
