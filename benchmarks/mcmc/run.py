@@ -101,7 +101,7 @@ def bench_decipher(folder: Path, count: int, lengths: list[int], sources: list[s
 
 
 def bench_speed(folder: Path) -> None:
-    """Proposals per second at 200 letters, chains at temperature 1 from random keys."""
+    """Proposals per second at 200 letters, temperature 1, from random keys: median of 5 times."""
     text = ENGLISH.encode(passages(folder / "sotu.txt", 200, 1, seed=1)[0])
     for kind in (LetterScore, WordScore, WordSum):
         score = kind(english(), text)
@@ -114,10 +114,13 @@ def bench_speed(folder: Path) -> None:
                 length = 50 if chains > 1 else 2000
                 state, _ = walk.run(rng, walk.init(keys), length)
                 rounds = 2 if kind is WordSum and not compiled else 20
-                start = time.process_time()
-                for _ in range(rounds):
-                    state, _ = walk.run(rng, state, length)
-                rate = rounds * length * chains / (time.process_time() - start)
+                rates = []
+                for _ in range(5):
+                    start = time.process_time()
+                    for _ in range(rounds):
+                        state, _ = walk.run(rng, state, length)
+                    rates.append(rounds * length * chains / (time.process_time() - start))
+                rate = np.median(rates)
                 way = "numba" if compiled else "numpy"
                 print(f"proposals per s, {kind.__name__}, {way}, {chains:3} chains: {rate:,.0f}")
 
