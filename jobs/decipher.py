@@ -85,6 +85,9 @@ def run(params: Params, job: Job) -> Outputs:
         for name in (part.strip() for part in params.model.split(","))
     }
     _known(params.known)  # refuses a bad one before any work
+    path = Path(params.output).expanduser() if params.output else job.dir / "plaintext.txt"
+    if not path.parent.is_dir():
+        raise InputError(f"decipher.output = {params.output!r}: there is no folder {path.parent}")
     if params.compiled:
         need_numba("decipher.compiled")
     text = read_text(params.input, "decipher.input")
@@ -109,7 +112,6 @@ def run(params: Params, job: Job) -> Outputs:
     if to_stdout:
         sys.stdout.write(out)
         return {}
-    path = Path(params.output).expanduser() if params.output else job.dir / "plaintext.txt"
     write_text(path, out)
     outputs: dict[str, str | int | float | Path] = {"plaintext": path}
     if not params.lines and solutions[0]:

@@ -130,6 +130,7 @@ def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
         ("decipher", {"decipher_input": paths["cyrillic"]}, "not in the language model's alphabet"),
         ("decipher", {**good, "decipher_model": paths["cut"]}, "language model is truncated"),
         ("decipher", {**good, "decipher_model": paths["good"]}, "not a language model file"),
+        ("decipher", {**good, "decipher_output": tmp_path / "no" / "out"}, "there is no folder"),
         ("decipher", {**good, "decipher_known": "ab"}, "'ab' is not of the form x=e"),
         ("decipher", {**good, "decipher_known": "x=e,y=e"}, "a letter occurs twice"),
         ("decipher", {**good, "decipher_chain": 3}, "did you mean decipher.chains?"),
