@@ -86,10 +86,12 @@ def subbreaker_all(texts: list[str]) -> tuple[list[float], list[float]]:
     return shares, seconds
 
 
-def bench_decipher(folder: Path, count: int, lengths: list[int], sources: list[str]) -> None:
+def bench_decipher(
+    folder: Path, count: int, lengths: list[int], sources: list[str], seed: int
+) -> None:
     for source in sources:
         for letters in lengths:
-            texts = passages(folder / f"{source}.txt", letters, count, seed=letters)
+            texts = passages(folder / f"{source}.txt", letters, count, seed + letters)
             for spaces in (True, False):
                 for compiled in (False, True):
                     solve_all(texts[:1], spaces=spaces, compiled=compiled)  # compiles
@@ -207,6 +209,7 @@ def main() -> int:
     parser.add_argument("--passages", type=int, default=60, help="passages for each length")
     parser.add_argument("--letters", type=int, nargs="+", default=[60, 100, 200])
     parser.add_argument("--sources", nargs="+", default=["sotu", "moby"], choices=("sotu", "moby"))
+    parser.add_argument("--seed", type=int, default=0, help="another one draws other passages")
     parser.add_argument("--only", choices=("decipher", "speed", "ess"))
     args = parser.parse_args()
     if args.only in (None, "speed"):
@@ -214,7 +217,7 @@ def main() -> int:
     if args.only in (None, "ess"):
         bench_ess()
     if args.only in (None, "decipher"):
-        bench_decipher(args.texts, args.passages, args.letters, args.sources)
+        bench_decipher(args.texts, args.passages, args.letters, args.sources, args.seed)
     return 0
 
 
