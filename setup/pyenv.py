@@ -131,7 +131,8 @@ def pip_install(
     into
         The interpreter of another environment, which need not have pip.
     hashes
-        Whether what is installed must have the hashes that its pins name.
+        Whether it is a complete lock, installed as it stands: each package is pinned with its
+        hashes, and nothing is resolved, so that no newer release of anything can come in between.
 
     Raises
     ------
@@ -142,7 +143,7 @@ def pip_install(
     environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
     options = ["--quiet", "--only-binary", ":all:", *arguments]
     if hashes:
-        options.insert(0, "--require-hashes")
+        options[:0] = ["--require-hashes", "--no-deps"]
     other = ["--python", str(into)] if into else []
     command = [*python, "-I", "-m", "pip", *other, "install", *options]
     result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
