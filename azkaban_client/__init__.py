@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.errors import AzkabanError
+    from azkaban_client.flow.zip import Bundle, collect
     from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
     from azkaban_client.models import Execution, Flow, JobRun, Project, Status
-    from azkaban_client.zip import Bundle, collect
 
 __version__ = "0.1.0"
 
@@ -49,7 +49,7 @@ _HOMES = {
     "errors": ("AzkabanError",),
     "follow": ("Event", "FlowEnded", "JobEnded", "JobStarted", "LogLine"),
     "models": ("Execution", "Flow", "JobRun", "Project", "Status"),
-    "zip": ("Bundle", "collect"),
+    "flow.zip": ("Bundle", "collect"),
 }
 
 

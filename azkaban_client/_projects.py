@@ -155,7 +155,7 @@ class ProjectCalls(SessionBase):
         ------
         InvalidProject
             It is no zip, and nothing was sent; or the server found errors in the flows. Before,
-            `azkaban_client.lint.lint` finds these and more in ``Bundle.from_zip(path)``.
+            `azkaban_client.flow.lint.lint` finds these and more in ``Bundle.from_zip(path)``.
         NotFound
             There is no such project.
         OutcomeUnknown

@@ -31,11 +31,11 @@ _MODULES = (
     "models",
     "errors",
     "auth",
-    "zip",
-    "lint",
-    "loader",
-    "graph",
-    "local",
+    "flow.zip",
+    "flow.lint",
+    "flow.loader",
+    "flow.graph",
+    "flow.local",
 )
 _GROUPS = ("_session", "_projects", "_executions", "_schedules", "_permissions")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from azkaban_client import Client, collect
 from azkaban_client.cli import display
 from azkaban_client.errors import AzkabanError, NetworkError
-from azkaban_client.lint import lint
+from azkaban_client.flow.lint import lint
 from setup.azkaban import Server
 from setup.console import say
 from setup.errors import ServerError, SetupError

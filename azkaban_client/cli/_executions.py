@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from azkaban_client._options import Options
     from azkaban_client.client import Client
+    from azkaban_client.flow.overrides import Overridable
     from azkaban_client.models import Execution
-    from azkaban_client.overrides import Overridable
 
 __all__ = ["COMMANDS"]
 
@@ -189,7 +189,7 @@ def run(
         raise click.UsageError("--with is for --local; azk upload has it too")
     with app.client() as client:
         if properties and not any_prop:
-            from azkaban_client.overrides import overridable  # noqa: PLC0415 (start time)
+            from azkaban_client.flow.overrides import overridable  # noqa: PLC0415 (start time)
 
             _refuse_unknown(overridable(client, project, flow), properties)
         execid = client.execute(project, flow, **wanted)
@@ -235,12 +235,12 @@ def _run_here(
 ) -> None:
     import tempfile  # noqa: PLC0415 (start time)
 
-    from azkaban_client import local  # noqa: PLC0415 (start time)
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
     from azkaban_client.cli._projects import Content  # noqa: PLC0415 (start time)
-    from azkaban_client.loader import load  # noqa: PLC0415 (start time)
-    from azkaban_client.overrides import overridable_here  # noqa: PLC0415 (start time)
-    from azkaban_client.zip import extract  # noqa: PLC0415 (start time)
+    from azkaban_client.flow import local  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.loader import load  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.overrides import overridable_here  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.zip import extract  # noqa: PLC0415 (start time)
 
     if not source.exists():
         raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")

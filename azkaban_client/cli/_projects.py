@@ -25,9 +25,9 @@ from azkaban_client.cli._app import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from azkaban_client.graph import Graph
-    from azkaban_client.lint import Problem
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.graph import Graph
+    from azkaban_client.flow.lint import Problem
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["COMMANDS"]
 
@@ -44,7 +44,7 @@ class Content:
 
     def bundle(self, source: Path) -> Bundle:
         """Collect a folder, or read a zip."""
-        from azkaban_client.zip import Bundle, collect  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.zip import Bundle, collect  # noqa: PLC0415 (start time)
 
         if source.is_dir():
             return collect(source, self.extra, include=self.include, exclude=self.exclude)
@@ -56,7 +56,7 @@ class Content:
 
     def problems(self, app: App, bundle: Bundle) -> list[Problem]:
         """Lint with the names known from options and settings."""
-        from azkaban_client.lint import JOB_TYPES, KNOWN, lint  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.lint import JOB_TYPES, KNOWN, lint  # noqa: PLC0415 (start time)
 
         return lint(
             bundle,
@@ -267,7 +267,7 @@ def project_download(
     """
     import tempfile  # noqa: PLC0415 (start time)
 
-    from azkaban_client.zip import extract  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.zip import extract  # noqa: PLC0415 (start time)
 
     with app.client() as client:
         if unpack:
@@ -309,7 +309,7 @@ def upload(
     a path in the zip, ** any folders. __pycache__, .git and the like are always left out.
     """
     from azkaban_client.errors import NotFound, Unsupported  # noqa: PLC0415 (start time)
-    from azkaban_client.loader import is_flow_2  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (start time)
 
     bundle = content.bundle(source)
     if not no_lint:
@@ -419,7 +419,7 @@ def graph(app: App, source: str, flow: str | None, *, form: str, as_json: bool) 
     """
     graphs = _local_graphs(Path(source), flow) if Path(source).exists() else None
     if graphs is None:
-        from azkaban_client.graph import Graph  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.graph import Graph  # noqa: PLC0415 (start time)
 
         with app.client() as client:
             names = [flow] if flow else client.flows(source)
@@ -433,8 +433,8 @@ def graph(app: App, source: str, flow: str | None, *, form: str, as_json: bool) 
 
 def _local_graphs(source: Path, flow: str | None) -> list[Graph]:
     from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
-    from azkaban_client.graph import Graph  # noqa: PLC0415 (start time)
-    from azkaban_client.loader import load  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.graph import Graph  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.loader import load  # noqa: PLC0415 (start time)
 
     found = load(Content().bundle(source))
     _stop_on_errors(found.problems, "nothing is drawn")

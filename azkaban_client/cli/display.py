@@ -201,7 +201,7 @@ def show(
     Parameters
     ----------
     events
-        From `azkaban_client.Client.follow` or `azkaban_client.local.run`.
+        From `azkaban_client.Client.follow` or `azkaban_client.flow.local.run`.
     first
         Gives the state to show before the first event.
     logs

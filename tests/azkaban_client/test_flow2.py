@@ -7,10 +7,10 @@ import pytest
 
 from azkaban_client import Bundle, Event, LogLine
 from azkaban_client.errors import InvalidProject
-from azkaban_client.graph import Graph
-from azkaban_client.lint import lint
-from azkaban_client.loader import load
-from azkaban_client.local import run
+from azkaban_client.flow.graph import Graph
+from azkaban_client.flow.lint import lint
+from azkaban_client.flow.loader import load
+from azkaban_client.flow.local import run
 
 PROJECT = b"azkaban-flow-version: 2.0\n"
 A = "nodes:\n- name: a\n  type: noop\n"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azkaban_client.graph import Graph
-from azkaban_client.loader import load
+from azkaban_client.flow.graph import Graph
+from azkaban_client.flow.loader import load
+from azkaban_client.flow.zip import Bundle
 from azkaban_client.models import Flow
-from azkaban_client.zip import Bundle
 
 
 def graph(needs: dict[str, tuple[str, ...]], **notes: str) -> Graph:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from azkaban_client.lint import lint
-from azkaban_client.zip import Bundle, collect
+from azkaban_client.flow.lint import lint
+from azkaban_client.flow.zip import Bundle, collect
 
 REPOSITORY = Path(__file__).parents[2]
 NOOP = "type=noop\n"

@@ -10,8 +10,9 @@ import pytest
 
 from azkaban_client import Bundle, FlowEnded, JobEnded, JobStarted, LogLine
 from azkaban_client.errors import InvalidProject, NotFound
-from azkaban_client.local import run
-from azkaban_client.values import java_text, resolve
+from azkaban_client.flow.local import run
+from azkaban_client.flow.outputs import java_text
+from azkaban_client.flow.substitution import resolve
 
 
 def play(files: dict[str, str], flow: str, **options):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client.errors import InvalidProject
-from azkaban_client.zip import Bundle, collect, extract
+from azkaban_client.flow.zip import Bundle, collect, extract
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,9 +19,9 @@ import javaproperties
 import pytest
 
 from azkaban_client import Bundle, Client, JobEnded, JobStarted, LogLine, errors
-from azkaban_client.local import run
+from azkaban_client.flow.local import run
+from azkaban_client.flow.overrides import overridable
 from azkaban_client.models import Sla
-from azkaban_client.overrides import overridable
 
 TALK = "häßlich 😀 <b>&amp;</b>"
 FLOW_1 = {

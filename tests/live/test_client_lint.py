@@ -8,7 +8,7 @@ import random
 import pytest
 
 from azkaban_client import Bundle, Client, errors
-from azkaban_client.lint import lint
+from azkaban_client.flow.lint import lint
 from tests.live.loader import projects
 
 PROJECT = "lint-tests"

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from azkaban_client import Bundle
-from azkaban_client.lint import lint
-from azkaban_client.loader import conditions, load
-from azkaban_client.local import _Runner
-from azkaban_client.values import resolve
+from azkaban_client.flow.lint import lint
+from azkaban_client.flow.loader import conditions, load
+from azkaban_client.flow.local import _Runner
+from azkaban_client.flow.substitution import resolve
 from setup import java, maven
 from setup.layout import Layout
 from tests.live.loader import projects

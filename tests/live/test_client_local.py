@@ -7,7 +7,7 @@ import javaproperties
 import pytest
 
 from azkaban_client import Bundle, Client, LogLine
-from azkaban_client.local import run
+from azkaban_client.flow.local import run
 
 PROJECT = "local-tests"
 SHOW = "cat $JOB_PROP_FILE; echo =end=; cat $JOB_OUTPUT_PROP_FILE\n"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client import collect
-from azkaban_client.lint import lint
+from azkaban_client.flow.lint import lint
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from azkaban_client.loader.model import Flow, Job, Project, in_order
-from azkaban_client.loader.problems import Problem
-from azkaban_client.loader.properties import PropertyFile
+from azkaban_client.flow.loader.model import Flow, Job, Project, in_order
+from azkaban_client.flow.loader.problem import Problem
+from azkaban_client.flow.loader.properties import PropertyFile
 
 if TYPE_CHECKING:
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["Files", "load", "read"]
 

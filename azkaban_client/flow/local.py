@@ -27,18 +27,19 @@ import javaproperties
 
 from azkaban_client._options import left_out
 from azkaban_client.errors import InvalidProject, NotFound
+from azkaban_client.flow.loader import conditions, load
+from azkaban_client.flow.loader.command_line import split_command
+from azkaban_client.flow.loader.properties import values
+from azkaban_client.flow.outputs import read_outputs
+from azkaban_client.flow.substitution import UnresolvedError, resolve
 from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
-from azkaban_client.loader import conditions, load
-from azkaban_client.loader.properties import values
-from azkaban_client.loader.words import split_command
 from azkaban_client.models import Attempt, Execution, JobRun, Status
-from azkaban_client.values import UnresolvedError, read_outputs, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from azkaban_client.loader import Job, Project
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.loader import Job, Project
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["run"]
 

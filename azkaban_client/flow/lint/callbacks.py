@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from azkaban_client.loader.problems import Problem
+from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from azkaban_client.loader.model import Job
+    from azkaban_client.flow.loader.model import Job
 
 __all__ = ["check_callbacks"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from azkaban_client.loader import Project
+    from azkaban_client.flow.loader import Project
     from azkaban_client.models import Flow
 
 __all__ = ["Graph"]

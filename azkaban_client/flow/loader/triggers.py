@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.loader import cron
-from azkaban_client.loader.yamlfile import Value, YamlFile, integer, is_null, show
+from azkaban_client.flow.loader import cron
+from azkaban_client.flow.loader.yaml_file import Value, YamlFile, integer, is_null, show
 
 if TYPE_CHECKING:
     from yaml.nodes import Node

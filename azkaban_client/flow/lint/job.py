@@ -9,18 +9,18 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from azkaban_client.lint._callbacks import check_callbacks
-from azkaban_client.lint._cycles import rings
-from azkaban_client.lint._memory import check_memory
-from azkaban_client.loader.problems import Problem
-from azkaban_client.loader.properties import REFERENCE, references
-from azkaban_client.loader.words import split_command
+from azkaban_client.flow.lint.callbacks import check_callbacks
+from azkaban_client.flow.lint.cycles import rings
+from azkaban_client.flow.lint.memory import check_memory
+from azkaban_client.flow.loader.command_line import split_command
+from azkaban_client.flow.loader.problem import Problem
+from azkaban_client.flow.loader.properties import REFERENCE, references
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from azkaban_client.loader.model import Job
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.loader.model import Job
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["Context", "check_job"]
 

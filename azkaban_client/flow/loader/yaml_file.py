@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from azkaban_client.loader.problems import Problem
+from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

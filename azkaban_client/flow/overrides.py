@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from azkaban_client.loader.properties import REFERENCE, values
+from azkaban_client.flow.loader.properties import REFERENCE, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from azkaban_client.client import Client
-    from azkaban_client.loader import Project
+    from azkaban_client.flow.loader import Project
 
 __all__ = ["Overridable", "overridable", "overridable_here"]
 

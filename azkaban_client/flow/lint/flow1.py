@@ -6,18 +6,18 @@ from collections import defaultdict
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from azkaban_client.lint._cycles import rings
-from azkaban_client.lint._jobs import Context, check_job
-from azkaban_client.loader.flow1 import Files, read
-from azkaban_client.loader.model import in_order
-from azkaban_client.loader.problems import Problem
+from azkaban_client.flow.lint.cycles import rings
+from azkaban_client.flow.lint.job import Context, check_job
+from azkaban_client.flow.loader.flow1 import Files, read
+from azkaban_client.flow.loader.model import in_order
+from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from azkaban_client.loader.model import Job
-    from azkaban_client.loader.properties import PropertyFile
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.loader.model import Job
+    from azkaban_client.flow.loader.properties import PropertyFile
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["check"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from azkaban_client.lint._cycles import rings
-from azkaban_client.lint._jobs import Context, check_job
-from azkaban_client.loader import conditions, flow2
-from azkaban_client.loader.problems import Problem
+from azkaban_client.flow.lint.cycles import rings
+from azkaban_client.flow.lint.job import Context, check_job
+from azkaban_client.flow.loader import conditions, flow2
+from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from azkaban_client.loader.model import Flow, Job
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.loader.model import Flow, Job
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["check"]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.loader.problems import Problem
+from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["JOB_TYPES", "KNOWN", "Problem", "lint"]
 
@@ -48,7 +48,7 @@ def lint(
     Parameters
     ----------
     bundle
-        Its files, from `azkaban_client.zip.collect` or `Bundle.from_zip`.
+        Its files, from `azkaban_client.flow.zip.collect` or `Bundle.from_zip`.
     known
         Properties that the server defines; ``*`` at the end stands for any rest. Azkaban's own
         are always known.
@@ -62,23 +62,23 @@ def lint(
 
     Examples
     --------
-    >>> from azkaban_client.zip import Bundle
+    >>> from azkaban_client.flow.zip import Bundle
     >>> bad = Bundle({"a.job": b"type=noop\nretries=x\ndependencies=b\n"})
     >>> for problem in lint(bad):
     ...     print(problem)
     a.job:2: error: retries=x: expected a number, 0 or more
     a.job:3: error: the dependency 'b' does not exist: there is no b.job
     """
-    from azkaban_client.loader import is_flow_2  # noqa: PLC0415 (not needed for a help)
+    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (not needed for a help)
 
     if is_flow_2(bundle):
-        from azkaban_client.lint import _flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
+        from azkaban_client.flow.lint import flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
 
-        found = _flow2.check(bundle, tuple(known), tuple(job_types))
+        found = flow2.check(bundle, tuple(known), tuple(job_types))
     else:
-        from azkaban_client.lint import _flow1  # noqa: PLC0415 (only one of both is needed)
+        from azkaban_client.flow.lint import flow1  # noqa: PLC0415 (only one of both is needed)
 
-        found = _flow1.check(bundle, tuple(known), tuple(job_types))
+        found = flow1.check(bundle, tuple(known), tuple(job_types))
     return sorted(_once(found), key=lambda p: (p.file, p.line or 0, p.message))
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from azkaban_client.loader.problems import Problem
-    from azkaban_client.loader.properties import Entry, PropertyFile
+    from azkaban_client.flow.loader.problem import Problem
+    from azkaban_client.flow.loader.properties import Entry, PropertyFile
 
 __all__ = ["Flow", "Job", "Project"]
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from azkaban_client.loader.model import Flow, Job, Project, in_order
-from azkaban_client.loader.problems import Problem
-from azkaban_client.loader.properties import Entry, PropertyFile
-from azkaban_client.loader.triggers import check_trigger
-from azkaban_client.loader.yamlfile import Value, YamlFile, is_null
+from azkaban_client.flow.loader.model import Flow, Job, Project, in_order
+from azkaban_client.flow.loader.problem import Problem
+from azkaban_client.flow.loader.properties import Entry, PropertyFile
+from azkaban_client.flow.loader.triggers import check_trigger
+from azkaban_client.flow.loader.yaml_file import Value, YamlFile, is_null
 
 if TYPE_CHECKING:
     from yaml.nodes import Node
 
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["load"]
 

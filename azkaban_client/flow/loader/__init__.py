@@ -1,19 +1,19 @@
 """Read the flows of a project from its files, as Azkaban's own loaders do.
 
 Flow 1.0: ``.job`` and ``.properties`` files. Flow 2.0: a ``.project`` file and ``.flow`` files in
-YAML. Both give the same `Project`, which the linter checks, `azkaban_client.graph` draws and
-`azkaban_client.local` runs.
+YAML. Both give the same `Project`, which the linter checks, `azkaban_client.flow.graph` draws and
+`azkaban_client.flow.local` runs.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.loader.model import Flow, Job, Project
-from azkaban_client.loader.problems import Problem
+from azkaban_client.flow.loader.model import Flow, Job, Project
+from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
-    from azkaban_client.zip import Bundle
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["Flow", "Job", "Problem", "Project", "is_flow_2", "load"]
 
@@ -29,7 +29,7 @@ def load(bundle: Bundle) -> Project:
     Parameters
     ----------
     bundle
-        Its files, from `azkaban_client.zip.collect` or `Bundle.from_zip`.
+        Its files, from `azkaban_client.flow.zip.collect` or `Bundle.from_zip`.
 
     Returns
     -------
@@ -38,16 +38,16 @@ def load(bundle: Bundle) -> Project:
 
     Examples
     --------
-    >>> from azkaban_client.zip import Bundle
+    >>> from azkaban_client.flow.zip import Bundle
     >>> flow = b"nodes: [{name: a, type: noop}, {name: b, type: noop, dependsOn: [a]}]"
     >>> project = load(Bundle({"p.project": b"azkaban-flow-version: 2.0", "f.flow": flow}))
     >>> project.flows["f"].jobs["b"].dependencies
     ('a',)
     """
     if is_flow_2(bundle):
-        from azkaban_client.loader import flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
+        from azkaban_client.flow.loader import flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
 
         return flow2.load(bundle)
-    from azkaban_client.loader import flow1  # noqa: PLC0415 (only one of both is needed)
+    from azkaban_client.flow.loader import flow1  # noqa: PLC0415 (only one of both is needed)
 
     return flow1.load(bundle)
