@@ -78,7 +78,9 @@ def add_commands(commands: Commands) -> None:
     status.add_argument("--json", action="store_true", help="machine-readable")
     text = "SQL as root: the mysql client where there is one, else a small prompt."
     use = add("use", _use, text, there)
-    use.add_argument("-e", dest="statement", metavar="SQL", help="run one statement and stop")
+    use.add_argument(
+        "-e", dest="statement", action="append", metavar="SQL", help="run these statements and stop"
+    )
     add("rotate", _rotate, "Begin a new error log; the last five are kept.", there)
     text = "Write databases and accounts to a file while the server runs."
     backup = add("backup", _backup, text, there)
@@ -137,7 +139,8 @@ def _status(server: Server, options: argparse.Namespace) -> int:
 
 def _use(server: Server, options: argparse.Namespace) -> int:
     server.require_running()
-    statement = ["-e", options.statement] if options.statement else []
+    # Joined here, as the mysql client joins several -e
+    statement = ["-e", "\n".join(options.statement)] if options.statement is not None else []
     command = [str(server.home / "use"), *statement]
     return subprocess.run(command, check=False).returncode
 

@@ -1,92 +1,261 @@
-"""A small SQL prompt; a copy of this file serves the script `use` beside a server.
+r"""A small SQL prompt; a copy of this file serves the script `use` beside a server.
 
-    python prompt.py OPTION_FILE            statements from the terminal, each ended by ';'
-    python prompt.py OPTION_FILE -e SQL     one statement; columns separated by tabs
+    python prompt.py OPTION_FILE [DATABASE]             statements from standard input
+    python prompt.py OPTION_FILE -e SQL [DATABASE]      these; columns separated by tabs
 
-It reads what the `mysql` client reads: user, password, socket of an option file.
+It reads what the `mysql` client reads: user, password, socket of an option file; statements that
+end with ``;``, ``\g``, ``\G`` or what DELIMITER says; USE, exit and quit on a line of their own.
+Away from a terminal it stops at the first statement that fails, as that client does.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import re
 import sys
 from configparser import RawConfigParser
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["main", "table"]
+__all__ = ["Statement", "Statements", "main", "split", "table"]
+
+# What ends each thing inside which a delimiter is only text; a quote in `'` and `"` can be escaped.
+_ENDS = {
+    "'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*'", re.DOTALL),
+    '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL),
+    "`": re.compile(r"[^`]*`"),
+    "/*": re.compile(r".*?\*/", re.DOTALL),
+}
+_COMMAND = re.compile(
+    r"\s*(?:(use|\\u)\s+(?:`[^`]*`|[^\s;`]+)|(delimiter|\\d)\b.*|exit|quit|\\q)\s*;?\s*",
+    re.IGNORECASE,
+)
+
+
+class Statement(NamedTuple):
+    r"""One statement, and whether its rows are shown one column a line (``\G``)."""
+
+    text: str
+    vertical: bool = False
+
+
+class Statements:
+    r"""Cut lines into statements as the `mysql` client does.
+
+    Examples
+    --------
+    >>> found = Statements()
+    >>> [statement.text for statement in found.feed("SELECT ';'; SELECT 2 -- ;\n")]
+    ["SELECT ';'"]
+    >>> found.rest().text
+    'SELECT 2 -- ;'
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._delimiter = ";"
+        self._text = ""
+        self._inside = ""  # the key of `_ENDS` that is open
+        self._words = False  # something that is no comment
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether a statement has begun."""
+        return self._words or bool(self._inside)
+
+    def feed(self, line: str) -> Iterator[Statement]:
+        """Take one more line, its end included, and give the statements that end in it.
+
+        Raises
+        ------
+        ValueError
+            For DELIMITER without a delimiter.
+        """
+        if not self.pending and (command := _COMMAND.fullmatch(line)):
+            yield from self._command(line.strip(), command)
+            return
+        place = 0
+        while place < len(line):
+            if self._inside:
+                place = self._close(line, place)
+                continue
+            found = self._next().search(line, place)
+            if found is None:
+                self._add(line[place:], words=True)
+                return
+            self._add(line[place : found.start()], words=True)
+            place = found.end()
+            if found[0] in (self._delimiter, "\\g", "\\G"):
+                if statement := self._take(vertical=found[0] == "\\G"):
+                    yield statement
+            elif found[0] in _ENDS:
+                self._inside = found[0]
+                said = line[place : place + 1] in ("!", "+")  # a comment that the server reads
+                self._words |= found[0] != "/*" or said
+                self._add(found[0])
+            else:  # a comment to the end of the line
+                self._add(found[0])
+
+    def rest(self) -> Statement | None:
+        """Give what the last delimiter left."""
+        return self._take()
+
+    def _next(self) -> re.Pattern[str]:
+        """Find what matters outside of strings and comments, whichever comes first."""
+        delimiter = re.escape(self._delimiter)
+        return re.compile(rf"{delimiter}|\\g|\\G|['\"`]|/\*|\#[^\n]*|--(?=\s|$)[^\n]*")
+
+    def _close(self, line: str, place: int) -> int:
+        found = _ENDS[self._inside].match(line, place)
+        end = found.end() if found else len(line)
+        self._add(line[place:end])
+        if found:
+            self._inside = ""
+        return end
+
+    def _add(self, text: str, *, words: bool = False) -> None:
+        self._text += text
+        self._words |= words and bool(text.strip())
+
+    def _take(self, *, vertical: bool = False) -> Statement | None:
+        text, words = self._text.strip(), self._words
+        self._text, self._words = "", False
+        return Statement(text, vertical) if words else None
+
+    def _command(self, line: str, command: re.Match[str]) -> Iterator[Statement]:
+        if command[1]:
+            yield Statement("USE " + line[len(command[1]) :].strip().rstrip(";").strip())
+        elif command[2]:
+            words = line.split()
+            if len(words) < 2:
+                raise ValueError("DELIMITER needs a delimiter behind it, such as //")
+            self._delimiter = words[1]
+        else:
+            self.ended = True
+
+
+def split(lines: Iterable[str]) -> Iterator[Statement]:
+    r"""Cut lines into statements; the last one needs no delimiter."""
+    found = Statements()
+    for line in lines:
+        yield from found.feed(line)
+        if found.ended:
+            return
+    if last := found.rest():
+        yield last
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the prompt; exit code 0, or 1 when the server cannot be reached or refuses."""
+    options = _parser().parse_args(arguments)
+    import mysql.connector  # noqa: PLC0415 (in the environment only)
+
+    given = options.statement is not None
+    text = "\n".join(options.statement or ())
+    statements = split(text.splitlines(keepends=True)) if given else _typed()
+    try:
+        with _connected(options.file, options.database) as connection:
+            cursor = connection.cursor()
+            return _run(cursor, statements, go_on=not given and sys.stdin.isatty())
+    except mysql.connector.Error as error:
+        print(f"cannot connect: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 0
+    except BrokenPipeError:  # who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="use", allow_abbrev=False)
+    parser.add_argument("file", help=argparse.SUPPRESS)
+    parser.add_argument("database", nargs="?", metavar="DATABASE", help="which to use")
+    parser.add_argument(
+        "-e", "--execute", dest="statement", action="append", metavar="SQL", help="run this"
+    )
+    return parser
+
+
+def _connected(file: str, database: str | None) -> Any:
     import mysql.connector  # noqa: PLC0415 (in the environment only)
 
     parser = RawConfigParser()
-    parser.read(arguments[0], encoding="utf-8")
+    parser.read(file, encoding="utf-8")
     options = {key: value.strip('"') for key, value in parser["client"].items()}
-    try:
-        connection = mysql.connector.connect(
-            user=options["user"],
-            password=options["password"],
-            unix_socket=options["socket"],
-            charset="utf8mb4",
-            collation="utf8mb4_bin",
-            use_pure=True,
-            autocommit=True,
-            connection_timeout=10,
-        )
-    except mysql.connector.Error as error:
-        print(f"cannot connect: {error}", file=sys.stderr)
-        return 1
-    cursor = connection.cursor()
+    return mysql.connector.connect(
+        user=options["user"],
+        password=options["password"],
+        unix_socket=options["socket"],
+        database=database,
+        charset="utf8mb4",
+        collation="utf8mb4_bin",
+        use_pure=True,
+        autocommit=True,
+        connection_timeout=10,
+    )
+
+
+def _run(cursor: Any, statements: Iterable[Statement], *, go_on: bool) -> int:
+    import mysql.connector  # noqa: PLC0415 (in the environment only)
+
     code = 0
     try:
-        statements = [arguments[2]] if arguments[1:2] == ["-e"] else _typed()
         for statement in statements:
             try:
-                cursor.execute(statement)
-                _show(cursor)
+                cursor.execute(statement.text)
+                _show(cursor, vertical=statement.vertical)
+                while cursor.nextset():  # of a procedure
+                    _show(cursor, vertical=statement.vertical)
             except mysql.connector.Error as error:
                 print(f"error: {error}", file=sys.stderr)
                 code = 1
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-    with suppress(mysql.connector.Error):
-        connection.close()
+                if not go_on:
+                    break
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
     return code
 
 
-def _typed() -> Iterable[str]:
+def _typed() -> Iterator[Statement]:
     """Read statements from standard input, with a prompt on a terminal."""
-    terminal = sys.stdin.isatty()
-    if terminal:
-        with suppress(ImportError):
-            import readline  # noqa: F401, PLC0415 (gives input() its line editing)
-    lines: list[str] = []
-    while True:
+    if not sys.stdin.isatty():
+        yield from split(sys.stdin)
+        return
+    with suppress(ImportError):
+        import readline  # noqa: F401, PLC0415 (gives input() its line editing)
+    found = Statements()
+    while not found.ended:
         try:
-            line = input("    -> " if lines else "mysql> ") if terminal else input()
+            line = input("    -> " if found.pending else "mysql> ")
         except EOFError:
             break
-        if not lines and line.strip().lower().rstrip(";") in ("exit", "quit"):
-            return
-        if lines or line.strip():
-            lines.append(line)
-        if line.rstrip().endswith(";"):
-            yield "\n".join(lines)
-            lines = []
-    if lines:
-        yield "\n".join(lines)
+        try:
+            yield from found.feed(line + "\n")
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr)
+    if last := found.rest():
+        yield last
 
 
-def _show(cursor: Any) -> None:
+def _show(cursor: Any, *, vertical: bool) -> None:
     if not cursor.with_rows:
         print(f"{cursor.rowcount} rows affected", file=sys.stderr)
         return
     header = [column[0] for column in cursor.description]
-    print(table(header, cursor.fetchall(), aligned=sys.stdout.isatty()))
+    found = cursor.fetchall()
+    if not vertical:
+        print(table(header, found, aligned=sys.stdout.isatty()))
+        return
+    for number, row in enumerate(found, 1):
+        print(f"*** {number} ***")
+        for name, value in zip(header, row, strict=True):
+            print(f"{name}: {_text(value)}")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], *, aligned: bool) -> str:

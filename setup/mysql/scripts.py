@@ -125,7 +125,7 @@ _SCRIPTS = {
     "start": ("Start this MySQL server and wait until it answers a query.", _START),
     "stop": ("Stop this MySQL server.", _STOP),
     "status": ("Show this MySQL server; exit 1 when it does not answer.", _STATUS),
-    "use": ("SQL as root: use [-e STATEMENT].", _USE),
+    "use": ("SQL as root: use [-e STATEMENTS] [DATABASE].", _USE),
 }
 
 

@@ -123,17 +123,42 @@ def test_table() -> None:
     assert text == "id\tv\n1\tNULL\n20\tab\n3\t0xff\n4\ttab\\there"
 
 
+_STRINGS = "SELECT ';', \"\\\";\", 'it''s;', `a``;b`"
+
+
 @pytest.mark.parametrize(
     ("typed", "statements"),
     [
-        ("SELECT 1;\nSELECT\n2;\n", ["SELECT 1;", "SELECT\n2;"]),
+        ("SELECT 1;\nSELECT\n2;\n", ["SELECT 1", "SELECT\n2"]),
         ("\nSELECT 1", ["SELECT 1"]),
         ("quit\nSELECT 1;", []),
-        ("SELECT 1;\nexit;\nSELECT 2;", ["SELECT 1;"]),
+        ("SELECT 1;\nexit;\nSELECT 2;", ["SELECT 1"]),
+        ("USE azkaban; SHOW TABLES", ["USE azkaban", "SHOW TABLES"]),
+        ("use azkaban\nshow tables", ["USE azkaban", "show tables"]),
+        ("use `a b`;\r\nselect 1;\r\n", ["USE `a b`", "select 1"]),
+        ("SELECT ';', \"\\\";\", 'it''s;', `a``;b`; SELECT 2", [_STRINGS, "SELECT 2"]),
+        ("SELECT '\\\\'; SELECT 2", ["SELECT '\\\\'", "SELECT 2"]),
+        ("SELECT 'a\nb;c\n'; SELECT 2", ["SELECT 'a\nb;c\n'", "SELECT 2"]),
+        ("SELECT 1 -- ; x\n; SELECT 2 # ;\n", ["SELECT 1 -- ; x", "SELECT 2 # ;"]),
+        ("SELECT 5--3; SELECT 1", ["SELECT 5--3", "SELECT 1"]),
+        ("/* ;\n; */ SELECT 1; /* only ; */", ["/* ;\n; */ SELECT 1"]),
+        ("/*!40101 SET @a=1; */; SELECT 1", ["/*!40101 SET @a=1; */", "SELECT 1"]),
+        ("-- nothing;\n;;", []),
+        ("SELECT 1\\G SELECT 2\\g", ["SELECT 1", "SELECT 2"]),
+        (
+            "DELIMITER //\nCREATE PROCEDURE p() BEGIN DO 1; DO 2; END//\ndelimiter ;\nCALL p()",
+            ["CREATE PROCEDURE p() BEGIN DO 1; DO 2; END", "CALL p()"],
+        ),
     ],
 )
 def test_typed_statements(
     typed: str, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-    assert list(prompt._typed()) == statements
+    """A delimiter ends a statement, unless it stands in a string, a name or a comment."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed, newline=""))
+    assert [statement.text for statement in prompt._typed()] == statements
+
+
+def test_delimiter_without_one() -> None:
+    with pytest.raises(ValueError, match="DELIMITER needs a delimiter"):
+        list(prompt.split(["DELIMITER\n"]))

@@ -88,11 +88,15 @@ class LiveMySQL(Server):
             while process.alive():
                 time.sleep(0.01)
 
-    def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def script(
+        self, name: str, *arguments: str, text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         """Run one of the scripts beside the server, with an empty environment."""
         environ = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
         command = [str(self.home / name), *arguments]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env=environ, input=text, capture_output=True, text=True, check=False
+        )
 
 
 def unused_port() -> int:

@@ -81,6 +81,41 @@ def test_scripts_work_alone(server: Any) -> None:
     assert server.status().state == "running"
 
 
+_PROCEDURE = """\
+USE azkaban; DROP PROCEDURE IF EXISTS two;
+DELIMITER //
+CREATE PROCEDURE two() BEGIN SELECT 1 AS x; SELECT 2 AS y; END//
+DELIMITER ;
+CALL two(); DROP PROCEDURE two; SELECT 3 AS z"""
+
+
+@pytest.mark.parametrize(
+    ("statements", "shown"),
+    [
+        ("USE azkaban; SELECT DATABASE() AS d", "d\nazkaban\n"),
+        ("SELECT 'a;b' AS x; SELECT 2 AS y;\n", "x\na;b\ny\n2\n"),
+        ("use azkaban\nSELECT DATABASE() AS d -- ;\n", "d\nazkaban\n"),
+        ("SELECT 1 AS x\\G", "*** 1 ***\nx: 1\n"),
+        (
+            _PROCEDURE,
+            "x\n1\ny\n2\nz\n3\n",
+        ),
+    ],
+)
+def test_prompt_runs_every_statement(shared: Any, statements: str, shown: str) -> None:
+    for told in (shared.script("use", "-e", statements), shared.script("use", text=statements)):
+        assert told.returncode == 0, told.stderr
+        assert re.sub(r"\*{5,} (\d+)\. row \*{5,}", r"*** \1 ***", told.stdout) == shown
+
+
+def test_prompt_stops_where_a_statement_fails(shared: Any) -> None:
+    """What comes behind may rely on it; the code says that not all was done."""
+    told = shared.script("use", "azkaban", "-e", "SELECT 1 AS a; SELECT nothing; SELECT 2 AS b")
+    assert (told.returncode, told.stdout) == (1, "a\n1\n")
+    assert "Unknown column" in told.stderr
+    assert shared.script("use", "--no-such-option", "-e", "SELECT 1").returncode == 2
+
+
 def test_nothing_is_written_elsewhere(server: Any) -> None:
     """Every file that the server has open for writing lies under its prefix."""
     server.start()
