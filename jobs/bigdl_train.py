@@ -1,4 +1,4 @@
-"""Train a text classifier by BigDL on the executors of a Spark cluster.
+r"""Train a text classifier by BigDL on the executors of a Spark cluster.
 
     setup spark submit --bigdl --num-executors 2 --py-files core,jobs -m jobs.bigdl_train \
         --prop bigdl.data=texts.npz

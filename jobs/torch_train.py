@@ -1,4 +1,4 @@
-"""Train a text classifier by torch and Spark's TorchDistributor, one process on each executor.
+r"""Train a text classifier by torch and Spark's TorchDistributor, one process on each executor.
 
     setup spark submit --num-executors 2 --no-environment --conf spark.pyspark.python=PYTHON \
         --conf spark.pyspark.driver.python=PYTHON --py-files core,jobs -m jobs.torch_train \

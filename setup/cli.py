@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from setup import bom, doctor, java, maven, pyenv, servers, service, tls_commands, web
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
-from setup.azkaban.options import port, server_options, wanted
+from setup.azkaban.options import server_options, wanted
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say, step
 from setup.errors import SetupError, UsageError
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     wipe = commands.add("wipe", _wipe, "Stop the servers and delete everything, results included.")
     wipe.add_argument("--yes", action="store_true", help="do not ask")
     logs = commands.add("logs", _logs, "Show the end of the server's log.")
-    logs.add_argument("-n", type=port, default=40, metavar="N", help="lines (default: 40)")
+    logs.add_argument("-n", type=_lines, default=40, metavar="N", help="lines (default: 40)")
     logs.add_argument(
         "--part", default="", metavar="NAME", help="web, executor, executor-2 of the profile server"
     )
@@ -135,6 +135,12 @@ def _parser() -> argparse.ArgumentParser:
     spark.add_commands(commands)
     python.add_commands(commands)
     return parser
+
+
+def _lines(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of lines, 1 or more")
+    return int(text)
 
 
 def _up(layout: Layout, options: argparse.Namespace) -> int:
@@ -268,8 +274,9 @@ def _wipe(layout: Layout, options: argparse.Namespace) -> int:
     if not confirmed(f"{layout.prefix}: {content}", yes=options.yes):
         return 1
     servers.stop(layout)
-    shutil.rmtree(layout.prefix)
-    say("deleted")
+    with step(f"deleting {layout.prefix}") as shown:
+        shutil.rmtree(layout.prefix)
+        shown.done("deleted")
     return 0
 
 

@@ -1,18 +1,24 @@
-"""Messages on stderr: one line a step, kept up to date while it runs on a terminal."""
+"""Messages on stderr: how far each step is, on a terminal and elsewhere."""
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import sys
+import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from setup.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Step", "confirmed", "say", "step"]
+__all__ = ["Step", "confirmed", "say", "step", "wait_for_lock"]
+
+EVERY_SECONDS = 10.0  # between two lines of a step, where none can be rewritten
+LIVE_SECONDS = 1.0  # between two looks at the clock on a terminal
 
 
 def say(text: str) -> None:
@@ -21,7 +27,7 @@ def say(text: str) -> None:
 
 
 def confirmed(what: str, *, yes: bool) -> bool:
-    """Say what will be deleted and ask for it, unless ``--yes`` was given.
+    """Say what will be deleted and ask whether it may be, unless ``--yes`` was given.
 
     Raises
     ------
@@ -32,39 +38,79 @@ def confirmed(what: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("wipe asks for confirmation: add --yes")
+        raise UsageError("there is no terminal on which to ask whether it may go: add --yes")
     print("type yes to go on: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() == "yes":
         return True
-    say("nothing was deleted")
+    say("nothing was changed")
     return False
 
 
 class Step:
-    """A running step; `update` shows how far it is, `done` sets what its line will say."""
+    """A running step; `update` shows how far it is, `done` sets what its line will say.
+
+    A terminal shows one line, rewritten as it goes on. Elsewhere a line says that the step begins,
+    and one every ten seconds that it still works, and on what.
+    """
 
     def __init__(self, title: str) -> None:
         self.title = title
         self.result = "done"
+        self.failure = "failed"
+        self._text = ""
         self._start = time.monotonic()
         self._live = sys.stderr.isatty()
-        self.update("")
+        self._ended = threading.Event()
+        _open.append(self)
+        self._show()
+        threading.Thread(target=self._tick, daemon=True).start()
 
     def update(self, text: str) -> None:
-        """Show how far the step is (on a terminal only)."""
+        """Show how far the step is."""
+        self._text = text
         if self._live:
-            print(f"\r\033[K{self.title} ... {text}", end="", file=sys.stderr, flush=True)
+            self._show()
 
     def done(self, result: str) -> None:
         """Set the result that the line will show."""
         self.result = result
 
+    def again(self, why: str) -> None:
+        """Say that this try did not succeed, why, and that another one begins."""
+        self._clear()
+        say(f"{self.title}: {why}; trying again")
+
     def close(self, *, ok: bool) -> None:
         """Print the final line."""
+        self._ended.set()
+        _open.remove(self)
+        self._clear()
+        say(f"{self.title}: {self.result if ok else self.failure} ({self._spent():.1f} s)")
+
+    def _tick(self) -> None:
+        while not self._ended.wait(LIVE_SECONDS if self._live else EVERY_SECONDS):
+            if _open[-1:] == [self]:  # else a step within this one speaks
+                self._show()
+
+    def _show(self) -> None:
+        line = " ".join(filter(None, [f"{self.title} ...", self._text]))
+        if self._spent() >= LIVE_SECONDS:
+            line += f" ({self._spent():.0f} s)"
         if self._live:
-            print("\r\033[K", end="", file=sys.stderr)
-        spent = time.monotonic() - self._start
-        say(f"{self.title}: {self.result if ok else 'failed'} ({spent:.1f} s)")
+            width = shutil.get_terminal_size().columns - 1  # a longer line could not be rewritten
+            print(f"\r\033[K{line[:width]}", end="", file=sys.stderr, flush=True)
+        else:
+            say(line)
+
+    def _clear(self) -> None:
+        if self._live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def _spent(self) -> float:
+        return time.monotonic() - self._start
+
+
+_open: list[Step] = []  # those that run, the innermost last: it alone tells how far it is
 
 
 @contextmanager
@@ -83,3 +129,20 @@ def step(title: str) -> Iterator[Step]:
         shown.close(ok=False)
         raise
     shown.close(ok=True)
+
+
+def wait_for_lock(stream: IO[Any], what: str) -> None:
+    """Lock a file; while another process holds the lock, say who is waited for.
+
+    Parameters
+    ----------
+    stream
+        The open file.
+    what
+        Who may hold it, such as ``another setup works in /srv/azk``.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with step(f"{what}: waiting for it"):
+            fcntl.flock(stream, fcntl.LOCK_EX)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from setup.console import say
+from setup.console import wait_for_lock
 from setup.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
@@ -166,11 +165,7 @@ class Layout:
     def locked(self) -> Iterator[None]:
         """Let one set-up at a time change the installation; a second one waits."""
         with open_private(self.prefix / ".lock", "a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"another setup works in {self.prefix}: waiting for it")
-                fcntl.flock(stream, fcntl.LOCK_EX)
+            wait_for_lock(stream, f"another setup works in {self.prefix}")
             yield
 
 

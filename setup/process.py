@@ -167,10 +167,10 @@ def _has_threads(pid: int) -> bool:
 def port_taken(address: str, port: int) -> bool:
     """Tell whether something listens on a port already."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address, port))
+            trial.bind((address, port))
         except PermissionError as error:
             raise SetupError(
                 f"port {port}: ports below 1024 are for root; use 1024 or above"
@@ -185,9 +185,9 @@ def free_port(address: str, preferred: int, *avoid: int) -> int:
     if preferred and preferred not in avoid and not port_taken(address, preferred):
         return preferred
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.bind((address, 0))
+        return int(trial.getsockname()[1])
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:

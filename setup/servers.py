@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from setup import java, supervise
 from setup.azkaban import Server, recovery
+from setup.console import step
 from setup.errors import SetupError
 from setup.mysql import Server as MySQL
 from setup.process import Process
@@ -39,7 +40,9 @@ def stop(layout: Layout) -> bool:
     server = Server(layout)
     supervisor = Process.read(supervise.pid_file(layout.prefix))
     if supervisor and supervisor.pid != os.getpid():
-        supervisor.stop(patience=STOP_SECONDS)
+        with step("stopping the supervisor") as shown:
+            supervisor.stop(patience=STOP_SECONDS)
+            shown.done("stopped, with the servers that it kept up")
     azkaban = server.stop()
     database = MySQL(layout).installed and MySQL(layout).stop()  # one of its own, too
     cluster = running(Spark(layout))

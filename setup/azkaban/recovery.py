@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup.console import say
+from setup.console import say, step
 from setup.errors import ServerError
 from setup.process import Process
 
@@ -141,8 +141,11 @@ def end_jobs(executions: Path) -> int:
             continue
         if inside and (process := Process.of(int(entry.name))):
             found += [process, *process.children()]
-    for process in found:
-        process.stop(patience=5.0)
+    if found:
+        with step("ending jobs that outlived their server") as shown:
+            for process in found:
+                process.stop(patience=5.0)
+            shown.done(f"{len(found)} processes ended")
     return len(found)
 
 

@@ -10,7 +10,7 @@ from setup import probe
 from setup.azkaban import config, program, recovery, schema, scripts
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
-from setup.console import step
+from setup.console import say, step
 from setup.errors import ServerError, UsageError
 from setup.probe import START_SECONDS, Target
 from setup.process import Process, Status, environment, refuse_root, tail
@@ -210,6 +210,7 @@ class Server:
             except _PortLostError:  # between the choice of the port and its use
                 if not tries:
                     raise
+                say("trying again, on ports that are free now")
                 self.stop()  # a part that runs already has the ports of the first choice
                 settings = choose(wanted, settings)
                 settings.write(self._settings_file)
@@ -383,7 +384,9 @@ class Server:
             try:
                 self._wait(process, settings, part, shown.update)
                 self._check_addresses(process, settings, part)
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, _PortLostError):
+                    shown.failure = "another program took its port meanwhile"
                 process.stop(patience=5.0)
                 self.pid_file(part.name).unlink(missing_ok=True)
                 raise

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup.console import say, step
+from setup.console import step, wait_for_lock
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import open_private, write_private
 from setup.mysql import checks, config
@@ -359,11 +359,7 @@ class Server:
         """Let one command at a time change the server; the shell script `start` takes part."""
         self.home.mkdir(mode=0o700, exist_ok=True)
         with open_private(self.home / ".lock", "a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"another command works on {self.home}: waiting for it")
-                fcntl.flock(stream, fcntl.LOCK_EX)
+            wait_for_lock(stream, f"another command works on {self.home}")
             yield stream.fileno()
 
     def _require_installed(self) -> None:

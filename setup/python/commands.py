@@ -113,19 +113,22 @@ def _install(layout: Layout, options: argparse.Namespace) -> int:
         made = present
     else:
         try:
-            made = _bring(layout, Source("running"), options)
+            made = _bring(layout, Source("running"), options, "not of the Python that runs here")
         except SetupError as error:
-            say(f"{error}\nTaking the Python of Maven Central instead")
+            say(f"{error}\nTrying again, with the Python of Maven Central")
             made = _bring(layout, Source("maven"), options)
     print(made.python)
     return 0
 
 
-def _bring(layout: Layout, source: Source, options: argparse.Namespace) -> Installed:
+def _bring(
+    layout: Layout, source: Source, options: argparse.Namespace, failure: str = "failed"
+) -> Installed:
     if source.kind == "maven":  # its resolver is in the environment
         pyenv.enter(layout, sys.argv[1:])
     wheel = Path(options.pip_wheel).expanduser().absolute() if options.pip_wheel else None
     with layout.locked(), step("private Python") as shown:
+        shown.failure = failure
         made = install(layout, source, shown.update, replace=options.replace, pip_wheel=wheel)
         shown.done(f"{made.version} from {made.source}")
     return made

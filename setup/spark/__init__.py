@@ -2,7 +2,7 @@
 
 - `install`: pyspark in an environment of its own, Hadoop's servers, the port guard;
 - `cluster`: a small cluster here, of Spark's own kind (`standalone`) or Hadoop's (`yarn`);
-- `pack`: the archive that takes an application's Python packages along;
+- `environments`: the archive that takes an application's Python packages along;
 - `submit`: hands an application to a cluster and follows it to its end.
 """
 

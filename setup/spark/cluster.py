@@ -135,6 +135,7 @@ class Cluster:
                 except _PortTakenError:
                     if not tries_left:
                         raise
+                    shown.again("another program took one of its ports meanwhile")
             what = f"{shape.workers} x {shape.cores} cores, {shape.memory} MB"
             shown.done(f"{KINDS[self.kind].url(shape)} ({what})")
         return shape

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from setup.console import Step, say
+from setup.console import say, step
 from setup.errors import ServerError
 from setup.layout import write_private
 from setup.spark import logs
@@ -141,19 +141,14 @@ class Run:
                 print(line, end="", file=sys.stderr, flush=True)
 
     def _watch(self, process: subprocess.Popen[str]) -> None:
-        live = sys.stderr.isatty()
-        line = Step("application") if live else None
-        while process.poll() is None:
-            text = self._progress()  # once a second: the ResourceManager logs each question
-            if line:
-                line.update(text)
-            elif text and text != self._shown:
-                say(text)
-            self._shown = text
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(1.0)
-        if live:
-            print("\r\033[K", end="", file=sys.stderr)
+        with step("application") as line:
+            line.failure = "ended by a signal"
+            while process.poll() is None:
+                self._shown = self._progress()  # once a second: YARN logs each question
+                line.update(self._shown)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1.0)
+            line.done(self._shown or "ended")
 
     def _progress(self) -> str:
         """Write one line about where the application is."""

@@ -203,7 +203,7 @@ def test_taken_port_names_port_and_way_out(tmp_path: Path) -> None:
 
 
 def test_port_that_is_lost_between_choice_and_start_gives_way_to_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layout = Layout(tmp_path / "p", _cache())
     layout.create(need=0)
@@ -219,6 +219,10 @@ def test_port_that_is_lost_between_choice_and_start_gives_way_to_another(
         settings = server.up(java.ensure(layout))
     try:
         assert settings.port != port
+        shown = capsys.readouterr().err
+        assert "starting Azkaban: another program took its port meanwhile (" in shown
+        assert "trying again, on ports that are free now" in shown
+        assert "failed" not in shown  # before a success
         assert server.statuses()[0].state == "running"
     finally:
         server.stop()
