@@ -193,7 +193,7 @@ def need_numba(name: str) -> None:
     if importlib.util.find_spec("numba") is None:
         raise InputError(
             f"{name} = true: needs the package numba, which "
-            "python3 -m setup env --with routing installs"
+            "azkaban-jobflow env --with routing installs"
         )
 
 

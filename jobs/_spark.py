@@ -34,7 +34,7 @@ def connected(job: Job) -> Iterator[Any]:
         from pyspark import SparkConf, SparkContext  # noqa: PLC0415 (only a driver of Spark has it)
     except ImportError:
         raise InputError(
-            f"there is no Spark here: run it by setup spark submit --py-files core,jobs "
+            f"there is no Spark here: run it by azkaban-jobflow spark submit --py-files core,jobs "
             f"-m jobs.{job.name}"
         ) from None
     conf = SparkConf()

@@ -49,8 +49,8 @@ def run(params: Params, job: Job) -> Outputs:
     peer = _peer.Peer.begin(params, job, "bigdl")
     if not find_spec("bigdl"):
         raise InputError(
-            "there is no BigDL here: run it by setup spark submit --bigdl --py-files core,jobs "
-            "-m jobs.bigdl_train"
+            "there is no BigDL here: run it by azkaban-jobflow spark submit --bigdl --py-files "
+            "core,jobs -m jobs.bigdl_train"
         )
     network, corpus = peer.setting.trainer.network, peer.corpus
     (x, y, _), (held_x, held_y, _) = peer.setting.train, peer.setting.held

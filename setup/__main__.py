@@ -14,6 +14,9 @@ if sys.pycache_prefix is None:
     sys.dont_write_bytecode = True  # nothing is written beside the sources
 os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
 
+if not __package__:  # the folder was started, by the command azkaban-jobflow or from an archive
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (old Pythons)
+
 from setup.cli import main  # noqa: E402
 
 sys.exit(main())

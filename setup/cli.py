@@ -18,6 +18,7 @@ from setup import bom, doctor, java, maven, pyenv, servers, service, tls_command
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
+from setup.called import as_called, called
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say, step
 from setup.errors import SetupError, UsageError
@@ -75,9 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     server = server_options()
     parser = argparse.ArgumentParser(
-        prog="python3 -m setup",
+        prog=called(),
         description="Azkaban with its Python jobs on a machine without root.",
-        epilog=_EPILOG,
+        epilog=as_called(_EPILOG),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -244,7 +245,7 @@ def _service(layout: Layout, options: argparse.Namespace) -> int:
         print(service.crontab_line(layout))
     elif options.action == "install":
         if not layout.python.exists():
-            raise UsageError("there is nothing to start yet: run setup up first")
+            raise UsageError(f"there is nothing to start yet: run {called()} up first")
         service.install(layout)
     else:
         service.remove(layout)
@@ -286,7 +287,7 @@ def _logs(layout: Layout, options: argparse.Namespace) -> int:
     if options.part and names and options.part not in names:
         raise UsageError(f"--part {options.part}: this server has {', '.join(names)}")
     if not server.installed or not (log := server.log(options.part)).is_file():
-        raise UsageError("there is no log: the server was never started; run setup up")
+        raise UsageError(f"there is no log: the server was never started; run {called()} up")
     print(tail(log, options.n))
     if options.follow:
         with log.open(encoding="utf-8", errors="replace") as stream:

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from setup import pyenv
+from setup.called import as_called, called
 from setup.errors import UsageError
 from setup.process import refuse_root
 
@@ -110,7 +111,7 @@ class Commands:
 
         def command(layout: Layout, chosen: argparse.Namespace, arguments: list[str]) -> int:
             if self._explain and chosen.explain:
-                print(self._explain(layout, chosen))
+                print(as_called(self._explain(layout, chosen)))
                 return 0
             if unprivileged:
                 refuse_root()
@@ -127,7 +128,7 @@ class Commands:
             name,
             help=text,
             description=text,
-            epilog=epilog,
+            epilog=as_called(epilog),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -139,6 +140,8 @@ class Commands:
             return
         if needs is Needs.INSTALLATION and not layout.exists():
             first = f"{self._name} start" if self._explain else "up"
-            raise UsageError(f"{layout.prefix}: no installation there; run setup {first} first")
+            raise UsageError(
+                f"{layout.prefix}: no installation there; run {called()} {first} first"
+            )
         if needs is not Needs.NOTHING and layout.python.exists() and not pyenv.inside(layout):
             pyenv.reenter(layout, arguments)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from setup import java, probe, pyenv, servers
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
+from setup.called import called
 from setup.errors import SetupError
 from setup.process import port_taken
 
@@ -77,7 +78,7 @@ def examine(layout: Layout) -> list[Finding]:
 def _environment(layout: Layout) -> Iterator[Finding]:
     ok = pyenv.current(layout)
     detail = f"{layout.env} {'matches' if ok else 'does not match'} setup/locks"
-    yield Finding("environment", ok, detail, "" if ok else "run setup env")
+    yield Finding("environment", ok, detail, "" if ok else f"run {called()} env")
 
 
 def _java(layout: Layout) -> Iterator[Finding]:
@@ -85,7 +86,9 @@ def _java(layout: Layout) -> Iterator[Finding]:
     if found:
         yield Finding("java", ok=True, detail=f"{found.version}, {found.program}")
     else:
-        yield Finding("java", ok=False, detail="none found", fix="run setup up --java private")
+        yield Finding(
+            "java", ok=False, detail="none found", fix=f"run {called()} up --java private"
+        )
 
 
 def _disk(layout: Layout) -> Iterator[Finding]:
@@ -131,9 +134,9 @@ def _jars(layout: Layout) -> Iterator[Finding]:
         return
     wrong = present.changed(home)
     if wrong:
-        again = "it puts the pinned ones in place"
-        own = "setup azkaban install with your --distribution"
-        fix = f"run setup stop, then {'setup up: ' + again if present.stock else own}"
+        again = "up: it puts the pinned ones in place"
+        then = again if present.stock else "azkaban install with your --distribution"
+        fix = f"run {called()} stop, then {called()} {then}"
         yield Finding("jars", ok=False, detail=f"not as installed: {', '.join(wrong)}", fix=fix)
     else:
         count = f"{len(present.jars)} jars of Azkaban {present.version}"
@@ -176,7 +179,7 @@ def _ports(layout: Layout) -> Iterator[Finding]:
     for part in server.settings.parts if server.installed else ():
         for address, port in part.ends if part.name not in running else ():
             taken = port_taken(address, port)
-            option = "run setup up --port N" if part.pages else "run setup up, it takes another"
+            option = f"run {called()} up{' --port N' if part.pages else ', it takes another'}"
             fix = f"stop the program that has it, or {option}" if taken else ""
             detail = f"{address} {'taken by another program' if taken else 'free'}"
             yield Finding(f"port {port}", not taken, detail, fix)
@@ -193,7 +196,8 @@ def _certificate(layout: Layout) -> Iterator[Finding]:
     ok = found.days_left >= RENEW_DAYS and not early
     detail = f"for {', '.join(found.names)}, {found.days_left} days left"
     detail += f", holds from {found.begins} on" if early else ""
-    fix = "set this machine's clock (NTP)" if early else "run setup tls renew, or setup tls csr"
+    renew = f"run {called()} tls renew, or {called()} tls csr"
+    fix = "set this machine's clock (NTP)" if early else renew
     yield Finding("certificate", ok, detail, "" if ok else fix)
 
 
@@ -202,7 +206,9 @@ def _servers(layout: Layout) -> Iterator[Finding]:
     for status in servers.statuses(layout):
         ok = status.state == "running"
         where = f", port {status.port}" if status.port else ""
-        yield Finding(status.server, ok, f"{status.state}{where}", "" if ok else "run setup up")
+        yield Finding(
+            status.server, ok, f"{status.state}{where}", "" if ok else f"run {called()} up"
+        )
     for part in server.settings.parts if server.installed else ():
         process = server.running().get(part.name)
         target = server.target(server.settings, part)
@@ -211,5 +217,5 @@ def _servers(layout: Layout) -> Iterator[Finding]:
                 f"{part.name} addresses",
                 ok=False,
                 detail=f"listens on {sorted(strange)} as well",
-                fix="run setup stop, then setup up",
+                fix=f"run {called()} stop, then {called()} up",
             )

@@ -15,10 +15,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.called import NAME, called
 from setup.console import step
 from setup.errors import DownloadError, SetupError
 from setup.layout import CHECKOUT
 from setup.python import pip
+from setup.shell import program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,7 @@ def ensure(layout: Layout, *, dev: bool = False, browser: bool = False) -> None:
         for name in stale:
             _record(layout, name).touch()  # empty: no lock's, but there
         _install_client(layout)
+        program.write(layout)
         for name in locks:
             _record(layout, name).write_text(_digest(layout, name))
         shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
@@ -86,8 +89,11 @@ def inside(layout: Layout) -> bool:
 def reenter(layout: Layout, arguments: Sequence[str]) -> None:
     """Replace this process by the same command, run by the environment's Python."""
     environ = {k: v for k, v in layout.environ().items() if k not in ("PYTHONPATH", "PYTHONHOME")}
-    os.chdir(CHECKOUT)
-    os.execve(layout.python, [str(layout.python), "-m", "setup", *arguments], environ)  # noqa: S606
+    start = [str(CHECKOUT / "setup")]
+    if called() != NAME:
+        os.chdir(CHECKOUT)
+        start = ["-m", "setup"]
+    os.execve(layout.python, [str(layout.python), *start, *arguments], environ)  # noqa: S606
 
 
 def enter(layout: Layout, arguments: Sequence[str], *, dev: bool = False) -> None:
@@ -179,7 +185,7 @@ def _digest(layout: Layout, name: str) -> str:
     The base also depends on the client's files, which are copied unless it is for development.
     """
     parts = [(LOCKS / f"{name}.txt").read_bytes(), (CHECKOUT / "pyproject.toml").read_bytes()]
-    parts.append(f"{CHECKOUT}\0{layout.python.resolve()}".encode())
+    parts.append(f"{CHECKOUT}\0{layout.python.resolve()}\0{program.TEMPLATE}".encode())
     if name == "base" and not _developing(layout):
         parts += [path.read_bytes() for path in sorted(CHECKOUT.glob("azkaban_client/**/*.py"))]
     return hashlib.sha256(b"".join(parts)).hexdigest()

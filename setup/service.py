@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.called import called
 from setup.console import say
 from setup.errors import SetupError
 from setup.layout import CHECKOUT, Layout
@@ -96,7 +97,7 @@ def install(layout: Layout) -> None:
         if _run(["systemctl", "--user", "is-active", "--quiet", name]):
             raise SetupError(
                 f"{path} is enabled, but the supervisor ended at once; journalctl --user -u {name} "
-                "shows why, and so does setup supervise in a terminal"
+                f"shows why, and so does {called()} supervise in a terminal"
             )
         say(f"{path} is enabled; systemctl --user status {name} shows it")
         say('for a start without login an administrator says once: loginctl enable-linger "$USER"')

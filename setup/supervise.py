@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from setup.called import called
 from setup.console import say
 from setup.errors import ServerError, SetupError, UsageError
 from setup.process import Process
@@ -104,7 +105,7 @@ def run(
         When this machine or its settings do not allow a first start.
     """
     if other := Process.read(record):
-        raise UsageError(f"a supervisor runs already (pid {other.pid}); setup stop ends it")
+        raise UsageError(f"a supervisor runs already (pid {other.pid}); {called()} stop ends it")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
@@ -150,7 +151,8 @@ def _watch(
         if pause is None:
             raise ServerError(
                 f"{names} went down {backoff.most} times in {backoff.within / 60:.0f} minutes: "
-                "the supervisor gives up. setup logs shows why; setup doctor looks for causes"
+                f"the supervisor gives up. {called()} logs shows why; {called()} doctor looks "
+                "for causes"
             )
         say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {names} went down; restart in {pause:.0f} s")
         if ended.wait(pause):

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.called import called
 from setup.commands import Commands, Needs
 from setup.console import say
 from setup.errors import UsageError
@@ -61,7 +62,7 @@ keytool -keystore {truststore} -import -alias ca-0 -file root.pem -trustcacerts"
     "show": """\
 keytool -keystore {keystore} -list -v""",
     "renew": """\
-# the steps of setup tls init, with the authority that there is""",
+# the steps of tls init, with the authority that there is""",
 }
 
 
@@ -136,7 +137,10 @@ def _init(certificates: Certificates, options: argparse.Namespace) -> int:
 
 def _csr(certificates: Certificates, options: argparse.Namespace) -> int:
     print(certificates.csr(_names(options), options.key))
-    say("send this file to the authority; then: setup tls import ANSWER [CHAIN...] [--ca ROOT]")
+    say(
+        f"send this file to the authority; then: {called()} tls import ANSWER [CHAIN...] [--ca "
+        "ROOT]"
+    )
     return 0
 
 
@@ -189,7 +193,7 @@ def _use(certificates: Certificates) -> None:
 
 def _show(certificates: Certificates, options: argparse.Namespace) -> int:
     if not certificates.exists:
-        raise UsageError("there is no certificate yet; run setup tls init")
+        raise UsageError(f"there is no certificate yet; run {called()} tls init")
     summary = certificates.summary()
     if options.json:
         print(json.dumps(asdict(summary), indent=2))

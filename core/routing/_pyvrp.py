@@ -89,7 +89,7 @@ def solve_pyvrp(
     """
     if not _INSTALLED:
         raise ValueError(
-            "method = 'pyvrp': PyVRP is not installed (python3 -m setup env --with routing); "
+            "method = 'pyvrp': PyVRP is not installed (azkaban-jobflow env --with routing); "
             "use heuristic"
         )
     if reason := pyvrp_refusal(problem):

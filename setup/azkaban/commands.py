@@ -12,6 +12,7 @@ from setup.azkaban import upgrade
 from setup.azkaban.explain import explain
 from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
+from setup.called import called
 from setup.commands import Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
@@ -83,7 +84,7 @@ def _install(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     asked = wanted(layout, options)
     server.install(java.ensure(layout, options.java), asked, options.distribution)
-    say(f"Azkaban {server.version} is set up in {server.home}; run setup azkaban start")
+    say(f"Azkaban {server.version} is set up in {server.home}; run {called()} azkaban start")
     return 0
 
 
@@ -104,7 +105,7 @@ def tell(server: Server, settings: Settings) -> None:
 def _stop(layout: Layout, _options: argparse.Namespace) -> int:
     if supervisor := Process.read(supervise.pid_file(layout.prefix)):
         raise UsageError(
-            f"a supervisor (pid {supervisor.pid}) would start it again; setup stop ends both"
+            f"a supervisor (pid {supervisor.pid}) would start it again; {called()} stop ends both"
         )
     if not Server(layout).stop():
         say("Azkaban is not running")
@@ -114,7 +115,7 @@ def _stop(layout: Layout, _options: argparse.Namespace) -> int:
 def _restart(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     if not server.installed:
-        raise UsageError(f"{server.home}: there is no Azkaban; run setup azkaban start")
+        raise UsageError(f"{server.home}: there is no Azkaban; run {called()} azkaban start")
     server.stop()
     return _start(layout, options)
 
@@ -134,7 +135,7 @@ def _use(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     script = server.home / "use"
     if not server.installed or not script.is_file():
-        raise UsageError(f"{server.home}: Azkaban was never started; run setup azkaban start")
+        raise UsageError(f"{server.home}: Azkaban was never started; run {called()} azkaban start")
     command = [str(script), *([options.path] if options.path else [])]
     return subprocess.run(command, check=False).returncode
 

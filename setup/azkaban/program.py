@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from setup import maven, web
 from setup.azkaban import distribution
+from setup.called import called
 from setup.compile import compile_jar
 from setup.errors import ServerError, SetupError
 from setup.layout import CHECKOUT, copy_fresh, write_private
@@ -77,7 +78,7 @@ class Program:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise SetupError(
-                f"{home / _RECORD} cannot be read ({error}); run setup azkaban install again"
+                f"{home / _RECORD} cannot be read ({error}); run {called()} azkaban install again"
             ) from error
 
     @property
@@ -194,7 +195,7 @@ def refresh(layout: Layout, java: Java, update: Callable[[str], None]) -> None:
     home = folder(layout)
     old = Program.read(home)
     if old is None:
-        raise ServerError(f"{home}: there is no program; run setup azkaban install")
+        raise ServerError(f"{home}: there is no program; run {called()} azkaban install")
     new = _new(layout)
     shutil.rmtree(new)
     shutil.copytree(home, new)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from setup.azkaban import align
 from setup.azkaban.distribution import numbers
 from setup.azkaban.program import STOCK_VERSION
+from setup.called import called
 from setup.console import step
 from setup.errors import ServerError, UsageError
 from setup.mysql.config import CHARACTERS, DATABASE
@@ -103,8 +104,8 @@ def _make(cursor: Any, present: str, program: Program, sql: Path) -> None:
         if table != "properties" and rows(cursor, f"SELECT 1 FROM `{table}` LIMIT 1"):  # noqa: S608 (a name from SHOW TABLES)
             raise UsageError(
                 f"the database holds rows of Azkaban {present}, which {program.version} cannot "
-                "read as they are; setup azkaban upgrade brings them along where Azkaban can, "
-                "another prefix (--prefix) begins anew"
+                f"read as they are; {called()} azkaban upgrade brings them along where Azkaban "
+                "can, another prefix (--prefix) begins anew"
             )
     with step(f"tables of Azkaban {program.version}") as shown:
         _run(cursor, "SET foreign_key_checks = 0")  # tables in any order
@@ -165,7 +166,7 @@ def require_way(old: Program, new: Program, old_sql: Path, new_sql: Path, databa
     if new.numbers < old.numbers:
         raise UsageError(
             f"Azkaban {old.version} is installed: {new.version} is older and may not understand "
-            "its tables. setup azkaban rollback goes back to what was before an upgrade"
+            f"its tables. {called()} azkaban rollback goes back to what was before an upgrade"
         )
     if not new.several_executors:
         return  # 2.x brings its tables along itself

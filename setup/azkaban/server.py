@@ -10,6 +10,7 @@ from setup import probe
 from setup.azkaban import config, program, recovery, schema, scripts
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
+from setup.called import called
 from setup.console import say, step
 from setup.errors import ServerError, UsageError
 from setup.probe import START_SECONDS, Target
@@ -75,7 +76,7 @@ class Server:
         """
         found = program.Program.read(program.folder(self.layout))
         if found is None:
-            raise UsageError(f"{self.home}: there is no Azkaban; run setup azkaban install")
+            raise UsageError(f"{self.home}: there is no Azkaban; run {called()} azkaban install")
         return found
 
     @property
@@ -99,8 +100,8 @@ class Server:
         """
         if self.half_done.exists():
             raise ServerError(
-                f"{self.home}: an upgrade was interrupted half-way; run setup azkaban rollback, "
-                "which brings back what was before it"
+                f"{self.home}: an upgrade was interrupted half-way; run {called()} azkaban "
+                "rollback, which brings back what was before it"
             )
 
     @property
@@ -159,7 +160,7 @@ class Server:
                 pids = ", ".join(str(process.pid) for process in running.values())
                 raise UsageError(
                     f"the server runs already (pid {pids}), its program cannot be replaced now; "
-                    "run setup stop first, or setup azkaban upgrade"
+                    f"run {called()} stop first, or {called()} azkaban upgrade"
                 )
             self._refuse_change(wanted, running)
             return self.settings
@@ -279,8 +280,8 @@ class Server:
                 program.place(self.layout, program.make(self.layout, java, shown.update))
             elif changed := present.changed(home):
                 raise ServerError(
-                    f"{home}: {', '.join(changed)} are not what was installed; run setup azkaban "
-                    "install with your --distribution again"
+                    f"{home}: {', '.join(changed)} are not what was installed; run {called()} "
+                    "azkaban install with your --distribution again"
                 )
             elif not present.current:
                 program.refresh(self.layout, java, shown.update)
@@ -303,7 +304,7 @@ class Server:
             if self.installed and present and found.version != present.version:
                 raise UsageError(
                     f"Azkaban {present.version} is installed here with its projects and history; "
-                    f"setup azkaban upgrade brings them to {found.version}"
+                    f"{called()} azkaban upgrade brings them to {found.version}"
                 )
 
         return accept
@@ -326,7 +327,7 @@ class Server:
                 pids = ", ".join(str(process.pid) for process in running.values())
                 raise UsageError(
                     f"{_typed(option, asked)}: the server runs already with "
-                    f"{_typed(option, present)} (pid {pids}); run setup stop first"
+                    f"{_typed(option, present)} (pid {pids}); run {called()} stop first"
                 )
 
     def _reuse(self, settings: Settings, running: dict[str, Process]) -> Settings:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.process import free_port, port_taken
@@ -172,8 +173,8 @@ class Settings:
             return cls(**{**saved, "mail": mail, "more_executors": more})
         except (OSError, ValueError, TypeError) as error:
             raise SetupError(
-                f"{path} cannot be read ({error}); remove it and run setup up with the options "
-                "that you used: projects and history are kept"
+                f"{path} cannot be read ({error}); remove it and run {called()} up with the "
+                "options that you used: projects and history are kept"
             ) from error
 
     def write(self, path: Path) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from setup.azkaban import program, schema
+from setup.called import called
 from setup.console import say, step
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import write_private
@@ -80,7 +81,9 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
     refuse_root()
     server.refuse_half_done()
     if not server.installed:
-        raise UsageError(f"{server.home}: there is no Azkaban to upgrade; run setup azkaban start")
+        raise UsageError(
+            f"{server.home}: there is no Azkaban to upgrade; run {called()} azkaban start"
+        )
     old, settings = server.program, server.settings
     with step("new program") as shown:
         new_place = _make(server, java, sources, settings, shown.update)
@@ -115,7 +118,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
             f"server runs again with its projects, history and schedules. What the new one said:\n"
             f"{error}"
         ) from error
-    say(f"what was before is in {saved.folder}; setup azkaban rollback goes back to it")
+    say(f"what was before is in {saved.folder}; {called()} azkaban rollback goes back to it")
     return settings
 
 

@@ -9,6 +9,7 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
+from setup.called import called
 from setup.errors import SetupError
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ _SYMPTOMS = (
      "an option in my.local.cnf is not one of this server"),
     (r"Permission denied|Errcode: 13|errno: 13",
      "a file cannot be read or written: see its owner and mode"),
-    (r"error while loading shared libraries", "a shared library is gone: run setup mysql init"),
+    (r"error while loading shared libraries",
+     f"a shared library is gone: run {called()} mysql init"),
     (r"corrupt|Database page .* checksum", "the data is damaged: restore a backup"),
 )  # fmt: skip
 
@@ -79,8 +81,8 @@ def check_version(files: Files, version: str) -> None:
     if older or written.split(".")[:2] != version.split(".")[:2]:
         raise SetupError(
             f"{files.data} was last used by MySQL {written}, the program is {version}: an older "
-            "or another series cannot read it. Name a newer 5.7 with setup mysql init --tarball "
-            "or --basedir, or start an empty server and restore a backup into it"
+            f"or another series cannot read it. Name a newer 5.7 with {called()} mysql init "
+            "--tarball or --basedir, or start an empty server and restore a backup into it"
         )
 
 

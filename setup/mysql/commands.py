@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.called import called
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
@@ -110,7 +111,7 @@ def _init(server: Server, options: argparse.Namespace) -> int:
     elif options.source:
         source = Source(options.source)
     server.init(source, options.port)
-    say(f"MySQL is set up in {server.home}; run setup mysql start")
+    say(f"MySQL is set up in {server.home}; run {called()} mysql start")
     return 0
 
 

@@ -20,6 +20,7 @@ import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from setup.called import called
 from setup.console import step
 from setup.errors import ServerError, SetupError, UsageError
 from setup.mysql.server import rows
@@ -319,8 +320,8 @@ def verify(path: Path) -> tuple[list[str], str]:
     line = b""
     for number, line in enumerate(_lines(path)):
         if number == 0 and line != HEADER:
-            raise UsageError(f"{path} is no backup made by setup mysql backup; for other SQL files "
-                             "there is setup mysql use")  # fmt: skip
+            raise UsageError(f"{path} is no backup made by {called()} mysql backup; for other "
+                             f"SQL files there is {called()} mysql use")  # fmt: skip
         if line.startswith(b"USE "):
             databases.append(_unquoted(line))
     end = _END.fullmatch(line)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from setup.called import called
 from setup.console import step, wait_for_lock
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import open_private, write_private
@@ -77,8 +78,8 @@ class Server:
             return Settings.read(self.settings_file)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise SetupError(
-                f"{self.settings_file} cannot be read ({error}); remove it and run setup mysql "
-                "init: the data is kept"
+                f"{self.settings_file} cannot be read ({error}); remove it and run {called()} "
+                "mysql init: the data is kept"
             ) from error
 
     @property
@@ -142,7 +143,7 @@ class Server:
                 if source is not None or port not in (None, self.settings.port):
                     raise UsageError(
                         f"MySQL runs (pid {running.pid}, port {self.settings.port}) and cannot be "
-                        "changed meanwhile; run setup mysql stop first"
+                        f"changed meanwhile; run {called()} mysql stop first"
                     )
                 return
             complete = checks.has_data(self.files)
@@ -364,13 +365,13 @@ class Server:
 
     def _require_installed(self) -> None:
         if not self.installed:
-            raise UsageError(f"{self.home}: there is no MySQL server; run setup mysql start")
+            raise UsageError(f"{self.home}: there is no MySQL server; run {called()} mysql start")
 
     def require_running(self) -> None:
         """Refuse to go on with a server that is not there or not up."""
         self._require_installed()
         if not self.process():
-            raise UsageError("MySQL is not running; run setup mysql start")
+            raise UsageError(f"MySQL is not running; run {called()} mysql start")
 
     def _choose(self, source: Source | None, port: int | None) -> None:
         """Settle program and port, and write what depends on them."""
@@ -476,7 +477,7 @@ class Server:
         if not version:
             raise SetupError(
                 f"{program.mysqld} does not run any more: a shared library is gone, or the file "
-                "is damaged. Run setup mysql init --source registry"
+                f"is damaged. Run {called()} mysql init --source registry"
             )
         checks.check_version(files, version)
         checks.check_modes(files)
@@ -553,7 +554,7 @@ def _connect(**arguments: Any) -> Any:
     try:
         import mysql.connector  # noqa: PLC0415 (in the environment only)
     except ImportError as error:
-        raise SetupError(f"{error}; run setup env, which installs it") from error
+        raise SetupError(f"{error}; run {called()} env, which installs it") from error
     options = {
         "charset": "utf8mb4",
         "collation": "utf8mb4_bin",
@@ -575,7 +576,7 @@ def _write_marker(path: Path, version: str) -> None:
 def _taken(port: int) -> str:
     return (
         f"port {port} on {ADDRESS} is taken by another program; name another with "
-        "setup mysql init --port N, or stop that program"
+        f"{called()} mysql init --port N, or stop that program"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import pyenv
+from setup.called import called
 from setup.console import say, step
 from setup.errors import SetupError, UsageError
 from setup.python.install import Installed, Source, home, install, installed
@@ -138,7 +139,7 @@ def _pack(layout: Layout, options: argparse.Namespace) -> int:
     python = _environment(layout, options)
     if not python.is_file():
         raise UsageError(
-            "there is no environment yet: run setup python install, or name one with --python"
+            f"there is no environment yet: run {called()} python install, or name one with --python"
         )
     target = Path(options.target).expanduser().absolute()
     with step("archive") as shown:

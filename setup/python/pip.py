@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from setup import debian
+from setup.called import called
 from setup.errors import SetupError, UsageError
 
 __all__ = ["ensure", "find_wheel", "make_environment"]
@@ -73,8 +74,8 @@ def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:
         if not _runs(command, folder):
             raise SetupError(
                 f"{python} has neither ensurepip nor pip, and no pip wheel was found: name one "
-                "with setup python install --pip-wheel, install the package python3-venv, or use "
-                "a Python that has pip"
+                f"with {called()} python install --pip-wheel, install the package python3-venv, "
+                "or use a Python that has pip"
             )
 
 

@@ -6,6 +6,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from setup.called import called
 from setup.console import step
 from setup.errors import ServerError, UsageError
 from setup.java import QUIET
@@ -120,7 +121,7 @@ class Cluster:
             cluster = Cluster(self.spark, other)
             if other != self.kind and cluster.running():
                 raise UsageError(
-                    f"a {other} cluster runs under this prefix: setup spark stop first"
+                    f"a {other} cluster runs under this prefix: {called()} spark stop first"
                 )
         alive = self.running()
         if alive and len(alive) == len(self._pid_files()):
@@ -209,7 +210,7 @@ class Cluster:
         if wanted != (shape.workers, shape.cores, shape.memory):
             raise UsageError(
                 f"the cluster runs with {shape.workers} x {shape.cores} cores and {shape.memory} "
-                "MB: run setup spark stop before you change that"
+                f"MB: run {called()} spark stop before you change that"
             )
         with step(self.kind) as shown:
             self._wait(shape, shown.update)

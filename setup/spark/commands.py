@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.called import called
 from setup.commands import Commands, Needs
 from setup.console import say
 from setup.errors import UsageError
@@ -205,7 +206,7 @@ def _status(spark: Spark, options: argparse.Namespace) -> int:
         where = f"  {status.url}" if status.url else ""
         print(f"{status.server}  {status.state}  pid {status.pid}{where}")
     if not statuses:
-        say("no cluster runs: setup spark start yarn")
+        say(f"no cluster runs: {called()} spark start yarn")
     return 0 if statuses and all(status.state == "running" for status in statuses) else 1
 
 
@@ -295,8 +296,8 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
     if options.bigdl and (target.master != "yarn" or options.no_environment):
         what = "--no-environment" if options.no_environment else "a standalone cluster"
         raise UsageError(
-            f"--bigdl with {what}: it goes to YARN, with an environment; setup spark start yarn "
-            "starts one here"
+            f"--bigdl with {what}: it goes to YARN, with an environment; {called()} spark start "
+            "yarn starts one here"
         )
     for setting in options.conf:
         if "=" not in setting:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import pyenv
+from setup.called import called
 from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
@@ -243,7 +244,9 @@ def _look(archive: Path, folder: Path) -> dict[str, str]:
     found = (path / "python" for path in folder.rglob("bin"))  # links to nowhere included
     programs = sorted(filter(os.path.lexists, found), key=lambda path: len(path.parts))
     if not programs:
-        raise UsageError(f"{archive}: there is no bin/python in it; setup spark pack makes one")
+        raise UsageError(
+            f"{archive}: there is no bin/python in it; {called()} spark pack makes one"
+        )
     program = programs[0]
     if not program.exists():
         raise UsageError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import java, maven, pyenv
+from setup.called import called
 from setup.compile import compile_jar
 from setup.console import step
 from setup.errors import SetupError, UsageError
@@ -131,7 +132,7 @@ class Spark:
         program = Path(self._java_file.read_text().strip())
         found = java.probe(program)
         if not found:
-            raise SetupError(f"{program} does not run any more: run setup spark install again")
+            raise SetupError(f"{program} does not run any more: run {called()} spark install again")
         return found
 
     def environ(self) -> dict[str, str]:

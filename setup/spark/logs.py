@@ -6,6 +6,8 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from setup.called import called
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -25,7 +27,7 @@ _CAUSES = {
     ),
     r"(PYTHON_VERSION_MISMATCH|different version.{0,40}than that in driver.{0,60})": (
         "driver and workers run different versions of Python: let both run in the shipped "
-        "environment (setup spark submit --archive)"
+        f"environment ({called()} spark submit --archive)"
     ),
     r"(Exec format error|version `GLIBC_[\d.]+' not found)": (
         "the archive was packed on another platform than the nodes' ({0}): pack it on a machine "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.spark.cluster import running
 from setup.spark.resource_manager import Node, ResourceManager
@@ -56,7 +57,7 @@ class Target:
             try:
                 found = self.manager.nodes()
             except ServerError as error:
-                again = ": setup spark stop, then start, brings this cluster back"
+                again = f": {called()} spark stop, then start, brings this cluster back"
                 raise ServerError(f"{error}{again if self.cluster else ''}") from error
             return [node for node in found if node.state == "RUNNING"]
         if not self.cluster:
@@ -96,8 +97,8 @@ def find(spark: Spark, conf: str | None = None, *, ask: bool = True) -> Target:
     folder = conf or os.environ.get("HADOOP_CONF_DIR") or os.environ.get("YARN_CONF_DIR")
     if not folder:
         raise UsageError(
-            "there is no cluster: start one with setup spark start yarn, or name the folder with "
-            "yours' yarn-site.xml by --hadoop-conf DIR or HADOOP_CONF_DIR"
+            f"there is no cluster: start one with {called()} spark start yarn, or name the "
+            "folder with yours' yarn-site.xml by --hadoop-conf DIR or HADOOP_CONF_DIR"
         )
     path = Path(folder).expanduser().absolute()
     if not (path / "yarn-site.xml").is_file():

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from setup.called import called
 from setup.console import say
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
@@ -147,7 +148,7 @@ class Certificates:
             return _Settings(**json.loads(self._settings_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise SetupError(
-                f"{self._settings_file} cannot be read ({error}); run setup tls init"
+                f"{self._settings_file} cannot be read ({error}); run {called()} tls init"
             ) from error
 
     def ensure(self, host: str, java: Java | None = None) -> Keystore:
@@ -175,16 +176,16 @@ class Certificates:
         if not settings.local:
             if left < 0:
                 raise SetupError(
-                    f"the certificate in {self.keystore} has ended; run setup tls csr, have it "
-                    "signed, and run setup tls import"
+                    f"the certificate in {self.keystore} has ended; run {called()} tls csr, have "
+                    f"it signed, and run {called()} tls import"
                 )
             if left < RENEW_DAYS:
-                say(f"the certificate ends in {left} days; see setup tls csr")
+                say(f"the certificate ends in {left} days; see {called()} tls csr")
         if host.lower() not in settings.names:
             if not settings.local:
                 raise SetupError(
                     f"the certificate in {self.keystore} is for {', '.join(settings.names)}, not "
-                    f"for {host}; run setup tls csr --host {host}"
+                    f"for {host}; run {called()} tls csr --host {host}"
                 )
             self.init([host, *settings.names], settings.key)
         elif self.due:
@@ -254,12 +255,12 @@ class Certificates:
             When there is none yet, or a company's authority has to sign it.
         """
         if not self.exists:
-            raise UsageError("there is no certificate yet; run setup tls init")
+            raise UsageError(f"there is no certificate yet; run {called()} tls init")
         settings = self.settings
         if not settings.local:
             raise UsageError(
-                "this certificate was signed by another authority: run setup tls csr, have the "
-                "request signed, and run setup tls import"
+                f"this certificate was signed by another authority: run {called()} tls csr, have "
+                f"the request signed, and run {called()} tls import"
             )
         self.init(settings.names, settings.key)
 
@@ -313,8 +314,8 @@ class Certificates:
         """
         if own_key is None and not self._request_key.is_file():
             raise UsageError(
-                "no request waits for an answer; run setup tls csr first, or name the key of a "
-                "certificate of your own with --key-file"
+                f"no request waits for an answer; run {called()} tls csr first, or name the key "
+                "of a certificate of your own with --key-file"
             )
         key = own_key or load_key(self._request_key)
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -367,7 +368,7 @@ class Certificates:
             When there is none yet.
         """
         if not self.exists:
-            raise UsageError("there is no certificate yet; run setup tls init")
+            raise UsageError(f"there is no certificate yet; run {called()} tls init")
         store = self._load()
         certificate, key = store.cert, store.key
         assert certificate is not None  # noqa: S101 (we wrote it with one)
@@ -390,7 +391,7 @@ class Certificates:
         except ValueError as error:
             raise SetupError(
                 f"{self.keystore} cannot be opened with the password in {self.password_file} "
-                f"({error}); run setup tls init for a new one"
+                f"({error}); run {called()} tls init for a new one"
             ) from error
 
     def _password(self) -> str:

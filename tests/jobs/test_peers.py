@@ -50,7 +50,7 @@ def test_without_bigdl_it_says_how_it_is_run(
 ) -> None:
     code, said = run(tmp_path, capsys, f"bigdl.data={texts(tmp_path, ragged=False)}")
     assert code == 2
-    assert "setup spark submit --bigdl" in said
+    assert "azkaban-jobflow spark submit --bigdl" in said
 
 
 def test_short_texts_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -293,7 +293,9 @@ def test_upgrade_that_is_killed_half_way_is_not_started(
         changed.setattr(upgrade, "_bring_back", killed)
         with pytest.raises(_KilledError):
             upgrade.upgrade(live.server, found, [str(_archive(tmp_path, "2.5.3"))])
-    with pytest.raises(ServerError, match="interrupted half-way; run setup azkaban rollback"):
+    with pytest.raises(
+        ServerError, match="interrupted half-way; run python3 -m setup azkaban rollback"
+    ):
         live.start()
     with pytest.raises(ServerError, match="interrupted half-way"):
         upgrade.upgrade(live.server, found)

@@ -97,4 +97,4 @@ def test_doctor_finds_nothing_wrong_and_names_what_is_down(live: LiveAzkaban) ->
     result = _setup(live, "doctor")
     assert result.returncode == 1
     assert "azkaban" in result.stdout
-    assert "run setup up" in result.stdout
+    assert "run python3 -m setup up" in result.stdout

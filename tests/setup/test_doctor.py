@@ -98,7 +98,7 @@ def test_doctor_finds_an_environment_that_is_not_the_locks(
 ) -> None:
     found = _found(ours, "environment")
     assert not found.ok
-    assert found.fix == "run setup env"
+    assert found.fix == "run python3 -m setup env"
     monkeypatch.setattr(pyenv, "current", lambda _: True)
     assert _found(ours, "environment").ok
 
@@ -132,10 +132,10 @@ def test_doctor_finds_a_port_that_another_program_took(ours: Layout, installed: 
 
 def test_doctor_finds_servers_that_are_down(ours: Layout, installed: Settings) -> None:
     found = _found(ours, "azkaban")
-    assert (found.ok, found.fix) == (False, "run setup up")
+    assert (found.ok, found.fix) == (False, "run python3 -m setup up")
     replace(installed, database="mysql").write(ours.azkaban / "settings.json")
     found = _found(ours, "mysql")
-    assert (found.ok, found.fix) == (False, "run setup up")
+    assert (found.ok, found.fix) == (False, "run python3 -m setup up")
 
 
 def test_doctor_finds_a_certificate_that_ends_soon(ours: Layout, installed: Settings) -> None:
@@ -147,7 +147,7 @@ def test_doctor_finds_a_certificate_that_ends_soon(ours: Layout, installed: Sett
     found = _found(ours, "certificate")
     assert not found.ok
     assert "9 days left" in found.detail
-    assert "setup tls renew" in found.fix
+    assert "python3 -m setup tls renew" in found.fix
 
 
 def _names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:

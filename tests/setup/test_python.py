@@ -462,7 +462,7 @@ def test_pip_where_ensurepip_is_missing(tmp_path: Path) -> None:
 def test_pack_command(setup: Callable[..., tuple[int, str]], python: Path, tmp_path: Path) -> None:
     code, said = setup("pack", str(tmp_path))
     assert code == 2
-    assert "run setup python install, or name one with --python" in said
+    assert "run python3 -m setup python install, or name one with --python" in said
     arguments = ("pack", str(tmp_path / "v.tgz"), "--kind", "venv", "--python", str(python))
     code, out = setup(*arguments, "--json")
     assert code == 0

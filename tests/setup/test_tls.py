@@ -320,7 +320,7 @@ def test_import(certificates: Certificates, company: Company, form: str) -> None
     with pytest.raises(UsageError, match=r"another authority \(CN=issuer\).*--replace"):
         certificates.init([HOST])
     assert certificates.ensure(HOST).path.read_bytes() == kept
-    with pytest.raises(SetupError, match=f"not for {HOST}x; run setup tls csr"):
+    with pytest.raises(SetupError, match=f"not for {HOST}x; run python3 -m setup tls csr"):
         certificates.ensure(HOST + "x")
     certificates.init([HOST], replace=True)
     assert certificates.summary().authority == "local"
@@ -368,7 +368,7 @@ def test_imported_certificate_ends(
     leaf = company.answer(request, end=10)
     certificates.import_answer([company.write("a.pem", leaf, company.issuer, company.root)])
     certificates.ensure(HOST)
-    assert "ends in 9 days; see setup tls csr" in capsys.readouterr().err
+    assert "ends in 9 days; see python3 -m setup tls csr" in capsys.readouterr().err
 
 
 # Java's view, by its own keytool
@@ -444,7 +444,7 @@ def test_explain(
         ],
         "csr": ["openssl req -new"],
         "show": ["keytool -keystore"],
-        "renew": ["setup tls init"],
+        "renew": ["the steps of tls init"],
     }.items():
         names = ["--host", "h", "--san", "i"] if step in ("init", "csr") else []
         assert run(step, "--explain", *names) == 0
@@ -456,10 +456,10 @@ def test_explain(
 def test_damaged_settings_and_stores(certificates: Certificates) -> None:
     certificates.init([HOST], "ec")
     certificates.keystore.write_bytes(b"x")
-    with pytest.raises(SetupError, match=r"cannot be opened.*run setup tls init"):
+    with pytest.raises(SetupError, match=r"cannot be opened.*run python3 -m setup tls init"):
         certificates.ensure(HOST)
     certificates._settings_file.write_text("{}")
-    with pytest.raises(SetupError, match=r"cannot be read.*run setup tls init"):
+    with pytest.raises(SetupError, match=r"cannot be read.*run python3 -m setup tls init"):
         certificates.ensure(HOST)
 
 

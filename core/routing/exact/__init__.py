@@ -55,7 +55,7 @@ def solve_exact(
     if solver == "scip" and importlib.util.find_spec("pyscipopt") is None:
         raise ValueError(
             "solver = 'scip': PySCIPOpt is not installed "
-            "(python3 -m setup env --with routing); cbc and highs are"
+            "(azkaban-jobflow env --with routing); cbc and highs are"
         )
     if model == "auto":
         model = "three-index" if refusal(problem) else "two-index"

@@ -422,7 +422,7 @@ def test_what_would_be_lost_is_refused(
 
 
 def test_backup_needs_a_server_and_a_folder(template: Any, filled: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="run setup mysql start"):
+    with pytest.raises(UsageError, match="run python3 -m setup mysql start"):
         dump.backup(template)
     with pytest.raises(UsageError, match="there is no folder"):
         dump.backup(filled, tmp_path / "none" / "b.sql.gz")

@@ -444,7 +444,7 @@ def test_server_that_does_not_answer(server: Any) -> None:
 def test_steps_without_a_server(template: Any, tmp_path: Path) -> None:
     server = type(template)(tmp_path / "none")
     assert server.status().state == "not installed"
-    with pytest.raises(UsageError, match="run setup mysql start"):
+    with pytest.raises(UsageError, match="run python3 -m setup mysql start"):
         server.start()
     assert not server.stop()
 

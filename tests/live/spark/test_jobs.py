@@ -193,8 +193,8 @@ def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> 
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (
-        "spark_train: there is no Spark here: run it by setup spark submit --py-files core,jobs "
-        "-m jobs.spark_train\n"
+        "spark_train: there is no Spark here: run it by azkaban-jobflow spark submit --py-files "
+        "core,jobs -m jobs.spark_train\n"
     )
 
 

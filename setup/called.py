@@ -1,0 +1,30 @@
+"""How the command is called here, for messages that name a command to type."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+__all__ = ["NAME", "as_called", "called"]
+
+NAME = "azkaban-jobflow"
+_CHECKOUT = "python3 -m setup"
+
+
+def called() -> str:
+    """Return what stands before a command's name, as this user types it.
+
+    A checkout is started by ``python3 -m setup``. The one-file archive and the command
+    `azkaban-jobflow` start the folder ``setup`` itself.
+
+    Examples
+    --------
+    >>> f"run {called()} up"
+    'run python3 -m setup up'
+    """
+    return NAME if os.path.basename(sys.argv[0]) == "setup" else _CHECKOUT  # noqa: PTH119 (starts quickly)
+
+
+def as_called(text: str) -> str:
+    """Write the commands of a text, such as the examples of a help, as this user types them."""
+    return text.replace(_CHECKOUT, called())
