@@ -21,21 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "KEPT_VARIABLES",
     "Process",
     "Status",
-    "environment",
     "free_port",
     "port_taken",
     "refuse_root",
     "tail",
 ]
-
-# What servers, and so jobs, get of the user's environment, beside LC_*.
-KEPT_VARIABLES = frozenset(
-    {"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"}
-    | {"REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
-)
 
 
 @dataclass(frozen=True)
@@ -188,15 +180,6 @@ def free_port(address: str, preferred: int, *avoid: int) -> int:
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.bind((address, 0))
         return int(trial.getsockname()[1])
-
-
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Choose the environment of a server; jobs inherit it, so the user's secrets stay out."""
-    kept = {k: v for k, v in os.environ.items() if k in KEPT_VARIABLES or k.startswith("LC_")}
-    locale = kept.get("LC_ALL") or kept.get("LC_CTYPE") or kept.get("LANG") or ""
-    if "utf" not in locale.lower():  # Java and Python would garble names of files otherwise
-        kept["LC_ALL"] = "C.UTF-8"
-    return {**kept, **extra}
 
 
 def refuse_root() -> None:

@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import probe
+from setup import environment, probe
 from setup.layout import write_private
-from setup.process import KEPT_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,20 +65,8 @@ start() {{ # NAME COMMAND...
         return
     fi
     rm -f "logs/$name.out"
-    (
-        # Jobs inherit the environment: secrets that may stand in it stay out.
-        for variable in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do
-            case "$variable" in
-            {kept} | LC_*) ;;
-            *) unset "$variable" ;;
-            esac
-        done
-        case "${{LC_ALL:-${{LC_CTYPE:-$LANG}}}}" in
-        *[Uu][Tt][Ff]*) ;;
-        *) export LC_ALL=C.UTF-8 ;;
-        esac
-        exec nohup "$@" </dev/null >>"logs/$name.out" 2>&1 9>&-
-    ) &
+    # Jobs inherit the environment, so environment.py leaves out secrets that may stand in it.
+    nohup "$python" -I "$home/environment.py" "$@" </dev/null >>"logs/$name.out" 2>&1 9>&- &
     pid=$!
     echo "{{\\"pid\\": $pid, \\"started\\": $(ticks "$pid")}}" >"$name.pid"
     if ! probe wait "$name" "$pid"; then
@@ -175,7 +162,6 @@ def write(layout: Layout, parts: Sequence[tuple[Target, Sequence[str]]], *, data
     bodies = {
         "start": _START.format(
             starts=starts,
-            kept=" | ".join(sorted(KEPT_VARIABLES)),
             database=f"{mysql} || exit\n" if database == "mysql" else "",
         ),
         "stop": _STOP,
@@ -192,6 +178,7 @@ def write(layout: Layout, parts: Sequence[tuple[Target, Sequence[str]]], *, data
         path = home / name
         path.write_text(text + body, encoding="utf-8")
         path.chmod(0o700)
-    shutil.copyfile(Path(probe.__file__), home / "probe.py")
+    for source in map(Path, (environment.__file__, probe.__file__)):
+        shutil.copyfile(source, home / source.name)
     targets = json.dumps([asdict(target) for target, _ in parts], indent=1)
     write_private(home / "parts.json", targets + "\n")

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from setup import probe
+from setup import environment, probe
 from setup.azkaban import config, program, recovery, schema, scripts
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
@@ -14,7 +14,7 @@ from setup.called import called
 from setup.console import say, step
 from setup.errors import ServerError, UsageError
 from setup.probe import START_SECONDS, Target
-from setup.process import Process, Status, environment, refuse_root, tail
+from setup.process import Process, Status, refuse_root, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -379,7 +379,7 @@ class Server:
                 self._command(java, settings, part),
                 folder=self.home,
                 log=output,
-                environ=environment({}),
+                environ=environment.server(),
             )
             process.write(self.pid_file(part.name))
             try:

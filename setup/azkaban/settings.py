@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import ipaddress
 import json
 import os
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from setup import environment
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
@@ -263,7 +263,7 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
         host=host,
         address=address,
         port=port,
-        user=old.user if old else getpass.getuser(),
+        user=old.user if old else environment.user(),
         profile=profile,
         database=database,
         tls=_kept(wanted.tls, old.tls if old else None, default=False),

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import debian, downloads, maven
+from setup import debian, downloads, environment, maven
 from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
-from setup.process import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -88,8 +87,8 @@ class Program:
     @property
     def environ(self) -> dict[str, str]:
         """The environment to run it in; UMASK is what mysqld gives to the files it makes."""
-        extra = {"LD_LIBRARY_PATH": str(self.libraries), "UMASK": "0600", "UMASK_DIR": "0700"}
-        return environment(extra)
+        extra = {"UMASK": "0600", "UMASK_DIR": "0700"}
+        return environment.server({**_variables(self.libraries), **extra})
 
 
 def install(
@@ -187,13 +186,21 @@ def _find(base: Path, folders: Iterable[str], file: str, name: str) -> Path:
     raise UsageError(f"{name}: there is no {file} in it, so it is no MySQL server")
 
 
+def _variables(libraries: Path) -> dict[str, str]:
+    """Where its libraries are, and C's rules for letters: in Turkish `i` is no small `I`."""
+    return {"LD_LIBRARY_PATH": str(libraries), "LC_ALL": "C"}
+
+
 def _run(
     mysqld: Path, libraries: Path, extra: dict[str, str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    environ = environment({"LD_LIBRARY_PATH": str(libraries), "LC_ALL": "C", **extra})
     try:
         return subprocess.run(
-            [str(mysqld), *arguments], env=environ, capture_output=True, text=True, check=False
+            [str(mysqld), *arguments],
+            env=environment.server({**_variables(libraries), **extra}),
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except OSError as error:
         raise SetupError(f"{mysqld} does not run here: {error.strerror}") from error

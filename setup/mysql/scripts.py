@@ -66,7 +66,7 @@ cd "$home" || exit 3
 [ -d mysql_data ] || mv mysql_data.old mysql_data 2>/dev/null # a restore was killed just there
 # Left by a server that was killed; mysqld refuses to start if the pid in them is in use again.
 rm -f mysql_files/mysql.sock mysql_files/mysql.sock.lock mysql_files/mysqld.pid
-LD_LIBRARY_PATH="$libraries" nohup "$mysqld" "$options" </dev/null \\
+LC_ALL=C LD_LIBRARY_PATH="$libraries" nohup "$mysqld" "$options" </dev/null \\
     >>mysql_files/mysqld.out 2>&1 9>&- &
 child=$!
 tries=0

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import debian, downloads, maven
+from setup import authorities, debian, downloads, maven
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.python import archives, pip
@@ -29,18 +29,11 @@ __all__ = ["Installed", "Source", "home", "install", "installed"]
 
 KINDS = ("running", "debian", "maven")
 
-# Where Linux distributions keep the authorities' certificates.
-_AUTHORITIES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 _SITECUSTOMIZE = f"""\
 # The paths of certificates that this Python was built with are of another machine.
 import os
 
-for _path in {_AUTHORITIES!r}:
+for _path in {authorities.PLACES!r}:
     if os.path.exists(_path):
         os.environ.setdefault("SSL_CERT_FILE", _path)
         break

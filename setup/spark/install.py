@@ -12,13 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import java, maven, pyenv
+from setup import environment, java, maven, pyenv
 from setup.called import called
 from setup.compile import compile_jar
 from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, write_private
-from setup.process import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +136,7 @@ class Spark:
 
     def environ(self) -> dict[str, str]:
         """Choose the environment of Spark's programs."""
-        return environment(
+        return environment.server(
             {
                 "JAVA_HOME": str(self.java.program.parents[1]),
                 "SPARK_HOME": str(self.spark_home),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import http.client
 import json
 import urllib.error
@@ -11,6 +10,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from setup import environment
 from setup.errors import ServerError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class ResourceManager:
         put: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        user = urllib.parse.urlencode({"user.name": getpass.getuser(), **(query or {})})
+        user = urllib.parse.urlencode({"user.name": environment.user(), **(query or {})})
         request = urllib.request.Request(  # noqa: S310 (http or https: the configuration says which)
             f"{self.url}/ws/v1/cluster/{path}?{user}",
             data=json.dumps(put).encode() if put else None,

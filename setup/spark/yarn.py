@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.errors import ServerError
 from setup.layout import write_private
 from setup.spark.resource_manager import ResourceManager
@@ -128,7 +128,7 @@ def _scheduler() -> dict[str, object]:
     return {
         f"{root}.queues": "default",
         f"{root}.default.capacity": 100,
-        f"{root}.default.acl_submit_applications": getpass.getuser(),
+        f"{root}.default.acl_submit_applications": environment.user(),
         "yarn.scheduler.capacity.resource-calculator": resources,  # counts cores, not memory alone
         "yarn.scheduler.capacity.maximum-am-resource-percent": 0.8,
     }

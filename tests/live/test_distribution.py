@@ -184,7 +184,7 @@ def _root() -> dict[str, str]:
 
 
 def test_scripts_work_without_the_project(live: LiveAzkaban, kept: int) -> None:
-    for name in ("start", "stop", "status", "use", "probe.py", "parts.json"):
+    for name in ("start", "stop", "status", "use", "environment.py", "probe.py", "parts.json"):
         assert str(CHECKOUT) not in (live.server.home / name).read_text()
     before = live.server.running()["azkaban"]
     assert _script(live, "start").stderr == f"azkaban: already running (pid {before.pid})\n"

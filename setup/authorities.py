@@ -1,0 +1,130 @@
+"""The certificate authorities that downloads trust: the system's, and the company's.
+
+Each tool looks elsewhere: pip, requests and Node at lists of their own, OpenSSL at the path that it
+was built with. So set-up gathers one list and names it to all of them. It holds
+
+- the operating system's, wherever this distribution keeps them;
+- those in ``AZK_EXTRA_CA_CERTS``, the one setting for a company's authority;
+- those that variables of tools name (``SSL_CERT_FILE``, ``SSL_CERT_DIR``, ``PIP_CERT`` and so on);
+- Mozilla's, as they came with Python packages.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import re
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.errors import UsageError
+from setup.layout import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["EXTRA", "PLACES", "bundle", "certificates", "variables"]
+
+EXTRA = "AZK_EXTRA_CA_CERTS"
+
+# Where Linux distributions keep the authorities' certificates.
+PLACES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+# OpenSSL's and uv's, requests', curl's, pip's and Node's.
+_VARIABLES = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+    "NODE_EXTRA_CA_CERTS",
+)
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+
+
+def variables(folder: Path) -> dict[str, str]:
+    """Return what names the gathered list to each tool; nothing where there is none.
+
+    Parameters
+    ----------
+    folder
+        Where the list may be kept.
+    """
+    path = bundle(folder)
+    return dict.fromkeys(_VARIABLES, str(path)) if path else {}
+
+
+def bundle(folder: Path) -> Path | None:
+    """Write the gathered list into a folder and return its path; None where there is none.
+
+    Raises
+    ------
+    UsageError
+        When ``AZK_EXTRA_CA_CERTS`` names no file of certificates.
+    """
+    found = certificates()
+    if not found:
+        return None
+    path = folder / "authorities.pem"
+    text = "".join(f"{pem}\n" for pem in found)
+    if not path.is_file() or path.read_text(encoding="ascii") != text:
+        write_private(path, text)
+    return path
+
+
+def certificates() -> tuple[str, ...]:
+    """Gather the certificates, each once.
+
+    Raises
+    ------
+    UsageError
+        When ``AZK_EXTRA_CA_CERTS`` names no file of certificates.
+    """
+    extra = os.environ.get(EXTRA, "")
+    named = tuple(os.environ.get(name, "") for name in (*_VARIABLES, "SSL_CERT_DIR"))
+    return _gathered(extra, named)
+
+
+@functools.cache
+def _gathered(extra: str, named: tuple[str, ...]) -> tuple[str, ...]:
+    own = list(_in([Path(extra).expanduser()])) if extra else []
+    if extra and not own:
+        raise UsageError(
+            f"{EXTRA}={extra}: there is no certificate in it; expected a file in PEM form "
+            "(lines from BEGIN CERTIFICATE to END CERTIFICATE)"
+        )
+    places = [Path(part) for text in named for part in text.split(os.pathsep) if part]
+    return tuple(dict.fromkeys([*own, *_in(places), *_in(_system()), *_in(_mozilla())]))
+
+
+def _system() -> Iterator[Path]:
+    """List the places of the system's own: its files, else the folder of OpenSSL."""
+    built = ssl.get_default_verify_paths()
+    files = [Path(built.openssl_cafile), *map(Path, PLACES)]
+    found = [path for path in files if path.is_file()]
+    yield from found or [Path(built.openssl_capath), Path("/etc/ssl/certs")]
+
+
+def _mozilla() -> Iterator[Path]:
+    for name in ("certifi", "pip"):
+        spec = importlib.util.find_spec(name)
+        for folder in (spec.submodule_search_locations or []) if spec else []:
+            yield Path(folder, "_vendor/certifi/cacert.pem" if name == "pip" else "cacert.pem")
+
+
+def _in(places: Iterable[Path]) -> Iterator[str]:
+    """Read the certificates in files and folders; what is not there has none."""
+    for place in places:
+        files = sorted(place.iterdir()) if place.is_dir() else [place]
+        for file in files:
+            try:
+                content = file.read_bytes()
+            except OSError:
+                continue
+            for pem in _PEM.findall(content):
+                yield pem.decode("ascii").replace("\r\n", "\n")

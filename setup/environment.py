@@ -1,0 +1,178 @@
+"""The environment of every program that set-up starts, built here and nowhere else.
+
+Three kinds of program are told apart:
+
+- `server`: servers. Jobs inherit it, so nothing of the user's that may be secret is in it.
+- `tool`: programs of set-up itself, such as pip, npm and apt-get. They also get proxies,
+  certificates and the place of ``.netrc``, and speak English, since their words are read.
+- `program`: what the user asked to run, such as an application of Spark. It gets everything but
+  what would lead another Python astray.
+
+In each of them the locale is one that works here, and loopback is never reached through a proxy.
+
+This file is also copied into the folder of Azkaban, where the generated scripts start a server with
+it: ``environment.py COMMAND...``.
+"""
+
+from __future__ import annotations
+
+import getpass
+import locale
+import os
+import pwd
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from setup.layout import Layout
+
+__all__ = ["no_proxy", "program", "server", "tool", "user"]
+
+_LOCALE = (
+    *("LC_ALL", "LC_CTYPE", "LANG", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC"),
+    *("LC_TIME", "LC_ADDRESS", "LC_IDENTIFICATION", "LC_MEASUREMENT", "LC_NAME", "LC_PAPER"),
+    "LC_TELEPHONE",
+)
+_KEPT = frozenset(
+    {"HOME", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", *_LOCALE}
+    | {"REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+)
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
+# What programs that download read beside their own settings.
+_NETWORK = frozenset(
+    {*_PROXIES, *(name.upper() for name in _PROXIES), "NETRC"}
+    | {"XDG_CACHE_HOME", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"}
+)
+# Python's variables that change no search path and no meaning.
+_PYTHON = frozenset({"PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "PYTHONPYCACHEPREFIX"})
+_UTF8 = "UTF-8"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def server(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Choose the environment of a server, which jobs inherit.
+
+    Parameters
+    ----------
+    extra
+        Variables of its own.
+
+    Examples
+    --------
+    >>> sorted(set(server({"UMASK": "0600"})) & {"HOME", "UMASK", "USER"})
+    ['HOME', 'UMASK', 'USER']
+    """
+    return {**_some(_KEPT), **_working_locale(os.environ), **(extra or {})}
+
+
+def tool(layout: Layout, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Choose the environment of a program of set-up itself.
+
+    Parameters
+    ----------
+    layout
+        Whose folder holds its temporary files, and the certificates that it trusts.
+    extra
+        Variables of its own.
+    """
+    from setup import authorities  # noqa: PLC0415 (the copy of this file has none)
+
+    layout.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours = {
+        "TMPDIR": os.environ.get("TMPDIR") or str(layout.temporary),
+        "PYTHONPYCACHEPREFIX": str(layout.temporary / "pycache"),
+        "LC_ALL": _english() or "C",
+    }
+    ours |= authorities.variables(layout.temporary) | no_proxy()
+    return {**_some(_KEPT | _NETWORK), **ours, **(extra or {})}
+
+
+def program(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Choose the environment of a program that the user asked to run.
+
+    Parameters
+    ----------
+    extra
+        Variables of its own.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTHON") or name in _PYTHON
+    }
+    kept |= no_proxy() if any(name in kept for name in _NETWORK) else {}
+    return {**kept, **_working_locale(kept), **(extra or {})}
+
+
+def no_proxy() -> dict[str, str]:
+    """Return the variables that keep loopback and this machine's name from any proxy."""
+    given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if "*" not in names:
+        names += [name for name in (*_LOOPBACK, socket.gethostname()) if name not in names]
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(names))
+
+
+def user() -> str:
+    """Name the account, even one without an entry in the password file, as containers have.
+
+    Examples
+    --------
+    >>> bool(user())
+    True
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user{os.getuid()}"
+
+
+def _some(names: frozenset[str]) -> dict[str, str]:
+    """Take variables of this process, and fill in those that every program may rely on."""
+    kept = {name: value for name, value in os.environ.items() if name in names}
+    return {"HOME": _home(), "LOGNAME": user(), "USER": user(), **kept}
+
+
+def _home() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "/"
+
+
+def _working_locale(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what to add so that names of files survive: Java and Python would garble them.
+
+    A locale counts only if it is installed: ssh forwards the names of another machine's.
+    """
+    names = ["LC_ALL"] if environ.get("LC_ALL") else list(_LOCALE)
+    given = [environ[name] for name in names if environ.get(name)]
+    characters = next((environ[name] for name in _LOCALE[:3] if environ.get(name)), "C")
+    if all(map(_codeset, given)) and _codeset(characters) == _UTF8:
+        return {}
+    return {"LC_ALL": _english() or "C.UTF-8"}
+
+
+def _english() -> str:
+    """Find a locale with UTF-8 whose messages are English; empty where there is none."""
+    # The first is missing on systems of before 2021.
+    return next((name for name in ("C.UTF-8", "en_US.UTF-8") if _codeset(name) == _UTF8), "")
+
+
+def _codeset(name: str) -> str:
+    """Tell how a locale writes characters; empty when it is not installed here."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, name)
+        return locale.nl_langinfo(locale.CODESET).upper()
+    except locale.Error:
+        return ""
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+
+
+if __name__ == "__main__":
+    os.execvpe(sys.argv[1], sys.argv[1:], server())  # noqa: S606 (the command of a generated script)

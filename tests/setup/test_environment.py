@@ -1,0 +1,165 @@
+"""What programs that set-up starts get of this process's environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import authorities, environment
+from setup.errors import UsageError
+from setup.layout import CHECKOUT, Layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRETS = {
+    "AWS_SECRET_ACCESS_KEY": "s3cret",
+    "JAVA_TOOL_OPTIONS": "-javaagent:/missing.jar",
+    "LC_PASSWORD": "s3cret",
+    "LD_PRELOAD": "/missing.so",
+    "PIP_USER": "1",
+    "PYTHONHOME": "/missing",
+    "PYTHONWARNINGS": "error",
+}
+LOCALE = ("LANG", "LC_ALL", "LC_CTYPE", "LC_TIME")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return Layout(tmp_path, tmp_path / "cache")
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Start from an environment without locale, proxies and certificates."""
+    for name in list(os.environ):
+        if name.startswith(("LC_", "SSL_", "AZK_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name in ("LANG", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def in_container(code: str, **variables: str) -> str:
+    """Run Python under a uid without an entry in the password file, and with no HOME and USER."""
+    result = subprocess.run(
+        ["unshare", "--user", "--map-user=23457", sys.executable, "-c", code],
+        env={"PATH": "/usr/bin:/bin", **variables},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_servers_and_tools_get_no_secrets(given: pytest.MonkeyPatch, layout: Layout) -> None:
+    for name, value in SECRETS.items():
+        given.setenv(name, value)
+    assert not SECRETS.keys() & environment.server().keys()
+    assert not SECRETS.keys() & environment.tool(layout).keys()
+
+
+def test_a_users_program_gets_all_but_pythons_own(given: pytest.MonkeyPatch) -> None:
+    for name, value in (SECRETS | {"PYTHONHASHSEED": "7"}).items():
+        given.setenv(name, value)
+    got = environment.program({"SPARK_HOME": "/spark"})
+    assert SECRETS.keys() - got.keys() == {"PYTHONHOME", "PYTHONWARNINGS"}
+    assert (got["PYTHONHASHSEED"], got["SPARK_HOME"]) == ("7", "/spark")
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "C.UTF-8"),
+        ({"LANG": "C"}, "C.UTF-8"),
+        ({"LANG": "xx_XX.UTF-8"}, "C.UTF-8"),  # installed nowhere, as another machine's over ssh
+        ({"LANG": "C.UTF-8", "LC_TIME": "xx_XX.UTF-8"}, "C.UTF-8"),  # Java takes all or nothing
+        ({"LC_ALL": "xx_XX.UTF-8", "LANG": "C.UTF-8"}, "C.UTF-8"),
+        ({"LANG": "C.UTF-8"}, None),
+        ({"LC_ALL": "C.UTF-8", "LANG": "xx_XX.UTF-8"}, "C.UTF-8"),  # stays
+        ({"LC_CTYPE": "C.UTF-8"}, None),
+    ],
+)
+def test_the_locale_is_one_that_works_here(
+    given: pytest.MonkeyPatch, variables: dict[str, str], expected: str | None
+) -> None:
+    for name in LOCALE:
+        given.delenv(name, raising=False)
+    for name, value in variables.items():
+        given.setenv(name, value)
+    assert environment.server().get("LC_ALL") == expected
+    assert environment.program().get("LC_ALL") == expected
+
+
+def test_tools_speak_english(given: pytest.MonkeyPatch, layout: Layout) -> None:
+    given.setenv("LANG", "C.UTF-8")
+    given.setenv("LANGUAGE", "tr")
+    got = environment.tool(layout)
+    assert got["LC_ALL"] == "C.UTF-8"
+    assert "LANGUAGE" not in got
+
+
+def test_the_script_that_starts_a_server_filters_as_set_up_does(given: pytest.MonkeyPatch) -> None:
+    given.setenv("LC_ALL", "xx_XX.UTF-8")
+    for name in SECRETS.keys() - {"LD_PRELOAD"}:
+        given.setenv(name, SECRETS[name])
+    command = [sys.executable, "-I", environment.__file__, "env", "-0"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert dict(line.split("=", 1) for line in output.split("\0") if line) == environment.server()
+
+
+def test_loopback_is_never_reached_through_a_proxy(
+    given: pytest.MonkeyPatch, layout: Layout
+) -> None:
+    given.setenv("HTTPS_PROXY", "http://user:pass@proxy.corp.example:3128")
+    given.setenv("no_proxy", "corp.example, 127.0.0.1")
+    got = environment.tool(layout)
+    assert got["HTTPS_PROXY"] == "http://user:pass@proxy.corp.example:3128"
+    assert got["no_proxy"] == got["NO_PROXY"]
+    assert got["no_proxy"].split(",")[:4] == ["corp.example", "127.0.0.1", "localhost", "::1"]
+    assert environment.program()["no_proxy"] == got["no_proxy"]
+    assert not {name for name in environment.server() if "proxy" in name.lower()}
+    given.setenv("no_proxy", "*")
+    assert environment.no_proxy()["NO_PROXY"] == "*"
+
+
+def test_an_account_without_a_name_gets_one() -> None:
+    code = "from setup import environment as e; print(e.user()); print(sorted(e.server().items()))"
+    name, variables = in_container(code).splitlines()
+    assert name == "user23457"
+    assert "('HOME', '/')" in variables
+    assert "('USER', 'user23457')" in variables
+    assert "('HOME', '/home/me')" in in_container(code, HOME="/home/me")
+
+
+def test_one_list_of_authorities_is_named_to_each_tool(
+    given: pytest.MonkeyPatch, layout: Layout, tmp_path: Path
+) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----"
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    (folder / "a.pem").write_text(f"# CN=Ä\n{pem.format('AAAA')}\r\n{pem.format('BBBB')}\n")
+    (folder / "b.crt").write_bytes(pem.format("AAAA").replace("\n", "\r\n").encode())
+    (tmp_path / "company.pem").write_text(pem.format("CCCC"))
+    (tmp_path / "npm.pem").write_text(pem.format("DDDD"))
+    given.setenv("SSL_CERT_DIR", str(folder))
+    given.setenv("AZK_EXTRA_CA_CERTS", str(tmp_path / "company.pem"))
+    given.setenv("NODE_EXTRA_CA_CERTS", str(tmp_path / "npm.pem"))
+    given.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    got = environment.tool(layout)
+    places = {got[name] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")}
+    assert places == {got["NODE_EXTRA_CA_CERTS"]} == {str(layout.temporary / "authorities.pem")}
+    text = (layout.temporary / "authorities.pem").read_text()
+    counts = [text.count(pem.format(word)) for word in ("AAAA", "BBBB", "CCCC", "DDDD")]
+    assert counts == [1, 1, 1, 1]
+    given.setenv("AZK_EXTRA_CA_CERTS", str(folder / "none.pem"))
+    with pytest.raises(
+        UsageError, match=r"AZK_EXTRA_CA_CERTS=.*none\.pem: there is no certificate"
+    ):
+        authorities.certificates()
