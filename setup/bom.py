@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setup import maven
-from setup.pyenv import LOCKS
+from setup.python.installer import LOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

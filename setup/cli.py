@@ -44,7 +44,8 @@ exit codes: 0 done; 1 a flow failed or a server is down; 2 wrong usage; 3 this m
 cannot do it; 4 download failed; 5 a server did not come up; 130 interrupted
 
 environment: AZK_HOME (the prefix), AZK_CACHE (shared downloads), AZK_MAVEN_REPO (mirror of Maven
-Central), AZK_ALLOW_ROOT=1 (start servers as root), JAVA_HOME, HTTPS_PROXY and pip's own settings
+Central), AZK_INSTALLER=pip (install packages without uv), AZK_ALLOW_ROOT=1 (start servers as root),
+JAVA_HOME, HTTPS_PROXY and pip's own settings
 """
 
 

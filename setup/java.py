@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import pyenv
 from setup.console import step
 from setup.errors import UsageError
+from setup.python.installer import LOCKS, Installer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,8 +117,8 @@ def _private(layout: Layout) -> Java:
         return java
     temporary = layout.java.with_name("java.new")
     shutil.rmtree(temporary, ignore_errors=True)
-    lock = str(pyenv.LOCKS / "java.txt")
-    pyenv.pip_install(layout, [str(layout.python)], ["--target", str(temporary), "-r", lock])
+    with Installer(layout) as installer:
+        installer.install(LOCKS / "java.txt", layout.python, target=temporary)
     shutil.rmtree(layout.java, ignore_errors=True)
     temporary.rename(layout.java)
     program.chmod(0o755)

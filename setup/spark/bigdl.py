@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from setup import pyenv
 from setup.errors import UsageError
+from setup.python.installer import LOCKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IMPORTS", "LOCK", "classes", "properties"]
 
-LOCK = pyenv.LOCKS / "bigdl.txt"
+LOCK = LOCKS / "bigdl.txt"
 IMPORTS = ("bigdl.dllib.nn.layer",)  # what the trial of the environment imports
 
 _CONF = "bigdl/share/dllib/conf/spark-bigdl.conf"

@@ -19,14 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import pyenv
 from setup.called import called
 from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
-from setup.python import archives
+from setup.python import archives, pip
+from setup.python.installer import LOCKS, Installer
 from setup.python.pack import ask, least_glibc, pack
-from setup.spark import bigdl
 from setup.spark.nodes import launcher
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_LOCK", "KINDS", "Environment", "archive_of", "check_nodes", "make", "prepare"]
 
-DEFAULT_LOCK = pyenv.LOCKS / "workers.txt"
+DEFAULT_LOCK = LOCKS / "workers.txt"
 
 # What `setup.python.pack` is told, and how the file's name ends.
 KINDS = {"whole": ("whole", ".tar.gz"), "venv": ("venv", ".tar.gz"), "zip": ("venv", ".zip")}
@@ -153,25 +152,17 @@ def make(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Pat
     name = target.name.removesuffix(suffix)
     folder = target.parent
     folder.mkdir(exist_ok=True, mode=0o700)
-    base = getattr(sys, "_base_executable", sys.executable)
     with step(f"packing {lock.name}") as shown:
         env = folder / f".{name}"
         shutil.rmtree(env, ignore_errors=True)
         try:
             shown.update("making an environment")
-            command = [base, "-I", "-m", "venv", "--without-pip", str(env)]
-            subprocess.run(command, capture_output=True, check=True)
+            pip.make_environment(env)
             shown.update("installing packages")
             python = env / "bin" / "python"
-            # BigDL's own pins are not met, on purpose
-            apart = ["--no-deps"] if lock == bigdl.LOCK else []
-            pyenv.pip_install(
-                spark.layout,
-                [str(spark.layout.python)],
-                [*apart, "-r", str(lock.absolute())],
-                into=python,
-                hashes="--hash" in lock.read_text(encoding="utf-8"),
-            )
+            with Installer(spark.layout) as installer:
+                complete = "--hash" in lock.read_text(encoding="utf-8")
+                installer.install(lock, python, hashes=complete)
             packed = pack(python, target, kind=style, update=shown.update)
         finally:
             shutil.rmtree(env, ignore_errors=True)

@@ -12,12 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import environment, java, maven, pyenv
+from setup import environment, java, maven
 from setup.called import called
 from setup.compile import compile_jar
 from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, write_private
+from setup.python import pip
+from setup.python.installer import LOCKS, Installer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +201,7 @@ class Spark:
     @property
     def lock(self) -> Path:
         """What the environment is made from."""
-        return pyenv.LOCKS / ("bigdl-spark.txt" if self.bigdl else "spark.txt")
+        return LOCKS / ("bigdl-spark.txt" if self.bigdl else "spark.txt")
 
     def _env_digest(self) -> str:
         """Hash what the environment depends on."""
@@ -244,20 +246,16 @@ class Spark:
     def _install_pyspark(self, update: Callable[[str], None]) -> None:
         shutil.rmtree(self.env, ignore_errors=True)
         update("making an environment")
-        base = getattr(sys, "_base_executable", sys.executable)
-        command = [base, "-I", "-m", "venv", "--without-pip", str(self.env)]
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
-        if result.returncode:
-            raise SetupError(f"{base} cannot make an environment: {result.stderr.strip()[-400:]}")
+        pip.make_environment(self.env)
         update("downloading and unpacking pyspark")
         # pyspark is a source archive, which setuptools unpacks: first that, pinned as the rest is
         pins = re.split(r"^(?=\S)", self.lock.read_text(), flags=re.MULTILINE)
         requirements = self.home / "requirements.txt"
-        for tools in (True, False):
-            chosen = [pin for pin in pins if pin.startswith("setuptools==") is tools]
-            requirements.write_text("".join(chosen))
-            source = ["--no-binary", "pyspark", "--no-build-isolation", "-r", str(requirements)]
-            pyenv.pip_install(self.layout, [str(self.layout.python)], source, into=self.python)
+        with Installer(self.layout) as installer:
+            for tools in (True, False):
+                chosen = [pin for pin in pins if pin.startswith("setuptools==") is tools]
+                requirements.write_text("".join(chosen))
+                installer.install(requirements, self.python, sources=() if tools else ["pyspark"])
         requirements.unlink()
 
     def _install_jars(self, chosen: Java, update: Callable[[str], None]) -> int:

@@ -10,7 +10,7 @@ from cyclonedx.validation import make_schemabased_validator
 
 from setup import bom, cli, maven
 from setup.layout import CHECKOUT
-from setup.pyenv import LOCKS
+from setup.python.installer import LOCKS
 
 
 def test_every_pin_is_a_component(capsys) -> None:  # noqa: ANN001 (a fixture of pytest)

