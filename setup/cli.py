@@ -45,7 +45,8 @@ cannot do it; 4 download failed; 5 a server did not come up; 130 interrupted
 
 environment: AZK_HOME (the prefix), AZK_CACHE (shared downloads), AZK_MAVEN_REPO (mirror of Maven
 Central), AZK_INSTALLER=pip (install packages without uv), AZK_ALLOW_ROOT=1 (start servers as root),
-JAVA_HOME, HTTPS_PROXY and pip's own settings
+AZK_TRUST (accounts and groups that may change what runs), JAVA_HOME, HTTPS_PROXY and pip's own
+settings
 """
 
 

@@ -135,6 +135,8 @@ class Commands:
         return Commands(parser, self._common, explain)
 
     def _prepare(self, needs: Needs, layout: Layout, arguments: list[str]) -> None:
+        if needs is not Needs.NOTHING:
+            layout.require_private()
         if needs in (Needs.ENVIRONMENT, Needs.TOOLS):
             pyenv.enter(layout, arguments, dev=needs is Needs.TOOLS)
             return

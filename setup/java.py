@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup.console import step
+from setup import trust
+from setup.console import say, step
 from setup.errors import UsageError
 from setup.python.installer import LOCKS, Installer
 
@@ -83,7 +84,9 @@ def ensure(layout: Layout, choice: str = "auto") -> Java:
     """
     with step("Java") as shown:
         if choice not in ("auto", "private"):
-            java = probe(Path(choice).expanduser().absolute())
+            named = Path(choice).expanduser().absolute()
+            trust.require(named, "--java", "name another, or leave it to setup (--java private)")
+            java = probe(named)
             if not java or java.major < MINIMUM:
                 found = f"is version {java.version}" if java else "is no working Java"
                 raise UsageError(f"--java {choice}: {found}; {MINIMUM} or newer is needed")
@@ -103,7 +106,9 @@ def candidates(layout: Layout) -> Iterator[Java]:
     homes = [Path(os.environ["JAVA_HOME"]) / "bin/java"] if os.environ.get("JAVA_HOME") else []
     on_path = shutil.which("java")
     for program in [*homes, *([Path(on_path)] if on_path else []), _private_program(layout)]:
-        if java := probe(program):
+        if reason := trust.trouble(program):
+            say(f"{program} is not used: {reason}")
+        elif java := probe(program):
             yield java
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from setup import trust
 from setup.console import wait_for_lock
 from setup.errors import SetupError, UsageError
 
@@ -24,6 +25,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 _SAFE = re.compile(r"[\w/.,+@-]")
 
 _MARKER = ".azkaban-jobflow"
+
+# Folders under the prefix from which programs run.
+_PROGRAMS = ("env/bin", "java", "python/bin", "azkaban/program", "mysql/program", "spark/env/bin")
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ class Layout:
         SetupError
             When it is not writable, not ours, or the disk is too full.
         """
+        self.require_private()
         try:
             self.prefix.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not self.exists() and any(self.prefix.iterdir()):
@@ -154,12 +159,25 @@ class Layout:
                 f"prefix {self.prefix}: cannot write there ({error.strerror}); "
                 "choose a writable folder with --prefix or AZK_HOME"
             ) from error
+        self.require_private()  # what others made in the meantime
         free = shutil.disk_usage(self.prefix).free
         if free < need:
             raise SetupError(
                 f"prefix {self.prefix}: {free >> 20} MB free on its disk, {need >> 20} MB needed; "
                 "make room, or choose a folder on another disk with --prefix or AZK_HOME"
             )
+
+    def require_private(self) -> None:
+        """Refuse folders whose programs or downloads another account could exchange.
+
+        Raises
+        ------
+        SetupError
+            With the folder, who could, and what to do.
+        """
+        for name in ("", *_PROGRAMS):
+            trust.require(self.prefix / name, "prefix", "choose another with --prefix or AZK_HOME")
+        trust.require(self.cache, "cache", "choose another with AZK_CACHE")
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import trust
 from setup.called import called
 from setup.console import say
 from setup.errors import SetupError
@@ -86,6 +87,7 @@ def install(layout: Layout) -> None:
     SetupError
         When this account has neither a user systemd nor a crontab, or the supervisor ends at once.
     """
+    trust.require(Path.home(), "home folder", "let nobody else write there")
     name, path = unit_name(layout), _unit_path(layout)
     if _run(["systemctl", "--user", "daemon-reload"]) == 0:
         path.parent.mkdir(parents=True, exist_ok=True)

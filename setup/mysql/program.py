@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import debian, downloads, environment, maven
+from setup import debian, downloads, environment, maven, trust
 from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import Layout
@@ -128,6 +128,7 @@ def install(
     libraries = home / "lib"
     if source.kind == "basedir":
         base = Path(source.place).expanduser().absolute()
+        trust.require(base, "--basedir", "name another, or have setup install one")
         program = _complete(base, f"--basedir {source.place}", libraries, update)
         accept(program.version)
         return program

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from setup import trust
 from setup.console import say
 from setup.errors import SetupError, UsageError
 from setup.python import archives
@@ -122,7 +123,9 @@ def pack(
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent}: no such folder")
     update("looking at the environment")
-    work = target if target.is_dir() else target.parent
+    beside = target if target.is_dir() else target.parent
+    # What lies in the work folder is run: not where others could exchange it.
+    work = None if trust.trouble(beside / ".pack") else beside
     with tempfile.TemporaryDirectory(dir=work, prefix=".pack-") as text:
         folder, tree = Path(text), Path(text) / "tree"
         tree.mkdir()
@@ -152,7 +155,10 @@ def pack(
         shutil.rmtree(tree)
         update("running it elsewhere")
         _check(draft, about, folder / "elsewhere", kind, names)
-        draft.replace(target)
+        if work:
+            draft.replace(target)
+        else:
+            _put(draft, target)
     return Packed(
         path=target,
         kind=kind,
@@ -165,6 +171,19 @@ def pack(
         ),
         left_out=tuple(d["name"] for d in about["distributions"] if d["editable"]),
     )
+
+
+def _put(draft: Path, target: Path) -> None:
+    """Copy a file to another disk, whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pack-")
+    try:
+        with draft.open("rb") as source, os.fdopen(handle, "wb") as copy:
+            shutil.copyfileobj(source, copy)
+        Path(name).chmod(draft.stat().st_mode & 0o777)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, Any]:

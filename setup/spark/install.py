@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import environment, java, maven
+from setup import environment, java, maven, trust
 from setup.called import called
 from setup.compile import compile_jar
 from setup.console import step
@@ -218,7 +218,9 @@ class Spark:
 
     def _choose_java(self, choice: str) -> Java:
         if choice != "auto":
-            named = java.probe(Path(choice).expanduser().absolute())
+            place = Path(choice).expanduser().absolute()
+            trust.require(place, "--java", "name another")
+            named = java.probe(place)
             if not named or (wrong := _unsuitable(named)):
                 raise UsageError(f"--java {choice}: {wrong if named else 'is no working Java'}")
             return named
