@@ -14,14 +14,15 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
 
+from azkaban_client import _network, certificates
 from azkaban_client.errors import NetworkError, OutcomeUnknown, TLSError
 
 if TYPE_CHECKING:
@@ -88,11 +89,25 @@ def _redact(name: str, text: str) -> str:
 
 
 class _PinnedAdapter(HTTPAdapter):
-    """Connects to `address` whatever the URL's host; TLS is checked against the URL's host."""
+    """Connects to `address` whatever the URL's host; TLS is checked against the URL's host.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    context
+        Whom to trust beside those that came with requests; None for the file that a call names.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
         self.address: str | None = None
+        self._context = context
         super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        options |= {"ssl_context": self._context, "proxy_ssl_context": self._context}
+        return super().proxy_manager_for(proxy, **options)
 
     def build_connection_pool_key_attributes(
         self,
@@ -153,11 +168,11 @@ class Transport:
         self._netloc = parts.netloc
         self._timeout, self._retries, self._sleep = timeout, retries, sleep
         self._candidates = [str(ipaddress.ip_address(address))] if address else []
-        self._adapter = _PinnedAdapter()
+        trusts_system = parts.scheme == "https" and verify is True
+        self._adapter = _PinnedAdapter(_network.authorities() if trusts_system else None)
         self._http = requests.Session()
-        self._http.trust_env = False  # no surprises from ~/.netrc; proxies are set here
+        self._http.trust_env = False  # no surprises from ~/.netrc; see `_proxy`
         self._http.cookies.set_policy(_NoCookies())
-        self._http.proxies = get_environ_proxies(self.url)
         self._http.verify = verify
         self._http.mount("http://", self._adapter)
         self._http.mount("https://", self._adapter)
@@ -208,7 +223,8 @@ class Transport:
             yield from response.iter_content(1 << 18)
 
     def _send(self, call: Call, cookie: str | None, *, stream: bool) -> Any:
-        if self._http.proxies.get(urlsplit(self.url).scheme):
+        if self._proxy:
+            self._http.proxies = {urlsplit(self.url).scheme: self._proxy}
             return self._send_to(None, call, cookie, stream=stream)
         if self.address is not None:
             return self._send_to(self.address, call, cookie, stream=stream)
@@ -225,6 +241,10 @@ class Transport:
                 return response
         assert failure is not None  # noqa: S101 (a name resolves to at least one address)
         raise failure
+
+    @cached_property
+    def _proxy(self) -> str | None:
+        return _network.proxy(self.url, pinned=bool(self._candidates))
 
     def _resolve(self, call: Call) -> list[str]:
         if not self._candidates:
@@ -272,13 +292,13 @@ class Transport:
         try:
             yield
         except requests.exceptions.SSLError as error:
-            raise self._error(TLSError, call, _tls_words(error, where)) from error
+            raise self._error(TLSError, call, _tls_words(error, where, self._signer)) from error
         except requests.exceptions.ConnectTimeout as error:
             raise self._error(
                 NetworkError, call, f"{where}: no connection within the time limit"
             ) from error
         except requests.exceptions.ProxyError as error:
-            raise self._error(NetworkError, call, f"{where}: the proxy failed: {error}") from error
+            raise self._error(NetworkError, call, self._proxy_words(where, error)) from error
         except requests.exceptions.ReadTimeout as error:
             seconds = call.timeout or self._timeout
             raise self._error(
@@ -293,6 +313,18 @@ class Transport:
         except requests.exceptions.RequestException as error:
             words = f"{where}: the answer broke off: {_innermost(error)}"
             raise self._error(OutcomeUnknown, call, words) from error
+
+    def _signer(self) -> str:
+        """Tell who signed the certificate that was refused; empty behind a proxy."""
+        return certificates.issuer(self.address, self.port, self.host) if self.address else ""
+
+    def _proxy_words(self, where: str, error: BaseException) -> str:
+        """Name the proxy without its user and password."""
+        name = urlsplit(self._proxy or "").netloc.rpartition("@")[2]
+        return (
+            f"{where}: the proxy {name} failed: {_innermost(error)}; a server that is reached "
+            f"without it belongs into NO_PROXY: NO_PROXY={self.host}"
+        )
 
     @staticmethod
     def _error(kind: type[NetworkError], call: Call, message: str) -> NetworkError:
@@ -339,13 +371,12 @@ def _innermost(error: BaseException) -> str:
     return str(last) or type(last).__name__
 
 
-def _tls_words(error: BaseException, where: str) -> str:
+def _tls_words(error: BaseException, where: str, signer: Callable[[], str]) -> str:
     advice = "use the host name that it was issued for, or give its CA (--ca-cert)"
     for item in _chain(error):
         if isinstance(item, ssl.SSLCertVerificationError):
-            return (
-                f"{where}: the server's certificate is not trusted: {item.verify_message}; {advice}"
-            )
+            words = certificates.distrust(item, signer())
+            return f"{where}: the server's certificate is not trusted (--ca-cert FILE): {words}"
         if isinstance(item, ssl.CertificateError) or type(item).__name__ == "CertificateError":
             return f"{where}: the server's certificate is not for this name: {item}; {advice}"
     return f"{where}: TLS failed: {_innermost(error)}; is this port HTTP (http://)?"

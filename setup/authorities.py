@@ -19,15 +19,14 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.certificates import EXTRA
 from setup.errors import UsageError
 from setup.layout import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["EXTRA", "PLACES", "bundle", "certificates", "variables"]
-
-EXTRA = "AZK_EXTRA_CA_CERTS"
+__all__ = ["PLACES", "bundle", "certificates", "variables"]
 
 # Where Linux distributions keep the authorities' certificates.
 PLACES = (

@@ -3,12 +3,21 @@
 # ruff: noqa: ANN001, ANN002, ANN003 (fixtures and parameters of tests)
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import socket
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import NameOID
 
 from azkaban_client import Bundle, Client, errors
 
@@ -67,6 +76,67 @@ def test_an_unknown_ca_is_refused_without_retries(serve, connect, answer) -> Non
     assert server.asked == []
 
 
+def test_an_unknown_ca_is_named_with_both_ways_out(serve, connect, answer, ca_cert) -> None:
+    server = serve(lambda _: answer(body=OK), tls=True)
+    with pytest.raises(errors.TLSError) as caught:
+        connect(server.url, address="127.0.0.1").flows("p")
+    signed = x509.load_pem_x509_certificate(Path(ca_cert).read_bytes()).subject
+    name = signed.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
+    for words in (f'signed by "{name}', "system's store", "AZK_EXTRA_CA_CERTS=FILE"):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "AZK_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE"]
+)
+def test_the_system_s_authorities_are_trusted_as_well(
+    serve, connect, answer, ca_cert, monkeypatch, *, tmp_path, variable
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    # A folder of authorities, as distributions have: OpenSSL finds each by the hash of its name.
+    certificate = x509.load_pem_x509_certificate(Path(ca_cert).read_bytes())
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / f"{_subject_hash(certificate)}.0").write_bytes(Path(ca_cert).read_bytes())
+    place = str(tmp_path / "certs") if variable == "SSL_CERT_DIR" else ca_cert
+    monkeypatch.setenv(variable, place)
+    server = serve(lambda _: answer(body=OK), tls=True)
+    assert connect(server.url, address="127.0.0.1").flows("p") == ()
+    other = tmp_path / "other.pem"
+    other.write_text(_other_ca())
+    with pytest.raises(errors.TLSError):  # who names the CA wants no other
+        connect(server.url, address="127.0.0.1", verify=str(other)).flows("p")
+
+
+def test_a_company_s_ca_that_is_no_file_is_named(connect, monkeypatch) -> None:
+    monkeypatch.setenv("AZK_EXTRA_CA_CERTS", "/nowhere.pem")
+    with pytest.raises(ValueError, match=r"AZK_EXTRA_CA_CERTS=/nowhere\.pem: no file of cert"):
+        connect("https://azkaban.test:8443")
+
+
+def _subject_hash(certificate) -> str:
+    """Hash a name as `openssl rehash` does: SHA-1 of its canonical form, the first 4 bytes."""
+    text = b""
+    for attribute in certificate.subject:
+        value = " ".join(attribute.value.lower().split()).encode()
+        oid = attribute.oid.dotted_string
+        assert oid.startswith("2.5.4."), "the names of the tests' CA are simple ones"
+        pair = bytes([6, 3, 0x55, 4, int(oid[6:]), 0x0C, len(value)]) + value
+        text += bytes([0x31, len(pair) + 2, 0x30, len(pair)]) + pair
+    return hashlib.sha1(text).digest()[:4][::-1].hex()  # noqa: S324 (OpenSSL's own way)
+
+
+def _other_ca() -> str:
+    """Make an authority that signed nothing."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "other")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
 def test_https_to_a_plain_port(serve, connect, answer) -> None:
     server = serve(lambda _: answer(body=OK))
     with pytest.raises(errors.TLSError, match=r"is this port HTTP \(http://\)"):
@@ -82,6 +152,43 @@ def test_the_environment_s_proxy_and_netrc_play_no_tricks(
     server = serve(lambda _: answer(body=OK))
     connect(server.url).flows("p")
     assert all(asked.headers["Authorization"] is None for asked in server.asked)
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "azkaban.test"])
+def test_this_machine_is_never_reached_through_a_proxy(
+    serve, connect, answer, monkeypatch, *, resolved, variable, host
+) -> None:
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "unrelated.example")
+    server = serve(lambda _: answer(body=OK))
+    connect(f"http://{host}:{server.port}").flows("p")
+    assert server.asked
+
+
+def test_a_pinned_address_is_never_reached_through_a_proxy(
+    serve, connect, answer, monkeypatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    server = serve(lambda _: answer(body=OK))
+    url = f"http://nosuch.invalid:{server.port}"
+    connect(url, address="127.0.0.1").flows("p")
+    assert {asked.headers["Host"] for asked in server.asked} == {f"nosuch.invalid:{server.port}"}
+
+
+def test_another_machine_is_reached_through_the_proxy(serve, connect, answer, monkeypatch) -> None:
+    proxy = serve(lambda _: answer(body=OK))
+    monkeypatch.setenv("http_proxy", f"http://me:s3cret@127.0.0.1:{proxy.port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    connect("http://nosuch.invalid:8081").flows("p")
+    expected = "Basic " + base64.b64encode(b"me:s3cret").decode()
+    assert {asked.headers["Proxy-Authorization"] for asked in proxy.asked} == {expected}
+    proxy.stop()
+    with pytest.raises(errors.NetworkError, match=r"the proxy 127\.0\.0\.1:\d+ failed") as caught:
+        connect("http://nosuch.invalid:8081", retries=0).flows("p")
+    assert "NO_PROXY=nosuch.invalid" in str(caught.value)
+    assert "s3cret" not in f"{caught.value!r} {caught.value}"
 
 
 def test_an_unknown_host(connect) -> None:

@@ -1,0 +1,94 @@
+"""How a server is reached in a company's network: through which proxy, trusting whom."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from requests.utils import get_environ_proxies, select_proxy
+
+from azkaban_client.certificates import EXTRA
+
+__all__ = ["authorities", "is_here", "proxy"]
+
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def proxy(url: str, *, pinned: bool) -> str | None:
+    """Choose the proxy for a URL, as ``HTTPS_PROXY``, ``NO_PROXY`` and so on say.
+
+    A proxy's loopback is not ours, and it cannot keep to an address of our choice. So a pinned
+    address is connected directly, and so is a name or address of this machine.
+
+    Parameters
+    ----------
+    url
+        The server's.
+    pinned
+        Whether the address to connect to is given.
+
+    Examples
+    --------
+    >>> proxy("http://localhost:8081", pinned=False) is None
+    True
+    """
+    chosen: str | None = select_proxy(url, get_environ_proxies(url))
+    if chosen is None or pinned:
+        return None
+    try:
+        found = socket.getaddrinfo(urlsplit(url).hostname, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return chosen  # a name that the proxy alone knows
+    return None if all(is_here(str(entry[4][0])) for entry in found) else chosen
+
+
+def is_here(address: str) -> bool:
+    """Tell whether an IP address is one of this machine's.
+
+    Examples
+    --------
+    >>> is_here("127.0.0.1"), is_here("192.0.2.1")
+    (True, False)
+    """
+    number = ipaddress.ip_address(address.partition("%")[0])
+    if number.is_loopback:
+        return True
+    family = socket.AF_INET6 if number.version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def authorities() -> ssl.SSLContext:
+    """Trust the operating system's certificate authorities, and those of the company's setting.
+
+    Those that came with Python packages are trusted as well, by requests itself.
+
+    Raises
+    ------
+    ValueError
+        ``AZK_EXTRA_CA_CERTS`` names no file of certificates.
+    """
+    import truststore  # noqa: PLC0415 (needed with TLS only)
+
+    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if extra := os.environ.get(EXTRA):
+        try:
+            context.load_verify_locations(str(Path(extra).expanduser()))
+        except OSError as error:
+            raise ValueError(
+                f"{EXTRA}={extra}: no file of certificates in PEM form ({error.strerror or error})"
+            ) from None
+    for place in (Path(os.environ[name]) for name in _BUNDLES if os.environ.get(name)):
+        if place.is_dir():
+            context.load_verify_locations(capath=place)
+        elif place.is_file():
+            context.load_verify_locations(cafile=place)
+    return context
