@@ -1,6 +1,6 @@
 """How the commands of ``python3 -m setup`` are registered, alone or in groups such as ``mysql``.
 
-Each says what it needs before it can run; a group's commands ("steps") also take ``--explain``.
+Each says what it needs before it can run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from setup.layout import Layout
 
     Run = Callable[[Layout, argparse.Namespace], int]
-    Explain = Callable[[Layout, argparse.Namespace], str]
 
 __all__ = ["Commands", "Needs"]
 
@@ -45,20 +44,21 @@ class Commands:
         Whose commands these are.
     common
         Options that each of them takes.
-    explain
-        Writes the commands that a step stands for; with it every command takes ``--explain``.
+    group
+        Whether they are the steps of a command such as ``mysql``.
     """
 
     def __init__(
         self,
         parser: argparse.ArgumentParser,
         common: argparse.ArgumentParser,
-        explain: Explain | None = None,
+        *,
+        group: bool = False,
     ) -> None:
-        names = ("STEP", "step") if explain else ("COMMAND", "command")
+        names = ("STEP", "step") if group else ("COMMAND", "command")
         self._parsers = parser.add_subparsers(required=True, metavar=names[0], dest=names[1])
         self._common = common
-        self._explain = explain
+        self._group = group
         self._name = parser.prog.rpartition(" ")[2]
 
     def add(
@@ -102,17 +102,8 @@ class Commands:
             parents=[self._common, *options],
             allow_abbrev=False,
         )
-        if self._explain:
-            parser.add_argument(
-                "--explain",
-                action="store_true",
-                help="print the commands that this stands for, and stop",
-            )
 
         def command(layout: Layout, chosen: argparse.Namespace, arguments: list[str]) -> int:
-            if self._explain and chosen.explain:
-                print(as_called(self._explain(layout, chosen)))
-                return 0
             if unprivileged:
                 refuse_root()
             self._prepare(needs, layout, arguments)
@@ -122,7 +113,7 @@ class Commands:
         parser.set_defaults(run=command)
         return parser
 
-    def group(self, name: str, text: str, epilog: str, explain: Explain) -> Commands:
+    def group(self, name: str, text: str, epilog: str) -> Commands:
         """Register a command with steps of its own."""
         parser = self._parsers.add_parser(
             name,
@@ -132,7 +123,7 @@ class Commands:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        return Commands(parser, self._common, explain)
+        return Commands(parser, self._common, group=True)
 
     def _prepare(self, needs: Needs, layout: Layout, arguments: list[str]) -> None:
         if needs is not Needs.NOTHING:
@@ -141,7 +132,7 @@ class Commands:
             pyenv.enter(layout, arguments, dev=needs is Needs.TOOLS)
             return
         if needs is Needs.INSTALLATION and not layout.exists():
-            first = f"{self._name} start" if self._explain else "up"
+            first = f"{self._name} start" if self._group else "up"
             raise UsageError(
                 f"{layout.prefix}: no installation there; run {called()} {first} first"
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
-import shlex
 import socket
 import sys
 from dataclasses import asdict
@@ -37,39 +36,13 @@ examples:
   python3 -m setup tls csr                            for a company's authority ...
   python3 -m setup tls import answer.pem chain.pem --ca root.pem
   python3 -m setup tls import jetty.crt --key-file jetty.key   made by openssl
-  python3 -m setup tls init --explain                 the commands that a step stands for
 """
-
-_EXPLAINED = {
-    "init": """\
-openssl genrsa -aes128 -out ca.key 3072                             # a local authority
-openssl req -new -x509 -sha256 -days 3650 -key ca.key -out ca.pem
-openssl genrsa -aes128 -out jetty.key 3072
-openssl req -new -sha256 -key jetty.key -out jetty.csr -addext subjectAltName={san}
-openssl x509 -req -sha256 -in jetty.csr -CA ca.pem -CAkey ca.key -copy_extensions copy \\
-    -days 365 -out jetty.crt
-openssl pkcs12 -export -name jetty -inkey jetty.key -in jetty.crt -certfile ca.pem \\
-    -out {keystore}
-keytool -keystore {truststore} -import -alias ca-0 -file ca.pem -trustcacerts""",
-    "csr": """\
-openssl genrsa -aes128 -out request.key 3072
-openssl req -new -sha256 -key request.key -out {request} -addext subjectAltName={san}""",
-    "import": """\
-openssl verify -CAfile root.pem -untrusted chain.pem jetty.crt
-openssl pkcs12 -export -name jetty -inkey request.key -in jetty.crt -certfile chain.pem \\
-    -out {keystore}
-keytool -keystore {truststore} -import -alias ca-0 -file root.pem -trustcacerts""",
-    "show": """\
-keytool -keystore {keystore} -list -v""",
-    "renew": """\
-# the steps of tls init, with the authority that there is""",
-}
 
 
 def add_commands(commands: Commands) -> None:
     """Add ``tls`` to the commands of setup."""
     text = "Certificates for the web server: a local authority, or a company's."
-    tls = commands.group("tls", text, _EPILOG, _explain)
+    tls = commands.group("tls", text, _EPILOG)
     names = argparse.ArgumentParser(add_help=False)
     names.add_argument("--host", metavar="NAME", help="default: the name of this machine")
     names.add_argument(
@@ -104,20 +77,6 @@ def add_commands(commands: Commands) -> None:
     show = add("show", _show, "Describe the certificate; exit 1 when it ends within 30 days.")
     show.add_argument("--json", action="store_true", help="machine-readable")
     add("renew", _renew, "Make a new certificate for the same names; a server that runs uses it.")
-
-
-def _explain(layout: Layout, options: argparse.Namespace) -> str:
-    """Write the commands of one step with the paths of this installation."""
-    home = layout.prefix / "tls"
-    names = [getattr(options, "host", None) or socket.gethostname(), *getattr(options, "san", [])]
-    paths = {
-        "keystore": home / "keystore.p12",
-        "truststore": home / "truststore.p12",
-        "request": home / "server.csr",
-    }
-    quoted = {name: shlex.quote(str(path)) for name, path in paths.items()}
-    san = ",".join(f"DNS:{name}" for name in names)
-    return _EXPLAINED[options.step].format(san=san, **quoted)
 
 
 def _days(text: str) -> int:

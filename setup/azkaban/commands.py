@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from setup import java, supervise
 from setup.azkaban import upgrade
-from setup.azkaban.explain import explain
 from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
 from setup.called import called
@@ -34,14 +33,13 @@ examples:
   python3 -m setup azkaban start --profile server --executors 2 --distribution build/*.tar.gz
   python3 -m setup azkaban use '/manager?ajax=fetchprojectflows&project=NAME'
   python3 -m setup azkaban upgrade --distribution azkaban-solo-server-4.1.0.tar.gz
-  python3 -m setup azkaban start --explain            the commands that a step stands for
 """
 
 
 def add_commands(commands: Commands) -> None:
     """Add ``azkaban`` to the commands of setup."""
     text = "Azkaban alone: install, start, stop, restart, status, use, upgrade, rollback."
-    azkaban = commands.group("azkaban", text, _EPILOG, explain)
+    azkaban = commands.group("azkaban", text, _EPILOG)
     options = server_options()
     made = Needs.ENVIRONMENT
     text = "Put program and settings into their place; start nothing."

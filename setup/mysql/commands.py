@@ -14,7 +14,6 @@ from setup.commands import Commands, Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
 from setup.mysql import dump, restore
-from setup.mysql.explain import explain
 from setup.mysql.program import Source
 from setup.mysql.server import Server
 
@@ -31,7 +30,6 @@ examples:
   python3 -m setup mysql init --tarball mysql-5.7.44-linux-glibc2.12-x86_64.tar.gz
   python3 -m setup mysql use -e "SELECT COUNT(*) FROM azkaban.projects"
   python3 -m setup mysql backup
-  python3 -m setup mysql stop --explain               the commands that a step stands for
 """
 
 
@@ -41,7 +39,6 @@ def add_commands(commands: Commands) -> None:
         "mysql",
         "A MySQL 5.7 server of your own: init, start, stop, status, use, backup, restore.",
         _EPILOG,
-        lambda layout, options: explain(options.step, Server(layout)),
     )
 
     def add(name: str, run: _Run, text: str, needs: Needs) -> argparse.ArgumentParser:

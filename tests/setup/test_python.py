@@ -467,18 +467,3 @@ def test_pack_command(setup: Callable[..., tuple[int, str]], python: Path, tmp_p
     code, out = setup(*arguments, "--json")
     assert code == 0
     assert json.loads(out)["left_out"] == ["mine"]
-
-
-def test_explained(setup: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
-    home = tmp_path / "p/python"
-    for arguments, words in (
-        (["install"], [f"-m venv --without-pip {home}", f"{home}/bin/python get-pip.py"]),
-        (["install", "--from", "debian"], ["dpkg -x", "-m pip install your_module"]),
-        (["install", "--from", "maven"], ["org.bytedeco:cpython"]),
-        (["install", "--from", "a.tar.gz"], ["tar -xf", "sha256sum"]),
-        (["pack"], ["zip -r /path/to/your_venv.zip", "spark-submit --master yarn --archives"]),
-    ):
-        code, out = setup(*arguments, "--explain")
-        assert code == 0
-        assert all(word in out for word in words), out
-    assert not home.parent.exists()

@@ -432,27 +432,6 @@ def test_command_line(
     assert run("show") == 0
 
 
-def test_explain(
-    run: Callable[..., int], certificates: Certificates, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for step, words in {
-        "init": [
-            "openssl genrsa -aes128",
-            "req -new -x509 -sha256",
-            "-trustcacerts",
-            "DNS:h,DNS:i",
-        ],
-        "csr": ["openssl req -new"],
-        "show": ["keytool -keystore"],
-        "renew": ["the steps of tls init"],
-    }.items():
-        names = ["--host", "h", "--san", "i"] if step in ("init", "csr") else []
-        assert run(step, "--explain", *names) == 0
-        out = capsys.readouterr().out
-        assert all(word in out for word in words), out
-    assert not certificates.exists
-
-
 def test_damaged_settings_and_stores(certificates: Certificates) -> None:
     certificates.init([HOST], "ec")
     certificates.keystore.write_bytes(b"x")

@@ -423,29 +423,6 @@ def test_command_line(
     assert run(server, "stop") == 0
 
 
-def test_explain_shows_the_commands_of_the_notes(
-    shared: Any, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
-) -> None:
-    words = {
-        "init": ["tar -zxf", "mkdir", "--initialize-insecure", "GRANT SELECT, INSERT", "15 tables"],
-        "start": ["mysqld", "--defaults-file="],
-        "use": ["mysql --socket=", "-u root -p"],
-        "stop": ["mysqladmin -u root -p --socket=", "shutdown"],
-        "backup": ["mysqldump"],
-        "restore": ["gunzip"],
-        "status": ["mysqladmin", "ping"],
-        "rotate": ["FLUSH ERROR LOGS"],
-        "wipe": ["rm -r"],
-    }
-    for step, expected in words.items():
-        extra = ["file"] if step == "restore" else []
-        assert run(shared, step, "--explain", *extra) == 0
-        out = capfd.readouterr().out
-        assert all(word in out for word in expected), out
-        assert str(shared.home) in out
-    assert shared.status().state == "running"
-
-
 def test_pages_name_tests_that_exist() -> None:
     """Each row of the tables in docs/mysql.md names what checks it."""
     page = (CHECKOUT / "docs/mysql.md").read_text()

@@ -206,7 +206,9 @@ def test_bad_archive(yarn: LiveSpark, environment: Path, tmp_path: Path, content
     assert len(list((yarn.spark.home / "environments").iterdir())) == 1, "nothing is left of it"
 
 
-def test_explain_shows_the_whole_command_and_does_nothing(yarn: LiveSpark, tmp_path: Path) -> None:
+def test_a_dry_run_shows_the_whole_command_and_does_nothing(
+    yarn: LiveSpark, tmp_path: Path
+) -> None:
     lock = tmp_path / "never.txt"
     lock.write_text("no-such-package-anywhere==1.0\n")
     script = yarn.script("never", "raise SystemExit('this must not run')")
