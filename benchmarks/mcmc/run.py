@@ -22,9 +22,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from core.decipher import ENGLISH, Settings, decipher, english
+from core.decipher.moves import Swaps
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
-from core.decipher.walk import KeyWalk, Swaps
+from core.decipher.walk import KeyWalk
 from core.mcmc import RandomWalk, adapt, sample
 
 

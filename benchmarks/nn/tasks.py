@@ -30,7 +30,7 @@ from core.nn import (
     Trainer,
 )
 from core.nn.lstm import chrono_bias
-from core.nn.tasks import RECALL_SYMBOLS, adding, recall
+from tests.core.nn.problems import RECALL_SYMBOLS, adding, recall
 
 ROOT = Path(__file__).resolve().parents[2]
 HIDDEN, BATCH = 128, 32

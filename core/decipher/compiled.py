@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 
 from core._compile import compiled
 from core.decipher.score import WordScore
-from core.decipher.spaceless import LetterScore, WordSum
+from core.decipher.spaceless import LetterScore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.decipher.moves import Block, Ladder, Randoms, Score, Swaps
     from core.decipher.score import Keys
-    from core.decipher.walk import Block, KeyWalk, Randoms, Swaps
     from core.mcmc.tempering import TemperedState
 
-__all__ = ["Program"]
+__all__ = ["CompiledSteps"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -88,6 +88,26 @@ class _Runs(NamedTuple):
     longest: int
 
 
+class _Proposal(NamedTuple):
+    """A swap for one chain, and what it must gain.
+
+    Attributes
+    ----------
+    swap, row
+        Its number, and which chain's.
+    least, second
+        As in `_Trial`.
+    mark
+        Tells this proposal from all others.
+    """
+
+    swap: int
+    row: int
+    least: float
+    second: float
+    mark: int
+
+
 class _Trial(NamedTuple):
     """A swap that one chain has made in its key, and may have to take back.
 
@@ -140,7 +160,7 @@ class _Work(NamedTuple):
     sums: Floats
 
 
-class Program:
+class CompiledSteps:
     """The compiled steps for one text and its swaps.
 
     Parameters
@@ -151,7 +171,7 @@ class Program:
         What is proposed.
     """
 
-    def __init__(self, score: WordScore | LetterScore | WordSum, swaps: Swaps) -> None:
+    def __init__(self, score: Score, swaps: Swaps) -> None:
         self._score = score
         change = np.ones((len(swaps.change) + 1, swaps.change.shape[1]), dtype=np.uint64)
         change[:-1] = swaps.change
@@ -167,7 +187,7 @@ class Program:
         self._data = _tables(score)
 
     def run(
-        self, walk: KeyWalk, state: TemperedState[Keys], randoms: Randoms, block: Block
+        self, ladder: Ladder, state: TemperedState[Keys], randoms: Randoms, block: Block
     ) -> None:
         """Move the state, in place, and note each step in the block."""
         n_chains, n_places = state.position.prints.shape
@@ -177,10 +197,10 @@ class Program:
             np.zeros(n_places, dtype=np.int64),
             np.zeros(self._score.cipher.n_letters + 1),
         )
-        _walk(self._data, self._moves, walk.beta, walk.exchange_every, state, randoms, block, work)
+        _walk(self._data, self._moves, ladder, state, randoms, block, work)
 
 
-def _tables(score: WordScore | LetterScore | WordSum) -> _Letters | _Pairs | _Runs:
+def _tables(score: Score) -> _Letters | _Pairs | _Runs:
     if isinstance(score, LetterScore):
         return _Letters(score.log, score.weight)
     model, spelling = score.model, np.exp(score.model.log_spelling)
@@ -217,21 +237,21 @@ def _tables(score: WordScore | LetterScore | WordSum) -> _Letters | _Pairs | _Ru
 
 
 @compiled(_nrt=False)
-def _walk(  # noqa: PLR0917 (one loop, compiled; its functions take no keywords)
+def _walk(  # noqa: PLR0917 (compiled functions take no keywords)
     data: Any,
     moves: _Moves,
-    beta: Floats,
-    every: int,
+    ladder: Ladder,
     state: TemperedState[Keys],
     randoms: Randoms,
     block: Block,
     work: _Work,
 ) -> None:
+    beta, every = ladder
     density, columns, turns = state.log_density, len(block.accepted), 0
     everything = len(moves.first)
     for r in range(len(density)):
         density[r] = 0.0
-        _move(data, moves, everything, state, r, work, (-np.inf, -np.inf), -1 - r)
+        _move(data, moves, state, _Proposal(everything, r, -np.inf, -np.inf, -1 - r), work)
     start, n_steps = 0, len(randoms.swap)
     while start < n_steps:  # chain by chain up to the next exchange: a chain stays in the cache
         stop = min(start + every - (state.steps + start) % every, n_steps)
@@ -240,11 +260,12 @@ def _walk(  # noqa: PLR0917 (one loop, compiled; its functions take no keywords)
         for r in range(len(density)):
             warm = 1.0 / beta[r // columns]
             for i in range(start, stop):
-                bounds = (warm * randoms.threshold[i, r], 0.0)
+                least, second = warm * randoms.threshold[i, r], 0.0
                 if len(randoms.second):
-                    bounds = (bounds[0], warm * randoms.second[i, r])
+                    second = warm * randoms.second[i, r]
                 mark = 1 + i * len(density) + r
-                taken = _move(data, moves, randoms.swap[i, r], state, r, work, bounds, mark)
+                proposal = _Proposal(randoms.swap[i, r], r, least, second, mark)
+                taken = _move(data, moves, state, proposal, work)
                 if r < columns:
                     block.accepted[r] += taken
                     _note(block, i, r, state)
@@ -265,24 +286,17 @@ def _note(block: Block, i: int, r: int, state: TemperedState[Keys]) -> None:
 
 
 @compiled(**_OPTIONS)
-def _move(  # noqa: PLR0917 (as `_walk`)
-    data: Any,
-    moves: _Moves,
-    swap: int,
-    state: TemperedState[Keys],
-    r: int,
-    work: _Work,
-    bounds: tuple[float, float],
-    mark: int,
+def _move(
+    data: Any, moves: _Moves, state: TemperedState[Keys], proposal: _Proposal, work: _Work
 ) -> Any:
     """Make a swap, and take it back if the bounds want that; tell whether it stays."""
     key, prints = state.position.key, state.position.prints
+    swap, r, least, second, mark = proposal
     step, a, b = np.uint64(0), 0, 0
     if swap < len(moves.first):
         a, b = moves.first[swap], moves.second[swap]
         step = np.uint64(key[r, b] - key[r, a])
         key[r, a], key[r, b] = key[r, b], key[r, a]
-    least, second = bounds
     trial = _Trial(swap, key, prints, r, step, least, second, state.log_density[r], mark)
     change = _change(data, moves, trial, work)
     if change == -np.inf:

@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.decipher.moves import Block, Swaps
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
-from core.decipher.walk import Block, KeyWalk, Swaps
+from core.decipher.walk import KeyWalk
 from core.mcmc.tempering import TemperedState, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from core.decipher.model import LanguageModel
+    from core.decipher.moves import Score
     from core.decipher.score import Keys
     from core.decipher.text import CipherText
-    from core.decipher.walk import Score
 
 __all__ = [
     "CipherError",

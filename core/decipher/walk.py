@@ -12,107 +12,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.decipher.score import Keys, WordScore
+from core.decipher.moves import Block, Ladder, Randoms, Swaps
+from core.decipher.score import Keys
 from core.mcmc.kernels import first_state
 from core.mcmc.tempering import TemperedState, check_ladder, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.decipher.compiled import Program
-    from core.decipher.spaceless import LetterScore, WordSum
+    from core.decipher.compiled import CompiledSteps
+    from core.decipher.moves import Score
 
-    Score = WordScore | LetterScore | WordSum
-
-__all__ = ["Block", "KeyWalk", "Swaps"]
+__all__ = ["KeyWalk"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _FEW = 4  # lone chains below this number are walked one by one, looking ahead
 _AHEAD = 64  # proposals evaluated together at most
-
-
-@dataclass(frozen=True, eq=False)
-class Swaps:
-    """The swaps that can change a text: two letters of the alphabet, one of them in the text.
-
-    Attributes
-    ----------
-    first, second
-        The two cipher letters of each swap, shape (n_swaps,).
-    change
-        What a swap changes in each fingerprint, per unit that the first letter's code rises; shape
-        (n_swaps, n_prints).
-    """
-
-    first: Ints
-    second: Ints
-    change: NDArray[np.uint64]
-
-    @classmethod
-    def of(cls, score: Score, fixed: Ints | None = None) -> Swaps:
-        """List the swaps of a text's letters.
-
-        Parameters
-        ----------
-        score
-            Knows the text, and how fingerprints follow its letters.
-        fixed
-            Cipher codes that keep their plain letter.
-        """
-        codes = np.arange(len(score.slopes))
-        present = np.isin(codes, score.cipher.codes)
-        free = ~np.isin(codes, [0] if fixed is None else [0, *fixed])
-        first, second = np.triu_indices(len(codes), 1)
-        use = free[first] & free[second] & (present[first] | present[second])
-        first, second = first[use], second[use]
-        return cls(first, second, score.slopes[first] - score.slopes[second])
-
-
-class Block(NamedTuple):
-    """Many steps of the cold chains.
-
-    Attributes
-    ----------
-    key
-        After each step, shape (n_steps, n_columns, A + 1).
-    log_density
-        There, shape (n_steps, n_columns).
-    accepted
-        Swaps taken by each cold chain, shape (n_columns,).
-    """
-
-    key: Ints
-    log_density: Floats
-    accepted: Ints
-
-
-class Randoms(NamedTuple):
-    """The random numbers of a block: swaps, and logs of what the ratios must beat.
-
-    Attributes
-    ----------
-    swap
-        Which swap each chain proposes, shape (n_steps, n_chains).
-    threshold
-        Log of a uniform number, shape (n_steps, n_chains).
-    second
-        The same once more for scores behind a screen, or of shape (0, 0).
-    exchange
-        The same for exchanges, shape (n_steps // exchange_every + 1, n_temperatures - 1,
-        n_columns).
-    """
-
-    swap: Ints
-    threshold: Floats
-    second: Floats
-    exchange: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +63,7 @@ class KeyWalk:
     Examples
     --------
     >>> from core.decipher import ENGLISH, english
+    >>> from core.decipher.score import WordScore
     >>> score = WordScore(english(), ENGLISH.encode("Uif tubuf pg uif Vojpo jt tuspoh"))
     >>> walk = KeyWalk(score, Swaps.of(score), (1.0, 2.0))
     >>> state = walk.init(np.tile(np.arange(27), (6, 1)))
@@ -186,7 +109,7 @@ class KeyWalk:
         )
         if self.compiled:
             moved = TemperedState(keys, density, state.steps)
-            self._program.run(self, moved, randoms, block)
+            self._compiled.run(Ladder(self.beta, self.exchange_every), moved, randoms, block)
         elif levels == 1 and columns < _FEW and not self._screen:
             for c in range(columns):
                 self._ahead(c, keys, density, randoms, block)
@@ -195,14 +118,14 @@ class KeyWalk:
         return TemperedState(keys, density, state.steps + n_steps), block
 
     @cached_property
-    def _program(self) -> Program:
+    def _compiled(self) -> CompiledSteps:
         try:
-            from core.decipher.compiled import Program  # noqa: PLC0415 (numba is optional)
+            from core.decipher.compiled import CompiledSteps  # noqa: PLC0415 (numba is optional)
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"compiled = True needs the package {error.name}: install it, or leave compiled out"
             ) from None
-        return Program(self.score, self.swaps)
+        return CompiledSteps(self.score, self.swaps)
 
     @property
     def _screen(self) -> Callable[[Keys], Floats] | None:

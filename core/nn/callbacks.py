@@ -1,6 +1,7 @@
 """What may be done after each epoch of `core.nn.trainer.Trainer.fit`: a function of the trainer.
 
-It may end the training by returning true.
+It may end the training by returning true. One that has a method `finish` is called by it with the
+trainer once training has ended.
 """
 
 from __future__ import annotations

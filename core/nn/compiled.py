@@ -2,7 +2,7 @@
 
 A row of a step (its sums, its gates, its new state; or all of its derivatives) is worked on while
 it is in the processor's first cache; the products with ``U`` stay with numpy's BLAS. The arguments
-are those of the functions of the same names in `core.nn.gru` and `core.nn.lstm`. A step of `RNN` is
+are those of the functions of the same names in `core.nn.steps`. A step of `RNN` is
 one pass already, and gains nothing.
 """
 
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core._compile import compiled
-from core.nn.recurrent import spaced
+from core.nn.steps import spaced
 
 if TYPE_CHECKING:
-    from core.nn import gru, lstm
     from core.nn.protocols import Array
+    from core.nn.steps import GRUCache, LSTMCache
+
+    Arrays = tuple[Array, ...]
 
 __all__ = [
     "gru_backward",
@@ -72,21 +74,21 @@ def _gate(z: Array, own: Array, scale: Array) -> None:
         z[j] = scale[j] * tanh(scale[j] * (z[j] + own[j]), real) + (real(1) - scale[j])
 
 
-def lstm_forward(cache: lstm.Cache, u: Array) -> None:
+def lstm_forward(cache: LSTMCache, u: Array) -> None:
     """Fill a cache whose gates are the inputs' sums."""
     steps, batch, n = cache.tanh_c.shape
     u, keep, own = spaced(u), _kept(cache), np.empty((batch, 4 * n), dtype=u.dtype)
+    arrays = (cache.gates, cache.h, cache.c, cache.tanh_c)
     scale = np.full(4 * n, 0.5, dtype=u.dtype)
     scale[2 * n : 3 * n] = 1
     for t in range(steps):
         np.matmul(cache.h[t], u, out=own)
-        _lstm_forward(t, own, scale, cache.gates, cache.h, cache.c, cache.tanh_c, keep)
+        _lstm_forward(t, own, scale, arrays, keep)
 
 
 @_kernel
-def _lstm_forward(  # noqa: PLR0917 (kernels take no keywords)
-    t: int, own: Array, scale: Array, z: Array, h: Array, c: Array, tanh_c: Array, keep: Array
-) -> None:
+def _lstm_forward(t: int, own: Array, scale: Array, arrays: Arrays, keep: Array) -> None:
+    z, h, c, tanh_c = arrays
     _, batch, n = tanh_c.shape
     real = z.dtype.type
     for b in range(batch):
@@ -105,13 +107,14 @@ def _lstm_forward(  # noqa: PLR0917 (kernels take no keywords)
             out[:] = h[t, b]
 
 
-def lstm_backward(dy: Array, cache: lstm.Cache, u: Array) -> Array:
+def lstm_backward(dy: Array, cache: LSTMCache, u: Array) -> Array:
     """Gradient by the inputs' sums."""
     dy, keep, u_t = np.ascontiguousarray(dy), _kept(cache), spaced(u.T)
     dz = np.empty_like(cache.gates)
     back, past, dc = np.zeros((3, *dy.shape[1:]), dtype=dz.dtype)
+    arrays = (cache.gates, cache.c, cache.tanh_c)
     for t in range(len(dz) - 1, -1, -1):
-        _lstm_backward(t, dy, cache.gates, cache.c, cache.tanh_c, keep, back, past, dc, dz)
+        _lstm_backward(t, dy, arrays, keep, (back, past, dc, dz))
         np.matmul(dz[t], u_t, out=back)
     return dz
 
@@ -119,18 +122,9 @@ def lstm_backward(dy: Array, cache: lstm.Cache, u: Array) -> Array:
 # In the kernels backwards, `back` is the gradient by the state that comes through the products of
 # the step after, and `past` what comes by them, be it through a gate or because of the mask.
 @_kernel
-def _lstm_backward(  # noqa: PLR0917
-    t: int,
-    dy: Array,
-    gates: Array,
-    c: Array,
-    tanh_c: Array,
-    keep: Array,
-    back: Array,
-    past: Array,
-    dc: Array,
-    dz: Array,
-) -> None:
+def _lstm_backward(t: int, dy: Array, arrays: Arrays, keep: Array, into: Arrays) -> None:
+    gates, c, tanh_c = arrays
+    back, past, dc, dz = into
     _, batch, n = tanh_c.shape
     real = dz.dtype.type
     zero, one = real(0), real(1)
@@ -142,16 +136,16 @@ def _lstm_backward(  # noqa: PLR0917
             continue
         i, f, g, o = gate[:n], gate[n : 2 * n], gate[2 * n : 3 * n], gate[3 * n :]
         di, df, dg, do = out[:n], out[n : 2 * n], out[2 * n : 3 * n], out[3 * n :]
-        old, s, dh, into = c[t, b], tanh_c[t, b], past[b], dc[b]
+        old, s, dh, by_c = c[t, b], tanh_c[t, b], past[b], dc[b]
         for j in range(n):
-            into[j] += dh[j] * o[j] * (one - s[j] * s[j])
+            by_c[j] += dh[j] * o[j] * (one - s[j] * s[j])
             do[j] = dh[j] * s[j] * o[j] * (one - o[j])
             dh[j] = zero
         for j in range(n):
-            di[j] = into[j] * g[j] * i[j] * (one - i[j])
-            df[j] = into[j] * old[j] * f[j] * (one - f[j])
-            dg[j] = into[j] * i[j] * (one - g[j] * g[j])
-            into[j] *= f[j]
+            di[j] = by_c[j] * g[j] * i[j] * (one - i[j])
+            df[j] = by_c[j] * old[j] * f[j] * (one - f[j])
+            dg[j] = by_c[j] * i[j] * (one - g[j] * g[j])
+            by_c[j] *= f[j]
 
 
 @_kernel
@@ -161,20 +155,21 @@ def _collect(dy: Array, back: Array, past: Array) -> None:
         past[j] += back[j] + dy[j]
 
 
-def gru_forward(cache: gru.Cache, u: Array, b_h: Array) -> None:
+def gru_forward(cache: GRUCache, u: Array, b_h: Array) -> None:
     """Fill a cache whose gates are the inputs' sums."""
     steps, batch, n = cache.hn.shape
     u, keep, own = spaced(u), _kept(cache), np.empty((batch, 3 * n), dtype=u.dtype)
     half = np.full(2 * n, 0.5, dtype=u.dtype)
+    arrays = (cache.gates, cache.h, cache.hn)
     for t in range(steps):
         np.matmul(cache.h[t], u, out=own)
-        _gru_forward(t, own, half, b_h, cache.gates, cache.h, cache.hn, keep)
+        _gru_forward(t, own, (half, b_h), arrays, keep)
 
 
 @_kernel
-def _gru_forward(  # noqa: PLR0917
-    t: int, own: Array, half: Array, b_h: Array, gates: Array, h: Array, hn: Array, keep: Array
-) -> None:
+def _gru_forward(t: int, own: Array, fixed: Arrays, arrays: Arrays, keep: Array) -> None:
+    half, b_h = fixed
+    gates, h, hn = arrays
     _, batch, n = hn.shape
     real = gates.dtype.type
     for b in range(batch):
@@ -193,30 +188,22 @@ def _gru_forward(  # noqa: PLR0917
             out[:] = old
 
 
-def gru_backward(dy: Array, cache: gru.Cache, u: Array) -> tuple[Array, Array]:
+def gru_backward(dy: Array, cache: GRUCache, u: Array) -> tuple[Array, Array]:
     """Gradients by the inputs' sums and by ``h U``."""
     dy, keep, u_t = np.ascontiguousarray(dy), _kept(cache), spaced(u.T)
     dz, by_u = np.empty((2, *cache.gates.shape), dtype=u.dtype)
     back, past = np.zeros((2, *dy.shape[1:]), dtype=u.dtype)
+    arrays = (cache.gates, cache.h, cache.hn)
     for t in range(len(dz) - 1, -1, -1):
-        _gru_backward(t, dy, cache.gates, cache.h, cache.hn, keep, back, past, dz, by_u)
+        _gru_backward(t, dy, arrays, keep, (back, past, dz, by_u))
         np.matmul(by_u[t], u_t, out=back)
     return dz, by_u
 
 
 @_kernel
-def _gru_backward(  # noqa: PLR0917
-    t: int,
-    dy: Array,
-    gates: Array,
-    h: Array,
-    hn: Array,
-    keep: Array,
-    back: Array,
-    past: Array,
-    dz: Array,
-    by_u: Array,
-) -> None:
+def _gru_backward(t: int, dy: Array, arrays: Arrays, keep: Array, into: Arrays) -> None:
+    gates, h, hn = arrays
+    back, past, dz, by_u = into
     _, batch, n = hn.shape
     real = dz.dtype.type
     one = real(1)
@@ -240,7 +227,7 @@ def _gru_backward(  # noqa: PLR0917
         by_u[t, b, : 2 * n] = out[: 2 * n]
 
 
-def _kept(cache: lstm.Cache | gru.Cache) -> Array:
+def _kept(cache: LSTMCache | GRUCache) -> Array:
     """Return the mask ``(steps, batch)``, all true if there is none."""
     if cache.keep is None:
         return np.ones((len(cache.h) - 1, cache.h.shape[1]), dtype=bool)

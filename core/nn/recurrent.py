@@ -8,13 +8,13 @@ that the output of the last step is that of each sequence's own last step.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.nn import steps
 from core.nn.dense import Dense
 from core.nn.embedding import EmbeddedDense, Embedding
 from core.nn.initial import Initial, glorot_uniform, orthogonal
@@ -22,19 +22,9 @@ from core.nn.parameters import Nested
 from core.nn.protocols import EVAL, Array, Context, Gradients, Layer, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping
+    from collections.abc import Iterator, MutableMapping
 
-__all__ = ["Bidirectional", "Recurrent", "RecurrentParams", "final_state", "spaced"]
-
-
-F = TypeVar("F", bound="Callable[..., Any]")
-
-# Numbers between two rows of a matrix that each step multiplies by: without them rows of a power of
-# two fall on the same few places of a cache, and the product takes up to half as long again.
-_GAP = 16
-
-# What is worked on at a time where steps do not depend on each other: about half of an L2 cache.
-CACHE_BYTES = 1 << 18
+__all__ = ["Bidirectional", "Recurrent", "RecurrentParams", "final_state"]
 
 
 class RecurrentParams(Nested):
@@ -142,11 +132,13 @@ class Recurrent:
             raise ShapeError(f"{self}: mask is {ctx.mask.shape}, expected {z.shape[:2]}")
         return z, cache
 
-    def _function(self, name: str, otherwise: F) -> F:
-        """Return the step loop of that name in `core.nn.compiled`, or else the one in numpy."""
+    @property
+    def _steps(self) -> Any:
+        """The module that has the loops over the steps."""
         if not self.compiled:
-            return otherwise
-        compiled: F = getattr(importlib.import_module("core.nn.compiled"), name)
+            return steps
+        from core.nn import compiled  # noqa: PLC0415 (needs numba)
+
         return compiled
 
     def _initial(self, state: Array | None, z: Array) -> Array:
@@ -160,14 +152,6 @@ class Recurrent:
     def _project_back(self, dz: Array, cache: Any, own: Gradients) -> tuple[Array, Gradients]:
         dx, grads = self.project.backward(dz, cache)
         return dx, {**own, **{f"project.{name}": grad for name, grad in grads.items()}}
-
-
-def spaced(a: Array) -> Array:
-    """Copy a matrix so that products read it fastest: rows one after another, with gaps."""
-    rows, columns = a.shape
-    copy: Array = np.empty((rows, columns + _GAP), dtype=a.dtype)[:, :columns]
-    copy[...] = a
-    return copy
 
 
 def final_state(cache: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from core.nn.protocols import EVAL, Array, Context, Gradients
-from core.nn.recurrent import Recurrent, spaced
+from core.nn.recurrent import Recurrent
+from core.nn.steps import spaced
 
 __all__ = ["RNN"]
 

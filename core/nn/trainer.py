@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.nn.callbacks import EarlyStopping
 from core.nn.optimisers import clip_norm
 from core.nn.parameters import ParameterVector
 from core.nn.protocols import Array, Context, Layer, Loss, Optimiser, ShapeError
@@ -204,7 +203,8 @@ class Trainer:
         validation
             ``(x, y)`` or ``(x, y, mask)`` that is measured after each epoch and not trained on.
         callbacks
-            Called after each epoch; true ends the training. See `core.nn.callbacks`.
+            Called after each epoch; true ends the training, after which each that has a method
+            `finish` is called by it. See `core.nn.callbacks`.
         progress
             Wraps the epochs, to show how far training is.
 
@@ -233,11 +233,11 @@ class Trainer:
             if not all(map(math.isfinite, row.values())):
                 raise TrainingError(f"epoch {epoch}: a loss is not finite: lower the learning rate")
             self.history.append(**row)
-            wishes = [callback(self) for callback in callbacks]  # all are asked
-            if any(wishes):
+            ends = [callback(self) for callback in callbacks]  # all see every epoch
+            if any(ends):
                 break
         for callback in callbacks:
-            if isinstance(callback, EarlyStopping):
+            if hasattr(callback, "finish"):
                 callback.finish(self)
         return self.history
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from core.routing.brute import brute_force
 from core.routing.exact import MODELS, SOLVERS
 from core.routing.problem import Problem
 from core.routing.result import NoRoutesError, Result, Status, Step
@@ -25,7 +24,6 @@ __all__ = [
     "Result",
     "Status",
     "Step",
-    "brute_force",
     "check",
     "route_duration",
     "route_length",

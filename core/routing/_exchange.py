@@ -10,13 +10,14 @@ tail. Ruin and recreate takes out few stops at a time, and cannot do that.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.routing._jit import kernel
 from core.routing._routes import (
     TOTAL_WEIGHT,
     Limits,
     Routes,
+    Search,
     Work,
     crowding,
     measure,
@@ -26,32 +27,20 @@ from core.routing._routes import (
 )
 from core.routing.geometry import leg
 
-if TYPE_CHECKING:
-    from core.routing.geometry import Geometry
-
 __all__ = ["exchange"]
 
 _NEAR = 10  # the edges are at a stop and at one of so many nearest
 
 
 @kernel
-def exchange(
-    routes: Routes,
-    geo: Geometry,
-    work: Work,
-    near: Any,
-    degree: int,
-    limits: Limits,
-    line: Any,
-    tolerance: float,
-    rng: Any,
-) -> float:
+def exchange(search: Search, tolerance: float, rng: Any) -> float:
     """Try one exchange at a random stop; the change of cost if it is less than `tolerance`, else 0.
 
     Most are given up after a look at the four edges; the others take time linear in the length of
-    their routes. ``line`` has room for every stop twice. The distances are symmetric.
+    their routes. The distances are symmetric.
     """
-    before, after = routes.before, routes.after
+    routes, geo, work, limits, near, degree, space = search
+    before, after, line = routes.before, routes.after, space.line
     i = 1 + int(rng.random() * (len(routes.route) - 1))
     j = near[i * degree + int(rng.random() * min(degree, _NEAR))]
     one, two = routes.route[i], routes.route[j]
@@ -80,24 +69,19 @@ def exchange(
         start = half + routes.size[two]
         other = _index(routes, j, two, line, half, kind == 1)
         middle, stop = _cross(line, cut, half, other, start, kind == 0)
-    return _settle(routes, geo, work, limits, one, two, line, start, middle, stop, tolerance)
+    return _replace(search, (one, two), (start, middle, stop), tolerance)
 
 
 @kernel
-def _settle(
-    routes: Routes,
-    geo: Geometry,
-    work: Work,
-    limits: Limits,
-    one: int,
-    two: int,
-    line: Any,
-    start: int,
-    middle: int,
-    stop: int,
-    tolerance: float,
+def _replace(
+    search: Search, old: tuple[int, int], ends: tuple[int, int, int], tolerance: float
 ) -> float:
-    """Take the routes that are written out instead of one or two others, if that is good enough."""
+    """Replace one or two routes by those that are written out, if that is good enough."""
+    routes, geo, work, limits, line = (
+        search.routes, search.geo, search.work, search.limits, search.space.line
+    )  # fmt: skip
+    one, two = old
+    start, middle, stop = ends
     if one != two and not (_allowed(limits, middle - start) and _allowed(limits, stop - middle)):
         return 0.0
     length, load, clock = measure(geo, work, line, start, middle)
@@ -108,12 +92,12 @@ def _settle(
         change += _price(work, stop - middle, length, load, clock) - _now(routes, work, two)
         added, longest = added + length - routes.length[two], max(longest, length)
     if limits.makespan:
-        old = 0.0
+        before = 0.0
         for own in range(len(routes.length)):
-            old = max(old, routes.length[own])
+            before = max(before, routes.length[own])
             if own not in (one, two):
                 longest = max(longest, routes.length[own])
-        change += longest - old + TOTAL_WEIGHT * added
+        change += longest - before + TOTAL_WEIGHT * added
     else:
         change += added
     if change >= tolerance:

@@ -20,7 +20,9 @@ __all__ = [
     "TOTAL_WEIGHT",
     "Limits",
     "Routes",
+    "Search",
     "Work",
+    "Workspace",
     "crowding",
     "link",
     "measure",
@@ -119,6 +121,56 @@ class Limits(NamedTuple):
     optional: bool
     makespan: bool
     ceiling: float
+
+
+class Workspace(NamedTuple):
+    """Room to work in: kernels allocate nothing.
+
+    Attributes
+    ----------
+    taken, gaps, owners
+        Stops in the order they were taken out, what stood before each, and on which route.
+    hand, keys
+        The same stops in the order they are put back, and what that order is by.
+    touched
+        Routes that strings were taken from.
+    line
+        Room for every stop twice.
+    """
+
+    taken: Any
+    gaps: Any
+    owners: Any
+    hand: Any
+    keys: Any
+    touched: Any
+    line: Any
+
+
+class Search(NamedTuple):
+    """What every step of a search reads, and the routes that it changes.
+
+    Attributes
+    ----------
+    routes
+        As they are now.
+    geo
+        Distances: the argument of `leg`.
+    work, limits
+        Bounds with a price, and bounds that are kept.
+    near, degree
+        Neighbours of each place, flat, `degree` per place, nearest first.
+    space
+        Room to work in.
+    """
+
+    routes: Routes
+    geo: Geometry
+    work: Work
+    limits: Limits
+    near: Any
+    degree: int
+    space: Workspace
 
 
 @kernel

@@ -25,7 +25,8 @@ from core.routing._jit import kernel
 from core.routing._routes import (
     Limits,
     Routes,
-    Work,
+    Search,
+    Workspace,
     crowding,
     link,
     minutes_added,
@@ -39,7 +40,7 @@ from core.routing.geometry import leg
 if TYPE_CHECKING:
     from core.routing.geometry import Geometry
 
-__all__ = ["Desk", "anneal"]
+__all__ = ["Cooling", "anneal"]
 
 _STRING = 10  # longest string taken out of a route
 _KEEP_GOING = 0.01  # chance to keep one more stop within a split string
@@ -50,28 +51,23 @@ _SLACK = 1e-9
 _OVER_WEIGHT = 10.0  # of what a position adds beyond the ceiling (makespan)
 
 
-class Desk(NamedTuple):
-    """Room to work in.
+class Cooling(NamedTuple):
+    """A part of the annealing.
 
     Attributes
     ----------
-    taken, gaps, owners
-        Stops in the order they were taken out, what stood before each, and on which route.
-    hand, keys
-        The same stops in the order they are put back, and what that order is by.
-    touched
-        Routes that strings were taken from.
-    line
-        Room for every stop twice.
+    hot, cold
+        Temperatures at its start and at its end, in units of the cost.
+    steps
+        Ruin-and-recreate steps.
+    exchanges
+        Tried before each of them.
     """
 
-    taken: Any
-    gaps: Any
-    owners: Any
-    hand: Any
-    keys: Any
-    touched: Any
-    line: Any
+    hot: float
+    cold: float
+    steps: int
+    exchanges: int
 
 
 @kernel
@@ -95,22 +91,12 @@ def _string_start(routes: Routes, stop: int, count: int, rng: Any) -> int:
 
 
 @kernel
-def _ruin(
-    routes: Routes,
-    geo: Geometry,
-    work: Work,
-    near: Any,
-    degree: int,
-    limits: Limits,
-    desk: Desk,
-    rng: Any,
-) -> tuple[int, int, float]:
+def _ruin(search: Search, rng: Any) -> tuple[int, int, float]:
     """Take strings out around a random stop; stops in hand, routes touched, change of cost."""
-    taken, gaps, owners, hand, _, touched, _ = desk
+    routes, near, degree, space = search.routes, search.near, search.degree, search.space
     n = len(routes.route) - 1
-    crew = len(routes.size)
-    longest = min(float(_STRING), n / crew)
-    most_strings = 4.0 * limits.strings / (1.0 + longest) - 1.0
+    longest = min(float(_STRING), n / len(routes.size))
+    most_strings = 4.0 * search.limits.strings / (1.0 + longest) - 1.0
     strings = int(rng.random() * most_strings + 1.0)
     seed = 1 + int(rng.random() * n)
     held, ruined, change = 0, 0, 0.0
@@ -119,14 +105,9 @@ def _ruin(
             break
         stop = seed if t < 0 else near[seed * degree + t]
         own = routes.route[stop]
-        if own < 0:
+        if own < 0 or _among(space.touched, ruined, own):
             continue
-        known = False
-        for r in range(ruined):
-            known = known or touched[r] == own
-        if known:
-            continue
-        touched[ruined] = own
+        space.touched[ruined] = own
         ruined += 1
         size = routes.size[own]
         count = 1 + int(rng.random() * min(float(size), longest))
@@ -136,25 +117,45 @@ def _ruin(
             kept = 1
             while count + kept < size and rng.random() < _KEEP_GOING:
                 kept += 1
-        place = _string_start(routes, stop, count + kept, rng)
-        gap_from = 1 + int(rng.random() * (count - 1)) if kept > 0 else -1
-        for step in range(count + kept):
-            onward = routes.after[place]
-            if not gap_from <= step < gap_from + kept:
-                taken[held] = place
-                hand[held] = place
-                gaps[held] = routes.before[place]
-                owners[held] = own
-                change += unlink(routes, geo, work, place)
-                held += 1
-            place = onward
+        first = _string_start(routes, stop, count + kept, rng)
+        gap = 1 + int(rng.random() * (count - 1)) if kept > 0 else -1
+        change += _take_out(search, first, (count, gap, kept), held)
+        held += count
     return held, ruined, change
 
 
 @kernel
-def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
+def _among(touched: Any, ruined: int, own: int) -> bool:
+    """Whether a string of the route has been taken out already."""
+    found = False
+    for r in range(ruined):
+        found = found or touched[r] == own
+    return found
+
+
+@kernel
+def _take_out(search: Search, first: int, string: tuple[int, int, int], held: int) -> float:
+    """Take `count` stops from `first` on into the hand, and leave `kept` from the `gap`-th on."""
+    routes, space = search.routes, search.space
+    count, gap, kept = string
+    change, place = 0.0, first
+    for step in range(count + kept):
+        onward = routes.after[place]
+        if not gap <= step < gap + kept:
+            space.taken[held] = place
+            space.hand[held] = place
+            space.gaps[held] = routes.before[place]
+            space.owners[held] = routes.route[place]
+            change += unlink(routes, search.geo, search.work, place)
+            held += 1
+        place = onward
+    return change
+
+
+@kernel
+def _order(space: Workspace, held: int, geo: Geometry, rng: Any) -> None:
     """Sort the stops in hand: at random (4 in 7), far from the depot first (2), near first (1)."""
-    hand, keys = desk.hand, desk.keys
+    hand, keys = space.hand, space.keys
     draw = rng.random() * 7.0
     for i in range(held):
         if draw < 4.0:
@@ -176,23 +177,14 @@ def _order(desk: Desk, held: int, geo: Geometry, rng: Any) -> None:
 
 @kernel
 def _place(  # noqa: C901 (one loop: a call in it would take longer than what it works out)
-    routes: Routes,
-    geo: Geometry,
-    work: Work,
-    near: Any,
-    degree: int,
-    limits: Limits,
-    stop: int,
-    free: int,
-    touched: Any,
-    ruined: int,
-    rng: Any,
+    search: Search, stop: int, free: int, ruined: int, rng: Any
 ) -> tuple[int, int]:
     """Cheapest position of a stop: what it goes behind, and the route (-1: none).
 
     ``free`` of the stops in hand, this one among them, are not owed to any route: with 0 it goes
     where one is owed; an empty route that may stay empty is opened for as many as its minimum.
     """
+    routes, geo, work, limits, near, degree, space = search
     before, after, route, size = routes.before, routes.after, routes.route, routes.size
     length, load, clock = routes.length, routes.load, routes.clock
     bounds, bounded, elastic, makespan = work.bounds, work.bounded, work.elastic, limits.makespan
@@ -204,7 +196,7 @@ def _place(  # noqa: C901 (one loop: a call in it would take longer than what it
     for t in range(2 * (ruined + degree)):
         at, front = t // 2, t % 2 == 1
         if at < ruined:
-            own, left, right = touched[at], 0, 0
+            own, left, right = space.touched[at], 0, 0
             if front or size[own] > 0 or (limits.optional and free < limits.least):
                 continue
         else:
@@ -254,67 +246,44 @@ def _empty_route(routes: Routes) -> int:
 
 @kernel
 def anneal(
-    routes: Routes,
-    best: Routes,
-    geo: Geometry,
-    work: Work,
-    near: Any,
-    degree: int,
-    limits: Limits,
-    cost: float,
-    best_cost: float,
-    hot: float,
-    cold: float,
-    steps: int,
-    exchanges: int,
-    desk: Desk,
-    rng: Any,
+    search: Search, best: Routes, cooling: Cooling, cost: float, best_cost: float, rng: Any
 ) -> tuple[float, float]:
-    """Make `steps` steps while the temperature falls from `hot` to `cold`; cost and best cost.
+    """Make steps while the temperature falls; cost and best cost.
 
-    `exchanges` are tried before each step. `best` receives the best routes that keep all bounds.
-    Copying is linear in the number of stops, so it waits until as many steps have passed as it
-    costs.
+    `best` receives the best routes that keep all bounds. Copying is linear in the number of stops,
+    so it waits until as many steps have passed as it costs.
     """
-    cooling = (cold / hot) ** (1.0 / steps)
-    temperature = hot
-    patience = len(routes.route) // 100
+    factor = (cooling.cold / cooling.hot) ** (1.0 / cooling.steps)
+    temperature = cooling.hot
+    patience = len(best.route) // 100
     since = patience
-    for step in range(steps):
-        temperature *= cooling
+    for step in range(cooling.steps):
+        temperature *= factor
         since += 1
-        for _ in range(exchanges):
+        for _ in range(cooling.exchanges):
             tolerance = -temperature * math.log(1.0 - rng.random())
-            cost += exchange(routes, geo, work, near, degree, limits, desk.line, tolerance, rng)
-        cost += _rebuild(routes, geo, work, near, degree, limits, cost, temperature, desk, rng)
+            cost += exchange(search, tolerance, rng)
+        cost += _rebuild(search, cost, temperature, rng)
         if (
             cost < best_cost - _SLACK
-            and (since >= patience or step == steps - 1)
-            and strains(routes, work) == 0.0
+            and (since >= patience or step == cooling.steps - 1)
+            and strains(search.routes, search.work) == 0.0
         ):
             best_cost = cost
-            _copy(routes, best)
+            _copy(search.routes, best)
             since = 0
     return cost, best_cost
 
 
 @kernel
-def _rebuild(
-    routes: Routes,
-    geo: Geometry,
-    work: Work,
-    near: Any,
-    degree: int,
-    limits: Limits,
-    cost: float,
-    temperature: float,
-    desk: Desk,
-    rng: Any,
-) -> float:
+def _rebuild(search: Search, cost: float, temperature: float, rng: Any) -> float:
     """Take strings out and put their stops back, or leave all as it was; the change of cost."""
-    touched = desk.touched
-    held, ruined, change = _ruin(routes, geo, work, near, degree, limits, desk, rng)
-    _order(desk, held, geo, rng)
+    routes, geo, work, limits, space = (
+        search.routes, search.geo, search.work, search.limits, search.space
+    )  # fmt: skip
+    touched = space.touched
+    held, ruined, change = _ruin(search, rng)
+    _order(space, held, geo, rng)
     owed = 0
     for r in range(ruined):
         owed += _owed(routes, limits, touched[r])
@@ -326,9 +295,8 @@ def _rebuild(
             seen = ruined + 1
     placed = 0
     while placed < held:
-        stop = desk.hand[placed]
-        free = held - placed - owed
-        left, own = _place(routes, geo, work, near, degree, limits, stop, free, touched, seen, rng)
+        stop = space.hand[placed]
+        left, own = _place(search, stop, held - placed - owed, seen, rng)
         if own < 0:
             break
         owed -= _owed(routes, limits, own)
@@ -340,9 +308,9 @@ def _rebuild(
     if placed == held and owed == 0 and change < -temperature * math.log(1.0 - rng.random()):
         return change
     for i in range(placed - 1, -1, -1):
-        unlink(routes, geo, work, desk.hand[i])
+        unlink(routes, geo, work, space.hand[i])
     for i in range(held - 1, -1, -1):
-        link(routes, geo, work, desk.taken[i], desk.gaps[i], desk.owners[i])
+        link(routes, geo, work, space.taken[i], space.gaps[i], space.owners[i])
     return 0.0
 
 

@@ -16,11 +16,13 @@ from core.routing._routes import (
     TIME_PRICE,
     Limits,
     Routes,
+    Search,
     Work,
+    Workspace,
     strains,
     worth,
 )
-from core.routing._sisr import Desk, anneal
+from core.routing._sisr import Cooling, anneal
 from core.routing.bounds import SLACK
 from core.routing.geometry import geometry, neighbours
 from core.routing.problem import Problem
@@ -109,7 +111,7 @@ def improve(
     if time_limit is None and steps is None:
         raise ValueError("time_limit and steps are both None: expected one of them")
     begin = time.monotonic()
-    search = _Search(problem, start.routes, seed)
+    search = _Annealing(problem, start.routes, seed)
     best, trace = search.best_cost, [Step(time.monotonic() - begin, search.known, None)]
     reason = ""
     try:
@@ -141,46 +143,27 @@ def improve(
     )
 
 
-class _Search:
+class _Annealing:
     """State of the search between calls of the kernel."""
 
     def __init__(self, problem: Problem, routes: Sequence[Sequence[int]], seed: int) -> None:
         n = problem.n_stops
         self._problem = problem
         self._rng = np.random.default_rng(seed)
-        self._geo = geometry(problem)
-        stops = np.arange(1, n + 1)
-        near = neighbours(problem, _NEAR, stops) + 1
-        self._degree = near.shape[1]
-        # Row 0, the depot's, is never read.
-        self._near = native(np.vstack((np.zeros((1, self._degree), dtype=np.intp), near)).ravel())
-        elastic = n <= _ELASTIC_STOPS and (problem.min_stops > 1 or problem.max_stops is not None)
-        self._limits = Limits(
-            1 if elastic else problem.min_stops,
-            n if elastic else problem.most_stops,
-            _STRINGS,
-            problem.crew == "at_most",
-            problem.objective == "makespan",
-            math.inf,
-        )
         routes = [*routes, *([()] * (problem.dispatchers - len(routes)))]
-        self._now = _linked(problem, routes)
-        self._best = _linked(problem, routes)
-        self._saved = (self._best.first.copy(), self._best.after.copy())
-        taken, gaps, owners, hand = (native(np.zeros(_HAND, dtype=np.intp)) for _ in range(4))
-        touched = native(np.zeros(len(routes) + 1, dtype=np.intp))
-        line = native(np.zeros(2 * n, dtype=np.intp))
-        self._desk = Desk(taken, gaps, owners, hand, native(np.zeros(_HAND)), touched, line)
         # Not 0 where all places coincide: the temperature is divided by.
         length = math.fsum(problem.length(route) for route in routes)
-        # They reverse stretches, and need a neighbour.
-        apt = problem.symmetric and 1 < n <= _EXCHANGE_STOPS
-        self._exchanges = _EXCHANGES if apt else 0
         self._leg = max(length / (n + len(routes)), 1e-12)
         self._price = _PRICE
-        self._work = _work(problem, self._leg, elastic=elastic)
-        self.cost = worth(self._now, self._work, self._limits.makespan)
+        self._search = _search(problem, routes, self._leg)
+        self._now = self._search.routes
+        self._best = _linked(problem, routes)
+        self._saved = (self._best.first.copy(), self._best.after.copy())
+        self.cost = self._worth()
         self.best_cost = self.cost if not check(problem, self.routes()) else math.inf
+        # Exchanges reverse stretches, and need a neighbour.
+        apt = problem.symmetric and 1 < n <= _EXCHANGE_STOPS
+        self._exchanges = _EXCHANGES if apt else 0
         self._hot, self._cold = _FEW_HOT, _FEW_COLD
         if not apt or n > _ELASTIC_STOPS or problem.objective == "makespan":
             self._hot, self._cold = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE)), _COLD
@@ -205,24 +188,16 @@ class _Search:
         hot = self._temperature(part)
         cold = self._temperature(min(1.0, part + share * self._rounds))
         begin = time.monotonic()
-        if self._limits.makespan:
-            ceiling = min(self.best_cost, max(self._now.length))
-            self._limits = self._limits._replace(ceiling=_CEILING * ceiling)
+        limits = self._search.limits
+        if limits.makespan:
+            ceiling = _CEILING * min(self.best_cost, max(self._now.length))
+            self._search = self._search._replace(limits=limits._replace(ceiling=ceiling))
         self.cost, self.best_cost = anneal(
-            self._now,
+            self._search,
             self._best,
-            self._geo,
-            self._work,
-            self._near,
-            self._degree,
-            self._limits,
+            Cooling(hot, cold, chunk, self._exchanges),
             self.cost,
             self.best_cost,
-            hot,
-            cold,
-            chunk,
-            self._exchanges,
-            self._desk,
             self._rng,
         )
         spent = time.monotonic() - begin
@@ -233,8 +208,13 @@ class _Search:
         # An interrupt may come while the kernel writes; this copy is whole.
         best = self._best if math.isfinite(self.best_cost) else self._now
         self._saved = (best.first.copy(), best.after.copy())
-        if self._work.bounded or self._work.elastic:
-            self._reprice(_DEARER if strains(self._now, self._work) > 0.0 else _CHEAPER)
+        work = self._search.work
+        if work.bounded or work.elastic:
+            self._reprice(_DEARER if strains(self._now, work) > 0.0 else _CHEAPER)
+
+    def _worth(self) -> float:
+        search = self._search
+        return worth(search.routes, search.work, search.limits.makespan)
 
     @property
     def known(self) -> float | None:
@@ -242,15 +222,17 @@ class _Search:
         if not math.isfinite(self.best_cost):
             return None
         # For makespan the search's own cost has a share of the total in it.
-        return self._problem.cost(self.routes()) if self._limits.makespan else self.best_cost
+        if self._search.limits.makespan:
+            return self._problem.cost(self.routes())
+        return self.best_cost
 
     def _reprice(self, factor: float) -> None:
         """Change what broken bounds cost, the cost of the routes with it."""
         price = float(np.clip(self._price * factor, *_PRICE_RANGE))
         factor, self._price = price / self._price, price
         for place in (LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE, STOPS_PRICE):
-            self._work.bounds[place] *= factor
-        self.cost = worth(self._now, self._work, self._limits.makespan)
+            self._search.work.bounds[place] *= factor
+        self.cost = self._worth()
 
     def _temperature(self, done: float) -> float:
         return float(self._leg * self._hot * (self._cold / self._hot) ** done)
@@ -267,6 +249,40 @@ class _Search:
             if route:
                 found.append(tuple(route))
         return tuple(found)
+
+
+def _search(problem: Problem, routes: Sequence[Sequence[int]], mean_leg: float) -> Search:
+    """Hand a problem and the routes to start from over to the kernels."""
+    n = problem.n_stops
+    near = neighbours(problem, _NEAR, np.arange(1, n + 1)) + 1
+    degree = near.shape[1]
+    elastic = n <= _ELASTIC_STOPS and (problem.min_stops > 1 or problem.max_stops is not None)
+    taken, gaps, owners, hand = (native(np.zeros(_HAND, dtype=np.intp)) for _ in range(4))
+    return Search(
+        routes=_linked(problem, routes),
+        geo=geometry(problem),
+        work=_work(problem, mean_leg, elastic=elastic),
+        limits=Limits(
+            1 if elastic else problem.min_stops,
+            n if elastic else problem.most_stops,
+            _STRINGS,
+            problem.crew == "at_most",
+            problem.objective == "makespan",
+            math.inf,
+        ),
+        # Row 0, the depot's, is never read.
+        near=native(np.vstack((np.zeros((1, degree), dtype=np.intp), near)).ravel()),
+        degree=degree,
+        space=Workspace(
+            taken,
+            gaps,
+            owners,
+            hand,
+            keys=native(np.zeros(_HAND)),
+            touched=native(np.zeros(len(routes) + 1, dtype=np.intp)),
+            line=native(np.zeros(2 * n, dtype=np.intp)),
+        ),
+    )
 
 
 def _work(problem: Problem, mean_leg: float, *, elastic: bool) -> Work:

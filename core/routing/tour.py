@@ -10,7 +10,7 @@ as a queue of the places that are worth a look.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,55 @@ _GAIN = 1e-7
 _ROOM = 1000  # reversals that can be taken back after a kick
 _MOVE = 5  # places that a move names
 _CHUNK_SECONDS = 0.1
+
+
+class Tour(NamedTuple):
+    """A closed tour, and what a search of better ones works with.
+
+    Attributes
+    ----------
+    order, position
+        The place at each index, and the index of each place.
+    near, degree
+        Neighbours, flat, `degree` per place, nearest first.
+    geo
+        Argument of `leg`.
+    queue, queued
+        Circular queue (as long as the tour) of places to look at, and whether a place is in it.
+    journal
+        Reversals as pairs of indices, for `_undo`. When it is full the search ends early; one
+        without room notes nothing and ends nothing.
+    move
+        The move that was found: see `_find_move`.
+    """
+
+    order: Any
+    position: Any
+    near: Any
+    degree: int
+    geo: Geometry
+    queue: Any
+    queued: Any
+    journal: Any
+    move: Any
+
+    @classmethod
+    def of(cls, problem: Problem, tour: NDArray[np.intp], room: int) -> Tour:
+        """Prepare a tour: number its places from 0, with room to note so many reversals."""
+        n = len(tour)
+        near = neighbours(problem, NEAR, tour)
+        order, position, queue = (native(np.arange(n, dtype=np.intp)) for _ in range(3))
+        return cls(
+            order,
+            position,
+            native(near.ravel()),
+            near.shape[1],
+            geometry(problem, tour),
+            queue,
+            native(np.zeros(n, dtype=np.bool_)),
+            native(np.zeros(2 * room, dtype=np.intp)),
+            native(np.zeros(_MOVE, dtype=np.intp)),
+        )
 
 
 def tour_length(problem: Problem, tour: NDArray[np.intp]) -> float:
@@ -156,23 +205,11 @@ def improve_tour(problem: Problem, tour: NDArray[np.intp]) -> NDArray[np.intp]:
     n = len(tour)
     if n < 4:
         return tour.copy()
-    near = neighbours(problem, NEAR, tour)
-    order = native(np.arange(n, dtype=np.intp))
-    local_search(
-        order,
-        native(np.arange(n, dtype=np.intp)),
-        native(near.ravel()),
-        near.shape[1],
-        geometry(problem, tour),
-        native(np.arange(n, dtype=np.intp)),
-        native(np.ones(n, dtype=np.bool_)),
-        n,
-        native(np.zeros(2, dtype=np.intp)),
-        0,
-        0,
-        native(np.zeros(_MOVE, dtype=np.intp)),
-    )
-    return tour[np.asarray(order, dtype=np.intp)]
+    found = Tour.of(problem, tour, 0)
+    for place in range(n):
+        found.queued[place] = True
+    _local_search(found, n, 0)
+    return tour[np.asarray(found.order, dtype=np.intp)]
 
 
 def kick_tour(
@@ -198,39 +235,19 @@ def kick_tour(
 
     An interrupt (KeyboardInterrupt) ends it early with the best tour so far.
     """
-    n = len(tour)
-    near = neighbours(problem, NEAR, tour)
-    geo, flat = geometry(problem, tour), native(near.ravel())
-    order, position, queue = (native(np.arange(n, dtype=np.intp)) for _ in range(3))
-    queued = native(np.zeros(n, dtype=np.bool_))
-    journal = native(np.zeros(2 * _ROOM, dtype=np.intp))
-    move = native(np.zeros(_MOVE, dtype=np.intp))
-    rng = np.random.default_rng(seed)
+    found, rng = Tour.of(problem, tour, _ROOM), np.random.default_rng(seed)
     begin, done, chunk = time.monotonic(), 0, 100
-    saved = order.copy()
+    saved = found.order.copy()
     while (kicks is None or done < kicks) and (
         time_limit is None or time.monotonic() - begin < time_limit
     ):
         now = chunk if kicks is None else min(chunk, kicks - done)
         start = time.monotonic()
         try:
-            kick(
-                order,
-                position,
-                flat,
-                near.shape[1],
-                geo,
-                queue,
-                queued,
-                journal,
-                _ROOM,
-                move,
-                now,
-                rng,
-            )
+            _kick(found, now, rng)
         except KeyboardInterrupt:
             break
-        saved = order.copy()
+        saved = found.order.copy()
         done += now
         if time.monotonic() - start < _CHUNK_SECONDS:
             chunk *= 2
@@ -260,67 +277,67 @@ def _reverse(tour: Any, position: Any, i: int, j: int) -> None:
 
 
 @kernel
-def undo(tour: Any, position: Any, journal: Any, noted: int) -> None:
-    """Take back the last `noted` reversals of a journal."""
+def _undo(tour: Tour, noted: int) -> None:
+    """Take back the last `noted` reversals of the journal."""
     for entry in range(noted - 1, -1, -1):
-        _reverse(tour, position, journal[2 * entry], journal[2 * entry + 1])
+        _reverse(tour.order, tour.position, tour.journal[2 * entry], tour.journal[2 * entry + 1])
 
 
 @kernel
-def _exchange(
-    tour: Any, position: Any, a: int, b: int, c: int, d: int, journal: Any, noted: int, room: int
-) -> int:
+def _exchange(tour: Tour, a: int, b: int, c: int, d: int, noted: int) -> int:
     """Replace edges a-b and c-d, met in this order in either direction, by a-c and b-d."""
+    order, position, journal = tour.order, tour.position, tour.journal
     i, j = position[b], position[c]
-    if i != (position[a] + 1) % len(tour):
+    if i != (position[a] + 1) % len(order):
         i, j = position[a], position[d]
-    _reverse(tour, position, i, j)
-    if room > 0:
+    _reverse(order, position, i, j)
+    if len(journal) > 0:
         journal[2 * noted] = i
         journal[2 * noted + 1] = j
     return noted + 1
 
 
 @kernel
-def _beside(tour: Any, position: Any, place: int, step: int) -> int:
+def _beside(order: Any, position: Any, place: int, step: int) -> int:
     """Next place in direction `step` (1 or -1)."""
     at = position[place] + step
-    if at == len(tour):
+    if at == len(order):
         at = 0
     # Index -1 is the last place, in arrays as in lists.
-    return int(tour[at])
+    return int(order[at])
 
 
 @kernel
-def _find_move(
-    tour: Any, position: Any, near: Any, degree: int, geo: Geometry, base: int, step: int, move: Any
-) -> float:
+def _find_move(tour: Tour, base: int, step: int) -> float:
     """Find a move that replaces the edge from `base` in direction `step`; its gain, 0 for none.
 
-    ``move`` receives mate, other, far, and for Or-opt last and before (else -1), where
+    ``tour.move`` receives mate, other, far, and for Or-opt last and before (else -1), where
     ``before [last .. base] mate`` is the stretch in direction `step`: see `_apply`.
     """
-    mate = _beside(tour, position, base, step)
+    order, position, near, degree, geo, move = (
+        tour.order, tour.position, tour.near, tour.degree, tour.geo, tour.move
+    )  # fmt: skip
+    mate = _beside(order, position, base, step)
     old = leg(geo, base, mate)
     for t in range(base * degree, base * degree + degree):
         other = near[t]
         new = leg(geo, base, other)
         if new >= old - _GAIN:
             return 0.0
-        beyond = _beside(tour, position, other, step)
+        beyond = _beside(order, position, other, step)
         gain = old + leg(geo, other, beyond) - new - leg(geo, mate, beyond)
         if gain > _GAIN:
             move[0], move[1], move[2], move[3], move[4] = mate, other, beyond, -1, -1
             return float(gain)
         last = base
         for _ in range(3):
-            before = _beside(tour, position, last, -step)
+            before = _beside(order, position, last, -step)
             if last == other or before == mate:
                 break
             cut = old - new + leg(geo, before, last) - leg(geo, before, mate)
             if cut > _GAIN:
                 for way in (step, -step):
-                    far = _beside(tour, position, other, way)
+                    far = _beside(order, position, other, way)
                     if far in (last, base):
                         continue
                     gain = cut + leg(geo, other, far) - leg(geo, last, far)
@@ -333,59 +350,31 @@ def _find_move(
 
 
 @kernel
-def _apply(
-    tour: Any, position: Any, base: int, step: int, move: Any, journal: Any, noted: int, room: int
-) -> int:
+def _apply(tour: Tour, base: int, step: int, noted: int) -> int:
     """Carry out a move of `_find_move` as one to three reversals."""
+    move = tour.move
     mate, other, far, last, before = move[0], move[1], move[2], move[3], move[4]
     if last < 0:
-        return _exchange(tour, position, base, mate, other, far, journal, noted, room)
-    if far == _beside(tour, position, other, step):
+        return _exchange(tour, base, mate, other, far, noted)
+    if far == _beside(tour.order, tour.position, other, step):
         # before [last .. base] mate .. other far  ->  before mate .. other [base .. last] far
-        noted = _exchange(tour, position, before, last, other, far, journal, noted, room)
-        return _exchange(tour, position, before, other, mate, base, journal, noted, room)
+        noted = _exchange(tour, before, last, other, far, noted)
+        return _exchange(tour, before, other, mate, base, noted)
     # before [last .. base] mate .. far other  ->  before mate .. far [last .. base] other
-    noted = _exchange(tour, position, before, last, far, other, journal, noted, room)
-    noted = _exchange(tour, position, before, far, mate, base, journal, noted, room)
-    return _exchange(tour, position, far, base, last, other, journal, noted, room)
+    noted = _exchange(tour, before, last, far, other, noted)
+    noted = _exchange(tour, before, far, mate, base, noted)
+    return _exchange(tour, far, base, last, other, noted)
 
 
 @kernel
-def local_search(
-    tour: Any,
-    position: Any,
-    near: Any,
-    degree: int,
-    geo: Geometry,
-    queue: Any,
-    queued: Any,
-    waiting: int,
-    journal: Any,
-    noted: int,
-    room: int,
-    move: Any,
-) -> tuple[float, int]:
-    """Improve `tour` in place; return the gain and the number of reversals noted.
+def _local_search(tour: Tour, waiting: int, noted: int) -> tuple[float, int]:
+    """Improve a tour in place; return the gain and the number of reversals noted.
 
-    Parameters
-    ----------
-    tour, position
-        The place at each index, and the index of each place.
-    near, degree
-        Neighbours, flat, `degree` per place, nearest first.
-    geo
-        Argument of `leg`.
-    queue, queued, waiting
-        Circular queue (as long as the tour) of places to look at, whether a place is in it, and how
-        many are; it is empty afterwards.
-    journal, noted, room
-        Where up to `room` reversals are noted as index pairs for `undo`, and how many are already;
-        when it is full the search ends early. With ``room = 0`` nothing is noted and nothing ends
-        it.
-    move
-        Room for a move, `_MOVE` places.
+    `waiting` places are in the queue, which is empty afterwards, and `noted` reversals in the
+    journal.
     """
-    n = len(tour)
+    queue, queued = tour.queue, tour.queued
+    n, room = len(tour.order), len(tour.journal) // 2
     head, total = 0, 0.0
     while waiting > 0:
         base = queue[head]
@@ -396,15 +385,16 @@ def local_search(
         queued[base] = False
         while room == 0 or noted + 3 <= room:
             step = 1
-            gain = _find_move(tour, position, near, degree, geo, base, step, move)
+            gain = _find_move(tour, base, step)
             if gain == 0.0:
                 step = -1
-                gain = _find_move(tour, position, near, degree, geo, base, step, move)
+                gain = _find_move(tour, base, step)
             if gain == 0.0:
                 break
-            noted = _apply(tour, position, base, step, move, journal, noted, room)
+            noted = _apply(tour, base, step, noted)
             total += gain
-            for place in move:
+            # What lies beside the new edges is worth another look.
+            for place in tour.move:
                 if place >= 0 and place != base and not queued[place]:
                     tail = head + waiting
                     if tail >= n:
@@ -416,26 +406,14 @@ def local_search(
 
 
 @kernel
-def kick(
-    tour: Any,
-    position: Any,
-    near: Any,
-    degree: int,
-    geo: Geometry,
-    queue: Any,
-    queued: Any,
-    journal: Any,
-    room: int,
-    move: Any,
-    kicks: int,
-    rng: Any,
-) -> float:
+def _kick(tour: Tour, kicks: int, rng: Any) -> float:
     """Swap neighbouring stretches at random places, repair around them, keep what is no longer.
 
     The swap is a double bridge whose four edges lie close together (segment lengths up to 50, after
     Johnson and McGeoch, 1997), so that a kick costs the same whatever the number of places.
     """
-    n = len(tour)
+    order, geo = tour.order, tour.geo
+    n = len(order)
     longest = min(50, (n - 2) // 3)
     total = 0.0
     for _ in range(kicks):
@@ -445,7 +423,7 @@ def kick(
         a, b = (start + 1) % n, (start + one) % n
         c, d = (start + one + 1) % n, (start + one + two) % n
         ends = (
-            tour[start], tour[a], tour[b], tour[c], tour[d], tour[(start + one + two + 1) % n]
+            order[start], order[a], order[b], order[c], order[d], order[(start + one + two + 1) % n]
         )  # fmt: skip
         before, first, last, onward, final, behind = ends
         worse = (
@@ -453,20 +431,18 @@ def kick(
             - leg(geo, before, first) - leg(geo, last, onward) - leg(geo, final, behind)
         )  # fmt: skip
         # Reversing both stretches, and then the whole, swaps them: as edges, by exchanges.
-        noted = _exchange(tour, position, before, first, last, onward, journal, 0, room)
-        noted = _exchange(tour, position, first, onward, final, behind, journal, noted, room)
-        noted = _exchange(tour, position, before, last, onward, behind, journal, noted, room)
+        noted = _exchange(tour, before, first, last, onward, 0)
+        noted = _exchange(tour, first, onward, final, behind, noted)
+        noted = _exchange(tour, before, last, onward, behind, noted)
         waiting = 0
         for place in ends:
-            if not queued[place]:
-                queue[waiting] = place
-                queued[place] = True
+            if not tour.queued[place]:
+                tour.queue[waiting] = place
+                tour.queued[place] = True
                 waiting += 1
-        gain, noted = local_search(
-            tour, position, near, degree, geo, queue, queued, waiting, journal, noted, room, move
-        )
+        gain, noted = _local_search(tour, waiting, noted)
         if gain < worse - _GAIN:
-            undo(tour, position, journal, noted)
+            _undo(tour, noted)
         else:
             total += gain - worse
     return total

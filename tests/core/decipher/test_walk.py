@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from core.decipher import ENGLISH, Alphabet, Settings, build, decipher, english, walk
+from core.decipher.moves import Block, Swaps
 from core.decipher.score import Keys, WordScore
 from core.decipher.spaceless import LetterScore, WordSum
-from core.decipher.walk import Block, KeyWalk, Swaps
+from core.decipher.walk import KeyWalk
 from core.mcmc import ParallelTempering, sample
 from core.mcmc.tempering import exchange
 

@@ -21,7 +21,7 @@ from core.nn import (
     Trainer,
 )
 from core.nn.lstm import chrono_bias
-from core.nn.tasks import RECALL_SYMBOLS, adding, copying, parity, recall
+from tests.core.nn.problems import RECALL_SYMBOLS, adding, copying, parity, recall
 
 STEPS, HIDDEN = 100, 32
 

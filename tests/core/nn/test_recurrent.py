@@ -27,12 +27,12 @@ from core.nn import (
     Sequential,
     ShapeError,
     Tanh,
-    cells,
     final_state,
 )
 from core.nn.embedding import sum_rows_by
 from core.nn.gradcheck import layer_error, relative_error
 from core.nn.lstm import chrono_bias
+from tests.core.nn import cells
 
 KINDS = [RNN, GRU, LSTM]
 TOLERANCE = 1e-7
@@ -108,7 +108,7 @@ def test_a_projection_of_the_users_own_is_left_alone() -> None:
 
 
 def _unrolled(layer: Any, x: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Outputs, gradient by ``z``, and by U, from the cells in `core.nn.cells`."""
+    """Outputs, gradient by ``z``, and by U, from the cells in `tests.core.nn.cells`."""
     u = layer.params["U"]
     z = layer.project.forward(x)[0]
     h = np.zeros((x.shape[1], layer.hidden))

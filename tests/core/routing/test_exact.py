@@ -11,8 +11,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from core.routing import MODELS, SOLVERS, NoRoutesError, Problem, Status, brute_force, check, solve
+from core.routing import MODELS, SOLVERS, NoRoutesError, Problem, Status, check, solve
 from core.routing.exact import backend, cuts, solve_three_index, solve_two_index, three_index
+from tests.core.routing.brute import brute_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.routing import Problem, brute_force, check, solve
+from core.routing import Problem, check, solve
 from core.routing.divide import cut_tour
 from core.routing.heuristic import improve
+from tests.core.routing.brute import brute_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable

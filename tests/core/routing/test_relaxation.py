@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from core.routing import Problem, brute_force
+from core.routing import Problem
 from core.routing.exact.cuts import Needs
 from core.routing.exact.relaxation import Relaxation, _minimum_cuts, separate
+from tests.core.routing.brute import brute_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
