@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 
 from core.routing.bounds import contradiction
-from core.routing.divide import cut_tour
-from core.routing.parts import group_routes
+from core.routing.divide import group_routes
+from core.routing.start import cut_tour
 from jobs._params import param
 from jobs._routing import Crew, bounded_stops, exactly
 from jobs._runtime import InputError, Job, Outputs, Spec, main, write_text

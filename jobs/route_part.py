@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 
-from core.routing.parts import improve_part, subproblem
+from core.routing.divide import improve_part, subproblem
 from jobs._params import param
 from jobs._routing import Work, bounded_stops, read_routes
 from jobs._runtime import Job, Outputs, Spec, main, write_text

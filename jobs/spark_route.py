@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 (the types of parameters are read at run time)
 
 from core.routing import NoRoutesError
-from core.routing.parts import divide_parts
+from core.routing.divide import divide_parts
 from jobs._params import param
 from jobs._routing import Crew, bounded_stops, write_result
 from jobs._runtime import InputError, Job, Outputs, Spec, main

@@ -103,7 +103,7 @@ def improve(
     >>> from core.routing import Problem
     >>> points = np.random.default_rng(1).uniform(0, 10, (31, 2))
     >>> problem = Problem(points=points, dispatchers=3, min_stops=8)
-    >>> from core.routing.divide import cut_tour
+    >>> from core.routing.start import cut_tour
     >>> start = cut_tour(problem)
     >>> improve(problem, start=start, steps=300).cost <= start.cost
     True

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from core.routing import NoRoutesError, Problem, Status, check, solve
 from core.routing.ascent import _Ascent, ascent_bound
 from core.routing.bounds import contradiction
-from core.routing.divide import cut_tour
 from core.routing.formats import parse_json, stops_csv, stops_json
+from core.routing.start import cut_tour
 from core.routing.tsplib import parse_tsplib
 from tests.core.routing.brute import brute_force
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.routing import Problem, check, solve
-from core.routing.divide import cut_tour
 from core.routing.heuristic import improve
+from core.routing.start import cut_tour
 from tests.core.routing.brute import brute_force
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ import pytest
 
 from core.routing import Problem, check
 from core.routing._exchange import exchange
-from core.routing._routes import worth
-from core.routing.divide import cut_tour
-from core.routing.heuristic import _Search, improve
+from core.routing.heuristic import _Annealing, improve
+from core.routing.start import cut_tour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def whole(problem: Problem, search: _Search) -> None:
+def whole(problem: Problem, search: _Annealing) -> None:
     """Lists agree in both directions, and all sums with routes that are measured anew."""
     now, seen = search._now, []
     for own in range(problem.dispatchers):
@@ -47,7 +46,7 @@ def whole(problem: Problem, search: _Search) -> None:
         assert forward == backward[::-1]
         assert now.size[own] == len(forward)
         assert now.length[own] == pytest.approx(problem.length(forward))
-        if search._work.bounded:
+        if search._search.work.bounded:
             assert now.load[own] == pytest.approx(problem.load(forward))
             assert now.clock[own] == pytest.approx(problem.duration(forward))
         seen += forward
@@ -64,27 +63,17 @@ def test_exchanges_keep_routes_whole_and_tell_the_change(
 ) -> None:
     monkeypatch.setattr("core.routing.heuristic._ELASTIC_STOPS", 1000 if elastic else 0)
     problem = random_problem(60, seed=7, dispatchers=4, **fields)
-    search = _Search(problem, cut_tour(problem).routes, seed=0)
+    search = _Annealing(problem, cut_tour(problem).routes, seed=0)
     rng, cost, made = np.random.default_rng(3), search.cost, 0
     for tolerance in [30.0] * 60 + [0.0] * 60:
-        change = exchange(
-            search._now,
-            search._geo,
-            search._work,
-            search._near,
-            search._degree,
-            search._limits,
-            search._desk.line,
-            tolerance,
-            rng,
-        )
+        change = exchange(search._search, tolerance, rng)
         assert change < tolerance or change == 0.0
         made += change != 0.0
         cost += change
-        assert cost == pytest.approx(worth(search._now, search._work, search._limits.makespan))
+        assert cost == pytest.approx(search._worth())
         sizes = [int(size) for size in search._now.size]
-        assert max(sizes) <= search._limits.most
-        assert search._limits.optional or min(sizes) >= search._limits.least
+        assert max(sizes) <= search._search.limits.most
+        assert search._search.limits.optional or min(sizes) >= search._search.limits.least
     whole(problem, search)
     assert made > 10
 
@@ -94,13 +83,11 @@ def test_steps_keep_routes_whole_and_costs_true(
     random_problem: Callable[..., Problem], fields: dict[str, Any]
 ) -> None:
     problem = random_problem(60, seed=7, dispatchers=4, **fields)
-    search = _Search(problem, cut_tour(problem).routes, seed=0)
+    search = _Annealing(problem, cut_tour(problem).routes, seed=0)
     for part in range(5):
         search.run(part / 5, 500, None)
         whole(problem, search)
-        assert search.cost == pytest.approx(
-            worth(search._now, search._work, search._limits.makespan)
-        )
+        assert search.cost == pytest.approx(search._worth())
         if search.known is not None:
             assert check(problem, search.routes(), search.known) == []
     assert search.known is not None

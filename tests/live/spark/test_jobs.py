@@ -17,7 +17,7 @@ from core.mcmc.diagnostics import summarise
 from core.mcmc.long_runs import merge, sample_streams
 from core.nn.callbacks import EarlyStopping
 from core.nn.parameters import ParameterVector
-from core.routing.parts import divide_parts
+from core.routing.divide import divide_parts
 from jobs._nn import load_model
 from jobs._nn_text import Corpus
 from jobs._routing import read_stops

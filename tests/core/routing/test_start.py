@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.routing import Problem, check, solve
+from core.routing.geometry import geometry, leg, neighbours
+from core.routing.split import split
+from core.routing.tour import greedy_tour, improve_tour, kick_tour, tour_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COORDINATES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=40)
+
+
+@given(COORDINATES)
+@settings(max_examples=60, deadline=None)
+def test_tours_visit_every_place_once_and_moves_only_shorten(points: list[tuple[int, int]]) -> None:
+    problem = Problem(points=points)
+    places = np.arange(len(points))
+    tour = greedy_tour(problem, places)
+    assert sorted(tour.tolist()) == places.tolist()
+    better = improve_tour(problem, tour)
+    assert sorted(better.tolist()) == places.tolist()
+    assert tour_length(problem, better) <= tour_length(problem, tour) + 1e-9
+
+
+def test_two_opt_and_or_opt_reach_the_published_quality(
+    random_problem: Callable[..., Problem],
+) -> None:
+    # Greedy is 14 to 20% above the best tour of random points, 2-opt with near neighbours about 5%
+    # (Johnson and McGeoch, 1997); best is about 0.7124 * sqrt(n * area) * (1 + 0.33 / n).
+    problem = random_problem(2000)
+    expected = 0.7124 * np.sqrt(2001 * 100.0**2)
+    start = greedy_tour(problem, np.arange(2001))
+    assert 1.10 < tour_length(problem, start) / expected < 1.30
+    assert tour_length(problem, improve_tour(problem, start)) / expected < 1.09
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_split_finds_the_best_cuts_of_the_tour(data: st.DataObject) -> None:
+    n = data.draw(st.integers(2, 9))
+    crew = data.draw(st.integers(1, min(n, 4)))
+    low = data.draw(st.integers(1, n // crew))
+    high = data.draw(st.integers(-(-n // crew), n))
+    seed = data.draw(st.integers(0, 1000))
+    points = np.random.default_rng(seed).uniform(0, 10, (n + 1, 2))
+    problem = Problem(points=points, dispatchers=crew, min_stops=low, max_stops=high)
+    tour = np.arange(1, n + 1)
+    routes = split(problem, tour, starts=n)
+    assert check(problem, [route.tolist() for route in routes]) == []
+    cost = sum(problem.length(route) for route in routes)
+    best = np.inf
+    for turn in range(n):
+        rolled = np.roll(tour, -turn)
+        for cuts in itertools.combinations(range(1, n), crew - 1):
+            parts = np.split(rolled, cuts)
+            if all(low <= len(part) <= high for part in parts):
+                best = min(best, sum(problem.length(part) for part in parts))
+    assert cost == pytest.approx(best)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "great_circle", "matrix"])
+def test_kernels_see_the_distances_of_the_problem(metric: str) -> None:
+    points = np.random.default_rng(2).uniform(-60, 60, (30, 2))
+    problem = Problem(points=points)
+    if metric == "matrix":
+        problem = Problem(matrix=np.random.default_rng(2).uniform(1, 9, (30, 30)))
+    elif metric == "great_circle":
+        problem = Problem(points=points, metric="great_circle")
+    geo, full = geometry(problem), problem.distances()
+    found = [[leg(geo, i, j) for j in range(30)] for i in range(30)]
+    assert np.allclose(found, full, rtol=1e-9)
+    near = neighbours(problem, 5)
+    both = np.minimum(full, full.T) + np.diag(np.full(30, np.inf))
+    assert np.allclose(np.take_along_axis(both, near, 1), np.sort(both, axis=1)[:, :5])
+
+
+def test_divide_is_the_same_every_time_and_close_to_the_optimum(
+    random_problem: Callable[..., Problem],
+) -> None:
+    problem = random_problem(15, dispatchers=3, min_stops=3, max_stops=7)
+    first, second = solve(problem, method="divide"), solve(problem, method="divide")
+    assert first.routes == second.routes
+    exact = solve(problem, method="exact")
+    assert exact.cost is not None
+    assert first.cost is not None
+    assert exact.cost - 1e-9 <= first.cost <= 1.03 * exact.cost
+
+
+def test_kicks_only_shorten_the_tour_and_come_close_to_the_optimum(
+    random_problem: Callable[..., Problem],
+) -> None:
+    problem = random_problem(14, seed=8)
+    tour = improve_tour(problem, greedy_tour(problem, np.arange(15)))
+    lengths = [round(tour_length(problem, tour), 6)]
+    for kicks in (1, 5, 50, 300):
+        better = kick_tour(problem, tour, kicks=kicks, seed=1)
+        assert sorted(better.tolist()) == list(range(15))
+        lengths.append(round(tour_length(problem, better), 6))
+    assert lengths == sorted(lengths, reverse=True)
+    optimum = solve(problem, method="exact").cost
+    assert optimum is not None
+    assert optimum - 1e-5 <= lengths[-1] <= 1.02 * optimum
