@@ -164,8 +164,7 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
     sections = ["azkaban", "agent", "compiler", "loader", "web", "hadoop"]
-    # Two processes, as tests of servers mostly wait: one for those of tests/live, which share
-    # servers and take as long as all others.
+    # Two processes, as tests of servers mostly wait; those that share servers stay in one.
     paths = ["-n", "2", "--dist", "loadscope"]
     if options.spark:
         paths = ["-m", "spark"]

@@ -13,7 +13,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Have one process run tests/live, whose tests share servers; elsewhere a file's tests."""
+    """Keep the tests that share servers in one process each: Azkaban's, MySQL's, Spark's."""
     if config.getoption("dist") != "loadscope":
         return None
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 (where it is in use)
@@ -21,6 +21,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path, *_ = nodeid.split("::", maxsplit=1)
-            return "tests/live" if path.startswith("tests/live/") else path
+            queues = ("tests/live/mysql/", "tests/live/spark/", "tests/live/")
+            return next((queue for queue in queues if path.startswith(queue)), path)
 
     return ByFolder(config, log)
