@@ -230,7 +230,7 @@ def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def _stop(layout: Layout, _options: argparse.Namespace) -> int:
-    if not layout.exists() or not servers.stop(layout):
+    if not servers.stop(layout):
         say("nothing was running")
     return 0
 
@@ -270,6 +270,7 @@ def _bom(_layout: Layout, _options: argparse.Namespace) -> int:
 
 def _wipe(layout: Layout, options: argparse.Namespace) -> int:
     if not layout.exists():
+        servers.stop(layout)
         say(f"{layout.prefix}: no installation there, nothing to delete")
         return 0
     content = "server, projects, history, schedules, results, downloads"

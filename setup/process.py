@@ -54,13 +54,13 @@ class Process:
         return cls(pid, int(fields[19]))
 
     @classmethod
-    def read(cls, pid_file: Path) -> Process | None:
-        """Read a pid file; None when its process is gone."""
+    def read(cls, pid_file: Path, folder: Path | None = None) -> Process | None:
+        """Read a pid file; None when its process is gone, or works in another folder."""
         try:
             saved = cls(**json.loads(pid_file.read_text()))
         except (OSError, ValueError, TypeError):
             return None
-        return saved if saved.alive() else None
+        return saved if saved.alive() and (folder is None or saved.works_in(folder)) else None
 
     @classmethod
     def start(
@@ -92,6 +92,15 @@ class Process:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)  # a child of ours that ended leaves its entry else
         return Process.of(self.pid) == self
+
+    def works_in(self, *folders: Path) -> bool:
+        """Tell whether its working folder is one of these: one that was made again is another."""
+        try:
+            here = Path(f"/proc/{self.pid}/cwd").stat()
+        except OSError:  # the kernel does not tell
+            return True
+        present = (folder.stat() for folder in folders if folder.is_dir())
+        return any(os.path.samestat(here, there) for there in present)
 
     def children(self) -> list[Process]:
         """List the processes that it started, and theirs."""
@@ -128,7 +137,8 @@ class Status:
     Attributes
     ----------
     state
-        ``running``, ``unresponsive``, ``down`` or ``not installed``.
+        ``running``, ``unresponsive``, ``down``, ``not installed``, or ``orphaned`` (it runs,
+        and its folder was deleted).
     """
 
     server: str

@@ -7,19 +7,18 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from setup import java, supervise
+from setup import java, orphans, supervise
 from setup.azkaban import Server, recovery
 from setup.console import step
 from setup.errors import SetupError
 from setup.mysql import Server as MySQL
-from setup.process import Process
+from setup.process import Process, Status
 from setup.spark import Spark, running
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from setup.layout import Layout
-    from setup.process import Status
 
 __all__ = ["keep_up", "statuses", "stop"]
 
@@ -32,7 +31,11 @@ def statuses(layout: Layout) -> list[Status]:
     server = Server(layout)
     database = [MySQL(layout).status()] if _on_mysql(server) else []
     cluster = running(Spark(layout))
-    return [*database, *server.statuses(), *(cluster.statuses() if cluster else [])]
+    gone = [
+        Status(name, "orphaned", process.pid, None, "", None)
+        for name, process in orphans.find(layout.prefix)
+    ]
+    return [*database, *server.statuses(), *(cluster.statuses() if cluster else []), *gone]
 
 
 def stop(layout: Layout) -> bool:
@@ -47,7 +50,8 @@ def stop(layout: Layout) -> bool:
     database = MySQL(layout).installed and MySQL(layout).stop()  # one of its own, too
     cluster = running(Spark(layout))
     spark = cluster is not None and cluster.stop()
-    return bool(supervisor) or azkaban or database or spark
+    gone = orphans.end(layout.prefix)
+    return bool(supervisor or gone) or azkaban or database or spark
 
 
 def keep_up(
@@ -96,7 +100,10 @@ def keep_up(
             renewal.tend(server, lambda: java.ensure(layout))
 
     record = supervise.pid_file(layout.prefix)
-    supervise.run(record, down, up, lambda: stop(layout), backoff=backoff, tend=tend)
+    try:
+        supervise.run(record, down, up, lambda: stop(layout), backoff=backoff, tend=tend)
+    finally:
+        orphans.end(layout.prefix)  # where the prefix was deleted
 
 
 def _on_mysql(server: Server) -> bool:

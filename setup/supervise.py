@@ -109,16 +109,29 @@ def run(
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: ended.set())
-    _own_process().write(record)
+    own = _own_process()
+    own.write(record)
+
+    def replaced() -> bool:
+        """Tell whether the prefix was deleted, and maybe made again, with another supervisor."""
+        return Process.read(record) != own
+
+    def over(seconds: float) -> bool:
+        """Wait, and tell whether this is the end."""
+        return ended.wait(seconds) or replaced()
+
     try:
         try:
             up()
         except ServerError as error:  # one that was killed meanwhile, say
             say(f"the start failed: {error}")
-        _watch(ended, down, up, backoff or Backoff(), tend)
+        _watch(over, down, up, backoff or Backoff(), tend)
+        if replaced():
+            raise SetupError(f"{record} is gone, and so is what this supervisor kept up: it ends")
         stop()
     finally:
-        record.unlink(missing_ok=True)
+        if not replaced():
+            record.unlink()
 
 
 def _own_process() -> Process:
@@ -129,14 +142,14 @@ def _own_process() -> Process:
 
 
 def _watch(
-    ended: threading.Event,
+    over: Callable[[float], bool],
     down: Callable[[], list[str]],
     up: Callable[[], object],
     backoff: Backoff,
     tend: Callable[[], object],
 ) -> None:
     tended = float("-inf")
-    while not ended.wait(CHECK_SECONDS):
+    while not over(CHECK_SECONDS):
         if time.monotonic() - tended > TEND_SECONDS:
             tended = time.monotonic()
             try:
@@ -155,7 +168,7 @@ def _watch(
                 "for causes"
             )
         say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {names} went down; restart in {pause:.0f} s")
-        if ended.wait(pause):
+        if over(pause):
             return
         try:
             up()

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from setup import environment, probe
+from setup import environment, orphans, probe
 from setup.azkaban import config, program, recovery, schema, scripts
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
@@ -126,7 +126,10 @@ class Server:
         """Find the processes that run, by the names of the parts."""
         if not self.installed:
             return {}
-        found = {part.name: Process.read(self.pid_file(part.name)) for part in self.settings.parts}
+        found = {
+            part.name: Process.read(self.pid_file(part.name), self.home)
+            for part in self.settings.parts
+        }
         return {name: process for name, process in found.items() if process}
 
     # Its life
@@ -195,6 +198,7 @@ class Server:
             When it does not come up; with the tail of its log.
         """
         wanted = wanted or Wanted()
+        orphans.end(self.layout.prefix)  # then their ports are free
         settings = self.install(java, wanted, sources)
         with recovery.mended(self):
             running = self.running()

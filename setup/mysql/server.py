@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from setup import orphans
 from setup.called import called
 from setup.console import step, wait_for_lock
 from setup.errors import ServerError, SetupError, UsageError
@@ -103,7 +104,10 @@ class Server:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
                 ours = entry.stat().st_uid == os.geteuid()
                 if ours and words[1:] == [os.fsencode(self._argument), b""]:
-                    return Process.of(int(entry.name))
+                    process = Process.of(int(entry.name))
+                    # One that was started before its folder was deleted serves other data.
+                    if process and process.works_in(self.files.data, self.home):
+                        return process
         return None
 
     # Its life
@@ -172,6 +176,7 @@ class Server:
 
     def _start(self) -> None:
         self._require_installed()
+        orphans.end(self.layout.prefix)
         with step("starting MySQL") as shown:
             settings = self.settings
             process = self.process()

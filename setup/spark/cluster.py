@@ -6,6 +6,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from setup import orphans
 from setup.called import called
 from setup.console import step
 from setup.errors import ServerError, UsageError
@@ -94,7 +95,7 @@ class Cluster:
 
     def running(self) -> dict[str, Process]:
         """Find its processes, by the names of the parts."""
-        found = {file.stem: Process.read(file) for file in self._pid_files()}
+        found = {file.stem: Process.read(file, self.home) for file in self._pid_files()}
         return {name: process for name, process in found.items() if process}
 
     def start(self, workers: int = 1, cores: int | None = None, memory: int | None = None) -> Shape:
@@ -117,6 +118,7 @@ class Cluster:
             When it does not come up, with the tail of the log; nothing is left running.
         """
         refuse_root()
+        orphans.end(self.spark.layout.prefix)
         for other in KINDS:
             cluster = Cluster(self.spark, other)
             if other != self.kind and cluster.running():

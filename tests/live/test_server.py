@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -17,18 +18,18 @@ import psutil
 import pytest
 
 from azkaban_client import Client, collect
-from setup import java
+from setup import java, servers
 from setup.azkaban import Server, Wanted
 from setup.azkaban import settings as settings_module
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.process import Process, free_port
+from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from setup.azkaban import Settings
-    from tests.live.conftest import LiveAzkaban
 
 
 def _setup(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -226,6 +227,26 @@ def test_port_that_is_lost_between_choice_and_start_gives_way_to_another(
         assert server.statuses()[0].state == "running"
     finally:
         server.stop()
+
+
+def test_a_prefix_that_was_deleted_under_its_server_and_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = LiveAzkaban(tmp_path / "p")
+    old = live.server.running()["azkaban"]
+    shutil.copytree(live.layout.prefix, tmp_path / "copy", symlinks=True)
+    shutil.rmtree(live.layout.prefix)
+    assert [status.state for status in servers.statuses(live.layout)][-1] == "orphaned"
+    (tmp_path / "copy").rename(live.layout.prefix)  # records of the old process included
+    assert live.server.running() == {}
+    assert live.server.statuses()[0].state == "down"
+    live.start()
+    try:
+        assert not old.alive()
+        assert f"azkaban (pid {old.pid})" in capsys.readouterr().err
+        assert live.server.statuses()[0].state == "running"
+    finally:
+        live.stop()
 
 
 def test_a_server_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:

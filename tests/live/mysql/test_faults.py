@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import mysql.connector
 import pytest
 
+from setup import orphans
 from setup.errors import ServerError, SetupError, UsageError
 from setup.mysql import checks
 from setup.mysql.config import SOCKET_BYTES
@@ -102,6 +103,26 @@ def test_stale_pid_and_socket(server: Any) -> None:
         assert server.script("status").returncode == 1
         start()
         assert server.status().state == "running"
+
+
+def test_a_server_whose_folder_was_deleted_is_not_taken_for_the_new_one(
+    copy: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = copy("p")
+    server.start()
+    old, port = server.running(), server.connection.port
+    shutil.rmtree(server.layout.prefix)
+    assert server.process() is None
+    assert server.status().state == "not installed"
+    again = copy("p")  # in the same place, and on the same port
+    type(again.settings)(port, again.settings.program).write(again.settings_file)
+    assert again.status().state == "down"
+    orphans.end(again.layout.prefix)
+    assert not old.alive()
+    again.start()
+    assert again.running() != old
+    assert again.ask("SELECT 1") == [(1,)]
+    assert f"mysql (pid {old.pid})" in capsys.readouterr().err
 
 
 def test_empty_socket_lock(server: Any) -> None:

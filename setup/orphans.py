@@ -1,0 +1,75 @@
+"""Servers that still run though their folder was deleted.
+
+A deleted folder can be made again, under the same name and with the same records in it. Its old
+servers then look like those of the new one: they have their command lines and, on their ports,
+answer. The kernel tells them apart: they work in a folder that is no more.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.console import step
+from setup.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["end", "find"]
+
+# Where servers work, below the prefix.
+_FOLDERS = {
+    "azkaban": "azkaban",
+    "mysql": "mysql",
+    "mysql/mysql_data": "mysql",
+    "mysql/restore": "mysql",
+    "mysql/restore/mysql_data": "mysql",
+    "spark/standalone": "spark standalone",
+    "spark/yarn": "spark yarn",
+}
+_DELETED = " (deleted)"  # what the kernel puts behind the name of a folder that is no more
+
+
+def find(prefix: Path) -> list[tuple[str, Process]]:
+    """List the servers of a prefix that was deleted, each with what it is.
+
+    Parameters
+    ----------
+    prefix
+        Need not be there.
+    """
+    return list(_orphans(prefix))
+
+
+def end(prefix: Path) -> int:
+    """End the servers of a prefix that was deleted, with their jobs, and count the servers."""
+    found = find(prefix)
+    if found:
+        with step("ending servers whose folder was deleted") as shown:
+            jobs = [job for _, process in found for job in process.children()]
+            for _, process in found:
+                process.stop(patience=10.0)
+            for job in jobs:
+                job.stop(patience=5.0)
+            names = ", ".join(f"{name} (pid {process.pid})" for name, process in found)
+            shown.done(names)
+    return len(found)
+
+
+def _orphans(prefix: Path) -> Iterator[tuple[str, Process]]:
+    place = Path(os.path.realpath(prefix))
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            folder = str((entry / "cwd").readlink())
+            ours = entry.stat().st_uid == os.geteuid()
+            command = (entry / "cmdline").read_bytes()
+        except OSError:  # another account's, or it ended meanwhile
+            continue
+        if not (ours and folder.endswith(_DELETED) and os.fsencode(prefix) in command):
+            continue
+        path = Path(folder.removesuffix(_DELETED))
+        name = _FOLDERS.get(str(path.relative_to(place))) if path.is_relative_to(place) else None
+        if name and (process := Process.of(int(entry.name))):
+            yield name, process
