@@ -191,13 +191,16 @@ def _certificate(layout: Layout) -> Iterator[Finding]:
         return
     from setup.tls.certificates import RENEW_DAYS, Certificates  # noqa: PLC0415 (in the environment only)
 
-    found = Certificates(layout).summary()
+    certificates = Certificates(layout)
+    found = certificates.summary()
     early = datetime.fromisoformat(found.begins) > datetime.now(UTC)
     ok = found.days_left >= RENEW_DAYS and not early
     detail = f"for {', '.join(found.names)}, {found.days_left} days left"
     detail += f", holds from {found.begins} on" if early else ""
     renew = f"run {called()} tls renew, or {called()} tls csr"
     fix = "set this machine's clock (NTP)" if early else renew
+    if ok:
+        certificates.check()
     yield Finding("certificate", ok, detail, "" if ok else fix)
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
     from setup.tls import Certificates
-    from setup.tls.x509 import Key
 
     _Run = Callable[[Certificates, argparse.Namespace], int]
 
@@ -36,6 +35,7 @@ examples:
   python3 -m setup tls csr                            for a company's authority ...
   python3 -m setup tls import answer.pem chain.pem --ca root.pem
   python3 -m setup tls import jetty.crt --key-file jetty.key   made by openssl
+  python3 -m setup tls import jetty.pfx               key, certificate and chain in one file
 """
 
 
@@ -68,11 +68,16 @@ def add_commands(commands: Commands) -> None:
     init.add_argument("--replace", action="store_true", help=text)
     add("csr", _csr, "Write a request for a company's authority.", names)
     answer = add("import", _import, "Take the certificate that a company's authority made.")
-    answer.add_argument("files", nargs="+", metavar="FILE", help="certificate and chain")
+    answer.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="certificate and chain, in PEM, DER, PKCS7 or PKCS12",
+    )
     answer.add_argument("--ca", metavar="FILE", help="the authority's own (root) certificate")
     text = "a key of your own, made by openssl genrsa, instead of the request's"
     answer.add_argument("--key-file", metavar="FILE", help=text)
-    text = "holds the passphrase of that key (default: asked for)"
+    text = "holds the passphrase of the key or of a PKCS12 file (default: asked for)"
     answer.add_argument("--passphrase-file", metavar="FILE", help=text)
     show = add("show", _show, "Describe the certificate; exit 1 when it ends within 30 days.")
     show.add_argument("--json", action="store_true", help="machine-readable")
@@ -104,25 +109,36 @@ def _csr(certificates: Certificates, options: argparse.Namespace) -> int:
 
 
 def _import(certificates: Certificates, options: argparse.Namespace) -> int:
+    from setup.azkaban import Server  # noqa: PLC0415 (only where a certificate comes in)
+    from setup.tls.files import load_key  # noqa: PLC0415 (in the environment only)
+
     files = [Path(name) for name in options.files]
     ca = Path(options.ca) if options.ca else None
-    certificates.import_answer(files, ca, _own_key(options) if options.key_file else None)
+    ask = _passphrase(options)
+    key = load_key(Path(options.key_file).expanduser(), ask) if options.key_file else None
+    server = Server(certificates.layout)
+    host = server.settings.host if server.running() and server.settings.tls else ""
+    certificates.import_answer(files, ca, key, host=host, ask=ask)
     return _made(certificates)
 
 
-def _own_key(options: argparse.Namespace) -> Key:
-    from setup.tls.x509 import load_key  # noqa: PLC0415 (in the environment only)
+def _passphrase(options: argparse.Namespace) -> Callable[[Path], str]:
+    """Find passphrases: in the file that was named, else by asking."""
 
-    path = Path(options.key_file).expanduser()
-    if options.passphrase_file:
+    def ask(path: Path) -> str:
+        from setup.tls.files import nobody  # noqa: PLC0415 (in the environment only)
+
+        if not options.passphrase_file:
+            if not sys.stdin.isatty():
+                return nobody(path)
+            return getpass.getpass(f"passphrase of {path}: ")
         given = Path(options.passphrase_file).expanduser()
-        if not given.is_file():
-            raise UsageError(f"--passphrase-file {given}: no such file")
-        return load_key(path, given.read_text(encoding="utf-8").rstrip("\n"))
-    encrypted = path.is_file() and b"ENCRYPTED" in path.read_bytes()
-    if encrypted and not sys.stdin.isatty():
-        raise UsageError(f"{path} has a passphrase: name a file that holds it, --passphrase-file")
-    return load_key(path, getpass.getpass(f"passphrase of {path}: ") if encrypted else "")
+        try:
+            return given.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--passphrase-file {given}: cannot be read ({error})") from error
+
+    return ask
 
 
 def _renew(certificates: Certificates, _options: argparse.Namespace) -> int:

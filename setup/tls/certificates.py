@@ -6,6 +6,8 @@ import datetime as dt
 import json
 import os
 import secrets
+import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,31 +22,30 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from setup import authorities, hosts
 from setup.called import called
 from setup.console import say
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
+from setup.tls.files import as_key, load_key, nobody, read, read_certificates
+from setup.tls.verify import accepted, ordered_chain
 from setup.tls.x509 import (
     Key,
-    as_key,
     builder,
     checked,
     constrained,
     constraints,
     general_names,
-    load_key,
     names_of,
     new_key,
-    ordered_chain,
     pem,
-    read_certificates,
     same_key,
     subject_name,
     usage,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from setup.java import Java
@@ -174,20 +175,17 @@ class Certificates:
             self._keep(settings)
             self._rewrite()
         if not settings.local:
-            if left < 0:
-                raise SetupError(
-                    f"the certificate in {self.keystore} has ended; run {called()} tls csr, have "
-                    f"it signed, and run {called()} tls import"
-                )
+            self.check()
             if left < RENEW_DAYS:
                 say(f"the certificate ends in {left} days; see {called()} tls csr")
-        if host.lower() not in settings.names:
+        if not _covered(settings.names, host):
             if not settings.local:
                 raise SetupError(
                     f"the certificate in {self.keystore} is for {', '.join(settings.names)}, not "
-                    f"for {host}; run {called()} tls csr --host {host}"
+                    f"for {host}; run {called()} tls csr --host {host}, or name the server as the "
+                    f"certificate does, with {called()} up --host NAME"
                 )
-            self.init([host, *settings.names], settings.key)
+            self.init([host, *_usable(settings.names)], settings.key)
         elif self.due:
             self.renew()
         return Keystore(self.keystore, self._password(), self.ca)
@@ -262,7 +260,25 @@ class Certificates:
                 f"this certificate was signed by another authority: run {called()} tls csr, have "
                 f"the request signed, and run {called()} tls import"
             )
-        self.init(settings.names, settings.key)
+        self.init(_usable(settings.names) or settings.names, settings.key)
+
+    def check(self) -> None:
+        """Make sure that clients accept the certificate in use, with its chain.
+
+        Raises
+        ------
+        SetupError
+            Naming what has ended, or is refused for another reason.
+        """
+        key, chain = self._chain()
+        try:
+            accepted(key, chain)
+        except UsageError as error:
+            way = f"tls csr, have it signed, and run {called()} tls import"
+            raise SetupError(
+                f"{self.keystore}: {error}. Run {called()} "
+                f"{'tls renew' if self.settings.local else way}"
+            ) from error
 
     def csr(self, names: Sequence[str], key: str = "rsa") -> Path:
         """Write a request for a company's authority; the certificate in use stays meanwhile.
@@ -293,71 +309,90 @@ class Certificates:
         return self.request
 
     def import_answer(
-        self, files: Sequence[Path], ca: Path | None = None, own_key: Key | None = None
+        self,
+        files: Sequence[Path],
+        ca: Path | None = None,
+        own_key: Key | None = None,
+        *,
+        host: str = "",
+        ask: Callable[[Path], str] = nobody,
     ) -> None:
         """Take the certificate that an authority made from our request, with its chain.
 
         Parameters
         ----------
         files
-            PEM, DER or PKCS7 files that hold the certificate and its chain, in any order.
+            PEM, DER, PKCS7 or PKCS12 files that hold the certificate and its chain, in any order;
+            a key in them is used where the certificate is for it.
         ca
-            The authority's own (root) certificate, where the files do not hold it.
+            The authority's own (root) certificate, where neither the files nor this machine's
+            authorities hold it.
         own_key
             The certificate's key, where it was made by other means than our request; the
             certificate may then be signed by itself.
+        host
+            The name of a server that will use it at once.
+        ask
+            Finds the passphrase of a file.
 
         Raises
         ------
         UsageError
-            When no request waits, or the files do not fit it; nothing is changed.
+            When no request waits, a client would not accept the files, or they do not fit the
+            request; nothing is changed.
         """
-        if own_key is None and not self._request_key.is_file():
+        given = read(files, ask)
+        found = given.certificates
+        own = [key for key in (own_key or given.key,) if key]
+        waiting = [load_key(self._request_key)] if self._request_key.is_file() else []
+        if not own and not waiting:
             raise UsageError(
                 f"no request waits for an answer; run {called()} tls csr first, or name the key "
                 "of a certificate of your own with --key-file"
             )
-        key = own_key or load_key(self._request_key)
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = [certificate for path in files for certificate in read_certificates(path)]
-        leaf = next((c for c in found if same_key(c, key)), None)
-        if leaf is None:
+        tried = own if own_key else [*own, *waiting]
+        fitting = ((key, each) for key in tried for each in found if same_key(each, key))
+        key, leaf = next(fitting, (None, None))
+        if key is None or leaf is None:
             raise UsageError(
                 f"none of the {len(found)} certificates in {', '.join(map(str, files))} is for "
-                + ("the key" if own_key else f"the key of the request {self.request}")
+                + ("the key" if own else f"the key of the request {self.request}")
                 + "; was the right request signed?"
             )
         names = names_of(leaf.extensions)
-        if own_key:
-            wanted = names
-            if not names:
-                raise UsageError(
-                    "the certificate has no subject alternative names, and clients have ignored "
-                    "common names since 2017: make it again with openssl req ... -addext "
-                    "subjectAltName=DNS:NAME"
-                )
-            _refuse_weak(key)
-        else:
-            wanted = names_of(x509.load_pem_x509_csr(self.request.read_bytes()).extensions)
-        if missing := [name for name in wanted if name not in names]:
-            raise UsageError(
-                f"the certificate is for {', '.join(names) or 'no name'}, the request was for "
-                f"{', '.join(wanted)}: {', '.join(missing)} is missing. Ask the authority to keep "
-                "the subject alternative names of the request"
-            )
-        now = dt.datetime.now(dt.UTC)
-        if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc:
-            raise UsageError(
-                f"the certificate holds from {leaf.not_valid_before_utc:%Y-%m-%d} to "
-                f"{leaf.not_valid_after_utc:%Y-%m-%d}, and today is {now:%Y-%m-%d}"
-            )
-        others = [*found, *(read_certificates(ca) if ca else [])]
-        chain = ordered_chain(leaf, others, alone=bool(own_key))
+        self._refuse_names(names, host, ours=key not in own)
+        others = [*found, *(read_certificates(ca) if ca else []), *_known()]
+        chain = ordered_chain(leaf, others, alone=key in own)
+        accepted(key, chain)
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write(key, chain[:-1] or chain, chain[-1:])
         kind = "rsa" if isinstance(key, rsa.RSAPrivateKey) else "ec"
         self._keep(_Settings(names, kind, local=False, old_java=self._old_java))
         for path in (self._request_key, self.request, self._ca_key):
             path.unlink(missing_ok=True)
+
+    def _refuse_names(self, names: list[str], host: str, *, ours: bool) -> None:
+        """Refuse a certificate that is not for the names of the request, or of the server."""
+        if not names:
+            raise UsageError(
+                "the certificate has no subject alternative names, and clients have ignored "
+                "common names since 2017: make it again with openssl req ... -addext "
+                "subjectAltName=DNS:NAME, or ask the authority to keep those of the request"
+            )
+        if ours:
+            request = x509.load_pem_x509_csr(self.request.read_bytes())
+            wanted = names_of(request.extensions)
+            if missing := [name for name in wanted if not _covered(names, name)]:
+                raise UsageError(
+                    f"the certificate is for {', '.join(names)}, the request was for "
+                    f"{', '.join(wanted)}: {', '.join(missing)} is missing. Ask the authority to "
+                    "keep the subject alternative names of the request"
+                )
+        if host and not _covered(names, host):
+            raise UsageError(
+                f"the certificate is for {', '.join(names)}, not for {host}, the name of the "
+                f"server that runs here; start it under another with {called()} up --host NAME"
+            )
 
     def summary(self) -> Summary:
         """Describe the certificate in use.
@@ -369,18 +404,17 @@ class Certificates:
         """
         if not self.exists:
             raise UsageError(f"there is no certificate yet; run {called()} tls init")
-        store = self._load()
-        certificate, key = store.cert, store.key
-        assert certificate is not None  # noqa: S101 (we wrote it with one)
-        leaf = certificate.certificate
-        rsa_bits = key.key_size if isinstance(key, rsa.RSAPrivateKey) else 0
+        key, chain = self._chain()
+        leaf = chain[0]
+        kind = "RSA " if isinstance(key, rsa.RSAPrivateKey) else "EC P-"
+        ends = min(certificate.not_valid_after_utc for certificate in chain)
         return Summary(
             names=names_of(leaf.extensions),
             issuer=leaf.issuer.rfc4514_string(),
-            key=f"RSA {rsa_bits}" if rsa_bits else "EC P-256",
+            key=f"{kind}{key.key_size}",
             begins=leaf.not_valid_before_utc.isoformat(),
-            ends=leaf.not_valid_after_utc.isoformat(),
-            days_left=(leaf.not_valid_after_utc - dt.datetime.now(dt.UTC)).days,
+            ends=ends.isoformat(),
+            days_left=(ends - dt.datetime.now(dt.UTC)).days,
             sha256=leaf.fingerprint(hashes.SHA256()).hex(":"),
             authority="local" if self.settings.local else "imported",
         )
@@ -393,6 +427,16 @@ class Certificates:
                 f"{self.keystore} cannot be opened with the password in {self.password_file} "
                 f"({error}); run {called()} tls init for a new one"
             ) from error
+
+    def _chain(self) -> tuple[Key, list[x509.Certificate]]:
+        """Read the key in use, and its chain up to the root."""
+        store = self._load()
+        if store.cert is None or store.key is None:
+            raise SetupError(f"{self.keystore} holds no key; run {called()} tls init")
+        others = [other.certificate for other in store.additional_certs]
+        chain = [store.cert.certificate, *others]
+        roots = [root for root in read_certificates(self.ca) if root not in chain]
+        return as_key(store.key), chain + roots
 
     def _password(self) -> str:
         if not self.password_file.is_file():
@@ -457,19 +501,30 @@ class Certificates:
 
     def _rewrite(self) -> None:
         """Write what there is in another encryption."""
-        store, roots = self._load(), read_certificates(self.ca)
-        assert store.cert is not None  # noqa: S101 (we wrote it with one)
-        others = [other.certificate for other in store.additional_certs]
-        chain = [store.cert.certificate, *(c for c in others if c not in roots)]
-        self._write(as_key(store.key), chain, roots)
+        key, chain = self._chain()
+        self._write(key, chain[:-1] or chain, chain[-1:])
 
     def _keep(self, settings: _Settings) -> None:
         write_private(self._settings_file, json.dumps(asdict(settings), indent=2) + "\n")
 
 
-def _refuse_weak(key: Key) -> None:
-    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < 2048:
-        raise UsageError(f"the key has {key.key_size} bits: make one of 2048 or more")
+def _known() -> list[x509.Certificate]:
+    """Read the authorities that this machine trusts: one that the files lack may be among them."""
+    found = []
+    for text in authorities.certificates():
+        with suppress(ValueError), warnings.catch_warnings():  # old roots have odd serial numbers
+            warnings.simplefilter("ignore")
+            found.append(x509.load_pem_x509_certificate(text.encode()))
+    return found
+
+
+def _covered(names: Sequence[str], host: str) -> bool:
+    return any(hosts.covers(name, host) for name in names)
+
+
+def _usable(names: Sequence[str]) -> list[str]:
+    """Leave out names that earlier releases took and that no client can use."""
+    return [n for n in names if not hosts.trouble(n.removeprefix("*."), tls=True)]
 
 
 def _write_public(path: Path, data: bytes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import warnings
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -14,31 +13,25 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
-    pkcs7,
 )
 from cryptography.x509.oid import NameOID
 
+from setup import hosts
 from setup.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 __all__ = [
     "Key",
-    "as_key",
     "builder",
     "checked",
     "constrained",
     "constraints",
     "general_names",
-    "load_key",
     "names_of",
     "new_key",
-    "ordered_chain",
     "pem",
-    "read_certificates",
     "same_key",
     "subject_name",
     "usage",
@@ -50,30 +43,24 @@ SKEW = dt.timedelta(hours=1)  # clocks of clients that are late
 
 
 def checked(names: Iterable[str]) -> list[str]:
-    """Normalise host names (lower case, IDNA) and addresses, duplicates left out."""
+    """Normalise host names (lower case, IDNA) and addresses, duplicates left out.
+
+    Raises
+    ------
+    UsageError
+        When clients could not use one in TLS; with the reason.
+    """
     found: dict[str, None] = {}
     for name in names:
-        try:
-            found[str(ipaddress.ip_address(name))] = None
-            continue
-        except ValueError:
-            pass
-        try:
-            ascii_name = name.encode("idna").decode().lower()
-        except UnicodeError:
-            ascii_name = ""
-        labels = ascii_name.removeprefix("*.").split(".")
-        if len(ascii_name) > 253 or not all(_is_label(label) for label in labels):
-            raise UsageError(f"{name!r} is no host name and no IP address")
-        found[ascii_name] = None
+        if reason := hosts.trouble(name.removeprefix("*."), tls=True):
+            raise UsageError(
+                f"{name!r} is no host name that TLS can use: {reason}. Name another with "
+                "--host or --san"
+            )
+        found[hosts.normalised(name)] = None
     if not found:
         raise UsageError("a certificate needs at least one host name")
     return list(found)
-
-
-def _is_label(label: str) -> bool:
-    plain = label.replace("-", "").replace("_", "")
-    return 0 < len(label) <= 63 and plain.isalnum() and "-" not in (label[0], label[-1])
 
 
 def general_names(names: Iterable[str]) -> list[x509.GeneralName]:
@@ -169,92 +156,7 @@ def pem(key: Key) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def load_key(path: Path, passphrase: str = "") -> Key:
-    """Read a key in PEM, as `pem` or openssl wrote it.
-
-    Raises
-    ------
-    UsageError
-        When it cannot be read, or not with this passphrase.
-    """
-    try:
-        return as_key(load_pem_private_key(path.read_bytes(), passphrase.encode() or None))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except TypeError as error:  # one was needed, or is not
-        raise UsageError(f"{path}: {error}") from error
-    except ValueError as error:
-        what = "its passphrase is another, or it is" if passphrase else "it is"
-        raise UsageError(f"{path} cannot be read: {what} no key in PEM") from error
-
-
-def as_key(key: object) -> Key:
-    """Take a key of a kind that Jetty can use."""
-    if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-        raise UsageError("an RSA or EC key is needed")
-    return key
-
-
 def same_key(certificate: x509.Certificate, key: Key) -> bool:
     """Tell whether a certificate is for a key."""
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return certificate.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
-
-
-def read_certificates(path: Path) -> list[x509.Certificate]:
-    """Read a file of certificates: PEM, DER, or PKCS7 in either form."""
-    try:
-        data = path.expanduser().read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    readers = (
-        x509.load_pem_x509_certificates,
-        lambda text: [x509.load_der_x509_certificate(text)],
-        pkcs7.load_pem_pkcs7_certificates,
-        pkcs7.load_der_pkcs7_certificates,
-    )
-    for reader in readers:
-        try:
-            with warnings.catch_warnings():  # openssl's PKCS7 is in the older encoding (BER)
-                warnings.simplefilter("ignore", UserWarning)
-                return list(reader(data))
-        except ValueError:
-            continue
-    raise UsageError(f"{path} holds no certificate (PEM, DER or PKCS7)")
-
-
-def ordered_chain(
-    leaf: x509.Certificate, others: list[x509.Certificate], *, alone: bool = False
-) -> list[x509.Certificate]:
-    """Order a chain from a certificate to its root; each is checked to be issued by the next.
-
-    Parameters
-    ----------
-    leaf
-        The server's certificate.
-    others
-        Where its issuers are looked for.
-    alone
-        Whether it may be signed by itself.
-    """
-    chain = [leaf]
-    while not _issued(chain[-1], chain[-1]):
-        issuer = next((c for c in others if c not in chain and _issued(chain[-1], c)), None)
-        if issuer is None:
-            raise UsageError(
-                f"the chain is not complete: the certificate of its issuer "
-                f"{chain[-1].issuer.rfc4514_string()!r} is missing. Name its file too, or the "
-                "authority's root with --ca"
-            )
-        chain.append(issuer)
-    if len(chain) == 1 and not alone:
-        raise UsageError("the certificate is signed by itself, not by an authority")
-    return chain
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except Exception:  # noqa: BLE001 (names that differ, signatures that are wrong, keys unknown)
-        return False
-    return True

@@ -11,11 +11,14 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from setup import doctor, pyenv
 from setup.azkaban import Settings, program
 from setup.layout import Layout, write_private
 from setup.tls.certificates import Certificates
+from tests.setup.authority import Company
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,6 +151,23 @@ def test_doctor_finds_a_certificate_that_ends_soon(ours: Layout, installed: Sett
     assert not found.ok
     assert "9 days left" in found.detail
     assert "python3 -m setup tls renew" in found.fix
+
+
+def test_doctor_looks_at_the_chain_as_a_client(
+    ours: Layout, installed: Settings, tmp_path: Path
+) -> None:
+    replace(installed, tls=True).write(ours.azkaban / "settings.json")
+    certificates, company = Certificates(ours), Company(tmp_path)
+    leaf = company.answer(certificates.csr(["localhost"], "ec"))
+    certificates.import_answer([company.write("a", leaf, company.issuer, company.root)])
+    assert _found(ours, "certificate").ok
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    key, chain = certificates._chain()
+    leaf = company.sign(key.public_key(), ["localhost"], purpose)
+    certificates._write(key, [leaf, company.issuer], chain[2:])
+    found = _found(ours, "certificate")
+    assert not found.ok
+    assert "clientAuth only, and serverAuth is needed" in found.detail
 
 
 def _names(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
