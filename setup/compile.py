@@ -7,8 +7,9 @@ import subprocess
 import zipfile
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.errors import SetupError
-from setup.java import QUIET
+from setup.java import OPTIONS
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
@@ -64,10 +65,22 @@ def compile_jar(
         text = text.replace(old, new)
     source = classes / f"{name}.java"
     source.write_text(text, encoding="utf-8")
-    command = [str(java.program), QUIET, "-jar", str(compiler), "-source", "1.8", "-target", "1.8"]
-    command += ["-nowarn", "-cp", ":".join(map(str, classpath)) or ".", "-d", str(classes)]
+    command = [str(java.program), *OPTIONS, "-jar", str(compiler)]
+    command += [
+        "-source",
+        "1.8",
+        "-target",
+        "1.8",
+        "-nowarn",
+        "-cp",
+        ":".join(map(str, classpath)) or ".",
+        "-d",
+        str(classes),
+    ]
     command += [str(source), *(str(CHECKOUT / "setup" / f"{each}.java") for each in uses)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, env=environment.server(), capture_output=True, text=True, check=False
+    )
     if result.returncode:
         raise SetupError(f"{name}.java does not compile: {result.stderr.strip()[-600:]}")
     with zipfile.ZipFile(target, "w") as jar:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import trust
+from setup import environment, trust
 from setup.console import say, step
 from setup.errors import UsageError
 from setup.python.installer import LOCKS, Installer
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["MINIMUM", "QUIET", "Java", "candidates", "ensure", "find", "probe"]
+__all__ = ["LANGUAGE", "MINIMUM", "OPTIONS", "Java", "candidates", "ensure", "find", "probe"]
 
 MINIMUM = 8
-QUIET = "-XX:-UsePerfData"  # else each Java leaves a file in /tmp/hsperfdata_USER
+# In Turkish the capital of "i" is no "I", so names of tables and codecs are not found.
+LANGUAGE = ("-Duser.language=en", "-Duser.country=US")
+# Every Java that set-up starts gets these. Without the first, each leaves a file in
+# /tmp/hsperfdata_USER.
+OPTIONS = ("-XX:-UsePerfData", *LANGUAGE)
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,15 @@ class Java:
 def probe(program: Path) -> Java | None:
     """Run ``java -version``; None when it is not a Java that runs."""
     try:
-        command = [str(program), QUIET, "-version"]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        command = [str(program), *OPTIONS, "-version"]
+        result = subprocess.run(
+            command,
+            env=environment.server(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = re.search(r'version "([^"]+)"', result.stderr)

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from setup.azkaban.settings import machine_timezone
+from setup.azkaban import timezone
 from setup.layout import write_private
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _server(home: Path, settings: Settings, program: Program) -> dict[str, objec
         "azkaban.color": "#1b86c9",
         # The jar of 2.5.0 came without the scripts of Azkaban's own pages: see setup/web.py
         "azkaban.default.servlet.path": "/js/console/index.html" if program.stock else "/index",
-        "default.timezone.id": settings.timezone or machine_timezone(),
+        "default.timezone.id": settings.timezone or timezone.of_machine(),
         "web.resource.dir": home / "program/web",
         "viewer.plugin.dir": home / "plugins/viewer",
         "trigger.plugin.dir": home / "plugins/triggers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setup.azkaban import config, program
-from setup.java import QUIET
+from setup.java import OPTIONS
 
 if TYPE_CHECKING:
     from setup.azkaban.program import Program
@@ -54,7 +54,7 @@ def command(
     conf = config.conf_folder(layout, part)
     return [
         str(java.program),
-        QUIET,
+        *OPTIONS,
         f"-Xmx{settings.heap_of(part.kind)}",
         f"-javaagent:{place / 'agent/port-guard.jar'}={ends}",
         f"-Dportguard.output={home / f'logs/{part.name}.out'}",

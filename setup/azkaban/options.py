@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import zoneinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup.azkaban import config
+from setup.azkaban import config, timezone
 from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
 from setup.errors import UsageError
 from setup.layout import write_private
@@ -106,12 +105,10 @@ def _heap(text: str) -> str:
 
 
 def _timezone(text: str) -> str:
-    known = zoneinfo.available_timezones()
-    if known and text not in known:
-        raise argparse.ArgumentTypeError(
-            f"{text!r}: no such time zone; expected a name such as Europe/Berlin or UTC"
-        )
-    return text
+    try:
+        return timezone.resolve(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def wanted(layout: Layout, options: argparse.Namespace) -> Wanted:

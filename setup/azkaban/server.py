@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from setup import environment, orphans, probe
-from setup.azkaban import config, program, recovery, schema, scripts
+from setup.azkaban import config, program, recovery, schema, scripts, timezone
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
 from setup.called import called
@@ -171,6 +171,8 @@ class Server:
         settings = choose(wanted, old)
         self._install_program(java, settings, sources)
         schema.require_executors(self.program, settings)
+        home = program.folder(self.layout)
+        timezone.require(settings.timezone, [home / jar for jar in self.program.jars])
         self.layout.azkaban.mkdir(exist_ok=True, mode=0o700)
         settings.write(self._settings_file)
         return settings

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import socket
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from setup import environment
+from setup.azkaban import timezone
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.process import free_port, port_taken
 
-__all__ = ["Mail", "Part", "Settings", "Wanted", "choose", "machine_timezone"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Mail", "Part", "Settings", "Wanted", "choose"]
 
 WEB_PORT, EXECUTOR_PORT = 8081, 12321
 
@@ -268,7 +270,7 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
         database=database,
         tls=_kept(wanted.tls, old.tls if old else None, default=False),
         heap=_kept(wanted.heap, old.heap if old else None, default=""),
-        timezone=_kept(wanted.timezone, old.timezone if old else None, default=machine_timezone()),
+        timezone=_timezone(wanted, old),
         mail=wanted.mail or (old.mail if old else None),
         settled=settled,
         **_executor_ports(count, port, old),
@@ -295,12 +297,14 @@ def _executor_ports(count: int, web_port: int, old: Settings | None) -> dict[str
     return {"executor_port": ports[0], "more_executors": tuple(ports[1:])}
 
 
-def machine_timezone() -> str:
-    """Name this machine's time zone as Java knows it."""
-    if os.environ.get("TZ", "").replace("/", "").replace("_", "").isalpha():
-        return os.environ["TZ"]
-    parts = Path("/etc/localtime").resolve().as_posix().partition("/zoneinfo/")
-    return parts[2] or "UTC"
+def _timezone(wanted: Wanted, old: Settings | None) -> str:
+    """Choose the time zone; one that an earlier release kept unseen is looked at again."""
+    if wanted.timezone or not (old and old.timezone):
+        return wanted.timezone or timezone.of_machine()
+    try:
+        return timezone.resolve(old.timezone)
+    except ValueError as error:
+        raise UsageError(f"the time zone of this server, {error}, with --timezone") from None
 
 
 def _database(wanted: Wanted, old: Settings | None, profile: str) -> str:

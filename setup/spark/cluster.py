@@ -10,7 +10,7 @@ from setup import orphans
 from setup.called import called
 from setup.console import step
 from setup.errors import ServerError, UsageError
-from setup.java import QUIET
+from setup.java import OPTIONS
 from setup.process import Process, Status, free_port, refuse_root, tail
 from setup.spark.shape import Part, Shape, choose
 from setup.spark.standalone import Standalone
@@ -224,7 +224,7 @@ class Cluster:
         log = self.log(part.name)
         log.unlink(missing_ok=True)
         process = Process.start(
-            [str(self.spark.java.program), QUIET, *part.command],
+            [str(self.spark.java.program), *OPTIONS, *part.command],
             folder=self.home,
             log=log,
             environ={**self.spark.environ(), **part.environ},

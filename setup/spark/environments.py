@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from setup.called import called
 from setup.console import step
 from setup.errors import SetupError, UsageError
+from setup.java import LANGUAGE
 from setup.layout import write_private
 from setup.python import archives, pip
 from setup.python.installer import LOCKS, Installer
@@ -264,7 +265,8 @@ def _smoke(spark: Spark, archive: Path, python: Path, imports: Sequence[str]) ->
     script.write_text(_SMOKE)
     command = [str(spark.spark_home / "bin" / "spark-submit"), "--master", "local[1]"]
     command += ["--conf", "spark.ui.enabled=false", "--driver-memory", "512m"]
-    command += ["--conf", f"spark.driver.defaultJavaOptions=-javaagent:{spark.guard}"]
+    options = " ".join((*LANGUAGE, f"-javaagent:{spark.guard}"))
+    command += ["--conf", f"spark.driver.defaultJavaOptions={options}"]
     environ = {**spark.environ(), "PYSPARK_PYTHON": str(python)}
     result = subprocess.run(
         [*command, str(script), *imports],

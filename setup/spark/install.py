@@ -284,8 +284,10 @@ def _unsuitable(found: Java) -> str:
     """Say why a Java does not run Spark; empty when it does."""
     if found.major < MINIMUM_JAVA:
         return f"is version {found.version}, {MINIMUM_JAVA} or newer is needed"
-    command = [str(found.program), "--list-modules"]
-    modules = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    command = [str(found.program), *java.OPTIONS, "--list-modules"]
+    modules = subprocess.run(
+        command, env=environment.server(), capture_output=True, text=True, check=False
+    ).stdout
     if _MODULE not in modules:
         return f"(version {found.version}) was made without the module {_MODULE}"
     return ""

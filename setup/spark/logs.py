@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from setup.called import called
+from setup.java import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ def aggregated(classes: str, java: Path, environ: Mapping[str, str], application
     application
         Its id.
     """
-    command = [str(java), "-cp", classes, "org.apache.hadoop.yarn.client.cli.LogsCLI"]
+    command = [str(java), *OPTIONS, "-cp", classes, "org.apache.hadoop.yarn.client.cli.LogsCLI"]
     command += ["-applicationId", application, "-size", "-200000"]
     result = subprocess.run(
         command, env=environ, capture_output=True, text=True, check=False, timeout=120

@@ -14,8 +14,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
+from setup import environment
 from setup.console import say, step
 from setup.errors import ServerError
+from setup.java import OPTIONS
 from setup.layout import write_private
 from setup.spark import logs
 from setup.spark.plan import shown
@@ -99,9 +101,9 @@ class Run:
         int
             The exit status of the application; 128 and the signal's number when a signal ended it.
         """
-        drop = ("PYTHONPATH", "PYTHONHOME", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
-        variables = {k: v for k, v in os.environ.items() if k not in drop}
-        variables |= environ(self.spark, self.target)
+        drop = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
+        variables = environment.program(environ(self.spark, self.target))
+        variables = {k: v for k, v in variables.items() if k not in drop}
         with _Signals() as signals:
             say(shown(command, {"HADOOP_CONF_DIR": str(self.target.conf)}))
             process = subprocess.Popen(
@@ -201,11 +203,11 @@ class Run:
         try:
             manager.kill(application)
         except ServerError:  # a cluster with Kerberos has its HTTP closed; this outlives us
-            command = [str(self.spark.java.program), "-cp", self._classes()]
+            command = [str(self.spark.java.program), *OPTIONS, "-cp", self._classes()]
             command += ["org.apache.hadoop.yarn.client.cli.ApplicationCLI"]
             subprocess.Popen(
                 [*command, "application", "-kill", application],
-                env={**os.environ, **environ(self.spark, self.target)},
+                env=environment.program(environ(self.spark, self.target)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -256,7 +258,7 @@ class Run:
             return {}
         if cluster:
             return logs.of_cluster(cluster, application)
-        variables = {**os.environ, **environ(self.spark, self.target)}
+        variables = environment.program(environ(self.spark, self.target))
         java = self.spark.java.program
         try:
             text = logs.aggregated(self._classes(), java, variables, application)

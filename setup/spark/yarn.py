@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from setup import environment
 from setup.errors import ServerError
+from setup.java import LANGUAGE
 from setup.layout import write_private
 from setup.spark.resource_manager import ResourceManager
 from setup.spark.shape import HEAP, Part, Shape, log_settings, write_properties, write_xml
@@ -144,7 +145,7 @@ def _properties(spark: Spark, home: Path) -> dict[str, object]:
         "spark.yarn.appMasterEnv.SPARK_LOCAL_IP": "127.0.0.1",
         "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
         "spark.yarn.scheduler.heartbeat.interval-ms": 500,
-        "spark.yarn.am.extraJavaOptions": guard,
+        "spark.yarn.am.extraJavaOptions": " ".join((*LANGUAGE, guard)),
         **common_properties(guard),
     }
 
@@ -157,12 +158,13 @@ def common_properties(guard: str) -> dict[str, object]:
     guard
         Option of Java that keeps its ports for this account.
     """
+    options = " ".join((*LANGUAGE, guard))
     return {
         "spark.authenticate": "true",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
-        "spark.driver.defaultJavaOptions": guard,
-        "spark.executor.defaultJavaOptions": guard,
+        "spark.driver.defaultJavaOptions": options,
+        "spark.executor.defaultJavaOptions": options,
         # the guard looks at sockets of java.nio, not at those of Netty's native library
         "spark.rpc.io.mode": "NIO",
         "spark.shuffle.io.mode": "NIO",

@@ -21,7 +21,7 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import cli, java, pyenv
-from setup.azkaban import Mail, Wanted, program, upgrade
+from setup.azkaban import Mail, Wanted, program, timezone, upgrade
 from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
 from setup.process import Process
@@ -139,6 +139,7 @@ def test_settings_of_the_notes(live: LiveAzkaban) -> None:
     assert conf["azkaban.default.servlet.path"] == "/index"
     assert conf["web.resource.dir"] == str(home / "program/web")
     assert conf["default.timezone.id"] == ZONE
+    assert {ZONE, "US/Eastern"} <= timezone.known_to((home / "program").rglob("*.jar"))
     assert (home / "program/web/js/azkaban/namespace.js").read_bytes() == b"// their own\n"
     process = live.server.running()["azkaban"]
     assert "-Xmx768m" in psutil.Process(process.pid).cmdline()

@@ -12,9 +12,9 @@ import javaproperties
 import pytest
 
 from setup import cli, pyenv
-from setup.azkaban import Mail, Settings, Wanted, config, launch, schema
+from setup.azkaban import Mail, Settings, Wanted, config, launch, schema, timezone
 from setup.azkaban.program import Program
-from setup.azkaban.settings import choose, machine_timezone
+from setup.azkaban.settings import choose
 from setup.errors import UsageError
 from setup.java import Java
 from setup.layout import Layout
@@ -132,7 +132,7 @@ def test_pages_without_and_with_tls(ours: Layout) -> None:
     values = written(ours, SETTINGS, "4.0.0", "azkaban")
     assert (values["jetty.use.ssl"], values["jetty.port"]) == ("false", "8081")
     assert values["azkaban.default.servlet.path"] == "/index"
-    assert values["default.timezone.id"] == machine_timezone()
+    assert values["default.timezone.id"] == timezone.of_machine()
     for key in ("web.resource.dir", "azkaban.project.dir", "user.manager.xml.file"):
         assert values[key].startswith(f"{ours.azkaban}/")
     stock = written(ours, SETTINGS, "2.5.0", "azkaban")
