@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, java, maven, pyenv, servers, service, tls_commands, web
+from setup import bom, doctor, java, maven, pyenv, servers, service, web
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
@@ -27,6 +27,7 @@ from setup.mysql import commands as mysql
 from setup.process import Status, tail
 from setup.python import commands as python
 from setup.spark import commands as spark
+from setup.tls import commands as tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     azkaban.add_commands(commands)
     mysql.add_commands(commands)
-    tls_commands.add_commands(commands)
+    tls.add_commands(commands)
     spark.add_commands(commands)
     python.add_commands(commands)
     return parser

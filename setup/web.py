@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from setup import maven
-from setup.compile import compile_jar
 from setup.errors import UsageError
+from setup.java.compile import compile_jar
 from setup.layout import copy_fresh
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _SOURCE = Path(__file__).with_name("web")
+_RUN_FILES = Path(__file__).with_name("azkaban") / "java" / "RunFiles.java"
 _CONSOLE = "js/console"
 ADDRESS = f"{_CONSOLE}/index.html"
 
@@ -149,7 +150,7 @@ def install_run_files(
         (plugin / folder).mkdir(parents=True, exist_ok=True)
     target = plugin / "lib" / "run-files.jar"
     jars = sorted(libraries.glob("*.jar"))
-    compile_jar(java, compiler, "RunFiles", target, classpath=jars, renamed=_renamed(jars))
+    compile_jar(java, compiler, _RUN_FILES, target, classpath=jars, renamed=_renamed(jars))
     lines = {
         "viewer.name": "Runs",
         "viewer.path": "runs",

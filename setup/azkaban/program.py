@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 from setup import maven, web
 from setup.azkaban import distribution
 from setup.called import called
-from setup.compile import compile_jar
 from setup.errors import ServerError, SetupError
+from setup.java.compile import PEER, compile_jar
 from setup.layout import CHECKOUT, copy_fresh, write_private
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ __all__ = ["STOCK_VERSION", "Program", "folder", "make", "make_from", "place", "
 STOCK_VERSION = "2.5.0"
 
 _SETUP = CHECKOUT / "setup"
+_SQL = _SETUP / "azkaban" / "sql"
+_GUARD = _SETUP / "azkaban" / "java" / "PortGuard.java"
 _RECORD = "program.json"
 
 
@@ -140,7 +142,7 @@ def make(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
     jars = maven.fetch(maven.pinned("azkaban"), layout.cache, update)
     for jar in jars:
         shutil.copyfile(jar, new / "lib" / jar.name)
-    copy_fresh(_SETUP / "sql", new / "sql")
+    copy_fresh(_SQL, new / "sql")
     server = next((new / "lib").glob("azkaban-[0-9]*.jar"))
     web.install_stand_ins(new / "web", web.template_files(server))
     libraries = dict.fromkeys(("azkaban", "web", "executor"), "lib")
@@ -251,9 +253,7 @@ def _finish(
     uses = [*agent.glob("*.jar"), *pages.glob("*.jar")]
     manifest = "Premain-Class: PortGuard\n"
     target = agent / "port-guard.jar"
-    compile_jar(
-        java, compiler, "PortGuard", target, classpath=uses, uses=["Peer"], manifest=manifest
-    )
+    compile_jar(java, compiler, _GUARD, target, classpath=uses, uses=[PEER], manifest=manifest)
     web.install_console(new / "web", layout.cache, update)
     web.install_run_files(new / "run-files", layout.runs, java, compiler, pages)
     kinds = program.libraries.items()
@@ -278,8 +278,8 @@ def _digest() -> str:
 
 def _inputs() -> Iterator[Path]:
     yield _SETUP / "versions.toml"
-    yield from _SETUP.glob("*.java")
-    for name in ("sql", "web"):
+    yield PEER
+    for name in ("azkaban/java", "azkaban/sql", "web"):
         yield from (path for path in (_SETUP / name).rglob("*") if path.is_file())
 
 

@@ -19,6 +19,7 @@ ADDRESS = "127.0.0.1"
 DATABASE = "azkaban"
 USER = "azkaban"
 CHARACTERS = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+TABLES = CHECKOUT / "setup" / "azkaban" / "sql"
 TABLES_VERSION = "2.5"
 
 # The kernel's limit for the path of a socket (sun_path is 108 bytes with its closing zero).
@@ -196,7 +197,7 @@ def initial_sql(root_password: str, password: str) -> str:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{DATABASE}`.* TO {account}",
         f"USE `{DATABASE}`",
     ]
-    for path in sorted((CHECKOUT / "setup" / "sql").glob("create.*.sql")):
+    for path in sorted(TABLES.glob("create.*.sql")):
         text = re.sub(r"--[^\n]*", "", path.read_text(encoding="utf-8"))
         statements += [_in_innodb(" ".join(p.split())) for p in text.split(";") if p.strip()]
         table = path.name.split(".")[1]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from setup import environment, java, maven, trust
 from setup.called import called
-from setup.compile import compile_jar
 from setup.console import step
 from setup.errors import SetupError, UsageError
+from setup.java.compile import PEER, compile_jar
 from setup.layout import CHECKOUT, write_private
 from setup.python import pip
 from setup.python.installer import LOCKS, Installer
@@ -33,6 +33,7 @@ MINIMUM_JAVA = 17
 _MODULE = "jdk.incubator.vector"  # Spark's launcher asks for it
 _BYTES = 1500 << 20  # pyspark 480 MB, its download 460 MB and a copy while pip unpacks it
 
+_GUARD = Path(__file__).with_name("java") / "LoopbackGuard.java"
 _VERSION = re.compile(r"pyspark-(\d+(?:\.\d+)*)\S*-info$")
 
 _GUARD_MANIFEST = """\
@@ -210,9 +211,8 @@ class Spark:
 
     def _digest(self) -> str:
         """Hash what the whole installation depends on."""
-        sources = [CHECKOUT / "setup" / f"{name}.java" for name in ("LoopbackGuard", "Peer")]
         parts = [self._env_digest(), str(CHECKOUT), _SUBMIT]
-        parts += [source.read_text(encoding="utf-8") for source in sources]
+        parts += [source.read_text(encoding="utf-8") for source in (_GUARD, PEER)]
         parts += [jar.sha256 for name in ("hadoop", "agent") for jar in maven.pinned(name)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -272,11 +272,9 @@ class Spark:
             for file in files:
                 shutil.copyfile(file, folder / file.name)
         update("compiling the port guard")
-        compile_jar(chosen, compiler, "Peer", self.guard.with_name("peer.jar"))
+        compile_jar(chosen, compiler, PEER, self.guard.with_name("peer.jar"))
         manifest = _GUARD_MANIFEST.format(asm=agent[0].name)
-        compile_jar(
-            chosen, compiler, "LoopbackGuard", self.guard, classpath=agent, manifest=manifest
-        )
+        compile_jar(chosen, compiler, _GUARD, self.guard, classpath=agent, manifest=manifest)
         return len(jars) + len(agent)
 
 

@@ -9,10 +9,4 @@ Everything lies in ``<prefix>/tls``::
     ca.key               0600: the local authority's key, unless a company's signed
     server.csr           a request, with its key in request.key (0600), until the answer comes
     settings.json        names and kind of key, for the renewal
-
-This package needs the environment's packages; `setup.tls_commands` does not.
 """
-
-from setup.tls.certificates import Certificates, Keystore
-
-__all__ = ["Certificates", "Keystore"]

@@ -38,7 +38,7 @@ def members(cache: Path, kind: str, version: str) -> dict[str, bytes]:
 
 def tables() -> dict[str, bytes]:
     """The table definitions of 2.5.0, by name."""
-    folder = CHECKOUT / "setup" / "sql"
+    folder = CHECKOUT / "setup" / "azkaban" / "sql"
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 

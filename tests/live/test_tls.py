@@ -19,7 +19,8 @@ from setup import java
 from setup.azkaban import Wanted
 from setup.layout import CHECKOUT
 from setup.process import free_port
-from setup.tls import Certificates, renewal
+from setup.tls import renewal
+from setup.tls.certificates import Certificates
 from tests.live.conftest import LiveAzkaban
 from tests.live.tls_scan import (
     P256,

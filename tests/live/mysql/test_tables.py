@@ -35,7 +35,7 @@ CREATE TABLE images (
 def _definitions(folder: Path, *changed: tuple[str, str, str], more: str = "") -> Path:
     """Write a folder of table definitions: those of 2.5.0, executors, and some changes."""
     folder.mkdir()
-    for path in (CHECKOUT / "setup" / "sql").glob("create.*.sql"):
+    for path in (CHECKOUT / "setup" / "azkaban" / "sql").glob("create.*.sql"):
         text = path.read_text()
         for table, old, new in changed:
             if path.name == f"create.{table}.sql":

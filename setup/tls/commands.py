@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setup.layout import Layout
-    from setup.tls import Certificates
+    from setup.tls.certificates import Certificates
 
     _Run = Callable[[Certificates, argparse.Namespace], int]
 
@@ -54,7 +54,7 @@ def add_commands(commands: Commands) -> None:
         name: str, run: _Run, text: str, *parents: argparse.ArgumentParser
     ) -> argparse.ArgumentParser:
         def step(layout: Layout, options: argparse.Namespace) -> int:
-            from setup.tls import Certificates  # noqa: PLC0415 (in the environment only)
+            from setup.tls.certificates import Certificates  # noqa: PLC0415 (in the environment only)
 
             return run(Certificates(layout), options)
 
