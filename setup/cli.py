@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = Commands(parser, common)
     text = "Set up everything and run the flows that ship with it."
-    demo = commands.add("demo", _demo, text, server, needs=Needs.ENVIRONMENT, unprivileged=True)
+    demo = commands.add("demo", _demo, text, server, needs=Needs.JOBS, unprivileged=True)
     demo.add_argument("--logs", action="store_true", help="stream the jobs' logs")
     text = "Set up everything and run all tests."
     test = commands.add("test", _test, text, needs=Needs.TOOLS, unprivileged=True)
@@ -126,12 +126,12 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add("doctor", _doctor, text, needs=Needs.INSTALLATION)
     doctor.add_argument("--json", action="store_true", help="machine-readable")
     commands.add("bom", _bom, "Print a bill of materials (CycloneDX) of all packages and jars.")
-    tools = Needs.TOOLS if (CHECKOUT / "tests").is_dir() else Needs.ENVIRONMENT
     text = "Make the Python environment and print its interpreter's path."
-    env = commands.add("env", _env, text, needs=tools)
+    env = commands.add("env", _env, text, needs=Needs.ENVIRONMENT)
     env.add_argument(
-        "--with", dest="extras", action="append", default=[], choices=["routing"],
-        help="optional packages too: compiled searches, SCIP and PyVRP for routing",
+        "--with", dest="layers", action="append", choices=["jobs", "mysql", "routing"],
+        help="only these: packages of the jobs that ship with it, the driver of MySQL, compiled "
+        "searches with SCIP and PyVRP (default: jobs, and in a checkout the tools of developers)",
     )  # fmt: skip
     azkaban.add_commands(commands)
     mysql.add_commands(commands)
@@ -188,7 +188,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
         if not any(option.startswith("tests/") for option in options.pytest):
             paths.append("tests/browser")
         with layout.locked():
-            pyenv.ensure(layout, dev=True, browser=True)
+            pyenv.ensure(layout, "browser")
     with layout.locked(), step("jars") as shown:
         jars = [jar for section in sections for jar in maven.pinned(section)]
         maven.fetch(jars, layout.cache, shown.update)
@@ -205,9 +205,9 @@ def _add_console(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _env(layout: Layout, options: argparse.Namespace) -> int:
-    for extra in options.extras:
-        with layout.locked():
-            pyenv.add(layout, extra)
+    with layout.locked():
+        everything = "dev" if (CHECKOUT / "tests").is_dir() else "jobs"
+        pyenv.ensure(layout, *(options.layers or [everything]))
     print(layout.python)
     return 0
 

@@ -32,6 +32,7 @@ class Needs(Enum):
     IF_THERE = "runs inside the environment where there is one"
     INSTALLATION = "the same, and refuses a prefix without installation"
     ENVIRONMENT = "makes the prefix and its environment"
+    JOBS = "the same, with the packages of the jobs that ship with it"
     TOOLS = "the same, with the tools of a checkout"
 
 
@@ -128,8 +129,9 @@ class Commands:
     def _prepare(self, needs: Needs, layout: Layout, arguments: list[str]) -> None:
         if needs is not Needs.NOTHING:
             layout.require_private()
-        if needs in (Needs.ENVIRONMENT, Needs.TOOLS):
-            pyenv.enter(layout, arguments, dev=needs is Needs.TOOLS)
+        layers = {Needs.ENVIRONMENT: (), Needs.JOBS: ("jobs",), Needs.TOOLS: ("dev",)}
+        if needs in layers:
+            pyenv.enter(layout, arguments, *layers[needs])
             return
         if needs is Needs.INSTALLATION and not layout.exists():
             first = f"{self._name} start" if self._group else "up"

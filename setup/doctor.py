@@ -76,7 +76,7 @@ def examine(layout: Layout) -> list[Finding]:
 
 
 def _environment(layout: Layout) -> Iterator[Finding]:
-    ok = pyenv.current(layout)
+    ok = all(pyenv.current(layout, name) for name in {"base", *pyenv.layers(layout)})
     detail = f"{layout.env} {'matches' if ok else 'does not match'} setup/locks"
     yield Finding("environment", ok, detail, "" if ok else f"run {called()} env")
 

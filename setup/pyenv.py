@@ -1,13 +1,14 @@
 """A private Python environment from lock files with hashes, where pip may be missing.
 
-The environment holds the client of this checkout (`azk`) and what jobs import. A file
-``.lock-NAME`` in it records the lock that it was made from; without that record (an interrupted
-set-up) it is made again.
+The environment holds the client of this checkout (`azk`), and in layers what servers, jobs and
+developers need. A file ``.lock-NAME`` in it records the lock that a layer was made from; where that
+is empty (an interrupted set-up) the environment is made again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import shutil
 import subprocess
@@ -28,63 +29,73 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["LOCKS", "add", "current", "ensure", "enter", "inside", "reenter"]
+__all__ = ["LOCKS", "current", "ensure", "enter", "inside", "layers", "reenter"]
+
+# What a layer stands on, and the locks that are part of another one, which has them all at once.
+_ON = {"routing": ("jobs",), "dev": ("base", "jobs", "mysql"), "browser": ("dev",)}
+_HOLDS = {"dev": ("base", "jobs", "mysql")}
+_MEGABYTES = {"base": 100, "jobs": 500, "mysql": 100, "routing": 400, "dev": 1000}
 
 
-def ensure(layout: Layout, *, dev: bool = False, browser: bool = False) -> None:
-    """Make the environment, or bring it up to its lock; a second call does nothing.
+def ensure(layout: Layout, *names: str) -> None:
+    """Make the environment with some layers, or bring it up to their locks.
+
+    A second call does nothing. Layers that were added before stay, and are brought up too.
 
     Parameters
     ----------
     layout
         Where it goes.
-    dev
-        With the tools of a checkout: pytest, ruff, mypy, import-linter.
-    browser
-        With what drives a browser in tests.
+    names
+        Locks on top of the base, such as ``jobs``; what they stand on comes with them.
+
+    Raises
+    ------
+    DownloadError
+        When a package cannot be had, or is not the pinned one.
     """
-    locks = ["base", *(["dev"] if dev else []), *(["browser"] if browser else [])]
-    stale = [name for name in locks if not current(layout, name)]
+    wanted = _with_needs(["base", *names, *layers(layout)])
+    stale = [name for name in wanted if not current(layout, name)]
     if not stale:
         return
+    fresh = not _usable(layout)
+    layout.create(sum(_MEGABYTES.get(name, 10) for name in _largest(stale)) << 20)
     with step("Python environment") as shown, Installer(layout) as installer:
-        fresh = not _usable(layout)
         if fresh:
             shutil.rmtree(layout.env, ignore_errors=True)
             pip.make_environment(layout.env)
+            stale = wanted
         for name in stale:
-            _record(layout, name).unlink(missing_ok=True)
+            _record(layout, name).write_text("")  # no lock's, but there
+        for name in _largest(stale):
             shown.update(f"installing packages ({name}) with {installer.name}")
             installer.install(LOCKS / f"{name}.txt", layout.python)
-        for name in stale:
-            _record(layout, name).touch()  # empty: no lock's, but there
-        shown.update("installing the client")
-        editable = _developing(layout)  # which costs each start of a Python about 30 ms
-        installer.install_project(CHECKOUT, layout.python, editable=editable)
-        program.write(layout)
+        if {"base", "dev"} & set(stale):
+            shown.update("installing the client")
+            editable = _developing(layout)  # which costs each start of a Python about 30 ms
+            installer.install_project(CHECKOUT, layout.python, editable=editable)
+            program.write(layout)
         if wrong := installer.check(layout.python):
             _complain(layout, wrong, fresh=fresh)
-        for name in locks:
+        for name in stale:
             _record(layout, name).write_text(_digest(layout, name))
-        shown.done(f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor})")
-
-
-def add(layout: Layout, extra: str) -> None:
-    """Add the packages of an extra to the environment; a second call does nothing."""
-    if current(layout, extra):
-        return
-    with step(f"packages of {extra}") as shown, Installer(layout) as installer:
-        installer.install(LOCKS / f"{extra}.txt", layout.python)
-        if wrong := installer.check(layout.python):
-            _complain(layout, wrong, fresh=False)
-        _record(layout, extra).write_text(_digest(layout, extra))
-        shown.done(str(layout.env))
+        shown.done(
+            f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor}; "
+            f"{', '.join(layers(layout))})"
+        )
+    importlib.invalidate_caches()
 
 
 def current(layout: Layout, name: str = "base") -> bool:
     """Tell whether the environment is what a lock says."""
     record = _record(layout, name)
     return record.is_file() and record.read_text() == _digest(layout, name)
+
+
+def layers(layout: Layout) -> list[str]:
+    """List the layers that the environment has, or had when a set-up was interrupted."""
+    names = (path.name.removeprefix(".lock-") for path in layout.env.glob(".lock-*"))
+    return sorted(name for name in names if (LOCKS / f"{name}.txt").is_file())
 
 
 def inside(layout: Layout) -> bool:
@@ -102,7 +113,7 @@ def reenter(layout: Layout, arguments: Sequence[str]) -> None:
     os.execve(layout.python, [str(layout.python), *start, *arguments], environ)  # noqa: S606
 
 
-def enter(layout: Layout, arguments: Sequence[str], *, dev: bool = False) -> None:
+def enter(layout: Layout, arguments: Sequence[str], *names: str) -> None:
     """Make the environment, or bring it up to its lock, and go on inside it.
 
     Parameters
@@ -111,13 +122,12 @@ def enter(layout: Layout, arguments: Sequence[str], *, dev: bool = False) -> Non
         Where it goes; the prefix folder is made too.
     arguments
         The command line, run again by the environment's Python.
-    dev
-        With the tools of a checkout.
+    names
+        Layers of the environment, on top of the base.
     """
-    need = 100 if layout.python.exists() else (1000 if dev else 700)
-    layout.create(need << 20)
+    layout.create(100 << 20)
     with layout.locked():
-        ensure(layout, dev=dev)
+        ensure(layout, *names)
     if not inside(layout):
         reenter(layout, arguments)
 
@@ -127,6 +137,18 @@ def _complain(layout: Layout, wrong: str, *, fresh: bool) -> None:
     if fresh:
         raise SetupError(f"the locks in {LOCKS} do not fit together: {wrong}")
     say(f"{layout.env}: packages that were added to it do not fit: {wrong}")
+
+
+def _with_needs(names: Sequence[str]) -> list[str]:
+    """Put before each layer what it stands on."""
+    found = [each for name in names for each in (*_ON.get(name, ()), name)]
+    return list(dict.fromkeys(found))
+
+
+def _largest(names: Sequence[str]) -> list[str]:
+    """Leave out the locks that are part of another one among them."""
+    parts = {part for name in names for part in _HOLDS.get(name, ())}
+    return [name for name in names if name not in parts]
 
 
 def _record(layout: Layout, name: str) -> Path:
@@ -152,5 +174,6 @@ def _developing(layout: Layout) -> bool:
 def _usable(layout: Layout) -> bool:
     """Tell whether there is an environment to update, rather than to make again."""
     command = [str(layout.python), "-I", "-c", ""]
-    made = _record(layout, "base").is_file() and layout.python.exists()
+    whole = all(_record(layout, name).read_text() for name in layers(layout))
+    made = whole and _record(layout, "base").is_file() and layout.python.exists()
     return made and not subprocess.run(command, capture_output=True, check=False).returncode

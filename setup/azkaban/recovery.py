@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from setup.console import say, step
 from setup.errors import ServerError
+from setup.mysql import driver
 from setup.process import Process
 
 if TYPE_CHECKING:
@@ -115,12 +116,11 @@ def _take_back(server: Server, cursor: Any, versions: dict[int, int]) -> None:
 @contextmanager
 def asking(database: MySQL) -> Iterator[Any]:
     """Ask Azkaban's database as root; whatever fails is a `ServerError`."""
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
-
+    connector = driver.load(database.layout)
     try:
         with database.connect("azkaban") as connection:
             yield connection.cursor()
-    except mysql.connector.Error as error:
+    except connector.Error as error:
         raise ServerError(f"MySQL: {error}") from error
 
 

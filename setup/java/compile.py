@@ -66,8 +66,17 @@ def compile_jar(
         text = text.replace(old, new)
     copy = classes / source.name
     copy.write_text(text, encoding="utf-8")
-    command = [str(java.program), *OPTIONS, "-jar", str(compiler), "-source", "1.8"]
-    command += ["-target", "1.8", "-nowarn", "-cp", ":".join(map(str, classpath)) or "."]
+    # It ends before the second compiler of the JVM would pay off.
+    command = [str(java.program), *OPTIONS, "-XX:TieredStopAtLevel=1", "-jar", str(compiler)]
+    command += [
+        "-source",
+        "1.8",
+        "-target",
+        "1.8",
+        "-nowarn",
+        "-cp",
+        ":".join(map(str, classpath)) or ".",
+    ]
     command += ["-d", str(classes), str(copy), *map(str, uses)]
     result = subprocess.run(
         command, env=environment.server(), capture_output=True, text=True, check=False

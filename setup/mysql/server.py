@@ -20,7 +20,7 @@ from setup.called import called
 from setup.console import step, wait_for_lock
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import open_private, write_private
-from setup.mysql import checks, config
+from setup.mysql import checks, config, driver
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.program import Source, check_executable, install, probe
 from setup.mysql.scripts import write_scripts
@@ -325,7 +325,7 @@ class Server:
         try:
             place = f"/proc/self/fd/{folder}/{self.files.socket.name}"
             arguments = {"unix_socket": place, "user": "root", "database": database}
-            connection = _connect(password=self.root_password(), **arguments, **options)
+            connection = self._connect(password=self.root_password(), **arguments, **options)
         finally:
             os.close(folder)
         try:
@@ -333,6 +333,21 @@ class Server:
         finally:
             with suppress(Exception):  # after SHUTDOWN there is nobody left to say goodbye to
                 connection.close()
+
+    def _connect(self, **arguments: Any) -> Any:
+        connector = driver.load(self.layout)
+        options = {
+            "charset": "utf8mb4",
+            "collation": "utf8mb4_bin",
+            "connection_timeout": 10,
+            "autocommit": True,
+            "use_pure": True,
+            **arguments,
+        }
+        try:
+            return connector.connect(**options)
+        except connector.Error as error:
+            raise ServerError(f"MySQL does not answer: {error}") from error
 
     def root_password(self) -> str:
         """Read root's password."""
@@ -345,7 +360,7 @@ class Server:
     def _trouble(self) -> str:
         """Ask what Azkaban would ask, by its own account and way; empty when that works."""
         try:
-            connection = _connect(
+            connection = self._connect(
                 host=ADDRESS,
                 port=self.settings.port,
                 user=USER,
@@ -553,25 +568,6 @@ def rotate(log: Path, count: int) -> None:
             older.replace(f"{log}.{number + 1}")
     if log.exists():
         log.replace(f"{log}.1")
-
-
-def _connect(**arguments: Any) -> Any:
-    try:
-        import mysql.connector  # noqa: PLC0415 (in the environment only)
-    except ImportError as error:
-        raise SetupError(f"{error}; run {called()} env, which installs it") from error
-    options = {
-        "charset": "utf8mb4",
-        "collation": "utf8mb4_bin",
-        "connection_timeout": 10,
-        "autocommit": True,
-        "use_pure": True,
-        **arguments,
-    }
-    try:
-        return mysql.connector.connect(**options)
-    except mysql.connector.Error as error:
-        raise ServerError(f"MySQL does not answer: {error}") from error
 
 
 def _write_marker(path: Path, version: str) -> None:

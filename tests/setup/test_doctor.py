@@ -102,7 +102,7 @@ def test_doctor_finds_an_environment_that_is_not_the_locks(
     found = _found(ours, "environment")
     assert not found.ok
     assert found.fix == "run python3 -m setup env"
-    monkeypatch.setattr(pyenv, "current", lambda _: True)
+    monkeypatch.setattr(pyenv, "current", lambda *_: True)
     assert _found(ours, "environment").ok
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+import pytest
 
 from setup import pyenv
+from setup.errors import SetupError
 from setup.layout import Layout
+from setup.python.installer import pins as pins_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def test_a_copied_client_is_renewed_with_its_files_and_an_editable_one_is_not(
@@ -33,3 +35,122 @@ def test_a_copied_client_is_renewed_with_its_files_and_an_editable_one_is_not(
     module.write_text("3")
     assert pyenv.current(layout)
     assert pyenv.current(layout, "dev")
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tell what an environment gets, instead of installing it."""
+    calls: list[str] = []
+
+    class Recorder:
+        name = "nothing"
+
+        def __init__(self, layout: Layout) -> None:
+            self.layout = layout
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def install(self, lock: Path, _python: Path) -> None:
+            calls.append(lock.stem)
+
+        def install_project(self, _folder: Path, _python: Path, *, editable: bool) -> None:
+            calls.append("client, editable" if editable else "client")
+
+        def check(self, _python: Path) -> str:
+            return ""
+
+    monkeypatch.setattr(pyenv, "Installer", Recorder)
+    return calls
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    found = Layout(tmp_path / "prefix", tmp_path / "cache")
+    found.create(need=0)
+    return found
+
+
+def test_a_layer_is_added_once_and_brings_what_it_stands_on(
+    layout: Layout, installed: list[str]
+) -> None:
+    pyenv.ensure(layout)
+    assert installed == ["base", "client"]
+    for _ in range(2):
+        pyenv.ensure(layout, "routing")
+    assert installed == ["base", "client", "jobs", "routing"]
+    assert pyenv.layers(layout) == ["base", "jobs", "routing"]
+    pyenv.ensure(layout, "mysql")
+    assert installed[4:] == ["mysql"]
+
+
+def test_the_tools_of_a_checkout_hold_the_other_locks(layout: Layout, installed: list[str]) -> None:
+    pyenv.ensure(layout, "dev")
+    assert installed == ["dev", "client, editable"]
+    pyenv.ensure(layout, "jobs", "mysql")
+    assert installed == ["dev", "client, editable"]
+    pyenv.ensure(layout, "browser")
+    assert installed[2:] == ["browser"]
+
+
+def test_layers_survive_a_change_of_locks_and_an_interruption(
+    layout: Layout, installed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyenv.ensure(layout, "jobs")
+    pyenv._record(layout, "jobs").write_text("an older lock's")
+    pyenv.ensure(layout)
+    assert installed == ["base", "jobs", "client", "jobs"]
+    (layout.env / "of-the-user").touch()
+    pyenv._record(layout, "base").write_text("an older lock's")
+    with monkeypatch.context() as patch:
+        patch.setattr(pyenv.program, "write", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            pyenv.ensure(layout)
+    assert not pyenv._usable(layout)
+    pyenv.ensure(layout)
+    assert pyenv.layers(layout) == ["base", "jobs"]
+    assert installed[-3:] == ["base", "jobs", "client"]
+    assert not (layout.env / "of-the-user").exists()  # made again from nothing
+
+
+@pytest.mark.parametrize(("fresh", "told"), [(True, False), (False, True)])
+def test_packages_that_do_not_fit_are_an_error_in_a_new_environment_only(
+    layout: Layout,
+    installed: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    fresh: bool,
+    told: bool,
+) -> None:
+    """In an older one a user may have added packages that want other versions."""
+    if not fresh:
+        pyenv.ensure(layout)
+    monkeypatch.setattr(pyenv.Installer, "check", lambda *_: "a wants b")
+    if told:
+        pyenv.ensure(layout, "jobs")
+        assert "packages that were added to it do not fit: a wants b" in capsys.readouterr().err
+    else:
+        with pytest.raises(SetupError, match="do not fit together: a wants b"):
+            pyenv.ensure(layout)
+    assert installed
+
+
+def test_locks_agree_so_that_layers_never_change_one_another() -> None:
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for name in ("base", "jobs", "mysql", "routing", "dev", "browser"):
+        for line in (pyenv.LOCKS / f"{name}.txt").read_text().splitlines():
+            if "==" in line and not line.startswith((" ", "#")):
+                pin, _, marker = line.rstrip(" \\").partition(" ; ")
+                package, _, version = pin.partition("==")
+                found.setdefault((package, marker), {})[name] = version
+    different = {key: names for key, names in found.items() if len(set(names.values())) > 1}
+    assert different == {}
+    assert len(found) > 100
+    pins = {name: dict(pins_of(pyenv.LOCKS / f"{name}.txt")) for name in ("base", "jobs", "dev")}
+    assert pins["base"].keys() | pins["jobs"].keys() <= pins["dev"].keys()
+    numerical = {"numpy", "scipy", "scikit-learn", "matplotlib", "pillow", "mysql-connector-python"}
+    assert not numerical & pins["base"].keys()
