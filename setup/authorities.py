@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.certificates import EXTRA
 from setup.errors import UsageError
 from setup.layout import write_private
+from setup.python.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +32,7 @@ __all__ = ["PLACES", "bundle", "certificates", "variables"]
 # Where Linux distributions keep the authorities' certificates.
 PLACES = (
     "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
@@ -86,6 +88,7 @@ def certificates() -> tuple[str, ...]:
     """
     extra = os.environ.get(EXTRA, "")
     named = tuple(os.environ.get(name, "") for name in (*_VARIABLES, "SSL_CERT_DIR"))
+    named += (Index.of().settings.get("cert", ""),)
     return _gathered(extra, named)
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, java, maven, pyenv, servers, service, web
+from setup import bom, doctor, environment, java, maven, pyenv, servers, service, web
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
@@ -171,8 +171,13 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
         paths = ["-m", "spark"]
     elif options.faults:
         paths = ["-m", "", "tests/live/faults"]
-    environ = {**os.environ, "AZK_CACHE": str(layout.cache), "OPENBLAS_NUM_THREADS": "1"}
-    environ["NUMBA_CACHE_DIR"] = str(layout.cache / "numba")
+    environ = environment.program(
+        {
+            "AZK_CACHE": str(layout.cache),
+            "NUMBA_CACHE_DIR": str(layout.cache / "numba"),
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+    )
     if environ.get("TMPDIR") == str(layout.temporary):
         del environ["TMPDIR"]  # tests ask for short paths: pytest's own folder
     if options.browser:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Apt:
         return subprocess.run(
             [program, *options, *arguments],
             cwd=self.folder / "debs",
-            env={**os.environ, "TMPDIR": str(self.folder), "LC_ALL": "C"},
+            env=environment.tool(self.folder, {"TMPDIR": str(self.folder)}),
             capture_output=True,
             text=True,
             check=False,

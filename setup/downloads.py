@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.errors import DownloadError, UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def named(
             partial = path.with_name(path.name + ".part")
             try:
                 with (
+                    environment.downloading(folder),
                     urllib.request.urlopen(place, timeout=60) as answer,  # noqa: S310 (http or https, checked above)
                     partial.open("wb") as file,
                 ):

@@ -2,7 +2,8 @@
 
 Three kinds of program are told apart:
 
-- `server`: servers. Jobs inherit it, so nothing of the user's that may be secret is in it.
+- `local`: programs that need no network: servers, compilers. Jobs inherit it from servers, so
+  nothing of the user's that may be secret is in it.
 - `tool`: programs of set-up itself, such as pip, npm and apt-get. They also get proxies,
   certificates and the place of ``.netrc``, and speak English, since their words are read.
 - `program`: what the user asked to run, such as an application of Spark. It gets everything but
@@ -16,20 +17,21 @@ it: ``environment.py COMMAND...``.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import locale
 import os
 import pwd
 import socket
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from setup.layout import Layout
-
-__all__ = ["no_proxy", "program", "server", "tool", "user"]
+__all__ = ["downloading", "local", "no_proxy", "program", "tool", "user"]
 
 _LOCALE = (
     *("LC_ALL", "LC_CTYPE", "LANG", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC"),
@@ -52,8 +54,8 @@ _UTF8 = "UTF-8"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-def server(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Choose the environment of a server, which jobs inherit.
+def local(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Choose the environment of a program that needs no network; jobs inherit a server's.
 
     Parameters
     ----------
@@ -62,32 +64,50 @@ def server(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
     Examples
     --------
-    >>> sorted(set(server({"UMASK": "0600"})) & {"HOME", "UMASK", "USER"})
+    >>> sorted(set(local({"UMASK": "0600"})) & {"HOME", "UMASK", "USER"})
     ['HOME', 'UMASK', 'USER']
     """
     return {**_some(_KEPT), **_working_locale(os.environ), **(extra or {})}
 
 
-def tool(layout: Layout, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def tool(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Choose the environment of a program of set-up itself.
 
     Parameters
     ----------
-    layout
-        Whose folder holds its temporary files, and the certificates that it trusts.
+    folder
+        Where its temporary files may lie, and the list of certificates that it trusts.
     extra
         Variables of its own.
     """
-    from setup import authorities  # noqa: PLC0415 (the copy of this file has none)
-
-    layout.temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ours = {
-        "TMPDIR": os.environ.get("TMPDIR") or str(layout.temporary),
-        "PYTHONPYCACHEPREFIX": str(layout.temporary / "pycache"),
+        "TMPDIR": os.environ.get("TMPDIR") or str(folder),
+        "PYTHONPYCACHEPREFIX": str(folder / "pycache"),
         "LC_ALL": _english() or "C",
     }
-    ours |= authorities.variables(layout.temporary) | no_proxy()
-    return {**_some(_KEPT | _NETWORK), **ours, **(extra or {})}
+    return {**_some(_KEPT | _NETWORK), **ours, **_reach(folder), **(extra or {})}
+
+
+@contextlib.contextmanager
+def downloading(folder: Path) -> Iterator[None]:
+    """Let downloads of this very process trust, and leave alone, what those of tools do.
+
+    Parameters
+    ----------
+    folder
+        Where the list of certificates may lie meanwhile.
+    """
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        ours = _reach(Path(temporary))
+        os.environ.update(ours)
+        try:
+            yield
+        finally:
+            for name in ours:
+                os.environ.pop(name)
+                os.environ |= {name: before[name]} if name in before else {}
 
 
 def program(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -114,6 +134,12 @@ def no_proxy() -> dict[str, str]:
     if "*" not in names:
         names += [name for name in (*_LOOPBACK, socket.gethostname()) if name not in names]
     return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(names))
+
+
+def _reach(folder: Path) -> dict[str, str]:
+    from setup import authorities  # noqa: PLC0415 (the copy of this file has none)
+
+    return authorities.variables(folder) | no_proxy()
 
 
 def user() -> str:
@@ -175,4 +201,4 @@ def _codeset(name: str) -> str:
 
 
 if __name__ == "__main__":
-    os.execvpe(sys.argv[1], sys.argv[1:], server())  # noqa: S606 (the command of a generated script)
+    os.execvpe(sys.argv[1], sys.argv[1:], local())  # noqa: S606 (the command of a generated script)

@@ -115,18 +115,6 @@ class Layout:
         """Temporary files of programs, and what Python compiles of this checkout."""
         return self.prefix / "tmp"
 
-    def environ(self) -> dict[str, str]:
-        """Choose an environment in which programs keep their temporary files under the prefix.
-
-        A TMPDIR of the user's own stays.
-        """
-        self.temporary.mkdir(mode=0o700, exist_ok=True)
-        ours = {
-            "TMPDIR": str(self.temporary),
-            "PYTHONPYCACHEPREFIX": str(self.temporary / "pycache"),
-        }
-        return {**ours, **os.environ}
-
     def exists(self) -> bool:
         """Tell whether the prefix is an installation made by `create`."""
         return (self.prefix / _MARKER).is_file()

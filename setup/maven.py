@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def fetch(jars: Sequence[Jar], cache: Path, update: Callable[[str], None]) -> li
     folder.mkdir(parents=True, exist_ok=True)
     missing = [jar for jar in jars if not _matches(folder / jar.filename, jar.sha256)]
     if missing:
-        with ThreadPoolExecutor(max_workers=4) as pool:
+        with environment.downloading(folder), ThreadPoolExecutor(max_workers=4) as pool:
             for done, _ in enumerate(pool.map(lambda jar: _download(jar, folder), missing), 1):
                 update(f"downloading {done}/{len(missing)}")
     return [folder / jar.filename for jar in jars]

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.called import NAME, called
 from setup.console import say, step
 from setup.errors import SetupError
@@ -105,7 +106,10 @@ def inside(layout: Layout) -> bool:
 
 def reenter(layout: Layout, arguments: Sequence[str]) -> None:
     """Replace this process by the same command, run by the environment's Python."""
-    environ = {k: v for k, v in layout.environ().items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    layout.temporary.mkdir(mode=0o700, exist_ok=True)
+    temporary = os.environ.get("TMPDIR") or str(layout.temporary)
+    compiled = str(layout.temporary / "pycache")
+    environ = environment.program({"TMPDIR": temporary, "PYTHONPYCACHEPREFIX": compiled})
     start = [str(CHECKOUT / "setup")]
     if called() != NAME:
         os.chdir(CHECKOUT)
@@ -176,4 +180,7 @@ def _usable(layout: Layout) -> bool:
     command = [str(layout.python), "-I", "-c", ""]
     whole = all(_record(layout, name).read_text() for name in layers(layout))
     made = whole and _record(layout, "base").is_file() and layout.python.exists()
-    return made and not subprocess.run(command, capture_output=True, check=False).returncode
+    if not made:
+        return False
+    result = subprocess.run(command, env=environment.local(), capture_output=True, check=False)
+    return not result.returncode

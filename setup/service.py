@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import trust
+from setup import environment, trust
 from setup.called import called
 from setup.console import say
 from setup.errors import SetupError
@@ -139,20 +139,29 @@ def _is_ours(line: str, layout: Layout) -> bool:
 
 def _run(command: Sequence[str]) -> int:
     try:
-        return subprocess.run(command, capture_output=True, check=False).returncode
+        return subprocess.run(
+            command, env=environment.program(), capture_output=True, check=False
+        ).returncode
     except FileNotFoundError:
         return 127
 
 
 def _crontab() -> list[str]:
-    result = subprocess.run(["crontab", "-l"], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        ["crontab", "-l"], env=environment.program(), capture_output=True, text=True, check=False
+    )
     return result.stdout.splitlines() if result.returncode == 0 else []
 
 
 def _write_crontab(lines: Sequence[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     result = subprocess.run(
-        ["crontab", "-"], input=text, capture_output=True, text=True, check=False
+        ["crontab", "-"],
+        env=environment.program(),
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if result.returncode:
         raise SetupError(f"crontab refused the line: {result.stderr.strip()}")

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from setup import java, supervise
+from setup import environment, java, supervise
 from setup.azkaban import upgrade
 from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
@@ -135,7 +135,7 @@ def _use(layout: Layout, options: argparse.Namespace) -> int:
     if not server.installed or not script.is_file():
         raise UsageError(f"{server.home}: Azkaban was never started; run {called()} azkaban start")
     command = [str(script), *([options.path] if options.path else [])]
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, env=environment.program(), check=False).returncode
 
 
 def _upgrade(layout: Layout, options: argparse.Namespace) -> int:

@@ -385,7 +385,7 @@ class Server:
                 self._command(java, settings, part),
                 folder=self.home,
                 log=output,
-                environ=environment.server(),
+                environ=environment.local(),
             )
             process.write(self.pid_file(part.name))
             try:

@@ -79,7 +79,7 @@ def compile_jar(
     ]
     command += ["-d", str(classes), str(copy), *map(str, uses)]
     result = subprocess.run(
-        command, env=environment.server(), capture_output=True, text=True, check=False
+        command, env=environment.local(), capture_output=True, text=True, check=False
     )
     if result.returncode:
         raise SetupError(f"{source.name} does not compile: {result.stderr.strip()[-600:]}")

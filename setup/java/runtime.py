@@ -66,7 +66,7 @@ def probe(program: Path) -> Java | None:
         command = [str(program), *OPTIONS, "-version"]
         result = subprocess.run(
             command,
-            env=environment.server(),
+            env=environment.local(),
             capture_output=True,
             text=True,
             timeout=60,

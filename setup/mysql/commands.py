@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.called import called
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say
@@ -140,7 +141,7 @@ def _use(server: Server, options: argparse.Namespace) -> int:
     # Joined here, as the mysql client joins several -e
     statement = ["-e", "\n".join(options.statement)] if options.statement is not None else []
     command = [str(server.home / "use"), *statement]
-    return subprocess.run(command, check=False).returncode
+    return subprocess.run(command, env=environment.program(), check=False).returncode
 
 
 def _rotate(server: Server, _options: argparse.Namespace) -> int:

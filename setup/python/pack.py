@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import trust
+from setup import environment, trust
 from setup.console import say
 from setup.errors import SetupError, UsageError
 from setup.python import archives
@@ -387,7 +387,9 @@ def _conda(about: dict[str, Any], folder: Path, tree: Path) -> None:
         )
     output = folder / "conda.tar.gz"
     command = [program, "--quiet", "--prefix", about["prefix"], "--output", str(output)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, env=environment.local(), capture_output=True, text=True, check=False
+    )
     if result.returncode:
         raise UsageError(f"conda-pack refuses: {(result.stderr or result.stdout).strip()[-400:]}")
     archives.unpack(output, tree)
@@ -406,7 +408,14 @@ def settle(home: Path) -> None:
     if not program.is_file():
         return
     command = [str(home / "bin" / "python3"), str(program)]
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    result = subprocess.run(
+        command,
+        env=environment.local(),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if result.returncode:
         raise SetupError(f"{program} fails: {(result.stderr or result.stdout).strip()[-400:]}")
 

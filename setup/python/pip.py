@@ -7,16 +7,16 @@ wheel comes from the interpreter's own ensurepip, from Debian's package of it, o
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from setup import debian
+from setup import debian, environment
 from setup.called import called
 from setup.errors import SetupError, UsageError
+from setup.python.index import Index
 
 __all__ = ["command", "ensure", "find_wheel", "make_environment"]
 
@@ -31,7 +31,9 @@ def make_environment(folder: Path) -> None:
     """
     base = getattr(sys, "_base_executable", sys.executable)
     command = [base, "-I", "-m", "venv", "--without-pip", str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, env=environment.local(), capture_output=True, text=True, check=False
+    )
     if result.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         said = (result.stdout + result.stderr).strip()[-400:]
@@ -128,5 +130,5 @@ def find_wheel(folder: Path) -> Path | None:
 def _runs(command: list[str], folder: Path) -> bool:
     """Tell whether a command ends well; its temporary files lie in a folder of ours meanwhile."""
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        environ = {**os.environ, "TMPDIR": temporary}
+        environ = Index.of().for_pip(environment.tool(Path(temporary), {"TMPDIR": temporary}))
         return not subprocess.run(command, env=environ, capture_output=True, check=False).returncode

@@ -139,7 +139,7 @@ class Spark:
 
     def environ(self) -> dict[str, str]:
         """Choose the environment of Spark's programs."""
-        return environment.server(
+        return environment.local(
             {
                 "JAVA_HOME": str(self.java.program.parents[1]),
                 "SPARK_HOME": str(self.spark_home),
@@ -284,7 +284,7 @@ def _unsuitable(found: Java) -> str:
         return f"is version {found.version}, {MINIMUM_JAVA} or newer is needed"
     command = [str(found.program), *java.OPTIONS, "--list-modules"]
     modules = subprocess.run(
-        command, env=environment.server(), capture_output=True, text=True, check=False
+        command, env=environment.local(), capture_output=True, text=True, check=False
     ).stdout
     if _MODULE not in modules:
         return f"(version {found.version}) was made without the module {_MODULE}"

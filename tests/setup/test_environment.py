@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -61,8 +62,8 @@ def in_container(code: str, **variables: str) -> str:
 def test_servers_and_tools_get_no_secrets(given: pytest.MonkeyPatch, layout: Layout) -> None:
     for name, value in SECRETS.items():
         given.setenv(name, value)
-    assert not SECRETS.keys() & environment.server().keys()
-    assert not SECRETS.keys() & environment.tool(layout).keys()
+    assert not SECRETS.keys() & environment.local().keys()
+    assert not SECRETS.keys() & environment.tool(layout.temporary).keys()
 
 
 def test_a_users_program_gets_all_but_pythons_own(given: pytest.MonkeyPatch) -> None:
@@ -93,14 +94,14 @@ def test_the_locale_is_one_that_works_here(
         given.delenv(name, raising=False)
     for name, value in variables.items():
         given.setenv(name, value)
-    assert environment.server().get("LC_ALL") == expected
+    assert environment.local().get("LC_ALL") == expected
     assert environment.program().get("LC_ALL") == expected
 
 
 def test_tools_speak_english(given: pytest.MonkeyPatch, layout: Layout) -> None:
     given.setenv("LANG", "C.UTF-8")
     given.setenv("LANGUAGE", "tr")
-    got = environment.tool(layout)
+    got = environment.tool(layout.temporary)
     assert got["LC_ALL"] == "C.UTF-8"
     assert "LANGUAGE" not in got
 
@@ -111,7 +112,7 @@ def test_the_script_that_starts_a_server_filters_as_set_up_does(given: pytest.Mo
         given.setenv(name, SECRETS[name])
     command = [sys.executable, "-I", environment.__file__, "env", "-0"]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert dict(line.split("=", 1) for line in output.split("\0") if line) == environment.server()
+    assert dict(line.split("=", 1) for line in output.split("\0") if line) == environment.local()
 
 
 def test_loopback_is_never_reached_through_a_proxy(
@@ -119,18 +120,42 @@ def test_loopback_is_never_reached_through_a_proxy(
 ) -> None:
     given.setenv("HTTPS_PROXY", "http://user:pass@proxy.corp.example:3128")
     given.setenv("no_proxy", "corp.example, 127.0.0.1")
-    got = environment.tool(layout)
+    got = environment.tool(layout.temporary)
     assert got["HTTPS_PROXY"] == "http://user:pass@proxy.corp.example:3128"
     assert got["no_proxy"] == got["NO_PROXY"]
     assert got["no_proxy"].split(",")[:4] == ["corp.example", "127.0.0.1", "localhost", "::1"]
     assert environment.program()["no_proxy"] == got["no_proxy"]
-    assert not {name for name in environment.server() if "proxy" in name.lower()}
+    assert not {name for name in environment.local() if "proxy" in name.lower()}
     given.setenv("no_proxy", "*")
     assert environment.no_proxy()["NO_PROXY"] == "*"
 
 
+def test_downloads_of_set_up_itself_see_the_same(given: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given.setenv("NO_PROXY", "corp.example")
+    given.setenv("SSL_CERT_FILE", "/own.pem")
+    before = dict(os.environ)
+    with environment.downloading(tmp_path):
+        assert os.environ["REQUESTS_CA_BUNDLE"] == os.environ["SSL_CERT_FILE"] != "/own.pem"
+        assert os.environ["no_proxy"].startswith("corp.example,localhost,127.0.0.1")
+    assert dict(os.environ) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_program_is_started_with_an_environment_that_was_not_chosen() -> None:
+    missing = [
+        f"{path.relative_to(CHECKOUT)}:{call.lineno}"
+        for path in sorted((CHECKOUT / "setup").rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func)
+        in ("subprocess.run", "subprocess.Popen", "os.execvp", "os.execv")
+        and "env" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert missing == []
+
+
 def test_an_account_without_a_name_gets_one() -> None:
-    code = "from setup import environment as e; print(e.user()); print(sorted(e.server().items()))"
+    code = "from setup import environment as e; print(e.user()); print(sorted(e.local().items()))"
     name, variables = in_container(code).splitlines()
     assert name == "user23457"
     assert "('HOME', '/')" in variables
@@ -148,16 +173,19 @@ def test_one_list_of_authorities_is_named_to_each_tool(
     (folder / "b.crt").write_bytes(pem.format("AAAA").replace("\n", "\r\n").encode())
     (tmp_path / "company.pem").write_text(pem.format("CCCC"))
     (tmp_path / "npm.pem").write_text(pem.format("DDDD"))
+    (tmp_path / "pip.pem").write_text(pem.format("EEEE"))
+    (tmp_path / "pip.conf").write_text(f"[global]\ncert = {tmp_path}/pip.pem\n")
+    given.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
     given.setenv("SSL_CERT_DIR", str(folder))
     given.setenv("AZK_EXTRA_CA_CERTS", str(tmp_path / "company.pem"))
     given.setenv("NODE_EXTRA_CA_CERTS", str(tmp_path / "npm.pem"))
     given.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
-    got = environment.tool(layout)
+    got = environment.tool(layout.temporary)
     places = {got[name] for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")}
     assert places == {got["NODE_EXTRA_CA_CERTS"]} == {str(layout.temporary / "authorities.pem")}
     text = (layout.temporary / "authorities.pem").read_text()
-    counts = [text.count(pem.format(word)) for word in ("AAAA", "BBBB", "CCCC", "DDDD")]
-    assert counts == [1, 1, 1, 1]
+    counts = [text.count(pem.format(word)) for word in ("AAAA", "BBBB", "CCCC", "DDDD", "EEEE")]
+    assert counts == [1] * 5
     given.setenv("AZK_EXTRA_CA_CERTS", str(folder / "none.pem"))
     with pytest.raises(
         UsageError, match=r"AZK_EXTRA_CA_CERTS=.*none\.pem: there is no certificate"

@@ -24,7 +24,6 @@ NONE = {"PIP_CONFIG_FILE": "/dev/null"}
         ("UV_INDEX=corp=https://m/s?a=b", "UV_INDEX=https://m/s?a=b", "PIP_EXTRA_INDEX_URL"),
         ("PIP_EXTRA_INDEX_URL=https://a https://b", "UV_INDEX=https://a https://b", ""),
         ("PIP_FIND_LINKS=https://a/x https://b/y", "UV_FIND_LINKS=https://a/x,https://b/y", ""),
-        ("PIP_CERT=/c.pem", "SSL_CERT_FILE=/c.pem", ""),
         ("PIP_CLIENT_CERT=/c.pem", "SSL_CLIENT_CERT=/c.pem", ""),
         ("PIP_TRUSTED_HOST=a b:8", "UV_INSECURE_HOST=a b:8", ""),
         ("PIP_DEFAULT_TIMEOUT=7", "UV_HTTP_TIMEOUT=7", "PIP_TIMEOUT"),
@@ -51,12 +50,17 @@ def test_what_would_change_what_is_installed_or_where_reaches_neither() -> None:
     given = {"HOME": "/h", "PIP_NO_INDEX": "", **dict.fromkeys(names.split(), "1")}
     found = Index.of({**NONE, **given})
     assert found.settings == {}
-    assert found.for_uv(given) == {"HOME": "/h", "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    assert found.for_uv(given) == {
+        "HOME": "/h",
+        "UV_HTTP_RETRIES": "2",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
     assert found.for_pip(given) == {
         "HOME": "/h",
         "PIP_CONFIG_FILE": "/dev/null",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
+        "PIP_RETRIES": "2",
     }
 
 
@@ -79,6 +83,43 @@ def test_configuration_files_count_as_they_do_for_pip(tmp_path: Path) -> None:
     assert found["index-url"] == "https://named/s"
     assert "no-index" not in found
     assert "index-url" not in Index.of({**environ, **NONE}).settings
+
+
+def test_the_gathered_authorities_stand_for_those_that_pip_was_told() -> None:
+    given = {"PIP_CERT": "/own.pem"}
+    found = Index.of({**NONE, **given})
+    gathered = {"PIP_CERT": "/all.pem", "SSL_CERT_FILE": "/all.pem"}
+    assert found.settings["cert"] == "/own.pem"  # one of those that are gathered
+    assert found.for_pip(gathered)["PIP_CERT"] == "/all.pem"
+    assert found.for_uv(gathered)["SSL_CERT_FILE"] == "/all.pem"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('index-url = "https://m/s"', {"index-url": "https://m/s"}),
+        ('[pip]\nindex-url = "https://m/s"\ntarget = "/t"\n', {"index-url": "https://m/s"}),
+        (
+            '[[index]]\nurl = "https://a/s"\n[[index]]\nurl = "https://m/s"\ndefault = true\n',
+            {"index-url": "https://m/s", "extra-index-url": "https://a/s"},
+        ),
+        (
+            'allow-insecure-host = ["h:8"]\nfind-links = ["/w"]\nno-binary = true\n',
+            {"trusted-host": "h:8", "find-links": "/w"},
+        ),
+        ("index-url = ", {}),
+    ],
+)
+def test_uv_s_configuration_files_count_in_the_same_way(
+    tmp_path: Path, content: str, expected: dict[str, str]
+) -> None:
+    (tmp_path / "uv").mkdir()
+    (tmp_path / "uv" / "uv.toml").write_text(content)
+    assert Index.of({**NONE, "XDG_CONFIG_HOME": str(tmp_path)}).settings == expected
+    named = {"UV_CONFIG_FILE": str(tmp_path / "uv" / "uv.toml")}
+    assert Index.of({**NONE, **named}).settings == expected
+    pip = {"XDG_CONFIG_HOME": str(tmp_path), "PIP_INDEX_URL": "https://pip/s"}
+    assert Index.of({**NONE, **pip}).settings["index-url"] == "https://pip/s"
 
 
 def test_a_damaged_configuration_file_is_left_to_pip(tmp_path: Path) -> None:
