@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.errors import AzkabanError
-    from azkaban_client.flow.zip import Bundle, collect
+    from azkaban_client.flow.collect import collect
+    from azkaban_client.flow.zip import Bundle
     from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
     from azkaban_client.models import Execution, Flow, JobRun, Project, Status
 
@@ -49,7 +50,8 @@ _HOMES = {
     "errors": ("AzkabanError",),
     "follow": ("Event", "FlowEnded", "JobEnded", "JobStarted", "LogLine"),
     "models": ("Execution", "Flow", "JobRun", "Project", "Status"),
-    "flow.zip": ("Bundle", "collect"),
+    "flow.collect": ("collect",),
+    "flow.zip": ("Bundle",),
 }
 
 

@@ -39,8 +39,18 @@ _VARIABLES = {
     "known": "AZK_KNOWN",
     "runs": "AZK_RUNS",
     "job_types": "AZK_JOB_TYPES",
+    "server_version": "AZK_SERVER_VERSION",
+    "dense_flows": "AZK_DENSE_FLOWS",
 }
-_OF_A_SERVER = ("address", "username", "password_file", "ca_cert", "insecure")
+_OF_A_SERVER = (
+    "address",
+    "username",
+    "password_file",
+    "ca_cert",
+    "insecure",
+    "server_version",
+    "dense_flows",
+)
 _PATHS = ("password_file", "ca_cert", "runs")
 
 
@@ -118,6 +128,7 @@ def load(
         "url": Setting(None, "default"),
         **{name: Setting(None, "default") for name in _OF_A_SERVER},
         "insecure": Setting(value=False, source="default"),
+        "dense_flows": Setting(value=False, source="default"),
         "timeout": Setting(60.0, "default"),
         "known": Setting((), "default"),
         "runs": Setting("runs", "default"),
@@ -150,7 +161,10 @@ def _read(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 (only when there is a file)
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors on Windows put a byte-order mark first.
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except RecursionError as error:
+        raise ConfigError(f"{path}: cannot be read: it is nested too deeply") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     servers = table.get("servers", {})
@@ -199,6 +213,7 @@ def _text(value: Any) -> str:
 _KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "timeout": ("a number of seconds above 0", _seconds),
     "insecure": ("true or false", _boolean),
+    "dense_flows": ("true or false", _boolean),
     "known": ("a list of names", _names),
     "job_types": ("a list of names", _names),
 }

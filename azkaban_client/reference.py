@@ -31,6 +31,7 @@ _MODULES = (
     "models",
     "errors",
     "auth",
+    "flow.collect",
     "flow.zip",
     "flow.lint",
     "flow.loader",

@@ -326,7 +326,7 @@ class App:
 
 def _read_password(name: str) -> str:
     try:
-        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
+        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"password file {name}: {error}") from error
     password = text.split("\n")[0].rstrip("\r")

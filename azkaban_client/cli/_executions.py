@@ -20,6 +20,7 @@ from azkaban_client.cli._app import (
     seconds,
     table,
 )
+from azkaban_client.cli._projects import Content, executable_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,14 +45,14 @@ def parse_props(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that an execution and a schedule take alike; see `chosen`."""
+    """Add the options that executions and schedules share; see `take_execution_options`."""
     for option in reversed(_EXECUTION_OPTIONS):
         function = option(function)
     return function
 
 
-def chosen(options: dict[str, Any]) -> Options:
-    """Take them out of a command's arguments, as the library wants them."""
+def take_execution_options(options: dict[str, Any]) -> Options:
+    """Take them out of a command's arguments, as the library expects them."""
     return {
         "properties": parse_props(options.pop("props")),
         "disabled": options.pop("disable"),
@@ -140,7 +141,9 @@ def follow_to_end(
 @click.argument("project")
 @click.argument("flow")
 @execution_options
-@click.option("--any-prop", is_flag=True, help="Take properties that no job is seen to use.")
+@click.option(
+    "--any-prop", is_flag=True, help="Send properties that no job uses, as far as can be seen."
+)
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
 @click.option("--local", is_flag=True, help="Run it on this machine; PROJECT is a folder or zip.")
 @click.option(
@@ -150,6 +153,7 @@ def follow_to_end(
     metavar="[NAME=]PATH",
     help="With --local: a folder to add under its own name. Repeatable.",
 )
+@executable_option
 @follow_options
 @json_option
 @pass_app
@@ -163,6 +167,7 @@ def run(
     follow: bool,
     local: bool,
     extra: tuple[str, ...],
+    executable: bool,
     logs: bool,
     wait: float | None,
     as_json: bool,
@@ -178,21 +183,22 @@ def run(
 
     A --prop that no job of the flow uses is refused: most often it is misspelt.
     """
-    wanted = chosen(options)
-    properties = wanted["properties"] or {}
+    chosen = take_execution_options(options)
+    properties = chosen["properties"] or {}
     if local:
         _refuse_without_server()
         source = Path(project)
-        _run_here(source, flow, extra, wanted, any_prop=any_prop, logs=logs, as_json=as_json)
+        content = Content(extra=extra, executable=executable)
+        _run_here(source, flow, content, chosen, any_prop=any_prop, logs=logs, as_json=as_json)
         return
-    if extra:
-        raise click.UsageError("--with is for --local; azk upload has it too")
+    if extra or executable:
+        raise click.UsageError("--with and --executable are for --local; azk upload has them too")
     with app.client() as client:
         if properties and not any_prop:
             from azkaban_client.flow.overrides import overridable  # noqa: PLC0415 (start time)
 
             _refuse_unknown(overridable(client, project, flow), properties)
-        execid = client.execute(project, flow, **wanted)
+        execid = client.execute(project, flow, **chosen)
         if not (follow or logs or wait is not None):
             data = {"execid": execid, "project": project, "flow": flow}
             emit(as_json, data, str(execid))
@@ -226,48 +232,37 @@ def _refuse_without_server() -> None:
 def _run_here(
     source: Path,
     flow: str,
-    extra: tuple[str, ...],
-    wanted: Options,
+    content: Content,
+    chosen: Options,
     *,
     any_prop: bool,
     logs: bool,
     as_json: bool,
 ) -> None:
-    import tempfile  # noqa: PLC0415 (start time)
 
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
-    from azkaban_client.cli._projects import Content  # noqa: PLC0415 (start time)
     from azkaban_client.flow import local  # noqa: PLC0415 (start time)
     from azkaban_client.flow.loader import load  # noqa: PLC0415 (start time)
     from azkaban_client.flow.overrides import overridable_here  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.zip import extract  # noqa: PLC0415 (start time)
 
     if not source.exists():
         raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")
-    server = {"output.dir": str(Path("runs").absolute())}
-    name = source.resolve().stem
-    with tempfile.TemporaryDirectory(prefix="azk-") as folder:
-        if source.is_file():
-            content = Path(folder) / "project"
-            extract(source, content)
-        else:
-            content = source
-        bundle = Content(extra=extra).bundle(content)
-        project = load(bundle)
-        properties = wanted["properties"] or {}
-        if properties and not any_prop and flow in project.flows:
-            _refuse_unknown(overridable_here(project, flow), properties)
-        events = local.run(
-            bundle,
-            flow,
-            properties=properties,
-            disabled=wanted["disabled"],
-            only=wanted["only"],
-            server=server,
-            name=name,
-        )
-        tails = display.Tails(events)
-        execution = display.show(iter(tails), logs=logs and not as_json)
+    bundle = content.bundle(source)
+    project = load(bundle)
+    properties = chosen["properties"] or {}
+    if properties and not any_prop and flow in project.flows:
+        _refuse_unknown(overridable_here(project, flow), properties)
+    events = local.run(
+        bundle,
+        flow,
+        properties=properties,
+        disabled=chosen["disabled"],
+        only=chosen["only"],
+        server={"output.dir": str(Path("runs").absolute())},
+        name=source.resolve().stem,
+    )
+    tails = display.Tails(events)
+    execution = display.show(iter(tails), logs=logs and not as_json)
     if as_json:
         print_json(execution)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azkaban_client.cli._app import App, emit, group, json_option, pass_app, table
-from azkaban_client.cli._executions import chosen, execution_options
+from azkaban_client.cli._executions import execution_options, take_execution_options
 
 if TYPE_CHECKING:
     from azkaban_client.models import Schedule, Sla
@@ -55,14 +55,14 @@ def schedule_add(
     """
     if (cron is None) == (at is None) or (cron and every):
         raise click.UsageError("give either --cron, or --at (and --every)")
-    wanted = chosen(options)
+    chosen = take_execution_options(options)
     first = _time(str(at), every=_every(every)) if at else None
     with app.client() as client:
         if first is None:
-            made = client.schedule_cron(project, flow, str(cron), **wanted)
+            added = client.schedule_cron(project, flow, str(cron), **chosen)
         else:
-            made = client.schedule(project, flow, at=first, every=every, **wanted)
-    emit(as_json, made, f"schedule {made.id}: next at {made.next} (time of the server)")
+            added = client.schedule(project, flow, at=first, every=every, **chosen)
+    emit(as_json, added, f"schedule {added.id}: next at {added.next} (time of the server)")
 
 
 def _time(text: str, *, every: str | None) -> datetime:
@@ -157,7 +157,7 @@ def sla_show(app: App, project: str, flow: str, *, as_json: bool) -> None:
 @click.argument("flow")
 @click.argument("limits", nargs=-1, required=True, metavar="LIMIT...")
 @click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="Tell. Repeatable.")
-@click.option("--kill", is_flag=True, help="Kill what is late.")
+@click.option("--kill", is_flag=True, help="Kill what exceeds its limit.")
 @json_option
 @pass_app
 def sla_set(
@@ -181,10 +181,10 @@ def sla_set(
     """
     if not emails and not kill:
         raise click.UsageError("say what to do: --email ADDRESS, --kill, or both")
-    wanted = [_limit(text, email=bool(emails), kill=kill) for text in limits]
+    parsed = [_limit(text, email=bool(emails), kill=kill) for text in limits]
     with app.client() as client:
-        client.set_sla(_schedule_id(client, project, flow), wanted, emails)
-    emit(as_json, {"limits": wanted, "emails": emails}, f"{len(wanted)} time limit(s) are set")
+        client.set_sla(_schedule_id(client, project, flow), parsed, emails)
+    emit(as_json, {"limits": parsed, "emails": emails}, f"{len(parsed)} time limit(s) are set")
 
 
 def _limit(text: str, *, email: bool, kill: bool) -> Sla:

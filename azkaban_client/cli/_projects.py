@@ -39,29 +39,47 @@ class Content:
     extra: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    executable: bool = False
     known: tuple[str, ...] = ()
     job_types: tuple[str, ...] = ()
+    server_version: str | None = None
+    dense_flows: bool = False
 
     def bundle(self, source: Path) -> Bundle:
         """Collect a folder, or read a zip."""
-        from azkaban_client.flow.zip import Bundle, collect  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.collect import collect  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.executable import make_executable  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.zip import Bundle  # noqa: PLC0415 (start time)
 
         if source.is_dir():
-            return collect(source, self.extra, include=self.include, exclude=self.exclude)
-        if self.extra or self.include or self.exclude:
+            bundle = collect(source, self.extra, include=self.include, exclude=self.exclude)
+        elif self.extra or self.include or self.exclude:
             raise click.UsageError(
                 "--with, --include and --exclude are for a folder, not for a zip"
             )
-        return Bundle.from_zip(source)
+        else:
+            bundle = Bundle.from_zip(source)
+        return make_executable(bundle) if self.executable else bundle
 
     def problems(self, app: App, bundle: Bundle) -> list[Problem]:
         """Lint with the names known from options and settings."""
         from azkaban_client.flow.lint import JOB_TYPES, KNOWN, lint  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.server_properties import (  # noqa: PLC0415 (start time)
+            parse_version,
+        )
 
+        version = self.server_version or app.settings["server_version"]
+        try:
+            parsed = parse_version(version) if version else None
+        except ValueError as error:
+            raise click.UsageError(f"--server-version {error}") from error
         return lint(
             bundle,
             known=(*KNOWN, *app.settings["known"], *self.known),
             job_types=(*JOB_TYPES, *app.settings["job_types"], *self.job_types),
+            version=parsed,
+            dense_flows=self.dense_flows or app.settings["dense_flows"],
+            executable=self.executable,
         )
 
 
@@ -73,15 +91,34 @@ def content_options(function: Callable[..., Any]) -> Callable[..., Any]:
         content = Content(**{one.name: options.pop(one.name) for one in fields(Content)})
         return function(*args, content=content, **options)
 
-    for name, metavar, words in (
-        ("--job-type job_types", "NAME", "A type of job that the server has. Repeatable."),
-        ("--known", "NAME", "A property that the server defines; * at its end for any rest."),
-        ("--exclude", "PATTERN", "Leave out. Repeatable."),
-        ("--include", "PATTERN", "Take only. Repeatable."),
-        ("--with extra", "[NAME=]PATH", "A folder to add under its own name. Repeatable."),
-    ):
-        gather = click.option(*name.split(), multiple=True, metavar=metavar, help=words)(gather)
+    for option in reversed(_CONTENT_OPTIONS):
+        gather = option(gather)
     return gather
+
+
+def _repeatable(name: str, metavar: str, words: str) -> Callable[..., Any]:
+    return click.option(*name.split(), multiple=True, metavar=metavar, help=f"{words} Repeatable.")
+
+
+executable_option = click.option(
+    "--executable", is_flag=True, help="Let jobs make executable what they start from the project."
+)
+_CONTENT_OPTIONS = (
+    _repeatable("--with extra", "[NAME=]PATH", "A folder to add under its own name."),
+    _repeatable("--include", "PATTERN", "Take only."),
+    _repeatable("--exclude", "PATTERN", "Leave out."),
+    executable_option,
+    _repeatable("--known", "NAME", "A property that the server defines; * at its end for any."),
+    _repeatable("--job-type job_types", "NAME", "A type of job that the server has."),
+    click.option(
+        "--server-version",
+        metavar="VERSION",
+        help="Check for this version of Azkaban, such as 2.5; for any by default.",
+    ),
+    click.option(
+        "--dense-flows", is_flag=True, help="The server loads flows with any number of paths."
+    ),
+)
 
 
 @group()
@@ -92,7 +129,7 @@ def project() -> None:
 @project.command("create")
 @click.argument("name")
 @click.argument("description", required=False)
-@click.option("--exist-ok", is_flag=True, help="Be content if it exists.")
+@click.option("--exist-ok", is_flag=True, help="Succeed if the project exists already.")
 @json_option
 @pass_app
 def project_create(
@@ -338,7 +375,7 @@ def upload(
                 client.create_project(name)
                 return send(path)
 
-        if source.is_dir():
+        if source.is_dir() or content.executable:
             with bundle.temporary(f"{name}.zip") as path:
                 result = send_or_create(path)
         else:

@@ -8,49 +8,70 @@ from typing import TYPE_CHECKING
 from azkaban_client.flow.loader.properties import REFERENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["UnresolvedError", "resolve"]
+__all__ = ["PASSES", "UnresolvedError", "expression", "resolve", "substitute"]
 
-_WORD = re.compile(r"[A-Za-z_]\w*\Z")
+# The server resolves the properties when it builds a job, and a job that starts processes once
+# more: so ``${k_${day}}`` works, to this depth and no deeper.
+PASSES = 2
+_DEEPEST = 200  # references to references: a longer chain is no chain that anybody wrote
+_EXPRESSION = re.compile(r"\$\((?!\s*[A-Za-z_]\w*\s*\))")  # one word that JEXL lacks stays
 
 
 class UnresolvedError(ValueError):
     """A ``${...}`` that nothing defines, in the server's words."""
 
 
-def resolve(properties: Mapping[str, str]) -> dict[str, str]:
-    """Substitute ``${...}`` in all values, as ``PropsUtils.resolveProps`` does.
+def expression(value: str) -> str | None:
+    """Return the start of an expression that servers from 2.6 on evaluate (JEXL), or None.
+
+    Examples
+    --------
+    >>> expression("$(1 + 2)"), expression("$(word)")
+    ('$(', None)
+    """
+    found = _EXPRESSION.search(value)
+    return found[0] if found else None
+
+
+def substitute(value: str, get: Callable[[str], str | None], path: tuple[str, ...] = ()) -> str:
+    """Substitute each ``${name}`` of a value, and those in what is put there; one pass.
 
     Raises
     ------
-    ValueError
-        Nothing defines a name, it refers to itself, or a value holds an expression ``$(...)``,
-        which only the server can evaluate (a single word in it stays as it is, there as well).
+    UnresolvedError
+        Nothing defines a name, or it refers to itself.
+    """
+
+    def one(name: str) -> str:
+        chain = "->".join((*path, name))
+        if name in path:
+            raise UnresolvedError(f"Circular variable substitution found: [{chain}]")
+        if len(path) > _DEEPEST:
+            raise UnresolvedError(f"More than {_DEEPEST} references to references: [{path[0]}...]")
+        found = get(name)
+        if found is None:
+            raise UnresolvedError(f"Could not find variable substitution for variable(s) [{chain}]")
+        return substitute(found, get, (*path, name))
+
+    return REFERENCE.sub(lambda found: one(found[1]), value)
+
+
+def resolve(properties: Mapping[str, str]) -> dict[str, str]:
+    """Substitute ``${...}`` in all values once, as ``PropsUtils.resolveProps`` does.
+
+    Raises
+    ------
+    UnresolvedError
+        Nothing defines a name, or it refers to itself.
 
     Examples
     --------
     >>> resolve({"a": "1", "b": "${a}2", "c": "${b}-${n-a.x}"})
     {'a': '1', 'b': '12', 'c': '12-${n-a.x}'}
+    >>> once = resolve({"day": "mon", "k_mon": "first", "k": "${k_${day}}"})
+    >>> once["k"], resolve(once)["k"]
+    ('${k_mon}', 'first')
     """
-
-    def expand(value: str, path: tuple[str, ...]) -> str:
-        def substitute(name: str) -> str:
-            chain = "->".join((*path, name))
-            if name in path:
-                raise UnresolvedError(f"Circular variable substitution found: [{chain}]")
-            if name not in properties:
-                raise UnresolvedError(
-                    f"Could not find variable substitution for variable(s) [{chain}]"
-                )
-            return expand(properties[name], (*path, name))
-
-        return REFERENCE.sub(lambda found: substitute(found[1]), value)
-
-    resolved = {key: expand(value, (key,)) for key, value in properties.items()}
-    for key, value in resolved.items():
-        for rest in value.split("$(")[1:]:
-            if not _WORD.match(rest.partition(")")[0].strip()) or ")" not in rest:
-                words = f"{key}={value}: Azkaban would evaluate $(...), azk run --local cannot"
-                raise UnresolvedError(words)
-    return resolved
+    return {key: substitute(value, properties.get, (key,)) for key, value in properties.items()}

@@ -1,47 +1,50 @@
 """Project zips: the same files give the same bytes, and nothing is written beside them.
 
-A project's own folder goes to the root of the zip; further folders go in under their names, so
-that ``-m jobs.train`` finds ``jobs/train.py`` beside the ``.job`` files.
+A zip is read as the server reads it: Java takes names for UTF-8 whether the zip says so or not,
+unpacks files that are stored or deflated, and passes over the modes of files.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
 import re
 import stat
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import InvalidProject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["EXCLUDED", "Bundle", "collect", "extract"]
-
-EXCLUDED = (
-    "__pycache__",
-    "*.pyc",
-    ".git",
-    ".hg",
-    ".svn",
-    ".venv",
-    ".idea",
-    ".vscode",
-    ".DS_Store",
-    ".ipynb_checkpoints",
-    ".*_cache",
-    "*.egg-info",
-    "*~",
-    "*.swp",
-)
+__all__ = ["Bundle", "Member", "extract", "members", "unpack"]
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # by Java
+_LARGEST = 64 << 20  # of a flow file; a larger one is no flow file, or made to fill the memory
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file within a zip on disk.
+
+    Attributes
+    ----------
+    archive
+        The zip.
+    info
+        Its entry.
+    """
+
+    archive: Path
+    info: zipfile.ZipInfo
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,12 @@ class Bundle:
     Attributes
     ----------
     files
-        Path on disk of each name, or its bytes.
+        Path on disk of each name, its bytes, or its place in another zip.
     """
 
-    files: Mapping[str, Path | bytes]
+    files: Mapping[str, Path | bytes | Member]
     _cache: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    _open: dict[Path, zipfile.ZipFile] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,32 +72,70 @@ class Bundle:
         return tuple(n for n in self.names if not n.rpartition("/")[2].startswith("."))
 
     def read(self, name: str) -> bytes:
-        """Give the bytes of one file."""
-        if name not in self._cache:
-            source = self.files[name]
-            self._cache[name] = source if isinstance(source, bytes) else source.read_bytes()
-        return self._cache[name]
-
-    @classmethod
-    def from_zip(cls, path: str | os.PathLike[str]) -> Bundle:
-        """Read the flow files of a zip (``.job``, ``.properties``, ``.flow``, ``.project``).
+        """Return the bytes of a flow file.
 
         Raises
         ------
         InvalidProject
-            It is not a zip, or it is damaged.
+            It is damaged, or larger than any flow file.
         """
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return cls(
-                    {
-                        item.filename: archive.read(item) if _is_flow_file(item.filename) else b""
-                        for item in archive.infolist()
-                        if not item.is_dir()
-                    }
+        if name not in self._cache:
+            if self._size(name) > _LARGEST:
+                raise InvalidProject(
+                    f"{name}: {self._size(name) >> 20} MB: no flow file is that large"
                 )
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise InvalidProject(f"{os.fspath(path)}: not a usable zip: {error}") from error
+            self._cache[name] = b"".join(self.pieces(name))
+        return self._cache[name]
+
+    def _size(self, name: str) -> int:
+        source = self.files[name]
+        if isinstance(source, bytes):
+            return len(source)
+        return source.info.file_size if isinstance(source, Member) else source.stat().st_size
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of any file, whatever its size.
+
+        Raises
+        ------
+        InvalidProject
+            It stands in a damaged zip.
+        """
+        source = self.files[name]
+        if isinstance(source, bytes):
+            yield source
+        elif isinstance(source, Path):
+            with source.open("rb") as stream:
+                yield from iter(lambda: stream.read(1 << 20), b"")
+        else:
+            try:
+                # Opened once: each opening reads the whole table of contents.
+                if source.archive not in self._open:
+                    self._open[source.archive] = zipfile.ZipFile(source.archive)
+                with self._open[source.archive].open(source.info) as stream:
+                    yield from iter(lambda: stream.read(1 << 20), b"")
+            except _DAMAGE as error:
+                raise InvalidProject(f"{source.archive}: {name} is damaged: {error}") from error
+
+    def is_executable(self, name: str) -> bool:
+        """Tell whether a file may be started as a program where it is now."""
+        source = self.files[name]
+        if isinstance(source, bytes):
+            return False
+        if isinstance(source, Member):
+            return bool(source.info.external_attr >> 16 & stat.S_IXUSR)
+        return bool(source.stat().st_mode & stat.S_IXUSR)
+
+    @classmethod
+    def from_zip(cls, path: str | os.PathLike[str]) -> Bundle:
+        """Take the files of a zip, with the names that the server gives them.
+
+        Raises
+        ------
+        InvalidProject
+            It is not a zip, it is damaged, or the server could not unpack it.
+        """
+        return cls(members(path))
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the zip, whole or not at all.
@@ -124,121 +166,70 @@ class Bundle:
     def _write_to(self, stream: object) -> None:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
             for name in self.names:
-                source = self.files[name]
                 info = zipfile.ZipInfo(name, _TIME)
                 info.compress_type = zipfile.ZIP_DEFLATED
                 info.create_system = 3  # Unix, whatever this machine is: the mode counts
-                if isinstance(source, bytes):
-                    info.external_attr = 0o100644 << 16
-                    archive.writestr(info, source)
-                    continue
-                executable = source.stat().st_mode & stat.S_IXUSR
-                info.external_attr = (0o100755 if executable else 0o100644) << 16
-                info.file_size = source.stat().st_size
-                with source.open("rb") as data, archive.open(info, "w") as out:
-                    while piece := data.read(1 << 20):
+                info.external_attr = (0o100755 if self.is_executable(name) else 0o100644) << 16
+                info.file_size = self._size(name)
+                with archive.open(info, "w") as out:
+                    for piece in self.pieces(name):
                         out.write(piece)
 
 
-def _is_flow_file(name: str) -> bool:
-    return name.endswith((".job", ".properties", ".flow", ".project"))
-
-
-def collect(
-    folder: str | os.PathLike[str],
-    extra: Sequence[str | os.PathLike[str]] = (),
-    *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-) -> Bundle:
-    """Collect the files of a project.
-
-    Parameters
-    ----------
-    folder
-        Its files go to the root of the zip.
-    extra
-        Folders (or files) that go in under their own names: ``jobs`` becomes ``jobs/...``;
-        ``NAME=PATH`` gives another name.
-    include
-        Patterns; when there are any, only files that match one are taken.
-    exclude
-        Patterns of files and folders to leave out, beside `EXCLUDED`. A pattern without a
-        slash matches a name at any depth, one with a slash the whole path in the zip;
-        ``*`` stays within a name, ``**`` does not.
+def members(path: str | os.PathLike[str]) -> dict[str, Member]:
+    """List the files of a zip, with the names that the server gives them.
 
     Raises
     ------
     InvalidProject
-        A folder is missing, nothing is left, two files have the same name in the zip, or a
-        link leads nowhere.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "a.job").write_text("type=noop")
-    ...     (Path(folder) / "__pycache__").mkdir()
-    ...     _ = (Path(folder) / "__pycache__/x.pyc").write_bytes(b"")
-    ...     collect(folder).names
-    ('a.job',)
+        It is not a zip, or the server could not unpack it, or not within its folder.
     """
-    left_out = (*EXCLUDED, *exclude)
-    files: dict[str, Path] = {}
-    roots = [("", Path(folder))]
-    for item in extra:
-        name, equals, path = os.fspath(item).partition("=")
-        source = Path(path if equals else name)
-        roots.append((name.strip("/") if equals else source.resolve().name, source))
-    for prefix, root in roots:
-        if prefix == "" and not root.is_dir():
-            raise InvalidProject(f"{root}: no such folder")
-        if not root.exists():
-            raise InvalidProject(f"{root}: no such file or folder")
-        for name, file in _walk(root, prefix, left_out):
-            if include and not any(_matches(pattern, name) for pattern in include):
-                continue
-            if name in files:
-                raise InvalidProject(
-                    f"{name}: both {files[name]!s} and {file} would be this file of the zip"
-                )
-            files[name] = file
-    if not files:
-        raise InvalidProject(f"{os.fspath(folder)}: no file is left for the zip")
-    return Bundle(files)
+    where = os.fspath(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (*_DAMAGE, UnicodeDecodeError) as error:
+        raise InvalidProject(f"{where}: not a usable zip: {error}") from error
+    found: dict[str, Member] = {}
+    for entry in entries:
+        name = _java_name(entry, where)
+        if entry.is_dir():
+            continue
+        if entry.flag_bits & 0x1:
+            raise InvalidProject(f"{where}: {name} is encrypted: the server cannot unpack it")
+        if entry.compress_type not in _READABLE:
+            raise InvalidProject(
+                f"{where}: {name} is compressed in a way that the server cannot unpack: "
+                "pack it with deflate"
+            )
+        found[name] = Member(Path(path), entry)
+    return found
 
 
-def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[str, Path]]:
-    if root.is_file():
-        yield prefix, root
-        return
-    todo, seen = [(root, prefix)], {root.resolve()}
-    while todo:
-        folder, inside = todo.pop()
-        for path in sorted(folder.iterdir()):
-            name = f"{inside}/{path.name}" if inside else path.name
-            if any(_matches(pattern, name) for pattern in left_out):
-                continue
-            if path.is_dir():
-                if path.resolve() in seen:
-                    raise InvalidProject(f"{path}: a link back into the project")
-                seen.add(path.resolve())
-                todo.append((path, name))
-            elif path.is_file():
-                yield name, path
-            elif path.is_symlink():
-                raise InvalidProject(f"{path}: a link to a file that does not exist")
+def _java_name(entry: zipfile.ZipInfo, where: str) -> str:
+    """Return the path, below the project's folder, that the server unpacks an entry to.
 
-
-@lru_cache(maxsize=256)
-def _regex(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*/?|\*|\?)", pattern.strip("/"))
-    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(meaning.get(part, re.escape(part)) for part in parts) + r"\Z")
-
-
-def _matches(pattern: str, name: str) -> bool:
-    subject = name if "/" in pattern.strip("/") else name.rpartition("/")[2]
-    return bool(_regex(pattern).match(subject))
+    Python takes a name without the flag for UTF-8 to be in code page 437; Java does not.
+    """
+    name = entry.orig_filename
+    if not entry.flag_bits & 0x800:
+        raw = name.encode("cp437")
+        try:
+            name = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            guess = raw.decode("gb18030", "replace")
+            raise InvalidProject(
+                f"{where}: the name of the entry {raw!r} (Chinese: {guess!r}) is not UTF-8: the "
+                "server cannot unpack the zip; pack it with another program, or give the folder"
+            ) from None
+    plain = posixpath.normpath(name.lstrip("/"))
+    if plain == ".." or plain.startswith("../"):
+        raise InvalidProject(
+            f"{where}: the entry {name!r} leads out of the folder: take it out of the zip"
+        )
+    if "\0" in plain:
+        raise InvalidProject(f"{where}: the entry {name!r} is no name of a file")
+    return plain
 
 
 def extract(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -251,33 +242,35 @@ def extract(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> tup
     FileExistsError
         The folder exists and is not empty.
     """
-    target = Path(folder)
+    target, where = Path(folder), os.fspath(path)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"{target} exists: name a folder that does not, or an empty one")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            for entry in entries:
-                _refuse_escape(entry, os.fspath(path))
-            if bad := archive.testzip():
-                raise InvalidProject(f"{os.fspath(path)}: {bad} is damaged")
-            target.mkdir(parents=True, exist_ok=True)
-            written = []
-            for entry in entries:
-                place = Path(archive.extract(entry, target))
-                if not entry.is_dir():
-                    written.append(place)
-                    mode = entry.external_attr >> 16
-                    place.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
-    except zipfile.BadZipFile as error:
-        raise InvalidProject(f"{os.fspath(path)}: not a usable zip: {error}") from error
-    return tuple(written)
+    entries = members(path)
+    for name, member in entries.items():
+        if re.match(r"/|[A-Za-z]:|.*\\", member.info.orig_filename):
+            raise InvalidProject(f"{where}: the entry {name!r} leads out of the folder")
+        if stat.S_ISLNK(member.info.external_attr >> 16):
+            raise InvalidProject(f"{where}: the entry {name!r} is a link")
+    bundle = Bundle(entries)
+    # Beside the target, so that a damaged zip leaves nothing in it.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".azk-", dir=target.parent) as temporary:
+        whole = Path(temporary) / "whole"
+        whole.mkdir()
+        unpack(bundle, whole)
+        for name in bundle.names:
+            (whole / name).chmod(0o755 if bundle.is_executable(name) else 0o644)
+        if target.exists():
+            target.rmdir()
+        whole.rename(target)
+    return tuple(target / name for name in bundle.names)
 
 
-def _refuse_escape(entry: zipfile.ZipInfo, path: str) -> None:
-    name = entry.filename.replace("\\", "/")
-    parts = name.split("/")
-    if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
-        raise InvalidProject(f"{path}: the entry {entry.filename!r} leads out of the folder")
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise InvalidProject(f"{path}: the entry {entry.filename!r} is a link")
+def unpack(bundle: Bundle, folder: Path) -> None:
+    """Write all files into a folder, as the server does: without the modes that they have."""
+    for name in bundle.names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as stream:
+            for piece in bundle.pieces(name):
+                stream.write(piece)

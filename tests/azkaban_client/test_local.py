@@ -103,12 +103,19 @@ def test_callbacks_are_named_and_not_called() -> None:
     )
 
 
-def test_an_expression_is_not_passed_on_as_text() -> None:
+def test_an_expression_is_text_on_2_5_alone() -> None:
     files = {"a.job": "type=command\ncommand=echo ${n}\n", "p.properties": "n=$(1 + 2)\n"}
     events = play(files, "a")
+    assert statuses(events) == {"a": "SUCCEEDED"}
+    said = lines(events, "a")
+    assert (
+        "n=$(1 + 2): Azkaban evaluates $(...) from 2.6 on; passed on as text, as 2.5 does" in said
+    )
+    assert said[-1] == "$(1 + 2)"
+    flow = "nodes: [{name: a, type: command, config: {command: 'echo $(1 + 2)'}}]"
+    events = play({"p.project": "azkaban-flow-version: 2.0", "f.flow": flow}, "f")
     assert statuses(events) == {"a": "FAILED"}
-    (line,) = lines(events, "a")
-    assert "n=$(1 + 2): Azkaban would evaluate $(...), azk run --local cannot" in line
+    assert "Azkaban would evaluate $(...), azk run --local cannot" in lines(events, "a")[0]
 
 
 def test_retries() -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client.errors import InvalidProject
-from azkaban_client.flow.zip import Bundle, collect, extract
+from azkaban_client.flow.collect import collect
+from azkaban_client.flow.zip import Bundle, extract
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,8 @@ import pytest
 from azkaban_client import Bundle
 from azkaban_client.flow.lint import lint
 from azkaban_client.flow.loader import conditions, load
-from azkaban_client.flow.local import _Runner
+from azkaban_client.flow.local.nodes import walk
+from azkaban_client.flow.local.scheduler import Scheduler
 from azkaban_client.flow.substitution import resolve
 from setup import java, maven
 from setup.layout import Layout
@@ -158,8 +159,8 @@ def test_both_merge_the_same_properties(cases, tmp_path) -> None:
         for flow in project.names:
             if "/" in project.flows[flow].config.name:
                 continue  # theirs is looked up at the root
-            runner = _Runner(project, flow, {}, {}, tmp_path)
-            for node in runner._walk():
+            runner = Scheduler(project, flow, "p", server={}, overrides={}, folder=tmp_path)
+            for node in walk(runner.nodes):
                 outer, _, name = f"{flow}:{node.id}".rpartition(":")
                 theirs: Any = report["flows"][outer][name]["properties"]
                 assert properties_of(runner, node) == theirs
@@ -167,7 +168,7 @@ def test_both_merge_the_same_properties(cases, tmp_path) -> None:
     assert compared > PROJECTS
 
 
-def properties_of(runner: _Runner, node: Any) -> dict[str, str]:
-    given = {"python", "working.dir"}
-    merged = resolve(runner._properties(node, 0))
+def properties_of(runner: Scheduler, node: Any) -> dict[str, str]:
+    given = {"user.to.proxy", "working.dir"}
+    merged = resolve(runner.merger.merge(node, 0))
     return {k: v for k, v in merged.items() if not k.startswith("azkaban.") and k not in given}

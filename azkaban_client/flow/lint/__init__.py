@@ -42,18 +42,28 @@ def lint(
     *,
     known: Collection[str] = KNOWN,
     job_types: Collection[str] = JOB_TYPES,
+    version: tuple[int, int] | None = None,
+    dense_flows: bool = False,
+    executable: bool = False,
 ) -> list[Problem]:
     r"""Check the flows of a project.
 
     Parameters
     ----------
     bundle
-        Its files, from `azkaban_client.flow.zip.collect` or `Bundle.from_zip`.
+        Its files, from `azkaban_client.collect` or `Bundle.from_zip`.
     known
         Properties that the server defines; ``*`` at the end stands for any rest. Azkaban's own
         are always known.
     job_types
         Types of jobs that the server has; ``flow`` is always known.
+    version
+        Version of the server, as ``(3, 84)``, for the properties that it gives; any by default.
+    dense_flows
+        The server loads flows with any number of paths, as this project's own does.
+    executable
+        The upload makes the files executable that jobs start: see
+        `azkaban_client.flow.executable.make_executable`.
 
     Returns
     -------
@@ -69,16 +79,24 @@ def lint(
     a.job:2: error: retries=x: expected a number, 0 or more
     a.job:3: error: the dependency 'b' does not exist: there is no b.job
     """
-    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (not needed for a help)
+    from azkaban_client.flow.lint.context import ServerFacts  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (start time)
 
+    server = ServerFacts(
+        known=tuple(known),
+        job_types=tuple(job_types),
+        version=version,
+        dense_flows=dense_flows,
+        executable=executable,
+    )
     if is_flow_2(bundle):
         from azkaban_client.flow.lint import flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
 
-        found = flow2.check(bundle, tuple(known), tuple(job_types))
+        found = flow2.check(bundle, server)
     else:
         from azkaban_client.flow.lint import flow1  # noqa: PLC0415 (only one of both is needed)
 
-        found = flow1.check(bundle, tuple(known), tuple(job_types))
+        found = flow1.check(bundle, server)
     return sorted(_once(found), key=lambda p: (p.file, p.line or 0, p.message))
 
 

@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from azkaban_client.flow.lint.context import Context
 from azkaban_client.flow.lint.cycles import rings
-from azkaban_client.flow.lint.job import Context, check_job
+from azkaban_client.flow.lint.job import check_job
+from azkaban_client.flow.lint.names import check_names
+from azkaban_client.flow.lint.paths import check_paths
 from azkaban_client.flow.loader.flow1 import Files, read
 from azkaban_client.flow.loader.model import in_order
 from azkaban_client.flow.loader.problem import Problem
+from azkaban_client.flow.server_properties import OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from azkaban_client.flow.lint.context import ServerFacts
     from azkaban_client.flow.loader.model import Job
     from azkaban_client.flow.loader.properties import PropertyFile
     from azkaban_client.flow.zip import Bundle
 
 __all__ = ["check"]
 
+_MARK = "\u00ef\u00bb\u00bf"  # the bytes of a mark, read as Latin-1
 
-def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) -> Iterator[Problem]:
+
+def check(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
     """Yield every problem of a project, in no order."""
     files = read(bundle)
     yield from files.problems
+    yield from check_names(bundle)
+    yield from _check_homes(bundle, files)
+    context = Context(bundle, server, OLDEST, files.jobs, _around(files))
+    for job in files.jobs.values():
+        if job.type is None:
+            words = "the job has no type: add type=command (or another)"
+            yield Problem(job.own.name, None, "no-type", words)
+        for name in job.dependencies:
+            yield from _check_dependency(job, name, files)
+        if job.type == "flow":
+            yield from _check_embedded(job, files)
+        yield from check_job(job, context)
+    for file in (*files.shared, *(job.own for job in files.jobs.values())):
+        yield from _check_file(file)
+    yield from _cycles(files)
+    for root in files.roots():
+        place = files.jobs[root].own.name
+        yield from check_paths(root, in_order(files.jobs, root), place, server)
+
+
+def _check_homes(bundle: Bundle, files: Files) -> Iterator[Problem]:
+    """Check that there are jobs, and each name once."""
     if not files.jobs and not files.duplicates and not files.problems:
         words = f"there is no .job file (files: {', '.join(bundle.names[:5])})"
         if any(name.endswith(".flow") for name in bundle.visible_names):
@@ -39,19 +69,6 @@ def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) ->
             f"the job name {name!r} is used twice ({', '.join(places)}): names are unique within "
             "a project, rename one",
         )
-    context = Context(bundle, known, job_types, files.jobs, _around(files))
-    for job in files.jobs.values():
-        if job.type is None:
-            words = "the job has no type: add type=command (or another)"
-            yield Problem(job.own.name, None, "no-type", words)
-        for name in job.dependencies:
-            yield from _check_dependency(job, name, files)
-        if job.type == "flow":
-            yield from _check_embedded(job, files)
-        yield from check_job(job, context)
-    for file in (*files.shared, *(job.own for job in files.jobs.values())):
-        yield from _check_file(file)
-    yield from _cycles(files)
 
 
 def _around(files: Files) -> dict[str, list[Job]]:
@@ -64,6 +81,15 @@ def _around(files: Files) -> dict[str, list[Job]]:
 
 
 def _check_file(file: PropertyFile) -> Iterator[Problem]:
+    if file.mark is not None:
+        first = next(iter(file.entries), "")
+        words = (
+            f"the file begins with a byte-order mark ({file.mark}), which Azkaban reads as a part "
+            f"of its first key: {first!r}; save it without the mark"
+        )
+        # Before a comment or an empty line it only makes a key that nobody asks for.
+        harmless = not re.match(r"\w", first[len(_MARK) :])
+        yield Problem(file.name, 1, "byte-order-mark", words, "warning" if harmless else "error")
     for key, line in file.repeated:
         yield Problem(
             file.name,

@@ -5,23 +5,31 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from azkaban_client.flow.lint.context import Context
 from azkaban_client.flow.lint.cycles import rings
-from azkaban_client.flow.lint.job import Context, check_job
+from azkaban_client.flow.lint.job import check_job
+from azkaban_client.flow.lint.names import check_names
+from azkaban_client.flow.lint.paths import check_paths
 from azkaban_client.flow.loader import conditions, flow2
 from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from azkaban_client.flow.lint.context import ServerFacts
     from azkaban_client.flow.loader.model import Flow, Job
     from azkaban_client.flow.zip import Bundle
 
 __all__ = ["check"]
 
 
-def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) -> Iterator[Problem]:
+_OLDEST = (3, 43)  # the first server that reads Flow 2.0
+
+
+def check(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
     """Yield every problem of a project, in no order."""
     project = flow2.load(bundle)
+    yield from check_names(bundle)
     yield from project.problems
     if not any(name.endswith(".flow") for name in bundle.visible_names):
         words = "there is no .flow file: this project has no flows"
@@ -31,7 +39,7 @@ def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) ->
         words = "not read: a .project file makes the whole project Flow 2.0"
         yield Problem(ignored[0], None, "ignored-file", words, "warning")
     for flow in project.flows.values():
-        context = Context(bundle, known, job_types, flow.jobs)
+        context = Context(bundle, server, _OLDEST, flow.jobs, embedded=not flow.top)
         if not flow.jobs and not any(one.severity == "error" for one in project.problems):
             words = f"flow {flow.id} has no nodes: it cannot run"
             place = flow.config.name if flow.config else "(project)"
@@ -41,6 +49,8 @@ def check(bundle: Bundle, known: tuple[str, ...], job_types: tuple[str, ...]) ->
             yield from _check_condition(job, flow)
             yield from check_job(job, context)
         yield from _cycles(flow)
+        place = flow.config.name if flow.config else "(project)"
+        yield from check_paths(flow.id, flow.jobs, place, server)
 
 
 def _check_dependencies(job: Job, flow: Flow) -> Iterator[Problem]:

@@ -29,7 +29,7 @@ def load(bundle: Bundle) -> Project:
     Parameters
     ----------
     bundle
-        Its files, from `azkaban_client.flow.zip.collect` or `Bundle.from_zip`.
+        Its files, from `azkaban_client.collect` or `Bundle.from_zip`.
 
     Returns
     -------

@@ -2,7 +2,48 @@
 
 from __future__ import annotations
 
-__all__ = ["split_command"]
+from typing import NamedTuple
+
+__all__ = ["Word", "split_command", "words_of"]
+
+
+class Word(NamedTuple):
+    """A word of a command line.
+
+    Attributes
+    ----------
+    text
+        As the program gets it.
+    quotes
+        For each character the quote that it stands in, or a space.
+    """
+
+    text: str
+    quotes: str
+
+    @property
+    def bare(self) -> str:
+        """The text with a space for each character that stands in quotes."""
+        return "".join(c if q == " " else " " for c, q in zip(self.text, self.quotes, strict=True))
+
+
+def words_of(text: str) -> list[Word]:
+    """Split a command as ``ProcessJob.partitionCommandLine`` does; keep what was quoted."""
+    words: list[Word] = []
+    word, quotes, quote = "", "", ""
+    for character in text:
+        if character == quote:
+            quote = ""
+        elif not quote and character in "'\"":
+            quote = character
+        elif not quote and character == " ":
+            words.append(Word(word, quotes))
+            word = quotes = ""
+        else:
+            word += character
+            quotes += quote or " "
+    words.append(Word(word, quotes))
+    return [one for one in words if one.text]
 
 
 def split_command(text: str) -> list[str]:
@@ -17,17 +58,4 @@ def split_command(text: str) -> list[str]:
     >>> split_command(line)
     ['bash', '-c', "echo 'a b'", 'xy z']
     '''
-    words: list[str] = []
-    word, quote = "", ""
-    for character in f"{text} ":
-        if character == quote:
-            quote = ""
-        elif not quote and character in "'\"":
-            quote = character
-        elif not quote and character == " ":
-            words.append(word)
-            word = ""
-        else:
-            word += character
-    words.append(word[:-1] if quote else word)
-    return [word for word in words if word]
+    return [word.text for word in words_of(text)]

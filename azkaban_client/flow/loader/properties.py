@@ -11,6 +11,12 @@ import javaproperties
 __all__ = ["REFERENCE", "Entry", "PropertyFile", "references", "values"]
 
 REFERENCE = re.compile(r"\$\{([a-zA-Z_.0-9]+)\}")  # azkaban.utils.PropsUtils
+_MARKS = (
+    (b"\xef\xbb\xbf", "UTF-8"),
+    (b"\xff\xfe\0\0", "UTF-32"),
+    (b"\xff\xfe", "UTF-16"),
+    (b"\xfe\xff", "UTF-16"),
+)
 _ANY_REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -29,6 +35,7 @@ class PropertyFile:
     entries: dict[str, Entry] = field(default_factory=dict)
     repeated: tuple[tuple[str, int], ...] = ()
     foreign: tuple[int, ...] = ()
+    mark: str | None = None  # the encoding that its first bytes name
 
     @classmethod
     def parse(cls, name: str, data: bytes) -> PropertyFile:
@@ -37,20 +44,26 @@ class PropertyFile:
         Raises
         ------
         ValueError
-            A ``\u`` without four hexadecimal digits.
+            A ``\u`` without four hexadecimal digits, or bytes that are no text of that kind.
         """
+        mark = next((name for sign, name in _MARKS if data.startswith(sign)), None)
+        if mark != "UTF-8" and b"\0" in data:
+            kind = f"{mark} text" if mark else "not text: it holds zero bytes"
+            raise ValueError(f"it is {kind}: save it as UTF-8 without a byte-order mark")
         entries: dict[str, Entry] = {}
         repeated: list[tuple[str, int]] = []
+        foreign: list[int] = []
         line = 1
         for element in javaproperties.parse(data.decode("iso-8859-1")):
             if isinstance(element, javaproperties.KeyValue):
                 if element.key in entries:
                     repeated.append((element.key, line))
                 entries[element.key] = Entry(element.value, line)
+                rows = element.source.encode("iso-8859-1").splitlines()
+                # Comments may be in any language: nobody reads them but people.
+                foreign += [line + n for n, text in enumerate(rows) if not text.isascii()]
             line += len(re.findall(r"\r\n|\r|\n", element.source))
-        lines = data.splitlines()
-        foreign = tuple(number for number, text in enumerate(lines, 1) if not text.isascii())
-        return cls(name, entries, tuple(repeated), foreign)
+        return cls(name, entries, tuple(repeated), tuple(foreign), mark)
 
     def get(self, key: str) -> str | None:
         """Give a value, or None."""

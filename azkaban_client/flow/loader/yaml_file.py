@@ -23,6 +23,7 @@ __all__ = ["Value", "YamlFile"]
 
 _CORE = "tag:yaml.org,2002:"
 _KINDS = ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
+_MOST_PARTS = 1_000_000
 _TAGS = {_CORE + kind for kind in _KINDS}
 
 
@@ -51,11 +52,20 @@ class YamlFile:
 
     def compose(self, data: bytes) -> Node | None:
         """Parse the file; None if it is empty or cannot be parsed, which is noted."""
-        loader = yaml.SafeLoader(data)
+        try:
+            loader = yaml.SafeLoader(data)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            words = " ".join(str(error).split())
+            self.error(None, "syntax", f"not UTF-8 text: {words}: save the file as UTF-8")
+            return None
         try:
             root = loader.get_single_node()
             if root is not None:
-                self._check_keys(root, loader, [], set())
+                _check_size(root)
+                self._check_keys(root, loader, set())
+        except RecursionError:
+            self.error(None, "syntax", "no YAML that a server reads: it is nested too deeply")
+            return None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             words = " ".join(filter(None, [error.context, error.problem]))
@@ -68,12 +78,8 @@ class YamlFile:
             loader.dispose()
         return root
 
-    def _check_keys(
-        self, node: Node, loader: yaml.SafeLoader, above: list[Node], seen: set[int]
-    ) -> None:
+    def _check_keys(self, node: Node, loader: yaml.SafeLoader, seen: set[int]) -> None:
         """Find keys given twice and foreign tags, and merge what ``<<`` names."""
-        if any(node is one for one in above):
-            raise yaml.MarkedYAMLError(problem="a part holds itself", problem_mark=node.start_mark)
         if id(node) in seen:
             return
         if node.tag not in _TAGS:
@@ -90,7 +96,7 @@ class YamlFile:
         else:
             children = node.value if isinstance(node, yaml.SequenceNode) else []
         for child in children:
-            self._check_keys(child, loader, [*above, node], seen)
+            self._check_keys(child, loader, seen)
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             loader.flatten_mapping(node)
@@ -149,6 +155,29 @@ class YamlFile:
             else:
                 self.text(one, f"{what}: {key}")
         return good
+
+
+def _check_size(root: Node) -> None:
+    """Refuse a document that holds itself, or whose aliases of aliases grow without a bound."""
+    counted: dict[int, int] = {}
+    unfinished: set[int] = set()
+
+    def count(node: Node) -> int:
+        if id(node) in unfinished:
+            raise yaml.MarkedYAMLError(problem="a part holds itself", problem_mark=node.start_mark)
+        if id(node) not in counted:
+            unfinished.add(id(node))
+            if isinstance(node, yaml.MappingNode):
+                children = [one for pair in node.value for one in pair]
+            else:
+                children = node.value if isinstance(node, yaml.SequenceNode) else []
+            counted[id(node)] = 1 + sum(map(count, children))
+            unfinished.remove(id(node))
+        return counted[id(node)]
+
+    if count(root) > _MOST_PARTS:
+        words = f"with its aliases written out it has more than {_MOST_PARTS:,} parts"
+        raise yaml.MarkedYAMLError(problem=words)
 
 
 def is_null(node: Node) -> bool:

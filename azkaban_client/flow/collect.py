@@ -1,0 +1,155 @@
+"""Collect the files of a project's folder, as they go into its zip."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azkaban_client.errors import InvalidProject
+from azkaban_client.flow.zip import Bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["EXCLUDED", "collect"]
+
+EXCLUDED = (
+    "__pycache__",
+    "*.pyc",
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    ".idea",
+    ".vscode",
+    ".DS_Store",
+    "._*",
+    "__MACOSX",
+    "Thumbs.db",
+    "desktop.ini",
+    ".ipynb_checkpoints",
+    ".*_cache",
+    "*.egg-info",
+    "*~",
+    "*.swp",
+)
+_MOST_FILES = 200_000  # more are a mistake: a home directory, or links that lead everywhere
+
+
+def collect(
+    folder: str | os.PathLike[str],
+    extra: Sequence[str | os.PathLike[str]] = (),
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Bundle:
+    """Collect the files of a project.
+
+    Parameters
+    ----------
+    folder
+        Its files go to the root of the zip.
+    extra
+        Folders (or files) that go in under their own names: ``jobs`` becomes ``jobs/...``;
+        ``NAME=PATH`` gives another name.
+    include
+        Patterns; when there are any, only files that match one are taken.
+    exclude
+        Patterns of files and folders to leave out, beside `EXCLUDED`. A pattern without a
+        slash matches a name at any depth, one with a slash the whole path in the zip;
+        ``*`` stays within a name, ``**`` does not.
+
+    Raises
+    ------
+    InvalidProject
+        A folder is missing, nothing is left, two files have the same name in the zip, or a
+        link leads nowhere or back to a folder that it stands in.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a.job").write_text("type=noop")
+    ...     (Path(folder) / "__pycache__").mkdir()
+    ...     _ = (Path(folder) / "__pycache__/x.pyc").write_bytes(b"")
+    ...     collect(folder).names
+    ('a.job',)
+    """
+    left_out = (*EXCLUDED, *exclude)
+    files: dict[str, Path] = {}
+    roots = [("", Path(folder))]
+    for item in extra:
+        name, equals, path = os.fspath(item).partition("=")
+        source = Path(path if equals else name)
+        roots.append((name.strip("/") if equals else source.resolve().name, source))
+    for prefix, root in roots:
+        if prefix == "" and not root.is_dir():
+            raise InvalidProject(f"{root}: no such folder")
+        if not root.exists():
+            raise InvalidProject(f"{root}: no such file or folder")
+        for name, file in _walk(root, prefix, left_out):
+            if include and not any(_matches(pattern, name) for pattern in include):
+                continue
+            if name in files:
+                raise InvalidProject(
+                    f"{name}: both {files[name]!s} and {file} would be this file of the zip"
+                )
+            files[name] = file
+            if len(files) > _MOST_FILES:
+                raise InvalidProject(f"{root}: more than {_MOST_FILES:,} files: is it the folder?")
+    if not files:
+        raise InvalidProject(f"{os.fspath(folder)}: no file is left for the zip")
+    return Bundle(files)
+
+
+def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the files below a folder with their names in the zip; links are followed.
+
+    A link back to a folder that it stands in is the only one that cannot be: the walk would never
+    end.
+    """
+    if root.is_file():
+        yield prefix, root
+        return
+    todo: list[tuple[Path, str, tuple[Path, ...]]] = [(root, prefix, (root.resolve(),))]
+    while todo:
+        folder, inside, above = todo.pop()
+        for path in sorted(folder.iterdir()):
+            name = f"{inside}/{path.name}" if inside else path.name
+            if any(_matches(pattern, name) for pattern in left_out):
+                continue
+            if path.is_dir():
+                place = path.resolve()
+                if place in above:
+                    raise InvalidProject(f"{path}: a link back to the folder {place}")
+                todo.append((path, name, (*above, place)))
+            elif path.is_file():
+                _check_name(name, path)
+                yield name, path
+            elif path.is_symlink():
+                raise InvalidProject(f"{path}: a link to a file that does not exist")
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Refuse a name that no zip can hold, before half of the zip is written."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidProject(
+            f"{os.fsencode(path)!r}: the name is not UTF-8: rename the file"
+        ) from None
+
+
+@lru_cache(maxsize=256)
+def _regex(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/?|\*|\?)", pattern.strip("/"))
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(meaning.get(part, re.escape(part)) for part in parts) + r"\Z")
+
+
+def _matches(pattern: str, name: str) -> bool:
+    subject = name if "/" in pattern.strip("/") else name.rpartition("/")[2]
+    return bool(_regex(pattern).match(subject))

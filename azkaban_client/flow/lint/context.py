@@ -1,0 +1,129 @@
+"""What the rules about a job know beside the job."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from azkaban_client.flow.loader.model import Job
+    from azkaban_client.flow.zip import Bundle
+
+__all__ = ["Context", "ServerFacts"]
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """The server that a project is checked for.
+
+    Attributes
+    ----------
+    known
+        Properties that the server defines; ``*`` at the end stands for any rest.
+    job_types
+        Types of jobs that it has.
+    version
+        Its version; None for any.
+    dense_flows
+        Whether it loads flows with very many paths (see `azkaban_client.flow.lint.paths`).
+    executable
+        Whether the upload makes the files executable that jobs start.
+    """
+
+    known: tuple[str, ...] = ()
+    job_types: tuple[str, ...] = ()
+    version: tuple[int, int] | None = None
+    dense_flows: bool = False
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the rules know beside the job.
+
+    Attributes
+    ----------
+    bundle, server
+        The project's files, and what it is checked for.
+    oldest
+        The oldest server that can run such a project.
+    jobs
+        All jobs of the project (Flow 1.0) or of the flow (2.0), by name.
+    around
+        Of each job of Flow 1.0 those that embed a flow which it belongs to: their properties and
+        what is output to them reach it.
+    embedded
+        Whether the flow (2.0) stands in another one.
+    """
+
+    bundle: Bundle
+    server: ServerFacts
+    oldest: tuple[int, int]
+    jobs: Mapping[str, Job]
+    around: Mapping[str, Sequence[Job]] = field(default_factory=dict)
+    embedded: bool = False
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Properties that the server defines."""
+        return self.server.known
+
+    @property
+    def job_types(self) -> tuple[str, ...]:
+        """Types of jobs that the server has."""
+        return self.server.job_types
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """Version of the server; None for any."""
+        return self.server.version
+
+    def outer(self, job: Job) -> tuple[Job, ...]:
+        """Return the jobs that embed a job, at any depth."""
+        found: dict[str, Job] = {}
+        todo = [job.name]
+        while todo:
+            for one in self.around.get(todo.pop(), ()):
+                if one.name not in found:
+                    found[one.name] = one
+                    todo.append(one.name)
+        return tuple(found.values())
+
+    def is_embedded(self, job: Job) -> bool:
+        """Tell whether a job can run within an embedded flow."""
+        return self.embedded or bool(self.around.get(job.name))
+
+    @cached_property
+    def children(self) -> Mapping[str, Sequence[str]]:
+        """The jobs that wait for each job."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for job in self.jobs.values():
+            for name in job.dependencies:
+                found[name].append(job.name)
+        return found
+
+    def may_come_after_work(self, job: Job) -> bool:
+        """Tell whether another job may have left files in the folder where this one starts.
+
+        All jobs of an execution share one copy of the project.
+        """
+        if self.is_embedded(job):
+            return True
+        later = self._reached([job.name], lambda name: self.children.get(name, ()))
+        # With all that the jobs at the ends of its flows need: the other jobs of its flows.
+        ends = [name for name in later if not self.children.get(name)] or list(later)
+        flow = self._reached(ends, lambda name: self.jobs[name].dependencies)
+        return any(self.jobs[name].type != "noop" for name in flow - later)
+
+    def _reached(self, start: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
+        found = set(start)
+        todo = list(found)
+        while todo:
+            new = {one for one in following(todo.pop()) if one in self.jobs} - found
+            found |= new
+            todo += new
+        return found

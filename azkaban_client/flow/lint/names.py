@@ -1,0 +1,46 @@
+"""Names of files that come out otherwise on the server than they look."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Literal
+
+from azkaban_client.flow.loader.problem import Problem
+from azkaban_client.flow.zip import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from azkaban_client.flow.zip import Bundle
+
+__all__ = ["check_names"]
+
+_ENDS = (".job", ".properties", ".flow", ".project")
+
+
+def check_names(bundle: Bundle) -> Iterator[Problem]:
+    """Yield what is wrong with the names of a project's files."""
+    for name in bundle.names:
+        if "\\" in name:
+            words = (
+                "the name holds a backslash, which some Windows programs write for a folder: for "
+                "the server it is a part of the name; pack the zip with another program"
+            )
+            yield Problem(name, None, "backslash", words, _severity(name))
+        source = bundle.files[name]
+        if isinstance(source, Member) and stat.S_ISLNK(source.info.external_attr >> 16):
+            words = "a link: the server makes a file of it that holds the name of its target"
+            yield Problem(name, None, "link", words, _severity(name))
+        lowered = name.lower()
+        if lowered.endswith(_ENDS) and not name.endswith(_ENDS):
+            end = lowered[lowered.rindex(".") :]
+            words = f"not read: Azkaban looks for {end} in small letters"
+            yield Problem(name, None, "ignored-file", words, "warning")
+        for end in _ENDS:
+            if lowered.endswith((f"{end}.txt", f"{end}.yml", f"{end}.yaml")):
+                words = f"not read: Azkaban looks for names that end with {end}"
+                yield Problem(name, None, "ignored-file", words, "warning")
+
+
+def _severity(name: str) -> Literal["error", "warning"]:
+    return "error" if name.endswith(_ENDS) else "warning"

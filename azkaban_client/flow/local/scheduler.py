@@ -1,0 +1,247 @@
+"""Which job of a local run comes next, and what became of each."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from azkaban_client.flow.local.nodes import Node, build, ends, states, walk
+from azkaban_client.flow.local.properties import Merger, run_properties
+from azkaban_client.flow.local.worker import Processes, Work, run_job
+from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
+from azkaban_client.models import Attempt, Execution, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from azkaban_client.flow.loader import Project
+    from azkaban_client.flow.local.worker import Say
+
+__all__ = ["Scheduler"]
+
+_AT_ONCE = 10  # flow.num.job.threads of the executor
+
+
+class Scheduler:
+    """Runs the jobs of a flow, each in a thread of its own.
+
+    Parameters
+    ----------
+    project, flow, name
+        The project's files, the flow, and what the project is called.
+    server, overrides
+        Properties of the server's own configuration, and of the execution.
+    folder
+        The copy of the project that the jobs run in.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        flow: str,
+        name: str,
+        *,
+        server: Mapping[str, str],
+        overrides: Mapping[str, str],
+        folder: Path,
+    ) -> None:
+        self.project, self.flow, self.name = project, flow, name
+        self.begun = datetime.now(UTC)
+        self.execid = int(time.time())
+        # From 2.6 on a reference finds it as well.
+        named = {"azkaban.flow.projectname": name}
+        self.later = named if project.version == 1 else {}
+        given = server if project.version == 1 else {**named, **server}
+        common = run_properties(flow, self.execid, self.begun)
+        self.merger = Merger(project, flow, given, common, overrides, folder)
+        self.nodes = build(project, flow)
+        self.queue: queue.Queue[Event | Node] = queue.Queue()
+        self.processes = Processes()
+        self.threads: list[threading.Thread] = []
+        self.failed = False
+        self._snapshot: Execution | None = None
+
+    def events(self) -> Iterator[Event]:
+        """Run all jobs, and yield what happens."""
+        everything = list(walk(self.nodes))
+        while True:
+            yield from self._close_what_cannot_run()
+            for node in self._ready():
+                node.started = True
+                thread = threading.Thread(target=self._work, args=(node,), daemon=True)
+                self.threads.append(thread)
+                thread.start()
+            if all(node.done for node in everything):
+                break
+            item = self.queue.get()
+            while not isinstance(item, Node):
+                yield item
+                item = self.queue.get()
+            item.done = True
+            if item.run.status is Status.FAILED:
+                self._fail(item)
+        status = _result(self.nodes, failed=self.failed)
+        self._snapshot = None
+        yield FlowEnded(execution=replace(self._state(), status=status, end=datetime.now(UTC)))
+
+    def stop(self) -> None:
+        """End what still runs."""
+        self.processes.stop()
+        for thread in self.threads:
+            thread.join(10)
+
+    def _fail(self, node: Node) -> None:
+        """Let the flow fail with a node, unless all that wait for it have a use for that."""
+        waiting = [one for one in node.siblings if node in one.needs]
+        if waiting and all(one.macro != "all_success" for one in waiting):
+            return
+        self.failed = True
+        while node.parent is not None:
+            node = node.parent
+            node.failed = True
+
+    def _may_run(self, node: Node) -> bool | None:
+        """Tell whether a node that has not started is to run; None if that is open."""
+        if self.failed:
+            return False
+        if node.parent is not None and not node.parent.started:
+            return None
+        return node.may_run()
+
+    def _ready(self) -> list[Node]:
+        nodes = list(walk(self.nodes))
+        free = _AT_ONCE - sum(node.started and not node.done and not node.inner for node in nodes)
+        found: list[Node] = []
+        for node in nodes:
+            if len(found) >= free:
+                break
+            waits = not (node.started or node.done or node.embeds)
+            if waits and node.run.status is not Status.DISABLED and self._may_run(node):
+                found.append(node)
+        return found
+
+    def _close_what_cannot_run(self) -> Iterator[Event]:
+        """Cancel what cannot run any more; start and end embedded flows."""
+        changed = True
+        while changed:
+            changed = False
+            for node in walk(self.nodes):
+                if node.done:
+                    continue
+                if node.embeds and node.started and all(one.done for one in node.inner):
+                    self._end_flow(node)
+                    node.done = changed = True
+                elif not node.started and (may_run := self._may_run(node)) is not None:
+                    if not may_run:
+                        yield from self._leave(node, Status.CANCELLED)
+                        changed = True
+                    elif node.run.status is Status.DISABLED:
+                        yield from self._leave(node, Status.SKIPPED)
+                        changed = True
+                    elif node.embeds:
+                        now = datetime.now(UTC)
+                        self._set(node, status=Status.RUNNING, start=now)
+                        node.started = changed = True
+
+    def _leave(self, node: Node, status: Status) -> Iterator[Event]:
+        """End a node, and all within it, that does not run."""
+        for one in node.inner:
+            if not one.done:
+                yield from self._leave(one, status)
+        now = datetime.now(UTC)
+        self._set(node, status=status, start=now, end=now)
+        node.done = True
+        if not node.embeds:
+            yield JobEnded(execution=self._state(), job=node.run, status=status)
+
+    def _end_flow(self, node: Node) -> None:
+        status = _result(node.inner, failed=node.failed)
+        self._set(node, status=status, end=datetime.now(UTC))
+        for one in ends(node.inner):
+            node.outputs |= one.outputs
+
+    def _set(self, node: Node, **changes: object) -> None:
+        node.run = replace(node.run, **changes)  # type: ignore[arg-type]
+        self._snapshot = None
+
+    def _state(self) -> Execution:
+        """Return the state as events carry it; made anew when a job has changed, not for lines."""
+        if (found := self._snapshot) is None:
+            found = self._snapshot = Execution(
+                execid=self.execid,
+                project=self.name,
+                flow=self.flow,
+                status=Status.RUNNING,
+                start=self.begun,
+                jobs=states(self.nodes),
+            )
+        return found
+
+    # -- one job, in a thread of its own ----------------------------------------------------
+
+    def _work(self, node: Node) -> None:
+        """Run a job; whatever goes wrong fails it, since nobody would hear of it from a thread."""
+        attempt = 0
+
+        def say(text: str) -> None:
+            self.queue.put(
+                LogLine(execution=self._state(), job=node.run, attempt=attempt, text=text)
+            )
+
+        try:
+            given = self.merger.merge(node, 0)
+            retries, backoff = (_count(given.get(key)) for key in ("retries", "retry.backoff"))
+            while not self._attempt(node, attempt, say, last=attempt >= retries):
+                if self.processes.stopping.wait(backoff / 1000):
+                    break
+                attempt += 1
+        except BaseException as error:  # noqa: BLE001 (see above)
+            say(f"azk run --local: {type(error).__name__}: {error}")
+            self._set(node, status=Status.FAILED, end=datetime.now(UTC))
+            ended = JobEnded(
+                execution=self._state(), job=node.run, attempt=attempt, status=Status.FAILED
+            )
+            self.queue.put(ended)
+        self.queue.put(node)
+
+    def _attempt(self, node: Node, attempt: int, say: Say, *, last: bool) -> bool:
+        """Run one attempt; tell whether it was the last."""
+        now = datetime.now(UTC)
+        self._set(node, status=Status.RUNNING, start=now, end=None, attempt=attempt)
+        self.queue.put(JobStarted(execution=self._state(), job=node.run, attempt=attempt))
+        given = self.merger.merge(node, attempt)
+        work = Work(node.job.name, given, self.later, evaluates=self.project.version == 2)
+        outputs = run_job(work, self.processes, say)
+        status = Status.FAILED if outputs is None else Status.SUCCEEDED
+        if self.processes.stopping.is_set():
+            status, last = Status.KILLED, True
+        node.outputs = outputs or {}
+        ended = replace(node.run, status=status, end=datetime.now(UTC))
+        last = last or outputs is not None
+        if last:
+            self._set(node, status=status, end=ended.end)
+        else:
+            past = Attempt(number=attempt, status=status, start=ended.start, end=ended.end)
+            self._set(node, status=Status.READY, end=ended.end, past=(*ended.past, past))
+        self.queue.put(JobEnded(execution=self._state(), job=ended, attempt=attempt, status=status))
+        return last
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text is not None and text.strip().isdecimal() else 0
+
+
+def _result(nodes: list[Node], *, failed: bool) -> Status:
+    """Return the status of a flow that has ended.
+
+    As on the server, a flow whose last job was cancelled by a condition counts as killed.
+    """
+    if failed:
+        return Status.FAILED
+    good = all(node.run.status.good for node in ends(nodes))
+    return Status.SUCCEEDED if good else Status.KILLED
