@@ -43,7 +43,8 @@ MODULE, MODULE_WARNING = ("error", "missing-module"), ("warning", "missing-modul
     "command",
     [
         "python3 main.py", "python3 -u ./main.py", "python tool", "python3 -m pack.here",
-        "python3 -um pack.here", "python3 -Bc 'import x'", "python3 -cprint()", "python3 -mpack.here",
+        "python3 -um pack.here", "python3 -Bc 'import x'", "python3 -cprint()",
+        "python3 -mpack.here",
         "python3 -W ignore -X dev main.py", "python3 -Wignore -Xdev main.py", "python3 --version",
         "python3 --check-hash-based-pycs never main.py", "python3 -VV", "python3 -m http.server",
         "python3 -m built", "python3 /opt/app/other.py", "python3 ../outside.py", "python3 -m pack",
@@ -146,7 +147,8 @@ def test_a_shell_s_signs(command) -> None:
         'bash -c "ls | wc > out; echo $HOME"', "sh -xc 'a && b'", "echo 'a|b' \"x > y\"",
         "curl http://h/?a=1&b=2", "find . -name *.py", "find . -exec rm {} ;", "awk '{print $1}' f",
         'awk "{print $1}" f', "python3 -c 'print(1 > 2)'", "ssh host 'ls | wc'", "echo '$HOME'",
-        'ssh host "echo $HOME"', "rsync --include=*.py a b", "nohup bash -c 'ls > x'", "bash -c ls|wc",
+        'ssh host "echo $HOME"', "rsync --include=*.py a b", "nohup bash -c 'ls > x'",
+        "bash -c ls|wc",
     ],
 )  # fmt: skip
 def test_signs_that_are_meant(command) -> None:
