@@ -35,7 +35,7 @@ from setup.layout import Layout
 from setup.python import archives as files
 from setup.python.pack import pack
 from setup.spark import Spark
-from setup.spark.environments import DEFAULT_LOCK, KINDS, make, prepare
+from setup.spark.environments import KINDS, make, prepare
 from tests.setup.conda import lay_out
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def archives(spark: Spark, folder: Path, options: argparse.Namespace) -> None:
     base = getattr(sys, "_base_executable", sys.executable)
     subprocess.run([base, "-I", "-m", "venv", "--without-pip", str(env)], check=True)
     pip = [str(spark.layout.python), "-m", "pip", "--python", str(env / "bin/python"), "install"]
-    subprocess.run([*pip, "-q", "--require-hashes", "-r", str(DEFAULT_LOCK)], check=True)
+    subprocess.run([*pip, "-q", "--require-hashes", "-r", str(spark.workers)], check=True)
     python = env / "bin" / "python"
 
     ways: dict[str, tuple[str, Callable[[], object]]] = {}

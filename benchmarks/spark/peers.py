@@ -41,7 +41,8 @@ from jobs._nn_text import Corpus  # noqa: E402
 from jobs._parallel import restore  # noqa: E402
 from jobs.textclass_train import Params, prepare  # noqa: E402
 from setup.layout import Layout  # noqa: E402
-from setup.spark import Spark, bigdl  # noqa: E402
+from setup.spark import Spark  # noqa: E402
+from setup.spark.bigdl import BigDL  # noqa: E402
 from setup.spark.environments import make  # noqa: E402
 from setup.spark.environments import prepare as unpack  # noqa: E402
 
@@ -72,10 +73,11 @@ def ours(options: argparse.Namespace, data: Path, folder: Path) -> tuple[float, 
 
 def by_bigdl(options: argparse.Namespace, data: Path, folder: Path) -> tuple[float, Any]:
     """Train by jobs.bigdl_train, in Spark's local mode."""
-    spark = Spark(Layout.of(), bigdl=True)
-    environment = unpack(spark, make(spark, bigdl.LOCK), bigdl.IMPORTS)
-    jars = bigdl.classes(environment, environment.unpacked)
-    own = ["--properties-file", str(bigdl.properties(environment))]
+    spark = BigDL(Layout.of())
+    environment = unpack(spark, make(spark))
+    unpacked = environment.unpacked
+    jars = spark.classes(environment.python, unpacked, str(unpacked))
+    own = ["--properties-file", str(spark.properties(environment.python))]
     own += ["--conf", f"spark.driver.extraClassPath={jars}"]
     python = environment.python
     return _by_job(options, data, folder, kind="bigdl", spark=spark, python=python, own=own)

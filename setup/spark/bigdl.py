@@ -1,57 +1,72 @@
-"""What an application of BigDL needs beside its environment: BigDL's own settings, its jars."""
+"""The older Spark that runs BigDL, and what BigDL's applications need beside their environment."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from setup.errors import UsageError
 from setup.python.installer import LOCKS
+from setup.spark.install import Spark
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from setup.spark.environments import Environment
+    from setup.java import Java
 
-__all__ = ["IMPORTS", "LOCK", "classes", "properties"]
-
-LOCK = LOCKS / "bigdl.txt"
-IMPORTS = ("bigdl.dllib.nn.layer",)  # what the trial of the environment imports
+__all__ = ["BigDL"]
 
 _CONF = "bigdl/share/dllib/conf/spark-bigdl.conf"
 _JARS = ("bigdl/share/core/lib", "bigdl/share/dllib/lib")
 
 
-def properties(environment: Environment) -> Path:
-    """Find the settings of Spark's that BigDL ships.
-
-    Raises
-    ------
-    UsageError
-        When the environment is without BigDL.
-    """
-    found = sorted(_prefix(environment).glob(f"lib/python*/*-packages/{_CONF}"))
-    if not found:
-        raise UsageError(
-            f"{environment.archive}: there is no BigDL in it ({_CONF}); leave --archive and "
-            "--requirements out, or add bigdl-dllib-spark3 to your own"
-        )
-    return found[0]
-
-
-def classes(environment: Environment, root: str | Path) -> str:
-    """Write the class path of BigDL's jars, which travel in the archive.
+@dataclass(frozen=True)
+class BigDL(Spark):
+    """Spark in the release that runs BigDL; Java, Hadoop's servers, guard and clusters are shared.
 
     Parameters
     ----------
-    environment
-        What is shipped.
-    root
-        Where it is unpacked: a folder here, or ``./environment`` on nodes.
+    layout
+        Where it lives.
     """
-    packages = properties(environment).parents[_CONF.count("/")]
-    site = packages.relative_to(environment.unpacked)
-    return ":".join(f"{root}/{site}/{jars}/*" for jars in _JARS)
 
+    title = "Spark for BigDL"
+    folder = "bigdl"
+    lock = LOCKS / "bigdl-spark.txt"
+    workers = LOCKS / "bigdl.txt"
+    imports = ("bigdl.dllib.nn.layer",)
 
-def _prefix(environment: Environment) -> Path:
-    return environment.python.parents[1]
+    def install(self, choice: str = "auto") -> Java:
+        """Install Spark, and beside it the older one."""
+        chosen = Spark(self.layout).install(choice)
+        self._ensure_pyspark()
+        return chosen
+
+    def refuse(self, master: str, *, environment: bool) -> None:
+        """Refuse what BigDL cannot do: it goes to YARN, with an environment."""
+        if master != "yarn" or not environment:
+            what = "a standalone cluster" if environment else "--no-environment"
+            raise UsageError(f"--bigdl with {what}: it goes to YARN, with an environment")
+
+    def properties(self, python: Path) -> Path:
+        """Find the settings of Spark's that BigDL ships.
+
+        Raises
+        ------
+        UsageError
+            When the environment is without BigDL.
+        """
+        prefix = python.parents[1]
+        found = sorted(prefix.glob(f"lib/python*/*-packages/{_CONF}"))
+        if not found:
+            raise UsageError(
+                f"{prefix}: there is no BigDL in it ({_CONF}); leave --archive and --requirements "
+                "out, or add bigdl-dllib-spark3 to your own"
+            )
+        return found[0]
+
+    def classes(self, python: Path, unpacked: Path, root: str) -> str:
+        """Write the class path of BigDL's jars, which travel in the archive."""
+        packages = self.properties(python).parents[_CONF.count("/")]
+        site = packages.relative_to(unpacked)
+        return ":".join(f"{root}/{site}/{jars}/*" for jars in _JARS)

@@ -13,8 +13,9 @@ from setup.called import called
 from setup.commands import Commands, Needs
 from setup.console import say
 from setup.errors import UsageError
-from setup.spark import bigdl, environments, plan, resources
+from setup.spark import environments, plan, resources
 from setup.spark import target as targets
+from setup.spark.bigdl import BigDL
 from setup.spark.cluster import KINDS, Cluster, running
 from setup.spark.install import Spark
 from setup.spark.submit import Run
@@ -56,25 +57,9 @@ def add_commands(commands: Commands) -> None:
         return spark.add(name, command, text, needs=needs, **how)
 
     text = "Install Spark in an environment of its own."
-    install = add("install", _install, text, Needs.ENVIRONMENT, locked=True)
-    install.add_argument(
-        "--java", default="auto", metavar="PATH", help="the java to use (default: the system's)"
-    )
-    install.add_argument(
-        "--bigdl",
-        action="store_true",
-        help="also BigDL: the Spark that it runs on, its environment packed and tried",
-    )
+    _add_install(add("install", _install, text, Needs.ENVIRONMENT, locked=True))
     text = "Start a cluster on this machine, of Spark's own kind or Hadoop's."
-    start = add("start", _start, text, Needs.ENVIRONMENT, locked=True, unprivileged=True)
-    start.add_argument("kind", choices=list(KINDS))
-    start.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="machines that it plays (default: 1)"
-    )
-    start.add_argument("--cores", type=_count, metavar="N", help="of each worker (default: 4)")
-    start.add_argument(
-        "--memory", type=megabytes, metavar="SIZE", help="of each worker, such as 4g (the default)"
-    )
+    _add_start(add("start", _start, text, Needs.ENVIRONMENT, locked=True, unprivileged=True))
     text = "Show the cluster's processes; exit 1 when one is down."
     status = add("status", _status, text, Needs.IF_THERE)
     status.add_argument("--json", action="store_true", help="machine-readable")
@@ -93,6 +78,28 @@ def add_commands(commands: Commands) -> None:
     )
     text = "Hand a script to the cluster, environment included, and follow it to its end."
     _add_submit(add("submit", _submit, text, Needs.ENVIRONMENT))
+
+
+def _add_install(install: argparse.ArgumentParser) -> None:
+    install.add_argument(
+        "--java", default="auto", metavar="PATH", help="the java to use (default: the system's)"
+    )
+    install.add_argument(
+        "--bigdl",
+        action="store_true",
+        help="also BigDL: the Spark that it runs on, its environment packed and tried",
+    )
+
+
+def _add_start(start: argparse.ArgumentParser) -> None:
+    start.add_argument("kind", choices=list(KINDS))
+    start.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="machines that it plays (default: 1)"
+    )
+    start.add_argument("--cores", type=_count, metavar="N", help="of each worker (default: 4)")
+    start.add_argument(
+        "--memory", type=megabytes, metavar="SIZE", help="of each worker, such as 4g (the default)"
+    )
 
 
 def _add_environment(parser: argparse.ArgumentParser) -> None:
@@ -182,10 +189,10 @@ def megabytes(text: str) -> int:
 def _install(spark: Spark, options: argparse.Namespace) -> int:
     spark.install(options.java)
     if options.bigdl:
-        older = replace(spark, bigdl=True)
+        older = BigDL(spark.layout)
         older.install()
-        archive = environments.make(older, bigdl.LOCK)
-        environments.prepare(older, archive, bigdl.IMPORTS)
+        archive = environments.make(older)
+        environments.prepare(older, archive)
         say(f"BigDL's environment: {archive}")
     return 0
 
@@ -212,7 +219,7 @@ def _status(spark: Spark, options: argparse.Namespace) -> int:
 
 
 def _pack(spark: Spark, options: argparse.Namespace) -> int:
-    lock = Path(options.requirements or environments.DEFAULT_LOCK)
+    lock = _lock(spark, options)
     with spark.layout.locked():
         spark.install()
         archive = environments.make(spark, lock, kind=options.kind)
@@ -222,32 +229,38 @@ def _pack(spark: Spark, options: argparse.Namespace) -> int:
 
 
 def _submit(spark: Spark, options: argparse.Namespace) -> int:
-    spark = replace(spark, bigdl=options.bigdl)
+    spark = BigDL(spark.layout) if options.bigdl else spark
     target = targets.find(spark, options.hadoop_conf, ask=not options.dry_run)
+    spark.refuse(target.master, environment=not options.no_environment)
     application = _application(options, target)
+    archive = _archive(spark, options)
     if options.dry_run:
-        archive = _archive(spark, options)
         command = plan.command(spark, target, application, str(archive or ""), None)
         print(plan.shown(command, {"HADOOP_CONF_DIR": str(target.conf)}))
         return 0
     resources.check(application.request, target.nodes())
-    archive, environment = _archive(spark, options), None
     with spark.layout.locked():
         spark.install()
-        if archive and not options.archive:
-            environments.make(spark, _lock(options), kind=options.kind)
-        if archive:
-            imports = bigdl.IMPORTS if spark.bigdl else ()
-            environment = environments.prepare(spark, archive, imports)
-            here, confirmed = target.cluster is not None, options.python_on_nodes
-            environments.check_nodes(environment, here=here, confirmed=confirmed)
+        environment = _environment(spark, options, target, archive) if archive else None
         packages = plan.zip_packages(spark, application.py_files)
     application = replace(application, py_files=packages)
-    own = bigdl.properties(environment) if spark.bigdl and environment else None
+    own = spark.properties(environment.python) if environment else None
     application = plan.merge_properties(spark, target, application, own)
     command = plan.command(spark, target, application, str(archive or ""), environment)
     run = Run(spark, target, application.tag, options.deploy_mode)
     return run.follow(command, show_logs=options.logs)
+
+
+def _environment(
+    spark: Spark, options: argparse.Namespace, target: Target, archive: Path
+) -> environments.Environment:
+    """Make the archive unless one was named, and try it here."""
+    if not options.archive:
+        environments.make(spark, _lock(spark, options), kind=options.kind)
+    found = environments.prepare(spark, archive)
+    here = target.cluster is not None
+    environments.check_nodes(found, here=here, confirmed=options.python_on_nodes)
+    return found
 
 
 def _archive(spark: Spark, options: argparse.Namespace) -> Path | None:
@@ -259,13 +272,12 @@ def _archive(spark: Spark, options: argparse.Namespace) -> Path | None:
         return None
     if options.archive:
         return Path(options.archive).absolute()
-    return environments.archive_of(spark, _lock(options), kind=options.kind)
+    return environments.archive_of(spark, _lock(spark, options), kind=options.kind)
 
 
-def _lock(options: argparse.Namespace) -> Path:
+def _lock(spark: Spark, options: argparse.Namespace) -> Path:
     """Tell what the environment is made from."""
-    default = bigdl.LOCK if options.bigdl else environments.DEFAULT_LOCK
-    return Path(options.requirements or default)
+    return Path(options.requirements) if options.requirements else spark.workers
 
 
 def _program(options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
@@ -283,6 +295,29 @@ def _program(options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
 def _application(options: argparse.Namespace, target: Target) -> plan.Application:
     """Read what is asked for."""
     script, arguments = _program(options)
+    if target.master != "yarn" and options.deploy_mode == "cluster":
+        raise UsageError(
+            "--deploy-mode cluster: a standalone cluster runs no Python drivers; use client"
+        )
+    for setting in options.conf:
+        if "=" not in setting:
+            raise UsageError(f"--conf {setting}: expected NAME=VALUE")
+    return plan.Application(
+        script=script,
+        arguments=arguments,
+        request=_request(options, yarn=target.master == "yarn"),
+        total_executor_cores=options.total_executor_cores,
+        py_files=tuple(filter(None, options.py_files.split(","))),
+        files=_files(options),
+        conf=tuple(options.conf),
+        properties=Path(options.properties_file) if options.properties_file else None,
+        name=options.name or (options.module or [script.stem])[0],
+        queue=options.queue,
+    )
+
+
+def _request(options: argparse.Namespace, *, yarn: bool) -> resources.Request:
+    """Read how many processes of which size are asked for."""
     number, cores, total = (
         options.num_executors,
         options.executor_cores,
@@ -295,48 +330,23 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
             f"--total-executor-cores {total}: --num-executors {number} with {cores} cores each are "
             f"{number * cores}; leave one of the two out"
         )
-    if target.master != "yarn" and options.deploy_mode == "cluster":
-        raise UsageError(
-            "--deploy-mode cluster: a standalone cluster runs no Python drivers; use client"
-        )
-    if options.bigdl and (target.master != "yarn" or options.no_environment):
-        what = "--no-environment" if options.no_environment else "a standalone cluster"
-        raise UsageError(
-            f"--bigdl with {what}: it goes to YARN, with an environment; {called()} spark start "
-            "yarn starts one here"
-        )
-    for setting in options.conf:
-        if "=" not in setting:
-            raise UsageError(f"--conf {setting}: expected NAME=VALUE")
+    overhead = {who: _overhead(who, options.conf) for who in ("driver", "executor")}
+    return resources.Request(
+        resources.Process(options.driver_cores, options.driver_memory, overhead["driver"]),
+        resources.Process(cores, options.executor_memory, overhead["executor"]),
+        num_executors=number or (total // cores if total else 2),
+        deploy_mode=options.deploy_mode,
+        yarn=yarn,
+    )
+
+
+def _files(options: argparse.Namespace) -> tuple[str, ...]:
+    """Read the files that go along."""
     files = tuple(filter(None, options.files.split(",")))
     for entry in files:
         if "://" not in entry and not Path(entry.partition("#")[0]).is_file():
             raise UsageError(f"--files {entry}: no such file")
-    driver = resources.Process(
-        options.driver_cores, options.driver_memory, _overhead("driver", options.conf)
-    )
-    executor = resources.Process(
-        cores, options.executor_memory, _overhead("executor", options.conf)
-    )
-    request = resources.Request(
-        driver,
-        executor,
-        num_executors=number or (total // cores if total else 2),
-        deploy_mode=options.deploy_mode,
-        yarn=target.master == "yarn",
-    )
-    return plan.Application(
-        script=script,
-        arguments=arguments,
-        request=request,
-        total_executor_cores=total,
-        py_files=tuple(filter(None, options.py_files.split(","))),
-        files=files,
-        conf=tuple(options.conf),
-        properties=Path(options.properties_file) if options.properties_file else None,
-        name=options.name or (options.module or [script.stem])[0],
-        queue=options.queue,
-    )
+    return files
 
 
 def _overhead(who: str, conf: Sequence[str]) -> int | None:

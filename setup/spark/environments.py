@@ -25,7 +25,7 @@ from setup.errors import SetupError, UsageError
 from setup.java import LANGUAGE
 from setup.layout import write_private
 from setup.python import archives, pip
-from setup.python.installer import LOCKS, Installer
+from setup.python.installer import Installer
 from setup.python.pack import ask, least_glibc, pack
 from setup.spark.nodes import launcher
 
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
     from setup.spark.install import Spark
 
-__all__ = ["DEFAULT_LOCK", "KINDS", "Environment", "archive_of", "check_nodes", "make", "prepare"]
-
-DEFAULT_LOCK = LOCKS / "workers.txt"
+__all__ = ["KINDS", "Environment", "archive_of", "check_nodes", "make", "prepare"]
 
 # What `setup.python.pack` is told, and how the file's name ends.
 KINDS = {"whole": ("whole", ".tar.gz"), "venv": ("venv", ".tar.gz"), "zip": ("venv", ".zip")}
@@ -107,7 +105,7 @@ class Environment:
         return self.unpacked / self.interpreter
 
 
-def archive_of(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Path:
+def archive_of(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -> Path:
     """Tell where `make` puts, or has put, the archive of a lock; its name says what is in it.
 
     Raises
@@ -116,12 +114,13 @@ def archive_of(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") 
         When a line pins no version.
     """
     base = getattr(sys, "_base_executable", sys.executable)
-    origin = f"{_read(lock)}\0{kind}\0{Path(base).resolve()}\0{sys.version}\0{platform.machine()}"
+    made_from = _read(lock or spark.workers)
+    origin = f"{made_from}\0{kind}\0{Path(base).resolve()}\0{sys.version}\0{platform.machine()}"
     name = hashlib.sha256(origin.encode()).hexdigest()[:12]
     return spark.home / "packs" / f"environment-{name}{KINDS[kind][1]}"
 
 
-def make(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Path:
+def make(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -> Path:
     """Pack the environment that a lock describes, unless that was done before.
 
     Parameters
@@ -129,7 +128,8 @@ def make(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Pat
     spark
         Whose prefix keeps it.
     lock
-        A requirements file in which each line pins one version; with hashes they are checked.
+        A requirements file in which each line pins one version; with hashes they are checked. By
+        default what `core` and `jobs` need.
     kind
         ``whole`` (with Python, the default), ``venv`` or ``zip`` (nodes must have the same Python
         in the same place).
@@ -146,6 +146,7 @@ def make(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Pat
     DownloadError
         When a package cannot be had, or is not the pinned one.
     """
+    lock = lock or spark.workers
     target = archive_of(spark, lock, kind=kind)
     if target.is_file():
         return target
@@ -174,7 +175,7 @@ def make(spark: Spark, lock: Path = DEFAULT_LOCK, *, kind: str = "whole") -> Pat
     return target
 
 
-def prepare(spark: Spark, archive: Path, imports: Sequence[str] = ()) -> Environment:
+def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -> Environment:
     """Unpack an archive here and run a small Spark job in it, unless that was done before.
 
     Parameters
@@ -184,7 +185,7 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] = ()) -> Environ
     archive
         A .tar.gz or .zip with ``bin/python`` in it, at its top or in a folder.
     imports
-        Modules that the job imports on its worker.
+        Modules that the job imports on its worker; by default the release's.
 
     Raises
     ------
@@ -205,7 +206,8 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] = ()) -> Environ
             with step(f"trying {archive.name} in a local job") as shown:
                 archives.unpack(archive, home / "files", trusted=True)
                 found = _look(archive, home / "files")
-                _smoke(spark, archive, home / "files" / found["interpreter"], imports)
+                python = home / "files" / found["interpreter"]
+                _smoke(spark, archive, python, imports or spark.imports)
                 shown.done(f"it runs, Python {found['version']}")
         except BaseException:
             shutil.rmtree(home, ignore_errors=True)

@@ -7,10 +7,10 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from setup import environment, java, maven, trust
 from setup.called import called
@@ -62,13 +62,25 @@ class Spark:
     ----------
     layout
         Where it lives.
-    bigdl
-        Whether it is the older release that runs BigDL. It shares all else: Java, Hadoop's servers,
-        the guard, clusters.
+    title
+        What messages call it.
+    folder
+        Its environment, within `home`.
+    lock
+        What that is made from.
+    workers
+        What the environments of its applications are made from, unless they name their own.
+    imports
+        What the trial of such an environment imports.
     """
 
     layout: Layout
-    bigdl: bool = False
+
+    title: ClassVar[str] = "Spark"
+    folder: ClassVar[str] = "env"
+    lock: ClassVar[Path] = LOCKS / "spark.txt"
+    workers: ClassVar[Path] = LOCKS / "workers.txt"
+    imports: ClassVar[tuple[str, ...]] = ()
 
     @property
     def home(self) -> Path:
@@ -78,7 +90,7 @@ class Spark:
     @property
     def env(self) -> Path:
         """The environment with pyspark."""
-        return self.home / ("bigdl" if self.bigdl else "env")
+        return self.home / self.folder
 
     @property
     def python(self) -> Path:
@@ -163,10 +175,6 @@ class Spark:
         DownloadError
             When a package or jar cannot be had, or is not the pinned one.
         """
-        if self.bigdl:
-            chosen = replace(self, bigdl=False).install(choice)
-            self._ensure_pyspark("Spark for BigDL")
-            return chosen
         if choice == "auto" and self.installed and self._java_file.is_file():
             return self.java
         with step("Java for Spark") as shown:
@@ -176,7 +184,7 @@ class Spark:
             self.layout.create(_BYTES)
             self.home.mkdir(exist_ok=True, mode=0o700)
             self._record.unlink(missing_ok=True)
-            self._ensure_pyspark("Spark")
+            self._ensure_pyspark()
             with step("Hadoop's servers and the port guard") as shown:
                 jars = self._install_jars(chosen, shown.update)
                 shown.done(f"{jars} jars, each with its pinned SHA-256")
@@ -186,6 +194,27 @@ class Spark:
             self._record.write_text(self._digest())
         write_private(self._java_file, f"{chosen.program}\n")
         return chosen
+
+    def refuse(self, master: str, *, environment: bool) -> None:
+        """Refuse, with a `UsageError`, a cluster or shipment that this release cannot work with."""
+
+    def properties(self, python: Path) -> Path | None:  # noqa: ARG002 (for those that have one)
+        """Find a file of settings that comes with an application's environment."""
+        return None
+
+    def classes(self, python: Path, unpacked: Path, root: str) -> str:  # noqa: ARG002 (as above)
+        """Write the class path of jars that travel in an application's environment.
+
+        Parameters
+        ----------
+        python
+            The environment's interpreter, tried here.
+        unpacked
+            Where the environment was unpacked here.
+        root
+            Where it is unpacked for the process in question.
+        """
+        return ""
 
     @property
     def _record(self) -> Path:
@@ -198,11 +227,6 @@ class Spark:
     @property
     def _env_record(self) -> Path:
         return self.env / ".lock-spark"
-
-    @property
-    def lock(self) -> Path:
-        """What the environment is made from."""
-        return LOCKS / ("bigdl-spark.txt" if self.bigdl else "spark.txt")
 
     def _env_digest(self) -> str:
         """Hash what the environment depends on."""
@@ -236,11 +260,11 @@ class Spark:
             "JDK from adoptium.net unpacked into your home folder will do)"
         )
 
-    def _ensure_pyspark(self, label: str) -> None:
+    def _ensure_pyspark(self) -> None:
         if _is(self._env_record, self._env_digest()):
             return
         self.layout.create(_BYTES)
-        with step(label) as shown:
+        with step(self.title) as shown:
             self._install_pyspark(shown.update)
             shown.done(f"{self.version}, {self.spark_home}")
         self._env_record.write_text(self._env_digest())

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from setup.errors import UsageError
 from setup.layout import write_private
 from setup.python import archives
-from setup.spark import bigdl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,59 +83,86 @@ def command(
     environment
         The same, tried here; None where it was not (`shown` only).
     """
-    request = application.request
-    python = f"./{NAME}/{environment.interpreter if environment else 'bin/python'}"
     files = list(application.files)
+    program = f"./{NAME}/{environment.interpreter if environment else 'bin/python'}"
     if environment and not target.cluster:  # whose nodes may be unlike this machine
         script = environment.write_launcher(NAME)
-        python = f"./{script.name}"
+        program = f"./{script.name}"
         files.append(str(script))
     settings = [f"spark.yarn.tags={application.tag}"] if target.master == "yarn" else []
-    if archive:
-        settings.append(f"spark.pyspark.python={python}")
-        if request.deploy_mode == "client" and environment:
-            settings.append(f"spark.pyspark.driver.python={environment.python}")
-    elif request.deploy_mode == "client":
-        settings.append(f"spark.pyspark.driver.python={spark.python}")
-    if spark.bigdl and target.cluster:  # whose own settings name the jars of another release
-        settings.append(f"spark.yarn.jars=local:{spark.jars}/*")
-    if spark.bigdl and environment:
-        there = f"./{NAME}"
-        # BigDL's jars hold an ASM too old for the guard, whose own has to come first
-        first = [f"{jar}:" for jar in spark.guard.parent.glob("asm-*.jar") if target.cluster]
-        here = environment.unpacked if request.deploy_mode == "client" else there
-        for process, root in (("driver", here), ("executor", there)):
-            jars = "".join(first) + bigdl.classes(environment, root)
-            settings.append(f"spark.{process}.extraClassPath={jars}")
+    settings += _interpreters(spark, application, program if archive else "", environment)
+    if environment:
+        settings += _classes(spark, target, application, environment)
     options: list[tuple[str, object]] = [
         ("--master", target.master),
-        ("--deploy-mode", request.deploy_mode),
+        ("--deploy-mode", application.request.deploy_mode),
         ("--name", application.name),
         ("--queue", application.queue),
         ("--properties-file", application.properties or target.properties or ""),
         ("--py-files", ",".join(application.py_files)),
         ("--files", ",".join(files)),
         ("--archives", f"{archive}#{NAME}" if archive else ""),
+        *_sizes(target, application),
+        *(("--conf", setting) for setting in (*settings, *application.conf)),
+    ]
+    words = [str(word) for name, value in options if value != "" for word in (name, value)]
+    submit = str(spark.spark_home / "bin" / "spark-submit")
+    return [submit, *words, str(application.script), *application.arguments]
+
+
+def _interpreters(
+    spark: Spark, application: Application, program: str, environment: Environment | None
+) -> list[str]:
+    """Choose the Python of executors (empty: the nodes' own) and of the driver."""
+    client = application.request.deploy_mode == "client"
+    if not program:
+        return [f"spark.pyspark.driver.python={spark.python}"] if client else []
+    driver = [f"spark.pyspark.driver.python={environment.python}"] if client and environment else []
+    return [f"spark.pyspark.python={program}", *driver]
+
+
+def _classes(
+    spark: Spark, target: Target, application: Application, environment: Environment
+) -> list[str]:
+    """Choose the jars that come before Spark's own on its nodes and in the driver."""
+    there = f"./{NAME}"
+    client = application.request.deploy_mode == "client"
+    here = str(environment.unpacked) if client else there
+    found = {
+        process: spark.classes(environment.python, environment.unpacked, root)
+        for process, root in (("driver", here), ("executor", there))
+    }
+    if not any(found.values()):
+        return []
+    # They may hold an ASM too old for the guard, whose own has to come first.
+    first = [f"{jar}:" for jar in spark.guard.parent.glob("asm-*.jar") if target.cluster]
+    paths = [f"spark.{p}.extraClassPath={''.join(first)}{path}" for p, path in found.items()]
+    # The settings of a cluster here name the jars of the other release.
+    return [*paths, f"spark.yarn.jars=local:{spark.jars}/*"] if target.cluster else paths
+
+
+def _sizes(target: Target, application: Application) -> list[tuple[str, object]]:
+    """Write what an application needs as spark-submit's options."""
+    request = application.request
+    number: tuple[str, object] = ("--num-executors", request.num_executors)
+    if target.master != "yarn":
+        total = request.num_executors * request.executor.cores
+        number = ("--total-executor-cores", application.total_executor_cores or total)
+    return [
         ("--driver-cores", request.driver.cores if request.deploy_mode == "cluster" else ""),
         ("--driver-memory", f"{request.driver.memory}m"),
         ("--executor-cores", request.executor.cores),
         ("--executor-memory", f"{request.executor.memory}m"),
+        number,
     ]
-    total = request.num_executors * request.executor.cores
-    if target.master == "yarn":
-        options.append(("--num-executors", request.num_executors))
-    else:
-        options.append(("--total-executor-cores", application.total_executor_cores or total))
-    options += [("--conf", setting) for setting in (*settings, *application.conf)]
-    words = [str(word) for name, value in options if value != "" for word in (name, value)]
-    program = str(spark.spark_home / "bin" / "spark-submit")
-    return [program, *words, str(application.script), *application.arguments]
 
 
 def merge_properties(
     spark: Spark, target: Target, application: Application, own: Path | None = None
 ) -> Application:
-    """Put several files of settings into one: BigDL's, the cluster's, the user's; the last wins.
+    """Put several files of settings into one: the release's, the cluster's, the user's.
+
+    The last wins.
 
     Parameters
     ----------
@@ -147,7 +173,7 @@ def merge_properties(
     application
         What to run.
     own
-        BigDL's file; None without BigDL.
+        What the release needs; None where it needs nothing.
 
     Returns
     -------
