@@ -315,8 +315,8 @@ class Transport:
             raise self._error(OutcomeUnknown, call, words) from error
 
     def _signer(self) -> str:
-        """Tell who signed the certificate that was refused; empty behind a proxy."""
-        return certificates.issuer(self.address, self.port, self.host) if self.address else ""
+        """Tell who signed the certificate that was refused."""
+        return certificates.issuer(self.host, self.port, address=self.address, proxy=self._proxy)
 
     def _proxy_words(self, where: str, error: BaseException) -> str:
         """Name the proxy without its user and password."""
@@ -375,7 +375,7 @@ def _tls_words(error: BaseException, where: str, signer: Callable[[], str]) -> s
     advice = "use the host name that it was issued for, or give its CA (--ca-cert)"
     for item in _chain(error):
         if isinstance(item, ssl.SSLCertVerificationError):
-            words = certificates.distrust(item, signer())
+            words = certificates.distrust(item.verify_message, signer())
             return f"{where}: the server's certificate is not trusted (--ca-cert FILE): {words}"
         if isinstance(item, ssl.CertificateError) or type(item).__name__ == "CertificateError":
             return f"{where}: the server's certificate is not for this name: {item}; {advice}"

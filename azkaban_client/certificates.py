@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import re
 import socket
 import ssl
 from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 
 __all__ = ["EXTRA", "distrust", "issuer"]
 
 EXTRA = "AZK_EXTRA_CA_CERTS"  # the one setting for a company's authority
 
-_DATES = ("certificate has expired", "certificate is not yet valid")
+_DATES = re.compile(r"expired|not.?(yet.?valid|valid.?yet)", re.IGNORECASE)
 _PATIENCE = 5.0
 # The types of a name that say who signs, as in a certificate: common name, organisation.
 _TYPES = (b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x0a")
 _STRINGS = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1E: "utf-16-be"}
 
 
-def distrust(error: ssl.SSLCertVerificationError, signer: str) -> str:
+def distrust(seen: str, signed_by: str) -> str:
     """Say why a certificate was refused, and what to do about it.
 
     Parameters
     ----------
-    error
-        Of the handshake.
-    signer
+    seen
+        What the program that refused it says.
+    signed_by
         Who signed the certificate; empty where nobody knows.
+
+    Examples
+    --------
+    >>> distrust("self-signed certificate in certificate chain", "Corp CA").partition("; ")[0]
+    'self-signed certificate in certificate chain, signed by "Corp CA"'
     """
-    seen = error.verify_message
-    if seen in _DATES:
+    if _DATES.search(seen):
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        return f"{seen}, by this machine's clock: it says {now}; set it (NTP), or have it renewed"
-    named = f'it is signed by "{signer}"; ' if signer else ""
+        return (
+            f"{seen}; this machine's clock says {now}: set it (NTP), or have the server's renewed"
+        )
+    named = f', signed by "{signed_by}"' if signed_by else ""
     return (
-        f"{seen}; {named}if your company signs all connections anew, have its CA put into this "
+        f"{seen}{named}; if your company signs all connections anew, have its CA put into this "
         f"system's store, or name the CA's file: {EXTRA}=FILE"
     )
 
 
-def issuer(address: str, port: int, name: str) -> str:
+def issuer(host: str, port: int, *, address: str | None = None, proxy: str | None = None) -> str:
     """Ask a server for its certificate, unchecked, and tell who signed it.
 
     Parameters
     ----------
-    address, port
-        Where it is.
-    name
-        The host that is asked for.
+    host, port
+        Who is asked.
+    address
+        Where it is, if not where its name says.
+    proxy
+        URL of the proxy that leads there.
 
     Returns
     -------
@@ -60,13 +71,27 @@ def issuer(address: str, port: int, name: str) -> str:
         ssl.CERT_NONE
     )  # nothing is sent, nothing that comes is used but to name it
     try:
-        with (
-            socket.create_connection((address, port), timeout=_PATIENCE) as plain,
-            context.wrap_socket(plain, server_hostname=name) as sock,
-        ):
+        if proxy:
+            plain = _through(proxy, host, port)
+        else:
+            plain = socket.create_connection((address or host, port), timeout=_PATIENCE)
+        with plain, context.wrap_socket(plain, server_hostname=host) as sock:
             return signer(sock.getpeercert(binary_form=True) or b"")
-    except OSError:
+    except (OSError, ValueError, http.client.HTTPException):
         return ""
+
+
+def _through(proxy: str, host: str, port: int) -> socket.socket:
+    """Connect through a proxy."""
+    parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    headers = {}
+    if parts.username:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(login).decode()}"
+    tunnel = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_PATIENCE)
+    tunnel.set_tunnel(host, port, headers)
+    tunnel.connect()
+    return tunnel.sock
 
 
 def signer(der: bytes) -> str:

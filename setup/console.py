@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from setup.errors import UsageError
+from setup.errors import UsageError, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ LIVE_SECONDS = 1.0  # between two looks at the clock on a terminal
 
 
 def say(text: str) -> None:
-    """Print one message."""
-    print(text, file=sys.stderr, flush=True)
+    """Print one message; passwords in URLs are hidden."""
+    print(masked(text), file=sys.stderr, flush=True)
 
 
 def confirmed(what: str, *, yes: bool) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from setup import environment
 from setup.errors import DownloadError, UsageError
+from setup.network import explain, is_page, page_words, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,14 +63,17 @@ def named(
             try:
                 with (
                     environment.downloading(folder),
-                    urllib.request.urlopen(place, timeout=60) as answer,  # noqa: S310 (http or https, checked above)
+                    urllib.request.urlopen(request(place), timeout=30) as answer,  # noqa: S310 (http or https, checked above)
                     partial.open("wb") as file,
                 ):
                     shutil.copyfileobj(answer, file)
                 _check(option, place, partial, expected)
                 partial.replace(path)  # the name is for the right file alone
             except OSError as error:
-                raise DownloadError(f"{place} could not be downloaded: {error}") from error
+                advice = explain(f"{place} {error}", f"{option} takes a file as well")
+                raise DownloadError(
+                    f"{place} could not be downloaded: {error}\n{advice}"
+                ) from error
             finally:
                 partial.unlink(missing_ok=True)
         return path
@@ -83,6 +87,13 @@ def named(
 
 def _check(option: str, place: str, path: Path, expected: str) -> None:
     if (found := sha256(path)) != expected:
+        with path.open("rb") as stream:
+            start = stream.read(20_000)
+        if is_page(start):
+            raise DownloadError(
+                f"{option} {place}: a page came instead of it, as proxies and login pages send: "
+                f"{page_words(start)}"
+            )
         raise DownloadError(
             f"{option} {place}: its SHA-256 is {found}, not {expected}; "
             "it is damaged or another file, nothing was installed"

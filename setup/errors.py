@@ -10,13 +10,31 @@
 0 is success, 1 a flow that failed or a server that is down, 130 interrupted.
 """
 
-__all__ = ["DownloadError", "ServerError", "SetupError", "UsageError"]
+import re
+
+__all__ = ["DownloadError", "ServerError", "SetupError", "UsageError", "masked"]
+
+_CREDENTIALS = re.compile(r"(\w://)[^/\s'\"]*@")
+
+
+def masked(text: str) -> str:
+    """Hide user and password of URLs, such as those of proxies and mirrors.
+
+    Examples
+    --------
+    >>> masked("http://me:secret@proxy:3128 failed")
+    'http://***@proxy:3128 failed'
+    """
+    return _CREDENTIALS.sub(r"\1***@", text)
 
 
 class SetupError(Exception):
     """The machine or the account cannot do what was asked."""
 
     code = 3
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 class UsageError(SetupError):

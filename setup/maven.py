@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING
 
 from setup import environment
 from setup.errors import DownloadError
+from setup.network import explain, is_page, page_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = ["Jar", "fetch", "pinned"]
+
+
+_MIRROR = "AZK_MAVEN_REPO names a mirror"
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,20 @@ def _download(jar: Jar, folder: Path) -> None:
         project = context.project(group, artifact)
         source = Path(project.at_version(version).artifact(classifier).resolve())
     except Exception as error:  # the resolver's errors have no common class
+        said = str(error)
         raise DownloadError(
-            f"{jar.coordinate} could not be downloaded: {error}\n"
-            "Check the network and HTTPS_PROXY; AZK_MAVEN_REPO names a mirror"
+            f"{jar.coordinate} could not be downloaded: {said}\n{explain(said, _MIRROR)}"
         ) from error
-    found = hashlib.sha256(source.read_bytes()).hexdigest()
+    content = source.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
     if found != jar.sha256:
         source.unlink()
+        if is_page(content):
+            raise DownloadError(
+                f"{jar.coordinate} could not be downloaded: a page came instead of it, as proxies "
+                f"and login pages send: {page_words(content)}\nSee what a browser on this machine "
+                f"shows; HTTPS_PROXY and NO_PROXY say which way is taken; {_MIRROR}"
+            )
         raise DownloadError(
             f"{jar.coordinate} is not the pinned file, it was deleted: SHA-256 {found}, expected "
             f"{jar.sha256} (setup/versions.toml). Somebody between here and the repository "

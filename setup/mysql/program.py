@@ -19,6 +19,7 @@ from setup import debian, downloads, environment, maven, trust
 from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import Layout
+from setup.network import explain
 from setup.python.installer import Installer
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
             raise DownloadError(
                 f"{pin['package']} could not be downloaded with npm: "
                 f"{(result.stderr or result.stdout).strip()[-300:]}\n"
-                "Check the network and HTTPS_PROXY; npm_config_registry names a mirror"
+                + explain(result.stderr, "npm_config_registry names a mirror")
             )
         if (found := downloads.sha256(fetched)) != pin["sha256"]:
             raise DownloadError(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 from setup import environment
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT
+from setup.network import explain
 from setup.python import pip
 from setup.python.index import Index
 
@@ -186,7 +187,8 @@ class Installer:
         return "; ".join(found or lines[-1:]) if result.returncode else ""
 
     def _install(self, index: Index, python: Path, options: Sequence[str]) -> None:
-        quiet = ["--quiet"]
+        # pip says only where it is not quiet which host it could not reach.
+        quiet = ["--quiet"] if self._uv else []
         if "no-index" in index.settings:
             quiet.append("--no-index")
         if not self._uv:
@@ -194,7 +196,7 @@ class Installer:
             quiet += ["--no-compile", "--no-warn-script-location"]
         result = self._run(index, python, "install", *quiet, *options)
         if result.returncode:
-            raise _error(result.stderr)
+            raise _error(result.stderr, result.stdout)
 
     def _run(
         self, index: Index, python: Path | None, verb: str, *options: str
@@ -254,13 +256,13 @@ class Installer:
     def _download(self, lock: Path, store: Path) -> Path | None:
         """Fetch uv's wheel; None where the index has none for this machine."""
         fetched = Path(self._folder.name) / "wheels"
-        options = ["--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:"]
+        options = ["--require-hashes", "--no-deps", "--only-binary=:all:"]
         options += ["--no-cache-dir", "--dest", str(fetched), "-r", str(lock)]
         self._uv = None
         result = self._run(self.index, None, "download", *options)
         wheel = next(fetched.glob("*.whl"), None)
         if result.returncode or not wheel:
-            error = _error(result.stderr)
+            error = _error(result.stderr, result.stdout)
             if not isinstance(error, _NotFoundError) or "Retrying (" in result.stderr:
                 raise error  # pip itself would fare no better
             return None
@@ -292,7 +294,7 @@ def _runs(program: Path) -> bool:
         return False
 
 
-def _error(output: str) -> SetupError:
+def _error(output: str, more: str) -> SetupError:
     """Turn the last words of pip or uv into an error."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR", "error", "cause"))]
@@ -306,6 +308,5 @@ def _error(output: str) -> SetupError:
     said = " ".join(errors or lines[-1:]) or "no message"
     return _NotFoundError(
         f"packages could not be installed: {said[:600]}\n"
-        "Check the network and HTTPS_PROXY; PIP_INDEX_URL names a mirror, "
-        "PIP_FIND_LINKS a folder of wheels"
+        + explain(output + more, "PIP_INDEX_URL names a mirror, PIP_FIND_LINKS a folder of wheels")
     )
