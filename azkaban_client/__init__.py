@@ -15,7 +15,9 @@ Names are loaded when they are first used, so that ``azk --help`` needs no HTTP 
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +27,22 @@ if TYPE_CHECKING:
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
     from azkaban_client.models import Execution, Flow, JobRun, Project, Status
+
+
+def _all_places(own: list[str]) -> list[str]:
+    """Return the folders in which modules of this package are.
+
+    The zip of a project may carry the job kit alone; it stands in front of what is installed.
+    """
+    places = extend_path(own, __name__)
+    for finder in sys.meta_path:  # an installation that can be edited has a finder of its own
+        spec = finder.find_spec(__name__, None)
+        found = spec.submodule_search_locations if spec else None
+        places += [place for place in found or () if place not in places]
+    return places
+
+
+__path__ = _all_places(__path__)
 
 __version__ = "0.1.0"
 

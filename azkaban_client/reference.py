@@ -31,6 +31,7 @@ _MODULES = (
     "models",
     "errors",
     "auth",
+    "job",
     "flow.collect",
     "flow.zip",
     "flow.lint",
@@ -82,7 +83,12 @@ def _members(name: str, owner: type) -> Iterator[str]:
 
 def _of_class(name: str, owner: type) -> Iterator[str]:
     values = [str(one) for one in owner] if issubclass(owner, Enum) else []
-    signature = f": {', '.join(values)}" if values else _signature(owner).removesuffix(" -> None")
+    if values:
+        signature = f": {', '.join(values)}"
+    elif issubclass(owner, Exception):
+        signature = ""
+    else:
+        signature = _signature(owner).removesuffix(" -> None")
     yield _entry("###", name, owner, signature)
     yield from _members(name, owner)
 
@@ -95,7 +101,8 @@ def _sections() -> Iterator[str]:
             continue  # its tree says it all
         for public in module.__all__:
             thing = getattr(module, public)
-            if getattr(thing, "__module__", module.__name__) != module.__name__:
+            home = getattr(thing, "__module__", module.__name__)
+            if home != module.__name__ and not home.startswith("azkaban_client.job."):
                 continue  # shown where it is at home
             if inspect.isclass(thing):
                 yield from _of_class(public, thing)

@@ -1,4 +1,4 @@
-"""Training a network on labelled texts: what textclass_train and seqlabel_train share."""
+"""Training a network on labelled texts: what jobs.textclass.train and jobs.seqlabel.train share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from azkaban_client.job import InputError
 from core.nn import Adam, CrossEntropy, Trainer, TrainingError
 from core.nn.labels import accuracy
 from core.nn.trainer import take
-from jobs._nn import save_model
-from jobs._runtime import InputError
+from jobs._files import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from core.nn import Layer
     from core.nn.protocols import Array
-    from jobs._nn_text import Corpus
+    from jobs._texts import Corpus
 
 __all__ = ["Setting", "Wishes", "fit", "prepare", "save"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import lru_cache
+from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.zip import Bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["EXCLUDED", "collect"]
 
@@ -54,7 +55,7 @@ def collect(
         Its files go to the root of the zip.
     extra
         Folders (or files) that go in under their own names: ``jobs`` becomes ``jobs/...``;
-        ``NAME=PATH`` gives another name.
+        ``NAME=PATH`` gives another name. Where modules use `azkaban_client.job`, it goes in, too.
     include
         Patterns; when there are any, only files that match one are taken.
     exclude
@@ -102,7 +103,7 @@ def collect(
                 raise InvalidProject(f"{root}: more than {_MOST_FILES:,} files: is it the folder?")
     if not files:
         raise InvalidProject(f"{os.fspath(folder)}: no file is left for the zip")
-    return Bundle(files)
+    return Bundle({**_job_kit(files, left_out), **files})
 
 
 def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[str, Path]]:
@@ -131,6 +132,38 @@ def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[st
                 yield name, path
             elif path.is_symlink():
                 raise InvalidProject(f"{path}: a link to a file that does not exist")
+
+
+# Modules that use the job kit, also where the import stands in a function.
+_IMPORTS_KIT = re.compile(
+    rb"^[ \t]*(?:from|import)[ \t]+azkaban_client(?:\.job\b|[ \t]+import\b.*\bjob\b)",
+    re.MULTILINE,
+)
+
+
+def _job_kit(files: Mapping[str, Path], left_out: Sequence[str]) -> dict[str, bytes]:
+    """Give the files of the job kit, where modules of a project use it.
+
+    So they run where the executor's Python has nothing of it. What else of this package is
+    installed there is found all the same: `azkaban_client` looks for its modules in all places.
+    """
+    modules = (path for name, path in files.items() if name.endswith(".py"))
+    if (
+        "azkaban_client/__init__.py" in files
+        or any(_matches(pattern, "azkaban_client") for pattern in left_out)
+        or not any(_IMPORTS_KIT.search(path.read_bytes()) for path in modules)
+    ):
+        return {}
+    start = resources.files("azkaban_client") / "__init__.py"
+    kit = {"azkaban_client/__init__.py": start.read_bytes()}
+    for package in ("azkaban_client.job", "javaproperties"):
+        for file in resources.files(package).iterdir():
+            if file.name.endswith((".py", ".html")):
+                kit[f"{package.replace('.', '/')}/{file.name}"] = file.read_bytes()
+    for licence in metadata.files("javaproperties") or ():
+        if licence.name == "LICENSE":
+            kit["javaproperties/LICENSE"] = licence.read_binary()
+    return kit
 
 
 def _check_name(name: str, path: Path) -> None:

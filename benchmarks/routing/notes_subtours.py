@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
+from azkaban_client.job import COLOURS, figure
 from core.routing import Problem
 from core.routing.exact import backend, solve_three_index, three_index
-from jobs._report import COLOURS, figure
 
 
 def main(target: Path) -> None:

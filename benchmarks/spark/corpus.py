@@ -4,8 +4,8 @@ r"""Make a CSV of passages with author or era, from texts in the public domain.
 
 The classes: State of the Union addresses of three eras (1790 to 1859, 1860 to 1929, 1930 to 2021),
 six novels of Jane Austen, and Moby-Dick; 60 words to a passage, as many passages of each class.
-Needs ``npm``, ``apt-get`` and ``dpkg``; nothing is installed. `jobs.textclass_load` reads it by
-``corpus.csv=passages.csv``.
+Needs ``npm``, ``apt-get`` and ``dpkg``; nothing is installed. `jobs.textclass.load` reads it by
+``--csv passages.csv``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ r"""Our trainer, BigDL's DistriOptimizer and torch's TorchDistributor: one netwo
     python benchmarks/spark/peers.py --data T.npz [--torch PYTHON]
 
 Run by the environment's Python after `setup spark install --bigdl`. T.npz comes from
-`jobs.textclass_load` with texts of one length (``corpus.min_words``). PYTHON is an interpreter with
+`jobs.textclass.load` with texts of one length (``--min-words``). PYTHON is an interpreter with
 the jobs' packages and torch, pandas and pyarrow (2 GB, so nothing here brings it); without it that
 row is left out, and the output says so. All three train the same LSTM in both directions (mean over
 steps, no dropout) from the same weights with Adam, gradients clipped to norm 1, the same batch size
@@ -35,11 +35,11 @@ import run  # noqa: E402
 
 from core.nn import Context  # noqa: E402
 from core.nn.callbacks import EarlyStopping  # noqa: E402
-from jobs._mailbox import Mailbox  # noqa: E402
-from jobs._nn import load_model  # noqa: E402
-from jobs._nn_text import Corpus  # noqa: E402
-from jobs._parallel import restore  # noqa: E402
-from jobs.textclass_train import Params, prepare  # noqa: E402
+from jobs._files import load_model  # noqa: E402
+from jobs._texts import Corpus  # noqa: E402
+from jobs.spark._mailbox import Mailbox  # noqa: E402
+from jobs.spark._parallel import restore  # noqa: E402
+from jobs.textclass.train import Params, prepare  # noqa: E402
 from setup.layout import Layout  # noqa: E402
 from setup.spark import Spark  # noqa: E402
 from setup.spark.bigdl import BigDL  # noqa: E402
@@ -72,7 +72,7 @@ def ours(options: argparse.Namespace, data: Path, folder: Path) -> tuple[float, 
 
 
 def by_bigdl(options: argparse.Namespace, data: Path, folder: Path) -> tuple[float, Any]:
-    """Train by jobs.bigdl_train, in Spark's local mode."""
+    """Train by jobs.spark.bigdl, in Spark's local mode."""
     spark = BigDL(Layout.of())
     environment = unpack(spark, make(spark))
     unpacked = environment.unpacked
@@ -84,7 +84,7 @@ def by_bigdl(options: argparse.Namespace, data: Path, folder: Path) -> tuple[flo
 
 
 def by_torch(options: argparse.Namespace, data: Path, folder: Path) -> tuple[float, Any]:
-    """Train by jobs.torch_train, likewise."""
+    """Train by jobs.spark.torch, likewise."""
     spark = Spark(Layout.of())
     return _by_job(options, data, folder, kind="torch", spark=spark, python=options.torch)
 
@@ -103,12 +103,12 @@ def _by_job(
     command += ["--driver-memory", "2g", "--conf", "spark.ui.enabled=false", *own]
     for name in ("bindAddress", "host"):
         command += ["--conf", f"spark.driver.{name}=127.0.0.1"]
-    props = {
-        f"{kind}.data": data, f"{kind}.embedding": options.hidden, f"{kind}.hidden": options.hidden,
-        f"{kind}.epochs": options.epochs, f"{kind}.batch_size": options.batch, "output.dir": folder,
+    given = {
+        "data": data, "embedding": options.hidden, "hidden": options.hidden,
+        "epochs": options.epochs, "batch-size": options.batch, "output-dir": folder,
     }  # fmt: skip
-    command += [str(ROOT / "setup" / "spark" / "run_module.py"), f"jobs.{kind}_train"]
-    command += [word for key, value in props.items() for word in ("--prop", f"{key}={value}")]
+    command += [str(ROOT / "setup" / "spark" / "run_module.py"), f"jobs.spark.{kind}"]
+    command += [f"--{key}={value}" for key, value in given.items()]
     environ = {**spark.environ(), "PYSPARK_PYTHON": str(python), "PYTHONPATH": str(ROOT)}
     log = folder / "log"
     with log.open("w") as stream:
@@ -116,7 +116,7 @@ def _by_job(
             command, env={**environ, "OMP_NUM_THREADS": "1"}, cwd=folder,
             stdout=stream, stderr=subprocess.STDOUT, check=False,
         ).returncode  # fmt: skip
-    job = folder / "local" / "local" / f"{kind}_train"
+    job = folder / "local" / "local" / f"spark_{kind}"
     if code or not (job / "model.npz").is_file():
         raise SystemExit(f"{command[0]} failed:\n{log.read_text()[-3000:]}")
     seconds = json.loads((job / "run.json").read_text())["metrics"]["train_seconds"]
@@ -141,7 +141,7 @@ def main() -> int:
     options = parser.parse_args()
     whole = Corpus.load(options.data)
     if not (whole.x_train.all() and whole.x_test.all()):
-        parser.error("--data: texts differ in length: make them with corpus.min_words")
+        parser.error("--data: texts differ in length: jobs.textclass.load --min-words makes others")
     ways = {"ours": ours, "BigDL": by_bigdl, "TorchDistributor": by_torch}
     if not options.torch:
         del ways["TorchDistributor"]

@@ -4,7 +4,7 @@ r"""What sharing a training out costs and brings, with Spark and without.
     python benchmarks/spark/run.py train --data T.npz    one process against two, without Spark
     python benchmarks/spark/run.py cluster --data T.npz  one executor against two, with Spark
 
-T.npz comes from `jobs.textclass_load`. Times of `sums` are medians; compare figures of one run
+T.npz comes from `jobs.textclass.load`. Times of `sums` are medians; compare figures of one run
 only. ``--json`` keeps them for page.py, which works out what they mean for more executors.
 """
 
@@ -33,11 +33,11 @@ sys.path.insert(0, str(ROOT))
 
 import record  # noqa: E402
 
-from jobs._allreduce import Ring, Seat  # noqa: E402
-from jobs._mailbox import Mailbox  # noqa: E402
-from jobs._nn_text import Corpus  # noqa: E402
-from jobs._parallel import train  # noqa: E402
-from jobs.textclass_train import Params, prepare  # noqa: E402
+from jobs._texts import Corpus  # noqa: E402
+from jobs.spark._allreduce import Ring, Seat  # noqa: E402
+from jobs.spark._mailbox import Mailbox  # noqa: E402
+from jobs.spark._parallel import train  # noqa: E402
+from jobs.textclass.train import Params, prepare  # noqa: E402
 from tests.jobs.folder import Folder  # noqa: E402
 
 SECRET = b"of this benchmark"
@@ -143,13 +143,12 @@ def cluster(options: argparse.Namespace) -> None:
     rows = []
     for size in options.processes:
         with tempfile.TemporaryDirectory() as name:
-            pairs = {f"classify.{n}": getattr(params, n) for n in names}
-            pairs |= {"classify.tasks": size, "output.dir": name}
+            given = {n: getattr(params, n) for n in names} | {"tasks": size, "output_dir": name}
             command = [str(submit), "--num-executors", str(size), "--executor-memory", "512m"]
-            command += ["--driver-memory", "512m", "--py-files", "core,jobs"]
+            command += ["--driver-memory", "512m", "--py-files", "core,jobs,azkaban_client"]
             command += ["--conf", f"spark.pyspark.driver.python={sys.executable}"]
-            command += ["-m", "jobs.spark_train"]
-            command += [word for k, v in pairs.items() for word in ("--prop", f"{k}={v}")]
+            command += ["-m", "jobs.spark.train"]
+            command += [f"--{k.replace('_', '-')}={v}" for k, v in given.items()]
             begin = time.monotonic()
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             whole = time.monotonic() - begin

@@ -316,7 +316,7 @@ def test_run_and_follow(azk, server) -> None:
 def test_run_refuses_properties_that_nothing_uses(azk, serve, answer, monkeypatch) -> None:
     """The pages are those of a server that has a job, a shared file and a literal."""
     graph = {"project": "p", "flow": "f", "nodes": [{"id": "a", "type": "command"}]}
-    props = {"props": {"command": "run ${greet}", "mlp.epochs": "${epochs}"}}
+    props = {"props": {"command": "run ${greet}", "nn.train.epochs": "${epochs}"}}
     pages = {
         "job": '<a href="/manager?project=p&flow=f&job=a&prop=f.properties">x</a>',
         "prop": '<td class="property-key">epochs</td><td>20</td>'
@@ -340,7 +340,7 @@ def test_run_refuses_properties_that_nothing_uses(azk, serve, answer, monkeypatc
     assert result.code == 2
     assert "--prop epoch: no job of the flow uses it (did you mean epochs?)" in result.err
     assert "known: base, epochs, greet, seed" in result.err
-    result = azk("--password-file", "pw", "run", "p", "f", "--prop", "mlp.epochs=5")
+    result = azk("--password-file", "pw", "run", "p", "f", "--prop", "nn.train.epochs=5")
     assert "the file of job a sets it, which beats any --prop" in result.err
     assert "executeFlow" not in server.actions()
     assert azk("--password-file", "pw", "run", "p", "f", "--prop", "epochs=5").out == "9\n"

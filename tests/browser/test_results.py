@@ -27,8 +27,10 @@ ATTACK = '"><script>window.hacked=1</script><img src=x onerror=window.hacked=1>'
 
 # A job of this checkout, which leaves run.json and report.html; the second is made to fail.
 FILES = {
-    "data.job": job("${python} -m jobs.sample_data", **{"data.problem": "${problem}"}),
-    "deals.job": job("${python} -m jobs.sample_data", needs="data", **{"data.problem": "most"}),
+    "data.job": job("${python} -m jobs.sampling.load", **{"sampling.load.problem": "${problem}"}),
+    "deals.job": job(
+        "${python} -m jobs.sampling.load", needs="data", **{"sampling.load.problem": "most"}
+    ),
     "deals.properties": "problem=decay\nproject.name=deals\n",
 }
 
@@ -63,7 +65,9 @@ def test_results_and_trends_are_shown_with_links_to_the_reports(
     data = page.get_by_role("row").filter(has=page.get_by_role("link", name="data", exact=True))
     expect(data).to_contain_text("values112")
     failed = page.get_by_role("row").filter(has=page.get_by_role("link", name="deals", exact=True))
-    expect(failed).to_contain_text("data.problem = 'most'")  # why it failed, without its log
+    expect(failed).to_contain_text(
+        "sampling.load.problem = 'most'"
+    )  # why it failed, without its log
     expect(failed.get_by_role("link", name="Report")).to_be_visible()
     data.get_by_role("link", name="Report").click()
     expect(page.get_by_role("heading", name="Environment")).to_be_visible()

@@ -16,8 +16,10 @@ ENV = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
 
 
 def command(module: str, props: Mapping[str, object]) -> list[str]:
-    """Return the command line of a job."""
-    pairs = [part for key, value in props.items() for part in ("--prop", f"{key}={value}")]
+    """Return the command line of a job; a name without a dot is one of its own parameters."""
+    whole = ("seed", "output.dir")
+    keys = {key: key if "." in key or key in whole else f"{module}.{key}" for key in props}
+    pairs = [part for key, value in props.items() for part in ("--prop", f"{keys[key]}={value}")]
     return [sys.executable, "-m", f"jobs.{module}", *pairs]
 
 

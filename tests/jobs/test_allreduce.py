@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from jobs._allreduce import PeerError, Ring, Seat, accept, connect, prove
-from jobs._mailbox import Mail, Mailbox
+from jobs.spark._allreduce import PeerError, Ring, Seat, accept, connect, prove
+from jobs.spark._mailbox import Mail, Mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

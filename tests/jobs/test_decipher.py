@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from core.decipher import ENGLISH, LanguageModel, build
+from tests.jobs.process import command
 
 ROOT = Path(__file__).parents[2]
 PASSAGES = json.loads((ROOT / "core/decipher/data/passages.json").read_text("utf-8"))
@@ -22,10 +23,8 @@ ISHMAEL = PASSAGES["ishmael"]["text"]
 def run(
     module: str, tmp_path: Path, stdin: str = "", env: dict[str, str] | None = None, **props: Any
 ) -> subprocess.CompletedProcess[str]:
-    props = {"output_dir": tmp_path / "runs", **props}
-    pairs = [f"--prop={key.replace('_', '.', 1)}={value}" for key, value in props.items()]
     return subprocess.run(
-        [sys.executable, "-m", f"jobs.{module}", *pairs],
+        command(module, {"output.dir": tmp_path / "runs", **props}),
         cwd=ROOT,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **(env or {})},
         input=stdin,
@@ -42,7 +41,7 @@ def encipher(text: str, seed: int = 1) -> str:
 
 
 def test_standard_input_to_standard_output(tmp_path: Path) -> None:
-    done = run("decipher", tmp_path, encipher(ISHMAEL), decipher_input="-", decipher_output="-")
+    done = run("decipher.solve", tmp_path, encipher(ISHMAEL), input="-", output="-")
     assert done.returncode == 0, done.stderr
     assert done.stdout == ISHMAEL
     assert not done.stderr
@@ -53,9 +52,7 @@ def test_lines_are_deciphered_one_by_one_in_order(tmp_path: Path) -> None:
     source, target = tmp_path / "in.txt", tmp_path / "out.txt"
     lines = [encipher(text, seed) for seed, text in enumerate(texts)]
     source.write_text("\n".join([lines[0], "", *lines[1:]]) + "\n", "utf-8")
-    done = run(
-        "decipher", tmp_path, decipher_input=source, decipher_output=target, decipher_lines="true"
-    )
+    done = run("decipher.solve", tmp_path, input=source, output=target, lines="true")
     assert done.returncode == 0, done.stderr
     found = target.read_text("utf-8").splitlines()
     assert len(found) == 4
@@ -68,9 +65,9 @@ def test_same_seed_same_cipher_other_seed_other_cipher(tmp_path: Path) -> None:
     texts = []
     for i, seed in enumerate((1, 1, 2)):
         folder = tmp_path / str(i)
-        done = run("encipher", tmp_path, output_dir=folder, seed=seed)
+        done = run("decipher.encipher", tmp_path, seed=seed, **{"output.dir": folder})
         assert done.returncode == 0, done.stderr
-        texts.append((folder / "local/local/encipher/cipher.txt").read_text("utf-8"))
+        texts.append((folder / "local/local/decipher_encipher/cipher.txt").read_text("utf-8"))
     assert texts[0] == texts[1] != texts[2]
 
 
@@ -80,14 +77,14 @@ def test_a_model_of_your_own_text(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / "texts" / f"{name}.txt").write_text(text * 3, "utf-8")
     done = run(
-        "build_lm", tmp_path, lm_text=tmp_path / "texts", lm_alphabet="auto",
-        lm_output=tmp_path / "greek.lm",
+        "decipher.model", tmp_path, text=tmp_path / "texts", alphabet="auto",
+        output=tmp_path / "greek.lm",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     model = LanguageModel.from_bytes((tmp_path / "greek.lm").read_bytes())
     assert "κείμενο" in model.index
     assert model.counts.sum() == 6 * 10
-    assert "build_lm.vocabulary = 6" in done.stdout
+    assert "decipher_model.vocabulary = 6" in done.stdout
 
 
 def test_the_language_is_found_among_several(tmp_path: Path) -> None:
@@ -98,12 +95,12 @@ def test_the_language_is_found_among_several(tmp_path: Path) -> None:
     for text, language in ((ISHMAEL, "english"), (backwards["ishmael"], str(model))):
         source.write_text(encipher(text), "utf-8")
         done = run(
-            "decipher", tmp_path, decipher_input=source, decipher_model=f",{model}",
-            decipher_compiled="true",
+            "decipher.solve", tmp_path, input=source, model=f",{model}",
+            compiled="true",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        assert f"decipher.model = {language}" in done.stdout
-        plain = tmp_path / "runs/local/local/decipher/plaintext.txt"
+        assert f"decipher_solve.model = {language}" in done.stdout
+        plain = tmp_path / "runs/local/local/decipher_solve/plaintext.txt"
         assert plain.read_text("utf-8") == text
 
 
@@ -120,32 +117,32 @@ def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
     }.items():
         paths[name] = tmp_path / name
         paths[name].write_bytes(data)
-    good = {"decipher_input": paths["good"]}
+    good = {"input": paths["good"]}
     cases: list[tuple[str, dict[str, Any], str]] = [
-        ("decipher", {}, "decipher.input: required"),
-        ("decipher", {"decipher_input": tmp_path / "none"}, "No such file"),
-        ("decipher", {"decipher_input": paths["empty"]}, "the text is empty"),
-        ("decipher", {"decipher_input": paths["short"]}, "8 letters: at least 28 are needed"),
-        ("decipher", {"decipher_input": paths["latin"]}, "not UTF-8 (byte 3)"),
-        ("decipher", {"decipher_input": paths["cyrillic"]}, "not in the language model's alphabet"),
-        ("decipher", {**good, "decipher_model": paths["cut"]}, "language model is truncated"),
-        ("decipher", {**good, "decipher_model": paths["good"]}, "not a language model file"),
-        ("decipher", {**good, "decipher_output": tmp_path / "no" / "out"}, "there is no folder"),
-        ("decipher", {**good, "decipher_known": "ab"}, "'ab' is not of the form x=e"),
-        ("decipher", {**good, "decipher_known": "x=e,y=e"}, "a letter occurs twice"),
-        ("decipher", {**good, "decipher_chain": 3}, "did you mean decipher.chains?"),
-        ("decipher", {**good, "decipher_method": "luck"}, "one of tempering, metropolis"),
+        ("decipher.solve", {}, "decipher.solve.input: required"),
+        ("decipher.solve", {"input": tmp_path / "none"}, "No such file"),
+        ("decipher.solve", {"input": paths["empty"]}, "the text is empty"),
+        ("decipher.solve", {"input": paths["short"]}, "8 letters: at least 28 are needed"),
+        ("decipher.solve", {"input": paths["latin"]}, "not UTF-8 (byte 3)"),
+        ("decipher.solve", {"input": paths["cyrillic"]}, "not in the language model's alphabet"),
+        ("decipher.solve", {**good, "model": paths["cut"]}, "language model is truncated"),
+        ("decipher.solve", {**good, "model": paths["good"]}, "not a language model file"),
+        ("decipher.solve", {**good, "output": tmp_path / "no" / "out"}, "there is no folder"),
+        ("decipher.solve", {**good, "known": "ab"}, "'ab' is not of the form x=e"),
+        ("decipher.solve", {**good, "known": "x=e,y=e"}, "a letter occurs twice"),
+        ("decipher.solve", {**good, "chain": 3}, "did you mean decipher.solve.chains?"),
+        ("decipher.solve", {**good, "method": "luck"}, "one of tempering, metropolis"),
         (
-            "decipher",
-            {"decipher_input": paths["two"], "decipher_lines": "true"},
+            "decipher.solve",
+            {"input": paths["two"], "lines": "true"},
             "line 2: the text",
         ),
-        ("encipher", {"encipher_passage": "x"}, "expected one of children"),
-        ("encipher", {"encipher_text": paths["cyrillic"]}, "no letter of the alphabet"),
-        ("build_lm", {"lm_text": paths["empty"]}, "has no word in the alphabet"),
-        ("build_lm", {"lm_text": tmp_path / "none"}, "No such file"),
-        ("build_lm", {"lm_text": paths["good"], "lm_alphabet": "aab"}, "'a' occurs twice"),
-        ("decipher_report", {"report_solution": paths["good"]}, "not a solution.npz"),
+        ("decipher.encipher", {"passage": "x"}, "expected one of children"),
+        ("decipher.encipher", {"text": paths["cyrillic"]}, "no letter of the alphabet"),
+        ("decipher.model", {"text": paths["empty"]}, "has no word in the alphabet"),
+        ("decipher.model", {"text": tmp_path / "none"}, "No such file"),
+        ("decipher.model", {"text": paths["good"], "alphabet": "aab"}, "'a' occurs twice"),
+        ("decipher.report", {"solution": paths["good"]}, "not a solution.npz"),
     ]
     for module, props, message in cases:
         done = run(module, tmp_path, **props)
@@ -160,37 +157,34 @@ def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
 def test_report_refuses_the_truth_of_another_text(tmp_path: Path) -> None:
     source = tmp_path / "cipher.txt"
     source.write_text(encipher(ISHMAEL), "utf-8")
-    done = run("decipher", tmp_path, decipher_input=source, decipher_max_steps=5, decipher_draws=1)
+    done = run("decipher.solve", tmp_path, input=source, max_steps=5, draws=1)
     assert done.returncode == 0, done.stderr
     groups = tmp_path / "groups.txt"
     groups.write_text("abcde fghij klmno abcde abcab cabab ab", "utf-8")
-    told = run(
-        "decipher", tmp_path, decipher_input=groups, decipher_max_steps=1, decipher_output="-"
-    )
+    told = run("decipher.solve", tmp_path, input=groups, max_steps=1, output="-")
     assert "spaces do not seem to part words" in told.stderr
-    solution = tmp_path / "runs/local/local/decipher/solution.npz"
+    solution = tmp_path / "runs/local/local/decipher_solve/solution.npz"
     other = tmp_path / "other.txt"
     other.write_text("Something else", "utf-8")
-    done = run("decipher_report", tmp_path, report_solution=solution, report_truth=other)
+    done = run("decipher.report", tmp_path, solution=solution, truth=other)
     assert done.returncode == 2
     assert "13 letters, but the deciphered text has 239" in done.stderr
-    done = run("decipher_report", tmp_path, report_solution=solution)
+    done = run("decipher.report", tmp_path, solution=solution)
     assert done.returncode == 0, done.stderr
     assert "recovered" not in done.stdout
 
 
-@pytest.mark.parametrize("module", ["decipher", "encipher", "build_lm", "decipher_report"])
+@pytest.mark.parametrize("module", ["solve", "encipher", "model", "report"])
 def test_help_names_every_parameter(module: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", f"jobs.{module}", "--help"],
+        [sys.executable, "-m", f"jobs.decipher.{module}", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    prefix = {"build_lm": "lm", "decipher_report": "report"}.get(module, module)
-    assert f"{prefix}.model" in done.stdout or f"{prefix}.text" in done.stdout
-    assert "seed" in done.stdout
+    assert "--model MODEL" in done.stdout or "--text TEXT" in done.stdout
+    assert "--seed SEED" in done.stdout
 
 
 def test_a_text_without_spaces(tmp_path: Path) -> None:
@@ -198,15 +192,15 @@ def test_a_text_without_spaces(tmp_path: Path) -> None:
     source = tmp_path / "cipher.txt"
     source.write_text(encipher(text), "utf-8")
     (tmp_path / "truth.txt").write_text(text, "utf-8")
-    done = run("decipher", tmp_path, decipher_input=source, decipher_spaces="false")
+    done = run("decipher.solve", tmp_path, input=source, spaces="false")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "runs/local/local"
-    assert (folder / "decipher/plaintext.txt").read_text("utf-8") == text
+    assert (folder / "decipher_solve/plaintext.txt").read_text("utf-8") == text
     done = run(
-        "decipher_report",
+        "decipher.report",
         tmp_path,
-        report_solution=folder / "decipher/solution.npz",
-        report_truth=tmp_path / "truth.txt",
+        solution=folder / "decipher_solve/solution.npz",
+        truth=tmp_path / "truth.txt",
     )
     assert done.returncode == 0, done.stderr
     assert "recovered 100.00%" in done.stdout

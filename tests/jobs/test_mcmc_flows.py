@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from core.decipher import ENGLISH
+from tests.jobs.process import command
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,10 +122,8 @@ def test_flow_sample_converges_to_the_truth(tmp_path: Path, problem: str) -> Non
 
 
 def run(module: str, tmp_path: Path, **props: Any) -> subprocess.CompletedProcess[str]:
-    props = {"output_dir": tmp_path / "runs", **props}
-    pairs = [f"--prop={key.replace('_', '.', 1)}={value}" for key, value in props.items()]
     return subprocess.run(
-        [sys.executable, "-m", f"jobs.{module}", *pairs],
+        command(module, {"output.dir": tmp_path / "runs", **props}),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -135,18 +134,18 @@ def run(module: str, tmp_path: Path, **props: Any) -> subprocess.CompletedProces
 def test_data_of_your_own_and_a_warning_when_not_converged(tmp_path: Path) -> None:
     table = tmp_path / "groups.csv"
     table.write_text("group,y\n0,1.5\n0,2.5\n1,7\n1,8\n1,9\n", "utf-8")
-    done = run("sample_data", tmp_path, data_problem="groups", data_csv=table)
+    done = run("sampling.load", tmp_path, problem="groups", csv=table)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "runs/local/local"
     done = run(
-        "sample_chains", tmp_path,
-        chains_data=folder / "sample_data/data.npz", chains_burn_in=50, chains_draws=20,
+        "sampling.draw", tmp_path,
+        data=folder / "sampling_load/data.npz", burn_in=50, draws=20,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    done = run("sample_report", tmp_path, pool_draws=folder / "sample_chains/draws.npz")
+    done = run("sampling.report", tmp_path, draws=folder / "sampling_draw/draws.npz")
     assert done.returncode == 0, done.stderr
     assert "WARNING: " in done.stdout
-    assert "sample_report.converged = false" in done.stdout
+    assert "sampling_report.converged = false" in done.stdout
 
 
 def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
@@ -161,23 +160,23 @@ def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
         files[name] = tmp_path / f"{name}.csv"
         files[name].write_text(text, "utf-8")
     cases: list[tuple[str, dict[str, Any], str]] = [
-        ("sample_data", {"data_csv": files["words"]}, "line 3, column y: 'two' is not a number"),
-        ("sample_data", {"data_csv": files["short"]}, "1 rows of data, expected 3"),
-        ("sample_data", {"data_csv": files["column"]}, "line 2, column t: None is not a number"),
+        ("sampling.load", {"csv": files["words"]}, "line 3, column y: 'two' is not a number"),
+        ("sampling.load", {"csv": files["short"]}, "1 rows of data, expected 3"),
+        ("sampling.load", {"csv": files["column"]}, "line 2, column t: None is not a number"),
         (
-            "sample_data",
-            {"data_csv": files["half"], "data_problem": "changepoint"},
+            "sampling.load",
+            {"csv": files["half"], "problem": "changepoint"},
             "line 3, column y: '2.5' is not a whole number",
         ),
         (
-            "sample_data",
-            {"data_csv": files["gap"], "data_problem": "groups"},
+            "sampling.load",
+            {"csv": files["gap"], "problem": "groups"},
             "group 1 has no rows",
         ),
-        ("sample_data", {"data_csv": files["half"], "data_problem": "normal"}, "has no data"),
-        ("sample_data", {"data_csv": tmp_path / "none.csv"}, "No such file"),
-        ("sample_chains", {"chains_data": files["gap"]}, "not the output of a job"),
-        ("sample_report", {"pool_draws": f"{files['gap']}"}, "not the output of a job"),
+        ("sampling.load", {"csv": files["half"], "problem": "normal"}, "has no data"),
+        ("sampling.load", {"csv": tmp_path / "none.csv"}, "No such file"),
+        ("sampling.draw", {"data": files["gap"]}, "not the output of a job"),
+        ("sampling.report", {"draws": f"{files['gap']}"}, "not the output of a job"),
     ]
     for module, props, message in cases:
         done = run(module, tmp_path, **props)

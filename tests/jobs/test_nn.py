@@ -15,29 +15,28 @@ import javaproperties
 import numpy as np
 import pytest
 
-from jobs._nn import Dataset, load_model
+from jobs._files import Dataset, load_model
 from tests.jobs.process import ROOT, command, outputs, refused, run
 
 
 def _run(
     module: str, folder: Path, env: dict[str, str] | None = None, **props: object
 ) -> subprocess.CompletedProcess[str]:
-    named = {key.replace("__", "."): value for key, value in props.items()}
-    return run(module, {"output.dir": folder, **named}, env)
+    return run(module, {"output.dir": folder, **props}, env)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("flow")
-    load = outputs(_run("nn_load", folder, seed=1))
+    load = outputs(_run("nn.load", folder, seed=1))
     files = {"folder": folder, "data": Path(load["nn_load.data"])}
     for model in ("classic", "default"):
         done = _run(
-            "nn_train",
+            "nn.train",
             folder / model,
-            mlp__data=files["data"],
-            mlp__model=model,
-            mlp__epochs=160 if model == "classic" else 60,
+            data=files["data"],
+            model=model,
+            epochs=160 if model == "classic" else 60,
             seed=1,
         )
         files[model] = Path(outputs(done)["nn_train.model"])
@@ -54,10 +53,10 @@ def test_load_splits_by_class_and_standardises_by_the_training_part(trained) -> 
 
 
 def test_another_seed_is_another_split(trained, tmp_path: Path) -> None:  # noqa: ANN001
-    same = Dataset.load(Path(outputs(_run("nn_load", tmp_path, seed=1))["nn_load.data"]))
+    same = Dataset.load(Path(outputs(_run("nn.load", tmp_path, seed=1))["nn_load.data"]))
     first = Dataset.load(trained["data"])
     assert (same.x_train == first.x_train).all()
-    other = Dataset.load(Path(outputs(_run("nn_load", tmp_path, seed=2))["nn_load.data"]))
+    other = Dataset.load(Path(outputs(_run("nn.load", tmp_path, seed=2))["nn_load.data"]))
     assert (other.x_train != first.x_train).any()
 
 
@@ -72,12 +71,12 @@ def test_trained_models_learnt_and_know_their_data(trained, model: str) -> None:
 
 def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: ANN001
     models = f"{trained['classic']},{trained['default']}"
-    done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=models)
+    done = _run("nn.report", tmp_path, data=trained["data"], models=models)
     found = outputs(done)
-    assert float(found["nn.accuracy"]) >= 0.85
-    best = found["nn.best"]
-    assert found["nn.accuracy"] == found[f"nn.accuracy.{best}"]
-    html = Path(found["nn.report"]).read_text(encoding="utf-8")
+    assert float(found["nn_report.accuracy"]) >= 0.85
+    best = found["nn_report.best"]
+    assert found["nn_report.accuracy"] == found[f"nn_report.accuracy.{best}"]
+    html = Path(found["nn_report.report"]).read_text(encoding="utf-8")
     for words in ("Held-out accuracy", "Confusion matrices", "Decision regions"):
         assert words in html
     own, _, _ = html.partition("<h2>Run</h2>")  # a slow run draws its use of the machine below
@@ -88,8 +87,8 @@ def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: A
 def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> None:  # noqa: ANN001
     props, outputs = tmp_path / "props", tmp_path / "outputs"
     values = {
-        "mlp.data": str(trained["data"]),
-        "mlp.epochs": "3",
+        "nn.train.data": str(trained["data"]),
+        "nn.train.epochs": "3",
         "output.dir": str(tmp_path),
         "azkaban.flow.execid": "12",
         "azkaban.flow.projectname": "nn",
@@ -102,7 +101,7 @@ def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> N
         "JOB_NAME": "nn_default",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.nn_train"],
+        [sys.executable, "-m", "jobs.nn.train"],
         cwd=ROOT,
         env={**os.environ, **env},
         capture_output=True,
@@ -121,10 +120,10 @@ CSV = "a,b,kind\n1,2,x\n2,1,y\n3,5,x\n4,1,y\n5,9,x\n9,2,y\n"
 def test_own_csv_goes_through_the_whole_flow(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text(CSV, encoding="utf-8")
-    data = outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
-    train = outputs(_run("nn_train", tmp_path, mlp__data=data, mlp__epochs=5))
-    done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=train["nn_train.model"])
-    assert "default" in outputs(done)["nn.best"]
+    data = outputs(_run("nn.load", tmp_path, csv=table))["nn_load.data"]
+    train = outputs(_run("nn.train", tmp_path, data=data, epochs=5))
+    done = _run("nn.report", tmp_path, data=data, models=train["nn_train.model"])
+    assert "default" in outputs(done)["nn_report.best"]
 
 
 @pytest.mark.parametrize(
@@ -140,21 +139,21 @@ def test_own_csv_goes_through_the_whole_flow(tmp_path: Path) -> None:
 def test_load_refuses_bad_tables(tmp_path: Path, text: str, message: str) -> None:
     table = tmp_path / "table.csv"
     table.write_text(text, encoding="utf-8")
-    refused(_run("nn_load", tmp_path, dataset__csv=table), message)
+    refused(_run("nn.load", tmp_path, csv=table), message)
 
 
 @pytest.mark.parametrize(
     ("module", "props", "message"),
     [
-        ("nn_load", {"dataset__name": "mnist"}, "'mnist': expected one of iris, digits"),
-        ("nn_load", {"dataset__held_out": 1}, "expected a number > 0 and < 1"),
-        ("nn_load", {"dataset__csv": "/no/file.csv"}, "/no/file.csv: No such file"),
-        ("nn_load", {"dataset__held_out": 0.001}, "held_out = 0.001 leaves one part"),
-        ("nn_train", {}, "mlp.data: required"),
-        ("nn_train", {"mlp__data": "/no/data.npz"}, "/no/data.npz: No such file"),
-        ("nn_train", {"mlp__data": __file__}, "not a file that nn_load wrote"),
-        ("nn_train", {"mlp__data": "x", "mlp__epoch": 3}, "did you mean mlp.epochs?"),
-        ("nn_train", {"mlp__data": "x", "mlp__epochs": 0}, "expected an integer >= 1"),
+        ("nn.load", {"name": "mnist"}, "'mnist': expected one of iris, digits"),
+        ("nn.load", {"held_out": 1}, "expected a number > 0 and < 1"),
+        ("nn.load", {"csv": "/no/file.csv"}, "/no/file.csv: No such file"),
+        ("nn.load", {"held_out": 0.001}, "held_out = 0.001 leaves one part"),
+        ("nn.train", {}, "nn.train.data: required"),
+        ("nn.train", {"data": "/no/data.npz"}, "/no/data.npz: No such file"),
+        ("nn.train", {"data": __file__}, "not a file that jobs.nn.load wrote"),
+        ("nn.train", {"data": "x", "epoch": 3}, "did you mean nn.train.epochs?"),
+        ("nn.train", {"data": "x", "epochs": 0}, "expected an integer >= 1"),
     ],
 )
 def test_bad_parameters_are_named(
@@ -164,9 +163,7 @@ def test_bad_parameters_are_named(
 
 
 def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
-    done = _run(
-        "nn_train", tmp_path, mlp__data=trained["data"], mlp__learning_rate=1e308, mlp__epochs=9
-    )
+    done = _run("nn.train", tmp_path, data=trained["data"], learning_rate=1e308, epochs=9)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert re.search(r"epoch \d+, batch \d+: the (loss|gradient) is not finite", done.stderr)
@@ -176,10 +173,10 @@ def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> 
 def test_report_refuses_models_of_other_data(trained, tmp_path: Path) -> None:  # noqa: ANN001
     table = tmp_path / "table.csv"
     table.write_text(CSV, encoding="utf-8")
-    data = outputs(_run("nn_load", tmp_path, dataset__csv=table))["nn_load.data"]
-    done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=trained["default"])
-    refused(done, "was trained on other data than evaluate.data")
-    done = _run("nn", tmp_path, evaluate__data=data, evaluate__models=data)
+    data = outputs(_run("nn.load", tmp_path, csv=table))["nn_load.data"]
+    done = _run("nn.report", tmp_path, data=data, models=trained["default"])
+    refused(done, "was trained on other data than nn.report.data")
+    done = _run("nn.report", tmp_path, data=data, models=data)
     refused(done, "not a model file, or a damaged one")
 
 
@@ -187,28 +184,32 @@ def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> 
     models = {}
     for label, epochs in (("short", 1), ("long", 60)):
         done = _run(
-            "nn_train",
+            "nn.train",
             tmp_path / label,
-            mlp__data=trained["data"],
-            mlp__label=label,
-            mlp__epochs=epochs,
-            mlp__validation=0.25,
+            data=trained["data"],
+            label=label,
+            epochs=epochs,
+            validation=0.25,
         )
         found = outputs(done)
         models[found["nn_train.model"]] = float(found["nn_train.validation_accuracy"])
     short, long = models.values()
     assert short < long
-    done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=",".join(models))
-    assert outputs(done)["nn.best"] == "long"
+    done = _run("nn.report", tmp_path, data=trained["data"], models=",".join(models))
+    assert outputs(done)["nn_report.best"] == "long"
     first = next(iter(models))
-    done = _run("nn", tmp_path, evaluate__data=trained["data"], evaluate__models=f"{first},{first}")
-    refused(done, "two of them have the same mlp.label")
+    done = _run("nn.report", tmp_path, data=trained["data"], models=f"{first},{first}")
+    refused(done, "two of them have the same nn.train.label")
 
 
 def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
-    props = {"mlp.data": trained["data"], "mlp.epochs": 10_000_000, "output.dir": tmp_path}
+    props = {
+        "data": trained["data"],
+        "epochs": 10_000_000,
+        "output.dir": tmp_path,
+    }
     process = subprocess.Popen(
-        command("nn_train", props), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command("nn.train", props), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("nn_train")) and time.monotonic() < deadline:

@@ -12,11 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs._nn import load_model
+from jobs._files import load_model
 from tests.jobs.process import ENV, ROOT, command, outputs, refused, run
 
 TEXT = "She sells sea shells by the sea shore; the shells she sells are sea shells. " * 120
-SMALL = {"charlm.hidden": 12, "charlm.updates": 40, "charlm.batch": 4, "charlm.steps": 20}
+SMALL = {
+    "hidden": 12,
+    "updates": 40,
+    "batch": 4,
+    "steps": 20,
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +36,12 @@ def models(text: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
     folders = {}
     for cell in ("rnn", "gru", "lstm"):
         folders[cell] = tmp_path_factory.mktemp(cell)
-        props = {"charlm.input": text, "charlm.cell": cell, "charlm.output": folders[cell]}
-        outputs(run("train_charlm", {**SMALL, **props, "output.dir": folders[cell], "seed": 3}))
+        props = {
+            "input": text,
+            "cell": cell,
+            "output": folders[cell],
+        }
+        outputs(run("charlm.train", {**SMALL, **props, "output.dir": folders[cell], "seed": 3}))
     return folders
 
 
@@ -50,15 +59,24 @@ def test_result_and_model(models: dict[str, Path], cell: str) -> None:
 def test_the_same_seed_gives_the_same_bits(
     models: dict[str, Path], text: Path, tmp_path: Path
 ) -> None:
-    props = {"charlm.input": text, "charlm.cell": "gru", "output.dir": tmp_path, "seed": 3}
-    bits = outputs(run("train_charlm", {**SMALL, **props}))["train_charlm.bits_per_char"]
+    props = {
+        "input": text,
+        "cell": "gru",
+        "output.dir": tmp_path,
+        "seed": 3,
+    }
+    bits = outputs(run("charlm.train", {**SMALL, **props}))["charlm_train.bits_per_char"]
     first = json.loads((models["gru"] / "result.json").read_text(encoding="utf-8"))
     assert float(bits) == first["bits_per_char"]
 
 
 def test_compiled_steps_learn_the_same(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
-    props = {"charlm.input": text, "charlm.output": tmp_path, "charlm.compiled": "true"}
-    outputs(run("train_charlm", {**SMALL, **props, "output.dir": tmp_path, "seed": 3}))
+    props = {
+        "input": text,
+        "output": tmp_path,
+        "compiled": "true",
+    }
+    outputs(run("charlm.train", {**SMALL, **props, "output.dir": tmp_path, "seed": 3}))
     plain, fast = (
         load_model(folder / "model.npz")[0].params["0.U"] for folder in (models["lstm"], tmp_path)
     )
@@ -68,15 +86,15 @@ def test_compiled_steps_learn_the_same(models: dict[str, Path], text: Path, tmp_
 
 def test_report(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
     paths = ",".join(str(folder / "model.npz") for folder in models.values())
-    props = {"compare.models": paths, "compare.text": text, "output.dir": tmp_path}
-    found = outputs(run("charlm", {**props, "compare.characters": 50}))
+    props = {"models": paths, "text": text, "output.dir": tmp_path}
+    found = outputs(run("charlm.report", {**props, "characters": 50}))
     bits = {
         cell: json.loads((folder / "result.json").read_text(encoding="utf-8"))["bits_per_char"]
         for cell, folder in models.items()
     }
-    assert found["charlm.best"] == min(bits, key=bits.__getitem__)
-    assert float(found["charlm.bits_per_char"]) == pytest.approx(min(bits.values()))
-    html = Path(found["charlm.report"]).read_text(encoding="utf-8")
+    assert found["charlm_report.best"] == min(bits, key=bits.__getitem__)
+    assert float(found["charlm_report.bits_per_char"]) == pytest.approx(min(bits.values()))
+    html = Path(found["charlm_report.report"]).read_text(encoding="utf-8")
     for words in ("lstm writes", "Learning curves", "trigrams", "does while it reads"):
         assert words in html
     assert "<image" not in html  # plots are vector graphics
@@ -88,20 +106,20 @@ def test_interrupted_and_resumed_is_bit_identical(
 ) -> None:
     props = {
         **SMALL,
-        "charlm.input": text,
-        "charlm.updates": 1500,
-        "charlm.layers": 2,
-        "charlm.dropout": 0.1,
-        "charlm.checkpoint_every": 7,
+        "input": text,
+        "updates": 1500,
+        "layers": 2,
+        "dropout": 0.1,
+        "checkpoint_every": 7,
         "seed": 5,
         "output.dir": tmp_path,
     }
     whole = tmp_path / "whole"
-    outputs(run("train_charlm", {**props, "charlm.output": whole}))
+    outputs(run("charlm.train", {**props, "output": whole}))
     parts = tmp_path / "parts"
     checkpoint = parts / "checkpoint.npz"
     process = subprocess.Popen(
-        command("train_charlm", {**props, "charlm.output": parts}),
+        command("charlm.train", {**props, "output": parts}),
         cwd=ROOT,
         env=ENV,
         stdout=subprocess.PIPE,
@@ -117,11 +135,12 @@ def test_interrupted_and_resumed_is_bit_identical(
     assert "Traceback" not in errors
     assert "checkpoint.npz is kept" in out
     assert not (parts / "model.npz").exists()
-    resumed = {**props, "charlm.output": parts, "charlm.resume": "true"}
+    resumed = {**props, "output": parts, "resume": "true"}
     refused(
-        run("train_charlm", {**resumed, "charlm.steps": 21}), "was made with steps = 20, not 21"
+        run("charlm.train", {**resumed, "steps": 21}),
+        "was made with steps = 20, not 21",
     )
-    done = run("train_charlm", resumed)
+    done = run("charlm.train", resumed)
     assert "goes on at update" in done.stdout
     outputs(done)
     with np.load(whole / "model.npz") as a, np.load(parts / "model.npz") as b:
@@ -131,26 +150,46 @@ def test_interrupted_and_resumed_is_bit_identical(
 
 
 def test_load_takes_a_file_or_the_reference(text: Path, tmp_path: Path) -> None:
-    own = outputs(run("charlm_load", {"text.file": text, "output.dir": tmp_path}))
+    own = outputs(run("charlm.load", {"file": text, "output.dir": tmp_path}))
     assert Path(own["charlm_load.text"]).read_text(encoding="utf-8") == TEXT
-    props = {"text.characters": 5000, "output.dir": tmp_path}
-    assert outputs(run("charlm_load", props))["charlm_load.characters"] == "5000"
+    props = {"characters": 5000, "output.dir": tmp_path}
+    assert outputs(run("charlm.load", props))["charlm_load.characters"] == "5000"
 
 
 @pytest.mark.parametrize(
     ("module", "props", "message"),
     [
-        ("train_charlm", {}, "charlm.input: required, expected a path"),
-        ("train_charlm", {"charlm.input": "/no/book"}, "/no/book: No such file"),
-        ("train_charlm", {"charlm.input": sys.executable}, "is not UTF-8"),
-        ("train_charlm", {"charlm.input": "TEXT", "charlm.cell": "lst"}, "one of rnn, gru, lstm"),
-        ("train_charlm", {"charlm.input": "TEXT", "charlm.batch": 9999}, "leave 0 in each"),
-        ("train_charlm", {"charlm.input": "TEXT", "charlm.held_out": 1e-9}, "none to hold out"),
-        ("train_charlm", {"charlm.input": "TEXT", "charlm.units": 3}, "no such parameter"),
-        ("charlm_load", {"text.file": "/no/book"}, "/no/book: No such file"),
-        ("charlm_load", {"text.characters": 10}, "expected an integer >= 1000"),
-        ("charlm", {"compare.models": "/no/model", "compare.text": "TEXT"}, "/no/model: No such"),
-        ("charlm", {"compare.models": "TEXT", "compare.text": "TEXT"}, "not a model file"),
+        ("charlm.train", {}, "charlm.train.input: required, expected a path"),
+        ("charlm.train", {"input": "/no/book"}, "/no/book: No such file"),
+        ("charlm.train", {"input": sys.executable}, "is not UTF-8"),
+        (
+            "charlm.train",
+            {"input": "TEXT", "cell": "lst"},
+            "one of rnn, gru, lstm",
+        ),
+        (
+            "charlm.train",
+            {"input": "TEXT", "batch": 9999},
+            "leave 0 in each",
+        ),
+        (
+            "charlm.train",
+            {"input": "TEXT", "held_out": 1e-9},
+            "none to hold out",
+        ),
+        ("charlm.train", {"input": "TEXT", "units": 3}, "no such parameter"),
+        ("charlm.load", {"file": "/no/book"}, "/no/book: No such file"),
+        ("charlm.load", {"characters": 10}, "expected an integer >= 1000"),
+        (
+            "charlm.report",
+            {"models": "/no/model", "text": "TEXT"},
+            "/no/model: No such",
+        ),
+        (
+            "charlm.report",
+            {"models": "TEXT", "text": "TEXT"},
+            "not a model file",
+        ),
     ],
 )
 def test_bad_parameters_are_named(
@@ -161,22 +200,31 @@ def test_bad_parameters_are_named(
 
 
 def test_divergence_is_reported(text: Path, tmp_path: Path) -> None:
-    props = {**SMALL, "charlm.input": text, "charlm.learning_rate": 1e38, "output.dir": tmp_path}
-    done = run("train_charlm", {**props, "charlm.cell": "rnn"})
+    props = {
+        **SMALL,
+        "input": text,
+        "learning_rate": 1e38,
+        "output.dir": tmp_path,
+    }
+    done = run("charlm.train", {**props, "cell": "rnn"})
     refused(done, "is not finite at update")
     assert not list(tmp_path.rglob("model.npz"))
 
 
 def test_a_damaged_checkpoint_is_refused(text: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.npz").write_bytes(b"no checkpoint")
-    props = {"charlm.input": text, "charlm.output": tmp_path, "charlm.resume": "true"}
-    refused(run("train_charlm", {**SMALL, **props}), "not a checkpoint, or a damaged one")
+    props = {
+        "input": text,
+        "output": tmp_path,
+        "resume": "true",
+    }
+    refused(run("charlm.train", {**SMALL, **props}), "not a checkpoint, or a damaged one")
 
 
 def test_the_report_refuses_strangers(models: dict[str, Path], text: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text(TEXT + "ß" * 100, encoding="utf-8")
-    props = {"compare.models": models["rnn"] / "model.npz", "output.dir": tmp_path}
-    refused(run("charlm", {**props, "compare.text": other}), "'ß' at")
-    done = run("charlm", {**props, "compare.text": text, "compare.prompt": "xyz"})
-    refused(done, "compare.prompt = 'xyz': character 'x' at 0")
+    props = {"models": models["rnn"] / "model.npz", "output.dir": tmp_path}
+    refused(run("charlm.report", {**props, "text": other}), "'ß' at")
+    done = run("charlm.report", {**props, "text": text, "prompt": "xyz"})
+    refused(done, "charlm.report.prompt = 'xyz': character 'x' at 0")

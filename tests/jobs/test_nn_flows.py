@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 
 import javaproperties
 import pytest
 
-from jobs._params import describe
+from azkaban_client.job.reference import jobs_of
 
 FLOWS = Path(__file__).parents[2] / "flows"
 PROJECTS = ["nn", "grid", "charlm", "seqlabel", "textclass"]
+JOBS = {job.module: job for job in jobs_of("jobs")}
 COMMON = {"type", "command", "dependencies"}
 
 
@@ -31,13 +31,13 @@ def test_every_key_is_a_parameter_and_every_reference_resolves(project: str) -> 
     jobs = _jobs(project)
     used = {"seed", "project.name"}
     for name, props in jobs.items():
-        module = re.fullmatch(r"\$\{python\} -m (jobs\.\w+)", props["command"])
+        module = re.fullmatch(r"\$\{python\} -m (jobs\.[\w.]+)", props["command"])
         assert module, props["command"]
-        spec = importlib.import_module(module[1]).JOB
-        known = {info.key: info for info in describe(spec.params, spec.prefix)}
+        job = JOBS[module[1]]
+        known = {f"{job.prefix}.{one.name}": one for one in job.parameters}
         own = props.keys() - COMMON
         assert own <= known.keys(), name
-        assert {key for key, info in known.items() if info.default is None} <= own, name
+        assert {key for key, one in known.items() if one.required} <= own, name
         parents = props.get("dependencies", "").split(",")
         for key in own:
             for reference in re.findall(r"\$\{([^}]+)\}", props[key]):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from core.nn import Context
-from jobs._nn import load_model
-from jobs._nn_text import Corpus
-from jobs.seqlabel_load import label_source
+from jobs._files import load_model
+from jobs._texts import Corpus
+from jobs.seqlabel.load import label_source
 from tests.jobs.process import outputs, refused, run
 
 
@@ -34,21 +34,21 @@ def _table(path: Path) -> Path:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sequences")
-    props = {"sequences.csv": _table(folder / "table.csv"), "output.dir": folder}
-    files = {"data": Path(outputs(run("seqlabel_load", props))["seqlabel_load.data"])}
+    props = {"csv": _table(folder / "table.csv"), "output.dir": folder}
+    files = {"data": Path(outputs(run("seqlabel.load", props))["seqlabel_load.data"])}
     for cell in ("rnn", "gru"):
         props = {
-            "label.data": files["data"],
-            "label.cell": cell,
-            "label.embedding": 8,
-            "label.hidden": 12,
-            "label.epochs": 15,
-            "label.patience": 15,
-            "label.batch_size": 8,
-            "label.learning_rate": 0.02,
+            "data": files["data"],
+            "cell": cell,
+            "embedding": 8,
+            "hidden": 12,
+            "epochs": 15,
+            "patience": 15,
+            "batch_size": 8,
+            "learning_rate": 0.02,
             "output.dir": folder / cell,
         }
-        files[cell] = Path(outputs(run("seqlabel_train", props))["seqlabel_train.model"])
+        files[cell] = Path(outputs(run("seqlabel.train", props))["seqlabel_train.model"])
     return files
 
 
@@ -68,15 +68,19 @@ def test_the_whole_text_tells_what_neighbours_do_not(
     trained: dict[str, Path], tmp_path: Path
 ) -> None:
     models = f"{trained['rnn']},{trained['gru']}"
-    props = {"labelled.data": trained["data"], "labelled.models": models, "output.dir": tmp_path}
-    done = run("seqlabel", props)
+    props = {
+        "data": trained["data"],
+        "models": models,
+        "output.dir": tmp_path,
+    }
+    done = run("seqlabel.report", props)
     found = outputs(done)
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if "held-out" in line)
     right = {name: float(text.partition("%")[0]) for name, text in said.items()}
     assert right["gru"] > 98
     assert right["neighbours"] < 95
     assert right["character alone"] < right["neighbours"]
-    html = Path(found["seqlabel.report"]).read_text(encoding="utf-8")
+    html = Path(found["seqlabel_report.report"]).read_text(encoding="utf-8")
     for words in ("precision", "Confusion matrix", "Learning curves", "Held-out texts as"):
         assert words in html
     assert "<image" not in html  # plots are vector graphics
@@ -91,7 +95,7 @@ def test_the_whole_text_tells_what_neighbours_do_not(
 
 
 def test_lines_of_the_library_are_the_default(tmp_path: Path) -> None:
-    done = run("seqlabel_load", {"output.dir": tmp_path, "sequences.count": 300})
+    done = run("seqlabel.load", {"output.dir": tmp_path, "count": 300})
     corpus = Corpus.load(Path(outputs(done)["seqlabel_load.data"]))
     assert corpus.classes == (
         "space", "comment", "number", "keyword", "name", "operator", "string",
@@ -126,8 +130,8 @@ def test_source_is_labelled_by_its_tokens() -> None:
         ("text,labels\nab,xy\ncd,xy\n", {}, "leaves 2 of 2 texts to train"),
         (
             "text,labels\nabc,xyx\n",
-            {"sequences.max_length": 2},
-            "row 2: 3 characters, more than sequences.max_length = 2",
+            {"max_length": 2},
+            "row 2: 3 characters, more than seqlabel.load.max_length = 2",
         ),
     ],
 )
@@ -136,7 +140,7 @@ def test_bad_tables_are_refused(
 ) -> None:
     path = tmp_path / "table.csv"
     path.write_text(table, encoding="utf-8")
-    refused(run("seqlabel_load", {"sequences.csv": path, "output.dir": tmp_path, **props}), message)
+    refused(run("seqlabel.load", {"csv": path, "output.dir": tmp_path, **props}), message)
 
 
 def test_strangers_are_refused(trained: dict[str, Path], tmp_path: Path) -> None:
@@ -145,12 +149,23 @@ def test_strangers_are_refused(trained: dict[str, Path], tmp_path: Path) -> None
     Corpus(
         corpus.x_train, corpus.y_train, corpus.x_test, corpus.y_test, corpus.words, ("a", "b", "c")
     ).save(other)
-    props = {"labelled.data": other, "labelled.models": trained["gru"], "output.dir": tmp_path}
-    refused(run("seqlabel", props), "was trained on other texts than labelled.data")
-    props = {"labelled.data": trained["data"], "labelled.models": other, "output.dir": tmp_path}
-    refused(run("seqlabel", props), f"model {other}")
+    props = {
+        "data": other,
+        "models": trained["gru"],
+        "output.dir": tmp_path,
+    }
+    refused(run("seqlabel.report", props), "was trained on other texts than seqlabel.report.data")
+    props = {
+        "data": trained["data"],
+        "models": other,
+        "output.dir": tmp_path,
+    }
+    refused(run("seqlabel.report", props), f"model {other}")
     stream = io.BytesIO()
     np.savez(stream, x=np.zeros(3))
     other.write_bytes(stream.getvalue())
-    props = {"label.data": other, "output.dir": tmp_path}
-    refused(run("seqlabel_train", props), "not a file that textclass_load or seqlabel_load wrote")
+    props = {"data": other, "output.dir": tmp_path}
+    refused(
+        run("seqlabel.train", props),
+        "a file that jobs.textclass.load or",
+    )

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs._nn import load_model
-from jobs._nn_text import Corpus
+from jobs._files import load_model
+from jobs._texts import Corpus
 from tests.jobs.process import outputs, refused, run
 
 SMALL = {
-    "classify.embedding": 12,
-    "classify.hidden": 12,
-    "classify.dropout": 0.1,
-    "classify.epochs": 12,
-    "classify.patience": 12,
-    "classify.batch_size": 8,
-    "classify.learning_rate": 0.01,
+    "embedding": 12,
+    "hidden": 12,
+    "dropout": 0.1,
+    "epochs": 12,
+    "patience": 12,
+    "batch_size": 8,
+    "learning_rate": 0.01,
 }
 
 
@@ -38,11 +38,11 @@ def _table(path: Path) -> Path:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("texts")
     table = _table(folder / "table.csv")
-    props = {"corpus.csv": table, "output.dir": folder}
-    files = {"data": Path(outputs(run("textclass_load", props))["textclass_load.data"])}
+    props = {"csv": table, "output.dir": folder}
+    files = {"data": Path(outputs(run("textclass.load", props))["textclass_load.data"])}
     for cell in ("none", "gru", "lstm"):
-        props = {"classify.data": files["data"], "classify.cell": cell}
-        done = run("textclass_train", {**SMALL, **props, "output.dir": folder / cell})
+        props = {"data": files["data"], "cell": cell}
+        done = run("textclass.train", {**SMALL, **props, "output.dir": folder / cell})
         files[cell] = Path(outputs(done)["textclass_train.model"])
     return files
 
@@ -63,8 +63,12 @@ def test_only_the_order_tells_and_recurrent_layers_find_it(
     trained: dict[str, Path], tmp_path: Path
 ) -> None:
     models = ",".join(str(trained[cell]) for cell in ("none", "gru", "lstm"))
-    props = {"verdict.data": trained["data"], "verdict.models": models, "output.dir": tmp_path}
-    done = run("textclass", props)
+    props = {
+        "data": trained["data"],
+        "models": models,
+        "output.dir": tmp_path,
+    }
+    done = run("textclass.report", props)
     found = outputs(done)
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines() if "held-out" in line)
     right = {name: float(text.partition("%")[0]) for name, text in said.items()}
@@ -72,8 +76,8 @@ def test_only_the_order_tells_and_recurrent_layers_find_it(
     assert right["lstm"] > 95
     assert right["none"] < 75
     assert right["naive Bayes"] < 75
-    assert found["textclass.best"] in ("gru", "lstm")
-    html = Path(found["textclass.report"]).read_text(encoding="utf-8")
+    assert found["textclass_report.best"] in ("gru", "lstm")
+    html = Path(found["textclass_report.report"]).read_text(encoding="utf-8")
     for words in ("naive Bayes", "Confusion matrix", "looks at", "most attention"):
         assert words in html
     assert "<image" not in html  # plots are vector graphics
@@ -89,7 +93,7 @@ def test_models_keep_their_words_and_scores(trained: dict[str, Path]) -> None:
 
 
 def test_docstrings_of_the_library_are_the_default(tmp_path: Path) -> None:
-    done = run("textclass_load", {"output.dir": tmp_path, "corpus.vocabulary": 50})
+    done = run("textclass.load", {"output.dir": tmp_path, "vocabulary": 50})
     corpus = Corpus.load(Path(outputs(done)["textclass_load.data"]))
     assert "asyncio" in corpus.classes
     assert len(corpus.words) == 50
@@ -105,7 +109,7 @@ def test_docstrings_of_the_library_are_the_default(tmp_path: Path) -> None:
         ("text,class\na b,x\n,y\n", {}, "text 2 has no words"),
         (
             "text,class\na b c,x\nc d,y\n",
-            {"corpus.max_words": 2, "corpus.cut": "false"},
+            {"max_words": 2, "cut": "false"},
             "text 1 has 3 words, more than max_words = 2",
         ),
     ],
@@ -115,15 +119,27 @@ def test_bad_tables_are_refused(
 ) -> None:
     table = tmp_path / "table.csv"
     table.write_text(text, encoding="utf-8")
-    refused(run("textclass_load", {"corpus.csv": table, "output.dir": tmp_path, **props}), message)
+    refused(
+        run("textclass.load", {"csv": table, "output.dir": tmp_path, **props}),
+        message,
+    )
 
 
 def test_strangers_are_refused(trained: dict[str, Path], tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("text,class\n" + "a b,x\nc d,y\n" * 5, encoding="utf-8")
-    props = {"corpus.csv": table, "output.dir": tmp_path}
-    data = outputs(run("textclass_load", props))["textclass_load.data"]
-    verdict = {"verdict.data": data, "verdict.models": trained["gru"], "output.dir": tmp_path}
-    refused(run("textclass", verdict), "was trained on other texts than verdict.data")
-    props = {"classify.data": trained["gru"], "output.dir": tmp_path}
-    refused(run("textclass_train", props), "not a file that textclass_load or seqlabel_load wrote")
+    props = {"csv": table, "output.dir": tmp_path}
+    data = outputs(run("textclass.load", props))["textclass_load.data"]
+    verdict = {
+        "data": data,
+        "models": trained["gru"],
+        "output.dir": tmp_path,
+    }
+    refused(
+        run("textclass.report", verdict), "was trained on other texts than textclass.report.data"
+    )
+    props = {"data": trained["gru"], "output.dir": tmp_path}
+    refused(
+        run("textclass.train", props),
+        "a file that jobs.textclass.load or",
+    )

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from core.nn.callbacks import EarlyStopping
-from jobs._allreduce import Seat
-from jobs._mailbox import Mail, Mailbox
-from jobs._nn_text import Corpus
-from jobs._parallel import Report, restore, train
+from jobs._texts import Corpus
 from jobs._training import fit
-from jobs.textclass_train import Params, prepare
+from jobs.spark._allreduce import Seat
+from jobs.spark._mailbox import Mail, Mailbox
+from jobs.spark._parallel import Report, restore, train
+from jobs.textclass.train import Params, prepare
 from tests.jobs.folder import Folder
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs import bigdl_train, textclass, textclass_load, textclass_train, torch_train
-from jobs._nn_text import Corpus
-from jobs._runtime import main
+from azkaban_client.job.reference import jobs_of
+from jobs._texts import Corpus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +19,8 @@ if TYPE_CHECKING:
 
 def run(out: Path, capsys: pytest.CaptureFixture[str], *props: str) -> tuple[int, str]:
     words = [word for prop in (*props, f"output.dir={out}") for word in ("--prop", prop)]
-    modules = (bigdl_train, textclass, textclass_load, textclass_train, torch_train)
-    specs = {module.JOB.prefix: module.JOB for module in modules}
-    code = main(specs[props[0].partition(".")[0]], words)
+    jobs = {job.prefix: job for job in jobs_of("jobs")}
+    code = jobs[props[0].partition("=")[0].rpartition(".")[0]].main(words)
     return code, capsys.readouterr().err
 
 
@@ -39,16 +37,16 @@ def texts(folder: Path, *, ragged: bool) -> Path:
 def test_texts_of_several_lengths_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = run(tmp_path, capsys, f"bigdl.data={texts(tmp_path, ragged=True)}")
+    code, said = run(tmp_path, capsys, f"spark.bigdl.data={texts(tmp_path, ragged=True)}")
     assert code == 2
     assert "texts differ in length" in said
-    assert "corpus.min_words" in said
+    assert "jobs.textclass.load with min_words" in said
 
 
 def test_without_bigdl_it_says_how_it_is_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = run(tmp_path, capsys, f"bigdl.data={texts(tmp_path, ragged=False)}")
+    code, said = run(tmp_path, capsys, f"spark.bigdl.data={texts(tmp_path, ragged=False)}")
     assert code == 2
     assert "azkaban-jobflow spark submit --bigdl" in said
 
@@ -57,31 +55,37 @@ def test_short_texts_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     rows = [f"{'word ' * (1 + n % 7)},{'AB'[n % 2]}" for n in range(70)]
     csv = tmp_path / "texts.csv"
     csv.write_text("\n".join(["text,class", *rows]) + "\n")
-    given = (f"corpus.csv={csv}", "corpus.vocabulary=10", "corpus.max_words=4")
-    code, said = run(tmp_path, capsys, *given, "corpus.min_words=4")
+    given = (
+        f"textclass.load.csv={csv}",
+        "textclass.load.vocabulary=10",
+        "textclass.load.max_words=4",
+    )
+    code, said = run(tmp_path, capsys, *given, "textclass.load.min_words=4")
     assert code == 0, said
     found = Corpus.load(tmp_path / "local" / "local" / "textclass_load" / "texts.npz")
     assert found.y_train.size + found.y_test.size == 40
     assert found.x_train.all()
     assert found.x_test.all()
-    assert run(tmp_path, capsys, *given, "corpus.min_words=5")[0] == 2
+    assert run(tmp_path, capsys, *given, "textclass.load.min_words=5")[0] == 2
 
 
 def test_without_torch_the_comparison_says_that_it_was_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, done = texts(tmp_path, ragged=False), tmp_path / "local" / "local"
-    assert run(tmp_path, capsys, f"torch.data={data}")[0] == 0
-    note = json.loads((done / "torch_train" / "run.json").read_text())["outputs"]["note"]
+    assert run(tmp_path, capsys, f"spark.torch.data={data}")[0] == 0
+    note = json.loads((done / "spark_torch" / "run.json").read_text())["outputs"]["note"]
     assert note.startswith("TorchDistributor was left out: ")
     assert "has no torch" in note
-    given = {"classify.data": data, "classify.epochs": 1, "classify.hidden": 2}
+    given = {"textclass.train.data": data, "textclass.train.epochs": 1, "textclass.train.hidden": 2}
     code, said = run(tmp_path, capsys, *(f"{key}={value}" for key, value in given.items()))
     assert code == 0, said
-    models = f"verdict.models={done / 'textclass_train' / 'model.npz'},"
-    code, said = run(tmp_path, capsys, models, f"verdict.data={data}", f"verdict.note={note}")
+    models = f"textclass.report.models={done / 'textclass_train' / 'model.npz'},"
+    code, said = run(
+        tmp_path, capsys, models, f"textclass.report.data={data}", f"textclass.report.note={note}"
+    )
     assert code == 0, said
-    assert html.escape(note) in (done / "textclass" / "report.html").read_text()
-    code, said = run(tmp_path, capsys, "verdict.models=,", f"verdict.data={data}")
+    assert html.escape(note) in (done / "textclass_report" / "report.html").read_text()
+    code, said = run(tmp_path, capsys, "textclass.report.models=,", f"textclass.report.data={data}")
     assert code == 2
-    assert "verdict.models = ','" in said
+    assert "textclass.report.models = ','" in said

@@ -4,47 +4,54 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import javaproperties
 import pytest
 
-from jobs._params import describe
-from jobs._reference import render, specs
+from azkaban_client.job.reference import jobs_of, render
 
 if TYPE_CHECKING:
-    from jobs._runtime import Spec
+    from azkaban_client.job import JobFunction
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB_FILES = sorted((ROOT / "flows").glob("*/*.job"))
+JOBS = {job.module: job for job in jobs_of("jobs")}
 
 
-def _spec(props: dict[str, str]) -> Spec:
+def _job(props: dict[str, str]) -> JobFunction[Any, Any]:
     command = props["command"].split()
-    module = command[command.index("-m") + 1].removeprefix("jobs.")
-    return {name: spec for name, _, spec in specs()}[module]
+    return JOBS[command[command.index("-m") + 1]]
 
 
 def test_reference_is_current() -> None:
     shown = (ROOT / "docs" / "jobs.md").read_text()
-    assert shown == render(), "run: python -m jobs._reference > docs/jobs.md"
+    assert shown == render("jobs"), (
+        "run: python -m azkaban_client.job.reference jobs > docs/jobs.md"
+    )
 
 
 def test_every_job_has_a_text_and_every_parameter_a_sentence() -> None:
-    for module, doc, spec in specs():
-        assert doc, module
-        for info in describe(spec.params, spec.prefix):
-            assert info.doc.endswith("."), info
+    for module, job in JOBS.items():
+        assert job.doc, module
+        for one in job.parameters:
+            assert one.rule.doc.endswith("."), (module, one.name)
+
+
+def test_the_prefix_of_a_job_is_its_path_below_jobs() -> None:
+    files = {path.relative_to(ROOT).with_suffix("") for path in (ROOT / "jobs").glob("*/[a-z]*.py")}
+    assert {".".join(path.parts) for path in files} == set(JOBS)
+    assert all(f"jobs.{job.prefix}" == module for module, job in JOBS.items())
 
 
 @pytest.mark.parametrize("path", JOB_FILES, ids=lambda p: p.stem)
 def test_flow_sets_only_parameters_that_its_job_takes(path: Path) -> None:
     props = javaproperties.loads(path.read_text())
-    spec = _spec(props)
-    known = {info.key for info in describe(spec.params, spec.prefix)}
+    job = _job(props)
+    known = {f"{job.prefix}.{one.name}" for one in job.parameters}
     standard = {"type", "command", "dependencies"}
     assert set(props) - standard <= known
-    required = {i.key for i in describe(spec.params, spec.prefix) if i.default is None}
+    required = {f"{job.prefix}.{one.name}" for one in job.parameters if one.required}
     assert required <= set(props)
 
 
@@ -53,7 +60,7 @@ def test_outputs_of_parents_are_not_taken_for_parameters(path: Path) -> None:
     """An output ``<parent>.<key>`` must not begin with the prefix of the job that gets it."""
     props = javaproperties.loads(path.read_text())
     parents = {name.strip() for name in props.get("dependencies", "").split(",")}
-    assert _spec(props).prefix not in parents
+    assert _job(props).prefix not in parents
 
 
 def test_the_name_of_a_job_can_be_referred_to() -> None:

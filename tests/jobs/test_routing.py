@@ -7,26 +7,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.jobs.process import command
 
 ROOT = Path(__file__).parents[2]
 
 SQUARE = "id,x,y\n0,0,0\n1,2,0\n2,2,2\n3,0,2\n4,-2,0\n5,-2,-2\n6,0,-2\n"
 
 
-def command(module: str, props: dict[str, object]) -> list[str]:
-    pairs = [f"--prop={key}={value}" for key, value in props.items()]
-    return [sys.executable, "-m", f"jobs.{module}", *pairs]
-
-
 def job(module: str, folder: Path, **props: object) -> subprocess.CompletedProcess[str]:
-    given = {key.replace("__", "."): value for key, value in props.items()}
     return subprocess.run(
-        command(module, {"output.dir": folder / "runs", **given}),
+        command(module, {"output.dir": folder / "runs", **props}),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,41 +38,42 @@ def stops(tmp_path: Path) -> Path:
 
 
 def outputs(module: str, done: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    lines = [line for line in done.stdout.splitlines() if line.startswith(f"{module}.")]
-    return dict(line.removeprefix(f"{module}.").split(" = ", 1) for line in lines)
+    node = module.replace(".", "_")
+    lines = [line for line in done.stdout.splitlines() if line.startswith(f"{node}.")]
+    return dict(line.removeprefix(f"{node}.").split(" = ", 1) for line in lines)
 
 
 def test_the_flow_from_the_shipped_stops_to_the_report(tmp_path: Path) -> None:
     bounds = {"dispatchers": 3, "min_stops": 6, "max_stops": 10}
-    loaded = job("route_load", tmp_path)
+    loaded = job("routing.load", tmp_path)
     assert loaded.returncode == 0, loaded.stderr
-    assert outputs("route_load", loaded)["count"] == "24"
+    assert outputs("routing.load", loaded)["count"] == "24"
     solved = job(
-        "route",
+        "routing.solve",
         tmp_path,
-        routing__input=outputs("route_load", loaded)["stops"],
-        **{f"routing__{key}": value for key, value in bounds.items()},
+        input=outputs("routing.load", loaded)["stops"],
+        **bounds,
     )
     assert solved.returncode == 0, solved.stderr
-    made = outputs("route", solved)
+    made = outputs("routing.solve", solved)
     assert made["status"] == "optimal"
     checked = job(
-        "route_check",
+        "routing.check",
         tmp_path,
-        routing_check__stops=made["stops"],
-        routing_check__result=made["result"],
-        **{f"routing_check__{key}": value for key, value in bounds.items()},
+        stops=made["stops"],
+        result=made["result"],
+        **bounds,
     )
     assert checked.returncode == 0, checked.stderr
-    passed = outputs("route_check", checked)
+    passed = outputs("routing.check", checked)
     reported = job(
-        "route_report",
+        "routing.report",
         tmp_path,
-        routing_report__stops=passed["stops"],
-        routing_report__result=passed["result"],
+        stops=passed["stops"],
+        result=passed["result"],
     )
     assert reported.returncode == 0, reported.stderr
-    files = outputs("route_report", reported)
+    files = outputs("routing.report", reported)
 
     record = json.loads(Path(made["result"]).read_text())
     sizes = [len(route) for route in record["routes"]]
@@ -98,15 +94,15 @@ def test_the_flow_from_the_shipped_stops_to_the_report(tmp_path: Path) -> None:
 def test_methods_write_the_fixed_names(method: str, stops: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     done = job(
-        "route",
+        "routing.solve",
         tmp_path,
-        routing__input=stops,
-        routing__output=folder,
-        routing__dispatchers=2,
-        routing__min_stops=3,
-        routing__max_stops=3,
-        routing__method=method,
-        routing__time_limit=1 if method == "heuristic" else 60,
+        input=stops,
+        output=folder,
+        dispatchers=2,
+        min_stops=3,
+        max_stops=3,
+        method=method,
+        time_limit=1 if method == "heuristic" else 60,
         seed=3,
     )
     assert done.returncode == 0, done.stderr
@@ -121,7 +117,7 @@ def test_methods_write_the_fixed_names(method: str, stops: Path, tmp_path: Path)
 def test_ids_that_are_words_stay_words(tmp_path: Path) -> None:
     path = tmp_path / "stops.csv"
     path.write_text("id,lat,lon\n0,3.14,101.69\nklcc,3.158,101.712\n007,3.16,101.7\n")
-    done = job("route", tmp_path, routing__input=path, routing__output=tmp_path)
+    done = job("routing.solve", tmp_path, input=path, output=tmp_path)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "result.json").read_text())
     assert sorted(record["routes"][0]) == ["007", "klcc"]
@@ -131,11 +127,11 @@ def test_ids_that_are_words_stay_words(tmp_path: Path) -> None:
 def test_bounds_that_cannot_be_met_are_a_result(stops: Path, tmp_path: Path) -> None:
     bounds = {"dispatchers": 2, "max_stops": 2}
     done = job(
-        "route",
+        "routing.solve",
         tmp_path,
-        routing__input=stops,
-        routing__output=tmp_path,
-        **{f"routing__{key}": value for key, value in bounds.items()},
+        input=stops,
+        output=tmp_path,
+        **bounds,
     )
     assert done.returncode == 0, done.stderr
     result = tmp_path / "result.json"
@@ -143,18 +139,16 @@ def test_bounds_that_cannot_be_met_are_a_result(stops: Path, tmp_path: Path) -> 
     assert (record["status"], record["cost"], record["routes"]) == ("infeasible", None, [])
     assert "dispatchers * max_stops = 2 * 2 = 4 < 6 stops" in record["reason"]
     checked = job(
-        "route_check",
+        "routing.check",
         tmp_path,
-        routing_check__stops=stops,
-        routing_check__result=result,
-        **{f"routing_check__{key}": value for key, value in bounds.items()},
+        stops=stops,
+        result=result,
+        **bounds,
     )
     assert checked.returncode == 0, checked.stderr
-    reported = job(
-        "route_report", tmp_path, routing_report__stops=stops, routing_report__result=result
-    )
+    reported = job("routing.report", tmp_path, stops=stops, result=result)
     assert reported.returncode == 0, reported.stderr
-    assert "more dispatchers" in Path(outputs("route_report", reported)["report"]).read_text()
+    assert "more dispatchers" in Path(outputs("routing.report", reported)["report"]).read_text()
 
 
 @pytest.mark.parametrize(
@@ -163,20 +157,36 @@ def test_bounds_that_cannot_be_met_are_a_result(stops: Path, tmp_path: Path) -> 
         ("id,x,y\n1,0,0\n", {}, "stops.csv: no depot: expected one row with id 0"),
         (SQUARE + "0,1,1\n", {}, "stops.csv, line 9: id = '0': a second depot (line 2)"),
         (SQUARE + "7,nan,1\n", {}, "stops.csv, line 9: x = 'nan': expected a finite number"),
-        (SQUARE, {"dispatchers": 0}, "routing.dispatchers = '0': expected an integer >= 1"),
-        (SQUARE, {"dispatchers": 7}, "routing.dispatchers = 7: expected at most 6"),
-        (SQUARE, {"min_stops": 4, "max_stops": 3}, "routing.max_stops = 3: expected at least"),
-        (SQUARE, {"method": "best"}, "routing.method = 'best': expected one of auto, exact"),
-        (SQUARE, {"time_limit": 0}, "routing.time_limit = '0': expected a number > 0"),
-        (SQUARE, {"pace": 3}, "routing.pace = '3': no such parameter"),
-        (SQUARE, {"max_distance": 0}, "routing.max_distance = '0': expected a number > 0"),
-        (SQUARE, {"min_time": 9, "max_time": 5, "speed": 1}, "routing.max_time = 5: expected at"),
-        (SQUARE, {"max_time": 5}, "routing.max_time = 5: expected speed, times or service with it"),
-        (SQUARE, {"capacity": 5}, "routing.capacity = 5: expected demands of the stops with it"),
+        (SQUARE, {"dispatchers": 0}, "routing.solve.dispatchers = '0': expected an integer >= 1"),
+        (SQUARE, {"dispatchers": 7}, "routing.solve.dispatchers = 7: expected at most 6"),
+        (
+            SQUARE,
+            {"min_stops": 4, "max_stops": 3},
+            "routing.solve.max_stops = 3: expected at least",
+        ),
+        (SQUARE, {"method": "best"}, "routing.solve.method = 'best': expected one of auto, exact"),
+        (SQUARE, {"time_limit": 0}, "routing.solve.time_limit = '0': expected a number > 0"),
+        (SQUARE, {"pace": 3}, "routing.solve.pace = '3': no such parameter"),
+        (SQUARE, {"max_distance": 0}, "routing.solve.max_distance = '0': expected a number > 0"),
+        (
+            SQUARE,
+            {"min_time": 9, "max_time": 5, "speed": 1},
+            "routing.solve.max_time = 5: expected at",
+        ),
+        (
+            SQUARE,
+            {"max_time": 5},
+            "routing.solve.max_time = 5: expected speed, times or service with it",
+        ),
+        (
+            SQUARE,
+            {"capacity": 5},
+            "routing.solve.capacity = 5: expected demands of the stops with it",
+        ),
         (
             SQUARE,
             {"method": "exact", "model": "two-index", "min_distance": 1},
-            "routing.min_distance = 1: use model='three-index'",
+            "routing.solve.min_distance = 1: use model='three-index'",
         ),
         (SQUARE, {"input": "/no/such.csv"}, "/no/such.csv: No such file or directory"),
     ],
@@ -187,7 +197,7 @@ def test_bad_input_is_one_clear_line(
     path = tmp_path / "stops.csv"
     path.write_text(text)
     fields = {"input": path, "output": tmp_path / "out", **props}
-    done = job("route", tmp_path, **{f"routing__{key}": value for key, value in fields.items()})
+    done = job("routing.solve", tmp_path, **fields)
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
@@ -198,7 +208,7 @@ def test_bad_input_is_one_clear_line(
 def test_text_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "stops.csv"
     path.write_bytes(SQUARE.encode() + b"caf\xe9,1,1\n")
-    done = job("route_load", tmp_path, routing_load__input=path)
+    done = job("routing.load", tmp_path, input=path)
     assert done.returncode == 2
     assert "line 9: not UTF-8 text" in done.stderr
 
@@ -206,7 +216,7 @@ def test_text_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
 def test_duplicate_stops_are_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "stops.csv"
     path.write_text(SQUARE + "7,2,0\n")
-    done = job("route_load", tmp_path, routing_load__input=path)
+    done = job("routing.load", tmp_path, input=path)
     assert done.returncode == 0
     assert "warning:" in done.stdout
     assert "'7' is at the same place as '1' (2, 0)" in done.stdout
@@ -224,13 +234,13 @@ def test_duplicate_stops_are_a_warning(tmp_path: Path) -> None:
 def test_check_fails_on_tampered_results(
     change: object, message: str, stops: Path, tmp_path: Path
 ) -> None:
-    done = job("route", tmp_path, routing__input=stops, routing__output=tmp_path)
+    done = job("routing.solve", tmp_path, input=stops, output=tmp_path)
     assert done.returncode == 0, done.stderr
     path = tmp_path / "result.json"
     record = json.loads(path.read_text())
     change(record)  # type: ignore[operator]
     path.write_text(json.dumps(record))
-    done = job("route_check", tmp_path, routing_check__stops=stops, routing_check__result=path)
+    done = job("routing.check", tmp_path, stops=stops, result=path)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -246,15 +256,15 @@ def test_killed_while_solving_ends_the_solver_and_leaves_no_files(
     path.write_text("\n".join(["id,x,y", *spots]) + "\n")
     props = {
         "output.dir": tmp_path / "runs",
-        "routing.input": path,
-        "routing.output": tmp_path / "out",
-        "routing.dispatchers": 3,
-        "routing.min_stops": 8,
-        "routing.method": "exact",
-        "routing.model": "three-index",
+        "input": path,
+        "output": tmp_path / "out",
+        "dispatchers": 3,
+        "min_stops": 8,
+        "method": "exact",
+        "model": "three-index",
     }
     process = subprocess.Popen(
-        command("route", props),
+        command("routing.solve", props),
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
@@ -291,16 +301,20 @@ def test_interrupt_gives_the_best_routes_and_says_so(
     path.write_text("\n".join(["id,x,y", *spots]) + "\n")
     props = {
         "output.dir": tmp_path / "runs",
-        "routing.input": path,
-        "routing.output": tmp_path / "out",
-        "routing.dispatchers": 5,
-        "routing.min_stops": 11,
-        "routing.method": method,
-        "routing.solver": solver,
-        "routing.time_limit": 300,
+        "input": path,
+        "output": tmp_path / "out",
+        "dispatchers": 5,
+        "min_stops": 11,
+        "method": method,
+        "solver": solver,
+        "time_limit": 300,
     }
     process = subprocess.Popen(
-        command("route", props), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command("routing.solve", props),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         _wait_for_work(process, seconds=5.0)
@@ -341,20 +355,18 @@ def _wait_for_solver(process: subprocess.Popen[str]) -> list[str]:
 def test_divided_flow_improves_parts_and_joins_them(tmp_path: Path) -> None:
     bounds = {"dispatchers": 3, "min_stops": 6, "max_stops": 10}
     limits = {key: bounds[key] for key in ("min_stops", "max_stops")}
-    stops = ROOT / "jobs" / "data" / "stops.csv"
+    stops = ROOT / "jobs" / "routing" / "stops.csv"
 
-    def made(module: str, prefix: str, **props: object) -> dict[str, str]:
-        done = job(module, tmp_path, **{f"{prefix}__{key}": value for key, value in props.items()})
+    def made(module: str, **props: object) -> dict[str, str]:
+        done = job(module, tmp_path, **props)
         assert done.returncode == 0, done.stderr
         return outputs(module, done)
 
-    divided = made("route_divide", "routing_divide", stops=stops, parts=4, **bounds)
+    divided = made("routing.divide", stops=stops, parts=4, **bounds)
     parts = []
     for number in range(1, 5):
         source = Path(divided[f"part{number}"])
-        done = made(
-            "route_part", "routing_part", stops=stops, part=source, time_limit=0.5, **limits
-        )
+        done = made("routing.part", stops=stops, part=source, time_limit=0.5, **limits)
         target = tmp_path / f"improved{number}.json"
         Path(done["part"]).rename(target)
         before, after = (
@@ -364,24 +376,23 @@ def test_divided_flow_improves_parts_and_joins_them(tmp_path: Path) -> None:
         assert before == after
         parts.append(target)
     joined = made(
-        "route_join",
-        "routing_join",
+        "routing.join",
         stops=stops,
         parts=",".join(map(str, parts)),
         time_limit=0.5,
         **bounds,
     )
-    made("route_check", "routing_check", stops=stops, result=joined["result"], **bounds)
+    made("routing.check", stops=stops, result=joined["result"], **bounds)
     record = json.loads(Path(joined["result"]).read_text())
     assert record["status"] == "feasible"
     assert record["cost"] < 75
 
     done = job(
-        "route_join",
+        "routing.join",
         tmp_path,
-        routing_join__stops=stops,
-        routing_join__parts=parts[0],
-        **{f"routing_join__{key}": value for key, value in bounds.items()},
+        stops=stops,
+        parts=parts[0],
+        **bounds,
     )
     assert done.returncode == 2
     assert "is not visited" in done.stderr
@@ -390,14 +401,14 @@ def test_divided_flow_improves_parts_and_joins_them(tmp_path: Path) -> None:
 def test_tsplib_and_geojson_by_their_endings(tmp_path: Path) -> None:
     tsp = tmp_path / "x.tsp"
     tsp.write_text("EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 3 4\n3 6 8\nEOF\n")
-    done = job("route", tmp_path, routing__input=tsp, routing__output=tmp_path)
+    done = job("routing.solve", tmp_path, input=tsp, output=tmp_path)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "result.json").read_text())
     assert record["cost"] == pytest.approx(20.0)
     assert sorted(record["routes"][0]) == [2, 3]
     bad = tmp_path / "x.geojson"
     bad.write_text("{")
-    done = job("route_load", tmp_path, routing_load__input=bad)
+    done = job("routing.load", tmp_path, input=bad)
     assert done.returncode == 2
     assert "x.geojson, line 1: not JSON" in done.stderr
 
@@ -420,7 +431,7 @@ MATRIX = '{"places": [{"id": 0}, {"id": 1}], "matrix": %s}'
 def test_bad_files_are_one_clear_line(name: str, text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text)
-    done = job("route", tmp_path, routing__input=path)
+    done = job("routing.solve", tmp_path, input=path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -435,13 +446,13 @@ def test_all_bounds_from_the_file_to_the_report(tmp_path: Path) -> None:
         "capacity": 12,
     }  # fmt: skip
     solved = job(
-        "route",
+        "routing.solve",
         tmp_path,
-        routing__input=path,
-        **{f"routing__{key}": value for key, value in bounds.items()},
+        input=path,
+        **bounds,
     )
     assert solved.returncode == 0, solved.stderr
-    made = outputs("route", solved)
+    made = outputs("routing.solve", solved)
     record = json.loads(Path(made["result"]).read_text())
     assert record["status"] == "optimal"
     assert 2 <= len(record["routes"]) <= 4
@@ -451,17 +462,15 @@ def test_all_bounds_from_the_file_to_the_report(tmp_path: Path) -> None:
         assert work["distance"] <= 28 + 1e-6
         assert work["minutes"] == pytest.approx(2 * work["distance"] + 3 * work["stops"])
         assert work["minutes"] <= 90 + 1e-6
-    check = {f"routing_check__{key}": value for key, value in bounds.items()}
-    files = {"routing_check__stops": path, "routing_check__result": made["result"]}
-    assert job("route_check", tmp_path, **files, **check).returncode == 0
-    tight = job("route_check", tmp_path, **files, **{**check, "routing_check__capacity": 7})
+    check = dict(bounds)
+    files = {"stops": path, "result": made["result"]}
+    assert job("routing.check", tmp_path, **files, **check).returncode == 0
+    tight = job("routing.check", tmp_path, **files, **{**check, "capacity": 7})
     assert tight.returncode == 1
     assert "> capacity = 7" in tight.stderr
-    reported = job(
-        "route_report", tmp_path, routing_report__stops=path, routing_report__result=made["result"]
-    )
+    reported = job("routing.report", tmp_path, stops=path, result=made["result"])
     assert reported.returncode == 0, reported.stderr
-    made = outputs("route_report", reported)
+    made = outputs("routing.report", reported)
     html = Path(made["report"]).read_text()
     for word in ("time (min)", "load", "max_distance", "capacity", "distance (input units)"):
         assert word in html
@@ -480,8 +489,7 @@ def test_all_bounds_from_the_file_to_the_report(tmp_path: Path) -> None:
 def test_work_that_cannot_be_done_names_the_bound(
     bounds: dict[str, object], reason: str, stops: Path, tmp_path: Path
 ) -> None:
-    given = {f"routing__{key}": value for key, value in bounds.items()}
-    done = job("route", tmp_path, routing__input=stops, routing__output=tmp_path, **given)
+    done = job("routing.solve", tmp_path, input=stops, output=tmp_path, **bounds)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "result.json").read_text())
     assert record["status"] == "infeasible"
@@ -493,17 +501,19 @@ def test_a_time_limit_too_small_for_any_routes_is_one_clear_line(tmp_path: Path)
     rows = [f"{i},{i * 37 % 101},{i * 53 % 97},{5 + i % 3}" for i in range(1, 41)]
     path.write_text("\n".join(["id,x,y,demand", "0,50,50,0", *rows]) + "\n")
     done = job(
-        "route",
+        "routing.solve",
         tmp_path,
-        routing__input=path,
-        routing__output=tmp_path,
-        routing__dispatchers=8,
-        routing__capacity=30.1,
-        routing__time_limit=0.001,
-        routing__method="heuristic",
+        input=path,
+        output=tmp_path,
+        dispatchers=8,
+        capacity=30.1,
+        time_limit=0.001,
+        method="heuristic",
     )
     assert done.returncode == 2
-    assert "routing.time_limit = 0.001: no routes that meet all bounds were found" in done.stderr
+    assert (
+        "routing.solve.time_limit = 0.001: no routes that meet all bounds were found" in done.stderr
+    )
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "result.json").exists()
 
@@ -512,20 +522,20 @@ def test_a_matrix_is_planned_loaded_and_reported_without_a_map(tmp_path: Path) -
     path = tmp_path / "s.json"
     places = [{"id": name} for name in ("a", "0", "b")]
     path.write_text(json.dumps({"places": places, "matrix": [[0, 2, 9], [1, 0, 7], [3, 4, 0]]}))
-    loaded = job("route_load", tmp_path, routing_load__input=path)
+    loaded = job("routing.load", tmp_path, input=path)
     assert loaded.returncode == 0, loaded.stderr
-    stops = outputs("route_load", loaded)["stops"]
-    done = job("route", tmp_path, routing__input=stops, routing__output=tmp_path)
+    stops = outputs("routing.load", loaded)["stops"]
+    done = job("routing.solve", tmp_path, input=stops, output=tmp_path)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "result.json").read_text())
     assert (record["cost"], record["routes"]) == (12.0, [["b", "a"]])
     reported = job(
-        "route_report",
+        "routing.report",
         tmp_path,
-        routing_report__stops=stops,
-        routing_report__result=tmp_path / "result.json",
+        stops=stops,
+        result=tmp_path / "result.json",
     )
     assert reported.returncode == 0, reported.stderr
-    made = outputs("route_report", reported)
+    made = outputs("routing.report", reported)
     assert "no coordinates" in Path(made["report"]).read_text()
     assert "TOUR_SECTION" in Path(made["tour"]).read_text()

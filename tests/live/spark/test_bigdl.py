@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from core.nn import Context
-from jobs._nn import load_model
-from jobs._nn_text import Corpus
+from jobs._files import load_model
+from jobs._texts import Corpus
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark.conftest import SIZES, Long, cancel_in_mid_run
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.decipher import ENGLISH
-from jobs.spark_words import count
-from jobs.textclass_load import docstrings
+from jobs.spark.words import count
+from jobs.textclass.load import docstrings
 from setup.layout import CHECKOUT, Layout
 from setup.process import Process, free_port
 from setup.spark import Cluster, Spark, cluster

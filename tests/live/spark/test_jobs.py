@@ -18,12 +18,12 @@ from core.mcmc.long_runs import merge, sample_streams
 from core.nn.callbacks import EarlyStopping
 from core.nn.parameters import ParameterVector
 from core.routing.divide import divide_parts
-from jobs._nn import load_model
-from jobs._nn_text import Corpus
-from jobs._routing import read_stops
-from jobs._sampling import Draws, load_problem
+from jobs._files import load_model
+from jobs._texts import Corpus
 from jobs._training import fit
-from jobs.textclass_train import Params, prepare
+from jobs.routing._common import read_stops
+from jobs.sampling._common import Draws, load_problem
+from jobs.textclass.train import Params, prepare
 from setup.layout import CHECKOUT
 from tests.live.spark.conftest import QUICK, SIZES, Long, cancel_in_mid_run, executors
 
@@ -59,11 +59,19 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> list[str]:
-    pairs = {**props, "output.dir": out, "seed": 7}
+    options = {**props, "output_dir": out, "seed": 7}
     return yarn.command(
-        *("submit", "--num-executors", "2", *SIZES, *QUICK, "--py-files", "core,jobs"),
+        *(
+            "submit",
+            "--num-executors",
+            "2",
+            *SIZES,
+            *QUICK,
+            "--py-files",
+            "core,jobs,azkaban_client",
+        ),
         *("--conf", f"spark.pyspark.driver.python={sys.executable}", "-m", f"jobs.{module}"),
-        *(part for key, value in pairs.items() for part in ("--prop", f"{key}={value}")),
+        *(f"--{key.replace('_', '-')}={value}" for key, value in options.items()),
     )
 
 
@@ -74,7 +82,7 @@ def run(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> Path:
         cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    return out / "local" / "local" / module
+    return out / "local" / "local" / module.replace(".", "_")
 
 
 def here(texts: Path, epochs: int) -> np.ndarray:
@@ -90,14 +98,13 @@ def of_model(folder: Path) -> np.ndarray:
 
 
 def classify(texts: Path, epochs: int) -> dict[str, Any]:
-    own = {"data": texts, "tasks": 2, "epochs": epochs, "patience": epochs}
-    return {f"classify.{name}": value for name, value in {**own, **SMALL}.items()}
+    return {"data": texts, "tasks": 2, "epochs": epochs, "patience": epochs, **SMALL}
 
 
 def test_two_executors_train_the_model_of_one_process(
     yarn: LiveSpark, texts: Path, tmp_path: Path
 ) -> None:
-    folder = run(yarn, tmp_path, "spark_train", classify(texts, 4))
+    folder = run(yarn, tmp_path, "spark.train", classify(texts, 4))
     assert np.abs(of_model(folder) - here(texts, 4)).max() < 1e-12
     record = json.loads((folder / "run.json").read_text())
     assert record["metrics"]["attempts"] == 1
@@ -107,7 +114,7 @@ def test_two_executors_train_the_model_of_one_process(
 def started(yarn: LiveSpark, out: Path, props: dict[str, Any]) -> subprocess.Popen[str]:
     """Start training; what it says is one stream."""
     return subprocess.Popen(
-        command(yarn, out, "spark_train", props),
+        command(yarn, out, "spark.train", props),
         cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
@@ -129,7 +136,7 @@ def test_an_executor_killed_in_mid_training_costs_no_epoch(
     assert killed
     done = [int(number) for number in re.findall(r"^epoch (\d+):", "".join(said), re.MULTILINE)]
     assert done == list(range(1, epochs + 1)), "no epoch is lost, and none done twice"
-    folder = tmp_path / "local" / "local" / "spark_train"
+    folder = tmp_path / "local" / "local" / "spark.train"
     assert json.loads((folder / "run.json").read_text())["metrics"]["attempts"] == 2
     assert np.abs(of_model(folder) - here(texts, epochs)).max() < 1e-12
 
@@ -153,16 +160,15 @@ def test_after_the_fourth_loss_training_gives_up(
     assert len(killed) == 4
     assert "an executor was lost for the fourth time" in "".join(said[-80:])
     checkpoint = tmp_path / "local" / "local" / "spark_train" / "checkpoint.npz"
-    assert checkpoint.is_file(), "what was learnt is kept: classify.resume goes on"
+    assert checkpoint.is_file(), "what was learnt is kept: --resume goes on"
 
 
 def test_chains_and_diagnostics_are_those_of_one_process(yarn: LiveSpark, tmp_path: Path) -> None:
-    data = tmp_path / "local" / "local" / "sample_data" / "data.npz"
-    made = [sys.executable, "-m", "jobs.sample_data", "--prop", f"output.dir={tmp_path}"]
+    data = tmp_path / "local" / "local" / "sampling_load" / "data.npz"
+    made = [sys.executable, "-m", "jobs.sampling.load", "--output-dir", str(tmp_path)]
     subprocess.run(made, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
     props = {"data": data, "streams": 3, "n": 2, "burn_in": 200, "draws": 300, "thin": 1}
-    named = {f"chains.{name}": value for name, value in props.items()}
-    drawn = Draws.load(run(yarn, tmp_path, "spark_chains", named) / "draws.npz", "draws")
+    drawn = Draws.load(run(yarn, tmp_path, "spark.draw", props) / "draws.npz", "draws")
     counts: dict[str, Any] = {"n_chains": 2, "burn_in": 200, "n_draws": 300}
     problem, rng = load_problem(data, "gibbs", 0.9), np.random.default_rng(7)
     expected = merge(sample_streams(problem, rng, streams=range(3), **counts))
@@ -174,10 +180,9 @@ def test_chains_and_diagnostics_are_those_of_one_process(yarn: LiveSpark, tmp_pa
 
 
 def test_routes_are_those_of_one_process(yarn: LiveSpark, tmp_path: Path) -> None:
-    stops = CHECKOUT / "jobs" / "data" / "stops.csv"
+    stops = CHECKOUT / "jobs" / "routing" / "stops.csv"
     props = {"stops": stops, "dispatchers": 4, "parts": 3, "steps_per_stop": 10}
-    named = {f"route.{name}": value for name, value in props.items()}
-    record = json.loads((run(yarn, tmp_path, "spark_route", named) / "result.json").read_text())
+    record = json.loads((run(yarn, tmp_path, "spark.route", props) / "result.json").read_text())
     problem = read_stops(stops).replace(dispatchers=4)
     one = divide_parts(problem, parts=3, steps_per_stop=10, seed=7)
     ids = [[int(problem.ids[stop]) for stop in route] for route in one.routes]
@@ -187,14 +192,13 @@ def test_routes_are_those_of_one_process(yarn: LiveSpark, tmp_path: Path) -> Non
 
 def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.spark_train", "--prop", f"classify.data={texts}",
-         "--prop", f"output.dir={tmp_path}"],
+        [sys.executable, "-m", "jobs.spark.train", f"--data={texts}", f"--output-dir={tmp_path}"],
         cwd=CHECKOUT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (
-        "spark_train: there is no Spark here: run it by azkaban-jobflow spark submit --py-files "
-        "core,jobs -m jobs.spark_train\n"
+        "spark.train: there is no Spark here: run it by azkaban-jobflow spark submit "
+        "--py-files core,jobs,azkaban_client -m jobs.spark.train\n"
     )
 
 

@@ -1,0 +1,262 @@
+"""Typed job parameters, declared once: properties, options, help and reference come from it.
+
+A job's parameters are those of its function, annotated with a sentence and bounds::
+
+    def main(rows: Annotated[int, Param("Rows to count.", ge=1)] = 100) -> None: ...
+
+Many of them, or some that several jobs share, are the fields of a dataclass; the function takes an
+instance::
+
+    @dataclass(frozen=True, kw_only=True)
+    class Params:
+        epochs: int = param(20, doc="Passes over the data.", ge=1)
+        cell: str = param("lstm", doc="Recurrent cell.", choices=("lstm", "gru"))
+
+Examples
+--------
+>>> @dataclass(frozen=True, kw_only=True)
+... class Params:
+...     epochs: int = param(20, doc="Passes over the data.", ge=1)
+...     cell: str = param("lstm", doc="Recurrent cell.", choices=("lstm", "gru"))
+>>> parse(parameters_of(Params), "nn", {"nn.epochs": "5", "azkaban.flow.execid": "7"})
+{'epochs': 5, 'cell': 'lstm'}
+>>> parse(parameters_of(Params), "nn", {"nn.epochs": "0", "nn.epoch": "5"})
+Traceback (most recent call last):
+    ...
+azkaban_client.job.params.ParamError: nn.epochs = '0': expected an integer >= 1
+nn.epoch = '5': no such parameter (did you mean nn.epochs?)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import KW_ONLY, MISSING, dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
+
+from azkaban_client.job.kinds import Kind, kind_of, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = [
+    "Param",
+    "ParamError",
+    "Parameter",
+    "as_text",
+    "hints_of",
+    "make_parameter",
+    "param",
+    "parameters_of",
+    "parse",
+]
+
+
+class ParamError(ValueError):
+    """Every bad parameter of a job, one line each: key, value, what was expected."""
+
+
+@dataclass(frozen=True)
+class Param:
+    """What is to be said of a parameter beside its type and its default.
+
+    Attributes
+    ----------
+    doc
+        One sentence for help and reference, with the unit.
+    ge, gt, le, lt
+        Bounds of a number, of each in a list: ``>=``, ``>``, ``<=``, ``<``.
+    choices
+        The words that a text may be; a ``Literal`` says the same.
+    """
+
+    doc: str = ""
+    _: KW_ONLY
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    choices: Sequence[str] = ()
+
+
+def param(default: Any = ..., *, doc: str, **rule: Any) -> Any:
+    """Declare one parameter as a field of a dataclass.
+
+    Parameters
+    ----------
+    default
+        Its value when the property is absent or empty; without one it is required.
+    doc
+        One sentence for help and reference, with the unit.
+    **rule
+        Bounds and choices, as `Param` has them.
+    """
+    return field(
+        default=MISSING if default is ... else default, metadata={"rule": Param(doc, **rule)}
+    )
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a job.
+
+    Attributes
+    ----------
+    name
+        The last part of its property, and its option.
+    kind
+        How it is read.
+    rule
+        Its sentence and bounds.
+    default
+        Its value where nothing is said; ``MISSING`` when it is required.
+    """
+
+    name: str
+    kind: Kind
+    rule: Param
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is MISSING
+
+    @property
+    def flag(self) -> bool:
+        """Whether it is true or false."""
+        return self.kind is kind_of(bool)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All the texts that it may be, where they are few."""
+        return tuple(self.rule.choices) or self.kind.choices
+
+    @property
+    def expected(self) -> str:
+        """What it may be, for messages and help."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        limits = [f"{sign} {limit:g}" for sign, limit, _ in self._bounds()]
+        return " ".join([self.kind.expected, " and ".join(limits)]).rstrip()
+
+    def read(self, text: str) -> Any:
+        """Make the value from a text; a `ValueError` says that it is no such thing."""
+        value = self.kind.read(text)
+        for one in value if self.kind.part else (value,):
+            if self.rule.choices and one not in self.rule.choices:
+                raise ValueError
+            if not all(test(float(one), limit) for _, limit, test in self._bounds()):
+                raise ValueError
+        return value
+
+    def _bounds(self) -> list[tuple[str, float, Callable[[float, float], bool]]]:
+        bounds = [
+            (">=", self.rule.ge, float.__ge__),
+            (">", self.rule.gt, float.__gt__),
+            ("<=", self.rule.le, float.__le__),
+            ("<", self.rule.lt, float.__lt__),
+        ]
+        return [(sign, float(limit), test) for sign, limit, test in bounds if limit is not None]
+
+
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of a function's parameters; what it returns may be known to no one."""
+    given = {k: v for k, v in function.__annotations__.items() if k != "return"}
+    space = function.__globals__
+    return typing.get_type_hints(SimpleNamespace(__annotations__=given), space, include_extras=True)
+
+
+def parameters_of(cls: type) -> list[Parameter]:
+    """List the parameters that the fields of a dataclass declare."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return [
+        make_parameter(f.name, hints[f.name], _default(f), f.metadata.get("rule"))
+        for f in dataclasses.fields(cls)
+        if f.init
+    ]
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    return item.default if item.default_factory is MISSING else item.default_factory()
+
+
+def make_parameter(name: str, hint: Any, default: Any, rule: Param | None = None) -> Parameter:
+    """Make a parameter of an annotation and a default.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    hint
+        Its type; in ``Annotated`` stands a `Param`, or the sentence alone.
+    default
+        ``MISSING`` when it is required.
+    rule
+        Where the annotation has none.
+    """
+    said: list[Any] = []
+    if typing.get_origin(hint) is Annotated:
+        hint, *said = typing.get_args(hint)
+    for one in said:
+        rule = Param(one) if isinstance(one, str) else one
+    try:
+        return Parameter(name, kind_of(hint), rule or Param(), default)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+
+
+def parse(parameters: Sequence[Parameter], prefix: str, props: Mapping[str, str]) -> dict[str, Any]:
+    """Read parameters from the properties ``<prefix>.<name>``.
+
+    Keys elsewhere are ignored (Azkaban adds its own); an unknown key under the prefix is an error.
+
+    Raises
+    ------
+    ParamError
+        Names all the bad keys at once.
+    """
+    values: dict[str, Any] = {}
+    errors: list[str] = []
+    for one in parameters:
+        key = f"{prefix}.{one.name}"
+        text = props.get(key, "").strip()
+        if not text:
+            if one.required:
+                errors.append(f"{key}: required, expected {one.expected}")
+            values[one.name] = one.default
+            continue
+        try:
+            values[one.name] = one.read(text)
+        except ValueError as error:
+            why = f" ({error})" if one.kind.secret and str(error) else ""
+            shown = "" if one.kind.secret else f" = {text!r}"
+            errors.append(f"{key}{shown}: expected {one.expected}{why}")
+    errors += _unknown(parameters, prefix, props)
+    if errors:
+        raise ParamError("\n".join(errors))
+    return values
+
+
+def as_text(parameter: Parameter) -> str | None:
+    """Return the default as text; None when there is none."""
+    return None if parameter.required else show(parameter.default)
+
+
+def _unknown(parameters: Sequence[Parameter], prefix: str, props: Mapping[str, str]) -> list[str]:
+    """Name the properties under the prefix that no parameter takes."""
+    known = {f"{prefix}.{one.name}": one for one in parameters}
+    strange = [key for key in props if key.startswith(f"{prefix}.") and key not in known]
+    if not strange:
+        return []
+    import difflib
+
+    errors = []
+    for key in strange:
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+        # What was meant for a secret may be one.
+        shown = "" if close and known[close[0]].kind.secret else f" = {props[key]!r}"
+        errors.append(f"{key}{shown}: no such parameter ({hint})")
+    return errors

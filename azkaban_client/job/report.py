@@ -1,0 +1,132 @@
+"""One-page HTML reports: tables and vector plots in one self-contained file.
+
+The page follows the reader's light or dark scheme; a figure's black becomes the page's text
+colour and its background is transparent, so that the same plot is readable in both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from numbers import Number
+from typing import TYPE_CHECKING
+
+from azkaban_client.job.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+__all__ = ["Page"]
+
+
+@dataclass
+class Page:
+    """A report, block by block, in the order of the calls.
+
+    Parameters
+    ----------
+    title
+        The page's heading.
+    subtitle
+        One line below it: what was run, on what.
+
+    Examples
+    --------
+    >>> page = Page("Routes", "12 stops, 3 dispatchers")
+    >>> page.table("Load", ["dispatcher", "stops"], [["1", 4], ["2", 4], ["3", 4]])
+    >>> '<td class="number">4</td>' in page.html()
+    True
+    """
+
+    title: str
+    subtitle: str = ""
+    _blocks: list[tuple[str, str]] = field(default_factory=list)
+
+    def facts(self, title: str, pairs: Iterable[tuple[str, object]]) -> None:
+        """Add the key figures, shown large."""
+        shown = "\n".join(
+            f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in pairs
+        )
+        self._add(title, f'<dl class="facts">\n{shown}\n</dl>')
+
+    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Add a table; numbers are aligned to the right."""
+        body = [list(row) for row in rows]
+        if not body:
+            self._add(title, '<p class="subtitle">None.</p>')
+            return
+        head = "".join(_cell("th", name, like) for name, like in zip(header, body[0], strict=True))
+        lines = "\n".join(
+            f"<tr>{''.join(_cell('td', value, value) for value in row)}</tr>" for row in body
+        )
+        self._add(
+            title,
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(title)}"><table>\n'
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>",
+        )
+
+    def plot(self, title: str, fig: Figure, caption: str = "") -> None:
+        """Add a figure made by `azkaban_client.job.figure`, as inline SVG.
+
+        Parameters
+        ----------
+        title
+            The block's heading.
+        fig
+            The figure.
+        caption
+            What it shows; also read to those who do not see it.
+        """
+        from azkaban_client.job.plots import svg
+
+        below = f"<figcaption>{_text(caption)}</figcaption>" if caption else ""
+        label = _text(caption or title)
+        self._add(
+            title,
+            f'<figure><div class="scroll" role="img" tabindex="0" aria-label="{label}">'
+            f"{svg(fig)}</div>{below}</figure>",
+        )
+
+    def text(self, title: str, body: str) -> None:
+        """Add a paragraph."""
+        self._add(title, f"<p>{_text(body)}</p>")
+
+    def code(self, title: str, body: str) -> None:
+        """Add text in a fixed-width font, line breaks kept."""
+        self._add(title, f"<pre>{_text(body)}</pre>")
+
+    def html(self) -> str:
+        """Return the page."""
+        # Only here: a job that is killed outright needs neither.
+        from pkgutil import get_data
+        from string import Template
+
+        page = get_data(__package__, "page.html") or b""  # also from a zip of modules
+        subtitle = f'\n<p class="subtitle">{_text(self.subtitle)}</p>' if self.subtitle else ""
+        blocks = "".join(
+            f"<section>\n<h2>{_text(title)}</h2>\n{body}\n</section>\n"
+            for title, body in self._blocks
+        )
+        return Template(page.decode()).substitute(
+            title=_text(self.title), subtitle=subtitle, blocks=blocks
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the page whole or not at all."""
+        write_text(path, self.html())
+
+    def _add(self, title: str, body: str) -> None:
+        self._blocks.append((title, body))
+
+
+def _text(value: object) -> str:
+    return escape(str(value))
+
+
+def _cell(tag: str, value: object, like: object) -> str:
+    """Make a cell, aligned as numbers are where `like` is one."""
+    kind = ' class="number"' if isinstance(like, Number) else ""
+    return f"<{tag}{kind}>{_text(value)}</{tag}>"

@@ -1,0 +1,303 @@
+"""Run a job: properties and options in, outputs and a record out.
+
+Exit codes: 0 done, 1 failed, 2 bad parameters or input, 130 interrupted, 143 killed (SIGTERM).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    NoReturn,
+    ParamSpec,
+    TypeVar,
+    get_args,
+    get_origin,
+)
+
+from azkaban_client.job.files import write_text
+from azkaban_client.job.params import (
+    ParamError,
+    Parameter,
+    as_text,
+    hints_of,
+    make_parameter,
+    parameters_of,
+    parse,
+)
+from azkaban_client.job.record import Killed, recorded
+from azkaban_client.job.run import InputError, Run
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from types import FrameType
+
+__all__ = ["JobFunction", "Outputs", "job"]
+
+Outputs = Mapping[str, object]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class JobFunction(Generic[P, R]):
+    """A function that is a job; `job` makes it.
+
+    Called, it is the function itself. Its parameters are the properties ``<prefix>.<name>`` on
+    Azkaban and options on the command line.
+
+    Attributes
+    ----------
+    module
+        The module that Python is told to run, ``jobs.nn.train``, or the name of a script's file.
+    prefix
+        Where its properties are: the module below ``jobs``.
+    doc
+        The module's text, or the function's.
+    """
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        functools.update_wrapper(self, function)
+        space = function.__globals__
+        self._function = function
+        self.module = _module(function.__module__, space)
+        self.prefix = self.module.removeprefix("jobs.")
+        self.doc = (space.get("__doc__") or function.__doc__ or "").strip()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function itself, as tests do."""
+        return self._function(*args, **kwargs)
+
+    @functools.cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters, those of a dataclass one by one."""
+        found: list[Parameter] = []
+        for _, one in self._arguments:
+            found += [one] if isinstance(one, Parameter) else parameters_of(one) if one else []
+        names = [one.name for one in found]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise TypeError(f"{self.module}: two parameters are called {', '.join(sorted(twice))}")
+        return tuple(found)
+
+    def start(self, argv: list[str] | None = None) -> NoReturn:
+        """Run the job as a program: read its parameters, do its work, exit.
+
+        Parameters
+        ----------
+        argv
+            Options; those of the command line by default.
+        """
+        sys.exit(self.main(argv))
+
+    def main(self, argv: list[str] | None = None) -> int:
+        """Run the job and return its exit code."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminate)
+        try:
+            self._run(_properties(self, argv))
+        except (ParamError, InputError) as error:
+            for line in str(error).splitlines():
+                print(f"{self.prefix}: {line}", file=sys.stderr)
+            return 2
+        except OSError as error:
+            print(f"{self.prefix}: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"{self.prefix}: interrupted", file=sys.stderr)
+            return 130
+        return 0
+
+    def _run(self, props: Mapping[str, str]) -> None:
+        run = _make_run(self, props)
+        if run.execid == "local":  # a slip at a terminal costs no earlier result
+            parse(self.parameters, self.prefix, props)
+        secret = {f"{self.prefix}.{one.name}" for one in self.parameters if one.kind.secret}
+        given = {
+            key: "(not shown)" if key in secret else text
+            for key, text in props.items()
+            if key.startswith(f"{self.prefix}.")
+        }
+        with recorded(run, given) as record:
+            values = parse(self.parameters, self.prefix, props)
+            record.values = {f"{self.prefix}.{name}": value for name, value in values.items()}
+            record.outputs = self._call(values, run)
+        _write_outputs(run, record.outputs)
+
+    def _call(self, values: dict[str, Any], run: Run) -> Outputs:
+        arguments: dict[str, Any] = {}
+        for name, one in self._arguments:
+            if one is None:
+                arguments[name] = run
+            elif isinstance(one, Parameter):
+                arguments[name] = values[name]
+            else:
+                fields = [f.name for f in dataclasses.fields(one) if f.init]
+                arguments[name] = one(**{field: values[field] for field in fields})
+        function: Callable[..., Any] = self._function
+        outputs = function(**arguments)
+        if not isinstance(outputs, Mapping | None):
+            raise TypeError(
+                f"{self.module}: returned {type(outputs).__name__}, expected outputs by name"
+            )
+        return outputs or {}
+
+    @functools.cached_property
+    def _arguments(self) -> list[tuple[str, Any]]:
+        """What the function is given: a parameter, a dataclass of them, or (None) the run."""
+        import inspect
+
+        hints = hints_of(self._function)
+        found: list[tuple[str, Any]] = []
+        for name, one in inspect.signature(self._function).parameters.items():
+            if one.kind not in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY):
+                raise TypeError(f"{self.module}: {one}: the parameters of a job have names")
+            hint = hints.get(name, str)
+            plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+            default = MISSING if one.default is one.empty else one.default
+            if plain is Run:
+                found.append((name, None))
+            elif dataclasses.is_dataclass(plain):
+                found.append((name, plain))
+            else:
+                found.append((name, make_parameter(name, hint, default)))
+        return found
+
+
+def job(function: Callable[P, R]) -> JobFunction[P, R]:
+    """Make a job of a function: its parameters are its signature, its outputs what it returns.
+
+    Parameters
+    ----------
+    function
+        Its parameters have types and defaults, and sentences and bounds in ``Annotated``. One whose
+        type is a dataclass stands for all the fields of it; one of type `Run` is the run. It
+        returns outputs by name, or nothing.
+
+    Examples
+    --------
+    >>> @job
+    ... def count(rows: Annotated[int, "Rows to count."] = 100) -> Outputs:
+    ...     return {"total": 2 * rows}
+    >>> count(rows=3)
+    {'total': 6}
+    >>> [one.name for one in count.parameters]
+    ['rows']
+    """
+    return JobFunction(function)
+
+
+def _module(name: str, space: Mapping[str, Any]) -> str:
+    if name != "__main__":
+        return name
+    spec = space.get("__spec__")
+    if spec is not None:
+        return str(spec.name).removesuffix(".__main__")
+    return Path(space.get("__file__") or "job").stem
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
+    print("killed (SIGTERM)", file=sys.stderr, flush=True)
+    raise Killed(128 + signal.SIGTERM)
+
+
+def _properties(work: JobFunction[Any, Any], argv: list[str] | None) -> dict[str, str]:
+    """Read Azkaban's properties, then those of the command line, then options."""
+    props: dict[str, str] = {}
+    if name := os.environ.get("JOB_PROP_FILE"):
+        import javaproperties
+
+        with Path(name).open("rb") as stream:
+            props.update(javaproperties.load(stream))
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        return props
+    options = _parser(work).parse_args(argv)
+    for pair in options.prop:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise ParamError(f"--prop {pair!r}: expected KEY=VALUE")
+        props[key.strip()] = value
+    return props | _given(work, options)
+
+
+def _given(work: JobFunction[Any, Any], options: Namespace) -> dict[str, str]:
+    keys = {"seed": "seed", "output.dir": "output.dir"}
+    keys |= {f"{work.prefix}.{one.name}": one.name for one in work.parameters}
+    found = {key: getattr(options, name) for key, name in keys.items()}
+    return {key: text for key, text in found.items() if text is not None}
+
+
+def _parser(work: JobFunction[Any, Any]) -> ArgumentParser:
+    import argparse
+
+    script = work.module if "." in work.module else f"{work.module}.py"
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {script}" if "." in work.module else f"python {script}",
+        description=work.doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for one in work.parameters:
+        default = "required" if one.required else f"default: {as_text(one) or 'none'}"
+        parser.add_argument(
+            "--" + one.name.replace("_", "-"),
+            dest=one.name,
+            metavar=one.name.rpartition("_")[2].upper(),
+            nargs="?" if one.flag else None,
+            const="true" if one.flag else None,
+            help=f"{one.rule.doc} {one.expected} ({default})".strip().replace("%", "%%"),
+        )
+    if not any(one.name == "seed" for one in work.parameters):
+        parser.add_argument("--seed", help="Makes a run reproducible. an integer >= 0 (default: 0)")
+    parser.add_argument(
+        "--output-dir", dest="output.dir", metavar="DIR", help="Where artifacts go (default: runs)"
+    )
+    parser.add_argument(
+        "--prop", action="append", default=[], metavar="KEY=VALUE", help="Set any property"
+    )
+    return parser
+
+
+def _make_run(work: JobFunction[Any, Any], props: Mapping[str, str]) -> Run:
+    text = props.get("seed", "").strip() or "0"
+    if not text.isdecimal():
+        raise ParamError(f"seed = {text!r}: expected an integer >= 0")
+    name = os.environ.get("JOB_NAME") or work.prefix.replace(".", "_")
+    # Azkaban 2.5 does not tell jobs the name of their project: our flows carry it themselves
+    named = props.get("azkaban.flow.projectname") or props.get("project.name")
+    project = named or props.get("azkaban.flow.flowid") or "local"
+    execid = props.get("azkaban.flow.execid") or "local"
+    base = Path(props.get("output.dir", "").strip() or "runs").expanduser().absolute()
+    attempt = props.get("azkaban.job.attempt", "")
+    return Run(
+        module=work.module,
+        name=name,
+        project=project,
+        flow=props.get("azkaban.flow.flowid") or "local",
+        execid=execid,
+        dir=base / project / execid / name,
+        seed=int(text),
+        props=props,
+        attempt=int(attempt) if attempt.isdecimal() else 0,
+    )
+
+
+def _write_outputs(run: Run, outputs: Outputs) -> None:
+    flat = {f"{run.name}.{key}": str(value) for key, value in outputs.items()}
+    if name := os.environ.get("JOB_OUTPUT_PROP_FILE"):
+        import json
+
+        write_text(Path(name), json.dumps(flat, indent=2))
+        return
+    for key, value in flat.items():
+        run.log(f"{key} = {value}")

@@ -1,0 +1,105 @@
+"""What a job takes of the machine while it runs: memory and processor time, sampled."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Sample", "Usage"]
+
+Sample = tuple[float, int, float]
+
+_INTERVAL = 0.25  # seconds
+_MOST = 240  # samples kept; beyond, every second one goes and the interval doubles
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_maxrss
+
+
+@dataclass
+class Usage:
+    """Sample this process in a thread of its own within a ``with`` block.
+
+    Attributes
+    ----------
+    samples
+        Rows ``(seconds since the start, resident bytes, processor seconds since the start)``; the
+        processor time is that of this process, all threads.
+
+    Examples
+    --------
+    >>> with Usage() as usage:
+    ...     total = sum(range(10**6))
+    >>> usage.cpu_seconds() >= 0 and usage.peak_bytes() > 10**6
+    True
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event, repr=False)
+    _began: float = 0.0
+    _cpu: float = 0.0
+
+    def __enter__(self) -> Self:
+        self._began, self._cpu = time.monotonic(), _cpu()
+        threading.Thread(target=self._watch, name="usage", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+
+    def seconds(self) -> float:
+        """Return the wall time since the start."""
+        return time.monotonic() - self._began
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time since the start, ended child processes included."""
+        return _cpu() - self._cpu
+
+    @staticmethod
+    def peak_bytes() -> int:
+        """Return the most memory that was resident at one time.
+
+        On Linux from ``/proc``: ``ru_maxrss`` begins with that of the program which started this
+        one, and Azkaban is a large one.
+        """
+        with suppress(OSError):
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return 1024 * int(line.split()[1])
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+    def _watch(self) -> None:
+        interval, begin = _INTERVAL, time.process_time()
+        while not self._over.wait(interval):
+            used = time.process_time() - begin
+            self.samples.append((self.seconds(), _resident_bytes(), used))
+            if len(self.samples) > _MOST:
+                del self.samples[::2]
+                interval *= 2
+
+
+def _resident_bytes() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # no Linux: the peak is all that the standard library knows
+        return Usage.peak_bytes()
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _cpu() -> float:
+    parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in parts)

@@ -1,0 +1,1 @@
+"""Substitution ciphers and language models."""

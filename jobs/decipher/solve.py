@@ -1,0 +1,208 @@
+"""Decipher a substitution cipher by MCMC.
+
+    python -m jobs.decipher.solve --input cipher.txt --output plain.txt
+    echo 'Vjg uvcvg qh vjg Wpkqp ku uvtqpi ...' |
+        python -m jobs.decipher.solve --input - --output -
+
+Keys are drawn from their posterior under a language model of word unigrams, word bigrams and letter
+trigrams; the best one deciphers the text. Case, punctuation and all that is no letter of the
+model's alphabet stay. With --spaces false the spaces are not believed: every way to part the
+text into words counts. Beside the output, the job's folder gets solution.npz: the key, the
+posterior of every letter, and the log-probability of every chain at every step.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
+from core.decipher import CipherError, Settings, Solution, check, decipher
+from jobs._optional import need_numba
+from jobs.decipher._common import Found, load_model, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
+    from core.decipher import LanguageModel
+
+__all__ = ["Params", "main"]
+
+
+_LONG_WORDS = 12  # letters on average that the words of no text have
+_GROUPS = (
+    "decipher: WARNING: the spaces do not seem to part words; if so, "
+    "decipher.solve.spaces=false reads more"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What to decipher, and how to search."""
+
+    input: str = param(doc="The ciphertext (UTF-8), - for standard input.")
+    output: str | None = param(
+        None, doc="Where the plaintext goes, - for standard output (default: the job folder)."
+    )
+    spaces: bool = param(
+        True, doc="Whether spaces part words; if not, all that is no letter is passed over."
+    )
+    lines: bool = param(False, doc="Every line is a ciphertext of its own, with its own key.")
+    model: str = param(
+        "",
+        doc="Language models of jobs.decipher.model, separated by commas (empty: English); the one "
+        "under which the text is most probable wins.",
+    )
+    known: str = param("", doc="Letters known beforehand, cipher=plain: x=e,q=t.")
+    min_letters: int = param(28, doc="Shorter texts are refused.", ge=1)
+    method: str = param(
+        "tempering",
+        doc="Plain Metropolis chains, or chains at several temperatures.",
+        choices=("tempering", "metropolis"),
+    )
+    chains: int = param(8, doc="Independent chains.", ge=1)
+    max_steps: int = param(8000, doc="Swaps proposed to each chain at most.", ge=1)
+    agree: int = param(3, doc="Chains that must find the same best key to stop early.", ge=1)
+    stream: int = param(
+        0, doc="Which random numbers of the seed's: jobs side by side need different ones.", ge=0
+    )
+    draws: int = param(200, doc="Draws for the confidence of each letter.", ge=1)
+    compiled: bool = param(
+        False,
+        doc="Compile the search with numba, which pays for long or many texts without spaces.",
+    )
+
+
+@job
+def main(params: Params, run: Run) -> Outputs:
+    """Read, check, sample, write."""
+    to_stdout = params.output == "-"
+    models = {
+        name: load_model(Path(name) if name else None, "decipher.solve.model")
+        for name in (part.strip() for part in params.model.split(","))
+    }
+    _known(params.known)  # refuses a bad one before any work
+    path = Path(params.output).expanduser() if params.output else run.dir / "plaintext.txt"
+    if not path.parent.is_dir():
+        raise InputError(
+            f"decipher.solve.output = {params.output!r}: there is no folder {path.parent}"
+        )
+    if params.compiled:
+        need_numba("decipher.solve.compiled")
+    text = read_text(params.input, "decipher.solve.input")
+    parts = text.removesuffix("\n").split("\n") if params.lines else [text]
+    for number, part in enumerate(parts, 1):
+        where = f"decipher.solve.input = {params.input!r}" + (f", line {number}" * params.lines)
+        if params.lines and not part.strip():
+            continue  # an empty line stays one, so that lines keep their numbers
+        try:
+            _fitting(models, part, params.min_letters)
+        except CipherError as error:
+            raise InputError(f"{where}: {error}") from None
+    if params.spaces and any(_in_groups(next(iter(models.values())), part) for part in parts):
+        print(_GROUPS, file=sys.stderr)
+    rng = run.rng.spawn(params.stream)[-1] if params.stream else run.rng
+    solutions = [
+        _solve(params, run, rng, models, part) if part.strip() else None
+        for part in (parts if to_stdout or not params.lines else run.progress(parts, "texts"))
+    ]
+    plain = [found[1].plaintext if found else "" for found in solutions]
+    out = "".join(f"{line}\n" for line in plain) if params.lines else plain[0]
+    if to_stdout:
+        sys.stdout.write(out)
+        return {}
+    write_text(path, out)
+    outputs: dict[str, str | int | float | Path] = {"plaintext": path}
+    if not params.lines and solutions[0]:
+        model, solution = solutions[0]
+        Found.of(solution, params.method).save(run.dir / "solution.npz")
+        outputs |= {
+            "solution": run.dir / "solution.npz",
+            "key": "".join(solution.cipher.alphabet.letters[p - 1] for p in solution.key[1:]),
+            "model": model or "english",
+            "log_probability": round(solution.log_probability, 3),
+            "agreed": solution.agreed,
+            "proposals": solution.proposals,
+        }
+    return outputs
+
+
+def _solve(
+    params: Params, run: Run, rng: np.random.Generator, models: dict[str, LanguageModel], text: str
+) -> tuple[str, Solution]:
+    """Decipher into each language that may be; the most probable reading wins."""
+    settings = Settings(
+        method="metropolis" if params.method == "metropolis" else "tempering",
+        spaces=params.spaces,
+        n_chains=params.chains,
+        max_steps=params.max_steps,
+        agree=params.agree,
+        n_draws=params.draws,
+        min_letters=params.min_letters,
+        compiled=params.compiled,
+    )
+
+    def progress(steps: range) -> Iterable[int]:
+        quiet = params.lines or params.output == "-"
+        return steps if quiet else run.progress(steps, "rounds")
+
+    known = _known(params.known)
+    try:
+        found = {
+            name: decipher(
+                model.alphabet.encode(text),
+                model,
+                rng,
+                settings=settings,
+                known=known,
+                progress=progress,
+            )
+            for name, model in _fitting(models, text, params.min_letters).items()
+        }
+    except CipherError as error:
+        raise InputError(f"decipher.solve.input = {params.input!r}: {error}") from None
+    return max(found.items(), key=lambda item: item[1].log_probability / item[1].cipher.n_letters)
+
+
+def _fitting(
+    models: dict[str, LanguageModel], text: str, min_letters: int
+) -> dict[str, LanguageModel]:
+    """Keep the languages that a text may be in; CipherError if there is none."""
+    fitting, refused = {}, None
+    for name, model in models.items():
+        try:
+            check(model.alphabet.encode(text), model, min_letters)
+            fitting[name] = model
+        except CipherError as error:
+            refused = refused or error
+    if not fitting and refused:
+        raise refused
+    return fitting
+
+
+def _in_groups(model: LanguageModel, text: str) -> bool:
+    """Tell whether the spaces of a text hardly part words: groups of one length, or none at all."""
+    lengths = [len(word) for word in model.alphabet.words(text)]
+    if len(lengths) > 5 and len(set(lengths[:-1])) == 1:
+        return True
+    return sum(lengths) > _LONG_WORDS * len(lengths)
+
+
+def _known(text: str) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        cipher, equals, plain = item.partition("=")
+        if not equals or len(cipher) != 1 or len(plain) != 1:
+            raise InputError(f"decipher.solve.known = {text!r}: {item!r} is not of the form x=e")
+        if cipher.lower() in known:
+            raise InputError(f"decipher.solve.known = {text!r}: {cipher!r} is given twice")
+        known[cipher.lower()] = plain.lower()
+    return known
+
+
+if __name__ == "__main__":
+    main.start()

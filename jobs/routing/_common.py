@@ -1,0 +1,209 @@
+"""What the routing jobs share: reading stops and results from files."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client.job import InputError, param, write_text
+from core.routing.formats import FormatError, parse_csv, parse_json, work_of
+from core.routing.tsplib import parse_tsplib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from azkaban_client.job import Outputs, Run
+    from core.routing import Problem, Result
+
+__all__ = [
+    "Crew",
+    "Work",
+    "bounded_stops",
+    "exactly",
+    "posed",
+    "read_json",
+    "read_result",
+    "read_routes",
+    "read_stops",
+    "result_json",
+    "routes_of",
+    "shown",
+    "write_result",
+]
+
+_FIELDS = (
+    "dispatchers", "crew", "min_stops", "max_stops", "min_distance", "max_distance", "min_time",
+    "max_time", "speed", "capacity", "objective",
+)  # fmt: skip
+"""What jobs set of a problem; the rest comes from the stops file."""
+
+_PARSERS = {
+    ".geojson": parse_json,
+    ".json": parse_json,
+    ".tsp": parse_tsplib,
+    ".atsp": parse_tsplib,
+    ".vrp": parse_tsplib,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Bounds on the work of each dispatcher: parameters of every routing job that needs them."""
+
+    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
+    max_stops: int | None = param(
+        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
+    )
+    min_distance: float | None = param(
+        None, doc="Least length of a route, depot to depot, in the unit of the distances.", ge=0
+    )
+    max_distance: float | None = param(None, doc="Largest length of a route.", gt=0)
+    min_time: float | None = param(
+        None, doc="Least duration of a route in minutes, driving and service.", ge=0
+    )
+    max_time: float | None = param(None, doc="Largest duration of a route in minutes.", gt=0)
+    speed: float | None = param(
+        None, doc="Units of distance per hour (km/h for lat,lon): gives driving times.", gt=0
+    )
+    capacity: float | None = param(
+        None, doc="Largest load of a dispatcher, in the unit of the stops' demands.", gt=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew(Work):
+    """The dispatchers and the bounds on their work."""
+
+    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
+    crew: str = param(
+        "fixed", doc="fixed: all K drive; at_most: K or fewer.", choices=("fixed", "at_most")
+    )
+
+
+def read_stops(path: Path) -> Problem:
+    """Read a stops file by its ending; all that can be wrong with it becomes an `InputError`."""
+    try:
+        text = path.expanduser().read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: not UTF-8 text (save the file as UTF-8)") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    try:
+        return _PARSERS.get(path.suffix.lower(), parse_csv)(text, str(path))
+    except FormatError as error:
+        raise InputError(str(error)) from None
+
+
+def bounded_stops(params: Any, path: Path, prefix: str) -> Problem:
+    """Read the stops and set what a job's parameters say about crew, bounds and objective."""
+    problem = read_stops(path)
+    given = {name: getattr(params, name) for name in _FIELDS if hasattr(params, name)}
+    # What the file says holds where the parameters say nothing (capacity of a .vrp file).
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        return problem.replace(**given)
+    except ValueError as error:
+        raise InputError(f"{prefix}.{error}") from None
+
+
+def exactly(value: float | None) -> str:
+    """Write a number for a job downstream; empty where there is none."""
+    return "" if value is None else f"{value:.17g}"
+
+
+def read_routes(problem: Problem, path: Path) -> list[list[int]]:
+    """Read the routes of a part."""
+    return routes_of(problem, read_json(path, ("routes",)), path)
+
+
+def result_json(problem: Problem, result: Result) -> str:
+    """Write a result with ids for stops: integers where all ids of the input are, else strings."""
+    names: list[Any] = list(problem.ids)
+    if all(name.lstrip("-").isdecimal() and str(int(name)) == name for name in names):
+        names = [int(name) for name in names]
+    routes = [[names[stop] for stop in route] for route in result.routes]
+    record = {
+        "status": result.status.value,
+        "cost": result.cost,
+        "lower_bound": result.lower_bound,
+        "gap": result.gap,
+        "routes": routes,
+        "seconds": round(result.seconds, 3),
+        "method": result.method,
+        "reason": result.reason,
+        **{name: getattr(problem, name) for name in _FIELDS},
+        "work": [work_of(problem, route) for route in result.routes],
+        "trace": [[step.seconds, step.cost, step.lower_bound] for step in result.trace],
+    }
+    return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def write_result(
+    run: Run, problem: Problem, result: Result, stops: Path, folder: Path | None = None
+) -> Outputs:
+    """Log a result and write result.json, to the job's folder by default.
+
+    Returns
+    -------
+    Outputs
+        What jobs downstream ask for.
+    """
+    run.log(result.summary())
+    target = (folder or run.dir).absolute() / "result.json"
+    write_text(target, result_json(problem, result))
+    return {
+        "result": target,
+        "stops": stops.expanduser().absolute(),
+        "capacity": exactly(problem.capacity),
+        "status": result.status.value,
+        "cost": shown(result.cost),
+    }
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read a ``result.json``."""
+    return read_json(path, ("status", "cost", "lower_bound", "gap", "routes", "seconds"))
+
+
+def posed(problem: Problem, record: dict[str, Any], path: Path) -> Problem:
+    """Set crew, bounds and objective as a result says they were."""
+    fields = {name: record[name] for name in _FIELDS if record.get(name) is not None}
+    try:
+        return problem.replace(**fields)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def read_json(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
+    """Read a JSON object that has all the keys `wanted`."""
+    try:
+        record = json.loads(path.expanduser().read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not JSON: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    missing = [key for key in wanted if not isinstance(record, dict) or key not in record]
+    if missing:
+        raise InputError(
+            f"{path}: without {', '.join(missing)}: expected what a routing job writes"
+        )
+    return dict(record)
+
+
+def routes_of(problem: Problem, record: dict[str, Any], path: Path) -> list[list[int]]:
+    """Turn the ids of a result back into stop indices."""
+    index = {name: i for i, name in enumerate(problem.ids)}
+    try:
+        return [[index[str(name)] for name in route] for route in record["routes"]]
+    except KeyError as error:
+        raise InputError(f"{path}: stop {error.args[0]!r} is not in the stops file") from None
+    except TypeError:
+        raise InputError(f"{path}: routes: expected a list of lists of ids") from None
+
+
+def shown(value: float | None, digits: int = 7) -> str:
+    """Format a number of a table; a dash where there is none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}g}"

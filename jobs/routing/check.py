@@ -1,0 +1,62 @@
+"""Check written routes against the stops file and the bounds, independently of the solver.
+
+Every stop once, as many routes as dispatchers, each within its bounds, the cost as driven, the
+bound not above the cost. Anything wrong fails the job with one line each.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from azkaban_client.job import Outputs, Run, job, param
+from core.routing import check
+from jobs.routing._common import Crew, bounded_stops, read_result, routes_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Crew):
+    """The files, and the bounds as they were asked for."""
+
+    stops: Path = param(doc="The stops file that was solved.")
+    result: Path = param(doc="The result.json that was written.")
+    objective: str = param("distance", doc="What was minimised.", choices=("distance", "makespan"))
+
+
+@job
+def main(params: Params, run: Run) -> Outputs:
+    """Fail (exit code 1) when anything is wrong."""
+    problem = bounded_stops(params, params.stops, run.prefix)
+    record = read_result(params.result)
+    if record["status"] == "infeasible":
+        wrong = [] if not record["routes"] else ["infeasible, but with routes"]
+    else:
+        routes = routes_of(problem, record, params.result)
+        wrong = check(problem, routes, record["cost"]) + _claims(record)
+    for line in wrong:
+        print(f"route_check: {params.result}: {line}", file=sys.stderr)
+    if wrong:
+        raise SystemExit(1)
+    run.log(f"{record['status']}: {len(record['routes'])} routes checked")
+    return {
+        "stops": params.stops.expanduser().absolute(),
+        "result": params.result.expanduser().absolute(),
+        "status": record["status"],
+    }
+
+
+def _claims(record: dict[str, Any]) -> list[str]:
+    """Compare what the result says about itself."""
+    cost, bound, gap = record["cost"], record["lower_bound"], record["gap"]
+    wrong = []
+    if bound is not None and bound > cost * (1 + 1e-6):
+        wrong.append(f"lower_bound = {bound!r} is above cost = {cost!r}")
+    if record["status"] == "optimal" and (gap is None or gap > 1e-6):
+        wrong.append(f"optimal, but gap = {gap!r}")
+    return wrong
+
+
+if __name__ == "__main__":
+    main.start()

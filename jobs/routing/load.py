@@ -1,0 +1,51 @@
+"""Read a CSV of stops, check it, and hand a clean copy to the solver.
+
+The CSV has the columns id,x,y or id,lat,lon, and may have demand and service (minutes); the row
+with id 0 is the depot. Without an input, 24 generated stops of an imaginary town are planned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from azkaban_client.job import Outputs, Run, job, param, write_text
+from core.routing.formats import stops_csv, stops_json
+from jobs.routing._common import exactly, read_stops
+
+SAMPLE = Path(__file__).with_name("stops.csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Where the stops come from."""
+
+    input: Path | None = param(
+        None, doc="Stops: CSV, .json, .geojson, .tsp or .vrp; the shipped sample when empty."
+    )
+    capacity: float | None = param(
+        None, doc="Largest load of a dispatcher; what a .vrp or .json file says when empty.", gt=0
+    )
+
+
+@job
+def main(params: Params, run: Run) -> Outputs:
+    """Write the checked stops to the job's folder."""
+    source = params.input or SAMPLE
+    problem = read_stops(source)
+    for warning in problem.warnings():
+        run.log(f"warning: {source}: {warning}")
+    plain = problem.matrix is None and problem.times is None
+    stops = run.dir / ("stops.csv" if plain else "stops.json")
+    write_text(stops, stops_csv(problem) if plain else stops_json(problem))
+    run.log(f"{problem.n_stops} stops and a depot from {source}")
+    return {
+        "stops": stops,
+        "count": problem.n_stops,
+        "metric": problem.metric,
+        "capacity": exactly(params.capacity or problem.capacity),
+    }
+
+
+if __name__ == "__main__":
+    main.start()

@@ -1,0 +1,1 @@
+"""Labels for each character of a text."""

@@ -1,0 +1,170 @@
+"""Compare sequence labellers on the held-out texts and make the report.
+
+    python -m jobs.seqlabel.report --data sequences.npz --models A/model.npz
+
+Several models are separated by commas. Beside them stand two baselines that count: the most
+frequent label of a character, and of a character between its two neighbours. The best model by
+validation loss gets a table of labels, a confusion matrix, and examples in colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from azkaban_client.job import COLOURS, InputError, Outputs, Page, Run, figure, job, param
+from azkaban_client.job.plots import confusion_figure
+from core.nn import Context
+from jobs._files import load_model
+from jobs._plots import loss_curves
+from jobs._texts import Corpus
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from core.nn import Layer
+    from core.nn.protocols import Array
+
+__all__ = ["Params", "main"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What is compared."""
+
+    data: Path = param(doc="The sequences.npz of jobs.seqlabel.load.")
+    models: str = param(doc="Files model.npz of jobs.seqlabel.train, separated by commas.")
+    examples: int = param(12, doc="Texts to show with their labels.", ge=1)
+
+
+@job
+def main(params: Params, run: Run) -> Outputs:
+    """Measure, show, report."""
+    corpus = Corpus.load(params.data)
+    if corpus.y_test.shape != corpus.x_test.shape:
+        raise InputError(f"seqlabel.report.data = {params.data}: has no label for each character")
+    models = [_load(Path(part.strip()), corpus) for part in params.models.split(",")]
+    kept = corpus.x_test > 0
+    picked = {
+        str(meta["label"]): network.forward(corpus.x_test, Context(mask=kept))[0].argmax(axis=-1)
+        for network, meta in models
+    }
+    if len(picked) < len(models):
+        raise InputError("seqlabel.report.models: two of them have the same seqlabel.train.cell")
+    picked["neighbours"] = _by_context(corpus, (-1, 0, 1))
+    picked["character alone"] = _by_context(corpus, (0,))
+    right = {name: guess == corpus.y_test for name, guess in picked.items()}
+    accuracy = {name: float(hits[kept].mean()) for name, hits in right.items()}
+    metas = [meta for _, meta in models]
+    best = str(min(metas, key=lambda meta: meta["validation"]["loss"])["label"])
+    page = Page(
+        "Sequence labelling",
+        f"{corpus.x_train.shape[1]} texts to train, {corpus.x_test.shape[1]} held out, "
+        f"{len(corpus.classes)} labels, seed {run.seed}",
+    )
+    page.facts("Held-out characters right", [(name, f"{a:.2%}") for name, a in accuracy.items()])
+    rows = [
+        [name, round(100 * accuracy[name], 2), round(100 * (hits | ~kept).all(axis=0).mean(), 1)]
+        for name, hits in right.items()
+    ]
+    page.table("Characters and whole texts", ["by", "characters, %", "whole texts, %"], rows)
+    counts = np.zeros((len(corpus.classes),) * 2, dtype=int)
+    np.add.at(counts, (corpus.y_test[kept], picked[best][kept]), 1)
+    page.table(
+        f"Labels: {best}",
+        ["label", "characters", "precision, %", "recall, %", "F1, %"],
+        _scores(counts, corpus.classes),
+    )
+    page.plot(
+        f"Confusion matrix: {best}",
+        confusion_figure(counts, corpus.classes, "label"),
+        "Held-out characters by true and predicted label.",
+    )
+    page.plot(
+        "Learning curves",
+        loss_curves((meta["label"], meta["history"]) for meta in metas),
+        "Loss by epoch; dotted on validation texts.",
+    )
+    page.plot(
+        f"Held-out texts as {best} sees them",
+        _coloured(corpus, picked[best], params.examples),
+        "The colour of a character is its predicted label; wrong ones are underlined.",
+    )
+    report = run.report(page)
+    for name, value in accuracy.items():
+        run.log(f"{name}: {value:.2%} of the held-out characters right")
+    return {"report": report, "best": best, "accuracy": accuracy[best]}
+
+
+def _load(path: Path, corpus: Corpus) -> tuple[Layer, dict[str, Any]]:
+    network, meta = load_model(path)
+    if not {"words", "classes", "validation"} <= meta.keys():
+        raise InputError(f"model {path}: not one that jobs.seqlabel.train wrote")
+    if tuple(meta["words"]) != corpus.words or tuple(meta["classes"]) != corpus.classes:
+        raise InputError(f"model {path}: was trained on other texts than seqlabel.report.data")
+    return network, meta
+
+
+def _by_context(corpus: Corpus, offsets: tuple[int, ...]) -> Array:
+    """Take the most frequent label of what is seen at `offsets`, or of all where that is new."""
+    size = len(corpus.words)
+    train, test = (_codes(x, offsets, size) for x in (corpus.x_train, corpus.x_test))
+    kept = corpus.x_train > 0
+    known, rows = np.unique(train[kept], return_inverse=True)
+    counts = np.zeros((len(known), len(corpus.classes)), dtype=np.int64)
+    np.add.at(counts, (rows, corpus.y_train[kept]), 1)
+    at = np.minimum(np.searchsorted(known, test), len(known) - 1)
+    picked: Array = np.where(
+        known[at] == test, counts.argmax(axis=1)[at], counts.sum(axis=0).argmax()
+    )
+    return picked
+
+
+def _codes(x: Array, offsets: tuple[int, ...], size: int) -> Array:
+    padded = np.pad(x.astype(np.int64), ((1, 1), (0, 0)))
+    code = np.zeros(x.shape, dtype=np.int64)
+    for offset in offsets:
+        code = code * size + padded[1 + offset : 1 + offset + len(x)]
+    return code
+
+
+def _scores(counts: Array, classes: tuple[str, ...]) -> list[list[object]]:
+    """Per label: how many, precision, recall and their harmonic mean, in percent."""
+    hits, said, true = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
+    measures = (hits / np.maximum(said, 1), hits / np.maximum(true, 1))
+    f1 = 2 * hits / np.maximum(said + true, 1)
+    return [
+        [name, int(true[i]), *(round(100 * float(part[i]), 1) for part in (*measures, f1))]
+        for i, name in enumerate(classes)
+    ]
+
+
+def _coloured(corpus: Corpus, picked: Array, count: int) -> Figure:
+    """Write texts character by character, each in the colour of its label."""
+    columns = range(min(count, corpus.x_test.shape[1]))
+    length = int((corpus.x_test[:, : len(columns)] > 0).sum(axis=0).max())
+    fig = figure(max(4.0, 1.0 + 0.085 * length), 1.1 + 0.22 * len(columns))
+    axes = fig.subplots()
+    ink = axes.xaxis.label.get_color()
+    for row in columns:
+        ids = corpus.x_test[corpus.x_test[:, row] > 0, row]
+        for place, symbol in enumerate(ids):
+            label = picked[place, row]
+            colour = COLOURS[label % len(COLOURS)]
+            text = corpus.words[symbol].replace("$", r"\$")
+            axes.text(place, -row, text, color=colour, family="monospace", ha="center")
+            if label != corpus.y_test[place, row]:
+                axes.hlines(-row - 0.25, place - 0.5, place + 0.5, colors=ink)
+    for label, name in enumerate(corpus.classes):
+        axes.plot([], [], "s", color=COLOURS[label % len(COLOURS)], label=name)
+    axes.set(xlim=(-1, length), ylim=(-len(columns), 1))
+    axes.axis("off")
+    fig.legend(loc="outside lower left", ncols=4)
+    return fig
+
+
+if __name__ == "__main__":
+    main.start()

@@ -1,0 +1,134 @@
+"""What the jobs on Spark share: the driver's context, and all tasks at the same time."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client.job import InputError
+from jobs.spark._allreduce import Seat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from azkaban_client.job import Run
+
+
+__all__ = ["connected", "host_of", "spark_map", "together", "told"]
+
+# An executor that was lost comes back in a few seconds: Spark itself would look every 15.
+_SLOT_SECONDS, _SLOT_LOOKS = 3, 200
+
+
+@contextmanager
+def connected(run: Run) -> Iterator[Any]:
+    """Connect to the cluster while the block runs.
+
+    Raises
+    ------
+    InputError
+        When this is not a driver of Spark.
+    """
+    try:
+        from pyspark import SparkConf, SparkContext
+    except ImportError:
+        raise InputError(
+            "there is no Spark here: run it by azkaban-jobflow spark submit "
+            f"--py-files core,jobs,azkaban_client -m {run.module}"
+        ) from None
+    conf = SparkConf()
+    conf.set("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", f"{_SLOT_SECONDS}s")
+    conf.set("spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures", str(_SLOT_LOOKS))
+    context = SparkContext.getOrCreate(conf)
+    context.setLogLevel("WARN")
+    run.log(f"application {context.applicationId}")
+    try:
+        yield context
+    finally:
+        context.stop()
+
+
+def host_of(context: Any) -> str:
+    """Tell the address at which executors reach this driver."""
+    return str(context.getConf().get("spark.driver.host"))
+
+
+def spark_map(context: Any) -> Callable[..., list[Any]]:
+    """Make a ``map`` whose calls run on executors, one task each."""
+
+    def run(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Any]:
+        rows = list(zip(*columns, strict=True))
+        tasks = context.parallelize(rows, max(len(rows), 1))
+        with told():
+            return list(tasks.map(lambda row: function(*row)).collect())
+
+    return run
+
+
+def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: bytes) -> list[Any]:
+    """Run `work` in several tasks at the same time, which find each other by their seats.
+
+    When one is lost, all of them start again; after the fourth loss Spark gives up. It starts a
+    stage again whose output goes to another one, not the last stage of a job; so there is another.
+
+    Parameters
+    ----------
+    context
+        Of Spark.
+    work
+        What a task does, given its seat.
+    tasks
+        How many; the cluster must have as many free slots.
+    secret
+        Known to these tasks alone.
+
+    Returns
+    -------
+    list
+        What they return, in the order of ranks.
+    """
+
+    def task(_rows: Iterable[int]) -> Iterator[Any]:
+        from pyspark import BarrierTaskContext
+
+        barrier = BarrierTaskContext.get()
+        rank = barrier.partitionId()
+        addresses = [info.address for info in barrier.getTaskInfos()]
+        value = work(
+            Seat(
+                rank=rank,
+                size=len(addresses),
+                host=addresses[rank].rpartition(":")[0],  # where this executor listens too
+                secret=secret,
+                gather=barrier.allGather,
+                ticket=barrier.taskAttemptId(),
+            )
+        )
+        yield rank, value
+
+    stage = context.parallelize(range(tasks), tasks).barrier()
+    with told():
+        found = stage.mapPartitions(task).repartition(1).collect()
+    return [value for _, value in sorted(found, key=itemgetter(0))]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Say in one line why Spark gave up."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        java = getattr(error, "java_exception", None)
+        text = str(java.getMessage() if java else error)
+        if "maximum allowable number of times" in text:
+            raise OSError(
+                "Spark gave up: an executor was lost for the fourth time "
+                "(spark.stage.maxConsecutiveAttempts); the logs of the lost ones say why"
+            ) from None
+        named = re.findall(r"^(?:[\w.]+\.)?(\w+(?:Error|Failure)\b.*)$", text, re.MULTILINE)
+        raise OSError(f"Spark gave up: {[text.splitlines()[0], *named][-1][:500]}") from None

@@ -1,0 +1,146 @@
+r"""Train a text classifier on the executors of a Spark cluster, which share out each batch.
+
+    azkaban-jobflow spark submit --num-executors 2 --py-files core,jobs,azkaban_client \
+        --conf spark.pyspark.driver.python=PYTHON -m jobs.spark.train --data texts.npz
+
+The same training as jobs.textclass.train, with the same parameters and the same model file. Each
+executor computes the gradient of its share of a batch; they add gradients up among themselves
+before each update. Dropout aside, which draws other numbers for each number of tasks, the model is
+that of one process up to rounding. After each epoch a checkpoint comes here; when an executor is
+lost, all go on from the last one. checkpoint.npz in the job's folder continues a training that was
+ended.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from azkaban_client.job import InputError, Outputs, Page, Run, job, param, write_bytes
+from core.nn.callbacks import EarlyStopping
+from core.nn.serial import ModelError
+from jobs._plots import loss_curves
+from jobs._texts import Corpus
+from jobs._training import save
+from jobs.spark import _parallel
+from jobs.spark._common import connected, host_of, together
+from jobs.spark._mailbox import Mailbox
+from jobs.textclass import train as textclass
+from jobs.textclass.train import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jobs.spark._allreduce import Seat
+    from jobs.spark._mailbox import Mail
+    from jobs.spark._parallel import Report
+
+__all__ = ["Params", "main"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(textclass.Params):
+    """The network, how it is trained, and how many share the work."""
+
+    tasks: int = param(2, doc="Tasks that share the work; the cluster has as many slots.", ge=1)
+    resume: Path | None = param(None, doc="A checkpoint.npz to go on from.")
+
+
+@job
+def main(params: Params, run: Run) -> Outputs:
+    """Train on the executors, save here."""
+    corpus = Corpus.load(params.data)
+    checkpoint, model = run.dir / "checkpoint.npz", run.dir / "model.npz"
+    checkpoint.unlink(missing_ok=True)
+    setting = prepare(params, corpus, np.random.default_rng(run.seed))
+    stopping = EarlyStopping(patience=params.patience)
+    if params.resume:
+        try:
+            data = params.resume.expanduser().read_bytes()
+            _parallel.restore(setting, stopping, data)
+        except (OSError, ModelError) as error:
+            raise InputError(f"spark.train.resume = {params.resume}: {error}") from None
+        write_bytes(checkpoint, data)
+        run.log(f"going on after epoch {len(setting.trainer.history)}")
+    secret = secrets.token_bytes(32)
+    begin = time.monotonic()
+    with connected(run) as context:
+        started = time.monotonic() - begin
+        with Mailbox(host_of(context), secret, checkpoint, run.log) as box:
+            shared = context.broadcast(corpus)
+            work = _work(params, shared, run.seed, box.mail)
+            reports = together(context, work, tasks=params.tasks, secret=secret)
+            attempts = box.attempts
+    if reports[0].error:
+        raise InputError(reports[0].error)
+    _parallel.restore(setting, stopping, checkpoint.read_bytes())
+    stopping.finish(setting.trainer)
+    digest = sha256(setting.trainer.parameters.values.tobytes()).hexdigest()
+    if {report.digest for report in reports} != {digest}:
+        raise RuntimeError("the executors ended with different parameters: please report this")
+    scores = reports[0].scores
+    seconds = max(report.seconds for report in reports)
+    save(model, setting, params.name, corpus, scores, seconds=seconds)
+    run.log(f"{params.name}: {scores['accuracy']:.1%} of the validation texts right")
+    run.report(_page(params, setting.trainer.history.columns, reports, scores, attempts))
+    return {
+        "model": model,
+        "data": params.data.absolute(),
+        "checkpoint": checkpoint,
+        "attempts": attempts,
+        "connect_seconds": round(started, 2),
+        "train_seconds": round(seconds, 2),
+        "wait_seconds": round(float(np.mean([report.waited for report in reports])), 2),
+        **scores,
+    }
+
+
+def _work(params: Params, shared: Any, seed: int, mail: Mail) -> Callable[[Seat], Report]:
+    plain = textclass.Params(
+        **{name: getattr(params, name) for name in textclass.Params.__dataclass_fields__}
+    )
+
+    def work(seat: Seat) -> Report:
+        return _parallel.train(plain, shared.value, seed, seat, mail)
+
+    return work
+
+
+def _page(
+    params: Params,
+    history: dict[str, list[float]],
+    reports: Sequence[Report],
+    scores: dict[str, float],
+    attempts: int,
+) -> Page:
+    page = Page(
+        "Training on Spark", f"{params.cell}, {len(reports)} tasks, batches of {params.batch_size}"
+    )
+    page.facts(
+        "Result",
+        [
+            ("validation accuracy", f"{scores['accuracy']:.1%}"),
+            ("validation loss", f"{scores['loss']:.4f}"),
+            ("epochs", len(history["loss"])),
+            ("attempts", attempts),
+        ],
+    )
+    rows = [
+        [r.rank, r.host, round(r.seconds, 2), round(r.cpu_seconds, 2), round(r.waited, 2)]
+        for r in reports
+    ]
+    header = ["task", "host", "seconds", "processor, s", "waited for sums, s"]
+    page.table("Tasks", header, rows)
+    curve = loss_curves([(params.name, history)])
+    page.plot("Learning curve", curve, "Loss by epoch; dotted on validation texts.")
+    return page
+
+
+if __name__ == "__main__":
+    main.start()

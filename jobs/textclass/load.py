@@ -1,0 +1,145 @@
+"""Turn labelled texts into word numbers, split by class.
+
+    python -m jobs.textclass.load --csv reviews.csv
+
+The CSV file has a header and two columns, text and class. Without a file the texts are the
+paragraphs of the docstrings in Python's own standard library, and the class of each is the package
+that it comes from. The vocabulary is that of the training part alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from azkaban_client.job import InputError, Outputs, Run, job, param
+from jobs._texts import UNKNOWN, Corpus, vocabulary_of, words_of
+from jobs.nn.load import split
+
+__all__ = ["Params", "main"]
+
+# Packages whose documentation is long enough to learn from.
+_PACKAGES = ("asyncio", "email", "http", "importlib", "logging", "unittest", "xml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """Which texts, and how they become numbers."""
+
+    csv: Path | None = param(None, doc="A CSV file of texts and classes; docstrings if empty.")
+    held_out: float = param(
+        0.2, doc="Share of each class that is kept for the test, 0 to 1.", gt=0, lt=1
+    )
+    vocabulary: int = param(4000, doc="Words that are told apart, the most frequent.", ge=10)
+    max_words: int = param(60, doc="Longest text, in words and signs.", ge=1)
+    min_words: int = param(1, doc="Shortest text; shorter ones are left out.", ge=1)
+    cut: bool = param(True, doc="Cut longer texts off; otherwise they are refused.")
+
+
+@job
+def main(params: Params, run: Run) -> Outputs:
+    """Read, split, number."""
+    rows = _read_csv(params.csv) if params.csv else docstrings()
+    if params.min_words > params.max_words:
+        raise InputError(
+            f"textclass.load.min_words = {params.min_words}: more than max_words = "
+            f"{params.max_words}"
+        )
+    texts = [words_of(text) for text, _ in rows]
+    for number, words in enumerate(texts):
+        if not words:
+            raise InputError(f"textclass.load.csv: text {number + 1} has no words")
+        if len(words) > params.max_words and not params.cut:
+            raise InputError(
+                f"textclass.load.csv: text {number + 1} has {len(words)} words, more than "
+                f"max_words = {params.max_words}: raise it, or set textclass.load.cut=true"
+            )
+    if params.min_words > 1:
+        long = [number for number, words in enumerate(texts) if len(words) >= params.min_words]
+        run.log(f"{len(texts) - len(long)} of {len(texts)} texts are shorter and left out")
+        rows, texts = [rows[number] for number in long], [texts[number] for number in long]
+        if not rows:
+            raise InputError(f"textclass.load.min_words = {params.min_words}: no text is as long")
+    cut = sum(len(words) > params.max_words for words in texts)
+    classes = tuple(sorted({label for _, label in rows}))
+    if len(classes) < 2:
+        raise InputError(
+            f"textclass.load.csv: one class only ({classes[0]!r}), expected two or more"
+        )
+    y = np.searchsorted(np.array(classes), np.array([label for _, label in rows])).astype(np.int64)
+    train, test = split(y, params.held_out, run.rng, classes)
+    known = vocabulary_of((texts[i] for i in train), params.vocabulary)
+    x = _numbers(texts, known, params.max_words)
+    corpus = Corpus(
+        x_train=x[:, train],
+        y_train=y[train],
+        x_test=x[:, test],
+        y_test=y[test],
+        words=known,
+        classes=classes,
+    )
+    path = run.dir / "texts.npz"
+    corpus.save(path)
+    run.log(
+        f"{len(train)} texts to train, {len(test)} held out, {len(classes)} classes, "
+        f"{len(known)} words; {cut} texts were cut at {params.max_words} words"
+    )
+    return {"data": path, "train": len(train), "test": len(test)}
+
+
+def _numbers(texts: list[list[str]], known: tuple[str, ...], longest: int) -> npt.NDArray[np.int32]:
+    number = {word: i for i, word in enumerate(known)}
+    unknown = number[UNKNOWN]
+    x = np.zeros((min(longest, max(map(len, texts))), len(texts)), dtype=np.int32)
+    for column, words in enumerate(texts):
+        ids = [number.get(word, unknown) for word in words[: len(x)]]
+        x[: len(ids), column] = ids
+    return x
+
+
+def docstrings() -> list[tuple[str, str]]:
+    library = Path(sysconfig.get_path("stdlib"))
+    rows: dict[str, str] = {}
+    for package in _PACKAGES:
+        for path in sorted((library / package).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+                text = ast.get_docstring(node) if isinstance(node, kinds) else None
+                for paragraph in re.split(r"\n\s*\n", text or ""):
+                    if len(words_of(paragraph)) >= 5:
+                        rows.setdefault(paragraph, package)
+    if len(set(rows.values())) < 2:
+        raise InputError("this Python comes without its library's source: set textclass.load.csv")
+    return list(rows.items())
+
+
+def _read_csv(path: Path) -> list[tuple[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = [row for row in csv.reader(stream) if row]
+    except OSError as error:
+        raise InputError(f"textclass.load.csv = {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise InputError(f"textclass.load.csv = {path}: not a CSV file in UTF-8") from None
+    rows = []
+    for number, row in enumerate(lines[1:], 2):
+        if len(row) != 2:
+            raise InputError(f"{path}, row {number}: {len(row)} columns, expected text and class")
+        rows.append((row[0], row[1].strip()))
+    if not rows:
+        raise InputError(
+            f"textclass.load.csv = {path}: expected a header and rows of text and class"
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main.start()
