@@ -77,7 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--prefix", metavar="DIR", help="where everything goes (default: ~/.azkaban-jobflow)"
     )
-    server = server_options()
     parser = argparse.ArgumentParser(
         prog=called(),
         description="Azkaban with its Python jobs on a machine without root.",
@@ -86,22 +85,22 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = Commands(parser, common)
+    _add_everyday(commands)
+    _add_upkeep(commands)
+    azkaban.add_commands(commands)
+    mysql.add_commands(commands)
+    tls.add_commands(commands)
+    spark.add_commands(commands)
+    python.add_commands(commands)
+    return parser
+
+
+def _add_everyday(commands: Commands) -> None:
+    """Register what one types every day."""
+    server = server_options()
     text = "Set up everything and run the flows that ship with it."
     demo = commands.add("demo", _demo, text, server, needs=Needs.JOBS, unprivileged=True)
     demo.add_argument("--logs", action="store_true", help="stream the jobs' logs")
-    text = "Set up everything and run all tests."
-    test = commands.add("test", _test, text, needs=Needs.TOOLS, unprivileged=True)
-    test.add_argument(
-        "--browser", action="store_true", help="the tests of the pages, in a Chromium, instead"
-    )
-    test.add_argument(
-        "--faults", action="store_true", help="kill each server at each stage, instead"
-    )
-    test.add_argument("--spark", action="store_true", help="run the longer tests of Spark instead")
-    test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
-    text = "Put the console beside the pages of a server that was installed otherwise (3.x, 4.x)."
-    beside = commands.add("add-console", _add_console, text, needs=Needs.ENVIRONMENT)
-    beside.add_argument("folder", help="where that server is: the folder that holds conf and web")
     text = "Start the server, set up first where needed."
     commands.add("up", _up, text, server, needs=Needs.ENVIRONMENT, unprivileged=True)
     text = "Show each server; exit 1 when one is down."
@@ -111,12 +110,15 @@ def _parser() -> argparse.ArgumentParser:
     commands.add("stop", _stop, text, needs=Needs.IF_THERE)
     wipe = commands.add("wipe", _wipe, "Stop the servers and delete everything, results included.")
     wipe.add_argument("--yes", action="store_true", help="do not ask")
-    logs = commands.add("logs", _logs, "Show the end of the server's log.")
-    logs.add_argument("-n", type=_lines, default=40, metavar="N", help="lines (default: 40)")
-    logs.add_argument(
-        "--part", default="", metavar="NAME", help="web, executor, executor-2 of the profile server"
-    )
-    logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    _add_logs(commands)
+
+
+def _add_upkeep(commands: Commands) -> None:
+    """Register what is needed now and then."""
+    _add_test(commands)
+    text = "Put the console beside the pages of a server that was installed otherwise (3.x, 4.x)."
+    beside = commands.add("add-console", _add_console, text, needs=Needs.ENVIRONMENT)
+    beside.add_argument("folder", help="where that server is: the folder that holds conf and web")
     text = "Keep the servers up, in the foreground; restart what crashes."
     commands.add("supervise", _supervise, text, needs=Needs.ENVIRONMENT, unprivileged=True)
     text = "Start the servers with this machine, without root."
@@ -133,12 +135,28 @@ def _parser() -> argparse.ArgumentParser:
         help="only these: packages of the jobs that ship with it, the driver of MySQL, compiled "
         "searches with SCIP and PyVRP (default: jobs, and in a checkout the tools of developers)",
     )  # fmt: skip
-    azkaban.add_commands(commands)
-    mysql.add_commands(commands)
-    tls.add_commands(commands)
-    spark.add_commands(commands)
-    python.add_commands(commands)
-    return parser
+
+
+def _add_test(commands: Commands) -> None:
+    text = "Set up everything and run all tests."
+    test = commands.add("test", _test, text, needs=Needs.TOOLS, unprivileged=True)
+    test.add_argument(
+        "--browser", action="store_true", help="the tests of the pages, in a Chromium, instead"
+    )
+    test.add_argument(
+        "--faults", action="store_true", help="kill each server at each stage, instead"
+    )
+    test.add_argument("--spark", action="store_true", help="run the longer tests of Spark instead")
+    test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
+
+
+def _add_logs(commands: Commands) -> None:
+    logs = commands.add("logs", _logs, "Show the end of the server's log.")
+    logs.add_argument("-n", type=_lines, default=40, metavar="N", help="lines (default: 40)")
+    logs.add_argument(
+        "--part", default="", metavar="NAME", help="web, executor, executor-2 of the profile server"
+    )
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
 
 
 def _lines(text: str) -> int:

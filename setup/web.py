@@ -150,7 +150,7 @@ def install_run_files(
         (plugin / folder).mkdir(parents=True, exist_ok=True)
     target = plugin / "lib" / "run-files.jar"
     jars = sorted(libraries.glob("*.jar"))
-    compile_jar(java, compiler, _RUN_FILES, target, classpath=jars, renamed=_renamed(jars))
+    compile_jar(java, compiler, [_RUN_FILES], target, classpath=jars, renamed=_renamed(jars))
     lines = {
         "viewer.name": "Runs",
         "viewer.path": "runs",

@@ -68,6 +68,12 @@ def server_options() -> argparse.ArgumentParser:
         metavar="NAME",
         help="of schedules, such as Europe/Berlin (default: this machine's)",
     )
+    _add_mail(server)
+    return server
+
+
+def _add_mail(server: argparse.ArgumentParser) -> None:
+    add = server.add_argument
     add("--mail-host", metavar="HOST[:PORT]", help="mail server for notices (default: none)")
     add("--mail-sender", metavar="ADDRESS", help="sender of mail (default: USER@HOST of this one)")
     add("--mail-user", metavar="NAME", help="account at the mail server")
@@ -77,7 +83,6 @@ def server_options() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="send mail encrypted only (default, unless the mail server is this machine)",
     )
-    return server
 
 
 def port(text: str) -> int:

@@ -253,7 +253,7 @@ def _finish(
     uses = [*agent.glob("*.jar"), *pages.glob("*.jar")]
     manifest = "Premain-Class: PortGuard\n"
     target = agent / "port-guard.jar"
-    compile_jar(java, compiler, _GUARD, target, classpath=uses, uses=[PEER], manifest=manifest)
+    compile_jar(java, compiler, [_GUARD, PEER], target, classpath=uses, manifest=manifest)
     web.install_console(new / "web", layout.cache, update)
     web.install_run_files(new / "run-files", layout.runs, java, compiler, pages)
     kinds = program.libraries.items()

