@@ -69,7 +69,10 @@ def read(status: int, body: str, call: Call, *, expect: Collection[str] = ()) ->
     AzkabanError
         The kind of the tree in `azkaban_client.errors` that fits.
     """
-    data = _parse(body)
+    try:
+        data = _parse(body)
+    except RecursionError:
+        raise _make(BadAnswer, "the server's JSON is nested too deeply", status, call) from None
     if data is None:
         raise _not_json(status, body, call)
     message = _failure(data)
@@ -88,6 +91,15 @@ def read(status: int, body: str, call: Call, *, expect: Collection[str] = ()) ->
     raise _make(_kind(status, message, data), message, status, call)
 
 
+class _Answer(dict[str, Any]):
+    """A JSON object of the server; a key that it lacks is the server's mistake, not ours."""
+
+    def __missing__(self, key: str) -> Any:
+        raise BadAnswer(
+            f"the server's answer lacks {key!r} (it has: {', '.join(self) or 'nothing'})"
+        )
+
+
 def cookie_message(cookies: Mapping[str, str]) -> tuple[bool, str] | None:
     """Read the result that a redirect carries in a cookie: whether it went well, and its words."""
     for name, good in (("azkaban.failure.message", False), ("azkaban.success.message", True)):
@@ -104,7 +116,7 @@ def is_login_page(body: str) -> bool:
 
 def _parse(body: str) -> dict[str, Any] | None:
     try:
-        data = json.loads(body)
+        data = json.loads(body, object_hook=_Answer)
     except ValueError:
         return None
     return data if isinstance(data, dict) else None

@@ -23,7 +23,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from azkaban_client import _network, certificates
-from azkaban_client.errors import NetworkError, OutcomeUnknown, TLSError
+from azkaban_client._deadline import POOLS, Deadline
+from azkaban_client.errors import BadAnswer, NetworkError, OutcomeUnknown, TLSError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -49,6 +50,7 @@ _IDS = [
     "scheduleId",
 ]
 _TRANSIENT = {502, 503, 504}  # a proxy in front of the server answers for it
+_LARGEST = 256 << 20  # bytes of an answer, unpacked; the graph of 10,000 jobs has some 10 MB
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,13 @@ class _PinnedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         options |= {"ssl_context": self._context, "proxy_ssl_context": self._context}
-        return super().proxy_manager_for(proxy, **options)
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
 
     def build_connection_pool_key_attributes(
         self,
@@ -177,6 +182,7 @@ class Transport:
         self._http.mount("http://", self._adapter)
         self._http.mount("https://", self._adapter)
         self.requests_made = 0
+        self._answered = False
 
     @property
     def address(self) -> str | None:
@@ -197,7 +203,7 @@ class Transport:
         OutcomeUnknown
             The call may not be repeated, it was sent, and the answer was lost.
         """
-        attempts = self._retries + 1 if call.safe else 1
+        attempts = self._retries + 1
         for attempt in range(attempts):
             if attempt:
                 self._sleep(min(0.2 * 2 ** (attempt - 1), 5.0))
@@ -205,13 +211,16 @@ class Transport:
                 response = self._send(call, cookie, stream=stream)
             except NetworkError as error:
                 unsure = isinstance(error, OutcomeUnknown)
-                if attempt + 1 == attempts or isinstance(error, TLSError) or _timed_out(error):
+                # What never left is known not to have happened, whatever it was.
+                again = call.safe or isinstance(error, _NeverLeftError)
+                last = attempt + 1 == attempts or not again
+                if last or isinstance(error, TLSError) or _timed_out(error):
                     if unsure and call.safe:
                         raise self._error(NetworkError, call, error.message) from error.__cause__
                     raise
                 log.debug("%s: %s; trying again", call, error.message)
                 continue
-            if response.status_code in _TRANSIENT and attempt + 1 < attempts:
+            if response.status_code in _TRANSIENT and call.safe and attempt + 1 < attempts:
                 response.close()
                 continue
             return response
@@ -270,49 +279,110 @@ class Transport:
             url += "?" + urlencode(call.query)
         self.requests_made += 1
         started = time.monotonic()
-        with self._translated(call):
+        seconds = call.timeout or self._timeout
+        # A body from a file may take its time, and so may a download; each wait has a limit.
+        endless = stream or call.body is not None
+        deadline = Deadline(None if endless else seconds * 1.1 + 0.2)
+        with self._translated(call, deadline), deadline:
             response = self._http.request(
                 call.method,
                 url,
                 data=call.body if call.body is not None else call.form,
                 headers=headers,
-                timeout=(min(self._timeout, 10.0), call.timeout or self._timeout),
+                timeout=(min(self._timeout, 10.0), seconds),
                 allow_redirects=False,
-                stream=stream,
+                stream=True,
             )
+            if not stream:
+                self._read_whole(response, call)
+            if deadline.passed:  # where the length is not known, the end looks like a whole answer
+                raise requests.exceptions.ReadTimeout
+        self._answered = True
         log.debug("%s -> %d, %.3f s", call, response.status_code, time.monotonic() - started)
         return response
 
+    @staticmethod
+    def _read_whole(response: Any, call: Call) -> None:
+        """Read the body, up to a size that no answer of Azkaban has."""
+        content = bytearray()
+        for piece in response.iter_content(1 << 16):
+            content += piece
+            if len(content) > _LARGEST:
+                response.close()
+                raise BadAnswer(
+                    f"the server's answer is larger than {_LARGEST >> 20} MB",
+                    request=str(call),
+                    status=response.status_code,
+                    ids=call.about(),
+                )
+        response._content = bytes(content)  # noqa: SLF001 (where requests itself would put it)
+
     @contextlib.contextmanager
-    def _translated(self, call: Call) -> Iterator[None]:
+    def _translated(self, call: Call, deadline: Deadline | None = None) -> Iterator[None]:
         """Turn the library's exceptions into ours."""
         where = f"{self.host}:{self.port}"
         if self.address and self.address != self.host:
             where += f" ({self.address})"
+        seconds = call.timeout or self._timeout
         try:
             yield
-        except requests.exceptions.SSLError as error:
-            raise self._error(TLSError, call, _tls_words(error, where, self._signer)) from error
-        except requests.exceptions.ConnectTimeout as error:
-            raise self._error(
-                NetworkError, call, f"{where}: no connection within the time limit"
-            ) from error
-        except requests.exceptions.ProxyError as error:
-            raise self._error(NetworkError, call, self._proxy_words(where, error)) from error
-        except requests.exceptions.ReadTimeout as error:
-            seconds = call.timeout or self._timeout
-            raise self._error(
-                OutcomeUnknown, call, f"{where}: connected, but no answer within {seconds:g} s"
-            ) from error
-        except requests.exceptions.ConnectionError as error:
-            if _never_connected(error):
-                words = f"{where}: cannot connect: {_innermost(error)}; is the server running?"
-                raise self._error(NetworkError, call, words) from error
-            words = f"{where}: the connection was cut before the answer: {_innermost(error)}"
-            raise self._error(OutcomeUnknown, call, words) from error
         except requests.exceptions.RequestException as error:
+            if deadline is not None and deadline.passed:
+                words = f"{where}: no whole answer within {seconds:g} s"
+                late = requests.exceptions.ReadTimeout(words)
+                late.__cause__ = error
+                error = late
+            if isinstance(error, requests.exceptions.ReadTimeout) and deadline is not None:
+                if not deadline.sent:
+                    words = f"{where}: connected, but TLS was not set up within {seconds:g} s"
+                    raise self._error(_NeverLeftError, call, words) from error
+                words = (
+                    str(error)
+                    if deadline.passed
+                    else (f"{where}: connected, but no answer within {seconds:g} s")
+                )
+                raise self._error(OutcomeUnknown, call, words) from error
+            raise self._translate(error, call, where) from error
+
+    def _translate(
+        self, error: requests.exceptions.RequestException, call: Call, where: str
+    ) -> NetworkError:
+        kind: type[NetworkError] = OutcomeUnknown
+        if isinstance(error, requests.exceptions.SSLError):
+            kind, words = TLSError, _tls_words(error, where, self._signer)
+        elif isinstance(error, requests.exceptions.ConnectTimeout):
+            kind, words = _NeverLeftError, f"{where}: no connection within the time limit"
+        elif isinstance(error, requests.exceptions.ProxyError):
+            kind, words = NetworkError, self._proxy_words(where, error)
+        elif isinstance(error, requests.exceptions.ReadTimeout):
+            seconds = call.timeout or self._timeout
+            words = f"{where}: the answer broke off: nothing more within {seconds:g} s"
+        elif not isinstance(error, requests.exceptions.ConnectionError):
             words = f"{where}: the answer broke off: {_innermost(error)}"
-            raise self._error(OutcomeUnknown, call, words) from error
+        elif _never_connected(error):
+            kind = NetworkError
+            words = f"{where}: cannot connect: {_innermost(error)}; is the server running?"
+        elif self._speaks_tls(error):
+            kind, words = TLSError, f"{where}: this port speaks TLS: use https://{self._netloc}"
+        else:
+            words = f"{where}: the connection was cut before the answer: {_innermost(error)}"
+        return self._error(kind, call, words)
+
+    def _speaks_tls(self, error: BaseException) -> bool:
+        """Tell whether plain HTTP went to a port of TLS: by its alert, or by asking it."""
+        if self._answered or self.url.startswith("https:"):
+            return False
+        if any("\x15\x03" in str(item) or "\\x15\\x03" in str(item) for item in _chain(error)):
+            return True
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # nothing is sent: it is only asked whether it is TLS
+        try:
+            plain = socket.create_connection((self.address or self.host, self.port), timeout=3)
+            with plain, context.wrap_socket(plain, server_hostname=self.host):
+                return True
+        except OSError:
+            return False
 
     def _signer(self) -> str:
         """Tell who signed the certificate that was refused."""
@@ -331,6 +401,10 @@ class Transport:
         return kind(message, request=str(call), ids=call.about())
 
 
+class _NeverLeftError(NetworkError):
+    """The request was not sent."""
+
+
 class _NoCookies(DefaultCookiePolicy):
     """Keeps no cookie: which session is sent is decided by the client alone."""
 
@@ -340,7 +414,9 @@ class _NoCookies(DefaultCookiePolicy):
 
 def _timed_out(error: NetworkError) -> bool:
     """Tell a server that does not answer: asking again would wait as long again."""
-    return isinstance(error.__cause__, requests.exceptions.ReadTimeout)
+    return not isinstance(error, _NeverLeftError) and isinstance(
+        error.__cause__, requests.exceptions.ReadTimeout
+    )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

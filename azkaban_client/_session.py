@@ -199,7 +199,7 @@ class SessionBase:
         try:
             text = str(response.json()["version"])
             numbers = tuple(int(part) for part in re.findall(r"\d+", text)[:3])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             numbers = ()
         if numbers:
             return Version(numbers, (*numbers[:-1], numbers[-1] + 1), text)
@@ -239,8 +239,10 @@ class SessionBase:
 
     def _ask(self, call: Call, *, expect: Collection[str] = ()) -> dict[str, Any]:
         """Send a call within the session and read its answer; log in (again) where needed."""
-        answer = self._in_session(lambda: self._answer(call, expect=expect, session=True))
-        return dict(answer)
+        answer: dict[str, Any] = self._in_session(
+            lambda: self._answer(call, expect=expect, session=True)
+        )
+        return answer
 
     def _in_session(self, work: Callable[[], Any]) -> Any:
         """Do `work`; when the session is refused, log in once and do it again.

@@ -50,6 +50,8 @@ def from_netrc(url: str) -> Login | None:
         found = netrc.netrc(str(path)).hosts.get(host)
     except FileNotFoundError:
         return None
+    except UnicodeDecodeError as error:
+        raise netrc.NetrcParseError(f"not UTF-8: {error.reason}", str(path)) from error
     return Login(found[0] or None, found[2]) if found else None
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
-from azkaban_client.errors import NotFound
+from azkaban_client.errors import BadAnswer, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 __all__ = [
     "Attempt",
@@ -73,11 +77,28 @@ _GOOD = {Status.SUCCEEDED, Status.SKIPPED, Status.FAILED_SUCCEEDED}
 _FINAL = _GOOD | {Status.KILLED, Status.FAILED, Status.CANCELLED, Status.EXECUTION_STOPPED}
 
 
+def _reads_answer(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Raise `BadAnswer` where an answer has not the shape of Azkaban's."""
+
+    @functools.wraps(function)
+    def read(*args: _P.args, **options: _P.kwargs) -> _T:
+        try:
+            return function(*args, **options)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+            words = f"the server's answer cannot be read: {type(error).__name__}: {error}"
+            raise BadAnswer(words) from error
+
+    return read
+
+
 def moment(milliseconds: object) -> datetime | None:
     """Make a datetime of the server's milliseconds since 1970; -1 and 0 mean never."""
     if not isinstance(milliseconds, int) or milliseconds <= 0:
         return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None  # no time of this world
 
 
 def _span(start: datetime | None, end: datetime | None) -> timedelta | None:
@@ -153,6 +174,7 @@ class Flow:
             yield from node.walk()
 
     @classmethod
+    @_reads_answer
     def parse(cls, data: Mapping[str, Any]) -> Flow:
         """Read the answer of ``fetchflowgraph``."""
         return cls(id=data["flow"], project=data["project"], nodes=_nodes(data, ""))
@@ -219,6 +241,7 @@ class JobRun:
             yield from job.walk()
 
 
+@_reads_answer
 def runs(data: Mapping[str, Any], prefix: str = "") -> tuple[JobRun, ...]:
     """Read the jobs of an answer about an execution."""
     return tuple(
@@ -298,6 +321,7 @@ class Execution:
         )
 
     @classmethod
+    @_reads_answer
     def parse(cls, data: Mapping[str, Any]) -> Execution:
         """Read the answer of ``fetchexecflow``."""
         return cls(
@@ -332,6 +356,7 @@ class ExecutionSummary:
         return _span(self.start, self.end)
 
     @classmethod
+    @_reads_answer
     def parse(cls, data: Mapping[str, Any]) -> ExecutionSummary:
         """Read one item of ``fetchFlowExecutions``."""
         return cls(

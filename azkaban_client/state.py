@@ -41,7 +41,7 @@ def recall(url: str) -> Saved | None:
     """Give the session kept for a server, or None; a damaged file counts as none."""
     try:
         saved = Saved(**json.loads(_file(url).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     return saved if saved.url == url else None
 

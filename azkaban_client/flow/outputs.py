@@ -51,6 +51,6 @@ def read_outputs(path: Path, say: Callable[[str], object]) -> dict[str, str]:
         if None in found.values():
             raise ValueError("null is no value")  # noqa: TRY301 (the server fails on it too)
         return {str(key): java_text(value) for key, value in found.items()}
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         say(f"the outputs are lost, they are no flat JSON object: {error}")
         return {}

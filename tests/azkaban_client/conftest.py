@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -19,6 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from azkaban_client import Client
+from azkaban_client.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,6 +216,41 @@ def connect() -> Iterator[Callable[..., Client]]:
     yield make
     for client in clients:
         client.close()
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def azk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Result]:
+    """Run `azk` in this process, in an empty home."""
+    for name in [name for name in os.environ if name.startswith("AZK_")]:
+        monkeypatch.delenv(name)
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> Result:
+        with pytest.raises(SystemExit) as stop:
+            main(list(args))
+        captured = capfd.readouterr()
+        return Result(int(stop.value.code or 0), captured.out, captured.err)
+
+    return run
 
 
 # -- a real 4.0.0, replayed ------------------------------------------------------------------
@@ -425,3 +462,16 @@ def _quick_follow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("azkaban_client.follow._RATE", 1e9)
     monkeypatch.setattr("azkaban_client.follow._RETRY", 0.01)
     monkeypatch.setattr("azkaban_client.follow._LAST_LINE_GRACE", 0.1)
+
+
+@pytest.fixture
+def server(
+    recorded: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, azk: Callable[..., Result]
+) -> Recorded:
+    """A replayed 4.0.0, with the settings that lead to it."""
+    (tmp_path / "password").write_text("azkaban\n")
+    monkeypatch.setenv("AZK_URL", recorded[1].url)
+    monkeypatch.setenv("AZK_USER", "azkaban")
+    monkeypatch.setenv("AZK_PASSWORD_FILE", str(tmp_path / "password"))
+    replayed: Recorded = recorded[0]
+    return replayed

@@ -10,7 +10,6 @@ import pty
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,53 +22,9 @@ from rich.console import Console
 from azkaban_client import Execution, JobRun, JobStarted, Status
 from azkaban_client._session import Version
 from azkaban_client.cli import azk as root
-from azkaban_client.cli import main
 from azkaban_client.cli._app import EXIT_CODES
 from azkaban_client.cli._manage import _limit
 from azkaban_client.cli.display import _Tree
-
-
-@dataclass
-class Result:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def azk(tmp_path, monkeypatch, capfd):
-    """Run `azk` in this process, in an empty home."""
-    for name in [name for name in os.environ if name.startswith("AZK_")]:
-        monkeypatch.delenv(name)
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*args: str) -> Result:
-        with pytest.raises(SystemExit) as stop:
-            main(list(args))
-        captured = capfd.readouterr()
-        return Result(stop.value.code or 0, captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture
-def server(recorded, monkeypatch, tmp_path, azk):
-    """A replayed 4.0.0, with the settings that lead to it."""
-    (tmp_path / "password").write_text("azkaban\n")
-    monkeypatch.setenv("AZK_URL", recorded[1].url)
-    monkeypatch.setenv("AZK_USER", "azkaban")
-    monkeypatch.setenv("AZK_PASSWORD_FILE", str(tmp_path / "password"))
-    return recorded[0]
 
 
 def leaves(command=root, path=()):

@@ -34,6 +34,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
+_DEEPEST = 50
 _JOINS = ("&&", "||", "(", ")")
 _SPLITS = re.compile(r"&&|\|\||==|!=|>|<")  # where the server cuts, within quotes as well
 
@@ -102,6 +103,8 @@ def parse(text: str) -> Condition:
             rest = [one for one in tokens[number + 1 :] if one.text != "("]
             if rest and (rest[0].text == "!" or rest[0].kind == "macro"):
                 raise ValueError(f"'!' cannot stand before {rest[0].text!r}")
+    if sum(token.text in "(!" for token in tokens) > _DEEPEST:
+        raise ValueError(f"it has more than {_DEEPEST} parentheses and '!'")
     parser = _Parser(tokens)
     evaluate = parser.level(0)
     parser.end()

@@ -60,6 +60,8 @@ class PropertyFile:
                     repeated.append((element.key, line))
                 entries[element.key] = Entry(element.value, line)
                 rows = element.source.encode("iso-8859-1").splitlines()
+                if mark and line == 1:
+                    rows[0] = rows[0].removeprefix(_MARKS[0][0])
                 # Comments may be in any language: nobody reads them but people.
                 foreign += [line + n for n, text in enumerate(rows) if not text.isascii()]
             line += len(re.findall(r"\r\n|\r|\n", element.source))
