@@ -5,7 +5,8 @@ was built with. So set-up gathers one list and names it to all of them. It holds
 
 - the operating system's, wherever this distribution keeps them;
 - those in ``AZK_EXTRA_CA_CERTS``, the one setting for a company's authority;
-- those that variables of tools name (``SSL_CERT_FILE``, ``SSL_CERT_DIR``, ``PIP_CERT`` and so on);
+- those that variables of tools name (``SSL_CERT_FILE``, ``SSL_CERT_DIR``, ``PIP_CERT`` and so on),
+  and pip's configuration files;
 - Mozilla's, as they came with Python packages.
 """
 

@@ -206,7 +206,7 @@ class Installer:
             command = [str(self._uv), "pip", verb, "--no-config", "--system-certs"]
             command += ["--python", str(python), *options]
             environ = index.for_uv(self._environ)
-            environ["UV_CACHE_DIR"] = str(self._cache("packages"))
+            environ["UV_CACHE_DIR"] = str(self.layout.cache / "packages")
         else:
             command = [*pip.command(python, Path(self._folder.name)), verb, *options]
             environ = {
@@ -221,19 +221,6 @@ class Installer:
             text=True,
             check=False,
         )
-
-    def _cache(self, name: str) -> Path:
-        """Choose a folder for downloads that are used without being looked at again.
-
-        It is under the prefix where the cache belongs to another account, or others can write.
-        """
-        folder = self.layout.cache / name
-        folder.mkdir(parents=True, exist_ok=True)
-        about = folder.stat()
-        if about.st_uid != os.geteuid() or about.st_mode & 0o022:
-            folder = self.layout.prefix / "cache" / name
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
 
     def _find_uv(self) -> Path | None:
         """Unpack uv from its wheel, fetched with pip where it is not on this machine yet."""

@@ -16,9 +16,12 @@ from pathlib import Path
 from setup import debian, environment
 from setup.called import called
 from setup.errors import SetupError, UsageError
+from setup.layout import CHECKOUT
 from setup.python.index import Index
 
 __all__ = ["command", "ensure", "find_wheel", "make_environment"]
+
+_LOCK = CHECKOUT / "setup" / "locks" / "pip.txt"
 
 
 def make_environment(folder: Path) -> None:
@@ -91,14 +94,15 @@ def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:
         return
     if not wheel and _runs([str(python), "-I", "-m", "ensurepip", "--default-pip"], folder):
         return
-    options = ["--quiet", "--disable-pip-version-check", "--no-cache-dir"]
+    base = getattr(sys, "_base_executable", sys.executable)
+    options = ["--quiet", "--no-cache-dir"]
     with tempfile.TemporaryDirectory(dir=folder) as text:
         if found := wheel or find_wheel(Path(text)):
             installer = [str(python), "-I", str(found / "pip"), "install", *options]
             command = [*installer, "--no-warn-script-location", "--no-index", str(found)]
         else:  # the pip that runs here installs one there
-            base = getattr(sys, "_base_executable", sys.executable)
-            command = [base, "-I", "-m", "pip", "--python", str(python), "install", *options, "pip"]
+            installer = [base, "-I", "-m", "pip", "--python", str(python), "install", *options]
+            command = [*installer, "--require-hashes", "--no-deps", "-r", str(_LOCK)]
         if not _runs(command, folder):
             raise SetupError(
                 f"{python} has neither ensurepip nor pip, and no pip wheel was found: name one "
