@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,14 @@ from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
 from setup.called import as_called, called
 from setup.commands import Commands, Needs
-from setup.console import confirmed, say, step
+from setup.console import confirmed, say, step, table
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import commands as mysql
-from setup.process import Status, tail
+from setup.process import tail
 from setup.python import commands as python
 from setup.spark import commands as spark
+from setup.status import show
 from setup.tls import commands as tls
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def _add_everyday(commands: Commands) -> None:
     text = "Start the server, set up first where needed."
     commands.add("up", _up, text, server, needs=Needs.ENVIRONMENT, unprivileged=True)
     text = "Show each server; exit 1 when one is down."
-    status = commands.add("status", _status, text, needs=Needs.IF_THERE)
-    status.add_argument("--json", action="store_true", help="machine-readable")
+    shown = commands.add("status", _status, text, needs=Needs.IF_THERE)
+    shown.add_argument("--json", action="store_true", help="machine-readable")
     text = "Stop the servers and the jobs that they run."
     commands.add("stop", _stop, text, needs=Needs.IF_THERE)
     wipe = commands.add("wipe", _wipe, "Stop the servers and delete everything, results included.")
@@ -236,21 +237,7 @@ def _env(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _status(layout: Layout, options: argparse.Namespace) -> int:
-    statuses = servers.statuses(layout)
-    if options.json:
-        print(json.dumps([asdict(status) for status in statuses], indent=2))
-    else:
-        header = [field.name for field in fields(Status)]
-        _print_table(header, [list(asdict(status).values()) for status in statuses])
-    return 0 if all(status.state == "running" for status in statuses) else 1
-
-
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    texts = [list(header), *[["-" if cell is None else str(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(header))]
-    for row in texts:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    return show(servers.statuses(layout), as_json=options.json)
 
 
 def _stop(layout: Layout, _options: argparse.Namespace) -> int:
@@ -283,7 +270,7 @@ def _doctor(layout: Layout, options: argparse.Namespace) -> int:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         rows = [[f.check, "ok" if f.ok else "WRONG", f.detail, f.fix] for f in findings]
-        _print_table(["check", "", "seen", "what to do"], rows)
+        table(["check", "", "seen", "what to do"], rows)
     return 0 if all(finding.ok for finding in findings) else 1
 
 

@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any
 from setup.errors import UsageError, masked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Step", "confirmed", "say", "step", "wait_for_lock"]
+__all__ = ["Step", "confirmed", "say", "step", "table", "wait_for_lock"]
 
 EVERY_SECONDS = 10.0  # between two lines of a step, where none can be rewritten
 LIVE_SECONDS = 1.0  # between two looks at the clock on a terminal
@@ -146,3 +146,12 @@ def wait_for_lock(stream: IO[Any], what: str) -> None:
     except BlockingIOError:
         with step(f"{what}: waiting for it"):
             fcntl.flock(stream, fcntl.LOCK_EX)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under their header on standard output, in columns as wide as needed."""
+    texts = [list(header), *[["-" if cell is None else str(cell) for cell in row] for row in rows]]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(header))]
+    for row in texts:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Process",
-    "Status",
     "free_port",
     "port_taken",
     "refuse_root",
@@ -128,25 +127,6 @@ class Process:
     def listening(self) -> set[tuple[str, int]]:
         """List the TCP addresses and ports on which it listens."""
         return probe.listening(self.pid)
-
-
-@dataclass(frozen=True)
-class Status:
-    """One server as ``setup status`` shows it.
-
-    Attributes
-    ----------
-    state
-        ``running``, ``unresponsive``, ``down``, ``not installed``, or ``orphaned`` (it runs,
-        and its folder was deleted).
-    """
-
-    server: str
-    state: str
-    pid: int | None
-    port: int | None
-    version: str
-    url: str | None
 
 
 def _stat(pid: int) -> list[str]:

@@ -12,8 +12,9 @@ from setup.azkaban import Server, recovery
 from setup.console import step
 from setup.errors import SetupError
 from setup.mysql import Server as MySQL
-from setup.process import Process, Status
+from setup.process import Process
 from setup.spark import Spark, running
+from setup.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from setup import environment, java, supervise
@@ -16,6 +14,7 @@ from setup.commands import Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
 from setup.process import Process
+from setup.status import show
 
 if TYPE_CHECKING:
     import argparse
@@ -119,14 +118,7 @@ def _restart(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _status(layout: Layout, options: argparse.Namespace) -> int:
-    statuses = Server(layout).statuses()
-    if options.json:
-        print(json.dumps([asdict(status) for status in statuses], indent=2))
-    else:
-        for status in statuses:
-            shown = [f"{k} {v}" for k, v in asdict(status).items() if v is not None]
-            print("  ".join(shown).removeprefix("server "))
-    return 0 if all(status.state == "running" for status in statuses) else 1
+    return show(Server(layout).statuses(), as_json=options.json)
 
 
 def _use(layout: Layout, options: argparse.Namespace) -> int:

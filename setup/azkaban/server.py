@@ -14,7 +14,8 @@ from setup.called import called
 from setup.console import say, step
 from setup.errors import ServerError, UsageError
 from setup.probe import START_SECONDS, Target
-from setup.process import Process, Status, refuse_root, tail
+from setup.process import Process, refuse_root, tail
+from setup.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from setup.errors import UsageError
 from setup.mysql import dump, restore
 from setup.mysql.program import Source
 from setup.mysql.server import Server
+from setup.status import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,13 +125,7 @@ def _stop(server: Server, _options: argparse.Namespace) -> int:
 
 
 def _status(server: Server, options: argparse.Namespace) -> int:
-    status = server.status()
-    if options.json:
-        print(json.dumps(asdict(status), indent=2))
-    else:
-        shown = [f"{name} {value}" for name, value in asdict(status).items() if value]
-        print("  ".join(shown).removeprefix("server "))
-    return 0 if status.state == "running" else 1
+    return show([server.status()], as_json=options.json)
 
 
 def _use(server: Server, options: argparse.Namespace) -> int:

@@ -25,7 +25,8 @@ from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.program import Source, check_executable, install, probe
 from setup.mysql.scripts import write_scripts
 from setup.mysql.settings import Connection, Settings
-from setup.process import Process, Status, free_port, port_taken, refuse_root, tail
+from setup.process import Process, free_port, port_taken, refuse_root, tail
+from setup.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

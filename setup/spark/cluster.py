@@ -11,10 +11,11 @@ from setup.called import called
 from setup.console import step
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
-from setup.process import Process, Status, free_port, refuse_root, tail
+from setup.process import Process, free_port, refuse_root, tail
 from setup.spark.shape import Part, Shape, choose
 from setup.spark.standalone import Standalone
 from setup.spark.yarn import Yarn
+from setup.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from setup.spark.bigdl import BigDL
 from setup.spark.cluster import KINDS, Cluster, running
 from setup.spark.install import Spark
 from setup.spark.submit import Run
+from setup.status import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -207,15 +207,9 @@ def _start(spark: Spark, options: argparse.Namespace) -> int:
 
 def _status(spark: Spark, options: argparse.Namespace) -> int:
     cluster = running(spark)
-    statuses = cluster.statuses() if cluster else []
-    if options.json:
-        print(json.dumps([asdict(status) for status in statuses], indent=2))
-    for status in [] if options.json else statuses:
-        where = f"  {status.url}" if status.url else ""
-        print(f"{status.server}  {status.state}  pid {status.pid}{where}")
-    if not statuses:
+    if not cluster:
         say(f"no cluster runs: {called()} spark start yarn")
-    return 0 if statuses and all(status.state == "running" for status in statuses) else 1
+    return show(cluster.statuses() if cluster else [], as_json=options.json)
 
 
 def _pack(spark: Spark, options: argparse.Namespace) -> int:

@@ -405,11 +405,13 @@ def test_command_line(
     server: Any, run: Callable[..., int], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run(server, "status", "--json") == 1
-    assert json.loads(capfd.readouterr().out)["state"] == "down"
+    assert json.loads(capfd.readouterr().out)[0]["state"] == "down"
     assert run(server, "use", "-e", "SELECT 1") == 2
     assert run(server, "start") == 0
     assert run(server, "status") == 0
-    assert capfd.readouterr().out.startswith("mysql  state running  pid ")
+    header, row = capfd.readouterr().out.splitlines()
+    assert header.split() == ["server", "state", "pid", "port", "version", "url"]
+    assert row.split()[:2] == ["mysql", "running"]
     assert run(server, "use", "-e", "SELECT 6 * 7 AS answer") == 0
     assert capfd.readouterr().out == "answer\n42\n"
     assert run(server, "init", "--port", "1025") == 2

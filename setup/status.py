@@ -1,0 +1,52 @@
+"""What ``status`` shows of servers: one table, or JSON, for each of them and for all together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+from setup.console import table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Status", "show"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """One server as ``setup status`` shows it.
+
+    Attributes
+    ----------
+    state
+        ``running``, ``unresponsive``, ``down``, ``not installed``, or ``orphaned`` (it runs,
+        and its folder was deleted).
+    """
+
+    server: str
+    state: str
+    pid: int | None
+    port: int | None
+    version: str
+    url: str | None
+
+
+def show(statuses: Sequence[Status], *, as_json: bool) -> int:
+    """Print a line for each server; return the exit code, 1 when one does not run.
+
+    Examples
+    --------
+    >>> up = Status("mysql", "running", 71, 3306, "5.7.29", None)
+    >>> show([up], as_json=False)
+    server  state    pid  port  version  url
+    mysql   running  71   3306  5.7.29   -
+    0
+    """
+    if as_json:
+        print(json.dumps([asdict(status) for status in statuses], indent=2))
+    else:
+        header = [field.name for field in fields(Status)]
+        table(header, [list(asdict(status).values()) for status in statuses])
+    return 0 if statuses and all(status.state == "running" for status in statuses) else 1
