@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
+from azkaban_client._home import expanded
 from azkaban_client.certificates import EXTRA
 
 __all__ = ["authorities", "is_here", "proxy"]
@@ -81,7 +82,7 @@ def authorities() -> ssl.SSLContext:
     context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if extra := os.environ.get(EXTRA):
         try:
-            context.load_verify_locations(str(Path(extra).expanduser()))
+            context.load_verify_locations(str(expanded(extra)))
         except OSError as error:
             raise ValueError(
                 f"{EXTRA}={extra}: no file of certificates in PEM form ({error.strerror or error})"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import netrc
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from azkaban_client._home import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ def from_netrc(url: str) -> Login | None:
     OSError, netrc.NetrcParseError
         The file is there and cannot be used.
     """
-    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    path = expanded(os.environ.get("NETRC") or "~/.netrc")
     host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
     try:
         found = netrc.netrc(str(path)).hosts.get(host)

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client._home import expanded
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -80,9 +82,9 @@ class Settings:
 def config_file(env: Mapping[str, str]) -> Path:
     """Give the place of the user's configuration file."""
     if name := env.get("AZK_CONFIG"):
-        return Path(name).expanduser()
+        return expanded(name)
     base = env.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "azk" / "config.toml"
+    return expanded(base) / "azk" / "config.toml"
 
 
 def load(
@@ -184,7 +186,7 @@ def _read(path: Path) -> dict[str, Any]:
             )
         for name in _PATHS:
             if isinstance(value := part.get(name), str):
-                part[name] = str(path.parent / Path(value).expanduser())
+                part[name] = str(path.parent / expanded(value))
     return table
 
 
@@ -225,4 +227,4 @@ def _checked(name: str, value: Any, source: str) -> Any:
         value = convert(value)
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{name} = {value!r} ({source}): expected {expected}") from None
-    return str(Path(value).expanduser()) if name in _PATHS and value != "-" else value
+    return str(expanded(value)) if name in _PATHS and value != "-" else value

@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from azkaban_client._home import expanded
+
 __all__ = ["Saved", "forget", "recall", "remember"]
 
 
@@ -30,7 +32,7 @@ class Saved:
 
 def _folder() -> Path:
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser() / "azk" / "sessions"
+    return expanded(base) / "azk" / "sessions"
 
 
 def _file(url: str) -> Path:

@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)
     try:
+        environment.settle_home()
         layout = Layout.of(options.prefix)
         command: Callable[[Layout, argparse.Namespace, list[str]], int] = options.run
         return command(layout, options, arguments)

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["downloading", "local", "no_proxy", "program", "tool", "user"]
+__all__ = ["downloading", "local", "no_proxy", "program", "settle_home", "tool", "user"]
 
 _LOCALE = (
     *("LC_ALL", "LC_CTYPE", "LANG", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC"),
@@ -140,6 +140,11 @@ def _reach(folder: Path) -> dict[str, str]:
     from setup import authorities  # noqa: PLC0415 (the copy of this file has none)
 
     return authorities.variables(folder) | no_proxy()
+
+
+def settle_home() -> None:
+    """Give this process a home folder where the account has none: the root's, as containers do."""
+    os.environ.setdefault("HOME", _home())
 
 
 def user() -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azkaban_client import errors
+from azkaban_client._home import expanded
 from azkaban_client.cli._app import App, emit, group, json_option, note, pass_app, table
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _browse(url: str) -> bool:
 
 
 def _root(app: App, given: str | None) -> Path:
-    root = Path(given or app.settings["runs"]).expanduser()
+    root = expanded(given or app.settings["runs"])
     if not root.is_dir():
         source = "--runs" if given else f"runs, from {app.settings.values['runs'].source}"
         raise click.UsageError(

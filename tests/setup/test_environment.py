@@ -163,6 +163,23 @@ def test_an_account_without_a_name_gets_one() -> None:
     assert "('HOME', '/home/me')" in in_container(code, HOME="/home/me")
 
 
+def test_an_account_without_a_home_is_asked_for_a_prefix() -> None:
+    code = "import sys; from setup.cli import main; sys.exit(main(['status', '--json']) != 1)"
+    assert '"not installed"' in in_container(code)
+    code = "from setup.cli import main; print(main(['doctor']))"
+    assert in_container(code).split() == ["2"]
+
+
+def test_the_client_needs_no_home() -> None:
+    code = (
+        "from azkaban_client import Client, state\n"
+        "from azkaban_client.config import load\n"
+        "Client('http://h:8081').close()\n"
+        "print(load({})['url'], state.recall('http://h:8081'))"
+    )
+    assert in_container(code).split()[-1] == "None"
+
+
 def test_one_list_of_authorities_is_named_to_each_tool(
     given: pytest.MonkeyPatch, layout: Layout, tmp_path: Path
 ) -> None:

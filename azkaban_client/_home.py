@@ -1,0 +1,20 @@
+"""Paths below the home folder, also of accounts that have none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["expanded"]
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Put the home folder in the place of ``~``; the root's where there is none, as in containers.
+
+    Examples
+    --------
+    >>> expanded("/etc/azk.toml")
+    PosixPath('/etc/azk.toml')
+    """
+    found = os.path.expanduser(path)  # noqa: PTH111 (pathlib's raises where there is no home)
+    return Path("/", found[2:]) if found == "~" or found.startswith("~/") else Path(found)
