@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, environment, java, maven, pyenv, servers, service, web
+from setup import bom, doctor, environment, java, maven, pyenv, servers, service, update, web
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
@@ -113,6 +113,7 @@ def _add_everyday(commands: Commands) -> None:
     wipe = commands.add("wipe", _wipe, "Stop the servers and delete everything, results included.")
     wipe.add_argument("--yes", action="store_true", help="do not ask")
     _add_logs(commands)
+    update.add_commands(commands)
 
 
 def _add_upkeep(commands: Commands) -> None:

@@ -10,7 +10,8 @@ from contextlib import nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from setup import pyenv
+from setup import pyenv, update
+from setup.azkaban import Server, busy
 from setup.called import as_called, called
 from setup.errors import UsageError
 from setup.process import refuse_root
@@ -126,11 +127,26 @@ class Commands:
         )
         return Commands(parser, self._common, group=True)
 
+    @staticmethod
+    def _before(layout: Layout) -> None:
+        """Refuse to change an environment with which jobs run, or one of two releases."""
+        if not layout.exists():
+            return
+        update.refuse_interrupted(layout)
+        stale = not all(pyenv.current(layout, name) for name in {"base", *pyenv.layers(layout)})
+        if stale and (found := busy.with_processes(Server(layout))):
+            raise UsageError(
+                f"jobs of {busy.listed(found)} use the environment of {layout.prefix}, which "
+                f"would change under them: wait for their end, or have {called()} update --wait "
+                "do so"
+            )
+
     def _prepare(self, needs: Needs, layout: Layout, arguments: list[str]) -> None:
         if needs is not Needs.NOTHING:
             layout.require_private()
         layers = {Needs.ENVIRONMENT: (), Needs.JOBS: ("jobs",), Needs.TOOLS: ("dev",)}
         if needs in layers:
+            self._before(layout)
             pyenv.enter(layout, arguments, *layers[needs])
             return
         if needs is Needs.INSTALLATION and not layout.exists():

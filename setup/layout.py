@@ -115,9 +115,14 @@ class Layout:
         """Temporary files of programs, and what Python compiles of this checkout."""
         return self.prefix / "tmp"
 
+    @property
+    def marker(self) -> Path:
+        """A file that says that the prefix is ours, and which release has set it up."""
+        return self.prefix / _MARKER
+
     def exists(self) -> bool:
         """Tell whether the prefix is an installation made by `create`."""
-        return (self.prefix / _MARKER).is_file()
+        return self.marker.is_file()
 
     def create(self, need: int) -> None:
         """Make the prefix folder, or check that it is one of ours with room left.
@@ -140,7 +145,7 @@ class Layout:
                     f"prefix {self.prefix}: the folder is not empty and was not made by this "
                     "program; nothing was changed. Choose another with --prefix or AZK_HOME"
                 )
-            (self.prefix / _MARKER).touch()
+            self.marker.touch()
             self.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SetupError(

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import environment
+from setup import environment, release
 from setup.called import NAME, called
 from setup.console import say, step
 from setup.errors import SetupError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from setup.layout import Layout
 
-__all__ = ["LOCKS", "current", "ensure", "enter", "inside", "layers", "reenter"]
+__all__ = ["LOCKS", "current", "ensure", "enter", "inside", "layers", "reenter", "variables"]
 
 # What a layer stands on, and the locks that are part of another one, which has them all at once.
 _ON = {"routing": ("jobs",), "dev": ("base", "jobs", "mysql"), "browser": ("dev",)}
@@ -106,15 +106,20 @@ def inside(layout: Layout) -> bool:
 
 def reenter(layout: Layout, arguments: Sequence[str]) -> None:
     """Replace this process by the same command, run by the environment's Python."""
-    layout.temporary.mkdir(mode=0o700, exist_ok=True)
-    temporary = os.environ.get("TMPDIR") or str(layout.temporary)
-    compiled = str(layout.temporary / "pycache")
-    environ = environment.program({"TMPDIR": temporary, "PYTHONPYCACHEPREFIX": compiled})
     start = [str(CHECKOUT / "setup")]
     if called() != NAME:
         os.chdir(CHECKOUT)
         start = ["-m", "setup"]
-    os.execve(layout.python, [str(layout.python), *start, *arguments], environ)  # noqa: S606
+    command = [str(layout.python), *start, *arguments]
+    os.execve(layout.python, command, variables(layout))  # noqa: S606
+
+
+def variables(layout: Layout) -> dict[str, str]:
+    """Choose the variables with which this program goes on in the environment."""
+    layout.temporary.mkdir(mode=0o700, exist_ok=True)
+    temporary = os.environ.get("TMPDIR") or str(layout.temporary)
+    compiled = str(layout.temporary / "pycache")
+    return environment.program({"TMPDIR": temporary, "PYTHONPYCACHEPREFIX": compiled})
 
 
 def enter(layout: Layout, arguments: Sequence[str], *names: str) -> None:
@@ -129,9 +134,12 @@ def enter(layout: Layout, arguments: Sequence[str], *names: str) -> None:
     names
         Layers of the environment, on top of the base.
     """
+    release.refuse_newer(layout)
     layout.create(100 << 20)
     with layout.locked():
         ensure(layout, *names)
+        if release.made_by(layout) != release.current():
+            release.record(layout)
     if not inside(layout):
         reenter(layout, arguments)
 

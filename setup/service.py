@@ -20,7 +20,7 @@ from setup.layout import CHECKOUT, Layout
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["crontab_line", "install", "remove", "unit", "unit_name"]
+__all__ = ["crontab_line", "install", "installed", "remove", "unit", "unit_name"]
 
 LOOK_SECONDS = 3.0  # after which a supervisor that finds something wrong has ended
 _MARK = "# azkaban-jobflow"
@@ -77,6 +77,13 @@ def crontab_line(layout: Layout) -> str:
     command = f"{layout.python} -m setup supervise --prefix {layout.prefix} >> {log} 2>&1"
     folder = shlex.quote(str(CHECKOUT)).replace("%", r"\%")  # cron takes a bare one for a newline
     return f"@reboot cd {folder} && {command} {_MARK} {layout.prefix}"
+
+
+def installed(layout: Layout) -> bool:
+    """Tell whether the servers start with the machine."""
+    if _unit_path(layout).is_file():
+        return True
+    return bool(shutil.which("crontab")) and any(_is_ours(line, layout) for line in _crontab())
 
 
 def install(layout: Layout) -> None:

@@ -1,0 +1,95 @@
+"""Which release of this program a prefix was last set up by: kept in the prefix, and checked.
+
+A release knows the prefixes of all earlier ones, and brings them to its own state. Of a later one
+it knows nothing, and could take its settings or its database for damaged: it refuses them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from setup.errors import SetupError
+from setup.layout import CHECKOUT, write_private
+
+if TYPE_CHECKING:
+    from setup.layout import Layout
+
+__all__ = ["Release", "current", "made_by", "record", "refuse_newer"]
+
+# Raised when an earlier release can no longer work with what a prefix holds.
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Release:
+    """What set up a prefix.
+
+    Attributes
+    ----------
+    version
+        Of this program, such as ``0.1.0``.
+    format
+        Of what a prefix holds; 0 before this was recorded.
+    checkout
+        The folder from which it ran; empty where that is unknown.
+    """
+
+    version: str
+    format: int
+    checkout: str
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Compares releases; a later one is greater."""
+        return (self.format, *(int(number) for number in re.findall(r"\d+", self.version)[:3]))
+
+
+def current() -> Release:
+    """Describe the program that runs."""
+    text = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
+    return Release(tomllib.loads(text)["project"]["version"], FORMAT, str(CHECKOUT))
+
+
+def made_by(layout: Layout) -> Release:
+    """Tell what set up a prefix last; of the first release nothing was recorded.
+
+    Raises
+    ------
+    SetupError
+        When the record cannot be read.
+    """
+    try:
+        text = layout.marker.read_text(encoding="utf-8")
+        return Release(**json.loads(text)) if text.strip() else Release("0.1.0", 0, "")
+    except FileNotFoundError:
+        return Release("0.0", 0, "")
+    except (OSError, ValueError, TypeError) as error:
+        raise SetupError(f"{layout.marker} cannot be read ({error})") from error
+
+
+def refuse_newer(layout: Layout) -> None:
+    """Refuse a prefix that a later release has set up.
+
+    Raises
+    ------
+    SetupError
+        With what to do.
+    """
+    made, ours = made_by(layout), current()
+    if made.order > ours.order:
+        place = f" in {made.checkout}" if made.checkout else ""
+        raise SetupError(
+            f"{layout.prefix} was set up by release {made.version}{place}, which is later than "
+            f"this one ({ours.version}, in {ours.checkout}) and whose settings it may not "
+            "understand; nothing was changed. Go on with that one, or use another prefix "
+            "(--prefix, AZK_HOME)"
+        )
+
+
+def record(layout: Layout) -> None:
+    """Record that the program which runs has set up a prefix."""
+    write_private(layout.marker, json.dumps(asdict(current())) + "\n")

@@ -1,0 +1,435 @@
+"""Bring a prefix to this release: environment, server, console, agent, tables, scripts, unit.
+
+Projects, history, schedules, passwords and settings stay. What was there before is saved below
+``<prefix>/backups``, comes back when the new release does not come up, and can be asked back.
+
+The work is done by the Python that was called, since the environment changes under it; only what
+speaks to MySQL, or starts servers, runs inside the environment (`inside`). What comes back is
+started by its own script, which belongs to the earlier release.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup import environment, pyenv, release, servers, service, supervise
+from setup import java as javas
+from setup.azkaban import Server, busy
+from setup.called import called
+from setup.console import confirmed, say, step
+from setup.errors import ServerError, SetupError, UsageError
+from setup.layout import CHECKOUT, Layout, write_private
+from setup.mysql import Server as MySQL
+from setup.process import Process
+
+if TYPE_CHECKING:
+    import argparse
+
+    from setup.commands import Commands
+
+__all__ = ["Saved", "add_commands", "back", "inside", "refuse_interrupted", "update"]
+
+LOOK_SECONDS = 2.0
+SUPERVISOR_SECONDS = 120.0
+
+# What is not saved of a server: it is made anew, only grows, or is saved elsewhere.
+_LEFT_OUT = {
+    "azkaban": {"backups", "executions", "logs", "program.new", "program.old", "temp"},
+    "mysql": {"backups", "lib", "mysql_data", "mysql_data.old", "mysql_files", "program"}
+    | {"restore", ".lock", ".restore.lock"},
+}
+_FILES = ("azk.toml", "tls")
+
+
+def add_commands(commands: Commands) -> None:
+    """Add ``update`` to the commands of setup."""
+    text = "Bring servers and environment to this release; go back when that fails."
+    parser = commands.add("update", _update, text, unprivileged=True)
+    executions = parser.add_mutually_exclusive_group()
+    executions.add_argument("--wait", action="store_true", help="wait until no execution runs")
+    executions.add_argument("--force", action="store_true", help="end executions that run")
+    text = "go back to what was before the last update"
+    executions.add_argument("--back", action="store_true", help=text)
+    parser.add_argument("--yes", action="store_true", help="do not ask (--back)")
+    text = "auto, private, or the path of a java"
+    parser.add_argument("--java", default="auto", metavar="WHICH", help=text)
+
+
+def _update(layout: Layout, options: argparse.Namespace) -> int:
+    if options.back:
+        return 0 if back(layout, yes=options.yes) else 1
+    update(layout, java=options.java, wait=options.wait, force=options.force)
+    return 0
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A prefix as it was before an update.
+
+    Attributes
+    ----------
+    folder
+        Holds copies of what an update changes, by their names in the prefix; ``update.json`` in
+        it appears when they are complete.
+    version
+        Of the release that had set it up.
+    azkaban, mysql
+        Whether they ran.
+    """
+
+    folder: Path
+    version: str
+    azkaban: bool
+    mysql: bool
+
+    @property
+    def record(self) -> Path:
+        """Where this is kept."""
+        return self.folder / "update.json"
+
+    @property
+    def dump(self) -> Path:
+        """The dump of MySQL, made in the new environment before anything of it changes."""
+        return self.folder / "mysql.sql.gz"
+
+
+def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: bool = False) -> None:
+    """Bring a prefix to this release, and back to what it was when that fails.
+
+    Parameters
+    ----------
+    layout
+        The prefix; its servers may run, and run afterwards if they did.
+    java
+        Which Java runs the server: see `setup.java.ensure`.
+    wait
+        Whether to wait for executions to end.
+    force
+        Whether to end executions that run.
+
+    Raises
+    ------
+    UsageError
+        When there is nothing to update, or executions run; nothing was changed.
+    ServerError
+        When the new release did not come up; what was before is back and runs.
+    """
+    if not layout.exists():
+        raise UsageError(f"{layout.prefix}: no installation there; run {called()} up")
+    layout.require_private()
+    release.refuse_newer(layout)
+    with layout.locked():
+        Server(layout).refuse_half_done()
+        running = _have_it_idle(layout, wait=wait, force=force)
+        if _finish_interrupted(layout):
+            running = _have_it_idle(layout, wait=wait, force=force)
+        old, new = release.made_by(layout), release.current()
+        saved = _save(layout, old.version, running)
+        write_private(_mark(layout), str(saved.folder))
+        try:
+            # The first release had one layer with everything in it.
+            layers = ("jobs", *["mysql"] * MySQL(layout).installed) if not old.format else ()
+            pyenv.ensure(layout, *layers)
+            _inside(layout, "finish", saved, java)
+            release.record(layout)
+        except BaseException as error:
+            say(f"the update did not succeed: going back to release {old.version}")
+            _bring_back(layout, saved)
+            if not isinstance(error, SetupError):
+                raise
+            raise ServerError(
+                f"the update from {old.version} to {new.version} failed and was undone; what was "
+                f"there before is there again, with its projects, history and schedules. {error}"
+            ) from error
+        _mark(layout).unlink()
+        for folder in _backups(layout).glob("update-*"):  # one way back is enough
+            if folder != saved.folder:
+                shutil.rmtree(folder)
+        if service.installed(layout):
+            service.install(layout)
+    place = f" from {old.checkout}" if old.checkout not in ("", new.checkout) else ""
+    say(f"{layout.prefix} is at release {new.version}; it was at {old.version}{place}")
+    say(f"what was before is in {saved.folder}; {called()} update --back goes back to it")
+
+
+def back(layout: Layout, *, yes: bool) -> bool:
+    """Go back to what was before the last update; what happened since is lost.
+
+    Parameters
+    ----------
+    layout
+        The prefix.
+    yes
+        Not to ask.
+
+    Returns
+    -------
+    bool
+        False when that was not wanted.
+    """
+    layout.require_private()
+    if not (saved := _latest(layout)):
+        raise UsageError(f"{layout.prefix}: there was no update that could be undone")
+    if not confirmed(f"what happened since the update ({saved.folder.name})", yes=yes):
+        return False
+    with layout.locked():
+        _have_it_idle(layout, wait=False, force=True)
+        write_private(_mark(layout), str(saved.folder))
+        _bring_back(layout, saved)
+        shutil.rmtree(saved.folder)
+    made = release.made_by(layout)
+    say(f"{layout.prefix} is at release {made.version} again; go on with that one's commands")
+    return True
+
+
+def refuse_interrupted(layout: Layout) -> None:
+    """Refuse to go on with a mixture of two releases.
+
+    Raises
+    ------
+    ServerError
+        With the way out.
+    """
+    if _mark(layout).is_file():
+        raise ServerError(
+            f"{layout.prefix}: an update was interrupted half-way; run {called()} update, which "
+            "goes back first and then begins again"
+        )
+
+
+def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
+    """Do a part of the work that wants the environment's packages; return an exit code.
+
+    Parameters
+    ----------
+    what
+        ``finish`` or ``undo``.
+    prefix, cache
+        Those of the layout.
+    folder
+        That of `Saved`.
+    choice
+        Which Java.
+    """
+    layout, saved = Layout(Path(prefix), Path(cache)), _read(Path(folder))
+    try:
+        if saved and what == "finish":
+            _finish(layout, saved, choice)
+        elif saved:
+            _undo(layout, saved)
+    except SetupError as error:
+        say(f"setup: {error}")
+        return error.code
+    return 0
+
+
+# The steps
+
+
+def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, bool]:
+    """Stop Azkaban when no execution runs, and tell whether it and MySQL ran."""
+    server, database = Server(layout), MySQL(layout)
+    found = _executions(server, force=force)
+    if found and wait and not force:
+        with step("waiting for executions") as shown:
+            while found := _executions(server, force=False):
+                shown.update(busy.listed(found))
+                time.sleep(LOOK_SECONDS)
+            shown.done("all have ended")
+    if found and not force:
+        raise UsageError(
+            f"{busy.listed(found)} would be lost: nothing was changed. Add --wait to wait for "
+            "the end, or --force to bring it about"
+        )
+    running = bool(server.running()), bool(database.installed and database.process())
+    if supervisor := Process.read(supervise.pid_file(layout.prefix)):
+        with step("stopping the supervisor") as shown:
+            supervisor.stop(patience=SUPERVISOR_SECONDS)
+            shown.done("stopped, with the servers that it kept up")
+    server.stop()
+    if found:
+        say(f"ended by --force: {busy.listed(found)}")
+    return running
+
+
+def _executions(server: Server, *, force: bool) -> set[int]:
+    try:
+        return busy.executions(server)
+    except ServerError:
+        if not force:
+            raise
+        return busy.with_processes(server)
+
+
+def _save(layout: Layout, version: str, running: tuple[bool, bool]) -> Saved:
+    """Copy what an update changes."""
+    folder = _backups(layout) / f"update-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    _backups(layout).mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700)
+    saved = Saved(folder, version, *running)
+    try:
+        with step("saving what is there") as shown:
+            for name in _names(layout):
+                _copy(layout.prefix / name, folder / name, _LEFT_OUT.get(name, set()))
+            write_private(saved.record, json.dumps(asdict(saved), default=str) + "\n")
+            shown.done(str(folder))
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        _start(layout, saved)  # nothing was changed yet
+        if not isinstance(error, OSError):
+            raise
+        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error
+        raise SetupError(
+            f"{folder}: what is there could not be saved ({first}); nothing was changed"
+        ) from error
+    return saved
+
+
+def _read(folder: Path) -> Saved | None:
+    """Read what was saved; None when it is not complete."""
+    try:
+        found = json.loads((folder / "update.json").read_text(encoding="utf-8"))
+        return Saved(**{**found, "folder": folder})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _latest(layout: Layout) -> Saved | None:
+    folders = sorted(_backups(layout).glob("update-*"), reverse=True)
+    return next(filter(None, map(_read, folders)), None)
+
+
+def _inside(layout: Layout, what: str, saved: Saved, java: str = "auto") -> None:
+    """Call `inside` in the environment."""
+    code = "import sys; from setup.update import inside; sys.exit(inside(*sys.argv[1:]))"
+    command = [str(layout.python), "-c", code, what, str(layout.prefix), str(layout.cache)]
+    environ = pyenv.variables(layout)
+    command += [str(saved.folder), java]
+    if subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode:
+        raise ServerError("What went wrong is said above")
+
+
+def _finish(layout: Layout, saved: Saved, choice: str) -> None:
+    """Save the database, then start everything with this release."""
+    server, database = Server(layout), MySQL(layout)
+    if database.installed:
+        from setup.mysql import dump  # noqa: PLC0415 (in the environment only)
+
+        database.ensure()
+        dump.backup(database, saved.dump)
+        database.stop()  # the next start writes its settings anew
+    if server.installed:
+        server.up(javas.ensure(layout, choice))
+    elif saved.mysql:
+        database.ensure()
+    if server.installed and not saved.azkaban:  # it was started to see that it does
+        servers.stop(layout)
+        if saved.mysql:
+            database.ensure()
+
+
+def _undo(layout: Layout, saved: Saved) -> None:
+    """Put the database into the state that was saved."""
+    from setup.mysql.restore import restore  # noqa: PLC0415 (in the environment only)
+
+    database = MySQL(layout)
+    database.ensure()
+    restore(database, saved.dump, replace=True)
+    database.stop()
+
+
+def _bring_back(layout: Layout, saved: Saved) -> None:
+    """Put everything back as it was saved; can be repeated when it is interrupted."""
+    Server(layout).stop()
+    if saved.dump.is_file():
+        _inside(layout, "undo", saved)
+    with step("bringing back") as shown:
+        for name in _names(layout):
+            _replace(saved.folder / name, layout.prefix / name, merge=name in _LEFT_OUT)
+        shown.done(f"release {saved.version}")
+    _mark(layout).unlink(missing_ok=True)
+    _start(layout, saved)
+
+
+def _start(layout: Layout, saved: Saved) -> None:
+    """Start what ran, as it was."""
+    if not (saved.azkaban or saved.mysql):
+        return
+    start = layout.azkaban / "start" if saved.azkaban else layout.prefix / "mysql/start"
+    # The script is the earlier release's: this one would bring the program up to itself again.
+    if not start.is_file() or not _runs(start):
+        raise ServerError(f"what was there before is there, but {start} does not start it")
+
+
+def _runs(script: Path) -> bool:
+    environ = environment.program()
+    return not subprocess.run([str(script)], env=environ, check=False).returncode
+
+
+def _finish_interrupted(layout: Layout) -> bool:
+    """Go back first where an update was interrupted; False where none was."""
+    if not _mark(layout).is_file():
+        return False
+    say("an earlier update was interrupted: going back first")
+    if saved := _read(Path(_mark(layout).read_text(encoding="utf-8"))):
+        _bring_back(layout, saved)
+    _mark(layout).unlink(missing_ok=True)
+    return True
+
+
+def _mark(layout: Layout) -> Path:
+    """Name the file that is there while two releases are mixed; it holds the folder of `Saved`."""
+    return layout.prefix / "update.running"
+
+
+def _backups(layout: Layout) -> Path:
+    return layout.prefix / "backups"
+
+
+def _names(layout: Layout) -> tuple[str, ...]:
+    return ("env", *_LEFT_OUT, *_FILES, layout.marker.name)
+
+
+def _copy(source: Path, target: Path, left_out: set[str]) -> None:
+    """Copy a file, link or folder, without some names at the folder's top."""
+
+    def skipped(folder: str, names: list[str]) -> set[str]:
+        return left_out & set(names) if folder == str(source) else set()
+
+    if source.is_symlink() or source.is_file():
+        shutil.copy2(source, target, follow_symlinks=False)
+    elif source.is_dir():
+        shutil.copytree(source, target, symlinks=True, ignore=skipped, copy_function=_file)
+
+
+def _file(source: str, target: str) -> None:
+    """Copy a file; a package's may be one with the copy, since installers replace files whole."""
+    if "/site-packages/" in source:
+        try:
+            os.link(source, target)
+        except OSError:  # a disk without such links
+            shutil.copy2(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _replace(source: Path, target: Path, *, merge: bool) -> None:
+    """Put a copy in the place of what is there; of a folder to merge, each thing in it."""
+    if merge:
+        for entry in source.iterdir() if source.is_dir() else ():
+            _replace(entry, target / entry.name, merge=False)
+    elif source.is_dir() and not source.is_symlink():
+        shutil.rmtree(target, ignore_errors=True)
+        _copy(source, target, set())
+    elif source.exists():
+        new = target.with_name(f".{target.name}.new")
+        _copy(source, new, set())
+        new.replace(target)  # at no time it is not there

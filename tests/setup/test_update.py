@@ -1,0 +1,163 @@
+"""What an update is careful about, without a server (with one: tests/live/test_update.py)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import cli, pyenv, release, update
+from setup.azkaban import Server, busy
+from setup.errors import SetupError, UsageError
+from setup.layout import Layout
+from setup.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path / "p", tmp_path / "cache")
+    made.create(need=0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("number", "version", "wrong"),
+    [
+        (release.FORMAT, "0.0.9", ""),
+        (0, "99.0", ""),  # the format counts first
+        (release.FORMAT, "99.0", "refused"),
+        (release.FORMAT, "0.1.99", "refused"),
+        (release.FORMAT + 1, "0.0.1", "refused"),
+    ],
+)
+def test_the_prefix_of_a_later_release_is_refused(
+    ours: Layout, number: int, version: str, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        release, "current", lambda: release.Release("0.1.2", release.FORMAT, "/ours")
+    )
+    record = {"version": version, "format": number, "checkout": "/theirs"}
+    ours.marker.write_text(json.dumps(record))
+    if not wrong:
+        release.refuse_newer(ours)
+    else:
+        with pytest.raises(SetupError, match=rf"release {version} in /theirs.*0\.1\.2, in /ours"):
+            release.refuse_newer(ours)
+
+
+def test_a_prefix_of_the_first_release_has_an_empty_record_and_is_not_refused(
+    ours: Layout,
+) -> None:
+    assert ours.marker.read_text() == ""
+    assert release.made_by(ours) == release.Release("0.1.0", 0, "")
+    release.refuse_newer(ours)
+    release.record(ours)
+    assert release.made_by(ours) == release.current()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 1}', "\ufffd"])
+def test_a_damaged_record_is_one_message(
+    ours: Layout, text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
+    ours.marker.write_text(text)
+    for command in ("update", "env"):
+        assert cli.main([command, "--prefix", str(ours.prefix)]) == 3
+        assert f"{ours.marker} cannot be read" in capsys.readouterr().err
+
+
+def test_what_is_saved_is_not_changed_by_what_replaces_it(tmp_path: Path) -> None:
+    env = tmp_path / "env"
+    site = env / "lib/python3.11/site-packages"
+    site.mkdir(parents=True)
+    (site / "package.py").write_text("old")
+    (env / ".lock-base").write_text("old")
+    (env / "python").symlink_to("/usr/bin/python3")
+    (env / "gone").symlink_to("nowhere")
+    update._copy(env, tmp_path / "saved", set())
+    (site / "package.new").write_text("new")
+    (site / "package.new").replace(site / "package.py")
+    (site / "added.py").touch()
+    (env / ".lock-base").write_text("new")
+    update._replace(tmp_path / "saved", env, merge=False)
+    assert (site / "package.py").read_text() == (env / ".lock-base").read_text() == "old"
+    assert not (site / "added.py").exists()
+    assert (env / "python").readlink().as_posix() == "/usr/bin/python3"
+    assert (env / "gone").is_symlink()
+
+
+def test_only_what_was_saved_of_a_server_is_replaced(tmp_path: Path) -> None:
+    home, saved = tmp_path / "azkaban", tmp_path / "saved"
+    for name in ("logs", "conf"):
+        (home / name).mkdir(parents=True)
+        (home / name / "file").write_text("before")
+    (home / "start").write_text("before")
+    update._copy(home, saved, {"logs"})
+    for path in (home / "logs/file", home / "conf/file", home / "start"):
+        path.write_text("after")
+    update._replace(saved, home, merge=True)
+    assert (home / "logs/file").read_text() == "after"
+    assert (home / "conf/file").read_text() == (home / "start").read_text() == "before"
+    update._replace(tmp_path / "was-not-there", home, merge=True)
+    assert (home / "logs/file").is_file()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), shutil.Error([("a", "b", "No space left")])],
+)
+def test_what_cannot_be_saved_is_not_updated_and_runs_again(
+    ours: Layout, error: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    started: list[bool] = []
+    monkeypatch.setattr(update, "_copy", full)
+    monkeypatch.setattr(update, "_start", lambda _, saved: started.append(saved.azkaban))
+    with pytest.raises(
+        SetupError, match=r"could not be saved .*No space left.*nothing was changed"
+    ):
+        update._save(ours, "0.1.0", (True, False))
+    assert started == [True]
+    assert list(update._backups(ours).iterdir()) == []
+
+
+@pytest.fixture
+def job(ours: Layout) -> Iterator[Process]:
+    """A program that works where a job of execution 12 does."""
+    folder = ours.azkaban / "executions/12/project"
+    folder.mkdir(parents=True)
+    environ = {"PATH": os.environ["PATH"]}
+    process = Process.start(
+        ["sleep", "600"], folder=folder, log=ours.prefix / "job.log", environ=environ
+    )
+    yield process
+    process.stop()
+
+
+def test_an_environment_is_not_changed_under_jobs(
+    ours: Layout,
+    job: Process,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert busy.executions(Server(ours)) == {12}
+    monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
+    monkeypatch.setattr(pyenv, "ensure", lambda *_, **__: pytest.fail("it was changed"))
+    for command in (["up"], ["env"], ["mysql", "start"]):
+        assert cli.main([*command, "--prefix", str(ours.prefix)]) == 2
+        assert f"jobs of execution 12 use the environment of {ours.prefix}" in (
+            capsys.readouterr().err
+        )
+    with pytest.raises(UsageError, match=r"execution 12 would be lost.*--wait.*--force"):
+        update.update(ours)
+    assert job.alive()
