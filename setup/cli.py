@@ -18,10 +18,12 @@ from setup import bom, doctor, environment, java, maven, pyenv, servers, service
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
-from setup.called import as_called, called
+from setup.bundle import commands as bundle
+from setup.bundle import product
+from setup.called import NAME, as_called, called
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say, step, table
-from setup.errors import SetupError, UsageError
+from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import commands as mysql
 from setup.process import tail
@@ -32,6 +34,8 @@ from setup.tls import commands as tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    Run = Callable[[Layout, argparse.Namespace, list[str]], int]
 
 __all__ = ["main"]
 
@@ -52,25 +56,37 @@ settings
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    argv
+        The command line; that of this process unless it is given.
+    instead
+        Run in place of every command, after the command line was understood.
+    """
+    name = NAME if called() == NAME else "setup"
+    product.hold()
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)
     try:
         environment.settle_home()
         layout = Layout.of(options.prefix)
-        command: Callable[[Layout, argparse.Namespace, list[str]], int] = options.run
+        command: Run = instead or options.run
         return command(layout, options, arguments)
     except SetupError as error:
-        say(f"setup: {error}")
+        say(f"{name}: {error}")
+        if isinstance(error, DownloadError) and (held := product.held()):
+            say(f"{name}: {held}")
         return error.code
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        say(f"setup: {error.filename or 'writing'}: {error.strerror}; make room, or use --prefix")
+        say(f"{name}: {error.filename or 'writing'}: {error.strerror}; make room, or use --prefix")
         return SetupError.code
     except KeyboardInterrupt:
-        say("setup: interrupted; run the same command again to go on")
+        say(f"{name}: interrupted; run the same command again to go on")
         return 130
 
 
@@ -93,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     mysql.add_commands(commands)
     tls.add_commands(commands)
     spark.add_commands(commands)
+    bundle.add_commands(commands)
     python.add_commands(commands)
     return parser
 

@@ -30,11 +30,19 @@ class Needs(Enum):
     """What must be there before a command runs."""
 
     NOTHING = "runs on the Python that was called"
+    PREFIX = "the same, and makes the prefix itself"
     IF_THERE = "runs inside the environment where there is one"
     INSTALLATION = "the same, and refuses a prefix without installation"
     ENVIRONMENT = "makes the prefix and its environment"
     JOBS = "the same, with the packages of the jobs that ship with it"
     TOOLS = "the same, with the tools of a checkout"
+
+
+_LAYERS: dict[Needs, tuple[str, ...]] = {
+    Needs.ENVIRONMENT: (),
+    Needs.JOBS: ("jobs",),
+    Needs.TOOLS: ("dev",),
+}
 
 
 class Commands:
@@ -112,7 +120,13 @@ class Commands:
             with layout.locked() if locked else nullcontext():
                 return run(layout, chosen)
 
-        parser.set_defaults(run=command)
+        def enters(layout: Layout) -> bool:
+            if unprivileged:
+                refuse_root()
+            return needs is Needs.PREFIX or needs in _LAYERS or layout.exists()
+
+        # the archive asks this before it unpacks anything under the prefix
+        parser.set_defaults(run=command, enters=enters)
         return parser
 
     def group(self, name: str, text: str, epilog: str) -> Commands:
@@ -144,15 +158,15 @@ class Commands:
     def _prepare(self, needs: Needs, layout: Layout, arguments: list[str]) -> None:
         if needs is not Needs.NOTHING:
             layout.require_private()
-        layers = {Needs.ENVIRONMENT: (), Needs.JOBS: ("jobs",), Needs.TOOLS: ("dev",)}
-        if needs in layers:
+        if needs in _LAYERS:
             self._before(layout)
-            pyenv.enter(layout, arguments, *layers[needs])
+            pyenv.enter(layout, arguments, *_LAYERS[needs])
             return
         if needs is Needs.INSTALLATION and not layout.exists():
             first = f"{self._name} start" if self._group else "up"
             raise UsageError(
                 f"{layout.prefix}: no installation there; run {called()} {first} first"
             )
-        if needs is not Needs.NOTHING and layout.python.exists() and not pyenv.inside(layout):
+        there = needs in (Needs.IF_THERE, Needs.INSTALLATION) and layout.python.exists()
+        if there and not pyenv.inside(layout):
             pyenv.reenter(layout, arguments)

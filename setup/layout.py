@@ -17,9 +17,10 @@ from setup.errors import SetupError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CHECKOUT", "Layout", "copy_fresh", "open_private", "write_private"]
+__all__ = ["CHECKOUT", "SHIPPED", "Layout", "copy_fresh", "open_private", "write_private"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+SHIPPED = CHECKOUT / "downloads"  # what came along, where this is the product of an archive
 
 # Azkaban hands paths to a shell unquoted, Java reads ':' and '*' in a class path, H2 ';'.
 _SAFE = re.compile(r"[\w/.,+@-]")
@@ -27,7 +28,15 @@ _SAFE = re.compile(r"[\w/.,+@-]")
 _MARKER = ".azkaban-jobflow"
 
 # Folders under the prefix from which programs run.
-_PROGRAMS = ("env/bin", "java", "python/bin", "azkaban/program", "mysql/program", "spark/env/bin")
+_PROGRAMS = (
+    "env/bin",
+    "product",
+    "java",
+    "python/bin",
+    "azkaban/program",
+    "mysql/program",
+    "spark/env/bin",
+)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from setup import environment
 from setup.errors import DownloadError
+from setup.layout import SHIPPED
 from setup.network import explain, is_page, page_words
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def fetch(jars: Sequence[Jar], cache: Path, update: Callable[[str], None]) -> li
     """Bring jars into the cache and return their paths, in the order given.
 
     A file that is in the cache is used only if its hash is right; a wrong one is fetched again.
+    What came along with the one-file archive is taken from there.
     ``AZK_MAVEN_REPO`` names a mirror to use instead of Maven Central.
 
     Raises
@@ -66,12 +68,15 @@ def fetch(jars: Sequence[Jar], cache: Path, update: Callable[[str], None]) -> li
     """
     folder = cache / "maven"
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [jar for jar in jars if not _matches(folder / jar.filename, jar.sha256)]
+    found = {jar: SHIPPED / "maven" / jar.filename for jar in jars}
+    found = {jar: path for jar, path in found.items() if _matches(path, jar.sha256)}
+    others = [jar for jar in jars if jar not in found]
+    missing = [jar for jar in others if not _matches(folder / jar.filename, jar.sha256)]
     if missing:
         with environment.downloading(folder), ThreadPoolExecutor(max_workers=4) as pool:
             for done, _ in enumerate(pool.map(lambda jar: _download(jar, folder), missing), 1):
                 update(f"downloading {done}/{len(missing)}")
-    return [folder / jar.filename for jar in jars]
+    return [found.get(jar, folder / jar.filename) for jar in jars]
 
 
 def _matches(path: Path, sha256: str) -> bool:

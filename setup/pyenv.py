@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment, release
+from setup.bundle import product
 from setup.called import NAME, called
 from setup.console import say, step
-from setup.errors import SetupError
+from setup.errors import DownloadError, SetupError
 from setup.layout import CHECKOUT
 from setup.python import pip
-from setup.python.installer import LOCKS, Installer
+from setup.python.installer import LOCKS, WHEELS, Installer
 from setup.shell import program
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from setup.console import Step
     from setup.layout import Layout
 
 __all__ = ["LOCKS", "current", "ensure", "enter", "inside", "layers", "reenter", "variables"]
@@ -66,16 +68,7 @@ def ensure(layout: Layout, *names: str) -> None:
             shutil.rmtree(layout.env, ignore_errors=True)
             pip.make_environment(layout.env)
             stale = wanted
-        for name in stale:
-            _record(layout, name).write_text("")  # no lock's, but there
-        for name in _largest(stale):
-            shown.update(f"installing packages ({name}) with {installer.name}")
-            installer.install(LOCKS / f"{name}.txt", layout.python)
-        if {"base", "dev"} & set(stale):
-            shown.update("installing the client")
-            editable = _developing(layout)  # which costs each start of a Python about 30 ms
-            installer.install_project(CHECKOUT, layout.python, editable=editable)
-            program.write(layout)
+        _install_layers(layout, installer, stale, shown, fresh=fresh)
         if wrong := installer.check(layout.python):
             _complain(layout, wrong, fresh=fresh)
         for name in stale:
@@ -85,6 +78,50 @@ def ensure(layout: Layout, *names: str) -> None:
             f"{', '.join(layers(layout))})"
         )
     importlib.invalidate_caches()
+
+
+def _install_layers(
+    layout: Layout, installer: Installer, names: Sequence[str], shown: Step, *, fresh: bool
+) -> None:
+    before = {name: _read(layout, name) for name in names}
+    for name in names:
+        _record(layout, name).write_text("")  # no lock's, but there
+    for name in _largest(names):
+        shown.update(f"installing packages ({name}) with {installer.name}")
+        try:
+            installer.install(LOCKS / f"{name}.txt", layout.python)
+        except DownloadError:  # what was there goes on working: nothing of this layer is in it
+            if not fresh:
+                _restore(layout, before)
+            raise
+        if name in ("base", "dev"):
+            shown.update("installing the client")
+            _install_client(layout, installer)
+        for part in (name, *_HOLDS.get(name, ())):
+            if part in before:
+                before[part] = _digest(layout, part)
+
+
+def _read(layout: Layout, name: str) -> str | None:
+    record = _record(layout, name)
+    return record.read_text() if record.is_file() else None
+
+
+def _install_client(layout: Layout, installer: Installer) -> None:
+    editable = _developing(layout)  # which costs each start of a Python about 30 ms
+    client = CHECKOUT if editable else next(WHEELS.glob("azkaban_jobflow-*"), CHECKOUT)
+    installer.install_project(client, layout.python, editable=editable)
+    program.write(layout)
+    product.prune(layout)
+
+
+def _restore(layout: Layout, records: Mapping[str, str | None]) -> None:
+    """Write the records of layers that are as they were, or done; forget those that are not."""
+    for name, text in records.items():
+        if text is None:
+            _record(layout, name).unlink()
+        else:
+            _record(layout, name).write_text(text)
 
 
 def current(layout: Layout, name: str = "base") -> bool:
@@ -136,6 +173,7 @@ def enter(layout: Layout, arguments: Sequence[str], *names: str) -> None:
     """
     release.refuse_newer(layout)
     layout.create(100 << 20)
+    product.settle(layout, arguments)
     with layout.locked():
         ensure(layout, *names)
         if release.made_by(layout) != release.current():

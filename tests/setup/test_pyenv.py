@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 from setup import pyenv
-from setup.errors import SetupError
+from setup.errors import DownloadError, SetupError
 from setup.layout import Layout
 from setup.python.installer import pins as pins_of
 
@@ -102,7 +102,7 @@ def test_layers_survive_a_change_of_locks_and_an_interruption(
     pyenv.ensure(layout, "jobs")
     pyenv._record(layout, "jobs").write_text("an older lock's")
     pyenv.ensure(layout)
-    assert installed == ["base", "jobs", "client", "jobs"]
+    assert installed == ["base", "client", "jobs", "jobs"]
     (layout.env / "of-the-user").touch()
     pyenv._record(layout, "base").write_text("an older lock's")
     with monkeypatch.context() as patch:
@@ -112,8 +112,32 @@ def test_layers_survive_a_change_of_locks_and_an_interruption(
     assert not pyenv._usable(layout)
     pyenv.ensure(layout)
     assert pyenv.layers(layout) == ["base", "jobs"]
-    assert installed[-3:] == ["base", "jobs", "client"]
+    assert installed[-3:] == ["base", "client", "jobs"]
     assert not (layout.env / "of-the-user").exists()  # made again from nothing
+
+
+def test_a_layer_that_cannot_be_had_leaves_the_environment_as_it_was(
+    layout: Layout, installed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And keeps what came before it, so that nothing else waits for the network."""
+    pyenv.ensure(layout, "mysql")
+    (layout.env / "of-the-user").touch()
+    recorded = pyenv.Installer.install
+
+    def install(self: pyenv.Installer, lock: Path, python: Path) -> None:
+        if lock.stem == "routing":
+            raise DownloadError("no network")
+        recorded(self, lock, python)
+
+    monkeypatch.setattr(pyenv.Installer, "install", install)
+    with pytest.raises(DownloadError):
+        pyenv.ensure(layout, "routing")
+    assert pyenv.layers(layout) == ["base", "jobs", "mysql"]
+    assert all(pyenv.current(layout, name) for name in pyenv.layers(layout))
+    before = list(installed)
+    pyenv.ensure(layout, "jobs")
+    assert installed == before
+    assert (layout.env / "of-the-user").exists()
 
 
 @pytest.mark.parametrize(("fresh", "told"), [(True, False), (False, True)])

@@ -1,0 +1,215 @@
+"""The product of a one-file archive: unpacked once under the prefix, whole or not at all.
+
+It lies in ``PREFIX/product/<digest>``, named after the manifest, so that two files never mix. Each
+process that runs from there holds a lock on it, and what no process holds and nothing starts from
+any longer is deleted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from contextlib import suppress
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from setup.called import NAME
+from setup.console import step
+from setup.errors import DownloadError
+from setup.layout import CHECKOUT, Layout
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+__all__ = ["MANIFEST", "contents", "held", "hold", "home", "prune", "settle", "start", "unpack"]
+
+MANIFEST = "MANIFEST.json"
+_LOCK = ".in-use"
+_BIG = ("wheels/", "downloads/")
+_SPARE = 100 << 20  # bytes that the steps after it want at least
+
+
+def start(archive: str) -> int:
+    """Go on from the product as from a checkout; the start of the archive has looked at it.
+
+    Parameters
+    ----------
+    archive
+        The one-file archive, whose program runs this.
+
+    Returns
+    -------
+    int
+        The exit code, where no prefix was made.
+    """
+    from setup import cli  # noqa: PLC0415 (it imports this module)
+
+    return cli.main(instead=partial(_enter, Path(archive)))
+
+
+def _enter(archive: Path, layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
+    if not options.enters(layout):  # a look at a prefix that is not there leaves nothing
+        with tempfile.TemporaryDirectory(prefix="azkaban-jobflow-") as text:
+            folder = Path(text) / "product"
+            _write(archive, folder, whole=False)
+            command = [sys.executable, str(folder / "setup"), *arguments]
+            return subprocess.run(command, check=False).returncode
+    folder = unpack(archive, layout)
+    sys.stderr.flush()
+    command = [sys.executable, str(folder / "setup"), *arguments]
+    return os.execv(sys.executable, command)  # noqa: S606
+
+
+def home(layout: Layout) -> Path:
+    """Tell where products are unpacked."""
+    return layout.prefix / "product"
+
+
+def contents(checkout: Path = CHECKOUT) -> dict[str, Any] | None:
+    """Read the manifest of an unpacked product; None for a checkout."""
+    try:
+        found: dict[str, Any] = json.loads((checkout / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):  # a checkout, or the archive itself
+        return None
+    return found
+
+
+def held() -> str:
+    """Say what the archive that this came from holds; empty for a checkout and a thin archive."""
+    found = contents() or {"platform": ""}
+    if not found["platform"]:
+        return ""
+    parts = ", ".join(["the server", *found["parts"]])
+    return (
+        f"the file that this came from holds {parts} for Python {', '.join(found['pythons'])}; "
+        "bundle --with and --python make one that holds more"
+    )
+
+
+def unpack(archive: Path, layout: Layout) -> Path:
+    """Unpack the product unless it is there, and hold it.
+
+    Raises
+    ------
+    DownloadError
+        When a part of the archive is not what its manifest says; nothing of it is kept.
+    SetupError
+        When there is no room, or the prefix cannot be used.
+    """
+    with zipfile.ZipFile(archive) as opened:
+        manifest = opened.read(MANIFEST)
+        size = sum(info.file_size for info in opened.infolist())
+    target = home(layout) / hashlib.sha256(manifest).hexdigest()[:16]
+    layout.create(_SPARE + (0 if target.is_dir() else size))
+    with layout.locked():
+        if not target.is_dir():
+            new = target.with_name(f".{target.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            with step(f"unpacking {archive.name}") as shown:
+                try:
+                    _write(archive, new, whole=True)
+                    new.rename(target)
+                except BaseException:
+                    shutil.rmtree(new, ignore_errors=True)
+                    raise
+                shown.done(f"{size >> 20} MB, each file with the SHA-256 of the manifest")
+        hold(target)
+    return target
+
+
+def _write(archive: Path, target: Path, *, whole: bool) -> None:
+    """Write the product; packages and downloads too where all of it is wanted."""
+    target.mkdir(parents=True)
+    with zipfile.ZipFile(archive) as opened:
+        text = opened.read(MANIFEST)
+        if whole:  # else it is no product that stays
+            (target / MANIFEST).write_bytes(text)
+        for name, sha256 in json.loads(text)["files"].items():
+            top, _, inner = name.partition("/")
+            if top != "product" or (inner.startswith(_BIG) and not whole):
+                continue
+            info = opened.getinfo(name)
+            path = target / inner
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _copy(archive, opened, info, path, sha256)
+            path.chmod(0o755 if info.external_attr >> 16 & 0o100 else 0o644)
+
+
+def _copy(
+    archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, sha256: str
+) -> None:
+    """Copy one file out of the archive, compared on the way."""
+    if ".." in PurePosixPath(info.filename).parts:
+        raise DownloadError(f"{archive}: {info.filename!r} leads outside; nothing was installed")
+    found = hashlib.sha256()
+    try:
+        with opened.open(info) as source, path.open("wb") as file:
+            while piece := source.read(1 << 20):
+                found.update(piece)
+                file.write(piece)
+        same = found.hexdigest() == sha256
+    except (zipfile.BadZipFile, EOFError):  # its own checksum
+        same = False
+    if not same:
+        raise DownloadError(
+            f"{archive} is damaged: {info.filename} is not what its manifest says; nothing of it "
+            "was installed. Copy or make the file again"
+        )
+
+
+def settle(layout: Layout, arguments: Sequence[str]) -> None:
+    """Go on from a copy under this prefix, where a product of another prefix runs.
+
+    That one may be deleted with its prefix, or give way to a newer one.
+    """
+    if contents() is None or home(layout) in CHECKOUT.parents:
+        return
+    target = home(layout) / CHECKOUT.name
+    with layout.locked():
+        if not target.is_dir():
+            new = target.with_name(f".{target.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.copytree(CHECKOUT, new)
+            new.rename(target)
+        hold(target)
+    os.execv(sys.executable, [sys.executable, str(target / "setup"), *arguments])  # noqa: S606
+
+
+def hold(product: Path = CHECKOUT) -> None:
+    """Hold a product for as long as this process lives, whatever program it becomes."""
+    if not (product / MANIFEST).is_file():
+        return  # a checkout
+    with suppress(OSError):  # a disk without locks: then nothing is deleted either
+        handle = os.open(product / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        os.set_inheritable(handle, True)  # noqa: FBT003 (kept by exec; subprocesses close it)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+
+
+def prune(layout: Layout) -> None:
+    """Delete products that no process runs and no command names, and unfinished ones.
+
+    An environment that an update has saved has a command too, so that its product stays.
+
+    Parameters
+    ----------
+    layout
+        Whose products; the caller holds its lock.
+    """
+    commands = [layout.env / "bin" / NAME]
+    commands += layout.prefix.glob(f"backups/*/env/bin/{NAME}")
+    named = "".join(path.read_text("utf-8", "replace") for path in commands if path.is_file())
+    for product in sorted(home(layout).glob("*")) if home(layout).is_dir() else ():
+        if product == CHECKOUT or f"/product/{product.name}/" in named:
+            continue
+        with suppress(OSError), (product / _LOCK).open("a") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(product, ignore_errors=True)

@@ -1,0 +1,97 @@
+"""Start of the one-file archive; runs on old Pythons too, to say that they are too old.
+
+Its `__main__.py`. Nothing else in the file is used before its SHA-256 was compared.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+import os
+import sys
+
+
+def refuse(code, text):  # noqa: ANN001, ANN201 (old Pythons)
+    """End with one sentence."""
+    sys.stderr.write("%s: %s\n" % (os.path.basename(FILE), text))  # noqa: UP031, PTH119 (old Pythons)
+    sys.exit(code)
+
+
+def damaged(what):  # noqa: ANN001, ANN201 (old Pythons)
+    """End because a part is not what it should be."""
+    refuse(4, "this file is damaged (%s), nothing was changed; copy or make it again" % what)  # noqa: UP031
+
+
+def checked():  # noqa: ANN201 (old Pythons)
+    """Compare the program's files with the manifest, and return what that says."""
+    import hashlib  # noqa: PLC0415 (after the look at the version)
+    import json  # noqa: PLC0415
+    import zipfile  # noqa: PLC0415
+    import zlib  # noqa: PLC0415
+
+    try:
+        with zipfile.ZipFile(FILE) as archive:
+            manifest = json.loads(archive.read("MANIFEST.json").decode())
+            files = manifest["files"]
+            names = set(archive.namelist()) - {"MANIFEST.json"}
+            if names != set(files):
+                damaged("%s is not as in MANIFEST.json" % min(names ^ set(files)))  # noqa: UP031
+            for name in sorted(names):
+                # Packages and jars are compared when they are unpacked.
+                if name.startswith(("product/wheels/", "product/downloads/")):
+                    continue
+                if hashlib.sha256(archive.read(name)).hexdigest() != files[name]:
+                    damaged(name)
+        return manifest  # noqa: TRY300 (one way out)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        damaged(error)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        damaged(error)
+
+
+def unsuitable(manifest):  # noqa: ANN001, ANN201 (old Pythons)
+    """Say why the packages inside do not run here; empty when they do."""
+    import platform  # noqa: PLC0415 (after the look at the version)
+
+    here = "%s-%s" % (sys.platform, platform.machine())  # noqa: UP031
+    if manifest["platform"] and here != manifest["platform"]:
+        return "it holds programs for %s, and this is %s" % (manifest["platform"], here)  # noqa: UP031
+    version = "%d.%d" % sys.version_info[:2]  # noqa: UP031
+    if manifest["pythons"] and version not in manifest["pythons"]:
+        wanted = " or ".join(manifest["pythons"])
+        return "it holds packages for Python %s, and this is %s: start it with python%s" % (  # noqa: UP031
+            wanted,
+            version,
+            manifest["pythons"][0],
+        )
+    library, release = platform.libc_ver()
+    found = [int(part) for part in release.split(".")[:2] if part.isdigit()]
+    if manifest["platform"] and (library != "glibc" or found < manifest["glibc"]):
+        return "it holds programs for glibc %d.%d or newer, and this machine has %s" % (  # noqa: UP031
+            manifest["glibc"][0],
+            manifest["glibc"][1],
+            ("%s %s" % (library, release)).strip() or "another libc",  # noqa: UP031
+        )
+    return ""
+
+
+def main():  # noqa: ANN201 (old Pythons)
+    """Look at Python, the file and this machine, and go on with the program in the file."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (the message is for the older ones)
+        refuse(
+            3,
+            "Python %d.%d is too old, 3.11 or newer is needed; where a newer one is installed, "  # noqa: UP031
+            "name it: python3.11 %s ..." % (sys.version_info[0], sys.version_info[1], FILE),
+        )
+    sys.dont_write_bytecode = True  # nothing is written before the folder is known
+    os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
+    reason = unsuitable(checked())
+    if reason:
+        refuse(3, reason)
+    sys.path[0] = os.path.join(FILE, "product")  # noqa: PTH118 (old Pythons)
+    sys.argv[0] = os.path.join(FILE, "product", "setup")  # noqa: PTH118 (it names the command)
+    from setup.bundle.product import start  # noqa: PLC0415 (now that it was compared)
+
+    return start(FILE)
+
+
+FILE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 (old Pythons)
+if __name__ == "__main__":
+    sys.exit(main())
