@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import shutil
 import subprocess
 import time
@@ -15,7 +14,8 @@ from setup import environment, trust
 from setup.called import called
 from setup.console import say
 from setup.errors import SetupError
-from setup.layout import CHECKOUT, Layout
+from setup.layout import Layout
+from setup.shell import program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,13 +53,12 @@ def unit(layout: Layout) -> str:
     >>> "Restart=on-failure" in unit(Layout.of("/srv/azk"))
     True
     """
-    command = f"{layout.python} -m setup supervise --prefix {layout.prefix}"
+    command = f"{program.place(layout)} supervise --prefix {layout.prefix}"
     return f"""\
 [Unit]
 Description=Azkaban in {layout.prefix}
 
 [Service]
-WorkingDirectory={str(CHECKOUT).replace("%", "%%")}
 ExecStart={command}
 KillMode=process
 TimeoutStopSec=180
@@ -74,9 +73,8 @@ WantedBy=default.target
 def crontab_line(layout: Layout) -> str:
     """Write the crontab line, marked so that `remove` finds it."""
     log = layout.prefix / "supervisor.log"
-    command = f"{layout.python} -m setup supervise --prefix {layout.prefix} >> {log} 2>&1"
-    folder = shlex.quote(str(CHECKOUT)).replace("%", r"\%")  # cron takes a bare one for a newline
-    return f"@reboot cd {folder} && {command} {_MARK} {layout.prefix}"
+    command = f"{program.place(layout)} supervise --prefix {layout.prefix} >> {log} 2>&1"
+    return f"@reboot {command} {_MARK} {layout.prefix}"
 
 
 def installed(layout: Layout) -> bool:

@@ -17,9 +17,10 @@ from setup.called import called
 from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.java.compile import PEER, compile_jar
-from setup.layout import CHECKOUT, write_private
+from setup.layout import write_private
 from setup.python import pip
 from setup.python.installer import LOCKS, Installer
+from setup.shell import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +47,8 @@ Class-Path: {asm}
 # Runs `setup spark submit` from any folder, which stays the working folder.
 _SUBMIT = """\
 #!/bin/sh
-# Hands an application to Spark: python3 -m setup spark submit --help
-exec "{python}" -P -c 'import runpy, sys
-sys.path.insert(0, sys.argv.pop(1))
-runpy.run_module("setup", run_name="__main__", alter_sys=True)' "{checkout}" \\
-    spark submit --prefix "{prefix}" "$@"
+# Hands an application to Spark: azkaban-jobflow spark submit --help
+exec "{command}" spark submit --prefix "{prefix}" "$@"
 """
 
 
@@ -188,8 +186,8 @@ class Spark:
             with step("Hadoop's servers and the port guard") as shown:
                 jars = self._install_jars(chosen, shown.update)
                 shown.done(f"{jars} jars, each with its pinned SHA-256")
-            names = {"python": self.layout.python, "prefix": self.layout.prefix}
-            self.submit_program.write_text(_SUBMIT.format(**names, checkout=CHECKOUT))
+            names = {"command": program.place(self.layout), "prefix": self.layout.prefix}
+            self.submit_program.write_text(_SUBMIT.format(**names))
             self.submit_program.chmod(0o700)
             self._record.write_text(self._digest())
         write_private(self._java_file, f"{chosen.program}\n")
@@ -235,7 +233,7 @@ class Spark:
 
     def _digest(self) -> str:
         """Hash what the whole installation depends on."""
-        parts = [self._env_digest(), str(CHECKOUT), _SUBMIT]
+        parts = [self._env_digest(), _SUBMIT]
         parts += [source.read_text(encoding="utf-8") for source in (_GUARD, PEER)]
         parts += [jar.sha256 for name in ("hadoop", "agent") for jar in maven.pinned(name)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

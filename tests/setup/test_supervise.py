@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from setup import service
 from setup.errors import SetupError
 from setup.layout import Layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Debian's crontab needs a set-gid program; this one keeps the table in a file.
 CRONTAB = """#!/bin/sh
@@ -38,7 +41,7 @@ def bin_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_without_systemd_and_cron_the_command_is_named(ours: Layout, bin_only: Path) -> None:
     with pytest.raises(
-        SetupError, match=r"neither a user systemd nor crontab(.|\n)*-m setup supervise"
+        SetupError, match=r"neither a user systemd nor crontab(.|\n)*/azkaban-jobflow supervise"
     ):
         service.install(ours)
 
@@ -93,10 +96,10 @@ def test_each_prefix_has_a_unit_of_its_own(
         service.install(ours)
 
 
-def test_what_the_unit_says(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "CHECKOUT", Path("/srv/100% ours"))
+def test_what_the_unit_says(ours: Layout) -> None:
+    """It names the command in the environment, which stays where products come and go."""
+    command = f"{ours.env}/bin/azkaban-jobflow supervise --prefix {ours.prefix}"
     lines = service.unit(ours).splitlines()
-    assert f"ExecStart={ours.python} -m setup supervise --prefix {ours.prefix}" in lines
-    assert "WorkingDirectory=/srv/100%% ours" in lines
+    assert f"ExecStart={command}" in lines
     assert "KillMode=process" in lines, "servers outlive their supervisor"
-    assert service.crontab_line(ours).startswith(r"@reboot cd '/srv/100\% ours' && ")
+    assert service.crontab_line(ours).startswith(f"@reboot {command} >> ")
