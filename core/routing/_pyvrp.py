@@ -154,10 +154,10 @@ def _data(problem: Problem) -> tuple[Any, float]:
     n, dummies = problem.n_stops, _dummies(problem)
     every = np.arange(n + 1)
     lengths = problem.distances()
-    scale = _LONGEST / max(float(lengths.max()), 1e-12)
+    scale = _LONGEST / (float(lengths.max()) or 1.0)
     minutes = problem.driving_time(every[:, None], every[None, :])
     service = np.zeros(n + 1) if problem.service is None else problem.service
-    longest = max(float(minutes.max()), float(service.max()), 1e-12)
+    longest = max(float(minutes.max()), float(service.max())) or 1.0
     ticks = _LONGEST / longest
 
     # Loads: the demands, and for the least number of stops one place each and the dummies.
@@ -165,7 +165,7 @@ def _data(problem: Problem) -> tuple[Any, float]:
     capacity: list[int] = []
     if problem.capacity is not None:
         whole = np.all(problem.demands == np.rint(problem.demands))
-        size = 1.0 if whole else _LONGEST / max(float(problem.demands.max()), 1e-12)
+        size = 1.0 if whole else _LONGEST / (float(problem.demands.max()) or 1.0)
         loads.append(np.concatenate((_up(problem.demands[1:], size), np.zeros(dummies, int))))
         capacity.append(_down(problem.capacity, size))
     loads.append(np.ones(n + dummies, dtype=np.int64))

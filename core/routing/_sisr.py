@@ -47,7 +47,7 @@ _KEEP_GOING = 0.01  # chance to keep one more stop within a split string
 _BLINK = 0.01  # chance to overlook a position
 _BLINKS = 1.0 / math.log(1.0 - _BLINK)
 _SPLIT = 0.5  # chance to leave a gap within a string
-_SLACK = 1e-9
+_SLACK = 1e-12  # relative: routes cheaper by less are no better, but for rounding
 _OVER_WEIGHT = 10.0  # of what a position adds beyond the ceiling (makespan)
 
 
@@ -265,7 +265,7 @@ def anneal(
             cost += exchange(search, tolerance, rng)
         cost += _rebuild(search, cost, temperature, rng)
         if (
-            cost < best_cost - _SLACK
+            cost < best_cost * (1.0 - _SLACK)
             and (since >= patience or step == cooling.steps - 1)
             and strains(search.routes, search.work) == 0.0
         ):

@@ -153,7 +153,7 @@ class _Annealing:
         routes = [*routes, *([()] * (problem.dispatchers - len(routes)))]
         # Not 0 where all places coincide: the temperature is divided by.
         length = math.fsum(problem.length(route) for route in routes)
-        self._leg = max(length / (n + len(routes)), 1e-12)
+        self._leg = length / (n + len(routes)) or 1.0
         self._price = _PRICE
         self._search = _search(problem, routes, self._leg)
         self._now = self._search.routes
@@ -305,9 +305,9 @@ def _work(problem: Problem, mean_leg: float, *, elastic: bool) -> Work:
         least[1],
         most[2],
         problem.pace,
-        mean_leg / max(float(demand.mean()), 1e-12),
+        mean_leg / (float(demand.mean()) or 1.0),
         1.0,
-        mean_leg / max(minutes, 1e-12),
+        mean_leg / (minutes or 1.0),
         problem.min_stops if elastic else 0,
         problem.most_stops if elastic else math.inf,
         mean_leg,

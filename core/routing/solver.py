@@ -197,7 +197,7 @@ def _bounded(result: Result, bound: float | None) -> Result:
     if bound is None or result.cost is None:
         return result
     bound = min(bound, result.cost)  # above it by rounding alone
-    met = result.cost - bound <= _PROOF * max(1.0, result.cost)
+    met = result.cost - bound <= _PROOF * result.cost
     return dataclasses.replace(
         result,
         lower_bound=bound,

@@ -27,8 +27,11 @@ __all__ = ["NEAR", "greedy_tour", "improve_tour", "kick_tour", "tour_length"]
 
 NEAR = 10  # neighbours looked at per place (Johnson and McGeoch, 1997, use 20 in quadrants)
 
-# A move must gain more than rounding can feign.
-_GAIN = 1e-7
+# A move must gain more than rounding can feign, or two moves could undo each other for ever: so
+# much of the longest distance.
+_GAIN = 1e-10
+# On the globe distances come from unit vectors, whose rounding is about a micrometre.
+_GAIN_ON_GLOBE = 1e-9
 
 _ROOM = 1000  # reversals that can be taken back after a kick
 _MOVE = 5  # places that a move names
@@ -53,6 +56,8 @@ class Tour(NamedTuple):
         without room notes nothing and ends nothing.
     move
         The move that was found: see `_find_move`.
+    gain
+        What a move must gain, in the unit of the distances.
     """
 
     order: Any
@@ -64,6 +69,7 @@ class Tour(NamedTuple):
     queued: Any
     journal: Any
     move: Any
+    gain: float
 
     @classmethod
     def of(cls, problem: Problem, tour: NDArray[np.intp], room: int) -> Tour:
@@ -81,7 +87,16 @@ class Tour(NamedTuple):
             native(np.zeros(n, dtype=np.bool_)),
             native(np.zeros(2 * room, dtype=np.intp)),
             native(np.zeros(_MOVE, dtype=np.intp)),
+            _least_gain(problem, tour),
         )
+
+
+def _least_gain(problem: Problem, tour: NDArray[np.intp]) -> float:
+    """Return what tells a gain from rounding, whatever the unit of the distances."""
+    if problem.matrix is not None:
+        return _GAIN * float(problem.matrix.max())
+    gain = _GAIN * float(problem.between(tour[0], tour).max())
+    return max(gain, _GAIN_ON_GLOBE) if problem.metric == "great_circle" else gain
 
 
 def tour_length(problem: Problem, tour: NDArray[np.intp]) -> float:
@@ -317,16 +332,17 @@ def _find_move(tour: Tour, base: int, step: int) -> float:
     order, position, near, degree, geo, move = (
         tour.order, tour.position, tour.near, tour.degree, tour.geo, tour.move
     )  # fmt: skip
+    least = tour.gain
     mate = _beside(order, position, base, step)
     old = leg(geo, base, mate)
     for t in range(base * degree, base * degree + degree):
         other = near[t]
         new = leg(geo, base, other)
-        if new >= old - _GAIN:
+        if new >= old - least:
             return 0.0
         beyond = _beside(order, position, other, step)
         gain = old + leg(geo, other, beyond) - new - leg(geo, mate, beyond)
-        if gain > _GAIN:
+        if gain > least:
             move[0], move[1], move[2], move[3], move[4] = mate, other, beyond, -1, -1
             return float(gain)
         last = base
@@ -335,13 +351,13 @@ def _find_move(tour: Tour, base: int, step: int) -> float:
             if last == other or before == mate:
                 break
             cut = old - new + leg(geo, before, last) - leg(geo, before, mate)
-            if cut > _GAIN:
+            if cut > least:
                 for way in (step, -step):
                     far = _beside(order, position, other, way)
                     if far in (last, base):
                         continue
                     gain = cut + leg(geo, other, far) - leg(geo, last, far)
-                    if gain > _GAIN:
+                    if gain > least:
                         move[0], move[1], move[2] = mate, other, far
                         move[3], move[4] = last, before
                         return float(gain)
@@ -441,7 +457,7 @@ def _kick(tour: Tour, kicks: int, rng: Any) -> float:
                 tour.queued[place] = True
                 waiting += 1
         gain, noted = _local_search(tour, waiting, noted)
-        if gain < worse - _GAIN:
+        if gain < worse - tour.gain:
             _undo(tour, noted)
         else:
             total += gain - worse

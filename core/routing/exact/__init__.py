@@ -12,6 +12,7 @@ from core.routing.exact import three_index
 from core.routing.exact.backend import Answer, End, MipSolver, run
 from core.routing.exact.relaxation import Relaxation, separate
 from core.routing.exact.two_index import NO_ROUTES, refusal, solve_two_index
+from core.routing.exact.units import restored, scaled, scaled_result
 from core.routing.result import NoRoutesError, Result, Status
 
 if TYPE_CHECKING:
@@ -63,7 +64,11 @@ def solve_exact(
         raise ValueError("solver = 'scip': solves model two-index only; use cbc or highs")
     solve: Callable[..., Result] = solve_two_index if model == "two-index" else solve_three_index
     begin = time.monotonic()
-    result = solve(problem, solver=solver, time_limit=time_limit, known=known)
+    model_problem, unit = scaled(problem)
+    result = solve(
+        model_problem, solver=solver, time_limit=time_limit, known=scaled_result(known, unit)
+    )
+    result = restored(result, unit)
     if result.status is Status.INFEASIBLE:
         left = None if time_limit is None else time_limit - (time.monotonic() - begin)
         reason = _conflict(problem, solve, solver, left)
@@ -93,7 +98,7 @@ def _conflict(
             if contradiction(without):
                 infeasible = True
             else:
-                answer = solve(without, solver=solver, time_limit=left)
+                answer = solve(scaled(without)[0], solver=solver, time_limit=left)
                 infeasible = answer.status is Status.INFEASIBLE
         except NoRoutesError:
             infeasible = False
@@ -116,12 +121,13 @@ def relaxed_bound(problem: Problem, seconds: float) -> float | None:
     None where the time does not suffice for a first one.
     """
     begin = time.monotonic()
+    problem, unit = scaled(problem)
     relaxation, bound = Relaxation(problem), None
     while (left := seconds - (time.monotonic() - begin)) > 0:
         solution = relaxation.solve(left)
         if solution is None:
             break
-        bound = solution.bound
+        bound = solution.bound * unit
         cuts = separate(problem, relaxation.weights(solution))
         if not cuts:
             break

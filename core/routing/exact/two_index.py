@@ -298,7 +298,7 @@ class _Search:
         self.bound = max(self.bound, min(bound, self.cost))
 
     def _proved(self) -> bool:
-        return self.bound >= self.cost - _PROOF * max(1.0, abs(self.cost))
+        return self.bound >= self.cost - _PROOF * self.cost
 
     def _left(self) -> float | None:
         if self._time_limit is None:
