@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.routing.problem import Problem
+from core.routing.reading import FormatError, decode
+from core.routing.table import AMOUNTS, COORDINATES, canonical, parse_csv, places_of
 from core.routing.validate import route_duration, route_length
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    from core.routing.problem import Problem
 
 __all__ = [
     "FormatError",
+    "decode",
     "parse_csv",
     "parse_geojson",
     "parse_json",
@@ -30,143 +32,13 @@ __all__ = [
     "work_of",
 ]
 
-DEPOT = "0"
-
-_AMOUNTS = {"demand": "demands", "service": "service"}
-"""Optional columns, and what `Problem` calls them."""
-
-_COORDINATES = {"x", "y", "lat", "lon"}
-
-_SHOWN = 5  # errors listed before "and N more"
-
-
-class FormatError(ValueError):
-    """Text that is not what it should be: source, line, value and what was expected."""
-
-
-def parse_csv(text: str, source: str = "stops") -> Problem:  # noqa: C901 (a list of checks)
-    r"""Read a depot and stops from CSV with the columns ``id,x,y`` or ``id,lat,lon``.
-
-    The row with id 0 is the depot, wherever it stands. Latitudes and longitudes are degrees, and
-    distances then great-circle kilometres. Two more columns are read where they are: ``demand``, in
-    the unit of the capacity, and ``service``, in minutes; others are ignored.
-
-    Parameters
-    ----------
-    text
-        With one header line; empty lines are skipped.
-    source
-        How error messages call it.
-
-    Returns
-    -------
-    Problem
-        For one dispatcher; ``problem.replace(dispatchers=3)`` plans for more.
-
-    Raises
-    ------
-    FormatError
-        Missing columns, no depot or more than one, an id twice, a coordinate that is no number.
-
-    Examples
-    --------
-    >>> problem = parse_csv("id,x,y\n7,3,4\n0,0,0\n")
-    >>> problem.ids, problem.points.tolist()
-    (('0', '7'), [[0.0, 0.0], [3.0, 4.0]])
-    >>> parse_csv("id,x,y\n0,0,0\n1,3,north\n", "stops.csv")
-    Traceback (most recent call last):
-        ...
-    core.routing.formats.FormatError: stops.csv, line 3: y = 'north': expected a finite number
-    """
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
-    try:
-        header = [name.strip().lower() for name in next(rows, [])]
-        columns, metric = _columns(header, source)
-        table = [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise FormatError(f"{source}, line {rows.line_num}: {error}") from None
-    extra = [name for name in _AMOUNTS if name in header]
-    names = (*columns, *extra)
-    where = [header.index(name) for name in names]
-    lines: dict[str, int] = {}
-    found: dict[str, list[float]] = {}
-    errors: list[str] = []
-    for line, row in table:
-        place = f"{source}, line {line}"
-        if len(row) <= max(where):
-            errors.append(f"{place}: {len(row)} columns: expected {', '.join(header)}")
-            continue
-        stop, *cells = (row[column].strip() for column in where)
-        try:
-            values = [
-                _number(name, cell, at_depot=stop == DEPOT)
-                for name, cell in zip(names[1:], cells, strict=True)
-            ]
-        except ValueError as error:
-            errors.append(f"{place}: {error}")
-            continue
-        if not stop:
-            errors.append(f"{place}: id is empty")
-        elif stop in lines:
-            what = "a second depot" if stop == DEPOT else "used already"
-            errors.append(f"{place}: id = {stop!r}: {what} (line {lines[stop]})")
-        else:
-            lines[stop] = line
-            found[stop] = values
-    if not errors and DEPOT not in found:
-        errors.append(f"{source}: no depot: expected one row with id {DEPOT}")
-    if not errors and len(found) == 1:
-        errors.append(f"{source}: the depot only: expected at least one stop")
-    if errors:
-        more = [f"{source}: and {len(errors) - _SHOWN} more"] if len(errors) > _SHOWN else []
-        raise FormatError("\n".join(errors[:_SHOWN] + more))
-    ids = (DEPOT, *(stop for stop in found if stop != DEPOT))
-    first, second, *amounts = zip(*(found[stop] for stop in ids), strict=True)
-    fields: dict[str, Any] = {
-        _AMOUNTS[name]: column for name, column in zip(extra, amounts, strict=True)
-    }
-    if metric == "great_circle":
-        first, second = second, first
-        fields["metric"] = metric
-    return Problem(points=list(zip(first, second, strict=True)), ids=ids, **fields)
-
-
-def _columns(header: list[str], source: str) -> tuple[tuple[str, str, str], str]:
-    for names, metric in ((("id", "x", "y"), "euclidean"), (("id", "lat", "lon"), "great_circle")):
-        if set(names) <= set(header):
-            return names, metric
-    shown = ",".join(header) or "nothing"
-    raise FormatError(f"{source}, line 1: {shown}: expected the columns id,x,y or id,lat,lon")
-
-
-def _number(name: str, text: str, *, at_depot: bool = False) -> float:
-    """Read one cell; a demand or service at the depot may be left out, and is 0."""
-    if name in _AMOUNTS and at_depot and text in ("", "0"):
-        return 0.0
-    wanted = f"{name} = {text!r}: expected a finite number"
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(wanted) from None
-    if not math.isfinite(number):
-        raise ValueError(wanted)
-    if name == "lat" and abs(number) > 90:
-        raise ValueError(f"{name} = {text!r}: expected degrees from -90 to 90")
-    if name == "lon" and abs(number) > 360:
-        raise ValueError(f"{name} = {text!r}: expected degrees from -180 to 180")
-    if name in _AMOUNTS and number < 0:
-        raise ValueError(f"{wanted} >= 0")
-    if name in _AMOUNTS and at_depot and number != 0:
-        raise ValueError(f"{name} = {text!r}: expected 0 at the depot")
-    return number
-
 
 def stops_csv(problem: Problem) -> str:
     """Write the places of a problem as CSV that `parse_csv` reads back exactly."""
     sphere = problem.metric == "great_circle"
     columns = ["id", *(("lat", "lon") if sphere else ("x", "y"))]
     places = problem.points[:, ::-1] if sphere else problem.points
-    amounts = {name: getattr(problem, field) for name, field in _AMOUNTS.items()}
+    amounts = {name: getattr(problem, field) for name, field in AMOUNTS.items()}
     kept = {name: values for name, values in amounts.items() if values is not None}
     table = np.column_stack((places, *kept.values())).tolist()
     rows: list[Sequence[object]] = [(*columns, *kept)]
@@ -182,6 +54,7 @@ def routes_cvrplib(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
 
     Examples
     --------
+    >>> from core.routing import Problem
     >>> problem = Problem(points=[[0, 0], [3, 4], [6, 8]], dispatchers=2)
     >>> routes_cvrplib(problem, [[1], [2]])
     'Route #1: 1\nRoute #2: 2\nCost 30\n'
@@ -271,13 +144,18 @@ def work_of(problem: Problem, route: Sequence[int]) -> dict[str, float]:
     return work
 
 
-def parse_json(text: str, source: str = "stops.json") -> Problem:
+def parse_json(text: str, source: str = "stops.json", *, ignore: Collection[str] = ()) -> Problem:
     """Read places from JSON: GeoJSON (`parse_geojson`), or an object of our own.
 
     ``{"places": [{"id": 0, "x": 0, "y": 0}, {"id": 1, "x": 3, "y": 4, "demand": 2}]}`` has the
     columns of `parse_csv` as keys. Beside it may stand ``matrix``, the distances from each
     place to each in that order (rows: from; coordinates may then be left out), ``times``, the same
     in minutes, and ``capacity``.
+
+    Parameters
+    ----------
+    text, source, ignore
+        As for `parse_csv`.
 
     Raises
     ------
@@ -292,38 +170,63 @@ def parse_json(text: str, source: str = "stops.json") -> Problem:
     """
     record = _json_object(text, source)
     if "features" in record:
-        return parse_geojson(text, source)
+        return parse_geojson(text, source, ignore=ignore)
     places = record.get("places")
     if not isinstance(places, list) or not all(isinstance(place, dict) for place in places):
         raise FormatError(f"{source}: expected places, a list of objects with id, or GeoJSON")
-    bare = "matrix" in record and not any(_COORDINATES & set(place) for place in places)
-    keys = [
-        key for key in ("id", "x", "y", "lat", "lon", *_AMOUNTS) if any(key in p for p in places)
+    unknown = sorted(record.keys() - {"places", "matrix", "times", "capacity", *ignore})
+    if unknown and "*" not in ignore:
+        raise FormatError(
+            f"{source}: {', '.join(unknown)}: expected places, matrix, times and capacity alone"
+        )
+    bare = "matrix" in record and not any(set(COORDINATES) & set(place) for place in places)
+    keys = [*dict.fromkeys(key for place in places for key in place)]
+    header = [*keys, "x", "y"] if bare else keys
+    table = [
+        (f"place {n}", [*(_cell(place.get(key, ""), key) for key in keys), *(["0", "0"] * bare)])
+        for n, place in enumerate(places, 1)
     ]
-    rows: list[Sequence[object]] = [keys if not bare else [*keys, "x", "y"]]
-    rows += [[*(place.get(key, "") for key in keys), *([0, 0] if bare else [])] for place in places]
-    problem = _numbered(_csv(rows), source, "place")
-    order = [problem.ids.index(str(place["id"]).strip()) for place in places]
+    problem = places_of(header, table, source, ignore=ignore, place="places")
+    at = {name: number for number, name in enumerate(problem.ids)}
+    named = keys.index(next(key for key in keys if canonical(key) == "id"))
+    order = [at[row[named]] for _, row in table]
     fields: dict[str, Any] = {"capacity": record.get("capacity")}
     for name in ("matrix", "times"):
         if name in record:
-            try:
-                given = np.array(record[name], dtype=np.float64)
-            except (TypeError, ValueError):
-                raise FormatError(
-                    f"{source}: {name}: expected numbers, as many in each row as there are rows"
-                ) from None
-            if given.shape != (len(order), len(order)):
-                raise FormatError(
-                    f"{source}: {name} has shape {given.shape}: "
-                    f"expected ({len(order)}, {len(order)}), as many as there are places"
-                )
-            fields[name] = np.empty_like(given)
-            fields[name][np.ix_(order, order)] = given
+            fields[name] = _ordered(record[name], order, f"{source}: {name}")
     try:
         return problem.replace(**fields, **({"points": None} if bare else {}))
     except ValueError as error:
         raise FormatError(f"{source}: {error}") from None
+
+
+def _ordered(rows: Any, order: list[int], where: str) -> Any:
+    """Bring the rows and columns of a matrix into the order of the problem's places."""
+    try:
+        given = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise FormatError(
+            f"{where}: expected numbers, as many in each row as there are rows"
+        ) from None
+    if given.shape != (len(order), len(order)):
+        raise FormatError(
+            f"{where} has shape {given.shape}: "
+            f"expected ({len(order)}, {len(order)}), as many as there are places"
+        )
+    matrix = np.empty_like(given)
+    matrix[np.ix_(order, order)] = given
+    return matrix
+
+
+def _cell(value: Any, key: str) -> str:
+    """Write a JSON value as a cell of a table; what is none becomes text that is no number."""
+    if isinstance(value, str):
+        return value.strip()
+    if key in AMOUNTS and value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return json.dumps(value)[:40]
+    return repr(value)
 
 
 def stops_json(problem: Problem) -> str:
@@ -334,7 +237,7 @@ def stops_json(problem: Problem) -> str:
         place: dict[str, Any] = {"id": name}
         if problem.points is not None:
             place.update(zip(names, problem.points[number].tolist(), strict=True))
-        for key, field in _AMOUNTS.items():
+        for key, field in AMOUNTS.items():
             values = getattr(problem, field)
             if values is not None:
                 place[key] = float(values[number])
@@ -351,6 +254,10 @@ def _json_object(text: str, source: str) -> dict[str, Any]:
         record = json.loads(text)
     except json.JSONDecodeError as error:
         raise FormatError(f"{source}, line {error.lineno}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise FormatError(f"{source}: not JSON of places: nested too deeply") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise FormatError(f"{source}: not JSON of places: {error}") from None
     if not isinstance(record, dict):
         raise FormatError(
             f"{source}: expected a GeoJSON FeatureCollection or an object with places"
@@ -358,22 +265,19 @@ def _json_object(text: str, source: str) -> dict[str, Any]:
     return record
 
 
-def _numbered(table: str, source: str, what: str) -> Problem:
-    """Read a table that was made from JSON; errors say which place is meant."""
-    try:
-        return parse_csv(table, source)
-    except FormatError as error:
-        # Line n + 1 of the table is the n-th place.
-        raise FormatError(
-            re.sub(r"line (\d+)", lambda m: f"{what} {int(m.group(1)) - 1}", str(error))
-        ) from None
+def parse_geojson(
+    text: str, source: str = "stops.geojson", *, ignore: Collection[str] = ()
+) -> Problem:
+    """Read a GeoJSON FeatureCollection of points (longitude, latitude); lines are passed over.
 
+    Each point needs an ``id``, as a property or as the feature's own; the one with id 0 is the
+    depot. It may have the properties ``demand`` and ``service`` (minutes). Distances are
+    great-circle kilometres.
 
-def parse_geojson(text: str, source: str = "stops.geojson") -> Problem:
-    """Read a GeoJSON FeatureCollection of points (longitude, latitude); others are ignored.
-
-    Each point needs the property ``id``; the one with id 0 is the depot. It may have ``demand`` and
-    ``service`` (minutes). Distances are great-circle kilometres.
+    Parameters
+    ----------
+    text, source, ignore
+        As for `parse_csv`; properties are what columns are there.
 
     Raises
     ------
@@ -392,19 +296,28 @@ def parse_geojson(text: str, source: str = "stops.geojson") -> Problem:
     features = _json_object(text, source).get("features")
     if not isinstance(features, list):
         raise FormatError(f"{source}: expected a GeoJSON FeatureCollection")
-    rows: list[Sequence[object]] = [("id", "lat", "lon", *_AMOUNTS)]
-    given: set[str] = set()
+    found = []
     for number, feature in enumerate(features, 1):
+        where = f"feature {number}"
         try:
-            if feature["geometry"]["type"] != "Point":
-                continue
-            lon, lat = feature["geometry"]["coordinates"][:2]
-            about = feature["properties"]
-            given |= _AMOUNTS.keys() & about.keys()
-            rows.append((about["id"], lat, lon, *(about.get(name, 0) for name in _AMOUNTS)))
+            kind, coordinates = feature["geometry"]["type"], feature["geometry"]["coordinates"]
+            if kind in ("LineString", "MultiLineString"):
+                continue  # a road, or a route of a result
+            lon, lat = coordinates[:2] if kind == "Point" else []
+            about = feature.get("properties") or {}
+            named = about if "id" in about else {"id": feature["id"], **about}
+            found.append((where, {**named, "lat": lat, "lon": lon}))
         except (KeyError, TypeError, ValueError, AttributeError):
             raise FormatError(
-                f"{source}, feature {number}: expected a Point with coordinates and the property id"
+                f"{source}, {where}: expected a Point with coordinates and the property id"
             ) from None
-    left_out = {field: None for name, field in _AMOUNTS.items() if name not in given}
-    return _numbered(_csv(rows), source, "point").replace(**left_out)
+    keys = list(dict.fromkeys(["id", "lat", "lon", *(key for _, one in found for key in one)]))
+    table = [
+        (where, [_cell(one.get(key, _absent(key)), key) for key in keys]) for where, one in found
+    ]
+    return places_of(keys, table, source, ignore=ignore, place="properties")
+
+
+def _absent(key: str) -> Any:
+    """Return what a point has where it does not say: no demand, and no service."""
+    return 0 if key in AMOUNTS else ""

@@ -25,6 +25,9 @@ _WORDS = {
     "objective": ("distance", "makespan"),
 }
 
+# Squares of larger numbers are infinite, and so would distances be.
+_LARGEST = 1e100
+
 # A full matrix above this many places is a mistake: 20,000 places already need 3 GB.
 _MATRIX_LIMIT = 20_000
 
@@ -179,8 +182,7 @@ class Problem:
 
     def _check_ids(self) -> None:
         n_places = self.n_stops + 1
-        if not self.ids:
-            self._set("ids", tuple(str(i) for i in range(n_places)))
+        self._set("ids", tuple(map(str, self.ids)) or tuple(str(i) for i in range(n_places)))
         if len(self.ids) != n_places:
             raise ValueError(f"ids has {len(self.ids)} names: expected {n_places}, one per place")
         if len(set(self.ids)) != n_places:
@@ -321,12 +323,13 @@ class Problem:
 def _checked_points(points: ArrayLike, metric: str) -> FloatArray:
     try:
         array = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("points: expected numbers, one (x, y) per row") from None
     if array.ndim != 2 or array.shape[1] != 2:
         raise ValueError(f"points has shape {array.shape}: expected (N + 1, 2)")
-    if not np.isfinite(array).all():
-        row = int(np.nonzero(~np.isfinite(array).all(axis=1))[0][0])
+    good = np.abs(array) < _LARGEST  # false for NaN
+    if not good.all():
+        row = int(np.nonzero(~good.all(axis=1))[0][0])
         raise ValueError(f"points[{row}] = {array[row].tolist()}: expected finite numbers")
     if metric == "great_circle":
         bad = (np.abs(array[:, 1]) > 90) | (np.abs(array[:, 0]) > 360)
@@ -342,13 +345,13 @@ def _checked_points(points: ArrayLike, metric: str) -> FloatArray:
 def _checked_matrix(name: str, matrix: ArrayLike) -> FloatArray:
     try:
         array = np.array(matrix, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(
             f"{name}: expected numbers, as many in each row as there are rows"
         ) from None
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
         raise ValueError(f"{name} has shape {array.shape}: expected (N + 1, N + 1), square")
-    bad = ~np.isfinite(array) | (array < 0)
+    bad = ~((array >= 0) & (array < _LARGEST))
     np.fill_diagonal(bad, val=False)
     if bad.any():
         i, j = (int(v) for v in np.argwhere(bad)[0])
@@ -365,13 +368,13 @@ def _checked_matrix(name: str, matrix: ArrayLike) -> FloatArray:
 def _checked_amounts(name: str, values: ArrayLike, places: int) -> FloatArray:
     try:
         array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name}: expected a number for each place") from None
     if array.shape != (places,):
         raise ValueError(
             f"{name} has shape {array.shape}: expected ({places},), a number for each place"
         )
-    bad = ~(np.isfinite(array) & (array >= 0))
+    bad = ~((array >= 0) & (array < _LARGEST))
     if bad.any():
         row = int(np.nonzero(bad)[0][0])
         raise ValueError(f"{name}[{row}] = {array[row]}: expected a finite number >= 0")
@@ -384,8 +387,8 @@ def _checked_amounts(name: str, values: ArrayLike, places: int) -> FloatArray:
 def _checked_amount(name: str, value: float | None, *, above_zero: bool) -> None:
     if value is None:
         return
-    good = not isinstance(value, bool | str) and math.isfinite(value)
-    if not good or value < 0 or (above_zero and value == 0):
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not real or not 0 <= value < _LARGEST or (above_zero and value == 0):
         sign = ">" if above_zero else ">="
         raise ValueError(f"{name} = {value!r}: expected a finite number {sign} 0")
 

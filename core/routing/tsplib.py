@@ -1,43 +1,144 @@
-"""TSPLIB 95 files: problems in, tours out."""
+"""TSPLIB 95 files, as CVRPLIB and VRPLIB have them too: problems in, tours out.
+
+A file may say more than a `Problem` can hold. Every key and every section is therefore known,
+remarked as of no account, or refused by its name: none is dropped.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.routing.formats import FormatError
 from core.routing.problem import Problem
+from core.routing.reading import FormatError, number
+from core.routing.tsplib_distances import DISTANCES, matrix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from core.routing.problem import FloatArray
 
-__all__ = ["parse_tsplib", "tour_tsplib"]
+__all__ = ["KEYS", "SECTIONS", "parse_tsplib", "tour_tsplib"]
 
-_Body = dict[str, list[tuple[int, list[str]]]]
-"""Lines of each section: number and words."""
+KEYS = {
+    "TYPE", "DIMENSION", "CAPACITY", "DISTANCE", "SERVICE_TIME", "VEHICLES", "SALESMEN",
+    "EDGE_WEIGHT_TYPE", "EDGE_WEIGHT_FORMAT", "NODE_COORD_TYPE",
+}  # fmt: skip
+"""Keys that are read."""
 
-_SECTION = re.compile(r"^([A-Z_]+_SECTION)\s*:?\s*$")
+_REMARKS = {"NAME", "COMMENT", "DISPLAY_DATA_TYPE"}
+
+SECTIONS = {
+    "NODE_COORD_SECTION", "EDGE_WEIGHT_SECTION", "DEMAND_SECTION", "DEPOT_SECTION",
+    "SERVICE_TIME_SECTION",
+}  # fmt: skip
+"""Sections that are read."""
+
+_SECTION_REMARKS = {"DISPLAY_DATA_SECTION"}
+
+_TYPES = {"TSP", "ATSP", "STSP", "CVRP", "ACVRP", "DCVRP", "VRP", "MTSP"}
+
+_LAYOUTS: dict[str, Callable[[int], Any]] = {
+    "FULL_MATRIX": lambda n: np.nonzero(np.ones((n, n))),
+    "UPPER_ROW": lambda n: np.triu_indices(n, 1),
+    "UPPER_DIAG_ROW": np.triu_indices,
+    "LOWER_ROW": lambda n: np.tril_indices(n, -1),
+    "LOWER_DIAG_ROW": np.tril_indices,
+    # The matrix is symmetric: columns above the diagonal are rows below it.
+    "UPPER_COL": lambda n: np.tril_indices(n, -1),
+    "UPPER_DIAG_COL": np.tril_indices,
+    "LOWER_COL": lambda n: np.triu_indices(n, 1),
+    "LOWER_DIAG_COL": np.triu_indices,
+}
+
+_HEADING = re.compile(r"([A-Z][A-Z0-9_]*_SECTION)\s*:?", re.ASCII)
+_MOST_NODES = 20_000  # of a matrix
 
 
-def parse_tsplib(text: str, source: str = "problem.tsp") -> Problem:
-    r"""Read a TSP, ATSP or CVRP file; the depot is the first of DEPOT_SECTION, else the first node.
+@dataclass
+class _File:
+    """What a file says: keys with their values, sections with their lines, each with its number."""
 
-    Distances are the plain Euclidean ones, not rounded to integers as TSPLIB asks for EUC_2D.
+    source: str
+    head: dict[str, tuple[int, str]] = field(default_factory=dict)
+    body: dict[str, list[tuple[int, list[str]]]] = field(default_factory=dict)
+
+    def wrong(self, line: int, what: str) -> FormatError:
+        return FormatError(f"{self.source}, line {line}: {what}")
+
+    def word(self, key: str) -> str:
+        """Return a value that is a word, empty where the key is missing."""
+        return self.head.get(key, (0, ""))[1]
+
+    def amount(self, key: str) -> float | None:
+        """Return a value that is a number >= 0."""
+        if key not in self.head:
+            return None
+        line, text = self.head[key]
+        return self.numbers([text], line, key)[0]
+
+    def count(self, key: str) -> int | None:
+        """Return a value that is an integer >= 1."""
+        if key not in self.head:
+            return None
+        line, text = self.head[key]
+        if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
+            raise self.wrong(line, f"{key} = {text!r}: expected an integer >= 1")
+        return int(text)
+
+    def numbers(self, words: list[str], line: int, what: str, least: float = 0.0) -> list[float]:
+        """Turn words into numbers that are not below `least`."""
+        try:
+            values = [number(word) for word in words]
+        except ValueError:
+            raise self.wrong(line, f"{' '.join(words)[:80]!r}: expected numbers") from None
+        for value in values:
+            if value < least:
+                raise self.wrong(line, f"{what} = {value:g}: expected a number >= {least:g}")
+        return values
+
+    def by_node(self, section: str, ids: list[str]) -> list[float]:
+        """Return the numbers of a section that has one for each node."""
+        at = {name: index for index, name in enumerate(ids)}
+        found: dict[str, float] = {}
+        for line, words in self.body[section]:
+            if len(words) != 2 or words[0] not in at:
+                raise self.wrong(
+                    line, f"{section}: {' '.join(words)!r}: expected a node and a number"
+                )
+            if words[0] in found:
+                raise self.wrong(line, f"{section}: node {words[0]} is there twice")
+            found[words[0]] = self.numbers(words[1:], line, f"{section}: node {words[0]}")[0]
+        if missing := [name for name in ids if name not in found]:
+            raise FormatError(
+                f"{self.source}: {section} has {len(found)} nodes: expected {len(ids)}; "
+                f"node {missing[0]} is missing"
+            )
+        return [found[name] for name in ids]
+
+
+def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = False) -> Problem:
+    r"""Read a TSP, ATSP or CVRP file; the depot is that of DEPOT_SECTION, else the first node.
+
     CAPACITY and DEMAND_SECTION become capacity and demands, DISTANCE the largest distance of a
-    dispatcher. With SERVICE_TIME, which counts as distance there, DISTANCE becomes the largest time
-    and a unit of distance takes a minute. Time windows are refused.
+    dispatcher, VEHICLES (or SALESMEN) the number of dispatchers there are at most. With
+    SERVICE_TIME, which counts as distance there, DISTANCE becomes the largest time and a unit of
+    distance takes a minute. What a `Problem` cannot hold is refused by its name.
 
     Parameters
     ----------
     text
-        EDGE_WEIGHT_TYPE EUC_2D, or EXPLICIT with FULL_MATRIX, UPPER_ROW, LOWER_ROW,
-        UPPER_DIAG_ROW or LOWER_DIAG_ROW.
+        EDGE_WEIGHT_TYPE EUC_2D, EXACT_2D, CEIL_2D, MAN_2D, MAX_2D, ATT or GEO, or EXPLICIT with any
+        EDGE_WEIGHT_FORMAT but FUNCTION.
     source
         How error messages call it.
+    rounded
+        Round EUC_2D, MAN_2D and MAX_2D to integers, as TSPLIB asks for. Otherwise they are exact,
+        as drivers have it. CEIL_2D, ATT and GEO are always TSPLIB's own functions, of which
+        rounding is a part.
 
     Raises
     ------
@@ -46,47 +147,83 @@ def parse_tsplib(text: str, source: str = "problem.tsp") -> Problem:
 
     Examples
     --------
-    >>> text = "EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 3 4\nEOF\n"
+    >>> text = "EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 3 4.5\nEOF\n"
     >>> parse_tsplib(text).points.tolist()
-    [[0.0, 0.0], [3.0, 4.0]]
+    [[0.0, 0.0], [3.0, 4.5]]
+    >>> parse_tsplib(text, rounded=True).length([1])
+    10.0
     """
-    head: dict[str, str] = {}
-    body: _Body = {}
-    section: list[tuple[int, list[str]]] | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if stripped in ("", "EOF"):
-            continue
-        if found := _SECTION.match(stripped):
-            section = body.setdefault(found.group(1), [])
-        elif section is not None and not stripped[0].isalpha():
-            section.append((number, stripped.split()))
-        else:
-            key, colon, value = stripped.partition(":")
-            if not colon:
-                raise FormatError(
-                    f"{source}, line {number}: {stripped!r}: expected KEY : VALUE or a section"
-                )
-            head[key.strip()] = value.strip()
-    if "TIME_WINDOW_SECTION" in body:
-        raise FormatError(f"{source}: TIME_WINDOW_SECTION: time windows are not supported")
-    kind = head.get("EDGE_WEIGHT_TYPE", "")
-    if kind == "EUC_2D":
-        ids, places = _from_points(body, source)
-    elif kind == "EXPLICIT":
-        ids, places = _from_matrix(head, body, source)
+    file = _split(text, source)
+    _check_names(file)
+    kind = file.word("EDGE_WEIGHT_TYPE")
+    if kind == "EXPLICIT":
+        ids, places = _from_matrix(file)
+    elif kind in DISTANCES:
+        ids, places = _from_points(file)
+        try:
+            places |= matrix_of(kind, places["points"], rounded=rounded)
+        except ValueError as error:
+            raise FormatError(f"{source}: {error}") from None
     else:
-        raise FormatError(f"{source}: EDGE_WEIGHT_TYPE = {kind!r}: expected EUC_2D or EXPLICIT")
-    order = _depot_first(ids, body, source)
+        raise FormatError(
+            f"{source}: EDGE_WEIGHT_TYPE = {kind!r}: expected {', '.join(DISTANCES)} or EXPLICIT"
+        )
+    order = _depot_first(file, ids)
     fields: dict[str, Any] = {
         name: values[np.ix_(order, order)] if name == "matrix" else values[order]
         for name, values in places.items()
     }
-    fields |= _work(head, body, ids, order, source)
+    fields |= _work(file, ids, order)
     try:
         return Problem(ids=tuple(ids[i] for i in order), **fields)
     except ValueError as error:
         raise FormatError(f"{source}: {error}") from None
+
+
+def _split(text: str, source: str) -> _File:
+    """Part a file into keys and sections."""
+    file, section = _File(source), None
+    for line, raw in enumerate(text.splitlines(), 1):
+        stripped = raw.strip()
+        if stripped == "EOF":
+            break
+        if not stripped:
+            continue
+        if found := _HEADING.fullmatch(stripped):
+            if found.group(1) in file.body:
+                raise file.wrong(line, f"a second {found.group(1)}")
+            section = file.body.setdefault(found.group(1), [])
+        elif section is not None and not stripped[0].isalpha():
+            section.append((line, stripped.split()))
+        else:
+            key, colon, value = stripped.partition(":")
+            key = key.strip()
+            if not colon:
+                raise file.wrong(line, f"{stripped[:80]!r}: expected KEY : VALUE or a section")
+            if key in file.head and key not in _REMARKS:
+                raise file.wrong(line, f"a second {key}")
+            file.head[key], section = (line, value.strip()), None
+    return file
+
+
+def _check_names(file: _File) -> None:
+    """Refuse what is not known: it may say what routes must keep to."""
+    for section, lines in file.body.items():
+        if section not in SECTIONS | _SECTION_REMARKS:
+            where = f"{file.source}, line {lines[0][0] - 1}" if lines else file.source
+            raise FormatError(
+                f"{where}: {section} is not supported: expected {', '.join(sorted(SECTIONS))} alone"
+            )
+    for key, (line, value) in file.head.items():
+        if key not in KEYS | _REMARKS:
+            raise file.wrong(
+                line, f"{key} is not supported: expected {', '.join(sorted(KEYS | _REMARKS))} alone"
+            )
+        word = value.split()[0] if value else ""
+        if key == "TYPE" and word not in _TYPES:
+            raise file.wrong(line, f"TYPE = {value!r}: expected one of {', '.join(sorted(_TYPES))}")
+        if key == "NODE_COORD_TYPE" and word not in ("TWOD_COORDS", "NO_COORDS"):
+            raise file.wrong(line, f"NODE_COORD_TYPE = {value!r}: expected TWOD_COORDS")
 
 
 def tour_tsplib(problem: Problem, route: Sequence[int], name: str = "tour") -> str:
@@ -113,101 +250,121 @@ def tour_tsplib(problem: Problem, route: Sequence[int], name: str = "tour") -> s
     )
 
 
-def _depot_first(ids: list[str], body: _Body, source: str) -> list[int]:
+def _depot_first(file: _File, ids: list[str]) -> list[int]:
     """Order of the nodes with the depot at the front."""
-    depots = [words[0] for _, words in body.get("DEPOT_SECTION", []) if words[0] != "-1"]
-    depot = depots[0] if depots else ids[0]
-    if depot not in ids:
-        raise FormatError(f"{source}: DEPOT_SECTION: {depot!r} is no node")
-    first = ids.index(depot)
+    depots: list[str] = []
+    for line, words in file.body.get("DEPOT_SECTION", []):
+        nodes = words[: words.index("-1")] if "-1" in words else words
+        depots += nodes
+        if len(depots) > 1:
+            raise file.wrong(line, f"depots {', '.join(depots)}: expected one depot")
+        if nodes and nodes[0] not in ids:
+            raise file.wrong(line, f"DEPOT_SECTION: {nodes[0]!r} is no node")
+    first = ids.index(depots[0]) if depots else 0
     return [first, *(i for i in range(len(ids)) if i != first)]
 
 
-def _work(
-    head: dict[str, str], body: _Body, ids: list[str], order: list[int], source: str
-) -> dict[str, Any]:
-    """Demands and bounds of a CVRP file."""
+def _work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
+    """Demands, dispatchers and bounds of a CVRP file."""
     fields: dict[str, Any] = {}
-    if "DEMAND_SECTION" in body:
-        demands = dict.fromkeys(ids, 0.0)
-        for number, words in body["DEMAND_SECTION"]:
-            if len(words) != 2 or words[0] not in demands:
-                raise FormatError(f"{source}, line {number}: expected a node and its demand")
-            demands[words[0]] = _numbers(words[1:], number, source)[0]
-        fields["demands"] = [demands[ids[i]] for i in order]
-    given = {key: _amount(head, key, source) for key in ("CAPACITY", "DISTANCE", "SERVICE_TIME")}
-    if given["CAPACITY"] is not None and "demands" in fields:
-        fields["capacity"] = given["CAPACITY"]
-    if given["SERVICE_TIME"]:
-        fields["service"] = [0.0] + [given["SERVICE_TIME"]] * (len(ids) - 1)
-        fields.update(speed=60.0, max_time=given["DISTANCE"])
-    elif given["DISTANCE"] is not None:
-        fields["max_distance"] = given["DISTANCE"]
+    if "DEMAND_SECTION" in file.body:
+        demands = file.by_node("DEMAND_SECTION", ids)
+        fields["demands"] = [demands[i] for i in order]
+    if (capacity := file.amount("CAPACITY")) is not None:
+        if "demands" not in fields:
+            raise file.wrong(
+                file.head["CAPACITY"][0], "CAPACITY: expected a DEMAND_SECTION with it"
+            )
+        fields["capacity"] = capacity
+    fleet = [key for key in ("VEHICLES", "SALESMEN") if key in file.head]
+    if fleet:
+        if len(fleet) > 1:
+            raise file.wrong(file.head["SALESMEN"][0], "SALESMEN beside VEHICLES: expected one")
+        fields.update(dispatchers=file.count(fleet[0]), crew="at_most")
+    return fields | _routes_work(file, ids, order)
+
+
+def _routes_work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
+    """How far and how long a dispatcher may drive."""
+    fields: dict[str, Any] = {}
+    most, service = file.amount("DISTANCE"), file.amount("SERVICE_TIME")
+    if "SERVICE_TIME_SECTION" in file.body:
+        if service is not None:
+            line = file.head["SERVICE_TIME"][0]
+            raise file.wrong(line, "SERVICE_TIME beside SERVICE_TIME_SECTION: expected one of them")
+        served = file.by_node("SERVICE_TIME_SECTION", ids)
+        fields.update(service=[served[i] for i in order], speed=60.0, max_time=most)
+    elif service:
+        fields.update(service=[0.0] + [service] * (len(ids) - 1), speed=60.0, max_time=most)
+    elif most is not None:
+        fields["max_distance"] = most
     return fields
 
 
-def _amount(head: dict[str, str], key: str, source: str) -> float | None:
-    if key not in head:
-        return None
-    try:
-        return float(head[key])
-    except ValueError:
-        raise FormatError(f"{source}: {key} = {head[key]!r}: expected a number") from None
-
-
-def _from_points(body: _Body, source: str) -> tuple[list[str], dict[str, FloatArray]]:
-    ids: list[str] = []
-    points: list[list[float]] = []
-    for number, words in body.get("NODE_COORD_SECTION", []):
-        if len(words) != 3:
-            raise FormatError(f"{source}, line {number}: expected a node and two coordinates")
-        ids.append(words[0])
-        points.append(_numbers(words[1:], number, source))
-    if len(points) < 2:
-        raise FormatError(f"{source}: NODE_COORD_SECTION: expected at least two nodes")
+def _from_points(file: _File) -> tuple[list[str], dict[str, FloatArray]]:
+    if "EDGE_WEIGHT_SECTION" in file.body:
+        kind = file.word("EDGE_WEIGHT_TYPE")
+        raise FormatError(
+            f"{file.source}: EDGE_WEIGHT_SECTION: expected EDGE_WEIGHT_TYPE = EXPLICIT, not {kind}"
+        )
+    ids, points = _nodes(file)
+    if len(ids) < 2:
+        raise FormatError(f"{file.source}: NODE_COORD_SECTION: expected at least two nodes")
+    _check_dimension(file, len(ids))
     return ids, {"points": np.array(points)}
 
 
-def _from_matrix(
-    head: dict[str, str], body: _Body, source: str
-) -> tuple[list[str], dict[str, FloatArray]]:
-    try:
-        n = int(head.get("DIMENSION", ""))
-    except ValueError:
+def _nodes(file: _File) -> tuple[list[str], list[list[float]]]:
+    found: dict[str, list[float]] = {}
+    for line, words in file.body.get("NODE_COORD_SECTION", []):
+        if len(words) != 3:
+            raise file.wrong(line, "expected a node and two coordinates")
+        if words[0] in found:
+            raise file.wrong(line, f"NODE_COORD_SECTION: node {words[0]} is there twice")
+        found[words[0]] = file.numbers(words[1:], line, "coordinate", -np.inf)
+    return list(found), list(found.values())
+
+
+def _check_dimension(file: _File, n: int) -> None:
+    dimension = file.count("DIMENSION")
+    if dimension is not None and dimension != n:
+        raise file.wrong(
+            file.head["DIMENSION"][0],
+            f"DIMENSION = {dimension}, but NODE_COORD_SECTION has {n} nodes",
+        )
+
+
+def _from_matrix(file: _File) -> tuple[list[str], dict[str, FloatArray]]:
+    n = file.count("DIMENSION")
+    if n is None:
+        raise FormatError(f"{file.source}: DIMENSION: expected with EDGE_WEIGHT_TYPE = EXPLICIT")
+    if n > _MOST_NODES:
+        raise file.wrong(
+            file.head["DIMENSION"][0],
+            f"DIMENSION = {n}: expected at most {_MOST_NODES} nodes with a matrix",
+        )
+    layout = file.word("EDGE_WEIGHT_FORMAT")
+    if layout not in _LAYOUTS:
         raise FormatError(
-            f"{source}: DIMENSION = {head.get('DIMENSION')!r}: expected an integer"
-        ) from None
-    layout = head.get("EDGE_WEIGHT_FORMAT", "")
+            f"{file.source}: EDGE_WEIGHT_FORMAT = {layout!r}: expected one of {', '.join(_LAYOUTS)}"
+        )
     values = [
         value
-        for number, words in body.get("EDGE_WEIGHT_SECTION", [])
-        for value in _numbers(words, number, source)
+        for line, words in file.body.get("EDGE_WEIGHT_SECTION", [])
+        for value in file.numbers(words, line, "EDGE_WEIGHT_SECTION: a distance")
     ]
-    places = {
-        "FULL_MATRIX": np.nonzero(np.ones((n, n))),
-        "UPPER_ROW": np.triu_indices(n, 1),
-        "UPPER_DIAG_ROW": np.triu_indices(n),
-        "LOWER_ROW": np.tril_indices(n, -1),
-        "LOWER_DIAG_ROW": np.tril_indices(n),
-    }.get(layout)
-    if places is None:
-        raise FormatError(f"{source}: EDGE_WEIGHT_FORMAT = {layout!r}: not known")
+    places = _LAYOUTS[layout](n)
     if len(values) != len(places[0]):
         raise FormatError(
-            f"{source}: EDGE_WEIGHT_SECTION has {len(values)} numbers: "
+            f"{file.source}: EDGE_WEIGHT_SECTION has {len(values)} numbers: "
             f"expected {len(places[0])} for {layout} of {n} nodes"
         )
     matrix: FloatArray = np.zeros((n, n))
     matrix[places] = values
     if layout != "FULL_MATRIX":
         matrix = np.maximum(matrix, matrix.T)
-    return [str(i) for i in range(1, n + 1)], {"matrix": matrix}
-
-
-def _numbers(words: list[str], number: int, source: str) -> list[float]:
-    try:
-        return [float(word) for word in words]
-    except ValueError:
-        raise FormatError(
-            f"{source}, line {number}: {' '.join(words)!r}: expected numbers"
-        ) from None
+    ids, points = _nodes(file)
+    if not ids:
+        return [str(i) for i in range(1, n + 1)], {"matrix": matrix}
+    _check_dimension(file, len(ids))
+    return ids, {"matrix": matrix, "points": np.array(points)}  # for plots

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client.job import InputError, param, write_text
-from core.routing.formats import FormatError, parse_csv, parse_json, work_of
+from core.routing.formats import FormatError, decode, parse_csv, parse_json, work_of
 from core.routing.tsplib import parse_tsplib
 
 if TYPE_CHECKING:
@@ -39,19 +40,19 @@ _FIELDS = (
 )  # fmt: skip
 """What jobs set of a problem; the rest comes from the stops file."""
 
-_PARSERS = {
-    ".geojson": parse_json,
-    ".json": parse_json,
-    ".tsp": parse_tsplib,
-    ".atsp": parse_tsplib,
-    ".vrp": parse_tsplib,
-}
+# Integers that every reader of JSON takes exactly.
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,14}", re.ASCII)
+
+_JSON, _TSPLIB = (".geojson", ".json"), (".tsp", ".atsp", ".vrp")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """Bounds on the work of each dispatcher: parameters of every routing job that needs them."""
 
+    ignore_columns: str = param(
+        "", doc="Columns of the stops file to pass over, by name, or * for all that are not known."
+    )
     min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
     max_stops: int | None = param(
         None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
@@ -82,24 +83,34 @@ class Crew(Work):
     )
 
 
-def read_stops(path: Path) -> Problem:
-    """Read a stops file by its ending; all that can be wrong with it becomes an `InputError`."""
+def read_stops(path: Path, ignore: str = "") -> Problem:
+    """Read a stops file by its ending; all that can be wrong with it becomes an `InputError`.
+
+    Parameters
+    ----------
+    path
+        CSV, unless its ending says another format.
+    ignore
+        Columns to pass over, separated by commas; ``*`` stands for all that are not known.
+    """
     try:
-        text = path.expanduser().read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError(f"{path}, line {line}: not UTF-8 text (save the file as UTF-8)") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        data = path.expanduser().read_bytes()
+    except (OSError, RuntimeError) as error:  # a home folder that does not exist, say
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    named = [name.strip() for name in ignore.split(",") if name.strip()]
     try:
-        return _PARSERS.get(path.suffix.lower(), parse_csv)(text, str(path))
+        text = decode(data, str(path))
+        if path.suffix.lower() in _TSPLIB:
+            return parse_tsplib(text, str(path))
+        parse = parse_json if path.suffix.lower() in _JSON else parse_csv
+        return parse(text, str(path), ignore=named)
     except FormatError as error:
         raise InputError(str(error)) from None
 
 
 def bounded_stops(params: Any, path: Path, prefix: str) -> Problem:
     """Read the stops and set what a job's parameters say about crew, bounds and objective."""
-    problem = read_stops(path)
+    problem = read_stops(path, getattr(params, "ignore_columns", ""))
     given = {name: getattr(params, name) for name in _FIELDS if hasattr(params, name)}
     # What the file says holds where the parameters say nothing (capacity of a .vrp file).
     given = {name: value for name, value in given.items() if value is not None}
@@ -122,7 +133,7 @@ def read_routes(problem: Problem, path: Path) -> list[list[int]]:
 def result_json(problem: Problem, result: Result) -> str:
     """Write a result with ids for stops: integers where all ids of the input are, else strings."""
     names: list[Any] = list(problem.ids)
-    if all(name.lstrip("-").isdecimal() and str(int(name)) == name for name in names):
+    if all(_INTEGER.fullmatch(name) for name in names):
         names = [int(name) for name in names]
     routes = [[names[stop] for stop in route] for route in result.routes]
     record = {

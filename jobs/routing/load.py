@@ -1,7 +1,8 @@
-"""Read a CSV of stops, check it, and hand a clean copy to the solver.
+"""Read a table of stops, check it, and hand a clean copy to the solver.
 
-The CSV has the columns id,x,y or id,lat,lon, and may have demand and service (minutes); the row
-with id 0 is the depot. Without an input, 24 generated stops of an imaginary town are planned.
+The table has the columns id,x,y or id,lat,lon, and may have demand and service (minutes); the row
+with id 0 is the depot. Columns that are not known are refused. Without an input, 24 generated stops
+of an imaginary town are planned.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ class Params:
     input: Path | None = param(
         None, doc="Stops: CSV, .json, .geojson, .tsp or .vrp; the shipped sample when empty."
     )
+    ignore_columns: str = param(
+        "", doc="Columns of the input to pass over, by name, or * for all that are not known."
+    )
     capacity: float | None = param(
         None, doc="Largest load of a dispatcher; what a .vrp or .json file says when empty.", gt=0
     )
@@ -32,7 +36,7 @@ class Params:
 def main(params: Params, run: Run) -> Outputs:
     """Write the checked stops to the job's folder."""
     source = params.input or SAMPLE
-    problem = read_stops(source)
+    problem = read_stops(source, params.ignore_columns)
     for warning in problem.warnings():
         run.log(f"warning: {source}: {warning}")
     plain = problem.matrix is None and problem.times is None

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from core.routing import Problem, solve
+from jobs.routing._common import result_json
 from tests.jobs.process import command
 
 ROOT = Path(__file__).parents[2]
@@ -122,6 +124,38 @@ def test_ids_that_are_words_stay_words(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "result.json").read_text())
     assert sorted(record["routes"][0]) == ["007", "klcc"]
     assert 5 < record["cost"] < 10  # kilometres
+
+
+@pytest.mark.parametrize(
+    "name", ["--5", "-0", "+1", "٣", "1" * 5000, "-", "1e3", "a,b", "\N{BELL}"]
+)
+def test_ids_of_any_kind_are_in_the_result(name: str, tmp_path: Path) -> None:
+    record = json.loads(
+        result_json(
+            problem := Problem(points=[[0, 0], [1, 0], [2, 0]], ids=("0", name, "7")),
+            solve(problem, method="exact"),
+        )
+    )
+    assert sorted(record["routes"][0]) == sorted([name, "7"])
+
+
+def test_columns_that_are_not_known_need_consent(tmp_path: Path) -> None:
+    path = tmp_path / "stops.csv"
+    path.write_bytes("id;x;y;tw_end\n0;0;0;9\n1;1,5;0;9\n".encode("utf-16"))
+    refused = job("routing.solve", tmp_path, input=path, output=tmp_path / "out")
+    assert refused.returncode == 2
+    assert refused.stderr.strip().splitlines()[-1].endswith("name them in ignore_columns")
+    assert f"{path}, line 1: columns that are not known: tw_end" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    done = job(
+        "routing.solve",
+        tmp_path,
+        input=path,
+        output=tmp_path / "out",
+        ignore_columns="tw_end",
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["cost"] == 3.0
 
 
 def test_bounds_that_cannot_be_met_are_a_result(stops: Path, tmp_path: Path) -> None:
@@ -425,7 +459,7 @@ MATRIX = '{"places": [{"id": 0}, {"id": 1}], "matrix": %s}'
         ("s.json", '{"places": 3}', "s.json: expected places, a list of objects with id"),
         ("s.csv", "id,x,y,demand\n0,0,0,\n1,1,1,-2\n", "s.csv, line 3: demand = '-2': expected"),
         ("s.vrp", "CAPACITY : much\nEDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 1 1\n",
-         "s.vrp: CAPACITY = 'much': expected a number"),
+         "s.vrp, line 1: 'much': expected numbers"),
     ],
 )  # fmt: skip
 def test_bad_files_are_one_clear_line(name: str, text: str, message: str, tmp_path: Path) -> None:

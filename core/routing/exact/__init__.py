@@ -64,11 +64,7 @@ def solve_exact(
         raise ValueError("solver = 'scip': solves model two-index only; use cbc or highs")
     solve: Callable[..., Result] = solve_two_index if model == "two-index" else solve_three_index
     begin = time.monotonic()
-    model_problem, unit = scaled(problem)
-    result = solve(
-        model_problem, solver=solver, time_limit=time_limit, known=scaled_result(known, unit)
-    )
-    result = restored(result, unit)
+    result = solve(problem, solver=solver, time_limit=time_limit, known=known)
     if result.status is Status.INFEASIBLE:
         left = None if time_limit is None else time_limit - (time.monotonic() - begin)
         reason = _conflict(problem, solve, solver, left)
@@ -98,7 +94,7 @@ def _conflict(
             if contradiction(without):
                 infeasible = True
             else:
-                answer = solve(scaled(without)[0], solver=solver, time_limit=left)
+                answer = solve(without, solver=solver, time_limit=left)
                 infeasible = answer.status is Status.INFEASIBLE
         except NoRoutesError:
             infeasible = False
@@ -156,6 +152,8 @@ def solve_three_index(
         A feasible result to start from.
     """
     begin = time.monotonic()
+    problem, unit = scaled(problem)
+    known = scaled_result(known, unit)
     model, x = three_index.build(problem)
     start = None
     if known and known.routes:
@@ -183,7 +181,7 @@ def solve_three_index(
     proved = found.end is End.OPTIMAL
     if cost is None:
         raise NoRoutesError(reason or "within the time limit")
-    return Result(
+    result = Result(
         status=Status.OPTIMAL if proved else Status.FEASIBLE,
         cost=cost,
         lower_bound=cost if proved else found.bound,
@@ -192,3 +190,4 @@ def solve_three_index(
         method="three-index",
         reason="" if proved else reason or "stopped by the time limit",
     )
+    return restored(result, unit)

@@ -24,6 +24,7 @@ import pulp
 from core.routing.exact.backend import End, run
 from core.routing.exact.cuts import Cut, Edge, find_cuts
 from core.routing.exact.relaxation import Relaxation, degree, separate, upper_bounds
+from core.routing.exact.units import restored, scaled, scaled_result
 from core.routing.result import NoRoutesError, Result, Status, Step
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def solve_two_index(
     """
     if reason := refusal(problem):
         raise ValueError(f"{reason}: use model='three-index'")
-    search = _Search(problem, solver, time_limit, known)
+    problem, unit = scaled(problem)
+    search = _Search(problem, solver, time_limit, scaled_result(known, unit))
     try:
         status, reason = search.run()
     except KeyboardInterrupt:
@@ -150,7 +152,7 @@ def solve_two_index(
     if status is Status.FEASIBLE and not search.routes:
         raise NoRoutesError("within the time limit")
     found = math.isfinite(search.cost)
-    return Result(
+    result = Result(
         status=status,
         cost=search.cost if found else None,
         lower_bound=search.bound if found and math.isfinite(search.bound) else None,
@@ -160,6 +162,7 @@ def solve_two_index(
         reason=reason,
         trace=tuple(search.trace),
     )
+    return restored(result, unit)
 
 
 def refusal(problem: Problem) -> str:

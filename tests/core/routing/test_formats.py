@@ -48,7 +48,7 @@ def test_latitude_and_longitude() -> None:
     ("text", "message"),
     [
         ("", "s.csv, line 1: nothing: expected the columns id,x,y or id,lat,lon"),
-        ("id;x;y\n0;0;0\n", "s.csv, line 1: id;x;y: expected the columns"),
+        ("id:x:y\n0:0:0\n", "s.csv, line 1: id:x:y: expected the columns"),
         ("id,x,y\n1,0,0\n", "s.csv: no depot: expected one row with id 0"),
         ("id,x,y\n0,0,0\n", "s.csv: the depot only"),
         ("id,x,y\n0,0,0\n1,1,1\n0,2,2\n", "s.csv, line 4: id = '0': a second depot (line 2)"),
@@ -104,7 +104,7 @@ def test_geojson_that_was_written_is_read_back() -> None:
                 '{"features": [{"geometry": {"type": "Point", "coordinates": [1, 95]},'
                 ' "properties": {"id": 0}}]}'
             ),
-            "s.geojson, point 1: lat = '95': expected degrees",
+            "s.geojson, feature 1: lat = '95': expected degrees",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_geojson_errors(text: str, message: str) -> None:
         parse_geojson(text, "s.geojson")
 
 
-EXPLICIT = "TYPE : {kind}\nDIMENSION : 3\nEDGE_WEIGHT_TYPE : EXPLICIT\n"
+EXPLICIT = "TYPE : ATSP\nDIMENSION : 3\nEDGE_WEIGHT_TYPE : EXPLICIT\n"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_tsplib_depot() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "s.tsp: EDGE_WEIGHT_TYPE = '': expected EUC_2D or EXPLICIT"),
+        ("", "s.tsp: EDGE_WEIGHT_TYPE = '': expected EUC_2D, EXACT_2D"),
         ("hello\n", "s.tsp, line 1: 'hello': expected KEY : VALUE"),
         (
             "EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 x 0\n",
@@ -152,7 +152,7 @@ def test_tsplib_depot() -> None:
         ),
         (
             "EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 nan 0\n",
-            "s.tsp: points[1] = [nan, 0.0]: expected finite numbers",
+            "s.tsp, line 4: 'nan 0': expected numbers",
         ),
         (
             EXPLICIT + "EDGE_WEIGHT_FORMAT : UPPER_ROW\nEDGE_WEIGHT_SECTION\n1 2\n",

@@ -1,0 +1,327 @@
+"""Tables of places: comma-separated text, and what other formats have in common with it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.routing.problem import Problem
+from core.routing.reading import FormatError, number
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+__all__ = ["AMOUNTS", "COORDINATES", "DEPOT", "canonical", "parse_csv", "places_of"]
+
+DEPOT = "0"
+
+AMOUNTS = {"demand": "demands", "service": "service"}
+"""Optional columns, and what `Problem` calls them."""
+
+COORDINATES = ("x", "y", "lat", "lon")
+
+_ALSO = {
+    "id": ("stop", "stop_id", "node", "node_id", "customer", "customer_id"),
+    "x": ("x_coord", "xcoord", "easting"),
+    "y": ("y_coord", "ycoord", "northing"),
+    "lat": ("latitude",),
+    "lon": ("lng", "long", "longitude"),
+    "demand": ("demands",),
+    "service": ("service_time",),
+}
+"""Other names of columns."""
+
+_NAMES = {other: name for name, others in _ALSO.items() for other in (name, *others)}
+
+# Columns about a place that no route depends on (the last three: as our own results have them). A
+# column that is neither here nor known is refused: it may say what routes must keep to.
+_REMARKS = {
+    "name", "label", "title", "description", "comment", "comments", "note", "notes", "remark",
+    "remarks", "address", "street", "city", "town", "postcode", "zip", "zip_code",
+    "postal_code", "region", "state", "country", "phone", "telephone", "email", "url", "role",
+    "dispatcher", "position",
+}  # fmt: skip
+
+_DELIMITERS = (",", ";", "\t", "|")
+
+_SHOWN = 5  # errors listed before "and N more"
+
+
+def parse_csv(text: str, source: str = "stops", *, ignore: Collection[str] = ()) -> Problem:
+    r"""Read a depot and stops from CSV with the columns ``id,x,y`` or ``id,lat,lon``.
+
+    The row with id 0 is the depot, wherever it stands. Latitudes and longitudes are degrees, and
+    distances then great-circle kilometres. Two more columns are read where they are: ``demand``, in
+    the unit of the capacity, and ``service``, in minutes. Usual other names of these columns are
+    known (``latitude``, ``lng``, ...), and remarks such as ``name`` and ``address`` passed over.
+    Cells are parted by commas, semicolons, tabs or bars; numbers may have a decimal comma where
+    cells are not parted by commas.
+
+    Parameters
+    ----------
+    text
+        With one header line; empty lines are skipped.
+    source
+        How error messages call it.
+    ignore
+        Further columns to pass over, by name; ``"*"`` stands for all that are not known.
+
+    Returns
+    -------
+    Problem
+        For one dispatcher; ``problem.replace(dispatchers=3)`` plans for more.
+
+    Raises
+    ------
+    FormatError
+        Missing columns or unknown ones, no depot or more than one, an id twice, a coordinate that
+        is no number.
+
+    Examples
+    --------
+    >>> problem = parse_csv("id,x,y\n7,3,4\n0,0,0\n")
+    >>> problem.ids, problem.points.tolist()
+    (('0', '7'), [[0.0, 0.0], [3.0, 4.0]])
+    >>> parse_csv("Stop;Latitude;Longitude\n0;50,5;8\n1;51;8\n").points.tolist()
+    [[8.0, 50.5], [8.0, 51.0]]
+    >>> parse_csv("id,x,y\n0,0,0\n1,3,north\n", "stops.csv")
+    Traceback (most recent call last):
+        ...
+    core.routing.reading.FormatError: stops.csv, line 3: y = 'north': expected a finite number
+    """
+    lines = text.removeprefix("\ufeff")
+    skipped, told = 0, ""
+    first, _, rest = lines.partition("\n")
+    if first.strip().lower().startswith("sep=") and len(first.strip()) == 5:
+        skipped, told, lines = 1, first.strip()[-1], rest  # a spreadsheet's first line
+    delimiter = told or _delimiter(lines)
+    rows = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter)
+    try:
+        header = next(rows, [])
+        line = rows.line_num
+        while header and not any(cell.strip() for cell in header):
+            header, line = next(rows, []), rows.line_num
+        table = [
+            (f"line {rows.line_num + skipped}", [cell.strip() for cell in row])
+            for row in rows
+            if any(cell.strip() for cell in row)
+        ]
+    except csv.Error as error:
+        raise FormatError(f"{source}, line {rows.line_num + skipped}: {error}") from None
+    columns = _Columns.of(header, f"{source}, line {max(line, 1) + skipped}", ignore)
+    if delimiter != ",":
+        table = _with_points(table, columns, source)
+    return places_of(columns.header, table, source, ignore=ignore)
+
+
+def _delimiter(text: str) -> str:
+    """Find what parts the cells of the first line so that its names are known."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+
+    def known(delimiter: str) -> tuple[int, int]:
+        cells = next(csv.reader([first], delimiter=delimiter, strict=False), [])
+        return sum(_folded(cell) in _NAMES for cell in cells), len(cells)
+
+    return max(_DELIMITERS, key=known)
+
+
+def _folded(name: str) -> str:
+    return "_".join(name.strip().strip(".").lower().split())
+
+
+def canonical(name: str) -> str:
+    """Return what we call a column; its own name if we know no such column.
+
+    Examples
+    --------
+    >>> canonical("Longitude"), canonical("Ready time")
+    ('lon', 'ready_time')
+    """
+    return _NAMES.get(_folded(name), _folded(name))
+
+
+def _with_points(
+    table: list[tuple[str, list[str]]], columns: _Columns, source: str
+) -> list[tuple[str, list[str]]]:
+    """Write decimal points for decimal commas, if the numbers of the table have those."""
+    where = columns.numbers
+    if not any("," in row[at] for _, row in table for at in where if at < len(row)):
+        return table
+    for place, row in table:
+        for at in where:
+            if at < len(row):
+                if "." in row[at] or row[at].count(",") > 1:
+                    raise FormatError(
+                        f"{source}, {place}: {columns.header[at]} = {row[at]!r}: other numbers of "
+                        "this file have a decimal comma: expected no point, and one comma at most"
+                    )
+                row[at] = row[at].replace(",", ".")
+    return table
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which column is what.
+
+    Attributes
+    ----------
+    header
+        The names as they stand.
+    at
+        Index of each column that is used, by its canonical name, ``id`` first.
+    metric
+        As in `Problem`.
+    """
+
+    header: list[str]
+    at: dict[str, int]
+    metric: str
+
+    @classmethod
+    def of(cls, header: Sequence[str], place: str, ignore: Collection[str]) -> _Columns:
+        """Find the columns; FormatError if some are missing, unknown or there twice."""
+        header = [name.strip() for name in header]
+        passed = {_folded(name) for name in ignore} | _REMARKS | {""}
+        at: dict[str, int] = {}
+        unknown = []
+        for index, name in enumerate(header):
+            known = _NAMES.get(_folded(name))
+            if _folded(name) in {_folded(other) for other in ignore}:
+                continue
+            if known in at:
+                raise FormatError(
+                    f"{place}: {header[at[known]]!r} and {name!r}: expected one of them"
+                )
+            if known is not None:
+                at[known] = index
+            elif "*" not in ignore and _folded(name) not in passed:
+                unknown.append(name)
+        metrics = [
+            metric
+            for pair, metric in ((("x", "y"), "euclidean"), (("lat", "lon"), "great_circle"))
+            if set(pair) <= set(at)
+        ]
+        if "id" not in at or len(metrics) != 1:
+            shown = ",".join(header) or "nothing"
+            raise FormatError(f"{place}: {shown}: expected the columns id,x,y or id,lat,lon")
+        pair = ("x", "y") if metrics == ["euclidean"] else ("lat", "lon")
+        if lone := [name for name in COORDINATES if name in at and name not in pair]:
+            raise FormatError(f"{place}: {lone[0]!r} beside {pair[0]},{pair[1]}: expected one pair")
+        if unknown:
+            raise FormatError(
+                f"{place}: columns that are not known: {', '.join(unknown)}: routes would not "
+                "keep to what they say; to pass over them, name them in ignore_columns"
+            )
+        names = ("id", *pair, *(name for name in AMOUNTS if name in at))
+        return cls(header, {name: at[name] for name in names}, metrics[0])
+
+    @property
+    def numbers(self) -> list[int]:
+        """Indices of the columns that hold numbers."""
+        return [index for name, index in self.at.items() if name != "id"]
+
+
+def places_of(
+    header: Sequence[str],
+    table: Iterable[tuple[str, Sequence[str]]],
+    source: str,
+    *,
+    ignore: Collection[str] = (),
+    place: str = "line 1",
+) -> Problem:
+    """Make a problem of rows of cells, the depot first.
+
+    Parameters
+    ----------
+    header
+        Names of the columns.
+    table
+        Each row with what error messages call it (``"line 3"``).
+    source, ignore
+        As for `parse_csv`.
+    place
+        What error messages call the header.
+
+    Raises
+    ------
+    FormatError
+        As for `parse_csv`.
+    """
+    columns = _Columns.of(header, f"{source}, {place}", ignore)
+    rows: dict[str, str] = {}
+    found: dict[str, list[float]] = {}
+    errors: list[str] = []
+    for row, cells in table:
+        where = f"{source}, {row}"
+        if len(cells) < len(header) or any(cells[len(header) :]):
+            # More cells than names: a number was cut in two at its decimal comma, say.
+            errors.append(f"{where}: {len(cells)} columns: expected {', '.join(header)}")
+            continue
+        stop = cells[columns.at["id"]]
+        try:
+            values = [
+                _value(name, cells[at], at_depot=stop == DEPOT)
+                for name, at in columns.at.items()
+                if name != "id"
+            ]
+        except ValueError as error:
+            errors.append(f"{where}: {error}")
+            continue
+        if not stop:
+            errors.append(f"{where}: id is empty")
+        elif stop in rows:
+            what = "a second depot" if stop == DEPOT else "used already"
+            errors.append(f"{where}: id = {stop!r}: {what} ({rows[stop]})")
+        else:
+            rows[stop] = row
+            found[stop] = values
+    if not errors and DEPOT not in found:
+        errors.append(f"{source}: no depot: expected one row with id {DEPOT}")
+    if not errors and len(found) == 1:
+        errors.append(f"{source}: the depot only: expected at least one stop")
+    if errors:
+        more = [f"{source}: and {len(errors) - _SHOWN} more"] if len(errors) > _SHOWN else []
+        raise FormatError("\n".join(errors[:_SHOWN] + more))
+    return _problem(columns, found, source)
+
+
+def _problem(columns: _Columns, found: dict[str, list[float]], source: str) -> Problem:
+    ids = (DEPOT, *(stop for stop in found if stop != DEPOT))
+    first, second, *amounts = zip(*(found[stop] for stop in ids), strict=True)
+    extra = [name for name in columns.at if name in AMOUNTS]
+    fields: dict[str, Any] = {
+        AMOUNTS[name]: column for name, column in zip(extra, amounts, strict=True)
+    }
+    if columns.metric == "great_circle":
+        first, second = second, first
+    try:
+        return Problem(
+            points=list(zip(first, second, strict=True)),
+            ids=ids,
+            metric=columns.metric,  # type: ignore[arg-type]  # one of the two
+            **fields,
+        )
+    except ValueError as error:
+        raise FormatError(f"{source}: {error}") from None
+
+
+def _value(name: str, text: str, *, at_depot: bool = False) -> float:
+    """Read one cell; a demand or service at the depot may be left out, and is 0."""
+    if name in AMOUNTS and at_depot and text in ("", "0"):
+        return 0.0
+    try:
+        value = number(text)
+    except ValueError as error:
+        least = " >= 0" if name in AMOUNTS else ""
+        raise ValueError(f"{name} = {error}{least}") from None
+    if name == "lat" and abs(value) > 90:
+        raise ValueError(f"{name} = {text!r}: expected degrees from -90 to 90")
+    if name == "lon" and abs(value) > 360:
+        raise ValueError(f"{name} = {text!r}: expected degrees from -180 to 180")
+    if name in AMOUNTS and value < 0:
+        raise ValueError(f"{name} = {text!r}: expected a finite number >= 0")
+    if name in AMOUNTS and at_depot and value != 0:
+        raise ValueError(f"{name} = {text!r}: expected 0 at the depot")
+    return value
