@@ -206,7 +206,8 @@ def _secret(source: str) -> str:
     if where == "file" and name:
         path = Path(name).expanduser()
         try:
-            if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            # Windows has other rights, and shows all files as open.
+            if os.name != "nt" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise ValueError(f"others can read {path}: chmod 600 {path}")
             return path.read_text(encoding="utf-8").removesuffix("\n")
         except OSError as error:

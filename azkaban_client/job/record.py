@@ -114,7 +114,7 @@ def _end(run: Run, record: Record, usage: Usage, entry: dict[str, Any]) -> None:
         "ended": _iso(datetime.now(UTC)),
         "seconds": round(usage.seconds(), 3),
         "cpu_seconds": round(usage.cpu_seconds(), 3),
-        "peak_memory_bytes": usage.peak_bytes(),
+        "peak_memory_bytes": usage.peak_bytes() or None,
         "metrics": {name: value for name, value in metrics.items() if value is not None},
         "outputs": {key: str(value) for key, value in record.outputs.items()},
         "parameters": {key: _plain(value) for key, value in values.items()} or dict(record.given),
@@ -179,11 +179,12 @@ def _describe(page: Page, entry: dict[str, Any], samples: Sequence[Sample]) -> N
     """Add what every report says: how it went, what came out, what it took, what went in."""
     if "error" in entry:
         page.text("Error", entry["error"])
+    peak = entry["peak_memory_bytes"]
     facts = {
         "status": entry["status"],
         "wall time (s)": entry["seconds"],
         "processor time (s)": entry["cpu_seconds"],
-        "peak memory (MB)": round(entry["peak_memory_bytes"] / 1e6),
+        "peak memory (MB)": round(peak / 1e6) if peak else "unknown",
         "seed": entry["seed"],
         "started (UTC)": entry["started"][:19].replace("T", " "),
     }

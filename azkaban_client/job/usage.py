@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sys
 import threading
 import time
@@ -71,15 +70,19 @@ class Usage:
 
     @staticmethod
     def peak_bytes() -> int:
-        """Return the most memory that was resident at one time.
+        """Return the most memory that was resident at one time; 0 where that cannot be asked.
 
         On Linux from ``/proc``: ``ru_maxrss`` begins with that of the program which started this
         one, and Azkaban is a large one.
         """
         with suppress(OSError):
-            for line in Path("/proc/self/status").read_text().splitlines():
+            for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
                 if line.startswith("VmHWM:"):
                     return 1024 * int(line.split()[1])
+        try:
+            import resource
+        except ImportError:  # Windows
+            return 0
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
     def _watch(self) -> None:
@@ -94,12 +97,12 @@ class Usage:
 
 def _resident_bytes() -> int:
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     except OSError:  # no Linux: the peak is all that the standard library knows
         return Usage.peak_bytes()
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _cpu() -> float:
-    parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(part.ru_utime + part.ru_stime for part in parts)
+    children = os.times()
+    return time.process_time() + children.children_user + children.children_system

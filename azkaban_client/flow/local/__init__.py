@@ -78,7 +78,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="azk-run-") as temporary:
         folder = Path(temporary)
         unpack(bundle, folder)
-        given = {"python": sys.executable, **(server or {})}
+        given = {"python": _python(), **(server or {})}
         scheduler = Scheduler(
             project, flow, name, server=given, overrides=properties or {}, folder=folder
         )
@@ -87,3 +87,9 @@ def run(
             yield from scheduler.events()
         finally:
             scheduler.stop()
+
+
+def _python() -> str:
+    """Write this interpreter's path so that it is one word of a command, on Windows too."""
+    path = Path(sys.executable).as_posix()
+    return f'"{path}"' if " " in path else path

@@ -106,7 +106,7 @@ class Merger:
             given["azkaban.flow.nested.path"] = node.id
         if self.project.version == 1:  # of 2.5, and these came later
             return given
-        user = getpass.getuser()
+        user = _user()
         waiting = [one.job.name for one in node.siblings if node in one.needs]
         later = {
             "azkaban.flow.projectlastchangedby": user,
@@ -117,3 +117,10 @@ class Merger:
             "azkaban.job.outnodes": ",".join(waiting),
         }
         return given | later | ({} if "user.to.proxy" in merged else {"user.to.proxy": user})
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # an account without a name, as containers have
+        return "unknown"

@@ -173,7 +173,7 @@ def _run_commands(
     if not commands:
         say("Job set up failed: Missing required property 'command'")
         return None
-    if not folder.startswith("/"):
+    if not Path(folder).is_absolute():
         # The server takes it from the folder that it was started in, which is not the project.
         say(f"working.dir={folder}: no such folder on the server: it counts from / alone")
         return None
