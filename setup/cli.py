@@ -11,10 +11,9 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, environment, java, maven, pyenv, servers, service, update, web
+from setup import bom, doctor, environment, java, maven, pyenv, servers, service, update
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
@@ -136,9 +135,6 @@ def _add_everyday(commands: Commands) -> None:
 def _add_upkeep(commands: Commands) -> None:
     """Register what is needed now and then."""
     _add_test(commands)
-    text = "Put the console beside the pages of a server that was installed otherwise (3.x, 4.x)."
-    beside = commands.add("add-console", _add_console, text, needs=Needs.ENVIRONMENT)
-    beside.add_argument("folder", help="where that server is: the folder that holds conf and web")
     text = "Keep the servers up, in the foreground; restart what crashes."
     commands.add("supervise", _supervise, text, needs=Needs.ENVIRONMENT, unprivileged=True)
     text = "Start the servers with this machine, without root."
@@ -202,7 +198,7 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
-    sections = ["azkaban", "agent", "compiler", "loader", "web", "hadoop"]
+    sections = ["azkaban", "agent", "compiler", "loader", "hadoop"]
     # Two processes, as tests of servers mostly wait; those that share servers stay in one.
     paths = ["-n", "2", "--dist", "loadscope"]
     if options.spark:
@@ -237,14 +233,6 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
         maven.fetch(jars, layout.cache, shown.update)
     command = [str(layout.python), "-m", "pytest", *paths, *options.pytest]
     return subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode
-
-
-def _add_console(layout: Layout, options: argparse.Namespace) -> int:
-    with layout.locked(), step("console") as shown:
-        page = web.add_console(Path(options.folder), layout.cache, shown.update)
-        shown.done(str(page))
-    say(f"it is at /{web.ADDRESS} of that server")
-    return 0
 
 
 def _env(layout: Layout, options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from azkaban_client import __version__
-from azkaban_client.cli import _executions, _manage, _projects, _report, _session
+from azkaban_client.cli import _console, _executions, _manage, _projects, _report, _session
 from azkaban_client.cli._app import EXIT_CODES, App, exit_code, group, note
 from azkaban_client.errors import AzkabanError
 
@@ -55,7 +55,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
     context.call_on_close(context.obj.close)
 
 
-for _module in (_session, _projects, _executions, _manage, _report):
+for _module in (_session, _projects, _executions, _manage, _report, _console):
     for _command in _module.COMMANDS:
         azk.add_command(_command)
 

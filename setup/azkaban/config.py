@@ -125,7 +125,7 @@ def _server(home: Path, settings: Settings, program: Program) -> dict[str, objec
         "azkaban.name": "Azkaban",
         "azkaban.label": "azkaban-jobflow",
         "azkaban.color": "#1b86c9",
-        # The jar of 2.5.0 came without the scripts of Azkaban's own pages: see setup/web.py
+        # The jar of 2.5.0 came without the scripts of Azkaban's own pages: see pages.py
         "azkaban.default.servlet.path": "/js/console/index.html" if program.stock else "/index",
         "default.timezone.id": settings.timezone or timezone.of_machine(),
         "web.resource.dir": home / "program/web",

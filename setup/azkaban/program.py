@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import maven, web
-from setup.azkaban import distribution
+from setup import maven
+from setup.azkaban import distribution, pages
 from setup.called import called
 from setup.errors import ServerError, SetupError
 from setup.java.compile import PEER, compile_jar
@@ -144,7 +144,7 @@ def make(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
         shutil.copyfile(jar, new / "lib" / jar.name)
     copy_fresh(_SQL, new / "sql")
     server = next((new / "lib").glob("azkaban-[0-9]*.jar"))
-    web.install_stand_ins(new / "web", web.template_files(server))
+    pages.install_stand_ins(new / "web", pages.template_files(server))
     libraries = dict.fromkeys(("azkaban", "web", "executor"), "lib")
     _finish(layout, new, java, update, Program(STOCK_VERSION, True, libraries, {}, {}, ""))  # noqa: FBT003 (fields in their order)
     return new
@@ -249,13 +249,13 @@ def _finish(
         shutil.copyfile(jar, agent / jar.name)
     compiler = maven.fetch(maven.pinned("compiler"), layout.cache, update)[0]
     update("compiling the port guard")
-    pages = new / program.libraries.get("web", next(iter(program.libraries.values())))
-    uses = [*agent.glob("*.jar"), *pages.glob("*.jar")]
+    jars = new / program.libraries.get("web", next(iter(program.libraries.values())))
+    uses = [*agent.glob("*.jar"), *jars.glob("*.jar")]
     manifest = "Premain-Class: PortGuard\n"
     target = agent / "port-guard.jar"
     compile_jar(java, compiler, [_GUARD, PEER], target, classpath=uses, manifest=manifest)
-    web.install_console(new / "web", layout.cache, update)
-    web.install_run_files(new / "run-files", layout.runs, java, compiler, pages)
+    pages.install_console(new / "web")
+    pages.install_run_files(new / "run-files", layout.runs, java, compiler, jars)
     kinds = program.libraries.items()
     record = Program(
         version=program.version,
@@ -272,15 +272,15 @@ def _digest() -> str:
     """Hash the files of this checkout that become part of a program."""
     whole = hashlib.sha256()
     for path in sorted(_inputs()):
-        whole.update(f"{path.relative_to(_SETUP)}\0{_sha256(path)}\0".encode())
+        whole.update(f"{path.relative_to(CHECKOUT)}\0{_sha256(path)}\0".encode())
     return whole.hexdigest()
 
 
 def _inputs() -> Iterator[Path]:
     yield _SETUP / "versions.toml"
     yield PEER
-    for name in ("azkaban/java", "azkaban/sql", "web"):
-        yield from (path for path in (_SETUP / name).rglob("*") if path.is_file())
+    for name in ("setup/azkaban/java", "setup/azkaban/sql", "console"):
+        yield from (path for path in (CHECKOUT / name).rglob("*") if path.is_file())
 
 
 def _sha256(path: Path) -> str:

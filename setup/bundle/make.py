@@ -65,7 +65,7 @@ class Part:
     folders: tuple[str, ...] = ()
 
 
-_SERVER = Part(("uv", "pip", "base"), ("azkaban", "agent", "distribution", "compiler", "web"))
+_SERVER = Part(("uv", "pip", "base"), ("azkaban", "agent", "distribution", "compiler"))
 PARTS = {
     "java": Part(("java",)),
     "jobs": Part(("jobs",)),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MODULES = sorted((CHECKOUT / "setup").rglob("*.py"))
 _COMMAND = re.compile(
     r"(?<![\w/.@-])(?<!-m )setup (up|stop|demo|test|env|status|logs|wipe|supervise|service|doctor|"
-    r"azkaban|mysql|tls|spark|python|add-console|bom)\b"
+    r"azkaban|mysql|tls|spark|python|bom)\b"
 )
 
 

@@ -1,5 +1,5 @@
 /**
- * The graph of a flow: dagre chooses the places, we draw SVG.
+ * The graph of a flow as SVG; layout.js chooses the places.
  *
  * Wheel with Ctrl and pinch zoom, dragging moves, the keyboard walks: arrow keys go from a job to
  * those before and after it, Enter opens it.
@@ -7,6 +7,7 @@
 
 import { button, h, s, icon } from './dom.js';
 import { duration, status, took } from './format.js';
+import { layout } from './layout.js';
 import { inOrder } from './order.js';
 import { shorten, width as wide } from './text.js';
 
@@ -24,41 +25,16 @@ const size = () =>
 /** Distance between two pointers. */
 const apart = ([a, b]) => Math.hypot(a.x - b.x, a.y - b.y);
 
-/** Place the nodes; each gets x and y, each edge its points. */
-function arrange(nodes, boxWidth) {
-  const graph = new globalThis.dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'TB', nodesep: 22, ranksep: 40, marginx: 12, marginy: 12 });
-  graph.setDefaultEdgeLabel(() => ({}));
-  // Azkaban's names go through numbers: dagre keeps them as keys of plain objects.
-  const index = new Map(nodes.map((node, at) => [node.id, String(at)]));
-  nodes.forEach((node, at) => graph.setNode(String(at), { width: boxWidth, height: HEIGHT }));
-  for (const node of nodes) {
-    for (const before of node.in ?? []) {
-      if (index.has(before)) graph.setEdge(index.get(before), index.get(node.id));
-    }
-  }
-  globalThis.dagre.layout(graph);
-  const { width, height } = graph.graph();
-  const edges = graph.edges().map(({ v, w }) => ({
-    from: nodes[v].id,
-    to: nodes[w].id,
-    points: graph.edge(v, w).points,
-  }));
-  const places = new Map(nodes.map((node, at) => [node.id, graph.node(String(at))]));
-  return { width: width || 1, height: height || 1, edges, places };
-}
-
-/** A smooth path through dagre's points. */
-function path(points) {
-  const [first, ...rest] = points;
+/** A path through the points of an edge: straight past other jobs, curved between layers. */
+function path([first, ...rest]) {
   let d = `M${first.x},${first.y}`;
-  for (let at = 0; at < rest.length - 1; at += 1) {
-    const here = rest[at];
-    const next = rest[at + 1];
-    const end = at === rest.length - 2 ? next : { x: (here.x + next.x) / 2, y: (here.y + next.y) / 2 };
-    d += `Q${here.x},${here.y} ${end.x},${end.y}`;
+  let last = first;
+  for (const point of rest) {
+    const middle = (last.y + point.y) / 2;
+    d += point.x === last.x ? `V${point.y}` : `C${last.x},${middle} ${point.x},${middle} ${point.x},${point.y}`;
+    last = point;
   }
-  return rest.length === 1 ? `${d}L${rest[0].x},${rest[0].y}` : d;
+  return d;
 }
 
 /**
@@ -73,7 +49,7 @@ export function drawGraph(given, { open, label = 'Graph of the flow' }) {
   const nodes = inOrder(given);
   const box = size();
   const fits = (text, font) => wide(text, font) <= box.width - INSET - 8;
-  const { width, height, edges, places } = arrange(nodes, box.width);
+  const { width, height, edges, places } = layout(nodes, { width: box.width, height: HEIGHT });
   const boxes = new Map();
   const after = new Map(nodes.map((node) => [node.id, []]));
   for (const { from, to } of edges) after.get(from).push(to);

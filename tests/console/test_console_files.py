@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import maven, web
+from azkaban_client import console_files
+from setup import maven
+from setup.azkaban import pages
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CONSOLE = CHECKOUT / "setup" / "web" / "console"
-STOCK = CHECKOUT / "setup" / "web" / "stock"
+CONSOLE = CHECKOUT / "console"
+BRIDGE = CONSOLE / "bridge"
 TEXTS = sorted(
-    path
-    for folder in (CONSOLE, STOCK)
-    for path in folder.rglob("*")
-    if path.suffix in {".js", ".css", ".html", ".svg"}
+    path for path in CONSOLE.rglob("*") if path.suffix in {".js", ".css", ".html", ".svg"}
 )
 SCRIPTS = [path for path in TEXTS if path.suffix == ".js"]
 
@@ -29,7 +28,7 @@ NAMES = {"http://www.w3.org/2000/svg"}
 
 
 def name(path: Path) -> str:
-    return str(path.relative_to(CHECKOUT / "setup" / "web"))
+    return str(path.relative_to(CONSOLE))
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=name)
@@ -73,9 +72,8 @@ def test_the_page_forbids_everything_that_is_not_its_own() -> None:
     assert "style=" not in page
 
 
-@pytest.mark.parametrize("section", ["web", "web-tests"])
-def test_third_party_parts_are_pinned_with_their_licence(section: str) -> None:
-    jars = maven.pinned(section)
+def test_third_party_parts_are_pinned_with_their_licence() -> None:
+    jars = maven.pinned("web-tests")
     assert jars
     for jar in jars:
         assert re.fullmatch(r"[0-9a-f]{64}", jar.sha256)
@@ -100,45 +98,29 @@ def test_the_files_that_templates_load_are_found(tmp_path: Path) -> None:
             "a/Page.class": 'src="/js/no.js"',
         },
     )
-    assert web.template_files(jar) == {"js/one.js", "js/a/two.js", "css/three.css"}
+    assert pages.template_files(jar) == {"js/one.js", "js/a/two.js", "css/three.css"}
 
 
-def test_the_console_is_installed_beside_a_servers_own_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (library,) = maven.pinned("web")
-    _, artifact, version = library.coordinate.split(":")
-    inside = f"META-INF/resources/webjars/{artifact}/{version}"
-    webjar = make_jar(
-        tmp_path / "dagre.jar",
-        {f"{inside}/dist/dagre.min.js": "layout", f"{inside}/LICENSE": "MIT"},
-    )
-    monkeypatch.setattr(maven, "fetch", lambda *_: [webjar])
-    target = tmp_path / "web"
+def test_the_console_is_installed_beside_a_servers_own_files(tmp_path: Path) -> None:
     own = {"js/azkaban/own.js": "theirs", "favicon.ico": "theirs"}
     for path, text in own.items():
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        (target / path).write_text(text)
-    stale = target / "js" / "console" / "views" / "gone.js"
-    stale.parent.mkdir(parents=True)
-    stale.write_text("of an earlier version")
-
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    target = tmp_path / "js" / "console"
+    (target / "views").mkdir(parents=True)
+    (target / "views" / "gone.js").write_text("of an earlier version")
     for _ in range(2):  # a second time changes nothing
-        web.install_console(target, tmp_path, lambda _: None)
-    installed = {
-        str(path.relative_to(target / "js" / "console"))
-        for path in (target / "js" / "console").rglob("*")
-        if path.is_file()
-    }
-    ours = {str(path.relative_to(CONSOLE)) for path in CONSOLE.rglob("*") if path.is_file()}
-    assert installed == ours | {"lib/dagre.min.js", "lib/dagre.LICENSE"}
-    assert (target / "js/console/lib/dagre.min.js").read_text() == "layout"
+        assert console_files.install(tmp_path) == target / "index.html"
+        installed = {path.relative_to(target) for path in target.rglob("*") if path.is_file()}
+        ours = {path.relative_to(CONSOLE) for path in CONSOLE.rglob("*") if path.is_file()}
+        assert installed == {path for path in ours if path.parts[0] != "bridge"}
+        assert {path.name for path in target.parent.iterdir()} == {"azkaban", "console"}
     for path, text in own.items():
-        assert (target / path).read_text() == text
+        assert (tmp_path / path).read_text() == text
 
 
 def test_stand_ins_are_put_where_the_templates_look(tmp_path: Path) -> None:
-    web.install_stand_ins(tmp_path, {"js/deep/er/x.js", "css/y.css"})
-    assert (tmp_path / "js/deep/er/x.js").read_bytes() == (STOCK / "bridge.js").read_bytes()
-    assert (tmp_path / "css/y.css").read_bytes() == (STOCK / "bridge.css").read_bytes()
+    pages.install_stand_ins(tmp_path, {"js/deep/er/x.js", "css/y.css"})
+    assert (tmp_path / "js/deep/er/x.js").read_bytes() == (BRIDGE / "bridge.js").read_bytes()
+    assert (tmp_path / "css/y.css").read_bytes() == (BRIDGE / "bridge.css").read_bytes()
     assert (tmp_path / "favicon.ico").read_bytes().startswith(b"\0\0\1\0")  # a real .ico

@@ -1,0 +1,46 @@
+"""azk console."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from azkaban_client.cli._app import group, note
+
+__all__ = ["COMMANDS"]
+
+
+@group()
+def console() -> None:
+    """Put the web console beside a server's own pages.
+
+    Examples
+    --------
+      azk console add /opt/azkaban-web-server
+    """
+
+
+@console.command("add")
+@click.argument("folder", type=click.Path(path_type=Path))
+def add(folder: Path) -> None:
+    """Put the console beside the pages of a server, or a newer one in its place.
+
+    Examples
+    --------
+      azk console add /opt/azkaban-web-server
+
+    FOLDER is where the server is: the folder that holds conf, lib and web, or the one that its
+    web.resource.dir names. Run this as the account that owns it; no restart is needed.
+    """
+    from azkaban_client import console_files  # noqa: PLC0415 (start time)
+
+    try:
+        page = console_files.add(folder)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(page)
+    note(f"it is at /{console_files.ADDRESS} of that server")
+
+
+COMMANDS = [console]

@@ -1,0 +1,88 @@
+"""The web console as files: put beside the pages of any Azkaban, from 2.5 to 4.0.
+
+Azkaban serves every file below ``js/`` and ``css/`` of its ``web.resource.dir`` without login. The
+console goes to ``js/console/`` there, and asks the server's Ajax API with the user's session.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+__all__ = ["ADDRESS", "SOURCE", "add", "install", "revalidate"]
+
+_PLACE = "js/console"
+ADDRESS = f"{_PLACE}/index.html"
+
+# In the wheel the console lies in this package, in a checkout beside it.
+_INSIDE = Path(__file__).with_name("console")
+SOURCE = _INSIDE if _INSIDE.is_dir() else Path(__file__).parents[1] / "console"
+
+_BRIDGE = "bridge"  # what stands in for the pages of 2.5.0 is no part of the console
+
+
+def add(server: Path) -> Path:
+    """Put the console beside the pages of a server and return its first page.
+
+    An earlier console is replaced; nothing else of the server is touched.
+
+    Parameters
+    ----------
+    server
+        The server's folder, or its ``web.resource.dir`` itself.
+
+    Raises
+    ------
+    ValueError
+        The folder is not that of a server, or other files are where the console goes.
+    OSError
+        The console cannot be written there.
+    """
+    folder = server / "web" if (server / "web").is_dir() else server
+    if not (folder / "js" / "azkaban").is_dir():
+        raise ValueError(
+            f"{server}: no folder of an Azkaban server: expected web/js/azkaban in it; name the "
+            "folder that holds conf, lib and web, or the one that web.resource.dir names"
+        )
+    target = folder / _PLACE
+    if target.exists() and not (target / "app.js").is_file():
+        raise ValueError(f"{target}: is something else than the console; move it away first")
+    return install(folder)
+
+
+def install(web: Path) -> Path:
+    """Write the console below a ``web.resource.dir`` and return its first page.
+
+    Parameters
+    ----------
+    web
+        The folder; what is in ``js/console`` is replaced.
+    """
+    target = web / _PLACE
+    new = target.with_name(f".console.{os.getpid()}")
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        for path in sorted(SOURCE.rglob("*")):
+            place = new / path.relative_to(SOURCE)
+            if path.is_file() and _BRIDGE not in path.relative_to(SOURCE).parts:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)  # with the mode of new files, not of a checkout's
+                revalidate(place)
+        shutil.rmtree(target, ignore_errors=True)
+        new.rename(target)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    return web / ADDRESS
+
+
+def revalidate(path: Path) -> None:
+    """Make browsers ask each time whether a file has changed.
+
+    Azkaban sends no caching headers, and a browser then keeps a file for a tenth of its age: after
+    an update, old and new modules would mix. A file from the future has no age.
+    """
+    now = time.time()
+    os.utime(path, (now, now + 10 * 365 * 86400))

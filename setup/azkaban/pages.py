@@ -1,0 +1,129 @@
+"""What Azkaban's web server shows beside its own pages: the console, and the files of jobs.
+
+The jar of 2.5.0 has page templates without the scripts and style sheets that they name; a small
+script and style sheet of ours stand in for each of these and lead from every such page to the
+console.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from typing import TYPE_CHECKING
+
+from azkaban_client import console_files
+from setup.java.compile import compile_jar
+from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from setup.java import Java
+
+__all__ = [
+    "install_console",
+    "install_run_files",
+    "install_stand_ins",
+    "template_files",
+]
+
+_BRIDGE = CHECKOUT / "console" / "bridge"
+_RUN_FILES = CHECKOUT / "setup" / "azkaban" / "java" / "RunFiles.java"
+
+# What a template loads: src="${context}/js/NAME.js", href="/css/NAME.css".
+_LOADED = re.compile(r"""(?:src|href)="(?:\$\{context\})?/((?:js|css)/[^"]+\.(?:js|css))["]""")
+
+
+def install_console(web: Path) -> None:
+    """Put the console into the web folder of a server.
+
+    Parameters
+    ----------
+    web
+        The server's ``web.resource.dir``.
+    """
+    console_files.install(web)
+
+
+def install_stand_ins(web: Path, names: set[str]) -> None:
+    """Put our bridge in the place of the scripts and style sheets of Azkaban's own pages.
+
+    Parameters
+    ----------
+    web
+        The server's ``web.resource.dir``.
+    names
+        Paths below it, such as ``js/azkaban/namespace.js``.
+    """
+    for name in sorted(names):
+        path = web / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_BRIDGE / f"bridge{path.suffix}", path)
+        console_files.revalidate(path)
+    shutil.copyfile(_BRIDGE / "favicon.ico", web / "favicon.ico")
+
+
+def install_run_files(
+    plugin: Path, runs: Path, java: Java, compiler: Path, libraries: Path
+) -> None:
+    """Make the plugin that shows the files which jobs leave, under ``/runs`` (RunFiles.java).
+
+    Parameters
+    ----------
+    plugin
+        Its folder.
+    runs
+        Where jobs leave their files.
+    java
+        Runs the compiler.
+    compiler
+        The jar of the compiler.
+    libraries
+        The folder of the web server's jars.
+    """
+    import javaproperties  # noqa: PLC0415 (in the environment only)
+
+    for folder in ("conf", "lib"):
+        (plugin / folder).mkdir(parents=True, exist_ok=True)
+    target = plugin / "lib" / "run-files.jar"
+    jars = sorted(libraries.glob("*.jar"))
+    compile_jar(java, compiler, [_RUN_FILES], target, classpath=jars, renamed=_renamed(jars))
+    lines = {
+        "viewer.name": "Runs",
+        "viewer.path": "runs",
+        "viewer.hidden": "true",
+        "viewer.servlet.class": "RunFiles",
+        "runs.dir": str(runs),
+    }
+    text = javaproperties.dumps(lines, timestamp=None)
+    (plugin / "conf" / "plugin.properties").write_text(text, encoding="ascii")
+
+
+def _renamed(jars: Iterable[Path]) -> dict[str, str]:
+    """Find what is otherwise in a later Azkaban than in 2.5."""
+    names: set[str] = set()
+    for jar in jars:
+        if jar.name.startswith(("azkaban-", "az-")):
+            with zipfile.ZipFile(jar) as archive:
+                names |= set(archive.namelist())
+    found = {}
+    if "azkaban/server/session/Session.class" in names:
+        found["azkaban.webapp.session."] = "azkaban.server.session."
+    if "azkaban/server/AzkabanAPI.class" in names:
+        found["super();"] = "super(new ArrayList<>());"
+    return found
+
+
+def template_files(jar: Path) -> set[str]:
+    """List the scripts and style sheets that the page templates in a jar load.
+
+    Parameters
+    ----------
+    jar
+        The server's jar.
+    """
+    with zipfile.ZipFile(jar) as archive:
+        pages = [name for name in archive.namelist() if name.endswith(".vm")]
+        return {name for page in pages for name in _LOADED.findall(archive.read(page).decode())}
