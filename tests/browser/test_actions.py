@@ -324,6 +324,45 @@ def test_a_graph_of_many_jobs_starts_where_it_can_be_read(
     assert visible_nodes(console) == 31
 
 
+# Of jobs in layers of 20, some of whose edges go over several layers.
+LAID_OUT = """async () => {
+    const { layout } = await import('./layout.js');
+    const box = { width: 200, height: 40 };
+    const from = (at, step) => at - 20 + (step * at) % 20 - (at > 90 && step > 9 ? 60 : 0);
+    const nodes = Array.from({ length: 400 }, (_, at) => ({
+        id: `n${at}`,
+        in: at < 20 ? [] : [1, 7, 41].map((step) => `n${from(at, step)}`),
+    }));
+    const { width, height, places, edges } = layout(nodes, box);
+    const all = [...places.values()];
+    const within = (a, b, x, y) => Math.abs(a.x - b.x) < x && Math.abs(a.y - b.y) <= y;
+    const others = ({ from, to }) => [...places].filter(([id]) => id !== from && id !== to);
+    const ends = new Set(edges.map(({ from, to }) => `${from} ${to}`));
+    const ring = layout([{ id: 'a', in: ['b', 'a'] }, { id: 'b', in: ['a', 'gone'] }], box);
+    return {
+        near: all.filter((a) => all.some((b) => a !== b && within(a, b, 214, 0))).length,
+        down: edges.every(({ points }) =>
+            points.every((point, at) => !at || point.y >= points[at - 1].y)),
+        hit: edges.filter((edge) => edge.points.some((point) =>
+            others(edge).some(([, place]) => within(place, point, 100, 20)))).length,
+        inside: all.every(({ x, y }) =>
+            x >= 100 && x <= width - 100 && y >= 20 && y <= height - 20),
+        lost: nodes.flatMap((n) => n.in.filter((id) => !ends.has(`${id} ${n.id}`))).length,
+        ring: ring.edges.length,
+        one: layout([{ id: 'a' }], box).width,
+        none: layout([], box).edges.length,
+    };
+}"""
+
+
+def test_the_layout_keeps_jobs_apart_and_edges_off_them(browse: Callable[[str], Console]) -> None:
+    page = browse("rea").open("history")
+    assert page.evaluate(LAID_OUT) == {
+        "near": 0, "down": True, "hit": 0, "inside": True, "lost": 0,
+        "ring": 2, "one": 224, "none": 0,
+    }  # fmt: skip
+
+
 LONG = "a_job_with_a_name_of_many_words_that_no_box_holds"
 
 
