@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Unpack
 
 from azkaban_client._http import Call
 from azkaban_client._logs import chunk
-from azkaban_client._options import execution_fields, sla_fields
 from azkaban_client._projects import ProjectCalls
 from azkaban_client.errors import (
     NotFound,
@@ -26,14 +26,15 @@ from azkaban_client.models import (
     LogChunk,
     runs,
 )
+from azkaban_client.options import execution_fields, refuse_unknown_jobs, sla_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from azkaban_client._options import Concurrency, FailureAction, Notify
     from azkaban_client.follow import Event
     from azkaban_client.models import Sla
+    from azkaban_client.options import ExecutionOptions
 
 __all__ = ["ExecutionCalls"]
 
@@ -48,17 +49,9 @@ class ExecutionCalls(ProjectCalls):
         project: str,
         flow: str,
         *,
-        properties: Mapping[str, str] | None = None,
-        concurrency: Concurrency = "skip",
-        pipeline_level: int = 1,
-        on_failure: FailureAction = "finish-running",
-        disabled: Collection[str] = (),
-        only: Collection[str] | None = None,
-        success_emails: Collection[str] | None = None,
-        failure_emails: Collection[str] | None = None,
-        notify: Notify | None = None,
         sla: Sequence[Sla] = (),
         sla_emails: Sequence[str] = (),
+        **options: Unpack[ExecutionOptions],
     ) -> int:
         """Start a flow and return the execution's id.
 
@@ -66,54 +59,30 @@ class ExecutionCalls(ProjectCalls):
         ----------
         project, flow
             Names of the project and of the flow in it.
-        properties
-            Properties of this execution. They beat ``.properties`` files, but not a value in a
-            ``.job`` file.
-        concurrency
-            When the flow is running: ``skip`` this execution (raises `AlreadyRunning`), run it
-            ``concurrent``-ly, or as a ``pipeline``. It is always sent, because servers differ in
-            their default.
-        pipeline_level
-            For a pipeline: 1, a job waits for the same job of the running execution; 2, for that
-            job's children.
-        on_failure
-            When a job fails: finish the running ones, cancel all, or finish all that can be.
-        disabled
-            Jobs to leave out; ``<flow job>:<job>`` within an embedded flow.
-        only
-            Leave out all jobs but these.
-        success_emails, failure_emails
-            Whom to tell, instead of those in the flow's own file.
-        notify
-            Of the ``first`` failure, when the execution has ended (``last``), or both.
         sla, sla_emails
             Time limits of this execution and whom to tell (servers from 4.0 on; on older ones
             set them on a schedule).
+        options
+            Of `azkaban_client.options.ExecutionOptions`: ``properties``, ``only`` ...
 
         Raises
         ------
         NotFound
             There is no such project, flow or job.
         AlreadyRunning
-            The flow is running and `concurrency` is ``skip``.
+            The flow is running and ``concurrency`` is ``skip``.
         OutcomeUnknown
             The answer was lost and the execution was not found afterwards.
         """
-        graph = self.flow(project, flow) if disabled or only is not None else None
-        fields = execution_fields(
-            graph,
-            properties=properties,
-            concurrency=concurrency,
-            pipeline_level=pipeline_level,
-            on_failure=on_failure,
-            disabled=disabled,
-            only=only,
-            success_emails=success_emails,
-            failure_emails=failure_emails,
-            notify=notify,
-        )
         if sla:
             self._need("sla_settings", "an SLA of a single execution", "4.0")
+        names_jobs = options.get("disabled") or options.get("only") is not None
+        limited = [limit.job for limit in sla if limit.job is not None]
+        graph = self.flow(project, flow) if names_jobs or limited else None
+        fields = execution_fields(graph, options)
+        if sla:
+            if graph is not None:
+                refuse_unknown_jobs([node.id for node in graph.walk()], limited, flow, project)
             fields |= sla_fields(sla, sla_emails, "slaSettings")
         query = {"ajax": "executeFlow", "project": project, "flow": flow, **fields}
         return self._submit(Call("POST", "/executor", form=query, safe=False), project, flow)
@@ -176,7 +145,23 @@ class ExecutionCalls(ProjectCalls):
         return runs(data)
 
     def running(self, project: str, flow: str) -> tuple[int, ...]:
-        """List the ids of a flow's running executions."""
+        """List the ids of a flow's running executions.
+
+        Raises
+        ------
+        NotFound
+            There is no such project or flow.
+        """
+        found = self._running(project, flow)
+        if not found:  # so it is of a flow that does not exist, too
+            self._refuse_missing_flow(project, flow)
+        return found
+
+    def running_all(self, project: str) -> dict[str, tuple[int, ...]]:
+        """List the ids of a project's running executions, by flow."""
+        return {flow: self._running(project, flow) for flow in self.flows(project)}
+
+    def _running(self, project: str, flow: str) -> tuple[int, ...]:
         data = self._get("/executor", ajax="getRunning", project=project, flow=flow)
         return tuple(data.get("execIds") or ())
 
@@ -228,16 +213,16 @@ class ExecutionCalls(ProjectCalls):
 
         One that ends by itself in the meantime is left out.
         """
+        running = {flow: self.running(project, flow)} if flow else self.running_all(project)
         killed = []
-        for name in [flow] if flow else self.flows(project):
-            for execid in self.running(project, name):
-                try:
-                    self.cancel(execid)
-                except ServerFault:
-                    raise
-                except Refused:
-                    continue
-                killed.append(execid)
+        for execid in chain.from_iterable(running.values()):
+            try:
+                self.cancel(execid)
+            except ServerFault:
+                raise
+            except Refused:
+                continue
+            killed.append(execid)
         return tuple(killed)
 
     def last_success(self, project: str, flow: str) -> int | None:
@@ -245,7 +230,10 @@ class ExecutionCalls(ProjectCalls):
         data = self._project(
             project, "fetchLastSuccessfulFlowExecution", flow=flow, _expect=("success",)
         )
-        return int(data["execId"]) if data["success"] == "true" else None
+        if data["success"] == "true":
+            return int(data["execId"])
+        self._refuse_missing_flow(project, flow)
+        return None
 
     def execution_options(self, execid: int) -> dict[str, Any]:
         """Give the options that an execution was started with, by the server's names."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from azkaban_client._http import Call
 from azkaban_client._projects import ProjectCalls
+from azkaban_client.errors import NotFound
 from azkaban_client.models import Permission
 
 if TYPE_CHECKING:
@@ -67,7 +68,19 @@ class PermissionCalls(ProjectCalls):
         self._change(project, action, name, group=group, types=types)
 
     def revoke(self, project: str, name: str, *, group: bool = False) -> None:
-        """Take all permissions on a project from a user or a group."""
+        """Take all permissions on a project from a user or a group.
+
+        Raises
+        ------
+        NotFound
+            They have none.
+        """
+        if not any(p.name == name and p.group == group for p in self.permissions(project)):
+            kind = "group" if group else "user"
+            raise NotFound(
+                f"{kind} {name!r} has no permission on project {project!r}",
+                ids={"project": project},
+            )
         self._change(project, "changePermission", name, group=group, types=())
 
     def proxy_users(self, project: str) -> tuple[str, ...]:
@@ -92,7 +105,20 @@ class PermissionCalls(ProjectCalls):
         self._protected(project, "addProxyUser", {"name": name})
 
     def remove_proxy_user(self, project: str, name: str) -> None:
-        """Take that back."""
+        """Take that back.
+
+        Raises
+        ------
+        NotFound
+            They may not run as that user.
+        """
+        known = self.proxy_users(project)
+        if name not in known:
+            raise NotFound(
+                f"project {project!r} has no proxy user {name!r} (its own: "
+                f"{', '.join(known) or 'none'})",
+                ids={"project": project},
+            )
         self._protected(project, "removeProxyUser", {"name": name})
 
     def _change(

@@ -26,7 +26,9 @@ from azkaban_client.errors import (
     ServerFault,
     Unsupported,
 )
+from azkaban_client.flow.zip import members
 from azkaban_client.models import Flow, Project, ProjectEvent, Upload, moment
+from azkaban_client.options import refuse_unknown_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -171,6 +173,7 @@ class ProjectCalls(SessionBase):
         if not zipfile.is_zipfile(file):
             file.stat()  # a file that is not there is another mistake
             raise InvalidProject(f"{file}: not a zip", ids={"project": project})
+        members(file)  # what the server cannot unpack, or would unpack elsewhere
         before = self._last_upload(project)
         with file.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -372,8 +375,9 @@ class ProjectCalls(SessionBase):
         """Give the properties in a job's own file, as written (``${...}`` unresolved)."""
         *outer, name = job.split(":")
         if outer:
-            node = next(n for n in self.flow(project, flow).walk() if n.id == ":".join(outer))
-            flow = node.embedded or flow
+            nodes = {node.id: node for node in self.flow(project, flow).walk()}
+            refuse_unknown_jobs(nodes, [":".join(outer)], flow, project)
+            flow = nodes[":".join(outer)].embedded or flow
         data = self._flow(project, flow, "fetchflownodedata", node=name, _expect=("props",))
         return {str(key): str(value) for key, value in data["props"].items()}
 

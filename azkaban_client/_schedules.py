@@ -7,10 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
 from azkaban_client._http import Call
-from azkaban_client._options import Options, execution_fields, sla_fields
 from azkaban_client._projects import ProjectCalls
 from azkaban_client.errors import BadAnswer, NotFound, Refused, ServerFault
 from azkaban_client.models import Schedule, Sla
+from azkaban_client.options import (
+    ExecutionOptions,
+    execution_fields,
+    refuse_unknown_jobs,
+    sla_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +33,7 @@ class ScheduleCalls(ProjectCalls):
         *,
         at: datetime,
         every: str | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[ExecutionOptions],
     ) -> Schedule:
         """Run a flow at a time, once or again and again.
 
@@ -42,7 +47,7 @@ class ScheduleCalls(ProjectCalls):
             A number and a unit: ``s`` seconds, ``m`` minutes, ``h`` hours, ``d`` days,
             ``w`` weeks, ``M`` months. Once by default.
         options
-            As of `azkaban_client.Client.execute`; properties included.
+            Of `azkaban_client.options.ExecutionOptions`.
 
         Notes
         -----
@@ -71,7 +76,7 @@ class ScheduleCalls(ProjectCalls):
         return self._scheduled(project, flow)
 
     def schedule_cron(
-        self, project: str, flow: str, cron: str, **options: Unpack[Options]
+        self, project: str, flow: str, cron: str, **options: Unpack[ExecutionOptions]
     ) -> Schedule:
         """Run a flow by a Quartz cron expression (servers from 3.2 on).
 
@@ -83,7 +88,7 @@ class ScheduleCalls(ProjectCalls):
             Seconds, minutes, hours, day of month, month, day of week, for example
             ``0 30 5 ? * MON-FRI``: in the time zone of the server.
         options
-            As of `azkaban_client.Client.execute`; properties included.
+            Of `azkaban_client.options.ExecutionOptions`.
         """
         self._need("cron", "a cron schedule", "3.2")
         form = {
@@ -96,9 +101,11 @@ class ScheduleCalls(ProjectCalls):
         self._ask(Call("POST", "/schedule", form=form, safe=False), expect=("scheduleId",))
         return self._scheduled(project, flow)
 
-    def _options(self, project: str, flow: str, options: Options) -> dict[str, str]:
-        wanted = options.get("disabled") or options.get("only") is not None
-        return execution_fields(self.flow(project, flow) if wanted else None, **options)
+    def _options(self, project: str, flow: str, options: ExecutionOptions) -> dict[str, str]:
+        names_jobs = options.get("disabled") or options.get("only") is not None
+        if not names_jobs:
+            self._refuse_missing_flow(project, flow)
+        return execution_fields(self.flow(project, flow) if names_jobs else None, options)
 
     def _scheduled(self, project: str, flow: str) -> Schedule:
         found = self.schedule_of(project, flow)
@@ -182,10 +189,18 @@ class ScheduleCalls(ProjectCalls):
             At least one.
         emails
             Whom to tell.
+
+        Raises
+        ------
+        NotFound
+            The flow has no such job, whose limit would never be missed.
         """
         if not limits:
             raise ValueError("limits: expected one or more; remove the schedule to remove them")
         fields = sla_fields(limits, emails, "settings")
+        known = self._of_schedule(schedule_id, "slaInfo", _expect=("allJobNames",))["allJobNames"]
+        jobs = [limit.job for limit in limits if limit.job is not None]
+        refuse_unknown_jobs(known, jobs, f"of schedule {schedule_id}")
         self._of_schedule(schedule_id, "setSla", _safe=False, **fields)
 
     def sla(self, schedule_id: int) -> tuple[tuple[Sla, ...], tuple[str, ...]]:

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, is_typeddict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ _MODULES = (
     "client",
     "follow",
     "models",
+    "options",
     "errors",
     "auth",
     "job",
@@ -83,6 +84,8 @@ def _members(name: str, owner: type) -> Iterator[str]:
 
 def _of_class(name: str, owner: type) -> Iterator[str]:
     values = [str(one) for one in owner] if issubclass(owner, Enum) else []
+    if is_typeddict(owner):
+        values = list(owner.__annotations__)
     if values:
         signature = f": {', '.join(values)}"
     elif issubclass(owner, Exception):

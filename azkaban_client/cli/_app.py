@@ -10,8 +10,9 @@ import re
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
+from datetime import UTC as _UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -33,6 +34,7 @@ __all__ = [
     "command",
     "emit",
     "exit_code",
+    "for_terminal",
     "group",
     "json_option",
     "local_time",
@@ -41,7 +43,12 @@ __all__ = [
     "print_json",
     "seconds",
     "table",
+    "visible",
 ]
+
+
+_SERVER_TIMES = {"first", "next", "modified"}  # texts, in a zone that the server does not name
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class Command(click.Command):
@@ -121,13 +128,37 @@ def exit_code(error: Exception) -> int:
 
 def note(text: str, *, colour: str | None = None) -> None:
     """Say something to the user: standard error; in colour on a terminal unless NO_COLOR is set."""
+    text = for_terminal(text, sys.stderr)
     click.secho(text, err=True, fg=None if os.environ.get("NO_COLOR") else colour)
 
 
+def visible(text: str) -> str:
+    r"""Show what a terminal would obey: control codes, and marks that turn the reading direction.
+
+    Examples
+    --------
+    >>> visible("a\x1b]52;c;aGk=\x07b\r\n")
+    'a^[]52;c;aGk=^Gb\n'
+    """
+    return _CONTROL.sub(lambda found: _shown(found[0]), text.replace("\r\n", "\n"))
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    return f"^{chr(code ^ 64)}" if code < 0x80 else f"\\u{code:04x}"
+
+
+def for_terminal(text: str, stream: IO[str]) -> str:
+    """Show control codes if the stream is a terminal; a file or a pipe gets the text as it is."""
+    return visible(text) if stream.isatty() else text
+
+
 def plain(value: Any) -> Any:
-    """Make JSON of dataclasses: times as ISO 8601, durations as seconds."""
+    """Make JSON of dataclasses: times in UTC to the millisecond, durations in seconds."""
     if is_dataclass(value) and not isinstance(value, type):
         data = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        for name in _SERVER_TIMES & data.keys():
+            data[name] = data[name] and data[name].replace(" ", "T", 1)
         if hasattr(value, "duration"):
             data["duration"] = plain(value.duration)
         return data
@@ -136,10 +167,22 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
     if hasattr(value, "isoformat"):
-        return value.isoformat()
+        return json_time(value)
     if hasattr(value, "total_seconds"):
-        return value.total_seconds()
+        return round(value.total_seconds(), 3)
     return value
+
+
+def json_time(time: datetime) -> str:
+    """Write a time as every answer does.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> json_time(datetime(2027, 1, 31, 5, 30, tzinfo=UTC))
+    '2027-01-31T05:30:00.000Z'
+    """
+    return time.astimezone(_UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def emit(as_json: bool, data: Any, text: str | Callable[[], str]) -> None:  # noqa: FBT001
@@ -149,7 +192,7 @@ def emit(as_json: bool, data: Any, text: str | Callable[[], str]) -> None:  # no
         return
     shown = text if isinstance(text, str) else text()
     if shown:
-        click.echo(shown)
+        click.echo(for_terminal(shown, sys.stdout))
 
 
 def print_json(data: Any) -> None:

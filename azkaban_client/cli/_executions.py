@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +27,10 @@ from azkaban_client.cli._projects import Content, executable_option
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from azkaban_client._options import Options
     from azkaban_client.client import Client
     from azkaban_client.flow.overrides import Overridable
     from azkaban_client.models import Execution
+    from azkaban_client.options import ExecutionOptions
 
 __all__ = ["COMMANDS"]
 
@@ -45,30 +47,45 @@ def parse_props(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that executions and schedules share; see `take_execution_options`."""
+    """Add the options that executions and schedules share; the command gets them as `chosen`."""
+
+    @functools.wraps(function)
+    def gather(*args: Any, **options: Any) -> Any:
+        chosen: ExecutionOptions = {
+            "properties": parse_props(options.pop("props")),
+            "disabled": options.pop("disable"),
+            "only": options.pop("only") or None,
+            "success_emails": options.pop("success_email") or None,
+            "failure_emails": options.pop("failure_email") or None,
+            "concurrency": options.pop("concurrency"),
+            "pipeline_level": options.pop("pipeline_level"),
+            "on_failure": options.pop("on_failure"),
+            "notify": options.pop("notify"),
+        }
+        return function(*args, chosen=chosen, **options)
+
     for option in reversed(_EXECUTION_OPTIONS):
-        function = option(function)
-    return function
+        gather = option(gather)
+    return gather
 
 
-def take_execution_options(options: dict[str, Any]) -> Options:
-    """Take them out of a command's arguments, as the library expects them."""
-    return {
-        "properties": parse_props(options.pop("props")),
-        "disabled": options.pop("disable"),
-        "only": options.pop("only") or None,
-        "success_emails": options.pop("success_email") or None,
-        "failure_emails": options.pop("failure_email") or None,
-        "concurrency": options.pop("concurrency"),
-        "pipeline_level": options.pop("pipeline_level"),
-        "on_failure": options.pop("on_failure"),
-        "notify": options.pop("notify"),
-    }
+def refuse_unknown_props(
+    client: Client, project: str, flow: str, chosen: ExecutionOptions, *, any_prop: bool
+) -> None:
+    """Refuse properties that no job of a flow on the server uses."""
+    from azkaban_client.flow.overrides import overridable  # noqa: PLC0415 (start time)
+
+    properties = chosen["properties"]
+    if properties and not any_prop:
+        _refuse_unknown(overridable(client, project, flow), properties)
 
 
 _EXECUTION_OPTIONS = (
     click.option(
         "--prop", "props", multiple=True, metavar="KEY=VALUE", help="Set a property. Repeatable."
+    ),
+    click.option(
+        "--any-prop", is_flag=True, help="Send properties that no job uses, as far as can be seen."
     ),
     click.option(
         "--concurrency",
@@ -103,8 +120,28 @@ _EXECUTION_OPTIONS = (
 )
 
 
+@dataclass(frozen=True)
+class Following:
+    """How a command follows an execution."""
+
+    logs: bool = False
+    wait: float | None = None
+    raw: bool = False
+
+
+raw_option = click.option(
+    "--raw", is_flag=True, help="Pass control codes of logs on to a terminal as they are."
+)
+
+
 def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a command that follows an execution."""
+    """Add the options of a command that follows an execution; it gets them as `following`."""
+
+    @functools.wraps(function)
+    def gather(*args: Any, **options: Any) -> Any:
+        following = Following(**{one.name: options.pop(one.name) for one in fields(Following)})
+        return function(*args, following=following, **options)
+
     logs = click.option("--logs", is_flag=True, help="Print the log lines of all jobs.")
     wait = click.option(
         "--wait",
@@ -112,27 +149,41 @@ def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="SECONDS",
         help="Give up after this time (exit code 7).",
     )
-    return wait(logs(function))
+    return logs(wait(raw_option(gather)))
 
 
-def follow_to_end(
-    client: Client, execid: int, *, logs: bool, wait: float | None, as_json: bool
-) -> None:
+def follow_to_end(client: Client, execid: int, following: Following, *, as_json: bool) -> None:
     """Follow an execution, show its result, and exit by it."""
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
 
+    logs = following.logs and not as_json
     try:
-        execution = display.follow(client, execid, logs=logs and not as_json, timeout=wait)
+        execution = display.follow(
+            client, execid, logs=logs, raw=following.raw, timeout=following.wait
+        )
     except KeyboardInterrupt:
         note(f"\ndetached: execution {execid} goes on")
         note(f"  follow it again:  azk follow {execid}\n  cancel it:        azk cancel {execid}")
         raise click.exceptions.Exit(130) from None
+    _show_result(
+        execution,
+        as_json=as_json,
+        failed_logs=None if logs else lambda: display.print_failed_log(client, execution),
+    )
+
+
+def _show_result(
+    execution: Execution, *, as_json: bool, failed_logs: Callable[[], None] | None
+) -> None:
+    """Show how an execution ended, and exit by it."""
+    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+
     if as_json:
         print_json(execution)
     else:
         display.print_result(execution)
-        if not execution.succeeded and not logs:
-            display.print_failed_log(client, execution)
+        if not execution.succeeded and failed_logs is not None:
+            failed_logs()
     if not execution.succeeded:
         raise click.exceptions.Exit(1)
 
@@ -141,9 +192,6 @@ def follow_to_end(
 @click.argument("project")
 @click.argument("flow")
 @execution_options
-@click.option(
-    "--any-prop", is_flag=True, help="Send properties that no job uses, as far as can be seen."
-)
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
 @click.option("--local", is_flag=True, help="Run it on this machine; PROJECT is a folder or zip.")
 @click.option(
@@ -163,15 +211,10 @@ def run(
     project: str,
     flow: str,
     *,
-    any_prop: bool,
-    follow: bool,
-    local: bool,
-    extra: tuple[str, ...],
-    executable: bool,
-    logs: bool,
-    wait: float | None,
+    chosen: ExecutionOptions,
+    following: Following,
     as_json: bool,
-    **options: Any,
+    **flags: Any,
 ) -> None:
     """Start a flow.
 
@@ -183,30 +226,27 @@ def run(
 
     A --prop that no job of the flow uses is refused: most often it is misspelt.
     """
-    chosen = take_execution_options(options)
-    properties = chosen["properties"] or {}
-    if local:
+    content = Content(extra=flags["extra"], executable=flags["executable"])
+    any_prop = flags["any_prop"]
+    if flags["local"]:
         _refuse_without_server()
         source = Path(project)
-        content = Content(extra=extra, executable=executable)
-        _run_here(source, flow, content, chosen, any_prop=any_prop, logs=logs, as_json=as_json)
+        _run_here(
+            source, flow, content, chosen, any_prop=any_prop, following=following, as_json=as_json
+        )
         return
-    if extra or executable:
+    if content != Content():
         raise click.UsageError("--with and --executable are for --local; azk upload has them too")
     with app.client() as client:
-        if properties and not any_prop:
-            from azkaban_client.flow.overrides import overridable  # noqa: PLC0415 (start time)
-
-            _refuse_unknown(overridable(client, project, flow), properties)
+        refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
         execid = client.execute(project, flow, **chosen)
-        if not (follow or logs or wait is not None):
-            data = {"execid": execid, "project": project, "flow": flow}
-            emit(as_json, data, str(execid))
-            if not as_json:
-                note(f"started {project}/{flow} as execution {execid}: azk follow {execid}")
+        if flags["follow"] or following.logs or following.wait is not None:
+            note(f"started {project}/{flow} as execution {execid}")
+            follow_to_end(client, execid, following, as_json=as_json)
             return
-        note(f"started {project}/{flow} as execution {execid}")
-        follow_to_end(client, execid, logs=logs, wait=wait, as_json=as_json)
+    emit(as_json, {"execid": execid, "project": project, "flow": flow}, str(execid))
+    if not as_json:
+        note(f"started {project}/{flow} as execution {execid}: azk follow {execid}")
 
 
 _FOR_A_SERVER = (
@@ -233,13 +273,12 @@ def _run_here(
     source: Path,
     flow: str,
     content: Content,
-    chosen: Options,
+    chosen: ExecutionOptions,
     *,
     any_prop: bool,
-    logs: bool,
+    following: Following,
     as_json: bool,
 ) -> None:
-
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
     from azkaban_client.flow import local  # noqa: PLC0415 (start time)
     from azkaban_client.flow.loader import load  # noqa: PLC0415 (start time)
@@ -262,15 +301,13 @@ def _run_here(
         name=source.resolve().stem,
     )
     tails = display.Tails(events)
-    execution = display.show(iter(tails), logs=logs and not as_json)
-    if as_json:
-        print_json(execution)
-    else:
-        display.print_result(execution)
-        if not execution.succeeded and not logs:
-            tails.print_failed(execution)
-    if not execution.succeeded:
-        raise click.exceptions.Exit(1)
+    logs = following.logs and not as_json
+    execution = display.show(iter(tails), logs=logs, raw=following.raw)
+    _show_result(
+        execution,
+        as_json=as_json,
+        failed_logs=None if logs else lambda: tails.print_failed(execution),
+    )
 
 
 def _refuse_unknown(known: Overridable, properties: Mapping[str, str]) -> None:
@@ -284,7 +321,7 @@ def _refuse_unknown(known: Overridable, properties: Mapping[str, str]) -> None:
 @follow_options
 @json_option
 @pass_app
-def follow(app: App, execid: int, *, logs: bool, wait: float | None, as_json: bool) -> None:
+def follow(app: App, execid: int, *, following: Following, as_json: bool) -> None:
     """Follow an execution to its end and exit by its result.
 
     Examples
@@ -295,7 +332,7 @@ def follow(app: App, execid: int, *, logs: bool, wait: float | None, as_json: bo
     Ctrl-C detaches; the execution goes on.
     """
     with app.client() as client:
-        follow_to_end(client, execid, logs=logs, wait=wait, as_json=as_json)
+        follow_to_end(client, execid, following, as_json=as_json)
 
 
 @command()
@@ -318,6 +355,12 @@ def status(app: App, execid: int, *, as_json: bool) -> None:
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
 
     display.print_result(execution)
+    statuses = {job.status.value for job in execution.walk()}
+    if execution.status.value == "PAUSED" and "RUNNING" in statuses:
+        note(
+            "paused: Azkaban 4.0 tells no end of a job before azk resume, so that a job which "
+            "shows as RUNNING may have ended (azk logs shows it)"
+        )
 
 
 @command()
@@ -325,10 +368,11 @@ def status(app: App, execid: int, *, as_json: bool) -> None:
 @click.argument("job", required=False)
 @click.option("--attempt", type=click.IntRange(0), help="Of a job that was retried, from 0.")
 @click.option("--follow", "-f", is_flag=True, help="Go on until the execution has ended.")
+@raw_option
 @json_option
 @pass_app
 def logs(
-    app: App, execid: int, job: str | None, *, attempt: int | None, follow: bool, as_json: bool
+    app: App, /, execid: int, job: str | None, *, attempt: int | None, as_json: bool, **flags: bool
 ) -> None:
     """Print the log of a job, or of the flow, byte for byte.
 
@@ -338,10 +382,12 @@ def logs(
       azk logs 42 nn_train > train.log
       azk logs 42 nn_train --follow
 
-    With --follow and no JOB, the logs of all jobs.
+    With --follow and no JOB, the logs of all jobs. On a terminal control codes are shown as text
+    (^[ and the like) unless --raw is given; a file or a pipe gets every byte.
     """
     from azkaban_client.cli import display  # noqa: PLC0415 (start time)
 
+    follow, raw = flags["follow"], flags["raw"]
     if as_json and follow:
         raise click.UsageError("--json is for a log as it stands, without --follow")
     with app.client() as client:
@@ -349,10 +395,10 @@ def logs(
             text = "".join(client.log(execid, job, attempt=attempt))
             print_json({"execid": execid, "job": job, "attempt": attempt, "log": text})
         elif follow:
-            display.tail(client, execid, job, attempt)
+            display.tail(client, execid, job, attempt, raw=raw)
         else:
             for piece in client.log(execid, job, attempt=attempt):
-                display.write_exact(piece)
+                display.write_log(piece, raw=raw)
 
 
 @command()
@@ -368,13 +414,13 @@ def history(app: App, project: str, flow: str, *, limit: int, skip: int, as_json
     Examples
     --------
       azk history nn nn
-      azk history nn nn -n 1 --json | jq '.executions[0].execid'
+      azk history nn nn -n 1 --json | jq '.[0].execid'
     """
     with app.client() as client:
         page = client.history(project, flow, offset=skip, length=limit)
     emit(
         as_json,
-        page,
+        page.executions,
         lambda: table(
             ["execid", "status", "user", "start", "seconds"],
             [
@@ -405,8 +451,7 @@ def running(app: App, project: str, flow: str | None, *, as_json: bool) -> None:
       azk running nn nn --json
     """
     with app.client() as client:
-        flows = [flow] if flow else client.flows(project)
-        found = {name: client.running(project, name) for name in flows}
+        found = {flow: client.running(project, flow)} if flow else client.running_all(project)
     rows = [[execid, name] for name, execids in found.items() for execid in execids]
     data = [{"execid": execid, "flow": name} for execid, name in rows]
     emit(as_json, data, lambda: table(["execid", "flow"], rows))
@@ -437,7 +482,7 @@ def cancel(
         else:
             killed = client.cancel_all(str(project), flow)
     text = "\n".join(f"execution {one} is being killed" for one in killed) or "nothing is running"
-    emit(as_json, {"cancelled": killed}, text)
+    emit(as_json, [{"execid": one, "cancelled": True} for one in killed], text)
 
 
 @command()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from azkaban_client.cli._app import App, emit, group, json_option, pass_app, table
-from azkaban_client.cli._executions import execution_options, take_execution_options
+from azkaban_client.cli._executions import execution_options, refuse_unknown_props
 
 if TYPE_CHECKING:
     from azkaban_client.models import Schedule, Sla
+    from azkaban_client.options import ExecutionOptions
 
 __all__ = ["COMMANDS"]
 
@@ -37,11 +38,10 @@ def schedule_add(
     project: str,
     flow: str,
     *,
-    cron: str | None,
-    at: str | None,
-    every: str | None,
+    chosen: ExecutionOptions,
+    any_prop: bool,
     as_json: bool,
-    **options: Any,
+    **when: str | None,
 ) -> None:
     """Schedule a flow, in place of the schedule that it has.
 
@@ -53,11 +53,12 @@ def schedule_add(
 
     A cron expression counts in the time zone of the server.
     """
+    cron, at, every = when["cron"], when["at"], when["every"]
     if (cron is None) == (at is None) or (cron and every):
         raise click.UsageError("give either --cron, or --at (and --every)")
-    chosen = take_execution_options(options)
     first = _time(str(at), every=_every(every)) if at else None
     with app.client() as client:
+        refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
         if first is None:
             added = client.schedule_cron(project, flow, str(cron), **chosen)
         else:

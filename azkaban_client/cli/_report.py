@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 
 from azkaban_client import errors
 from azkaban_client._home import expanded
-from azkaban_client.cli._app import App, emit, group, json_option, note, pass_app, table
+from azkaban_client.cli._app import App, emit, group, json_option, note, pass_app, table, visible
 
 if TYPE_CHECKING:
     from azkaban_client.reports.records import Run
@@ -190,16 +189,16 @@ def _plain(run: Run) -> dict[str, Any]:
         "flow": run.flow,
         "execution": run.execution,
         "status": run.status,
-        "started": run.started,
-        "seconds": run.duration,
+        "start": run.started,
+        "duration": run.duration,
         "folder": str(run.folder),
         "jobs": [
             {
                 "job": job.name,
                 "status": job.status,
                 "error": job.error,
-                "started": job.started,
-                "seconds": job.seconds,
+                "start": job.started,
+                "duration": job.seconds,
                 "metrics": dict(job.metrics),
                 "report": str(job.report) if job.report else None,
             }
@@ -216,14 +215,9 @@ def _shown(history: list[Run]) -> str:
         started = run.started.astimezone().strftime("%Y-%m-%d %H:%M:%S") if run.started else "-"
         took = f"{run.duration.total_seconds():.1f}" if run.duration is not None else "-"
         row = [run.project, run.flow or "-", run.execution, run.status, started, took, metrics[:70]]
-        rows.append([_printable(str(cell)) for cell in row])
+        rows.append([visible(str(cell)) for cell in row])
     header = ["project", "flow", "execution", "status", "started", "seconds", "metrics, last job"]
     return table(header, rows)
-
-
-def _printable(text: str) -> str:
-    """Take out what a terminal would obey: names come from folders that projects make."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", text)
 
 
 COMMANDS = [report]

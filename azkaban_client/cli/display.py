@@ -16,12 +16,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from azkaban_client.cli._app import seconds, table
+from azkaban_client.cli._app import for_terminal, seconds, table, visible
 from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from azkaban_client.client import Client
@@ -37,7 +37,7 @@ __all__ = [
     "show",
     "tail",
     "upload_progress",
-    "write_exact",
+    "write_log",
 ]
 
 _STYLES = {
@@ -105,13 +105,13 @@ def _in_order(execution: Execution) -> list[tuple[int, JobRun]]:
 
 def result_table(execution: Execution) -> Table:
     """Make the table of an execution's jobs: status, start, duration, attempts."""
-    title = f"{execution.project} / {execution.flow}, execution {execution.execid}"
+    title = visible(f"{execution.project} / {execution.flow}, execution {execution.execid}")
     framed = Table(title=Text(title), title_justify="left", header_style="bold")
     for name in ("job", "status", "start", "duration", "attempts"):
         framed.add_column(name, justify="right" if name in ("duration", "attempts") else "left")
     for depth, job in _in_order(execution):
         framed.add_row(
-            Text("  " * depth + job.id),
+            Text("  " * depth + visible(job.id)),
             _status_text(job.status),
             _clock(job),
             duration_text(job.duration),
@@ -156,6 +156,7 @@ def follow(
     execid: int,
     *,
     logs: bool = False,
+    raw: bool = False,
     timeout: float | None = None,
     patience: float = 120.0,
     console: Console | None = None,
@@ -173,6 +174,8 @@ def follow(
         The execution.
     logs
         Also print the lines of all jobs' logs.
+    raw
+        Pass control codes in log lines on to a terminal.
     timeout
         Seconds after which to give up (`azkaban_client.errors.WaitTimeout`).
     patience
@@ -186,7 +189,7 @@ def follow(
         The final state, with the status, start and end of each job.
     """
     events = client.follow(execid, logs=logs, timeout=timeout, patience=patience)
-    return show(events, lambda: client.execution(execid), console=console)
+    return show(events, lambda: client.execution(execid), raw=raw, console=console)
 
 
 def show(
@@ -194,6 +197,7 @@ def show(
     first: Callable[[], Execution] | None = None,
     *,
     logs: bool = True,
+    raw: bool = False,
     console: Console | None = None,
 ) -> Execution:
     """Show events until the flow has ended, as `follow` does, and return the final state.
@@ -206,6 +210,8 @@ def show(
         Gives the state to show before the first event.
     logs
         Print log lines.
+    raw
+        Pass control codes in log lines on to a terminal.
     console
         Where messages go; a console on standard error by default.
     """
@@ -215,17 +221,17 @@ def show(
     if console.is_terminal and not console.is_dumb_terminal:
         if first is None:
             event = next(events)
-            return _follow_live(chain([event], events), event.execution, console)
-        return _follow_live(events, first(), console)
-    return _follow_plain(events, console)
+            return _follow_live(chain([event], events), event.execution, console, raw=raw)
+        return _follow_live(events, first(), console, raw=raw)
+    return _follow_plain(events, console, raw=raw)
 
 
-def _follow_plain(events: Iterator[Event], console: Console) -> Execution:
+def _follow_plain(events: Iterator[Event], console: Console, *, raw: bool) -> Execution:
     execution: Execution | None = None
     for event in events:
         execution = event.execution
         if isinstance(event, LogLine):
-            write_exact(event.text + event.end)
+            write_log(event.text + event.end, raw=raw)
             continue
         console.print(Text(_plain_words(event)), highlight=False, soft_wrap=True)
     assert execution is not None  # noqa: S101 (the last event is FlowEnded)
@@ -233,22 +239,30 @@ def _follow_plain(events: Iterator[Event], console: Console) -> Execution:
 
 
 def _plain_words(event: JobStarted | JobEnded | FlowEnded) -> str:
-    now = time.strftime("%H:%M:%S")
+    """Write what happened, with the time that the server gives: it may be long ago."""
     if isinstance(event, JobStarted):
+        start, _ = _times(event)
         again = f" (attempt {event.attempt + 1})" if event.attempt else ""
-        return f"{now} {event.job.id}: started{again}"
+        return f"{_time(start)} {event.job.id}: started{again}"
     if isinstance(event, JobEnded):
-        return f"{now} {event.job.id}: {event.status}{_after(event.job)}"
+        start, end = _times(event)
+        spent = duration_text(end - start if start and end else None)
+        return f"{_time(end)} {event.job.id}: {event.status}{f' in {spent}' if spent else ''}"
     execution = event.execution
     spent = duration_text(execution.duration)
-    return (
-        f"{now} execution {execution.execid}: {execution.status}{f' in {spent}' if spent else ''}"
-    )
+    ended = f"execution {execution.execid}: {execution.status}{f' in {spent}' if spent else ''}"
+    return f"{_time(execution.end)} {ended}"
 
 
-def _after(job: JobRun) -> str:
-    spent = duration_text(job.duration)
-    return f" in {spent}" if spent else ""
+def _times(event: JobStarted | JobEnded) -> tuple[datetime | None, datetime | None]:
+    """Return start and end of an attempt; one that is past may have been followed by others."""
+    past = {attempt.number: attempt for attempt in event.job.past}
+    found = past.get(event.attempt, event.job)
+    return found.start, found.end
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%H:%M:%S") if moment else time.strftime("%H:%M:%S")
 
 
 class _Tree:
@@ -272,7 +286,7 @@ class _Tree:
         for depth, job in jobs:
             spent = job.duration or self._running_for(job)
             table.add_row(
-                Text("  " * depth + job.id), _status_text(job.status), duration_text(spent)
+                Text("  " * depth + visible(job.id)), _status_text(job.status), duration_text(spent)
             )
         done = sum(job.status.final for _, job in jobs)
         bar = Table.grid(padding=(0, 2))
@@ -290,22 +304,26 @@ class _Tree:
         return None if since is None else time.monotonic() - since
 
 
-def _follow_live(events: Iterator[Event], execution: Execution, console: Console) -> Execution:
+def _follow_live(
+    events: Iterator[Event], execution: Execution, console: Console, *, raw: bool
+) -> Execution:
     tree = _Tree(execution)
     to_file = not sys.stdout.isatty()
     with Live(tree, console=console, refresh_per_second=8, transient=True):
         for event in events:
             tree.take(event)
             if isinstance(event, LogLine):
-                if to_file:
-                    write_exact(event.text + event.end)
+                if to_file or raw:
+                    write_log(event.text + event.end, raw=raw)
                 else:
-                    console.print(Text(event.text), soft_wrap=True, highlight=False)
+                    console.print(Text(visible(event.text)), soft_wrap=True, highlight=False)
     return tree.execution
 
 
-def write_exact(text: str) -> None:
-    """Write to standard output as UTF-8 without changing a byte."""
+def write_log(text: str, *, raw: bool = False) -> None:
+    """Write to standard output as UTF-8: every byte, but no control codes to a terminal."""
+    if not raw:
+        text = for_terminal(text, sys.stdout)
     sys.stdout.flush()
     stream = getattr(sys.stdout, "buffer", None)
     if stream is None:  # a text stream that stands in for it
@@ -315,7 +333,9 @@ def write_exact(text: str) -> None:
     stream.flush()
 
 
-def tail(client: Client, execid: int, job: str | None, attempt: int | None = None) -> None:
+def tail(
+    client: Client, execid: int, job: str | None, attempt: int | None = None, *, raw: bool = False
+) -> None:
     """Print a log until the execution has ended; without a job, those of all jobs."""
     if job is not None:
         client.execution(execid).job(job)
@@ -325,7 +345,7 @@ def tail(client: Client, execid: int, job: str | None, attempt: int | None = Non
             and job in (None, event.job.id)
             and attempt in (None, event.attempt)
         ):
-            write_exact(event.text + event.end)
+            write_log(event.text + event.end, raw=raw)
 
 
 def print_failed_log(client: Client, execution: Execution) -> None:
@@ -347,7 +367,7 @@ def _print_tail(job: str, lines: list[str]) -> None:
     lines = [*lines[:-1], *filter(None, lines[-1:])][-_TAIL_LINES:]
     console.print(Text(f"--- log of {job}, last {len(lines)} lines", style="bold"))
     for line in lines:
-        console.print(Text(line), soft_wrap=True, highlight=False)
+        console.print(Text(visible(line)), soft_wrap=True, highlight=False)
 
 
 class Tails:

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import jsonschema
 import pytest
 
 from azkaban_client import Client
 from azkaban_client.cli import main
+from azkaban_client.cli.schema import SCHEMAS, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,6 +231,13 @@ class Result:
         return json.loads(self.out)
 
 
+def check_answer(args: tuple[str, ...], out: str) -> None:
+    """Hold an answer against its schema in docs/json.md."""
+    words = " ".join(args)
+    command = max((name for name in SCHEMAS if f"{name} " in f"{words} "), key=len)
+    jsonschema.validate(json.loads(out), schema_of(command))
+
+
 @pytest.fixture
 def azk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -248,6 +257,8 @@ def azk(
         with pytest.raises(SystemExit) as stop:
             main(list(args))
         captured = capfd.readouterr()
+        if "--json" in args and captured.out:
+            check_answer(args, captured.out)
         return Result(int(stop.value.code or 0), captured.out, captured.err)
 
     return run

@@ -29,7 +29,9 @@ def replay(recorded):
 @pytest.fixture
 def old(serve, connect, answer):
     """A client of a server that has no /status and answers `replies`; and the server."""
-    replies: dict[str, object] = {"fetchprojectflows": {"projectId": 10, "flows": []}}
+    replies: dict[str, object] = {
+        "fetchprojectflows": {"projectId": 10, "flows": [{"flowId": "f"}]}
+    }
 
     def reply(asked):
         if asked.action == "login":
@@ -142,15 +144,19 @@ def test_the_list_of_schedules_of_2_5_and_4_0(old, key) -> None:
 
 
 def test_time_limits(client, replay) -> None:
-    replay.play("setSla")
+    replay.play("slaInfo", "setSla")
     client.set_sla(7, [Sla(job="a", within=timedelta(minutes=90))], ["a@example.com"])
     assert client.sla(7) == ((Sla(job="a", within=timedelta(minutes=90)),), ("a@example.com",))
     with pytest.raises(ValueError, match="one or more"):
         client.set_sla(7, [], [])
+    replay.play("slaInfo")
+    with pytest.raises(errors.NotFound, match=r"no job 'nojob' \(its jobs: a, b\)"):
+        client.set_sla(7, [Sla(job="nojob", within=timedelta(minutes=90))], ["a@example.com"])
 
 
 def test_the_wording_of_time_limits(old) -> None:
-    client, server, _ = old
+    client, server, replies = old
+    replies["slaInfo"] = {"allJobNames": ["a"]}
     limits = [
         Sla(within=timedelta(hours=25, minutes=5)),
         Sla(job="a", rule="success", within=timedelta(minutes=1), email=False, kill=True),

@@ -465,6 +465,10 @@ def test_what_runs(azk, server) -> None:
     assert azk("running", "rec56548", "b").out.splitlines() == ["execid  flow", "32      b"]
     server.play("fetchprojectflows", "getRunning", "unknown action", "unknown action")
     assert azk("running", "rec56548", "--json").json == [{"execid": 32, "flow": "b"}]
+    server.play("unknown action", "fetchprojectflows")
+    assert azk("running", "rec56548", "nosuch").code == 4
+    server.play("unknown action", "fetchprojectflows")
+    assert azk("cancel", "--project", "rec56548", "--flow", "nosuch").code == 4
 
 
 def test_logs_that_are_not_there(azk, server) -> None:
@@ -482,7 +486,8 @@ def test_logs_that_are_not_there(azk, server) -> None:
 def test_history(azk, server) -> None:
     result = azk("history", "rec56548", "b", "-n", "3")
     assert result.out.splitlines()[1].startswith("32      FAILED  azkaban")
-    assert azk("history", "rec56548", "b", "-n", "3", "--json").json["total"] == 1
+    (one,) = azk("history", "rec56548", "b", "-n", "3", "--json").json
+    assert (one["execid"], one["start"][-5:-4], one["duration"] > 0) == (32, ".", True)
 
 
 @pytest.mark.parametrize(
@@ -507,12 +512,14 @@ def test_cancel_wants_an_execution_or_a_project(azk, server) -> None:
 
 
 def test_schedules_and_time_limits(azk, server) -> None:
-    server.play("server status", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
+    server.play("server status", "fetchprojectflows", "scheduleCronFlow")
+    server.play("fetchprojectflows", "fetchSchedule")
     result = azk("schedule", "add", "rec56548", "b", "--cron", "0 23/30 5 ? * 6#3", "--json")
     assert result.json["cron"] == "0 23/30 5 ? * 6#3"
-    server.play("server status", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
+    server.play("server status", "fetchprojectflows", "scheduleCronFlow")
+    server.play("fetchprojectflows", "fetchSchedule")
     options = ["--on-failure", "cancel-all", "--failure-email", "me@x", "--notify", "first"]
-    cron = ["--cron", "0 0 5 ? * *", "--prop", "k=v", "--concurrency", "concurrent"]
+    cron = ["--cron", "0 0 5 ? * *", "--any-prop", "--prop", "k=v", "--concurrency", "concurrent"]
     assert azk("schedule", "add", "rec56548", "b", *cron, *options).code == 0
     fields = next(a for a in server.asked if "failureEmails" in a.fields).fields
     assert fields.items() >= {
@@ -525,7 +532,7 @@ def test_schedules_and_time_limits(azk, server) -> None:
     result = azk("schedule", "add", "p", "f", "--at", "2020-01-01T00:00")
     assert (result.code, result.out) == (2, "")
     assert "--at 2020-01-01T00:00: has passed" in result.err
-    server.play("fetchprojectflows", "fetchSchedule", "setSla")
+    server.play("fetchprojectflows", "fetchSchedule", "slaInfo", "setSla")
     assert azk("sla", "set", "rec56548", "b", "a:1:30", "--email", "a@example.com").code == 0
     server.play("fetchprojectflows", "fetchSchedule", "slaInfo")
     assert "a    finish  1:30:00  email" in azk("sla", "show", "rec56548", "b").out
@@ -559,8 +566,11 @@ def test_permissions(azk, server) -> None:
     server.play("getPermissions", "server status", "getGroupPermissions", "addPermission")
     assert azk("permission", "grant", "rec56548", "bob", "read").code == 5
     assert azk("permission", "grant", "rec56548", "bob", "own").code == 2
-    server.play("server status", "changeDescription")
-    assert azk("permission", "revoke", "rec56548", "bob").code == 0
+    server.play("getPermissions", "server status", "getGroupPermissions", "changeDescription")
+    assert azk("permission", "revoke", "rec56548", "azkaban").code == 0
+    server.play("getPermissions", "server status", "getGroupPermissions")
+    result = azk("permission", "revoke", "rec56548", "bob")
+    assert (result.code, "user 'bob' has no permission on" in result.err) == (4, True)
 
 
 def test_proxy_users(azk, serve, answer, monkeypatch, server) -> None:
@@ -571,6 +581,8 @@ def test_proxy_users(azk, serve, answer, monkeypatch, server) -> None:
     for verb, action in (("add", "addProxyUser"), ("remove", "removeProxyUser")):
         assert azk("permission", "proxy", verb, "p", "etl").code == 0
         assert (other.asked[-1].action, other.asked[-1].fields["name"]) == (action, "etl")
+    result = azk("permission", "proxy", "remove", "p", "nobody")
+    assert (result.code, "no proxy user 'nobody' (its own: bob, etl)" in result.err) == (4, True)
 
 
 def test_more_of_projects(azk, server, tmp_path) -> None:

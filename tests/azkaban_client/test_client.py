@@ -39,7 +39,7 @@ def test_login_sends_the_password_in_the_body(serve, connect, answer) -> None:
 
 
 def test_the_session_travels_as_the_cookie_alone(serve, connect, answer) -> None:
-    server = serve(lambda _: answer(body='{"session.id": "s1", "flows": [], "execIds": []}'))
+    server = serve(lambda _: answer(body='{"session.id": "s1", "flows": [], "execIds": [1]}'))
     client = connect(server.url)
     client.flows("p")
     client.running("p", "f")

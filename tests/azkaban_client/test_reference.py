@@ -8,11 +8,12 @@ import shlex
 from pathlib import Path
 
 import click
+import jsonschema
 import pytest
 
 from azkaban_client import Client, reference
-from azkaban_client.cli import azk
-from azkaban_client.cli.reference import page
+from azkaban_client.cli import azk, schema
+from azkaban_client.cli.reference import _walk, page
 
 STANDS_FOR = {"EXECID": "42", "EXECUTION": "42"}
 DOCS = Path(__file__).parents[2] / "docs"
@@ -31,6 +32,16 @@ def test_the_page_is_up_to_date() -> None:
     assert (DOCS / "azk.md").read_text(encoding="utf-8") == page(), (
         "run python -m azkaban_client.cli.reference docs/azk.md"
     )
+
+
+def test_every_answer_has_a_schema_on_its_page() -> None:
+    walked = _walk(azk, ("azk",))
+    commands = {" ".join(path[1:]) for path, one in walked if not hasattr(one, "commands")}
+    assert set(schema.SCHEMAS) == commands
+    text = (DOCS / "json.md").read_text(encoding="utf-8")
+    assert text == schema.page(), "run python -m azkaban_client.cli.schema docs/json.md"
+    for name in commands:
+        jsonschema.Draft202012Validator.check_schema(schema.schema_of(name))
 
 
 def test_the_page_of_the_library_is_up_to_date() -> None:

@@ -265,7 +265,7 @@ def test_list(root: Path, capfd: Any, monkeypatch: Any) -> None:
     runs = json.loads(out)
     assert [run["execution"] for run in runs] == ["11", "10", "9"]
     assert runs[0]["jobs"][1]["metrics"] == {"loss": 0.125, "half": 0.0625}
-    assert runs[0]["seconds"] == 30
+    assert runs[0]["duration"] == 30
     assert runs[0]["jobs"][1]["report"] == str(root / "nn/11/train/report.html")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from azkaban_client._options import left_out
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.loader import conditions
 from azkaban_client.models import JobRun, Status
+from azkaban_client.options import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""Options of an execution, in the server's words; the same for a schedule."""
+"""Options of an execution, and how the server writes them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from azkaban_client.errors import NotFound, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from azkaban_client.models import Flow, Sla
 
 __all__ = [
     "Concurrency",
+    "ExecutionOptions",
     "FailureAction",
     "Notify",
-    "Options",
     "execution_fields",
     "left_out",
+    "refuse_unknown_jobs",
     "sla_fields",
 ]
 
@@ -34,8 +35,33 @@ _FAILURE = {
 }
 
 
-class Options(TypedDict, total=False):
-    """Options of an execution: see `azkaban_client.Client.execute`."""
+class ExecutionOptions(TypedDict, total=False):
+    """Options of an execution, all of which may be left out; the same for a schedule.
+
+    Attributes
+    ----------
+    properties
+        Properties of this execution. They beat ``.properties`` files, but not a value in a
+        ``.job`` file.
+    concurrency
+        When the flow is running: ``skip`` this execution (the default; raises `AlreadyRunning`),
+        run it ``concurrent``-ly, or as a ``pipeline``. It is always sent, because servers differ
+        in their default.
+    pipeline_level
+        For a pipeline: 1, a job waits for the same job of the running execution; 2, for that job's
+        children.
+    on_failure
+        When a job fails: ``finish-running`` (the default), ``cancel-all``, or ``finish-possible``
+        for all that can be finished.
+    disabled
+        Jobs to leave out; ``<flow job>:<job>`` within an embedded flow.
+    only
+        Leave out all jobs but these.
+    success_emails, failure_emails
+        Whom to tell, instead of those in the flow's own file.
+    notify
+        Of the ``first`` failure, when the execution has ended (``last``), of ``both`` or ``never``.
+    """
 
     properties: Mapping[str, str] | None
     concurrency: Concurrency
@@ -48,45 +74,49 @@ class Options(TypedDict, total=False):
     notify: Notify | None
 
 
-def execution_fields(
-    graph: Flow | None,
-    *,
-    properties: Mapping[str, str] | None = None,
-    concurrency: Concurrency = "skip",
-    pipeline_level: int = 1,
-    on_failure: FailureAction = "finish-running",
-    disabled: Collection[str] = (),
-    only: Collection[str] | None = None,
-    success_emails: Collection[str] | None = None,
-    failure_emails: Collection[str] | None = None,
-    notify: Notify | None = None,
-) -> dict[str, str]:
-    """Write the options as form fields; `graph` is needed for `disabled` and `only`."""
+def execution_fields(graph: Flow | None, options: ExecutionOptions) -> dict[str, str]:
+    """Write the options as form fields; `graph` is needed for those that name jobs."""
+    unknown = set(options) - set(ExecutionOptions.__annotations__)
+    if unknown:
+        raise TypeError(f"{', '.join(sorted(unknown))}: no option of an execution")
+    concurrency = options.get("concurrency", "skip")
     fields = {
         "concurrentOption": _CONCURRENCY[concurrency],
-        "failureAction": _FAILURE[on_failure],
+        "failureAction": _FAILURE[options.get("on_failure", "finish-running")],
     }
     if concurrency == "pipeline":
-        fields["pipelineLevel"] = str(pipeline_level)
-    for kind, emails in (("success", success_emails), ("failure", failure_emails)):
+        fields["pipelineLevel"] = str(options.get("pipeline_level", 1))
+    for kind, emails in (
+        ("success", options.get("success_emails")),
+        ("failure", options.get("failure_emails")),
+    ):
         if emails is not None:
-            fields[f"{kind}Emails"] = ",".join(emails)
+            fields[f"{kind}Emails"] = _addresses(emails)
             fields[f"{kind}EmailsOverride"] = "true"
-    if notify is not None:
+    if (notify := options.get("notify")) is not None:
         fields["notifyFailureFirst"] = str(notify in ("first", "both")).lower()
         fields["notifyFailureLast"] = str(notify in ("last", "both")).lower()
-    if graph is not None:
+    disabled, only = options.get("disabled", ()), options.get("only")
+    if graph is not None and (disabled or only is not None):
         names = [node.id for node in graph.walk()]
         found = left_out(names, disabled, only, flow=graph.id, project=graph.project)
         fields["disabled"] = json.dumps(_nested(found))
-    for key, value in (properties or {}).items():
+    for key, value in (options.get("properties") or {}).items():
         fields[f"flowOverride[{key}]"] = value
     return fields
 
 
+def _addresses(emails: Collection[str]) -> str:
+    """Join addresses as the server takes them apart again."""
+    for one in emails:
+        if not one or any(sign in one for sign in " ,;\t\n"):
+            raise ValueError(f"{one!r}: expected one address of mail")
+    return ",".join(emails)
+
+
 def sla_fields(limits: Sequence[Sla], emails: Sequence[str], group: str) -> dict[str, str]:
     """Write time limits as form fields: ``job,RULE,HH:MM,email,kill``."""
-    fields = {"slaEmails": ",".join(emails)}
+    fields = {"slaEmails": _addresses(emails)}
     for number, limit in enumerate(limits):
         minutes = int(limit.within.total_seconds()) // 60
         actions = f"{str(limit.email).lower()},{str(limit.kill).lower()}"
@@ -111,18 +141,11 @@ def left_out(
     nodes
         Nested ids of all jobs of the flow.
     disabled, only
-        As of `azkaban_client.Client.execute`.
+        As of `ExecutionOptions`.
     flow, project
         For the words of an error.
     """
-    about = {"flow": flow} | ({"project": project} if project else {})
-    unknown = [name for name in (*disabled, *(only or ())) if name not in nodes]
-    if unknown:
-        raise NotFound(
-            f"flow {flow!r} has no job {', '.join(map(repr, unknown))} "
-            f"(its jobs: {', '.join(nodes)})",
-            ids=about,
-        )
+    refuse_unknown_jobs(nodes, (*disabled, *(only or ())), flow, project)
     names = set(disabled)
     if only is not None:
         wanted = set(only)
@@ -130,8 +153,26 @@ def left_out(
         wanted |= {node for node in nodes if any(one.startswith(f"{node}:") for one in only)}
         names |= {name for name in nodes if name not in wanted}
     if len(names) == len(nodes):
-        raise Refused(f"no job of flow {flow!r} would run: all are disabled", ids=about)
+        raise Refused(
+            f"no job of flow {flow!r} would run: all are disabled", ids=_about(flow, project)
+        )
     return {name for name in names if not any(name.startswith(f"{up}:") for up in names)}
+
+
+def refuse_unknown_jobs(
+    nodes: Collection[str], names: Iterable[str], flow: str, project: str | None = None
+) -> None:
+    """Raise `NotFound` for names that are no jobs of a flow."""
+    if unknown := [name for name in names if name not in nodes]:
+        raise NotFound(
+            f"flow {flow!r} has no job {', '.join(map(repr, unknown))} "
+            f"(its jobs: {', '.join(nodes)})",
+            ids=_about(flow, project),
+        )
+
+
+def _about(flow: str, project: str | None) -> dict[str, str]:
+    return {"flow": flow} | ({"project": project} if project else {})
 
 
 def _nested(names: Collection[str]) -> list[Any]:
