@@ -33,6 +33,8 @@ import record
 
 from setup.layout import Layout
 from setup.python import archives as files
+from setup.python import pip
+from setup.python.installer import Installer
 from setup.python.pack import pack
 from setup.spark import Spark
 from setup.spark.environments import KINDS, make, prepare
@@ -91,11 +93,10 @@ def submits(spark: Spark, folder: Path, options: argparse.Namespace) -> None:
 def archives(spark: Spark, folder: Path, options: argparse.Namespace) -> None:
     """Pack the same packages in each way."""
     env = folder / "env"
-    base = getattr(sys, "_base_executable", sys.executable)
-    subprocess.run([base, "-I", "-m", "venv", "--without-pip", str(env)], check=True)
-    pip = [str(spark.layout.python), "-m", "pip", "--python", str(env / "bin/python"), "install"]
-    subprocess.run([*pip, "-q", "--require-hashes", "-r", str(spark.workers)], check=True)
     python = env / "bin" / "python"
+    pip.make_environment(env)
+    with Installer(spark.layout) as installer:
+        installer.install(spark.workers, python)
 
     ways: dict[str, tuple[str, Callable[[], object]]] = {}
     for kind, (style, suffix) in KINDS.items():
