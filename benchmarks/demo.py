@@ -115,7 +115,9 @@ def _process(pid: int) -> float:
 
 def _checkout(revision: str, folder: Path) -> Path:
     packed = subprocess.run(
-        ["git", "-C", ROOT, "archive", revision], capture_output=True, check=True
+        ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "archive", revision],
+        capture_output=True,
+        check=True,
     ).stdout
     with tarfile.open(fileobj=BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
