@@ -167,8 +167,8 @@ def _environment() -> Environment:
         import matplotlib as mpl  # noqa: F401, PLC0415 (of the extra "report")
     except ImportError as error:
         raise AzkabanError(
-            f"azk report needs {error.name}: azkaban-jobflow env --with jobs installs it, elsewhere "
-            "pip install 'azkaban-jobflow[report]'"
+            f"azk report needs {error.name}: azkaban-jobflow env --with jobs installs it, "
+            "elsewhere pip install 'azkaban-jobflow[report]'"
         ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("azkaban_client.reports", "templates"),
