@@ -1,4 +1,4 @@
-"""Start of ``python3 -m setup``; runs on old Pythons too, to say that they are too old."""
+"""Start of ``python3 -m setup``; runs on old Pythons and other systems, to say what is amiss."""
 
 import os
 import sys
@@ -17,6 +17,12 @@ os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
 if not __package__:  # the folder was started, by the command azkaban-jobflow or from an archive
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (old Pythons)
 
-from setup.cli import main  # noqa: E402
+from setup import platforms  # noqa: E402
+
+if reason := platforms.elsewhere():
+    sys.stderr.write(f"setup: {reason}\n")
+    sys.exit(3)
+
+from setup.cli import main  # noqa: E402 (needs Linux)
 
 sys.exit(main())

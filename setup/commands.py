@@ -10,9 +10,10 @@ from contextlib import nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from setup import pyenv, update
+from setup import platforms, pyenv, update
 from setup.azkaban import Server, busy
 from setup.called import as_called, called
+from setup.console import say
 from setup.errors import UsageError
 from setup.process import refuse_root
 
@@ -116,6 +117,9 @@ class Commands:
         def command(layout: Layout, chosen: argparse.Namespace, arguments: list[str]) -> int:
             if unprivileged:
                 refuse_root()
+            platforms.require(layout, chosen)
+            if needs in _LAYERS and not layout.python.exists() and (text := platforms.limits()):
+                say(f"{called()}: {text}")
             self._prepare(needs, layout, arguments)
             with layout.locked() if locked else nullcontext():
                 return run(layout, chosen)

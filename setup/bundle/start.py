@@ -82,12 +82,15 @@ def main():  # noqa: ANN201 (old Pythons)
         )
     sys.dont_write_bytecode = True  # nothing is written before the folder is known
     os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
-    reason = unsuitable(checked())
-    if reason:
-        refuse(3, reason)
+    manifest = checked()
     sys.path[0] = os.path.join(FILE, "product")  # noqa: PTH118 (old Pythons)
     sys.argv[0] = os.path.join(FILE, "product", "setup")  # noqa: PTH118 (it names the command)
-    from setup.bundle.product import start  # noqa: PLC0415 (now that it was compared)
+    from setup.platforms import elsewhere  # noqa: PLC0415 (now that it was compared)
+
+    reason = elsewhere() or unsuitable(manifest)
+    if reason:
+        refuse(3, reason)
+    from setup.bundle.product import start  # noqa: PLC0415 (needs Linux)
 
     return start(FILE)
 
