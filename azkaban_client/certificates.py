@@ -10,11 +10,11 @@ import ssl
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["EXTRA", "distrust", "issuer"]
+__all__ = ["DATES", "EXTRA", "distrust", "issuer"]
 
 EXTRA = "AZK_EXTRA_CA_CERTS"  # the one setting for a company's authority
 
-_DATES = re.compile(r"expired|not.?(yet.?valid|valid.?yet)", re.IGNORECASE)
+DATES = re.compile(r"expired|not.?(yet.?valid|valid.?yet)", re.IGNORECASE)
 _PATIENCE = 5.0
 # The types of a name that say who signs, as in a certificate: common name, organisation.
 _TYPES = (b"\x06\x03\x55\x04\x03", b"\x06\x03\x55\x04\x0a")
@@ -36,7 +36,7 @@ def distrust(seen: str, signed_by: str) -> str:
     >>> distrust("self-signed certificate in certificate chain", "Corp CA").partition("; ")[0]
     'self-signed certificate in certificate chain, signed by "Corp CA"'
     """
-    if _DATES.search(seen):
+    if DATES.search(seen):
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         return (
             f"{seen}; this machine's clock says {now}: set it (NTP), or have the server's renewed"

@@ -28,7 +28,7 @@ from setup.python.index import Index
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["PLACES", "bundle", "certificates", "variables"]
+__all__ = ["PLACES", "bundle", "certificates", "mozilla", "variables"]
 
 # Where Linux distributions keep the authorities' certificates.
 PLACES = (
@@ -102,7 +102,7 @@ def _gathered(extra: str, named: tuple[str, ...]) -> tuple[str, ...]:
             "(lines from BEGIN CERTIFICATE to END CERTIFICATE)"
         )
     places = [Path(part) for text in named for part in text.split(os.pathsep) if part]
-    return tuple(dict.fromkeys([*own, *_in(places), *_in(_system()), *_in(_mozilla())]))
+    return tuple(dict.fromkeys([*own, *_in(places), *_in(_system()), *mozilla()]))
 
 
 def _system() -> Iterator[Path]:
@@ -113,7 +113,12 @@ def _system() -> Iterator[Path]:
     yield from found or [Path(built.openssl_capath), Path("/etc/ssl/certs")]
 
 
-def _mozilla() -> Iterator[Path]:
+def mozilla() -> tuple[str, ...]:
+    """Return the authorities that came with Python packages."""
+    return tuple(_in(_packaged()))
+
+
+def _packaged() -> Iterator[Path]:
     for name in ("certifi", "pip"):
         spec = importlib.util.find_spec(name)
         for folder in (spec.submodule_search_locations or []) if spec else []:

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import shutil
 import stat
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import java, probe, pyenv, servers
+from setup import java, maven, probe, pyenv, reach, servers
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
 from setup.called import called
-from setup.errors import SetupError
+from setup.errors import SetupError, masked
 from setup.process import port_taken
+from setup.python import pip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from setup.layout import Layout
 
 __all__ = ["Finding", "examine"]
 
 LOW_DISK = 500 << 20
+LOW_FILES = 5000
 CLOCK_SLACK = 300.0
 
 
@@ -56,8 +59,10 @@ def examine(layout: Layout) -> list[Finding]:
     checks: list[Callable[[Layout], Iterator[Finding]]] = [
         _environment,
         _java,
+        _installer,
         _disk,
         _clock,
+        _downloads,
         _modes,
         _jars,
         _names,
@@ -92,9 +97,40 @@ def _java(layout: Layout) -> Iterator[Finding]:
 
 
 def _disk(layout: Layout) -> Iterator[Finding]:
-    free = shutil.disk_usage(layout.prefix).free
-    fix = "" if free >= LOW_DISK else f"make room on the disk of {layout.prefix}"
-    yield Finding("disk", free >= LOW_DISK, f"{free >> 20} MB free", fix)
+    """Look at the disks of prefix and cache, and of temporary files."""
+    places = {"disk": layout.prefix, "disk of the cache": layout.cache}
+    places["disk of temporary files"] = Path(os.environ.get("TMPDIR") or layout.prefix)
+    seen = set()
+    for check, folder in places.items():
+        if not folder.is_dir() or folder.stat().st_dev in seen:
+            continue
+        seen.add(folder.stat().st_dev)
+        free = shutil.disk_usage(folder).free
+        full = os.statvfs(folder)
+        files = full.f_files == 0 or full.f_favail > LOW_FILES
+        ok = free >= LOW_DISK and files
+        detail = f"{free >> 20} MB free" + ("" if files else f", {full.f_favail} files free")
+        yield Finding(check, ok, detail, "" if ok else f"make room on the disk of {folder}")
+
+
+def _installer(_layout: Layout) -> Iterator[Finding]:
+    """Find a pip that does not know what installing a lock as it stands takes."""
+    found = pip.version()
+    ok = found is None or found >= pip.OLDEST
+    shown = ".".join(map(str, found or ())) or "none, uv or the pip of ensurepip installs"
+    oldest = ".".join(map(str, pip.OLDEST))
+    fix = f"{pip.interpreter()} -m pip install --upgrade pip (at least {oldest})"
+    yield Finding("pip", ok, shown, "" if ok else fix)
+
+
+def _downloads(layout: Layout) -> Iterator[Finding]:
+    """Ask those places for a file that settings name, or from which something is missing."""
+    lacking = maven.missing(maven.pinned("azkaban"), layout.cache)
+    layout.temporary.mkdir(mode=0o700, exist_ok=True)
+    for place in reach.places(missing=lacking):
+        found = reach.reach(place, layout.temporary)
+        check = "clock" if found.clock else f"downloads ({place.setting})"
+        yield Finding(check, found.ok, masked(found.detail), masked(found.fix))
 
 
 def _clock(layout: Layout) -> Iterator[Finding]:

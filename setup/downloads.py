@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment
 from setup.errors import DownloadError, UsageError
-from setup.network import explain, is_page, page_words, request
+from setup.network import explain, is_page, opened, page_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +62,7 @@ def named(
             try:
                 with (
                     environment.downloading(folder),
-                    urllib.request.urlopen(request(place), timeout=30) as answer,  # noqa: S310 (http or https, checked above)
+                    opened(place, 30.0) as answer,
                     partial.open("wb") as file,
                 ):
                     shutil.copyfileobj(answer, file)

@@ -18,7 +18,7 @@ from setup.network import explain, is_page, page_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Jar", "fetch", "pinned"]
+__all__ = ["Jar", "fetch", "missing", "pinned", "repository"]
 
 
 _MIRROR = "AZK_MAVEN_REPO names a mirror"
@@ -47,6 +47,12 @@ class Jar:
         """Such as ``h2-1.3.176.jar``."""
         return "-".join(self.coordinate.split(":")[1:]) + ".jar"
 
+    @property
+    def path(self) -> str:
+        """Where it is in a repository."""
+        group, artifact, version = self.coordinate.split(":")[:3]
+        return f"{group.replace('.', '/')}/{artifact}/{version}/{self.filename}"
+
 
 def pinned(section: str) -> tuple[Jar, ...]:
     """Read the jars of one section of ``versions.toml``."""
@@ -68,15 +74,39 @@ def fetch(jars: Sequence[Jar], cache: Path, update: Callable[[str], None]) -> li
     """
     folder = cache / "maven"
     folder.mkdir(parents=True, exist_ok=True)
-    found = {jar: SHIPPED / "maven" / jar.filename for jar in jars}
-    found = {jar: path for jar, path in found.items() if _matches(path, jar.sha256)}
-    others = [jar for jar in jars if jar not in found]
-    missing = [jar for jar in others if not _matches(folder / jar.filename, jar.sha256)]
-    if missing:
+    found = _present(jars, cache)
+    if lacking := [jar for jar in jars if jar not in found]:
         with environment.downloading(folder), ThreadPoolExecutor(max_workers=4) as pool:
-            for done, _ in enumerate(pool.map(lambda jar: _download(jar, folder), missing), 1):
-                update(f"downloading {done}/{len(missing)}")
+            for done, _ in enumerate(pool.map(lambda jar: _download(jar, folder), lacking), 1):
+                update(f"downloading {done}/{len(lacking)}")
     return [found.get(jar, folder / jar.filename) for jar in jars]
+
+
+def missing(jars: Sequence[Jar], cache: Path) -> bool:
+    """Tell whether some jars would have to be downloaded."""
+    return len(_present(jars, cache)) < len(jars)
+
+
+def _present(jars: Sequence[Jar], cache: Path) -> dict[Jar, Path]:
+    """Find the jars that came along or are in the cache, and are the pinned ones."""
+    found = {}
+    for jar in jars:
+        for path in (SHIPPED / "maven" / jar.filename, cache / "maven" / jar.filename):
+            if _matches(path, jar.sha256):
+                found[jar] = path
+                break
+    return found
+
+
+def repository() -> tuple[str, bool]:
+    """Return the URL of the repository, empty where it cannot be told, and whether it was named."""
+    if mirror := os.environ.get("AZK_MAVEN_REPO"):
+        return mirror.rstrip("/"), True
+    try:
+        from jgo.maven import MavenContext  # noqa: PLC0415 (in the environment only)
+    except ImportError:
+        return "", False
+    return str(MavenContext().remote_repos["central"]).rstrip("/"), False
 
 
 def _matches(path: Path, sha256: str) -> bool:
@@ -86,8 +116,8 @@ def _matches(path: Path, sha256: str) -> bool:
 def _download(jar: Jar, folder: Path) -> None:
     from jgo.maven import MavenContext  # noqa: PLC0415 (in the environment only)
 
-    mirror = os.environ.get("AZK_MAVEN_REPO")
-    repos = {"central": mirror} if mirror else None
+    mirror, named = repository()
+    repos = {"central": mirror} if named else None
     group, artifact, version, classifier = [*jar.coordinate.split(":"), ""][:4]
     store = folder / "repository"
     try:

@@ -9,12 +9,16 @@ import os
 import re
 import urllib.request
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from azkaban_client import certificates
 from setup.errors import masked
 
-__all__ = ["explain", "is_page", "page_words", "request"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["explain", "is_page", "opened", "page_words", "proxy_to"]
 
 # How OpenSSL (pip, requests), rustls (uv) and Node (npm) say that they do not trust a certificate.
 _DISTRUST = re.compile(
@@ -46,9 +50,9 @@ def explain(said: str, otherwise: str) -> str:
     host, port = _host(said)
     if match := _DISTRUST.search(said):
         seen = next(text for text in match.groups() if text).strip()
-        words = certificates.distrust(seen, certificates.issuer(host, port, proxy=_proxy(host)))
+        words = certificates.distrust(seen, certificates.issuer(host, port, proxy=proxy_to(host)))
         return f"{host}: its certificate is not trusted: {words}"
-    if _PROXY.search(said) and (proxy := _proxy(host)):
+    if _PROXY.search(said) and (proxy := proxy_to(host)):
         return (
             f"The proxy {masked(proxy)} did not pass this on: is HTTPS_PROXY right? Hosts that are "
             f"reached without it belong into NO_PROXY; {otherwise}"
@@ -75,8 +79,24 @@ def page_words(content: bytes) -> str:
     return " ".join(words.split())[:100]
 
 
-def request(url: str) -> urllib.request.Request:
-    """Ask for a URL with the login that stands in it, or for its host in ``.netrc``."""
+def opened(url: str, timeout: float, context: ssl.SSLContext | None = None) -> Any:
+    """Ask for a URL, with the login that stands in it, or for its host in ``.netrc``.
+
+    Parameters
+    ----------
+    url
+        With http or https.
+    timeout
+        Seconds to wait for a connection, and for each piece of the answer.
+    context
+        Whom to trust; what the environment says by default.
+    """
+    # Not the library's own opener: it keeps to the proxies that were set when it was first used.
+    handlers = [urllib.request.HTTPSHandler(context=context)] if context else []
+    return urllib.request.build_opener(*handlers).open(_request(url), timeout=timeout)
+
+
+def _request(url: str) -> urllib.request.Request:
     parts = urlsplit(url)
     login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
     if not parts.username:
@@ -100,7 +120,7 @@ def _host(said: str) -> tuple[str, int]:
     return match["a"] or match["c"], int(match["b"] or match["d"] or 443)
 
 
-def _proxy(host: str) -> str:
+def proxy_to(host: str) -> str:
     """Tell which proxy leads to a host; empty for none."""
     if not host or urllib.request.proxy_bypass(host):
         return ""

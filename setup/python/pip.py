@@ -7,6 +7,7 @@ wheel comes from the interpreter's own ensurepip, from Debian's package of it, o
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,33 @@ from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.python.index import Index
 
-__all__ = ["command", "ensure", "find_wheel", "make_environment"]
+__all__ = [
+    "OLDEST",
+    "command",
+    "ensure",
+    "find_wheel",
+    "interpreter",
+    "make_environment",
+    "version",
+]
+
+OLDEST = (23, 0)  # Debian 12's; older ones cannot install into another environment as a lock says
+
+
+def interpreter() -> str:
+    """Return the Python of which set-up's own environment is made."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def version() -> tuple[int, ...] | None:
+    """Return the version of that Python's pip; None where it has none."""
+    command = [interpreter(), "-I", "-c", "import pip; print(pip.__version__)"]
+    result = subprocess.run(
+        command, env=environment.local(), capture_output=True, text=True, check=False
+    )
+    numbers = re.findall(r"\d+", result.stdout)[:3]
+    return tuple(map(int, numbers)) if numbers and not result.returncode else None
+
 
 _LOCK = CHECKOUT / "setup" / "locks" / "pip.txt"
 
@@ -32,7 +59,7 @@ def make_environment(folder: Path) -> None:
     SetupError
         When it cannot be made; nothing is left.
     """
-    base = getattr(sys, "_base_executable", sys.executable)
+    base = interpreter()
     command = [base, "-I", "-m", "venv", "--without-pip", str(folder)]
     result = subprocess.run(
         command, env=environment.local(), capture_output=True, text=True, check=False
@@ -58,8 +85,8 @@ def command(python: Path | None, folder: Path) -> list[str]:
     SetupError
         When there is no pip to be had.
     """
-    base = getattr(sys, "_base_executable", sys.executable)
-    if _runs([base, "-I", "-c", "import pip"], folder):
+    base = interpreter()
+    if (found := version()) and found >= OLDEST:
         return [base, "-I", "-m", "pip", *(["--python", str(python)] if python else [])]
     if wheel := find_wheel(folder):
         return [str(python or base), "-I", str(wheel / "pip")]
@@ -94,7 +121,7 @@ def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:
         return
     if not wheel and _runs([str(python), "-I", "-m", "ensurepip", "--default-pip"], folder):
         return
-    base = getattr(sys, "_base_executable", sys.executable)
+    base = interpreter()
     options = ["--quiet", "--no-cache-dir"]
     with tempfile.TemporaryDirectory(dir=folder) as text:
         if found := wheel or find_wheel(Path(text)):

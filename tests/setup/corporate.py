@@ -22,9 +22,11 @@ from cryptography.x509.oid import NameOID
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CA", "PASSWORD", "Proxy", "jar", "wheel"]
+__all__ = ["CA", "NAMESPACE", "PASSWORD", "Proxy", "jar", "wheel"]
 
 CA = "Corp Proxy CA"
+# Where a test may mount, without root.
+NAMESPACE = ("unshare", "--user", "--mount", "--map-current-user", "--keep-caps")
 USER, PASSWORD = "me", "p@ss:w/rd"
 _DAY = dt.timedelta(days=1)
 

@@ -7,27 +7,37 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from setup import doctor, pyenv
+from setup import doctor, maven, pyenv
 from setup.azkaban import Settings, program
-from setup.layout import Layout, write_private
+from setup.layout import CHECKOUT, Layout, write_private
 from setup.tls.certificates import Certificates
 from tests.setup.authority import Company
+from tests.setup.corporate import CA, NAMESPACE, PASSWORD, Proxy, jar, wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from setup.doctor import Finding
 
 
 @pytest.fixture
-def ours(tmp_path: Path) -> Layout:
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A prefix from which nothing is reached."""
+    for name in ("PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("AZK_MAVEN_REPO", "http://127.0.0.1:9/maven2")
     made = Layout(tmp_path / "p", tmp_path / "cache")
     made.create(need=0)
     return made
@@ -206,3 +216,108 @@ def test_doctor_goes_on_after_a_check_that_cannot_be_made(ours: Layout) -> None:
     assert not findings["servers"].ok
     assert "settings.json cannot be read" in findings["servers"].detail
     assert findings["disk"].ok
+
+
+@pytest.fixture
+def corporate(
+    ours: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Layout, Proxy]]:
+    """Put the prefix behind a proxy that signs all connections anew."""
+    with Proxy(tmp_path) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("PIP_INDEX_URL", "https://packages.invalid/simple")
+        monkeypatch.setenv("AZK_MAVEN_REPO", "https://jars.invalid/maven2")
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        name, content = wheel("uv", "1.0")
+        proxy.offer(f"{name}", content, "uv")
+        proxy.files[f"/maven2/{maven.pinned('agent')[0].path}"] = jar()
+        yield ours, proxy
+
+
+def test_doctor_finds_an_authority_that_the_system_alone_knows(
+    corporate: tuple[Layout, Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, proxy = corporate
+    monkeypatch.setenv("SSL_CERT_FILE", str(proxy.ca))
+    for setting in ("PIP_INDEX_URL", "AZK_MAVEN_REPO"):
+        found = _found(layout, f"downloads ({setting})")
+        assert found.ok
+        assert f'signed by "{CA}, Corp", which this system trusts' in found.detail
+        assert "REQUESTS_CA_BUNDLE" in found.fix
+
+
+def test_doctor_finds_an_authority_that_nobody_knows(corporate: tuple[Layout, Proxy]) -> None:
+    layout, _ = corporate
+    for setting, host in (("PIP_INDEX_URL", "packages"), ("AZK_MAVEN_REPO", "jars")):
+        found = _found(layout, f"downloads ({setting})")
+        assert not found.ok
+        assert f"{host}.invalid" in found.detail
+        assert f'signed by "{CA}' in found.fix
+        assert "AZK_EXTRA_CA_CERTS=FILE" in found.fix
+
+
+def test_doctor_finds_a_proxy_that_answers_with_a_page(
+    corporate: tuple[Layout, Proxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, proxy = corporate
+    monkeypatch.setenv("AZK_EXTRA_CA_CERTS", str(proxy.ca))
+    proxy.page = b"<!DOCTYPE html><title>Please log in</title>"
+    for setting in ("PIP_INDEX_URL", "AZK_MAVEN_REPO"):
+        found = _found(layout, f"downloads ({setting})")
+        assert not found.ok
+        assert "a page in place of a file: Please log in" in found.detail
+        assert "http://***@127.0.0.1" in found.fix
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("me:", "you:"))
+    found = _found(layout, "downloads (AZK_MAVEN_REPO)")
+    assert "407" in found.detail
+    assert "did not pass this on" in found.fix
+    assert PASSWORD not in found.fix
+
+
+def test_doctor_finds_a_clock_that_makes_certificates_invalid(
+    ours: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Proxy(tmp_path, begins=timedelta(days=300)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("AZK_EXTRA_CA_CERTS", str(proxy.ca))
+        monkeypatch.setenv("AZK_MAVEN_REPO", "https://jars.invalid/maven2")
+        found = [each for each in doctor.examine(ours) if each.check == "clock"]
+    assert [each.ok for each in found] == [True, False]
+    assert "not yet valid" in found[1].detail
+    assert "set it (NTP)" in found[1].fix
+
+
+@pytest.mark.parametrize(("version", "ok"), [("22.2.1", False), ("23.0.1", True), ("", True)])
+def test_doctor_finds_an_old_pip(
+    ours: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, *, ok: bool
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n[ -n '{version}' ] && echo '{version}'\n")
+    python.chmod(0o700)
+    monkeypatch.setattr(sys, "_base_executable", str(python))
+    found = _found(ours, "pip")
+    assert found.ok is ok
+    assert version in found.detail
+    assert ok or found.fix.startswith(f"{python} -m pip install --upgrade pip")
+
+
+def test_doctor_finds_a_full_disk_of_the_cache(ours: Layout) -> None:
+    """A small disk of memory is mounted there, where nobody else sees it."""
+    code = (
+        "import sys; from pathlib import Path; from setup import doctor; "
+        "from setup.layout import Layout; "
+        "found = doctor._disk(Layout(Path(sys.argv[1]), Path(sys.argv[2]))); "
+        "print([(f.check, f.ok, f.fix) for f in found if 'cache' in f.check])"
+    )
+    mount = 'mount -t tmpfs -o size=1m none "$1" && shift && exec "$@"'
+    command = [sys.executable, "-c", code, str(ours.prefix), str(ours.cache)]
+    output = subprocess.run(
+        [*NAMESPACE, "sh", "-ec", mount, "-", str(ours.cache), *command],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert output.strip() == str(
+        [("disk of the cache", False, f"make room on the disk of {ours.cache}")]
+    )

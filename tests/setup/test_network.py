@@ -18,7 +18,7 @@ import pytest
 from setup import authorities
 from setup.layout import CHECKOUT, Layout
 from setup.python.installer import LOCKS
-from tests.setup.corporate import CA, PASSWORD, Proxy, jar, wheel
+from tests.setup.corporate import CA, NAMESPACE, PASSWORD, Proxy, jar, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,6 @@ for step in ("packages", "jars", "named"):
         say(f"{step} failed: {error}")
 """
 ALL = ["packages", "jars", "named"]
-NAMESPACE = ("unshare", "--user", "--mount", "--map-current-user", "--keep-caps")
 
 
 @dataclass
