@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import record
 
+from setup import archives as files
 from setup.layout import Layout
-from setup.python import archives as files
 from setup.python import pip
 from setup.python.installer import Installer
 from setup.python.pack import pack

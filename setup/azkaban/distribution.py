@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import stat
-import tarfile
 import zipfile
-import zlib
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from setup import archives
 from setup.errors import SetupError, UsageError
 from setup.layout import copy_fresh
 
@@ -140,7 +138,8 @@ def read(sources: Sequence[str], folder: Path, update: Callable[[str], None]) ->
         else:
             update(f"unpacking {source.name}")
             root = folder / str(len(pieces))
-            _unpack(source, root)
+            # Only plain files, so that nothing in it can lead a later one elsewhere.
+            archives.unpack(source, root, links="none", most=_MOST_BYTES)
         found = list(_pieces(source, root))
         if not found:
             raise UsageError(
@@ -156,80 +155,13 @@ def _expand(sources: Iterable[str]) -> Iterable[Path]:
         path = Path(text).expanduser().absolute()
         if not path.exists():
             raise UsageError(f"--distribution {text}: there is no such file or folder")
-        archives = (
+        packed = (
             sorted(p for p in path.iterdir() if p.is_file() and p.name.endswith(_ARCHIVES))
             if path.is_dir()
             else []
         )
-        ours = [p for p in archives if p.name.startswith("azkaban-")]
+        ours = [p for p in packed if p.name.startswith("azkaban-")]
         yield from ours or [path]
-
-
-def _unpack(source: Path, target: Path) -> None:
-    """Unpack an archive after every one of its members was found to be safe.
-
-    Only plain files are made, so that nothing in the archive can lead a later one elsewhere.
-    """
-    target.mkdir(parents=True)
-    try:
-        if zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as packed:
-                _check_zip(source, packed)
-                for entry in packed.infolist():
-                    if not entry.is_dir():
-                        with packed.open(entry) as stream:
-                            _write(target / entry.filename, stream)
-        else:
-            with tarfile.open(source) as archive:
-                _check_tar(source, archive)
-                for member in archive:
-                    if content := archive.extractfile(member):
-                        _write(target / member.name, content)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:
-        raise UsageError(
-            f"{source}: it cannot be unpacked ({error}); expected a .tar.gz or .zip as Azkaban's "
-            "build makes it"
-        ) from error
-
-
-def _write(path: Path, stream: IO[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        shutil.copyfileobj(stream, file)
-
-
-def _check_zip(source: Path, archive: zipfile.ZipFile) -> None:
-    for member in archive.infolist():
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _unsafe(source, member.filename, "a link or device")
-        _check_name(source, member.filename)
-    _check_size(source, sum(member.file_size for member in archive.infolist()))
-
-
-def _check_tar(source: Path, archive: tarfile.TarFile) -> None:
-    size = 0
-    for member in archive:
-        if not (member.isfile() or member.isdir()):
-            raise _unsafe(source, member.name, "a link or device")
-        _check_name(source, member.name)
-        size += member.size
-        _check_size(source, size)
-
-
-def _check_name(source: Path, name: str) -> None:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise _unsafe(source, name, "a path that leads out of the folder")
-
-
-def _check_size(source: Path, size: int) -> None:
-    if size > _MOST_BYTES:
-        raise UsageError(f"{source}: unpacked it takes more than {_MOST_BYTES >> 30} GB; refused")
-
-
-def _unsafe(source: Path, name: str, what: str) -> UsageError:
-    return UsageError(f"{source}: {name!r} is {what}; nothing of the archive was installed")
 
 
 def _pieces(source: Path, root: Path) -> Iterable[_Piece]:

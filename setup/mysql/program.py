@@ -7,15 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from setup import debian, downloads, environment, maven, trust
+from setup import archives, debian, downloads, environment, maven, trust
 from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import SHIPPED, Layout
@@ -415,29 +414,17 @@ def _unpack(archive: Path, folder: Path) -> None:
         _unpack(inner, folder)
         inner.unlink()
         return
-    try:
-        with tarfile.open(archive) as tar:
-            names = [Path(os.path.normpath(member.name)) for member in tar.getmembers()]
-            top = max((_top(name) for name in names if name.name == "mysqld"), default=0)
-            for member, name in zip(tar.getmembers(), names, strict=True):
-                inside = Path(*name.parts[top:])
-                if name.is_absolute() or ".." in name.parts or not _KEPT.fullmatch(str(inside)):
-                    continue
-                _extract(tar, member, folder / inside)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise UsageError(f"{archive} cannot be unpacked: {error}") from error
+    archives.unpack(archive, folder, choose=_wanted)
 
 
-def _top(name: Path) -> int:
+def _wanted(names: Iterable[PurePosixPath]) -> dict[PurePosixPath, PurePosixPath]:
+    """Choose what a server needs of an archive, without the folders above it."""
+    names = list(names)
+    top = max((_top(name) for name in names if name.name == "mysqld"), default=0)
+    places = {name: PurePosixPath(*name.parts[top:]) for name in names}
+    return {name: place for name, place in places.items() if _KEPT.fullmatch(str(place))}
+
+
+def _top(name: PurePosixPath) -> int:
     """Count the folders above a server in an archive, from where its mysqld is."""
     return len(name.parts) - (2 if name.parent.name in ("bin", "sbin") else 1)
-
-
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if member.issym() and "/" not in member.linkname:
-        path.symlink_to(member.linkname)
-    elif member.isfile() and (data := tar.extractfile(member)):
-        with path.open("wb") as file:
-            shutil.copyfileobj(data, file)
-        path.chmod(0o700 if member.mode & 0o100 else 0o600)

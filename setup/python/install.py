@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import authorities, debian, downloads, maven
+from setup import archives, authorities, debian, downloads, maven
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
-from setup.python import archives, pip
+from setup.python import pip
 from setup.python.pack import ask, launcher, settle
 
 if TYPE_CHECKING:

@@ -19,12 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import archives
 from setup.called import called
 from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.java import LANGUAGE
 from setup.layout import write_private
-from setup.python import archives, pip
+from setup.python import pip
 from setup.python.installer import Installer
 from setup.python.pack import ask, least_glibc, pack
 from setup.spark.nodes import launcher
@@ -204,7 +205,7 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -
         (home / "files").mkdir(parents=True, mode=0o700)
         try:
             with step(f"trying {archive.name} in a local job") as shown:
-                archives.unpack(archive, home / "files", trusted=True)
+                archives.unpack(archive, home / "files", links="any")
                 found = _look(archive, home / "files")
                 python = home / "files" / found["interpreter"]
                 _smoke(spark, archive, python, imports or spark.imports)

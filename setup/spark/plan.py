@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import archives
 from setup.errors import UsageError
 from setup.layout import write_private
-from setup.python import archives
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

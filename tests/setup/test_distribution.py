@@ -142,7 +142,7 @@ def test_something_else(tmp_path: Path) -> None:
 def test_no_archive(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "azkaban.tar.gz"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"azkaban\.tar\.gz: it cannot be unpacked"):
+    with pytest.raises(UsageError, match=r"azkaban\.tar\.gz cannot be unpacked"):
         read(tmp_path, path)
 
 
@@ -157,13 +157,13 @@ def test_an_archive_that_was_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../outside.txt", "/etc/outside.txt", "a/../../outside.txt"])
 def test_paths_that_lead_out(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="a path that leads out of the folder; nothing"):
+    with pytest.raises(UsageError, match="outside of itself; nothing was unpacked"):
         read(tmp_path, tar_with(tmp_path / "x.tar.gz", name))
     shutil.rmtree(tmp_path / "unpacked")
     archive = tmp_path / "x.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr(name, "x")
-    with pytest.raises(UsageError, match="a path that leads out of the folder; nothing"):
+    with pytest.raises(UsageError, match="outside of itself; nothing was unpacked"):
         read(tmp_path, archive)
     assert not list(tmp_path.rglob("outside.txt"))
 
@@ -171,7 +171,7 @@ def test_paths_that_lead_out(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices(tmp_path: Path, kind: bytes) -> None:
     path = tar_with(tmp_path / "x.tar.gz", "azkaban/lib/a.jar", kind, "/etc/passwd")
-    with pytest.raises(UsageError, match=r"'azkaban/lib/a\.jar' is a link or device; nothing"):
+    with pytest.raises(UsageError, match=r"(link|no file|outside of itself); nothing"):
         read(tmp_path, path)
 
 
@@ -181,7 +181,7 @@ def test_a_link_in_a_zip(tmp_path: Path) -> None:
         entry = zipfile.ZipInfo("azkaban/lib")
         entry.external_attr = (stat.S_IFLNK | 0o777) << 16
         packed.writestr(entry, "/etc")
-    with pytest.raises(UsageError, match="'azkaban/lib' is a link or device"):
+    with pytest.raises(UsageError, match="'azkaban/lib' is a link; nothing was unpacked"):
         read(tmp_path, archive)
 
 
@@ -189,7 +189,7 @@ def test_a_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distribution, "_MOST_BYTES", 1000)
     root = folder(tmp_path, "solo")
     (root / "lib" / "big.jar").write_bytes(bytes(2000))
-    with pytest.raises(UsageError, match="takes more than 0 GB; refused"):
+    with pytest.raises(UsageError, match=r"unpacked it takes .* that are allowed; nothing"):
         read(tmp_path, pack(root))
 
 

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, downloads
+from setup import archives, cli, downloads
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import Layout
-from setup.python import archives, pip
+from setup.python import pip
 from setup.python.install import Source, install
 from setup.python.pack import Packed, ask, pack
 from tests.setup.conda import lay_out

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import os
 import shutil
 import stat
 import tarfile
 import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, Literal
 
 from setup.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-__all__ = ["Member", "digest", "members", "unpack", "write"]
+__all__ = ["Links", "Member", "digest", "members", "unpack", "write"]
 
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
+MOST_BYTES = 20 << 30  # what it may take when it is unpacked: more is a bomb
+
+Links = Literal["inside", "none", "any"]
+Choose = Callable[[Iterable[PurePosixPath]], Mapping[PurePosixPath, PurePosixPath]]
+
+_DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, RuntimeError),  # a zip with a password
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can write
 
 
@@ -38,6 +47,8 @@ class Member:
         Permission bits.
     link
         Where a symbolic link leads, relative to its own folder; empty for a file.
+    size
+        In bytes.
     open
         Opens the content.
     """
@@ -45,14 +56,23 @@ class Member:
     name: str
     mode: int
     link: str
+    size: int
     open: Callable[[], IO[bytes]]
 
 
-def unpack(archive: Path, folder: Path, *, trusted: bool = False) -> None:
+def unpack(
+    archive: Path,
+    folder: Path,
+    *,
+    links: Links = "inside",
+    most: int = MOST_BYTES,
+    choose: Choose | None = None,
+) -> None:
     """Unpack a tar (gz, bz2, xz) or zip, after all of it was found to be safe.
 
     Nothing is written when a path or a link would lead outside of `folder`, when a file would be
-    written through a link, or when there is a device in it.
+    written through a link, when there is a device in it, or when it is too large. These rules are
+    stricter than the filters of `tarfile`, and hold for zips and on every Python.
 
     Parameters
     ----------
@@ -60,22 +80,29 @@ def unpack(archive: Path, folder: Path, *, trusted: bool = False) -> None:
         The file.
     folder
         An empty folder.
-    trusted
-        Whether links may lead outside: we made the archive ourselves.
+    links
+        Which links there may be: those that stay ``inside``, ``none``, or ``any`` in an archive
+        that we made ourselves.
+    most
+        Bytes that it may take when it is unpacked.
+    choose
+        Gets the paths of all members, and tells where those are put that are wanted; by default
+        all are, under their own paths.
 
     Raises
     ------
     UsageError
         When it is no archive, or not a safe one.
     """
+    reader = _Rules(archive, folder, links, most, choose or _all)
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
-                _unpack(archive, _zip_members(opened, archive), folder, trusted=trusted)
+                reader.unpack(_zip_members(opened, archive))
         else:
             with tarfile.open(archive) as tar:
-                _unpack(archive, _tar_members(tar, archive), folder, trusted=trusted)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, gzip.BadGzipFile) as error:
+                reader.unpack(_tar_members(tar, archive))
+    except _DAMAGED as error:
         why = str(error).partition(":\n")[0]  # tarfile adds a line for each kind that it tried
         raise UsageError(
             f"{archive} cannot be unpacked ({why}): a .tar.gz, .tar.bz2, .tar.xz or .zip is needed"
@@ -91,7 +118,9 @@ def _zip_members(opened: zipfile.ZipFile, archive: Path) -> list[Member]:
         link = opened.read(info).decode() if stat.S_ISLNK(mode) else ""
         if mode and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFLNK):
             raise UsageError(f"{archive}: {info.filename!r} is no file; nothing was unpacked")
-        found.append(Member(info.filename, mode & 0o777, link, partial(opened.open, info)))
+        found.append(
+            Member(info.filename, mode & 0o777, link, info.file_size, partial(opened.open, info))
+        )
     return found
 
 
@@ -105,7 +134,9 @@ def _tar_members(tar: tarfile.TarFile, archive: Path) -> list[Member]:
         link = info.linkname if info.issym() else ""
         if info.islnk():  # a second name of a file before it
             _checked(archive, info.linkname)
-        found.append(Member(info.name, info.mode & 0o777, link, partial(_data, tar, info)))
+        found.append(
+            Member(info.name, info.mode & 0o777, link, info.size, partial(_data, tar, info))
+        )
     return found
 
 
@@ -116,35 +147,66 @@ def _data(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return data
 
 
-def _unpack(archive: Path, found: list[Member], folder: Path, *, trusted: bool) -> None:
-    names = {_checked(archive, member.name): member for member in found}
-    links = {name for name, member in names.items() if member.link}
-    for name, member in names.items():
-        if through := links.intersection(name.parents):
+def _all(names: Iterable[PurePosixPath]) -> dict[PurePosixPath, PurePosixPath]:
+    return {name: name for name in names}
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What `unpack` was told."""
+
+    archive: Path
+    folder: Path
+    links: Links
+    most: int
+    choose: Choose
+
+    def unpack(self, found: list[Member]) -> None:
+        names = {_checked(self.archive, member.name): member for member in found}
+        size = sum(member.size for member in found)
+        if size > self.most:
             raise UsageError(
-                f"{archive}: {member.name!r} would be written through the link "
-                f"{str(through.pop())!r}; nothing was unpacked"
+                f"{self.archive}: unpacked it takes {size >> 20} MB, more than the "
+                f"{self.most >> 20} MB that are allowed; nothing was unpacked"
             )
-        if member.link and not trusted:
-            _checked(archive, f"{name.parent}/{member.link}", member.link)
-            steps = PurePosixPath(member.link).parts
-            if ".." in steps[[*(s == ".." for s in steps), False].index(False) :]:  # after a name
-                raise UsageError(f"{archive}: the link to {member.link!r} turns back on its way")
-    for name, member in names.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if member.link:
-            path.symlink_to(member.link)
-            continue
-        with member.open() as data, path.open("wb") as file:
-            shutil.copyfileobj(data, file)
-        path.chmod(0o755 if member.mode & 0o100 else 0o644)
+        linked = {name for name, member in names.items() if member.link}
+        for name, member in names.items():
+            if through := linked.intersection(name.parents):
+                raise UsageError(
+                    f"{self.archive}: {member.name!r} would be written through the link "
+                    f"{str(through.pop())!r}; nothing was unpacked"
+                )
+            if member.link:
+                self._check_link(name, member)
+        for name, place in self.choose(names).items():
+            _put(names[name], self.folder / place)
+
+    def _check_link(self, name: PurePosixPath, member: Member) -> None:
+        if self.links == "any":
+            return
+        if self.links == "none":
+            raise UsageError(f"{self.archive}: {member.name!r} is a link; nothing was unpacked")
+        _checked(self.archive, f"{name.parent}/{member.link}", member.link)
+        steps = PurePosixPath(member.link).parts
+        if ".." in steps[[*(s == ".." for s in steps), False].index(False) :]:  # after a name
+            raise UsageError(f"{self.archive}: the link to {member.link!r} turns back on its way")
+
+
+def _put(member: Member, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if member.link:
+        path.symlink_to(member.link)
+        return
+    with member.open() as data, path.open("wb") as file:
+        shutil.copyfileobj(data, file)
+    path.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
 def _checked(archive: Path, name: str, shown: str = "") -> PurePosixPath:
     """Refuse a path that leaves the folder in which the archive is unpacked."""
     path = PurePosixPath(os.path.normpath(name))
-    if (shown or name).startswith("/") or path.is_absolute() or path.parts[:1] == ("..",):
+    outside = path.is_absolute() or path.parts[:1] == ("..",)
+    if outside or (shown or name).startswith("/") or "\\" in name:
         what = "links to" if shown else "has the path"
         raise UsageError(
             f"{archive} {what} {shown or name!r}, outside of itself; nothing was unpacked"
@@ -166,10 +228,10 @@ def members(folder: Path, *, links: bool = True) -> list[Member]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if links and path.is_symlink():
-            found.append(Member(name, 0o777, str(path.readlink()), BytesIO))
+            found.append(Member(name, 0o777, str(path.readlink()), 0, BytesIO))
         elif path.is_file():
             mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            found.append(Member(name, mode, "", partial(_read, path)))
+            found.append(Member(name, mode, "", path.stat().st_size, partial(_read, path)))
     return found
 
 
