@@ -25,6 +25,14 @@ def called() -> str:
     return NAME if os.path.basename(sys.argv[0]) == "setup" else _CHECKOUT  # noqa: PTH119 (starts quickly)
 
 
-def as_called(text: str) -> str:
-    """Write the commands of a text, such as the examples of a help, as this user types them."""
-    return text.replace(_CHECKOUT, called())
+def as_called(text: str, name: str = "") -> str:
+    """Write the commands of a text, such as the examples of a help, as this user types them.
+
+    Parameters
+    ----------
+    text
+        The text, as for a checkout.
+    name
+        What is typed, if not what this process was called by.
+    """
+    return text.replace(_CHECKOUT, name or called())

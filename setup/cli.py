@@ -27,6 +27,8 @@ from setup.layout import CHECKOUT, Layout
 from setup.mysql import commands as mysql
 from setup.process import tail
 from setup.python import commands as python
+from setup.shell import commands as shell
+from setup.shell import program
 from setup.spark import commands as spark
 from setup.status import show
 from setup.tls import commands as tls
@@ -109,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     tls.add_commands(commands)
     spark.add_commands(commands)
     bundle.add_commands(commands)
+    shell.add_commands(commands, _parser)
     python.add_commands(commands)
     return parser
 
@@ -187,6 +190,8 @@ def _up(layout: Layout, options: argparse.Namespace) -> int:
         asked = wanted(layout, options)
         settings = server.up(java.ensure(layout, options.java), asked, options.distribution)
     azkaban.tell(server, settings)
+    if called() == NAME and not shutil.which(NAME):
+        say(f"{NAME} and azk: {program.place(layout).parent}; shell install puts them on PATH")
     return 0
 
 
@@ -295,6 +300,7 @@ def _wipe(layout: Layout, options: argparse.Namespace) -> int:
     if not confirmed(f"{layout.prefix}: {content}", yes=options.yes):
         return 1
     servers.stop(layout)
+    shell.forget(layout)
     with step(f"deleting {layout.prefix}") as shown:
         shutil.rmtree(layout.prefix)
         shown.done("deleted")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,7 +16,7 @@ import pytest
 
 from setup.bundle import make
 from setup.demo import FLOWS
-from setup.layout import Layout
+from setup.layout import CHECKOUT, Layout
 from tests.live import offline
 
 if TYPE_CHECKING:
@@ -24,20 +26,17 @@ if TYPE_CHECKING:
 # The Python of whoever got the file, not the environment in which these tests run.
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 
-_LIFE = """
-set -eux
-grep -c : /proc/net/dev > "$HOME/devices"
-"$1" "$2" demo --tls
-command=$HOME/.azkaban-jobflow/env/bin/azkaban-jobflow
-rm "$2"
+# What is typed after the page: the file is no longer there, nor is a checkout.
+_MORE = """
+trap 'azkaban-jobflow stop; azkaban-jobflow mysql stop || :' EXIT
+rm azkaban-jobflow-*.pyz
 cd /
-trap '"$command" stop; "$command" mysql stop || :' EXIT
-"$command" status --json > "$HOME/status.json"
-AZK_CONFIG=$HOME/.azkaban-jobflow/azk.toml "${command%/*}/azk" project list --json
-"$command" stop
-"$command" env --with routing 2> "$HOME/refused" || echo $? >> "$HOME/refused"
-"$command" mysql start
-"$command" mysql use -e 'SELECT 40 + 2'
+azkaban-jobflow status --json > "$HOME/status.json"
+AZK_CONFIG=$HOME/.azkaban-jobflow/azk.toml azk project list --json
+azkaban-jobflow stop
+azkaban-jobflow env --with routing 2> "$HOME/refused" || echo $? >> "$HOME/refused"
+azkaban-jobflow mysql start
+azkaban-jobflow mysql use -e 'SELECT 40 + 2'
 """
 
 
@@ -77,11 +76,23 @@ def _run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def _page() -> list[str]:
+    """Read the commands of the page that are typed where there is no network."""
+    text = (CHECKOUT / "docs" / "one-file.md").read_text(encoding="utf-8")
+    lines = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)).splitlines()
+    assert lines[0] == "python3 -m setup bundle"  # which the fixture does
+    if not shutil.which("man"):
+        lines.remove("man -w azk azkaban-jobflow")
+    return lines[1:]
+
+
 def test_whole_life_without_a_network(archive: Path, tmp_path: Path) -> None:
-    copy = tmp_path / archive.name
-    os.link(archive, copy)
     home = tmp_path / "home"
-    result = _run(home, "sh", "-c", _LIFE, "sh", PYTHON, str(copy))
+    home.mkdir()
+    os.link(archive, home / archive.name)
+    lines = ["set -eux", f'python3() {{ {PYTHON} "$@"; }}', f"cd {home}"]
+    lines += ["grep -c : /proc/net/dev > devices", *_page(), _MORE]
+    result = _run(home, "bash", "-c", "\n".join(lines))
     assert result.returncode == 0, result.stderr[-4000:]
     if offline.possible():
         assert (home / "devices").read_text() == "1\n"  # the loopback device
