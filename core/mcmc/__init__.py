@@ -2,7 +2,15 @@
 
 from core.mcmc.compose import Cycle, Mixture
 from core.mcmc.driver import Result, sample
-from core.mcmc.kernels import Gibbs, Info, Kernel, Metropolis, MetropolisHastings, State
+from core.mcmc.kernels import (
+    Gibbs,
+    Info,
+    Kernel,
+    Metropolis,
+    MetropolisHastings,
+    State,
+    TargetError,
+)
 from core.mcmc.proposals import gaussian, integers, swap
 from core.mcmc.random_walk import RandomWalk, adapt
 from core.mcmc.tempering import ParallelTempering, TemperedState
@@ -19,6 +27,7 @@ __all__ = [
     "RandomWalk",
     "Result",
     "State",
+    "TargetError",
     "TemperedState",
     "adapt",
     "gaussian",

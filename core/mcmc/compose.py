@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from core.mcmc.kernels import Info, Kernel, State
+from core.mcmc.kernels import Info, Kernel, Move, State, typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["Cycle", "Mixture"]
 
 P = TypeVar("P")
+
+
+def _moves(kernels: Sequence[Kernel[P]]) -> list[Move]:
+    """Collect what changes a position in any of some kernels."""
+    return [move for kernel in kernels for move in getattr(kernel, "moves", ())]
+
+
+def _first(kernels: Sequence[Kernel[P]], position: P) -> State[P]:
+    """Make the first state, in the type that all the kernels need."""
+    return kernels[0].init(typed(position, _moves(kernels)))
 
 
 @dataclass(frozen=True)
@@ -41,9 +51,14 @@ class Cycle(Generic[P]):
         if not self.kernels:
             raise ValueError("kernels is empty: a cycle needs at least one")
 
+    @property
+    def moves(self) -> list[Move]:
+        """What changes a position."""
+        return _moves(self.kernels)
+
     def init(self, position: P) -> State[P]:
         """Make the first state, as the first kernel does."""
-        return self.kernels[0].init(position)
+        return _first(self.kernels, position)
 
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Step with each kernel."""
@@ -66,12 +81,17 @@ class Mixture(Generic[P]):
             raise ValueError(
                 f"{len(self.kernels)} kernels and {len(self.weights)} weights: one weight each"
             )
-        if min(self.weights) < 0 or not sum(self.weights) > 0:
+        if not np.isfinite(self.weights).all() or min(self.weights) < 0 or sum(self.weights) == 0:
             raise ValueError(f"weights = {self.weights!r}: expected numbers >= 0, not all 0")
+
+    @property
+    def moves(self) -> list[Move]:
+        """What changes a position."""
+        return _moves(self.kernels)
 
     def init(self, position: P) -> State[P]:
         """Make the first state, as the first kernel does."""
-        return self.kernels[0].init(position)
+        return _first(self.kernels, position)
 
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Step with one kernel."""

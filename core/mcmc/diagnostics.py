@@ -44,7 +44,14 @@ class Summary:
     ess_bulk, ess_tail
         Effective number of independent draws, for the mean and for the 5% and 95% quantiles.
     r_hat
-        Near 1 when the chains agree; NaN with fewer than 4 draws.
+        Near 1 when the chains agree. It, `mcse` and both sizes are NaN where draws are not finite
+        or a chain never moved.
+    not_finite
+        How many draws are not finite numbers.
+    frozen
+        How many chains have the same value in all their draws.
+    n_chains
+        How many there are.
     """
 
     names: tuple[str, ...]
@@ -56,13 +63,23 @@ class Summary:
     ess_bulk: Floats
     ess_tail: Floats
     r_hat: Floats
+    not_finite: NDArray[np.int64]
+    frozen: NDArray[np.int64]
+    n_chains: int
 
     def warnings(self, *, max_r_hat: float = 1.01, min_ess: float = 400.0) -> list[str]:
         """Say in words, with the numbers, what has not converged; empty if all has."""
         found = []
         for i, name in enumerate(self.names):
             ess = min(self.ess_bulk[i], self.ess_tail[i])
-            if not self.r_hat[i] <= max_r_hat:
+            if self.not_finite[i]:
+                found.append(
+                    f"{name}: {self.not_finite[i]} draws are not finite numbers: nothing can be "
+                    "said of it; look for what the target or the proposal gives there"
+                )
+            elif self.frozen[i]:
+                found.append(self._of_frozen(i))
+            elif not self.r_hat[i] <= max_r_hat:
                 found.append(
                     f"{name} has not converged: R-hat {self.r_hat[i]:.3f}, expected at most "
                     f"{max_r_hat:g}: the chains disagree; draw longer or start them better"
@@ -74,6 +91,17 @@ class Summary:
                 )
         return found
 
+    def _of_frozen(self, i: int) -> str:
+        if self.frozen[i] == self.n_chains and not self.sd[i] > 0:
+            return (
+                f"{self.names[i]} is {self.mean[i]:g} in every draw: it is fixed, or never moved, "
+                "and nothing shows which"
+            )
+        return (
+            f"{self.names[i]}: {self.frozen[i]} of {self.n_chains} chains never moved: "
+            "draw longer, or propose smaller steps"
+        )
+
     def rows(self) -> list[list[object]]:
         """Return the summary as rows of a table, one for each dimension."""
         columns = (self.mean, self.sd, self.q05, self.q95, self.mcse)
@@ -81,12 +109,17 @@ class Summary:
             [
                 name,
                 *(float(f"{column[i]:.4g}") for column in columns),
-                round(float(self.ess_bulk[i])),
-                round(float(self.ess_tail[i])),
+                _rounded(self.ess_bulk[i]),
+                _rounded(self.ess_tail[i]),
                 round(float(self.r_hat[i]), 4),
             ]
             for i, name in enumerate(self.names)
         ]
+
+
+def _rounded(value: float) -> float:
+    """Return a whole number, or NaN as it is."""
+    return round(float(value)) if np.isfinite(value) else float(value)
 
 
 _STATS: Any = BaseArray()  # the package carries no types
@@ -126,23 +159,46 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
         raise ValueError(f"{len(names)} names for {n_dim} dimensions")
     values = np.asarray(draws, dtype=float)
     axes = {"chain_axis": 0, "draw_axis": 1}
-    low, high = np.quantile(values, [0.05, 0.95], axis=(0, 1))
+    not_finite = (~np.isfinite(values)).sum((0, 1))
+    frozen = (values == values[:, :1]).all(1).sum(0)
+    sound = (not_finite == 0) & (frozen == 0)
+    estimates = np.full((4, n_dim), np.nan)
+    if sound.any():
+        some = np.ascontiguousarray(values[..., sound])
+        estimates[:, sound] = (
+            _STATS.mcse(some, method="mean", **axes),
+            _STATS.ess(some, method="bulk", **axes),
+            _STATS.ess(some, method="tail", prob=(0.05, 0.95), **axes),
+            _STATS.rhat(some, **axes),
+        )
+    with np.errstate(invalid="ignore", over="ignore"):  # of draws that are not finite
+        mean, sd = values.mean((0, 1)), values.std((0, 1), ddof=1)
+        low, high = np.quantile(values, [0.05, 0.95], axis=(0, 1))
+    # Rounding gives equal draws a mean that is a little off.
+    fixed = (values == values[:1, :1]).all((0, 1))
+    mean[fixed], sd[fixed] = values[0, 0, fixed], 0.0
+    mcse, ess_bulk, ess_tail, r_hat = estimates
     return Summary(
         names=names,
-        mean=values.mean((0, 1)),
-        sd=values.std((0, 1), ddof=1),
+        mean=mean,
+        sd=sd,
         q05=low,
         q95=high,
-        mcse=_STATS.mcse(values, method="mean", **axes),
-        ess_bulk=_STATS.ess(values, method="bulk", **axes),
-        ess_tail=_STATS.ess(values, method="tail", prob=(0.05, 0.95), **axes),
-        r_hat=_STATS.rhat(values, **axes),
+        mcse=mcse,
+        ess_bulk=ess_bulk,
+        ess_tail=ess_tail,
+        r_hat=r_hat,
+        not_finite=not_finite,
+        frozen=frozen,
+        n_chains=len(values),
     )
 
 
 def autocorrelation(draws: NDArray[Any], max_lag: int) -> Floats:
     """Autocorrelation of each chain, shape (n_chains, n_dim, max_lag + 1), by FFT."""
     n = draws.shape[1]
+    draws = np.asarray(draws, dtype=float)
+    draws = np.where(np.isfinite(draws), draws, np.nan)  # no distance from a mean
     centred = np.moveaxis(draws - draws.mean(1, keepdims=True), 1, 2)
     spectrum = np.abs(np.fft.rfft(centred, 2 * n, axis=2)) ** 2
     covariance = np.fft.irfft(spectrum, axis=2)[..., : max_lag + 1] / n

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
+from core.checks import count
 from core.mcmc.kernels import State
 
 if TYPE_CHECKING:
@@ -96,15 +97,14 @@ def sample(
     True
     """
     for name, value, least in (("n_draws", n_draws, 1), ("burn_in", burn_in, 0), ("thin", thin, 1)):
-        if value < least:
-            raise ValueError(f"{name} = {value}: expected an integer >= {least}")
+        count(name, value, least)
     state = _start(kernel, position, n_chains)
     keep = record or (lambda x: cast("NDArray[Any]", x))
     if hasattr(kernel, "run") and record is None:
         return _sample_blocks(kernel, state, rng, n_draws=n_draws, burn_in=burn_in, thin=thin)
     for _ in range(burn_in):
         state, _info = kernel.step(rng, state)
-    first = keep(state.position)
+    first = np.asarray(keep(state.position))
     chains = len(state.log_density)
     draws = np.empty((chains, n_draws, *first.shape[1:]), dtype=first.dtype)
     density = np.empty((chains, n_draws))
@@ -113,7 +113,10 @@ def sample(
         for _ in range(thin):
             state, info = kernel.step(rng, state)
             accepted += info.accepted
-        draws[:, i] = keep(state.position)
+        kept = np.asarray(keep(state.position))
+        if kept.dtype != draws.dtype:  # the first step may turn integers into floats
+            draws = draws.astype(np.result_type(draws, kept), copy=False)
+        draws[:, i] = kept
         density[:, i] = state.log_density
     return Result(draws, density, accepted / (n_draws * thin), state)
 
@@ -148,10 +151,9 @@ def _start(kernel: Kernel[P], position: P | State[P], n_chains: int | None) -> S
     if hasattr(position, "log_density"):  # a state of whichever kernel
         return cast("State[P]", position)
     if isinstance(position, np.ndarray) and position.ndim == 1:
-        if n_chains is None or n_chains < 1:
-            raise ValueError(
-                f"n_chains = {n_chains}: a start of shape (n_dim,) needs n_chains >= 1"
-            )
+        if n_chains is None:
+            raise ValueError("n_chains = None: a start of shape (n_dim,) needs n_chains >= 1")
+        count("n_chains", n_chains)
         return kernel.init(cast("P", np.tile(position, (n_chains, 1))))
     if isinstance(position, np.ndarray):
         if position.ndim != 2:

@@ -27,12 +27,18 @@ __all__ = [
     "Metropolis",
     "MetropolisHastings",
     "State",
+    "TargetError",
 ]
 
 Floats = NDArray[np.float64]
 P = TypeVar("P")  # a position: an array, or a NamedTuple of arrays
 LogDensity = Callable[[P], Floats]
+Move = Callable[[np.random.Generator, Any], Any]
 Conditional = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]
+
+
+class TargetError(ValueError):
+    """A target or a proposal that gave what no chain can go on from; the message says what."""
 
 
 class State(NamedTuple, Generic[P]):
@@ -108,15 +114,22 @@ class MetropolisHastings(Generic[P]):
     log_density: LogDensity[P]
     propose: Callable[[np.random.Generator, P], tuple[P, Floats]]
 
+    @property
+    def moves(self) -> list[Move]:
+        """What changes a position."""
+        return [lambda rng, x: self.propose(rng, x)[0]]
+
     def init(self, position: P) -> State[P]:
         """Evaluate the target at the first position.
+
+        Integers become floats if the proposal adds fractions to them, and stay integers otherwise.
 
         Raises
         ------
         ValueError
             If a chain starts where the density is zero or not a number.
         """
-        return first_state(self.log_density, position)
+        return first_state(self.log_density, typed(position, self.moves))
 
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Propose, accept or stay."""
@@ -147,9 +160,14 @@ class Metropolis(Generic[P]):
     log_density: LogDensity[P]
     propose: Callable[[np.random.Generator, P], P]
 
+    @property
+    def moves(self) -> list[Move]:
+        """What changes a position."""
+        return [self.propose]
+
     def init(self, position: P) -> State[P]:
         """Evaluate the target at the first position; see `MetropolisHastings.init`."""
-        return first_state(self.log_density, position)
+        return first_state(self.log_density, typed(position, self.moves))
 
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Propose, accept or stay."""
@@ -199,8 +217,14 @@ class Gibbs:
         if self.scan not in ("systematic", "random"):
             raise ValueError(f"scan = {self.scan!r}: expected systematic or random")
 
+    @property
+    def moves(self) -> list[Move]:
+        """What changes a position."""
+        return list(self.conditionals)
+
     def init(self, position: NDArray[Any]) -> State[NDArray[Any]]:
-        """Make the first state."""
+        """Make the first state; see `MetropolisHastings.init` for integers."""
+        position = typed(position, self.moves)
         return State(position, self._density(position))
 
     def step(
@@ -210,13 +234,78 @@ class Gibbs:
         position, n = state.position, len(self.conditionals)
         order = range(n) if self.scan == "systematic" else rng.integers(n, size=n).tolist()
         for block in order:
-            position = self.conditionals[block](rng, position)
+            drawn = self.conditionals[block](rng, position)
+            if np.shape(drawn) != position.shape:
+                raise TargetError(
+                    f"conditional {block} returned shape {np.shape(drawn)}: "
+                    f"expected that of the position, {position.shape}"
+                )
+            position = drawn
         chains = len(position)
         info = Info(np.ones(chains, dtype=bool), np.zeros(chains))
         return State(position, self._density(position)), info
 
     def _density(self, position: NDArray[Any]) -> Floats:
-        return np.zeros(len(position)) if self.log_density is None else self.log_density(position)
+        if self.log_density is None:
+            return np.zeros(len(position))
+        return densities_of(self.log_density(position), len(position))
+
+
+def densities_of(values: Any, n_points: int) -> Floats:
+    """Return densities if there is one for each point; TargetError otherwise."""
+    if np.shape(values) != (n_points,):
+        raise TargetError(
+            f"log_density returned shape {np.shape(values)}: "
+            f"expected one value per point, ({n_points},)"
+        )
+    return cast("Floats", values)
+
+
+def never_infinite(densities: Floats) -> None:
+    """Raise TargetError at a density that is infinite: no chain would ever leave such a place."""
+    if (densities == np.inf).any():
+        where = tuple(int(i) for i in np.argwhere(densities == np.inf)[0])
+        raise TargetError(
+            f"log_density returned inf (for chain {where[-1]}): a chain would never move again; "
+            "a density must be finite where it is not 0"
+        )
+
+
+_TRIES = 4  # proposals looked at: one alone may move nothing
+
+
+def typed(position: P, moves: Sequence[Move]) -> P:
+    """Return a start in the type that the moves need: floats where they give fractions.
+
+    Numpy would cut those off, silently, where a move writes into a copy of integers. Integers that
+    stay integers become 64 bits wide, as all floats do: narrower ones would overflow as silently.
+    """
+    if not isinstance(position, np.ndarray) or position.dtype.kind not in "biuf":
+        return position
+    real = position.astype(float)
+    if position.dtype.kind == "f":
+        return cast("P", real)
+    for move in moves:
+        rng = np.random.default_rng(0)
+        try:
+            found = [np.asarray(move(rng, real)) for _ in range(_TRIES)]
+        except (TypeError, IndexError):  # it takes integers alone, as indices say
+            continue
+        if any(one.dtype.kind == "f" and (one != np.rint(one)).any() for one in found):
+            return cast("P", real)
+    if position.dtype.kind == "b" and _keep_booleans(position, moves):
+        return position
+    return cast("P", position.astype(np.int64))
+
+
+def _keep_booleans(position: NDArray[np.bool_], moves: Sequence[Move]) -> bool:
+    """Tell whether truth values stay truth values, as they do where entries change places."""
+    try:
+        return all(
+            np.asarray(move(np.random.default_rng(0), position)).dtype == bool for move in moves
+        )
+    except TypeError:
+        return False
 
 
 def where(accepted: NDArray[np.bool_], new: P, old: P) -> P:
@@ -225,17 +314,19 @@ def where(accepted: NDArray[np.bool_], new: P, old: P) -> P:
         parts = [where(accepted, a, b) for a, b in zip(new, cast("Any", old), strict=True)]
         return cast("P", type(new)(*parts) if hasattr(new, "_fields") else tuple(parts))
     array = cast("NDArray[Any]", new)
+    before = cast("NDArray[Any]", old)
+    if array.shape != before.shape:
+        raise TargetError(
+            f"the proposal has shape {array.shape}: expected that of the position, {before.shape}"
+        )
     mask = accepted.reshape(accepted.shape + (1,) * (array.ndim - 1))
-    return cast("P", np.where(mask, array, cast("Any", old)))
+    return cast("P", np.where(mask, array, before))
 
 
 def first_state(log_density: LogDensity[P], position: P) -> State[P]:
     """Evaluate the target where the chains start; ValueError where it is not finite."""
-    density = np.asarray(log_density(position), dtype=float)
-    if density.ndim != 1:
-        raise ValueError(
-            f"log_density returned shape {density.shape}: expected one value per chain, (n_chains,)"
-        )
+    chains = position[0] if isinstance(position, tuple) else position
+    density = densities_of(np.asarray(log_density(position), dtype=float), len(cast("Any", chains)))
     bad = np.flatnonzero(~np.isfinite(density))
     if bad.size:
         raise ValueError(
@@ -253,7 +344,14 @@ def accept(
     log_hastings: Floats | float,
 ) -> tuple[State[P], Info]:
     """Take the proposal with the probability of Metropolis and Hastings, or stay."""
+    densities_of(log_density, len(state.log_density))
     log_ratio = log_density - state.log_density + log_hastings
+    if log_ratio.shape != state.log_density.shape:
+        raise TargetError(
+            f"the proposal's log_hastings has shape {np.shape(log_hastings)}: "
+            f"expected one value per chain, {state.log_density.shape}"
+        )
+    never_infinite(log_density)
     # An exponential draw is -log of a uniform one. NaN compares false: such a move is refused.
     accepted = -rng.standard_exponential(len(log_ratio)) < log_ratio
     moved = where(accepted, position, state.position)

@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from core.checks import count
 from core.mcmc.driver import Result, sample
 from core.mcmc.kernels import State
 from core.mcmc.random_walk import RandomWalk, adapt
@@ -114,6 +115,8 @@ def moments(
     >>> bool(abs(found.mean.mean()) < 4 * found.mcse[0])
     True
     """
+    count("n_draws", n_draws)
+    count("block", block)
     run: Callable[..., Result] = sample
     result = run(kernel, state, rng, n_draws=min(block, n_draws), thin=thin)
     shape = (len(result.draws), *result.draws.shape[2:])
@@ -191,6 +194,8 @@ def sample_processes(
     **counts
         ``n_draws``, ``burn_in``, ``thin``.
     """
+    if n_processes is not None:
+        count("n_processes", n_processes)
     n = min(n_processes or os.cpu_count() or 1, len(position))
     starts = np.array_split(position, n)
     with ProcessPoolExecutor(n, mp_context=get_context("spawn")) as pool:
@@ -244,6 +249,8 @@ def sample_streams(
     >>> bool((again[0].draws == both[1].draws).all()), merge(both).draws.shape
     (True, (4, 100, 2))
     """
+    for number in streams:
+        count("streams", number, 0)
     children = rng.spawn(max(streams, default=-1) + 1)
     generators = [children[number] for number in streams]
     draw = partial(

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from core.checks import count
+
 __all__ = ["gaussian", "integers", "swap"]
 
 Propose = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]
@@ -50,6 +52,10 @@ def noise_factor(size: ArrayLike) -> NDArray[np.float64]:
     """
     scale = np.asarray(size, dtype=float)
     if scale.ndim == 2:
+        if not np.isfinite(scale).all() or scale.shape[0] != scale.shape[1]:
+            raise ValueError(f"covariance {size!r}: expected finite numbers, (n_dim, n_dim)")
+        if not np.allclose(scale, scale.T, rtol=1e-8, atol=0):
+            raise ValueError(f"covariance {size!r} is not symmetric")
         try:
             factor: NDArray[np.float64] = np.linalg.cholesky(scale).T
         except np.linalg.LinAlgError:
@@ -72,8 +78,7 @@ def integers(size: int = 1) -> Propose:
     >>> [int(n) for n in (y != 0).sum(1)]
     [1, 1, 1, 1]
     """
-    if size < 1:
-        raise ValueError(f"perturbation size {size!r}: expected an integer >= 1")
+    count("size", size)
 
     def propose(rng: np.random.Generator, x: NDArray[Any]) -> NDArray[Any]:
         n_chains, n_dim = x.shape
@@ -97,6 +102,8 @@ def swap() -> Propose:
 
     def propose(rng: np.random.Generator, x: NDArray[Any]) -> NDArray[Any]:
         n_chains, n_dim = x.shape
+        if n_dim < 2:
+            raise ValueError(f"a position of {n_dim} entries: swap needs 2 or more")
         i = rng.integers(n_dim, size=n_chains)
         j = (i + rng.integers(1, n_dim, size=n_chains)) % n_dim  # uniform over the others
         chain, y = np.arange(n_chains), x.copy()

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.mcmc.kernels import Info, State, accept, first_state
+from core.checks import count
+from core.mcmc.kernels import Info, State, accept, densities_of, first_state, never_infinite
 from core.mcmc.proposals import noise_factor
 
 if TYPE_CHECKING:
@@ -88,17 +89,19 @@ class RandomWalk:
         accepted
             Proposals taken by each chain, shape (n_chains,).
         """
+        count("n_steps", n_steps)
         n_chains, n_dim = state.position.shape
         noise = self._noise(rng, (n_steps, n_chains, n_dim))
         threshold = -rng.standard_exponential((n_steps, n_chains))
-        if n_chains >= _FEW:
-            return self._together(state, noise, threshold)
-        parts = [
-            self._ahead(
-                state.position[c], float(state.log_density[c]), noise[:, c], threshold[:, c]
-            )
-            for c in range(n_chains)
-        ]
+        with np.errstate(invalid="ignore"):  # of an infinite density, which is named at the end
+            if n_chains >= _FEW:
+                return self._together(state, noise, threshold)
+            parts = [
+                self._ahead(
+                    state.position[c], float(state.log_density[c]), noise[:, c], threshold[:, c]
+                )
+                for c in range(n_chains)
+            ]
         positions, densities, counts = zip(*parts, strict=True)
         return np.stack(positions, 1), np.stack(densities, 1), np.array(counts)
 
@@ -113,7 +116,7 @@ class RandomWalk:
         for i in range(len(noise)):
             y = positions[i]
             np.add(x, noise[i], out=y)
-            new = log_density(y)
+            new = densities_of(log_density(y), len(density))
             stay = ~(new - density > threshold[i])  # NaN compares false: such a move is refused
             accepted += ~stay
             np.copyto(y, x, where=stay[:, None])
@@ -121,6 +124,7 @@ class RandomWalk:
             row[:] = new
             np.copyto(row, density, where=stay)
             x, density = y, row
+        never_infinite(densities)  # an infinite one is taken, and then kept
         return positions, densities, accepted
 
     def _ahead(
@@ -132,7 +136,7 @@ class RandomWalk:
         accepted = i = 0
         while i < n:
             proposals = x + noise[i : i + _AHEAD]
-            new = log_density(proposals)
+            new = densities_of(log_density(proposals), len(proposals))
             take = new - density > threshold[i : i + _AHEAD]
             j = int(take.argmax())
             if not take[j]:
@@ -148,6 +152,7 @@ class RandomWalk:
                 accepted += 1
                 j += 1
             i += j
+        never_infinite(densities[:, None])
         return positions, densities, accepted
 
 
@@ -202,8 +207,7 @@ def adapt(
     >>> np.round(np.linalg.cond(np.asarray(kernel.size) @ inverse)) < 4
     np.True_
     """
-    if n_steps < 50:
-        raise ValueError(f"n_steps = {n_steps}: adapting needs at least 50")
+    count("n_steps", n_steps, 50)
     if not 0 < target < 1:
         raise ValueError(f"target = {target}: expected an acceptance rate between 0 and 1")
     factor = noise_factor(size)

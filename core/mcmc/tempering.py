@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from core.mcmc.kernels import Info, LogDensity, first_state, where
+from core.checks import count
+from core.mcmc.kernels import (
+    Info,
+    LogDensity,
+    densities_of,
+    first_state,
+    never_infinite,
+    typed,
+    where,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +88,7 @@ class ParallelTempering(Generic[P]):
 
     def init(self, position: P) -> TemperedState[P]:
         """Make the first state; the number of rows must be a multiple of the temperatures'."""
-        state = first_state(self.log_density, position)
+        state = first_state(self.log_density, typed(position, [self.propose]))
         if len(state.log_density) % len(self.temperatures):
             raise ValueError(
                 f"{len(state.log_density)} chains: expected a multiple of the "
@@ -95,7 +104,8 @@ class ParallelTempering(Generic[P]):
         columns = len(state.log_density) // n_temperatures
         beta = np.repeat(1.0 / np.asarray(self.temperatures), columns)
         position = self.propose(rng, state.position)
-        density = self.log_density(position)
+        density = densities_of(self.log_density(position), len(state.log_density))
+        never_infinite(density)
         log_ratio = beta * (density - state.log_density)
         accepted = -rng.standard_exponential(len(log_ratio)) < log_ratio
         position = where(accepted, position, state.position)
@@ -112,10 +122,10 @@ class ParallelTempering(Generic[P]):
 def check_ladder(temperatures: ArrayLike, exchange_every: int) -> None:
     """Raise ValueError unless temperatures are positive and rising, and `exchange_every` >= 1."""
     t = np.asarray(temperatures, dtype=float)
-    if t.ndim != 1 or not t.size or t[0] <= 0 or (np.diff(t) <= 0).any():
+    sound = t.ndim == 1 and t.size and np.isfinite(t).all()
+    if not sound or t[0] <= 0 or (np.diff(t) <= 0).any():
         raise ValueError(f"temperatures {temperatures!r}: expected rising positive numbers")
-    if exchange_every < 1:
-        raise ValueError(f"exchange_every = {exchange_every}: expected an integer >= 1")
+    count("exchange_every", exchange_every)
 
 
 def exchange(beta: Floats, density: Floats, threshold: Floats, odd: int) -> NDArray[np.int64]:

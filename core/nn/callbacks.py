@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from core.checks import amount, count
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,8 +57,8 @@ class EarlyStopping:
     _values: Array | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ValueError(f"patience = {self.patience}: must be >= 1")
+        count("patience", self.patience)
+        amount("min_delta", self.min_delta, zero=True)
 
     def __call__(self, trainer: Trainer) -> bool:
         """Look at the last epoch."""

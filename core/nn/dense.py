@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from core.checks import count
 from core.nn.initial import Initial, glorot_uniform, zeros
 from core.nn.protocols import EVAL, Array, Context, Gradients, ShapeError
 
@@ -56,8 +57,8 @@ class Dense:
         bias: Initial = zeros,
         dtype: npt.DTypeLike = np.float64,
     ) -> None:
-        if n_in < 1 or n_out < 1:
-            raise ValueError(f"Dense({n_in}, {n_out}): both sizes must be >= 1")
+        count("n_in", n_in)
+        count("n_out", n_out)
         self.n_in = n_in
         self.n_out = n_out
         self.params: MutableMapping[str, Array] = {

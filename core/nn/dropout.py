@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.checks import share
 from core.nn.protocols import EVAL, Array, Context, Gradients
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class Dropout:
     """
 
     def __init__(self, rate: float, *, steps: bool = False) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"Dropout: rate = {rate} must be in [0, 1)")
+        share("rate", rate)
         self.rate = rate
         self.steps = steps
         self.params: MutableMapping[str, Array] = {}

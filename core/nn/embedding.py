@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from core.checks import count
 from core.nn.initial import Initial, glorot_uniform, zeros
 from core.nn.protocols import EVAL, Array, Context, Gradients, ShapeError
 
@@ -53,6 +54,8 @@ class Embedding:
         weights: Initial = normal,
         dtype: npt.DTypeLike = np.float64,
     ) -> None:
+        count("vocabulary", vocabulary)
+        count("n_out", n_out)
         self.vocabulary = vocabulary
         self.n_out = n_out
         self.params: MutableMapping[str, Array] = {
@@ -110,6 +113,9 @@ class EmbeddedDense:
         bias: Initial = zeros,
         dtype: npt.DTypeLike = np.float64,
     ) -> None:
+        for name, value in (("vocabulary", vocabulary), ("n_embedding", n_embedding)):
+            count(name, value)
+        count("n_out", n_out)
         self.vocabulary = vocabulary
         self.n_embedding = n_embedding
         self.n_out = n_out

@@ -5,7 +5,8 @@ The only module here that needs scikit-learn.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -13,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from core.checks import amount, count
 from core.nn.activations import softmax
 from core.nn.dense import Dense
 from core.nn.gru import GRU
@@ -44,10 +46,19 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     weight_decay: float
     clip: float | None
     random_state: Any
-    _three_d = False
+    _three_d: ClassVar[bool] = False
 
     def _network(self, shape: tuple[int, ...], classes: int, rng: np.random.Generator) -> Layer:
         raise NotImplementedError
+
+    def _check(self) -> None:
+        """Raise ValueError at an argument that is out of range: before any work."""
+        count("epochs", self.epochs)
+        count("batch_size", self.batch_size)
+        amount("learning_rate", self.learning_rate)
+        amount("weight_decay", self.weight_decay, zero=True)
+        if self.clip is not None:
+            amount("clip", self.clip)
 
     def _arrange(self, x: Array) -> Array:
         """From scikit-learn's order of axes to the network's."""
@@ -60,6 +71,7 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
+        self._check()
         X, y = validate_data(
             self, X, y, dtype=np.float64, allow_nd=self._three_d, ensure_min_samples=2
         )
@@ -103,6 +115,7 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
 
+@dataclass(eq=False, repr=False)
 class MLPClassifier(_Classifier):
     """The default network of flow nn; put a ``StandardScaler`` before it.
 
@@ -134,36 +147,35 @@ class MLPClassifier(_Classifier):
     True
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (10,),
-        *,
-        activation: str = "tanh",
-        learning_rate: float = 0.02,
-        epochs: int = 100,
-        batch_size: int = 16,
-        weight_decay: float = 0.003,
-        clip: float | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.hidden = hidden
-        self.activation = activation
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.clip = clip
-        self.random_state = random_state
+    hidden: Sequence[int] = (10,)
+    _: KW_ONLY
+    activation: str = "tanh"
+    learning_rate: float = 0.02
+    epochs: int = 100
+    batch_size: int = 16
+    weight_decay: float = 0.003
+    clip: float | None = None
+    random_state: Any = None
 
     def _network(self, shape: tuple[int, ...], classes: int, rng: np.random.Generator) -> Layer:
         return mlp(
-            sizes=[shape[0], *self.hidden, classes],
+            sizes=[shape[0], *self._hidden(), classes],
             activation=self.activation,
             start="he" if self.activation == "relu" else "glorot",
             rng=rng,
         )
 
+    def _hidden(self) -> tuple[int, ...]:
+        try:
+            sizes = tuple(self.hidden)
+        except TypeError:
+            raise ValueError(f"hidden = {self.hidden!r}: must be a sequence of integers") from None
+        for size in sizes:
+            count("hidden", size)
+        return sizes
 
+
+@dataclass(eq=False, repr=False)
 class SequenceClassifier(_Classifier):
     """A recurrent layer, its last output, and a dense layer on top.
 
@@ -188,28 +200,16 @@ class SequenceClassifier(_Classifier):
     True
     """
 
-    _three_d = True
-
-    def __init__(
-        self,
-        cell: str = "lstm",
-        *,
-        hidden: int = 32,
-        learning_rate: float = 0.01,
-        epochs: int = 60,
-        batch_size: int = 16,
-        weight_decay: float = 0.0,
-        clip: float | None = 1.0,
-        random_state: Any = None,
-    ) -> None:
-        self.cell = cell
-        self.hidden = hidden
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.clip = clip
-        self.random_state = random_state
+    cell: str = "lstm"
+    _: KW_ONLY
+    hidden: int = 32
+    learning_rate: float = 0.01
+    epochs: int = 60
+    batch_size: int = 16
+    weight_decay: float = 0.0
+    clip: float | None = 1.0
+    random_state: Any = None
+    _three_d: ClassVar[bool] = True
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

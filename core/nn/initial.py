@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from core.checks import amount
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,6 +28,7 @@ def zeros(_rng: Generator, shape: tuple[int, ...]) -> Array:
 
 def uniform(limit: float) -> Initial:
     """Make an initialiser that draws from ``[-limit, limit)``."""
+    amount("limit", limit, zero=True)
 
     def draw(rng: Generator, shape: tuple[int, ...]) -> Array:
         return rng.uniform(-limit, limit, shape)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.checks import amount, count
 from core.nn.activations import softmax
 from core.nn.losses import CrossEntropy
 from core.nn.protocols import Array, Context, Layer
@@ -97,8 +98,8 @@ class Reader:
     """
 
     def __init__(self, ids: Array, *, batch: int, steps: int) -> None:
-        if batch < 1 or steps < 1:
-            raise ValueError(f"batch = {batch} and steps = {steps} must be >= 1")
+        count("batch", batch)
+        count("steps", steps)
         length = len(ids) // batch
         if length <= steps:
             raise ValueError(
@@ -139,6 +140,7 @@ def train(
     after
         Called after each update; training ends early when it returns true.
     """
+    count("updates", updates, 0)
     while trainer.updates < updates:
         x, y = reader.window()
         step = trainer.step(x, y, state=reader.state)
@@ -161,6 +163,8 @@ def bits_per_symbol(network: Layer, ids: Array, *, streams: int = 32, window: in
     window
         Symbols at a time; it changes nothing but the memory used.
     """
+    count("streams", streams)
+    count("window", window)
     streams = max(1, min(streams, len(ids) // 100))
     length = (len(ids) - 1) // streams
     if length < 1:
@@ -195,8 +199,8 @@ def sample(
     temperature
         Below 1 keeps to the likely, above 1 strays; > 0.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature = {temperature}: must be > 0")
+    count("length", length, 0)
+    amount("temperature", temperature)
     if len(start) == 0:
         raise ValueError("start: at least one symbol is needed")
     drawn = np.empty(length, dtype=np.int64)
@@ -230,6 +234,10 @@ def ngram_bits(train_ids: Array, test_ids: Array, order: int, vocabulary: int) -
     >>> round(ngram_bits(np.tile([0, 1], 500), np.tile([0, 1], 50), 2, 2), 2)
     0.0
     """
+    count("order", order)
+    count("vocabulary", vocabulary)
+    if len(test_ids) < order or len(train_ids) < order:
+        raise ValueError(f"order = {order}: must be at most the number of symbols")
     p = np.full(len(test_ids) - order + 1, 1.0 / vocabulary)
     for n in range(1, order + 1):
         counts = np.bincount(_grams(train_ids, n, vocabulary), minlength=vocabulary**n)

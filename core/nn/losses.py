@@ -31,6 +31,9 @@ class SquaredError:
 
     reduction: Reduction = "sum"
 
+    def __post_init__(self) -> None:
+        _check_reduction(self.reduction)
+
     def check(self, shape: tuple[int, ...], target: Array) -> None:
         """Targets have the output's shape and are finite."""
         if shape != target.shape:
@@ -77,6 +80,9 @@ class CrossEntropy:
     """
 
     reduction: Reduction = "mean"
+
+    def __post_init__(self) -> None:
+        _check_reduction(self.reduction)
 
     def check(self, shape: tuple[int, ...], target: Array) -> None:
         """Targets are class numbers, one per row of logits."""
@@ -135,6 +141,9 @@ class NegativeLogLikelihood:
 
     reduction: Reduction = "mean"
 
+    def __post_init__(self) -> None:
+        _check_reduction(self.reduction)
+
     def check(self, shape: tuple[int, ...], target: Array) -> None:
         """Targets are class numbers, one per row of probabilities."""
         _check_classes("NegativeLogLikelihood", shape, target)
@@ -175,3 +184,8 @@ def _check_classes(name: str, shape: tuple[int, ...], target: Array) -> None:
 
 def _first(wrong: Array) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(wrong)[0])
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("sum", "mean"):
+        raise ValueError(f"reduction = {reduction!r}: must be 'sum' or 'mean'")

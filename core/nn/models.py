@@ -6,6 +6,7 @@ import itertools
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from core.checks import count, share
 from core.nn.activations import ReLU, Sigmoid, Tanh
 from core.nn.dense import Dense
 from core.nn.dropout import Dropout
@@ -75,6 +76,8 @@ def mlp(
     >>> mlp(sizes=[4, 10, 3], rng=np.random.default_rng(0))
     Sequential(Dense(4, 10), Tanh(), Dense(10, 3))
     """
+    for size in sizes:
+        count("sizes", size)
     if len(sizes) < 2:
         raise ValueError(f"sizes = {list(sizes)}: needs the inputs and the outputs at least")
     gate = _lookup("activation", activation, _ACTIVATIONS)
@@ -129,7 +132,8 @@ def charlm(
     (50, 32, 65)
     """
     kind = _lookup("cell", cell, _CELLS)
-    features = embedding or hidden
+    features = hidden if embedding is None else embedding
+    _check(dropout, vocabulary=vocabulary, hidden=hidden, layers=layers, embedding=features)
     stack: list[Layer] = []
     for i in range(layers):
         width = kind.gates * hidden
@@ -181,6 +185,7 @@ def textclass(
     >>> net.output_shape((20, 8))
     (8, 3)
     """
+    _check(dropout, vocabulary=vocabulary, classes=classes, embedding=embedding, hidden=hidden)
     layers: list[Layer] = [
         Embedding(vocabulary, embedding, weights=uniform(0.1), rng=rng, dtype=dtype),
         Dropout(dropout),
@@ -234,6 +239,7 @@ def tagger(
     >>> net.output_shape((20, 8))
     (20, 8, 3)
     """
+    _check(dropout, vocabulary=vocabulary, classes=classes, embedding=embedding, hidden=hidden)
     kind = _lookup("cell", cell, _CELLS)
     ahead, back = (kind(embedding, hidden, rng=rng, dtype=dtype) for _ in range(2))
     return Sequential(
@@ -250,6 +256,13 @@ def tagger(
 BUILDERS: Mapping[str, Callable[..., Layer]] = MappingProxyType(
     {"mlp": mlp, "charlm": charlm, "tagger": tagger, "textclass": textclass}
 )
+
+
+def _check(dropout: float, **sizes: int) -> None:
+    """Raise ValueError at a number that is out of range, by the name it has here."""
+    share("dropout", dropout)
+    for name, value in sizes.items():
+        count(name, value)
 
 
 def _lookup(what: str, name: str, known: dict[str, T]) -> T:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from core.checks import amount, count
 from core.nn.protocols import EVAL, Array, Context, Gradients, ShapeError
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class LayerNorm:
     """
 
     def __init__(self, n: int, *, eps: float = 1e-5, dtype: npt.DTypeLike = np.float64) -> None:
+        count("n", n)
+        amount("eps", eps)
         self.n = n
         self.eps = eps
         self.params: MutableMapping[str, Array] = {

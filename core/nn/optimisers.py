@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.checks import amount, share
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -66,8 +68,7 @@ class Momentum:
 
     def __post_init__(self) -> None:
         _check(self.learning_rate, self.weight_decay)
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum = {self.momentum}: must be in [0, 1)")
+        share("momentum", self.momentum)
 
     def init(self, theta: Array) -> OptimiserState:
         """Start at rest."""
@@ -117,9 +118,9 @@ class Adam:
 
     def __post_init__(self) -> None:
         _check(self.learning_rate, self.weight_decay)
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: must be in [0, 1)")
+        share("beta1", self.beta1)
+        share("beta2", self.beta2)
+        amount("eps", self.eps)
 
     def init(self, theta: Array) -> OptimiserState:
         """Both means zero; ``t`` counts the steps."""
@@ -173,7 +174,5 @@ def clip_norm(grad: Array, limit: float) -> float:
 
 
 def _check(learning_rate: float, weight_decay: float) -> None:
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate = {learning_rate}: must be > 0")
-    if not weight_decay >= 0:
-        raise ValueError(f"weight_decay = {weight_decay}: must be >= 0")
+    amount("learning_rate", learning_rate)
+    amount("weight_decay", weight_decay, zero=True)

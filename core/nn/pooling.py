@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from core.checks import count
 from core.nn.initial import glorot_uniform
 from core.nn.protocols import EVAL, Array, Context, Gradients, ShapeError
 
@@ -115,6 +116,8 @@ class AttentionPool:
         rng: np.random.Generator,
         dtype: npt.DTypeLike = np.float64,
     ) -> None:
+        count("n", n)
+        count("n_key", n_key)
         self.n = n
         self.n_key = n_key
         self.params: MutableMapping[str, Array] = {

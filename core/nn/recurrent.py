@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from core.checks import count
 from core.nn import steps
 from core.nn.dense import Dense
 from core.nn.embedding import EmbeddedDense, Embedding
@@ -83,8 +84,8 @@ class Recurrent:
         dtype: npt.DTypeLike = np.float64,
         compiled: bool = False,
     ) -> None:
-        if hidden < 1:
-            raise ValueError(f"{type(self).__name__}: hidden = {hidden} must be >= 1")
+        count("n_in", n_in)
+        count("hidden", hidden)
         if compiled and importlib.util.find_spec("numba") is None:
             raise ValueError(
                 "compiled = True needs the package numba: install it, or leave compiled out"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from core.checks import amount, count
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,7 +22,7 @@ def falling(updates: int) -> Callable[[int], float]:
     >>> schedule(0), schedule(5), schedule(10), schedule(99)
     (1.0, 0.5, 0.0, 0.0)
     """
-    _check("updates", updates)
+    count("updates", updates)
     return lambda update: max(0.0, 1 - update / updates)
 
 
@@ -33,7 +35,7 @@ def cosine(updates: int) -> Callable[[int], float]:
     >>> schedule(0), round(schedule(5), 9), schedule(10)
     (1.0, 0.5, 0.0)
     """
-    _check("updates", updates)
+    count("updates", updates)
     return lambda update: (1 + math.cos(math.pi * min(update / updates, 1.0))) / 2
 
 
@@ -46,7 +48,8 @@ def steps(every: int, factor: float) -> Callable[[int], float]:
     >>> schedule(99), schedule(100), schedule(250)
     (1.0, 0.5, 0.25)
     """
-    _check("every", every)
+    count("every", every)
+    amount("factor", factor)
     return lambda update: float(factor ** (update // every))
 
 
@@ -59,10 +62,5 @@ def warm_up(updates: int, then: Callable[[int], float]) -> Callable[[int], float
     >>> schedule(0), schedule(3), schedule(4), schedule(9)
     (0.25, 1.0, 1.0, 0.5)
     """
-    _check("updates", updates)
+    count("updates", updates)
     return lambda update: (update + 1) / updates if update < updates else then(update - updates)
-
-
-def _check(name: str, value: int) -> None:
-    if value < 1:
-        raise ValueError(f"{name} = {value}: must be >= 1")

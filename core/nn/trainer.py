@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.checks import amount, count
 from core.nn.optimisers import clip_norm
 from core.nn.parameters import ParameterVector
 from core.nn.protocols import Array, Context, Layer, Loss, Optimiser, ShapeError
@@ -75,6 +76,7 @@ class History:
         return max(map(len, self.columns.values()), default=0)
 
 
+@dataclass(eq=False, repr=False)
 class Trainer:
     """Fits a network to examples.
 
@@ -109,30 +111,25 @@ class Trainer:
     True
     """
 
-    def __init__(
-        self,
-        network: Layer,
-        loss: Loss,
-        optimiser: Optimiser,
-        *,
-        rng: np.random.Generator,
-        metric: Callable[[Array, Array], float] | None = None,
-        clip: float | None = None,
-        schedule: Callable[[int], float] | None = None,
-        batch_axis: int = 0,
-        target_axis: int = 0,
-    ) -> None:
-        self.network = network
-        self.loss = loss
-        self.optimiser = optimiser
-        self.rng = rng
-        self.metric = metric
-        self.clip = clip
-        self.schedule = schedule
-        self.batch_axis = batch_axis
-        self.target_axis = target_axis
-        self.parameters = ParameterVector(network)
-        self.optimiser_state = optimiser.init(self.parameters.values)
+    network: Layer
+    loss: Loss
+    optimiser: Optimiser
+    _: KW_ONLY
+    rng: np.random.Generator
+    metric: Callable[[Array, Array], float] | None = None
+    clip: float | None = None
+    schedule: Callable[[int], float] | None = None
+    batch_axis: int = 0
+    target_axis: int = 0
+
+    def __post_init__(self) -> None:
+        if self.clip is not None:
+            amount("clip", self.clip)
+        for name in ("batch_axis", "target_axis"):
+            if getattr(self, name) not in (0, 1):
+                raise ValueError(f"{name} = {getattr(self, name)!r}: must be 0 or 1")
+        self.parameters = ParameterVector(self.network)
+        self.optimiser_state = self.optimiser.init(self.parameters.values)
         self.updates = 0
         self.history = History()
 
@@ -221,10 +218,11 @@ class Trainer:
         TrainingError
             The loss or the gradient is not finite any more.
         """
+        count("epochs", epochs, 0)
+        if batch_size is not None:
+            count("batch_size", batch_size)
         x, y, mask = self.prepare(x, y, mask)
         checked = None if validation is None else self.prepare(*validation)
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f"batch_size = {batch_size}: must be >= 1")
         for epoch in progress(range(epochs)):
             row = self._epoch(x, y, mask, batch_size, epoch)
             if checked is not None:
@@ -280,10 +278,13 @@ class Trainer:
         if examples != targets:
             raise ValueError(f"{examples} examples but {targets} targets")
         if x.dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                given, x = x, x.astype(dtype, copy=False)
             if not np.isfinite(x).all():
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-                raise ValueError(f"x{list(where)} = {x[where]}: data must be finite")
-            x = x.astype(dtype, copy=False)
+                raise ValueError(f"x{list(where)} = {given[where]}: data must be finite in {dtype}")
+        elif x.dtype.kind not in "iub":
+            raise ValueError(f"x is of {x.dtype}: must be numbers")
         if y.dtype.kind == "f":
             y = y.astype(dtype, copy=False)
         self.loss.check(self.network.output_shape(x.shape), y)

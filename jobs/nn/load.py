@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
+from core.nn.scaling import mean_and_scale
 from jobs._files import Dataset
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ def main(params: Params, run: Run) -> Outputs:
     """Split and standardise."""
     table = _read_csv(params.csv) if params.csv else _bundled(params.name)
     train, test = split(table.y, params.held_out, run.rng, table.classes)
-    mean = table.x[train].mean(axis=0)
-    scale = table.x[train].std(axis=0)
-    scale[scale == 0] = 1.0
+    try:
+        mean_and_scale(table.x)  # what is held out must be as sound
+        mean, scale = mean_and_scale(table.x[train])
+    except ValueError as error:
+        raise InputError(f"{params.csv}: {error}") from None
     x = (table.x - mean) / scale
     data = Dataset(
         name=table.name,

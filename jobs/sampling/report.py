@@ -68,9 +68,15 @@ def main(params: Params, run: Run) -> Outputs:
         "report": report,
         "draws": run.dir / "draws.npz",
         "max_r_hat": round(float(np.max(summary.r_hat)), 4),
-        "min_ess": round(float(min(summary.ess_bulk.min(), summary.ess_tail.min()))),
+        "min_ess": _fewest(summary),
         "converged": str(not warnings).lower(),
     }
+
+
+def _fewest(summary: Summary) -> float:
+    """Return the smallest number of effective draws; NaN if one is not known."""
+    fewest = float(min(summary.ess_bulk.min(), summary.ess_tail.min()))
+    return round(fewest) if np.isfinite(fewest) else fewest
 
 
 def _page(
@@ -87,7 +93,7 @@ def _page(
             ("largest R-hat", f"{np.max(summary.r_hat):.3f}"),
             (
                 "fewest effective draws",
-                f"{min(summary.ess_bulk.min(), summary.ess_tail.min()):,.0f}",
+                f"{_fewest(summary):,.0f}",
             ),
             ("acceptance rate", f"{pooled.acceptance_rate.mean():.1%}"),
             ("converged", "no" if warnings else "yes"),
@@ -112,9 +118,9 @@ def _page(
     page.plot("Rank", _rank(pooled, shown), "Ranks of each chain's draws among all: flat if alike")
     page.plot("Running mean", _running(pooled, shown), "Mean of each chain's draws so far")
     page.plot("Autocorrelation", _lags(pooled, shown), "Mean over chains")
-    page.plot(
-        "Pairs", _pairs(pooled, shown), "Draws of all chains, at most 2,000: the more, the stronger"
-    )
+    if np.isfinite(pooled.draws).all(axis=2).any():
+        about = "Draws of all chains, at most 2,000: the more, the stronger"
+        page.plot("Pairs", _pairs(pooled, shown), about)
     return page
 
 
@@ -185,6 +191,7 @@ def _shades() -> Colormap:
 
 def _pairs(pooled: Draws, shown: int) -> Figure:
     points = pooled.draws.reshape(-1, pooled.draws.shape[2])
+    points = points[np.isfinite(points).all(axis=1)]
     points = points[:: max(len(points) // 2000, 1), :shown]
     shades = _shades()
     fig = figure(7.0, 7.0 if shown > 1 else 3.6)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from core.decipher import ENGLISH
+from jobs.sampling._common import Draws
 from tests.jobs.process import command
 
 ROOT = Path(__file__).parents[2]
@@ -183,3 +184,15 @@ def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
         assert done.returncode == 2, (props, done.stdout, done.stderr)
         assert message in done.stderr, (props, done.stderr)
         assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_report_of_odd_draws_says_what_they_are(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0).standard_normal((4, 40, 4))
+    draws[..., 1], draws[1, 7, 2], draws[0, 0, 3] = 0.1, np.nan, np.inf
+    density, rate, names = np.zeros((4, 40)), np.zeros(4), ("a", "b", "c", "d")
+    Draws(draws, density, rate, names).save(tmp_path / "draws.npz")
+    done = run("sampling.report", tmp_path, draws=tmp_path / "draws.npz")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: b is 0.1 in every draw" in done.stdout
+    assert "WARNING: c: 1 draws are not finite numbers" in done.stdout
+    assert "sampling_report.converged = false" in done.stdout

@@ -341,7 +341,7 @@ def test_bad_starts_sizes_and_densities_are_named() -> None:
     for size in (0.0, -1.0, [1.0, np.nan], [[1.0, 2.0], [2.0, 1.0]]):
         with pytest.raises(ValueError, match="positive"):
             gaussian(size)
-    with pytest.raises(ValueError, match="perturbation size 0"):
+    with pytest.raises(ValueError, match="size = 0"):
         integers(0)
     with pytest.raises(ValueError, match="conditionals is empty"):
         Gibbs([])

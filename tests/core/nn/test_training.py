@@ -259,7 +259,7 @@ def test_schedules_start_whole_and_never_rise(make) -> None:  # noqa: ANN001
     assert factors[0] == 1
     assert all(a >= b >= 0 for a, b in pairwise(factors))
     assert factors[-1] < 0.6
-    with pytest.raises(ValueError, match="= 0: must be >= 1"):
+    with pytest.raises(ValueError, match="= 0: must be an integer >= 1"):
         make(0)
 
 
@@ -298,7 +298,7 @@ def test_bad_sizes_are_refused() -> None:
     x, y = _problem()
     with pytest.raises(ValueError, match="batch_size = 0"):
         _trainer(_net()).fit(x, y, epochs=1, batch_size=0)
-    with pytest.raises(ValueError, match=r"Dense\(0, 2\)"):
+    with pytest.raises(ValueError, match="n_in = 0"):
         Dense(0, 2, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="at least one layer"):
         Sequential([])
