@@ -89,6 +89,7 @@ def write(
         "username": settings.user,
         "password_file": str(secret),  # the password itself stays in its own file
         "runs": str(layout.runs),
+        "dense_flows": True,  # by Projects.java
         **({"ca_cert": str(keystore.ca)} if keystore else {}),
     }
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in client.items())

@@ -40,7 +40,7 @@ STOCK_VERSION = "2.5.0"
 
 _SETUP = CHECKOUT / "setup"
 _SQL = _SETUP / "azkaban" / "sql"
-_GUARD = _SETUP / "azkaban" / "java" / "PortGuard.java"
+_AGENT = [_SETUP / "azkaban" / "java" / f"{name}.java" for name in ("PortGuard", "Projects")]
 _RECORD = "program.json"
 
 
@@ -253,7 +253,7 @@ def _finish(
     uses = [*agent.glob("*.jar"), *jars.glob("*.jar")]
     manifest = "Premain-Class: PortGuard\n"
     target = agent / "port-guard.jar"
-    compile_jar(java, compiler, [_GUARD, PEER], target, classpath=uses, manifest=manifest)
+    compile_jar(java, compiler, [*_AGENT, PEER], target, classpath=uses, manifest=manifest)
     pages.install_console(new / "web")
     pages.install_run_files(new / "run-files", layout.runs, java, compiler, jars)
     kinds = program.libraries.items()
