@@ -18,11 +18,9 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +112,10 @@ def _process(pid: int) -> float:
 
 
 def _checkout(revision: str, folder: Path) -> Path:
-    packed = subprocess.run(
-        ["git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "archive", revision],
-        capture_output=True,
-        check=True,
-    ).stdout
-    with tarfile.open(fileobj=BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="data")
+    folder.mkdir()
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT)]
+    packed = subprocess.run([*git, "archive", revision], capture_output=True, check=True).stdout
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
     return folder
 
 

@@ -75,6 +75,7 @@ class Installer:
         self.wheels = wheels
         found = Index.of()
         self.index = found if keep else found.uncached()
+        self._places: list[Path] = []  # where packages were put
 
     def __enter__(self) -> Self:
         """Find uv.
@@ -105,6 +106,15 @@ class Installer:
     ) -> None:
         """Delete the temporary files."""
         self._folder.cleanup()
+        packages = self.layout.cache / "packages"
+        places = [packages, *self._places, Path(self._environ["TMPDIR"])]
+        locks = [path for place in places for path in place.glob("*.lock")]
+        locks += [
+            path for kind in ("wheels", "sdists") for path in packages.glob(f"{kind}-*/**/*.lock")
+        ]
+        for path in locks:  # uv lets everybody write to them, whatever the umask
+            with suppress(OSError):
+                path.chmod(path.stat().st_mode & ~0o022)
 
     @property
     def name(self) -> str:
@@ -143,6 +153,7 @@ class Installer:
         """
         options = ["--require-hashes", "--no-deps"] if hashes else []
         options += ["--target", str(target)] if target else []
+        self._places.append(target or python.parents[1])
         if sources:
             others = sorted({name for name, _ in pins(lock)} - set(sources))
             options += ["--no-build-isolation", *(f"--only-binary={name}" for name in others)]

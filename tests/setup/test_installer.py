@@ -89,6 +89,19 @@ def test_every_lock_installs_what_it_pins_whatever_else_an_index_has(
     assert "surprise" not in index.asked
 
 
+def test_nothing_that_others_may_change_is_left(layout: Layout, index: made_up.Index) -> None:
+    """uv lets everybody write to its lock files, unless somebody takes that back."""
+    python = _environment(layout)
+    index.lock(LOCKS / "base.txt", layout.prefix / "base.txt")
+    with Installer(layout) as installer:
+        installer.install(layout.prefix / "base.txt", python)
+        installer.install(layout.prefix / "base.txt", python, target=layout.prefix / "target")
+    files = [path for top in (layout.prefix, layout.cache) for path in top.rglob("*")]
+    assert len(files) > 100
+    open_ones = [p for p in files if not p.is_symlink() and p.stat().st_mode & 0o022]
+    assert open_ones == []
+
+
 @pytest.fixture(scope="session")
 def pips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install each of several releases of pip into a folder of its name."""
