@@ -187,7 +187,7 @@ def _lines(text: str) -> int:
 def _up(layout: Layout, options: argparse.Namespace) -> int:
     with layout.locked():
         server = Server(layout)
-        asked = wanted(layout, options)
+        asked = wanted(options)
         settings = server.up(java.ensure(layout, options.java), asked, options.distribution)
     azkaban.tell(server, settings)
     if called() == NAME and not shutil.which(NAME):

@@ -11,17 +11,23 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import sys
 import time
 import urllib.parse
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Target", "listening", "ready", "strangers"]
+__all__ = ["Target", "Watch", "listening", "printed", "ready", "strangers", "told"]
 
 START_SECONDS = 90.0
+IDLE_SECONDS = 40.0  # without any work, then nothing is to be expected; names may take 30 s
+_DUMP_SECONDS = 8.0  # without any work, then Java is asked what it does
+_LOOK_SECONDS = 1.0
+_IDLE_TICKS, _IDLE_BYTES = 2, 1 << 18  # of processor time and of the disk, in a look
 _SESSION = "azkaban.browser.session.id"
 _LISTEN = "0A"  # the state of a listening socket in the kernel's tables
 
@@ -89,6 +95,23 @@ class Target:
             return ""
         return str(answer.get("session.id") or "")
 
+    def refusal(self) -> str:
+        """Say why a server that answers lets nobody in; empty when it does, or does not answer."""
+        if not self.pages:
+            return ""
+        password = Path(self.password_file).read_text(encoding="utf-8").strip()
+        form = {"action": "login", "username": self.user, "password": password}
+        try:
+            words = json.loads(self.ask("/", form) or b"{}").get("error", "")
+        except (ValueError, AttributeError):
+            return ""
+        return (
+            f"it refuses the login of {self.user} with the password in {self.password_file} "
+            f"({words}): see conf/azkaban-users.xml and conf/local.properties"
+            if words
+            else ""
+        )
+
     def answers(self) -> bool:
         """Tell whether it answers at all."""
         if self.pages:
@@ -152,6 +175,153 @@ def _address(text: str, family: int) -> str:
     return socket.inet_ntop(family, b"".join(words)).removeprefix("::ffff:")
 
 
+# After these words of Java nothing more is to be expected, though its process may go on.
+_FATAL = re.compile(
+    r"""^(?:
+    Exception\ in\ thread\ "main"\ (?P<main>.*)
+    | (?P<vm>Error\ occurred\ during\ initialization\ of\ VM\n.*)
+    | (?P<error>Error:\ .*)
+    | \#\ (?P<crash>(?:A\ fatal\ error|There\ is\ insufficient\ memory).*)
+    | (?P<memory>.*java\.lang\.OutOfMemoryError.*)
+    )$""",
+    re.MULTILINE | re.VERBOSE,
+)
+_CAUSE = re.compile(r"^Caused by: (.*)$", re.MULTILINE)
+_DUMP = "Full thread dump"
+_MAIN = re.compile(
+    r'^"main" #\d.*\n(?:   java\.lang\.Thread\.State: .*\n)?((?:\t.*\n)*)', re.MULTILINE
+)
+
+
+def told(output: Path) -> str:
+    """Find the cause in what a Java printed; empty when it told none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "out")
+    ...     _ = path.write_text('Exception in thread "main" java.lang.Error: no')
+    ...     told(path)
+    'java.lang.Error: no'
+    """
+    text = printed(output)
+    found = _FATAL.search(text)
+    if not found:
+        return ""
+    words = next(group for group in found.groups() if group)
+    causes = _CAUSE.findall(text, found.end())
+    shown = [words.strip(), *(cause for cause in causes[-1:] if cause not in words)]
+    return " ".join(": ".join(shown).split())
+
+
+def printed(output: Path) -> str:
+    """Read what a Java printed before it was asked what its threads do."""
+    return _content(output).partition(_DUMP)[0]
+
+
+def _content(output: Path) -> str:
+    try:
+        return output.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+class Watch:
+    """A process that is waited for: whether it can still come up, and what keeps it.
+
+    Parameters
+    ----------
+    pid
+        The process.
+    output
+        What it prints, if it is a Java.
+    logs
+        Files that grow while it works.
+    """
+
+    def __init__(self, pid: int, output: "Path | None", *logs: Path) -> None:
+        self.pid = pid
+        self.idle = 0.0
+        self._output = output
+        self._files = [*([output] if output else []), *logs]
+        self._looked = time.monotonic()
+        self._seen = self._state()
+        self._dumped = -1
+
+    def look(self) -> bool:
+        """Look at what it does, once a second; False when it is not yet time."""
+        now = time.monotonic()
+        spent = now - self._looked
+        if spent < _LOOK_SECONDS:
+            return False
+        before, self._seen, self._looked = self._seen, self._state(), now
+        ticks, moved, sizes = self._seen
+        quiet = sizes == before[2] or self._dumped >= 0
+        quiet = quiet and ticks - before[0] <= _IDLE_TICKS * spent
+        quiet = quiet and moved - before[1] <= _IDLE_BYTES * spent
+        self.idle = self.idle + spent if quiet else 0.0
+        if self._output and self.idle > _DUMP_SECONDS and self._dumped < 0:
+            self._dumped = len(_content(self._output))
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGQUIT)  # Java prints what its threads do
+        return True
+
+    def trouble(self, *, waits: bool = False) -> str:
+        """Say why it will not come up; empty while it may.
+
+        Parameters
+        ----------
+        waits
+            Whether it may have to wait for another process that is busy.
+        """
+        if self._output and (words := told(self._output)):
+            return words
+        if self.idle and _state_of(self.pid) == "T":
+            return f"it was stopped by a signal; kill -CONT {self.pid} lets it go on"
+        if self._dumped >= 0 and self._output:
+            dump = _content(self._output)[self._dumped :]
+            if "JNI global ref" in dump and not _MAIN.search(dump):
+                return "its main thread has ended, without a word of why"
+        return self.stuck() if self.idle > IDLE_SECONDS and not waits else ""
+
+    def stuck(self) -> str:
+        """Say for how long it has done nothing, and where it waits."""
+        text = f"it has done nothing for {self.idle:.0f} s"
+        dump = _content(self._output)[self._dumped :] if self._output and self._dumped >= 0 else ""
+        if found := _MAIN.search(dump):
+            frames = [line.strip() for line in found[1].splitlines() if line.startswith("\tat ")]
+            own = next((frame for frame in frames if "azkaban" in frame), "")
+            text += ", it waits " + ", ".join(dict.fromkeys(filter(None, [*frames[:1], own])))
+        return text
+
+    def _state(self) -> "tuple[int, int, list[int]]":
+        sizes = [file.stat().st_size if file.is_file() else -1 for file in self._files]
+        return _ticks(self.pid), _moved(self.pid), sizes
+
+
+def _ticks(pid: int) -> int:
+    with suppress(OSError, ValueError, IndexError):
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(words[11]) + int(words[12])
+    return 0
+
+
+def _state_of(pid: int) -> str:
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
+
+
+def _moved(pid: int) -> int:
+    """Count the bytes that a process read from and wrote to disks."""
+    with suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+        values = dict(line.split(": ") for line in lines)
+        return int(values["read_bytes"]) + int(values["write_bytes"])
+    return 0
+
+
 def _targets() -> dict[str, Target]:
     text = Path(__file__).with_name("parts.json").read_text(encoding="utf-8")
     entries = [{**e, "ends": tuple(map(tuple, e["ends"]))} for e in json.loads(text)]
@@ -167,12 +337,21 @@ def _alive(pid: int) -> bool:
 
 def _wait(target: Target, pid: int) -> int:
     deadline = time.monotonic() + START_SECONDS
+    logs = Path(__file__).with_name("logs")
+    output = logs / f"{target.name}.out"
+    watch = Watch(pid, output, logs / f"{target.name}.log")
     while not ready(target, pid):
+        what = ""
         if not _alive(pid):
-            print(f"{target.name} (pid {pid}) ended while it started", file=sys.stderr)
-            return 5
-        if time.monotonic() > deadline:
-            print(f"{target.name} is not ready after {START_SECONDS:.0f} s", file=sys.stderr)
+            what = f"ended while it started: {told(output)}".removesuffix(": ")
+        elif strange := strangers(target, pid):
+            what = f"listens on {sorted(strange)}, nobody asked for it"
+        elif watch.look() and (trouble := watch.trouble() or target.refusal()):
+            what = f"does not come up: {trouble}"
+        elif time.monotonic() > deadline:
+            what = f"is not ready after {START_SECONDS:.0f} s"
+        if what:
+            print(f"{target.name} (pid {pid}) {what}", file=sys.stderr)
             return 5
         time.sleep(0.1)
     if strange := strangers(target, pid):

@@ -70,7 +70,7 @@ def add_commands(commands: Commands) -> None:
         help="the new one (default: the stock program of this checkout)",
     )
     upgraded.add_argument(
-        "--java", default="auto", metavar="WHICH", help="auto, private, or the path of a java"
+        "--java", metavar="WHICH", help="auto, private, or the path of a java (default: as before)"
     )
     text = "Go back to what was before the last upgrade; what happened since is lost."
     back = azkaban.add("rollback", _rollback, text, needs=made, locked=True, unprivileged=True)
@@ -79,7 +79,7 @@ def add_commands(commands: Commands) -> None:
 
 def _install(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
-    asked = wanted(layout, options)
+    asked = wanted(options)
     server.install(java.ensure(layout, options.java), asked, options.distribution)
     say(f"Azkaban {server.version} is set up in {server.home}; run {called()} azkaban start")
     return 0
@@ -87,7 +87,7 @@ def _install(layout: Layout, options: argparse.Namespace) -> int:
 
 def _start(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
-    asked = wanted(layout, options)
+    asked = wanted(options)
     settings = server.up(java.ensure(layout, options.java), asked, options.distribution)
     tell(server, settings)
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from setup.azkaban import timezone
+from setup.azkaban.accept import own_properties
 from setup.layout import write_private
 
 if TYPE_CHECKING:
@@ -302,6 +303,6 @@ def _write_properties(path: Path, values: Mapping[str, object], own: Path | None
     import javaproperties  # noqa: PLC0415 (in the environment only)
 
     text = {key: str(value) for key, value in values.items()}
-    if own and own.is_file():
-        text.update(javaproperties.loads(own.read_text(encoding="utf-8")))
+    if own:
+        text.update(own_properties(own))
     write_private(path, javaproperties.dumps(text, timestamp=None))

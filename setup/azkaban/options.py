@@ -6,15 +6,10 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from setup.azkaban import config, timezone
+from setup.azkaban import timezone
 from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
 from setup.errors import UsageError
-from setup.layout import write_private
-
-if TYPE_CHECKING:
-    from setup.layout import Layout
 
 __all__ = ["server_options", "wanted"]
 
@@ -42,7 +37,12 @@ def server_options() -> argparse.ArgumentParser:
     )
     add("--port", type=port, metavar="N", help="port of the web pages (default: a free one)")
     add("--listen", metavar="ADDRESS", help="address to serve (default: this machine only)")
-    add("--java", default="auto", metavar="WHICH", help="auto, private, or the path of a java")
+    add("--host", metavar="NAME", help="name in its URL (default: this machine's)")
+    add(
+        "--java",
+        metavar="WHICH",
+        help="auto, private, or the path of a java; kept for later starts (default: auto)",
+    )
     add(
         "--distribution",
         nargs="+",
@@ -116,8 +116,8 @@ def _timezone(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def wanted(layout: Layout, options: argparse.Namespace) -> Wanted:
-    """Read the options; the password of a mail account goes to a file of its own.
+def wanted(options: argparse.Namespace) -> Wanted:
+    """Read the options.
 
     Raises
     ------
@@ -130,14 +130,16 @@ def wanted(layout: Layout, options: argparse.Namespace) -> Wanted:
         tls=options.tls,
         port=options.port,
         listen=options.listen,
+        host=options.host,
         executors=options.executors,
         heap=options.heap,
         timezone=options.timezone,
-        mail=_mail(layout, options),
+        mail=_mail(options),
+        mail_password=_secret(options.mail_password_file) if options.mail_password_file else None,
     )
 
 
-def _mail(layout: Layout, options: argparse.Namespace) -> Mail | None:
+def _mail(options: argparse.Namespace) -> Mail | None:
     names = ("mail_sender", "mail_user", "mail_password_file", "mail_tls")
     if options.mail_host is None:
         for name in names:
@@ -161,10 +163,6 @@ def _mail(layout: Layout, options: argparse.Namespace) -> Mail | None:
         raise UsageError(
             f"--no-mail-tls with --mail-user would send the password in the clear to {host}"
         )
-    if options.mail_password_file:
-        layout.azkaban.mkdir(exist_ok=True, mode=0o700)
-        secret = _secret(options.mail_password_file)
-        write_private(config.mail_password_file(layout), f"{secret}\n")
     return Mail(host=host, port=int(number), sender=sender, user=options.mail_user or "", tls=tls)
 
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from setup import environment, orphans, probe
 from setup.azkaban import config, program, recovery, schema, scripts, timezone
+from setup.azkaban.accept import accept
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
 from setup.called import called
 from setup.console import say, step
 from setup.errors import ServerError, UsageError
+from setup.java import keep
+from setup.layout import write_private
 from setup.probe import START_SECONDS, Target
 from setup.process import Process, refuse_root, tail
 from setup.status import Status
@@ -170,11 +173,15 @@ class Server:
             return self.settings
         old = self.settings if self.installed else None
         settings = choose(wanted, old)
+        accept(self.layout, java, settings)
         self._install_program(java, settings, sources)
         schema.require_executors(self.program, settings)
         home = program.folder(self.layout)
         timezone.require(settings.timezone, [home / jar for jar in self.program.jars])
         self.layout.azkaban.mkdir(exist_ok=True, mode=0o700)
+        if wanted.mail_password:
+            write_private(config.mail_password_file(self.layout), f"{wanted.mail_password}\n")
+        keep(self.layout, java)
         settings.write(self._settings_file)
         return settings
 
@@ -280,7 +287,7 @@ class Server:
         with step("Azkaban") as shown:
             if sources:
                 new = program.make_from(
-                    self.layout, sources, java, shown.update, self._accept(settings, present)
+                    self.layout, sources, java, shown.update, self._fits(settings, present)
                 )
                 program.place(self.layout, new)
             elif present is None or (present.stock and not self._good(present)):
@@ -303,10 +310,8 @@ class Server:
     def _good(self, present: Program) -> bool:
         return present.current and not present.changed(program.folder(self.layout))
 
-    def _accept(
-        self, settings: Settings, present: Program | None
-    ) -> Callable[[Distribution], None]:
-        def accept(found: Distribution) -> None:
+    def _fits(self, settings: Settings, present: Program | None) -> Callable[[Distribution], None]:
+        def fits(found: Distribution) -> None:
             found.require(settings.profile, settings.database)
             if self.installed and present and found.version != present.version:
                 raise UsageError(
@@ -314,7 +319,7 @@ class Server:
                     f"{called()} azkaban upgrade brings them to {found.version}"
                 )
 
-        return accept
+        return fits
 
     def _refuse_change(self, wanted: Wanted, running: dict[str, Process]) -> None:
         now = self.settings
@@ -324,6 +329,7 @@ class Server:
             "--tls": (wanted.tls, now.tls),
             "--port": (wanted.port, now.port),
             "--listen": (wanted.listen, now.address),
+            "--host": (wanted.host, now.host),
             "--executors": (wanted.executors, len(now.more_executors) + 1),
             "--heap": (wanted.heap, now.heap),
             "--timezone": (wanted.timezone, now.timezone),
@@ -404,9 +410,7 @@ class Server:
     def _check_addresses(self, process: Process, settings: Settings, part: Part) -> None:
         """Make sure that nobody else's machine can reach what was not opened to it."""
         if strange := probe.strangers(self.target(settings, part), process.pid):
-            raise ServerError(
-                f"the server listens on {sorted(strange)}, which nobody asked for; it was stopped"
-            )
+            raise ServerError(f"Azkaban (pid {process.pid}) {_strange(strange)}")
 
     def _output(self, part: str) -> Path:
         return self.home / "logs" / f"{part}.out"
@@ -416,20 +420,31 @@ class Server:
     ) -> None:
         """Wait until a login works: a port that is open is not yet a server."""
         deadline = time.monotonic() + START_SECONDS
-        target = self.target(settings, part)
-        while not probe.ready(target, process.pid):
+        target, pid = self.target(settings, part), process.pid
+        log, output = self.log(part.name), self._output(part.name)
+        watch = probe.Watch(pid, output, log)
+        while not probe.ready(target, pid):
             what = ""
             if not process.alive():
-                what = f"Azkaban (pid {process.pid}) ended while it started"
+                what = f"ended while it started: {probe.told(output)}".removesuffix(": ")
+            elif strange := probe.strangers(target, pid):
+                what = _strange(strange)
+            elif watch.look() and (trouble := watch.trouble() or target.refusal()):
+                what = f"does not come up: {trouble}"
             elif time.monotonic() > deadline:
-                what = f"Azkaban (pid {process.pid}) accepts no login after {START_SECONDS:.0f} s"
+                what = f"accepts no login after {START_SECONDS:.0f} s; {watch.stuck()}"
             if what:
-                log, output = self.log(part.name), tail(self._output(part.name), 10)
-                lost = "Address already in use" in output + tail(log, 5)
+                printed = "\n".join(probe.printed(output).splitlines()[-10:])
+                lost = "Address already in use" in printed + tail(log, 5)
                 kind = _PortLostError if lost else ServerError
-                raise kind(f"{what}; the end of {log}:\n{_end(log)}\n{output}")
+                raise kind(f"Azkaban (pid {pid}) {what}; the end of {log}:\n{_end(log)}\n{printed}")
             update("waiting until it answers")
             time.sleep(0.1)
+
+
+def _strange(ends: set[tuple[str, int]]) -> str:
+    shown = ", ".join(f"{address}:{port}" for address, port in sorted(ends))
+    return f"listens on {shown}, which nobody asked for; it was stopped"
 
 
 def _end(log: Path) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from setup import environment
+from setup import environment, hosts
 from setup.azkaban import timezone
 from setup.called import called
+from setup.console import say
 from setup.errors import SetupError, UsageError
 from setup.layout import write_private
 from setup.process import free_port, port_taken
@@ -91,6 +92,8 @@ class Wanted:
         TCP port of the web pages.
     listen
         Address to serve instead of this machine's loopback.
+    host
+        The name in its URL instead of this machine's.
     executors
         How many executors there are (profile server, Azkaban 3 and later).
     heap
@@ -99,6 +102,8 @@ class Wanted:
         Name of the time zone of schedules and logs.
     mail
         How the server sends mail.
+    mail_password
+        Of the account at the mail server.
     """
 
     profile: str | None = None
@@ -106,10 +111,12 @@ class Wanted:
     tls: bool | None = None
     port: int | None = None
     listen: str | None = None
+    host: str | None = None
     executors: int | None = None
     heap: str | None = None
     timezone: str | None = None
     mail: Mail | None = None
+    mail_password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,10 +251,8 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
     """
     profile = wanted.profile or (old.profile if old else "solo")
     database = _database(wanted, old, profile)
-    if wanted.listen or not old:
-        host, address = _host_and_address(wanted.listen)
-    else:
-        host, address = old.host, old.address
+    tls = _kept(wanted.tls, old.tls if old else None, default=False)
+    host, address = _place(wanted, old, tls=tls)
     settled = wanted.port is not None or (old is not None and old.settled)
     named = wanted.port or (old.port if old and settled else None)
     if named and port_taken(address, named):
@@ -268,7 +273,7 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
         user=old.user if old else environment.user(),
         profile=profile,
         database=database,
-        tls=_kept(wanted.tls, old.tls if old else None, default=False),
+        tls=tls,
         heap=_kept(wanted.heap, old.heap if old else None, default=""),
         timezone=_timezone(wanted, old),
         mail=wanted.mail or (old.mail if old else None),
@@ -323,23 +328,47 @@ def _database(wanted: Wanted, old: Settings | None, profile: str) -> str:
     return database
 
 
-def _host_and_address(listen: str | None) -> tuple[str, str]:
-    """Choose the name in the URL and the one address behind it.
+def _place(wanted: Wanted, old: Settings | None, *, tls: bool) -> tuple[str, str]:
+    """Choose the name in the URL, one that clients can use, and the one address behind it.
 
-    Without `listen`: this machine's name, on its loopback address where it resolves to one (some
-    systems use 127.0.1.1), else on 127.0.0.1, to which clients then pin the name.
+    Without `--listen`: the name's loopback address where it resolves to one (some systems use
+    127.0.1.1), else 127.0.0.1, to which clients then pin the name.
     """
-    host = socket.gethostname()
-    if listen is None:
+    if wanted.listen is not None:
+        address = _address(wanted.listen)
+        host = socket.gethostname() if _is_loopback(address) else socket.getfqdn()
+    elif old:
+        host, address = old.host, old.address
+    else:
+        host, address = socket.gethostname(), ""
+    host = wanted.host or host
+    if not host.isascii() or host.endswith("."):
+        host = hosts.normalised(host)
+    reason = "it is IPv6, name a host name" if ":" in host else hosts.trouble(host, tls=tls)
+    if reason and wanted.host:
+        raise UsageError(f"--host {wanted.host}: {reason}")
+    if reason:
+        if address and not _is_loopback(address):
+            raise UsageError(
+                f"this machine is called {host!r}: {reason}. Name the server as clients shall "
+                "call it, with --host NAME"
+            )
+        say(f"this machine is called {host!r}: {reason}. The server is called localhost; "
+            "--host NAME gives it another name")  # fmt: skip
+        host, address = "localhost", address if wanted.listen else ""
+    if not address:
         loopback = [a for a in addresses(host) if _is_loopback(a)]
-        return host, next((a for a in loopback if ":" not in a), "127.0.0.1")
+        address = next((a for a in loopback if ":" not in a), "127.0.0.1")
+    return host, address
+
+
+def _address(listen: str) -> str:
     try:
-        address = str(ipaddress.ip_address(listen))
+        return str(ipaddress.ip_address(listen))
     except ValueError:
         raise UsageError(
             f"--listen {listen}: expected an IP address of this machine, or 0.0.0.0 for all"
         ) from None
-    return (host if _is_loopback(address) else socket.getfqdn()), address
 
 
 def _is_loopback(address: str) -> bool:

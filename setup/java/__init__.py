@@ -1,5 +1,29 @@
 """Java: the runtime that servers use, and our few classes, compiled at set-up."""
 
-from setup.java.runtime import LANGUAGE, MINIMUM, OPTIONS, Java, candidates, ensure, find, probe
+from setup.java.runtime import (
+    LANGUAGE,
+    MINIMUM,
+    OPTIONS,
+    Java,
+    candidates,
+    ensure,
+    find,
+    keep,
+    kept,
+    probe,
+    require,
+)
 
-__all__ = ["LANGUAGE", "MINIMUM", "OPTIONS", "Java", "candidates", "ensure", "find", "probe"]
+__all__ = [
+    "LANGUAGE",
+    "MINIMUM",
+    "OPTIONS",
+    "Java",
+    "candidates",
+    "ensure",
+    "find",
+    "keep",
+    "kept",
+    "probe",
+    "require",
+]

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment, trust
 from setup.console import say, step
-from setup.errors import UsageError
+from setup.errors import SetupError, UsageError
+from setup.layout import write_private
 from setup.python.installer import LOCKS, Installer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from setup.layout import Layout
 
-__all__ = ["LANGUAGE", "MINIMUM", "OPTIONS", "Java", "candidates", "ensure", "find", "probe"]
+__all__ = [
+    "LANGUAGE",
+    "MINIMUM",
+    "OPTIONS",
+    "Java",
+    "candidates",
+    "ensure",
+    "find",
+    "keep",
+    "kept",
+    "probe",
+    "require",
+]
 
 MINIMUM = 8
 # In Turkish the capital of "i" is no "I", so names of tables and codecs are not found.
@@ -28,6 +42,8 @@ LANGUAGE = ("-Duser.language=en", "-Duser.country=US")
 # Every Java that set-up starts gets these. Without the first, each leaves a file in
 # /tmp/hsperfdata_USER.
 OPTIONS = ("-XX:-UsePerfData", *LANGUAGE)
+_SMALL = ("-Xmx64m",)  # else it reserves a quarter of the memory, which a limit may not allow
+_WORDS = 4  # lines of what a Java says that does not start
 
 
 @dataclass(frozen=True)
@@ -40,10 +56,13 @@ class Java:
         Path of ``java``.
     version
         As it prints it, such as ``17.0.15`` or ``1.8.0_412``.
+    choice
+        What was asked for by name, if anything was.
     """
 
     program: Path
     version: str
+    choice: str | None = None
 
     @property
     def major(self) -> int:
@@ -62,23 +81,72 @@ class Java:
 
 def probe(program: Path) -> Java | None:
     """Run ``java -version``; None when it is not a Java that runs."""
+    return _ask(program)[0]
+
+
+def require(java: Java, options: Sequence[str], what: str) -> None:
+    """Make sure that a Java starts as a server will.
+
+    Parameters
+    ----------
+    java
+        The runtime.
+    options
+        That it will be given.
+    what
+        Chooses them, such as ``--heap``.
+
+    Raises
+    ------
+    SetupError
+        With what Java says.
+    """
+    found, words = _ask(java.program, *options)
+    if not found:
+        given = f"{' '.join(options)} ({what})"
+        raise SetupError(f"{java.program} does not start with {given}: {words}{_limits(words)}")
+
+
+def _ask(program: Path, *options: str) -> tuple[Java | None, str]:
+    """Start a Java as servers are started; with its own words when it does not."""
+    command = [str(program), *OPTIONS, *(options or _SMALL), "-version"]
     try:
-        command = [str(program), *OPTIONS, "-version"]
         result = subprocess.run(
             command,
             env=environment.local(),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=60,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
+    except OSError as error:
+        return None, error.strerror or str(error)
+    except subprocess.TimeoutExpired:
+        return None, "it does not answer"
     match = re.search(r'version "([^"]+)"', result.stderr)
-    return Java(program, match[1]) if match and not result.returncode else None
+    if match and not result.returncode:
+        return Java(program, match[1]), ""
+    lines = (result.stderr or result.stdout).strip().splitlines()
+    return None, " ".join(line.strip() for line in lines[:_WORDS]) or "it prints no version"
 
 
-def ensure(layout: Layout, choice: str = "auto") -> Java:
+def _limits(words: str) -> str:
+    """Name the limit of this shell that a Java runs into; empty when it says something else."""
+    if not re.search("memory|reserve|allocat|object heap", words):
+        return ""
+    for name, option in (("RLIMIT_AS", "-v"), ("RLIMIT_DATA", "-d")):
+        soft, _ = resource.getrlimit(getattr(resource, name))
+        if soft != resource.RLIM_INFINITY:
+            return (
+                f". This shell allows a program {soft >> 20} MB of address space (ulimit "
+                f"{option}): raise it, or have it raised, and try again"
+            )
+    return ""
+
+
+def ensure(layout: Layout, choice: str | None = None) -> Java:
     """Find a Java, or install one under the prefix without root.
 
     Parameters
@@ -86,41 +154,89 @@ def ensure(layout: Layout, choice: str = "auto") -> Java:
     layout
         Where a private Java goes.
     choice
-        ``auto`` (JAVA_HOME, then PATH, then private), ``private``, or the path of a ``java``.
+        ``auto`` (JAVA_HOME, then PATH, then private), ``private``, or the path of a ``java``; None
+        for what was kept with `keep`, else ``auto``.
 
     Raises
     ------
     UsageError
         When the path given is no Java 8 or newer.
+    SetupError
+        When a limit of this shell keeps every Java from starting.
     """
     with step("Java") as shown:
-        if choice not in ("auto", "private"):
-            named = Path(choice).expanduser().absolute()
-            trust.require(named, "--java", "name another, or leave it to setup (--java private)")
-            java = probe(named)
-            if not java or java.major < MINIMUM:
-                found = f"is version {java.version}" if java else "is no working Java"
-                raise UsageError(f"--java {choice}: {found}; {MINIMUM} or newer is needed")
+        wanted = choice or kept(layout)
+        if wanted == "auto":
+            java = find(layout) or _private(layout)
+        elif wanted == "private":
+            java = _private(layout)
         else:
-            java = (find(layout) if choice == "auto" else None) or _private(layout)
+            java = _named(wanted, "" if choice else ", kept of an earlier start")
         shown.done(f"{java.version}, {java.program}")
+    return replace(java, choice=choice)
+
+
+def kept(layout: Layout) -> str:
+    """Read what was chosen for every later start; ``auto`` where nothing was."""
+    path = _choice_file(layout)
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else "auto"
+
+
+def keep(layout: Layout, java: Java) -> None:
+    """Keep what was chosen, if anything was, for every later start."""
+    path = _choice_file(layout)
+    if java.choice == "auto":
+        path.unlink(missing_ok=True)
+    elif java.choice:
+        named = java.choice if java.choice == "private" else str(java.program)
+        write_private(path, f"{named}\n")
+
+
+def _choice_file(layout: Layout) -> Path:
+    return layout.prefix / "java.choice"
+
+
+def _named(choice: str, why: str) -> Java:
+    program = Path(choice).expanduser().absolute()
+    trust.require(program, "--java", "name another, or leave it to setup (--java private)")
+    java, words = _ask(program)
+    if not java or java.major < MINIMUM:
+        found = f"is version {java.version}" if java else "is no working Java"
+        said = "" if java else f". It says: {words}{_limits(words)}"
+        raise UsageError(
+            f"--java {choice}{why}: {found}; {MINIMUM} or newer is needed, or --java auto{said}"
+        )
     return java
 
 
 def find(layout: Layout) -> Java | None:
-    """Look for a Java without installing one: the system's, else the private one."""
+    """Look for a Java without installing one: the kept, the system's, else the private one."""
     return next((java for java in candidates(layout) if java.major >= MINIMUM), None)
 
 
 def candidates(layout: Layout) -> Iterator[Java]:
-    """Look at each Java that works: JAVA_HOME's, the one on PATH, the private one."""
+    """Look at each Java that works: the kept one, JAVA_HOME's, the one on PATH, the private one.
+
+    Raises
+    ------
+    SetupError
+        When one does not start under a limit of this shell: another would not either.
+    """
+    own = [Path(kept(layout))] if kept(layout) not in ("auto", "private") else []
     homes = [Path(os.environ["JAVA_HOME"]) / "bin/java"] if os.environ.get("JAVA_HOME") else []
     on_path = shutil.which("java")
-    for program in [*homes, *([Path(on_path)] if on_path else []), _private_program(layout)]:
+    paths = [*own, *homes, *([Path(on_path)] if on_path else []), _private_program(layout)]
+    for program in filter(Path.exists, paths):
         if reason := trust.trouble(program):
             say(f"{program} is not used: {reason}")
-        elif java := probe(program):
+            continue
+        java, words = _ask(program)
+        if java:
             yield java
+        elif limits := _limits(words):
+            raise SetupError(f"{program} does not start: {words}{limits}")
+        else:
+            say(f"{program} is not used, it does not start: {words}")
 
 
 def _private_program(layout: Layout) -> Path:
@@ -138,7 +254,10 @@ def _private(layout: Layout) -> Java:
     shutil.rmtree(layout.java, ignore_errors=True)
     temporary.rename(layout.java)
     program.chmod(0o755)
-    java = probe(program)
+    java, words = _ask(program)
     if not java:
-        raise UsageError(f"the Java wheel does not run here ({program}); name one with --java")
+        raise SetupError(
+            f"the Java wheel does not run here ({program}): {words}{_limits(words) or '. '}"
+            "Name another Java with --java"
+        )
     return java

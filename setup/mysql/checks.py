@@ -25,6 +25,10 @@ MB = 1 << 20
 _SYMPTOMS = (
     (r"No space left on device|Disk is full|errno: 28|error 28", "the disk is full: make room"),
     (r"Can't start server: Bind on TCP/IP port", "another program took the port: see --port"),
+    (r"Unable to lock .*error: (?!11\b)\d+",
+     "its disk grants no locks (NFS?): choose a folder on a local disk with --prefix or AZK_HOME"),
+    (r"unknown or incorrect time zone|unknown default time zone",
+     "default-time-zone in my.local.cnf is none of this server: write an offset such as +02:00"),
     (r"Unable to lock .*ibdata1|Check that you do not already have another mysqld",
      "another mysqld works on the same data"),
     (r"unix socket file.*(exists|in use)|Another process with pid",

@@ -20,8 +20,9 @@ from setup.called import called
 from setup.console import step, wait_for_lock
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import open_private, write_private
-from setup.mysql import checks, config, driver
+from setup.mysql import checks, config, own, waiting
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
+from setup.mysql.connections import ask, connect, rows
 from setup.mysql.program import Source, check_executable, install, probe
 from setup.mysql.scripts import write_scripts
 from setup.mysql.settings import Connection, Settings
@@ -38,7 +39,6 @@ __all__ = ["Connection", "Server", "rows"]
 PORT = 3306
 INIT_BYTES = 500 << 20  # program, empty tables, redo log, and room to start with
 START_BYTES = 100 << 20
-START_SECONDS = 120.0
 STOP_SECONDS = 120.0
 LOG_BYTES, LOG_COUNT = 10 << 20, 5
 
@@ -181,14 +181,15 @@ class Server:
         with step("starting MySQL") as shown:
             settings = self.settings
             process = self.process()
+            begin = _size(self.files.log)
             if process:
-                self._wait(process, shown.update)
+                self._wait(process, shown.update, begin)
                 shown.done(f"already running, port {settings.port} (pid {process.pid})")
                 return
             self._check(settings)
             process = self._launch(settings)
             try:
-                self._wait(process, shown.update)
+                self._wait(process, shown.update, begin)
             except BaseException:
                 process.stop(patience=STOP_SECONDS)
                 raise
@@ -326,7 +327,9 @@ class Server:
         try:
             place = f"/proc/self/fd/{folder}/{self.files.socket.name}"
             arguments = {"unix_socket": place, "user": "root", "database": database}
-            connection = self._connect(password=self.root_password(), **arguments, **options)
+            connection = connect(
+                self.layout, password=self.root_password(), **arguments, **options
+            )
         finally:
             os.close(folder)
         try:
@@ -334,21 +337,6 @@ class Server:
         finally:
             with suppress(Exception):  # after SHUTDOWN there is nobody left to say goodbye to
                 connection.close()
-
-    def _connect(self, **arguments: Any) -> Any:
-        connector = driver.load(self.layout)
-        options = {
-            "charset": "utf8mb4",
-            "collation": "utf8mb4_bin",
-            "connection_timeout": 10,
-            "autocommit": True,
-            "use_pure": True,
-            **arguments,
-        }
-        try:
-            return connector.connect(**options)
-        except connector.Error as error:
-            raise ServerError(f"MySQL does not answer: {error}") from error
 
     def root_password(self) -> str:
         """Read root's password."""
@@ -361,17 +349,17 @@ class Server:
     def _trouble(self) -> str:
         """Ask what Azkaban would ask, by its own account and way; empty when that works."""
         try:
-            connection = self._connect(
+            ask(
+                self.layout,
+                "SELECT COUNT(*) FROM properties",
                 host=ADDRESS,
                 port=self.settings.port,
                 user=USER,
                 password=self.files.password.read_text(encoding="utf-8").strip(),
                 database=DATABASE,
             )
-            rows(connection.cursor(), "SELECT COUNT(*) FROM properties")
-            connection.close()
         except (ServerError, OSError) as error:
-            return str(error)
+            return " ".join(str(error).split())
         return ""
 
     # How
@@ -435,7 +423,7 @@ class Server:
             write_private(script, config.initial_sql(root_password, password))
             log = files.files / "init.log"
             log.unlink(missing_ok=True)
-            write_private(files.options, config.server_options(files, program, self.settings.port))
+            own.check(files, program, self.settings.port)
             command = [
                 str(program.mysqld),
                 self._argument,
@@ -487,7 +475,18 @@ class Server:
             raise SetupError(f"{command[0]} does not run here: {error.strerror}") from error
         errors = [line for line in tail(log, 200).splitlines() if "[ERROR]" in line]
         if result.returncode or errors:
-            raise _failed("MySQL could not make its data folder", log, result.stdout)
+            raise waiting.failed("MySQL could not make its data folder", log, result.stdout)
+
+    def check(self) -> None:
+        """Look at what would stop a server that is installed and does not run.
+
+        Raises
+        ------
+        SetupError
+            With what to change.
+        """
+        if self.installed and not self.process():
+            self._check(self.settings)
 
     def _check(self, settings: Settings) -> None:
         """Look at everything that is known to stop a server, before it is started."""
@@ -505,6 +504,7 @@ class Server:
         for path in (files.own_options, files.root_options, files.password):
             checks.check_private(path)
         checks.check_space(files.data, START_BYTES)
+        own.check(files, program, settings.port)
         if port_taken(ADDRESS, settings.port):
             raise SetupError(_taken(settings.port))
 
@@ -515,7 +515,6 @@ class Server:
         if version != program.version:  # an installed server was upgraded
             program = replace(program, version=version)
             replace(settings, program=program).write(self.settings_file)
-        write_private(files.options, config.server_options(files, program, settings.port))
         write_scripts(files, program)
         if files.log.is_file() and files.log.stat().st_size > LOG_BYTES:
             rotate(files.log, LOG_COUNT)
@@ -532,33 +531,17 @@ class Server:
         _write_marker(files.marker, program.version)
         return process
 
-    def _wait(self, process: Process, update: Callable[[str], None]) -> None:
-        """Wait until a query is answered; recovery may take long, so a log that grows is life."""
-        seen, deadline = -1, 0.0
-        while trouble := self._trouble():
-            if not process.alive():
-                what = f"MySQL (pid {process.pid}) ended while it started"
-                raise _failed(what, self.files.log, tail(self.files.output, 10))
-            if "Access denied" in trouble:
-                raise ServerError(
-                    f"MySQL runs, but not with the password in {self.files.password}: {trouble}\n"
-                    f"Run {self.home / 'start'}, then set the password that is in the file: "
-                    f"{self.home / 'use'} -e \"ALTER USER '{USER}'@'{ADDRESS}' IDENTIFIED BY ...\""
-                )
-            size = self.files.log.stat().st_size if self.files.log.exists() else 0
-            if size != seen:
-                seen, deadline = size, time.monotonic() + START_SECONDS
-            if time.monotonic() > deadline:
-                what = f"MySQL (pid {process.pid}) answers no query ({trouble})"
-                raise _failed(what, self.files.log, tail(self.files.output, 10))
-            update("waiting for an answer to a query")
-            time.sleep(0.05)
-
-
-def rows(cursor: Any, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
-    """Run a statement and return all its rows."""
-    cursor.execute(statement, values)
-    return list(cursor.fetchall())
+    def _wait(self, process: Process, update: Callable[[str], None], begin: int) -> None:
+        try:
+            waiting.until(process, self.files, self._trouble, update, begin)
+        except ServerError as error:
+            if "Access denied" not in str(error):
+                raise
+            raise ServerError(
+                f"MySQL runs, but not with the password in {self.files.password}: {error}\n"
+                f"Run {self.home / 'start'}, then set the password that is in the file: "
+                f"{self.home / 'use'} -e \"ALTER USER '{USER}'@'{ADDRESS}' IDENTIFIED BY ...\""
+            ) from error
 
 
 def rotate(log: Path, count: int) -> None:
@@ -571,6 +554,10 @@ def rotate(log: Path, count: int) -> None:
         log.replace(f"{log}.1")
 
 
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.is_file() else 0
+
+
 def _write_marker(path: Path, version: str) -> None:
     write_private(path, json.dumps({"version": version}) + "\n")
 
@@ -580,10 +567,3 @@ def _taken(port: int) -> str:
         f"port {port} on {ADDRESS} is taken by another program; name another with "
         f"{called()} mysql init --port N, or stop that program"
     )
-
-
-def _failed(what: str, log: Path, output: str) -> ServerError:
-    lines = [line for line in tail(log, 200).splitlines() if "Shutting down plugin" not in line]
-    text = "\n".join([*lines[-20:], output]).strip()
-    meaning = checks.diagnosis(text)
-    return ServerError(f"{what}{': ' + meaning if meaning else ''}; the end of {log}:\n{text}")

@@ -6,19 +6,19 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from setup import orphans
+from setup import orphans, probe
 from setup.called import called
 from setup.console import step
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
-from setup.process import Process, free_port, refuse_root, tail
+from setup.process import Process, free_port, refuse_root
 from setup.spark.shape import Part, Shape, choose
 from setup.spark.standalone import Standalone
 from setup.spark.yarn import Yarn
 from setup.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from setup.spark.install import Spark
@@ -235,19 +235,24 @@ class Cluster:
     def _wait(self, shape: Shape, update: Callable[[str], None]) -> None:
         """Wait until applications can be handed in: a port that is open is not yet a cluster."""
         deadline = time.monotonic() + START_SECONDS
+        watches = {name: probe.Watch(p.pid, self.log(name)) for name, p in self.running().items()}
         while missing := KINDS[self.kind].missing(shape):
             names = {file.stem for file in self._pid_files()}
-            ended = sorted(names - self.running().keys())
-            if ended:
-                log = self.log(ended[0])
-                taken = "Address already in use" in log.read_text("utf-8", "replace")
-                kind = _PortTakenError if taken else ServerError
-                raise kind(f"{ended[0]} ended; the end of {log}:\n{tail(log)}")
-            if time.monotonic() > deadline:
-                last = self.log(max(names, key=lambda name: name in _HEADS))
-                raise ServerError(
-                    f"{missing} after {START_SECONDS:.0f} s; the end of {last}:\n{tail(last)}"
-                )
+            last = max(names, key=lambda name: name in _HEADS)
+            what = ""
+            if ended := sorted(names - self.running().keys()):
+                what, last = f"{ended[0]} ended", ended[0]
+            elif trouble := _trouble(watches):
+                last, words = trouble
+                what = f"{last} does not come up: {words}"
+            elif time.monotonic() > deadline:
+                what = f"{missing} after {START_SECONDS:.0f} s"
+            if what:
+                log = self.log(last)
+                printed = probe.printed(log)
+                kind = _PortTakenError if "Address already in use" in printed else ServerError
+                end = "\n".join(printed.splitlines()[-20:])
+                raise kind(f"{what}; the end of {log}:\n{end}")
             update(missing)
             time.sleep(0.2)
 
@@ -277,6 +282,15 @@ class Cluster:
 
 
 _HEADS = ("master", "resourcemanager")
+
+
+def _trouble(watches: Mapping[str, probe.Watch]) -> tuple[str, str] | None:
+    """Find a process that will not come up; one that waits for another may have nothing to do."""
+    for name, watch in watches.items():
+        watch.look()
+        if words := watch.trouble(waits=any(other.idle < watch.idle for other in watches.values())):
+            return name, words
+    return None
 
 
 def running(spark: Spark) -> Cluster | None:

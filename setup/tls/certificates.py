@@ -167,6 +167,7 @@ class Certificates:
         SetupError
             When a certificate of a company's authority has ended or is of another host.
         """
+        self.accept(host)
         if not self.exists:
             self.init([host])
         settings, left = self.settings, self.summary().days_left
@@ -174,17 +175,9 @@ class Certificates:
             settings = replace(settings, old_java=not settings.old_java)
             self._keep(settings)
             self._rewrite()
-        if not settings.local:
-            self.check()
-            if left < RENEW_DAYS:
-                say(f"the certificate ends in {left} days; see {called()} tls csr")
+        if not settings.local and left < RENEW_DAYS:
+            say(f"the certificate ends in {left} days; see {called()} tls csr")
         if not _covered(settings.names, host):
-            if not settings.local:
-                raise SetupError(
-                    f"the certificate in {self.keystore} is for {', '.join(settings.names)}, not "
-                    f"for {host}; run {called()} tls csr --host {host}, or name the server as the "
-                    f"certificate does, with {called()} up --host NAME"
-                )
             self.init([host, *_usable(settings.names)], settings.key)
         elif self.due:
             self.renew()
@@ -261,6 +254,27 @@ class Certificates:
                 f"the request signed, and run {called()} tls import"
             )
         self.init(_usable(settings.names) or settings.names, settings.key)
+
+    def accept(self, host: str) -> None:
+        """Refuse a host that the certificate in use is not for, or none can be for.
+
+        Raises
+        ------
+        SetupError
+            When a company's certificate is of another host or is refused by clients, or when TLS
+            has no such names.
+        """
+        if not self.exists or self.settings.local:
+            checked([host])
+            return
+        names = self.settings.names
+        if not _covered(names, host):
+            raise SetupError(
+                f"the certificate in {self.keystore} is for {', '.join(names)}, not for {host}; "
+                f"run {called()} tls csr --host {host}, or name the server as the certificate "
+                f"does, with {called()} up --host NAME"
+            )
+        self.check()
 
     def check(self) -> None:
         """Make sure that clients accept the certificate in use, with its chain.

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from azkaban_client import Client, collect
-from setup import java, servers
+from setup import java, probe, servers
 from setup.azkaban import Server, Wanted
 from setup.azkaban import settings as settings_module
 from setup.errors import ServerError, SetupError, UsageError
@@ -27,6 +27,7 @@ from setup.process import Process, free_port
 from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from setup.azkaban import Settings
@@ -227,6 +228,65 @@ def test_port_that_is_lost_between_choice_and_start_gives_way_to_another(
         assert server.statuses()[0].state == "running"
     finally:
         server.stop()
+
+
+@pytest.fixture
+def own(azkaban: LiveAzkaban) -> Iterator[Path]:
+    """The user's settings of the shared server, which is stopped meanwhile."""
+    azkaban.stop()
+    path = azkaban.layout.azkaban / "conf" / "local.properties"
+    yield path
+    path.unlink(missing_ok=True)
+    azkaban.start()
+
+
+def test_a_java_whose_main_thread_has_died_is_not_waited_for(
+    azkaban: LiveAzkaban, own: Path
+) -> None:
+    """Its other threads go on, and so does the process."""
+    own.write_text("executor.maxThreads=many\n")
+    words = r'does not come up: java.lang.NumberFormatException: For input string: "many"'
+    with pytest.raises(ServerError, match=words):
+        azkaban.start()
+    assert azkaban.server.running() == {}
+    start = azkaban.layout.azkaban / "start"
+    told = subprocess.run([str(start)], capture_output=True, text=True, check=False)
+    assert told.returncode == 5
+    assert re.search(words, told.stderr)
+
+
+def test_a_java_that_is_stuck_says_where(
+    azkaban: LiveAzkaban, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "IDLE_SECONDS", 4.0)
+    monkeypatch.setattr(probe, "_DUMP_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a database that never answers
+        own.write_text(
+            "database.type=mysql\nmysql.host=127.0.0.1\nmysql.database=a\nmysql.user=a\n"
+            f"mysql.port={silent.getsockname()[1]}\nmysql.password=a\nmysql.numconnections=1\n"
+        )
+        with pytest.raises(ServerError, match=r"done nothing for \d+ s, it waits .*at .*azkaban"):
+            azkaban.start()
+
+
+def test_a_server_on_another_port_is_seen_at_once(azkaban: LiveAzkaban, own: Path) -> None:
+    other = free_port("127.0.0.1", 0)
+    own.write_text(f"executor.port={other}\n")
+    with pytest.raises(ServerError, match=f"listens on 127.0.0.1:{other}, which nobody asked for"):
+        azkaban.start()
+
+
+def test_a_login_that_is_refused_is_seen_at_once(azkaban: LiveAzkaban, own: Path) -> None:
+    users = own.with_name("azkaban-users.xml")
+    before = users.read_text()
+    users.write_text(before.replace(azkaban.password, "another"))
+    try:
+        with pytest.raises(
+            ServerError, match=r"refuses the login of .*Incorrect Login.*users\.xml"
+        ):
+            azkaban.start()
+    finally:
+        users.write_text(before)
 
 
 def test_a_prefix_that_was_deleted_under_its_server_and_made_again(

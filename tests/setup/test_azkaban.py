@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from setup.azkaban.settings import choose
 from setup.errors import UsageError
 from setup.java import Java
 from setup.layout import Layout
+from setup.process import free_port
+from setup.tls.certificates import Certificates
+from tests.setup.authority import Company
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,3 +220,99 @@ def test_what_is_not_asked_for_stays() -> None:
     schema.require_executors(program("3.0.0"), first)
     with pytest.raises(UsageError, match=r"--executors 3: Azkaban 2\.5\.0 has one executor"):
         schema.require_executors(program("2.5.0"), first)
+
+
+# What is given is looked at before any of it is kept
+
+
+@pytest.fixture
+def kept(ours: Layout) -> Path:
+    """Settings of a server that was up, and a Java that was named."""
+    path = ours.azkaban / "settings.json"
+    replace(SETTINGS, host="build7", port=free_port("127.0.0.1", 0)).write(path)
+    (ours.prefix / "java.choice").write_text("private\n")
+    (ours.azkaban / "mail.password").write_text("before\n")
+    (ours.azkaban / "conf").mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "own", "words"),
+    [
+        (["--tls", "--host", "my_host9"], "", "--host my_host9: TLS allows letters, digits and hy"),
+        (["--host", "a..b"], "", "--host a..b: there is nothing where a part"),
+        (["--host", "x" * 64], "", "has 64 characters, and at most 63 are allowed"),
+        (["--host", "10.20"], "", "its last part is a number"),
+        (["--heap", "900000g"], "", "does not start with -Xmx900000g (--heap): "),
+        (["--port", "9000"], "jetty.port=9001", "jetty.port=9001: choose it with python3 -m setup"),
+        ([], "executor.port=9", "executor.port=9: set-up chooses a free one, and take the line"),
+        ([], "jetty.use.ssl=true", "jetty.use.ssl=true: choose it with python3 -m setup up --tls"),
+        ([], "default.timezone.id=Mars/Base", "default.timezone.id='Mars/Base': no such time zone"),
+        ([], "a=\\u12", "local.properties cannot be read"),
+        ([], b"name=\xff", "local.properties cannot be read"),
+        (["--tls"], "", "is for other.example, not for build7"),
+    ],
+)
+def test_what_is_refused_leaves_what_was_kept(  # noqa: PLR0917 (values of one case)
+    setup: Callable[..., int],
+    ours: Layout,
+    kept: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    own: str | bytes,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    company = Company(tmp_path)
+    certificates = Certificates(ours)
+    leaf = company.answer(certificates.csr(["other.example"], "ec"))
+    certificates.import_answer([company.write("a", leaf, company.issuer, company.root)])
+    if own:
+        content = own if isinstance(own, bytes) else own.encode()
+        (ours.azkaban / "conf/local.properties").write_bytes(content)
+    secret = tmp_path / "secret"
+    secret.write_text("after\n")
+    mail = ["--mail-host", "mail", "--mail-user", "me", "--mail-password-file", str(secret)]
+    before = {path: path.read_bytes() for path in ours.prefix.rglob("*") if path.is_file()}
+    assert setup(*arguments, *mail, "--java", str(shutil.which("java"))) in (2, 3)
+    assert words in capsys.readouterr().err
+    after = {path: path.read_bytes() for path in before}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("name", "tls", "host"),
+    [
+        ("my_host9", True, "localhost"),
+        ("my_host9", False, "my_host9"),
+        ("(none)", False, "localhost"),
+        ("x" * 64, True, "localhost"),
+        ("1234", True, "localhost"),
+        ("build7.example.org.", True, "build7.example.org"),
+        ("bücher", True, "xn--bcher-kva"),
+        ("Build7", True, "Build7"),
+    ],
+)
+def test_a_name_that_clients_cannot_use_gives_way(
+    name: str,
+    host: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    tls: bool,
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+    settings = choose(Wanted(tls=tls), None)
+    assert (settings.host, settings.address.startswith("127.")) == (host, True)
+    assert ("--host NAME gives it another name" in capsys.readouterr().err) is (host == "localhost")
+    assert choose(Wanted(tls=tls, host="Jobs.example"), None).host == "Jobs.example"
+    monkeypatch.setattr("socket.getfqdn", lambda: name)
+    if host == "localhost":
+        with pytest.raises(UsageError, match="--host NAME"):
+            choose(Wanted(tls=tls, listen="0.0.0.0"), None)  # noqa: S104
+
+
+def test_an_earlier_name_gives_way_when_tls_is_asked_for() -> None:
+    old = replace(SETTINGS, host="my_host9")
+    assert choose(Wanted(), old).host == "my_host9"
+    assert choose(Wanted(tls=True), old).host == "localhost"

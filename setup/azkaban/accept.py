@@ -1,0 +1,104 @@
+"""Everything that a server would be given, looked at before any of it is kept.
+
+What is kept is used at each later start, so a value with which the server would not come up must be
+refused while the earlier one is still there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from setup import java as java_module
+from setup.azkaban import timezone
+from setup.called import called
+from setup.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from setup.azkaban.settings import Settings
+    from setup.java import Java
+    from setup.layout import Layout
+
+__all__ = ["accept", "own_properties"]
+
+
+def accept(layout: Layout, java: Java, settings: Settings) -> None:
+    """Refuse settings with which the server would not come up.
+
+    Parameters
+    ----------
+    layout
+        Where the server lives, with the user's own files.
+    java
+        Shall run it.
+    settings
+        What it shall be.
+
+    Raises
+    ------
+    SetupError
+        Naming the value, where it stands, and what to do; nothing was kept.
+    """
+    _properties(layout, settings)
+    _users(layout.azkaban / "conf" / "azkaban-users.xml")
+    sizes = {settings.heap_of(part.kind) for part in settings.parts}
+    java_module.require(java, [f"-Xmx{max(sizes, key=_bytes)}"], "--heap")
+    if settings.database == "mysql":
+        from setup.mysql import Server as MySQL  # noqa: PLC0415 (where it is asked for)
+
+        MySQL(layout).check()
+    if settings.tls:
+        from setup.tls.certificates import Certificates  # noqa: PLC0415 (where it is asked for)
+
+        Certificates(layout).accept(settings.host)
+
+
+def own_properties(path: Path) -> dict[str, str]:
+    """Read the user's own properties; none where there is no such file.
+
+    Raises
+    ------
+    UsageError
+        When the file cannot be understood.
+    """
+    import javaproperties  # noqa: PLC0415 (in the environment only)
+
+    try:
+        return javaproperties.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+
+
+def _properties(layout: Layout, settings: Settings) -> None:
+    """Refuse the user's own properties where set-up would look for the server elsewhere."""
+    path = layout.azkaban / "conf" / "local.properties"
+    own = own_properties(path)
+    port = "jetty.ssl.port" if settings.tls else "jetty.port"
+    fixed: Mapping[str, tuple[object, str]] = {
+        port: (settings.port, f"choose it with {called()} up --port N"),
+        "executor.port": (settings.executor_port, "set-up chooses a free one"),
+        "jetty.use.ssl": (str(settings.tls).lower(), f"choose it with {called()} up --tls"),
+    }
+    for name, (value, way) in fixed.items():
+        if name in own and own[name].strip() != str(value):
+            raise UsageError(f"{path}: {name}={own[name]}: {way}, and take the line out")
+    if zone := own.get("default.timezone.id"):
+        try:
+            timezone.resolve(zone)
+        except ValueError as error:
+            raise UsageError(f"{path}: default.timezone.id={error}") from None
+
+
+def _users(path: Path) -> None:
+    try:
+        if path.is_file():
+            ET.fromstring(path.read_bytes())  # noqa: S314 (the user's own file)
+    except ET.ParseError as error:
+        raise UsageError(f"{path} is no XML: {error}") from error
+
+
+def _bytes(heap: str) -> int:
+    return int(heap[:-1]) * (1024 if heap[-1] == "g" else 1)
