@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from setup import bom, doctor, environment, java, maven, pyenv, servers, service, update
+from setup import bom, disk, doctor, environment, java, maven, pyenv, servers, service, update
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
@@ -81,14 +81,40 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
         if isinstance(error, DownloadError) and (held := product.held()):
             say(f"{name}: {held}")
         return error.code
+    except BrokenPipeError:  # who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        say(f"{name}: {error.filename or 'writing'}: {error.strerror}; make room, or use --prefix")
+        say(f"{name}: {_words(error)}")
+        return SetupError.code
+    except UnicodeError as error:
+        say(f"{name}: a text here is not in UTF-8: {error}")
         return SetupError.code
     except KeyboardInterrupt:
         say(f"{name}: interrupted; run the same command again to go on")
         return 130
+
+
+_WAYS = {
+    errno.ENOSPC: "make room, or use --prefix",
+    errno.EDQUOT: "make room, or use --prefix",
+    errno.EROFS: "nothing can be written there: use --prefix",
+    errno.EACCES: "see who owns it and its mode, or use --prefix",
+    errno.EPERM: "see who owns it and its mode, or use --prefix",
+    errno.ENOLCK: disk.ELSEWHERE,
+    errno.ESTALE: "the file server lost it: mount it anew, or use --prefix",
+    errno.EIO: "the disk fails: use --prefix, and have it looked at",
+    errno.EMFILE: "too many files are open: raise ulimit -n",
+    errno.ENFILE: "too many files are open on this machine",
+    errno.EAGAIN: "the limit of processes is reached (ulimit -u): end some",
+    errno.ENOMEM: "no memory is left: end something, or raise ulimit -v",
+}
+
+
+def _words(error: OSError) -> str:
+    """Say in one line what the system refused, where, and what to do."""
+    what = f"{error.filename or type(error).__name__}: {error.strerror or error}"
+    return f"{what}; {_WAYS[error.errno]}" if error.errno in _WAYS else what
 
 
 def _parser() -> argparse.ArgumentParser:

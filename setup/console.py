@@ -10,7 +10,8 @@ import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from setup.errors import UsageError, masked
+from setup.disk import ELSEWHERE
+from setup.errors import SetupError, UsageError, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,12 +141,22 @@ def wait_for_lock(stream: IO[Any], what: str) -> None:
         The open file.
     what
         Who may hold it, such as ``another setup works in /srv/azk``.
+
+    Raises
+    ------
+    SetupError
+        When the disk grants no locks.
     """
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         with step(f"{what}: waiting for it"):
             fcntl.flock(stream, fcntl.LOCK_EX)
+    except OSError as error:
+        raise SetupError(
+            f"{stream.name}: its disk grants no locks ({error.strerror}), as NFS does without its "
+            f"lock service; {ELSEWHERE}"
+        ) from error
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

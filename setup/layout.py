@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from setup import trust
+from setup import disk, trust
 from setup.console import wait_for_lock
 from setup.errors import SetupError, UsageError
 
@@ -147,13 +147,15 @@ class Layout:
             When it is not writable, not ours, or the disk is too full.
         """
         self.require_private()
+        new = not self.prefix.exists()
         try:
             self.prefix.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not self.exists() and any(self.prefix.iterdir()):
+            if not self.exists() and any(map(_is_content, self.prefix.iterdir())):
                 raise SetupError(
                     f"prefix {self.prefix}: the folder is not empty and was not made by this "
                     "program; nothing was changed. Choose another with --prefix or AZK_HOME"
                 )
+            disk.require(self.prefix)
             self.marker.touch()
             self.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -161,6 +163,10 @@ class Layout:
                 f"prefix {self.prefix}: cannot write there ({error.strerror}); "
                 "choose a writable folder with --prefix or AZK_HOME"
             ) from error
+        finally:
+            if new and not self.exists():
+                with suppress(OSError):
+                    self.prefix.rmdir()
         self.require_private()  # what others made in the meantime
         free = shutil.disk_usage(self.prefix).free
         if free < need:
@@ -187,6 +193,11 @@ class Layout:
         with open_private(self.prefix / ".lock", "a") as stream:
             wait_for_lock(stream, f"another setup works in {self.prefix}")
             yield
+
+
+def _is_content(path: Path) -> bool:
+    """Tell whether a file is more than what a trial of the disk left that was killed."""
+    return not path.name.startswith(disk.TRIAL)
 
 
 def open_private(path: Path, mode: str) -> IO[Any]:

@@ -327,9 +327,7 @@ class Server:
         try:
             place = f"/proc/self/fd/{folder}/{self.files.socket.name}"
             arguments = {"unix_socket": place, "user": "root", "database": database}
-            connection = connect(
-                self.layout, password=self.root_password(), **arguments, **options
-            )
+            connection = connect(self.layout, password=self.root_password(), **arguments, **options)
         finally:
             os.close(folder)
         try:

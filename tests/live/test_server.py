@@ -269,13 +269,6 @@ def test_a_java_that_is_stuck_says_where(
             azkaban.start()
 
 
-def test_a_server_on_another_port_is_seen_at_once(azkaban: LiveAzkaban, own: Path) -> None:
-    other = free_port("127.0.0.1", 0)
-    own.write_text(f"executor.port={other}\n")
-    with pytest.raises(ServerError, match=f"listens on 127.0.0.1:{other}, which nobody asked for"):
-        azkaban.start()
-
-
 def test_a_login_that_is_refused_is_seen_at_once(azkaban: LiveAzkaban, own: Path) -> None:
     users = own.with_name("azkaban-users.xml")
     before = users.read_text()
