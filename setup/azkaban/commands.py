@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment, java, supervise
@@ -72,6 +73,11 @@ def add_commands(commands: Commands) -> None:
     upgraded.add_argument(
         "--java", metavar="WHICH", help="auto, private, or the path of a java (default: as before)"
     )
+    text = "Take over the database of another Azkaban, out of a plain mysqldump."
+    taken = azkaban.add("adopt", _adopt, text, needs=made, locked=True, unprivileged=True)
+    taken.add_argument("file", metavar="FILE", help="what mysqldump wrote, plain or gzip")
+    taken.add_argument("--database", default="", metavar="NAME", help="which, if it holds several")
+    taken.add_argument("--replace", action="store_true", help="replace databases that have rows")
     text = "Go back to what was before the last upgrade; what happened since is lost."
     back = azkaban.add("rollback", _rollback, text, needs=made, locked=True, unprivileged=True)
     back.add_argument("--yes", action="store_true", help="do not ask")
@@ -134,6 +140,14 @@ def _upgrade(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     found = java.ensure(layout, options.java)
     tell(server, upgrade.upgrade(server, found, options.distribution))
+    return 0
+
+
+def _adopt(layout: Layout, options: argparse.Namespace) -> int:
+    from setup.azkaban.adopt import adopt  # noqa: PLC0415 (only where there is MySQL)
+
+    path = Path(options.file).expanduser().absolute()
+    adopt(Server(layout), path, options.database, replace=options.replace)
     return 0
 
 

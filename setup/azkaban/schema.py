@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from setup.azkaban.settings import Settings
     from setup.mysql import Server as MySQL
 
-__all__ = ["prepare", "recorded", "require_executors", "require_way", "update"]
+__all__ = ["align_to", "prepare", "recorded", "require_executors", "require_way", "update"]
 
 _NAME, _TYPE = "azkaban-jobflow.tables", 99  # a type that Azkaban does not use
 _SCRATCH = f"{DATABASE}_new"
@@ -216,20 +216,46 @@ def update(mysql: MySQL, sql: Path, version: str) -> None:
         if recorded(cursor) == STOCK_VERSION:  # 2.x to 2.x
             return
         with step(f"tables of Azkaban {version}") as shown:
-            _run(cursor, "SET foreign_key_checks = 0")  # tables in any order
-            present = align.read(cursor, DATABASE)
-            _run(cursor, f"DROP DATABASE IF EXISTS `{_SCRATCH}`")
-            _run(cursor, f"CREATE DATABASE `{_SCRATCH}` {CHARACTERS}")
-            _run(cursor, f"USE `{_SCRATCH}`")
-            for statement in _all_statements(sql):
-                _run(cursor, statement)
-            wanted = align.read(cursor, _SCRATCH)
-            _run(cursor, f"USE `{DATABASE}`")
-            statements = list(align.difference(present, wanted))
-            for statement in statements:
-                _run(cursor, statement)
-            for name in wanted.keys() - present.keys():  # what a new table begins with
-                _run(cursor, f"INSERT INTO `{name}` SELECT * FROM `{_SCRATCH}`.`{name}`")  # noqa: S608 (a name from SHOW TABLES)
-            _run(cursor, f"DROP DATABASE `{_SCRATCH}`")
-            _record(cursor, version)
-            shown.done(f"{len(statements)} of {len(wanted)} changed")
+            changed, count = align_to(cursor, sql, version)
+            shown.done(f"{changed} of {count} changed")
+
+
+def align_to(cursor: Any, sql: Path, version: str) -> tuple[int, int]:
+    """Bring the tables to the definitions of a version, and record it.
+
+    Parameters
+    ----------
+    cursor
+        Of the database.
+    sql
+        The folder of that version's table definitions.
+    version
+        The version.
+
+    Returns
+    -------
+    tuple of int
+        How many statements it took, and how many tables the version has.
+
+    Raises
+    ------
+    ServerError
+        When MySQL refuses a statement.
+    """
+    _run(cursor, "SET foreign_key_checks = 0")  # tables in any order
+    present = align.read(cursor, DATABASE)
+    _run(cursor, f"DROP DATABASE IF EXISTS `{_SCRATCH}`")
+    _run(cursor, f"CREATE DATABASE `{_SCRATCH}` {CHARACTERS}")
+    _run(cursor, f"USE `{_SCRATCH}`")
+    for statement in _all_statements(sql):
+        _run(cursor, statement)
+    wanted = align.read(cursor, _SCRATCH)
+    _run(cursor, f"USE `{DATABASE}`")
+    statements = list(align.difference(present, wanted))
+    for statement in statements:
+        _run(cursor, statement)
+    for name in wanted.keys() - present.keys():  # what a new table begins with
+        _run(cursor, f"INSERT INTO `{name}` SELECT * FROM `{_SCRATCH}`.`{name}`")  # noqa: S608 (a name from SHOW TABLES)
+    _run(cursor, f"DROP DATABASE `{_SCRATCH}`")
+    _record(cursor, version)
+    return len(statements), len(wanted)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["restore"]
+__all__ = ["exchanged", "restore"]
 
 # Nothing of the second server is worth a wait for the disk until it is complete: see `_sync`.
 _UNSAFE = """\
@@ -62,9 +62,47 @@ def restore(server: Server, path: Path, *, replace: bool = False) -> None:
         in place then.
     """
     server.require_running()
-    with step("restore") as shown, _alone(server):
+    with step("restore") as shown:
         shown.update("checking the file")
         databases, what = dump.verify(path)
+
+        def load(cursor: Any, update: Callable[[str], None]) -> None:
+            for database in databases:
+                cursor.execute(f"DROP DATABASE IF EXISTS {dump.quoted(database)}")
+            _load(cursor, path, update)
+
+        exchanged(server, load, shown.update, replace=replace)
+        shown.done(f"{what} in {', '.join(databases)}")
+
+
+def exchanged(
+    server: Server,
+    load: Callable[[Any, Callable[[str], None]], None],
+    update: Callable[[str], None],
+    *,
+    replace: bool,
+) -> None:
+    """Load data into a second server, and put it in place of the first one's when it is whole.
+
+    Parameters
+    ----------
+    server
+        Must run.
+    load
+        Is given a cursor of the second server, and what to tell how far it is.
+    update
+        Is told how far it is.
+    replace
+        Replace databases that hold rows.
+
+    Raises
+    ------
+    UsageError
+        When rows would be lost and `replace` is not set, or another restore works.
+    ServerError
+        When the server does not come up on the new data; the old data is in place then.
+    """
+    with _alone(server):
         with server.connect() as connection:
             cursor = connection.cursor()
             if not replace and (table := _used(cursor)):
@@ -76,20 +114,19 @@ def restore(server: Server, path: Path, *, replace: bool = False) -> None:
         server.clear_restore()
         second = _second(server)
         try:
-            shown.update("a second server for the new data")
+            update("a second server for the new data")
             second.ensure()
             with second.connect() as connection:
                 cursor = connection.cursor()
-                for database in databases:
-                    cursor.execute(f"DROP DATABASE IF EXISTS {dump.quoted(database)}")
-                _load(cursor, path, accounts, shown.update)
+                for account in accounts:  # those that exist come first and so stay as they are
+                    cursor.execute(account)
+                load(cursor, update)
             second.stop()
             _sync(second.files.data)
-            shown.update("putting the new data in place")
+            update("putting the new data in place")
             server.exchange(second.files.data)
         finally:
             second.wipe()
-        shown.done(f"{what} in {', '.join(databases)}")
 
 
 @contextmanager
@@ -143,12 +180,10 @@ def _used(cursor: Any) -> str:
     return ""
 
 
-def _load(cursor: Any, path: Path, accounts: list[str], update: Callable[[str], None]) -> None:
-    """Run the statements of a backup; accounts that exist come first and so stay as they are."""
+def _load(cursor: Any, path: Path, update: Callable[[str], None]) -> None:
+    """Run the statements of a backup."""
     import mysql.connector  # noqa: PLC0415 (in the environment only)
 
-    for account in accounts:
-        cursor.execute(account)
     for number, statement in dump.statements(path):
         update(f"line {number}")
         try:
