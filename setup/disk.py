@@ -89,7 +89,7 @@ def _programs(folder: Path) -> str:
         subprocess.run([str(path)], stdin=subprocess.DEVNULL, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         words = getattr(error, "strerror", None) or str(error)
-        return f"does not allow programs to run ({words}; mounted noexec?)"
+        return f"does not allow programs to run (mounted noexec): {words}"
     return ""
 
 

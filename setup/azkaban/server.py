@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment, orphans, probe
@@ -14,7 +15,7 @@ from setup.azkaban.settings import Settings, Wanted, choose
 from setup.called import called
 from setup.console import say, step
 from setup.errors import ServerError, UsageError
-from setup.java import keep
+from setup.java import keep, kept
 from setup.layout import write_private
 from setup.probe import START_SECONDS, Target
 from setup.process import Process, refuse_root, tail
@@ -22,7 +23,6 @@ from setup.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from setup.azkaban.distribution import Distribution
     from setup.azkaban.program import Program
@@ -169,7 +169,8 @@ class Server:
                     f"the server runs already (pid {pids}), its program cannot be replaced now; "
                     f"run {called()} stop first, or {called()} azkaban upgrade"
                 )
-            self._refuse_change(wanted, running)
+            self._refuse_change(java, wanted, running)
+            keep(self.layout, java)
             return self.settings
         old = self.settings if self.installed else None
         settings = choose(wanted, old)
@@ -321,8 +322,12 @@ class Server:
 
         return fits
 
-    def _refuse_change(self, wanted: Wanted, running: dict[str, Process]) -> None:
+    def _refuse_change(self, java: Java, wanted: Wanted, running: dict[str, Process]) -> None:
         now = self.settings
+        programs = [Path(f"/proc/{process.pid}/exe").resolve() for process in running.values()]
+        same = java.program.resolve() in programs or str(java.program) == kept(self.layout)
+        secret = config.mail_password_file(self.layout)
+        known = secret.read_text(encoding="utf-8").strip() if secret.is_file() else ""
         given: dict[str, tuple[object, object]] = {
             "--profile": (wanted.profile, now.profile),
             "--mysql": (wanted.mysql, now.database == "mysql"),
@@ -334,6 +339,8 @@ class Server:
             "--heap": (wanted.heap, now.heap),
             "--timezone": (wanted.timezone, now.timezone),
             "--mail-host": (wanted.mail, now.mail),
+            "--mail-password-file": (_unlike(wanted.mail_password, known), "..."),
+            "--java": (None if same else java.choice, programs[0]),
         }
         for option, (asked, present) in given.items():
             if asked is not None and asked != present:
@@ -453,6 +460,11 @@ def _end(log: Path) -> str:
     ending = [i for i, line in enumerate(lines) if line.endswith("logging top memory consumer")]
     kept = lines[: ending[-1]] if ending else lines
     return "\n".join(line[:400] for line in kept[-20:])
+
+
+def _unlike(asked: str | None, known: str) -> str | None:
+    """Name a secret that is another than the known one, without a word of either."""
+    return "of another password" if asked and asked != known else None
 
 
 def _typed(option: str, value: object) -> str:

@@ -364,11 +364,20 @@ def _place(wanted: Wanted, old: Settings | None, *, tls: bool) -> tuple[str, str
 
 def _address(listen: str) -> str:
     try:
-        return str(ipaddress.ip_address(listen))
+        found = ipaddress.ip_address(listen)
     except ValueError:
         raise UsageError(
             f"--listen {listen}: expected an IP address of this machine, or 0.0.0.0 for all"
         ) from None
+    family = socket.AF_INET6 if found.version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.bind((str(found), 0))
+    except OSError as error:
+        raise UsageError(
+            f"--listen {listen}: this machine does not have that address ({error.strerror})"
+        ) from None
+    return str(found)
 
 
 def _is_loopback(address: str) -> bool:

@@ -190,8 +190,9 @@ class Server:
             process = self._launch(settings)
             try:
                 self._wait(process, shown.update, begin)
-            except BaseException:
-                process.stop(patience=STOP_SECONDS)
+            except BaseException as error:
+                locked = isinstance(error, waiting.LockedError)
+                process.stop(patience=0.0 if locked else STOP_SECONDS)
                 raise
             shutil.rmtree(self.files.old_data, ignore_errors=True)  # the restored data works
             shown.done(f"{settings.program.version}, port {settings.port} (pid {process.pid})")

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from setup.mysql.config import Files
     from setup.process import Process
 
-__all__ = ["failed", "until"]
+__all__ = ["LockedError", "failed", "until"]
 
 _LINES = 20
 _LOCK_SECONDS = 3.0  # mysqld itself tries for 100 s, and says so once
 # Answers of a server that may still change: too many connections, shutdown in progress.
 _PASSING = {1040, 1053}
 _ANSWER = re.compile(r"\b([13]\d{3}) \(\w{5}\)")
+
+
+class LockedError(ServerError):
+    """The server cannot lock its data; it has not begun to work on it, and hears no SIGTERM."""
 
 
 def until(
@@ -73,7 +77,8 @@ def until(
                 what = f"answers no query ({words}); {found}"
         if what:
             printed = tail(files.output, 10) if files.output.is_file() else ""
-            raise failed(f"MySQL (pid {process.pid}) {what}", files.log, printed, begin)
+            error = failed(f"MySQL (pid {process.pid}) {what}", files.log, printed, begin)
+            raise LockedError(str(error)) if locked else error
         update("waiting for an answer to a query")
         time.sleep(0.05)
 

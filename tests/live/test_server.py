@@ -158,6 +158,27 @@ def test_up_with_another_port_is_refused_while_it_runs(azkaban: LiveAzkaban) -> 
         azkaban.server.up(java.ensure(azkaban.layout), Wanted(port=port + 1))
 
 
+def test_the_java_that_was_named_is_kept(
+    azkaban: LiveAzkaban, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrapper = tmp_path / "java"
+    wrapper.write_text(f'#!/bin/sh\nexec {java.ensure(azkaban.layout).program} "$@"\n')
+    wrapper.chmod(0o755)
+    named = java.ensure(azkaban.layout, str(wrapper))
+    with pytest.raises(UsageError, match=f"--java {wrapper}: the server runs already with --java"):
+        azkaban.server.up(named)
+    assert java.kept(azkaban.layout) == "auto"
+    azkaban.stop()
+    azkaban.server.up(named)
+    azkaban.server.up(named)  # the same again
+    capsys.readouterr()
+    azkaban.restart()
+    assert f"Java: {named.version}, {wrapper}" in capsys.readouterr().err
+    azkaban.stop()
+    azkaban.server.up(java.ensure(azkaban.layout, "auto"))
+    assert java.kept(azkaban.layout) == "auto"
+
+
 def test_after_kill_9_status_is_down_and_up_brings_it_back(azkaban: LiveAzkaban) -> None:
     azkaban.kill()
     [status] = azkaban.server.statuses()

@@ -240,6 +240,7 @@ def kept(ours: Layout) -> Path:
     ("arguments", "own", "words"),
     [
         (["--tls", "--host", "my_host9"], "", "--host my_host9: TLS allows letters, digits and hy"),
+        (["--listen", "192.0.2.7"], "", "--listen 192.0.2.7: this machine does not have that"),
         (["--host", "a..b"], "", "--host a..b: there is nothing where a part"),
         (["--host", "x" * 64], "", "has 64 characters, and at most 63 are allowed"),
         (["--host", "10.20"], "", "its last part is a number"),

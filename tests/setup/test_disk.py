@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,12 @@ def test_a_disk_that_will_do_is_left_as_it_was(tmp_path: Path) -> None:
         (Path, "chmod", _failing(errno.EPERM), "keeps no modes of files"),
         (Path, "chmod", lambda *_: None, "gives files the mode 06.*: others could read passwords"),
         (Path, "exists", lambda path: path.name == "NAME", "names that differ in case for one"),
-        (subprocess, "run", _failing(errno.EACCES), "does not allow programs .*mounted noexec"),
+        (
+            subprocess,
+            "run",
+            _failing(errno.EACCES),
+            "does not allow programs to run .mounted noexec",
+        ),
     ],
 )
 def test_a_disk_that_will_not_do(  # noqa: PLR0917 (values of one case)
@@ -66,6 +72,28 @@ def test_a_disk_that_will_not_do(  # noqa: PLR0917 (values of one case)
     assert not prefix.exists()
     layout.create(need=0)
     assert layout.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [("noexec", r"its disk \(tmpfs\) does not allow programs to run \(mounted noexec\)"),
+     ("ro", "cannot write there .Read-only file system")],
+)  # fmt: skip
+def test_real_mounts(tmp_path: Path, options: str, words: str) -> None:
+    program = "import sys; from setup import cli; sys.exit(cli.main(sys.argv[1:]))"
+    mount = f'mount -t tmpfs -o {options} t "$0" && exec "$@"'
+    namespace = ["unshare", "--user", "--mount", "--map-current-user", "--keep-caps"]
+    command = [sys.executable, "-c", program, "env", "--prefix", str(tmp_path / "p")]
+    result = subprocess.run(
+        [*namespace, "sh", "-c", mount, str(tmp_path), *command],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 3
+    assert re.search(words, result.stderr), result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_what_a_killed_trial_left_is_nobodys(tmp_path: Path) -> None:

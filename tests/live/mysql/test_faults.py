@@ -209,14 +209,6 @@ def test_password_that_is_not_the_account_s(server: Any) -> None:
     server.start()
 
 
-def test_wrong_option(server: Any) -> None:
-    server.files.own_options.write_text("[mysqld]\nno-such-option = 1\n")
-    server.files.own_options.chmod(0o600)
-    with pytest.raises(ServerError, match=r"(?s)is not one of this server.*no-such-option"):
-        server.start()
-    assert server.status().state == "down"
-
-
 def test_disk_full_before_init(setup: Callable[..., Any], tmp_path: Path) -> None:
     init = setup(tmp_path, "init()", before=mounted(tmp_path, "size=60m"))
     told = init.communicate()[0]
@@ -476,6 +468,8 @@ def test_steps_without_a_server(template: Any, tmp_path: Path) -> None:
         ("InnoDB: Error number 28 means 'No space left on device'", "disk is full"),
         ("Can't start server: Bind on TCP/IP port: Address already in use", "took the port"),
         ("InnoDB: Unable to lock ./ibdata1 error: 11", "another mysqld works"),
+        ("InnoDB: Unable to lock ./ibdata1 error: 37", "its disk grants no locks"),
+        ("Fatal error: Illegal or unknown default time zone 'X'", "default-time-zone in"),
         ("InnoDB: Cannot allocate memory for the buffer pool", "too little memory"),
         ("libaio.so.1: error while loading shared libraries", "a shared library is gone"),
         ("all is well", ""),
