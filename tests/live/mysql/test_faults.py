@@ -34,7 +34,7 @@ NAMESPACE = ("unshare", "--user", "--mount", "--map-current-user", "--keep-caps"
 
 def mounted(folder: Path, options: str) -> tuple[str, ...]:
     """Begin a command line that runs with a file system of its own mounted on `folder`."""
-    script = f'mount -t tmpfs -o {options} t "$0" && exec "$@"'
+    script = f'mount -t tmpfs -o mode=0700,{options} t "$0" && exec "$@"'
     return (*NAMESPACE, "sh", "-c", script, str(folder))
 
 
