@@ -196,6 +196,11 @@ def _mail(layout: Layout, settings: Settings) -> dict[str, object]:
     }
 
 
+def truststore(layout: Layout) -> Path:
+    """Tell where the authorities stand that the server trusts when it connects elsewhere."""
+    return layout.azkaban / "conf" / "authorities.jks"
+
+
 def mail_password_file(layout: Layout) -> Path:
     """Tell where the password of the mail account stands."""
     return layout.azkaban / "mail.password"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setup.azkaban import config, program
-from setup.java import OPTIONS
+from setup.java import OPTIONS, truststore
 
 if TYPE_CHECKING:
     from setup.azkaban.program import Program
@@ -61,6 +61,7 @@ def command(
         f"-Djava.io.tmpdir={home / 'temp'}",
         "-Dfile.encoding=UTF-8",
         f"-Dlog4j.configuration={(conf / 'log4j.properties').as_uri()}",
+        *truststore.options(config.truststore(layout)),
         *(_later(java) if present.several_executors else ()),
         *(_mail_options(settings.mail) if settings.mail else ()),
         *(_TLS_OPTIONS if settings.tls else ()),

@@ -15,7 +15,7 @@ from setup.azkaban.settings import Settings, Wanted, choose
 from setup.called import called
 from setup.console import say, step
 from setup.errors import ServerError, UsageError
-from setup.java import keep, kept
+from setup.java import keep, kept, truststore
 from setup.layout import write_private
 from setup.probe import START_SECONDS, Target
 from setup.process import Process, refuse_root, tail
@@ -378,6 +378,7 @@ class Server:
 
             keystore = Certificates(self.layout).ensure(settings.host, java)
         config.write(self.layout, settings, present, self.python, mysql=mysql, keystore=keystore)
+        truststore.write(config.truststore(self.layout), java.program)
         scripts.write(
             self.layout,
             [

@@ -197,11 +197,14 @@ def test_scripts_work_without_the_project(live: LiveAzkaban, kept: int) -> None:
     down = _script(live, "status")
     assert (down.returncode, down.stdout) == (1, "azkaban: down\n")
     assert _script(live, "use", "/index").returncode == 1
-    started = _script(live, "start", SECRET_TOKEN="do-not-pass-on")
+    elsewhere = {"LANG": "xx_XX.UTF-8", "LC_ALL": "xx_XX.UTF-8"}  # installed nowhere
+    started = _script(live, "start", SECRET_TOKEN="do-not-pass-on", **elsewhere)
     assert started.returncode == 0, started.stderr
     process = Process.read(live.server.pid_file())
     assert process is not None, "setup recognises what the script started"
-    assert "SECRET_TOKEN" not in psutil.Process(process.pid).environ()
+    environ = psutil.Process(process.pid).environ()
+    assert "SECRET_TOKEN" not in environ
+    assert environ["LC_ALL"] == "C.UTF-8"
     assert _version(live) == "2.5.0"
     told = _script(live, "use").stdout
     assert live.url in told
