@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import environment
 from setup.errors import SetupError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _programs(folder: Path) -> str:
     path.write_text("#!/bin/sh\nexit 0\n", encoding="ascii")
     path.chmod(0o700)
     try:
-        subprocess.run([str(path)], stdin=subprocess.DEVNULL, check=True)
+        subprocess.run([str(path)], env=environment.local(), stdin=subprocess.DEVNULL, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         words = getattr(error, "strerror", None) or str(error)
         return f"does not allow programs to run (mounted noexec): {words}"

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from setup import environment
 from setup.called import NAME
 from setup.console import step
 from setup.errors import DownloadError
@@ -62,11 +63,11 @@ def _enter(archive: Path, layout: Layout, options: argparse.Namespace, arguments
             folder = Path(text) / "product"
             _write(archive, folder, whole=False)
             command = [sys.executable, str(folder / "setup"), *arguments]
-            return subprocess.run(command, check=False).returncode
+            return subprocess.run(command, env=environment.program(), check=False).returncode
     folder = unpack(archive, layout)
     sys.stderr.flush()
     command = [sys.executable, str(folder / "setup"), *arguments]
-    return os.execv(sys.executable, command)  # noqa: S606
+    return os.execve(sys.executable, command, environment.program())  # noqa: S606
 
 
 def home(layout: Layout) -> Path:
@@ -181,7 +182,8 @@ def settle(layout: Layout, arguments: Sequence[str]) -> None:
             shutil.copytree(CHECKOUT, new)
             new.rename(target)
         hold(target)
-    os.execv(sys.executable, [sys.executable, str(target / "setup"), *arguments])  # noqa: S606
+    command = [sys.executable, str(target / "setup"), *arguments]
+    os.execve(sys.executable, command, environment.program())  # noqa: S606
 
 
 def hold(product: Path = CHECKOUT) -> None:
