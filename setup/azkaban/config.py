@@ -224,10 +224,8 @@ def _write_plugins(home: Path, program: Program) -> None:
 
 def _require(path: Path, values: Mapping[str, str]) -> None:
     """Make sure that a properties file, which may be the user's, says something."""
-    import javaproperties  # noqa: PLC0415 (in the environment only)
-
+    present = own_properties(path)
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    present = javaproperties.loads(text)
     missing = {key: value for key, value in values.items() if present.get(key) != value}
     if missing:
         lines = "".join(f"{key}={value}\n" for key, value in missing.items())

@@ -180,7 +180,7 @@ class Settings:
             mail = Mail(**saved["mail"]) if saved.get("mail") else None
             more = tuple(saved.get("more_executors", ()))
             return cls(**{**saved, "mail": mail, "more_executors": more})
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             raise SetupError(
                 f"{path} cannot be read ({error}); remove it and run {called()} up with the "
                 "options that you used: projects and history are kept"

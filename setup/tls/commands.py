@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import hosts
 from setup.called import called
 from setup.commands import Commands, Needs
 from setup.console import say
@@ -117,8 +118,15 @@ def _import(certificates: Certificates, options: argparse.Namespace) -> int:
     ask = _passphrase(options)
     key = load_key(Path(options.key_file).expanduser(), ask) if options.key_file else None
     server = Server(certificates.layout)
-    host = server.settings.host if server.running() and server.settings.tls else ""
-    certificates.import_answer(files, ca, key, host=host, ask=ask)
+    host = server.settings.host if server.installed else socket.gethostname()
+    in_use = bool(server.running()) and server.settings.tls
+    certificates.import_answer(files, ca, key, host=host if in_use else "", ask=ask)
+    names = certificates.settings.names
+    if not any(hosts.covers(name, host) for name in names):
+        say(
+            f"the certificate is for {', '.join(names)}, and this server would be called {host}: "
+            f"start it with {called()} up --tls --host NAME"
+        )
     return _made(certificates)
 
 

@@ -16,7 +16,7 @@ from setup import cli, pyenv
 from setup.azkaban import Mail, Settings, Wanted, config, launch, schema, timezone
 from setup.azkaban.program import Program
 from setup.azkaban.settings import choose
-from setup.errors import UsageError
+from setup.errors import SetupError, UsageError
 from setup.java import Java
 from setup.layout import Layout
 from setup.process import free_port
@@ -311,6 +311,14 @@ def test_a_name_that_clients_cannot_use_gives_way(
     if host == "localhost":
         with pytest.raises(UsageError, match="--host NAME"):
             choose(Wanted(tls=tls, listen="0.0.0.0"), None)  # noqa: S104
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '"a"', "{", '{"host": 1}', '{"mail": 3}'])
+def test_settings_that_cannot_be_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    with pytest.raises(SetupError, match=r"settings\.json cannot be read .*history are kept"):
+        Settings.read(path)
 
 
 def test_an_earlier_name_gives_way_when_tls_is_asked_for() -> None:

@@ -303,10 +303,15 @@ def _made(company: Company, kind: str) -> tuple[list[str], Any]:
     "kind", [*_BY_OPENSSL, *_FORMS, *_TEXTS, "key in the same file", "in the wrong order"]
 )
 def test_files_as_they_come(
-    certificates: Certificates, company: Company, run: Callable[..., int], kind: str
+    certificates: Certificates,
+    company: Company,
+    run: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
 ) -> None:
     arguments, leaf = _made(company, kind)
     assert run(*arguments) == 0
+    assert f"the certificate is for {HOST}, and this server would be" in capsys.readouterr().err
     assert certificates._chain()[1] == [leaf, company.issuer, company.root]
     assert read_certificates(certificates.ca) == [company.root]
     assert handshake(certificates, HOST) == "TLSv1.3"
