@@ -58,7 +58,7 @@ class Statements:
     def __init__(self) -> None:
         self.ended = False
         self._delimiter = ";"
-        self._text = ""
+        self._parts: list[str] = []  # of the statement: one of a dump may have a million
         self._inside = ""  # the key of `_ENDS` that is open
         self._words = False  # something that is no comment
 
@@ -118,12 +118,12 @@ class Statements:
         return end
 
     def _add(self, text: str, *, words: bool = False) -> None:
-        self._text += text
+        self._parts.append(text)
         self._words |= words and bool(text.strip())
 
     def _take(self, *, vertical: bool = False) -> Statement | None:
-        text, words = self._text.strip(), self._words
-        self._text, self._words = "", False
+        text, words = "".join(self._parts).strip(), self._words
+        self._parts, self._words = [], False
         return Statement(text, vertical) if words else None
 
     def _command(self, line: str, command: re.Match[str]) -> Iterator[Statement]:
