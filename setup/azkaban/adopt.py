@@ -68,7 +68,8 @@ def adopt(server: Server, path: Path, database: str = "", *, replace: bool = Fal
         )
     if server.running():
         raise UsageError(f"the server runs: run {called()} azkaban stop first")
-    database = _checked(path, database)
+    with step("reading the dump"):
+        database = _checked(path, database)
     mysql = MySQL(server.layout)
     mysql.ensure()
     with step("adopting the database") as shown:
