@@ -186,6 +186,7 @@ _FATAL = re.compile(
     )$""",
     re.MULTILINE | re.VERBOSE,
 )
+_HOPELESS = ("main", "crash", "memory")
 _CAUSE = re.compile(r"^Caused by: (.*)$", re.MULTILINE)
 _DUMP = "Full thread dump"
 _MAIN = re.compile(
@@ -193,8 +194,15 @@ _MAIN = re.compile(
 )
 
 
-def told(output: Path) -> str:
+def told(output: Path, *, ended: bool = True) -> str:
     """Find the cause in what a Java printed; empty when it told none.
+
+    Parameters
+    ----------
+    output
+        The file.
+    ended
+        Whether its process has ended; else only what leaves no hope counts.
 
     Examples
     --------
@@ -206,7 +214,8 @@ def told(output: Path) -> str:
     'java.lang.Error: no'
     """
     text = printed(output)
-    found = _FATAL.search(text)
+    matches = _FATAL.finditer(text)
+    found = next((m for m in matches if ended or m.lastgroup in _HOPELESS), None)
     if not found:
         return ""
     words = next(group for group in found.groups() if group)
@@ -275,7 +284,7 @@ class Watch:
         waits
             Whether it may have to wait for another process that is busy.
         """
-        if self._output and (words := told(self._output)):
+        if self._output and (words := told(self._output, ended=False)):
             return words
         if self.idle and _state_of(self.pid) == "T":
             return f"it was stopped by a signal; kill -CONT {self.pid} lets it go on"

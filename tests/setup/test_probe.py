@@ -1,0 +1,46 @@
+"""What a Java printed, read for why its server does not come up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup import probe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAIN = 'Exception in thread "main" java.lang.RuntimeException: outer\n\tat a.B.main(B.java:1)\n'
+
+
+_CRASH = "A fatal error has been detected by the Java Runtime"
+_MEMORY = 'Exception: java.lang.OutOfMemoryError thrown from the handler in "x"'
+_CLASS = "Error: Could not find or load main class a.B"
+_VM = "Error occurred during initialization of VM"
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "alive"),
+    [
+        (_MAIN, "java.lang.RuntimeException: outer", "java.lang.RuntimeException: outer"),
+        (
+            _MAIN + "Caused by: java.io.IOException: middle\n\t... 3 more\nCaused by: a.C: root\n",
+            "java.lang.RuntimeException: outer: a.C: root",
+            "java.lang.RuntimeException: outer: a.C: root",
+        ),
+        (f"{_VM}\nCould not reserve enough space\n", f"{_VM} Could not reserve enough space", ""),
+        (_CLASS, _CLASS, ""),
+        (f"#\n# {_CRASH}\n", _CRASH, _CRASH),
+        (_MEMORY, _MEMORY, _MEMORY),
+        ('Exception in thread "worker" java.lang.Error: no\n', "", ""),
+        ('Full thread dump OpenJDK\n"main" #1\nException in thread "main" x\n', "", ""),
+    ],
+)
+def test_told(tmp_path: Path, text: str, ended: str, alive: str) -> None:
+    """Of a process that goes on, only what leaves no hope counts."""
+    path = tmp_path / "out"
+    path.write_text("INFO begins\n" + text)
+    assert probe.told(path) == ended
+    assert probe.told(path, ended=False) == alive
+    assert probe.told(tmp_path / "none") == ""
