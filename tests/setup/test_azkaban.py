@@ -325,3 +325,12 @@ def test_an_earlier_name_gives_way_when_tls_is_asked_for() -> None:
     old = replace(SETTINGS, host="my_host9")
     assert choose(Wanted(), old).host == "my_host9"
     assert choose(Wanted(tls=True), old).host == "localhost"
+
+
+def test_users_that_are_no_xml(
+    setup: Callable[..., int], kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users = kept.parent / "conf/azkaban-users.xml"
+    users.write_text('<azkaban-users><user username="me></azkaban-users>')
+    assert setup("--java", str(shutil.which("java"))) == 2
+    assert f"{users} is no XML: " in capsys.readouterr().err
