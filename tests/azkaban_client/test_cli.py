@@ -725,3 +725,57 @@ def test_durations_do_not_depend_on_the_server_s_clock() -> None:
     assert "RUNNING" in text
     assert "0.0 s" in text
     assert "0/1 jobs" in text
+
+
+# -- what a server says on a terminal ---------------------------------------------------------
+
+ATTACK = "a\x1b]52;c;aGk=\x07b\x1b[2Jc\x9b31m\u202ed\r\n"
+
+
+def shown_on_a_terminal(script: str) -> str:
+    """Run Python with its standard output on a terminal."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=follower, stderr=follower)
+    os.close(follower)
+    shown = b""
+    while process.poll() is None or not shown:
+        try:
+            shown += os.read(leader, 1 << 16)
+        except OSError:  # its end
+            break
+    process.wait()
+    os.close(leader)
+    return shown.decode()
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_control_codes_of_a_log_are_shown_as_text(raw) -> None:
+    script = f"from azkaban_client.cli.display import write_log; write_log({ATTACK!r}, raw={raw})"
+    shown = shown_on_a_terminal(script)
+    if raw:
+        assert "\x1b]52;c;aGk=\x07" in shown
+    else:
+        assert shown == "a^[]52;c;aGk=^Gb^[[2Jc\\u009b31m\\u202ed\r\n"
+    piped = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert piped.stdout.decode() == ATTACK
+
+
+def test_control_codes_of_messages_and_names_are_shown_as_text() -> None:
+    script = (
+        "from azkaban_client.cli._app import emit, note\n"
+        f"note({ATTACK!r}); emit(False, None, {ATTACK!r})"
+    )
+    assert "\x1b]52" not in shown_on_a_terminal(script)
+    assert "\x1b[2J" not in shown_on_a_terminal(script)
+
+
+def test_follow_of_an_ended_run_shows_the_server_s_times(azk, server, monkeypatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    server.play("fetchexecflow at the end", "fetchexecflow at the end")
+    lines = azk("follow", "32").err.splitlines()
+    server.play("fetchexecflow at the end")
+    execution = azk("status", "32", "--json").json
+    ended = {job["id"]: job["end"][11:19] for job in execution["jobs"]}
+    shown = [line.split() for line in lines if ": FAILED in" in line]
+    assert shown[0][:2] == [ended["a"], "a:"]
+    assert shown[-1][0] == execution["end"][11:19]

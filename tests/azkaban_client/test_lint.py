@@ -89,7 +89,7 @@ def test_a_good_project() -> None:
         ({"a__job": "type=command\ncommand=ls\ncommand.1=python no.py\n"},
          "a.job:3: warning: the script no.py is not in the project (looked for no.py)"),
         ({"a__job": NOOP + "retries=two\n"},
-         "a.job:2: error: retries=two: expected a number, 0 or more"),
+         "a.job:2: warning: retries=two: expected a number, 0 or more"),
         ({"a__job": "type=flow\n"},
          "a.job:1: error: type=flow needs flow.name=, the name of the flow to embed"),
         ({"a__job": "type=flow\nflow.name=b\n", "b__job": NOOP, "c__job": NOOP + "dependencies=b"},

@@ -10,6 +10,8 @@ import pytest
 
 from azkaban_client import Bundle, FlowEnded, JobEnded, JobStarted, LogLine
 from azkaban_client.errors import InvalidProject, NotFound
+from azkaban_client.flow.collect import collect
+from azkaban_client.flow.executable import make_executable
 from azkaban_client.flow.local import run
 from azkaban_client.flow.outputs import java_text
 from azkaban_client.flow.substitution import resolve
@@ -226,3 +228,74 @@ def test_substitution_in_the_server_s_words() -> None:
         resolve({"a": "${b}", "b": "${a}"})
     with pytest.raises(ValueError, match=r"variable\(s\) \[a->b->c\]"):
         resolve({"a": "${b}", "b": "x${c}"})
+
+
+def test_a_folder_that_is_not_there_fails_the_job() -> None:
+    for folder in ("/no/such/dir", "relative", ""):
+        files = {"a.job": f"type=command\nworking.dir={folder}\ncommand=pwd\n"}
+        events = play(files, "a")
+        assert (statuses(events), len(lines(events, "a"))) == ({"a": "FAILED"}, 1)
+    assert "working.dir=" in lines(events, "a")[0]
+
+
+def test_nothing_in_a_thread_hangs_or_hides(monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr("azkaban_client.flow.local.scheduler.run_job", fail)
+    events = play({"a.job": "type=noop", "b.job": "type=noop\ndependencies=a"}, "b")
+    assert statuses(events) == {"a": "FAILED", "b": "CANCELLED"}
+    assert lines(events, "a") == ["azk run --local: RuntimeError: out of order"]
+
+
+def test_files_of_the_project_are_not_executable(tmp_path) -> None:
+    (tmp_path / "run.sh").write_text("#!/bin/sh\necho ran\n")
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / "a.job").write_text("type=command\ncommand=./run.sh\n")
+    bundle = collect(tmp_path)
+    events = list(run(bundle, "a"))
+    assert (statuses(events), "Permission denied" in lines(events, "a")[0]) == (
+        {"a": "FAILED"}, True
+    )  # fmt: skip
+    assert lines(list(run(make_executable(bundle), "a")), "a") == ["ran"]
+
+
+def test_references_are_resolved_twice_and_no_more() -> None:
+    files = {
+        "p.properties": "k_day=mon\nk_mon=first\nk_first=end\nk_sel=${k_${k_day}}\n"
+        "k_deep=${k_${k_${k_day}}}\n",
+        "a.job": "type=command\ncommand=echo ${k_sel}\n",
+        "b.job": "type=command\ncommand=echo ${k_deep}\n",
+    }
+    assert lines(play(files, "a"), "a") == ["first"]
+    assert lines(play(files, "b"), "b") == ["${k_first}"]
+
+
+def test_what_the_server_gives_depends_on_its_version() -> None:
+    command = "type=command\ncommand=echo ${azkaban.job.id} ${azkaban.flow.submituser}\n"
+    assert statuses(play({"a.job": command}, "a")) == {"a": "FAILED"}
+    flow = "nodes: [{name: a, type: command, config: {command: 'echo ${azkaban.job.id}'}}]"
+    events = play({"p.project": "azkaban-flow-version: 2.0", "f.flow": flow}, "f")
+    assert lines(events, "a") == ["a"]
+
+
+def test_standard_input_is_neither_filled_nor_closed() -> None:
+    files = {
+        "a.job": 'type=command\ncommand=bash -c "read -t 0.5 x; echo $?"\n',
+        "b.job": 'type=command\ncommand=bash -c "timeout 0.5 cat; echo $?"\n',
+    }
+    # 142 and 124 are those of a time that is over; the end of a file would be 1 and 0.
+    assert lines(play(files, "a"), "a") == ["142"]
+    assert lines(play(files, "b"), "b") == ["124"]
+
+
+def test_all_commands_of_a_job_share_its_files() -> None:
+    files = {
+        "a.job": "type=command\ncommand=bash out.sh 1\ncommand.1=bash out.sh 2\n",
+        "out.sh": 'echo "{\\"x\\": \\"$1\\"}" > $JOB_OUTPUT_PROP_FILE; basename $JOB_PROP_FILE\n',
+        "b.job": "type=command\ncommand=echo ${x}\ndependencies=a\n",
+    }
+    events = play(files, "b")
+    first, second = lines(events, "a")
+    assert first == second
+    assert lines(events, "b") == ["2"]

@@ -76,7 +76,7 @@ def lint(
     >>> bad = Bundle({"a.job": b"type=noop\nretries=x\ndependencies=b\n"})
     >>> for problem in lint(bad):
     ...     print(problem)
-    a.job:2: error: retries=x: expected a number, 0 or more
+    a.job:2: warning: retries=x: expected a number, 0 or more
     a.job:3: error: the dependency 'b' does not exist: there is no b.job
     """
     from azkaban_client.flow.lint.context import ServerFacts  # noqa: PLC0415 (start time)

@@ -35,6 +35,7 @@ def check_job(job: Job, context: Context) -> Iterator[Problem]:
                 job.line(key),
                 "not-a-number",
                 f"{key}={value}: expected a number, 0 or more",
+                "warning",  # the server looks at it when an attempt has failed
             )
     yield from check_memory(job)
     yield from check_callbacks(job)
