@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from azkaban_client.cli._app import group, note
+from azkaban_client.cli._app import emit, group, json_option, note
 
 __all__ = ["COMMANDS"]
 
@@ -23,7 +23,8 @@ def console() -> None:
 
 @console.command("add")
 @click.argument("folder", type=click.Path(path_type=Path))
-def add(folder: Path) -> None:
+@json_option
+def add(folder: Path, *, as_json: bool) -> None:
     """Put the console beside the pages of a server, or a newer one in its place.
 
     Examples
@@ -39,7 +40,7 @@ def add(folder: Path) -> None:
         page = console_files.add(folder)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    click.echo(page)
+    emit(as_json, {"page": str(page), "address": f"/{console_files.ADDRESS}"}, str(page))
     note(f"it is at /{console_files.ADDRESS} of that server")
 
 

@@ -123,6 +123,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "cancel": _list(_object(execid=_COUNT, cancelled=_DONE)),
     "completion": _object(shell=_TEXT, script=_TEXT),
     "config show": {"type": "object", "additionalProperties": _object(value={}, source=_TEXT)},
+    "console add": _object(page=_TEXT, address=_TEXT),
     "follow": _EXECUTION,
     "graph": _list(
         _object(flow=_TEXT, needs={"type": "object", "additionalProperties": _list(_TEXT)})
