@@ -19,8 +19,9 @@ if not __package__:  # the folder was started, by the command azkaban-jobflow or
 
 from setup import platforms  # noqa: E402
 
-if reason := platforms.elsewhere():
-    sys.stderr.write(f"setup: {reason}\n")
+reason = platforms.elsewhere()
+if reason:
+    sys.stderr.write("setup: " + reason + "\n")
     sys.exit(3)
 
 from setup.cli import main  # noqa: E402 (needs Linux)

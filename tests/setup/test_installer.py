@@ -312,7 +312,7 @@ def test_an_installer_of_another_name(layout: Layout, monkeypatch: pytest.Monkey
 
 
 def test_no_pip_at_all(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pip, "_runs", lambda *_: False)
+    monkeypatch.setattr(pip, "version", lambda: None)
     monkeypatch.setattr(pip, "find_wheel", lambda _: None)
     with pytest.raises(SetupError, match=r"neither pip nor ensurepip.*python3-venv"):
         pip.command(None, layout.prefix)
@@ -321,10 +321,12 @@ def test_no_pip_at_all(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pip_runs_from_its_wheel_where_there_is_none(
     layout: Layout, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Debian without python3-pip."""
-    monkeypatch.setattr(pip, "_runs", lambda *_: False)
+    """A Debian without python3-pip, or a pip that is too old."""
     monkeypatch.setenv("AZK_INSTALLER", "pip")
     python = _environment(layout)
+    monkeypatch.setattr(pip, "version", lambda: None)
+    assert pip.command(python, layout.prefix)[-1].endswith(".whl/pip")
+    monkeypatch.setattr(pip, "version", lambda: (22, 2))
     assert pip.command(python, layout.prefix)[-1].endswith(".whl/pip")
     pins = index.lock(LOCKS / "mysql.txt", layout.prefix / "l.txt")
     with Installer(layout) as installer:
