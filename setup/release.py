@@ -71,15 +71,22 @@ def made_by(layout: Layout) -> Release:
         raise SetupError(f"{layout.marker} cannot be read ({error})") from error
 
 
-def refuse_newer(layout: Layout) -> None:
+def refuse_newer(layout: Layout, ours: Release | None = None) -> None:
     """Refuse a prefix that a later release has set up.
+
+    Parameters
+    ----------
+    layout
+        The prefix.
+    ours
+        The release that may be earlier; the program that runs unless it is given.
 
     Raises
     ------
     SetupError
         With what to do.
     """
-    made, ours = made_by(layout), current()
+    made, ours = made_by(layout), ours or current()
     if made.order > ours.order:
         place = f" in {made.checkout}" if made.checkout else ""
         raise SetupError(

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from setup import environment
+from setup import environment, release
 from setup.called import NAME
 from setup.console import step
 from setup.errors import DownloadError
@@ -104,11 +104,13 @@ def unpack(archive: Path, layout: Layout) -> Path:
     DownloadError
         When a part of the archive is not what its manifest says; nothing of it is kept.
     SetupError
-        When there is no room, or the prefix cannot be used.
+        When there is no room, or the prefix cannot be used or is a later release's.
     """
     with zipfile.ZipFile(archive) as opened:
         manifest = opened.read(MANIFEST)
         size = sum(info.file_size for info in opened.infolist())
+    version = json.loads(manifest)["version"]
+    release.refuse_newer(layout, release.Release(version, release.FORMAT, str(archive)))
     target = home(layout) / hashlib.sha256(manifest).hexdigest()[:16]
     layout.create(_SPARE + (0 if target.is_dir() else size))
     with layout.locked():

@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from setup import release
 from setup.bundle import commands, make, product, wheels
 from setup.called import NAME
 from setup.layout import CHECKOUT, Layout
@@ -231,6 +233,35 @@ def test_the_product_is_unpacked_once_and_as_it_was(thin: Path, layout: Layout) 
         copy = first / path.relative_to(CHECKOUT)
         assert copy.read_bytes() == path.read_bytes()
         assert copy.stat().st_mode & 0o777 in (0o644, 0o755)
+
+
+def test_an_older_file_leaves_a_newer_prefix_as_it_is(thin: Path, layout: Layout) -> None:
+    newer = release.Release("9.0.0", release.FORMAT, "/srv/newer")
+    layout.marker.write_text(json.dumps(asdict(newer)))
+    result = run(thin, "up", AZK_HOME=str(layout.prefix))
+    assert result.returncode == 3
+    assert "was set up by release 9.0.0 in /srv/newer, which is later" in result.stderr
+    assert not product.home(layout).exists()
+
+
+def test_each_prefix_has_a_product_of_its_own(
+    thin: Path, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command of one prefix that sets up another leaves it nothing that may go away."""
+    first = product.unpack(thin, layout)
+    monkeypatch.setattr(product, "CHECKOUT", first)
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda _, command, __: started.append(command))
+    product.settle(layout, ["up"])
+    assert started == []
+    other = Layout(tmp_path / "other", layout.cache)
+    other.create(need=0)
+    monkeypatch.setattr(product, "contents", lambda: {"platform": ""})
+    product.settle(other, ["up", "--tls"])
+    copy = other.prefix / "product" / first.name
+    assert started == [[sys.executable, str(copy / "setup"), "up", "--tls"]]
+    assert (copy / product.MANIFEST).read_bytes() == (first / product.MANIFEST).read_bytes()
+    assert (copy / "setup" / "cli.py").is_file()
 
 
 def test_products_from_which_nothing_runs_are_deleted(thin: Path, layout: Layout) -> None:
