@@ -176,6 +176,8 @@ function parameterTable(project, flow, nodes, given, signal) {
     try {
       const last = nodes.find((node) => !nodes.some((next) => (next.in ?? []).includes(node.id)));
       const found = last ? await stock.defaults(project, flow, last.id, signal) : new Map();
+      // What Flow 2.0 says of the flow itself is no parameter.
+      if (found.get('type') === 'flow') found.delete('type');
       for (const [name, standard] of [...found].sort(([a], [b]) => a.localeCompare(b))) known(name, standard);
       show(note, found.size ? 'Empty means the default, shown in grey.' : 'This flow has no .properties file: name the parameters yourself.');
     } catch {

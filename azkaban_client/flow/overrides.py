@@ -98,22 +98,24 @@ def overridable_here(project: Project, flow: str) -> Overridable:
 def _overridable(jobs: Mapping[str, Mapping[str, str]], shared: Mapping[str, str]) -> Overridable:
     """Take the own properties of each job, those around it first, and the shared ones."""
     literals: dict[str, str] = {}
-    wanted: set[str] = set()
+    used: set[str] = set()
     own: dict[str, set[str]] = {}  # what a job's file sets, or those of the flows around it
     for node, properties in jobs.items():
         outer, _, name = node.rpartition(":")
         own[node] = own.get(outer, set()) | set(properties)
         for key, value in properties.items():
             literals.setdefault(key, name)
-            wanted.update(set(REFERENCE.findall(value)) - own[node])
-    todo = [*wanted, *shared]
+            used.update(set(REFERENCE.findall(value)) - own[node])
+    todo = [*used, *shared]
     while todo:
         for name in REFERENCE.findall(shared.get(todo.pop(), "")):
-            if name not in wanted:
-                wanted.add(name)
+            if name not in used:
+                used.add(name)
                 todo.append(name)
     outputs = tuple(f"{node.rpartition(':')[2]}." for node in jobs)
-    keys = {key for key in wanted | set(shared) if not key.startswith((*outputs, "azkaban."))}
+    keys = {key for key in used | set(shared) if not key.startswith((*outputs, "azkaban."))}
+    if shared.get("type") == "flow":  # what Flow 2.0 says of the flow itself
+        keys.discard("type")
     return Overridable(
         {key: shared.get(key) for key in sorted(keys)},
         {key: name for key, name in literals.items() if key not in keys},

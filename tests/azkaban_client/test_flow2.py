@@ -11,6 +11,7 @@ from azkaban_client.flow.graph import Graph
 from azkaban_client.flow.lint import lint
 from azkaban_client.flow.loader import load
 from azkaban_client.flow.local import run
+from azkaban_client.flow.overrides import _overridable
 
 PROJECT = b"azkaban-flow-version: 2.0\n"
 A = "nodes:\n- name: a\n  type: noop\n"
@@ -343,3 +344,9 @@ def test_an_embedded_flow_that_does_not_run_and_one_that_fails() -> None:
 def test_what_cannot_run(flow: str) -> None:
     with pytest.raises(InvalidProject, match=r"f\.flow"):
         play(flow)
+
+
+def test_what_the_file_says_of_the_flow_is_no_parameter() -> None:
+    found = _overridable({"a": {"command": "echo ${n}"}}, {"type": "flow", "n": "1"})
+    assert found.defaults == {"n": "1"}
+    assert found.refusals(["type"])

@@ -179,7 +179,9 @@ def test_two_executors_share_the_work(split: Live, tmp_path: Path) -> None:
     with split.client() as client:
         job = {"a.job": "type=command\ncommand=sleep 3\n"}
         project(client, tmp_path / "many", "many", job)
-        running = [client.execute("many", "a", concurrency="concurrent") for _ in range(6)]
+        # The server looks at its executors' figures again after each fifth flow, and sends all
+        # until then to one of them.
+        running = [client.execute("many", "a", concurrency="concurrent") for _ in range(12)]
         assert all(client.wait(execid).succeeded for execid in running)
     with MySQL(split.layout).connect("azkaban") as connection:
         cursor = connection.cursor()
