@@ -194,6 +194,17 @@ class LanguageModel:
         words[node] = np.arange(len(self.words))
         return trie, words
 
+    def log_pairs(self, first: Ints, second: Ints) -> Floats:
+        """Log P(w | v) of pairs of vocabulary indices, shape (n,)."""
+        types, total = self.backoff
+        pairs, wanted = self.first * len(self.words) + self.second, first * len(self.words) + second
+        at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
+        seen = np.where(pairs[at] == wanted, self.pair_counts[at], 0)
+        log: Floats = np.log(
+            (types[first] * np.exp(self.continuation.known[second]) + seen) / total[first]
+        )
+        return log
+
     @cached_property
     def backoff(self) -> tuple[Floats, Floats]:
         """What P(w | v) needs of v: ``T(v)`` with the dropped counts added, and ``c(v) + T(v)``.

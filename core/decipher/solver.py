@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.checks import count
 from core.decipher.moves import Block, Swaps
+from core.decipher.polish import polish
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
+from core.decipher.sureness import Usual, evenness, usual_score
 from core.decipher.walk import KeyWalk
-from core.mcmc.tempering import TemperedState, take
+from core.mcmc.tempering import TemperedState, check_ladder, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +56,12 @@ _LONG = 150
 
 # Share of the text's letters that two columns of the first search read alike if both have found it.
 _ALIKE = 0.9
+
+# Letters from which the key of any text is found: more only take longer.
+_ENOUGH_LETTERS = 5000
+
+# Different keys, the best first, from which the end of a search climbs.
+_CLIMBS = 3
 
 # About the unicity distance of English: with fewer letters several readings make sense.
 ENOUGH = 28
@@ -110,7 +119,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.method not in ("tempering", "metropolis"):
             raise ValueError(f"method = {self.method!r}: expected tempering or metropolis")
-        for name in (
+        counts = (
             "n_chains",
             "max_steps",
             "exchange_every",
@@ -118,9 +127,10 @@ class Settings:
             "agree",
             "n_draws",
             "top",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: expected an integer >= 1")
+        )
+        for name in (*counts, "min_letters"):
+            count(name, getattr(self, name))
+        check_ladder(self.temperatures, self.exchange_every)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -153,6 +163,10 @@ class Solution:
         The deciphered words in lower case with a space between; found, if spaces were not known.
     spaces
         Whether they were.
+    usual
+        What score per letter texts of the language have, to compare `score` with.
+    warnings
+        Why the reading may be wrong; empty where nothing speaks against it.
     """
 
     key: Ints
@@ -166,7 +180,14 @@ class Solution:
     readings: tuple[tuple[float, str], ...]
     words: str
     spaces: bool
+    usual: Usual
+    warnings: tuple[str, ...]
     cipher: CipherText = field(repr=False)
+
+    @property
+    def score(self) -> float:
+        """Log-probability per letter."""
+        return self.log_probability / self.cipher.n_letters
 
     @property
     def confidence(self) -> Floats:
@@ -181,13 +202,12 @@ def check(cipher: CipherText, model: LanguageModel, min_letters: int = ENOUGH) -
     Raises
     ------
     CipherError
-        If the text has no letters, foreign letters, too few letters, or letters spread too evenly
-        or too unevenly for a substitution cipher.
+        If the text has no letters, foreign letters, or too few letters.
     """
     foreign = sorted({c for c in cipher.text if c.isalpha() and c not in cipher.alphabet.code})
     n_foreign = sum(c in foreign for c in cipher.text)
     n, letters = cipher.n_letters, model.alphabet.letters
-    if n_foreign > n:
+    if n_foreign > n and not cipher.symbols:
         raise CipherError(
             f"{n_foreign} of the text's {n + n_foreign} letters ({', '.join(foreign[:8])}) are not "
             f"in the language model's alphabet {letters!r}: build a model of that language with "
@@ -199,22 +219,6 @@ def check(cipher: CipherText, model: LanguageModel, min_letters: int = ENOUGH) -
         raise CipherError(
             f"the text has {n} letters: at least {min_letters} are needed, with fewer several "
             "readings make sense (lower min_letters to try all the same)"
-        )
-    share = model.letter_share
-    expected, even = float((share**2).sum()), 1 / len(letters)
-    spread = 2 * float(np.sqrt(((share**3).sum() - expected**2) / n))
-    # Chance alone varies little in a long text, but its subject and its time do.
-    lowest = expected - max(4 * spread, 0.4 * (expected - even))
-    highest = 2 * expected + 4 * spread
-    if not lowest <= cipher.coincidence <= highest:
-        raise CipherError(
-            f"not a simple substitution cipher: index of coincidence {cipher.coincidence:.4f}, "
-            f"expected {expected:.3f} +- {spread:.3f} for {n} letters of this language: "
-            + (
-                "the letters are too even"
-                if cipher.coincidence < lowest
-                else "too few letters differ"
-            )
         )
 
 
@@ -261,17 +265,51 @@ def decipher(
     """
     settings = settings or Settings()
     check(cipher, model, 1 if known else settings.min_letters)
-    fixed = _known(model, known or {})
+    # A long text is searched by its beginning: the rest says the same again.
+    part = cipher.part(_ENOUGH_LETTERS)
+    fixed = _known(part, known or {})
+    runs = _searches(part, model, rng, settings=settings, fixed=fixed, progress=progress)
+    last = runs[-1]
+    key, best = last.best_key[last.best.argmax()], float(last.best.max())
+    readings = _readings(last, part, settings.top)
+    if part is not cipher:
+        score = WordScore(model, cipher) if settings.spaces else WordSum(model, cipher)
+        key, best = polish(score, key, np.array(list(fixed), dtype=np.int64))
+        readings = ((best, cipher.decode(key)),)
+    key = _complete(key, cipher)
+    usual = usual_score(model, cipher.n_letters, spaces=settings.spaces)
+    return Solution(
+        key=key,
+        plaintext=cipher.decode(key),
+        log_probability=best,
+        posterior=last.posterior,
+        trace=np.concatenate([run.trace for run in runs], axis=1),
+        acceptance_rate=last.acceptance_rate,
+        agreed=last.agreed,
+        proposals=sum(run.proposals for run in runs),
+        readings=readings,
+        words=_words(cipher, model, key, spaces=settings.spaces),
+        spaces=settings.spaces,
+        usual=usual,
+        warnings=_warnings(cipher, model, best, usual, last.agreed, settings),
+        cipher=cipher,
+    )
+
+
+def _searches(
+    cipher: CipherText,
+    model: LanguageModel,
+    rng: np.random.Generator,
+    *,
+    settings: Settings,
+    fixed: Mapping[int, int],
+    progress: Callable[[range], Iterable[int]],
+) -> list[_Run]:
+    """Search by one score after the other, each from what the one before has found."""
     given = np.array(list(fixed), dtype=np.int64)
     ladder = settings.temperatures if settings.method == "tempering" else (1.0,)
     keys = _random_keys(rng, settings.n_chains * len(ladder), len(model.alphabet), fixed)
-    runs = []
-    if settings.spaces:
-        scores: list[Score] = [WordScore(model, cipher)]
-        if cipher.n_letters >= _LONG and settings.method == "tempering":
-            scores.insert(0, LetterScore(model, cipher))
-    else:
-        scores = [LetterScore(model, cipher), WordSum(model, cipher)]
+    scores, runs = _scores(cipher, model, settings), []
     for score in scores:
         swaps = Swaps.of(score, given)
         if not len(swaps.first):
@@ -281,7 +319,7 @@ def decipher(
             keys,
             rng,
             settings=settings,
-            scout=score is not scores[-1],
+            fixed=given if score is scores[-1] else None,
             progress=progress,
         )
         runs.append(run)
@@ -289,31 +327,57 @@ def decipher(
         alike = _alike(run.best, run.best_key, cipher)
         found = run.best_key[alike] if len(alike) > 1 else run.best_key
         keys = np.resize(found, (settings.n_chains * len(ladder), found.shape[1]))
-    last = runs[-1]
-    key = _complete(last.best_key[last.best.argmax()], cipher)
-    plain = cipher.decode(key)
-    if settings.spaces:
-        words = " ".join(model.alphabet.words(plain))
-    else:
-        letters = model.alphabet.fold(plain)
-        lengths = WordSum(model, cipher).segment(key)
-        ends = np.cumsum(lengths).tolist()
-        words = " ".join(letters[e - n : e] for n, e in zip(lengths, ends, strict=True))
-    trace = np.concatenate([run.trace for run in runs], axis=1)
-    return Solution(
-        key=key,
-        plaintext=plain,
-        log_probability=float(last.best.max()),
-        posterior=last.posterior,
-        trace=trace,
-        acceptance_rate=last.acceptance_rate,
-        agreed=_agreed(last.best),
-        proposals=sum(run.proposals for run in runs),
-        readings=_readings(last, cipher, settings.top),
-        words=words,
-        spaces=settings.spaces,
-        cipher=cipher,
-    )
+    return runs
+
+
+def _scores(cipher: CipherText, model: LanguageModel, settings: Settings) -> list[Score]:
+    """Return what the searches go by: the last one decides."""
+    if not settings.spaces:
+        return [LetterScore(model, cipher), WordSum(model, cipher)]
+    if cipher.n_letters >= _LONG and settings.method == "tempering":
+        return [LetterScore(model, cipher), WordScore(model, cipher)]
+    return [WordScore(model, cipher)]
+
+
+def _words(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool) -> str:
+    """Return the deciphered words in lower case with a space between."""
+    plain = key[cipher.codes]
+    letters = "".join(model.alphabet.letters[code - 1] for code in plain.tolist())
+    if spaces and not cipher.symbols:
+        return " ".join(model.alphabet.words(cipher.decode(key)))
+    if spaces:
+        ends = [*cipher.starts[1:].tolist(), len(letters)]
+        return " ".join(letters[a:b] for a, b in zip(cipher.starts.tolist(), ends, strict=True))
+    lengths = WordSum(model, cipher).segment(key)
+    ends = np.cumsum(lengths).tolist()
+    return " ".join(letters[e - n : e] for n, e in zip(lengths, ends, strict=True))
+
+
+def _warnings(  # noqa: PLR0917 (what a reading is judged by)
+    cipher: CipherText,
+    model: LanguageModel,
+    best: float,
+    usual: Usual,
+    agreed: int,
+    settings: Settings,
+) -> tuple[str, ...]:
+    """Say what speaks against a reading."""
+    found = []
+    if what := evenness(cipher, model):
+        found.append(f"it may not be a simple substitution cipher: {what}")
+    score = best / cipher.n_letters
+    if score < usual.least:
+        found.append(
+            f"the reading scores {score:.2f} nats a letter, where texts of this language have "
+            f"{usual.mean:.2f} and hardly any less than {usual.least:.2f}: it is hardly right; the "
+            "text may be in another language, written backwards, or no simple substitution"
+        )
+    if agreed < min(settings.agree, settings.n_chains):
+        found.append(
+            f"only {agreed} of {settings.n_chains} chains found this reading: there may be a "
+            "better one; search longer (max_steps) or with other random numbers (seed)"
+        )
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -327,6 +391,7 @@ class _Run:
     acceptance_rate: Floats
     proposals: int
     draws: Block
+    agreed: int
 
 
 def _search(
@@ -335,14 +400,15 @@ def _search(
     rng: np.random.Generator,
     *,
     settings: Settings,
-    scout: bool,
+    fixed: Ints | None,
     progress: Callable[[range], Iterable[int]],
 ) -> _Run:
-    """Run chains until enough columns agree on the best key, then draw.
+    """Run chains until enough columns agree on the best key, climb from there, then draw.
 
-    A scout, which another search follows, settles for less and does not draw.
+    A scout, which another search follows, has no `fixed` letters: it settles for less, and neither
+    climbs nor draws.
     """
-    columns = settings.n_chains
+    columns, scout = settings.n_chains, fixed is None
     state = walk.init(keys)
     best, best_key = np.full(columns, -np.inf), keys[:columns].copy()
     blocks: list[Block] = []
@@ -365,7 +431,13 @@ def _search(
         tried = start + settings.check_every >= len(walk.swaps.first)
         if not scout and tried and _agreed(best) >= settings.agree:
             break
-    if not scout:
+    found = best.copy()
+    if fixed is not None:
+        if _climb(walk.score, best, best_key, fixed):
+            keys = state.position.key.copy()
+            keys[:columns] = best_key
+            state = walk.init(keys)
+        found = best.copy()  # by each on its own: the draws all begin at the best key
         state = _gather(rng, state, best)
         run(settings.n_draws)
     draws = blocks[-1]
@@ -380,7 +452,22 @@ def _search(
         acceptance_rate=np.sum([block.accepted for block in blocks], axis=0) / len(trace),
         proposals=len(trace) * len(keys),
         draws=draws,
+        agreed=max(int((found > best.max() - 1e-6).sum()), 1),
     )
+
+
+def _climb(score: Score, best: Floats, best_key: Ints, fixed: Ints) -> bool:
+    """Climb from the few best keys of all columns; tell whether one of them was not at its top."""
+    _, first, group = np.unique(
+        best_key[:, np.unique(score.cipher.codes)], axis=0, return_index=True, return_inverse=True
+    )
+    climbed = False
+    for number in np.argsort(-best[first], kind="stable")[:_CLIMBS].tolist():
+        own = np.flatnonzero(group.ravel() == number)
+        key, value = polish(score, best_key[own[0]], fixed)
+        if value > best[own].max() + 1e-6:
+            best[own], best_key[own], climbed = value, key, True
+    return climbed
 
 
 def _readings(run: _Run, cipher: CipherText, top: int) -> tuple[tuple[float, str], ...]:
@@ -431,15 +518,16 @@ def _alike(best: Floats, best_key: Ints, cipher: CipherText) -> Ints:
     return np.flatnonzero((text == text[best.argmax()]).mean(1) >= _ALIKE)
 
 
-def _known(model: LanguageModel, known: Mapping[str, str]) -> dict[int, int]:
-    code = model.alphabet.code
+def _known(cipher: CipherText, known: Mapping[str, str]) -> dict[int, int]:
+    code, plain = cipher.code, cipher.alphabet.code
     for cipher_letter, letter in known.items():
-        for c in (cipher_letter, letter):
-            if c not in code:
+        for c, codes, where in ((cipher_letter, code, cipher.symbols), (letter, plain, "")):
+            if c not in codes:
                 raise CipherError(
-                    f"known letter {c!r} is not in the alphabet {model.alphabet.letters!r}"
+                    f"known letter {c!r} is not in the alphabet "
+                    f"{where or cipher.alphabet.letters!r}"
                 )
-    fixed = {code[c]: code[p] for c, p in known.items()}
+    fixed = {code[c]: plain[p] for c, p in known.items()}
     if len(set(fixed.values())) < len(known):
         raise CipherError(
             f"known letters {dict(known)!r}: a letter occurs twice, but a key is one to one"

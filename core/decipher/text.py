@@ -79,6 +79,40 @@ class Alphabet:
         codes = np.array([self.code[text[i]] for i in at], dtype=np.int64)
         return CipherText(self, text, np.array(at, np.int64), codes, np.flatnonzero(starts[at]))
 
+    def read(self, text: str) -> CipherText:
+        """Find the letters of a ciphertext, which may be written in other symbols.
+
+        Where letters are fewer than half of what is printed, and not another alphabet's, every
+        character but white space stands for a letter.
+
+        Raises
+        ------
+        ValueError
+            More different symbols than the alphabet has letters.
+
+        Examples
+        --------
+        >>> ENGLISH.read("53‡‡†305))6*;4826)4‡.)4‡);806*").n_letters
+        30
+        >>> ENGLISH.read("Uryyb, 2 jbeyqf!").n_letters
+        11
+        """
+        printed = [c for c in text if not c.isspace()]
+        letters = sum(c in self.code for c in printed)
+        if not printed or 2 * letters >= len(printed) or sum(map(str.isalpha, printed)) > letters:
+            return self.encode(text)
+        symbols = "".join(dict.fromkeys(printed))
+        if len(symbols) > len(self):
+            raise ValueError(
+                f"{len(symbols)} different symbols ({symbols[:40]}): a simple substitution has at "
+                f"most {len(self)}, as many as the language has letters"
+            )
+        code = {symbol: i for i, symbol in enumerate(symbols, 1)}
+        at = np.array([i for i, c in enumerate(text) if c in code], dtype=np.int64)
+        codes = np.array([code[c] for c in printed], dtype=np.int64)
+        starts = np.array([i == 0 or text[i - 1].isspace() for i in at.tolist()], dtype=bool)
+        return CipherText(self, text, at, codes, np.flatnonzero(starts), symbols)
+
 
 ENGLISH = Alphabet("abcdefghijklmnopqrstuvwxyz")
 
@@ -97,6 +131,8 @@ class CipherText:
         Code of each letter, 1 to ``len(alphabet)``, shape (n_letters,).
     starts
         Index in `codes` of the first letter of each word, shape (n_words,).
+    symbols
+        What stands for each letter of the alphabet, if that is not a letter of its own.
     """
 
     alphabet: Alphabet
@@ -104,6 +140,27 @@ class CipherText:
     positions: Codes
     codes: Codes
     starts: Codes
+    symbols: str = ""
+
+    @property
+    def code(self) -> dict[str, int]:
+        """Code of each character that stands for a letter."""
+        if not self.symbols:
+            return self.alphabet.code
+        return {symbol: i for i, symbol in enumerate(self.symbols, 1)}
+
+    def part(self, n_letters: int) -> CipherText:
+        """Return the text up to so many letters."""
+        if n_letters >= self.n_letters:
+            return self
+        return CipherText(
+            self.alphabet,
+            self.text[: self.positions[n_letters]],
+            self.positions[:n_letters],
+            self.codes[:n_letters],
+            self.starts[self.starts < n_letters],
+            self.symbols,
+        )
 
     @property
     def n_letters(self) -> int:

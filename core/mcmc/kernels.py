@@ -253,17 +253,19 @@ class Gibbs:
 
 def densities_of(values: Any, n_points: int) -> Floats:
     """Return densities if there is one for each point; TargetError otherwise."""
-    if np.shape(values) != (n_points,):
+    # Looked at in every step: an array has its shape at hand.
+    shape = values.shape if isinstance(values, np.ndarray) else np.shape(values)
+    if shape != (n_points,):
         raise TargetError(
-            f"log_density returned shape {np.shape(values)}: "
-            f"expected one value per point, ({n_points},)"
+            f"log_density returned shape {shape}: expected one value per point, ({n_points},)"
         )
     return cast("Floats", values)
 
 
 def never_infinite(densities: Floats) -> None:
     """Raise TargetError at a density that is infinite: no chain would ever leave such a place."""
-    if (densities == np.inf).any():
+    # Looked at in every step: one pass, and a second one only where there is something odd.
+    if not np.maximum.reduce(densities, axis=None) < np.inf and (densities == np.inf).any():
         where = tuple(int(i) for i in np.argwhere(densities == np.inf)[0])
         raise TargetError(
             f"log_density returned inf (for chain {where[-1]}): a chain would never move again; "

@@ -74,6 +74,7 @@ class Found:
     agreed: int
     proposals: int
     method: str
+    warnings: NDArray[np.str_]
 
     @classmethod
     def of(cls, solution: Solution, method: str) -> Found:
@@ -94,6 +95,7 @@ class Found:
             agreed=solution.agreed,
             proposals=solution.proposals,
             method=method,
+            warnings=np.array(solution.warnings, dtype=np.str_),
         )
 
     def save(self, path: Path) -> None:

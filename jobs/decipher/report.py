@@ -68,6 +68,8 @@ def main(params: Params, run: Run) -> Outputs:
     recovered = _facts(page, found, solved, truth, (same, len(every)))
     if len(every) > 1 and same == 1:
         run.log(f"WARNING: only 1 of {len(every)} jobs found the best key: search longer")
+    if len(found.warnings):
+        page.code("Warnings", "\n".join(str(warning) for warning in found.warnings))
     page.plot(
         "Convergence",
         _convergence(found, level),
@@ -133,7 +135,7 @@ def _facts(
 ) -> float:
     n_chains, n_steps = found.trace.shape
     confidence = found.posterior[np.arange(len(found.key)), found.key]
-    cipher = Alphabet(found.alphabet).encode(found.ciphertext)
+    cipher = Alphabet(found.alphabet).read(found.ciphertext)
     facts: list[tuple[str, object]] = [("letters", solved.n_letters)]
     recovered = 0.0
     if truth:
@@ -176,7 +178,7 @@ def _marked(text: str, best: str) -> str:
 def _coloured(found: Found) -> Figure:
     """Set the text in a fixed-width grid, each letter in the colour of its confidence."""
     confidence = found.posterior[np.arange(len(found.key)), found.key]
-    cipher = Alphabet(found.alphabet).encode(found.ciphertext)
+    cipher = Alphabet(found.alphabet).read(found.ciphertext)
     chance = np.full(len(found.plaintext), np.nan)
     chance[cipher.positions] = confidence[cipher.codes]
     width, rows = 76, [""]
@@ -205,7 +207,7 @@ def _coloured(found: Found) -> Figure:
 
 
 def _heat(found: Found, alphabet: Alphabet) -> Figure:
-    cipher = alphabet.encode(found.ciphertext)
+    cipher = alphabet.read(found.ciphertext)
     counts = np.bincount(cipher.codes, minlength=len(found.key))
     order = [c for c in np.argsort(-counts, kind="stable").tolist() if counts[c]]
     plain = found.key[order].tolist()
@@ -213,7 +215,7 @@ def _heat(found: Found, alphabet: Alphabet) -> Figure:
     fig = figure(7.0, 6.0)
     axis = fig.subplots()
     mesh = cells(axis, found.posterior[np.ix_(order, plain)], cmap="viridis", vmin=0, vmax=1)
-    axis.set_yticks(range(len(order)), [alphabet.letters[c - 1] for c in order])
+    axis.set_yticks(range(len(order)), [(cipher.symbols or alphabet.letters)[c - 1] for c in order])
     axis.set_xticks(range(len(plain)), [alphabet.letters[p - 1] for p in plain])
     axis.set_ylabel("cipher letter")
     axis.set_xlabel("plain letter")
@@ -222,14 +224,14 @@ def _heat(found: Found, alphabet: Alphabet) -> Figure:
 
 
 def _key(page: Page, found: Found, alphabet: Alphabet, truth: CipherText | None) -> None:
-    cipher = alphabet.encode(found.ciphertext)
+    cipher = alphabet.read(found.ciphertext)
     right = dict(zip(cipher.codes.tolist(), truth.codes.tolist(), strict=True)) if truth else {}
     counts = np.bincount(cipher.codes, minlength=len(found.key))
-    letters = "·" + alphabet.letters
+    letters, written = "·" + alphabet.letters, "·" + (cipher.symbols or alphabet.letters)
     rows: list[list[object]] = []
     for c in np.argsort(-counts, kind="stable").tolist():
         if c and counts[c]:
-            row: list[object] = [letters[c], letters[found.key[c]]]
+            row: list[object] = [written[c], letters[found.key[c]]]
             if truth:
                 row.append(letters[right[c]])
             rows.append([*row, round(float(found.posterior[c, found.key[c]]), 3), int(counts[c])])

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
 from core.decipher import CipherError, Settings, Solution, check, decipher
+from core.decipher.sureness import evenness
 from jobs._optional import need_numba
 from jobs.decipher._common import Found, load_model, read_text
 
@@ -110,6 +111,7 @@ def main(params: Params, run: Run) -> Outputs:
         _solve(params, run, rng, models, part) if part.strip() else None
         for part in (parts if to_stdout or not params.lines else run.progress(parts, "texts"))
     ]
+    _warn(solutions, lines=params.lines)
     plain = [found[1].plaintext if found else "" for found in solutions]
     out = "".join(f"{line}\n" for line in plain) if params.lines else plain[0]
     if to_stdout:
@@ -122,13 +124,24 @@ def main(params: Params, run: Run) -> Outputs:
         Found.of(solution, params.method).save(run.dir / "solution.npz")
         outputs |= {
             "solution": run.dir / "solution.npz",
-            "key": "".join(solution.cipher.alphabet.letters[p - 1] for p in solution.key[1:]),
+            "key": _key(solution),
             "model": model or "english",
             "log_probability": round(solution.log_probability, 3),
+            "score": round(solution.score, 3),
+            "usual_score": round(solution.usual.mean, 3),
+            "sure": str(not solution.warnings).lower(),
             "agreed": solution.agreed,
             "proposals": solution.proposals,
         }
     return outputs
+
+
+def _warn(solutions: list[tuple[str, Solution] | None], *, lines: bool) -> None:
+    """Say on standard error what speaks against each reading."""
+    for number, found in enumerate(solutions, 1):
+        for warning in found[1].warnings if found else ():
+            where = f"line {number}: " if lines else ""
+            print(f"decipher: WARNING: {where}{warning}", file=sys.stderr)
 
 
 def _solve(
@@ -137,7 +150,7 @@ def _solve(
     """Decipher into each language that may be; the most probable reading wins."""
     settings = Settings(
         method="metropolis" if params.method == "metropolis" else "tempering",
-        spaces=params.spaces,
+        spaces=params.spaces and not _unparted(next(iter(models.values())), text),
         n_chains=params.chains,
         max_steps=params.max_steps,
         agree=params.agree,
@@ -154,7 +167,7 @@ def _solve(
     try:
         found = {
             name: decipher(
-                model.alphabet.encode(text),
+                model.alphabet.read(text),
                 model,
                 rng,
                 settings=settings,
@@ -163,7 +176,7 @@ def _solve(
             )
             for name, model in _fitting(models, text, params.min_letters).items()
         }
-    except CipherError as error:
+    except ValueError as error:
         raise InputError(f"decipher.solve.input = {params.input!r}: {error}") from None
     return max(found.items(), key=lambda item: item[1].log_probability / item[1].cipher.n_letters)
 
@@ -175,13 +188,34 @@ def _fitting(
     fitting, refused = {}, None
     for name, model in models.items():
         try:
-            check(model.alphabet.encode(text), model, min_letters)
+            check(model.alphabet.read(text), model, min_letters)
             fitting[name] = model
-        except CipherError as error:
+        except ValueError as error:
             refused = refused or error
     if not fitting and refused:
-        raise refused
-    return fitting
+        raise CipherError(str(refused))
+    # Letters that are spread as in none of the languages are no reason to give up.
+    alike = {
+        name: model
+        for name, model in fitting.items()
+        if not evenness(model.alphabet.read(text), model)
+    }
+    return alike or fitting
+
+
+def _unparted(model: LanguageModel, text: str) -> bool:
+    """Tell whether a text in symbols has no spaces that could part words."""
+    cipher = model.alphabet.read(text)
+    return bool(cipher.symbols) and cipher.n_letters > _LONG_WORDS * len(cipher.starts)
+
+
+def _key(solution: Solution) -> str:
+    """Return the plain letter of each letter of the alphabet; of symbols, symbol=letter."""
+    letters, symbols = solution.cipher.alphabet.letters, solution.cipher.symbols
+    plain = [letters[p - 1] for p in solution.key[1:].tolist()]
+    if not symbols:
+        return "".join(plain)
+    return " ".join(f"{c}={p}" for c, p in zip(symbols, plain, strict=False))
 
 
 def _in_groups(model: LanguageModel, text: str) -> bool:

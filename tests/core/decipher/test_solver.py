@@ -16,13 +16,13 @@ from core.decipher import (
     CipherText,
     Settings,
     build,
-    check,
     decipher,
     english,
     log_probability,
 )
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
+from core.decipher.sureness import evenness
 
 DATA = Path(__file__).parents[3] / "core/decipher/data/passages.json"
 PASSAGES = {name: entry["text"] for name, entry in json.loads(DATA.read_text("utf-8")).items()}
@@ -130,14 +130,11 @@ def test_another_alphabet_needs_only_another_text() -> None:
 
 def test_texts_that_cannot_be_deciphered_are_refused() -> None:
     rng, model = np.random.default_rng(0), english()
-    flat = "".join(rng.choice(list(ENGLISH.letters), 600))
     cases = {
         "": "the text is empty",
         " 12, 3. ": "the text is empty",
         "Xq zyx wvu": "has 8 letters: at least 28 are needed",
         "Съешь же ещё этих мягких булок": "not in the language model's alphabet",
-        flat: "index of coincidence 0.0.*too even",
-        "abab " * 200: "index of coincidence 0.49.*too few letters differ",
     }
     for text, message in cases.items():
         with pytest.raises(CipherError, match=message):
@@ -155,13 +152,13 @@ def test_english_is_not_taken_for_another_cipher() -> None:
     rng, model = np.random.default_rng(1), english()
     text = " ".join(PASSAGES.values())
     words = text.split()
-    check(ENGLISH.encode("".join(rng.choice(words, 30_000))), model)  # chance alone varies little
+    # chance alone varies little
+    assert evenness(ENGLISH.encode("".join(rng.choice(words, 30_000))), model) == ""
     for n in (8, 20, 60, len(words)):
         for _ in range(20):
             start = int(rng.integers(len(words) - n + 1))
             part = encipher(" ".join(words[start : start + n]), 1)
-            if part.n_letters >= 28:
-                decipher(part, model, rng, settings=Settings(max_steps=1, n_draws=1))
+            assert part.n_letters < 28 or evenness(part, model) == ""
 
 
 @pytest.mark.parametrize(
