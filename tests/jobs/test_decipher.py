@@ -19,6 +19,12 @@ ROOT = Path(__file__).parents[2]
 PASSAGES = json.loads((ROOT / "core/decipher/data/passages.json").read_text("utf-8"))
 ISHMAEL = PASSAGES["ishmael"]["text"]
 
+GOLD_BUG = (
+    "53‡‡†305))6*;4826)4‡.)4‡);806*;48†8¶60))85;1‡(;:‡*8†83(88)5*†;46(;88*96*?;8)*‡(;485);5*†2:*‡(;"
+    "4956*2(5*-4)8¶8*;4069285);)6†8)4‡‡;1(‡9;48081;8:8‡1;48†85;4)485†528806*81(‡9;48;(88;4(‡?34;48)"
+    "4‡;161;:188;‡?;"
+)
+
 
 def run(
     module: str, tmp_path: Path, stdin: str = "", env: dict[str, str] | None = None, **props: Any
@@ -59,6 +65,24 @@ def test_lines_are_deciphered_one_by_one_in_order(tmp_path: Path) -> None:
     assert found[1] == ""
     for plain, text in zip([found[0], *found[2:]], texts, strict=True):
         assert np.mean([a == b for a, b in zip(plain, text, strict=True)]) > 0.97
+
+
+def test_symbols_without_spaces_are_read_and_doubts_are_said(tmp_path: Path) -> None:
+    source = tmp_path / "bug.txt"
+    source.write_text(GOLD_BUG, "utf-8")
+    done = run("decipher.solve", tmp_path, input=source, output=tmp_path / "plain.txt", seed=1)
+    assert done.returncode == 0, done.stderr
+    assert "agoodglassinthebishopshostel" in (tmp_path / "plain.txt").read_text("utf-8")
+    assert "decipher_solve.sure = true" in done.stdout
+    solution = tmp_path / "runs/local/local/decipher_solve/solution.npz"
+    reported = run("decipher.report", tmp_path, solution=solution)
+    assert reported.returncode == 0, reported.stderr
+
+    source.write_text("Sphinx of black quartz, judge my vow.", "utf-8")
+    done = run("decipher.solve", tmp_path, input=source, output=tmp_path / "plain.txt", draws=20)
+    assert done.returncode == 0, done.stderr
+    assert "decipher: WARNING: it may not be a simple substitution cipher: index of" in done.stderr
+    assert "decipher_solve.sure = false" in done.stdout
 
 
 def test_same_seed_same_cipher_other_seed_other_cipher(tmp_path: Path) -> None:
