@@ -254,6 +254,8 @@ def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, boo
         with step("stopping the supervisor") as shown:
             supervisor.stop(patience=SUPERVISOR_SECONDS)
             shown.done("stopped, with the servers that it kept up")
+        if not service.installed(layout):
+            say(f"start it again afterwards: {called()} supervise")
     server.stop()
     if found:
         say(f"ended by --force: {busy.listed(found)}")

@@ -93,7 +93,7 @@ def _left_behind(home: Path) -> list[str]:
 def test_commands_of_the_readme_work(newcomer: Newcomer) -> None:
     assert newcomer.result.returncode == 0, newcomer.result.stdout + newcomer.result.stderr
     assert _left_behind(newcomer.home) == []
-    jars = r"^Azkaban 2\.5\.0: \d+ jars, each with its pinned SHA-256"
+    jars = r"^Azkaban: 2\.5\.0, \d+ jars, each with its pinned SHA-256"
     promised = re.search(jars, (CHECKOUT / "README.md").read_text(), re.MULTILINE)
     assert promised
     assert promised[0] in newcomer.result.stderr
