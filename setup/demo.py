@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from azkaban_client import Client, collect
@@ -12,7 +13,7 @@ from azkaban_client.cli import display
 from azkaban_client.errors import AzkabanError, NetworkError
 from azkaban_client.flow.lint import lint
 from setup.azkaban import Server
-from setup.console import say
+from setup.console import say, step
 from setup.errors import ServerError, SetupError
 from setup.layout import CHECKOUT
 from setup.process import tail
@@ -87,7 +88,11 @@ def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
     # Beside any other run: after a crash the server takes a lost execution for a running one.
     execid = client.execute(name, name, concurrency="concurrent")
     say(f"uploaded version {version}, execution {execid}")
-    execution = display.follow(client, execid, logs=logs, patience=PATIENCE)
+    # On a terminal the display itself is alive.
+    with nullcontext() if sys.stderr.isatty() else step(f"execution {execid}") as shown:
+        execution = display.follow(client, execid, logs=logs, patience=PATIENCE)
+        if shown:
+            shown.done(execution.status.value)
     display.print_result(execution)
     sys.stdout.flush()  # in step with the messages, also in a file
     if not execution.succeeded:

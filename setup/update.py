@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 from setup import environment, pyenv, release, servers, service, supervise
 from setup import java as javas
 from setup.azkaban import Server, busy
+from setup.bundle import product
 from setup.called import called
 from setup.console import confirmed, say, step
 from setup.errors import ServerError, SetupError, UsageError
@@ -126,6 +128,7 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
         raise UsageError(f"{layout.prefix}: no installation there; run {called()} up")
     layout.require_private()
     release.refuse_newer(layout)
+    product.settle(layout, sys.argv[1:])
     with layout.locked():
         Server(layout).refuse_half_done()
         running = _have_it_idle(layout, wait=wait, force=force)
@@ -311,7 +314,10 @@ def _latest(layout: Layout) -> Saved | None:
 
 def _inside(layout: Layout, what: str, saved: Saved, java: str = "auto") -> None:
     """Call `inside` in the environment."""
-    code = "import sys; from setup.update import inside; sys.exit(inside(*sys.argv[1:]))"
+    code = (  # it names commands as this process does
+        f"import sys; sys.argv[0] = {sys.argv[0]!r}; from setup.update import inside; "
+        "sys.exit(inside(*sys.argv[1:]))"
+    )
     command = [str(layout.python), "-c", code, what, str(layout.prefix), str(layout.cache)]
     environ = pyenv.variables(layout)
     command += [str(saved.folder), java]

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 NEWER = "// of a later release\n"
+ARCHIVE = """
+import sys
+from pathlib import Path
+from setup.bundle import make
+from setup.layout import Layout
+prefix, target = map(Path, sys.argv[1:])
+make.write(Layout(prefix, prefix / "cache"), make.Wish(thin=True), target, print)
+"""
 # A later release whose servers do not come up: Java refuses the option.
 BROKEN = """
 _good = command
@@ -62,6 +70,14 @@ class House:
             launch.write_text(f"{launch.read_text()}{BROKEN}")
         return target
 
+    def archive(self, version: str) -> Path:
+        """Make the one-file archive of a release; it holds nothing to install."""
+        target = self.folder / f"azkaban-jobflow-{version}.pyz"
+        if not target.is_file():
+            command = [sys.executable, "-c", ARCHIVE, str(self.layout.prefix), str(target)]
+            subprocess.run(command, cwd=self.checkout(version), check=True)
+        return target
+
     def setup(self, version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a release's ``python3 -m setup``."""
         result = self.begin(version, *arguments)
@@ -69,12 +85,13 @@ class House:
         return subprocess.CompletedProcess(result.args, result.returncode, out, err)
 
     def begin(self, version: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start it."""
+        """Start it; 0.2.0 is an archive, the others are checkouts."""
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "XDG_"))}
         environ |= {"AZK_HOME": str(self.layout.prefix), "AZK_CACHE": str(self.layout.cache)}
+        start = ["-m", "setup"] if version != "0.2.0" else [str(self.archive(version))]
         return subprocess.Popen(
-            [PYTHON, "-m", "setup", *arguments],
-            cwd=self.checkout(version),
+            [PYTHON, *start, *arguments],
+            cwd=self.checkout(version) if version != "0.2.0" else "/",
             env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -174,7 +191,7 @@ def ended(house: House) -> int:
 
 def test_update_waits_for_a_flow_and_brings_everything_along(house: House, ended: int) -> None:
     command = (house.layout.env / "bin/azkaban-jobflow").read_text()
-    assert str(house.checkout("0.2.0")) in command
+    assert f"{house.layout.prefix}/product/" in command
     assert json.loads(house.layout.marker.read_text())["version"] == "0.2.0"
     status = house.setup("0.2.0", "status", "--json")
     assert [one["state"] for one in json.loads(status.stdout)] == ["running", "running"]
@@ -185,7 +202,7 @@ def test_an_earlier_release_refuses_the_prefix_of_a_later_one(house: House, ende
     for command in (["up"], ["update"], ["azkaban", "start"], ["env"]):
         refused = house.setup("0.1.0", *command)
         assert refused.returncode == 3, refused.stderr
-        assert f"was set up by release 0.2.0 in {house.checkout('0.2.0')}" in refused.stderr
+        assert f"was set up by release 0.2.0 in {house.layout.prefix}/product/" in refused.stderr
         assert "Traceback" not in refused.stderr
     assert house.pid() == pid
     assert house.is_newer()
@@ -214,7 +231,7 @@ def test_an_update_that_was_interrupted_is_undone_by_the_next(house: House, ende
     mark.write_text(str(saved.folder))
     refused = house.setup("0.2.0", "up")
     assert refused.returncode == 5
-    assert "an update was interrupted half-way; run python3 -m setup update" in refused.stderr
+    assert "an update was interrupted half-way; run azkaban-jobflow update" in refused.stderr
     shutil.rmtree(house.layout.env / "bin")
     (saved.folder / "mysql.sql.gz").unlink(missing_ok=True)  # as if killed before it was made
     result = house.setup("0.2.0", "update", "--force")
