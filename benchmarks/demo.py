@@ -22,7 +22,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -145,17 +144,25 @@ def main() -> None:
                 place.mkdir()
                 found[way.name].append(measure(way, place))
                 shutil.rmtree(place)
-    medians = {name: _median(rounds) for name, rounds in found.items()}
-    about: dict[str, Any] = {"rounds": options.rounds, "before": options.before or ""}
-    about |= {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
-    about["python"] = sys.version.split()[0]
-    if options.json:
-        content = {**about, "ways": medians}
-        options.json.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-    print(about)
-    for name, cases in medians.items():
-        for case, values in cases.items():
+                keep(found, options)  # an interruption loses no more than one measurement
+    for name, rounds in found.items():
+        for case, values in _median(rounds).items():
             print(f"{name:8} {case:20}", "  ".join(f"{k} {v:6.1f}" for k, v in values.items()))
+
+
+def keep(found: dict[str, list[dict[str, dict[str, float]]]], options: argparse.Namespace) -> None:
+    """Write what was measured so far."""
+    if not options.json:
+        return
+    content = {
+        "before": options.before or "",
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": sys.version.split()[0],
+        "rounds": options.rounds,
+        "ways": {name: _median(rounds) for name, rounds in found.items() if rounds},
+    }
+    options.json.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
