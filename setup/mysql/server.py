@@ -457,7 +457,7 @@ class Server:
 
     def _run(self, command: Sequence[str], lock: int, log: Path) -> None:
         try:
-            result = subprocess.run(
+            child = subprocess.Popen(
                 command,
                 cwd=self.home,
                 env=self.settings.program.environ,
@@ -466,15 +466,16 @@ class Server:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                check=False,
                 pass_fds=(lock,),
                 umask=0o077,
             )
         except OSError as error:
             raise SetupError(f"{command[0]} does not run here: {error.strerror}") from error
+        printed, trouble = waiting.ended(child, log)
         errors = [line for line in tail(log, 200).splitlines() if "[ERROR]" in line]
-        if result.returncode or errors:
-            raise waiting.failed("MySQL could not make its data folder", log, result.stdout)
+        if child.returncode or errors:
+            what = f"MySQL could not make its data folder{trouble}"
+            raise waiting.failed(what, log, printed)
 
     def check(self) -> None:
         """Look at what would stop a server that is installed and does not run.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from setup import probe
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from setup.mysql.config import Files
     from setup.process import Process
 
-__all__ = ["LockedError", "failed", "until"]
+__all__ = ["LockedError", "ended", "failed", "until"]
 
 _LINES = 20
 _LOCK_SECONDS = 3.0  # mysqld itself tries for 100 s, and says so once
@@ -81,6 +83,37 @@ def until(
             raise LockedError(str(error)) if locked else error
         update("waiting for an answer to a query")
         time.sleep(0.05)
+
+
+def ended(child: subprocess.Popen[str], log: Path) -> tuple[str, str]:
+    """Wait until a program of MySQL has ended, and end it when it does nothing any more.
+
+    Parameters
+    ----------
+    child
+        The program.
+    log
+        Where it logs.
+
+    Returns
+    -------
+    tuple of str
+        What it printed, and why it was ended, if it was.
+    """
+    watch = probe.Watch(child.pid, None, log)
+    trouble = ""
+    try:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                printed, _ = child.communicate(timeout=1.0)
+                return printed, trouble
+            if watch.look() and (words := watch.trouble()):
+                trouble = f": {words}"
+                child.kill()
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
 
 
 def since(log: Path, begin: int) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import maven
+from setup import maven, probe
 from setup.errors import DownloadError, SetupError, UsageError
-from setup.mysql import config, program, prompt
+from setup.mysql import config, program, prompt, waiting
 from setup.mysql.program import Program, Source
 
 if TYPE_CHECKING:
@@ -162,3 +165,14 @@ def test_typed_statements(
 def test_delimiter_without_one() -> None:
     with pytest.raises(ValueError, match="DELIMITER needs a delimiter"):
         list(prompt.split(["DELIMITER\n"]))
+
+
+def test_a_program_that_does_nothing_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "IDLE_SECONDS", 1.5)
+    command = ["sh", "-c", "echo begun; exec sleep 600"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    printed, trouble = waiting.ended(child, tmp_path / "log")
+    assert (printed, child.returncode) == ("begun\n", -signal.SIGKILL)
+    assert re.fullmatch(r": it has done nothing for \d s", trouble)
