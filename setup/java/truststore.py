@@ -22,6 +22,8 @@ __all__ = ["options", "write"]
 
 _MAGIC = b"\xfe\xed\xfe\xed"
 _PASSWORD = "changeit"  # noqa: S105 (Java's own for lists of what everybody may know)
+# Of ours: Java's own programs give none and skip the check, MySQL's driver gives an empty one.
+_NONE = ""
 
 
 def options(path: Path) -> list[str]:
@@ -63,7 +65,7 @@ def _packed(certificates: Iterable[bytes]) -> bytes:
         for number, der in enumerate(certificates)
     ]
     content = _MAGIC + struct.pack(">II", 2, len(entries)) + b"".join(entries)
-    salted = _PASSWORD.encode("utf-16-be") + b"Mighty Aphrodite" + content
+    salted = _NONE.encode("utf-16-be") + b"Mighty Aphrodite" + content
     return content + hashlib.sha1(salted).digest()  # noqa: S324 (the format's own)
 
 
