@@ -1,4 +1,4 @@
-"""Entry points of Azkaban jobs: ``python -m jobs.NAME --prop key=value``."""
+"""Entry points of Azkaban jobs: ``python -m jobs.nn.train --epochs 2``."""
 
 import importlib.util
 import subprocess

@@ -1,173 +1,137 @@
-"""What the neural-network jobs share: data sets and models as files."""
+"""Files that jobs read and hand on: texts, tables, records of arrays."""
 
 from __future__ import annotations
 
+import csv
 import io
 import json
-import signal
+import sys
 import zipfile
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from azkaban_client.job import InputError, write_bytes
-from core.nn.serial import ModelError, load, save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
     from _typeshed import DataclassInstance
 
-    from core.nn import Layer
-
-__all__ = [
-    "Dataset",
-    "Interrupts",
-    "load_arrays",
-    "load_model",
-    "read_text",
-    "save_arrays",
-    "save_model",
-]
+__all__ = ["load_record", "read_rows", "read_text", "read_texts", "save_record"]
 
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """Examples split in two, standardised by the training part.
-
-    Attributes
-    ----------
-    name
-        Of the data set.
-    x_train, x_test
-        ``(examples, features)``, float64: ``(raw - mean) / scale``.
-    y_train, y_test
-        Class numbers.
-    mean, scale
-        ``(features,)``, of the raw training part; a constant feature has the scale 1.
-    features, classes
-        Their names.
-    """
-
-    name: str
-    x_train: npt.NDArray[np.float64]
-    y_train: npt.NDArray[np.int64]
-    x_test: npt.NDArray[np.float64]
-    y_test: npt.NDArray[np.int64]
-    mean: npt.NDArray[np.float64]
-    scale: npt.NDArray[np.float64]
-    features: tuple[str, ...]
-    classes: tuple[str, ...]
-
-    def save(self, path: Path) -> None:
-        """Write an ``.npz`` file."""
-        names = {"name": self.name, "features": self.features, "classes": self.classes}
-        save_arrays(self, path, names)
-
-    @classmethod
-    def load(cls, path: Path) -> Dataset:
-        """Read a file that `save` wrote; anything else is an `InputError`."""
-        return load_arrays(cls, path, "data set", "jobs.nn.load")
-
-
-def save_arrays(record: DataclassInstance, path: Path, names: Mapping[str, Any]) -> None:
-    """Write a record of arrays and names as an ``.npz`` file."""
-    arrays = {
-        field.name: getattr(record, field.name)
-        for field in fields(record)
-        if field.name not in names
-    }
-    stream = io.BytesIO()
-    told = np.frombuffer(json.dumps(names).encode(), dtype=np.uint8)
-    np.savez_compressed(stream, names=told, **arrays)
-    write_bytes(path, stream.getvalue())
-
-
-def load_arrays(kind: Callable[..., R], path: Path, what: str, writer: str) -> R:
-    """Read a record that `save_arrays` wrote; anything else is an `InputError`.
+def read_text(path: Path | str, key: str) -> str:
+    """Read a text in UTF-8, or standard input for ``-``.
 
     Parameters
     ----------
-    kind
-        The record's class.
     path
         The file.
-    what, writer
-        What it holds and which job makes such files, for messages.
+    key
+        The property that named it, for messages.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is in another encoding.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        names = json.loads(arrays.pop("names").tobytes())
-        told = {key: tuple(v) if isinstance(v, list) else v for key, v in names.items()}
-        return kind(**told, **arrays)
-    except OSError as error:
-        raise InputError(f"{what} {path}: {error.strerror or 'cannot be read'}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
-        raise InputError(f"{what} {path}: not a file that {writer} wrote") from None
-
-
-def save_model(
-    path: Path,
-    network: Layer,
-    *,
-    builder: str,
-    settings: Mapping[str, Any],
-    meta: Mapping[str, Any],
-) -> None:
-    """Write a model file (see `core.nn.serial`) whole or not at all."""
-    stream = io.BytesIO()
-    save(stream, network, builder=builder, settings=settings, meta=meta)
-    write_bytes(path, stream.getvalue())
-
-
-def load_model(path: Path) -> tuple[Layer, dict[str, Any]]:
-    """Read a model file; anything else is an `InputError`."""
-    try:
-        with path.open("rb") as stream:
-            return load(stream)
-    except OSError as error:
-        raise InputError(f"model {path}: {error.strerror}") from None
-    except ModelError as error:
-        raise InputError(f"model {path}: {error}") from None
-
-
-def read_text(path: Path, key: str) -> str:
-    """Read a text in UTF-8; `key` is the parameter that named it."""
-    try:
-        return path.read_text(encoding="utf-8")
+        if str(path) == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        return Path(path).expanduser().read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{key} = {path}: byte {error.start} is not UTF-8") from None
+        raise InputError(
+            f"{key} = {path}: not UTF-8 (byte {error.start}); convert it, say with iconv"
+        ) from None
     except OSError as error:
         raise InputError(f"{key} = {path}: {error.strerror}") from None
 
 
-class Interrupts:
-    """Holds SIGINT and SIGTERM back while the block runs, and lets them go at its end.
+def read_texts(names: str, key: str) -> list[str]:
+    """Read several texts, with commas between their names; a folder stands for its .txt files.
 
-    Work that must not be cut in half looks at `pending` between its steps, saves what there is and
-    leaves the block; the signal then takes its usual course.
+    Raises
+    ------
+    InputError
+        One cannot be read, or there is none.
     """
+    found: list[Path] = []
+    for name in names.split(","):
+        path = Path(name.strip()).expanduser()
+        files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
+        if not files:
+            raise InputError(f"{key} = {name}: the folder has no .txt file")
+        found += files
+    return [read_text(path, key) for path in found]
 
-    def __init__(self) -> None:
-        self.pending: int | None = None
-        self._usual: dict[int, Any] = {}
 
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._usual[number] = signal.signal(number, self._note)
-        return self
+def read_rows(path: Path, key: str, columns: str) -> list[list[str]]:
+    """Read a CSV file with a header; empty lines are left out.
 
-    def _note(self, number: int, _frame: object) -> None:
-        self.pending = number
+    Parameters
+    ----------
+    path, key
+        The file, and the property that named it.
+    columns
+        What is expected in it, for messages: "a text and its class".
 
-    def __exit__(self, *_error: object) -> None:
-        for number, handler in self._usual.items():
-            signal.signal(number, handler)
-        if self.pending is not None:
-            signal.raise_signal(self.pending)
+    Raises
+    ------
+    InputError
+        It cannot be read, or has no row below its header.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = [row for row in csv.reader(stream) if row]
+    except OSError as error:
+        raise InputError(f"{key} = {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise InputError(f"{key} = {path}: not a CSV file in UTF-8") from None
+    if len(rows) < 2:
+        raise InputError(f"{key} = {path}: expected a header and rows of {columns}")
+    return rows
+
+
+def save_record(record: DataclassInstance, path: Path) -> None:
+    """Write a dataclass as an ``.npz`` file: arrays as they are, all else as JSON."""
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    others = {name: value for name, value in values.items() if name not in arrays}
+    stream = io.BytesIO()
+    arrays["others"] = np.frombuffer(json.dumps(others).encode(), dtype=np.uint8)
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
+    write_bytes(path, stream.getvalue())
+
+
+def load_record(kind: Callable[..., R], path: Path, where: str, writer: str) -> R:
+    """Read a dataclass that `save_record` wrote.
+
+    Parameters
+    ----------
+    kind
+        Its class.
+    path
+        The file.
+    where, writer
+        What names the file, and which job makes such files, for messages.
+
+    Raises
+    ------
+    InputError
+        It is another file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            values: dict[str, Any] = {name: archive[name] for name in archive.files}
+        others = json.loads(values.pop("others").tobytes())
+        values |= {k: tuple(v) if isinstance(v, list) else v for k, v in others.items()}
+        return kind(**values)
+    except OSError as error:
+        raise InputError(f"{where}: {error.strerror or 'cannot be read'}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        raise InputError(f"{where}: not a file that {writer} wrote") from None

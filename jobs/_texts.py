@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs._files import load_arrays, save_arrays
+from jobs._files import load_record, save_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,12 +45,13 @@ class Corpus:
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file."""
-        save_arrays(self, path, {"words": self.words, "classes": self.classes})
+        save_record(self, path)
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
         """Read a file that `save` wrote; anything else is an `InputError`."""
-        return load_arrays(cls, path, "texts", "jobs.textclass.load or jobs.seqlabel.load")
+        writer = "jobs.textclass.load or jobs.seqlabel.load"
+        return load_record(cls, path, f"texts {path}", writer)
 
 
 def words_of(text: str) -> list[str]:

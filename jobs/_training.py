@@ -11,7 +11,7 @@ from azkaban_client.job import InputError
 from core.nn import Adam, CrossEntropy, Trainer, TrainingError
 from core.nn.labels import accuracy
 from core.nn.trainer import take
-from jobs._files import save_model
+from jobs._models import save_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from core.nn.protocols import Array
     from jobs._texts import Corpus
 
-__all__ = ["Setting", "Wishes", "fit", "prepare", "save"]
+__all__ = ["Setting", "TrainingParams", "fit", "prepare", "save"]
 
 
-class Wishes(Protocol):
-    """Parameters of a job that say how to train."""
+class TrainingParams(Protocol):
+    """What the parameters of a job say of the training."""
 
     @property
     def data(self) -> Path:
@@ -53,7 +53,7 @@ class Setting:
     trainer
         With a new network.
     builder, network
-        The function of `core.nn.models` that made it, and what it was told.
+        The function of `core.nn.models` that made it, and its settings.
     train, held
         Words, classes and mask: of the texts to learn from, and of a tenth that is kept.
     """
@@ -68,7 +68,7 @@ class Setting:
 def prepare(
     build: Callable[..., Layer],
     network: Mapping[str, Any],
-    params: Wishes,
+    params: TrainingParams,
     corpus: Corpus,
     *,
     rng: np.random.Generator,
@@ -81,16 +81,16 @@ def prepare(
     build
         A function of `core.nn.models`.
     network
-        What it is told beside the sizes of the vocabulary and of the classes.
+        Its settings beside the sizes of the vocabulary and of the classes.
     params, corpus, rng
         How to train, on what, with which random numbers.
     make
         Makes the trainer.
     """
-    told = {"vocabulary": len(corpus.words), "classes": len(corpus.classes), **network}
+    sizes = {"vocabulary": len(corpus.words), "classes": len(corpus.classes), **network}
     x, y = corpus.x_train, corpus.y_train
     axis = y.ndim - 1  # one class for each text, or one for each step
-    made = build(**told, rng=rng)
+    built = build(**sizes, rng=rng)
     order = rng.permutation(x.shape[1])
     cut = max(1, len(order) // 10)
 
@@ -98,7 +98,7 @@ def prepare(
         return x[:, columns], take(y, columns, axis), x[:, columns] > 0
 
     trainer = make(
-        made,
+        built,
         CrossEntropy(),
         Adam(learning_rate=params.learning_rate),
         rng=rng,
@@ -107,12 +107,12 @@ def prepare(
         batch_axis=1,
         target_axis=axis,
     )
-    return Setting(trainer, build.__name__, told, part(order[cut:]), part(order[:cut]))
+    return Setting(trainer, build.__name__, sizes, part(order[cut:]), part(order[:cut]))
 
 
 def fit(
     setting: Setting,
-    params: Wishes,
+    params: TrainingParams,
     callbacks: Sequence[Callable[[Trainer], bool | None]],
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> dict[str, float]:

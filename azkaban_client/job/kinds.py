@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kind", "Secret", "kind_of", "show"]
+__all__ = ["Kind", "NotUsableError", "Secret", "kind_of", "show"]
+
+
+class NotUsableError(ValueError):
+    """A text that looks right and cannot be used; the message says why."""
 
 
 class Secret:
@@ -179,6 +183,13 @@ def _date(text: str) -> date:
     return datetime.now(UTC).astimezone().date() - timedelta(days=ago)
 
 
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # ~name, and nobody is called so
+        raise NotUsableError(str(error)) from None
+
+
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhd])\s*")
 
@@ -208,12 +219,12 @@ def _secret(source: str) -> str:
         try:
             # Windows has other rights, and shows all files as open.
             if os.name != "nt" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise ValueError(f"others can read {path}: chmod 600 {path}")
+                raise NotUsableError(f"others can read {path}: chmod 600 {path}")
             return path.read_text(encoding="utf-8").removesuffix("\n")
         except OSError as error:
-            raise ValueError(f"{path}: {error.strerror}") from None
+            raise NotUsableError(f"{path}: {error.strerror}") from None
     if where == "env" and name:
-        raise ValueError(f"the environment has no {name}")
+        raise NotUsableError(f"the environment has no {name}")
     raise ValueError
 
 
@@ -222,7 +233,7 @@ _KINDS = {
     int: Kind("an integer", int),
     float: Kind("a number", _real),
     str: Kind("text", str),
-    Path: Kind("a path", Path),
+    Path: Kind("a path", _path),
     date: Kind("a date (2026-11-30, today, yesterday)", _date),
     datetime: Kind("a time (2026-11-30T06:00)", datetime.fromisoformat),
     timedelta: Kind("a duration (90s, 15m, 1h30m, 2d)", _duration),

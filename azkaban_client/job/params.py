@@ -35,7 +35,7 @@ from dataclasses import KW_ONLY, MISSING, dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from azkaban_client.job.kinds import Kind, kind_of, show
+from azkaban_client.job.kinds import Kind, NotUsableError, kind_of, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -144,6 +144,8 @@ class Parameter:
     def read(self, text: str) -> Any:
         """Make the value from a text; a `ValueError` says that it is no such thing."""
         value = self.kind.read(text)
+        if self.kind.part and self.required and not value:
+            raise ValueError  # commas alone
         for one in value if self.kind.part else (value,):
             if self.rule.choices and one not in self.rule.choices:
                 raise ValueError
@@ -230,7 +232,7 @@ def parse(parameters: Sequence[Parameter], prefix: str, props: Mapping[str, str]
         try:
             values[one.name] = one.read(text)
         except ValueError as error:
-            why = f" ({error})" if one.kind.secret and str(error) else ""
+            why = f" ({error})" if isinstance(error, NotUsableError) else ""
             shown = "" if one.kind.secret else f" = {text!r}"
             errors.append(f"{key}{shown}: expected {one.expected}{why}")
     errors += _unknown(parameters, prefix, props)

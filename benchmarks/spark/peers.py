@@ -35,7 +35,7 @@ import run  # noqa: E402
 
 from core.nn import Context  # noqa: E402
 from core.nn.callbacks import EarlyStopping  # noqa: E402
-from jobs._files import load_model  # noqa: E402
+from jobs._models import load_model  # noqa: E402
 from jobs._texts import Corpus  # noqa: E402
 from jobs.spark._mailbox import Mailbox  # noqa: E402
 from jobs.spark._parallel import restore  # noqa: E402

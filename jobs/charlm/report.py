@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from azkaban_client.job import COLOURS, InputError, Outputs, Page, Run, figure, job, param
 from azkaban_client.job.plots import cells, colour_bar
 from core.nn.language import Alphabet, bits_per_symbol, ngram_bits, sample
-from jobs._files import load_model, read_text
+from jobs._files import read_text
+from jobs._models import Trained, load_trained
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from core.nn import Layer
 
 __all__ = ["Params", "main"]
 
@@ -31,35 +31,24 @@ __all__ = ["Params", "main"]
 class Params:
     """What is compared, and how much is written."""
 
-    models: str = param(doc="Files model.npz of jobs.charlm.train, separated by commas.")
+    models: tuple[Path, ...] = param(doc="The model.npz of several jobs.charlm.train.")
     text: Path = param(doc="The text that they were trained on.")
     characters: int = param(400, doc="Characters that each model writes.", ge=1)
     temperature: float = param(0.7, doc="Below 1 keeps to the likely, above 1 strays.", gt=0)
     prompt: str | None = param(None, doc="What they go on from; the held-out text if empty.")
 
 
-@dataclass(frozen=True)
-class _Model:
-    name: str
-    network: Layer
-    meta: dict[str, Any]
-
-
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Measure, sample, report."""
     text = read_text(params.text, "charlm.report.text")
-    models = [_load(Path(part.strip())) for part in params.models.split(",")]
+    models = _load(params, run)
     alphabet = Alphabet(models[0].meta["symbols"])
-    share = models[0].meta["held_out"]
-    for model in models[1:]:
-        if model.meta["symbols"] != alphabet.symbols or model.meta["held_out"] != share:
-            raise InputError("charlm.report.models: not all of them were trained on the same text")
     try:
         ids = alphabet.encode(text)
     except ValueError as error:
         raise InputError(f"charlm.report.text = {params.text}: {error}") from None
-    cut = round(len(text) * (1 - share))
+    cut = round(len(text) * (1 - models[0].meta["held_out"]))
     bits = {model.name: bits_per_symbol(model.network, ids[cut:]) for model in models}
     best = min(models, key=lambda model: bits[model.name])
     base = _baselines(ids[:cut], ids[cut:], len(alphabet))
@@ -92,11 +81,13 @@ def main(params: Params, run: Run) -> Outputs:
     return {"report": report, "best": best.name, "bits_per_char": bits[best.name]}
 
 
-def _load(path: Path) -> _Model:
-    network, meta = load_model(path)
-    if "symbols" not in meta:
-        raise InputError(f"model {path}: not one that jobs.charlm.train wrote")
-    return _Model(str(meta["model"]), network, meta)
+def _load(params: Params, run: Run) -> list[Trained]:
+    models = load_trained(params.models, run.prefix, needs={"label", "symbols"}, same={})
+    first = models[0].meta
+    for model in models[1:]:
+        if any(model.meta[name] != first[name] for name in ("symbols", "held_out")):
+            raise InputError(f"{run.prefix}.models: not all of them were trained on the same text")
+    return models
 
 
 def _baselines(train: Any, test: Any, symbols: int) -> dict[str, float]:
@@ -105,7 +96,7 @@ def _baselines(train: Any, test: Any, symbols: int) -> dict[str, float]:
     return {names[n]: ngram_bits(train, test, n, symbols) for n in usable}
 
 
-def _curves(models: list[_Model], base: dict[str, float]) -> Figure:
+def _curves(models: list[Trained], base: dict[str, float]) -> Figure:
     fig = figure(7.0, 3.6)
     axes = fig.subplots()
     for model, colour in zip(models, cycle(COLOURS), strict=False):
@@ -121,7 +112,7 @@ def _curves(models: list[_Model], base: dict[str, float]) -> Figure:
 
 
 def _write(
-    model: _Model, alphabet: Alphabet, params: Params, text: str, rng: np.random.Generator
+    model: Trained, alphabet: Alphabet, params: Params, text: str, rng: np.random.Generator
 ) -> str:
     prompt = params.prompt or text[:40]
     try:
@@ -132,7 +123,7 @@ def _write(
     return prompt + alphabet.decode(drawn)
 
 
-def _units(model: _Model, ids: Any, alphabet: Alphabet) -> Figure:
+def _units(model: Trained, ids: Any, alphabet: Alphabet) -> Figure:
     layer = model.network.layers[0]  # type: ignore[attr-defined]
     outputs, _ = layer.forward(ids[:, None])
     shown = outputs[:, 0, :40].T

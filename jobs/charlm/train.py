@@ -26,8 +26,10 @@ from core.nn.memory import keep_freed_memory
 from core.nn.models import charlm
 from core.nn.schedules import falling
 from core.nn.serial import ModelError
-from jobs._files import Interrupts, read_text, save_model
+from jobs._files import read_text
+from jobs._models import save_model
 from jobs._optional import need_numba
+from jobs.charlm._interrupts import Interrupts
 
 if TYPE_CHECKING:
     from core.nn.protocols import Array
@@ -78,7 +80,7 @@ def main(params: Params, run: Run) -> Outputs:
         )
     alphabet = Alphabet.of(text)
     ids = alphabet.encode(text)
-    folder = params.output.expanduser() if params.output else run.dir
+    folder = params.output or run.dir
     folder.mkdir(parents=True, exist_ok=True)
     task = _Task(
         params,
@@ -88,45 +90,43 @@ def main(params: Params, run: Run) -> Outputs:
         checkpoint=folder / "checkpoint.npz",
         symbols=len(alphabet),
     )
-    task.settle(zlib.crc32(text.encode()))
+    task.begin(zlib.crc32(text.encode()))
     task.train()
-    trainer, network = task.trainer, task.network
-    bits = bits_per_symbol(network, ids[cut:])
-    tokens = trainer.updates * params.batch * params.steps
-    result = {
+    result = {**_measure(task), "characters": len(text), "alphabet": len(alphabet)}
+    meta = {
+        **result,
+        "label": params.cell,
+        "symbols": alphabet.symbols,
+        "held_out": params.held_out,
+        "history": task.trainer.history.columns,
+    }
+    model = (folder / "model.npz").absolute()
+    save_model(model, task.network, builder="charlm", settings=task.settings, meta=meta)
+    write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
+    task.checkpoint.unlink(missing_ok=True)
+    bits = result["bits_per_char"]
+    run.log(f"{params.cell}: {bits:.3f} bits per character on {len(ids) - cut} held-out ones")
+    return {
+        "model": model,
+        "result": model.with_name("result.json"),
+        "text": params.input.absolute(),
         "bits_per_char": bits,
+    }
+
+
+def _measure(task: _Task) -> dict[str, Any]:
+    """Return what the training reached, and how fast."""
+    params, trainer = task.params, task.trainer
+    tokens = trainer.updates * params.batch * params.steps
+    return {
+        "bits_per_char": bits_per_symbol(task.network, task.held_out),
         "updates": trainer.updates,
         "tokens_per_second": tokens / task.spent["wall"],
         "tokens_per_cpu_second": tokens / task.spent["cpu"],
         "cell": params.cell,
         "hidden": params.hidden,
         "parameters": trainer.parameters.values.size,
-        "characters": len(text),
-        "alphabet": len(alphabet),
-        "seed": run.seed,
-    }
-    model = folder / "model.npz"
-    save_model(
-        model,
-        network,
-        builder="charlm",
-        settings=task.settings,
-        meta={
-            **result,
-            "model": params.cell,
-            "symbols": alphabet.symbols,
-            "held_out": params.held_out,
-            "history": trainer.history.columns,
-        },
-    )
-    write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
-    (folder / "checkpoint.npz").unlink(missing_ok=True)
-    run.log(f"{params.cell}: {bits:.3f} bits per character on {len(ids) - cut} held-out ones")
-    return {
-        "model": model.absolute(),
-        "result": (folder / "result.json").absolute(),
-        "text": params.input.absolute(),
-        "bits_per_char": bits,
+        "seed": task.run.seed,
     }
 
 
@@ -173,7 +173,7 @@ class _Task:
         self.losses: list[float] = []
         self.identity: dict[str, Any] = {}
 
-    def settle(self, text: int) -> None:
+    def begin(self, text: int) -> None:
         """Start, or go on from the checkpoint."""
         settings = asdict(self.params)
         for name in ("input", "output", "resume", "checkpoint_every"):

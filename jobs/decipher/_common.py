@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from azkaban_client.job import InputError
 from core.decipher import LanguageModel, ModelFileError, english
+from jobs._files import load_record, save_record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.decipher import Solution
 
-__all__ = ["Found", "load_model", "passages", "read_text"]
+__all__ = ["StoredSolution", "load_model", "passages"]
 
 
 def load_model(path: Path | None, key: str) -> LanguageModel:
@@ -28,24 +27,11 @@ def load_model(path: Path | None, key: str) -> LanguageModel:
     if path is None:
         return english()
     try:
-        return LanguageModel.from_bytes(path.expanduser().read_bytes())
+        return LanguageModel.from_bytes(path.read_bytes())
     except ModelFileError as error:
         raise InputError(f"{key} = {str(path)!r}: {error}") from None
     except OSError as error:
         raise InputError(f"{key} = {str(path)!r}: {error.strerror}") from None
-
-
-def read_text(name: str, key: str) -> str:
-    """Read a UTF-8 file, or standard input for ``-``."""
-    try:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).expanduser().read_bytes()
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{key} = {name!r}: not UTF-8 (byte {error.start}); convert it, say with iconv"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{key} = {name!r}: {error.strerror}") from None
 
 
 def passages() -> dict[str, dict[str, str]]:
@@ -56,7 +42,7 @@ def passages() -> dict[str, dict[str, str]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class StoredSolution:
     """A solution as it travels between jobs, in one .npz file."""
 
     alphabet: str
@@ -77,7 +63,7 @@ class Found:
     warnings: NDArray[np.str_]
 
     @classmethod
-    def of(cls, solution: Solution, method: str) -> Found:
+    def of(cls, solution: Solution, method: str) -> StoredSolution:
         """Take what the report needs."""
         return cls(
             alphabet=solution.cipher.alphabet.letters,
@@ -86,37 +72,23 @@ class Found:
             readings=np.array([text for _, text in solution.readings]),
             chances=np.array([value for value, _ in solution.readings]),
             words=solution.words,
-            spaces=solution.spaces,
+            spaces=bool(solution.spaces),
             key=solution.key,
             posterior=solution.posterior,
             trace=solution.trace,
             acceptance_rate=solution.acceptance_rate,
-            log_probability=solution.log_probability,
-            agreed=solution.agreed,
-            proposals=solution.proposals,
+            log_probability=float(solution.log_probability),
+            agreed=int(solution.agreed),
+            proposals=int(solution.proposals),
             method=method,
             warnings=np.array(solution.warnings, dtype=np.str_),
         )
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        part = path.with_name(f".{path.stem}.part.npz")
-        arrays: dict[str, Any] = vars(self)
-        np.savez_compressed(part, **arrays)
-        part.replace(path)
+        save_record(self, path)
 
     @classmethod
-    def load(cls, path: Path, key: str) -> Found:
-        """Read what `save` wrote."""
-        try:
-            with np.load(path.expanduser()) as stored:
-                return cls(
-                    **{
-                        name: stored[name] if stored[name].ndim else stored[name].item()
-                        for name in stored.files
-                    }
-                )
-        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
-            raise InputError(
-                f"{key} = {str(path)!r}: not a solution.npz of jobs.decipher.solve ({error})"
-            ) from None
+    def load(cls, path: Path, key: str) -> StoredSolution:
+        """Read what `save` wrote; `key` is the property that named it."""
+        return load_record(cls, path, f"{key} = {path}", "jobs.decipher.solve")

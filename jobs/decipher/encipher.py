@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
-from jobs.decipher._common import load_model, passages, read_text
+from jobs._files import read_text
+from jobs.decipher._common import load_model, passages
 
 __all__ = ["Params", "main"]
 

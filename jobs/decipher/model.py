@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from azkaban_client.job import InputError, Outputs, Run, job, param
+from azkaban_client.job import InputError, Outputs, Run, job, param, write_bytes
 from core.decipher import Alphabet, LanguageModel, build, english
+from jobs._files import read_texts
 
 __all__ = ["Params", "main"]
 
@@ -38,11 +39,9 @@ class Params:
 def main(params: Params, run: Run) -> Outputs:
     """Build, pack, write."""
     model = _train(params, run) if params.text else english()
-    path = params.output.expanduser() if params.output else run.dir / "model.lm"
+    path = params.output or run.dir / "model.lm"
     data = model.to_bytes()
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    write_bytes(path, data)
     words = int(model.counts.sum())
     run.log(
         f"{words:,} words, {len(model.words):,} distinct, {len(model.first):,} word bigrams, "
@@ -52,23 +51,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _train(params: Params, run: Run) -> LanguageModel:
-    texts = []
-    for name in (params.text or "").split(","):
-        path = Path(name.strip()).expanduser()
-        files = sorted(path.glob("*.txt")) if path.is_dir() else [path]
-        if not files:
-            raise InputError(f"decipher.model.text = {name!r}: the folder has no .txt file")
-        for file in files:
-            try:
-                texts.append(file.read_text(encoding="utf-8"))
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"decipher.model.text: {file} is not UTF-8 (byte {error.start}): convert it, "
-                    "say with iconv"
-                ) from None
-            except OSError as error:
-                raise InputError(f"decipher.model.text = {name!r}: {error.strerror}") from None
-    text = "\n\n".join(texts)
+    text = "\n\n".join(read_texts(params.text or "", "decipher.model.text"))
     try:
         letters = _letters(text) if params.alphabet == "auto" else params.alphabet
         run.log(f"alphabet: {letters}")

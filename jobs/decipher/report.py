@@ -18,7 +18,8 @@ import numpy as np
 from azkaban_client.job import COLOURS, InputError, Outputs, Page, Run, figure, job, param
 from azkaban_client.job.plots import cells, colour_bar
 from core.decipher import Alphabet, log_probability
-from jobs.decipher._common import Found, load_model, read_text
+from jobs._files import read_text
+from jobs.decipher._common import StoredSolution, load_model
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,9 +36,7 @@ __all__ = ["Params", "main"]
 class Params:
     """What to report on."""
 
-    solution: str = param(
-        doc="The solution.npz of jobs.decipher.solve; several, separated by commas."
-    )
+    solution: tuple[Path, ...] = param(doc="The solution.npz of one or more jobs.decipher.solve.")
     truth: str | None = param(None, doc="The plaintext (UTF-8), to compare with.")
     model: Path | None = param(None, doc="The language model used; empty: English.")
 
@@ -45,25 +44,13 @@ class Params:
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Compare, plot, write."""
-    names = params.solution.split(",")
-    every = [Found.load(Path(name.strip()), "decipher.report.solution") for name in names]
-    found = _pool(every, params.solution)
-    level_of = [one.log_probability for one in every]
-    same = sum(level > max(level_of) - 1e-6 for level in level_of)
+    every = [StoredSolution.load(path, f"{run.prefix}.solution") for path in params.solution]
+    found = _pool(every)
+    highest = max(one.log_probability for one in every)
+    same = sum(one.log_probability > highest - 1e-6 for one in every)
     alphabet = Alphabet(found.alphabet)
     solved = alphabet.encode(found.plaintext)
-    truth = None
-    level = None
-    if params.truth is not None:
-        truth = alphabet.encode(read_text(params.truth, "decipher.report.truth"))
-        if truth.n_letters != solved.n_letters:
-            raise InputError(
-                f"decipher.report.truth = {params.truth!r}: {truth.n_letters} letters, but the "
-                f"deciphered text has {solved.n_letters}: give the text that was enciphered"
-            )
-        level = log_probability(
-            load_model(params.model, "decipher.report.model"), truth, spaces=found.spaces
-        )
+    truth, level = _truth(params, found, solved)
     page = Page("Decipherment of a substitution cipher", f"seed {run.seed}, {found.method}")
     recovered = _facts(page, found, solved, truth, (same, len(every)))
     if len(every) > 1 and same == 1:
@@ -77,6 +64,38 @@ def main(params: Params, run: Run) -> Outputs:
         "running letters, in a search that has two parts)"
         + (", and that of the true text" if truth else ""),
     )
+    _show_texts(page, found, truth)
+    page.plot(
+        "Posterior of the key",
+        _heat(found, alphabet),
+        "Chance that a cipher letter stands for a letter; the most frequent cipher letters first",
+    )
+    _key(page, found, alphabet, truth)
+    outputs: dict[str, object] = {"report": run.report(page), "agreed": f"{same} of {len(every)}"}
+    if truth:
+        run.log(f"recovered {recovered:.2%} of {solved.n_letters} letters")
+        outputs["recovered"] = round(recovered, 4)
+    return outputs
+
+
+def _truth(
+    params: Params, found: StoredSolution, solved: CipherText
+) -> tuple[CipherText | None, float | None]:
+    """Read the true text, where it is known, and return its log-probability with it."""
+    if params.truth is None:
+        return None, None
+    truth = Alphabet(found.alphabet).encode(read_text(params.truth, "decipher.report.truth"))
+    if truth.n_letters != solved.n_letters:
+        raise InputError(
+            f"decipher.report.truth = {params.truth!r}: {truth.n_letters} letters, but the "
+            f"deciphered text has {solved.n_letters}: give the text that was enciphered"
+        )
+    model = load_model(params.model, "decipher.report.model")
+    return truth, log_probability(model, truth, spaces=found.spaces)
+
+
+def _show_texts(page: Page, found: StoredSolution, truth: CipherText | None) -> None:
+    """Show what was deciphered, beside the truth and the next best readings."""
     page.code("Deciphered text", found.plaintext)
     page.plot("Confidence", _coloured(found), "The deciphered text; colour is each letter's chance")
     if not found.spaces:
@@ -91,29 +110,12 @@ def main(params: Params, run: Run) -> Outputs:
             for drop, text in zip(drops[1:], found.readings[1:], strict=True)
         ]
         page.table("Next best readings", ["log-probability less", "where they differ"], rows)
-    page.plot(
-        "Posterior of the key",
-        _heat(found, alphabet),
-        "Chance that a cipher letter stands for a letter; the most frequent cipher letters first",
-    )
-    _key(page, found, alphabet, truth)
-    report = run.report(page)
-    outputs: dict[str, str | int | float | Path] = {
-        "report": report,
-        "agreed": f"{same} of {len(every)}",
-    }
-    if truth:
-        run.log(f"recovered {recovered:.2%} of {solved.n_letters} letters")
-        outputs["recovered"] = round(recovered, 4)
-    return outputs
 
 
-def _pool(every: list[Found], where: str) -> Found:
+def _pool(every: list[StoredSolution]) -> StoredSolution:
     """Take the best of several solutions, with the chains of all and the posterior of the best."""
     if len({(one.ciphertext, one.alphabet, one.trace.shape[0], one.spaces) for one in every}) > 1:
-        raise InputError(
-            f"decipher.report.solution = {where!r}: solutions of different texts or settings"
-        )
+        raise InputError("decipher.report.solution: solutions of different texts or settings")
     best = max(every, key=lambda one: one.log_probability)
     alike = [one for one in every if one.log_probability > best.log_probability - 1e-6]
     longest = max(one.trace.shape[1] for one in every)
@@ -131,7 +133,11 @@ def _pool(every: list[Found], where: str) -> Found:
 
 
 def _facts(
-    page: Page, found: Found, solved: CipherText, truth: CipherText | None, jobs: tuple[int, int]
+    page: Page,
+    found: StoredSolution,
+    solved: CipherText,
+    truth: CipherText | None,
+    jobs: tuple[int, int],
 ) -> float:
     n_chains, n_steps = found.trace.shape
     confidence = found.posterior[np.arange(len(found.key)), found.key]
@@ -153,7 +159,7 @@ def _facts(
     return recovered
 
 
-def _convergence(found: Found, level: float | None) -> Figure:
+def _convergence(found: StoredSolution, level: float | None) -> Figure:
     fig = figure()
     ax = fig.subplots()
     steps = np.arange(1, found.trace.shape[1] + 1)
@@ -175,7 +181,7 @@ def _marked(text: str, best: str) -> str:
     return ", ".join(dict.fromkeys(f"{new} for {old}" for new, old in pairs if new != old))[:300]
 
 
-def _coloured(found: Found) -> Figure:
+def _coloured(found: StoredSolution) -> Figure:
     """Set the text in a fixed-width grid, each letter in the colour of its confidence."""
     confidence = found.posterior[np.arange(len(found.key)), found.key]
     cipher = Alphabet(found.alphabet).read(found.ciphertext)
@@ -206,7 +212,7 @@ def _coloured(found: Found) -> Figure:
     return fig
 
 
-def _heat(found: Found, alphabet: Alphabet) -> Figure:
+def _heat(found: StoredSolution, alphabet: Alphabet) -> Figure:
     cipher = alphabet.read(found.ciphertext)
     counts = np.bincount(cipher.codes, minlength=len(found.key))
     order = [c for c in np.argsort(-counts, kind="stable").tolist() if counts[c]]
@@ -223,7 +229,7 @@ def _heat(found: Found, alphabet: Alphabet) -> Figure:
     return fig
 
 
-def _key(page: Page, found: Found, alphabet: Alphabet, truth: CipherText | None) -> None:
+def _key(page: Page, found: StoredSolution, alphabet: Alphabet, truth: CipherText | None) -> None:
     cipher = alphabet.read(found.ciphertext)
     right = dict(zip(cipher.codes.tolist(), truth.codes.tolist(), strict=True)) if truth else {}
     counts = np.bincount(cipher.codes, minlength=len(found.key))

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
 from core.decipher import CipherError, Settings, Solution, check, decipher
 from core.decipher.sureness import evenness
+from jobs._files import read_text
 from jobs._optional import need_numba
-from jobs.decipher._common import Found, load_model, read_text
+from jobs.decipher._common import StoredSolution, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,16 +95,7 @@ def main(params: Params, run: Run) -> Outputs:
         )
     if params.compiled:
         need_numba("decipher.solve.compiled")
-    text = read_text(params.input, "decipher.solve.input")
-    parts = text.removesuffix("\n").split("\n") if params.lines else [text]
-    for number, part in enumerate(parts, 1):
-        where = f"decipher.solve.input = {params.input!r}" + (f", line {number}" * params.lines)
-        if params.lines and not part.strip():
-            continue  # an empty line stays one, so that lines keep their numbers
-        try:
-            _fitting(models, part, params.min_letters)
-        except CipherError as error:
-            raise InputError(f"{where}: {error}") from None
+    parts = _ciphertexts(params, models)
     if params.spaces and any(_in_groups(next(iter(models.values())), part) for part in parts):
         print(_GROUPS, file=sys.stderr)
     rng = run.rng.spawn(params.stream)[-1] if params.stream else run.rng
@@ -118,22 +110,41 @@ def main(params: Params, run: Run) -> Outputs:
         sys.stdout.write(out)
         return {}
     write_text(path, out)
-    outputs: dict[str, str | int | float | Path] = {"plaintext": path}
-    if not params.lines and solutions[0]:
-        model, solution = solutions[0]
-        Found.of(solution, params.method).save(run.dir / "solution.npz")
-        outputs |= {
-            "solution": run.dir / "solution.npz",
-            "key": _key(solution),
-            "model": model or "english",
-            "log_probability": round(solution.log_probability, 3),
-            "score": round(solution.score, 3),
-            "usual_score": round(solution.usual.mean, 3),
-            "sure": str(not solution.warnings).lower(),
-            "agreed": solution.agreed,
-            "proposals": solution.proposals,
-        }
-    return outputs
+    if params.lines or not solutions[0]:
+        return {"plaintext": path}
+    return {"plaintext": path, **_store(params, run, *solutions[0])}
+
+
+def _ciphertexts(params: Params, models: dict[str, LanguageModel]) -> list[str]:
+    """Read what is to be deciphered, and refuse what cannot be before any work."""
+    text = read_text(params.input, "decipher.solve.input")
+    parts = text.removesuffix("\n").split("\n") if params.lines else [text]
+    for number, part in enumerate(parts, 1):
+        where = f"decipher.solve.input = {params.input!r}" + (f", line {number}" * params.lines)
+        if params.lines and not part.strip():
+            continue  # an empty line stays one, so that lines keep their numbers
+        try:
+            _fitting(models, part, params.min_letters)
+        except CipherError as error:
+            raise InputError(f"{where}: {error}") from None
+    return parts
+
+
+def _store(params: Params, run: Run, model: str, solution: Solution) -> Outputs:
+    """Keep a solution for reports, and say what jobs after this one may ask for."""
+    path = run.dir / "solution.npz"
+    StoredSolution.of(solution, params.method).save(path)
+    return {
+        "solution": path,
+        "key": _key(solution),
+        "model": model or "english",
+        "log_probability": round(solution.log_probability, 3),
+        "score": round(solution.score, 3),
+        "usual_score": round(solution.usual.mean, 3),
+        "sure": str(not solution.warnings).lower(),
+        "agreed": solution.agreed,
+        "proposals": solution.proposals,
+    }
 
 
 def _warn(solutions: list[tuple[str, Solution] | None], *, lines: bool) -> None:

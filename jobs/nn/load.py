@@ -9,7 +9,6 @@ your own has a header, one example a line, numbers in all columns but the last, 
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,8 @@ import numpy.typing as npt
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
 from core.nn.scaling import mean_and_scale
-from jobs._files import Dataset
+from jobs._files import read_rows
+from jobs.nn._common import Dataset
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,16 +126,9 @@ def _bundled(name: str) -> _Table:
 
 
 def _read_csv(path: Path) -> _Table:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            lines = [row for row in csv.reader(stream) if row]
-    except OSError as error:
-        raise InputError(f"nn.load.csv = {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"nn.load.csv = {path}: not a CSV file in UTF-8") from None
-    if len(lines) < 2 or len(lines[0]) < 2:
+    header, *rows = read_rows(path, "nn.load.csv", "numbers and a class")
+    if len(header) < 2:
         raise InputError(f"nn.load.csv = {path}: expected a header and rows of numbers and a class")
-    header, rows = lines[0], lines[1:]
     x = np.empty((len(rows), len(header) - 1))
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):

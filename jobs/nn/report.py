@@ -11,21 +11,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from azkaban_client.job import COLOURS, InputError, Outputs, Page, Run, figure, job, param
+from azkaban_client.job import COLOURS, Outputs, Page, Run, figure, job, param
 from azkaban_client.job.plots import confusion
 from core.nn.labels import from_classic
-from jobs._files import Dataset, load_model
+from jobs._models import Trained, confusion_counts, load_trained
+from jobs.nn._common import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from core.nn import Layer
 
 __all__ = ["Params", "main"]
 
@@ -35,17 +35,14 @@ class Params:
     """What is compared."""
 
     data: Path = param(doc="The data.npz of jobs.nn.load.")
-    models: str = param(doc="Files model.npz of jobs.nn.train, separated by commas.")
+    models: tuple[Path, ...] = param(doc="The model.npz of several jobs.nn.train.")
 
 
-@dataclass(frozen=True)
-class _Model:
-    name: str
-    network: Layer
-    meta: dict[str, Any]
+class _Model(Trained):
+    """A network with the class numbers that it gives."""
 
     def classes(self, x: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Class numbers of standardised examples."""
+        """Return the class numbers of standardised examples."""
         y, _ = self.network.forward(x)
         picked: npt.NDArray[np.int64] = (
             from_classic(y) if self.meta["model"] == "classic" else y.argmax(axis=-1)
@@ -57,31 +54,46 @@ class _Model:
 def main(params: Params, run: Run) -> Outputs:
     """Measure, plot, report."""
     data = Dataset.load(params.data)
-    models = [_load(Path(text.strip()), data) for text in params.models.split(",")]
-    if len({model.name for model in models}) < len(models):
-        raise InputError("nn.report.models: two of them have the same nn.train.label")
-    accuracies = {}
+    same = {"classes": data.classes, "features": data.features}
+    needs = {"label", "history", *same}
+    found = load_trained(params.models, run.prefix, needs=needs, same=same)
+    models = [_Model(one.name, one.network, one.meta) for one in found]
+    validated = all("validation_accuracy" in model.meta["scores"] for model in models)
     page = Page(
         f"Neural networks on {data.name}",
         f"{len(data.y_train)} examples to train, {len(data.y_test)} held out, "
         f"{len(data.classes)} classes, seed {run.seed}",
     )
-    validated = all("validation_accuracy" in model.meta["scores"] for model in models)
-    rows: list[list[object]] = []
+    accuracies = _table(page, models, data, validated=validated)
+    for name, accuracy in accuracies.items():
+        run.log(f"{name}: {accuracy:.1%} of the held-out examples right")
+    _plot(page, models, data)
+    merit = "validation_accuracy" if validated else "accuracy"  # what is held out stays unseen
+    best = max(models, key=lambda model: float(model.meta["scores"][merit])).name
+    where = "validation" if validated else "training"
+    page.text("Chosen", f"{best}: the most {where} examples right.")
+    scores = {f"accuracy.{name}": value for name, value in accuracies.items()}
+    return {"report": run.report(page), "best": best, "accuracy": accuracies[best], **scores}
+
+
+def _table(page: Page, models: list[_Model], data: Dataset, *, validated: bool) -> dict[str, float]:
+    """Show the shares that each model has right; return those of the held-out examples."""
+    accuracies, rows = {}, []
     for model in models:
         right = model.classes(data.x_test) == data.y_test
-        trained = model.classes(data.x_train) == data.y_train
         accuracies[model.name] = float(right.mean())
-        scores = model.meta["scores"]
-        shares = [trained.mean(), right.mean()]
+        shares = [(model.classes(data.x_train) == data.y_train).mean(), right.mean()]
         if validated:
-            shares.insert(1, scores["validation_accuracy"])
+            shares.insert(1, model.meta["scores"]["validation_accuracy"])
         percent = [round(100 * float(share), 1) for share in shares]
         rows.append([model.name, *percent, int(right.sum()), model.meta["updates"]])
-        run.log(f"{model.name}: {right.mean():.1%} of the held-out examples right")
     page.facts("Held-out accuracy", [(name, f"{a:.1%}") for name, a in accuracies.items()])
     parts = ["training, %", *(["validation, %"] if validated else []), "held out, %"]
     page.table("Models", ["model", *parts, "right", "updates"], rows)
+    return accuracies
+
+
+def _plot(page: Page, models: list[_Model], data: Dataset) -> None:
     page.plot(
         "Training",
         _curves(models),
@@ -100,22 +112,6 @@ def main(params: Params, run: Run) -> Outputs:
             "Predicted class over the two features that separate the classes best, the others at "
             "their mean; the points are the held-out examples.",
         )
-    merit = "validation_accuracy" if validated else "accuracy"  # what is held out stays unseen
-    best = max(models, key=lambda model: float(model.meta["scores"][merit])).name
-    scores = {f"accuracy.{name}": value for name, value in accuracies.items()}
-    where = "validation" if validated else "training"
-    page.text("Chosen", f"{best}: the most {where} examples right.")
-    report = run.report(page)
-    return {"report": report, "best": best, "accuracy": accuracies[best], **scores}
-
-
-def _load(path: Path, data: Dataset) -> _Model:
-    network, meta = load_model(path)
-    if "label" not in meta or "history" not in meta:
-        raise InputError(f"model {path}: not one that jobs.nn.train wrote")
-    if tuple(meta["classes"]) != data.classes or tuple(meta["features"]) != data.features:
-        raise InputError(f"model {path}: was trained on other data than nn.report.data")
-    return _Model(str(meta["label"]), network, meta)
 
 
 def _curves(models: list[_Model]) -> Figure:
@@ -129,7 +125,7 @@ def _curves(models: list[_Model]) -> Figure:
         right.plot(epochs, history["accuracy"], color=colour, label=f"{model.name}, training")
         right.plot(
             epochs,
-            history["validation_accuracy"],
+            history["held_out_accuracy"],
             color=colour,
             linestyle=":",
             label=f"{model.name}, held out",
@@ -157,9 +153,7 @@ def _confusion(data: Dataset, models: list[_Model]) -> Figure:
 
 
 def _matrix(axes: Axes, data: Dataset, model: _Model) -> None:
-    n = len(data.classes)
-    counts = np.zeros((n, n), dtype=int)
-    np.add.at(counts, (data.y_test, model.classes(data.x_test)), 1)
+    counts = confusion_counts(data.y_test, model.classes(data.x_test), len(data.classes))
     confusion(axes, counts, data.classes, "class")
     axes.set(title=model.name)
 

@@ -21,10 +21,16 @@ from core.nn.labels import accuracy, classic_accuracy, to_classic
 from core.nn.memory import keep_freed_memory
 from core.nn.models import mlp
 from core.nn.schedules import falling
-from jobs._files import Dataset, save_model
+from jobs._models import save_model
+from jobs.nn._common import Dataset
 
 if TYPE_CHECKING:
-    from core.nn import Loss, Optimiser
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from core.nn import Layer, Loss, Optimiser
+    from core.nn.protocols import Array
 
 __all__ = ["Params", "main"]
 
@@ -54,77 +60,113 @@ class Params:
     )
 
 
+@dataclass(frozen=True)
+class _Split:
+    """Examples to learn from, to choose a model by, and to report on, with their targets."""
+
+    train: tuple[Array, Array]
+    validation: tuple[Array, Array] | None
+    held_out: tuple[Array, Array]
+
+
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Train and save the model."""
     keep_freed_memory()
     data = Dataset.load(params.data)
-    chosen_by = run.rng.random(len(data.y_train)) < params.validation
-    if chosen_by.all():
-        raise InputError(f"nn.train.validation = {params.validation}: leaves nothing to train on")
-    x_train, x_check = data.x_train[~chosen_by], data.x_train[chosen_by]
+    # The same random numbers whatever the share, so that models which keep none stay as they are.
+    kept = run.rng.random(len(data.y_train)) < params.validation
+    if kept.all():
+        raise InputError(
+            f"{run.prefix}.validation = {params.validation}: leaves nothing to train on"
+        )
+    settings = _network(params, data)
+    network = mlp(**settings, rng=run.rng)
+    try:
+        split = _split(data, kept, classic=params.model == "classic")
+        trainer = _trainer(params, network, len(split.train[1]), run.rng)
+        trainer.fit(
+            *split.train,
+            epochs=_epochs(params),
+            batch_size=_batch_size(params),
+            validation=split.validation,
+            callbacks=[_measure_held_out(split.held_out)],
+            progress=lambda epochs: run.progress(epochs, "epochs"),
+        )
+    except (TrainingError, ValueError) as error:
+        raise InputError(f"{run.prefix}.data = {params.data}: {error}") from None
+    scores = trainer.evaluate(*split.train)
+    if split.validation:
+        scores["validation_accuracy"] = trainer.evaluate(*split.validation)["accuracy"]
+    path, label = run.dir / "model.npz", params.label or params.model
+    meta = {
+        "model": params.model,
+        "label": label,
+        "scores": scores,
+        "features": data.features,
+        "classes": data.classes,
+        "mean": data.mean.tolist(),
+        "scale": data.scale.tolist(),
+        "updates": trainer.updates,
+        "history": trainer.history.columns,
+    }
+    save_model(path, network, builder="mlp", settings=settings, meta=meta)
+    run.log(f"{label}: {scores['accuracy']:.1%} of the training examples right")
+    # The report's job depends on this one, and Azkaban hands outputs to direct children only.
+    return {"model": path, "data": params.data.absolute(), **scores}
+
+
+def _network(params: Params, data: Dataset) -> dict[str, Any]:
+    """Say what network is made; the classic one has no output for its last class."""
     classic = params.model == "classic"
     outputs = len(data.classes) - (1 if classic else 0)
-    settings: dict[str, Any] = {
+    return {
         "sizes": [data.x_train.shape[1], params.hidden, outputs],
         "activation": "sigmoid" if classic else "tanh",
         "output": "sigmoid" if classic else "linear",
         "start": "classic" if classic else "glorot",
     }
-    network = mlp(**settings, rng=run.rng)
-    epochs = params.epochs or (500 if classic else 100)
-    batch = params.batch_size or (None if classic else 16)
-    updates = epochs * -(-len(x_train) // min(batch or 1, len(x_train)))
+
+
+def _split(data: Dataset, kept: Array, *, classic: bool) -> _Split:
+    """Part the training examples; the held-out ones stay out of training and choice alike."""
+    targets, held = data.y_train, data.y_test
+    if classic:
+        targets, held = (to_classic(y, len(data.classes)) for y in (targets, held))
+    check = (data.x_train[kept], targets[kept]) if kept.any() else None
+    return _Split((data.x_train[~kept], targets[~kept]), check, (data.x_test, held))
+
+
+def _epochs(params: Params) -> int:
+    return params.epochs or (500 if params.model == "classic" else 100)
+
+
+def _batch_size(params: Params) -> int | None:
+    return params.batch_size or (None if params.model == "classic" else 16)
+
+
+def _trainer(params: Params, network: Layer, examples: int, rng: np.random.Generator) -> Trainer:
+    classic = params.model == "classic"
+    batch = min(_batch_size(params) or 1, examples)
     loss: Loss = SquaredError("sum") if classic else CrossEntropy()
-    trainer = Trainer(
+    return Trainer(
         network,
         loss,
         _optimiser(params, classic=classic),
-        rng=run.rng,
+        rng=rng,
         metric=classic_accuracy if classic else accuracy,
-        schedule=None if classic else falling(updates),
+        schedule=None if classic else falling(_epochs(params) * -(-examples // batch)),
     )
-    y_train, y_test = data.y_train, data.y_test
-    try:
-        if classic:
-            y_train = to_classic(y_train, len(data.classes))
-            y_test = to_classic(y_test, len(data.classes))
-        y_train, y_check = y_train[~chosen_by], y_train[chosen_by]
-        trainer.fit(
-            x_train,
-            y_train,
-            epochs=epochs,
-            batch_size=batch,
-            validation=(data.x_test, y_test),
-            progress=lambda epochs: run.progress(epochs, "epochs"),
-        )
-    except (TrainingError, ValueError) as error:
-        raise InputError(f"nn.train.data = {params.data}: {error}") from None
-    scores = trainer.evaluate(x_train, y_train)
-    if len(x_check):
-        scores["validation_accuracy"] = trainer.evaluate(x_check, y_check)["accuracy"]
-    path = run.dir / "model.npz"
-    save_model(
-        path,
-        network,
-        builder="mlp",
-        settings=settings,
-        meta={
-            "model": params.model,
-            "label": params.label or params.model,
-            "scores": scores,
-            "features": data.features,
-            "classes": data.classes,
-            "mean": data.mean.tolist(),
-            "scale": data.scale.tolist(),
-            "updates": trainer.updates,
-            "history": trainer.history.columns,
-        },
-    )
-    label = params.label or params.model
-    run.log(f"{label}: {scores['accuracy']:.1%} of the training examples right")
-    # The report's job depends on this one, and Azkaban hands outputs to direct children only.
-    return {"model": path, "data": params.data.absolute(), **scores}
+
+
+def _measure_held_out(held_out: tuple[Array, Array]) -> Callable[[Trainer], bool]:
+    """Make a callback that records how the held-out examples do, for the report's curves alone."""
+
+    def measure(trainer: Trainer) -> bool:
+        trainer.history.append(held_out_accuracy=trainer.evaluate(*held_out)["accuracy"])
+        return False
+
+    return measure
 
 
 def _optimiser(params: Params, *, classic: bool) -> Optimiser:

@@ -94,7 +94,7 @@ def read_stops(path: Path, ignore: str = "") -> Problem:
         Columns to pass over, separated by commas; ``*`` stands for all that are not known.
     """
     try:
-        data = path.expanduser().read_bytes()
+        data = path.read_bytes()
     except (OSError, RuntimeError) as error:  # a home folder that does not exist, say
         raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     named = [name.strip() for name in ignore.split(",") if name.strip()]
@@ -167,7 +167,7 @@ def write_result(
     write_text(target, result_json(problem, result))
     return {
         "result": target,
-        "stops": stops.expanduser().absolute(),
+        "stops": stops.absolute(),
         "capacity": exactly(problem.capacity),
         "status": result.status.value,
         "cost": shown(result.cost),
@@ -191,7 +191,7 @@ def posed(problem: Problem, record: dict[str, Any], path: Path) -> Problem:
 def read_json(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Read a JSON object that has all the keys `wanted`."""
     try:
-        record = json.loads(path.expanduser().read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not JSON: {error}") from None
     except OSError as error:

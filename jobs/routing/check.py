@@ -41,8 +41,8 @@ def main(params: Params, run: Run) -> Outputs:
         raise SystemExit(1)
     run.log(f"{record['status']}: {len(record['routes'])} routes checked")
     return {
-        "stops": params.stops.expanduser().absolute(),
-        "result": params.result.expanduser().absolute(),
+        "stops": params.stops.absolute(),
+        "result": params.result.absolute(),
         "status": record["status"],
     }
 

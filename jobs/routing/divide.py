@@ -45,7 +45,7 @@ def main(params: Params, run: Run) -> Outputs:
         outputs[f"part{number + 1}"] = path
         run.log(f"part {number + 1}: {len(routes)} routes, {sum(map(len, routes))} stops")
     return {
-        "stops": params.stops.expanduser().absolute(),
+        "stops": params.stops.absolute(),
         "capacity": exactly(problem.capacity),
         **outputs,
     }

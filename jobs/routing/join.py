@@ -17,7 +17,7 @@ class Params(Crew):
     """The parts, and how long to repair."""
 
     stops: Path = param(doc="The stops file.")
-    parts: str = param(doc="The parts' files, comma-separated.")
+    parts: tuple[Path, ...] = param(doc="The files of the parts.")
     time_limit: float = param(20.0, doc="Seconds to repair.", gt=0)
 
 
@@ -25,8 +25,7 @@ class Params(Crew):
 def main(params: Params, run: Run) -> Outputs:
     """Write the joined result."""
     problem = bounded_stops(params, params.stops, run.prefix)
-    paths = [Path(name.strip()) for name in params.parts.split(",") if name.strip()]
-    routes = [tuple(route) for path in paths for route in read_routes(problem, path)]
+    routes = [tuple(route) for path in params.parts for route in read_routes(problem, path)]
     # Parts keep the bounds on stops; the others may be met only now that stops can change parts.
     loose = dict.fromkeys(("min_distance", "max_distance", "min_time", "max_time", "capacity"))
     if wrong := check(problem.replace(**loose), routes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from azkaban_client.job import COLOURS, Outputs, Page, Run, figure, job, param, write_text
 from core.routing import Step
@@ -12,6 +13,9 @@ from core.routing.formats import routes_csv, routes_cvrplib, routes_geojson, wor
 from core.routing.plot import plot_load, plot_progress, plot_routes
 from core.routing.tsplib import tour_tsplib
 from jobs.routing._common import posed, read_result, read_stops, routes_of, shown
+
+if TYPE_CHECKING:
+    from core.routing import Problem
 
 _GOAL = {"distance": "total distance", "makespan": "longest route"}
 
@@ -30,28 +34,49 @@ def main(params: Params, run: Run) -> Outputs:
     record = read_result(params.result)
     problem = posed(read_stops(params.stops), record, params.result)
     routes = routes_of(problem, record, params.result)
-    unit = problem.distance_unit
-    table, lines, solution = (
-        run.dir / name for name in ("routes.csv", "routes.geojson", "routes.sol")
-    )
-    write_text(table, routes_csv(problem, routes))
-    write_text(solution, routes_cvrplib(problem, routes) if routes else "")
-    outputs: dict[str, str | Path] = {"routes": table, "solution": solution}
-    if problem.points is not None:
-        write_text(lines, routes_geojson(problem, routes))
-        outputs["geojson"] = lines
-    if len(routes) == 1:
-        tour = run.dir / "routes.tour"
-        write_text(tour, tour_tsplib(problem, routes[0]))
-        outputs["tour"] = tour
-
+    files = _write(run.dir, problem, routes)
     page = Page("Routes", f"{problem.n_stops} stops, {problem.dispatchers} dispatchers")
+    _show_result(page, problem, record)
+    if problem.points is None:
+        page.text("Map", "The input has distances only, no coordinates to draw a map from.")
+    else:
+        chart = figure(7.0, 5.2)
+        plot_routes(problem, routes, ax=chart.subplots(), colours=COLOURS)
+        page.plot("Map", chart, "One colour per dispatcher; the square is the depot.")
+    if routes:
+        _show_work(page, problem, routes)
+    trace = [Step(*step) for step in record.get("trace", [])]
+    if len(trace) > 1:
+        chart = figure(7.0, 2.8)
+        plot_progress(trace, ax=chart.subplots(), colours=COLOURS)
+        page.plot("Search", chart, "Best routes known and the bound that none can be under.")
+    report = run.report(page)
+    run.log(f"report: {report}")
+    return {"report": report, **files, "status": record["status"]}
+
+
+def _write(folder: Path, problem: Problem, routes: list[list[int]]) -> dict[str, Path]:
+    """Write the routes in each format that can hold them; return the files by output."""
+    texts = {
+        "routes": ("routes.csv", routes_csv(problem, routes)),
+        "solution": ("routes.sol", routes_cvrplib(problem, routes) if routes else ""),
+    }
+    if problem.points is not None:
+        texts["geojson"] = ("routes.geojson", routes_geojson(problem, routes))
+    if len(routes) == 1:
+        texts["tour"] = ("routes.tour", tour_tsplib(problem, routes[0]))
+    for name, text in texts.values():
+        write_text(folder / name, text)
+    return {output: folder / name for output, (name, _) in texts.items()}
+
+
+def _show_result(page: Page, problem: Problem, record: dict[str, Any]) -> None:
     gap = record["gap"]
     page.facts(
         "Result",
         [
             ("status", record["status"]),
-            (f"{_GOAL[problem.objective]} ({unit})", shown(record["cost"])),
+            (f"{_GOAL[problem.objective]} ({problem.distance_unit})", shown(record["cost"])),
             ("lower bound", shown(record["lower_bound"])),
             ("gap", "–" if gap is None else f"{gap:.2%}"),
             ("seconds", shown(record["seconds"], 3)),
@@ -61,35 +86,25 @@ def main(params: Params, run: Run) -> Outputs:
         page.text("Why", str(record["reason"]))
     if bounds := named_bounds(problem):
         page.facts("Bounds of each dispatcher", [(name, f"{v:g}") for name, v in bounds.items()])
-    if problem.points is None:
-        page.text("Map", "The input has distances only, no coordinates to draw a map from.")
-    else:
-        chart = figure(7.0, 5.2)
-        plot_routes(problem, routes, ax=chart.subplots(), colours=COLOURS)
-        page.plot("Map", chart, "One colour per dispatcher; the square is the depot.")
-    if routes:
-        works = [work_of(problem, route) for route in routes]
-        units = {"distance": f"distance ({unit})", "minutes": "time (min)"}
-        page.table(
-            "Load per dispatcher",
-            ["dispatcher", *(units.get(what, what) for what in works[0]), "route"],
-            [
-                [number, *(round(v, 3) for v in work.values()), _names(problem.ids, route)]
-                for number, (work, route) in enumerate(zip(works, routes, strict=True), 1)
-            ],
-        )
-        chart = figure(7.0, 2.8 * ((len(works[0]) + 1) // 2))
-        axes = chart.subplots((len(works[0]) + 1) // 2, 2, squeeze=False).ravel().tolist()
-        plot_load(problem, works, axes=axes, colours=COLOURS)
-        page.plot("Work per dispatcher", chart, "Dashed: the bounds.")
-    trace = [Step(*step) for step in record.get("trace", [])]
-    if len(trace) > 1:
-        chart = figure(7.0, 2.8)
-        plot_progress(trace, ax=chart.subplots(), colours=COLOURS)
-        page.plot("Search", chart, "Best routes known and the bound that none can be under.")
-    report = run.report(page)
-    run.log(f"report: {report}")
-    return {"report": report, **outputs, "status": record["status"]}
+
+
+def _show_work(page: Page, problem: Problem, routes: list[list[int]]) -> None:
+    """Show what each dispatcher has to do, as a table and as bars."""
+    works = [work_of(problem, route) for route in routes]
+    units = {"distance": f"distance ({problem.distance_unit})", "minutes": "time (min)"}
+    page.table(
+        "Load per dispatcher",
+        ["dispatcher", *(units.get(what, what) for what in works[0]), "route"],
+        [
+            [number, *(round(v, 3) for v in work.values()), _names(problem.ids, route)]
+            for number, (work, route) in enumerate(zip(works, routes, strict=True), 1)
+        ],
+    )
+    rows = (len(works[0]) + 1) // 2
+    chart = figure(7.0, 2.8 * rows)
+    axes = chart.subplots(rows, 2, squeeze=False).ravel().tolist()
+    plot_load(problem, works, axes=axes, colours=COLOURS)
+    page.plot("Work per dispatcher", chart, "Dashed: the bounds.")
 
 
 def _names(ids: tuple[str, ...], route: list[int]) -> str:

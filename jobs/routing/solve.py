@@ -52,7 +52,7 @@ def main(params: Params, run: Run) -> Outputs:
     problem = bounded_stops(params, params.input, run.prefix)
     for warning in problem.warnings():
         run.log(f"warning: {params.input}: {warning}")
-    folder = params.output.expanduser() if params.output else run.dir
+    folder = params.output or run.dir
     folder.mkdir(parents=True, exist_ok=True)
     run.log(f"{problem.n_stops} stops, {problem.dispatchers} dispatchers, {params.method}")
     try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
-from zipfile import BadZipFile
 
 import numpy as np
 
 from azkaban_client.job import InputError, param
 from core.mcmc.examples import ChangePoint, Decay, Groups, bivariate_normal
 from core.mcmc.long_runs import merge, sample_streams
+from jobs._files import load_record, save_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,12 +24,9 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS",
     "Chains",
+    "Data",
     "Draws",
     "draw",
-    "load_arrays",
-    "load_problem",
-    "make_problem",
-    "save_arrays",
 ]
 
 # The columns of each problem's data; the bivariate normal has none.
@@ -41,41 +38,49 @@ COLUMNS = {
 }
 
 
-def save_arrays(path: Path, **arrays: Any) -> None:
-    """Write an .npz file whole or not at all."""
-    part = path.with_name(f".{path.stem}.part.npz")
-    np.savez_compressed(part, **arrays)
-    part.replace(path)
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What is sampled, and its data: those columns that the problem has.
+
+    Attributes
+    ----------
+    problem
+        A key of `COLUMNS`.
+    truth
+        The values that simulated data were made from; empty for others.
+    """
+
+    problem: str
+    truth: NDArray[np.float64]
+    t: NDArray[Any] | None = None
+    y: NDArray[Any] | None = None
+    group: NDArray[Any] | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        save_record(self, path)
+
+    @classmethod
+    def load(cls, path: Path, key: str) -> Data:
+        """Read what `save` wrote; `key` is the property that named it."""
+        return load_record(cls, path, f"{key} = {path}", "jobs.sampling.load")
+
+    def posed(self, method: str, rho: float) -> Problem:
+        """Build what is sampled; a bivariate normal by `method`, with the correlation `rho`."""
+        if self.problem == "decay":
+            return Decay(_column(self.t), _column(self.y)).problem()
+        if self.problem == "groups":
+            return Groups(_column(self.group).astype(np.int64), _column(self.y)).problem()
+        if self.problem == "changepoint":
+            return ChangePoint(_column(self.y).astype(np.int64)).problem()
+        return bivariate_normal(cast("Literal['gibbs']", method), rho=rho)
 
 
-def load_arrays(path: Path, key: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Read `names` from the .npz file that the property `key` names."""
-    try:
-        with np.load(path.expanduser(), allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
-    except KeyError as error:
-        raise InputError(f"{key} = {str(path)!r}: {error.args[0]}") from None
-    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
-        raise InputError(f"{key} = {str(path)!r}: not the output of a job ({error})") from None
-
-
-def make_problem(data: dict[str, NDArray[Any]], method: str, rho: float) -> Problem:
-    """Build what is sampled from the arrays of `jobs.sampling.load`."""
-    name = str(data["problem"])
-    if name == "decay":
-        return Decay(data["t"], data["y"]).problem()
-    if name == "groups":
-        return Groups(data["group"].astype(np.int64), data["y"]).problem()
-    if name == "changepoint":
-        return ChangePoint(data["y"].astype(np.int64)).problem()
-    return bivariate_normal(cast("Literal['gibbs']", method), rho=rho)
-
-
-def load_problem(path: Path, method: str, rho: float) -> Problem:
-    """Build what is sampled from the file of `jobs.sampling.load`."""
-    name = str(load_arrays(path, "sampling.draw.data", ("problem",))["problem"])
-    data = load_arrays(path, "sampling.draw.data", ("problem", *COLUMNS.get(name, ())))
-    return make_problem(data, method, rho)
+def _column(values: NDArray[Any] | None) -> NDArray[Any]:
+    """Return a column that the problem has."""
+    if values is None:
+        raise InputError("the data lack a column of their problem: make them again")
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,18 +94,12 @@ class Draws:
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        save_arrays(path, **vars(self))
+        save_record(self, path)
 
     @classmethod
     def load(cls, path: Path, key: str) -> Draws:
-        """Read what `save` wrote."""
-        stored = load_arrays(path, key, ("draws", "log_density", "acceptance_rate", "names"))
-        return cls(
-            stored["draws"],
-            stored["log_density"],
-            stored["acceptance_rate"],
-            tuple(str(name) for name in stored["names"]),
-        )
+        """Read what `save` wrote; `key` is the property that named it."""
+        return load_record(cls, path, f"{key} = {path}", "jobs.sampling.draw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +133,8 @@ def draw(
     share
         As for `core.mcmc.long_runs.sample_streams`.
     """
-    problem = load_problem(params.data, params.method, params.rho)
+    data = Data.load(params.data, f"{run.prefix}.data")
+    problem = data.posed(params.method, params.rho)
     results = sample_streams(
         problem,
         run.rng,

@@ -19,7 +19,7 @@ import numpy as np
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
 from core.mcmc.examples import Decay, Groups
-from jobs.sampling._common import COLUMNS, save_arrays
+from jobs.sampling._common import COLUMNS, Data
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def main(params: Params, run: Run) -> Outputs:
     run.log(
         f"{params.problem}: {size} values" + (f", truth {np.round(truth, 3)}" * bool(truth.size))
     )
-    save_arrays(run.dir / "data.npz", problem=np.array(params.problem), truth=truth, **data)
+    Data(params.problem, truth, **data).save(run.dir / "data.npz")
     return {"data": run.dir / "data.npz", "values": size}
 
 
@@ -74,7 +74,7 @@ def _read(path: Path, problem: str) -> dict[str, NDArray[Any]]:
     if not columns:
         raise InputError(f"{where}: the problem {problem} has no data; leave it empty")
     try:
-        with path.expanduser().open(newline="", encoding="utf-8-sig") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except UnicodeDecodeError:
         raise InputError(f"{where}: not UTF-8 text") from None

@@ -17,7 +17,7 @@ import numpy as np
 
 from azkaban_client.job import COLOURS, InputError, Outputs, Page, Run, figure, job, param
 from core.mcmc.diagnostics import HEADER, Summary, autocorrelation, summarise
-from jobs.sampling._common import Draws, load_arrays
+from jobs.sampling._common import Data, Draws
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -32,7 +32,7 @@ _SHOWN = 4  # dimensions that are plotted
 class Params:
     """What is pooled, and what counts as converged."""
 
-    draws: str = param(doc="Files draws.npz of jobs.sampling.draw, separated by commas.")
+    draws: tuple[Path, ...] = param(doc="The draws.npz of several jobs.sampling.draw.")
     data: Path | None = param(None, doc="The data.npz, for the true values of simulated data.")
     max_r_hat: float = param(1.01, doc="R-hat up to which chains agree.", gt=1)
     min_ess: float = param(400, doc="Effective draws that are enough.", gt=0)
@@ -41,13 +41,11 @@ class Params:
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Pool, diagnose, plot."""
-    parts = [
-        Draws.load(Path(name.strip()), "sampling.report.draws") for name in params.draws.split(",")
-    ]
+    parts = [Draws.load(path, "sampling.report.draws") for path in params.draws]
     if len({(part.names, part.draws.shape[1]) for part in parts}) > 1:
         raise InputError(
-            f"sampling.report.draws = {params.draws!r}: the files differ in their dimensions or in "
-            "the number of draws; pool chains of the same problem and length"
+            f"{run.prefix}.draws: the files differ in their dimensions or in the number of draws; "
+            "pool chains of the same problem and length"
         )
     pooled = Draws(
         np.concatenate([part.draws for part in parts]),
@@ -58,7 +56,7 @@ def main(params: Params, run: Run) -> Outputs:
     pooled.save(run.dir / "draws.npz")
     truth = np.zeros(0)
     if params.data:
-        truth = load_arrays(params.data, "sampling.report.data", ("truth",))["truth"]
+        truth = Data.load(params.data, "sampling.report.data").truth
     summary = summarise(pooled.draws, pooled.names)
     warnings = summary.warnings(max_r_hat=params.max_r_hat, min_ess=params.min_ess)
     for warning in warnings:

@@ -9,7 +9,6 @@ each character is part of: what an editor colours.
 
 from __future__ import annotations
 
-import csv
 import io
 import keyword
 import sysconfig
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
+from jobs._files import read_rows
 from jobs._texts import UNKNOWN, Corpus, vocabulary_of
 
 if TYPE_CHECKING:
@@ -156,15 +156,8 @@ def _library_lines(params: Params, rng: np.random.Generator) -> list[tuple[str, 
 
 
 def _read_csv(path: Path, longest: int) -> list[tuple[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            lines = [row for row in csv.reader(stream) if row]
-    except OSError as error:
-        raise InputError(f"seqlabel.load.csv = {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"seqlabel.load.csv = {path}: not a CSV file in UTF-8") from None
     rows = []
-    for number, row in enumerate(lines[1:], 2):
+    for number, row in enumerate(read_rows(path, "seqlabel.load.csv", "text and labels")[1:], 2):
         if len(row) != 2:
             raise InputError(f"{path}, row {number}: {len(row)} columns, expected text and labels")
         text, labels = row
@@ -179,10 +172,6 @@ def _read_csv(path: Path, longest: int) -> list[tuple[str, str]]:
                 f"seqlabel.load.max_length = {longest}: raise it, or part the text"
             )
         rows.append((text, labels))
-    if not rows:
-        raise InputError(
-            f"seqlabel.load.csv = {path}: expected a header and rows of text and labels"
-        )
     return rows
 
 

@@ -11,21 +11,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from azkaban_client.job import COLOURS, InputError, Outputs, Page, Run, figure, job, param
 from azkaban_client.job.plots import confusion_figure
 from core.nn import Context
-from jobs._files import load_model
+from jobs._models import confusion_counts, load_trained
 from jobs._plots import loss_curves
 from jobs._texts import Corpus
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from core.nn import Layer
     from core.nn.protocols import Array
 
 __all__ = ["Params", "main"]
@@ -36,7 +35,7 @@ class Params:
     """What is compared."""
 
     data: Path = param(doc="The sequences.npz of jobs.seqlabel.load.")
-    models: str = param(doc="Files model.npz of jobs.seqlabel.train, separated by commas.")
+    models: tuple[Path, ...] = param(doc="The model.npz of several jobs.seqlabel.train.")
     examples: int = param(12, doc="Texts to show with their labels.", ge=1)
 
 
@@ -45,47 +44,28 @@ def main(params: Params, run: Run) -> Outputs:
     """Measure, show, report."""
     corpus = Corpus.load(params.data)
     if corpus.y_test.shape != corpus.x_test.shape:
-        raise InputError(f"seqlabel.report.data = {params.data}: has no label for each character")
-    models = [_load(Path(part.strip()), corpus) for part in params.models.split(",")]
+        raise InputError(f"{run.prefix}.data = {params.data}: has no label for each character")
+    same = {"words": corpus.words, "classes": corpus.classes}
+    needs = {"label", "validation", *same}
+    models = load_trained(params.models, run.prefix, needs=needs, same=same)
     kept = corpus.x_test > 0
     picked = {
-        str(meta["label"]): network.forward(corpus.x_test, Context(mask=kept))[0].argmax(axis=-1)
-        for network, meta in models
+        model.name: model.network.forward(corpus.x_test, Context(mask=kept))[0].argmax(axis=-1)
+        for model in models
     }
-    if len(picked) < len(models):
-        raise InputError("seqlabel.report.models: two of them have the same seqlabel.train.cell")
     picked["neighbours"] = _by_context(corpus, (-1, 0, 1))
     picked["character alone"] = _by_context(corpus, (0,))
-    right = {name: guess == corpus.y_test for name, guess in picked.items()}
-    accuracy = {name: float(hits[kept].mean()) for name, hits in right.items()}
-    metas = [meta for _, meta in models]
-    best = str(min(metas, key=lambda meta: meta["validation"]["loss"])["label"])
     page = Page(
         "Sequence labelling",
         f"{corpus.x_train.shape[1]} texts to train, {corpus.x_test.shape[1]} held out, "
         f"{len(corpus.classes)} labels, seed {run.seed}",
     )
-    page.facts("Held-out characters right", [(name, f"{a:.2%}") for name, a in accuracy.items()])
-    rows = [
-        [name, round(100 * accuracy[name], 2), round(100 * (hits | ~kept).all(axis=0).mean(), 1)]
-        for name, hits in right.items()
-    ]
-    page.table("Characters and whole texts", ["by", "characters, %", "whole texts, %"], rows)
-    counts = np.zeros((len(corpus.classes),) * 2, dtype=int)
-    np.add.at(counts, (corpus.y_test[kept], picked[best][kept]), 1)
-    page.table(
-        f"Labels: {best}",
-        ["label", "characters", "precision, %", "recall, %", "F1, %"],
-        _scores(counts, corpus.classes),
-    )
-    page.plot(
-        f"Confusion matrix: {best}",
-        confusion_figure(counts, corpus.classes, "label"),
-        "Held-out characters by true and predicted label.",
-    )
+    accuracy = _shares(page, corpus, picked)
+    best = min(models, key=lambda model: model.meta["validation"]["loss"]).name
+    _show_labels(page, corpus, best, picked[best])
     page.plot(
         "Learning curves",
-        loss_curves((meta["label"], meta["history"]) for meta in metas),
+        loss_curves((model.name, model.meta["history"]) for model in models),
         "Loss by epoch; dotted on validation texts.",
     )
     page.plot(
@@ -93,19 +73,38 @@ def main(params: Params, run: Run) -> Outputs:
         _coloured(corpus, picked[best], params.examples),
         "The colour of a character is its predicted label; wrong ones are underlined.",
     )
-    report = run.report(page)
     for name, value in accuracy.items():
         run.log(f"{name}: {value:.2%} of the held-out characters right")
-    return {"report": report, "best": best, "accuracy": accuracy[best]}
+    return {"report": run.report(page), "best": best, "accuracy": accuracy[best]}
 
 
-def _load(path: Path, corpus: Corpus) -> tuple[Layer, dict[str, Any]]:
-    network, meta = load_model(path)
-    if not {"words", "classes", "validation"} <= meta.keys():
-        raise InputError(f"model {path}: not one that jobs.seqlabel.train wrote")
-    if tuple(meta["words"]) != corpus.words or tuple(meta["classes"]) != corpus.classes:
-        raise InputError(f"model {path}: was trained on other texts than seqlabel.report.data")
-    return network, meta
+def _shares(page: Page, corpus: Corpus, picked: dict[str, Array]) -> dict[str, float]:
+    """Show how many characters and whole texts are right; return the shares of characters."""
+    kept = corpus.x_test > 0
+    right = {name: guess == corpus.y_test for name, guess in picked.items()}
+    accuracy = {name: float(hits[kept].mean()) for name, hits in right.items()}
+    page.facts("Held-out characters right", [(name, f"{a:.2%}") for name, a in accuracy.items()])
+    rows = [
+        [name, round(100 * accuracy[name], 2), round(100 * (hits | ~kept).all(axis=0).mean(), 1)]
+        for name, hits in right.items()
+    ]
+    page.table("Characters and whole texts", ["by", "characters, %", "whole texts, %"], rows)
+    return accuracy
+
+
+def _show_labels(page: Page, corpus: Corpus, name: str, picked: Array) -> None:
+    kept = corpus.x_test > 0
+    counts = confusion_counts(corpus.y_test[kept], picked[kept], len(corpus.classes))
+    page.table(
+        f"Labels: {name}",
+        ["label", "characters", "precision, %", "recall, %", "F1, %"],
+        _scores(counts, corpus.classes),
+    )
+    page.plot(
+        f"Confusion matrix: {name}",
+        confusion_figure(counts, corpus.classes, "label"),
+        "Held-out characters by true and predicted label.",
+    )
 
 
 def _by_context(corpus: Corpus, offsets: tuple[int, ...]) -> Array:

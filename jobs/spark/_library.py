@@ -95,11 +95,11 @@ class LibraryTraining:
             self.setting.trainer.history.append(**row)
 
     def finish(self, run: Run, page: Page, seconds: float, logits: npt.NDArray[Any]) -> Outputs:
-        """See that our network is theirs, measure, save, report.
+        """Check that our network is theirs, measure, save, report.
 
         Parameters
         ----------
-        job
+        run
             Whose folder gets the model and the report.
         page
             Gets the results.
@@ -114,18 +114,9 @@ class LibraryTraining:
         RuntimeError
             When our network with the same weights gives something else.
         """
-        x, y, _ = self.setting.held
-        here, _ = self.setting.trainer.network.forward(x[:, :CHECKED])
-        both = [np.log(softmax(part.astype(np.float64))) for part in (here, logits)]
-        apart = float(np.abs(both[0] - both[1]).max())
-        if not apart < _AGREE:
-            raise RuntimeError(
-                f"the network of {self.params.label} is not ours: {apart:g} apart; please report "
-                "this"
-            )
-        scores = self.setting.trainer.evaluate(x, y)
-        model = run.dir / "model.npz"
-        label = self.params.label
+        apart = self._apart(logits)
+        scores = self.setting.trainer.evaluate(*self.setting.held[:2])
+        label, model = self.params.label, run.dir / "model.npz"
         save(model, self.setting, label, self.corpus, scores, seconds=seconds)
         rate = self.setting.train[1].size * self.params.epochs / seconds
         right = f"{scores['accuracy']:.1%}"
@@ -146,3 +137,15 @@ class LibraryTraining:
             "texts_per_second": round(rate, 1),
             **scores,
         }
+
+    def _apart(self, logits: npt.NDArray[Any]) -> float:
+        """Return the largest difference between both networks, in log probabilities."""
+        here, _ = self.setting.trainer.network.forward(self.setting.held[0][:, :CHECKED])
+        both = [np.log(softmax(part.astype(np.float64))) for part in (here, logits)]
+        apart = float(np.abs(both[0] - both[1]).max())
+        if not apart < _AGREE:
+            raise RuntimeError(
+                f"the network of {self.params.label} is not ours: {apart:g} apart; please report "
+                "this"
+            )
+        return apart

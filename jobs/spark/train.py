@@ -62,7 +62,7 @@ def main(params: Params, run: Run) -> Outputs:
     stopping = EarlyStopping(patience=params.patience)
     if params.resume:
         try:
-            data = params.resume.expanduser().read_bytes()
+            data = params.resume.read_bytes()
             _parallel.restore(setting, stopping, data)
         except (OSError, ModelError) as error:
             raise InputError(f"spark.train.resume = {params.resume}: {error}") from None

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from operator import add
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azkaban_client.job import InputError, Outputs, Page, Run, job, param, write_text
+from azkaban_client.job import Outputs, Page, Run, job, param, write_text
 from core.decipher import ENGLISH
+from jobs._files import read_texts
 from jobs.textclass.load import docstrings
 
 if TYPE_CHECKING:
@@ -80,17 +80,7 @@ def _order(item: tuple[str, int]) -> tuple[int, str]:
 
 
 def _texts(names: str) -> list[str]:
-    found = []
-    for name in names.split(","):
-        path = Path(name.strip()).expanduser()
-        for file in sorted(path.glob("*.txt")) if path.is_dir() else [path]:
-            try:
-                found += file.read_text(encoding="utf-8").split("\n\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(f"spark.words.text = {name!r}: {error}") from None
-    if not found:
-        raise InputError(f"spark.words.text = {names!r}: there is no .txt file")
-    return found
+    return [part for text in read_texts(names, "spark.words.text") for part in text.split("\n\n")]
 
 
 if __name__ == "__main__":

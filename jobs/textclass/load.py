@@ -10,7 +10,6 @@ that it comes from. The vocabulary is that of the training part alone.
 from __future__ import annotations
 
 import ast
-import csv
 import re
 import sysconfig
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
+from jobs._files import read_rows
 from jobs._texts import UNKNOWN, Corpus, vocabulary_of, words_of
 from jobs.nn.load import split
 
@@ -46,34 +46,17 @@ class Params:
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Read, split, number."""
-    rows = _read_csv(params.csv) if params.csv else docstrings()
     if params.min_words > params.max_words:
         raise InputError(
             f"textclass.load.min_words = {params.min_words}: more than max_words = "
             f"{params.max_words}"
         )
-    texts = [words_of(text) for text, _ in rows]
-    for number, words in enumerate(texts):
-        if not words:
-            raise InputError(f"textclass.load.csv: text {number + 1} has no words")
-        if len(words) > params.max_words and not params.cut:
-            raise InputError(
-                f"textclass.load.csv: text {number + 1} has {len(words)} words, more than "
-                f"max_words = {params.max_words}: raise it, or set textclass.load.cut=true"
-            )
-    if params.min_words > 1:
-        long = [number for number, words in enumerate(texts) if len(words) >= params.min_words]
-        run.log(f"{len(texts) - len(long)} of {len(texts)} texts are shorter and left out")
-        rows, texts = [rows[number] for number in long], [texts[number] for number in long]
-        if not rows:
-            raise InputError(f"textclass.load.min_words = {params.min_words}: no text is as long")
-    cut = sum(len(words) > params.max_words for words in texts)
-    classes = tuple(sorted({label for _, label in rows}))
+    rows = _read_csv(params.csv) if params.csv else docstrings()
+    texts, labels = _parted(rows, params, run)
+    classes = tuple(sorted(set(labels)))
     if len(classes) < 2:
-        raise InputError(
-            f"textclass.load.csv: one class only ({classes[0]!r}), expected two or more"
-        )
-    y = np.searchsorted(np.array(classes), np.array([label for _, label in rows])).astype(np.int64)
+        raise InputError(f"textclass.load.csv: one class only ({classes[0]!r}), expected more")
+    y = np.searchsorted(np.array(classes), np.array(labels)).astype(np.int64)
     train, test = split(y, params.held_out, run.rng, classes)
     known = vocabulary_of((texts[i] for i in train), params.vocabulary)
     x = _numbers(texts, known, params.max_words)
@@ -87,11 +70,33 @@ def main(params: Params, run: Run) -> Outputs:
     )
     path = run.dir / "texts.npz"
     corpus.save(path)
+    cut = sum(len(words) > params.max_words for words in texts)
     run.log(
         f"{len(train)} texts to train, {len(test)} held out, {len(classes)} classes, "
         f"{len(known)} words; {cut} texts were cut at {params.max_words} words"
     )
     return {"data": path, "train": len(train), "test": len(test)}
+
+
+def _parted(
+    rows: list[tuple[str, str]], params: Params, run: Run
+) -> tuple[list[list[str]], list[str]]:
+    """Part texts into words and leave out those that are too short; return texts and classes."""
+    texts = [words_of(text) for text, _ in rows]
+    for number, words in enumerate(texts, 1):
+        if not words:
+            raise InputError(f"textclass.load.csv: text {number} has no words")
+        if len(words) > params.max_words and not params.cut:
+            raise InputError(
+                f"textclass.load.csv: text {number} has {len(words)} words, more than max_words = "
+                f"{params.max_words}: raise it, or set textclass.load.cut=true"
+            )
+    kept = [i for i, words in enumerate(texts) if len(words) >= params.min_words]
+    if not kept:
+        raise InputError(f"textclass.load.min_words = {params.min_words}: no text is as long")
+    if params.min_words > 1:
+        run.log(f"{len(texts) - len(kept)} of {len(texts)} texts are shorter and left out")
+    return [texts[i] for i in kept], [rows[i][1] for i in kept]
 
 
 def _numbers(texts: list[list[str]], known: tuple[str, ...], longest: int) -> npt.NDArray[np.int32]:
@@ -122,22 +127,11 @@ def docstrings() -> list[tuple[str, str]]:
 
 
 def _read_csv(path: Path) -> list[tuple[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            lines = [row for row in csv.reader(stream) if row]
-    except OSError as error:
-        raise InputError(f"textclass.load.csv = {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"textclass.load.csv = {path}: not a CSV file in UTF-8") from None
     rows = []
-    for number, row in enumerate(lines[1:], 2):
+    for number, row in enumerate(read_rows(path, "textclass.load.csv", "text and class")[1:], 2):
         if len(row) != 2:
             raise InputError(f"{path}, row {number}: {len(row)} columns, expected text and class")
         rows.append((row[0], row[1].strip()))
-    if not rows:
-        raise InputError(
-            f"textclass.load.csv = {path}: expected a header and rows of text and class"
-        )
     return rows
 
 

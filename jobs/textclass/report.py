@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from azkaban_client.job import InputError, Outputs, Page, Run, job, param
+from azkaban_client.job import Outputs, Page, Run, job, param
 from azkaban_client.job.plots import confusion_figure
 from core.nn import AttentionPool, Context, Sequential, softmax
-from jobs._files import load_model
+from jobs._models import Trained, confusion_counts, load_trained
 from jobs._plots import loss_curves
 from jobs._texts import Corpus
 
@@ -31,22 +31,16 @@ class Params:
     """What is compared."""
 
     data: Path = param(doc="The texts.npz of jobs.textclass.load.")
-    models: str = param(doc="Files model.npz of jobs.textclass.train, separated by commas.")
+    models: tuple[Path, ...] = param(doc="The model.npz of several jobs.textclass.train.")
     note: str = param("", doc="What the report says of models that are missing.")
     examples: int = param(8, doc="Texts to show with their attention.", ge=0)
 
 
-@dataclass(frozen=True)
-class _Model:
-    network: Sequential
-    meta: dict[str, Any]
+class _Model(Trained):
+    """A classifier with what it makes of texts."""
 
-    @property
-    def name(self) -> str:
-        return str(self.meta["label"])
-
-    def logits(self, x: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.float64], list[Any]]:
-        """Of texts ``(steps, texts)``, and the caches."""
+    def logits(self, x: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.float64], Any]:
+        """Return the outputs for texts ``(steps, texts)``, and the caches."""
         y, caches = self.network.forward(x, Context(mask=x > 0))
         return y.astype(np.float64), caches
 
@@ -55,13 +49,11 @@ class _Model:
 def main(params: Params, run: Run) -> Outputs:
     """Measure, show, report."""
     corpus = Corpus.load(params.data)
-    paths = [Path(part.strip()) for part in params.models.split(",") if part.strip()]
-    if not paths:
-        raise InputError(f"textclass.report.models = {params.models!r}: there is no model")
-    models = [_load(path, corpus) for path in paths]
+    same = {"words": corpus.words, "classes": corpus.classes}
+    needs = {"label", "validation", *same}
+    found = load_trained(params.models, run.prefix, needs=needs, same=same)
+    models = [_Model(one.name, one.network, one.meta) for one in found]
     picked = {model.name: model.logits(corpus.x_test)[0].argmax(axis=1) for model in models}
-    if len(picked) < len(models):
-        raise InputError("textclass.report.models: two of them have the same textclass.train.label")
     picked["naive Bayes"] = _naive_bayes(corpus)
     accuracy = {name: float((p == corpus.y_test).mean()) for name, p in picked.items()}
     best = min(models, key=lambda model: model.meta["validation"]["loss"])
@@ -73,6 +65,22 @@ def main(params: Params, run: Run) -> Outputs:
     if params.note:
         page.text("Left out", params.note)
     page.facts("Held-out accuracy", [(name, f"{a:.1%}") for name, a in accuracy.items()])
+    _table(page, models, accuracy)
+    curves = loss_curves((model.name, model.meta["history"]) for model in models)
+    page.plot("Learning curves", curves, "Loss by epoch; dotted on validation texts.")
+    counts = confusion_counts(corpus.y_test, picked[best.name], len(corpus.classes))
+    page.plot(
+        f"Confusion matrix: {best.name}",
+        confusion_figure(counts, corpus.classes),
+        "Held-out texts by true and predicted class.",
+    )
+    _show_attention(page, best, corpus, params.examples)
+    for name, value in accuracy.items():
+        run.log(f"{name}: {value:.1%} of the held-out texts right")
+    return {"report": run.report(page), "best": best.name, "accuracy": accuracy[best.name]}
+
+
+def _table(page: Page, models: list[_Model], accuracy: dict[str, float]) -> None:
     rows = [
         [
             model.name,
@@ -86,27 +94,6 @@ def main(params: Params, run: Run) -> Outputs:
     ]
     header = ["model", "parameters", "best epoch", "validation, %", "held out, %", "texts/s"]
     page.table("Models", header, rows)
-    curves = loss_curves((model.name, model.meta["history"]) for model in models)
-    page.plot("Learning curves", curves, "Loss by epoch; dotted on validation texts.")
-    page.plot(
-        f"Confusion matrix: {best.name}",
-        confusion_figure(_counts(corpus, picked[best.name]), corpus.classes),
-        "Held-out texts by true and predicted class.",
-    )
-    _show_attention(page, best, corpus, params.examples)
-    report = run.report(page)
-    for name, value in accuracy.items():
-        run.log(f"{name}: {value:.1%} of the held-out texts right")
-    return {"report": report, "best": best.name, "accuracy": accuracy[best.name]}
-
-
-def _load(path: Path, corpus: Corpus) -> _Model:
-    network, meta = load_model(path)
-    if not isinstance(network, Sequential) or "words" not in meta:
-        raise InputError(f"model {path}: not one that jobs.textclass.train wrote")
-    if tuple(meta["words"]) != corpus.words or tuple(meta["classes"]) != corpus.classes:
-        raise InputError(f"model {path}: was trained on other texts than textclass.report.data")
-    return _Model(network, meta)
 
 
 def _naive_bayes(corpus: Corpus) -> npt.NDArray[np.int64]:
@@ -124,16 +111,10 @@ def _naive_bayes(corpus: Corpus) -> npt.NDArray[np.int64]:
     return picked
 
 
-def _counts(corpus: Corpus, picked: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    n = len(corpus.classes)
-    counts = np.zeros((n, n), dtype=np.int64)
-    np.add.at(counts, (corpus.y_test, picked), 1)
-    return counts
-
-
 def _show_attention(page: Page, model: _Model, corpus: Corpus, count: int) -> None:
     """List some held-out texts with the words that got the most attention."""
-    places = [i for i, p in enumerate(model.network.layers) if isinstance(p, AttentionPool)]
+    layers = model.network.layers if isinstance(model.network, Sequential) else []
+    places = [i for i, layer in enumerate(layers) if isinstance(layer, AttentionPool)]
     if not places or count == 0:
         return
     x = corpus.x_test[:, :: max(1, corpus.x_test.shape[1] // count)][:, :count]

@@ -230,7 +230,7 @@ def test_parameters_have_many_types() -> None:
     assert found == {
         "colour": Colour.BLUE,
         "size": 2.0,
-        "path": Path("~/b"),
+        "path": Path.home() / "b",
         "at": datetime(2026, 11, 30, 6),  # noqa: DTZ001 (as it was written)
         "wait": timedelta(days=2, hours=3, milliseconds=500),
         "word": "two",
@@ -248,6 +248,7 @@ def _day(day: date) -> None:
     ("name", "text"),
     [
         ("colour", "green"), ("size", "0"), ("size", "nan"), ("size", "1e999"), ("at", "soon"),
+        ("path", "~no-such-user-here/x"),
         ("wait", "90"), ("wait", "1h x"), ("wait", "-1s"), ("word", "three"), ("counts", "1,0"),
         ("counts", "1;2"),
     ],

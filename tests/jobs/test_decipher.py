@@ -166,7 +166,11 @@ def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
         ("decipher.model", {"text": paths["empty"]}, "has no word in the alphabet"),
         ("decipher.model", {"text": tmp_path / "none"}, "No such file"),
         ("decipher.model", {"text": paths["good"], "alphabet": "aab"}, "'a' occurs twice"),
-        ("decipher.report", {"solution": paths["good"]}, "not a solution.npz"),
+        (
+            "decipher.report",
+            {"solution": paths["good"]},
+            "a file that jobs.decipher.solve wrote",
+        ),
     ]
     for module, props, message in cases:
         done = run(module, tmp_path, **props)

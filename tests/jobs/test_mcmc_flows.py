@@ -176,8 +176,8 @@ def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:
         ),
         ("sampling.load", {"csv": files["half"], "problem": "normal"}, "has no data"),
         ("sampling.load", {"csv": tmp_path / "none.csv"}, "No such file"),
-        ("sampling.draw", {"data": files["gap"]}, "not the output of a job"),
-        ("sampling.report", {"draws": f"{files['gap']}"}, "not the output of a job"),
+        ("sampling.draw", {"data": files["gap"]}, "not a file that jobs.sampling.load wrote"),
+        ("sampling.report", {"draws": files["gap"]}, "not a file that jobs.sampling.draw wrote"),
     ]
     for module, props, message in cases:
         done = run(module, tmp_path, **props)

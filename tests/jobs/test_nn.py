@@ -15,7 +15,8 @@ import javaproperties
 import numpy as np
 import pytest
 
-from jobs._files import Dataset, load_model
+from jobs._models import load_model
+from jobs.nn._common import Dataset
 from tests.jobs.process import ROOT, command, outputs, refused, run
 
 
@@ -199,7 +200,7 @@ def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> 
     assert outputs(done)["nn_report.best"] == "long"
     first = next(iter(models))
     done = _run("nn.report", tmp_path, data=trained["data"], models=f"{first},{first}")
-    refused(done, "two of them have the same nn.train.label")
+    refused(done, "nn.report.models: two of them are called 'short'")
 
 
 def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001

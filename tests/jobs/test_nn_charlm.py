@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs._files import load_model
+from jobs._models import load_model
 from tests.jobs.process import ENV, ROOT, command, outputs, refused, run
 
 TEXT = "She sells sea shells by the sea shore; the shells she sells are sea shells. " * 120
@@ -161,7 +161,7 @@ def test_load_takes_a_file_or_the_reference(text: Path, tmp_path: Path) -> None:
     [
         ("charlm.train", {}, "charlm.train.input: required, expected a path"),
         ("charlm.train", {"input": "/no/book"}, "/no/book: No such file"),
-        ("charlm.train", {"input": sys.executable}, "is not UTF-8"),
+        ("charlm.train", {"input": sys.executable}, "not UTF-8"),
         (
             "charlm.train",
             {"input": "TEXT", "cell": "lst"},

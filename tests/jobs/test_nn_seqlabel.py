@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.nn import Context
-from jobs._files import load_model
+from jobs._models import load_model
 from jobs._texts import Corpus
 from jobs.seqlabel.load import label_source
 from tests.jobs.process import outputs, refused, run
@@ -154,7 +154,7 @@ def test_strangers_are_refused(trained: dict[str, Path], tmp_path: Path) -> None
         "models": trained["gru"],
         "output.dir": tmp_path,
     }
-    refused(run("seqlabel.report", props), "was trained on other texts than seqlabel.report.data")
+    refused(run("seqlabel.report", props), "was trained on other data than seqlabel.report.data")
     props = {
         "data": trained["data"],
         "models": other,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs._files import load_model
+from jobs._models import load_model
 from jobs._texts import Corpus
 from tests.jobs.process import outputs, refused, run
 
@@ -136,7 +136,7 @@ def test_strangers_are_refused(trained: dict[str, Path], tmp_path: Path) -> None
         "output.dir": tmp_path,
     }
     refused(
-        run("textclass.report", verdict), "was trained on other texts than textclass.report.data"
+        run("textclass.report", verdict), "was trained on other data than textclass.report.data"
     )
     props = {"data": trained["gru"], "output.dir": tmp_path}
     refused(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.nn import Context
-from jobs._files import load_model
+from jobs._models import load_model
 from jobs._texts import Corpus
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark.conftest import SIZES, Long, cancel_in_mid_run

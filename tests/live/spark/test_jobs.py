@@ -18,11 +18,11 @@ from core.mcmc.long_runs import merge, sample_streams
 from core.nn.callbacks import EarlyStopping
 from core.nn.parameters import ParameterVector
 from core.routing.divide import divide_parts
-from jobs._files import load_model
+from jobs._models import load_model
 from jobs._texts import Corpus
 from jobs._training import fit
 from jobs.routing._common import read_stops
-from jobs.sampling._common import Draws, load_problem
+from jobs.sampling._common import Data, Draws
 from jobs.textclass.train import Params, prepare
 from setup.layout import CHECKOUT
 from tests.live.spark.conftest import QUICK, SIZES, Long, cancel_in_mid_run, executors
@@ -170,7 +170,7 @@ def test_chains_and_diagnostics_are_those_of_one_process(yarn: LiveSpark, tmp_pa
     props = {"data": data, "streams": 3, "n": 2, "burn_in": 200, "draws": 300, "thin": 1}
     drawn = Draws.load(run(yarn, tmp_path, "spark.draw", props) / "draws.npz", "draws")
     counts: dict[str, Any] = {"n_chains": 2, "burn_in": 200, "n_draws": 300}
-    problem, rng = load_problem(data, "gibbs", 0.9), np.random.default_rng(7)
+    problem, rng = Data.load(data, "data").posed("gibbs", 0.9), np.random.default_rng(7)
     expected = merge(sample_streams(problem, rng, streams=range(3), **counts))
     assert (drawn.draws == expected.draws).all()
     there, one = summarise(drawn.draws), summarise(expected.draws)

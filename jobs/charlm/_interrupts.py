@@ -1,0 +1,34 @@
+"""Signals that wait until work that must not be cut in half is saved."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any, Self
+
+__all__ = ["Interrupts"]
+
+
+class Interrupts:
+    """Holds SIGINT and SIGTERM back while the block runs, and lets them go at its end.
+
+    Work that must not be cut in half looks at `pending` between its steps, saves what there is and
+    leaves the block; the signal then takes its usual course.
+    """
+
+    def __init__(self) -> None:
+        self.pending: int | None = None
+        self._usual: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._usual[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, _frame: object) -> None:
+        self.pending = number
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._usual.items():
+            signal.signal(number, handler)
+        if self.pending is not None:
+            signal.raise_signal(self.pending)
