@@ -11,8 +11,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from azkaban_client.job import InputError, write_bytes
 
 if TYPE_CHECKING:
@@ -99,6 +97,8 @@ def read_rows(path: Path, key: str, columns: str) -> list[list[str]]:
 
 def save_record(record: DataclassInstance, path: Path) -> None:
     """Write a dataclass as an ``.npz`` file: arrays as they are, all else as JSON."""
+    import numpy as np
+
     values = {f.name: getattr(record, f.name) for f in fields(record)}
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     others = {name: value for name, value in values.items() if name not in arrays}
@@ -125,6 +125,8 @@ def load_record(kind: Callable[..., R], path: Path, where: str, writer: str) -> 
     InputError
         It is another file.
     """
+    import numpy as np
+
     try:
         with np.load(path, allow_pickle=False) as archive:
             values: dict[str, Any] = {name: archive[name] for name in archive.files}

@@ -1,0 +1,67 @@
+"""What the page on jobs of one's own shows is what happens."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "own-jobs.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == kind]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    script, test = blocks("python")
+    (tmp_path / "sales.py").write_text(script)
+    (tmp_path / "test_sales.py").write_text(test)
+    (tmp_path / "sales.csv").write_text("2026-11-30,12.5\n2026-11-30,20\n2026-11-30,1\n")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_its_commands_print_what_it_shows(folder: Path) -> None:
+    (commands,) = blocks("sh")
+    shown, refused = blocks("text")
+    about, done = (run(folder, *line.split()[1:]) for line in commands.splitlines())
+    assert "Amounts below are left out." in about.stdout
+    assert done.stdout == shown, done.stderr
+    wrong = run(folder, "sales.py", "--day=soon", "--prop=sales.leats=5")
+    assert (wrong.returncode, wrong.stderr) == (2, refused)
+
+
+def test_its_test_passes(folder: Path) -> None:
+    done = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_sales.py")
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_its_job_takes_the_property(folder: Path) -> None:
+    job = blocks("properties")[0]
+    assert "command=python3 sales.py" in job
+    (folder / "props").write_text(job.replace("${day}", "2026-11-30"))
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "JOB_PROP_FILE": str(folder / "props")}
+    done = subprocess.run(
+        [sys.executable, "sales.py"], cwd=folder, env=environ, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "sales.total = 33.5" in done.stdout, done.stderr
