@@ -164,7 +164,7 @@ class Parameter:
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of a function's parameters; what it returns may be known to no one."""
+    """Return the types of a function's parameters; its return type may not be importable."""
     given = {k: v for k, v in function.__annotations__.items() if k != "return"}
     space = function.__globals__
     return typing.get_type_hints(SimpleNamespace(__annotations__=given), space, include_extras=True)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["JobFunction", "Outputs", "job"]
 
 Outputs = Mapping[str, object]
+_TAKEN = {"help", "output_dir", "prop", "seed"}
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -87,6 +88,8 @@ class JobFunction(Generic[P, R]):
         names = [one.name for one in found]
         if twice := {name for name in names if names.count(name) > 1}:
             raise TypeError(f"{self.module}: two parameters are called {', '.join(sorted(twice))}")
+        if taken := _TAKEN & set(names):
+            raise TypeError(f"{self.module}: {taken.pop()} is an option of every job: rename it")
         return tuple(found)
 
     def start(self, argv: list[str] | None = None) -> NoReturn:
@@ -249,18 +252,18 @@ def _parser(work: JobFunction[Any, Any]) -> ArgumentParser:
     )
     for one in work.parameters:
         default = "required" if one.required else f"default: {as_text(one) or 'none'}"
+        text = f"{one.rule.doc.removesuffix('.')} ({one.expected}; {default})"
         parser.add_argument(
             "--" + one.name.replace("_", "-"),
             dest=one.name,
             metavar=one.name.rpartition("_")[2].upper(),
             nargs="?" if one.flag else None,
             const="true" if one.flag else None,
-            help=f"{one.rule.doc} {one.expected} ({default})".strip().replace("%", "%%"),
+            help=text.strip().replace("%", "%%"),
         )
-    if not any(one.name == "seed" for one in work.parameters):
-        parser.add_argument("--seed", help="Makes a run reproducible. an integer >= 0 (default: 0)")
+    parser.add_argument("--seed", help="Makes a run reproducible (an integer >= 0; default: 0)")
     parser.add_argument(
-        "--output-dir", dest="output.dir", metavar="DIR", help="Where artifacts go (default: runs)"
+        "--output-dir", dest="output.dir", metavar="DIR", help="Where files go (default: runs)"
     )
     parser.add_argument(
         "--prop", action="append", default=[], metavar="KEY=VALUE", help="Set any property"

@@ -128,8 +128,8 @@ def test_help_says_what_each_parameter_is(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert text.startswith("usage: python sales.py ")
     assert "Count the sales of a day." in text
-    assert "--rows ROWS Rows to count. an integer >= 1 (default: 100)" in text
-    assert "--day DAY a date (2026-11-30, today, yesterday) (required)" in text
+    assert "--rows ROWS Rows to count (an integer >= 1; default: 100)" in text
+    assert "--day DAY (a date (2026-11-30, today, yesterday); required)" in text
 
 
 @pytest.mark.parametrize("seed", ["-1", "x", "1.5", "²"])
@@ -271,12 +271,18 @@ def test_a_signature_that_cannot_be_given_is_refused() -> None:
     def twice(shared: Shared, size: int) -> None:
         del shared, size
 
+    @job
+    def taken(prop: str = "") -> None:
+        del prop
+
     with pytest.raises(TypeError, match="the parameters of a job have names"):
         assert anything.parameters
     with pytest.raises(TypeError, match="of: a job parameter cannot be of type dict"):
         assert strange.parameters
     with pytest.raises(TypeError, match="two parameters are called size"):
         assert twice.parameters
+    with pytest.raises(TypeError, match="prop is an option of every job: rename it"):
+        assert taken.parameters
 
 
 def test_a_function_can_be_called_as_it_is(tmp_path: Path) -> None:
