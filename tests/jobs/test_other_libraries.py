@@ -1,4 +1,4 @@
-"""What other libraries' jobs do without them; tests/live/spark/test_bigdl.py trains on YARN."""
+"""What the jobs that train by other libraries do without them; test_bigdl.py trains on YARN."""
 
 from __future__ import annotations
 
