@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client.job.files import write_text
+from azkaban_client.job.killed import Killed
 from azkaban_client.job.kinds import show
 from azkaban_client.job.report import Page
 from azkaban_client.job.usage import Usage
@@ -29,15 +30,11 @@ if TYPE_CHECKING:
     from azkaban_client.job.run import Run
     from azkaban_client.job.usage import Sample
 
-__all__ = ["FILE", "REPORT", "Killed", "Record", "recorded"]
+__all__ = ["FILE", "REPORT", "Record", "recorded"]
 
 FILE, REPORT = "run.json", "report.html"
 
 _PLOTTED_SECONDS = 2.0  # below, a course over time says nothing and the plot would take longer
-
-
-class Killed(SystemExit):
-    """A signal ends the job."""
 
 
 @dataclass
@@ -88,6 +85,8 @@ def recorded(run: Run, given: Mapping[str, str]) -> Iterator[Record]:
         try:
             yield record
         except BaseException as error:
+            if isinstance(error, Killed):
+                error.arrived = True
             status, said = _how_it_ended(error)
             with suppress(OSError):  # the job's own error is the one to be told
                 _end(run, record, usage, entry | {"status": status} | said)

@@ -27,6 +27,7 @@ from typing import (
 )
 
 from azkaban_client.job.files import write_text
+from azkaban_client.job.killed import CODE, Killed, Terminator
 from azkaban_client.job.params import (
     ParamError,
     Parameter,
@@ -36,12 +37,11 @@ from azkaban_client.job.params import (
     parameters_of,
     parse,
 )
-from azkaban_client.job.record import Killed, recorded
+from azkaban_client.job.record import recorded
 from azkaban_client.job.run import InputError, Run
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from types import FrameType
 
 __all__ = ["JobFunction", "Outputs", "job"]
 
@@ -105,7 +105,7 @@ class JobFunction(Generic[P, R]):
     def main(self, argv: list[str] | None = None) -> int:
         """Run the job and return its exit code."""
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, _terminate)
+            signal.signal(signal.SIGTERM, Terminator())
         try:
             self._run(_properties(self, argv))
         except (ParamError, InputError) as error:
@@ -115,6 +115,9 @@ class JobFunction(Generic[P, R]):
         except OSError as error:
             print(f"{self.prefix}: {error}", file=sys.stderr)
             return 1
+        except Killed as killed:
+            killed.arrived = True
+            return CODE
         except KeyboardInterrupt:
             print(f"{self.prefix}: interrupted", file=sys.stderr)
             return 130
@@ -206,11 +209,6 @@ def _module(name: str, space: Mapping[str, Any]) -> str:
     if spec is not None:
         return str(spec.name).removesuffix(".__main__")
     return Path(space.get("__file__") or "job").stem
-
-
-def _terminate(_signum: int, _frame: FrameType | None) -> None:
-    print("killed (SIGTERM)", file=sys.stderr, flush=True)
-    raise Killed(128 + signal.SIGTERM)
 
 
 def _properties(work: JobFunction[Any, Any], argv: list[str] | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -151,6 +152,62 @@ def test_a_job_that_leaves_early_has_its_record(
     left = record(tmp_path)
     assert (left["status"], left.get("error")) == (status, error)
     assert "ended" in left
+
+
+SWALLOWS = """\
+import gc, sys, time
+from azkaban_client.job import Run, job
+
+class Finaliser:
+    def __del__(self):
+        print("waiting", flush=True)
+        time.sleep(60)  # what is raised here, Python drops
+
+@job
+def main(run: Run, where: str):
+    if where == "finaliser":
+        Finaliser()
+    elif where == "once":
+        try:
+            print("waiting", flush=True)
+            time.sleep(60)
+        except BaseException:
+            pass
+    else:
+        print("waiting", flush=True)
+        while where == "always":
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass
+    time.sleep(60)
+    return {"not": "killed"}
+
+main.start()
+"""
+
+
+@pytest.mark.parametrize("where", ["finaliser", "once", "always", "nowhere"])
+def test_a_kill_cannot_be_swallowed(tmp_path: Path, where: str) -> None:
+    (tmp_path / "wait.py").write_text(SWALLOWS)
+    with subprocess.Popen(
+        [sys.executable, "wait.py", f"--where={where}"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=50)
+    assert process.returncode == 143
+    assert errors.count("killed (SIGTERM)") == 1
+    assert out == ""
+    left = json.loads((tmp_path / "runs/local/local/wait/run.json").read_text())
+    # One that catches all without end may have to be ended outright: its record has no end then.
+    assert left["status"] in ({"killed", "running"} if where == "always" else {"killed"})
 
 
 def test_a_secret_is_nowhere_but_in_the_job(tmp_path: Path) -> None:
