@@ -43,7 +43,7 @@ def test_its_commands_print_what_it_shows(folder: Path) -> None:
     (commands,) = blocks("sh")
     shown, refused = blocks("text")
     about, done = (run(folder, *line.split()[1:]) for line in commands.splitlines())
-    assert "Amounts below are left out." in about.stdout
+    assert "Amounts below are left out" in about.stdout
     assert done.stdout == shown, done.stderr
     wrong = run(folder, "sales.py", "--day=soon", "--prop=sales.leats=5")
     assert (wrong.returncode, wrong.stderr) == (2, refused)
