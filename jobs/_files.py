@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import sys
-import zipfile
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azkaban_client.job import InputError, write_bytes
+from core.damaged import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,5 +135,5 @@ def load_record(kind: Callable[..., R], path: Path, where: str, writer: str) -> 
         return kind(**values)
     except OSError as error:
         raise InputError(f"{where}: {error.strerror or 'cannot be read'}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+    except DAMAGED:
         raise InputError(f"{where}: not a file that {writer} wrote") from None

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from core.damaged import DAMAGED
 from core.decipher.text import Alphabet
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ Floats = NDArray[np.float64]
 
 _MAGIC = b"WBLM"
 _VERSION = 1
+_LARGEST = 1 << 28  # bytes of a model that is unpacked: a small file may claim any number
 _HEAD = struct.Struct("<4sHI")  # magic, version, length of the packed body
 
 
@@ -314,13 +316,13 @@ class LanguageModel:
         if len(data) < _HEAD.size or data[:4] != _MAGIC:
             raise ModelFileError(
                 "not a language model file (it does not start with WBLM): build one with "
-                "python -m jobs.build_lm"
+                "python -m jobs.decipher.model"
             )
         _, version, length = _HEAD.unpack_from(data)
         if version != _VERSION:
             raise ModelFileError(
                 f"language model of format version {version}, but this program reads version "
-                f"{_VERSION}: build it again with python -m jobs.build_lm"
+                f"{_VERSION}: build it again with python -m jobs.decipher.model"
             )
         packed = data[_HEAD.size :]
         if len(packed) != length:
@@ -329,8 +331,12 @@ class LanguageModel:
                 "copy or build it again"
             )
         try:
-            return cls._unpack(lzma.decompress(packed))
-        except (lzma.LZMAError, ValueError, KeyError, IndexError, struct.error) as error:
+            reader = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+            body = reader.decompress(packed, _LARGEST)
+            if not reader.eof:
+                raise EOFError("it is cut short, or larger than any model")
+            return cls._unpack(body)
+        except DAMAGED as error:
             raise ModelFileError(
                 f"language model is damaged ({error}): copy or build it again"
             ) from None

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.checks import count
+from core.damaged import DAMAGED
 from core.mcmc.driver import Result, sample
 from core.mcmc.kernels import State
 from core.mcmc.random_walk import RandomWalk, adapt
@@ -38,9 +38,6 @@ __all__ = [
 
 P = TypeVar("P")
 S = TypeVar("S")
-# What numpy and json raise on a file that is cut or is something else.
-_BROKEN = (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, BadZipFile)
-
 Floats = NDArray[np.float64]
 
 
@@ -161,7 +158,7 @@ def resume(data: bytes, like: S) -> tuple[S, np.random.Generator]:
             leaves = [stored[f"a{i}"] for i in range(len(stored.files) - 1)]
         bits = getattr(np.random, generator["bit_generator"])()
         bits.state = generator
-    except _BROKEN as error:
+    except DAMAGED as error:
         raise ValueError(f"not a checkpoint, or a damaged one ({error})") from None
     shapes = [np.shape(leaf) for leaf in _leaves(like)]
     if [leaf.shape for leaf in leaves] != shapes:

@@ -8,11 +8,11 @@ read. It is an ``.npz`` archive with a JSON header, like a model file: no pickle
 from __future__ import annotations
 
 import json
-import zipfile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.damaged import DAMAGED
 from core.nn.serial import ModelError
 
 if TYPE_CHECKING:
@@ -88,25 +88,40 @@ def load_checkpoint(stream: IO[bytes], trainer: Trainer) -> Any:
         state = {name: arrays[f"optimiser/{name}"] for name in trainer.optimiser_state}
         theta, rng = arrays["theta"], header["rng"]
         extra = _unpack(header["extra"], arrays)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zipfile.BadZipFile):
+        kept = {name: list(map(float, column)) for name, column in columns.items()}
+        generator, made = rng["bit_generator"], int(updates)
+        ours = {key: (value, training[key]) for key, value in _describe(trainer).items()}
+    except DAMAGED:
         raise ModelError("not a checkpoint, or a damaged one: start the training anew") from None
     if not known:
         raise ModelError(f"checkpoint format {header['format']!r}: this version reads {FORMAT!r}")
-    ours = _describe(trainer)
-    for key, value in ours.items():
-        if training.get(key) != value:
-            found = training.get(key)
+    for key, (value, found) in ours.items():
+        if found != value:
             raise ModelError(f"checkpoint of another training: {key} is {found}, not {value}")
-    if rng["bit_generator"] != trainer.rng.bit_generator.state["bit_generator"]:
-        raise ModelError(f"checkpoint of another training: generator {rng['bit_generator']}")
+    if generator != trainer.rng.bit_generator.state["bit_generator"]:
+        raise ModelError(f"checkpoint of another training: generator {generator}")
+    try:
+        type(trainer.rng.bit_generator)().state = rng
+        _fit(theta, trainer.parameters.values)
+        for name, array in state.items():
+            _fit(array, trainer.optimiser_state[name])
+    except DAMAGED:
+        raise ModelError("not a checkpoint, or a damaged one: start the training anew") from None
+    # From here on nothing can fail: the trainer is as it was, or as the checkpoint says.
     trainer.parameters.values[...] = theta
     for name, array in state.items():
         trainer.optimiser_state[name][...] = array
     trainer.rng.bit_generator.state = rng
-    trainer.updates = updates
+    trainer.updates = made
     trainer.history.columns.clear()
-    trainer.history.columns.update(columns)
+    trainer.history.columns.update(kept)
     return extra
+
+
+def _fit(stored: Array, ours: Array) -> None:
+    """Raise ValueError unless an array can take the place of another."""
+    if stored.shape != ours.shape or stored.dtype.kind != ours.dtype.kind:
+        raise ValueError("another array")
 
 
 def _describe(trainer: Trainer) -> dict[str, Any]:

@@ -8,11 +8,11 @@ refused.
 from __future__ import annotations
 
 import json
-import zipfile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.damaged import DAMAGED
 from core.nn.models import BUILDERS
 
 if TYPE_CHECKING:
@@ -91,17 +91,17 @@ def load(
         with np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
-        known = header["format"] == FORMAT
+        known, _ = header["format"] == FORMAT, dict(header["settings"])
         builder, settings, meta = header["builder"], header["settings"], header["meta"]
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, OSError, zipfile.BadZipFile):
+    except DAMAGED:
         raise ModelError("not a model file, or a damaged one: train the model again") from None
     if not known:
         raise ModelError(f"model format {header['format']!r}: this version reads {FORMAT!r}")
-    if builder not in builders:
+    if not isinstance(builder, str) or builder not in builders:
         raise ModelError(f"model builder {builder!r}: known are {', '.join(builders)}")
     try:
         network = builders[builder](**settings, rng=np.random.default_rng(0))
-    except (ValueError, TypeError) as error:
+    except DAMAGED as error:
         raise ModelError(f"model settings {settings}: {error}") from None
     _restore(network, arrays)
     return network, meta
@@ -116,6 +116,6 @@ def _restore(network: Layer, arrays: Mapping[str, Array]) -> None:
         value = arrays[f"param/{name}"]
         if value.shape != array.shape:
             raise ModelError(f"model parameter {name} is {value.shape}, expected {array.shape}")
-        if not np.isfinite(value).all():
+        if value.dtype.kind not in "fiu" or not np.isfinite(value).all():
             raise ModelError(f"model parameter {name} is not finite: train the model again")
         array[...] = value
