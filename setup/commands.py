@@ -114,6 +114,12 @@ class Commands:
             allow_abbrev=False,
         )
 
+        def as_installed(layout: Layout, chosen: argparse.Namespace) -> int:
+            if unprivileged:
+                refuse_root()
+            with layout.locked() if locked else nullcontext():
+                return run(layout, chosen)
+
         def command(layout: Layout, chosen: argparse.Namespace, arguments: list[str]) -> int:
             if unprivileged:
                 refuse_root()
@@ -121,16 +127,16 @@ class Commands:
             if needs in _LAYERS and not layout.python.exists() and (text := platforms.limits()):
                 say(f"{called()}: {text}")
             self._prepare(needs, layout, arguments)
-            with layout.locked() if locked else nullcontext():
-                return run(layout, chosen)
+            return as_installed(layout, chosen)
 
         def enters(layout: Layout) -> bool:
             if unprivileged:
                 refuse_root()
             return needs is Needs.PREFIX or needs in _LAYERS or layout.exists()
 
-        # the archive asks this before it unpacks anything under the prefix
-        parser.set_defaults(run=command, enters=enters)
+        # The archive asks `enters` before it unpacks anything under the prefix; scripts beside a
+        # server run it `as_installed`.
+        parser.set_defaults(run=command, enters=enters, as_installed=as_installed)
         return parser
 
     def group(self, name: str, text: str, epilog: str) -> Commands:

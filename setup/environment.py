@@ -10,9 +10,6 @@ Three kinds of program are told apart:
   what would lead another Python astray.
 
 In each of them the locale is one that works here, and loopback is never reached through a proxy.
-
-This file is also copied into the folder of Azkaban, where the generated scripts start a server with
-it: ``environment.py COMMAND...``.
 """
 
 from __future__ import annotations
@@ -23,7 +20,6 @@ import locale
 import os
 import pwd
 import socket
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,7 +199,3 @@ def _codeset(name: str) -> str:
         return ""
     finally:
         locale.setlocale(locale.LC_CTYPE, before)
-
-
-if __name__ == "__main__":
-    os.execvpe(sys.argv[1], sys.argv[1:], local())  # noqa: S606 (the command of a generated script)

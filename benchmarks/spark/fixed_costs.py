@@ -104,7 +104,7 @@ def archives(spark: Spark, folder: Path, options: argparse.Namespace) -> None:
         ways[kind] = (name, partial(pack, python, folder / name, kind=style))
     if options.peers:
         home = folder / "whole"
-        files.unpack(pack(python, folder / "peer.tar.gz").path, home, trusted=True)
+        files.unpack(pack(python, folder / "peer.tar.gz").path, home, links="any")
         conda = lay_out(home, folder / "miniconda")
         peers: Mapping[str, Path] = {"venv-pack": env, "conda-pack": conda}
         for tool, prefix in peers.items():

@@ -7,7 +7,7 @@ Everything lies in ``<prefix>/azkaban``::
     program/           what runs: stock 2.5.0, or the user's own 3.x or 4.x (see program.py)
     conf/              a folder for each process, made anew before each start; local.properties
                        in it is the user's own and wins
-    start stop status use    shell scripts that work without this project
+    start stop status use    scripts that work without the checkout
     plugins/ projects/ executions/ h2/ logs/ temp/ backups/
 
 There are two profiles: ``solo`` runs everything in one process, on its embedded H2 or on MySQL;

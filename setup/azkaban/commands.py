@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import environment, java, supervise
+from setup import java, supervise
 from setup.azkaban import upgrade
 from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
@@ -129,11 +128,24 @@ def _status(layout: Layout, options: argparse.Namespace) -> int:
 
 def _use(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
-    script = server.home / "use"
-    if not server.installed or not script.is_file():
+    if not server.installed:
         raise UsageError(f"{server.home}: Azkaban was never started; run {called()} azkaban start")
-    command = [str(script), *([options.path] if options.path else [])]
-    return subprocess.run(command, env=environment.program(), check=False).returncode
+    settings = server.settings
+    target = server.target(settings, next(part for part in settings.parts if part.pages))
+    if not options.path:
+        print(f"url       {settings.url}\naddress   {target.ends[0][0]}")
+        print(f"user      {target.user}\npassword  in {target.password_file}")
+        if target.ca:
+            print(f"ca        {target.ca}")
+        return 0
+    session = target.login()
+    answer = target.ask(options.path, session=session) if session else b""
+    if answer:
+        print(answer.decode("utf-8", "replace"))
+        return 0
+    what = "the server refused it, or answered nothing; its log may say why"
+    say(f"{options.path}: {what}" if session else f"no login: see {called()} azkaban status")
+    return 1
 
 
 def _upgrade(layout: Layout, options: argparse.Namespace) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment, orphans, probe
-from setup.azkaban import config, program, recovery, schema, scripts, timezone
+from setup.azkaban import config, program, recovery, schema, timezone
 from setup.azkaban.accept import accept
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
@@ -19,6 +20,7 @@ from setup.java import keep, kept, truststore
 from setup.layout import write_private
 from setup.probe import START_SECONDS, Target
 from setup.process import Process, refuse_root, tail
+from setup.shell import scripts
 from setup.status import Status
 
 if TYPE_CHECKING:
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
     from setup.layout import Layout
 
 __all__ = ["Server"]
+
+_SCRIPTS = {
+    "start": "Start Azkaban and wait until a login works.",
+    "stop": "Stop Azkaban and the programs of its jobs.",
+    "status": "Show each part of Azkaban; exit 1 when one does not answer.",
+    "use": "Say where Azkaban is; or, with a path, ask its API within a session.",
+}
 
 
 class _PortLostError(ServerError):
@@ -50,7 +59,8 @@ class Server:
 
     def __init__(self, layout: Layout, python: Path | None = None) -> None:
         self.layout = layout
-        self.python = python or layout.python
+        own = layout.python
+        self.python = python or (own if own.exists() else Path(sys.executable))
         self.home = layout.azkaban
 
     # What it is
@@ -379,14 +389,7 @@ class Server:
             keystore = Certificates(self.layout).ensure(settings.host, java)
         config.write(self.layout, settings, present, self.python, mysql=mysql, keystore=keystore)
         truststore.write(config.truststore(self.layout), java.program)
-        scripts.write(
-            self.layout,
-            [
-                (self.target(settings, part), self._command(java, settings, part))
-                for part in settings.parts
-            ],
-            database=settings.database,
-        )
+        scripts.write(self.layout, self.home, _SCRIPTS)
 
     def _command(self, java: Java, settings: Settings, part: Part) -> Sequence[str]:
         return command(self.layout, java, self.program, settings, part)

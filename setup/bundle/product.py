@@ -31,10 +31,22 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-__all__ = ["MANIFEST", "contents", "held", "hold", "home", "prune", "settle", "start", "unpack"]
+__all__ = [
+    "MANIFEST",
+    "contents",
+    "held",
+    "hold",
+    "home",
+    "keep",
+    "prune",
+    "settle",
+    "start",
+    "unpack",
+]
 
 MANIFEST = "MANIFEST.json"
 _LOCK = ".in-use"
+_KEPT = ("console", "setup", "pyproject.toml")  # what runs servers
 _BIG = ("wheels/", "downloads/")
 _SPARE = 100 << 20  # bytes that the steps after it want at least
 
@@ -188,6 +200,33 @@ def settle(layout: Layout, arguments: Sequence[str]) -> None:
     os.execve(sys.executable, command, environment.program())  # noqa: S606
 
 
+def keep(layout: Layout) -> Path:
+    """Return a copy of this product that stays with the prefix, whatever becomes of a checkout."""
+    if home(layout) in CHECKOUT.parents:
+        return CHECKOUT
+    files = sorted(path for name in _KEPT for path in _files(CHECKOUT / name))
+    names = {path.relative_to(CHECKOUT).as_posix(): path.read_bytes() for path in files}
+    listed = {name: hashlib.sha256(data).hexdigest() for name, data in names.items()}
+    # Of no platform, as a thin archive: it holds no packages.
+    manifest = json.dumps({"platform": "", "files": listed}, indent=1).encode()
+    target = home(layout) / hashlib.sha256(manifest).hexdigest()[:16]
+    if not target.is_dir():
+        new = target.with_name(f".{target.name}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        for name, data in names.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).write_bytes(data)
+        (new / MANIFEST).write_bytes(manifest)
+        new.rename(target)
+    return target
+
+
+def _files(path: Path) -> list[Path]:
+    """List a file, or those of a folder without what Python compiles."""
+    found = path.rglob("*") if path.is_dir() else [path]
+    return [each for each in found if each.is_file() and "__pycache__" not in each.parts]
+
+
 def hold(product: Path = CHECKOUT) -> None:
     """Hold a product for as long as this process lives, whatever program it becomes."""
     if not (product / MANIFEST).is_file():
@@ -199,7 +238,7 @@ def hold(product: Path = CHECKOUT) -> None:
 
 
 def prune(layout: Layout) -> None:
-    """Delete products that no process runs and no command names, and unfinished ones.
+    """Delete products that no process runs and no command or script names, and unfinished ones.
 
     An environment that an update has saved has a command too, so that its product stays.
 
@@ -210,6 +249,7 @@ def prune(layout: Layout) -> None:
     """
     commands = [layout.env / "bin" / NAME]
     commands += layout.prefix.glob(f"backups/*/env/bin/{NAME}")
+    commands += layout.prefix.glob("*/start")  # the scripts beside servers
     named = "".join(path.read_text("utf-8", "replace") for path in commands if path.is_file())
     for product in sorted(home(layout).glob("*")) if home(layout).is_dir() else ():
         if product == CHECKOUT or f"/product/{product.name}/" in named:

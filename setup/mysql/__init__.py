@@ -8,7 +8,7 @@
     my.cnf               generated at each start; `my.local.cnf` is the user's own, read after it
     root.cnf             0600: how root gets in, by the socket alone
     azkaban.password     0600: the password of the account that Azkaban uses
-    start stop status use    shell scripts that work without this project
+    start stop status use    scripts that work without the checkout
     backups/
 """
 

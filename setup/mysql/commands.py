@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import subprocess
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,7 @@ from setup.called import called
 from setup.commands import Commands, Needs
 from setup.console import confirmed, say
 from setup.errors import UsageError
-from setup.mysql import dump, restore
+from setup.mysql import dump, prompt, restore
 from setup.mysql.program import Source
 from setup.mysql.server import Server
 from setup.status import show
@@ -132,8 +135,29 @@ def _use(server: Server, options: argparse.Namespace) -> int:
     server.require_running()
     # Joined here, as the mysql client joins several -e
     statement = ["-e", "\n".join(options.statement)] if options.statement is not None else []
-    command = [str(server.home / "use"), *statement]
-    return subprocess.run(command, env=environment.program(), check=False).returncode
+    files = server.files
+    client = _client(server)
+    if not client:
+        with chdir(files.files):  # a long path of the socket is relative to it
+            return prompt.main([str(files.root_options), *statement])
+    # Else the client keeps what was typed, passwords included, in the user's home.
+    variables = environment.program({"MYSQL_HISTFILE": os.devnull})
+    command = [client, f"--defaults-file={files.root_options}", *statement]
+    return subprocess.run(command, cwd=files.files, env=variables, check=False).returncode
+
+
+def _client(server: Server) -> str:
+    """Find a client that runs here: the server's own, or the system's; empty for none."""
+    for name in ("mysql", "mariadb"):
+        for program in (str(server.settings.program.mysqld.with_name(name)), shutil.which(name)):
+            with suppress(OSError):
+                tried = [program or "", "--version"]
+                answer = subprocess.run(
+                    tried, env=environment.program(), capture_output=True, check=False
+                )
+                if program and not answer.returncode:
+                    return program
+    return ""
 
 
 def _rotate(server: Server, _options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-r"""A small SQL prompt; a copy of this file serves the script `use` beside a server.
+r"""A small SQL prompt, for machines without MySQL's own client.
 
     python prompt.py OPTION_FILE [DATABASE]             statements from standard input
     python prompt.py OPTION_FILE -e SQL [DATABASE]      these; columns separated by tabs

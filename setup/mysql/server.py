@@ -24,9 +24,9 @@ from setup.mysql import checks, config, own, waiting
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.connections import ask, connect, rows
 from setup.mysql.program import Source, check_executable, install, probe
-from setup.mysql.scripts import write_scripts
 from setup.mysql.settings import Connection, Settings
 from setup.process import Process, free_port, port_taken, refuse_root, tail
+from setup.shell import scripts
 from setup.status import Status
 
 if TYPE_CHECKING:
@@ -41,6 +41,13 @@ INIT_BYTES = 500 << 20  # program, empty tables, redo log, and room to start wit
 START_BYTES = 100 << 20
 STOP_SECONDS = 120.0
 LOG_BYTES, LOG_COUNT = 10 << 20, 5
+
+_SCRIPTS = {
+    "start": "Start this MySQL server and wait until it answers a query.",
+    "stop": "Stop this MySQL server.",
+    "status": "Show this MySQL server; exit 1 when it does not answer.",
+    "use": "SQL as root: use [-e STATEMENT].",
+}
 
 
 class Server:
@@ -515,7 +522,8 @@ class Server:
         if version != program.version:  # an installed server was upgraded
             program = replace(program, version=version)
             replace(settings, program=program).write(self.settings_file)
-        write_scripts(files, program)
+        if files.home == self.layout.prefix / "mysql":  # else it is the second server of a restore
+            scripts.write(self.layout, files.home, _SCRIPTS)
         if files.log.is_file() and files.log.stat().st_size > LOG_BYTES:
             rotate(files.log, LOG_COUNT)
         # Left by a server that was killed; mysqld refuses to start if the pid in it is in use.

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -122,10 +123,10 @@ def test_nothing_of_it_is_a_terminal_code(newcomer: Newcomer) -> None:
     assert "\x1b" not in newcomer.result.stdout + newcomer.result.stderr
 
 
-def test_what_setup_does_can_be_done_by_hand(newcomer: Newcomer, tmp_path: Path) -> None:
+def test_what_setup_does_can_be_done_by_hand(newcomer: Newcomer) -> None:
     ports = {port: str(free_port("127.0.0.1", 0)) for port in ("13307", "18443", "18322")}
-    environ = {**newcomer.environ, "TMPDIR": str(tmp_path)}
-    result = _type("docs/by-hand.md", environ, ports)
+    with tempfile.TemporaryDirectory() as short:  # as a socket's path has to be
+        result = _type("docs/by-hand.md", {**newcomer.environ, "TMPDIR": short}, ports)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     assert "5.7." in result.stdout
     assert result.stdout.rstrip().endswith("Hello from " + os.uname().nodename)

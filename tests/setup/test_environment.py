@@ -106,15 +106,6 @@ def test_tools_speak_english(given: pytest.MonkeyPatch, layout: Layout) -> None:
     assert "LANGUAGE" not in got
 
 
-def test_the_script_that_starts_a_server_filters_as_set_up_does(given: pytest.MonkeyPatch) -> None:
-    given.setenv("LC_ALL", "xx_XX.UTF-8")
-    for name in SECRETS.keys() - {"LD_PRELOAD"}:
-        given.setenv(name, SECRETS[name])
-    command = [sys.executable, "-I", environment.__file__, "env", "-0"]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert dict(line.split("=", 1) for line in output.split("\0") if line) == environment.local()
-
-
 def test_loopback_is_never_reached_through_a_proxy(
     given: pytest.MonkeyPatch, layout: Layout
 ) -> None:

@@ -66,14 +66,15 @@ def test_scripts_work_alone(server: Any) -> None:
     server.start()
     assert server.script("stop").returncode == 0
     down = server.script("status")
-    assert (down.returncode, down.stdout) == (1, "down\n")
-    assert server.script("use", "-e", "SELECT 1").returncode == 1
+    assert (down.returncode, down.stdout.split()[6:8]) == (1, ["mysql", "down"])
+    assert server.script("use", "-e", "SELECT 1").returncode == 2
     first, second = server.script("start"), server.script("start")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
     assert "already running" in second.stderr
     up = server.script("status")
     pid, port = server.running().pid, server.connection.port
-    assert (up.returncode, up.stdout) == (0, f"running (pid {pid}), port {port}\n")
+    assert up.returncode == 0
+    assert up.stdout.split()[6:10] == ["mysql", "running", str(pid), str(port)]
     told = server.script("use", "-e", "SELECT 1 AS one")
     assert told.stdout == "one\n1\n"
     wrong = server.script("use", "-e", "SELECT nothing")
