@@ -66,6 +66,7 @@ def add_commands(commands: Commands) -> None:
     use.add_argument(
         "-e", dest="statement", action="append", metavar="SQL", help="run these statements and stop"
     )
+    use.add_argument("database", nargs="?", metavar="DATABASE", help="use it from the start on")
     add("rotate", _rotate, "Begin a new error log; the last five are kept.", there)
     text = "Write databases and accounts to a file while the server runs."
     backup = add("backup", _backup, text, there)
@@ -134,15 +135,16 @@ def _status(server: Server, options: argparse.Namespace) -> int:
 def _use(server: Server, options: argparse.Namespace) -> int:
     server.require_running()
     # Joined here, as the mysql client joins several -e
-    statement = ["-e", "\n".join(options.statement)] if options.statement is not None else []
+    asked = ["-e", "\n".join(options.statement)] if options.statement is not None else []
+    asked += [options.database] if options.database else []
     files = server.files
     client = _client(server)
     if not client:
         with chdir(files.files):  # a long path of the socket is relative to it
-            return prompt.main([str(files.root_options), *statement])
+            return prompt.main([str(files.root_options), *asked])
     # Else the client keeps what was typed, passwords included, in the user's home.
     variables = environment.program({"MYSQL_HISTFILE": os.devnull})
-    command = [client, f"--defaults-file={files.root_options}", *statement]
+    command = [client, f"--defaults-file={files.root_options}", *asked]
     return subprocess.run(command, cwd=files.files, env=variables, check=False).returncode
 
 

@@ -13,12 +13,18 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import java, servers
-from setup.azkaban import Server, Wanted
+from setup.azkaban import Server, Wanted, settings
 from setup.layout import CHECKOUT, Layout
+from setup.mysql import server as mysql
 from setup.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+# Each process of pytest prefers ports of its own, else one takes the port of a server that
+# another has stopped and starts again. They lie below those of outgoing connections.
+_PORTS = 20_000 + 30 * (os.getpid() % 400)
+settings.WEB_PORT, settings.EXECUTOR_PORT, mysql.PORT = _PORTS, _PORTS + 10, _PORTS + 20
 
 
 class LiveAzkaban:
