@@ -56,6 +56,7 @@ def write(path: Path, java: Path) -> None:
     if not path.is_file() or path.read_bytes() != content:
         temporary = path.with_name(f".{path.name}.new")
         temporary.write_bytes(content)
+        temporary.chmod(0o600)  # as everything beside it, which `doctor` looks at
         temporary.replace(path)
 
 
