@@ -59,13 +59,15 @@ def listed(executions: set[int]) -> str:
 
 def with_processes(server: Server) -> set[int]:
     """Find the executions of which programs run: they work in folders named by them."""
-    place = Path(os.path.realpath(server.home)) / "executions"
+    place = Path(os.path.realpath(server.home))
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             folder = (entry / "cwd").readlink()
         except OSError:  # another account's, or it ended meanwhile
             continue
-        if folder.is_relative_to(place) and (names := folder.relative_to(place).parts):
-            found |= {int(names[0])} if names[0].isdigit() else set()
+        names = folder.relative_to(place).parts if folder.is_relative_to(place) else ()
+        if "executions" in names[:-1]:  # each further executor has such a folder of its own
+            name = names[names.index("executions") + 1]
+            found |= {int(name)} if name.isdigit() else set()
     return found

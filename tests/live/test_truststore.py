@@ -99,6 +99,7 @@ def test_a_company_s_authority_is_trusted_beside_java_s_own(
     outcome, own = called(caller, port)
     assert "PKIX path building failed" in outcome
     truststore.write(path, program)
+    assert path.stat().st_mode & 0o077 == 0  # doctor wants all in conf to be private
     outcome, without = called(caller, port, *truststore.options(path))
     assert "PKIX path building failed" in outcome
     assert without >= own

@@ -131,10 +131,10 @@ def test_what_cannot_be_saved_is_not_updated_and_runs_again(
     assert list(update._backups(ours).iterdir()) == []
 
 
-@pytest.fixture
-def job(ours: Layout) -> Iterator[Process]:
-    """A program that works where a job of execution 12 does."""
-    folder = ours.azkaban / "executions/12/project"
+@pytest.fixture(params=["executions/12/project", "executors/executor-2/executions/12"])
+def job(ours: Layout, request: pytest.FixtureRequest) -> Iterator[Process]:
+    """A program that works where a job of execution 12 does, of the first or another executor."""
+    folder = ours.azkaban / request.param
     folder.mkdir(parents=True)
     environ = {"PATH": os.environ["PATH"]}
     process = Process.start(
