@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
         code: int = options.as_installed(layout, options)
         return code
 
-    return cli.main([server, step, "--prefix", prefix, *rest], instead=as_installed)
+    # Last, since argparse takes an argument that may be left out for missing behind an option.
+    return cli.main([server, step, *rest, "--prefix", prefix], instead=as_installed)
 
 
 if __name__ == "__main__":
