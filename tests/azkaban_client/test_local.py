@@ -299,3 +299,23 @@ def test_all_commands_of_a_job_share_its_files() -> None:
     first, second = lines(events, "a")
     assert first == second
     assert lines(events, "b") == ["2"]
+
+
+@pytest.mark.parametrize("shape", ["chain", "wide", "failing"])
+def test_a_flow_of_two_thousand_jobs(shape) -> None:
+    """None of the steps may cost a look at all jobs, or this takes minutes."""
+    files = {}
+    for number in range(2_000):
+        needs = [number - 1] if shape == "chain" else range(max(0, number - 3), number)
+        before = ",".join(f"j{one}" for one in needs if one >= 0)
+        kind = "nosuch" if (shape, number) == ("failing", 1_000) else "noop"
+        files[f"j{number}.job"] = f"type={kind}\ndependencies={before}\n"
+    events = play(files, "j1999")
+    found = statuses(events)
+    if shape == "failing":
+        assert (found["j1000"], found["j1001"], found["j1999"]) == (
+            "FAILED", "CANCELLED", "CANCELLED"
+        )  # fmt: skip
+    else:
+        assert set(found.values()) == {"SUCCEEDED"}
+    assert len(found) == 2_000

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from azkaban_client.flow.loader import Job, Project
 
-__all__ = ["Node", "build", "disable", "ends", "states", "walk"]
+__all__ = ["Node", "build", "disable", "ends", "state", "walk"]
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Node:
     parent: Node | None
     siblings: list[Node] = field(default_factory=list)
     needs: list[Node] = field(default_factory=list)
+    waiting: list[Node] = field(default_factory=list)
     inner: list[Node] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)
     condition: conditions.Condition | None = None
@@ -96,6 +97,7 @@ def build(
                     f"{job.own.name}: {name} depends on {one!r}, which does not exist or leads back"
                 )
             node.needs.append(nodes[one])
+            nodes[one].waiting.append(node)
         if node.embeds:
             if job.embeds is None or job.embeds not in project.flows:
                 raise InvalidProject(f"{job.own.name}: there is no flow {job.embeds!r} to embed")
@@ -137,13 +139,10 @@ def ends(nodes: list[Node]) -> list[Node]:
     return [node for node in nodes if id(node) not in needed]
 
 
-def states(nodes: list[Node]) -> tuple[JobRun, ...]:
-    """Return the present states, those within embedded flows included."""
-    return tuple(
-        replace(
-            node.run,
-            dependencies=tuple(one.id for one in node.needs),
-            jobs=states(node.inner),
-        )
-        for node in nodes
+def state(node: Node) -> JobRun:
+    """Return the present state of a node, with those within an embedded flow."""
+    return replace(
+        node.run,
+        dependencies=tuple(one.id for one in node.needs),
+        jobs=tuple(map(state, node.inner)),
     )

@@ -107,7 +107,7 @@ class Merger:
         if self.project.version == 1:  # of 2.5, and these came later
             return given
         user = _user()
-        waiting = [one.job.name for one in node.siblings if node in one.needs]
+        waiting = [one.job.name for one in node.waiting]
         later = {
             "azkaban.flow.projectlastchangedby": user,
             "azkaban.flow.projectlastchangeddate": self.run["azkaban.flow.start.timestamp"],

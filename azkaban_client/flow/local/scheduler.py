@@ -5,11 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from azkaban_client.flow.local.nodes import Node, build, ends, states, walk
+from azkaban_client.flow.local.nodes import Node, build, ends, state, walk
 from azkaban_client.flow.local.properties import Merger, run_properties
 from azkaban_client.flow.local.worker import Processes, Work, run_job
 from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
@@ -64,30 +65,47 @@ class Scheduler:
         self.processes = Processes()
         self.threads: list[threading.Thread] = []
         self.failed = False
+        # Only what an event may have changed is looked at again: flows have thousands of jobs.
+        self.touched = deque(walk(self.nodes))
+        self.ready: deque[Node] = deque()
+        self.unfinished = len(self.touched)
+        self.running = 0
+        self._states = {node.id: state(node) for node in self.nodes}
         self._snapshot: Execution | None = None
+        self._lock = threading.Lock()
 
     def events(self) -> Iterator[Event]:
         """Run all jobs, and yield what happens."""
-        everything = list(walk(self.nodes))
         while True:
-            yield from self._close_what_cannot_run()
-            for node in self._ready():
-                node.started = True
-                thread = threading.Thread(target=self._work, args=(node,), daemon=True)
-                self.threads.append(thread)
-                thread.start()
-            if all(node.done for node in everything):
+            yield from self._look_at_touched()
+            while self.ready and self.running < _AT_ONCE:
+                self._start(self.ready.popleft())
+            if not self.unfinished:
                 break
             item = self.queue.get()
             while not isinstance(item, Node):
                 yield item
                 item = self.queue.get()
-            item.done = True
+            self.running -= 1
+            self._finish(item)
             if item.run.status is Status.FAILED:
                 self._fail(item)
         status = _result(self.nodes, failed=self.failed)
-        self._snapshot = None
         yield FlowEnded(execution=replace(self._state(), status=status, end=datetime.now(UTC)))
+
+    def _start(self, node: Node) -> None:
+        node.started = True
+        self.running += 1
+        thread = threading.Thread(target=self._work, args=(node,), daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def _finish(self, node: Node) -> None:
+        node.done = True
+        self.unfinished -= 1
+        self.touched += node.waiting
+        if node.parent is not None:
+            self.touched.append(node.parent)
 
     def stop(self) -> None:
         """End what still runs."""
@@ -97,13 +115,14 @@ class Scheduler:
 
     def _fail(self, node: Node) -> None:
         """Let the flow fail with a node, unless all that wait for it have a use for that."""
-        waiting = [one for one in node.siblings if node in one.needs]
-        if waiting and all(one.macro != "all_success" for one in waiting):
+        if node.waiting and all(one.macro != "all_success" for one in node.waiting):
             return
         self.failed = True
         while node.parent is not None:
             node = node.parent
             node.failed = True
+        self.touched += walk(self.nodes)  # none that has not started will
+        self.ready.clear()
 
     def _may_run(self, node: Node) -> bool | None:
         """Tell whether a node that has not started is to run; None if that is open."""
@@ -113,40 +132,29 @@ class Scheduler:
             return None
         return node.may_run()
 
-    def _ready(self) -> list[Node]:
-        nodes = list(walk(self.nodes))
-        free = _AT_ONCE - sum(node.started and not node.done and not node.inner for node in nodes)
-        found: list[Node] = []
-        for node in nodes:
-            if len(found) >= free:
-                break
-            waits = not (node.started or node.done or node.embeds)
-            if waits and node.run.status is not Status.DISABLED and self._may_run(node):
-                found.append(node)
-        return found
-
-    def _close_what_cannot_run(self) -> Iterator[Event]:
-        """Cancel what cannot run any more; start and end embedded flows."""
-        changed = True
-        while changed:
-            changed = False
-            for node in walk(self.nodes):
-                if node.done:
-                    continue
-                if node.embeds and node.started and all(one.done for one in node.inner):
+    def _look_at_touched(self) -> Iterator[Event]:
+        """Cancel what cannot run any more, start and end embedded flows, find what can run."""
+        while self.touched:
+            node = self.touched.popleft()
+            if node.done:
+                continue
+            if node.started:
+                if node.embeds and all(one.done for one in node.inner):
                     self._end_flow(node)
-                    node.done = changed = True
-                elif not node.started and (may_run := self._may_run(node)) is not None:
-                    if not may_run:
-                        yield from self._leave(node, Status.CANCELLED)
-                        changed = True
-                    elif node.run.status is Status.DISABLED:
-                        yield from self._leave(node, Status.SKIPPED)
-                        changed = True
-                    elif node.embeds:
-                        now = datetime.now(UTC)
-                        self._set(node, status=Status.RUNNING, start=now)
-                        node.started = changed = True
+                continue
+            may_run = self._may_run(node)
+            if may_run is None or node in self.ready:
+                continue
+            if not may_run:
+                yield from self._leave(node, Status.CANCELLED)
+            elif node.run.status is Status.DISABLED:
+                yield from self._leave(node, Status.SKIPPED)
+            elif node.embeds:
+                self._set(node, status=Status.RUNNING, start=datetime.now(UTC))
+                node.started = True
+                self.touched += [*walk(node.inner), node]
+            else:
+                self.ready.append(node)
 
     def _leave(self, node: Node, status: Status) -> Iterator[Event]:
         """End a node, and all within it, that does not run."""
@@ -155,7 +163,7 @@ class Scheduler:
                 yield from self._leave(one, status)
         now = datetime.now(UTC)
         self._set(node, status=status, start=now, end=now)
-        node.done = True
+        self._finish(node)
         if not node.embeds:
             yield JobEnded(execution=self._state(), job=node.run, status=status)
 
@@ -164,23 +172,30 @@ class Scheduler:
         self._set(node, status=status, end=datetime.now(UTC))
         for one in ends(node.inner):
             node.outputs |= one.outputs
+        self._finish(node)
 
     def _set(self, node: Node, **changes: object) -> None:
-        node.run = replace(node.run, **changes)  # type: ignore[arg-type]
-        self._snapshot = None
+        outer = node
+        while outer.parent is not None:
+            outer = outer.parent
+        with self._lock:  # the threads of all jobs come here
+            node.run = replace(node.run, **changes)  # type: ignore[arg-type]
+            self._states[outer.id] = state(outer)
+            self._snapshot = None
 
     def _state(self) -> Execution:
         """Return the state as events carry it; made anew when a job has changed, not for lines."""
-        if (found := self._snapshot) is None:
-            found = self._snapshot = Execution(
-                execid=self.execid,
-                project=self.name,
-                flow=self.flow,
-                status=Status.RUNNING,
-                start=self.begun,
-                jobs=states(self.nodes),
-            )
-        return found
+        with self._lock:
+            if self._snapshot is None:
+                self._snapshot = Execution(
+                    execid=self.execid,
+                    project=self.name,
+                    flow=self.flow,
+                    status=Status.RUNNING,
+                    start=self.begun,
+                    jobs=tuple(self._states.values()),
+                )
+            return self._snapshot
 
     # -- one job, in a thread of its own ----------------------------------------------------
 
