@@ -199,7 +199,9 @@ def _put(member: Member, path: Path) -> None:
         return
     with member.open() as data, path.open("wb") as file:
         shutil.copyfileobj(data, file)
-    path.chmod(0o755 if member.mode & 0o100 else 0o644)
+    if member.mode & 0o100:
+        mode = path.stat().st_mode
+        path.chmod(mode | (mode & 0o444) >> 2)  # who may read it, as the umask has it, may run it
 
 
 def _checked(archive: Path, name: str, shown: str = "") -> PurePosixPath:

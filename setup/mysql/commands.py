@@ -135,8 +135,8 @@ def _status(server: Server, options: argparse.Namespace) -> int:
 def _use(server: Server, options: argparse.Namespace) -> int:
     server.require_running()
     # Joined here, as the mysql client joins several -e
-    asked = ["-e", "\n".join(options.statement)] if options.statement is not None else []
-    asked += [options.database] if options.database else []
+    asked = [options.database] if options.database else []
+    asked += ["-e", "\n".join(options.statement)] if options.statement is not None else []
     files = server.files
     client = _client(server)
     if not client:

@@ -1,7 +1,7 @@
 r"""A small SQL prompt, for machines without MySQL's own client.
 
     python prompt.py OPTION_FILE [DATABASE]             statements from standard input
-    python prompt.py OPTION_FILE -e SQL [DATABASE]      these; columns separated by tabs
+    python prompt.py OPTION_FILE [DATABASE] -e SQL      these; columns separated by tabs
 
 It reads what the `mysql` client reads: user, password, socket of an option file; statements that
 end with ``;``, ``\g``, ``\G`` or what DELIMITER says; USE, exit and quit on a line of their own.
