@@ -123,7 +123,7 @@ def _parse(body: str) -> dict[str, Any] | None:
 
 
 def _failure(data: dict[str, Any]) -> str | None:
-    """Give the server's words for a failure, or None for a good answer."""
+    """Return the server's words for a failure, or None for a good answer."""
     if data.get("error"):
         return _clean(str(data["error"]))
     if data.get("status") == "error":

@@ -112,7 +112,7 @@ class ExecutionCalls(ProjectCalls):
         return execid
 
     def _latest(self, project: str, flow: str) -> int:
-        """Give the id of the flow's newest execution; also tells a missing flow early."""
+        """Return the id of the flow's newest execution; also tells a missing flow early."""
         page = self.history(project, flow, length=1)
         return page.executions[0].execid if page.executions else -1
 
@@ -129,11 +129,11 @@ class ExecutionCalls(ProjectCalls):
         return None
 
     def execution(self, execid: int) -> Execution:
-        """Give the state of an execution and of its jobs."""
+        """Return the state of an execution and of its jobs."""
         return Execution.parse(self._execution(execid, "fetchexecflow", _expect=("status",)))
 
     def changes(self, execid: int, since: datetime | None = None) -> tuple[JobRun, ...]:
-        """Give the jobs whose state has changed since a time of the server's clock.
+        """Return the jobs whose state has changed since a time of the server's clock.
 
         Notes
         -----
@@ -226,7 +226,7 @@ class ExecutionCalls(ProjectCalls):
         return tuple(killed)
 
     def last_success(self, project: str, flow: str) -> int | None:
-        """Give the id of the flow's latest successful execution, or None."""
+        """Return the id of the flow's latest successful execution, or None."""
         data = self._project(
             project, "fetchLastSuccessfulFlowExecution", flow=flow, _expect=("success",)
         )
@@ -236,11 +236,11 @@ class ExecutionCalls(ProjectCalls):
         return None
 
     def execution_options(self, execid: int) -> dict[str, Any]:
-        """Give the options that an execution was started with, by the server's names."""
+        """Return the options that an execution was started with, by the server's names."""
         return self._execution(execid, "flowInfo", _expect=("failureAction",))
 
     def job_stats(self, execid: int, job: str) -> list[Any]:
-        """Give what a job reported about itself (Hadoop jobs do); empty for others."""
+        """Return what a job reported about itself (Hadoop jobs do); empty for others."""
         data = self._execution(execid, "fetchExecJobStats", jobid=job)
         return list(data.get("jobStats") or ())
 

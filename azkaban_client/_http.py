@@ -76,7 +76,7 @@ class Call:
     ids: Mapping[str, str] = field(default_factory=dict)
 
     def about(self) -> dict[str, str]:
-        """Give what an error says of this request: its text, redacted, and its ids."""
+        """Return what an error says of this request: its text, redacted, and its ids."""
         fields = {**self.query, **(self.form or {}), **self.ids}
         return {name: fields[name] for name in _IDS if name in fields}
 

@@ -49,7 +49,7 @@ class PermissionCalls(ProjectCalls):
     def grant(
         self, project: str, name: str, types: Collection[PermissionType], *, group: bool = False
     ) -> None:
-        """Give a user or a group these permissions on a project, in place of any others.
+        """Return a user or a group these permissions on a project, in place of any others.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class PermissionCalls(ProjectCalls):
         self._protected(project, "addProxyUser", {"name": name})
 
     def remove_proxy_user(self, project: str, name: str) -> None:
-        """Take that back.
+        """No longer let the project's jobs run as another user.
 
         Raises
         ------

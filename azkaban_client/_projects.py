@@ -72,7 +72,7 @@ class ProjectCalls(SessionBase):
         return tuple(sorted(found, key=lambda project: project.name.lower()))
 
     def project(self, name: str) -> Project:
-        """Give all that the server tells of a project (three or four requests).
+        """Return all that the server tells of a project (three or four requests).
 
         Raises
         ------
@@ -209,7 +209,7 @@ class ProjectCalls(SessionBase):
         return Upload(project_id=int(data["projectId"]), version=int(data["version"]))
 
     def _last_upload(self, project: str) -> ProjectEvent | None:
-        """Give the newest upload in the project's log; also tells a missing project early."""
+        """Return the newest upload in the project's log; also tells a missing project early."""
         try:
             events = self.project_log(project, size=20)
         except (PermissionDenied, Unsupported):
@@ -315,7 +315,7 @@ class ProjectCalls(SessionBase):
         return tuple(sorted(data["jobTypes"]))
 
     def job_overrides(self, project: str, flow: str, job: str) -> dict[str, str]:
-        """Give the properties that a job runs with in place of its file's; these if not set."""
+        """Return the properties that a job runs with in place of its file's; these if not set."""
         data = self._project(
             project, "fetchJobInfo", flowName=flow, jobName=job, _expect=("overrideParams",)
         )
@@ -354,7 +354,7 @@ class ProjectCalls(SessionBase):
         )
 
     def project_id(self, project: str) -> int:
-        """Give a project's number."""
+        """Return a project's number."""
         return int(self._project(project, "fetchprojectflows")["projectId"])
 
     def flows(self, project: str) -> tuple[str, ...]:
@@ -363,16 +363,16 @@ class ProjectCalls(SessionBase):
         return tuple(sorted(item["flowId"] for item in data["flows"]))
 
     def dependencies(self, project: str, flow: str) -> dict[str, tuple[str, ...]]:
-        """Give the jobs of a flow, each with those that it waits for; `flow` tells more."""
+        """Return the jobs of a flow, each with those that it waits for; `flow` tells more."""
         data = self._flow(project, flow, "fetchflowjobs", _expect=("nodes",))
         return {node["id"]: tuple(node["dependencies"]) for node in data["nodes"]}
 
     def flow(self, project: str, flow: str) -> Flow:
-        """Give the graph of a flow, embedded flows included."""
+        """Return the graph of a flow, embedded flows included."""
         return Flow.parse(self._flow(project, flow, "fetchflowgraph", _expect=("nodes",)))
 
     def job_properties(self, project: str, flow: str, job: str) -> dict[str, str]:
-        """Give the properties in a job's own file, as written (``${...}`` unresolved)."""
+        """Return the properties in a job's own file, as written (``${...}`` unresolved)."""
         *outer, name = job.split(":")
         if outer:
             nodes = {node.id: node for node in self.flow(project, flow).walk()}
@@ -384,7 +384,7 @@ class ProjectCalls(SessionBase):
     def shared_properties(
         self, project: str, flow: str, job: str, *, skip: Collection[str] = ()
     ) -> dict[str, dict[str, str]]:
-        """Give the ``.properties`` files that a job sees, nearest first, as the web page tells.
+        """Return the ``.properties`` files that a job sees, nearest first, as the web page tells.
 
         Parameters
         ----------

@@ -114,7 +114,7 @@ class ScheduleCalls(ProjectCalls):
         return found
 
     def schedule_of(self, project: str, flow: str) -> Schedule | None:
-        """Give the schedule of a flow, or None."""
+        """Return the schedule of a flow, or None."""
         data = self._get(
             "/schedule", ajax="fetchSchedule", projectId=self.project_id(project), flowId=flow
         ).get("schedule")
@@ -204,7 +204,7 @@ class ScheduleCalls(ProjectCalls):
         self._of_schedule(schedule_id, "setSla", _safe=False, **fields)
 
     def sla(self, schedule_id: int) -> tuple[tuple[Sla, ...], tuple[str, ...]]:
-        """Give the time limits of a schedule, and whom the server tells."""
+        """Return the time limits of a schedule, and whom the server tells."""
         data = self._of_schedule(schedule_id, "slaInfo", _expect=("allJobNames",))
         limits = tuple(
             Sla(
@@ -233,7 +233,7 @@ class ScheduleCalls(ProjectCalls):
     # -- flow triggers ----------------------------------------------------------------------
 
     def flow_trigger(self, project: str, flow: str) -> dict[str, Any] | None:
-        """Give the trigger of a Flow 2.0 flow by the server's names (from 3.47 on), or None."""
+        """Return the trigger of a Flow 2.0 flow by the server's names (from 3.47 on), or None."""
         return self._trigger(project, flow, "fetchTrigger").get("flowTrigger")
 
     def pause_trigger(self, project: str, flow: str) -> None:

@@ -80,7 +80,7 @@ class Settings:
 
 
 def config_file(env: Mapping[str, str]) -> Path:
-    """Give the place of the user's configuration file."""
+    """Return the place of the user's configuration file."""
     if name := env.get("AZK_CONFIG"):
         return expanded(name)
     base = env.get("XDG_CONFIG_HOME") or "~/.config"

@@ -304,7 +304,7 @@ class Execution:
             yield from job.walk()
 
     def job(self, name: str) -> JobRun:
-        """Give one job by its nested id.
+        """Return one job by its nested id.
 
         Raises
         ------

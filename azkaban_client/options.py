@@ -134,7 +134,7 @@ def left_out(
     flow: str,
     project: str | None = None,
 ) -> set[str]:
-    """Name the jobs to disable; the server ignores names that it does not know, this does not.
+    """Return the jobs to disable; names that the flow does not have are refused.
 
     Parameters
     ----------

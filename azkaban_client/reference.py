@@ -121,7 +121,7 @@ def _sections() -> Iterator[str]:
 
 
 def page() -> str:
-    """Give the whole page as Markdown: one section for each module, its docstrings as they are."""
+    """Return the page as Markdown: one section for each module, its docstrings as they are."""
     return "\n".join([_HEAD, *_sections()])
 
 

@@ -40,7 +40,7 @@ def _file(url: str) -> Path:
 
 
 def recall(url: str) -> Saved | None:
-    """Give the session kept for a server, or None; a damaged file counts as none."""
+    """Return the session kept for a server, or None; a damaged file counts as none."""
     try:
         saved = Saved(**json.loads(_file(url).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):

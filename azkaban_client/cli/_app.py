@@ -113,7 +113,7 @@ EXIT_CODES = {
 
 
 def exit_code(error: Exception) -> int:
-    """Give the exit code of an error."""
+    """Return the exit code of an error."""
     kinds: list[tuple[type[Exception], int]] = [
         (errors.AuthenticationError, 3),
         (errors.NotFound, 4),

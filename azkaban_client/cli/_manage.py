@@ -127,7 +127,7 @@ def schedule_remove(app: App, project: str, flow: str, *, as_json: bool) -> None
 
 @group()
 def sla() -> None:
-    """Time limits of scheduled flows."""
+    """Show and set the time limits of scheduled flows."""
 
 
 @sla.command("show")
@@ -221,7 +221,7 @@ def _then(limit: Sla) -> str:
 
 @group()
 def permission() -> None:
-    """Who may do what with a project."""
+    """Show and change who may do what with a project."""
 
 
 @permission.command("list")
@@ -261,7 +261,7 @@ def permission_list(app: App, project: str, *, as_json: bool) -> None:
 def permission_grant(
     app: App, project: str, name: str, *, types: tuple[Any, ...], is_group: bool, as_json: bool
 ) -> None:
-    """Give a user or a group these permissions, in place of any others.
+    """Return a user or a group these permissions, in place of any others.
 
     Examples
     --------
@@ -291,12 +291,13 @@ def permission_revoke(app: App, project: str, name: str, *, is_group: bool, as_j
     """
     with app.client() as client:
         client.revoke(project, name, group=is_group)
-    emit(as_json, {"project": project, "name": name, "types": ()}, f"{name} may nothing")
+    data = {"project": project, "name": name, "types": ()}
+    emit(as_json, data, f"{name} has no permission on {project} any more")
 
 
 @permission.group("proxy")
 def proxy() -> None:
-    """Which users the jobs of a project may run as."""
+    """Show and change the users that the jobs of a project may run as."""
 
 
 @proxy.command("list")
@@ -337,7 +338,7 @@ def proxy_add(app: App, project: str, name: str, *, as_json: bool) -> None:
 @json_option
 @pass_app
 def proxy_remove(app: App, project: str, name: str, *, as_json: bool) -> None:
-    """Take that back.
+    """No longer let the jobs of a project run as another user.
 
     Example:
       azk permission proxy remove nn etl

@@ -25,9 +25,11 @@ from azkaban_client.cli._app import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from azkaban_client.client import Client
     from azkaban_client.flow.graph import Graph
     from azkaban_client.flow.lint import Problem
     from azkaban_client.flow.zip import Bundle
+    from azkaban_client.models import Upload
 
 __all__ = ["COMMANDS"]
 
@@ -345,41 +347,18 @@ def upload(
     The files are checked first (azk lint). Patterns: *.csv matches a name at any depth, data/*.csv
     a path in the zip, ** any folders. __pycache__, .git and the like are always left out.
     """
-    from azkaban_client.errors import NotFound, Unsupported  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (start time)
-
     bundle = content.bundle(source)
     if not no_lint:
         problems = content.problems(app, bundle)
         _stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")
     with app.client() as client:
-        if not no_lint and is_flow_2(bundle) and client.capabilities.flow2 is False:
-            raise Unsupported(
-                f"{name} is Flow 2.0, which needs Azkaban 3.43 or later; this server is "
-                f"{client.version}: it would take the project and find no flow. Nothing is "
-                "uploaded (--no-lint to do it anyway)"
-            )
-
-        def send(path: Path) -> Any:
-            from azkaban_client.cli.display import upload_progress  # noqa: PLC0415 (start time)
-
-            with upload_progress(path) as progress:
-                return client.upload(name, path, progress=progress)
-
-        def send_or_create(path: Path) -> Any:
-            try:
-                return send(path)
-            except NotFound:
-                if not create:
-                    raise
-                client.create_project(name)
-                return send(path)
-
+        if not no_lint:
+            _refuse_where_unread(client, name, bundle)
         if source.is_dir() or content.executable:
             with bundle.temporary(f"{name}.zip") as path:
-                result = send_or_create(path)
+                result = _send(client, name, path, create=create)
         else:
-            result = send_or_create(source)
+            result = _send(client, name, source, create=create)
         flows = client.flows(name)
     if not flows:
         note(f"warning: the server finds no flow in {name}", colour="yellow")
@@ -393,6 +372,35 @@ def upload(
     version = "of an unknown number" if result.version is None else result.version
     words = f"uploaded {name}, version {version}, {data['files']} files"
     emit(as_json, data, f"{words}, flows: {', '.join(flows) or 'none'}")
+
+
+def _refuse_where_unread(client: Client, name: str, bundle: Bundle) -> None:
+    """Refuse a project of Flow 2.0 where the server would take it and find no flow."""
+    from azkaban_client.errors import Unsupported  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (start time)
+
+    if is_flow_2(bundle) and client.capabilities.flow2 is False:
+        raise Unsupported(
+            f"{name} is Flow 2.0, which needs Azkaban 3.43 or later; this server is "
+            f"{client.version}: it would take the project and find no flow. Nothing is "
+            "uploaded (--no-lint to do it anyway)"
+        )
+
+
+def _send(client: Client, name: str, path: Path, *, create: bool) -> Upload:
+    """Upload a zip; create the project first where it is missing and that is wished."""
+    from azkaban_client.cli.display import upload_progress  # noqa: PLC0415 (start time)
+    from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
+
+    for again in (create, False):
+        try:
+            with upload_progress(path) as progress:
+                return client.upload(name, path, progress=progress)
+        except NotFound:
+            if not again:
+                raise
+            client.create_project(name)
+    raise AssertionError("unreachable: the second try returns or raises")
 
 
 def _stop_on_errors(problems: Sequence[Problem], words: str) -> None:

@@ -36,7 +36,7 @@ def _walk(
 
 
 def page() -> str:
-    """Give the whole page as Markdown: one section for each command, its help as it is."""
+    """Return the whole page as Markdown: one section for each command, its help as it is."""
     commands = list(_walk(azk, ("azk",)))
     index = [
         f"- [`{' '.join(path)}`](#{'-'.join(path)}): {command.get_short_help_str(120)}"

@@ -142,7 +142,7 @@ _IMPORTS_KIT = re.compile(
 
 
 def _job_kit(files: Mapping[str, Path], left_out: Sequence[str]) -> dict[str, bytes]:
-    """Give the files of the job kit, where modules of a project use it.
+    """Return the files of the job kit, where modules of a project use it.
 
     So they run where the executor's Python has nothing of it. What else of this package is
     installed there is found all the same: `azkaban_client` looks for its modules in all places.

@@ -54,14 +54,14 @@ class Job:
     embeds: str | None = None
 
     def get(self, key: str) -> str | None:
-        """Give a property as this job sees it; its own are the strongest."""
+        """Return a property as this job sees it; its own are the strongest."""
         for file in (self.own, *reversed(self.shared)):
             if (value := file.get(key)) is not None:
                 return value
         return None
 
     def at_upload(self, key: str) -> str | None:
-        """Give a property as the server's loader sees it: of a Flow 2.0 node, its own alone."""
+        """Return a property as the server's loader sees it: of a Flow 2.0 node, its own alone."""
         return self.get(key) if self.own.name.endswith(".job") else self.own.get(key)
 
     def visible(self) -> Iterator[tuple[str, str, Entry]]:
@@ -72,7 +72,7 @@ class Job:
             seen |= file.entries.keys()
 
     def line(self, key: str) -> int | None:
-        """Give the line of a key in the job's own file or node."""
+        """Return the line of a key in the job's own file or node."""
         entry = self.own.entries.get(key)
         return entry.line if entry else self.lines.get(key)
 

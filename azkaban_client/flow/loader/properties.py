@@ -68,7 +68,7 @@ class PropertyFile:
         return cls(name, entries, tuple(repeated), tuple(foreign), mark)
 
     def get(self, key: str) -> str | None:
-        """Give a value, or None."""
+        """Return a value, or None."""
         entry = self.entries.get(key)
         return None if entry is None else entry.value
 
@@ -79,5 +79,5 @@ def references(value: str) -> list[str]:
 
 
 def values(file: PropertyFile) -> dict[str, str]:
-    """Give the values of a file without their lines."""
+    """Return the values of a file without their lines."""
     return {key: entry.value for key, entry in file.entries.items()}
