@@ -134,7 +134,7 @@ class Later:
             route.fulfill(body=self.pages[path], content_type="text/html")
 
 
-_SOURCE = CHECKOUT / "setup" / "web" / "console"
+_SOURCE = CHECKOUT / "console"
 
 
 @pytest.fixture
