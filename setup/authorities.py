@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.certificates import EXTRA
 from setup.errors import UsageError
-from setup.layout import write_private
+from setup.private import write_private
 from setup.python.index import Index
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from setup import bom, disk, doctor, environment, java, maven, pyenv, servers, service, update
+from setup import bom, disk, doctor, environment, java, maven, servers, service, update
 from setup.azkaban import Server
 from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
@@ -21,12 +21,13 @@ from setup.bundle import commands as bundle
 from setup.bundle import product
 from setup.called import NAME, as_called, called
 from setup.commands import Commands, Needs
-from setup.console import confirmed, say, step, table
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.messages import confirmed, say, step, table
 from setup.mysql import commands as mysql
 from setup.process import tail
 from setup.python import commands as python
+from setup.python import layers
 from setup.shell import commands as shell
 from setup.shell import program
 from setup.spark import commands as spark
@@ -258,7 +259,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
         if not any(option.startswith("tests/") for option in options.pytest):
             paths.append("tests/browser")
         with layout.locked():
-            pyenv.ensure(layout, "browser")
+            layers.ensure(layout, "browser")
     with layout.locked(), step("jars") as shown:
         jars = [jar for section in sections for jar in maven.pinned(section)]
         maven.fetch(jars, layout.cache, shown.update)
@@ -269,7 +270,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
 def _env(layout: Layout, options: argparse.Namespace) -> int:
     with layout.locked():
         everything = "dev" if (CHECKOUT / "tests").is_dir() else "jobs"
-        pyenv.ensure(layout, *(options.layers or [everything]))
+        layers.ensure(layout, *(options.layers or [everything]))
     print(layout.python)
     return 0
 

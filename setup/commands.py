@@ -10,12 +10,13 @@ from contextlib import nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from setup import platforms, pyenv, update
+from setup import platforms, release
 from setup.azkaban import Server, busy
 from setup.called import as_called, called
-from setup.console import say
 from setup.errors import UsageError
+from setup.messages import say
 from setup.process import refuse_root
+from setup.python import layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,8 +157,8 @@ class Commands:
         """Refuse to change an environment with which jobs run, or one of two releases."""
         if not layout.exists():
             return
-        update.refuse_interrupted(layout)
-        stale = not all(pyenv.current(layout, name) for name in {"base", *pyenv.layers(layout)})
+        release.refuse_interrupted(layout)
+        stale = not all(layers.current(layout, name) for name in {"base", *layers.present(layout)})
         if stale and (found := busy.with_processes(Server(layout))):
             raise UsageError(
                 f"jobs of {busy.listed(found)} use the environment of {layout.prefix}, which "
@@ -170,7 +171,7 @@ class Commands:
             layout.require_private()
         if needs in _LAYERS:
             self._before(layout)
-            pyenv.enter(layout, arguments, *_LAYERS[needs])
+            layers.enter(layout, arguments, *_LAYERS[needs])
             return
         if needs is Needs.INSTALLATION and not layout.exists():
             first = f"{self._name} start" if self._group else "up"
@@ -178,5 +179,5 @@ class Commands:
                 f"{layout.prefix}: no installation there; run {called()} {first} first"
             )
         there = needs in (Needs.IF_THERE, Needs.INSTALLATION) and layout.python.exists()
-        if there and not pyenv.inside(layout):
-            pyenv.reenter(layout, arguments)
+        if there and not layers.inside(layout):
+            layers.reenter(layout, arguments)

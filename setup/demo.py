@@ -13,9 +13,9 @@ from azkaban_client.cli import display
 from azkaban_client.errors import AzkabanError, NetworkError
 from azkaban_client.flow.lint import lint
 from setup.azkaban import Server
-from setup.console import say, step
 from setup.errors import ServerError, SetupError
 from setup.layout import CHECKOUT
+from setup.messages import say, step
 from setup.process import tail
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import java, maven, probe, pyenv, reach, servers
+from setup import java, maven, probe, reach, servers
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
 from setup.called import called
 from setup.errors import SetupError, masked
 from setup.process import port_taken
-from setup.python import pip
+from setup.python import layers, pip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ def examine(layout: Layout) -> list[Finding]:
 
 
 def _environment(layout: Layout) -> Iterator[Finding]:
-    ok = all(pyenv.current(layout, name) for name in {"base", *pyenv.layers(layout)})
+    ok = all(layers.current(layout, name) for name in {"base", *layers.present(layout)})
     detail = f"{layout.env} {'matches' if ok else 'does not match'} setup/locks"
     yield Finding("environment", ok, detail, "" if ok else f"run {called()} env")
 

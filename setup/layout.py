@@ -8,16 +8,17 @@ import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from setup import disk, trust
-from setup.console import wait_for_lock
 from setup.errors import SetupError, UsageError
+from setup.messages import wait_for_lock
+from setup.private import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CHECKOUT", "SHIPPED", "Layout", "copy_fresh", "open_private", "write_private"]
+__all__ = ["CHECKOUT", "SHIPPED", "Layout", "copy_fresh"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHIPPED = CHECKOUT / "downloads"  # what came along, where this is the product of an archive
@@ -198,21 +199,6 @@ class Layout:
 def _is_content(path: Path) -> bool:
     """Tell whether a file is more than what a trial of the disk left that was killed."""
     return not path.name.startswith(disk.TRIAL)
-
-
-def open_private(path: Path, mode: str) -> IO[Any]:
-    """Open a file that, if it is new, only its owner can read."""
-    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    temporary.replace(path)
 
 
 def copy_fresh(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup.console import step
+from setup.messages import step
 from setup.process import Process
 
 if TYPE_CHECKING:

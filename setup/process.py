@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from setup import probe
 from setup.errors import SetupError
-from setup.layout import open_private, write_private
+from setup.private import open_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,13 +12,25 @@ import tomllib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from setup.errors import SetupError
-from setup.layout import CHECKOUT, write_private
+from setup.called import called
+from setup.errors import ServerError, SetupError
+from setup.layout import CHECKOUT
+from setup.private import write_private
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from setup.layout import Layout
 
-__all__ = ["Release", "current", "made_by", "record", "refuse_newer"]
+__all__ = [
+    "Release",
+    "current",
+    "made_by",
+    "mixed",
+    "record",
+    "refuse_interrupted",
+    "refuse_newer",
+]
 
 # Raised when an earlier release can no longer work with what a prefix holds.
 FORMAT = 1
@@ -100,3 +112,23 @@ def refuse_newer(layout: Layout, ours: Release | None = None) -> None:
 def record(layout: Layout) -> None:
     """Record that the program which runs has set up a prefix."""
     write_private(layout.marker, json.dumps(asdict(current())) + "\n")
+
+
+def mixed(layout: Layout) -> Path:
+    """Name the file that is there while two releases are mixed; it holds the update's folder."""
+    return layout.prefix / "update.running"
+
+
+def refuse_interrupted(layout: Layout) -> None:
+    """Refuse to go on with a mixture of two releases.
+
+    Raises
+    ------
+    ServerError
+        With the way out.
+    """
+    if mixed(layout).is_file():
+        raise ServerError(
+            f"{layout.prefix}: an update was interrupted half-way; run {called()} update, which "
+            "goes back first and then begins again"
+        )

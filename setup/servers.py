@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from setup import java, orphans, supervise
-from setup.azkaban import Server, recovery
-from setup.console import step
+from setup.azkaban import Server
 from setup.errors import SetupError
+from setup.messages import step
 from setup.mysql import Server as MySQL
 from setup.process import Process
 from setup.spark import Spark, running
@@ -87,7 +87,7 @@ def keep_up(
         if not found and time.monotonic() > look:
             look = time.monotonic() + LOOK_SECONDS
             with suppress(SetupError):  # what is wrong shows at the next look
-                lost = recovery.end_lost(server, lost)
+                lost = server.end_lost(lost)
         return found
 
     def up() -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from setup import environment, trust
 from setup.called import called
-from setup.console import say
 from setup.errors import SetupError
 from setup.layout import Layout
+from setup.messages import say
 from setup.shell import program
 
 if TYPE_CHECKING:

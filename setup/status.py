@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from setup.console import table
+from setup.messages import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from setup.called import called
-from setup.console import say
 from setup.errors import ServerError, SetupError, UsageError
+from setup.messages import say
 from setup.process import Process
 
 if TYPE_CHECKING:

@@ -21,23 +21,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import environment, pyenv, release, servers, service, supervise
+from setup import environment, release, servers, service, supervise
 from setup import java as javas
 from setup.azkaban import Server, busy
 from setup.bundle import product
 from setup.called import called
-from setup.console import confirmed, say, step
 from setup.errors import ServerError, SetupError, UsageError
-from setup.layout import CHECKOUT, Layout, write_private
+from setup.layout import CHECKOUT, Layout
+from setup.messages import confirmed, say, step
 from setup.mysql import Server as MySQL
+from setup.private import write_private
 from setup.process import Process
+from setup.python import layers
 
 if TYPE_CHECKING:
     import argparse
 
     from setup.commands import Commands
 
-__all__ = ["Saved", "add_commands", "back", "inside", "refuse_interrupted", "update"]
+__all__ = ["Saved", "add_commands", "back", "inside", "update"]
 
 LOOK_SECONDS = 2.0
 SUPERVISOR_SECONDS = 120.0
@@ -136,11 +138,11 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
             running = _have_it_idle(layout, wait=wait, force=force)
         old, new = release.made_by(layout), release.current()
         saved = _save(layout, old.version, running)
-        write_private(_mark(layout), str(saved.folder))
+        write_private(release.mixed(layout), str(saved.folder))
         try:
             # The first release had one layer with everything in it.
-            layers = ("jobs", *["mysql"] * MySQL(layout).installed) if not old.format else ()
-            pyenv.ensure(layout, *layers)
+            needed = ("jobs", *["mysql"] * MySQL(layout).installed) if not old.format else ()
+            layers.ensure(layout, *needed)
             _inside(layout, "finish", saved, java)
             release.record(layout)
         except BaseException as error:
@@ -152,7 +154,7 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
                 f"the update from {old.version} to {new.version} failed and was undone; what was "
                 f"there before is there again, with its projects, history and schedules. {error}"
             ) from error
-        _mark(layout).unlink()
+        release.mixed(layout).unlink()
         for folder in _backups(layout).glob("update-*"):  # one way back is enough
             if folder != saved.folder:
                 shutil.rmtree(folder)
@@ -185,27 +187,12 @@ def back(layout: Layout, *, yes: bool) -> bool:
         return False
     with layout.locked():
         _have_it_idle(layout, wait=False, force=True)
-        write_private(_mark(layout), str(saved.folder))
+        write_private(release.mixed(layout), str(saved.folder))
         _bring_back(layout, saved)
         shutil.rmtree(saved.folder)
     made = release.made_by(layout)
     say(f"{layout.prefix} is at release {made.version} again; go on with that one's commands")
     return True
-
-
-def refuse_interrupted(layout: Layout) -> None:
-    """Refuse to go on with a mixture of two releases.
-
-    Raises
-    ------
-    ServerError
-        With the way out.
-    """
-    if _mark(layout).is_file():
-        raise ServerError(
-            f"{layout.prefix}: an update was interrupted half-way; run {called()} update, which "
-            "goes back first and then begins again"
-        )
 
 
 def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
@@ -319,7 +306,7 @@ def _inside(layout: Layout, what: str, saved: Saved, java: str = "auto") -> None
         "sys.exit(inside(*sys.argv[1:]))"
     )
     command = [str(layout.python), "-c", code, what, str(layout.prefix), str(layout.cache)]
-    environ = pyenv.variables(layout)
+    environ = layers.variables(layout)
     command += [str(saved.folder), java]
     if subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode:
         raise ServerError("What went wrong is said above")
@@ -363,7 +350,7 @@ def _bring_back(layout: Layout, saved: Saved) -> None:
         for name in _names(layout):
             _replace(saved.folder / name, layout.prefix / name, merge=name in _LEFT_OUT)
         shown.done(f"release {saved.version}")
-    _mark(layout).unlink(missing_ok=True)
+    release.mixed(layout).unlink(missing_ok=True)
     _start(layout, saved)
 
 
@@ -384,18 +371,13 @@ def _runs(script: Path) -> bool:
 
 def _finish_interrupted(layout: Layout) -> bool:
     """Go back first where an update was interrupted; False where none was."""
-    if not _mark(layout).is_file():
+    if not release.mixed(layout).is_file():
         return False
     say("an earlier update was interrupted: going back first")
-    if saved := _read(Path(_mark(layout).read_text(encoding="utf-8"))):
+    if saved := _read(Path(release.mixed(layout).read_text(encoding="utf-8"))):
         _bring_back(layout, saved)
-    _mark(layout).unlink(missing_ok=True)
+    release.mixed(layout).unlink(missing_ok=True)
     return True
-
-
-def _mark(layout: Layout) -> Path:
-    """Name the file that is there while two releases are mixed; it holds the folder of `Saved`."""
-    return layout.prefix / "update.running"
 
 
 def _backups(layout: Layout) -> Path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,6 +63,12 @@ def test_no_module_is_too_long_to_read() -> None:
         if (lines := len(path.read_text().splitlines())) > 600
     }
     assert long == {}
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = grimp.build_graph("jobs", "setup", cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    TopologicalSorter(imports).prepare()  # a CycleError names the modules
 
 
 def test_links_in_the_docs_lead_somewhere() -> None:

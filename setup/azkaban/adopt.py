@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from setup.azkaban import align, program, schema
 from setup.called import called
-from setup.console import step
 from setup.errors import ServerError, UsageError
+from setup.messages import step
 from setup.mysql import Server as MySQL
 from setup.mysql import driver, prompt, restore
 from setup.mysql.config import CHARACTERS, DATABASE

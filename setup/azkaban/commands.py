@@ -11,8 +11,8 @@ from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
 from setup.called import called
 from setup.commands import Needs
-from setup.console import confirmed, say
 from setup.errors import UsageError
+from setup.messages import confirmed, say
 from setup.process import Process
 from setup.status import show
 

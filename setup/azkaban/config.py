@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from setup.azkaban import timezone
 from setup.azkaban.accept import own_properties
-from setup.layout import write_private
+from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,7 +26,8 @@ from setup.azkaban import distribution, pages
 from setup.called import called
 from setup.errors import ServerError, SetupError
 from setup.java.compile import PEER, compile_jar
-from setup.layout import CHECKOUT, copy_fresh, write_private
+from setup.layout import CHECKOUT, copy_fresh
+from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

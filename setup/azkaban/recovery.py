@@ -1,4 +1,4 @@
-"""After a crash: end or take back what Azkaban 2.5 would leave by half for ever.
+"""After a crash: end or undo what Azkaban 2.5 would leave unfinished for ever.
 
 Azkaban writes an upload in several transactions and hands an execution over in several steps. When
 a process dies between two of them, this remains:
@@ -21,96 +21,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup.console import say, step
 from setup.errors import ServerError
+from setup.messages import step
 from setup.mysql import driver
 from setup.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from setup.azkaban.server import Server
     from setup.mysql import Server as MySQL
 
-__all__ = ["asking", "end", "end_jobs", "end_lost", "half_uploaded", "lost", "mended", "take_back"]
-
-SUBMIT_SECONDS = 1.0  # between two steps of a submission or an upload lie milliseconds
+__all__ = ["asking", "end", "end_jobs", "half_uploaded", "lost", "take_back"]
 
 GZIP = 2  # enc_type, encoding_type
 NO_VERSION = -1  # of a project that nothing was uploaded to
 _DONE = {50: "SUCCEEDED", 60: "KILLED", 70: "FAILED", 90: "SKIPPED", 100: "DISABLED"}
 _ENDED = set(_DONE.values())
 _GOOD = {"SUCCEEDED", "SKIPPED", "DISABLED"}
-
-
-@contextmanager
-def mended(server: Server) -> Iterator[None]:
-    """Bring the database up and mend what a crash left; starting the parts is what it surrounds.
-
-    Another Azkaban than the stock one has other tables: of it, only programs of jobs are ended.
-    """
-    if not server.running().keys() - {"web"}:
-        end_jobs(server.home / "executions")
-    database = _database(server)
-    if not database:
-        yield
-        return
-    database.ensure()
-    with asking(database) as cursor:
-        if versions := half_uploaded(cursor):
-            _take_back(server, cursor, versions)
-        before = lost(cursor)
-    yield
-    if before:
-        time.sleep(SUBMIT_SECONDS)
-        end_lost(server, before)
-
-
-def end_lost(server: Server, before: set[int]) -> set[int]:
-    """Find executions that no process knows, and end those that were found before, too.
-
-    Parameters
-    ----------
-    server
-        Whose they are; its database must run.
-    before
-        What an earlier call found, some seconds ago: what only this one finds may be under way.
-
-    Returns
-    -------
-    set of int
-        For the next call.
-    """
-    if not (database := _database(server)):
-        return set()
-    with asking(database) as cursor:
-        found = lost(cursor)
-        end(cursor, before & found)
-    return found - before
-
-
-def _database(server: Server) -> MySQL | None:
-    """Find the database that holds tables of the stock Azkaban, unless it is the embedded one."""
-    if server.settings.database != "mysql" or not server.program.stock:
-        return None
-    from setup.mysql import Server as MySQL  # noqa: PLC0415 (where it is asked for)
-
-    return MySQL(server.layout)
-
-
-def _take_back(server: Server, cursor: Any, versions: dict[int, int]) -> None:
-    """Take half uploads back, unless they are only under way."""
-    time.sleep(SUBMIT_SECONDS)
-    again = half_uploaded(cursor)
-    versions = {project: v for project, v in versions.items() if again.get(project) == v}
-    running = server.running()
-    if not versions or "azkaban" in running:  # which would lose its executions by a restart
-        return
-    if web := running.get("web"):  # it keeps projects in memory
-        web.stop()
-        server.pid_file("web").unlink(missing_ok=True)
-    take_back(cursor, versions)
-    say(f"interrupted uploads to {len(versions)} projects were taken back")
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from setup.azkaban import align
 from setup.azkaban.distribution import numbers
 from setup.azkaban.program import STOCK_VERSION
 from setup.called import called
-from setup.console import step
 from setup.errors import ServerError, UsageError
+from setup.messages import step
 from setup.mysql.config import CHARACTERS, DATABASE
 from setup.mysql.server import rows
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from setup import environment, orphans, probe
 from setup.azkaban import config, program, recovery, schema, timezone
@@ -14,17 +15,18 @@ from setup.azkaban.accept import accept
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
 from setup.called import called
-from setup.console import say, step
 from setup.errors import ServerError, UsageError
 from setup.java import keep, kept, truststore
-from setup.layout import write_private
+from setup.messages import say, step
+from setup.mysql import Server as MySQL
+from setup.private import write_private
 from setup.probe import START_SECONDS, Target
 from setup.process import Process, refuse_root, tail
 from setup.shell import scripts
 from setup.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from setup.azkaban.distribution import Distribution
     from setup.azkaban.program import Program
@@ -40,6 +42,8 @@ _SCRIPTS = {
     "status": "Show each part of Azkaban; exit 1 when one does not answer.",
     "use": "Say where Azkaban is; or, with a path, ask its API within a session.",
 }
+
+SUBMIT_SECONDS = 1.0  # between two steps of a submission or an upload lie milliseconds
 
 
 class _PortLostError(ServerError):
@@ -221,7 +225,7 @@ class Server:
         wanted = wanted or Wanted()
         orphans.end(self.layout.prefix)  # then their ports are free
         settings = self.install(java, wanted, sources)
-        with recovery.mended(self):
+        with self._recovered():
             running = self.running()
             if len(running) == len(settings.parts):
                 return self._reuse(settings, running)
@@ -289,6 +293,71 @@ class Server:
             ca=str(self.layout.ca) if settings.tls and part.pages else None,
             activate=present is not None and present.several_executors,
         )
+
+    def end_lost(self, before: set[int]) -> set[int]:
+        """Find executions that no process knows, and end those that were found before, too.
+
+        Parameters
+        ----------
+        before
+            What an earlier call found, some seconds ago; the database must run. What only this
+            call finds may be under way.
+
+        Returns
+        -------
+        set of int
+            For the next call.
+        """
+        if not (database := self._stock_database()):
+            return set()
+        with recovery.asking(database) as cursor:
+            found = recovery.lost(cursor)
+            recovery.end(cursor, before & found)
+        return found - before
+
+    # After a crash
+
+    @contextmanager
+    def _recovered(self) -> Iterator[None]:
+        """Start the database and repair what a crash left; the caller starts the parts inside.
+
+        Another Azkaban than the stock one has other tables: of it, only programs of jobs are ended.
+        """
+        if not self.running().keys() - {"web"}:
+            recovery.end_jobs(self.home / "executions")
+        database = self._stock_database()
+        if not database:
+            yield
+            return
+        database.ensure()
+        with recovery.asking(database) as cursor:
+            if versions := recovery.half_uploaded(cursor):
+                self._undo_uploads(cursor, versions)
+            before = recovery.lost(cursor)
+        yield
+        if before:
+            time.sleep(SUBMIT_SECONDS)
+            self.end_lost(before)
+
+    def _stock_database(self) -> MySQL | None:
+        """Find the database with tables of the stock Azkaban, unless it is the embedded one."""
+        if self.settings.database != "mysql" or not self.program.stock:
+            return None
+        return MySQL(self.layout)
+
+    def _undo_uploads(self, cursor: Any, versions: dict[int, int]) -> None:
+        """Undo uploads that were interrupted, unless they are only under way."""
+        time.sleep(SUBMIT_SECONDS)
+        again = recovery.half_uploaded(cursor)
+        versions = {project: v for project, v in versions.items() if again.get(project) == v}
+        running = self.running()
+        if not versions or "azkaban" in running:  # which would lose its executions by a restart
+            return
+        if web := running.get("web"):  # it keeps projects in memory
+            web.stop()
+            self.pid_file("web").unlink(missing_ok=True)
+        recovery.take_back(cursor, versions)
+        say(f"interrupted uploads to {len(versions)} projects were taken back")
 
     # How it comes up
 
@@ -378,8 +447,6 @@ class Server:
         mysql, keystore = None, None
         present = self.program
         if settings.database == "mysql":
-            from setup.mysql import Server as MySQL  # noqa: PLC0415 (where it is asked for)
-
             database = MySQL(self.layout)
             mysql = database.ensure()
             schema.prepare(database, present, program.folder(self.layout) / "sql", settings)

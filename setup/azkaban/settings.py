@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from setup import environment, hosts
 from setup.azkaban import timezone
 from setup.called import called
-from setup.console import say
 from setup.errors import SetupError, UsageError
-from setup.layout import write_private
+from setup.messages import say
+from setup.private import write_private
 from setup.process import free_port, port_taken
 
 if TYPE_CHECKING:

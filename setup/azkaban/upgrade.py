@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from setup.azkaban import program, schema
 from setup.called import called
-from setup.console import say, step
 from setup.errors import ServerError, SetupError, UsageError
-from setup.layout import write_private
+from setup.messages import say, step
+from setup.private import write_private
 from setup.process import refuse_root
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from setup.bundle import make
 from setup.commands import Needs
-from setup.console import say, step
 from setup.errors import UsageError
+from setup.messages import say, step
 
 if TYPE_CHECKING:
     from setup.commands import Commands

@@ -12,23 +12,19 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import zipfile
 from contextlib import suppress
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from setup import environment, release
 from setup.called import NAME
-from setup.console import step
 from setup.errors import DownloadError
 from setup.layout import CHECKOUT, Layout
+from setup.messages import step
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 __all__ = [
@@ -40,8 +36,8 @@ __all__ = [
     "keep",
     "prune",
     "settle",
-    "start",
     "unpack",
+    "write",
 ]
 
 MANIFEST = "MANIFEST.json"
@@ -49,37 +45,6 @@ _LOCK = ".in-use"
 _KEPT = ("console", "setup", "pyproject.toml")  # what runs servers
 _BIG = ("wheels/", "downloads/")
 _SPARE = 100 << 20  # bytes that the steps after it want at least
-
-
-def start(archive: str) -> int:
-    """Go on from the product as from a checkout; the start of the archive has looked at it.
-
-    Parameters
-    ----------
-    archive
-        The one-file archive, whose program runs this.
-
-    Returns
-    -------
-    int
-        The exit code, where no prefix was made.
-    """
-    from setup import cli  # noqa: PLC0415 (it imports this module)
-
-    return cli.main(instead=partial(_enter, Path(archive)))
-
-
-def _enter(archive: Path, layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-    if not options.enters(layout):  # a look at a prefix that is not there leaves nothing
-        with tempfile.TemporaryDirectory(prefix="azkaban-jobflow-") as text:
-            folder = Path(text) / "product"
-            _write(archive, folder, whole=False)
-            command = [sys.executable, str(folder / "setup"), *arguments]
-            return subprocess.run(command, env=environment.program(), check=False).returncode
-    folder = unpack(archive, layout)
-    sys.stderr.flush()
-    command = [sys.executable, str(folder / "setup"), *arguments]
-    return os.execve(sys.executable, command, environment.program())  # noqa: S606
 
 
 def home(layout: Layout) -> Path:
@@ -131,7 +96,7 @@ def unpack(archive: Path, layout: Layout) -> Path:
             shutil.rmtree(new, ignore_errors=True)
             with step(f"unpacking {archive.name}") as shown:
                 try:
-                    _write(archive, new, whole=True)
+                    write(archive, new, whole=True)
                     new.rename(target)
                 except BaseException:
                     shutil.rmtree(new, ignore_errors=True)
@@ -141,7 +106,7 @@ def unpack(archive: Path, layout: Layout) -> Path:
     return target
 
 
-def _write(archive: Path, target: Path, *, whole: bool) -> None:
+def write(archive: Path, target: Path, *, whole: bool) -> None:
     """Write the product; packages and downloads too where all of it is wanted."""
     target.mkdir(parents=True)
     with zipfile.ZipFile(archive) as opened:

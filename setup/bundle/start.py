@@ -90,7 +90,7 @@ def main():  # noqa: ANN201 (old Pythons)
     reason = elsewhere() or unsuitable(manifest)
     if reason:
         refuse(3, reason)
-    from setup.bundle.product import start  # noqa: PLC0415 (needs Linux)
+    from setup.bundle.enter import start  # noqa: PLC0415 (needs Linux)
 
     return start(FILE)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment, trust
-from setup.console import say, step
 from setup.errors import SetupError, UsageError
-from setup.layout import write_private
+from setup.messages import say, step
+from setup.private import write_private
 from setup.python.installer import LOCKS, Installer
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from setup import environment
 from setup.called import called
 from setup.commands import Commands, Needs
-from setup.console import confirmed, say
 from setup.errors import UsageError
+from setup.messages import confirmed, say
 from setup.mysql import dump, prompt, restore
 from setup.mysql.program import Source
 from setup.mysql.server import Server

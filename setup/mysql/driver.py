@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from setup import pyenv
+from setup.python import layers
 
 if TYPE_CHECKING:
     from setup.layout import Layout
@@ -22,7 +22,7 @@ def load(layout: Layout) -> Any:
         When it cannot be had.
     """
     if importlib.util.find_spec("mysql") is None:
-        pyenv.ensure(layout, "mysql")
+        layers.ensure(layout, "mysql")
     import mysql.connector  # noqa: PLC0415 (in the environment only)
 
     return mysql.connector

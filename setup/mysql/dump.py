@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from setup.called import called
-from setup.console import step
 from setup.errors import ServerError, SetupError, UsageError
+from setup.messages import step
 from setup.mysql.server import rows
 
 if TYPE_CHECKING:

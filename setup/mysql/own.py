@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from setup.called import called
 from setup.errors import UsageError
-from setup.layout import write_private
 from setup.mysql import config
+from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from setup import archives, debian, downloads, environment, maven, trust
-from setup.console import say
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import SHIPPED, Layout
+from setup.messages import say
 from setup.network import explain
 from setup.python.installer import Installer
 

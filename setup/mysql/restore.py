@@ -14,11 +14,11 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from setup.console import step
 from setup.errors import ServerError, UsageError
-from setup.layout import open_private, write_private
+from setup.messages import step
 from setup.mysql import config, dump
 from setup.mysql.server import Server, rows
+from setup.private import open_private, write_private
 from setup.process import free_port
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from setup import orphans
 from setup.called import called
-from setup.console import step, wait_for_lock
 from setup.errors import ServerError, SetupError, UsageError
-from setup.layout import open_private, write_private
+from setup.messages import step, wait_for_lock
 from setup.mysql import checks, config, own, waiting
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.connections import ask, connect, rows
 from setup.mysql.program import Source, check_executable, install, probe
 from setup.mysql.settings import Connection, Settings
+from setup.private import open_private, write_private
 from setup.process import Process, free_port, port_taken, refuse_root, tail
 from setup.shell import scripts
 from setup.status import Status

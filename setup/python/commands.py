@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import pyenv
 from setup.called import called
 from setup.commands import Needs
-from setup.console import say, step
 from setup.errors import SetupError, UsageError
+from setup.messages import say, step
+from setup.python import layers
 from setup.python.install import Installed, Source, install, installed
 from setup.python.pack import KINDS, pack
 
@@ -100,7 +100,7 @@ def _bring(
     layout: Layout, source: Source, options: argparse.Namespace, failure: str = "failed"
 ) -> Installed:
     if source.kind == "maven":  # its resolver is in the environment
-        pyenv.enter(layout, sys.argv[1:])
+        layers.enter(layout, sys.argv[1:])
     wheel = Path(options.pip_wheel).expanduser().absolute() if options.pip_wheel else None
     with layout.locked(), step("private Python") as shown:
         shown.failure = failure

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from setup import archives, authorities, debian, downloads, maven
 from setup.errors import SetupError, UsageError
-from setup.layout import write_private
+from setup.private import write_private
 from setup.python import pip
 from setup.python.pack import ask, launcher, settle
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setup import archives, environment, trust
-from setup.console import say
 from setup.errors import SetupError, UsageError
+from setup.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

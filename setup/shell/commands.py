@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from setup import release
 from setup.called import NAME
 from setup.commands import Needs
-from setup.console import say
 from setup.errors import UsageError
+from setup.messages import say
 from setup.shell import completion, man, program, tree
 
 if TYPE_CHECKING:

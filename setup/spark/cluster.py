@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from setup import orphans, probe
 from setup.called import called
-from setup.console import step
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
+from setup.messages import step
 from setup.process import Process, free_port, refuse_root
 from setup.spark.shape import Part, Shape, choose
 from setup.spark.standalone import Standalone

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from setup.called import called
 from setup.commands import Commands, Needs
-from setup.console import say
 from setup.errors import UsageError
+from setup.messages import say
 from setup.spark import environments, plan, resources
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from setup import archives
 from setup.called import called
-from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.java import LANGUAGE
-from setup.layout import write_private
+from setup.messages import step
+from setup.private import write_private
 from setup.python import pip
 from setup.python.installer import Installer
 from setup.python.pack import ask, least_glibc, pack

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from setup import environment, java, maven, trust
 from setup.called import called
-from setup.console import step
 from setup.errors import SetupError, UsageError
 from setup.java.compile import PEER, compile_jar
-from setup.layout import write_private
+from setup.messages import step
+from setup.private import write_private
 from setup.python import pip
 from setup.python.installer import LOCKS, Installer
 from setup.shell import program

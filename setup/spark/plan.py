@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from setup import archives
 from setup.errors import UsageError
-from setup.layout import write_private
+from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from setup.errors import UsageError
-from setup.layout import write_private
+from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

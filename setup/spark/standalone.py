@@ -7,7 +7,7 @@ import secrets
 import urllib.request
 from typing import TYPE_CHECKING
 
-from setup.layout import write_private
+from setup.private import write_private
 from setup.spark.shape import HEAP, Part, Shape, log_settings, write_properties
 from setup.spark.yarn import common_properties
 

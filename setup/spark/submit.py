@@ -15,10 +15,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from setup import environment
-from setup.console import say, step
 from setup.errors import ServerError
 from setup.java import OPTIONS
-from setup.layout import write_private
+from setup.messages import say, step
+from setup.private import write_private
 from setup.spark import logs
 from setup.spark.plan import shown
 from setup.spark.resource_manager import ENDED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from setup import environment
 from setup.errors import ServerError
 from setup.java import LANGUAGE
-from setup.layout import write_private
+from setup.private import write_private
 from setup.spark.resource_manager import ResourceManager
 from setup.spark.shape import HEAP, Part, Shape, log_settings, write_properties, write_xml
 

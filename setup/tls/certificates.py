@@ -24,9 +24,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from setup import authorities, hosts
 from setup.called import called
-from setup.console import say
 from setup.errors import SetupError, UsageError
-from setup.layout import write_private
+from setup.messages import say
+from setup.private import write_private
 from setup.tls.files import as_key, load_key, nobody, read, read_certificates
 from setup.tls.verify import accepted, ordered_chain
 from setup.tls.x509 import (

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from setup import hosts
 from setup.called import called
 from setup.commands import Commands, Needs
-from setup.console import say
 from setup.errors import UsageError
+from setup.messages import say
 from setup.process import refuse_root
 
 if TYPE_CHECKING:

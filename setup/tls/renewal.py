@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from setup.console import say
+from setup.messages import say
 from setup.tls.certificates import Certificates
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from setup.console import say
 from setup.errors import UsageError
+from setup.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,7 +24,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from setup import java, maven
 from setup.azkaban import Server, Wanted
-from setup.layout import Layout, write_private
+from setup.layout import Layout
+from setup.private import write_private
 from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, launch
 
 if TYPE_CHECKING:

@@ -20,11 +20,12 @@ import psutil
 import pytest
 
 from azkaban_client import Client, collect
-from setup import cli, java, pyenv
+from setup import cli, java
 from setup.azkaban import Mail, Wanted, program, timezone, upgrade
 from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
 from setup.process import Process
+from setup.python import layers
 from tests.live import archives
 from tests.live.conftest import LiveAzkaban
 
@@ -334,7 +335,7 @@ def test_a_password_is_not_mailed_in_the_clear(
     """The mail server offers no encryption, so it gets neither password nor letter."""
     secret = tmp_path / "secret"
     secret.write_text("swordfish\n")
-    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    monkeypatch.setattr(layers, "enter", lambda *_, **__: None)
     live.stop()
     arguments = ["--mail-host", f"127.0.0.1:{mail}", "--mail-user", "azkaban", "--mail-tls"]
     arguments += ["--mail-password-file", str(secret), "--prefix", str(live.layout.prefix)]

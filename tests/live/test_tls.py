@@ -182,7 +182,8 @@ def _served(secure: LiveAzkaban, ca: str) -> str:
 def test_renewal_is_in_use_at_once(secure: LiveAzkaban, ca: str) -> None:
     before = _served(secure, ca)
     secure.layout.env.symlink_to(sys.prefix)  # the environment of these tests, as it is
-    program = "import sys; from setup import cli, pyenv; pyenv.enter = lambda *_, **__: None; "
+    program = "import sys; from setup import cli; from setup.python import layers; "
+    program += "layers.enter = lambda *_, **__: None; "
     program += "raise SystemExit(cli.main(sys.argv[1:]))"
     prefix = str(secure.layout.prefix)
     command = [sys.executable, "-c", program, "tls", "renew", "--prefix", prefix]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client import Client, collect
-from setup import update
+from setup import release, update
 from setup.azkaban import Server, busy
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import Server as MySQL
@@ -227,7 +227,7 @@ def test_an_update_that_was_interrupted_is_undone_by_the_next(house: House, ende
     execid = house.begin_execution()
     saved = update._latest(house.layout)
     assert saved
-    mark = update._mark(house.layout)
+    mark = release.mixed(house.layout)
     mark.write_text(str(saved.folder))
     refused = house.setup("0.2.0", "up")
     assert refused.returncode == 5

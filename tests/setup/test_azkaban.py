@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import javaproperties
 import pytest
 
-from setup import cli, pyenv
+from setup import cli
 from setup.azkaban import Mail, Settings, Wanted, config, launch, schema, timezone
 from setup.azkaban.program import Program
 from setup.azkaban.settings import choose
@@ -20,6 +20,7 @@ from setup.errors import SetupError, UsageError
 from setup.java import Java
 from setup.layout import Layout
 from setup.process import free_port
+from setup.python import layers
 from setup.tls.certificates import Certificates
 from tests.setup.authority import Company
 
@@ -59,7 +60,7 @@ def written(ours: Layout, settings: Settings, version: str, part: str) -> dict[s
 @pytest.fixture
 def setup(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run `setup azkaban install` in this process."""
-    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    monkeypatch.setattr(layers, "enter", lambda *_, **__: None)
     monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
     prefix = ["--prefix", str(ours.prefix)]
     return lambda *arguments: cli.main(["azkaban", "install", *arguments, *prefix])

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, java, layout, maven, process, pyenv
+from setup import cli, java, layout, maven, process
 from setup.azkaban import Server, Wanted
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.python import layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,8 +264,8 @@ def test_jar_changed_in_the_cache_is_fetched_again(
 def test_interrupted_environment_is_made_again(ours: Layout) -> None:
     (ours.env / "bin").mkdir(parents=True)
     (ours.env / "bin" / "python").symlink_to(sys.executable)
-    assert not pyenv.current(ours, "base")
-    assert not pyenv._usable(ours)
+    assert not layers.current(ours, "base")
+    assert not layers._usable(ours)
 
 
 def test_two_setups_wait_for_each_other(ours: Layout, capsys: pytest.CaptureFixture[str]) -> None:

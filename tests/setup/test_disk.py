@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from setup import cli, console, disk
+from setup import cli, disk, messages
 from setup.errors import SetupError
 from setup.layout import CHECKOUT, Layout
 
@@ -110,7 +110,7 @@ def test_a_lock_that_is_not_granted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         pytest.raises(SetupError, match=r"\.lock: its disk grants no locks .*local disk"),
         (tmp_path / ".lock").open("w") as stream,
     ):
-        console.wait_for_lock(stream, "another setup")
+        messages.wait_for_lock(stream, "another setup")
     assert not layout.exists()
 
 

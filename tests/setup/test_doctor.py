@@ -16,9 +16,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from setup import doctor, maven, pyenv
+from setup import doctor, maven
 from setup.azkaban import Settings, program
-from setup.layout import CHECKOUT, Layout, write_private
+from setup.layout import CHECKOUT, Layout
+from setup.private import write_private
+from setup.python import layers
 from setup.tls.certificates import Certificates
 from tests.setup.authority import Company
 from tests.setup.corporate import CA, NAMESPACE, PASSWORD, Proxy, jar, wheel
@@ -112,7 +114,7 @@ def test_doctor_finds_an_environment_that_is_not_the_locks(
     found = _found(ours, "environment")
     assert not found.ok
     assert found.fix == "run python3 -m setup env"
-    monkeypatch.setattr(pyenv, "current", lambda *_: True)
+    monkeypatch.setattr(layers, "current", lambda *_: True)
     assert _found(ours, "environment").ok
 
 

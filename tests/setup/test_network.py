@@ -28,7 +28,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from setup import downloads, maven
-from setup.console import say
+from setup.messages import say
 from setup.errors import SetupError
 from setup.layout import Layout
 from setup.python.installer import Installer

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, platforms, pyenv
+from setup import cli, platforms
 from setup.bundle import make
 from setup.layout import CHECKOUT, Layout
+from setup.python import layers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ def test_aarch64_is_told_what_works_before_the_environment_is_made(
         assert said.count("\n") == 1
         raise Stopped
 
-    monkeypatch.setattr(pyenv, "enter", enter)
+    monkeypatch.setattr(layers, "enter", enter)
     with pytest.raises(Stopped):
         cli.main(["up", "--prefix", str(tmp_path / "p")])
     assert not (tmp_path / "p").exists()
@@ -122,7 +123,7 @@ def test_what_is_for_x86_64_alone_is_refused_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(pyenv, "enter", lambda *_: pytest.fail("something would be downloaded"))
+    monkeypatch.setattr(layers, "enter", lambda *_: pytest.fail("something would be downloaded"))
     assert cli.main([*command, "--prefix", str(tmp_path / "p")]) == 3
     said = capsys.readouterr().err
     assert "MySQL and the Python of Maven Central are for x86_64 with glibc" in said

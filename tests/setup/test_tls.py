@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from setup import cli, pyenv
+from setup import cli
 from setup.errors import SetupError, UsageError
 from setup.java import Java
 from setup.layout import Layout
+from setup.python import layers
 from setup.tls import certificates as module
 from setup.tls.certificates import Certificates
 from setup.tls.files import load_key, read_certificates
@@ -321,7 +322,7 @@ def test_java_reads_the_stores(certificates: Certificates, key: str) -> None:
 @pytest.fixture
 def run(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run `setup tls` in this process, which has the environment's packages already."""
-    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    monkeypatch.setattr(layers, "enter", lambda *_, **__: None)
     return lambda *arguments: cli.main(["tls", *arguments, "--prefix", str(layout.prefix)])
 
 

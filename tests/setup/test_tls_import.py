@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from setup import cli, hosts, pyenv
+from setup import cli, hosts
 from setup.errors import SetupError, UsageError
 from setup.layout import Layout
+from setup.python import layers
 from setup.tls.certificates import Certificates
 from setup.tls.files import load_key, read_certificates
 from tests.setup.authority import Company, handshake
@@ -52,7 +53,7 @@ def run(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
     """Run `setup tls import` in this process, which has the environment's packages already."""
-    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    monkeypatch.setattr(layers, "enter", lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
     prefix = str(certificates.layout.prefix)
     return lambda *arguments: cli.main(["tls", "import", *arguments, "--prefix", prefix])

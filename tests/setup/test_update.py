@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, pyenv, release, update
+from setup import cli, release, update
 from setup.azkaban import Server, busy
 from setup.errors import SetupError, UsageError
 from setup.layout import Layout
 from setup.process import Process
+from setup.python import layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,7 @@ def test_an_environment_is_not_changed_under_jobs(
 ) -> None:
     assert busy.executions(Server(ours)) == {12}
     monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
-    monkeypatch.setattr(pyenv, "ensure", lambda *_, **__: pytest.fail("it was changed"))
+    monkeypatch.setattr(layers, "ensure", lambda *_, **__: pytest.fail("it was changed"))
     for command in (["up"], ["env"], ["mysql", "start"]):
         assert cli.main([*command, "--prefix", str(ours.prefix)]) == 2
         assert f"jobs of execution 12 use the environment of {ours.prefix}" in (

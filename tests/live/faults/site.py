@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from azkaban_client import Client
 from setup import servers
-from setup.layout import CHECKOUT, open_private
+from setup.layout import CHECKOUT
 from setup.mysql import Server as MySQL
+from setup.private import open_private
 from setup.process import Process
 from setup.supervise import pid_file
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from setup.layout import CHECKOUT, Layout, write_private
+from setup.layout import CHECKOUT, Layout
 from setup.mysql import Server, config
 from setup.mysql.server import rows
+from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

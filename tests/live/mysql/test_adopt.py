@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from setup import cli, java, pyenv
+from setup import cli, java
 from setup.azkaban import Server, Wanted
 from setup.errors import ServerError, UsageError
+from setup.python import layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +95,7 @@ def target(copy: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Any:
     server.start()
     Server(server.layout).install(java.ensure(server.layout), Wanted(mysql=True))
     server.ask("INSERT INTO azkaban.projects VALUES (1,'ours',1,1,1,1,'u','d',2,NULL)")
-    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    monkeypatch.setattr(layers, "enter", lambda *_, **__: None)
     return server
 
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import mysql.connector
 import pytest
 
-from setup import cli, pyenv
+from setup import cli
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import Connection
 from setup.mysql.program import Source
+from setup.python import layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -394,7 +395,7 @@ def test_program_that_is_no_mysql(server: Any, template: Any, tmp_path: Path) ->
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run `setup mysql` in this process, which has the environment's packages already."""
-    monkeypatch.setattr(pyenv, "enter", lambda *_, **__: None)
+    monkeypatch.setattr(layers, "enter", lambda *_, **__: None)
 
     def call(server: Any, *arguments: str) -> int:
         return cli.main(["mysql", *arguments, "--prefix", str(server.layout.prefix)])

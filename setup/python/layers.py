@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 from setup import environment, release
 from setup.bundle import product
 from setup.called import NAME, called
-from setup.console import say, step
 from setup.errors import DownloadError, SetupError
 from setup.layout import CHECKOUT
+from setup.messages import say, step
 from setup.python import pip
 from setup.python.installer import LOCKS, WHEELS, Installer
 from setup.shell import program
@@ -29,10 +29,10 @@ from setup.shell import program
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from setup.console import Step
     from setup.layout import Layout
+    from setup.messages import Step
 
-__all__ = ["LOCKS", "current", "ensure", "enter", "inside", "layers", "reenter", "variables"]
+__all__ = ["LOCKS", "current", "ensure", "enter", "inside", "present", "reenter", "variables"]
 
 # What a layer stands on, and the locks that are part of another one, which has them all at once.
 _ON = {"routing": ("jobs",), "dev": ("base", "jobs", "mysql"), "browser": ("dev",)}
@@ -57,7 +57,7 @@ def ensure(layout: Layout, *names: str) -> None:
     DownloadError
         When a package cannot be had, or is not the pinned one.
     """
-    wanted = _with_needs(["base", *names, *layers(layout)])
+    wanted = _with_needs(["base", *names, *present(layout)])
     stale = [name for name in wanted if not current(layout, name)]
     if not stale:
         return
@@ -75,7 +75,7 @@ def ensure(layout: Layout, *names: str) -> None:
             _record(layout, name).write_text(_digest(layout, name))
         shown.done(
             f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor}; "
-            f"{', '.join(layers(layout))})"
+            f"{', '.join(present(layout))})"
         )
     importlib.invalidate_caches()
 
@@ -130,7 +130,7 @@ def current(layout: Layout, name: str = "base") -> bool:
     return record.is_file() and record.read_text() == _digest(layout, name)
 
 
-def layers(layout: Layout) -> list[str]:
+def present(layout: Layout) -> list[str]:
     """List the layers that the environment has, or had when a set-up was interrupted."""
     names = (path.name.removeprefix(".lock-") for path in layout.env.glob(".lock-*"))
     return sorted(name for name in names if (LOCKS / f"{name}.txt").is_file())
@@ -224,7 +224,7 @@ def _developing(layout: Layout) -> bool:
 def _usable(layout: Layout) -> bool:
     """Tell whether there is an environment to update, rather than to make again."""
     command = [str(layout.python), "-I", "-c", ""]
-    whole = all(_record(layout, name).read_text() for name in layers(layout))
+    whole = all(_record(layout, name).read_text() for name in present(layout))
     made = whole and _record(layout, "base").is_file() and layout.python.exists()
     if not made:
         return False

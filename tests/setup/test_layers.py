@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from setup import pyenv
 from setup.errors import DownloadError, SetupError
 from setup.layout import Layout
+from setup.python import layers
 from setup.python.installer import pins as pins_of
 
 if TYPE_CHECKING:
@@ -25,16 +25,16 @@ def test_a_copied_client_is_renewed_with_its_files_and_an_editable_one_is_not(
     (checkout / "pyproject.toml").write_text("")
     module = checkout / "azkaban_client" / "one.py"
     module.write_text("1")
-    monkeypatch.setattr(pyenv, "CHECKOUT", checkout)
-    (layout.env / ".lock-base").write_text(pyenv._digest(layout, "base"))
-    assert pyenv.current(layout)
+    monkeypatch.setattr(layers, "CHECKOUT", checkout)
+    (layout.env / ".lock-base").write_text(layers._digest(layout, "base"))
+    assert layers.current(layout)
     module.write_text("2")
-    assert not pyenv.current(layout)
-    (layout.env / ".lock-dev").write_text(pyenv._digest(layout, "dev"))
-    (layout.env / ".lock-base").write_text(pyenv._digest(layout, "base"))
+    assert not layers.current(layout)
+    (layout.env / ".lock-dev").write_text(layers._digest(layout, "dev"))
+    (layout.env / ".lock-base").write_text(layers._digest(layout, "base"))
     module.write_text("3")
-    assert pyenv.current(layout)
-    assert pyenv.current(layout, "dev")
+    assert layers.current(layout)
+    assert layers.current(layout, "dev")
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def check(self, _python: Path) -> str:
             return ""
 
-    monkeypatch.setattr(pyenv, "Installer", Recorder)
+    monkeypatch.setattr(layers, "Installer", Recorder)
     return calls
 
 
@@ -77,41 +77,41 @@ def layout(tmp_path: Path) -> Layout:
 def test_a_layer_is_added_once_and_brings_what_it_stands_on(
     layout: Layout, installed: list[str]
 ) -> None:
-    pyenv.ensure(layout)
+    layers.ensure(layout)
     assert installed == ["base", "client"]
     for _ in range(2):
-        pyenv.ensure(layout, "routing")
+        layers.ensure(layout, "routing")
     assert installed == ["base", "client", "jobs", "routing"]
-    assert pyenv.layers(layout) == ["base", "jobs", "routing"]
-    pyenv.ensure(layout, "mysql")
+    assert layers.present(layout) == ["base", "jobs", "routing"]
+    layers.ensure(layout, "mysql")
     assert installed[4:] == ["mysql"]
 
 
 def test_the_tools_of_a_checkout_hold_the_other_locks(layout: Layout, installed: list[str]) -> None:
-    pyenv.ensure(layout, "dev")
+    layers.ensure(layout, "dev")
     assert installed == ["dev", "client, editable"]
-    pyenv.ensure(layout, "jobs", "mysql")
+    layers.ensure(layout, "jobs", "mysql")
     assert installed == ["dev", "client, editable"]
-    pyenv.ensure(layout, "browser")
+    layers.ensure(layout, "browser")
     assert installed[2:] == ["browser"]
 
 
 def test_layers_survive_a_change_of_locks_and_an_interruption(
     layout: Layout, installed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pyenv.ensure(layout, "jobs")
-    pyenv._record(layout, "jobs").write_text("an older lock's")
-    pyenv.ensure(layout)
+    layers.ensure(layout, "jobs")
+    layers._record(layout, "jobs").write_text("an older lock's")
+    layers.ensure(layout)
     assert installed == ["base", "client", "jobs", "jobs"]
     (layout.env / "of-the-user").touch()
-    pyenv._record(layout, "base").write_text("an older lock's")
+    layers._record(layout, "base").write_text("an older lock's")
     with monkeypatch.context() as patch:
-        patch.setattr(pyenv.program, "write", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(layers.program, "write", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            pyenv.ensure(layout)
-    assert not pyenv._usable(layout)
-    pyenv.ensure(layout)
-    assert pyenv.layers(layout) == ["base", "jobs"]
+            layers.ensure(layout)
+    assert not layers._usable(layout)
+    layers.ensure(layout)
+    assert layers.present(layout) == ["base", "jobs"]
     assert installed[-3:] == ["base", "client", "jobs"]
     assert not (layout.env / "of-the-user").exists()  # made again from nothing
 
@@ -120,22 +120,22 @@ def test_a_layer_that_cannot_be_had_leaves_the_environment_as_it_was(
     layout: Layout, installed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And keeps what came before it, so that nothing else waits for the network."""
-    pyenv.ensure(layout, "mysql")
+    layers.ensure(layout, "mysql")
     (layout.env / "of-the-user").touch()
-    recorded = pyenv.Installer.install
+    recorded = layers.Installer.install
 
-    def install(self: pyenv.Installer, lock: Path, python: Path) -> None:
+    def install(self: layers.Installer, lock: Path, python: Path) -> None:
         if lock.stem == "routing":
             raise DownloadError("no network")
         recorded(self, lock, python)
 
-    monkeypatch.setattr(pyenv.Installer, "install", install)
+    monkeypatch.setattr(layers.Installer, "install", install)
     with pytest.raises(DownloadError):
-        pyenv.ensure(layout, "routing")
-    assert pyenv.layers(layout) == ["base", "jobs", "mysql"]
-    assert all(pyenv.current(layout, name) for name in pyenv.layers(layout))
+        layers.ensure(layout, "routing")
+    assert layers.present(layout) == ["base", "jobs", "mysql"]
+    assert all(layers.current(layout, name) for name in layers.present(layout))
     before = list(installed)
-    pyenv.ensure(layout, "jobs")
+    layers.ensure(layout, "jobs")
     assert installed == before
     assert (layout.env / "of-the-user").exists()
 
@@ -152,21 +152,21 @@ def test_packages_that_do_not_fit_are_an_error_in_a_new_environment_only(
 ) -> None:
     """In an older one a user may have added packages that want other versions."""
     if not fresh:
-        pyenv.ensure(layout)
-    monkeypatch.setattr(pyenv.Installer, "check", lambda *_: "a wants b")
+        layers.ensure(layout)
+    monkeypatch.setattr(layers.Installer, "check", lambda *_: "a wants b")
     if told:
-        pyenv.ensure(layout, "jobs")
+        layers.ensure(layout, "jobs")
         assert "packages that were added to it do not fit: a wants b" in capsys.readouterr().err
     else:
         with pytest.raises(SetupError, match="do not fit together: a wants b"):
-            pyenv.ensure(layout)
+            layers.ensure(layout)
     assert installed
 
 
 def test_locks_agree_so_that_layers_never_change_one_another() -> None:
     found: dict[tuple[str, str], dict[str, str]] = {}
     for name in ("base", "jobs", "mysql", "routing", "dev", "browser"):
-        for line in (pyenv.LOCKS / f"{name}.txt").read_text().splitlines():
+        for line in (layers.LOCKS / f"{name}.txt").read_text().splitlines():
             if "==" in line and not line.startswith((" ", "#")):
                 pin, _, marker = line.rstrip(" \\").partition(" ; ")
                 package, _, version = pin.partition("==")
@@ -174,7 +174,7 @@ def test_locks_agree_so_that_layers_never_change_one_another() -> None:
     different = {key: names for key, names in found.items() if len(set(names.values())) > 1}
     assert different == {}
     assert len(found) > 100
-    pins = {name: dict(pins_of(pyenv.LOCKS / f"{name}.txt")) for name in ("base", "jobs", "dev")}
+    pins = {name: dict(pins_of(layers.LOCKS / f"{name}.txt")) for name in ("base", "jobs", "dev")}
     assert pins["base"].keys() | pins["jobs"].keys() <= pins["dev"].keys()
     numerical = {"numpy", "scipy", "scikit-learn", "matplotlib", "pillow", "mysql-connector-python"}
     assert not numerical & pins["base"].keys()

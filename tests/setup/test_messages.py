@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, console
-from setup.console import confirmed, step
+from setup import cli, messages
 from setup.errors import UsageError
 from setup.layout import Layout
+from setup.messages import confirmed, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,9 @@ class Terminal(io.StringIO):
 def told(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """Take stderr, as a file."""
     stream = io.StringIO()  # pytest puts its own sys.stderr back before the test runs
-    monkeypatch.setattr(console, "sys", SimpleNamespace(stderr=stream, stdin=io.StringIO("yes\n")))
-    monkeypatch.setattr(console, "EVERY_SECONDS", 0.01)
-    monkeypatch.setattr(console, "LIVE_SECONDS", 0.01)
+    monkeypatch.setattr(messages, "sys", SimpleNamespace(stderr=stream, stdin=io.StringIO("yes\n")))
+    monkeypatch.setattr(messages, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(messages, "LIVE_SECONDS", 0.01)
     return stream
 
 
@@ -62,7 +62,7 @@ def test_a_file_gets_the_start_the_way_and_the_end_of_a_step(told: io.StringIO) 
 def test_an_update_alone_writes_no_line_to_a_file(
     told: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console, "EVERY_SECONDS", 3600.0)
+    monkeypatch.setattr(messages, "EVERY_SECONDS", 3600.0)
     with step("jars") as shown:
         for number in range(1000):
             shown.update(f"downloading {number}/1000")
@@ -82,7 +82,7 @@ def test_of_steps_within_each_other_the_inner_one_speaks(told: io.StringIO) -> N
 def test_a_terminal_shows_one_line_that_fits_and_goes_on(
     told: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console.sys, "stderr", screen := Terminal())
+    monkeypatch.setattr(messages.sys, "stderr", screen := Terminal())
     monkeypatch.setenv("COLUMNS", "30")
     with step("jars") as shown:
         shown.update("x" * 100)
