@@ -7,7 +7,6 @@ colour and its background is transparent, so that the same plot is readable in b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
 from numbers import Number
 from typing import TYPE_CHECKING
 
@@ -123,6 +122,8 @@ class Page:
 
 
 def _text(value: object) -> str:
+    from html import escape
+
     return escape(str(value))
 
 
