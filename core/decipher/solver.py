@@ -410,50 +410,66 @@ def _search(
     """
     columns, scout = settings.n_chains, fixed is None
     state = walk.init(keys)
-    best, best_key = np.full(columns, -np.inf), keys[:columns].copy()
-    blocks: list[Block] = []
-
-    def run(n_steps: int) -> None:
-        nonlocal state
-        state, block = walk.run(rng, state, n_steps)
-        blocks.append(block)
-        at, chains = block.log_density.argmax(0), np.arange(columns)
-        better = block.log_density[at, chains] > best
-        best[better] = block.log_density[at, chains][better]
-        best_key[better] = block.key[at, chains][better]
-
+    seen = _Seen(np.full(columns, -np.inf), keys[:columns].copy())
     max_steps = (settings.max_steps + 1) // 2 if scout else settings.max_steps
     for start in progress(range(0, max_steps, settings.check_every)):
-        run(min(settings.check_every, max_steps - start))
-        if scout and len(_alike(best, best_key, walk.score.cipher)) >= min(settings.agree, 2):
+        state = seen.run(walk, rng, state, min(settings.check_every, max_steps - start))
+        alike = _alike(seen.best, seen.best_key, walk.score.cipher)
+        if scout and len(alike) >= min(settings.agree, 2):
             break
         # Columns that begin alike say nothing before each has tried each swap, more or less.
         tried = start + settings.check_every >= len(walk.swaps.first)
-        if not scout and tried and _agreed(best) >= settings.agree:
+        if not scout and tried and _agreed(seen.best) >= settings.agree:
             break
-    found = best.copy()
+    found = seen.best.copy()
     if fixed is not None:
-        if _climb(walk.score, best, best_key, fixed):
+        if _climb(walk.score, seen.best, seen.best_key, fixed):
             keys = state.position.key.copy()
-            keys[:columns] = best_key
+            keys[:columns] = seen.best_key
             state = walk.init(keys)
-        found = best.copy()  # by each on its own: the draws all begin at the best key
-        state = _gather(rng, state, best)
-        run(settings.n_draws)
-    draws = blocks[-1]
-    size = keys.shape[1]
-    cells = (np.arange(size) * size + draws.key).ravel()
-    trace = np.concatenate([block.log_density for block in blocks])
-    return _Run(
-        best=best,
-        best_key=best_key,
-        posterior=np.bincount(cells, minlength=size**2).reshape(size, size) * size / len(cells),
-        trace=trace.T,
-        acceptance_rate=np.sum([block.accepted for block in blocks], axis=0) / len(trace),
-        proposals=len(trace) * len(keys),
-        draws=draws,
-        agreed=max(int((found > best.max() - 1e-6).sum()), 1),
-    )
+        found = seen.best.copy()  # by each on its own: the draws all begin at the best key
+        state = _gather(rng, state, seen.best)
+        seen.run(walk, rng, state, settings.n_draws)
+    return seen.summed_up(found, len(keys))
+
+
+@dataclass
+class _Seen:
+    """What chains have met: for each column the best key and its density, and every block."""
+
+    best: Floats
+    best_key: Ints
+    blocks: list[Block] = field(default_factory=list)
+
+    def run(
+        self, walk: KeyWalk, rng: np.random.Generator, state: TemperedState[Keys], n_steps: int
+    ) -> TemperedState[Keys]:
+        """Move the chains on, and look at where they were."""
+        state, block = walk.run(rng, state, n_steps)
+        self.blocks.append(block)
+        at, chains = block.log_density.argmax(0), np.arange(len(self.best))
+        better = block.log_density[at, chains] > self.best
+        self.best[better] = block.log_density[at, chains][better]
+        self.best_key[better] = block.key[at, chains][better]
+        return state
+
+    def summed_up(self, found: Floats, n_keys: int) -> _Run:
+        """Return the search; `found` is what each column found on its own."""
+        draws = self.blocks[-1]
+        size = self.best_key.shape[1]
+        cells = (np.arange(size) * size + draws.key).ravel()
+        posterior = np.bincount(cells, minlength=size**2).reshape(size, size) * size / len(cells)
+        trace = np.concatenate([block.log_density for block in self.blocks])
+        return _Run(
+            best=self.best,
+            best_key=self.best_key,
+            posterior=posterior,
+            trace=trace.T,
+            acceptance_rate=np.sum([block.accepted for block in self.blocks], axis=0) / len(trace),
+            proposals=len(trace) * n_keys,
+            draws=draws,
+            agreed=max(int((found > self.best.max() - 1e-6).sum()), 1),
+        )
 
 
 def _climb(score: Score, best: Floats, best_key: Ints, fixed: Ints) -> bool:

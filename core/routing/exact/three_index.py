@@ -33,7 +33,7 @@ Arc = tuple[int, int, int]
 """Dispatcher, from, to."""
 
 
-def build(  # noqa: C901, PLR0912 (one constraint of the model after the other)
+def build(
     problem: Problem, *, subtours: Literal["allowed", "mtz"] = "mtz"
 ) -> tuple[pulp.LpProblem, dict[Arc, pulp.LpVariable]]:
     """Write the model.
@@ -87,27 +87,40 @@ def build(  # noqa: C901, PLR0912 (one constraint of the model after the other)
         model += pulp.lpSum(x[k, i, j] for k in crew for j in places if j != i) == 1, f"leave_{i}"
         model += pulp.lpSum(x[k, j, i] for k in crew for j in places if j != i) == 1, f"enter_{i}"
     for k in crew:
-        used = pulp.lpSum(x[k, 0, j] for j in stops)
-        home = pulp.lpSum(x[k, j, 0] for j in stops)
-        if problem.crew == "fixed":
-            model += used == 1, f"out_{k}"
-            model += home == 1, f"home_{k}"
-        else:
-            model += used <= 1, f"out_{k}"
-            model += home == used, f"home_{k}"
-        for i in stops:
-            entered = pulp.lpSum(x[k, j, i] for j in places if j != i)
-            left = pulp.lpSum(x[k, i, j] for j in places if j != i)
-            model += entered == left, f"through_{k}_{i}"
-        if subtours == "mtz":
-            for name, work, least, most in _work(problem, x, k, driven[k]):
-                if least:
-                    model += work >= least * used, f"least_{name}_{k}"
-                if most is not None:
-                    model += work <= most * used, f"most_{name}_{k}"
+        _add_route(model, problem, x, k, driven[k] if subtours == "mtz" else None)
     if subtours == "mtz":
         _order_stops(model, x, problem)
     return model, x
+
+
+def _add_route(
+    model: pulp.LpProblem,
+    problem: Problem,
+    x: dict[Arc, pulp.LpVariable],
+    k: int,
+    driven: pulp.LpAffineExpression | None,
+) -> None:
+    """Let dispatcher k drive one route; given what that adds up to, within its bounds too."""
+    places = range(problem.n_stops + 1)
+    stops = places[1:]
+    used = pulp.lpSum(x[k, 0, j] for j in stops)
+    home = pulp.lpSum(x[k, j, 0] for j in stops)
+    if problem.crew == "fixed":
+        model += used == 1, f"out_{k}"
+        model += home == 1, f"home_{k}"
+    else:
+        model += used <= 1, f"out_{k}"
+        model += home == used, f"home_{k}"
+    for i in stops:
+        entered = pulp.lpSum(x[k, j, i] for j in places if j != i)
+        left = pulp.lpSum(x[k, i, j] for j in places if j != i)
+        model += entered == left, f"through_{k}_{i}"
+    if driven is not None:
+        for name, work, least, most in _work(problem, x, k, driven):
+            if least:
+                model += work >= least * used, f"least_{name}_{k}"
+            if most is not None:
+                model += work <= most * used, f"most_{name}_{k}"
 
 
 def _work(
