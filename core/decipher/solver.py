@@ -423,7 +423,9 @@ def _search(
             break
     found = seen.best.copy()
     if fixed is not None:
-        if _climb(walk.score, seen.best, seen.best_key, fixed):
+        # In long texts nothing comes near the right key: chains that agree on one have found it.
+        unsure = walk.score.cipher.n_letters < _LONG or _agreed(seen.best) < settings.agree
+        if unsure and _climb(walk.score, seen.best, seen.best_key, fixed):
             keys = state.position.key.copy()
             keys[:columns] = seen.best_key
             state = walk.init(keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -56,6 +57,14 @@ def usual_score(model: LanguageModel, n_letters: int, *, spaces: bool) -> Usual:
     >>> -2 < usual.mean < -1, usual.least < usual.mean - 1
     (True, True)
     """
+    mean, each = _letters(model, spaces=spaces)
+    sd = each / max(n_letters, 1) ** 0.5
+    return Usual(mean, sd, mean - _STRANGE - 2 * sd)
+
+
+@lru_cache(maxsize=16)
+def _letters(model: LanguageModel, *, spaces: bool) -> tuple[float, float]:
+    """Return the mean score of a letter, and the deviation that adds up over letters."""
     rng = np.random.default_rng(0)
     share = model.counts / model.counts.sum()
     ids = rng.choice(len(model.words), _WORDS, p=share)
@@ -64,9 +73,7 @@ def usual_score(model: LanguageModel, n_letters: int, *, spaces: bool) -> Usual:
     if spaces:
         scores, lengths = model.log_pairs(ids[:-1], ids[1:]), lengths[1:]
     mean = float(scores.sum() / lengths.sum())
-    each = float(np.std(scores - mean * lengths) / np.sqrt(lengths.mean()))
-    sd = each / max(n_letters, 1) ** 0.5
-    return Usual(mean, sd, mean - _STRANGE - 2 * sd)
+    return mean, float(np.std(scores - mean * lengths) / np.sqrt(lengths.mean()))
 
 
 def evenness(cipher: CipherText, model: LanguageModel) -> str:
