@@ -3,9 +3,9 @@
 import os
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 (the message is for the older ones)
+if sys.version_info < (3, 11):
     sys.stderr.write(
-        "setup: Python %d.%d is too old, 3.11 or newer is needed. Where a newer one is installed, "  # noqa: UP031 (so that old Pythons can parse it)
+        "setup: Python %d.%d is too old, 3.11 or newer is needed. Where a newer one is installed, "
         "name it: python3.11 -m setup ...\n" % sys.version_info[:2]
     )
     sys.exit(3)
@@ -15,15 +15,15 @@ if sys.pycache_prefix is None:
 os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
 
 if not __package__:  # the folder was started, by the command azkaban-jobflow or from an archive
-    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 (old Pythons)
+    sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-from setup import platforms  # noqa: E402
+from setup import platforms
 
 reason = platforms.elsewhere()
 if reason:
     sys.stderr.write("setup: " + reason + "\n")
     sys.exit(3)
 
-from setup.cli import main  # noqa: E402 (needs Linux)
+from setup.cli import main
 
 sys.exit(main())

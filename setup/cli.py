@@ -224,7 +224,7 @@ def _up(layout: Layout, options: argparse.Namespace) -> int:
 
 def _demo(layout: Layout, options: argparse.Namespace) -> int:
     code = _up(layout, options)
-    from setup import demo  # noqa: PLC0415 (uses the environment's packages)
+    from setup import demo
 
     return code or demo.run(layout, logs=options.logs)
 

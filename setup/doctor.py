@@ -225,7 +225,7 @@ def _certificate(layout: Layout) -> Iterator[Finding]:
     server = Server(layout)
     if not server.installed or not server.settings.tls:
         return
-    from setup.tls.certificates import RENEW_DAYS, Certificates  # noqa: PLC0415 (in the environment only)
+    from setup.tls.certificates import RENEW_DAYS, Certificates
 
     certificates = Certificates(layout)
     found = certificates.summary()

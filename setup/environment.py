@@ -133,7 +133,7 @@ def no_proxy() -> dict[str, str]:
 
 
 def _reach(folder: Path) -> dict[str, str]:
-    from setup import authorities  # noqa: PLC0415 (the copy of this file has none)
+    from setup import authorities
 
     return authorities.variables(folder) | no_proxy()
 

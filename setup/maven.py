@@ -103,7 +103,7 @@ def repository() -> tuple[str, bool]:
     if mirror := os.environ.get("AZK_MAVEN_REPO"):
         return mirror.rstrip("/"), True
     try:
-        from jgo.maven import MavenContext  # noqa: PLC0415 (in the environment only)
+        from jgo.maven import MavenContext
     except ImportError:
         return "", False
     return str(MavenContext().remote_repos["central"]).rstrip("/"), False
@@ -114,7 +114,7 @@ def _matches(path: Path, sha256: str) -> bool:
 
 
 def _download(jar: Jar, folder: Path) -> None:
-    from jgo.maven import MavenContext  # noqa: PLC0415 (in the environment only)
+    from jgo.maven import MavenContext
 
     mirror, named = repository()
     repos = {"central": mirror} if named else None

@@ -95,7 +95,7 @@ def keep_up(
             server.up(java.ensure(layout))
 
     def tend() -> None:
-        from setup.tls import renewal  # noqa: PLC0415 (in the environment only)
+        from setup.tls import renewal
 
         with layout.locked():
             renewal.tend(server, lambda: java.ensure(layout))

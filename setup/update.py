@@ -316,7 +316,7 @@ def _finish(layout: Layout, saved: Saved, choice: str) -> None:
     """Save the database, then start everything with this release."""
     server, database = Server(layout), MySQL(layout)
     if database.installed:
-        from setup.mysql import dump  # noqa: PLC0415 (in the environment only)
+        from setup.mysql import dump
 
         database.ensure()
         dump.backup(database, saved.dump)
@@ -333,7 +333,7 @@ def _finish(layout: Layout, saved: Saved, choice: str) -> None:
 
 def _undo(layout: Layout, saved: Saved) -> None:
     """Put the database into the state that was saved."""
-    from setup.mysql.restore import restore  # noqa: PLC0415 (in the environment only)
+    from setup.mysql.restore import restore
 
     database = MySQL(layout)
     database.ensure()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -63,6 +64,25 @@ def test_no_module_is_too_long_to_read() -> None:
         if (lines := len(path.read_text().splitlines())) > 600
     }
     assert long == {}
+
+
+def test_no_function_is_too_long_to_read() -> None:
+    long = {
+        f"{path.relative_to(ROOT)}: {function.name}": lines
+        for folder in ("azkaban_client", "console", "jobs", "setup")
+        for path in (ROOT / folder).rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        if (lines := _lines(function)) > 50
+    }
+    assert long == {}
+
+
+def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the lines of a function without its docstring."""
+    first = function.body[0]
+    documented = first.end_lineno - first.lineno + 1 if ast.get_docstring(function) else 0
+    return function.end_lineno - function.lineno + 1 - documented
 
 
 def test_no_modules_import_each_other() -> None:

@@ -70,7 +70,7 @@ def solve_all(
 
 
 def subbreaker_all(texts: list[str]) -> tuple[list[float], list[float]]:
-    import subbreaker  # noqa: PLC0415 (a peer: only this part needs it)
+    import subbreaker
 
     with (Path(subbreaker.__file__).parent / "quadgram" / "EN.json").open() as stream:
         breaker = subbreaker.Breaker(stream)
@@ -130,7 +130,7 @@ def bench_speed(folder: Path) -> None:
 
 def bench_ess() -> None:
     """Effective samples per CPU second (least over dimensions), adaptation included."""
-    from arviz_stats.base import array_stats  # noqa: PLC0415
+    from arviz_stats.base import array_stats
 
     for n_dim in (2, 10):
         cov = np.full((n_dim, n_dim), 0.9) + 0.1 * np.eye(n_dim)
@@ -170,9 +170,9 @@ def bench_ess() -> None:
 
 
 def _peers(n_dim: int, cov: np.ndarray, log_density: Any, report: Any) -> None:
-    import blackjax  # noqa: PLC0415
-    import emcee  # noqa: PLC0415
-    import jax  # noqa: PLC0415
+    import blackjax
+    import emcee
+    import jax
 
     for vectorised in (False, True):
         target = log_density if vectorised else (lambda x: float(log_density(x[None])[0]))

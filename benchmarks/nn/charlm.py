@@ -67,7 +67,7 @@ class Peer(torch.nn.Module):
         self.cell = getattr(torch.nn, cell.upper())(HIDDEN, HIDDEN)
         self.out = torch.nn.Linear(HIDDEN, symbols)
 
-    def forward(self, x, state):  # noqa: ANN001, ANN201, D102
+    def forward(self, x, state):
         y, state = self.cell(self.table(x), state)
         return self.out(y), state
 

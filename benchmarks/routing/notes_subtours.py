@@ -55,7 +55,7 @@ def main(target: Path) -> None:
     print(f"{target}: {len(loops)} loops without a dispatcher")
 
 
-def _line(  # noqa: PLR0917
+def _line(
     ax: object, points: np.ndarray, path: list[int], colour: str, dash: str, label: str | None
 ) -> None:
     x, y = points[path].T

@@ -53,7 +53,7 @@ def ask(peer: str, problem: Problem, seconds: float) -> Routes | None:
 
 def ortools(task: Task) -> Routes | None:
     """Guided local search; the minimum is a soft bound with a high price."""
-    from ortools.constraint_solver import pywrapcp, routing_enums_pb2  # noqa: PLC0415
+    from ortools.constraint_solver import pywrapcp, routing_enums_pb2
 
     n, crew = len(task.matrix) - 1, task.crew
     manager = pywrapcp.RoutingIndexManager(n + 1, crew, 0)
@@ -61,10 +61,10 @@ def ortools(task: Task) -> Routes | None:
     transit = routing.RegisterTransitMatrix(task.matrix)
     routing.SetArcCostEvaluatorOfAllVehicles(transit)
     count = routing.RegisterUnaryTransitVector([0] + [1] * n)
-    routing.AddDimension(count, 0, task.most, True, "stops")  # noqa: FBT003
+    routing.AddDimension(count, 0, task.most, True, "stops")
     stops = routing.GetDimensionOrDie("stops")
     for vehicle in range(crew):
-        routing.SetVehicleUsedWhenEmpty(True, vehicle)  # noqa: FBT003
+        routing.SetVehicleUsedWhenEmpty(True, vehicle)
         stops.SetCumulVarSoftLowerBound(routing.End(vehicle), task.least, 10_000_000)
     options = pywrapcp.DefaultRoutingSearchParameters()
     options.first_solution_strategy = routing_enums_pb2.FirstSolutionStrategy.PATH_CHEAPEST_ARC
@@ -87,7 +87,7 @@ def ortools(task: Task) -> Routes | None:
 
 def vroom(task: Task) -> Routes | None:
     """VROOM stops by itself; it has a largest number of stops, but no least one."""
-    import vroom  # noqa: PLC0415
+    import vroom
 
     n = len(task.matrix) - 1
     data = vroom.Input()

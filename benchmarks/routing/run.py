@@ -16,8 +16,6 @@ search by those. --only takes the instances whose names hold a word, such as "ra
 Needs the packages of `setup env --with routing`; --peers needs ortools and pyvroom too.
 """
 
-# ruff: noqa: E402 (the clock is set before anything asks for the time)
-
 from __future__ import annotations
 
 import argparse
@@ -114,7 +112,7 @@ def run_makespan(options: argparse.Namespace) -> None:
 
 def count_cpu_seconds() -> None:
     """Make SCIP's limits count CPU seconds as well."""
-    from core.routing.exact import scip  # noqa: PLC0415 (an optional extra)
+    from core.routing.exact import scip
 
     class Model(scip.pyscipopt.Model):  # type: ignore[name-defined,misc]
         def __init__(self, name: str) -> None:

@@ -76,7 +76,7 @@ def bare(program: Program, folder: Path, results: dict[str, list[float]]) -> Non
 
 
 def ours(template: Server, folder: Path, results: dict[str, list[float]]) -> None:
-    from setup.mysql.program import Source  # noqa: PLC0415 (beside its only use)
+    from setup.mysql.program import Source
 
     layout = Layout(folder, template.layout.cache)
     layout.create(0)

@@ -81,7 +81,7 @@ def page(found: dict[str, Any]) -> str:
     last = max(cluster["rows"], key=lambda row: row["executors"])
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=False,  # noqa: S701 (Markdown of our own figures)
+        autoescape=False,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,

@@ -30,21 +30,21 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-import record  # noqa: E402
-import run  # noqa: E402
+import record
+import run
 
-from core.nn import Context  # noqa: E402
-from core.nn.callbacks import EarlyStopping  # noqa: E402
-from jobs._models import load_model  # noqa: E402
-from jobs._texts import Corpus  # noqa: E402
-from jobs.spark._mailbox import Mailbox  # noqa: E402
-from jobs.spark._parallel import restore  # noqa: E402
-from jobs.textclass.train import Params, prepare  # noqa: E402
-from setup.layout import Layout  # noqa: E402
-from setup.spark import Spark  # noqa: E402
-from setup.spark.bigdl import BigDL  # noqa: E402
-from setup.spark.environments import make  # noqa: E402
-from setup.spark.environments import prepare as unpack  # noqa: E402
+from core.nn import Context
+from core.nn.callbacks import EarlyStopping
+from jobs._models import load_model
+from jobs._texts import Corpus
+from jobs.spark._mailbox import Mailbox
+from jobs.spark._parallel import restore
+from jobs.textclass.train import Params, prepare
+from setup.layout import Layout
+from setup.spark import Spark
+from setup.spark.bigdl import BigDL
+from setup.spark.environments import make
+from setup.spark.environments import prepare as unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-import record  # noqa: E402
+import record
 
-from jobs._texts import Corpus  # noqa: E402
-from jobs.spark._allreduce import Ring, Seat  # noqa: E402
-from jobs.spark._mailbox import Mailbox  # noqa: E402
-from jobs.spark._parallel import train  # noqa: E402
-from jobs.textclass.train import Params, prepare  # noqa: E402
-from tests.jobs.folder import Folder  # noqa: E402
+from jobs._texts import Corpus
+from jobs.spark._allreduce import Ring, Seat
+from jobs.spark._mailbox import Mailbox
+from jobs.spark._parallel import train
+from jobs.textclass.train import Params, prepare
+from tests.jobs.folder import Folder
 
 SECRET = b"of this benchmark"
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

@@ -47,11 +47,11 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
     sizes = {settings.heap_of(part.kind) for part in settings.parts}
     java_module.require(java, [f"-Xmx{max(sizes, key=_bytes)}"], "--heap")
     if settings.database == "mysql":
-        from setup.mysql import Server as MySQL  # noqa: PLC0415 (where it is asked for)
+        from setup.mysql import Server as MySQL
 
         MySQL(layout).check()
     if settings.tls:
-        from setup.tls.certificates import Certificates  # noqa: PLC0415 (where it is asked for)
+        from setup.tls.certificates import Certificates
 
         Certificates(layout).accept(settings.host)
 
@@ -64,7 +64,7 @@ def own_properties(path: Path) -> dict[str, str]:
     UsageError
         When the file cannot be understood.
     """
-    import javaproperties  # noqa: PLC0415 (in the environment only)
+    import javaproperties
 
     try:
         return javaproperties.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

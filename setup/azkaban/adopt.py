@@ -79,7 +79,7 @@ def adopt(server: Server, path: Path, database: str = "", *, replace: bool = Fal
             _load(server, cursor, path, database, update)
             _fit(server, cursor, path)
             for table, name in (("projects", "projects"), ("execution_flows", "executions")):
-                count = rows(cursor, f"SELECT COUNT(*) FROM `{table}`")[0][0]  # noqa: S608 (ours)
+                count = rows(cursor, f"SELECT COUNT(*) FROM `{table}`")[0][0]
                 found.append(f"{count} {name}")
 
         restore.exchanged(mysql, load, shown.update, replace=replace)

@@ -156,7 +156,7 @@ def _upgrade(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _adopt(layout: Layout, options: argparse.Namespace) -> int:
-    from setup.azkaban.adopt import adopt  # noqa: PLC0415 (only where there is MySQL)
+    from setup.azkaban.adopt import adopt
 
     path = Path(options.file).expanduser().absolute()
     adopt(Server(layout), path, options.database, replace=options.replace)

@@ -303,7 +303,7 @@ def _log(home: Path, part: str) -> dict[str, object]:
 
 def _write_properties(path: Path, values: Mapping[str, object], own: Path | None = None) -> None:
     """Write a properties file; what the user wrote into a file of his own beats ours."""
-    import javaproperties  # noqa: PLC0415 (in the environment only)
+    import javaproperties
 
     text = {key: str(value) for key, value in values.items()}
     if own:

@@ -38,6 +38,13 @@ def server_options() -> argparse.ArgumentParser:
     add("--port", type=port, metavar="N", help="port of the web pages (default: a free one)")
     add("--listen", metavar="ADDRESS", help="address to serve (default: this machine only)")
     add("--host", metavar="NAME", help="name in its URL (default: this machine's)")
+    _add_program(server)
+    _add_mail(server)
+    return server
+
+
+def _add_program(server: argparse.ArgumentParser) -> None:
+    add = server.add_argument
     add(
         "--java",
         metavar="WHICH",
@@ -68,8 +75,6 @@ def server_options() -> argparse.ArgumentParser:
         metavar="NAME",
         help="of schedules, such as Europe/Berlin (default: this machine's)",
     )
-    _add_mail(server)
-    return server
 
 
 def _add_mail(server: argparse.ArgumentParser) -> None:

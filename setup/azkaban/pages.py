@@ -83,7 +83,7 @@ def install_run_files(
     libraries
         The folder of the web server's jars.
     """
-    import javaproperties  # noqa: PLC0415 (in the environment only)
+    import javaproperties
 
     for folder in ("conf", "lib"):
         (plugin / folder).mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def prepare(mysql: MySQL, program: Program, sql: Path, settings: Settings) -> No
             marks = ", ".join(["(%s, %s)"] * len(ends))
             values = tuple(value for end in ends for value in end)
             cursor.execute(
-                f"UPDATE executors SET active = 0 WHERE (host, port) NOT IN ({marks})",  # noqa: S608 (marks alone)
+                f"UPDATE executors SET active = 0 WHERE (host, port) NOT IN ({marks})",
                 values,
             )
 
@@ -101,7 +101,7 @@ def _tables_of(program: Program) -> str:
 def _make(cursor: Any, present: str, program: Program, sql: Path) -> None:
     tables = [name for (name,) in rows(cursor, "SHOW TABLES")]
     for table in tables:
-        if table != "properties" and rows(cursor, f"SELECT 1 FROM `{table}` LIMIT 1"):  # noqa: S608 (a name from SHOW TABLES)
+        if table != "properties" and rows(cursor, f"SELECT 1 FROM `{table}` LIMIT 1"):
             raise UsageError(
                 f"the database holds rows of Azkaban {present}, which {program.version} cannot "
                 f"read as they are; {called()} azkaban upgrade brings them along where Azkaban "
@@ -130,7 +130,7 @@ def _statements(path: Path) -> Iterator[str]:
 
 
 def _run(cursor: Any, statement: str) -> None:
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
+    import mysql.connector
 
     try:
         cursor.execute(statement)
@@ -255,7 +255,7 @@ def align_to(cursor: Any, sql: Path, version: str) -> tuple[int, int]:
     for statement in statements:
         _run(cursor, statement)
     for name in wanted.keys() - present.keys():  # what a new table begins with
-        _run(cursor, f"INSERT INTO `{name}` SELECT * FROM `{_SCRATCH}`.`{name}`")  # noqa: S608 (a name from SHOW TABLES)
+        _run(cursor, f"INSERT INTO `{name}` SELECT * FROM `{_SCRATCH}`.`{name}`")
     _run(cursor, f"DROP DATABASE `{_SCRATCH}`")
     _record(cursor, version)
     return len(statements), len(wanted)

@@ -451,7 +451,7 @@ class Server:
             mysql = database.ensure()
             schema.prepare(database, present, program.folder(self.layout) / "sql", settings)
         if settings.tls:
-            from setup.tls.certificates import Certificates  # noqa: PLC0415 (where it is asked for)
+            from setup.tls.certificates import Certificates
 
             keystore = Certificates(self.layout).ensure(settings.host, java)
         config.write(self.layout, settings, present, self.python, mysql=mysql, keystore=keystore)

@@ -174,7 +174,7 @@ def _make(
 
 
 def _mysql(server: Server) -> MySQL:
-    from setup import mysql  # noqa: PLC0415 (where it is asked for)
+    from setup import mysql
 
     return mysql.Server(server.layout)
 
@@ -192,7 +192,7 @@ def _back_up(server: Server, settings: Settings, old: Program) -> Backup:
                 shutil.copy2(path, folder / name)
         shown.done(str(folder))
     if settings.database == "mysql":
-        from setup.mysql import dump  # noqa: PLC0415 (where it is asked for)
+        from setup.mysql import dump
 
         database = _mysql(server)
         database.ensure()
@@ -219,7 +219,7 @@ def _bring_back(server: Server, saved: Backup) -> None:
                 shutil.copy2(source, target)
         shown.done(f"Azkaban {saved.version}")
     if saved.dump.is_file():
-        from setup.mysql.restore import restore  # noqa: PLC0415 (where it is asked for)
+        from setup.mysql.restore import restore
 
         database = _mysql(server)
         database.ensure()

@@ -47,4 +47,4 @@ def _enter(archive: Path, layout: Layout, options: argparse.Namespace, arguments
     folder = product.unpack(archive, layout)
     sys.stderr.flush()
     command = [sys.executable, str(folder / "setup"), *arguments]
-    return os.execve(sys.executable, command, environment.program())  # noqa: S606
+    return os.execve(sys.executable, command, environment.program())

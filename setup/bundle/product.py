@@ -162,7 +162,7 @@ def settle(layout: Layout, arguments: Sequence[str]) -> None:
             new.rename(target)
         hold(target)
     command = [sys.executable, str(target / "setup"), *arguments]
-    os.execve(sys.executable, command, environment.program())  # noqa: S606
+    os.execve(sys.executable, command, environment.program())
 
 
 def keep(layout: Layout) -> Path:

@@ -8,23 +8,23 @@ import os
 import sys
 
 
-def refuse(code, text):  # noqa: ANN001, ANN201 (old Pythons)
+def refuse(code, text):
     """End with one sentence."""
-    sys.stderr.write("%s: %s\n" % (os.path.basename(FILE), text))  # noqa: UP031, PTH119 (old Pythons)
+    sys.stderr.write("%s: %s\n" % (os.path.basename(FILE), text))
     sys.exit(code)
 
 
-def damaged(what):  # noqa: ANN001, ANN201 (old Pythons)
+def damaged(what):
     """End because a part is not what it should be."""
-    refuse(4, "this file is damaged (%s), nothing was changed; copy or make it again" % what)  # noqa: UP031
+    refuse(4, "this file is damaged (%s), nothing was changed; copy or make it again" % what)
 
 
-def checked():  # noqa: ANN201 (old Pythons)
+def checked():
     """Compare the program's files with the manifest, and return what that says."""
-    import hashlib  # noqa: PLC0415 (after the look at the version)
-    import json  # noqa: PLC0415
-    import zipfile  # noqa: PLC0415
-    import zlib  # noqa: PLC0415
+    import hashlib
+    import json
+    import zipfile
+    import zlib
 
     try:
         with zipfile.ZipFile(FILE) as archive:
@@ -32,7 +32,7 @@ def checked():  # noqa: ANN201 (old Pythons)
             files = manifest["files"]
             names = set(archive.namelist()) - {"MANIFEST.json"}
             if names != set(files):
-                damaged("%s is not as in MANIFEST.json" % min(names ^ set(files)))  # noqa: UP031
+                damaged("%s is not as in MANIFEST.json" % min(names ^ set(files)))
             for name in sorted(names):
                 # Packages and jars are compared when they are unpacked.
                 if name.startswith(("product/wheels/", "product/downloads/")):
@@ -46,17 +46,17 @@ def checked():  # noqa: ANN201 (old Pythons)
         damaged(error)
 
 
-def unsuitable(manifest):  # noqa: ANN001, ANN201 (old Pythons)
+def unsuitable(manifest):
     """Say why the packages inside do not run here; empty when they do."""
-    import platform  # noqa: PLC0415 (after the look at the version)
+    import platform
 
-    here = "%s-%s" % (sys.platform, platform.machine())  # noqa: UP031
+    here = "%s-%s" % (sys.platform, platform.machine())
     if manifest["platform"] and here != manifest["platform"]:
-        return "it holds programs for %s, and this is %s" % (manifest["platform"], here)  # noqa: UP031
-    version = "%d.%d" % sys.version_info[:2]  # noqa: UP031
+        return "it holds programs for %s, and this is %s" % (manifest["platform"], here)
+    version = "%d.%d" % sys.version_info[:2]
     if manifest["pythons"] and version not in manifest["pythons"]:
         wanted = " or ".join(manifest["pythons"])
-        return "it holds packages for Python %s, and this is %s: start it with python%s" % (  # noqa: UP031
+        return "it holds packages for Python %s, and this is %s: start it with python%s" % (
             wanted,
             version,
             manifest["pythons"][0],
@@ -64,37 +64,37 @@ def unsuitable(manifest):  # noqa: ANN001, ANN201 (old Pythons)
     library, release = platform.libc_ver()
     found = [int(part) for part in release.split(".")[:2] if part.isdigit()]
     if manifest["platform"] and (library != "glibc" or found < manifest["glibc"]):
-        return "it holds programs for glibc %d.%d or newer, and this machine has %s" % (  # noqa: UP031
+        return "it holds programs for glibc %d.%d or newer, and this machine has %s" % (
             manifest["glibc"][0],
             manifest["glibc"][1],
-            ("%s %s" % (library, release)).strip() or "another libc",  # noqa: UP031
+            ("%s %s" % (library, release)).strip() or "another libc",
         )
     return ""
 
 
-def main():  # noqa: ANN201 (old Pythons)
+def main():
     """Look at Python, the file and this machine, and go on with the program in the file."""
-    if sys.version_info < (3, 11):  # noqa: UP036 (the message is for the older ones)
+    if sys.version_info < (3, 11):
         refuse(
             3,
-            "Python %d.%d is too old, 3.11 or newer is needed; where a newer one is installed, "  # noqa: UP031
+            "Python %d.%d is too old, 3.11 or newer is needed; where a newer one is installed, "
             "name it: python3.11 %s ..." % (sys.version_info[0], sys.version_info[1], FILE),
         )
     sys.dont_write_bytecode = True  # nothing is written before the folder is known
     os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
     manifest = checked()
-    sys.path[0] = os.path.join(FILE, "product")  # noqa: PTH118 (old Pythons)
-    sys.argv[0] = os.path.join(FILE, "product", "setup")  # noqa: PTH118 (it names the command)
-    from setup.platforms import elsewhere  # noqa: PLC0415 (now that it was compared)
+    sys.path[0] = os.path.join(FILE, "product")
+    sys.argv[0] = os.path.join(FILE, "product", "setup")
+    from setup.platforms import elsewhere
 
     reason = elsewhere() or unsuitable(manifest)
     if reason:
         refuse(3, reason)
-    from setup.bundle.enter import start  # noqa: PLC0415 (needs Linux)
+    from setup.bundle.enter import start
 
     return start(FILE)
 
 
-FILE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 (old Pythons)
+FILE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__":
     sys.exit(main())

@@ -71,7 +71,7 @@ def fetch(
 
 def _pins(lock: Path, version: str) -> list[str]:
     """List the requirements of a lock that hold for a Python on our platform."""
-    from packaging.markers import Marker  # noqa: PLC0415 (in the environment only)
+    from packaging.markers import Marker
 
     where = {
         "python_version": version,

@@ -95,7 +95,7 @@ def _of_jks(content: bytes) -> Iterator[bytes]:
 
 
 def _of_pkcs12(content: bytes) -> Iterator[bytes]:
-    from cryptography.hazmat.primitives.serialization import Encoding, pkcs12  # noqa: PLC0415 (in the environment only)
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
     for password in (None, _PASSWORD.encode()):
         try:

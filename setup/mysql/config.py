@@ -202,7 +202,7 @@ def initial_sql(root_password: str, password: str) -> str:
         statements += [_in_innodb(" ".join(p.split())) for p in text.split(";") if p.strip()]
         table = path.name.split(".")[1]
         statements.append(  # how Azkaban records the version of each table (type 1)
-            "INSERT INTO properties (name, type, modified_time, value) VALUES "  # noqa: S608 (a file name of ours)
+            "INSERT INTO properties (name, type, modified_time, value) VALUES "
             f"('{table}.version', 1, UNIX_TIMESTAMP() * 1000, '{TABLES_VERSION}')"
         )
     statements.sort(key=lambda text: text.startswith("INSERT"))  # when all tables are there

@@ -23,6 +23,6 @@ def load(layout: Layout) -> Any:
     """
     if importlib.util.find_spec("mysql") is None:
         layers.ensure(layout, "mysql")
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
+    import mysql.connector
 
     return mysql.connector

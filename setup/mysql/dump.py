@@ -254,11 +254,11 @@ def _inserts(connection: Any, database: str, table: str) -> Iterator[tuple[int, 
         if "GENERATED" not in extra.upper()
     ]
     names = ", ".join(quoted(column.name) for column in columns)
-    start = f"INSERT INTO {quoted(table)} ({names}) VALUES ".encode()  # noqa: S608 (quoted names)
+    start = f"INSERT INTO {quoted(table)} ({names}) VALUES ".encode()
     literals = [column.literal for column in columns]
     reader = connection.cursor(raw=True)
     wanted = ", ".join(column.expression for column in columns)
-    reader.execute(f"SELECT {wanted} FROM {quoted(table)}")  # noqa: S608 (quoted names)
+    reader.execute(f"SELECT {wanted} FROM {quoted(table)}")
     values: list[bytes] = []
     size = 0
     for row in reader:  # one at a time: a row may be large

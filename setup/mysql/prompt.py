@@ -152,7 +152,7 @@ def split(lines: Iterable[str]) -> Iterator[Statement]:
 def main(arguments: Sequence[str]) -> int:
     """Run the prompt; exit code 0, or 1 when the server cannot be reached or refuses."""
     options = _parser().parse_args(arguments)
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
+    import mysql.connector
 
     given = options.statement is not None
     text = "\n".join(options.statement or ())
@@ -182,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _connected(file: str, database: str | None) -> Any:
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
+    import mysql.connector
 
     parser = RawConfigParser()
     parser.read(file, encoding="utf-8")
@@ -201,7 +201,7 @@ def _connected(file: str, database: str | None) -> Any:
 
 
 def _run(cursor: Any, statements: Iterable[Statement], *, go_on: bool) -> int:
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
+    import mysql.connector
 
     code = 0
     try:
@@ -228,7 +228,7 @@ def _typed() -> Iterator[Statement]:
         yield from split(sys.stdin)
         return
     with suppress(ImportError):
-        import readline  # noqa: F401, PLC0415 (gives input() its line editing)
+        import readline  # noqa: F401 (gives input() its line editing)
     found = Statements()
     while not found.ended:
         try:

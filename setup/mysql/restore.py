@@ -175,14 +175,14 @@ def _used(cursor: Any) -> str:
     found = [(name, table) for name in databases for (table,) in rows(cursor, listing, (name,))]
     for database, table in found:
         where = f"{dump.quoted(database)}.{dump.quoted(table)}"
-        if table != "properties" and rows(cursor, f"SELECT 1 FROM {where} LIMIT 1"):  # noqa: S608 (quoted names)
+        if table != "properties" and rows(cursor, f"SELECT 1 FROM {where} LIMIT 1"):
             return f"{database}.{table}"
     return ""
 
 
 def _load(cursor: Any, path: Path, update: Callable[[str], None]) -> None:
     """Run the statements of a backup."""
-    import mysql.connector  # noqa: PLC0415 (in the environment only)
+    import mysql.connector
 
     for number, statement in dump.statements(path):
         update(f"line {number}")

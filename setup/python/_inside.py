@@ -23,7 +23,7 @@ STDLIB = (
 
 def describe() -> dict:  # type: ignore[type-arg]
     """Say where an environment and its base interpreter have their files."""
-    import importlib.metadata  # noqa: PLC0415 (a tour does without)
+    import importlib.metadata
 
     paths = sysconfig.get_paths()
     distributions = []
@@ -62,7 +62,7 @@ def tour(names: list) -> dict:  # type: ignore[type-arg]
     """Use the standard library, import modules, and list every file that was mapped or loaded."""
     failed = {}
     folders = [entry for entry in sys.path if entry.endswith("lib-dynload")]
-    compiled = [f.split(".")[0] for folder in folders for f in os.listdir(folder)]  # noqa: PTH208 (3.8)
+    compiled = [f.split(".")[0] for folder in folders for f in os.listdir(folder)]
     skipped = ("_test", "_xx", "xx", "_tkinter", "_ctypes_test")
     optional = {name for name in compiled if not name.startswith(skipped)}
     for name in [*STDLIB, *sorted(optional), *names]:
@@ -83,7 +83,7 @@ def tour(names: list) -> dict:  # type: ignore[type-arg]
         "base_prefix": sys.base_prefix,
         "failed": failed,
         "mapped": mapped,
-        "loaded": sorted(file for file in loaded if file and os.path.isabs(file)),  # noqa: PTH117 (3.8)
+        "loaded": sorted(file for file in loaded if file and os.path.isabs(file)),
         "path": [entry for entry in sys.path if entry],
         "site": site.getsitepackages(),
         "authorities": "ssl" in sys.modules and _authorities(),
@@ -92,7 +92,7 @@ def tour(names: list) -> dict:  # type: ignore[type-arg]
 
 def _authorities() -> bool:
     """Tell whether there are certificates where this Python looks for them."""
-    import ssl  # noqa: PLC0415 (may be missing)
+    import ssl
 
     paths = ssl.get_default_verify_paths()
     return bool(paths.cafile or paths.capath)
@@ -100,7 +100,7 @@ def _authorities() -> bool:
 
 def _libraries() -> list:  # type: ignore[type-arg]
     """List the shared libraries of this process by the names under which the loader found them."""
-    import ctypes  # noqa: PLC0415 (may be missing)
+    import ctypes
 
     class Info(ctypes.Structure):
         _fields_ = [("address", ctypes.c_void_p), ("name", ctypes.c_char_p)]
@@ -108,21 +108,21 @@ def _libraries() -> list:  # type: ignore[type-arg]
     names = set()
 
     @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Info), ctypes.c_size_t, ctypes.c_void_p)
-    def note(info, _size, _data):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def note(info, _size, _data):  # type: ignore[no-untyped-def]
         names.add(os.path.normpath(os.fsdecode(info.contents.name or b"")))
         return 0
 
     ctypes.CDLL(None).dl_iterate_phdr(note, None)
-    return sorted(name for name in names if os.path.isabs(name))  # noqa: PTH117 (3.8)
+    return sorted(name for name in names if os.path.isabs(name))
 
 
 def _use() -> None:
     """Do a little with what often breaks when a Python is moved."""
-    import ctypes  # noqa: PLC0415 (a tour only)
-    import hashlib  # noqa: PLC0415
-    import lzma  # noqa: PLC0415
-    import sqlite3  # noqa: PLC0415
-    import ssl  # noqa: PLC0415
+    import ctypes
+    import hashlib
+    import lzma
+    import sqlite3
+    import ssl
 
     if sqlite3.connect(":memory:").execute("SELECT 6 * 7").fetchone() != (42,):
         raise SystemExit("sqlite3 cannot count")

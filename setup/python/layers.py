@@ -148,7 +148,7 @@ def reenter(layout: Layout, arguments: Sequence[str]) -> None:
         os.chdir(CHECKOUT)
         start = ["-m", "setup"]
     command = [str(layout.python), *start, *arguments]
-    os.execve(layout.python, command, variables(layout))  # noqa: S606
+    os.execve(layout.python, command, variables(layout))
 
 
 def variables(layout: Layout) -> dict[str, str]:

@@ -185,7 +185,7 @@ def merge_properties(
     UsageError
         When the user's file cannot be read.
     """
-    import javaproperties  # noqa: PLC0415 (in the environment only)
+    import javaproperties
 
     if not (application.properties or own):
         return application

@@ -129,7 +129,7 @@ def write_xml(path: Path, settings: Mapping[str, object]) -> None:
 
 def write_properties(path: Path, settings: Mapping[str, object]) -> None:
     """Write a properties file for spark-submit, readable by its owner alone."""
-    import javaproperties  # noqa: PLC0415 (in the environment only)
+    import javaproperties
 
     values = {name: str(value) for name, value in settings.items()}
     write_private(path, javaproperties.dumps(values, timestamp=None))

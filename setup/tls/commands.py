@@ -55,7 +55,7 @@ def add_commands(commands: Commands) -> None:
         name: str, run: _Run, text: str, *parents: argparse.ArgumentParser
     ) -> argparse.ArgumentParser:
         def step(layout: Layout, options: argparse.Namespace) -> int:
-            from setup.tls.certificates import Certificates  # noqa: PLC0415 (in the environment only)
+            from setup.tls.certificates import Certificates
 
             return run(Certificates(layout), options)
 
@@ -110,8 +110,8 @@ def _csr(certificates: Certificates, options: argparse.Namespace) -> int:
 
 
 def _import(certificates: Certificates, options: argparse.Namespace) -> int:
-    from setup.azkaban import Server  # noqa: PLC0415 (only where a certificate comes in)
-    from setup.tls.files import load_key  # noqa: PLC0415 (in the environment only)
+    from setup.azkaban import Server
+    from setup.tls.files import load_key
 
     files = [Path(name) for name in options.files]
     ca = Path(options.ca) if options.ca else None
@@ -134,7 +134,7 @@ def _passphrase(options: argparse.Namespace) -> Callable[[Path], str]:
     """Find passphrases: in the file that was named, else by asking."""
 
     def ask(path: Path) -> str:
-        from setup.tls.files import nobody  # noqa: PLC0415 (in the environment only)
+        from setup.tls.files import nobody
 
         if not options.passphrase_file:
             if not sys.stdin.isatty():
@@ -164,9 +164,9 @@ def _made(certificates: Certificates) -> int:
 
 def _use(certificates: Certificates) -> None:
     """Have a server that runs with TLS use it."""
-    from setup import java  # noqa: PLC0415 (only where a server runs)
-    from setup.azkaban import Server  # noqa: PLC0415
-    from setup.tls import renewal  # noqa: PLC0415 (in the environment only)
+    from setup import java
+    from setup.azkaban import Server
+    from setup.tls import renewal
 
     server = Server(certificates.layout)
     if server.running() and server.settings.tls:

@@ -1,6 +1,5 @@
 """Every shape of failure that a server gives is recognised, by the recordings of a real 4.0.0."""
 
-# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import pytest

@@ -1,6 +1,5 @@
 """Schedules, time limits, permissions, downloads ...: on 4.0.0 and on old servers."""
 
-# ruff: noqa: ANN001, ANN201, ANN202 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json

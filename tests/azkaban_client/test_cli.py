@@ -1,6 +1,5 @@
 """The command line: each exit code, JSON of each command, passwords, sessions."""
 
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0917 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import io

@@ -1,6 +1,5 @@
 """Every call of the client against the recorded answers of a real 4.0.0."""
 
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0917 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """What commands start, and what no shell makes of them: errors only where a server surely fails."""
 
-# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import pytest

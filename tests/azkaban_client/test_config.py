@@ -1,6 +1,5 @@
 """Settings: the order of their sources, and what belongs to which server."""
 
-# ruff: noqa: ANN001, ANN003, ANN201 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json

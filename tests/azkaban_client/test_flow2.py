@@ -1,6 +1,5 @@
 """Flow 2.0: reading, each rule of the linter, drawing, and running without a server."""
 
-# ruff: noqa: ISC004 (parameters of tests)
 from __future__ import annotations
 
 import pytest
@@ -285,7 +284,7 @@ FAILS, WORKS = "bash -c 'exit 1'", "bash -c 'exit 0'"
         ("all_done && 1 == 2", FAILS, WORKS, "CANCELLED", "KILLED"),
     ],
 )
-def test_conditions_on_status(macro, first, second, last, whole) -> None:  # noqa: ANN001
+def test_conditions_on_status(macro, first, second, last, whole) -> None:
     flow = "nodes:\n" + node("a", first) + node("b", second)
     found = outcome(play(flow + node("c", WORKS, "a", "b", condition=macro)))
     assert (found["c"], found[""]) == (last, whole)
@@ -311,7 +310,7 @@ def test_a_failure_that_only_some_can_use_fails_the_flow() -> None:
         ("${a:s} < 1 || ${a:s} > 0", False),
     ],
 )
-def test_conditions_on_outputs(condition: str, runs: bool) -> None:  # noqa: FBT001
+def test_conditions_on_outputs(condition: str, runs: bool) -> None:
     values = '{"n": 10, "s": "x y", "quote": "it\'s", "e": ""}'
     files = {"out.sh": f"cat > $JOB_OUTPUT_PROP_FILE <<'E'\n{values}\nE\n"}
     quoted = "'" + condition.replace("'", "''") + "'"

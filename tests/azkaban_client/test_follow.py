@@ -1,6 +1,5 @@
 """Following: every byte once, in order, through every fault that passes."""
 
-# ruff: noqa: ANN001, ANN201, ANN202 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """Drawing flows."""
 
-# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
@@ -71,7 +70,7 @@ def test_mermaid_escapes_quotes() -> None:
 
 def test_svg_has_a_box_for_each_job_and_an_arrow_for_each_dependency() -> None:
     drawn = graph({**DIAMOND, "a<&>b": ("end",)}, end="flow g").svg()
-    root = ET.fromstring(drawn)  # noqa: S314 (made two lines above)
+    root = ET.fromstring(drawn)
     space = "{http://www.w3.org/2000/svg}"
     assert len(root.findall(f"{space}rect")) == 5
     assert len(root.findall(f"{space}path")) == 5

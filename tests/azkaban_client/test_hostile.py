@@ -1,6 +1,5 @@
 """Servers that answer slowly, without end, or nonsense: one clear message within the time limit."""
 
-# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import gzip

@@ -1,6 +1,5 @@
 """Each rule of the linter: what it finds and what it leaves alone."""
 
-# ruff: noqa: ANN001, ISC004 (fixtures and parameters of tests)
 from __future__ import annotations
 
 from pathlib import Path

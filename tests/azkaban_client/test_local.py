@@ -1,6 +1,5 @@
 """Flows without a server."""
 
-# ruff: noqa: ANN001, ANN003, ANN201 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """Logs come back byte for byte, escaped or not."""
 
-# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 from hypothesis import given

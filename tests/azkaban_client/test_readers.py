@@ -1,6 +1,5 @@
 """Every file that `azk` reads, as people and programs spoil them: named, exit 2, no traceback."""
 
-# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json

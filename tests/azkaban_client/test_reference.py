@@ -1,6 +1,5 @@
 """The reference page is up to date and complete."""
 
-# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import re

@@ -1,6 +1,5 @@
 """Address, TLS, time limits and retries, over real sockets."""
 
-# ruff: noqa: ANN001, ANN002, ANN003 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import base64

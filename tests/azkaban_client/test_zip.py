@@ -1,6 +1,5 @@
 """Project zips."""
 
-# ruff: noqa: ANN001, ANN003 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import os

@@ -7,7 +7,6 @@ The user makes projects of the name ``client-...`` and deletes them again. What 
 version lacks is expected to be refused by name.
 """
 
-# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import os

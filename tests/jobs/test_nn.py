@@ -44,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-def test_load_splits_by_class_and_standardises_by_the_training_part(trained) -> None:  # noqa: ANN001
+def test_load_splits_by_class_and_standardises_by_the_training_part(trained) -> None:
     data = Dataset.load(trained["data"])
     assert np.bincount(data.y_train).tolist() == [35, 35, 35]
     assert np.bincount(data.y_test).tolist() == [15, 15, 15]
@@ -53,7 +53,7 @@ def test_load_splits_by_class_and_standardises_by_the_training_part(trained) -> 
     assert data.classes == ("setosa", "versicolor", "virginica")
 
 
-def test_another_seed_is_another_split(trained, tmp_path: Path) -> None:  # noqa: ANN001
+def test_another_seed_is_another_split(trained, tmp_path: Path) -> None:
     same = Dataset.load(Path(outputs(_run("nn.load", tmp_path, seed=1))["nn_load.data"]))
     first = Dataset.load(trained["data"])
     assert (same.x_train == first.x_train).all()
@@ -62,7 +62,7 @@ def test_another_seed_is_another_split(trained, tmp_path: Path) -> None:  # noqa
 
 
 @pytest.mark.parametrize("model", ["classic", "default"])
-def test_trained_models_learnt_and_know_their_data(trained, model: str) -> None:  # noqa: ANN001
+def test_trained_models_learnt_and_know_their_data(trained, model: str) -> None:
     _, meta = load_model(trained[model])
     assert meta["model"] == model
     assert meta["history"]["accuracy"][-1] > 0.8
@@ -70,7 +70,7 @@ def test_trained_models_learnt_and_know_their_data(trained, model: str) -> None:
     assert len(meta["mean"]) == 4
 
 
-def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: ANN001
+def test_report_compares_the_models(trained, tmp_path: Path) -> None:
     models = f"{trained['classic']},{trained['default']}"
     done = _run("nn.report", tmp_path, data=trained["data"], models=models)
     found = outputs(done)
@@ -85,7 +85,7 @@ def test_report_compares_the_models(trained, tmp_path: Path) -> None:  # noqa: A
     assert "<image" not in html  # vectors alone
 
 
-def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> None:  # noqa: ANN001
+def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> None:
     props, outputs = tmp_path / "props", tmp_path / "outputs"
     values = {
         "nn.train.data": str(trained["data"]),
@@ -163,7 +163,7 @@ def test_bad_parameters_are_named(
     refused(_run(module, tmp_path, **props), message)
 
 
-def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
+def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> None:
     done = _run("nn.train", tmp_path, data=trained["data"], learning_rate=1e308, epochs=9)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -171,7 +171,7 @@ def test_divergence_is_reported_and_leaves_no_model(trained, tmp_path: Path) -> 
     assert not list(tmp_path.rglob("model.npz"))
 
 
-def test_report_refuses_models_of_other_data(trained, tmp_path: Path) -> None:  # noqa: ANN001
+def test_report_refuses_models_of_other_data(trained, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text(CSV, encoding="utf-8")
     data = outputs(_run("nn.load", tmp_path, csv=table))["nn_load.data"]
@@ -181,7 +181,7 @@ def test_report_refuses_models_of_other_data(trained, tmp_path: Path) -> None:  
     refused(done, "not a model file, or a damaged one")
 
 
-def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> None:  # noqa: ANN001
+def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> None:
     models = {}
     for label, epochs in (("short", 1), ("long", 60)):
         done = _run(
@@ -203,7 +203,7 @@ def test_the_best_of_a_grid_is_chosen_by_validation(trained, tmp_path: Path) -> 
     refused(done, "nn.report.models: two of them are called 'short'")
 
 
-def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:  # noqa: ANN001
+def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:
     props = {
         "data": trained["data"],
         "epochs": 10_000_000,

@@ -1,6 +1,5 @@
 """The command line against a real server."""
 
-# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import json

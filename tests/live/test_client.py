@@ -1,6 +1,5 @@
 """The client against a real server."""
 
-# ruff: noqa: ANN001, ANN201 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import itertools

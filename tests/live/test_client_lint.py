@@ -1,6 +1,5 @@
 """The linter against the loader of a real 2.5.0, on generated and mutated projects."""
 
-# ruff: noqa: ANN001, ANN201, S311 (fixtures; random projects)
 from __future__ import annotations
 
 import random

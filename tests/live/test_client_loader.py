@@ -4,7 +4,6 @@ A small program of ours runs the loaders on many folders in one Java process, as
 an upload, and prints what they say.
 """
 
-# ruff: noqa: ANN001, ANN201, S311 (fixtures; random projects)
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """The same project on a server and without one: each job's properties and outputs agree."""
 
-# ruff: noqa: ANN001 (fixtures and parameters of tests)
 from __future__ import annotations
 
 import javaproperties

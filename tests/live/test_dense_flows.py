@@ -1,6 +1,5 @@
 """Flows of any shape on our own server: loaded in linear time, and to the same flows as before."""
 
-# ruff: noqa: ANN001, ANN201, S311 (fixtures; random graphs)
 from __future__ import annotations
 
 import json

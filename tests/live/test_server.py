@@ -103,7 +103,7 @@ def test_listen_opens_the_pages_and_never_the_executor(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "p", _cache())
     layout.create(need=0)
     server = Server(layout)
-    settings = server.up(java.ensure(layout), Wanted(listen="0.0.0.0"))  # noqa: S104
+    settings = server.up(java.ensure(layout), Wanted(listen="0.0.0.0"))
     try:
         socket.create_connection(("127.9.8.7", settings.port), timeout=5).close()
         with pytest.raises(ConnectionRefusedError):

@@ -255,7 +255,7 @@ def kept(ours: Layout) -> Path:
         (["--tls"], "", "is for other.example, not for build7"),
     ],
 )
-def test_what_is_refused_leaves_what_was_kept(  # noqa: PLR0917 (values of one case)
+def test_what_is_refused_leaves_what_was_kept(
     setup: Callable[..., int],
     ours: Layout,
     kept: Path,
@@ -311,7 +311,7 @@ def test_a_name_that_clients_cannot_use_gives_way(
     monkeypatch.setattr("socket.getfqdn", lambda: name)
     if host == "localhost":
         with pytest.raises(UsageError, match="--host NAME"):
-            choose(Wanted(tls=tls, listen="0.0.0.0"), None)  # noqa: S104
+            choose(Wanted(tls=tls, listen="0.0.0.0"), None)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '"a"', "{", '{"host": 1}', '{"mail": 3}'])

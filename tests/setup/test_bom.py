@@ -13,7 +13,7 @@ from setup.layout import CHECKOUT
 from setup.python.installer import LOCKS
 
 
-def test_every_pin_is_a_component(capsys) -> None:  # noqa: ANN001 (a fixture of pytest)
+def test_every_pin_is_a_component(capsys) -> None:
     assert cli.main(["bom"]) == 0
     document = json.loads(capsys.readouterr().out)
     purls = [component["purl"] for component in document["components"]]

@@ -337,7 +337,7 @@ def test_each_python_gets_the_packages_of_its_own() -> None:
 def test_wrong_wishes_are_refused(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from setup import cli  # noqa: PLC0415 (all of the command line)
+    from setup import cli
 
     with pytest.raises(SystemExit, match="2"):
         cli.main(["bundle", *arguments])

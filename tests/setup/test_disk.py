@@ -54,7 +54,7 @@ def test_a_disk_that_will_do_is_left_as_it_was(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_disk_that_will_not_do(  # noqa: PLR0917 (values of one case)
+def test_a_disk_that_will_not_do(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     where: Any,

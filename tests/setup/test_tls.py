@@ -406,7 +406,7 @@ def test_certificate_without_alternative_names_is_explained(
     key = load_key(tmp_path / "jetty.key", lambda _: "open sesame")
     with pytest.raises(UsageError, match=r"ignored common names.*-addext subjectAltName=DNS:NAME"):
         certificates.import_answer([made], own_key=key)
-    weak = rsa.generate_private_key(65537, 1024)  # noqa: S505 (that is the point)
+    weak = rsa.generate_private_key(65537, 1024)
     leaf = (
         module.builder(HOST, module.subject_name(HOST), weak, 9)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)

@@ -192,7 +192,7 @@ def test_a_signature_of_old(certificates: Certificates, company: Company) -> Non
 
 
 def test_an_issuer_with_a_weak_key(certificates: Certificates, company: Company) -> None:
-    company.key = rsa.generate_private_key(65537, 1024)  # noqa: S505 (that is the point)
+    company.key = rsa.generate_private_key(65537, 1024)
     company.issuer = company.authority("issuer", company.key)
     leaf = company.answer(certificates.csr([HOST], "ec"))
     with pytest.raises(UsageError, match="the issuer 'CN=issuer' has 1024 bits"):

@@ -323,7 +323,7 @@ def test_what_is_packed_is_not_run_in_a_folder_that_others_may_change(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    from setup.python import pack as module  # noqa: PLC0415
+    from setup.python import pack as module
 
     real = module._check
 

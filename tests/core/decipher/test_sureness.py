@@ -59,7 +59,7 @@ def solved(text: str, seed: int = 0, **options: object) -> Solution:
 
 @pytest.mark.parametrize("spaces", [True, False])
 @pytest.mark.parametrize("name", PASSAGES)
-def test_true_texts_are_not_doubted(name: str, spaces: bool) -> None:  # noqa: FBT001
+def test_true_texts_are_not_doubted(name: str, spaces: bool) -> None:
     words = PASSAGES[name].split()
     for n in (10, 30, 100):
         for start in range(0, len(words) - n, 50):
@@ -72,7 +72,7 @@ def test_true_texts_are_not_doubted(name: str, spaces: bool) -> None:  # noqa: F
 
 @pytest.mark.parametrize("spaces", [True, False])
 @pytest.mark.parametrize("kind", ["backwards", "German", "random"])
-def test_nonsense_is_doubted(kind: str, spaces: bool) -> None:  # noqa: FBT001
+def test_nonsense_is_doubted(kind: str, spaces: bool) -> None:
     text = {
         "backwards": PASSAGES["ishmael"][:420][::-1],
         "German": GERMAN,
@@ -120,7 +120,7 @@ def test_a_reading_that_swaps_of_two_letters_miss_is_found() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.booleans(), st.sets(st.integers(1, 26), max_size=20))
 @settings(max_examples=20, deadline=None)
-def test_moves_score_as_the_keys_that_they_make(seed: int, spaces: bool, fixed: set[int]) -> None:  # noqa: FBT001
+def test_moves_score_as_the_keys_that_they_make(seed: int, spaces: bool, fixed: set[int]) -> None:
     cipher = ENGLISH.encode("It was the best of times, it was the worst of times")
     score = WordScore(MODEL, cipher) if spaces else WordSum(MODEL, cipher)
     key = np.concatenate([[0], np.random.default_rng(seed).permutation(26) + 1])

@@ -30,7 +30,7 @@ def _sigmoid(z: float) -> float:
     return 1.0 / (1.0 + math.exp(-z))
 
 
-def _plain(x, y, start, eta, iterations, *, published=False):  # noqa: ANN001, ANN202
+def _plain(x, y, start, eta, iterations, *, published=False):
     """Yield (squared error, accuracy) before each update, then the weights."""
     w_in, w_out = (w.copy() for w in start)
     sign = -1.0 if published else 1.0
@@ -65,12 +65,12 @@ def _plain(x, y, start, eta, iterations, *, published=False):  # noqa: ANN001, A
     yield w_in, w_out
 
 
-def _start(seed: int):  # noqa: ANN202
+def _start(seed: int):
     rng = np.random.default_rng(seed)
     return rng.uniform(-1, 1, (5, HIDDEN)), rng.uniform(-1, 1, (HIDDEN + 1, CLASSES - 1))
 
 
-def _network(w_in: np.ndarray, w_out: np.ndarray):  # noqa: ANN202
+def _network(w_in: np.ndarray, w_out: np.ndarray):
     net = mlp(
         sizes=[4, HIDDEN, CLASSES - 1],
         activation="sigmoid",

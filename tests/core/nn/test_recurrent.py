@@ -343,7 +343,7 @@ def test_pooling_ignores_what_is_masked() -> None:
 
 def test_a_sequence_model_learns_to_tell_orders_apart() -> None:
     """Same symbols in another order: what no bag of symbols can tell."""
-    from core.nn import Adam, Trainer  # noqa: PLC0415
+    from core.nn import Adam, Trainer
 
     rng = np.random.default_rng(0)
     net = Sequential([LSTM(2, 8, project=EmbeddedDense(2, 4, 32, rng=rng), rng=rng), LastStep()])

@@ -107,7 +107,7 @@ def test_clipping_keeps_the_direction() -> None:
         (lambda: Momentum(learning_rate=1, momentum=1), "momentum = 1"),
     ],
 )
-def test_optimisers_refuse_settings_out_of_range(make, message: str) -> None:  # noqa: ANN001
+def test_optimisers_refuse_settings_out_of_range(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -194,7 +194,7 @@ def test_history_and_counts() -> None:
     trainer = _trainer(_net())
     seen = []
 
-    def progress(epochs):  # noqa: ANN001, ANN202
+    def progress(epochs):
         for epoch in epochs:
             yield epoch
             seen.append(epoch)
@@ -254,7 +254,7 @@ def test_schedule_and_clip_are_applied() -> None:
 
 
 @pytest.mark.parametrize("make", [falling, cosine, lambda n: steps(n, 0.5)])
-def test_schedules_start_whole_and_never_rise(make) -> None:  # noqa: ANN001
+def test_schedules_start_whole_and_never_rise(make) -> None:
     factors = [make(20)(update) for update in range(40)]
     assert factors[0] == 1
     assert all(a >= b >= 0 for a, b in pairwise(factors))

@@ -26,7 +26,7 @@ def elsewhere(function: Any, *columns: Any) -> list[Any]:
     rows = [pickle.dumps((function, row)) for row in zip(*columns, strict=True)]
     found = []
     for data in reversed(rows):
-        work, row = pickle.loads(data)  # noqa: S301 (our own)
+        work, row = pickle.loads(data)
         found.append(work(*row))
     return found[::-1]
 

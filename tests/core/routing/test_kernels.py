@@ -58,7 +58,7 @@ def whole(problem: Problem, search: _Annealing) -> None:
 def test_exchanges_keep_routes_whole_and_tell_the_change(
     random_problem: Callable[..., Problem],
     fields: dict[str, Any],
-    elastic: bool,  # noqa: FBT001
+    elastic: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("core.routing.heuristic._ELASTIC_STOPS", 1000 if elastic else 0)

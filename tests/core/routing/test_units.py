@@ -109,7 +109,7 @@ def test_a_unit_that_is_a_power_of_two_changes_no_route(seed: int, n: int, expon
 
 @given(st.integers(0, 9999), UNITS, st.booleans())
 @settings(max_examples=30, deadline=None)
-def test_searches_of_one_tour_end_in_every_unit(seed: int, unit: float, far: bool) -> None:  # noqa: FBT001
+def test_searches_of_one_tour_end_in_every_unit(seed: int, unit: float, far: bool) -> None:
     problem = in_unit(planned(seed, 40), unit)
     if far:  # national grids: coordinates much larger than distances
         problem = problem.replace(points=problem.points + 1e6 * unit)

@@ -58,7 +58,7 @@ class LiveMySQL(Server):
 
     def as_azkaban(self, statement: str) -> list[Any]:
         """Run one statement by Azkaban's account."""
-        import mysql.connector  # noqa: PLC0415 (untyped)
+        import mysql.connector
 
         link = self.connection
         connection = mysql.connector.connect(

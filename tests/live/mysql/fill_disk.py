@@ -43,7 +43,7 @@ def main(saved: Path, place: Path, prefix: Path) -> None:
     except SetupError as caught:
         refused = str(caught)
     ballast.unlink()
-    from setup.mysql import server as module  # noqa: PLC0415 (changed for what follows only)
+    from setup.mysql import server as module
 
     module.START_BYTES = 0  # the file system of this test is small on purpose
     server.start()

@@ -69,7 +69,7 @@ def _dump(server: Any, tables: list[str] | None = None) -> bytes:
         text += f"{create};\n\nLOCK TABLES `{name}` WRITE;\n"
         text += f"/*!40000 ALTER TABLE `{name}` DISABLE KEYS */;\n"
         parts.append(text.encode())
-        if rows := server.ask(f"SELECT * FROM azkaban.{name}"):  # noqa: S608 (a name of a table)
+        if rows := server.ask(f"SELECT * FROM azkaban.{name}"):
             values = b"),(".join(b",".join(map(_literal, row)) for row in rows)
             parts.append(b"INSERT INTO `" + name.encode() + b"` VALUES (" + values + b");\n")
         parts.append(b"UNLOCK TABLES;\n")
@@ -142,7 +142,7 @@ def test_what_does_not_fit_changes_nothing(source: Any, target: Any, tmp_path: P
         b"UNLOCK TABLES;\n", b"UNLOCK TABLES;\nCREATE TABLE executors (a int);\n", 1
     )
     path = tmp_path / "dump.sql"
-    from setup.azkaban.adopt import adopt  # noqa: PLC0415 (after the environment is there)
+    from setup.azkaban.adopt import adopt
 
     for content, kind, words in (
         (whole[: len(whole) // 2], UsageError, "its last line is not '-- Dump completed'"),

@@ -18,7 +18,7 @@ STEPS, BATCH, N_IN, HIDDEN, CLASSES = 6, 3, 4, 5, 4
 
 def compute() -> dict[str, np.ndarray]:
     """Run every case in float64; the names are ``<case>/<array>``."""
-    import torch  # noqa: PLC0415 (optional)
+    import torch
 
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float64)
@@ -126,4 +126,4 @@ def _optimisers(torch: Any) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     np.savez_compressed(FILE, **compute())
-    print(f"{FILE}: {FILE.stat().st_size} bytes")  # noqa: T201 (a program)
+    print(f"{FILE}: {FILE.stat().st_size} bytes")
