@@ -69,7 +69,7 @@ def test_no_module_is_too_long_to_read() -> None:
 def test_no_function_is_too_long_to_read() -> None:
     long = {
         f"{path.relative_to(ROOT)}: {function.name}": lines
-        for folder in ("azkaban_client", "console", "jobs", "setup")
+        for folder in ("azkaban_client", "console", "core", "jobs", "setup")
         for path in (ROOT / folder).rglob("*.py")
         for function in ast.walk(ast.parse(path.read_text()))
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
