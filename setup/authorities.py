@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.certificates import EXTRA
 from setup.errors import UsageError
+from setup.paths import expanded
 from setup.private import write_private
 from setup.python.index import Index
 
@@ -95,7 +96,7 @@ def certificates() -> tuple[str, ...]:
 
 @functools.cache
 def _gathered(extra: str, named: tuple[str, ...]) -> tuple[str, ...]:
-    own = list(_in([Path(extra).expanduser()])) if extra else []
+    own = list(_in([expanded(extra)])) if extra else []
     if extra and not own:
         raise UsageError(
             f"{EXTRA}={extra}: there is no certificate in it; expected a file in PEM form "

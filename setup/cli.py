@@ -6,6 +6,7 @@ import argparse
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,7 @@ _WAYS = {
     errno.EACCES: "see who owns it and its mode, or use --prefix",
     errno.EPERM: "see who owns it and its mode, or use --prefix",
     errno.ENOLCK: disk.ELSEWHERE,
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
     errno.ESTALE: "the file server lost it: mount it anew, or use --prefix",
     errno.EIO: "the disk fails: use --prefix, and have it looked at",
     errno.EMFILE: "too many files are open: raise ulimit -n",
@@ -114,6 +116,10 @@ _WAYS = {
 
 def _words(error: OSError) -> str:
     """Say in one line what the system refused, where, and what to do."""
+    if isinstance(error, shutil.Error):  # a folder was copied: a list of files, each with its words
+        _, place, words = error.args[0][0]
+        number = int(found[1]) if (found := re.match(r"\[Errno (\d+)\]", str(words))) else 0
+        error = OSError(number, os.strerror(number) if number else words, str(place))
     what = f"{error.filename or type(error).__name__}: {error.strerror or error}"
     return f"{what}; {_WAYS[error.errno]}" if error.errno in _WAYS else what
 

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from setup import platforms, release
+from setup import limits, platforms, release
 from setup.azkaban import Server, busy
 from setup.called import as_called, called
 from setup.errors import UsageError
@@ -45,6 +45,12 @@ _LAYERS: dict[Needs, tuple[str, ...]] = {
     Needs.JOBS: ("jobs",),
     Needs.TOOLS: ("dev",),
 }
+
+
+def _refuse_unfit() -> None:
+    """Refuse an account or a shell that starts no servers, before any work."""
+    refuse_root()
+    limits.require()
 
 
 class Commands:
@@ -117,13 +123,13 @@ class Commands:
 
         def as_installed(layout: Layout, chosen: argparse.Namespace) -> int:
             if unprivileged:
-                refuse_root()
+                _refuse_unfit()
             with layout.locked() if locked else nullcontext():
                 return run(layout, chosen)
 
         def command(layout: Layout, chosen: argparse.Namespace, arguments: list[str]) -> int:
             if unprivileged:
-                refuse_root()
+                _refuse_unfit()
             platforms.require(layout, chosen)
             if needs in _LAYERS and not layout.python.exists() and (text := platforms.limits()):
                 say(f"{called()}: {text}")
@@ -132,7 +138,7 @@ class Commands:
 
         def enters(layout: Layout) -> bool:
             if unprivileged:
-                refuse_root()
+                _refuse_unfit()
             return needs is Needs.PREFIX or needs in _LAYERS or layout.exists()
 
         # The archive asks `enters` before it unpacks anything under the prefix; scripts beside a

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from setup import environment
 from setup.errors import DownloadError, UsageError
 from setup.network import explain, is_page, opened, page_words
+from setup.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ def named(
             finally:
                 partial.unlink(missing_ok=True)
         return path
-    path = Path(place).expanduser().absolute()
+    path = expanded(place).absolute()
     if not path.is_file():
         raise UsageError(f"{option} {place}: no such file")
     if expected:

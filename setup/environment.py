@@ -140,7 +140,10 @@ def _reach(folder: Path) -> dict[str, str]:
 
 def settle_home() -> None:
     """Give this process a home folder where the account has none: the root's, as containers do."""
-    os.environ.setdefault("HOME", _home())
+    if not os.environ.get("HOME", "").startswith(
+        "/"
+    ):  # else files would go where one happens to be
+        os.environ["HOME"] = _home()
 
 
 def user() -> str:

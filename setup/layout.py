@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from setup import disk, trust
 from setup.errors import SetupError, UsageError
 from setup.messages import wait_for_lock
+from setup.paths import expanded
 from setup.private import open_private
 
 if TYPE_CHECKING:
@@ -67,10 +68,13 @@ class Layout:
         Raises
         ------
         UsageError
-            When the path has a space or another character that Azkaban or Java would misread.
+            When the path has a space or another character that Azkaban or Java would misread, or
+            is empty, as that of a variable which is not set.
         """
+        if prefix == "":
+            raise UsageError("--prefix '': expected a folder")
         text = prefix or environ.get("AZK_HOME") or "~/.azkaban-jobflow"
-        path = Path(text).expanduser().absolute()
+        path = expanded(text).absolute()
         for char in str(path):
             if not _SAFE.fullmatch(char):
                 raise UsageError(
@@ -78,7 +82,7 @@ class Layout:
                     "Java would misread it; choose another with --prefix or AZK_HOME"
                 )
         cache = environ.get("AZK_CACHE")
-        return cls(path, Path(cache).expanduser().absolute() if cache else path / "cache")
+        return cls(path, expanded(cache).absolute() if cache else path / "cache")
 
     @property
     def env(self) -> Path:
@@ -158,7 +162,6 @@ class Layout:
                 )
             disk.require(self.prefix)
             self.marker.touch()
-            self.cache.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SetupError(
                 f"prefix {self.prefix}: cannot write there ({error.strerror}); "
@@ -168,6 +171,13 @@ class Layout:
             if new and not self.exists():
                 with suppress(OSError):
                     self.prefix.rmdir()
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SetupError(
+                f"cache {self.cache}: cannot be made ({error.strerror}); choose a writable folder "
+                "with AZK_CACHE"
+            ) from error
         self.require_private()  # what others made in the meantime
         free = shutil.disk_usage(self.prefix).free
         if free < need:
@@ -182,8 +192,14 @@ class Layout:
         Raises
         ------
         SetupError
-            With the folder, who could, and what to do.
+            With the folder, who could, and what to do; or when one is no folder.
         """
+        for path, what, setting in (
+            (self.prefix, "prefix", "--prefix or AZK_HOME"),
+            (self.cache, "cache", "AZK_CACHE"),
+        ):
+            if os.path.lexists(path) and not path.is_dir():
+                raise SetupError(f"{what} {path}: is no folder; choose another with {setting}")
         for name in ("", *_PROGRAMS):
             trust.require(self.prefix / name, "prefix", "choose another with --prefix or AZK_HOME")
         trust.require(self.cache, "cache", "choose another with AZK_CACHE")

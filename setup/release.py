@@ -77,7 +77,7 @@ def made_by(layout: Layout) -> Release:
     try:
         text = layout.marker.read_text(encoding="utf-8")
         return Release(**json.loads(text)) if text.strip() else Release("0.1.0", 0, "")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):  # no record of ours
         return Release("0.0", 0, "")
     except (OSError, ValueError, TypeError) as error:
         raise SetupError(f"{layout.marker} cannot be read ({error})") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import java, supervise
@@ -13,6 +12,7 @@ from setup.called import called
 from setup.commands import Needs
 from setup.errors import UsageError
 from setup.messages import confirmed, say
+from setup.paths import expanded
 from setup.process import Process
 from setup.status import show
 
@@ -158,7 +158,7 @@ def _upgrade(layout: Layout, options: argparse.Namespace) -> int:
 def _adopt(layout: Layout, options: argparse.Namespace) -> int:
     from setup.azkaban.adopt import adopt
 
-    path = Path(options.file).expanduser().absolute()
+    path = expanded(options.file).absolute()
     adopt(Server(layout), path, options.database, replace=options.replace)
     return 0
 

@@ -11,15 +11,16 @@ import re
 import shutil
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import archives
 from setup.errors import SetupError, UsageError
 from setup.layout import copy_fresh
+from setup.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 __all__ = ["Distribution", "copy", "main_class", "numbers", "read"]
 
@@ -152,7 +153,7 @@ def read(sources: Sequence[str], folder: Path, update: Callable[[str], None]) ->
 
 def _expand(sources: Iterable[str]) -> Iterable[Path]:
     for text in sources:
-        path = Path(text).expanduser().absolute()
+        path = expanded(text).absolute()
         if not path.exists():
             raise UsageError(f"--distribution {text}: there is no such file or folder")
         packed = (

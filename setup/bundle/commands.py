@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup.bundle import make
 from setup.commands import Needs
 from setup.errors import UsageError
 from setup.messages import say, step
+from setup.paths import expanded
 
 if TYPE_CHECKING:
     from setup.commands import Commands
@@ -63,7 +63,7 @@ def _bundle(layout: Layout, options: argparse.Namespace) -> int:
         raise UsageError("--thin holds no packages: leave --with out, or --thin")
     parts = make.DEFAULT if options.parts is None else options.parts
     wish = make.Wish(parts, options.pythons, thin=options.thin)
-    output = Path(options.output or make.name(thin=options.thin)).expanduser().absolute()
+    output = expanded(options.output or make.name(thin=options.thin)).absolute()
     if output.is_dir():
         output /= make.name(thin=options.thin)
     if not output.parent.is_dir():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from setup import environment, trust
 from setup.errors import SetupError, UsageError
 from setup.messages import say, step
+from setup.paths import expanded
 from setup.private import write_private
 from setup.python.installer import LOCKS, Installer
 
@@ -134,6 +135,8 @@ def _ask(program: Path, *options: str) -> tuple[Java | None, str]:
 
 def _limits(words: str) -> str:
     """Name the limit of this shell that a Java runs into; empty when it says something else."""
+    if re.search("native thread|pthread_create", words):
+        return ". This account's limit of processes is reached (ulimit -u): end some, or raise it"
     if not re.search("memory|reserve|allocat|object heap", words):
         return ""
     for name, option in (("RLIMIT_AS", "-v"), ("RLIMIT_DATA", "-d")):
@@ -197,7 +200,7 @@ def _choice_file(layout: Layout) -> Path:
 
 
 def _named(choice: str, why: str) -> Java:
-    program = Path(choice).expanduser().absolute()
+    program = expanded(choice).absolute()
     trust.require(program, "--java", "name another, or leave it to setup (--java private)")
     java, words = _ask(program)
     if not java or java.major < MINIMUM:

@@ -19,6 +19,7 @@ from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import SHIPPED, Layout
 from setup.messages import say
 from setup.network import explain
+from setup.paths import expanded
 from setup.python.installer import Installer
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def install(
     check_executable(home)
     libraries = home / "lib"
     if source.kind == "basedir":
-        base = Path(source.place).expanduser().absolute()
+        base = expanded(source.place).absolute()
         trust.require(base, "--basedir", "name another, or have setup install one")
         program = _complete(base, f"--basedir {source.place}", libraries, update)
         accept(program.version)

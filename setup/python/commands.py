@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup.called import called
 from setup.commands import Needs
 from setup.errors import SetupError, UsageError
 from setup.messages import say, step
+from setup.paths import expanded
 from setup.python import layers
 from setup.python.install import Installed, Source, install, installed
 from setup.python.pack import KINDS, pack
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from setup.commands import Commands
     from setup.layout import Layout
@@ -101,7 +102,7 @@ def _bring(
 ) -> Installed:
     if source.kind == "maven":  # its resolver is in the environment
         layers.enter(layout, sys.argv[1:])
-    wheel = Path(options.pip_wheel).expanduser().absolute() if options.pip_wheel else None
+    wheel = expanded(options.pip_wheel).absolute() if options.pip_wheel else None
     with layout.locked(), step("private Python") as shown:
         shown.failure = failure
         made = install(layout, source, shown.update, replace=options.replace, pip_wheel=wheel)
@@ -115,7 +116,7 @@ def _pack(layout: Layout, options: argparse.Namespace) -> int:
         raise UsageError(
             f"there is no environment yet: run {called()} python install, or name one with --python"
         )
-    target = Path(options.target).expanduser().absolute()
+    target = expanded(options.target).absolute()
     with step("archive") as shown:
         packed = pack(python, target, kind=options.kind, update=shown.update)
         needs = f", needs glibc {packed.glibc}" if packed.glibc else ""
@@ -130,6 +131,6 @@ def _pack(layout: Layout, options: argparse.Namespace) -> int:
 def _environment(layout: Layout, options: argparse.Namespace) -> Path:
     """Choose the interpreter whose environment is packed."""
     if options.python:
-        return Path(options.python).expanduser().absolute()
+        return expanded(options.python).absolute()
     private = installed(layout)
     return private.python if private else layout.python

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.paths import expanded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -96,7 +98,7 @@ class Index:
     def folders(self) -> list[Path]:
         """The folders of wheels among its places."""
         places = [
-            Path(place.removeprefix("file://")).expanduser()
+            expanded(place.removeprefix("file://"))
             for place in self.settings.get("find-links", "").split()
         ]
         return [place.absolute() for place in places if place.is_dir()]

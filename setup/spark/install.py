@@ -17,6 +17,7 @@ from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.java.compile import PEER, compile_jar
 from setup.messages import step
+from setup.paths import expanded
 from setup.private import write_private
 from setup.python import pip
 from setup.python.installer import LOCKS, Installer
@@ -240,7 +241,7 @@ class Spark:
 
     def _choose_java(self, choice: str) -> Java:
         if choice != "auto":
-            place = Path(choice).expanduser().absolute()
+            place = expanded(choice).absolute()
             trust.require(place, "--java", "name another")
             named = java.probe(place)
             if not named or (wrong := _unsuitable(named)):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from setup.called import called
 from setup.errors import ServerError, UsageError
+from setup.paths import expanded
 from setup.spark.cluster import running
 from setup.spark.resource_manager import Node, ResourceManager
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from setup.spark.cluster import Cluster
     from setup.spark.install import Spark
 
@@ -100,7 +102,7 @@ def find(spark: Spark, conf: str | None = None, *, ask: bool = True) -> Target:
             f"there is no cluster: start one with {called()} spark start yarn, or name the "
             "folder with yours' yarn-site.xml by --hadoop-conf DIR or HADOOP_CONF_DIR"
         )
-    path = Path(folder).expanduser().absolute()
+    path = expanded(folder).absolute()
     if not (path / "yarn-site.xml").is_file():
         raise UsageError(f"{path}: there is no yarn-site.xml in it, HADOOP_CONF_DIR must have one")
     return Target("yarn", path, None, _manager(path) if ask else None, None)

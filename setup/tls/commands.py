@@ -16,6 +16,7 @@ from setup.called import called
 from setup.commands import Commands, Needs
 from setup.errors import UsageError
 from setup.messages import say
+from setup.paths import expanded
 from setup.process import refuse_root
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _import(certificates: Certificates, options: argparse.Namespace) -> int:
     files = [Path(name) for name in options.files]
     ca = Path(options.ca) if options.ca else None
     ask = _passphrase(options)
-    key = load_key(Path(options.key_file).expanduser(), ask) if options.key_file else None
+    key = load_key(expanded(options.key_file), ask) if options.key_file else None
     server = Server(certificates.layout)
     host = server.settings.host if server.installed else socket.gethostname()
     in_use = bool(server.running()) and server.settings.tls
@@ -140,7 +141,7 @@ def _passphrase(options: argparse.Namespace) -> Callable[[Path], str]:
             if not sys.stdin.isatty():
                 return nobody(path)
             return getpass.getpass(f"passphrase of {path}: ")
-        given = Path(options.passphrase_file).expanduser()
+        given = expanded(options.passphrase_file)
         try:
             return given.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:

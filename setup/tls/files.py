@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from setup.errors import UsageError
+from setup.paths import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -125,7 +126,7 @@ def as_key(key: object, where: object = "the key") -> Key:
 
 def _content(path: Path) -> bytes:
     try:
-        data = path.expanduser().read_bytes()
+        data = expanded(path).read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # Windows writes texts so

@@ -6,6 +6,7 @@ import ast
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, java, layout, maven, process
+from setup import cli, environment, java, layout, maven, process
 from setup.azkaban import Server, Wanted
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
@@ -91,6 +92,73 @@ def test_prefix_that_holds_somebody_elses_files(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_prefix_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    for place in (tmp_path / "thesis.txt", tmp_path / "thesis.txt" / "below"):
+        message = _one_message(_setup("env", "--prefix", str(place)), 3)
+        assert f"prefix {place}: " in message
+    message = _one_message(_setup("env", "--prefix", "/dev/null"), 3)
+    assert "prefix /dev/null: is no folder" in message
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+def test_prefix_above_another_one(ours: Layout) -> None:
+    ours.prefix.rename(ours.prefix.with_name(".azkaban-jobflow"))
+    home = ours.prefix.parent
+    message = _one_message(_setup("env", "--prefix", str(home)), 3)
+    assert f"prefix {home}: the folder is not empty" in message
+
+
+def test_prefix_of_a_variable_that_is_not_set(ours: Layout) -> None:
+    message = _one_message(_setup("wipe", "--yes", "--prefix", "", AZK_HOME=str(ours.prefix)), 2)
+    assert "--prefix '': expected a folder" in message
+    assert ours.exists()
+
+
+@pytest.mark.parametrize("name", ["AZK_HOME", "AZK_CACHE"])
+def test_home_folder_of_no_account(tmp_path: Path, name: str) -> None:
+    given = {"AZK_HOME": str(tmp_path / "p"), "AZK_CACHE": str(tmp_path / "c")}
+    message = _one_message(_setup("status", **{**given, name: "~no-such/x"}), 2)
+    assert "~no-such/x: this machine has no home folder for ~no-such" in message
+
+
+def test_home_that_is_no_path_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("", "here"):
+        monkeypatch.setenv("HOME", text)
+        environment.settle_home()
+        assert os.environ["HOME"] == environment._home()
+    monkeypatch.setenv("HOME", "/srv/me")
+    environment.settle_home()
+    assert os.environ["HOME"] == "/srv/me"
+
+
+def test_cache_that_cannot_be_made(tmp_path: Path) -> None:
+    message = _one_message(
+        _setup("env", "--prefix", str(tmp_path / "p"), AZK_CACHE="/proc/azkaban"), 3
+    )
+    assert "cache /proc/azkaban: cannot be made" in message
+    assert "AZK_CACHE" in message
+    (tmp_path / "file").touch()
+    environ = {"AZK_CACHE": str(tmp_path / "file")}
+    message = _one_message(_setup("env", "--prefix", str(tmp_path / "p"), **environ), 3)
+    assert f"cache {tmp_path / 'file'}: is no folder" in message
+
+
+@pytest.mark.parametrize(("option", "value"), [("-n", "100"), ("-f", "4096"), ("-t", "60")])
+def test_limits_under_which_no_server_works(tmp_path: Path, option: str, value: str) -> None:
+    command = f'ulimit {option} {value}; exec "$0" -m setup up --prefix "$1"'
+    result = subprocess.run(
+        ["bash", "-c", command, sys.executable, str(tmp_path / "p")],
+        cwd=CHECKOUT,
+        env={**os.environ, "AZK_ALLOW_ROOT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"ulimit {option}" in _one_message(result, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wipe_leaves_somebody_elses_files(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     result = _setup("wipe", "--yes", "--prefix", str(tmp_path))
@@ -125,6 +193,24 @@ def test_disk_full_while_writing(
     assert (
         capsys.readouterr().err
         == "setup: /p/lib/h2.jar: No space left on device; make room, or use --prefix\n"
+    )
+
+
+def test_disk_full_while_a_folder_is_copied(
+    ours: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: str, target: str, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", target)
+
+    def copy(*_: object) -> int:
+        shutil.copytree(ours.prefix, ours.prefix.with_name("new"), copy_function=full)
+        return 0
+
+    monkeypatch.setattr(cli, "_status", copy)
+    assert cli.main(["status", "--prefix", str(ours.prefix.with_name("none"))]) == SetupError.code
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith(
+        "/new/.azkaban-jobflow: No space left on device; make room, or use --prefix"
     )
 
 

@@ -112,3 +112,9 @@ def test_what_was_named_is_kept_until_another_is_named(
         java.ensure(ours)
     java.keep(ours, java.ensure(ours, "auto"))
     assert str(java.ensure(ours).program) == shutil.which("java")
+
+
+def test_a_limit_of_processes_is_named(ours: Layout, fake: Callable[..., Path]) -> None:
+    program = fake("full", words="OutOfMemoryError: unable to create native thread")
+    with pytest.raises(UsageError, match=r"unable to create native thread.*\(ulimit -u\)"):
+        java.ensure(ours, str(program))
