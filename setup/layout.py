@@ -19,13 +19,15 @@ from setup.private import open_private
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CHECKOUT", "SHIPPED", "Layout", "copy_fresh"]
+__all__ = ["CHECKOUT", "LOCK", "SHIPPED", "Layout", "copy_fresh"]
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHIPPED = CHECKOUT / "downloads"  # what came along, where this is the product of an archive
 
 # Azkaban hands paths to a shell unquoted, Java reads ':' and '*' in a class path, H2 ';'.
 _SAFE = re.compile(r"[\w/.,+@-]")
+
+LOCK = "AZK_LOCK_FD"  # the variable that names the descriptor of a lock that is held
 
 _MARKER = ".azkaban-jobflow"
 
@@ -206,15 +208,34 @@ class Layout:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one set-up at a time change the installation; a second one waits."""
-        with open_private(self.prefix / ".lock", "a") as stream:
-            wait_for_lock(stream, f"another setup works in {self.prefix}")
+        """Let one set-up at a time change the installation; a second one waits.
+
+        A program to which this one hands the descriptor that `LOCK` names takes part in it.
+        """
+        path = self.prefix / ".lock"
+        if _is_open(os.environ.get(LOCK, ""), path):
             yield
+            return
+        with open_private(path, "a") as stream:
+            wait_for_lock(stream, f"another setup works in {self.prefix}")
+            os.environ[LOCK] = str(stream.fileno())
+            try:
+                yield
+            finally:
+                del os.environ[LOCK]
 
 
 def _is_content(path: Path) -> bool:
     """Tell whether a file is more than what a trial of the disk left that was killed."""
     return not path.name.startswith(disk.TRIAL)
+
+
+def _is_open(descriptor: str, path: Path) -> bool:
+    """Tell whether an inherited descriptor is that of a file."""
+    try:
+        return os.path.samestat(os.fstat(int(descriptor)), path.stat())
+    except (OSError, ValueError):
+        return False
 
 
 def copy_fresh(source: Path, target: Path) -> None:

@@ -27,7 +27,7 @@ from setup.azkaban import Server, busy
 from setup.bundle import product
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
-from setup.layout import CHECKOUT, Layout
+from setup.layout import CHECKOUT, LOCK, Layout
 from setup.messages import confirmed, say, step
 from setup.mysql import Server as MySQL
 from setup.private import write_private
@@ -365,8 +365,9 @@ def _start(layout: Layout, saved: Saved) -> None:
 
 
 def _runs(script: Path) -> bool:
-    environ = environment.program()
-    return not subprocess.run([str(script)], env=environ, check=False).returncode
+    lock = int(os.environ[LOCK])  # this update goes on while the script runs
+    command, environ = [str(script)], environment.program()
+    return not subprocess.run(command, env=environ, pass_fds=[lock], check=False).returncode
 
 
 def _finish_interrupted(layout: Layout) -> bool:

@@ -214,7 +214,8 @@ def prune(layout: Layout) -> None:
     """
     commands = [layout.env / "bin" / NAME]
     commands += layout.prefix.glob(f"backups/*/env/bin/{NAME}")
-    commands += layout.prefix.glob("*/start")  # the scripts beside servers
+    for scripts in ("*/start", "backups/*/*/start"):  # beside servers, and saved by an update
+        commands += layout.prefix.glob(scripts)
     named = "".join(path.read_text("utf-8", "replace") for path in commands if path.is_file())
     for product in sorted(home(layout).glob("*")) if home(layout).is_dir() else ():
         if product == CHECKOUT or f"/product/{product.name}/" in named:
