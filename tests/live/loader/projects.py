@@ -16,6 +16,26 @@ Files = dict[str, str]
 # -- Flow 1.0 --------------------------------------------------------------------------------
 
 
+# Commands that may do their work, in every position of a script; {} is the folder of the job.
+_COMMANDS = (
+    ("command=echo ${greet}",),
+    ("command=python3 -u s.py",),
+    ("command=env A=1 python3 -Wd ./s.py --n 3",),
+    ("command=python3 -um pack.s",),
+    ("command=python3 pack",),
+    ("command=bash -eu s.sh",),
+    ("command=nice -n 5 sh ./s.sh x",),
+    ("command=python3 /opt/gone.py",),
+    ("command=python3 -m installed.tool",),
+    ("command=python3 -c 'import gone'",),
+    ("working.dir=/srv/app", "command=python3 gone.py"),
+    ("working.dir=${greet}", "command=./gone.sh"),
+    ("command=cp s.py gone.py", "command.1=python3 gone.py"),
+    ("command=python3 ${greet}",),
+)
+_SCRIPTS = ("s.py", "s.sh", "pack/__init__.py", "pack/__main__.py", "pack/s.py")
+
+
 def flow_1(rng: random.Random) -> Files:
     """Make a valid project: jobs in some folders, embedded flows, shared properties."""
     files = {"shared.properties": "greet=hello\n"}
@@ -23,11 +43,13 @@ def flow_1(rng: random.Random) -> Files:
     names: list[str] = []
     for number in range(rng.randint(1, 7)):
         name = f"{rng.choice('abc')}{rng.choice(['-', '_', '.', ''])}{number}"
-        lines = [f"type={rng.choice(['noop', 'command', 'javaprocess'])}", "command=echo ${greet}"]
+        lines = [f"type={rng.choice(['noop', 'command', 'javaprocess'])}", *rng.choice(_COMMANDS)]
         if names and rng.random() < 0.7:
             wanted = rng.sample(names, rng.randint(1, min(3, len(names))))
             lines.append(f"dependencies={rng.choice([',', ' , ', ',,']).join(wanted)}")
-        files[f"{rng.choice(folders)}{name}.job"] = "\n".join(lines) + "\n"
+        folder = rng.choice(folders)
+        files[f"{folder}{name}.job"] = "\n".join(lines) + "\n"
+        files |= {f"{folder}{script}": "" for script in _SCRIPTS}
         names.append(name)
     if rng.random() < 0.4:
         files["end.job"] = "type=noop\n"
@@ -186,7 +208,8 @@ def _nodes(rng: random.Random, depth: int) -> list[dict[str, Any]]:
         if rng.random() < 0.6 or node["type"] == "command":
             node["config"] = {f"k{i}": Plain(rng.choice(_TEXTS)) for i in range(rng.randint(0, 3))}
             if node["type"] == "command":
-                node["config"]["command"] = "echo ${flow}"
+                settings = dict(one.split("=", 1) for one in rng.choice(_COMMANDS))
+                node["config"] |= {k: v.replace("greet", "flow") for k, v in settings.items()}
         if names and rng.random() < 0.7:
             node["dependsOn"] = rng.sample(names, rng.randint(1, min(3, len(names))))
             if rng.random() < 0.5:
@@ -206,6 +229,7 @@ def flow_2(rng: random.Random) -> tuple[Files, dict[str, Any]]:
     """Make a valid project; also give its first flow, to break it."""
     flow = _flow(rng)
     files = {"p.project": "azkaban-flow-version: 2.0\n", "f.flow": _write(flow)}
+    files |= dict.fromkeys(_SCRIPTS, "")
     if rng.random() < 0.3:
         files["d/g.flow"] = _write(_flow(rng))
     if rng.random() < 0.2:
