@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)
     try:
-        environment.settle_home()
+        environment.ensure_home()
         layout = Layout.of(options.prefix)
         command: Run = instead or options.run
         return command(layout, options, arguments)

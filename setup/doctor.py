@@ -250,8 +250,8 @@ def _servers(layout: Layout) -> Iterator[Finding]:
         )
     for part in server.settings.parts if server.installed else ():
         process = server.running().get(part.name)
-        target = server.target(server.settings, part)
-        if process and (strange := probe.strangers(target, process.pid)):
+        endpoint = server.endpoint(server.settings, part)
+        if process and (strange := probe.strangers(endpoint, process.pid)):
             yield Finding(
                 f"{part.name} addresses",
                 ok=False,

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["downloading", "local", "no_proxy", "program", "settle_home", "tool", "user"]
+__all__ = ["downloading", "ensure_home", "local", "no_proxy", "program", "tool", "user"]
 
 _LOCALE = (
     *("LC_ALL", "LC_CTYPE", "LANG", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC"),
@@ -138,7 +138,7 @@ def _reach(folder: Path) -> dict[str, str]:
     return authorities.variables(folder) | no_proxy()
 
 
-def settle_home() -> None:
+def ensure_home() -> None:
     """Give this process a home folder where the account has none: the root's, as containers do."""
     if not os.environ.get("HOME", "").startswith(
         "/"

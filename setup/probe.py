@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Target", "Watch", "listening", "printed", "ready", "strangers", "told"]
+__all__ = ["Endpoint", "Watch", "cause", "listening", "printed", "ready", "strangers"]
 
 START_SECONDS = 90.0
 IDLE_SECONDS = 40.0  # without any work, then nothing is to be expected; names may take 30 s
@@ -26,7 +26,7 @@ _LISTEN = "0A"  # the state of a listening socket in the kernel's tables
 
 
 @dataclass(frozen=True)
-class Target:
+class Endpoint:
     """One process of Azkaban, asked by its address, past any proxy.
 
     Attributes
@@ -120,14 +120,14 @@ class Target:
         return not self.activate or b"success" in self.ask("/executor?action=activate")
 
 
-def ready(target: Target, pid: int) -> bool:
+def ready(endpoint: Endpoint, pid: int) -> bool:
     """Tell whether this very process can be used; another one could have taken its port."""
-    return set(target.ends) <= _ends(pid) and target.ready()
+    return set(endpoint.ends) <= _ends(pid) and endpoint.ready()
 
 
-def strangers(target: Target, pid: int) -> set[tuple[str, int]]:
+def strangers(endpoint: Endpoint, pid: int) -> set[tuple[str, int]]:
     """Find the ends on which a process listens though nobody asked for them."""
-    return _ends(pid) - set(target.ends)
+    return _ends(pid) - set(endpoint.ends)
 
 
 def _ends(pid: int) -> set[tuple[str, int]]:
@@ -187,8 +187,8 @@ _MAIN = re.compile(
 )
 
 
-def told(output: Path, *, ended: bool = True) -> str:
-    """Find the cause in what a Java printed; empty when it told none.
+def cause(output: Path, *, ended: bool = True) -> str:
+    """Find the cause in what a Java printed; empty where there is none.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def told(output: Path, *, ended: bool = True) -> str:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "out")
     ...     _ = path.write_text('Exception in thread "main" java.lang.Error: no')
-    ...     told(path)
+    ...     cause(path)
     'java.lang.Error: no'
     """
     text = printed(output)
@@ -213,7 +213,7 @@ def told(output: Path, *, ended: bool = True) -> str:
         return ""
     words = next(group for group in found.groups() if group)
     causes = _CAUSE.findall(text, found.end())
-    shown = [words.strip(), *(cause for cause in causes[-1:] if cause not in words)]
+    shown = [words.strip(), *(each for each in causes[-1:] if each not in words)]
     return " ".join(": ".join(shown).split())
 
 
@@ -277,7 +277,7 @@ class Watch:
         waits
             Whether it may have to wait for another process that is busy.
         """
-        if self._output and (words := told(self._output, ended=False)):
+        if self._output and (words := cause(self._output, ended=False)):
             return words
         if self.idle and _state_of(self.pid) == "T":
             return f"it was stopped by a signal; kill -CONT {self.pid} lets it go on"

@@ -130,7 +130,7 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
         raise UsageError(f"{layout.prefix}: no installation there; run {called()} up")
     layout.require_private()
     release.refuse_newer(layout)
-    product.settle(layout, sys.argv[1:])
+    product.move_under(layout, sys.argv[1:])
     with layout.locked():
         Server(layout).refuse_half_done()
         running = _have_it_idle(layout, wait=wait, force=force)

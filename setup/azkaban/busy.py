@@ -33,9 +33,9 @@ def executions(server: Server) -> set[int]:
     pages = next((part for part in settings.parts if part.pages), None) if settings else None
     if not settings or not pages or pages.name not in server.running():
         return found
-    target = server.target(settings, pages)
-    session = target.login()
-    page = target.ask(_PAGE, session=session).decode("utf-8", "replace") if session else ""
+    endpoint = server.endpoint(settings, pages)
+    session = endpoint.login()
+    page = endpoint.ask(_PAGE, session=session).decode("utf-8", "replace") if session else ""
     table = _TABLE.search(page)
     if not table:
         raise ServerError(

@@ -40,15 +40,15 @@ def add_commands(commands: Commands) -> None:
     text = "Azkaban alone: install, start, stop, restart, status, use, upgrade, rollback."
     azkaban = commands.group("azkaban", text, _EPILOG)
     options = server_options()
-    made = Needs.ENVIRONMENT
+    needs = Needs.ENVIRONMENT
     text = "Put program and settings into their place; start nothing."
-    azkaban.add("install", _install, text, options, needs=made, locked=True, unprivileged=True)
+    azkaban.add("install", _install, text, options, needs=needs, locked=True, unprivileged=True)
     text = "Start it, installed first where needed; wait until a login works."
-    azkaban.add("start", _start, text, options, needs=made, locked=True, unprivileged=True)
+    azkaban.add("start", _start, text, options, needs=needs, locked=True, unprivileged=True)
     text = "Stop it and the programs of its jobs; a database goes on."
     azkaban.add("stop", _stop, text, needs=Needs.INSTALLATION)
     text = "Stop it, and start it with what is asked for."
-    azkaban.add("restart", _restart, text, options, needs=made, locked=True, unprivileged=True)
+    azkaban.add("restart", _restart, text, options, needs=needs, locked=True, unprivileged=True)
     text = "Show each of its processes; exit 1 when one does not answer."
     status = azkaban.add("status", _status, text, needs=Needs.IF_THERE)
     status.add_argument("--json", action="store_true", help="machine-readable")
@@ -61,7 +61,7 @@ def add_commands(commands: Commands) -> None:
         help="such as '/manager?ajax=fetchprojectflows&project=NAME'",
     )
     text = "Replace the program; keep projects, history, schedules; go back when that fails."
-    upgraded = azkaban.add("upgrade", _upgrade, text, needs=made, locked=True, unprivileged=True)
+    upgraded = azkaban.add("upgrade", _upgrade, text, needs=needs, locked=True, unprivileged=True)
     upgraded.add_argument(
         "--distribution",
         nargs="+",
@@ -73,12 +73,12 @@ def add_commands(commands: Commands) -> None:
         "--java", metavar="WHICH", help="auto, private, or the path of a java (default: as before)"
     )
     text = "Take over the database of another Azkaban, out of a plain mysqldump."
-    taken = azkaban.add("adopt", _adopt, text, needs=made, locked=True, unprivileged=True)
+    taken = azkaban.add("adopt", _adopt, text, needs=needs, locked=True, unprivileged=True)
     taken.add_argument("file", metavar="FILE", help="what mysqldump wrote, plain or gzip")
     taken.add_argument("--database", default="", metavar="NAME", help="which, if it holds several")
     taken.add_argument("--replace", action="store_true", help="replace databases that have rows")
     text = "Go back to what was before the last upgrade; what happened since is lost."
-    back = azkaban.add("rollback", _rollback, text, needs=made, locked=True, unprivileged=True)
+    back = azkaban.add("rollback", _rollback, text, needs=needs, locked=True, unprivileged=True)
     back.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -131,15 +131,15 @@ def _use(layout: Layout, options: argparse.Namespace) -> int:
     if not server.installed:
         raise UsageError(f"{server.home}: Azkaban was never started; run {called()} azkaban start")
     settings = server.settings
-    target = server.target(settings, next(part for part in settings.parts if part.pages))
+    endpoint = server.endpoint(settings, next(part for part in settings.parts if part.pages))
     if not options.path:
-        print(f"url       {settings.url}\naddress   {target.ends[0][0]}")
-        print(f"user      {target.user}\npassword  in {target.password_file}")
-        if target.ca:
-            print(f"ca        {target.ca}")
+        print(f"url       {settings.url}\naddress   {endpoint.ends[0][0]}")
+        print(f"user      {endpoint.user}\npassword  in {endpoint.password_file}")
+        if endpoint.ca:
+            print(f"ca        {endpoint.ca}")
         return 0
-    session = target.login()
-    answer = target.ask(options.path, session=session) if session else b""
+    session = endpoint.login()
+    answer = endpoint.ask(options.path, session=session) if session else b""
     if answer:
         print(answer.decode("utf-8", "replace"))
         return 0

@@ -20,7 +20,7 @@ from setup.java import keep, kept, truststore
 from setup.messages import say, step
 from setup.mysql import Server as MySQL
 from setup.private import write_private
-from setup.probe import START_SECONDS, Target
+from setup.probe import START_SECONDS, Endpoint
 from setup.process import Process, refuse_root, tail
 from setup.shell import scripts
 from setup.status import Status
@@ -274,16 +274,16 @@ class Server:
             process = running.get(part.name)
             state = "down"
             if process:
-                state = "running" if self.target(settings, part).answers() else "unresponsive"
+                state = "running" if self.endpoint(settings, part).answers() else "unresponsive"
             url = settings.browser_url if part.pages else None
             pid = process.pid if process else None
             statuses.append(Status(part.name, state, pid, part.ends[0][1], self.version, url))
         return statuses
 
-    def target(self, settings: Settings, part: Part) -> Target:
+    def endpoint(self, settings: Settings, part: Part) -> Endpoint:
         """Tell how one part is asked."""
         present = program.Program.read(program.folder(self.layout))
-        return Target(
+        return Endpoint(
             name=part.name,
             pages=part.pages,
             host=settings.host,
@@ -487,7 +487,7 @@ class Server:
 
     def _check_addresses(self, process: Process, settings: Settings, part: Part) -> None:
         """Make sure that nobody else's machine can reach what was not opened to it."""
-        if strange := probe.strangers(self.target(settings, part), process.pid):
+        if strange := probe.strangers(self.endpoint(settings, part), process.pid):
             raise ServerError(f"Azkaban (pid {process.pid}) {_strange(strange)}")
 
     def _output(self, part: str) -> Path:
@@ -498,16 +498,16 @@ class Server:
     ) -> None:
         """Wait until a login works: a port that is open is not yet a server."""
         deadline = time.monotonic() + START_SECONDS
-        target, pid = self.target(settings, part), process.pid
+        endpoint, pid = self.endpoint(settings, part), process.pid
         log, output = self.log(part.name), self._output(part.name)
         watch = probe.Watch(pid, output, log)
-        while not probe.ready(target, pid):
+        while not probe.ready(endpoint, pid):
             what = ""
             if not process.alive():
-                what = f"ended while it started: {probe.told(output)}".removesuffix(": ")
-            elif strange := probe.strangers(target, pid):
+                what = f"ended while it started: {probe.cause(output)}".removesuffix(": ")
+            elif strange := probe.strangers(endpoint, pid):
                 what = _strange(strange)
-            elif watch.look() and (trouble := watch.trouble() or target.refusal()):
+            elif watch.look() and (trouble := watch.trouble() or endpoint.refusal()):
                 what = f"does not come up: {trouble}"
             elif time.monotonic() > deadline:
                 what = f"accepts no login after {START_SECONDS:.0f} s; {watch.stuck()}"

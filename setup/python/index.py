@@ -165,17 +165,17 @@ def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
 def _read_uv(path: Path) -> dict[str, str]:
     """Read where packages come from out of a file of uv's, by pip's names."""
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    told |= told.get("pip", {})
+    settings |= settings.get("pip", {})
     found = {
-        "index-url": told.get("index-url", ""),
-        "extra-index-url": " ".join(told.get("extra-index-url", [])),
-        "find-links": " ".join(told.get("find-links", [])),
-        "trusted-host": " ".join(told.get("allow-insecure-host", [])),
+        "index-url": settings.get("index-url", ""),
+        "extra-index-url": " ".join(settings.get("extra-index-url", [])),
+        "find-links": " ".join(settings.get("find-links", [])),
+        "trusted-host": " ".join(settings.get("allow-insecure-host", [])),
     }
-    for index in told.get("index", []):
+    for index in settings.get("index", []):
         if index.get("default"):
             found["index-url"] = index["url"]
         else:

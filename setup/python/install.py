@@ -16,7 +16,7 @@ from setup import archives, authorities, debian, downloads, maven
 from setup.errors import SetupError, UsageError
 from setup.private import write_private
 from setup.python import pip
-from setup.python.pack import ask, launcher, settle
+from setup.python.pack import ask, conda_unpack, launcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,7 @@ def install(
         target.rename(old)
     try:
         _make(layout, source, update)
-        python = _settle(target)
+        python = _complete(target)
         update("pip")
         pip.ensure(python, layout.prefix, pip_wheel)
         version = ask(python, "describe", scratch=layout.prefix)["version"]
@@ -267,10 +267,10 @@ def _unpack(archive: Path, target: Path) -> None:
             raise UsageError(f"--from {archive}: there is no bin/python3 in it, so it is no Python")
         top = min(programs, key=lambda path: len(path.parts)).parents[1]
         shutil.move(top, target)
-    settle(target)
+    conda_unpack(target)
 
 
-def _settle(target: Path) -> Path:
+def _complete(target: Path) -> Path:
     """Make ``bin/python`` run, and see that nothing of the standard library is missing."""
     python = target / "bin" / "python"
     if not python.exists():

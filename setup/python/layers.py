@@ -173,7 +173,7 @@ def enter(layout: Layout, arguments: Sequence[str], *names: str) -> None:
     """
     release.refuse_newer(layout)
     layout.create(100 << 20)
-    product.settle(layout, arguments)
+    product.move_under(layout, arguments)
     with layout.locked():
         ensure(layout, *names)
         if release.made_by(layout) != release.current():

@@ -29,7 +29,7 @@ from setup.messages import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["KINDS", "Packed", "ask", "launcher", "pack", "settle"]
+__all__ = ["KINDS", "Packed", "ask", "conda_unpack", "launcher", "pack"]
 
 KINDS = ("whole", "venv", "conda")
 
@@ -406,7 +406,7 @@ def _conda(about: dict[str, Any], folder: Path, tree: Path) -> None:
     output.unlink()
 
 
-def settle(home: Path) -> None:
+def conda_unpack(home: Path) -> None:
     """Write the folder's own path into the files of what conda-pack made, once it is unpacked.
 
     Raises
@@ -438,7 +438,7 @@ def _check(
     # The interpreter of a venv is a link.
     archives.unpack(archive, folder, links="any" if kind == "venv" else "inside")
     python = folder / "bin" / "python"
-    settle(folder)
+    conda_unpack(folder)
     seen = ask(python, "tour", *names, scratch=folder.parent)
     wrong = [f"{name}: {why}" for name, why in seen["failed"].items()]
     if kind == "venv":

@@ -12,7 +12,7 @@ from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
 from setup.messages import step
 from setup.process import Process, free_port, refuse_root
-from setup.spark.shape import Part, Shape, choose
+from setup.spark.shape import Daemon, Shape, choose
 from setup.spark.standalone import Standalone
 from setup.spark.yarn import Yarn
 from setup.status import Status
@@ -41,7 +41,7 @@ class Kind(Protocol):
     def ports(self) -> Sequence[int]:
         """Ports that it would like."""
 
-    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Daemon]:
         """Write its settings and name its processes, in the order in which they start."""
 
     def missing(self, shape: Shape) -> str:
@@ -221,7 +221,7 @@ class Cluster:
             shown.done(f"already running, {KINDS[self.kind].url(shape)} (pids {pids})")
         return shape
 
-    def _launch(self, part: Part) -> None:
+    def _launch(self, part: Daemon) -> None:
         log = self.log(part.name)
         log.unlink(missing_ok=True)
         process = Process.start(

@@ -16,7 +16,7 @@ from setup.errors import ServerError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ENDED", "Application", "Node", "ResourceManager"]
+__all__ = ["ENDED", "ApplicationReport", "Node", "ResourceManager"]
 
 ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 
@@ -42,7 +42,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Application:
+class ApplicationReport:
     """One application.
 
     Attributes
@@ -101,7 +101,7 @@ class ResourceManager:
             for node in found
         ]
 
-    def application(self, application: str) -> Application:
+    def application(self, application: str) -> ApplicationReport:
         """Look at one application.
 
         Raises
@@ -110,7 +110,7 @@ class ResourceManager:
             When it cannot be reached, or does not know the application.
         """
         app = self._ask(f"apps/{application}")["app"]
-        return Application(
+        return ApplicationReport(
             app["id"],
             app["state"],
             app["finalStatus"],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Part", "Shape", "choose", "log_settings", "write_properties", "write_xml"]
+__all__ = ["Daemon", "Shape", "choose", "log_settings", "write_properties", "write_xml"]
 
 MB = 1 << 20
 HEAP = "256m"  # of each server
@@ -67,7 +67,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Part:
+class Daemon:
     """One process of a cluster.
 
     Attributes

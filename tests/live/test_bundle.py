@@ -53,7 +53,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 def archive(layout: Layout) -> Iterator[Path]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     path = layout.prefix / make.name(thin=False)
-    make.write(layout, make.Wish(pythons=(python,)), path, print)
+    make.write(layout, make.Selection(pythons=(python,)), path, print)
     yield path
     path.unlink()
 
@@ -116,8 +116,8 @@ def test_whole_life_without_a_network(archive: Path, tmp_path: Path) -> None:
 def test_the_same_again_has_the_same_bytes(archive: Path, layout: Layout, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        wish = make.Wish(pythons=(f"{sys.version_info.major}.{sys.version_info.minor}",))
-        again = make.write(layout, wish, tmp_path / "again.pyz", print)
+        selection = make.Selection(pythons=(f"{sys.version_info.major}.{sys.version_info.minor}",))
+        again = make.write(layout, selection, tmp_path / "again.pyz", print)
     finally:
         os.umask(before)
     with archive.open("rb") as stream:
@@ -146,7 +146,7 @@ def test_a_package_that_was_changed_is_refused(archive: Path, tmp_path: Path, pa
 def test_the_thin_one_downloads(layout: Layout, archive: Path, tmp_path: Path) -> None:
     """From a folder of packages, which stands for a mirror."""
     thin = tmp_path / make.name(thin=True)
-    make.write(layout, make.Wish(thin=True), thin, print)
+    make.write(layout, make.Selection(thin=True), thin, print)
     assert thin.stat().st_size < 3e6
     home = tmp_path / "home"
     home.mkdir()

@@ -34,7 +34,7 @@ from pathlib import Path
 from setup.bundle import make
 from setup.layout import Layout
 prefix, target = map(Path, sys.argv[1:])
-make.write(Layout(prefix, prefix / "cache"), make.Wish(thin=True), target, print)
+make.write(Layout(prefix, prefix / "cache"), make.Selection(thin=True), target, print)
 """
 # A later release whose servers do not come up: Java refuses the option.
 BROKEN = """

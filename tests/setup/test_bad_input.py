@@ -125,10 +125,10 @@ def test_home_folder_of_no_account(tmp_path: Path, name: str) -> None:
 def test_home_that_is_no_path_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("", "here"):
         monkeypatch.setenv("HOME", text)
-        environment.settle_home()
+        environment.ensure_home()
         assert os.environ["HOME"] == environment._home()
     monkeypatch.setenv("HOME", "/srv/me")
-    environment.settle_home()
+    environment.ensure_home()
     assert os.environ["HOME"] == "/srv/me"
 
 

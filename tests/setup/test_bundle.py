@@ -38,7 +38,7 @@ def layout(tmp_path: Path) -> Layout:
 @pytest.fixture
 def thin(layout: Layout, tmp_path: Path) -> Path:
     path = tmp_path / "azkaban-jobflow.pyz"
-    make.write(layout, make.Wish(thin=True), path, print)
+    make.write(layout, make.Selection(thin=True), path, print)
     return path
 
 
@@ -97,7 +97,7 @@ def test_the_bytes_depend_on_the_content_alone(
     (other / "jobs" / ".train.py.swp").write_bytes(b"x")
     monkeypatch.setattr(make, "CHECKOUT", other)
     again = tmp_path / "again.pyz"
-    make.write(layout, make.Wish(thin=True), again, print)
+    make.write(layout, make.Selection(thin=True), again, print)
     assert again.read_bytes() == thin.read_bytes()
     assert thin.stat().st_size < 3e6
     with zipfile.ZipFile(thin) as opened:
@@ -105,7 +105,7 @@ def test_the_bytes_depend_on_the_content_alone(
         modes = {info.external_attr >> 16 & 0o777 for info in opened.infolist()}
         assert modes <= {0o644, 0o755}
     (other / "jobs" / "more.py").write_text("")
-    make.write(layout, make.Wish(thin=True), again, print)
+    make.write(layout, make.Selection(thin=True), again, print)
     assert again.read_bytes() != thin.read_bytes()
 
 
@@ -252,12 +252,12 @@ def test_each_prefix_has_a_product_of_its_own(
     monkeypatch.setattr(product, "CHECKOUT", first)
     started: list[list[str]] = []
     monkeypatch.setattr(os, "execve", lambda _, command, __: started.append(command))
-    product.settle(layout, ["up"])
+    product.move_under(layout, ["up"])
     assert started == []
     other = Layout(tmp_path / "other", layout.cache)
     other.create(need=0)
     monkeypatch.setattr(product, "contents", lambda: {"platform": ""})
-    product.settle(other, ["up", "--tls"])
+    product.move_under(other, ["up", "--tls"])
     copy = other.prefix / "product" / first.name
     assert started == [[sys.executable, str(copy / "setup"), "up", "--tls"]]
     assert (copy / product.MANIFEST).read_bytes() == (first / product.MANIFEST).read_bytes()

@@ -65,7 +65,7 @@ def test_an_archive_says_the_same_there(tmp_path: Path) -> None:
     layout.create(need=0)
     home.mkdir()
     archive = tmp_path / "azkaban-jobflow.pyz"
-    make.write(layout, make.Wish(thin=True), archive, print)
+    make.write(layout, make.Selection(thin=True), archive, print)
     said = _start("win32", archive, home, "demo")
     assert said.startswith(f"{archive.name}: on Windows no servers are set up")
     assert said.count("\n") == 1

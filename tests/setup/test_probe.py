@@ -41,6 +41,6 @@ def test_told(tmp_path: Path, text: str, ended: str, alive: str) -> None:
     """Of a process that goes on, only what leaves no hope counts."""
     path = tmp_path / "out"
     path.write_text("INFO begins\n" + text)
-    assert probe.told(path) == ended
-    assert probe.told(path, ended=False) == alive
-    assert probe.told(tmp_path / "none") == ""
+    assert probe.cause(path) == ended
+    assert probe.cause(path, ended=False) == alive
+    assert probe.cause(tmp_path / "none") == ""
