@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,34 @@ from setup.paths import expanded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["named", "sha256"]
+__all__ = ["keep", "named", "sha256"]
 
 
 def sha256(path: Path) -> str:
     """Hash a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def keep(path: Path, store: Path) -> Path:
+    """Put a file into a cache, whole; one that is there already is the same.
+
+    It is copied, since a cache may lie on another disk than temporary files.
+
+    Parameters
+    ----------
+    path
+        The file, which stays.
+    store
+        The folder of the cache; made where it is missing.
+    """
+    kept = store / path.name
+    if not kept.is_file() or sha256(kept) != sha256(path):
+        store.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=store) as folder:
+            copy = shutil.copyfile(path, Path(folder) / path.name)
+            copy.replace(kept)
+    return kept
 
 
 def named(

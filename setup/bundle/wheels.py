@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment
+from setup.downloads import keep
 from setup.errors import DownloadError
 from setup.python import pip
 from setup.python.index import Index
@@ -66,7 +66,7 @@ def fetch(
         if named:
             _sources(layout, folder, store, named)
         found = sorted(path for path in folder.iterdir() if path.suffix in (".whl", ".gz"))
-        return [_keep(path, store) for path in found]
+        return [keep(path, store) for path in found]
 
 
 def _pins(lock: Path, version: str) -> list[str]:
@@ -130,16 +130,3 @@ def _sources(layout: Layout, folder: Path, store: Path, pins: Sequence[str]) -> 
     shutil.unpack_archive(tools, folder / "tools", "zip")
     options = ["--no-binary=:all:", "--no-build-isolation"]
     _download(layout, folder, store, pins, options, tools=folder / "tools")
-
-
-def _keep(path: Path, store: Path) -> Path:
-    """Put a file into the cache, whole; one that is there already is the same."""
-    kept = store / path.name
-    if not kept.is_file() or _sha256(kept) != _sha256(path):
-        path.replace(kept)
-    return kept
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from setup import environment
+from setup.downloads import keep
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.network import explain
@@ -264,8 +265,7 @@ class Installer:
             if not isinstance(error, _NotFoundError) or "Retrying (" in result.stderr:
                 raise error  # pip itself would fare no better
             return None
-        store.mkdir(parents=True, exist_ok=True)
-        return wheel.replace(store / wheel.name)
+        return keep(wheel, store)
 
 
 def pins(lock: Path) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -215,6 +216,21 @@ def test_a_folder_with_another_file_is_refused_before_the_index_is_asked(
     ):
         installer.install(lock, python)
     assert index.asked == set()
+
+
+def test_a_cache_may_lie_on_another_disk(
+    tmp_path: Path, uv_wheel: Path, index: made_up.Index
+) -> None:
+    index.files[uv_wheel.name] = uv_wheel.read_bytes()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        layout = Layout(tmp_path / "p", Path(other) / "c")
+        layout.create(need=0)
+        assert layout.cache.stat().st_dev != layout.prefix.stat().st_dev
+        with Installer(layout) as installer:
+            assert installer.name == "uv"
+        [kept] = (layout.cache / "installer").iterdir()
+        assert kept.read_bytes() == uv_wheel.read_bytes()
+    assert index.asked == {"uv"}
 
 
 def test_uv_that_is_another_file_is_never_run(
