@@ -105,7 +105,7 @@ _WAYS = {
     errno.EPERM: "see who owns it and its mode, or use --prefix",
     errno.ENOLCK: disk.ELSEWHERE,
     errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
-    errno.ESTALE: "the file server lost it: mount it anew, or use --prefix",
+    errno.ESTALE: "the file server lost it: mount it again, or use --prefix",
     errno.EIO: "the disk fails: use --prefix, and have it looked at",
     errno.EMFILE: "too many files are open: raise ulimit -n",
     errno.ENFILE: "too many files are open on this machine",

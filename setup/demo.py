@@ -67,7 +67,7 @@ def run(layout: Layout, *, logs: bool = False) -> int:
         log = server.log()
         raise ServerError(
             f"the server no longer answers: {error}\nThe end of {log}:\n{tail(log)}\n"
-            "Run the same command again: it starts the server and the flows anew"
+            "Run the same command again: it starts the server and the flows again"
         ) from error
     except AzkabanError as error:
         raise SetupError(str(error)) from error

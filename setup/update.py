@@ -44,7 +44,7 @@ __all__ = ["Saved", "add_commands", "back", "inside", "update"]
 LOOK_SECONDS = 2.0
 SUPERVISOR_SECONDS = 120.0
 
-# What is not saved of a server: it is made anew, only grows, or is saved elsewhere.
+# What is not saved of a server: it is made again, only grows, or is saved elsewhere.
 _LEFT_OUT = {
     "azkaban": {"backups", "executions", "logs", "program.new", "program.old", "temp"},
     "mysql": {"backups", "lib", "mysql_data", "mysql_data.old", "mysql_files", "program"}

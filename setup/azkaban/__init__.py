@@ -5,7 +5,7 @@ Everything lies in ``<prefix>/azkaban``::
     settings.json      what was asked for: profile, database, host, address, ports, user
     admin.password     0600; with azkaban-users.xml the only places that hold the password
     program/           what runs: stock 2.5.0, or the user's own 3.x or 4.x (see program.py)
-    conf/              a folder for each process, made anew before each start; local.properties
+    conf/              a folder for each process, written before each start; local.properties
                        in it is the user's own and wins
     start stop status use    scripts that work without the checkout
     plugins/ projects/ executions/ h2/ logs/ temp/ backups/

@@ -35,7 +35,7 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
     java
         Shall run it.
     settings
-        What it shall be.
+        What it is to be.
 
     Raises
     ------

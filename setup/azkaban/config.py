@@ -1,4 +1,4 @@
-"""The server's settings files, made anew before each start; only the users' file is kept."""
+"""The server's settings files, written before each start; only the users' own file is kept."""
 
 from __future__ import annotations
 

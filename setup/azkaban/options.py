@@ -1,4 +1,4 @@
-"""What a server shall be, as options of the command line."""
+"""What a server is to be, as options of the command line."""
 
 from __future__ import annotations
 

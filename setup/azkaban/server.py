@@ -160,7 +160,7 @@ class Server:
         java
             Runs the compiler of our classes.
         wanted
-            What the server shall be; by default what it was, or a single server on H2.
+            What the server is to be; by default what it was, or a single server on H2.
         sources
             Archives or folders of the user's own Azkaban; none for what is there, or the stock
             program.
@@ -208,7 +208,7 @@ class Server:
         java
             Runs it.
         wanted
-            What the server shall be; by default what it was, or a single server on H2.
+            What the server is to be; by default what it was, or a single server on H2.
         sources
             Archives or folders of the user's own Azkaban; none for what is there, or the stock
             program.

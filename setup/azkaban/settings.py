@@ -350,8 +350,8 @@ def _place(wanted: Wanted, old: Settings | None, *, tls: bool) -> tuple[str, str
     if reason:
         if address and not _is_loopback(address):
             raise UsageError(
-                f"this machine is called {host!r}: {reason}. Name the server as clients shall "
-                "call it, with --host NAME"
+                f"this machine is called {host!r}: {reason}. Give the name by "
+                "which clients reach it, with --host NAME"
             )
         say(f"this machine is called {host!r}: {reason}. The server is called localhost; "
             "--host NAME gives it another name")  # fmt: skip

@@ -87,7 +87,7 @@ class Selection:
     parts
         Names in `EXTRAS`.
     pythons
-        Versions of the Pythons that shall run it, such as ``3.11``.
+        Versions of the Pythons that are to run it, such as ``3.11``.
     thin
         Whether it downloads packages and jars where it runs, instead of holding them.
     """

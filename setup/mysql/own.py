@@ -56,11 +56,11 @@ def check(files: Files, program: Program, port: int) -> None:
     Parameters
     ----------
     files
-        The server's; ``my.cnf`` is written anew.
+        The server's; ``my.cnf`` is written again.
     program
         Which knows its options.
     port
-        On which the server shall listen.
+        On which the server is to listen.
 
     Raises
     ------

@@ -197,7 +197,7 @@ def _put(draft: Path, target: Path) -> None:
 
 
 def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, Any]:
-    """Have an interpreter look at itself: see `setup.python._inside`.
+    """Ask an interpreter what it is: see `setup.python._inside`.
 
     Parameters
     ----------

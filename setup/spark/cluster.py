@@ -45,7 +45,7 @@ class Kind(Protocol):
         """Write its settings and name its processes, in the order in which they start."""
 
     def missing(self, shape: Shape) -> str:
-        """Ask it what is still missing; empty when applications can be handed in."""
+        """Ask it what is still missing; empty when it takes applications."""
 
     def url(self, shape: Shape) -> str:
         """Tell where its pages are."""
@@ -233,7 +233,7 @@ class Cluster:
         process.write(self.home / f"{part.name}.pid")
 
     def _wait(self, shape: Shape, update: Callable[[str], None]) -> None:
-        """Wait until applications can be handed in: a port that is open is not yet a cluster."""
+        """Wait until it takes applications: a port that is open is not yet a cluster."""
         deadline = time.monotonic() + START_SECONDS
         watches = {name: probe.Watch(p.pid, self.log(name)) for name, p in self.running().items()}
         while missing := KINDS[self.kind].missing(shape):

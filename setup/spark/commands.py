@@ -279,7 +279,7 @@ def _program(options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
     if options.module:
         return plan.RUN_MODULE, tuple(options.module)
     if not options.program:
-        raise UsageError("what shall be run? Name a script, or a module by -m")
+        raise UsageError("there is nothing to run: name a script, or a module with -m")
     script = Path(options.program[0])
     if not script.is_file():
         raise UsageError(f"{script}: no such script")

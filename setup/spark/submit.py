@@ -183,7 +183,7 @@ class Run:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        late = self._find()  # handed in just before its spark-submit ended
+        late = self._find()  # submitted just before its spark-submit ended
         if late != self.application:
             self._kill(late)
 

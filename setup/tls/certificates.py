@@ -153,7 +153,7 @@ class Certificates:
             ) from error
 
     def ensure(self, host: str, java: Java | None = None) -> Keystore:
-        """Have a certificate for a host: made where there is none, renewed before it ends.
+        """Ensure a certificate for a host: make it where there is none, renew it before it ends.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class Certificates:
             raise UsageError(
                 f"{self.keystore} holds a certificate of another authority "
                 f"({self.summary().issuer}) with its only key, which would be lost; add --replace "
-                "if a local one shall take its place"
+                "to put a local one in its place"
             )
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority, authority_key = self._authority(names, key, days)

@@ -164,7 +164,7 @@ def _made(certificates: Certificates) -> int:
 
 
 def _use(certificates: Certificates) -> None:
-    """Have a server that runs with TLS use it."""
+    """Bring the certificate into use where a server runs with TLS."""
     from setup import java
     from setup.azkaban import Server
     from setup.tls import renewal
