@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.errors import UsageError
 from setup.paths import expanded
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ class Index:
 
     def for_pip(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Choose pip's environment: these settings, and none of the user's others."""
+        self._require_numbers()
         ours = {f"PIP_{k.upper().replace('-', '_')}": v for k, v in self.settings.items()}
         ours |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         ours |= {"PIP_CERT": environ["PIP_CERT"]} if "PIP_CERT" in environ else {}
@@ -112,7 +115,10 @@ class Index:
 
     def for_uv(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Choose uv's environment: the same, in uv's words."""
+        self._require_numbers()
         ours = {_NAMES[k]: v for k, v in self.settings.items() if _NAMES[k]}
+        if timeout := ours.get("UV_HTTP_TIMEOUT"):  # pip takes a part of a second as well
+            ours["UV_HTTP_TIMEOUT"] = str(math.ceil(float(timeout)))
         links = re.findall(r"(?<!\S)(?!file:)\w+://\S+", ours.pop("UV_FIND_LINKS", ""))
         if places := [*links, *map(str, self.folders)]:  # it stops at a folder that is not there
             ours["UV_FIND_LINKS"] = ",".join(places)
@@ -121,6 +127,19 @@ class Index:
         # All is pinned by hash, so any index may have it, as with pip.
         ours = {"UV_HTTP_RETRIES": "2", "UV_INDEX_STRATEGY": "unsafe-best-match", **ours}
         return {**_others(environ), **ours}
+
+    def _require_numbers(self) -> None:
+        """Refuse what pip and uv do not take for a number: their words would not name it."""
+        for name, pattern, what in (
+            ("timeout", r"\d+(\.\d*)?|\.\d+", "seconds"),
+            ("retries", r"\d+", "tries"),
+        ):
+            value = self.settings.get(name, "0").strip()
+            if not re.fullmatch(pattern, value, re.ASCII):
+                raise UsageError(
+                    f"pip's setting {name} (PIP_{name.upper()} or pip.conf) is {value!r}: expected "
+                    f"a number of {what}"
+                )
 
 
 def _others(environ: Mapping[str, str]) -> dict[str, str]:
@@ -168,19 +187,28 @@ def _read_uv(path: Path) -> dict[str, str]:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    settings |= settings.get("pip", {})
+    pip = settings.get("pip")
+    settings |= pip if isinstance(pip, dict) else {}
     found = {
-        "index-url": settings.get("index-url", ""),
-        "extra-index-url": " ".join(settings.get("extra-index-url", [])),
-        "find-links": " ".join(settings.get("find-links", [])),
-        "trusted-host": " ".join(settings.get("allow-insecure-host", [])),
+        "index-url": _joined(settings.get("index-url")),
+        "extra-index-url": _joined(settings.get("extra-index-url")),
+        "find-links": _joined(settings.get("find-links")),
+        "trusted-host": _joined(settings.get("allow-insecure-host")),
     }
-    for index in settings.get("index", []):
-        if index.get("default"):
-            found["index-url"] = index["url"]
+    indexes = settings.get("index")
+    for index in indexes if isinstance(indexes, list) else []:
+        url = _joined(index.get("url")) if isinstance(index, dict) else ""
+        if url and index.get("default"):
+            found["index-url"] = url
         else:
-            found["extra-index-url"] = f"{found['extra-index-url']} {index['url']}".strip()
+            found["extra-index-url"] = f"{found['extra-index-url']} {url}".strip()
     return {name: value for name, value in found.items() if value}
+
+
+def _joined(value: object) -> str:
+    """Write a text, or a list of texts, in one line; what is neither does not count."""
+    values = value if isinstance(value, list) else [value]
+    return " ".join(text for text in values if isinstance(text, str))
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from setup.errors import UsageError
 from setup.python import index as module
 from setup.python.index import Index
 
@@ -39,6 +40,23 @@ def test_a_setting_reaches_both(given: str, uv: str, pip: str) -> None:
     found = Index.of({**NONE, **environ})
     assert found.for_uv(environ)[variable] == expected
     assert found.for_pip(environ)[pip or name] == value.removeprefix("corp=")
+
+
+def test_a_part_of_a_second_is_a_whole_one_for_uv() -> None:
+    found = Index.of({**NONE, "PIP_TIMEOUT": "2.5"})
+    assert found.for_uv({})["UV_HTTP_TIMEOUT"] == "3"
+    assert found.for_pip({})["PIP_TIMEOUT"] == "2.5"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TIMEOUT", "soon"), ("TIMEOUT", "-1"), ("RETRIES", "2.5"), ("RETRIES", "²")],
+)
+def test_what_is_no_number_is_refused_by_name(name: str, value: str) -> None:
+    found = Index.of({**NONE, f"PIP_{name}": value})
+    for environment in (found.for_pip, found.for_uv):
+        with pytest.raises(UsageError, match=f"PIP_{name} or pip.conf.* is '{value}': expected"):
+            environment({})
 
 
 def test_what_would_change_what_is_installed_or_where_reaches_neither() -> None:
@@ -108,6 +126,9 @@ def test_the_gathered_authorities_stand_for_those_that_pip_was_told() -> None:
             {"trusted-host": "h:8", "find-links": "/w"},
         ),
         ("index-url = ", {}),
+        ('index-url = 3\nextra-index-url = "https://a"\n', {"extra-index-url": "https://a"}),
+        ("index = 5\npip = 6\nfind-links = [7]\n", {}),
+        ('[[index]]\nname = "x"\n[[index]]\nurl = "https://b"\n', {"extra-index-url": "https://b"}),
     ],
 )
 def test_uv_s_configuration_files_count_in_the_same_way(
