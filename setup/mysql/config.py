@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
-    from setup.mysql.program import Program
+    from setup.mysql.program import Build
 
 __all__ = ["Files", "client_options", "initial_sql", "server_options"]
 
@@ -111,7 +111,7 @@ class Files:
         return whole if len(os.fsencode(whole)) <= SOCKET_BYTES else self.socket.name
 
 
-def server_options(files: Files, program: Program, port: int) -> str:
+def server_options(files: Files, program: Build, port: int) -> str:
     """Write ``my.cnf``.
 
     Parameters

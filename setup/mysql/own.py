@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from setup.mysql.config import Files
-    from setup.mysql.program import Program
+    from setup.mysql.program import Build
 
 __all__ = ["check"]
 
@@ -50,7 +50,7 @@ class _Option(NamedTuple):
     value: str
 
 
-def check(files: Files, program: Program, port: int) -> None:
+def check(files: Files, program: Build, port: int) -> None:
     """Refuse options with which the server would not come up, or not where it is looked for.
 
     Parameters
@@ -144,7 +144,7 @@ def _refusal(files: Files, option: _Option) -> str:
     return ""
 
 
-def _help(files: Files, program: Program) -> subprocess.CompletedProcess[str]:
+def _help(files: Files, program: Build) -> subprocess.CompletedProcess[str]:
     """Have the server read its options, say what it makes of them, and stop."""
     command = [str(program.mysqld), f"--defaults-file={files.options}", "--verbose", "--help"]
     return subprocess.run(

@@ -25,7 +25,7 @@ from setup.python.installer import Installer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Program", "Source", "check_executable", "fetch", "fetch_libraries", "install", "probe"]
+__all__ = ["Build", "Source", "check_executable", "fetch", "fetch_libraries", "install", "probe"]
 
 SERIES = "5.7"
 
@@ -64,7 +64,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Program:
+class Build:
     """A server program that runs here.
 
     Attributes
@@ -100,7 +100,7 @@ def install(
     cache: Path,
     update: Callable[[str], None],
     accept: Callable[[str], None],
-) -> Program:
+) -> Build:
     """Bring a server program under `home`, or take an installed one as it is.
 
     Parameters
@@ -164,7 +164,7 @@ def probe(mysqld: Path, libraries: Path) -> str:
     return match[1] if match else ""
 
 
-def _complete(base: Path, name: str, libraries: Path, update: Callable[[str], None]) -> Program:
+def _complete(base: Path, name: str, libraries: Path, update: Callable[[str], None]) -> Build:
     """Find the parts of a server in its folder, get its libraries, and ask for its version."""
     mysqld = _find(base, ("bin", "sbin", "libexec", ""), "mysqld", name)
     errors = ("share/mysql", "share", "../share/mysql", "../share")
@@ -179,7 +179,7 @@ def _complete(base: Path, name: str, libraries: Path, update: Callable[[str], No
         )
     # Only a server built with OpenSSL makes its own certificates.
     result = _run(mysqld, libraries, {}, "--no-defaults", "--verbose", "--help")
-    return Program(mysqld, messages, libraries, version, "\nauto-generate-certs" in result.stdout)
+    return Build(mysqld, messages, libraries, version, "\nauto-generate-certs" in result.stdout)
 
 
 def _find(base: Path, folders: Iterable[str], file: str, name: str) -> Path:

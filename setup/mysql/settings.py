@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from setup.mysql.program import Program
+from setup.mysql.program import Build
 from setup.private import write_private
 
 __all__ = ["Connection", "Settings"]
@@ -38,14 +38,14 @@ class Settings:
     """What was chosen at init, kept in ``settings.json``."""
 
     port: int
-    program: Program
+    program: Build
 
     @classmethod
     def read(cls, path: Path) -> Settings:
         """Read what `write` wrote; OSError, ValueError, TypeError or KeyError if it cannot be."""
         saved = json.loads(path.read_text(encoding="utf-8"))
         paths = {key: Path(saved["program"][key]) for key in ("mysqld", "messages", "libraries")}
-        return cls(saved["port"], Program(**{**saved["program"], **paths}))
+        return cls(saved["port"], Build(**{**saved["program"], **paths}))
 
     def write(self, path: Path) -> None:
         """Keep the settings for the next start."""

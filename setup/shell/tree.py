@@ -94,9 +94,9 @@ def of_argparse(parser: argparse.ArgumentParser, path: tuple[str, ...], text: st
         What it does, unless its description says so.
     """
     parameters, commands = [], []
-    for action in parser._actions:  # noqa: SLF001 (argparse offers nothing else)
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            texts = {shown.dest: shown.help or "" for shown in action._choices_actions}  # noqa: SLF001
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            texts = {shown.dest: shown.help or "" for shown in action._choices_actions}
             for name, sub in action.choices.items():
                 commands.append(of_argparse(sub, (*path, name), texts.get(name, "")))
         else:

@@ -15,7 +15,7 @@ import pytest
 from setup import maven, probe
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.mysql import config, program, prompt, waiting
-from setup.mysql.program import Program, Source
+from setup.mysql.program import Build, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
     return make
 
 
-def install(tmp_path: Path, source: Source) -> Program:
+def install(tmp_path: Path, source: Source) -> Build:
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     return program.install(source, home, tmp_path / "cache", lambda _: None, lambda _: None)
@@ -100,9 +100,9 @@ def test_noexec_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_options_of_a_program_without_tls() -> None:
     files = config.Files(Path("/p/mysql"))
-    given = Program(Path("/p/mysqld"), Path("/p/share"), Path("/p/lib"), "5.7.22", tls=False)
+    given = Build(Path("/p/mysqld"), Path("/p/share"), Path("/p/lib"), "5.7.22", tls=False)
     assert "tls-version" not in config.server_options(files, given, 3306)
-    lines = config.server_options(files, Program(**{**vars(given), "tls": True}), 3306).splitlines()
+    lines = config.server_options(files, Build(**{**vars(given), "tls": True}), 3306).splitlines()
     assert 'tls-version = "TLSv1.2"' in lines
     assert 'bind-address = "127.0.0.1"' in lines
     pool = next(line for line in lines if line.startswith("innodb-buffer-pool-size"))

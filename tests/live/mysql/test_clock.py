@@ -18,7 +18,7 @@ import pytest
 
 from setup.layout import CHECKOUT
 from setup.mysql import dump
-from setup.mysql.program import Program
+from setup.mysql.program import Build
 from setup.mysql.restore import restore
 from setup.process import Process
 
@@ -45,9 +45,9 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     # libfaketime ends the program when two threads read its file at once: it is read once a second
     variables = {**moved("+0"), "FAKETIME_CACHE_DURATION": "1"}
     del variables["FAKETIME"]
-    environ = Program.environ.fget  # type: ignore[attr-defined]
+    environ = Build.environ.fget  # type: ignore[attr-defined]
     monkeypatch.setattr(
-        Program,
+        Build,
         "environ",
         property(lambda p: {**environ(p), **variables, "FAKETIME_TIMESTAMP_FILE": str(file)}),
     )
