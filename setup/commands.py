@@ -14,6 +14,7 @@ from setup import limits, platforms, release
 from setup.azkaban import Server, busy
 from setup.called import as_called, called
 from setup.errors import UsageError
+from setup.layout import CHECKOUT
 from setup.messages import say
 from setup.process import refuse_root
 from setup.python import layers
@@ -173,6 +174,11 @@ class Commands:
             )
 
     def _prepare(self, needs: Needs, layout: Layout, arguments: list[str]) -> None:
+        if needs is Needs.TOOLS and not (CHECKOUT / "tests").is_dir():
+            raise UsageError(
+                "there are no tests here: they are in a checkout, and in an archive of "
+                "bundle --with tests"
+            )
         if needs is not Needs.NOTHING:
             layout.require_private()
         if needs in _LAYERS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -68,6 +69,8 @@ def _bundle(layout: Layout, options: argparse.Namespace) -> int:
         output /= make.name(thin=options.thin)
     if not output.parent.is_dir():
         raise UsageError(f"--output {output}: there is no folder {output.parent}")
+    if not os.access(output.parent, os.W_OK):
+        raise UsageError(f"--output {output}: {output.parent} may not be written to; name another")
     with layout.locked(), step("one-file archive") as shown:
         sha256 = make.write(layout, selection, output, shown.update)
         shown.done(f"{output}, {output.stat().st_size / 1e6:.1f} MB")

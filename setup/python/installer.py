@@ -218,7 +218,7 @@ class Installer:
             command = [str(self._uv), "pip", verb, "--no-config", "--system-certs"]
             command += ["--python", str(python), *options]
             environ = index.for_uv(self._environ)
-            environ["UV_CACHE_DIR"] = str(self.layout.cache / "packages")
+            environ["UV_CACHE_DIR"] = str(self._packages())
         else:
             command = [*pip.command(python, Path(self._folder.name)), verb, *options]
             environ = {
@@ -233,6 +233,12 @@ class Installer:
             text=True,
             check=False,
         )
+
+    def _packages(self) -> Path:
+        """Choose uv's cache: it writes into it even to read, which a shared one may not allow."""
+        kept = self.layout.cache / "packages"
+        place = kept if kept.is_dir() else self.layout.cache
+        return kept if os.access(place, os.W_OK) else Path(self._folder.name) / "packages"
 
     def _find_uv(self) -> Path | None:
         """Unpack uv from its wheel, fetched with pip where it is not on this machine yet."""

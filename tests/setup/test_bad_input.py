@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, environment, java, layout, maven, process
+from setup import cli, commands, environment, java, layout, maven, process
 from setup.azkaban import Server, Wanted
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
@@ -157,6 +157,15 @@ def test_limits_under_which_no_server_works(tmp_path: Path, option: str, value: 
     )
     assert f"ulimit {option}" in _one_message(result, 3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tests_that_did_not_come_along(
+    ours: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AZK_ALLOW_ROOT", "1")
+    monkeypatch.setattr(commands, "CHECKOUT", ours.prefix)
+    assert cli.main(["test", "--prefix", str(ours.prefix)]) == UsageError.code
+    assert "there are no tests here: they are in a checkout" in capsys.readouterr().err
 
 
 def test_wipe_leaves_somebody_elses_files(tmp_path: Path) -> None:
@@ -354,18 +363,21 @@ def test_interrupted_environment_is_made_again(ours: Layout) -> None:
     assert not layers._usable(ours)
 
 
-def test_two_setups_wait_for_each_other(ours: Layout, capsys: pytest.CaptureFixture[str]) -> None:
-    order = []
-
-    def second() -> None:
-        with ours.locked():
-            order.append("second")
-
+def test_two_setups_wait_for_each_other(ours: Layout) -> None:
+    program = (
+        "import sys; from pathlib import Path; from setup.layout import Layout\n"
+        "with Layout(Path(sys.argv[1]), Path(sys.argv[1])).locked(): print('got it')"
+    )
     with ours.locked():
-        thread = threading.Thread(target=second)
-        thread.start()
-        thread.join(0.3)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
-    assert "another setup works in" in capsys.readouterr().err
+        second = subprocess.Popen(
+            [sys.executable, "-c", program, str(ours.prefix)],
+            cwd=CHECKOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stderr
+        assert f"another setup works in {ours.prefix}: waiting" in second.stderr.readline()
+        assert second.poll() is None
+    assert second.communicate()[0] == "got it\n"
+    assert second.returncode == 0

@@ -18,7 +18,9 @@ import pytest
 from setup import release
 from setup.bundle import commands, make, product, wheels
 from setup.called import NAME
+from setup.errors import UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.python import layers
 from setup.python.installer import LOCKS
 
 if TYPE_CHECKING:
@@ -342,6 +344,22 @@ def test_wrong_wishes_are_refused(
     with pytest.raises(SystemExit, match="2"):
         cli.main(["bundle", *arguments])
     assert said in capsys.readouterr().err
+
+
+def test_its_folder_is_looked_at_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from setup import cli
+
+    Layout(tmp_path / "p", tmp_path / "c").create(need=0)
+    access = os.access  # root may write everywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path and access(path, mode))
+    output, prefix = str(tmp_path / "x.pyz"), str(tmp_path / "p")
+    monkeypatch.setattr(make, "write", lambda *_: pytest.fail("it was begun"))
+    monkeypatch.setattr(layers, "inside", lambda _: True)
+    monkeypatch.setattr(layers, "ensure", lambda *_: None)
+    assert cli.main(["bundle", "--output", output, "--prefix", prefix]) == UsageError.code
+    assert f"--output {output}: {tmp_path} may not be written to" in capsys.readouterr().err
 
 
 def test_parts_are_read_in_any_order_and_once() -> None:

@@ -233,6 +233,23 @@ def test_a_cache_may_lie_on_another_disk(
     assert index.asked == {"uv"}
 
 
+def test_a_shared_cache_may_be_for_reading_only(
+    layout: Layout, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pins = index.lock(LOCKS / "base.txt", layout.prefix / "base.txt")
+    python = _environment(layout)
+    access = os.access  # root may write everywhere
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: access(path, mode) and layout.cache != Path(path)
+    )
+    before = sorted(layout.cache.rglob("*"))
+    with Installer(layout) as installer:
+        installer.install(layout.prefix / "base.txt", python)
+        assert installer.name == "uv"
+    assert _installed(python) == pins
+    assert sorted(layout.cache.rglob("*")) == before
+
+
 def test_uv_that_is_another_file_is_never_run(
     tmp_path: Path, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
