@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
         environment.ensure_home()
         layout = Layout.of(options.prefix)
         command: Run = instead or options.run
-        return command(layout, options, arguments)
+        return _written(command(layout, options, arguments))
     except SetupError as error:
         say(f"{name}: {error}")
         if isinstance(error, DownloadError) and (held := product.held()):
@@ -114,12 +114,27 @@ _WAYS = {
 }
 
 
+def _written(code: int) -> int:
+    """Write what was printed; Python would do so at its end, and say what went wrong in its way."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SetupError(f"standard output: {error.strerror}") from error
+    return code
+
+
 def _words(error: OSError) -> str:
     """Say in one line what the system refused, where, and what to do."""
     if isinstance(error, shutil.Error):  # a folder was copied: a list of files, each with its words
         _, place, words = error.args[0][0]
         number = int(found[1]) if (found := re.match(r"\[Errno (\d+)\]", str(words))) else 0
         error = OSError(number, os.strerror(number) if number else words, str(place))
+    if error.errno == errno.ENOENT and not error.filename:
+        return "the folder in which this was started was deleted: change to another"
     what = f"{error.filename or type(error).__name__}: {error.strerror or error}"
     return f"{what}; {_WAYS[error.errno]}" if error.errno in _WAYS else what
 

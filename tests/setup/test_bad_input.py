@@ -168,6 +168,32 @@ def test_tests_that_did_not_come_along(
     assert "there are no tests here: they are in a checkout" in capsys.readouterr().err
 
 
+def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (no path of ours)
+        result = subprocess.run(
+            [sys.executable, "-m", "setup", "status", "--prefix", str(tmp_path / "p")],
+            cwd=CHECKOUT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 3
+    assert result.stderr == "setup: standard output: No space left on device\n"
+
+
+def test_a_folder_that_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert cli.main(["status", "--prefix", "here"]) == SetupError.code
+    said = "setup: the folder in which this was started was deleted: change to another\n"
+    assert capsys.readouterr().err == said
+
+
 def test_wipe_leaves_somebody_elses_files(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     result = _setup("wipe", "--yes", "--prefix", str(tmp_path))
