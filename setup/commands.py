@@ -6,11 +6,13 @@ Each says what it needs before it can run.
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
+import os
+import tempfile
+from contextlib import nullcontext, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from setup import limits, platforms, release
+from setup import environment, limits, platforms, release
 from setup.azkaban import Server, busy
 from setup.called import as_called, called
 from setup.errors import UsageError
@@ -125,6 +127,7 @@ class Commands:
         def as_installed(layout: Layout, chosen: argparse.Namespace) -> int:
             if unprivileged:
                 _refuse_unfit()
+            _take_temporary(layout)
             with layout.locked() if locked else nullcontext():
                 return run(layout, chosen)
 
@@ -193,3 +196,13 @@ class Commands:
         there = needs in (Needs.IF_THERE, Needs.INSTALLATION) and layout.python.exists()
         if there and not layers.inside(layout):
             layers.reenter(layout, arguments)
+
+
+def _take_temporary(layout: Layout) -> None:
+    """Have this process put its temporary files under the prefix, where TMPDIR names no folder."""
+    given = os.environ.get("TMPDIR")
+    if given and layout.exists() and environment.temporary(layout.temporary) != given:
+        with suppress(OSError):  # a prefix that can only be read
+            layout.temporary.mkdir(mode=0o700, exist_ok=True)
+        os.environ["TMPDIR"] = str(layout.temporary)
+        tempfile.tempdir = None  # forget what was chosen before

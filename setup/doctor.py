@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import java, maven, probe, reach, servers
+from setup import environment, java, maven, probe, reach, servers
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
 from setup.called import called
@@ -99,7 +99,7 @@ def _java(layout: Layout) -> Iterator[Finding]:
 def _disk(layout: Layout) -> Iterator[Finding]:
     """Look at the disks of prefix and cache, and of temporary files."""
     places = {"disk": layout.prefix, "disk of the cache": layout.cache}
-    places["disk of temporary files"] = Path(os.environ.get("TMPDIR") or layout.prefix)
+    places["disk of temporary files"] = Path(environment.temporary(layout.prefix))
     seen = set()
     for check, folder in places.items():
         if not folder.is_dir() or folder.stat().st_dev in seen:

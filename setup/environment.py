@@ -27,7 +27,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["downloading", "ensure_home", "local", "no_proxy", "program", "tool", "user"]
+__all__ = [
+    "downloading",
+    "ensure_home",
+    "local",
+    "no_proxy",
+    "program",
+    "temporary",
+    "tool",
+    "user",
+]
 
 _LOCALE = (
     *("LC_ALL", "LC_CTYPE", "LANG", "LC_COLLATE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC"),
@@ -78,11 +87,16 @@ def tool(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ours = {
-        "TMPDIR": os.environ.get("TMPDIR") or str(folder),
+        "TMPDIR": temporary(folder),
         "PYTHONPYCACHEPREFIX": str(folder / "pycache"),
         "LC_ALL": _english() or "C",
     }
     return {**_some(_KEPT | _NETWORK), **ours, **_reach(folder), **(extra or {})}
+
+
+def temporary(folder: Path) -> str:
+    """Choose where temporary files lie: the user's TMPDIR where it can be used, else `folder`."""
+    return _some(frozenset({"TMPDIR"})).get("TMPDIR", str(folder))
 
 
 @contextlib.contextmanager
@@ -163,7 +177,13 @@ def user() -> str:
 def _some(names: frozenset[str]) -> dict[str, str]:
     """Take variables of this process, and fill in those that every program may rely on."""
     kept = {name: value for name, value in os.environ.items() if name in names}
+    if "TMPDIR" in kept and not _is_usable(kept["TMPDIR"]):
+        del kept["TMPDIR"]  # of a session that has ended, say
     return {"HOME": _home(), "LOGNAME": user(), "USER": user(), **kept}
+
+
+def _is_usable(folder: str) -> bool:
+    return bool(folder) and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def _home() -> str:

@@ -154,7 +154,7 @@ def reenter(layout: Layout, arguments: Sequence[str]) -> None:
 def variables(layout: Layout) -> dict[str, str]:
     """Choose the variables with which this program goes on in the environment."""
     layout.temporary.mkdir(mode=0o700, exist_ok=True)
-    temporary = os.environ.get("TMPDIR") or str(layout.temporary)
+    temporary = environment.temporary(layout.temporary)
     compiled = str(layout.temporary / "pycache")
     return environment.program({"TMPDIR": temporary, "PYTHONPYCACHEPREFIX": compiled})
 

@@ -102,7 +102,7 @@ def test_whole_life_inside_the_prefix(home: Path, tmp_path: Path) -> None:
         check=False,
         timeout=600,
     )
-    assert result.returncode == 0, result.stderr[-4000:]
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
     assert "SUCCEEDED" in result.stdout
     assert {n: _changed(files, _files(CHECKOUT / n)) for n, files in before.items()} == {
         name: [] for name in before

@@ -98,6 +98,18 @@ def test_the_locale_is_one_that_works_here(
     assert environment.program().get("LC_ALL") == expected
 
 
+def test_a_temporary_folder_that_is_gone_is_not_used(
+    given: pytest.MonkeyPatch, layout: Layout, tmp_path: Path
+) -> None:
+    given.setenv("TMPDIR", str(tmp_path))
+    assert environment.temporary(layout.prefix) == str(tmp_path)
+    assert environment.local()["TMPDIR"] == str(tmp_path)
+    given.setenv("TMPDIR", str(tmp_path / "gone"))
+    assert environment.temporary(layout.prefix) == str(layout.prefix)
+    assert "TMPDIR" not in environment.local()
+    assert environment.tool(layout.temporary)["TMPDIR"] == str(layout.temporary)
+
+
 def test_tools_speak_english(given: pytest.MonkeyPatch, layout: Layout) -> None:
     given.setenv("LANG", "C.UTF-8")
     given.setenv("LANGUAGE", "tr")
