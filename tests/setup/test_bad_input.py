@@ -182,6 +182,20 @@ def test_output_that_cannot_be_written(tmp_path: Path) -> None:
     assert result.stderr == "setup: standard output: No space left on device\n"
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "0<&- 1>&- 2>&-"])
+def test_descriptors_that_are_closed(ours: Layout, closed: str) -> None:
+    command = f'exec {closed}; exec "$0" -m setup wipe --yes --prefix "$1"'
+    result = subprocess.run(
+        ["bash", "-c", command, sys.executable, str(ours.prefix)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (0, "")
+    assert not ours.prefix.exists()
+
+
 def test_a_folder_that_was_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
