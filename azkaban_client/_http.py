@@ -434,7 +434,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _never_connected(error: BaseException) -> bool:
-    from urllib3.exceptions import NewConnectionError  # noqa: PLC0415 (only on failure)
+    from urllib3.exceptions import NewConnectionError
 
     return any(isinstance(item, NewConnectionError) for item in _chain(error))
 

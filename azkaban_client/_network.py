@@ -77,7 +77,7 @@ def authorities() -> ssl.SSLContext:
     ValueError
         ``AZK_EXTRA_CA_CERTS`` names no file of certificates.
     """
-    import truststore  # noqa: PLC0415 (needed with TLS only)
+    import truststore
 
     context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if extra := os.environ.get(EXTRA):

@@ -67,8 +67,8 @@ def from_keyring(url: str, username: str) -> str | None:
         None if there is none, or no keyring.
     """
     try:
-        import keyring  # noqa: PLC0415 (optional)
-        import keyring.errors  # noqa: PLC0415 (optional)
+        import keyring
+        import keyring.errors
     except ImportError:
         return None
     try:

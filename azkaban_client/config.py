@@ -160,7 +160,7 @@ def _files(env: Mapping[str, str], folder: Path) -> Iterator[Path]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415 (only when there is a file)
+    import tomllib
 
     try:
         # Editors on Windows put a byte-order mark first.

@@ -233,7 +233,7 @@ class App:
     @functools.cached_property
     def settings(self) -> Settings:
         """All settings."""
-        from azkaban_client.config import ConfigError, load  # noqa: PLC0415 (start time)
+        from azkaban_client.config import ConfigError, load
 
         try:
             return load(self.flags)
@@ -260,9 +260,9 @@ class App:
         fresh
             Log in even if a session is kept.
         """
-        from azkaban_client import state  # noqa: PLC0415 (start time)
-        from azkaban_client.auth import Login  # noqa: PLC0415 (start time)
-        from azkaban_client.client import Client  # noqa: PLC0415 (start time)
+        from azkaban_client import state
+        from azkaban_client.auth import Login
+        from azkaban_client.client import Client
 
         settings = self.settings
         self._show_log()
@@ -273,7 +273,7 @@ class App:
         user = user or (saved.username if saved else None) or self._netrc.username
         if settings["insecure"]:
             note("warning: TLS certificates are not checked (--insecure)", colour="yellow")
-            import urllib3  # noqa: PLC0415 (start time)
+            import urllib3
 
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if settings["ca_cert"] and not Path(settings["ca_cert"]).is_file():
@@ -301,7 +301,7 @@ class App:
 
     def _show_log(self) -> None:
         """Show the library's warnings, and with --debug each request, on standard error."""
-        import logging  # noqa: PLC0415 (start time)
+        import logging
 
         logger = logging.getLogger("azkaban_client")
         handler = logging.StreamHandler(sys.stderr)
@@ -319,7 +319,7 @@ class App:
 
     @staticmethod
     def _keep(client: Client, before: str | None) -> None:
-        from azkaban_client import state  # noqa: PLC0415 (start time)
+        from azkaban_client import state
 
         if client.session_id == before:
             return
@@ -335,9 +335,9 @@ class App:
 
     @functools.cached_property
     def _netrc(self) -> Login:
-        from netrc import NetrcParseError  # noqa: PLC0415 (start time)
+        from netrc import NetrcParseError
 
-        from azkaban_client.auth import Login, from_netrc  # noqa: PLC0415 (start time)
+        from azkaban_client.auth import Login, from_netrc
 
         try:
             return from_netrc(self.url) or Login()
@@ -347,7 +347,7 @@ class App:
 
     def _password(self, client: Client) -> str:
         """Find the password when it is needed: file or stdin, keyring, netrc, prompt."""
-        from azkaban_client.auth import from_keyring  # noqa: PLC0415 (start time)
+        from azkaban_client.auth import from_keyring
 
         if name := self.settings["password_file"]:
             return _read_password(name)

@@ -34,7 +34,7 @@ def add(folder: Path, *, as_json: bool) -> None:
     FOLDER is where the server is: the folder that holds conf, lib and web, or the one that its
     web.resource.dir names. Run this as the account that owns it; no restart is needed.
     """
-    from azkaban_client import console_files  # noqa: PLC0415 (start time)
+    from azkaban_client import console_files
 
     try:
         page = console_files.add(folder)

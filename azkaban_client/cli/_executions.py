@@ -73,7 +73,7 @@ def refuse_unknown_props(
     client: Client, project: str, flow: str, chosen: ExecutionOptions, *, any_prop: bool
 ) -> None:
     """Refuse properties that no job of a flow on the server uses."""
-    from azkaban_client.flow.overrides import overridable  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.overrides import overridable
 
     properties = chosen["properties"]
     if properties and not any_prop:
@@ -154,7 +154,7 @@ def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def follow_to_end(client: Client, execid: int, following: Following, *, as_json: bool) -> None:
     """Follow an execution, show its result, and exit by it."""
-    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+    from azkaban_client.cli import display
 
     logs = following.logs and not as_json
     try:
@@ -176,7 +176,7 @@ def _show_result(
     execution: Execution, *, as_json: bool, failed_logs: Callable[[], None] | None
 ) -> None:
     """Show how an execution ended, and exit by it."""
-    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+    from azkaban_client.cli import display
 
     if as_json:
         print_json(execution)
@@ -279,10 +279,10 @@ def _run_here(
     following: Following,
     as_json: bool,
 ) -> None:
-    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
-    from azkaban_client.flow import local  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.loader import load  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.overrides import overridable_here  # noqa: PLC0415 (start time)
+    from azkaban_client.cli import display
+    from azkaban_client.flow import local
+    from azkaban_client.flow.loader import load
+    from azkaban_client.flow.overrides import overridable_here
 
     if not source.exists():
         raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")
@@ -352,7 +352,7 @@ def status(app: App, execid: int, *, as_json: bool) -> None:
     if as_json:
         print_json(execution)
         return
-    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+    from azkaban_client.cli import display
 
     display.print_result(execution)
     statuses = {job.status.value for job in execution.walk()}
@@ -385,7 +385,7 @@ def logs(
     With --follow and no JOB, the logs of all jobs. On a terminal control codes are shown as text
     (^[ and the like) unless --raw is given; a file or a pipe gets every byte.
     """
-    from azkaban_client.cli import display  # noqa: PLC0415 (start time)
+    from azkaban_client.cli import display
 
     follow, raw = flags["follow"], flags["raw"]
     if as_json and follow:

@@ -189,7 +189,7 @@ def sla_set(
 
 
 def _limit(text: str, *, email: bool, kill: bool) -> Sla:
-    from azkaban_client.models import Sla  # noqa: PLC0415 (start time)
+    from azkaban_client.models import Sla
 
     found = re.fullmatch(r"(?:(?P<job>.+?):)??(?P<rule>success:|finish:)?(\d+):(\d\d)", text)
     try:
@@ -207,7 +207,7 @@ def _limit(text: str, *, email: bool, kill: bool) -> Sla:
 
 
 def _schedule_id(client: Any, project: str, flow: str) -> int:
-    from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
+    from azkaban_client.errors import NotFound
 
     found = client.schedule_of(project, flow)
     if found is None:

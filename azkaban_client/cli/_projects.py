@@ -49,9 +49,9 @@ class Content:
 
     def bundle(self, source: Path) -> Bundle:
         """Collect a folder, or read a zip."""
-        from azkaban_client.flow.collect import collect  # noqa: PLC0415 (start time)
-        from azkaban_client.flow.executable import make_executable  # noqa: PLC0415 (start time)
-        from azkaban_client.flow.zip import Bundle  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.collect import collect
+        from azkaban_client.flow.executable import make_executable
+        from azkaban_client.flow.zip import Bundle
 
         if source.is_dir():
             bundle = collect(source, self.extra, include=self.include, exclude=self.exclude)
@@ -65,8 +65,8 @@ class Content:
 
     def problems(self, app: App, bundle: Bundle) -> list[Problem]:
         """Lint with the names known from options and settings."""
-        from azkaban_client.flow.lint import JOB_TYPES, KNOWN, lint  # noqa: PLC0415 (start time)
-        from azkaban_client.flow.server_properties import (  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.lint import JOB_TYPES, KNOWN, lint
+        from azkaban_client.flow.server_properties import (
             parse_version,
         )
 
@@ -144,7 +144,7 @@ def project_create(
       azk project create nn "Neural networks"
       azk project create nn --exist-ok
     """
-    from azkaban_client.errors import Refused  # noqa: PLC0415 (start time)
+    from azkaban_client.errors import Refused
 
     created = True
     with app.client() as client:
@@ -304,9 +304,9 @@ def project_download(
       azk project download nn nn.zip
       azk project download nn nn-7 --version 7 --unpack
     """
-    import tempfile  # noqa: PLC0415 (start time)
+    import tempfile
 
-    from azkaban_client.flow.zip import extract  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.zip import extract
 
     with app.client() as client:
         if unpack:
@@ -376,8 +376,8 @@ def upload(
 
 def _refuse_where_unread(client: Client, name: str, bundle: Bundle) -> None:
     """Refuse a project of Flow 2.0 where the server would take it and find no flow."""
-    from azkaban_client.errors import Unsupported  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (start time)
+    from azkaban_client.errors import Unsupported
+    from azkaban_client.flow.loader import is_flow_2
 
     if is_flow_2(bundle) and client.capabilities.flow2 is False:
         raise Unsupported(
@@ -389,8 +389,8 @@ def _refuse_where_unread(client: Client, name: str, bundle: Bundle) -> None:
 
 def _send(client: Client, name: str, path: Path, *, create: bool) -> Upload:
     """Upload a zip; create the project first where it is missing and that is wished."""
-    from azkaban_client.cli.display import upload_progress  # noqa: PLC0415 (start time)
-    from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
+    from azkaban_client.cli.display import upload_progress
+    from azkaban_client.errors import NotFound
 
     for again in (create, False):
         try:
@@ -464,7 +464,7 @@ def graph(app: App, source: str, flow: str | None, *, form: str, as_json: bool) 
     """
     graphs = _local_graphs(Path(source), flow) if Path(source).exists() else None
     if graphs is None:
-        from azkaban_client.flow.graph import Graph  # noqa: PLC0415 (start time)
+        from azkaban_client.flow.graph import Graph
 
         with app.client() as client:
             names = [flow] if flow else client.flows(source)
@@ -477,9 +477,9 @@ def graph(app: App, source: str, flow: str | None, *, form: str, as_json: bool) 
 
 
 def _local_graphs(source: Path, flow: str | None) -> list[Graph]:
-    from azkaban_client.errors import NotFound  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.graph import Graph  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.loader import load  # noqa: PLC0415 (start time)
+    from azkaban_client.errors import NotFound
+    from azkaban_client.flow.graph import Graph
+    from azkaban_client.flow.loader import load
 
     found = load(Content().bundle(source))
     _stop_on_errors(found.problems, "nothing is drawn")

@@ -63,7 +63,7 @@ def list_(
       azk report list --project nn
       azk report list --flow nn --limit 5 --json
     """
-    from azkaban_client.reports import records  # noqa: PLC0415 (start time)
+    from azkaban_client.reports import records
 
     history = records.runs(_root(app, runs), project=project, flow=flow)[:limit]
     if not history and not as_json:
@@ -95,7 +95,7 @@ def open_(
       azk report open 42
       azk report open local --project nn
     """
-    from azkaban_client.reports import pages, records  # noqa: PLC0415 (start time)
+    from azkaban_client.reports import pages, records
 
     root, path = _root(app, runs), ""
     if execution is not None:
@@ -131,7 +131,7 @@ def serve(app: App, *, runs: str | None, port: int | None, as_json: bool) -> Non
 
 
 def _server(root: Path, port: int | None) -> ReportServer:
-    from azkaban_client.reports.server import ReportServer  # noqa: PLC0415 (start time)
+    from azkaban_client.reports.server import ReportServer
 
     try:
         return ReportServer(root, port or 0)
@@ -141,7 +141,7 @@ def _server(root: Path, port: int | None) -> ReportServer:
 
 def _serve(server: ReportServer, path: str, *, as_json: bool, browser: bool = False) -> None:
     """Serve until Ctrl-C; in a thread, since a browser in this terminal holds up the caller."""
-    import threading  # noqa: PLC0415 (start time)
+    import threading
 
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -160,9 +160,9 @@ def _serve(server: ReportServer, path: str, *, as_json: bool, browser: bool = Fa
 
 def _browse(url: str) -> bool:
     """Show an address; by a file that leads to it, since others may see a program's arguments."""
-    import html  # noqa: PLC0415 (start time)
-    import tempfile  # noqa: PLC0415 (start time)
-    import webbrowser  # noqa: PLC0415 (start time)
+    import html
+    import tempfile
+    import webbrowser
 
     handle, name = tempfile.mkstemp(prefix="azk-report-", suffix=".html")  # readable by us alone
     page = f'<!doctype html><meta http-equiv="refresh" content="0; url={html.escape(url)}">\n'

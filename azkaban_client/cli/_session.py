@@ -24,7 +24,7 @@ def login(app: App, *, as_json: bool) -> None:
     keyring, ~/.netrc or a prompt. The session is kept under ~/.local/state/azk (XDG_STATE_HOME),
     for you alone.
     """
-    from azkaban_client._session import nameless  # noqa: PLC0415 (start time)
+    from azkaban_client._session import nameless
 
     with app.client(fresh=True) as client:
         client.login()
@@ -43,7 +43,7 @@ def logout(app: App, *, as_json: bool) -> None:
     Example:
       azk logout
     """
-    from azkaban_client import state  # noqa: PLC0415 (start time)
+    from azkaban_client import state
 
     saved = state.recall(app.url)
     if saved is not None:
@@ -124,14 +124,13 @@ def completion(shell: str, *, as_json: bool) -> None:
       azk completion zsh > ~/.zfunc/_azk
       azk completion fish > ~/.config/fish/completions/azk.fish
     """
-    from click.shell_completion import get_completion_class  # noqa: PLC0415 (start time)
-
-    from azkaban_client.cli import azk  # noqa: PLC0415 (a cycle at import)
+    from click.shell_completion import get_completion_class
 
     kind = get_completion_class(shell)
     if kind is None:
         note(f"no completion for {shell}")
         raise click.exceptions.Exit(2)
+    azk = click.get_current_context().find_root().command
     source = kind(azk, {}, "azk", "_AZK_COMPLETE").source()
     emit(as_json, {"shell": shell, "script": source}, source)
 

@@ -397,7 +397,7 @@ def upload_progress(path: Path) -> Iterator[Callable[[int, int], object] | None]
     if not console.is_terminal or path.stat().st_size < 1 << 20:
         yield None
         return
-    from rich.progress import (  # noqa: PLC0415 (only a long upload needs it)
+    from rich.progress import (
         BarColumn,
         DownloadColumn,
         Progress,

@@ -128,10 +128,10 @@ def summary(run: Run, history: Sequence[Run]) -> str:
 
 
 def _plot(trend: Trend) -> Any:
-    import matplotlib as mpl  # noqa: PLC0415 (slow to load)
-    from markupsafe import Markup  # noqa: PLC0415 (comes with Jinja2)
-    from matplotlib.figure import Figure  # noqa: PLC0415 (slow to load)
-    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 (slow to load)
+    import matplotlib as mpl
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     points = trend.points[-_SHOWN:]
     with _PLOTTING, mpl.rc_context(_STYLE):
@@ -163,8 +163,8 @@ def _render(template: str, **values: Any) -> str:
 @functools.cache
 def _environment() -> Environment:
     try:
-        import jinja2  # noqa: PLC0415 (of the extra "report")
-        import matplotlib as mpl  # noqa: F401, PLC0415 (of the extra "report")
+        import jinja2
+        import matplotlib as mpl  # noqa: F401 (of the extra "report")
     except ImportError as error:
         raise AzkabanError(
             f"azk report needs {error.name}: azkaban-jobflow env --with jobs installs it, "

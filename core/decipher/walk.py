@@ -120,7 +120,7 @@ class KeyWalk:
     @cached_property
     def _compiled(self) -> CompiledSteps:
         try:
-            from core.decipher.compiled import CompiledSteps  # noqa: PLC0415 (numba is optional)
+            from core.decipher.compiled import CompiledSteps
         except ModuleNotFoundError as error:
             raise ValueError(
                 f"compiled = True needs the package {error.name}: install it, or leave compiled out"

@@ -138,7 +138,7 @@ class Recurrent:
         """The module that has the loops over the steps."""
         if not self.compiled:
             return steps
-        from core.nn import compiled  # noqa: PLC0415 (needs numba)
+        from core.nn import compiled
 
         return compiled
 

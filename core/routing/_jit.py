@@ -26,7 +26,7 @@ def kernel(function: F) -> F:
     """Compile `function` if numba is installed; its machine code is cached on disk."""
     if not COMPILED:
         return function
-    from core._compile import compiled  # noqa: PLC0415 (needs numba)
+    from core._compile import compiled
 
     # Kernels allocate nothing, so they need no counting of references to arrays (numba's run time,
     # "nrt"): it took four fifths of the time of a search step, in which `leg` is called everywhere.

@@ -154,7 +154,7 @@ def _search(
     if bound is not None and (reason := _too_long(problem, bound)):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
     if method == "pyvrp":
-        from core.routing._pyvrp import solve_pyvrp  # noqa: PLC0415 (slow to load, rarely used)
+        from core.routing._pyvrp import solve_pyvrp
 
         result = solve_pyvrp(problem, time_limit=time_limit, steps=steps, seed=seed)
     elif (

@@ -79,8 +79,8 @@ def lint(
     a.job:2: warning: retries=x: expected a number, 0 or more
     a.job:3: error: the dependency 'b' does not exist: there is no b.job
     """
-    from azkaban_client.flow.lint.context import ServerFacts  # noqa: PLC0415 (start time)
-    from azkaban_client.flow.loader import is_flow_2  # noqa: PLC0415 (start time)
+    from azkaban_client.flow.lint.context import ServerFacts
+    from azkaban_client.flow.loader import is_flow_2
 
     server = ServerFacts(
         known=tuple(known),
@@ -90,11 +90,11 @@ def lint(
         executable=executable,
     )
     if is_flow_2(bundle):
-        from azkaban_client.flow.lint import flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
+        from azkaban_client.flow.lint import flow2
 
         found = flow2.check(bundle, server)
     else:
-        from azkaban_client.flow.lint import flow1  # noqa: PLC0415 (only one of both is needed)
+        from azkaban_client.flow.lint import flow1
 
         found = flow1.check(bundle, server)
     return sorted(_once(found), key=lambda p: (p.file, p.line or 0, p.message))

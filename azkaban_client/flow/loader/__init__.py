@@ -45,9 +45,9 @@ def load(bundle: Bundle) -> Project:
     ('a',)
     """
     if is_flow_2(bundle):
-        from azkaban_client.flow.loader import flow2  # noqa: PLC0415 (Flow 1.0 needs no YAML)
+        from azkaban_client.flow.loader import flow2
 
         return flow2.load(bundle)
-    from azkaban_client.flow.loader import flow1  # noqa: PLC0415 (only one of both is needed)
+    from azkaban_client.flow.loader import flow1
 
     return flow1.load(bundle)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.routing.bounds import contradiction, named_bounds
 from core.routing.exact import three_index
-from core.routing.exact.backend import Answer, End, MipSolver, run
+from core.routing.exact.backend import SOLVERS, Answer, End, MipSolver, Solver, run
 from core.routing.exact.relaxation import Relaxation, separate
 from core.routing.exact.two_index import NO_ROUTES, refusal, solve_two_index
 from core.routing.exact.units import restored, scaled, scaled_result
@@ -34,8 +34,6 @@ __all__ = [
 
 Model = Literal["auto", "three-index", "two-index"]
 MODELS: tuple[Model, ...] = ("auto", "three-index", "two-index")
-Solver = Literal["cbc", "highs", "scip"]
-SOLVERS: tuple[Solver, ...] = ("cbc", "highs", "scip")
 
 
 def solve_exact(

@@ -30,8 +30,7 @@ from core.routing.result import NoRoutesError, Result, Status, Step
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from core.routing.exact import Solver
-    from core.routing.exact.backend import Answer
+    from core.routing.exact.backend import Answer, Solver
     from core.routing.problem import Problem
 
 __all__ = ["NO_ROUTES", "build", "refusal", "solve_two_index", "trace_edges"]
@@ -224,7 +223,7 @@ class _Search:
 
     def _branch_and_cut(self, edges: list[Edge], cuts: list[Cut]) -> tuple[Status, str]:
         """Hand over to SCIP, which proves it or runs out of time."""
-        from core.routing.exact.scip import branch_and_cut  # noqa: PLC0415 (an optional extra)
+        from core.routing.exact.scip import branch_and_cut
 
         x = self._known_edges() if self.routes else None
         found = branch_and_cut(self._problem, edges, cuts, time_limit=self._left(), known=x)
