@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import os
 import re
-import tempfile
 import time
 import zipfile
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from azkaban_client._answers import cookie_message, is_login_page, read
+from azkaban_client._files import whole
 from azkaban_client._http import Call
 from azkaban_client._session import SessionBase, cookies_of
 from azkaban_client._upload import MultipartStream
@@ -260,15 +260,8 @@ class ProjectCalls(SessionBase):
         if version is not None:
             query["version"] = str(version)
         target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                self._in_session(lambda: self._fetch_to(stream, Call("GET", "/manager", query)))
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with whole(target) as stream:
+            self._in_session(lambda: self._fetch_to(stream, Call("GET", "/manager", query)))
         return target
 
     def _fetch_to(self, stream: IO[bytes], call: Call) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from azkaban_client._files import whole
 from azkaban_client._home import expanded
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Saved", "forget", "recall", "remember"]
 
@@ -52,14 +55,8 @@ def remember(saved: Saved) -> None:
     """Keep a session; two processes may do so at once, each file is whole."""
     target = _file(saved.url)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".new-")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(asdict(saved), stream)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole(target, mode=0o600) as stream:
+        stream.write(json.dumps(asdict(saved)).encode())
 
 
 def forget(url: str) -> bool:

@@ -16,11 +16,12 @@ def open_private(path: Path, mode: str) -> IO[Any]:
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+def write_private(path: Path, content: str | bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all; a text in UTF-8."""
+    data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(data)
     temporary.replace(path)

@@ -10,11 +10,8 @@ from azkaban_client.flow.loader.properties import REFERENCE
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["PASSES", "UnresolvedError", "expression", "resolve", "substitute"]
+__all__ = ["UnresolvedError", "expression", "resolve", "substitute"]
 
-# The server resolves the properties when it builds a job, and a job that starts processes once
-# more: so ``${k_${day}}`` works, to this depth and no deeper.
-PASSES = 2
 _DEEPEST = 200  # references to references: a longer chain is no chain that anybody wrote
 _EXPRESSION = re.compile(r"\$\((?!\s*[A-Za-z_]\w*\s*\))")  # one word that JEXL lacks stays
 
@@ -60,6 +57,9 @@ def substitute(value: str, get: Callable[[str], str | None], path: tuple[str, ..
 
 def resolve(properties: Mapping[str, str]) -> dict[str, str]:
     """Substitute ``${...}`` in all values once, as ``PropsUtils.resolveProps`` does.
+
+    The server does so when it builds a job, and a job that starts processes once more: so
+    ``${k_${day}}`` works, to this depth and no deeper.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client._files import whole
 from azkaban_client.errors import InvalidProject
 
 if TYPE_CHECKING:
@@ -146,15 +147,8 @@ class Bundle:
             The disk is full, the folder not writable ...; nothing is left behind.
         """
         target = Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                self._write_to(stream)
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with whole(target) as stream:
+            self._write_to(stream)
         return target
 
     @contextlib.contextmanager

@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from setup import authorities
+from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,10 +55,7 @@ def write(path: Path, java: Path) -> None:
         return
     content = _packed(dict.fromkeys(found))
     if not path.is_file() or path.read_bytes() != content:
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_bytes(content)
-        temporary.chmod(0o600)  # as everything beside it, which `doctor` looks at
-        temporary.replace(path)
+        write_private(path, content)  # as everything beside it, which `doctor` looks at
 
 
 def _packed(certificates: Iterable[bytes]) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import secrets
 import warnings
 from contextlib import suppress
@@ -488,9 +487,9 @@ class Certificates:
         encryption = self._encryption()
         trusted = [pkcs12.PKCS12Certificate(root, b"ca-%d" % n) for n, root in enumerate(roots)]
         _write_public(self.ca, b"".join(root.public_bytes(Encoding.PEM) for root in roots))
-        _write_secret(self.truststore, pkcs12.serialize_java_truststore(trusted, encryption))
+        write_private(self.truststore, pkcs12.serialize_java_truststore(trusted, encryption))
         others = [other for other in (*chain[1:], *roots) if other != chain[0]]
-        _write_secret(
+        write_private(
             self.keystore,
             pkcs12.serialize_key_and_certificates(ALIAS, key, chain[0], others, encryption),
         )
@@ -542,15 +541,5 @@ def _usable(names: Sequence[str]) -> list[str]:
 
 
 def _write_public(path: Path, data: bytes) -> None:
-    _write_secret(path, data)
+    write_private(path, data)
     path.chmod(0o644)
-
-
-def _write_secret(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
-    temporary.replace(path)

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
