@@ -10,7 +10,8 @@ import sys
 
 def refuse(code, text):
     """End with one sentence."""
-    sys.stderr.write("%s: %s\n" % (os.path.basename(FILE), text))
+    if sys.stderr:  # else it is closed
+        sys.stderr.write("%s: %s\n" % (os.path.basename(FILE), text))
     sys.exit(code)
 
 
@@ -81,12 +82,13 @@ def main():
             "name it: python3.11 %s ..." % (sys.version_info[0], sys.version_info[1], FILE),
         )
     sys.dont_write_bytecode = True  # nothing is written before the folder is known
-    os.umask(os.umask(0o077) | 0o022)  # nothing that others may change is made
     manifest = checked()
     sys.path[0] = os.path.join(FILE, "product")
     sys.argv[0] = os.path.join(FILE, "product", "setup")
     from setup.platforms import elsewhere
+    from setup.prepare import prepare
 
+    prepare()
     reason = elsewhere() or unsuitable(manifest)
     if reason:
         refuse(3, reason)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # isolated, Python has no other way
 
 from setup import cli
+from setup.prepare import prepare
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +21,7 @@ __all__ = ["main"]
 
 def main(arguments: list[str]) -> int:
     """Run one step of a server as it is installed."""
+    prepare()
     prefix, server, step, *rest = arguments
     sys.argv[0] = "setup"  # messages name the command that the prefix has
 

@@ -196,6 +196,19 @@ def test_descriptors_that_are_closed(ours: Layout, closed: str) -> None:
     assert not ours.prefix.exists()
 
 
+def test_a_script_beside_a_server_whose_errors_are_closed(tmp_path: Path) -> None:
+    command = 'exec 2>&-; exec "$0" -I "$1" "$2" azkaban stop'
+    step = CHECKOUT / "setup/shell/step.py"
+    result = subprocess.run(
+        ["bash", "-c", command, sys.executable, str(step), str(tmp_path / "p")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Python prints what is for a standard error that is closed to the standard output.
+    assert (result.returncode, result.stdout) == (0, "")
+
+
 def test_a_folder_that_was_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

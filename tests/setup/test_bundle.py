@@ -124,6 +124,18 @@ def test_help_and_a_look_at_nothing_leave_nothing(thin: Path) -> None:
     assert list((thin.parent / "home").iterdir()) == []
 
 
+def test_a_file_started_with_closed_descriptors(thin: Path) -> None:
+    other = _rewritten(thin, _manifest(platform="plan9-mips"))
+    for archive, code in ((thin, 1), (other, 3)):
+        command = ["bash", "-c", 'exec 0<&- 2>&-; exec "$0" "$1" status', sys.executable, archive]
+        environ = {"HOME": "/nonexistent", "AZK_HOME": str(thin.parent / "p"), "PATH": "/bin"}
+        result = subprocess.run(
+            command, env=environ, cwd="/", stdout=subprocess.PIPE, text=True, check=False
+        )
+        assert result.returncode == code
+        assert ("not installed" in result.stdout) is (code == 1)
+
+
 @pytest.mark.parametrize("share", [0.001, 0.3, 0.9, 0.999999])
 def test_a_file_that_was_cut_off_says_so_in_one_line(thin: Path, share: float) -> None:
     whole = thin.read_bytes()
