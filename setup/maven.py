@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment
+from setup.downloads import sha256
 from setup.errors import DownloadError
 from setup.layout import SHIPPED
 from setup.network import explain, is_page, page_words
@@ -109,8 +110,8 @@ def repository() -> tuple[str, bool]:
     return str(MavenContext().remote_repos["central"]).rstrip("/"), False
 
 
-def _matches(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+def _matches(path: Path, expected: str) -> bool:
+    return path.is_file() and sha256(path) == expected
 
 
 def _download(jar: Jar, folder: Path) -> None:

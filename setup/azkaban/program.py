@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from setup import maven
 from setup.azkaban import distribution, pages
 from setup.called import called
+from setup.downloads import sha256
 from setup.errors import ServerError, SetupError
 from setup.java.compile import PEER, compile_jar
 from setup.layout import CHECKOUT, copy_fresh
@@ -103,8 +104,8 @@ class Program:
         """List the jars that are missing or not the recorded ones."""
         return [
             name
-            for name, sha256 in self.jars.items()
-            if not (home / name).is_file() or _sha256(home / name) != sha256
+            for name, expected in self.jars.items()
+            if not (home / name).is_file() or sha256(home / name) != expected
         ]
 
     def classpath(self, home: Path, kind: str) -> str:
@@ -263,7 +264,7 @@ def _finish(
         stock=program.stock,
         libraries=program.libraries,
         classes={kind: distribution.main_class(new / lib, kind) for kind, lib in kinds},
-        jars={str(p.relative_to(new)): _sha256(p) for p in sorted(new.rglob("*.jar"))},
+        jars={str(p.relative_to(new)): sha256(p) for p in sorted(new.rglob("*.jar"))},
         ours=_digest(),
     )
     write_private(new / _RECORD, json.dumps(asdict(record), indent=1) + "\n")
@@ -273,7 +274,7 @@ def _digest() -> str:
     """Hash the files of this checkout that become part of a program."""
     whole = hashlib.sha256()
     for path in sorted(_inputs()):
-        whole.update(f"{path.relative_to(CHECKOUT)}\0{_sha256(path)}\0".encode())
+        whole.update(f"{path.relative_to(CHECKOUT)}\0{sha256(path)}\0".encode())
     return whole.hexdigest()
 
 
@@ -282,8 +283,3 @@ def _inputs() -> Iterator[Path]:
     yield PEER
     for name in ("setup/azkaban/java", "setup/azkaban/sql", "console"):
         yield from (path for path in (CHECKOUT / name).rglob("*") if path.is_file())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

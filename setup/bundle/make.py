@@ -6,7 +6,6 @@ checkout changes it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 from setup import environment, maven
 from setup.bundle import wheels
 from setup.bundle.product import MANIFEST
+from setup.downloads import sha256
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import program as mysql
@@ -160,7 +160,7 @@ def write(layout: Layout, selection: Selection, output: Path, update: Update) ->
             partial.replace(output)
         finally:
             partial.unlink(missing_ok=True)
-    return _sha256(output)
+    return sha256(output)
 
 
 def _product(selection: Selection) -> Iterator[_File]:
@@ -232,7 +232,7 @@ def _manifest(selection: Selection, files: Sequence[_File]) -> str:
         "glibc": wheels.GLIBC,
         "pythons": [] if selection.thin else selection.pythons,
         "parts": [] if selection.thin else sorted(selection.parts),
-        "files": {file.name: _sha256(file.path) for file in files},
+        "files": {file.name: sha256(file.path) for file in files},
     }
     return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
@@ -257,8 +257,3 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,7 +7,6 @@ way and lies in the cache as its wheel; the environments need no installer of th
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import re
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from setup import environment
-from setup.downloads import keep
+from setup.downloads import keep, sha256
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.network import explain
@@ -282,10 +281,9 @@ def pins(lock: Path) -> list[tuple[str, str]]:
 def _pinned_wheels(places: Sequence[Path], hashes: set[str]) -> Iterator[Path]:
     """Find wheels of uv for this machine that are what the lock says."""
     for wheel in (wheel for place in places for wheel in sorted(place.glob("uv-*.whl"))):
-        if "linux" in wheel.name and platform.machine() in wheel.name:
-            with wheel.open("rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() in hashes:
-                    yield wheel
+        here = "linux" in wheel.name and platform.machine() in wheel.name
+        if here and sha256(wheel) in hashes:
+            yield wheel
 
 
 def _runs(program: Path) -> bool:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from setup import archives
 from setup.called import called
+from setup.downloads import sha256
 from setup.errors import SetupError, UsageError
 from setup.java import LANGUAGE
 from setup.messages import step
@@ -195,8 +196,7 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -
     """
     if not archive.is_file():
         raise UsageError(f"{archive}: no such archive")
-    with archive.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = sha256(archive)
     home = spark.home / "environments" / digest[:12]
     record = home / "tried.json"
     found = json.loads(record.read_text()) if record.is_file() else {}
