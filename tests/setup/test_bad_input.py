@@ -49,13 +49,6 @@ def _one_message(result: subprocess.CompletedProcess[str], code: int) -> str:
     return result.stderr
 
 
-@pytest.fixture
-def ours(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path / "p", tmp_path / "cache")
-    made.create(need=0)
-    return made
-
-
 @pytest.mark.parametrize("char", list(" \"'`$\\;:*&()=~"))
 def test_prefix_with_a_character_that_java_would_misread(char: str) -> None:
     with pytest.raises(UsageError, match="cannot be in it"):

@@ -21,13 +21,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def ours(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path / "p", tmp_path / "cache")
-    made.create(need=0)
-    return made
-
-
-@pytest.fixture
 def fake(tmp_path: Path) -> Callable[..., Path]:
     """Make a program that prints what a Java prints, or fails as one fails."""
 

@@ -12,12 +12,13 @@ import pytest
 
 from setup import cli, orphans, supervise
 from setup.errors import SetupError
-from setup.layout import Layout
 from setup.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from setup.layout import Layout
 
 # Starts a child, as a server does a job, and says that it is up.
 _SERVER = """
@@ -26,13 +27,6 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
 print(child.pid, flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def ours(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path / "p", tmp_path / "cache")
-    made.create(need=0)
-    return made
 
 
 @pytest.fixture

@@ -23,13 +23,6 @@ esac
 
 
 @pytest.fixture
-def ours(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path / "p", tmp_path / "cache")
-    made.create(need=0)
-    return made
-
-
-@pytest.fixture
 def bin_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PATH with nothing but this folder: no systemd, no cron."""
     folder = tmp_path / "bin"

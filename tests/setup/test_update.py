@@ -13,7 +13,6 @@ import pytest
 from setup import cli, release, update
 from setup.azkaban import Server, busy
 from setup.errors import SetupError, UsageError
-from setup.layout import Layout
 from setup.process import Process
 from setup.python import layers
 
@@ -21,12 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def ours(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path / "p", tmp_path / "cache")
-    made.create(need=0)
-    return made
+    from setup.layout import Layout
 
 
 @pytest.mark.parametrize(
