@@ -211,7 +211,7 @@ def check(cipher: CipherText, model: LanguageModel, min_letters: int = ENOUGH) -
         raise CipherError(
             f"{n_foreign} of the text's {n + n_foreign} letters ({', '.join(foreign[:8])}) are not "
             f"in the language model's alphabet {letters!r}: build a model of that language with "
-            "python -m jobs.build_lm"
+            "python -m jobs.decipher.model"
         )
     if n == 0:
         raise CipherError("the text is empty: expected letters of the alphabet " + repr(letters))
