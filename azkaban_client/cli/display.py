@@ -127,9 +127,9 @@ def result_table(execution: Execution) -> Table:
     return framed
 
 
-def print_result(execution: Execution, *, console: Console | None = None) -> None:
+def print_result(execution: Execution) -> None:
     """Print the table of an execution's jobs on standard output; a plain one but on a terminal."""
-    console = console or Console()
+    console = Console()
     if console.is_terminal:
         console.print(result_table(execution))
         return
@@ -159,7 +159,6 @@ def follow(
     raw: bool = False,
     timeout: float | None = None,
     patience: float = 120.0,
-    console: Console | None = None,
 ) -> Execution:
     """Follow an execution to its end and show how it goes.
 
@@ -180,8 +179,6 @@ def follow(
         Seconds after which to give up (`azkaban_client.errors.WaitTimeout`).
     patience
         Seconds to go on trying while the server cannot be reached.
-    console
-        Where messages go; a console on standard error by default.
 
     Returns
     -------
@@ -189,7 +186,7 @@ def follow(
         The final state, with the status, start and end of each job.
     """
     events = client.follow(execid, logs=logs, timeout=timeout, patience=patience)
-    return show(events, lambda: client.execution(execid), raw=raw, console=console)
+    return show(events, lambda: client.execution(execid), raw=raw)
 
 
 def show(
@@ -198,7 +195,6 @@ def show(
     *,
     logs: bool = True,
     raw: bool = False,
-    console: Console | None = None,
 ) -> Execution:
     """Show events until the flow has ended, as `follow` does, and return the final state.
 
@@ -212,10 +208,8 @@ def show(
         Print log lines.
     raw
         Pass control codes in log lines on to a terminal.
-    console
-        Where messages go; a console on standard error by default.
     """
-    console = console or Console(stderr=True)
+    console = Console(stderr=True)
     if not logs:
         events = (event for event in events if not isinstance(event, LogLine))
     if console.is_terminal and not console.is_dumb_terminal:
