@@ -372,7 +372,7 @@ class Server:
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """Let one command at a time change the server; the shell script `start` takes part."""
+        """Let one command at a time change the server."""
         self.home.mkdir(mode=0o700, exist_ok=True)
         with open_private(self.home / ".lock", "a") as stream:
             wait_for_lock(stream, f"another command works on {self.home}")
