@@ -1,4 +1,4 @@
-"""Start of ``python3 -m setup``; runs on old Pythons and other systems, to say what is amiss."""
+"""Start ``python3 -m setup``; runs even on old Pythons and other systems, to say what is wrong."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ if sys.version_info < (3, 11):
     sys.exit(3)
 
 if sys.pycache_prefix is None:
-    sys.dont_write_bytecode = True  # nothing is written beside the sources
+    sys.dont_write_bytecode = True  # nothing is written next to the sources
 if not __package__:  # the folder was started, by the command azkaban-jobflow or from an archive
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -1,4 +1,4 @@
-"""Archives: unpacked only where they are safe, written the same for the same content."""
+"""Unpack archives only if they are safe, and write the same archive for the same content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from setup.errors import UsageError
 __all__ = ["Links", "Member", "digest", "members", "unpack", "write"]
 
 SUFFIXES = (".tar.gz", ".tgz", ".zip")
-MOST_BYTES = 20 << 30  # what it may take when it is unpacked: more is a bomb
+MOST_BYTES = 20 << 30  # the most that it may take when unpacked: more is a zip bomb
 
 Links = Literal["inside", "none", "any"]
 Choose = Callable[[Iterable[PurePosixPath]], Mapping[PurePosixPath, PurePosixPath]]
@@ -68,10 +68,10 @@ def unpack(
     most: int = MOST_BYTES,
     choose: Choose | None = None,
 ) -> None:
-    """Unpack a tar (gz, bz2, xz) or zip, after all of it was found to be safe.
+    """Unpack a tar (gz, bz2, xz) or zip, but only if all of it is safe.
 
-    Nothing is written when a path or a link would lead outside of `folder`, when a file would be
-    written through a link, when there is a device in it, or when it is too large. These rules are
+    Nothing is written if a path or a link would lead outside `folder`, if a file would be written
+    through a link, if the archive contains a device, or if it is too large. These rules are
     stricter than the filters of `tarfile`, and hold for zips and on every Python.
 
     Parameters
@@ -81,18 +81,18 @@ def unpack(
     folder
         An empty folder.
     links
-        Which links there may be: those that stay ``inside``, ``none``, or ``any`` in an archive
+        Which links are allowed: those that stay ``inside``, ``none``, or ``any`` in an archive
         that we made ourselves.
     most
-        Bytes that it may take when it is unpacked.
+        Maximum size in bytes when it is unpacked.
     choose
-        Gets the paths of all members, and tells where those are put that are wanted; by default
-        all are, under their own paths.
+        Gets the paths of all members, and returns where to put those that are needed; by default
+        all are unpacked under their own paths.
 
     Raises
     ------
     UsageError
-        When it is no archive, or not a safe one.
+        When it is not an archive, or not a safe one.
     """
     reader = _Rules(archive, folder, links, most, choose or _all)
     try:
@@ -153,7 +153,7 @@ def _all(names: Iterable[PurePosixPath]) -> dict[PurePosixPath, PurePosixPath]:
 
 @dataclass(frozen=True)
 class _Rules:
-    """What `unpack` was told."""
+    """Hold the rules that `unpack` was given."""
 
     archive: Path
     folder: Path
@@ -201,7 +201,7 @@ def _put(member: Member, path: Path) -> None:
         shutil.copyfileobj(data, file)
     if member.mode & 0o100:
         mode = path.stat().st_mode
-        path.chmod(mode | (mode & 0o444) >> 2)  # who may read it, as the umask has it, may run it
+        path.chmod(mode | (mode & 0o444) >> 2)  # executable for those whom the umask lets read it
 
 
 def _checked(archive: Path, name: str, shown: str = "") -> PurePosixPath:
@@ -224,7 +224,7 @@ def members(folder: Path, *, links: bool = True) -> list[Member]:
     folder
         Where they are.
     links
-        Whether links stay links (what a zip cannot hold), or become what they lead to.
+        Whether links stay links (which a zip cannot hold), or are replaced by what they lead to.
     """
     found = []
     for path in sorted(folder.rglob("*")):
@@ -254,14 +254,14 @@ def digest(found: Iterable[Member]) -> str:
 
 
 def write(found: Iterable[Member], target: Path) -> None:
-    """Write a .tar.gz or .zip whose bytes depend on the members alone, whole or not at all.
+    """Write a .tar.gz or .zip whose bytes depend only on the members, whole or not at all.
 
-    A zip has no links: see `members`.
+    A zip cannot hold links: see `members`.
 
     Raises
     ------
     UsageError
-        When the name of `target` says neither.
+        When the name of `target` has neither suffix.
     """
     if not target.name.endswith(SUFFIXES):
         raise UsageError(f"{target}: the name must end in {', '.join(SUFFIXES)}")

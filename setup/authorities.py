@@ -1,7 +1,7 @@
 """The certificate authorities that downloads trust: the system's, and the company's.
 
-Each tool looks elsewhere: pip, requests and Node at lists of their own, OpenSSL at the path that it
-was built with. So set-up gathers one list and names it to all of them. It holds
+Each tool looks in a different place: pip, requests and Node use their own lists, OpenSSL the path
+that it was built with. So set-up gathers one list and passes it to all of them. It holds
 
 - the operating system's, wherever this distribution keeps them;
 - those in ``AZK_EXTRA_CA_CERTS``, the one setting for a company's authority;
@@ -51,7 +51,7 @@ _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERT
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """Return what names the gathered list to each tool; nothing where there is none.
+    """Return the variables that pass the gathered list to each tool; none if there is no list.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def variables(folder: Path) -> dict[str, str]:
 
 
 def bundle(folder: Path) -> Path | None:
-    """Write the gathered list into a folder and return its path; None where there is none.
+    """Write the gathered list into a folder and return its path; None if there is none.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def _packaged() -> Iterator[Path]:
 
 
 def _in(places: Iterable[Path]) -> Iterator[str]:
-    """Read the certificates in files and folders; what is not there has none."""
+    """Read the certificates in files and folders; those that do not exist have none."""
     for place in places:
         files = sorted(place.iterdir()) if place.is_dir() else [place]
         for file in files:

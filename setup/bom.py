@@ -1,8 +1,8 @@
 """A bill of materials in CycloneDX: every package and jar that set-up installs.
 
 Scanners read it: the pins in ``setup/locks`` and ``versions.toml`` are turned into components with
-package URLs and hashes. What is known against them, and what contains it, is told beside them
-(CycloneDX calls that VEX); it stands in ``vulnerabilities.toml``.
+package URLs and hashes. Known vulnerabilities, and what contains them, are added
+(CycloneDX calls that VEX); they are in ``vulnerabilities.toml``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def components() -> Iterator[dict[str, Any]]:
 
 
 def vulnerabilities() -> Iterator[dict[str, Any]]:
-    """List what is known against components, each with its state and what contains it."""
+    """List the components' known vulnerabilities, each with its state and what contains it."""
     found = {component["name"]: component["purl"] for component in components()}
     data = _data("vulnerabilities.toml")
     for entry in (*data["fixed"], *data["open"]):

@@ -1,4 +1,4 @@
-"""How the command is called here, for messages that name a command to type."""
+"""How the user calls the command, for messages that name a command to type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHECKOUT = "python3 -m setup"
 
 
 def called() -> str:
-    """Return what stands before a command's name, as this user types it.
+    """Return what this user types before a command's name.
 
     A checkout is started by ``python3 -m setup``. The one-file archive and the command
     `azkaban-jobflow` start the folder ``setup`` itself.
@@ -33,6 +33,6 @@ def as_called(text: str, name: str = "") -> str:
     text
         The text, as for a checkout.
     name
-        What is typed, if not what this process was called by.
+        What is typed instead of the name by which this process was called.
     """
     return text.replace(_CHECKOUT, name or called())

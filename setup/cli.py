@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
     argv
         The command line; that of this process unless it is given.
     instead
-        Run in place of every command, after the command line was understood.
+        Run in place of every command, after the command line was parsed.
     """
     name = NAME if called() == NAME else "setup"
     product.hold()
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
         if isinstance(error, DownloadError) and (held := product.held()):
             say(f"{name}: {held}")
         return error.code
-    except BrokenPipeError:  # who reads has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough and closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

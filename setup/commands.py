@@ -1,6 +1,6 @@
 """How the commands of ``python3 -m setup`` are registered, alone or in groups such as ``mysql``.
 
-Each says what it needs before it can run.
+Each command declares what it needs before it can run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Commands", "Needs"]
 
 
 class Needs(Enum):
-    """What must be there before a command runs."""
+    """What a command needs before it can run."""
 
     NOTHING = "runs on the Python that was called"
     PREFIX = "the same, and makes the prefix itself"
@@ -51,7 +51,7 @@ _LAYERS: dict[Needs, tuple[str, ...]] = {
 
 
 def _refuse_unfit() -> None:
-    """Refuse an account or a shell that starts no servers, before any work."""
+    """Refuse an account or a shell that cannot start servers, before any work."""
     refuse_root()
     limits.require()
 
@@ -109,7 +109,7 @@ class Commands:
         locked
             Whether it changes the installation: then one such command runs at a time.
         unprivileged
-            Whether it starts servers, and is therefore refused to root.
+            Whether it starts servers, which root may not do.
 
         Returns
         -------
@@ -164,7 +164,7 @@ class Commands:
 
     @staticmethod
     def _before(layout: Layout) -> None:
-        """Refuse to change an environment with which jobs run, or one of two releases."""
+        """Refuse to change an environment that jobs are using, or one that mixes two releases."""
         if not layout.exists():
             return
         release.refuse_interrupted(layout)
@@ -199,7 +199,7 @@ class Commands:
 
 
 def _take_temporary(layout: Layout) -> None:
-    """Have this process put its temporary files under the prefix, where TMPDIR names no folder."""
+    """Put this process's temporary files under the prefix if TMPDIR names no folder."""
     given = os.environ.get("TMPDIR")
     if given and layout.exists() and environment.temporary(layout.temporary) != given:
         with suppress(OSError):  # a prefix that can only be read

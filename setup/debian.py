@@ -1,4 +1,4 @@
-"""Debian's packages without root: downloaded with lists of our own, unpacked, not installed."""
+"""Download Debian's packages with our own lists, and unpack them, without root."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def available() -> bool:
 
 
 class Apt:
-    """Package lists in a private folder: the system's need root to be renewed, and may be stale.
+    """Package lists in a private folder: renewing the system's needs root, and they may be stale.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Apt:
         return re.findall(r"^\s*(?:Pre)?Depends: ([^<\s]\S*)", output, re.MULTILINE)
 
     def download(self, *names: str) -> bool:
-        """Download the first of some packages that there is; False when there is none."""
+        """Download the first of some packages that exists; False when none does."""
         return any(not self._run("apt-get", "download", name).returncode for name in names)
 
     def download_missing(self, packages: Sequence[str]) -> None:

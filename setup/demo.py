@@ -85,7 +85,7 @@ def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
         client.create_project(name, FLOWS[name])
     with bundle.temporary(f"{name}.zip") as archive:
         version = client.upload(name, archive).version
-    # Beside any other run: after a crash the server takes a lost execution for a running one.
+    # Allow other runs: after a crash the server takes a lost execution for a running one.
     execid = client.execute(name, name, concurrency="concurrent")
     say(f"uploaded version {version}, execution {execid}")
     # On a terminal the display itself is alive.

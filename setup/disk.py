@@ -1,4 +1,4 @@
-"""Whether a disk can hold an installation: tried out on it before any work."""
+"""Try out, before any work, whether a disk can hold an installation."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def require(folder: Path) -> None:
     Parameters
     ----------
     folder
-        An existing one; it is left as it was.
+        An existing folder, which is left as it was.
 
     Raises
     ------
     SetupError
-        Naming what the disk cannot do, of which kind it is, and what to do.
+        With what the disk cannot do, its kind, and what to do.
     """
     trials: tuple[Callable[[Path], str], ...] = (_locks, _links, _modes, _names, _programs)
     with tempfile.TemporaryDirectory(prefix=TRIAL, dir=folder) as text:
@@ -95,7 +95,7 @@ def _programs(folder: Path) -> str:
 
 
 def _kind(folder: Path) -> str:
-    """Name the kind of a folder's file system, such as ``nfs4``; empty where it is not known."""
+    """Name the kind of a folder's file system, such as ``nfs4``; empty if it is unknown."""
     place = folder.resolve()
     best, kind = "", ""
     try:

@@ -1,4 +1,4 @@
-"""Look for what is wrong, or will be, and say what to do about it."""
+"""Look for present and coming problems, and say what to do about them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Finding:
     check
         What was looked at.
     ok
-        Whether it is as it should be.
+        Whether it is in order.
     detail
         What was seen.
     fix
-        What to do; empty when nothing is wrong.
+        What to do; empty if nothing is wrong.
     """
 
     check: str
@@ -114,7 +114,7 @@ def _disk(layout: Layout) -> Iterator[Finding]:
 
 
 def _installer(_layout: Layout) -> Iterator[Finding]:
-    """Find a pip that does not know what installing a lock as it stands takes."""
+    """Find a pip that is too old to install a lock exactly."""
     found = pip.version()
     ok = found is None or found >= pip.OLDEST
     shown = ".".join(map(str, found or ())) or "none, uv or the pip of ensurepip installs"
@@ -124,7 +124,7 @@ def _installer(_layout: Layout) -> Iterator[Finding]:
 
 
 def _downloads(layout: Layout) -> Iterator[Finding]:
-    """Ask those places for a file that settings name, or from which something is missing."""
+    """Try to fetch a file from each place that is configured, or that something is missing from."""
     lacking = maven.missing(maven.pinned("azkaban"), layout.cache)
     layout.temporary.mkdir(mode=0o700, exist_ok=True)
     for place in reach.places(missing=lacking):
@@ -134,7 +134,7 @@ def _downloads(layout: Layout) -> Iterator[Finding]:
 
 
 def _clock(layout: Layout) -> Iterator[Finding]:
-    """Find a clock that went back, which confuses schedules: files are from the future."""
+    """Find a clock that was set back, which confuses schedules: files are from the future."""
     ahead = max((p.stat().st_mtime for p in _state_files(layout)), default=0.0) - time.time()
     ok = ahead < CLOCK_SLACK
     detail = "not behind the newest log" if ok else f"{ahead:.0f} s behind the newest log"
@@ -147,7 +147,7 @@ def _state_files(layout: Layout) -> list[Path]:
 
 
 def _modes(layout: Layout) -> Iterator[Finding]:
-    """Nobody else may read what holds a password."""
+    """Find files with passwords that other accounts may read."""
     private = [
         *layout.azkaban.glob("*.password"),
         *layout.azkaban.glob("conf/**/*"),
@@ -180,7 +180,7 @@ def _jars(layout: Layout) -> Iterator[Finding]:
 
 
 def _names(layout: Layout) -> Iterator[Finding]:
-    """Find a name with two addresses: sessions are bound to one, and clients may hop."""
+    """Find a name with two addresses: sessions are bound to one, and clients may switch."""
     server = Server(layout)
     if not server.installed:
         return

@@ -27,7 +27,7 @@ def sha256(path: Path) -> str:
 
 
 def keep(path: Path, store: Path) -> Path:
-    """Put a file into a cache, whole; one that is there already is the same.
+    """Put a file into a cache, whole or not at all; a file that is already there is the same.
 
     It is copied, since a cache may lie on another disk than temporary files.
 
@@ -36,7 +36,7 @@ def keep(path: Path, store: Path) -> Path:
     path
         The file, which stays.
     store
-        The folder of the cache; made where it is missing.
+        The folder of the cache; created if it is missing.
     """
     kept = store / path.name
     if not kept.is_file() or sha256(kept) != sha256(path):
@@ -50,7 +50,7 @@ def keep(path: Path, store: Path) -> Path:
 def named(
     option: str, place: str, expected: str, folder: Path, update: Callable[[str], None]
 ) -> Path:
-    """Bring the archive that an option names to this machine, verified.
+    """Return the archive that an option names, downloaded if need be, and verified.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def named(
     folder
         Where downloads are kept.
     update
-        Is told what goes on.
+        Called with the progress.
 
     Raises
     ------
     UsageError
         When there is no such file, or a URL came without hash.
     DownloadError
-        When it could not be had, or is another file.
+        When it cannot be downloaded, or is a different file.
     """
     expected = expected.lower()
     url = urllib.parse.urlsplit(place)
@@ -90,7 +90,7 @@ def named(
                 ):
                     shutil.copyfileobj(answer, file)
                 _check(option, place, partial, expected)
-                partial.replace(path)  # the name is for the right file alone
+                partial.replace(path)  # only the right file gets the name
             except OSError as error:
                 advice = explain(f"{place} {error}", f"{option} takes a file as well")
                 raise DownloadError(

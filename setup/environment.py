@@ -1,15 +1,15 @@
-"""The environment of every program that set-up starts, built here and nowhere else.
+"""Build the environment of every program that set-up starts; no other module does.
 
-Three kinds of program are told apart:
+There are three kinds of program:
 
 - `local`: programs that need no network: servers, compilers. Jobs inherit it from servers, so
-  nothing of the user's that may be secret is in it.
+  it holds no variable of the user's that may be secret.
 - `tool`: programs of set-up itself, such as pip, npm and apt-get. They also get proxies,
-  certificates and the place of ``.netrc``, and speak English, since their words are read.
-- `program`: what the user asked to run, such as an application of Spark. It gets everything but
-  what would lead another Python astray.
+  certificates and the place of ``.netrc``, and speak English, because set-up reads their messages.
+- `program`: what the user asked to run, such as an application of Spark. It gets everything
+  except what would mislead another Python.
 
-In each of them the locale is one that works here, and loopback is never reached through a proxy.
+Each gets a locale that works on this machine, and never reaches loopback through a proxy.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _KEPT = frozenset(
     | {"REQUESTS_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE"}
 )
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
-# What programs that download read beside their own settings.
+# What programs that download read besides their own settings.
 _NETWORK = frozenset(
     {*_PROXIES, *(name.upper() for name in _PROXIES), "NETRC"}
     | {"XDG_CACHE_HOME", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"}
@@ -81,7 +81,7 @@ def tool(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]
     Parameters
     ----------
     folder
-        Where its temporary files may lie, and the list of certificates that it trusts.
+        Where to keep its temporary files, and the list of certificates that it trusts.
     extra
         Variables of its own.
     """
@@ -95,13 +95,13 @@ def tool(folder: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]
 
 
 def temporary(folder: Path) -> str:
-    """Choose where temporary files lie: the user's TMPDIR where it can be used, else `folder`."""
+    """Return the folder for temporary files: the user's TMPDIR if it is usable, else `folder`."""
     return _some(frozenset({"TMPDIR"})).get("TMPDIR", str(folder))
 
 
 @contextlib.contextmanager
 def downloading(folder: Path) -> Iterator[None]:
-    """Let downloads of this very process trust, and leave alone, what those of tools do.
+    """Make downloads of this process use the same certificates and proxies as those of tools.
 
     Parameters
     ----------
@@ -153,10 +153,8 @@ def _reach(folder: Path) -> dict[str, str]:
 
 
 def ensure_home() -> None:
-    """Give this process a home folder where the account has none: the root's, as containers do."""
-    if not os.environ.get("HOME", "").startswith(
-        "/"
-    ):  # else files would go where one happens to be
+    """Give this process a home folder if the account has none: ``/``, as containers do."""
+    if not os.environ.get("HOME", "").startswith("/"):  # files would go to the current folder
         os.environ["HOME"] = _home()
 
 
@@ -175,10 +173,10 @@ def user() -> str:
 
 
 def _some(names: frozenset[str]) -> dict[str, str]:
-    """Take variables of this process, and fill in those that every program may rely on."""
+    """Take variables of this process, and add those that every program may rely on."""
     kept = {name: value for name, value in os.environ.items() if name in names}
     if "TMPDIR" in kept and not _is_usable(kept["TMPDIR"]):
-        del kept["TMPDIR"]  # of a session that has ended, say
+        del kept["TMPDIR"]  # of a session that has ended, for example
     return {"HOME": _home(), "LOGNAME": user(), "USER": user(), **kept}
 
 
@@ -194,9 +192,9 @@ def _home() -> str:
 
 
 def _working_locale(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what to add so that names of files survive: Java and Python would garble them.
+    """Return what to add so that Java and Python do not garble the names of files.
 
-    A locale counts only if it is installed: ssh forwards the names of another machine's.
+    A locale counts only if it is installed: ssh forwards the locale of another machine.
     """
     names = ["LC_ALL"] if environ.get("LC_ALL") else list(_LOCALE)
     given = [environ[name] for name in names if environ.get(name)]

@@ -4,8 +4,8 @@
 
     SetupError            3   this machine or account cannot do it; the message says what to change
     ├── UsageError        2   the command line asks for something that cannot be
-    ├── DownloadError     4   a package or jar could not be had, or is not the pinned one
-    └── ServerError       5   a server did not come up, or died
+    ├── DownloadError     4   a package or jar cannot be downloaded, or is not the pinned one
+    └── ServerError       5   a server did not start, or died
 
 0 is success, 1 a flow that failed or a server that is down, 130 interrupted.
 """

@@ -1,4 +1,4 @@
-"""Names of machines: which a URL and a certificate can have, and which a certificate covers."""
+"""Check which host names a URL and a certificate can have, and which a certificate covers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_address(name: str) -> bool:
 
 
 def normalised(name: str) -> str:
-    """Write a name as certificates and DNS have it: in lower case, in ASCII, without a final dot.
+    """Return a name as certificates and DNS write it: lower case, ASCII, without a final dot.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def trouble(name: str, *, tls: bool) -> str:
     name
         A host name, or an IP address.
     tls
-        Whether they speak TLS: Java refuses names with underscores there.
+        Whether they use TLS, in which Java refuses names with underscores.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Every path of an installation: all of it lies under one prefix folder."""
+"""Every path of an installation: all of them are under one prefix folder."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Layout:
 
     @property
     def spark(self) -> Path:
-        """Spark: its environment, clusters for trying, packed environments."""
+        """Spark: its environment, trial clusters, packed environments."""
         return self.prefix / "spark"
 
     @property
@@ -118,7 +118,7 @@ class Layout:
 
     @property
     def client_config(self) -> Path:
-        """Settings with which `azk` finds the server."""
+        """Settings by which `azk` finds the server."""
         return self.prefix / "azk.toml"
 
     @property
@@ -133,7 +133,7 @@ class Layout:
 
     @property
     def marker(self) -> Path:
-        """A file that says that the prefix is ours, and which release has set it up."""
+        """A file that marks the prefix as ours, and says which release has set it up."""
         return self.prefix / _MARKER
 
     def exists(self) -> bool:
@@ -146,7 +146,7 @@ class Layout:
         Parameters
         ----------
         need
-            Free bytes that the coming steps want.
+            Free bytes that the next steps need.
 
         Raises
         ------
@@ -194,7 +194,7 @@ class Layout:
         Raises
         ------
         SetupError
-            With the folder, who could, and what to do; or when one is no folder.
+            With the folder, who could, and what to do; or when one is not a folder.
         """
         for path, what, setting in (
             (self.prefix, "prefix", "--prefix or AZK_HOME"),
@@ -210,7 +210,7 @@ class Layout:
     def locked(self) -> Iterator[None]:
         """Let one set-up at a time change the installation; a second one waits.
 
-        A program to which this one hands the descriptor that `LOCK` names takes part in it.
+        A program that inherits the descriptor that `LOCK` names shares the lock.
         """
         path = self.prefix / ".lock"
         if _is_open(os.environ.get(LOCK, ""), path):
@@ -226,7 +226,7 @@ class Layout:
 
 
 def _is_content(path: Path) -> bool:
-    """Tell whether a file is more than what a trial of the disk left that was killed."""
+    """Tell whether a file is more than a leftover of a disk test that was killed."""
     return not path.name.startswith(disk.TRIAL)
 
 

@@ -45,12 +45,12 @@ class Jar:
 
     @property
     def filename(self) -> str:
-        """Such as ``h2-1.3.176.jar``."""
+        """Return its file name, such as ``h2-1.3.176.jar``."""
         return "-".join(self.coordinate.split(":")[1:]) + ".jar"
 
     @property
     def path(self) -> str:
-        """Where it is in a repository."""
+        """Return its path in a repository."""
         group, artifact, version = self.coordinate.split(":")[:3]
         return f"{group.replace('.', '/')}/{artifact}/{version}/{self.filename}"
 
@@ -65,13 +65,13 @@ def fetch(jars: Sequence[Jar], cache: Path, update: Callable[[str], None]) -> li
     """Bring jars into the cache and return their paths, in the order given.
 
     A file that is in the cache is used only if its hash is right; a wrong one is fetched again.
-    What came along with the one-file archive is taken from there.
+    Jars inside the one-file archive are taken from there.
     ``AZK_MAVEN_REPO`` names a mirror to use instead of Maven Central.
 
     Raises
     ------
     DownloadError
-        When a jar cannot be had, or is not the pinned one.
+        When a jar cannot be downloaded, or is not the pinned one.
     """
     folder = cache / "maven"
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def missing(jars: Sequence[Jar], cache: Path) -> bool:
 
 
 def _present(jars: Sequence[Jar], cache: Path) -> dict[Jar, Path]:
-    """Find the jars that came along or are in the cache, and are the pinned ones."""
+    """Find the pinned jars that came with the archive or are in the cache."""
     found = {}
     for jar in jars:
         for path in (SHIPPED / "maven" / jar.filename, cache / "maven" / jar.filename):

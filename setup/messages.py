@@ -1,4 +1,4 @@
-"""Messages on stderr: how far each step is, on a terminal and elsewhere."""
+"""Show messages and the progress of each step on stderr, on a terminal or elsewhere."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def confirmed(what: str, *, yes: bool) -> bool:
 
 
 class Step:
-    """A running step; `update` shows how far it is, `done` sets what its line will say.
+    """A running step; `update` shows its progress, `done` sets what its line will say.
 
-    A terminal shows one line, rewritten as it goes on. Elsewhere a line says that the step begins,
-    and one every ten seconds that it still works, and on what.
+    A terminal shows one line, rewritten as the step goes on. Elsewhere one line says that the step
+    begins, and one every ten seconds says that it is still working, and on what.
     """
 
     def __init__(self, title: str) -> None:
@@ -67,7 +67,7 @@ class Step:
         threading.Thread(target=self._tick, daemon=True).start()
 
     def update(self, text: str) -> None:
-        """Show how far the step is."""
+        """Show the step's progress."""
         self._text = text
         if self._live:
             self._show()
@@ -77,7 +77,7 @@ class Step:
         self.result = result
 
     def again(self, why: str) -> None:
-        """Say that this try did not succeed, why, and that another one begins."""
+        """Say that this try failed, why, and that another one begins."""
         self._clear()
         say(f"{self.title}: {why}; trying again")
 
@@ -90,7 +90,7 @@ class Step:
 
     def _tick(self) -> None:
         while not self._ended.wait(LIVE_SECONDS if self._live else EVERY_SECONDS):
-            if _open[-1:] == [self]:  # else a step within this one speaks
+            if _open[-1:] == [self]:  # otherwise a step within this one reports
                 self._show()
 
     def _show(self) -> None:
@@ -111,7 +111,7 @@ class Step:
         return time.monotonic() - self._start
 
 
-_open: list[Step] = []  # those that run, the innermost last: it alone tells how far it is
+_open: list[Step] = []  # the running ones, innermost last: only that one shows its progress
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def step(title: str) -> Iterator[Step]:
 
 
 def wait_for_lock(stream: IO[Any], what: str) -> None:
-    """Lock a file; while another process holds the lock, say who is waited for.
+    """Lock a file; while another process holds the lock, say which one.
 
     Parameters
     ----------

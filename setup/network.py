@@ -1,4 +1,4 @@
-"""What to say when something cannot be downloaded; passwords in URLs are never said."""
+"""Explain why something cannot be downloaded; passwords in URLs are never shown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def explain(said: str, otherwise: str) -> str:
     Parameters
     ----------
     said
-        All that the program said that could not download.
+        The whole output of the program that failed to download.
     otherwise
         Where else it could come from, such as ``AZK_MAVEN_REPO names a mirror``.
 
@@ -61,7 +61,7 @@ def explain(said: str, otherwise: str) -> str:
 
 
 def is_page(content: bytes) -> bool:
-    """Tell whether a page of HTML came in place of a file."""
+    """Tell whether an HTML page came instead of a file."""
     return bool(re.match(rb"\s*<(!doctype html|html|head|body)", content[:200], re.IGNORECASE))
 
 
@@ -80,7 +80,7 @@ def page_words(content: bytes) -> str:
 
 
 def opened(url: str, timeout: float, context: ssl.SSLContext | None = None) -> Any:
-    """Ask for a URL, with the login that stands in it, or for its host in ``.netrc``.
+    """Open a URL, with the login in it, or the one for its host in ``.netrc``.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def opened(url: str, timeout: float, context: ssl.SSLContext | None = None) -> A
     timeout
         Seconds to wait for a connection, and for each piece of the answer.
     context
-        Whom to trust; what the environment says by default.
+        Whom to trust; by default what the environment says.
     """
-    # Not the library's own opener: it keeps to the proxies that were set when it was first used.
+    # Not the library's own opener, which keeps the proxies that were set when it was first used.
     handlers = [urllib.request.HTTPSHandler(context=context)] if context else []
     return urllib.request.build_opener(*handlers).open(_request(url), timeout=timeout)
 

@@ -1,8 +1,8 @@
 """Servers that still run though their folder was deleted.
 
 A deleted folder can be made again, under the same name and with the same records in it. Its old
-servers then look like those of the new one: they have their command lines and, on their ports,
-answer. The kernel tells them apart: they work in a folder that is no more.
+servers then look like those of the new one: they have the same command lines and answer on the
+same ports. The kernel tells them apart: their working folder no longer exists.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FOLDERS = {
     "spark/standalone": "spark standalone",
     "spark/yarn": "spark yarn",
 }
-_DELETED = " (deleted)"  # what the kernel puts behind the name of a folder that is no more
+_DELETED = " (deleted)"  # what the kernel appends to the name of a deleted folder
 
 
 def find(prefix: Path) -> list[tuple[str, Process]]:
@@ -38,7 +38,7 @@ def find(prefix: Path) -> list[tuple[str, Process]]:
     Parameters
     ----------
     prefix
-        Need not be there.
+        Need not exist.
     """
     return list(_orphans(prefix))
 

@@ -11,7 +11,7 @@ __all__ = ["expanded"]
 
 
 def expanded(text: str | os.PathLike[str]) -> Path:
-    """Put the home folder in the place of ``~``, or another account's in that of ``~NAME``.
+    """Replace ``~`` by the home folder, and ``~NAME`` by that of another account.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What set-up can do on this kind of machine, said before anything is downloaded.
+"""Say what set-up can do on this kind of machine, before anything is downloaded.
 
 It imports nothing that only some systems have.
 """
@@ -37,7 +37,7 @@ def elsewhere() -> str:
 
 
 def limits() -> str:
-    """Say in one sentence what is otherwise here than on Linux for x86_64; empty there."""
+    """Say in one sentence what differs here from Linux for x86_64; empty there."""
     machine, libc = platform.machine(), platform.libc_ver()[0]
     if machine.lower() in _TRIED and libc == "glibc":
         return ""
@@ -50,19 +50,19 @@ def limits() -> str:
 
 
 def require(layout: Layout, options: argparse.Namespace) -> None:
-    """Refuse what cannot be had for this machine.
+    """Refuse what is not available for this machine.
 
     Parameters
     ----------
     layout
-        A MySQL that was brought from elsewhere goes on to be used.
+        Where it is installed: a MySQL that the user brought stays in use.
     options
         The command with its options.
 
     Raises
     ------
     SetupError
-        With what can be.
+        With what is possible instead.
     """
     if not (sentence := limits()):
         return

@@ -1,4 +1,4 @@
-"""Ask a server and the kernel, with the standard library alone."""
+"""Ask a server and the kernel about its state, with only the standard library."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ _LISTEN = "0A"  # the state of a listening socket in the kernel's tables
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One process of Azkaban, asked by its address, past any proxy.
+    """One process of Azkaban, reached by its address and never through a proxy.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class Endpoint:
     host
         The name by which it is called; a certificate is checked against it.
     ends
-        The addresses and ports on which it listens, and nothing else may; the first is asked.
+        The only addresses and ports on which it may listen; requests go to the first.
     user, password_file
         Who logs in.
     ca
         File with the certificates that it is checked with; None for plain HTTP.
     activate
-        Whether it takes flows only when it is told to (executors of Azkaban 3 and later).
+        Whether it accepts flows only after it is told to (executors of Azkaban 3 and later).
     """
 
     name: str
@@ -57,7 +57,7 @@ class Endpoint:
     activate: bool = False
 
     def ask(self, path: str, form: dict[str, str] | None = None, session: str = "") -> bytes:
-        """Ask once; empty when there is no good answer."""
+        """Ask once; return an empty answer if there is no good one."""
         address, port = self.ends[0]
         headers = {"Cookie": f"{_SESSION}={session}"} if session else {}
         if form:
@@ -89,7 +89,7 @@ class Endpoint:
         return str(answer.get("session.id") or "")
 
     def refusal(self) -> str:
-        """Say why a server that answers lets nobody in; empty when it does, or does not answer."""
+        """Say why a server that answers refuses the login; empty if it does not refuse it."""
         if not self.pages:
             return ""
         password = Path(self.password_file).read_text(encoding="utf-8").strip()
@@ -121,7 +121,7 @@ class Endpoint:
 
 
 def ready(endpoint: Endpoint, pid: int) -> bool:
-    """Tell whether this very process can be used; another one could have taken its port."""
+    """Tell whether this process itself can be used; another one could have taken its port."""
     return set(endpoint.ends) <= _ends(pid) and endpoint.ready()
 
 
@@ -195,7 +195,7 @@ def cause(output: Path, *, ended: bool = True) -> str:
     output
         The file.
     ended
-        Whether its process has ended; else only what leaves no hope counts.
+        Whether its process has ended; otherwise only fatal causes count.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def cause(output: Path, *, ended: bool = True) -> str:
 
 
 def printed(output: Path) -> str:
-    """Read what a Java printed before it was asked what its threads do."""
+    """Read what a Java printed before it was asked for its threads."""
     return _content(output).partition(_DUMP)[0]
 
 
@@ -230,7 +230,7 @@ def _content(output: Path) -> str:
 
 
 class Watch:
-    """A process that is waited for: whether it can still come up, and what keeps it.
+    """A process that is starting: whether it can still come up, and what it waits for.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ class Watch:
         return True
 
     def trouble(self, *, waits: bool = False) -> str:
-        """Say why it will not come up; empty while it may.
+        """Say why it will not come up; empty while it still may.
 
         Parameters
         ----------
@@ -288,7 +288,7 @@ class Watch:
         return self.stuck() if self.idle > IDLE_SECONDS and not waits else ""
 
     def stuck(self) -> str:
-        """Say for how long it has done nothing, and where it waits."""
+        """Say how long it has done nothing, and where it waits."""
         text = f"it has done nothing for {self.idle:.0f} s"
         dump = _content(self._output)[self._dumped :] if self._output and self._dumped >= 0 else ""
         if found := _MAIN.search(dump):

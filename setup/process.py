@@ -1,4 +1,4 @@
-"""Server processes: start detached, recognise by pid and start time, stop, look at ports."""
+"""Start servers detached, recognise them by pid and start time, stop them, look at their ports."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Process:
 
     @classmethod
     def of(cls, pid: int) -> Process | None:
-        """Look at a running process; None when there is none (a zombie is none)."""
+        """Return a running process; None when there is none (a zombie does not count)."""
         fields = _stat(pid)
         if not fields or (fields[0] == "Z" and not _has_threads(pid)):
             return None
@@ -89,11 +89,11 @@ class Process:
     def alive(self) -> bool:
         """Tell whether it still runs."""
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)  # a child of ours that ended leaves its entry else
+            os.waitpid(self.pid, os.WNOHANG)  # a child of ours that ended would stay a zombie
         return Process.of(self.pid) == self
 
     def works_in(self, *folders: Path) -> bool:
-        """Tell whether its working folder is one of these: one that was made again is another."""
+        """Tell whether its working folder is one of these; one that was made again is another."""
         try:
             here = Path(f"/proc/{self.pid}/cwd").stat()
         except OSError:  # the kernel does not tell
@@ -115,7 +115,7 @@ class Process:
         return found
 
     def stop(self, patience: float = 20.0) -> None:
-        """End it: SIGTERM, and SIGKILL when it still runs after `patience` seconds."""
+        """End it with SIGTERM, or with SIGKILL if it still runs after `patience` seconds."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 if self.alive():
@@ -135,11 +135,11 @@ def _stat(pid: int) -> list[str]:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return []
-    return text[text.rindex(")") + 2 :].split()  # the name before it may hold spaces
+    return text[text.rindex(")") + 2 :].split()  # the name before it may contain spaces
 
 
 def _has_threads(pid: int) -> bool:
-    """Tell whether threads of an ended process still end: they hold its ports and locks."""
+    """Tell whether an ended process still has threads, which hold its ports and locks."""
     try:
         return len(os.listdir(f"/proc/{pid}/task")) > 1  # noqa: PTH208 (names are enough)
     except OSError:

@@ -1,4 +1,4 @@
-"""Whether packages and jars can be fetched from their places, and what stands in between."""
+"""Find out whether packages and jars can be fetched from their servers, and what is in the way."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class Place:
-    """Something to ask a place for.
+    """A server, and a file to ask it for.
 
     Attributes
     ----------
     setting
-        What says that it is this place, such as ``AZK_MAVEN_REPO``.
+        The setting that names this server, such as ``AZK_MAVEN_REPO``.
     url
         Of a file.
     page
-        Whether that is a page, as those of an index are.
+        Whether that is a page, such as those of an index.
     """
 
     setting: str
@@ -49,18 +49,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Reached:
-    """What came of it.
+    """The result of asking a `Place`.
 
     Attributes
     ----------
     ok
-        Whether what was asked for came.
+        Whether the file came.
     detail
         What was seen.
     fix
-        What to do, or nothing.
+        What to do; empty if nothing.
     clock
-        Whether this machine's clock may be why.
+        Whether this machine's clock may be the cause.
     """
 
     ok: bool
@@ -94,7 +94,7 @@ def reach(place: Place, folder: Path) -> Reached:
     place
         Which one.
     folder
-        Where the list of certificates may lie meanwhile.
+        Where to keep the list of certificates meanwhile.
     """
     advice = f"{place.setting} names a mirror"
     try:
@@ -122,7 +122,7 @@ def reach(place: Place, folder: Path) -> Reached:
 
 
 def _trusted(place: Place) -> Reached:
-    """Find an authority that this system trusts and Python's packages do not."""
+    """Find an authority that this system trusts but Python's packages do not."""
     if not place.url.startswith("https:"):
         return Reached(ok=True, detail=f"{place.host} answers")
     context = ssl.create_default_context(cadata="\n".join(authorities.mozilla()) or None)
