@@ -168,8 +168,7 @@ class Commands:
         if not layout.exists():
             return
         release.refuse_interrupted(layout)
-        stale = not all(layers.current(layout, name) for name in {"base", *layers.present(layout)})
-        if stale and (found := busy.with_processes(Server(layout))):
+        if not layers.all_current(layout) and (found := busy.with_processes(Server(layout))):
             raise UsageError(
                 f"jobs of {busy.listed(found)} use the environment of {layout.prefix}, which "
                 f"would change under them: wait for their end, or have {called()} update --wait "

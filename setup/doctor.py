@@ -81,7 +81,7 @@ def examine(layout: Layout) -> list[Finding]:
 
 
 def _environment(layout: Layout) -> Iterator[Finding]:
-    ok = all(layers.current(layout, name) for name in {"base", *layers.present(layout)})
+    ok = layers.all_current(layout)
     detail = f"{layout.env} {'matches' if ok else 'does not match'} setup/locks"
     yield Finding("environment", ok, detail, "" if ok else f"run {called()} env")
 

@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from setup.layout import Layout
     from setup.messages import Step
 
-__all__ = ["LOCKS", "current", "ensure", "enter", "inside", "present", "reenter", "variables"]
+__all__ = [
+    "LOCKS",
+    "all_current",
+    "current",
+    "ensure",
+    "enter",
+    "inside",
+    "present",
+    "reenter",
+    "variables",
+]
 
 # What a layer stands on, and the locks that are part of another one, which has them all at once.
 _ON = {"routing": ("jobs",), "dev": ("base", "jobs", "mysql"), "browser": ("dev",)}
@@ -128,6 +138,11 @@ def current(layout: Layout, name: str = "base") -> bool:
     """Tell whether the environment is what a lock says."""
     record = _record(layout, name)
     return record.is_file() and record.read_text() == _digest(layout, name)
+
+
+def all_current(layout: Layout) -> bool:
+    """Tell whether the environment is what the locks of all its layers say."""
+    return all(current(layout, name) for name in {"base", *present(layout)})
 
 
 def present(layout: Layout) -> list[str]:

@@ -20,6 +20,7 @@ from setup import doctor, maven
 from setup.azkaban import Settings, program
 from setup.layout import CHECKOUT, Layout
 from setup.private import write_private
+from setup.process import free_port
 from setup.python import layers
 from setup.tls.certificates import Certificates
 from tests.setup.authority import Company
@@ -50,15 +51,14 @@ def installed(ours: Layout) -> Settings:
     """Settings of a server that was never started."""
     ours.azkaban.mkdir(mode=0o700)
     settings = Settings(
-        host="localhost", address="127.0.0.1", port=_free(), executor_port=_free(), user="me"
+        host="localhost",
+        address="127.0.0.1",
+        port=free_port("127.0.0.1", 0),
+        executor_port=free_port("127.0.0.1", 0),
+        user="me",
     )
     settings.write(ours.azkaban / "settings.json")
     return settings
-
-
-def _free() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _found(layout: Layout, check: str) -> Finding:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from setup.layout import CHECKOUT, Layout
 from setup.mysql import Server, config
 from setup.mysql.server import rows
 from setup.private import write_private
+from setup.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,9 @@ class LiveMySQL(Server):
         write_private(
             other.files.root_options, config.client_options(other.files, self.root_password())
         )
-        type(self.settings)(unused_port(), self.settings.program).write(other.settings_file)
+        type(self.settings)(free_port("127.0.0.1", 0), self.settings.program).write(
+            other.settings_file
+        )
         return other
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
@@ -98,12 +100,6 @@ class LiveMySQL(Server):
         return subprocess.run(
             command, env=environ, input=text, capture_output=True, text=True, check=False
         )
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup.process import Process
+from setup.process import Process, free_port
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark.conftest import QUICK, SIZES, eventually
 
@@ -101,7 +101,7 @@ def test_nothing_listens_beyond_this_machine(yarn: LiveSpark) -> None:
 
 def test_other_accounts_are_refused_on_every_port(installed: LiveSpark, yarn: LiveSpark) -> None:
     """The same process, told that it belongs to another account: ours is then a stranger."""
-    spark, port = installed.spark, _unused_port()
+    spark, port = installed.spark, free_port("127.0.0.1", 0)
     part = [f"-javaagent:{spark.guard}", "-Dportguard.uid=4242", "-cp", f"{spark.jars}/*"]
     main = ["org.apache.spark.deploy.master.Master", "--host", "127.0.0.1"]
     process = Process.start(
@@ -130,12 +130,6 @@ def _closed(client: socket.socket) -> bool:
         return client.recv(100) == b""
     except ConnectionError:
         return True
-
-
-def _unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize(
@@ -178,7 +172,7 @@ def test_more_than_the_cluster_has_is_refused(
 
 
 def test_unreachable_resource_manager(installed: LiveSpark, tmp_path: Path) -> None:
-    address = f"127.0.0.1:{_unused_port()}"
+    address = f"127.0.0.1:{free_port('127.0.0.1', 0)}"
     (tmp_path / "yarn-site.xml").write_text(
         "<configuration><property><name>yarn.resourcemanager.webapp.address</name>"
         f"<value>{address}</value></property></configuration>"
