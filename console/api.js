@@ -7,7 +7,7 @@
  */
 
 /** The root of the server: the console lies in js/console/ below it. */
-export const ROOT = new URL('../../', import.meta.url).pathname;
+const ROOT = new URL('../../', import.meta.url).pathname;
 
 /** Why a call failed; `kind` is session, refused, server or network. */
 export class ApiError extends Error {

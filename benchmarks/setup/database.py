@@ -30,7 +30,7 @@ from setup.mysql.server import rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from setup.mysql.program import Program
+    from setup.mysql.program import Build
 
 
 @contextlib.contextmanager
@@ -52,7 +52,7 @@ def memory(pid: int) -> float:
     return int(text.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def bare(program: Program, folder: Path, results: dict[str, list[float]]) -> None:
+def bare(program: Build, folder: Path, results: dict[str, list[float]]) -> None:
     """Do what one types by hand: mysqld --initialize, mysqld, wait for the socket."""
     data, log, socket = folder / "data", folder / "log.err", folder / "s"
     common = [str(program.mysqld), "--no-defaults", f"--datadir={data}", f"--log-error={log}"]

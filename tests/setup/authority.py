@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from setup.tls import Certificates
+    from setup.tls.certificates import Certificates
 
 __all__ = ["Company", "handshake"]
 
