@@ -171,7 +171,7 @@ class Commands:
         if not layers.all_current(layout) and (found := busy.with_processes(Server(layout))):
             raise UsageError(
                 f"jobs of {busy.listed(found)} use the environment of {layout.prefix}, which "
-                f"would change under them: wait for their end, or have {called()} update --wait "
+                f"would change while they run: wait for their end, or let {called()} update --wait "
                 "do so"
             )
 

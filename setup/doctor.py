@@ -232,7 +232,7 @@ def _certificate(layout: Layout) -> Iterator[Finding]:
     early = datetime.fromisoformat(found.begins) > datetime.now(UTC)
     ok = found.days_left >= RENEW_DAYS and not early
     detail = f"for {', '.join(found.names)}, {found.days_left} days left"
-    detail += f", holds from {found.begins} on" if early else ""
+    detail += f", valid from {found.begins} on" if early else ""
     renew = f"run {called()} tls renew, or {called()} tls csr"
     fix = "set this machine's clock (NTP)" if early else renew
     if ok:

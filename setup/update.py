@@ -1,10 +1,10 @@
-"""Bring a prefix to this release: environment, server, console, agent, tables, scripts, unit.
+"""Update a prefix to this release: environment, server, console, agent, tables, scripts, unit.
 
-Projects, history, schedules, passwords and settings stay. What was there before is saved below
-``<prefix>/backups``, comes back when the new release does not come up, and can be asked back.
+Projects, history, schedules, passwords and settings stay. The earlier state is saved in
+``<prefix>/backups``. It is restored if the new release does not start, or on request.
 
-The work is done by the Python that was called, since the environment changes under it; only what
-speaks to MySQL, or starts servers, runs inside the environment (`inside`). What comes back is
+The work is done by the Python that was called, because the environment changes meanwhile; only what
+uses MySQL, or starts servers, runs inside the environment (`inside`). A restored server is
 started by its own script, which belongs to the earlier release.
 """
 
@@ -44,7 +44,7 @@ __all__ = ["Saved", "add_commands", "back", "inside", "update"]
 LOOK_SECONDS = 2.0
 SUPERVISOR_SECONDS = 120.0
 
-# What is not saved of a server: it is made again, only grows, or is saved elsewhere.
+# Not saved of a server, because it is made again, only grows, or is saved elsewhere.
 _LEFT_OUT = {
     "azkaban": {"backups", "executions", "logs", "program.new", "program.old", "temp"},
     "mysql": {"backups", "lib", "mysql_data", "mysql_data.old", "mysql_files", "program"}
@@ -60,7 +60,7 @@ def add_commands(commands: Commands) -> None:
     executions = parser.add_mutually_exclusive_group()
     executions.add_argument("--wait", action="store_true", help="wait until no execution runs")
     executions.add_argument("--force", action="store_true", help="end executions that run")
-    text = "go back to what was before the last update"
+    text = "restore the state before the last update"
     executions.add_argument("--back", action="store_true", help=text)
     parser.add_argument("--yes", action="store_true", help="do not ask (--back)")
     text = "auto, private, or the path of a java"
@@ -106,7 +106,7 @@ class Saved:
 
 
 def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: bool = False) -> None:
-    """Bring a prefix to this release, and back to what it was when that fails.
+    """Update a prefix to this release, and restore it if that fails.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
     UsageError
         When there is nothing to update, or executions run; nothing was changed.
     ServerError
-        When the new release did not come up; what was before is back and runs.
+        When the new release did not start; the earlier one is restored and runs.
     """
     if not layout.exists():
         raise UsageError(f"{layout.prefix}: no installation there; run {called()} up")
@@ -146,13 +146,13 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
             _inside(layout, "finish", saved, java)
             release.record(layout)
         except BaseException as error:
-            say(f"the update did not succeed: going back to release {old.version}")
+            say(f"the update failed: going back to release {old.version}")
             _bring_back(layout, saved)
             if not isinstance(error, SetupError):
                 raise
             raise ServerError(
-                f"the update from {old.version} to {new.version} failed and was undone; what was "
-                f"there before is there again, with its projects, history and schedules. {error}"
+                f"the update from {old.version} to {new.version} failed and was undone; the "
+                f"earlier state is restored, with its projects, history and schedules. {error}"
             ) from error
         release.mixed(layout).unlink()
         for folder in _backups(layout).glob("update-*"):  # one way back is enough
@@ -162,23 +162,23 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
             service.install(layout)
     place = f" from {old.checkout}" if old.checkout not in ("", new.checkout) else ""
     say(f"{layout.prefix} is at release {new.version}; it was at {old.version}{place}")
-    say(f"what was before is in {saved.folder}; {called()} update --back goes back to it")
+    say(f"the earlier state is in {saved.folder}; {called()} update --back restores it")
 
 
 def back(layout: Layout, *, yes: bool) -> bool:
-    """Go back to what was before the last update; what happened since is lost.
+    """Restore the state before the last update; what happened since is lost.
 
     Parameters
     ----------
     layout
         The prefix.
     yes
-        Not to ask.
+        Do not ask.
 
     Returns
     -------
     bool
-        False when that was not wanted.
+        False if the user declined.
     """
     layout.require_private()
     if not (saved := _latest(layout)):
@@ -196,7 +196,7 @@ def back(layout: Layout, *, yes: bool) -> bool:
 
 
 def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
-    """Do a part of the work that wants the environment's packages; return an exit code.
+    """Do a part of the work that needs the environment's packages; return an exit code.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, boo
     if found and not force:
         raise UsageError(
             f"{busy.listed(found)} would be lost: nothing was changed. Add --wait to wait for "
-            "the end, or --force to bring it about"
+            "their end, or --force to end them"
         )
     running = bool(server.running()), bool(database.installed and database.process())
     if supervisor := Process.read(supervise.pid_file(layout.prefix)):
@@ -309,7 +309,7 @@ def _inside(layout: Layout, what: str, saved: Saved, java: str = "auto") -> None
     environ = layers.variables(layout)
     command += [str(saved.folder), java]
     if subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode:
-        raise ServerError("What went wrong is said above")
+        raise ServerError("The cause is shown above")
 
 
 def _finish(layout: Layout, saved: Saved, choice: str) -> None:
@@ -320,7 +320,7 @@ def _finish(layout: Layout, saved: Saved, choice: str) -> None:
 
         database.ensure()
         dump.backup(database, saved.dump)
-        database.stop()  # the next start writes its settings anew
+        database.stop()  # the next start writes its settings again
     if server.installed:
         server.up(javas.ensure(layout, choice))
     elif saved.mysql:
@@ -342,7 +342,7 @@ def _undo(layout: Layout, saved: Saved) -> None:
 
 
 def _bring_back(layout: Layout, saved: Saved) -> None:
-    """Put everything back as it was saved; can be repeated when it is interrupted."""
+    """Restore everything that was saved; can be repeated if it is interrupted."""
     Server(layout).stop()
     if saved.dump.is_file():
         _inside(layout, "undo", saved)
@@ -359,9 +359,9 @@ def _start(layout: Layout, saved: Saved) -> None:
     if not (saved.azkaban or saved.mysql):
         return
     start = layout.azkaban / "start" if saved.azkaban else layout.prefix / "mysql/start"
-    # The script is the earlier release's: this one would bring the program up to itself again.
+    # The script is the earlier release's: this one would update the program to itself again.
     if not start.is_file() or not _runs(start):
-        raise ServerError(f"what was there before is there, but {start} does not start it")
+        raise ServerError(f"the earlier state is restored, but {start} does not start it")
 
 
 def _runs(script: Path) -> bool:
@@ -371,7 +371,7 @@ def _runs(script: Path) -> bool:
 
 
 def _finish_interrupted(layout: Layout) -> bool:
-    """Go back first where an update was interrupted; False where none was."""
+    """Go back first if an update was interrupted; return False if none was."""
     if not release.mixed(layout).is_file():
         return False
     say("an earlier update was interrupted: going back first")
@@ -402,7 +402,7 @@ def _copy(source: Path, target: Path, left_out: set[str]) -> None:
 
 
 def _file(source: str, target: str) -> None:
-    """Copy a file; a package's may be one with the copy, since installers replace files whole."""
+    """Copy a file; a package's may be a hard link, because installers replace files whole."""
     if "/site-packages/" in source:
         try:
             os.link(source, target)
@@ -413,7 +413,7 @@ def _file(source: str, target: str) -> None:
 
 
 def _replace(source: Path, target: Path, *, merge: bool) -> None:
-    """Put a copy in the place of what is there; of a folder to merge, each thing in it."""
+    """Replace what is there by a copy; in a folder to merge, each entry."""
     if merge:
         for entry in source.iterdir() if source.is_dir() else ():
             _replace(entry, target / entry.name, merge=False)
@@ -423,4 +423,4 @@ def _replace(source: Path, target: Path, *, merge: bool) -> None:
     elif source.exists():
         new = target.with_name(f".{target.name}.new")
         _copy(source, new, set())
-        new.replace(target)  # at no time it is not there
+        new.replace(target)  # it exists at all times

@@ -1,6 +1,6 @@
-"""Everything that a server would be given, looked at before any of it is kept.
+"""Check all settings of a server together, before any of them is saved.
 
-What is kept is used at each later start, so a value with which the server would not come up must be
+Each later start uses what is saved, so a value with which the server would not start must be
 refused while the earlier one is still there.
 """
 
@@ -26,7 +26,7 @@ __all__ = ["accept", "own_properties"]
 
 
 def accept(layout: Layout, java: Java, settings: Settings) -> None:
-    """Refuse settings with which the server would not come up.
+    """Refuse settings with which the server would not start.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
     Raises
     ------
     SetupError
-        Naming the value, where it stands, and what to do; nothing was kept.
+        Naming the value, where it comes from, and what to do; nothing was saved.
     """
     _properties(layout, settings)
     _users(layout.azkaban / "conf" / "azkaban-users.xml")
@@ -57,7 +57,7 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
 
 
 def own_properties(path: Path) -> dict[str, str]:
-    """Read the user's own properties; none where there is no such file.
+    """Read the user's own properties; none if there is no such file.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def _users(path: Path) -> None:
         if path.is_file():
             ET.fromstring(path.read_bytes())  # noqa: S314 (the user's own file)
     except ET.ParseError as error:
-        raise UsageError(f"{path} is no XML: {error}") from error
+        raise UsageError(f"{path} is not XML: {error}") from error
 
 
 def _bytes(heap: str) -> int:

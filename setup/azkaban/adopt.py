@@ -125,7 +125,7 @@ def _checked(path: Path, database: str) -> str:
     if not lines or not lines[0].startswith(_END):
         raise UsageError(
             f"{path}: its last line is not {_END!r}, so it is cut off after {last[:40]!r}; make it "
-            "anew, with its comments"
+            "again, with its comments"
         )
     if database and database not in names:
         raise UsageError(f"{path}: there is no database {database} in it: {', '.join(names)}")
@@ -170,7 +170,7 @@ def _fit(server: Server, cursor: Any, path: Path) -> None:
     present = align.read(cursor, DATABASE)
     missing = [name for name in _NEEDED if name not in present]
     if missing:
-        raise UsageError(f"{path} is of no Azkaban: there is no table {', '.join(missing)} in it")
+        raise UsageError(f"{path} is not of an Azkaban: it has no table {', '.join(missing)}")
     own = server.program
     if (_LATER in present) is not own.several_executors:
         of = "3.0 or later" if _LATER in present else "2.x"

@@ -58,7 +58,7 @@ class Table:
         for line in text.splitlines()[1:-1]:
             found = _LINE.fullmatch(line)
             if found is None:
-                raise ServerError(f"MySQL describes a table by a line without meaning: {line}")
+                raise ServerError(f"MySQL describes a table by an unknown kind of line: {line}")
             definition = line.strip().removesuffix(",")
             if kind := found["kind"]:
                 keys[found["name"] or _PRIMARY] = (kind, definition)

@@ -41,18 +41,18 @@ def add_commands(commands: Commands) -> None:
     azkaban = commands.group("azkaban", text, _EPILOG)
     options = server_options()
     needs = Needs.ENVIRONMENT
-    text = "Put program and settings into their place; start nothing."
+    text = "Install program and settings; start nothing."
     azkaban.add("install", _install, text, options, needs=needs, locked=True, unprivileged=True)
-    text = "Start it, installed first where needed; wait until a login works."
+    text = "Install it if needed, start it, and wait until a login works."
     azkaban.add("start", _start, text, options, needs=needs, locked=True, unprivileged=True)
-    text = "Stop it and the programs of its jobs; a database goes on."
+    text = "Stop it and the programs of its jobs; a database keeps running."
     azkaban.add("stop", _stop, text, needs=Needs.INSTALLATION)
-    text = "Stop it, and start it with what is asked for."
+    text = "Stop it, and start it with the given options."
     azkaban.add("restart", _restart, text, options, needs=needs, locked=True, unprivileged=True)
     text = "Show each of its processes; exit 1 when one does not answer."
     status = azkaban.add("status", _status, text, needs=Needs.IF_THERE)
     status.add_argument("--json", action="store_true", help="machine-readable")
-    text = "Say where it is and who logs in; or ask its API within a session."
+    text = "Show where it is and who logs in; or call its API in a session."
     use = azkaban.add("use", _use, text, needs=Needs.INSTALLATION)
     use.add_argument(
         "path",
@@ -72,12 +72,12 @@ def add_commands(commands: Commands) -> None:
     upgraded.add_argument(
         "--java", metavar="WHICH", help="auto, private, or the path of a java (default: as before)"
     )
-    text = "Take over the database of another Azkaban, out of a plain mysqldump."
+    text = "Take over the database of another Azkaban from a plain mysqldump."
     taken = azkaban.add("adopt", _adopt, text, needs=needs, locked=True, unprivileged=True)
     taken.add_argument("file", metavar="FILE", help="what mysqldump wrote, plain or gzip")
     taken.add_argument("--database", default="", metavar="NAME", help="which, if it holds several")
     taken.add_argument("--replace", action="store_true", help="replace databases that have rows")
-    text = "Go back to what was before the last upgrade; what happened since is lost."
+    text = "Restore the state before the last upgrade; what happened since is lost."
     back = azkaban.add("rollback", _rollback, text, needs=needs, locked=True, unprivileged=True)
     back.add_argument("--yes", action="store_true", help="do not ask")
 

@@ -104,8 +104,8 @@ def _make(cursor: Any, present: str, program: Program, sql: Path) -> None:
         if table != "properties" and rows(cursor, f"SELECT 1 FROM `{table}` LIMIT 1"):
             raise UsageError(
                 f"the database holds rows of Azkaban {present}, which {program.version} cannot "
-                f"read as they are; {called()} azkaban upgrade brings them along where Azkaban "
-                "can, another prefix (--prefix) begins anew"
+                f"read as they are; {called()} azkaban upgrade converts them where Azkaban "
+                "can; another prefix (--prefix) starts empty"
             )
     with step(f"tables of Azkaban {program.version}") as shown:
         _run(cursor, "SET foreign_key_checks = 0")  # tables in any order
@@ -166,20 +166,20 @@ def require_way(old: Program, new: Program, old_sql: Path, new_sql: Path, databa
     if new.numbers < old.numbers:
         raise UsageError(
             f"Azkaban {old.version} is installed: {new.version} is older and may not understand "
-            f"its tables. {called()} azkaban rollback goes back to what was before an upgrade"
+            f"its tables. {called()} azkaban rollback restores the state before an upgrade"
         )
     if not new.several_executors:
-        return  # 2.x brings its tables along itself
+        return  # 2.x updates its tables itself
     if not old.several_executors:
         raise UsageError(
-            f"the tables of Azkaban {old.version} cannot be brought to {new.version}: they were "
-            "made anew for 3.0. Nothing was changed. Install it beside this one (--prefix) and "
-            "upload the projects there"
+            f"the tables of Azkaban {old.version} cannot be brought to {new.version}: 3.0 "
+            "has entirely different ones. Nothing was changed. Install it next to this one "
+            "(--prefix) and upload the projects there"
         )
     if database == "h2" and sorted(_all_statements(old_sql)) != sorted(_all_statements(new_sql)):
         raise UsageError(
             f"from {old.version} to {new.version} the tables change, and on H2 they cannot be "
-            "brought along. Nothing was changed. Install it beside this one (--prefix, --mysql) "
+            "converted. Nothing was changed. Install it next to this one (--prefix, --mysql) "
             "and upload the projects there"
         )
     for path in sorted(new_sql.glob("upgrade.*.sql")):

@@ -119,7 +119,7 @@ class Server:
         if self.half_done.exists():
             raise ServerError(
                 f"{self.home}: an upgrade was interrupted half-way; run {called()} azkaban "
-                "rollback, which brings back what was before it"
+                "rollback, which restores the state before it"
             )
 
     @property
@@ -357,7 +357,7 @@ class Server:
             web.stop()
             self.pid_file("web").unlink(missing_ok=True)
         recovery.take_back(cursor, versions)
-        say(f"interrupted uploads to {len(versions)} projects were taken back")
+        say(f"interrupted uploads to {len(versions)} projects were undone")
 
     # How it comes up
 

@@ -148,7 +148,7 @@ def _named_by(file: Path) -> str:
     alike = [name for name, other in _zones() if zone and _same(zone, other)]
     if not alike:
         raise UsageError(
-            f"{file} is a copy of no time zone that is known here: name yours with --timezone "
+            f"{file} is not a copy of a time zone known here: name yours with --timezone "
             "or in TZ, such as Europe/Berlin"
         )
     content = file.read_bytes()

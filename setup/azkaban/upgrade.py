@@ -114,11 +114,11 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         if not isinstance(error, SetupError):
             raise
         raise ServerError(
-            f"the upgrade from {old.version} to {new.version} failed and was undone, the earlier "
+            f"the upgrade from {old.version} to {new.version} failed and was undone; the earlier "
             f"server runs again with its projects, history and schedules. What the new one said:\n"
             f"{error}"
         ) from error
-    say(f"what was before is in {saved.folder}; {called()} azkaban rollback goes back to it")
+    say(f"the earlier state is in {saved.folder}; {called()} azkaban rollback restores it")
     return settings
 
 

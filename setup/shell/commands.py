@@ -138,7 +138,7 @@ def _content(layout: Layout, command: str, kind: str, parser: Parser) -> str:
 def _tell() -> None:
     """Say where it is, and what the user's shell still wants to know."""
     places = _places()
-    say(f"azk and {NAME} lie in {places['bin']}, with completion for bash, zsh and fish, and man")
+    say(f"azk and {NAME} are in {places['bin']}, with completion for bash, zsh and fish, and man")
     if str(places["bin"]) not in os.environ.get("PATH", "").split(":"):
         say(
             f'{places["bin"]} is not in PATH: add export PATH="{places["bin"]}:$PATH" to ~/.profile'

@@ -148,7 +148,7 @@ def _settings(conf: Path) -> dict[str, str]:
             if name and value:
                 found[name.strip()] = value.strip()
     except ET.ParseError as error:
-        raise UsageError(f"{conf / 'yarn-site.xml'} is no XML: {error}") from error
+        raise UsageError(f"{conf / 'yarn-site.xml'} is not XML: {error}") from error
     return {
         name: re.sub(r"\$\{([^}]+)\}", lambda match: found.get(match[1], match[0]), value)
         for name, value in found.items()

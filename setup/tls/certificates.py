@@ -465,7 +465,7 @@ class Certificates:
             lasts = old.not_valid_after_utc > dt.datetime.now(dt.UTC) + dt.timedelta(days)
             if covered and lasts:
                 return old, load_key(self._ca_key)
-            say(f"a new authority is made; give {self.ca} to the clients again")
+            say(f"a new authority was made; give {self.ca} to the clients again")
         authority_key = new_key(key)
         name = x509.Name(
             [x509.NameAttribute(NameOID.COMMON_NAME, f"Local authority of {names[0]}"[:64])]

@@ -1,4 +1,4 @@
-"""Certificates and keys as authorities and administrators hand them over."""
+"""Read certificates and keys in the formats in which authorities and administrators supply them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def load_key(path: Path, ask: Ask = nobody) -> Key:
 
 
 def as_key(key: object, where: object = "the key") -> Key:
-    """Take a key of a kind that the server's Java and all browsers can use."""
+    """Return the key if the server's Java and all browsers can use its kind."""
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return key
     if isinstance(key, rsa.RSAPrivateKey):
@@ -170,7 +170,7 @@ def _what(path: Path, data: bytes) -> str:
 
 
 def _pkcs12(path: Path, data: bytes, ask: Ask) -> Given | None:
-    """Read a PKCS12 file; None when it is none."""
+    """Read a PKCS12 file; None if it is not one."""
     if not _is_pkcs12(data):
         return None
     found, passphrase = None, b""
@@ -186,9 +186,9 @@ def _pkcs12(path: Path, data: bytes, ask: Ask) -> Given | None:
             found = pkcs12.load_pkcs12(data, passphrase)
         except (ValueError, UnsupportedAlgorithm) as error:
             raise UsageError(
-                f"{path} cannot be read ({str(error).rstrip('.')}): its passphrase is another, or "
+                f"{path} cannot be read ({str(error).rstrip('.')}): its passphrase is wrong, or "
                 "its encryption is too old. openssl pkcs12 -legacy -nodes -in FILE -out FILE.pem "
-                "converts it; delete that file afterwards, it holds the key in the clear"
+                "converts it; delete that file afterwards, it holds the key unencrypted"
             ) from error
     own = [found.cert.certificate] if found.cert else []
     key = as_key(found.key, path) if found.key else None
@@ -220,5 +220,5 @@ def _key(path: Path, data: bytes, ask: Ask) -> Key:
 
 
 def _unread(path: Path, *, given: bool) -> UsageError:
-    what = "its passphrase is another, or it is" if given else "it is"
+    what = "the passphrase is wrong, or it is" if given else "it is"
     return UsageError(f"{path} cannot be read: {what} no private key in PEM, DER or PKCS12")

@@ -66,7 +66,7 @@ def _holds(certificate: x509.Certificate, who: str, now: dt.datetime) -> None:
     if not begin <= now < end:
         late = now >= end
         raise UsageError(
-            f"{who} holds from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, and today is {now:%Y-%m-%d}"
+            f"{who} is valid from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, and today is {now:%Y-%m-%d}"
             + ("; ask the authority for its present one" if late else "; is this clock right?")
         )
 
@@ -120,7 +120,7 @@ def _extension(certificate: x509.Certificate, kind: type[T]) -> T | None:
 
 
 def _handshake(key: Key, chain: Sequence[x509.Certificate], *, strict: bool) -> str:
-    """Shake hands in memory as a client that trusts the root; say what it minds."""
+    """Shake hands in memory as a client that trusts the root; return what it objects to."""
     passphrase = secrets.token_urlsafe(24)
     own = key.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode())
@@ -200,7 +200,7 @@ def ordered_chain(
 def _chains(
     chain: list[x509.Certificate], others: Sequence[x509.Certificate]
 ) -> Iterator[list[x509.Certificate]]:
-    """Follow every way from a certificate to where it ends."""
+    """Follow every path from a certificate to its end."""
     issuers = [c for c in others if c not in chain and _issued(chain[-1], c)]
     if _issued(chain[-1], chain[-1]) or not issuers:
         yield chain

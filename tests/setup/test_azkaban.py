@@ -334,4 +334,4 @@ def test_users_that_are_no_xml(
     users = kept.parent / "conf/azkaban-users.xml"
     users.write_text('<azkaban-users><user username="me></azkaban-users>')
     assert setup("--java", str(shutil.which("java"))) == 2
-    assert f"{users} is no XML: " in capsys.readouterr().err
+    assert f"{users} is not XML: " in capsys.readouterr().err

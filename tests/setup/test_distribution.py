@@ -296,5 +296,5 @@ def test_a_column_that_nobody_would_fill() -> None:
 
 
 def test_a_table_that_cannot_be_read() -> None:
-    with pytest.raises(ServerError, match="a line without meaning: PARTITION"):
+    with pytest.raises(ServerError, match="an unknown kind of line: PARTITION"):
         align.Table.of(OLD.replace("  KEY", "PARTITION"))

@@ -99,7 +99,7 @@ def test_a_rare_copy_has_a_name_of_the_same_hours(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no zone"])
 def test_a_localtime_that_is_no_zone_is_named(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "localtime").write_bytes(content)
-    with pytest.raises(UsageError, match=r"localtime is a copy of no time zone.*--timezone"):
+    with pytest.raises(UsageError, match=r"localtime is not a copy of a time zone.*--timezone"):
         timezone.of_machine({}, tmp_path)
 
 

@@ -162,7 +162,7 @@ def test_another_host_is_added(
     certificates.ensure(HOST)
     certificates.ensure("Moved.example.org")
     assert certificates.summary().names == ["moved.example.org", HOST]
-    assert "a new authority is made" in capsys.readouterr().err
+    assert "a new authority was made" in capsys.readouterr().err
     assert handshake(certificates, "moved.example.org") == "TLSv1.3"
 
 

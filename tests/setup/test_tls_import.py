@@ -123,13 +123,13 @@ def _usage(**kinds: bool) -> x509.KeyUsage:
         ({"eku": [ExtendedKeyUsageOID.CLIENT_AUTH]}, "clientAuth only, and serverAuth is needed"),
         ({"more": [_usage(key_encipherment=True)]}, "lacks digitalSignature"),
         ({"more": [x509.BasicConstraints(ca=True, path_length=None)]}, "CA:TRUE"),
-        ({"end": -1}, "the certificate holds from .*, and today is .*ask the authority"),
-        ({"begin": 2}, "the certificate holds from .*is this clock right"),
+        ({"end": -1}, "the certificate is valid from .*, and today is .*ask the authority"),
+        ({"begin": 2}, "the certificate is valid from .*is this clock right"),
         ({"names": []}, "no subject alternative names"),
         ({"names": ["other.example"]}, f"{HOST} is missing"),
         ({"names": ["*.example"]}, f"{HOST} is missing"),
-        ({"issuer": {"end": -1}}, "the issuer 'CN=issuer' holds from .*its present one"),
-        ({"issuer": {"begin": 3}}, "the issuer 'CN=issuer' holds from"),
+        ({"issuer": {"end": -1}}, "the issuer 'CN=issuer' is valid from .*its present one"),
+        ({"issuer": {"begin": 3}}, "the issuer 'CN=issuer' is valid from"),
         ({"drop": "issuer"}, "'CN=issuer' is missing"),
         ({"drop": "root"}, "'CN=root' is missing"),
     ],
@@ -222,7 +222,7 @@ def test_an_issuer_that_ends_is_seen_before_a_start(
     certificates._write(
         key, [chain[0], company.authority("issuer", company.key, end=-1)], chain[2:]
     )
-    with pytest.raises(SetupError, match=r"the issuer 'CN=issuer' holds .* tls import"):
+    with pytest.raises(SetupError, match=r"the issuer 'CN=issuer' is valid .* tls import"):
         certificates.ensure(HOST)
 
 
@@ -333,7 +333,7 @@ def test_a_passphrase_that_is_missing_or_wrong(
     )
     (company.folder / "secret").write_text("closed sesame")
     assert run(*arguments) == 2
-    assert "its passphrase is another" in capsys.readouterr().err
+    assert "passphrase is wrong" in capsys.readouterr().err
     assert not certificates.exists
 
 

@@ -148,7 +148,7 @@ def test_what_does_not_fit_changes_nothing(source: Any, target: Any, tmp_path: P
         (whole[: len(whole) // 2], UsageError, "its last line is not '-- Dump completed'"),
         (b"SELECT 1;\n", UsageError, "it is no dump of mysqldump"),
         (gzip.compress(whole)[:500], UsageError, "cannot be read"),
-        (_dump(source, ["triggers"]), UsageError, "is of no Azkaban: there is no table projects,"),
+        (_dump(source, ["triggers"]), UsageError, "of an Azkaban: it has no table projects,"),
         (later, UsageError, "is of an Azkaban 3.0 or later, and 2.5.0 is installed here"),
         (whole.replace(b"LOCK TABLES", b"LOOK TABLES", 1), ServerError, "nothing was changed"),
     ):
