@@ -24,16 +24,20 @@ def command(module: str, props: Mapping[str, object]) -> list[str]:
 
 
 def run(
-    module: str, props: Mapping[str, object], env: Mapping[str, str] | None = None
+    module: str,
+    props: Mapping[str, object],
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a job to its end."""
     return subprocess.run(
         command(module, props),
         cwd=ROOT,
         env={**ENV, **(env or {})},
+        input=stdin,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

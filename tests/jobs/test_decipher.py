@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.decipher import ENGLISH, LanguageModel, build
-from tests.jobs.process import command
+from tests.jobs import process
 
 ROOT = Path(__file__).parents[2]
 PASSAGES = json.loads((ROOT / "core/decipher/data/passages.json").read_text("utf-8"))
@@ -29,16 +28,7 @@ GOLD_BUG = (
 def run(
     module: str, tmp_path: Path, stdin: str = "", env: dict[str, str] | None = None, **props: Any
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(module, {"output.dir": tmp_path / "runs", **props}),
-        cwd=ROOT,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", **(env or {})},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    return process.run(module, {"output.dir": tmp_path / "runs", **props}, env, stdin)
 
 
 def encipher(text: str, seed: int = 1) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from core.decipher import ENGLISH
 from jobs.sampling._common import Draws
-from tests.jobs.process import command
+from tests.jobs import process
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,13 +123,7 @@ def test_flow_sample_converges_to_the_truth(tmp_path: Path, problem: str) -> Non
 
 
 def run(module: str, tmp_path: Path, **props: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(module, {"output.dir": tmp_path / "runs", **props}),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return process.run(module, {"output.dir": tmp_path / "runs", **props})
 
 
 def test_data_of_your_own_and_a_warning_when_not_converged(tmp_path: Path) -> None:
