@@ -42,7 +42,7 @@ __all__ = [
 
 MANIFEST = "MANIFEST.json"
 _LOCK = ".in-use"
-_KEPT = ("console", "setup", "pyproject.toml")  # what runs servers
+_KEPT = ("azkaban_client", "console", "setup", "pyproject.toml")  # what runs servers
 _BIG = ("wheels/", "downloads/")
 _SPARE = 100 << 20  # bytes that the steps after it want at least
 

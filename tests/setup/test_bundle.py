@@ -276,6 +276,20 @@ def test_each_prefix_has_a_product_of_its_own(
     assert (copy / "setup" / "cli.py").is_file()
 
 
+def test_what_scripts_run_is_whole_without_the_checkout(layout: Layout) -> None:
+    """In an environment for development the client is the checkout's."""
+    step = product.keep(layout) / "setup" / "shell" / "step.py"
+    result = subprocess.run(
+        [sys.executable, "-I", "-S", str(step), str(layout.prefix), "azkaban", "status"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "not installed" in result.stdout
+
+
 def test_products_from_which_nothing_runs_are_deleted(thin: Path, layout: Layout) -> None:
     used = product.unpack(thin, layout)  # this process holds it
     for name in ("unused", "wanted", ".half.new"):
