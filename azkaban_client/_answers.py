@@ -1,4 +1,4 @@
-"""One function that reads any answer of the server and recognises every shape of failure.
+"""Read any answer of the server, and recognise every form of failure.
 
 Azkaban answers most failures with HTTP 200: a JSON key ``error``, or ``status: error`` with
 ``message``, or ``success: false``; a refused session as ``{"error": "session"}``, as the login
@@ -59,15 +59,15 @@ def read(status: int, body: str, call: Call, *, expect: Collection[str] = ()) ->
     status, body
         The answer.
     call
-        What was asked; goes into the error.
+        The request; added to the error.
     expect
-        Keys of which a good answer has at least one. An old server answers an action that it
+        Keys, at least one of which is in a good answer. An old server answers an action that it
         does not know with ``{}``, which would look like success.
 
     Raises
     ------
     AzkabanError
-        The kind of the tree in `azkaban_client.errors` that fits.
+        The matching class of `azkaban_client.errors`.
     """
     try:
         data = _parse(body)
@@ -101,7 +101,7 @@ class _Answer(dict[str, Any]):
 
 
 def cookie_message(cookies: Mapping[str, str]) -> tuple[bool, str] | None:
-    """Read the result that a redirect carries in a cookie: whether it went well, and its words."""
+    """Read the result that a redirect carries in a cookie: success, and the message."""
     for name, good in (("azkaban.failure.message", False), ("azkaban.success.message", True)):
         text = cookies.get(name, "")
         if text:
@@ -110,7 +110,7 @@ def cookie_message(cookies: Mapping[str, str]) -> tuple[bool, str] | None:
 
 
 def is_login_page(body: str) -> bool:
-    """Tell the page that a refused session gets in place of any page."""
+    """Recognise the login page, which a refused session gets instead of any page."""
     return 'id="login-form"' in body or "/view/login.js" in body or "login-submit" in body
 
 
@@ -123,7 +123,7 @@ def _parse(body: str) -> dict[str, Any] | None:
 
 
 def _failure(data: dict[str, Any]) -> str | None:
-    """Return the server's words for a failure, or None for a good answer."""
+    """Return the server's message for a failure, or None for a good answer."""
     if data.get("error"):
         return _clean(str(data["error"]))
     if data.get("status") == "error":
@@ -134,7 +134,7 @@ def _failure(data: dict[str, Any]) -> str | None:
 
 
 def _clean(text: str) -> str:
-    """Make plain text of the HTML fragments that the server puts in its messages."""
+    """Convert the HTML fragments in the server's messages to plain text."""
     text = re.sub(r"<br\s*/?>", "\n", text)
     text = re.sub(r"</?(font|li|ul|b|p)\b[^>]*>", "", text)
     text = re.sub(r"in project azkaban\.project\.Project@\w+", "in this project", text)

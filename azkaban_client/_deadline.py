@@ -21,7 +21,7 @@ __all__ = ["POOLS", "Deadline"]
 
 
 class _Current(threading.local):
-    """The exchange of this thread."""
+    """The current exchange of a thread."""
 
     deadline: Deadline | None = None
 
@@ -71,7 +71,7 @@ class Deadline:
         self.passed = True
         connected = getattr(self.connection, "sock", None)
         if connected is not None:
-            # The plain socket below TLS: closing that of TLS would wait for whoever reads it.
+            # Close the plain socket below TLS: closing that of TLS would wait for its reader.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
 

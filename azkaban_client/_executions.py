@@ -1,4 +1,4 @@
-"""Executions: start, look, wait, stop, and read logs."""
+"""Start, inspect, await and stop executions, and read their logs."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class ExecutionCalls(ProjectCalls):
 
         Notes
         -----
-        What it gives of a job is less than `execution` does: its status, times and attempts.
+        It returns less about a job than `execution`: its status, times and attempts.
         """
         after = -1 if since is None else int(since.timestamp() * 1000)
         expect = ("status",)
@@ -201,15 +201,15 @@ class ExecutionCalls(ProjectCalls):
         self._execution(execid, "pauseFlow")
 
     def resume(self, execid: int) -> None:
-        """Go on with a paused execution."""
+        """Resume a paused execution."""
         self._execution(execid, "resumeFlow")
 
     def retry_failed(self, execid: int) -> None:
-        """Run the failed jobs of an execution again that has not ended yet."""
+        """Rerun the failed jobs of an execution that has not ended yet."""
         self._execution(execid, "retryFailedJobs", _safe=False)
 
     def cancel_all(self, project: str, flow: str | None = None) -> tuple[int, ...]:
-        """Kill all running executions of a project, or of one flow; give their ids.
+        """Kill all running executions of a project, or of one flow, and return their ids.
 
         One that ends by itself in the meantime is left out.
         """
@@ -345,7 +345,7 @@ class ExecutionCalls(ProjectCalls):
     ) -> Iterator[Event]:
         """Follow an execution to its end as a stream of events.
 
-        See `azkaban_client.follow.follow`, which says what is promised.
+        See `azkaban_client.follow.follow` for what is guaranteed.
         """
         return follow(self, execid, logs=logs, patience=patience, timeout=timeout)
 

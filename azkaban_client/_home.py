@@ -9,7 +9,7 @@ __all__ = ["expanded"]
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """Put the home folder in the place of ``~``; the root's where there is none, as in containers.
+    """Replace ``~`` by the home folder; by ``/`` if there is none, as in containers.
 
     Examples
     --------

@@ -76,7 +76,7 @@ class Call:
     ids: Mapping[str, str] = field(default_factory=dict)
 
     def about(self) -> dict[str, str]:
-        """Return what an error says of this request: its text, redacted, and its ids."""
+        """Return what an error reports of this request: its text, redacted, and its ids."""
         fields = {**self.query, **(self.form or {}), **self.ids}
         return {name: fields[name] for name in _IDS if name in fields}
 
@@ -91,12 +91,12 @@ def _redact(name: str, text: str) -> str:
 
 
 class _PinnedAdapter(HTTPAdapter):
-    """Connects to `address` whatever the URL's host; TLS is checked against the URL's host.
+    """Connects to `address`, whatever the URL's host; the certificate must still be for that host.
 
     Parameters
     ----------
     context
-        Whom to trust beside those that came with requests; None for the file that a call names.
+        Whom to trust besides the authorities of requests; None for the file that a call names.
     """
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
@@ -211,7 +211,7 @@ class Transport:
                 response = self._send(call, cookie, stream=stream)
             except NetworkError as error:
                 unsure = isinstance(error, OutcomeUnknown)
-                # What never left is known not to have happened, whatever it was.
+                # A call that was never sent has certainly had no effect, whatever it was.
                 again = call.safe or isinstance(error, _NeverLeftError)
                 last = attempt + 1 == attempts or not again
                 if last or isinstance(error, TLSError) or _timed_out(error):
@@ -369,7 +369,7 @@ class Transport:
         return self._error(kind, call, words)
 
     def _speaks_tls(self, error: BaseException) -> bool:
-        """Tell whether plain HTTP went to a port of TLS: by its alert, or by asking it."""
+        """Tell whether plain HTTP was sent to a TLS port: by its alert, or by asking it."""
         if self._answered or self.url.startswith("https:"):
             return False
         if any("\x15\x03" in str(item) or "\\x15\\x03" in str(item) for item in _chain(error)):
@@ -406,21 +406,21 @@ class _NeverLeftError(NetworkError):
 
 
 class _NoCookies(DefaultCookiePolicy):
-    """Keeps no cookie: which session is sent is decided by the client alone."""
+    """Keeps no cookies: only the client decides which session is sent."""
 
     def set_ok(self, _cookie: Any, _request: Any) -> bool:
         return False
 
 
 def _timed_out(error: NetworkError) -> bool:
-    """Tell a server that does not answer: asking again would wait as long again."""
+    """Recognise a server that does not answer: asking again would only wait as long again."""
     return not isinstance(error, _NeverLeftError) and isinstance(
         error.__cause__, requests.exceptions.ReadTimeout
     )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Walk from an exception of requests to its causes, through urllib3's ways of keeping them."""
+    """Yield an exception of requests and its causes, however urllib3 keeps them."""
     seen: list[BaseException] = []
     todo = [error]
     while todo:

@@ -1,4 +1,4 @@
-"""How a server is reached in a company's network: through which proxy, trusting whom."""
+"""Reach a server in a company's network: through which proxy, trusting which authorities."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 def proxy(url: str, *, pinned: bool) -> str | None:
     """Choose the proxy for a URL, as ``HTTPS_PROXY``, ``NO_PROXY`` and so on say.
 
-    A proxy's loopback is not ours, and it cannot keep to an address of our choice. So a pinned
-    address is connected directly, and so is a name or address of this machine.
+    A proxy's loopback is not ours, and a proxy cannot be told which address to use. So a pinned
+    address is connected to directly, and so is a name or address of this machine.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def proxy(url: str, *, pinned: bool) -> str | None:
     try:
         found = socket.getaddrinfo(urlsplit(url).hostname, None, type=socket.SOCK_STREAM)
     except OSError:
-        return chosen  # a name that the proxy alone knows
+        return chosen  # a name that only the proxy can resolve
     return None if all(is_here(str(entry[4][0])) for entry in found) else chosen
 
 
@@ -70,7 +70,7 @@ def is_here(address: str) -> bool:
 def authorities() -> ssl.SSLContext:
     """Trust the operating system's certificate authorities, and those of the company's setting.
 
-    Those that came with Python packages are trusted as well, by requests itself.
+    Requests itself also trusts those that came with Python packages.
 
     Raises
     ------

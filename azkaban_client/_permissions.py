@@ -49,7 +49,7 @@ class PermissionCalls(ProjectCalls):
     def grant(
         self, project: str, name: str, types: Collection[PermissionType], *, group: bool = False
     ) -> None:
-        """Return a user or a group these permissions on a project, in place of any others.
+        """Give a user or a group these permissions on a project, in place of any others.
 
         Parameters
         ----------
@@ -131,7 +131,7 @@ class PermissionCalls(ProjectCalls):
     def _protected(self, project: str, action: str, fields: dict[str, str]) -> dict[str, Any]:
         """Make a call that servers from 4.0 on protect against forged requests.
 
-        They want a token of the web page, or the session in the body and not in the cookie.
+        They need a token of the web page, or the session in the body instead of the cookie.
         """
         form = {"ajax": action, "project": project, **fields}
         if self.capabilities.csrf:

@@ -1,4 +1,4 @@
-"""Projects: list, create, delete, upload, and what a project holds."""
+"""List, create, delete and upload projects, and read what they contain."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ProjectCalls(SessionBase):
         return tuple(sorted(found, key=lambda project: project.name.lower()))
 
     def project(self, name: str) -> Project:
-        """Return all that the server tells of a project (three or four requests).
+        """Return everything that the server reports of a project (three or four requests).
 
         Raises
         ------
@@ -101,7 +101,7 @@ class ProjectCalls(SessionBase):
         name
             A letter, then letters, digits, ``-`` and ``_``; at most 64.
         description
-            The server wants one; the name by default.
+            The server requires one; the name by default.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class ProjectCalls(SessionBase):
         self._ask(Call("POST", "/manager", form=form, safe=False, ids={"project": name}))
 
     def delete_project(self, name: str) -> str:
-        """Delete a project and return the server's words.
+        """Delete a project and return the server's message.
 
         Raises
         ------
@@ -456,7 +456,7 @@ def _property_table(page: str) -> dict[str, str]:
 
 
 def _flow_errors(message: str) -> bool:
-    """Tell the server's report on bad flows from other refusals of an upload."""
+    """Distinguish the server's report on bad flows from other refusals of an upload."""
     return bool(
         re.search(
             r"cannot find dependency|Validator .* reports|Duplicate job names|self cycle|"

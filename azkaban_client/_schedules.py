@@ -35,7 +35,7 @@ class ScheduleCalls(ProjectCalls):
         every: str | None = None,
         **options: Unpack[ExecutionOptions],
     ) -> Schedule:
-        """Run a flow at a time, once or again and again.
+        """Run a flow at a given time, once or repeatedly.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class ScheduleCalls(ProjectCalls):
         return tuple(found)
 
     def unschedule(self, project: str, flow: str) -> str:
-        """Remove the schedule of a flow and return the server's words."""
+        """Remove the schedule of a flow and return the server's message."""
         found = self.schedule_of(project, flow)
         if found is None:
             raise NotFound(
@@ -171,7 +171,7 @@ class ScheduleCalls(ProjectCalls):
         return self.remove_schedule(found.id)
 
     def remove_schedule(self, schedule_id: int) -> str:
-        """Remove a schedule by its number and return the server's words."""
+        """Remove a schedule by its number and return the server's message."""
         form = {"action": "removeSched", "scheduleId": str(schedule_id)}
         data = self._ask(Call("POST", "/schedule", form=form, safe=False), expect=("status",))
         return str(data["message"])
@@ -237,7 +237,7 @@ class ScheduleCalls(ProjectCalls):
         return self._trigger(project, flow, "fetchTrigger").get("flowTrigger")
 
     def pause_trigger(self, project: str, flow: str) -> None:
-        """Let the trigger of a flow rest.
+        """Pause the trigger of a flow.
 
         Raises
         ------
@@ -247,7 +247,7 @@ class ScheduleCalls(ProjectCalls):
         self._set_trigger(project, flow, "pauseTrigger")
 
     def resume_trigger(self, project: str, flow: str) -> None:
-        """Let the trigger of a flow work again; raises as `pause_trigger` does."""
+        """Resume the trigger of a flow; raises as `pause_trigger` does."""
         self._set_trigger(project, flow, "resumeTrigger")
 
     def _set_trigger(self, project: str, flow: str, action: str) -> None:
@@ -267,7 +267,7 @@ class ScheduleCalls(ProjectCalls):
 
 
 def _none(text: str | None) -> str | None:
-    """Read what Java writes for nothing."""
+    """Return None for what Java writes in place of it."""
     return None if text in (None, "", "null", "n") else text
 
 

@@ -1,4 +1,4 @@
-"""A session with a server: login, login again, and the server's version."""
+"""Keep a session with a server: log in, renew the login, and find the server's version."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ COOKIE = "azkaban.browser.session.id"
 
 @dataclass(frozen=True)
 class Version:
-    """What is known of the server's version: it is in ``[low, high)``; `text` if it tells.
+    """What is known of the server's version: it is in ``[low, high)``; `text` if it reports one.
 
-    Only servers from 3.33 on tell their version.
+    Only servers from 3.33 on report their version.
     """
 
     low: tuple[int, ...]
@@ -222,7 +222,7 @@ class SessionBase:
         return found
 
     def _need(self, capability: str, what: str, since: str) -> None:
-        """Refuse what this server is known not to be able to do."""
+        """Raise if this server is known to lack something."""
         if getattr(self.capabilities, capability) is False:
             raise Unsupported(
                 f"{what} needs Azkaban {since} or later; this server is {self.version}"

@@ -1,4 +1,4 @@
-"""Why a server's certificate is not trusted, in words; the standard library alone."""
+"""Explain why a server's certificate is not trusted, with only the standard library."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def distrust(seen: str, signed_by: str) -> str:
     seen
         What the program that refused it says.
     signed_by
-        Who signed the certificate; empty where nobody knows.
+        Who signed the certificate; empty if unknown.
 
     Examples
     --------
@@ -43,20 +43,20 @@ def distrust(seen: str, signed_by: str) -> str:
         )
     named = f', signed by "{signed_by}"' if signed_by else ""
     return (
-        f"{seen}{named}; if your company signs all connections anew, have its CA put into this "
+        f"{seen}{named}; if your company re-signs all connections, have its CA put into this "
         f"system's store, or name the CA's file: {EXTRA}=FILE"
     )
 
 
 def issuer(host: str, port: int, *, address: str | None = None, proxy: str | None = None) -> str:
-    """Ask a server for its certificate, unchecked, and tell who signed it.
+    """Ask a server for its certificate, without checking it, and return who signed it.
 
     Parameters
     ----------
     host, port
-        Who is asked.
+        The server.
     address
-        Where it is, if not where its name says.
+        Its IP address, if not that of its name.
     proxy
         URL of the proxy that leads there.
 

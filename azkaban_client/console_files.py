@@ -1,4 +1,4 @@
-"""The web console as files: put beside the pages of any Azkaban, from 2.5 to 4.0.
+"""Install the web console's files next to the pages of any Azkaban from 2.5 to 4.0.
 
 Azkaban serves every file below ``js/`` and ``css/`` of its ``web.resource.dir`` without login. The
 console goes to ``js/console/`` there, and asks the server's Ajax API with the user's session.
@@ -16,7 +16,7 @@ __all__ = ["ADDRESS", "SOURCE", "add", "install", "revalidate"]
 _PLACE = "js/console"
 ADDRESS = f"{_PLACE}/index.html"
 
-# In the wheel the console lies in this package, in a checkout beside it.
+# In the wheel the console is in this package, in a checkout next to it.
 _INSIDE = Path(__file__).with_name("console")
 SOURCE = _INSIDE if _INSIDE.is_dir() else Path(__file__).parents[1] / "console"
 
@@ -24,7 +24,7 @@ _BRIDGE = "bridge"  # what stands in for the pages of 2.5.0 is no part of the co
 
 
 def add(server: Path) -> Path:
-    """Put the console beside the pages of a server and return its first page.
+    """Add the console to the pages of a server and return the path of its first page.
 
     An earlier console is replaced; nothing else of the server is touched.
 

@@ -120,7 +120,7 @@ def follow(
     logs
         Also give the lines of all jobs' logs. No byte is lost or repeated.
     patience
-        Seconds to go on trying while the server cannot be reached or talks nonsense: a restart,
+        Seconds to go on trying while the server cannot be reached or sends garbage: a restart,
         a lost network. An expired session is renewed by the client.
     timeout
         Seconds after which to give up waiting, by this machine's clock.
@@ -134,9 +134,9 @@ def follow(
     Raises
     ------
     WaitTimeout
-        After `timeout` seconds; the execution goes on.
+        After `timeout` seconds; the execution continues.
     AzkabanError
-        What the server said or did for longer than `patience`.
+        A failure of the server that lasted longer than `patience`.
     """
     yield from _Follower(client, execid, logs=logs, patience=patience, timeout=timeout).events()
 
@@ -218,7 +218,7 @@ class _Follower:
         yield FlowEnded(execution=state)
 
     def _finish(self, state: Execution) -> Iterator[Event]:
-        """Read the logs to their ends, past the seconds in which the server cannot give them.
+        """Read the logs to their ends, waiting while the server cannot supply them.
 
         A flow that was killed just after its start can be over for the server while a job of it
         still runs; no more is heard of such a job.
@@ -260,7 +260,7 @@ class _Follower:
         return state
 
     def _bear(self, error: AzkabanError) -> None:
-        """Wait after a failure that may pass; raise it when it has lasted too long."""
+        """Wait after a failure that may be temporary; raise it if it has lasted too long."""
         now = time.monotonic()
         self.failing_since = self.failing_since or now
         if isinstance(error, TLSError) or now - self.failing_since > self.patience:
@@ -351,11 +351,11 @@ class _Follower:
         self._maybe_close(state, tail, final=final)
 
     def _piece(self, tail: _Tail) -> LogChunk | None:
-        """Read on, with some bytes over again; None if they differ from those of before.
+        """Read on, repeating some bytes; None if they differ from those read before.
 
-        While a job runs, its log is a file that log4j starts anew when it has reached its limit
+        While a job runs, its log is a file that log4j replaces when it has reached its limit
         (5 MB by default), so that the same offset means other bytes. The whole log comes back
-        when the execution ends. Reading a little over again tells the difference.
+        when the execution ends. Reading a few bytes twice reveals this.
         """
         piece = self.client.read_log(
             self.execid,

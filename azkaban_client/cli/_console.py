@@ -13,7 +13,7 @@ __all__ = ["COMMANDS"]
 
 @group()
 def console() -> None:
-    """Put the web console beside a server's own pages.
+    """Add the web console to a server's own pages.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def console() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @json_option
 def add(folder: Path, *, as_json: bool) -> None:
-    """Put the console beside the pages of a server, or a newer one in its place.
+    """Add the console to the pages of a server, or update it.
 
     Examples
     --------

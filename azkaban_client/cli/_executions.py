@@ -261,7 +261,7 @@ _FOR_A_SERVER = (
 
 
 def _refuse_without_server() -> None:
-    """Refuse options that a run on this machine would pass over."""
+    """Refuse options that a run on this machine would ignore."""
     context = click.get_current_context()
     for name in _FOR_A_SERVER:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -505,7 +505,7 @@ def pause(app: App, execid: int, *, as_json: bool) -> None:
 @json_option
 @pass_app
 def resume(app: App, execid: int, *, as_json: bool) -> None:
-    """Go on with a paused execution.
+    """Resume a paused execution.
 
     Example:
       azk resume 42
@@ -520,7 +520,7 @@ def resume(app: App, execid: int, *, as_json: bool) -> None:
 @json_option
 @pass_app
 def retry(app: App, execid: int, *, as_json: bool) -> None:
-    """Run the failed jobs of an execution again that has not ended yet.
+    """Rerun the failed jobs of an execution that has not ended yet.
 
     Example:
       azk retry 42

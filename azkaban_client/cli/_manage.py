@@ -20,7 +20,7 @@ __all__ = ["COMMANDS"]
 
 @group()
 def schedule() -> None:
-    """Run flows at times."""
+    """Run flows on a schedule."""
 
 
 @schedule.command("add")
@@ -261,7 +261,7 @@ def permission_list(app: App, project: str, *, as_json: bool) -> None:
 def permission_grant(
     app: App, project: str, name: str, *, types: tuple[Any, ...], is_group: bool, as_json: bool
 ) -> None:
-    """Return a user or a group these permissions, in place of any others.
+    """Give a user or a group these permissions, in place of any others.
 
     Examples
     --------
@@ -351,7 +351,7 @@ def proxy_remove(app: App, project: str, name: str, *, as_json: bool) -> None:
 
 @group()
 def server() -> None:
-    """Look at the server itself."""
+    """Show information about the server."""
 
 
 @server.command("status")

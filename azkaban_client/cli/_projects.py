@@ -187,7 +187,7 @@ def project_list(app: App, *, mine: bool, as_json: bool) -> None:
 @json_option
 @pass_app
 def project_show(app: App, name: str, *, as_json: bool) -> None:
-    """Show what the server tells of a project.
+    """Show what the server reports of a project.
 
     Example:
       azk project show nn
@@ -375,7 +375,7 @@ def upload(
 
 
 def _refuse_where_unread(client: Client, name: str, bundle: Bundle) -> None:
-    """Refuse a project of Flow 2.0 where the server would take it and find no flow."""
+    """Refuse a project of Flow 2.0 if the server would accept it and find no flow."""
     from azkaban_client.errors import Unsupported
     from azkaban_client.flow.loader import is_flow_2
 
@@ -388,7 +388,7 @@ def _refuse_where_unread(client: Client, name: str, bundle: Bundle) -> None:
 
 
 def _send(client: Client, name: str, path: Path, *, create: bool) -> Upload:
-    """Upload a zip; create the project first where it is missing and that is wished."""
+    """Upload a zip; create the project first if it is missing and `--create` was given."""
     from azkaban_client.cli.display import upload_progress
     from azkaban_client.errors import NotFound
 
