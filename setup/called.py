@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["NAME", "as_called", "called"]
+__all__ = ["NAME", "as_called", "called", "speaker"]
 
 NAME = "azkaban-jobflow"
 _CHECKOUT = "python3 -m setup"
@@ -23,6 +23,11 @@ def called() -> str:
     'run python3 -m setup up'
     """
     return NAME if os.path.basename(sys.argv[0]) == "setup" else _CHECKOUT  # noqa: PTH119 (starts quickly)
+
+
+def speaker() -> str:
+    """Return what a message about the end of a command begins with."""
+    return NAME if called() == NAME else "setup"
 
 
 def as_called(text: str, name: str = "") -> str:

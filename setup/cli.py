@@ -20,7 +20,7 @@ from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
 from setup.bundle import commands as bundle
 from setup.bundle import product
-from setup.called import NAME, as_called, called
+from setup.called import NAME, as_called, called, speaker
 from setup.commands import Commands, Needs
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
     instead
         Run in place of every command, after the command line was parsed.
     """
-    name = NAME if called() == NAME else "setup"
+    name = speaker()
     product.hold()
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)

@@ -25,7 +25,7 @@ from setup import environment, release, servers, service, supervise
 from setup import java as javas
 from setup.azkaban import Server, busy
 from setup.bundle import product
-from setup.called import called
+from setup.called import called, speaker
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, LOCK, Layout
 from setup.messages import confirmed, say, step
@@ -216,7 +216,7 @@ def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
         elif saved:
             _undo(layout, saved)
     except SetupError as error:
-        say(f"setup: {error}")
+        say(f"{speaker()}: {error}")
         return error.code
     return 0
 
