@@ -1,4 +1,4 @@
-"""An Azkaban database from elsewhere, out of a plain mysqldump: adopted whole, or not at all."""
+"""Adopt another Azkaban's database from a plain mysqldump, whole or not at all."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def adopt(server: Server, path: Path, database: str = "", *, replace: bool = Fal
     database
         Which of several databases in the file; empty where there is one.
     replace
-        Whether rows that are here may go.
+        Whether rows that are already here may be deleted.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def adopt(server: Server, path: Path, database: str = "", *, replace: bool = Fal
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Read a dump, plain or packed; what is no UTF-8 in it, such as files of projects, is kept."""
+    """Read a dump, plain or compressed; bytes that are not UTF-8 (projects' files) are kept."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == _GZIP
@@ -110,7 +110,7 @@ def _statements(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _checked(path: Path, database: str) -> str:
-    """Make sure that a file is a whole dump, and tell which of its databases is meant."""
+    """Check that a file is a complete dump, and return which of its databases is meant."""
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     names, tables, last = [], 0, ""
@@ -166,7 +166,7 @@ def _load(
 
 
 def _fit(server: Server, cursor: Any, path: Path) -> None:
-    """Bring the tables to the definitions of the program; refuse those of another series."""
+    """Convert the tables to the program's definitions; refuse those of another series."""
     present = align.read(cursor, DATABASE)
     missing = [name for name in _NEEDED if name not in present]
     if missing:

@@ -1,9 +1,9 @@
-"""Tables brought to the definitions of another version, with the rows that are in them.
+"""Convert tables, with their rows, to the definitions of another version.
 
 Azkaban's own ``upgrade.X.to.Y.sql`` cannot be relied on: those of 4.0.0 leave out a column and
 six tables that it has, add another column twice, name a release before the one that they are
-for, or hold a place for the database's name. So both states are read from MySQL itself, the tables
-as they are and as the new version makes them in an empty database, and the difference is made good.
+for, or contain a placeholder for the database's name. So both states are read from MySQL itself,
+the tables as they are and as the new version makes them in an empty database, and compared.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def read(cursor: Any, database: str) -> dict[str, Table]:
 
 
 def difference(present: dict[str, Table], wanted: dict[str, Table]) -> Iterator[str]:
-    """Write the statements that bring tables to other definitions.
+    """Yield the statements that convert tables to other definitions.
 
-    What is no longer known stays: a table, a column, a key that refuses no row.
+    What the new version no longer has stays: a table, a column, a key that rejects no row.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def difference(present: dict[str, Table], wanted: dict[str, Table]) -> Iterator[
     Raises
     ------
     ServerError
-        When a column that is no longer known must have a value, which nobody would give it.
+        When a column that the new version lacks must have a value, which it would never get.
     """
     for name, table in wanted.items():
         if name not in present:
@@ -100,9 +100,11 @@ def difference(present: dict[str, Table], wanted: dict[str, Table]) -> Iterator[
 
 
 def changes(name: str, present: Table, wanted: Table) -> Iterator[str]:
-    """Write the parts of one ``ALTER TABLE``."""
+    """Yield the parts of one ``ALTER TABLE``."""
     for key, (kind, text) in present.keys.items():
-        own = kind == "KEY" and key not in wanted.keys  # the user's, say; it refuses nothing
+        own = (
+            kind == "KEY" and key not in wanted.keys
+        )  # the user's, for example; it rejects nothing
         if not own and wanted.keys.get(key) != (kind, text):
             yield _drop(key, kind)
     yield from _columns(name, present, wanted)

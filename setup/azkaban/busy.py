@@ -1,4 +1,4 @@
-"""Which executions a server would lose if it were stopped now; with the standard library alone."""
+"""Find the executions that a stop would lose, with only the standard library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXECUTION = re.compile(r"/executor\?execid=(\d+)")
 
 
 def executions(server: Server) -> set[int]:
-    """Find the executions that have not ended, those that wait or are paused among them.
+    """Find the executions that have not ended, including those that wait or are paused.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def listed(executions: set[int]) -> str:
 
 
 def with_processes(server: Server) -> set[int]:
-    """Find the executions of which programs run: they work in folders named by them."""
+    """Find the executions whose programs run: they work in folders named after them."""
     place = Path(os.path.realpath(server.home))
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):

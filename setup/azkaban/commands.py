@@ -99,7 +99,7 @@ def _start(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def tell(server: Server, settings: Settings) -> None:
-    """Say how one gets in."""
+    """Say how to log in."""
     say(f"log in as {settings.user}, the password is in {server.password_file}")
     say(f"for azk: export AZK_CONFIG={server.layout.client_config}")
 

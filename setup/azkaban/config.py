@@ -1,4 +1,4 @@
-"""The server's settings files, written before each start; only the users' own file is kept."""
+"""Write the server's settings files before each start; only the users file is kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["conf_folder", "mail_password_file", "password_file", "server_values", "write"]
 
 # plugins/jobtypes must exist, else global properties never reach jobs; plugins/triggers must not
-# exist while it is empty, else no page renders.
+# exist while it is empty, otherwise no page renders.
 _FOLDERS = (
     *("conf", "projects", "executions", "logs", "temp", "h2"),
     "plugins/jobtypes",
@@ -33,7 +33,7 @@ _FOLDERS = (
 
 
 def password_file(layout: Layout) -> Path:
-    """Tell where the administrator's password stands."""
+    """Return the file that holds the administrator's password."""
     return layout.azkaban / "admin.password"
 
 
@@ -61,7 +61,7 @@ def write(
     mysql
         Its database, unless that is the embedded one.
     keystore
-        Its certificate, where the pages are served over TLS.
+        Its certificate, if the pages are served over TLS.
     """
     home = layout.azkaban
     conf = home / "conf"
@@ -100,12 +100,12 @@ def write(
 def server_values(
     layout: Layout, settings: Settings, program: Program, keystore: Keystore | None = None
 ) -> dict[str, object]:
-    """Choose the settings that hold no secret but those of the keystore."""
+    """Return the settings; the only secrets in them are those of the keystore."""
     return {**_server(layout.azkaban, settings, program), **_jetty(settings, keystore)}
 
 
 def conf_folder(layout: Layout, part: Part) -> Path:
-    """Tell where the settings files of one process stand."""
+    """Return the folder with the settings files of one process."""
     return layout.azkaban / "conf" / part.name
 
 
@@ -179,7 +179,7 @@ def _executor(home: Path, part: Part) -> dict[str, object]:
 
 
 def _mail(layout: Layout, settings: Settings) -> dict[str, object]:
-    """How mail is sent; port and encryption, which 2.5 has no settings for, go to the agent."""
+    """Return the mail settings; port and encryption, which 2.5 cannot set, go to the agent."""
     mail = settings.mail
     if mail is None:
         return {}
@@ -197,17 +197,17 @@ def _mail(layout: Layout, settings: Settings) -> dict[str, object]:
 
 
 def truststore(layout: Layout) -> Path:
-    """Tell where the authorities stand that the server trusts when it connects elsewhere."""
+    """Return the list of authorities that the server trusts when it connects elsewhere."""
     return layout.azkaban / "conf" / "authorities.jks"
 
 
 def mail_password_file(layout: Layout) -> Path:
-    """Tell where the password of the mail account stands."""
+    """Return the file that holds the mail account's password."""
     return layout.azkaban / "mail.password"
 
 
 def _write_plugins(home: Path, program: Program) -> None:
-    """Put plugins where the server looks for them; what the user put there stays."""
+    """Put plugins where the server looks for them; the user's own stay."""
     source = home / "program" / "run-files"
     shutil.copytree(source, home / "plugins/viewer/runs", dirs_exist_ok=True)
     came = home / "program" / "plugins"
@@ -277,7 +277,7 @@ def _jetty(settings: Settings, keystore: Keystore | None) -> dict[str, object]:
 
 
 def _jobs(layout: Layout, python: Path) -> dict[str, object]:
-    """Global properties of every job."""
+    """Return the global properties of every job."""
     return {
         "python": python,
         "output.dir": layout.runs,
@@ -302,7 +302,7 @@ def _log(home: Path, part: str) -> dict[str, object]:
 
 
 def _write_properties(path: Path, values: Mapping[str, object], own: Path | None = None) -> None:
-    """Write a properties file; what the user wrote into a file of his own beats ours."""
+    """Write a properties file; values in the user's own file take precedence."""
     import javaproperties
 
     text = {key: str(value) for key, value in values.items()}

@@ -40,7 +40,7 @@ _WANTED = "azkaban-solo-server, azkaban-web-server, azkaban-exec-server or azkab
 
 @dataclass(frozen=True)
 class _Piece:
-    """What one archive or folder holds.
+    """The content of one archive or folder.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Distribution:
     sql: Path | None
 
     def require(self, profile: str, database: str) -> None:
-        """Refuse what lacks a part that a server needs.
+        """Refuse a distribution that lacks a part that a server needs.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Distribution:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Read the numbers with which a version begins.
+    """Return the numbers at the beginning of a version.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def read(sources: Sequence[str], folder: Path, update: Callable[[str], None]) -> Distribution:
-    """Unpack archives and find out what they are; nothing of them is run.
+    """Unpack archives and find out what they are, without running anything in them.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def read(sources: Sequence[str], folder: Path, update: Callable[[str], None]) ->
     folder
         Empty; archives are unpacked here, the distribution refers to it.
     update
-        Told what happens.
+        Called with the progress.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def read(sources: Sequence[str], folder: Path, update: Callable[[str], None]) ->
         else:
             update(f"unpacking {source.name}")
             root = folder / str(len(pieces))
-            # Only plain files, so that nothing in it can lead a later one elsewhere.
+            # Only plain files, so that no link can lead a later member outside.
             archives.unpack(source, root, links="none", most=_MOST_BYTES)
         found = list(_pieces(source, root))
         if not found:
@@ -214,7 +214,7 @@ def _first(pieces: dict[str, _Piece], kinds: Sequence[str], folder: str) -> Path
 
 
 def main_class(library: Path, kind: str) -> str:
-    """Find the class with which a kind of process starts.
+    """Return the main class of a kind of process.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The command with which each process of Azkaban starts."""
+"""Build the command that starts each process of Azkaban."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TLS_OPTIONS = (  # TLS 1.2 and 1.3 with forward secrecy only: the defaults allo
 def command(
     layout: Layout, java: Java, present: Program, settings: Settings, part: Part
 ) -> list[str]:
-    """Write the command of one process; no secret is in it.
+    """Return the command of one process; it contains no secret.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def command(
     """
     home = layout.azkaban
     place = program.folder(layout)
-    own = (settings.executor_port, *settings.more_executors)  # they ask for no password
+    own = (settings.executor_port, *settings.more_executors)  # executors ask for no password
     ends = ",".join(
         f"{port}={address}{'=own' if port in own else ''}" for address, port in part.ends
     )
@@ -72,12 +72,12 @@ def command(
 
 
 def _later(java: Java) -> tuple[str, ...]:
-    """List what Azkaban 3 and 4 need: their Guice defines classes in packages of Java."""
+    """List options that Azkaban 3 and 4 need: their Guice defines classes in Java's packages."""
     return ("--add-opens=java.base/java.lang=ALL-UNNAMED",) if java.major >= 9 else ()
 
 
 def _mail_options(mail: Mail) -> tuple[str, ...]:
-    """List what PortGuard tells JavaMail: 2.5.0 knows neither a port nor encryption."""
+    """List what PortGuard passes to JavaMail: 2.5.0 has no setting for port or encryption."""
     options = [f"-Dmail.smtp.port={mail.port}", f"-Dmail.smtp.auth={str(bool(mail.user)).lower()}"]
     if mail.tls:
         options += [

@@ -1,4 +1,4 @@
-"""What a server is to be, as options of the command line."""
+"""Command-line options that describe a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Azkaban's web server shows beside its own pages: the console, and the files of jobs.
+"""Install what Azkaban's web server shows besides its own pages: the console and jobs' files.
 
 The jar of 2.5.0 has page templates without the scripts and style sheets that they name; a small
 script and style sheet of ours stand in for each of these and lead from every such page to the
@@ -48,7 +48,7 @@ def install_console(web: Path) -> None:
 
 
 def install_stand_ins(web: Path, names: set[str]) -> None:
-    """Put our bridge in the place of the scripts and style sheets of Azkaban's own pages.
+    """Replace the scripts and style sheets of Azkaban's own pages by our bridge.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def install_stand_ins(web: Path, names: set[str]) -> None:
 def install_run_files(
     plugin: Path, runs: Path, java: Java, compiler: Path, libraries: Path
 ) -> None:
-    """Make the plugin that shows the files which jobs leave, under ``/runs`` (RunFiles.java).
+    """Build the plugin that shows the files of jobs under ``/runs`` (RunFiles.java).
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def install_run_files(
 
 
 def _renamed(jars: Iterable[Path]) -> dict[str, str]:
-    """Find what is otherwise in a later Azkaban than in 2.5."""
+    """Return the names that differ between 2.5 and a later Azkaban."""
     names: set[str] = set()
     for jar in jars:
         if jar.name.startswith(("azkaban-", "az-")):

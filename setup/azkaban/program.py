@@ -1,7 +1,8 @@
-"""What runs: the server's jars, pages and table definitions, in ``<prefix>/azkaban/program``.
+"""The program: the server's jars, pages and table definitions, in ``<prefix>/azkaban/program``.
 
-A program is made beside its place (``program.new``) and put there whole. ``program.json`` records
-what it is and the SHA-256 of each jar, so that a start finds it as it was without making it again::
+A program is made next to its place (``program.new``) and moved there when it is complete.
+``program.json`` records what it is and the SHA-256 of each jar, so that a start can check it
+without making it again::
 
     agent/     the port guard and what it needs; comes first on the class path
     lib/       one folder of jars for each set of processes
@@ -119,7 +120,7 @@ def folder(layout: Layout) -> Path:
 
 
 def make(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
-    """Make the stock program beside its place.
+    """Make the stock program next to its place.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def make(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
     Raises
     ------
     DownloadError
-        When a jar cannot be had, or is not the pinned one.
+        When a jar cannot be downloaded, or is not the pinned one.
     """
     new = _new(layout)
     jars = maven.fetch(maven.pinned("azkaban"), layout.cache, update)
@@ -159,7 +160,7 @@ def make_from(
     update: Callable[[str], None],
     accept: Callable[[distribution.Distribution], None],
 ) -> Path:
-    """Make a program of a user's own distribution beside its place.
+    """Make a program from a user's own distribution next to its place.
 
     Parameters
     ----------
@@ -172,7 +173,7 @@ def make_from(
     update
         Told what happens.
     accept
-        Raises when the distribution does not suit.
+        Raises if the distribution does not fit.
 
     Returns
     -------
@@ -195,7 +196,7 @@ def make_from(
 
 
 def refresh(layout: Layout, java: Java, update: Callable[[str], None]) -> None:
-    """Bring our own part of the installed program up to this checkout; Azkaban's jars stay."""
+    """Update our own part of the installed program to this checkout; Azkaban's jars stay."""
     home = folder(layout)
     old = Program.read(home)
     if old is None:
@@ -208,7 +209,7 @@ def refresh(layout: Layout, java: Java, update: Callable[[str], None]) -> None:
 
 
 def place(layout: Layout, new: Path, kept: Path | None = None) -> None:
-    """Put a program that was made into its place.
+    """Move a finished program into its place.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""After a crash: end or undo what Azkaban 2.5 would leave unfinished for ever.
+"""End or undo what Azkaban 2.5 would never finish after a crash.
 
 Azkaban writes an upload in several transactions and hands an execution over in several steps. When
 a process dies between two of them, this remains:
 
 - a project that is on a version whose job properties were never stored;
 - an execution that stays PREPARING or RUNNING, though no process knows it;
-- programs of jobs that go on after their executor, and would run twice after a retry.
+- programs of jobs that outlive their executor, and would run twice after a retry.
 
 None of these was acknowledged as done. An execution of which every job is recorded as done is
 SUCCEEDED, any other FAILED.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["asking", "end", "end_jobs", "half_uploaded", "lost", "take_back"]
 
 GZIP = 2  # enc_type, encoding_type
-NO_VERSION = -1  # of a project that nothing was uploaded to
+NO_VERSION = -1  # a project to which nothing was uploaded
 _DONE = {50: "SUCCEEDED", 60: "KILLED", 70: "FAILED", 90: "SKIPPED", 100: "DISABLED"}
 _ENDED = set(_DONE.values())
 _GOOD = {"SUCCEEDED", "SKIPPED", "DISABLED"}
@@ -112,7 +112,7 @@ def lost(cursor: Any) -> set[int]:
 def end(cursor: Any, execids: Iterable[int]) -> None:
     """Record the end of executions, as Azkaban itself does with those that it knows.
 
-    One whose flow was not stored yet was never acknowledged and shows nothing: it is removed.
+    One whose flow was never stored was not acknowledged and cannot be shown, so it is removed.
     """
     now = int(time.time() * 1000)
     for execid in execids:

@@ -1,7 +1,7 @@
-"""Azkaban's tables in MySQL: made for a distribution, and brought from one version to the next.
+"""Create Azkaban's tables in MySQL, and convert them from one version to the next.
 
-Which version the tables are of stands in Azkaban's table ``properties``, so that it travels with
-every backup.
+The tables' version is recorded in Azkaban's table ``properties``, so that it is part of every
+backup.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CHANGES_ROWS = re.compile("(INSERT|UPDATE|DELETE|REPLACE|TRUNCATE) ", re.IGNORE
 
 
 def require_executors(program: Program, settings: Settings) -> None:
-    """Refuse several executors to an Azkaban that knows one.
+    """Refuse several executors for an Azkaban that supports only one.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def require_executors(program: Program, settings: Settings) -> None:
 
 
 def prepare(mysql: MySQL, program: Program, sql: Path, settings: Settings) -> None:
-    """Make the tables where there are none of this version, and forget executors that are gone.
+    """Create this version's tables if there are none, and forget executors that no longer exist.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _record(cursor: Any, version: str) -> None:
 
 
 def require_way(old: Program, new: Program, old_sql: Path, new_sql: Path, database: str) -> None:
-    """Refuse an upgrade whose tables cannot be brought along.
+    """Refuse an upgrade whose tables cannot be converted.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def require_way(old: Program, new: Program, old_sql: Path, new_sql: Path, databa
 
 
 def update(mysql: MySQL, sql: Path, version: str) -> None:
-    """Bring the tables of 3.x or 4.x to the definitions of a later version, and record it.
+    """Convert the tables of 3.x or 4.x to the definitions of a later version, and record it.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def update(mysql: MySQL, sql: Path, version: str) -> None:
 
 
 def align_to(cursor: Any, sql: Path, version: str) -> tuple[int, int]:
-    """Bring the tables to the definitions of a version, and record it.
+    """Convert the tables to the definitions of a version, and record it.
 
     Parameters
     ----------

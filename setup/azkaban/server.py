@@ -1,4 +1,4 @@
-"""The life of an Azkaban server: brought up, asked, stopped."""
+"""Install, start, ask and stop an Azkaban server."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ class Server:
 
     @property
     def half_done(self) -> Path:
-        """A file that is there while an upgrade or a rollback puts things into their places."""
+        """A file that exists while an upgrade or a rollback moves things into place."""
         return self.home / "upgrade.running"
 
     def refuse_half_done(self) -> None:
-        """Refuse to go on with a mixture of what was before an upgrade and what came after.
+        """Refuse to go on with a mixture of the states before and after an upgrade.
 
         Raises
         ------
@@ -153,7 +153,7 @@ class Server:
     # Its life
 
     def install(self, java: Java, wanted: Wanted, sources: Sequence[str] = ()) -> Settings:
-        """Put the program and the settings into their place; nothing is started.
+        """Install the program and the settings, and start nothing.
 
         Parameters
         ----------
@@ -168,7 +168,7 @@ class Server:
         Raises
         ------
         UsageError
-            When what is asked for contradicts itself, what is there, or a running server.
+            When the options contradict each other, what is installed, or a running server.
         SetupError
             For root, or a port that is taken.
         DownloadError
@@ -220,7 +220,7 @@ class Server:
         SetupError
             For root, or a port that is taken.
         ServerError
-            When it does not come up; with the tail of its log.
+            When it does not start; with the tail of its log.
         """
         wanted = wanted or Wanted()
         orphans.end(self.layout.prefix)  # then their ports are free
@@ -259,7 +259,7 @@ class Server:
             for name, process in reversed(running.items()):
                 process.stop()
                 self.pid_file(name).unlink(missing_ok=True)
-            for job in jobs:  # the server leaves the programs of its jobs behind
+            for job in jobs:  # the server does not end the programs of its jobs
                 job.stop(patience=5.0)
             shown.done(f"stopped, {len(jobs)} running job processes ended" if jobs else "stopped")
         return True
@@ -301,7 +301,7 @@ class Server:
         ----------
         before
             What an earlier call found, some seconds ago; the database must run. What only this
-            call finds may be under way.
+            call finds may still be under way.
 
         Returns
         -------
@@ -321,7 +321,7 @@ class Server:
     def _recovered(self) -> Iterator[None]:
         """Start the database and repair what a crash left; the caller starts the parts inside.
 
-        Another Azkaban than the stock one has other tables: of it, only programs of jobs are ended.
+        Other versions than the stock one have other tables: only programs of jobs are ended then.
         """
         if not self.running().keys() - {"web"}:
             recovery.end_jobs(self.home / "executions")
@@ -486,7 +486,7 @@ class Server:
             shown.done(f"{where} (pid {process.pid})")
 
     def _check_addresses(self, process: Process, settings: Settings, part: Part) -> None:
-        """Make sure that nobody else's machine can reach what was not opened to it."""
+        """Check that no other machine can reach what was not opened to it."""
         if strange := probe.strangers(self.endpoint(settings, part), process.pid):
             raise ServerError(f"Azkaban (pid {process.pid}) {_strange(strange)}")
 
@@ -534,7 +534,7 @@ def _end(log: Path) -> str:
 
 
 def _unlike(asked: str | None, known: str) -> str | None:
-    """Name a secret that is another than the known one, without a word of either."""
+    """Return the name of a secret that differs from the known one, without revealing either."""
     return "of another password" if asked and asked != known else None
 
 

@@ -1,4 +1,4 @@
-"""What a server was asked to be, and how its name, address and ports are chosen."""
+"""Choose and keep a server's settings: its name, address, ports and so on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Part:
     kind
         ``azkaban``, ``web`` or ``executor``.
     ends
-        The addresses and ports on which it listens, and nothing else may.
+        The only addresses and ports on which it may listen.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Mail:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a call of ``setup up`` asks for; None keeps what there is, or takes the default.
+    """What a call of ``setup up`` asks for; None keeps the present value, or takes the default.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Wanted:
     mysql
         Whether the database is MySQL instead of the embedded H2.
     tls
-        Whether the pages are served over TLS, and only so.
+        Whether the pages are served over TLS only.
     port
         TCP port of the web pages.
     listen
@@ -202,7 +202,7 @@ class Settings:
 
     @property
     def executor_address(self) -> str:
-        """Where the executor listens: it serves whoever asks, so never beyond this machine."""
+        """Where the executor listens: it serves anybody, so never beyond this machine."""
         loopback = ipaddress.ip_address(self.address).is_loopback
         return self.address if loopback else "127.0.0.1"
 
@@ -233,7 +233,7 @@ class Settings:
 
 
 def choose(wanted: Wanted, old: Settings | None) -> Settings:
-    """Settle what a server that does not run will be.
+    """Choose the settings of a server that does not run.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
     Raises
     ------
     UsageError
-        When what is asked for contradicts itself or would leave data behind.
+        When the options contradict each other or would leave data behind.
     SetupError
         When a port that was named is taken; a default port gives way to a free one.
     """
@@ -286,14 +286,14 @@ T = TypeVar("T")
 
 
 def _kept(asked: T | None, before: T | None, *, default: T) -> T:
-    """Choose what is asked for, else what was, else the default."""
+    """Return the value asked for, else the earlier one, else the default."""
     if asked is not None:
         return asked
     return default if before is None else before
 
 
 def _executor_ports(count: int, web_port: int, old: Settings | None) -> dict[str, Any]:
-    """Choose the ports of the executors: those of before where they are free."""
+    """Choose the executors' ports: the earlier ones if they are free."""
     before = (old.executor_port, *old.more_executors) if old else ()
     ports: list[int] = []
     for number in range(count):
@@ -303,7 +303,7 @@ def _executor_ports(count: int, web_port: int, old: Settings | None) -> dict[str
 
 
 def _timezone(wanted: Wanted, old: Settings | None) -> str:
-    """Choose the time zone; one that an earlier release kept unseen is looked at again."""
+    """Choose the time zone; one that an earlier release saved unchecked is checked now."""
     if wanted.timezone or not (old and old.timezone):
         return wanted.timezone or timezone.of_machine()
     try:

@@ -1,7 +1,8 @@
-"""The time zone of schedules and logs: this machine's, or the one that was asked for, by its name.
+"""Find the name of the time zone of schedules and logs: this machine's, or the one asked for.
 
-Azkaban stops at a name that its own list (Joda-Time's) lacks, so names are checked before they are
-kept: against the zones that this Python knows at once, and against that list once it is there.
+Azkaban does not start with a name that its own list (Joda-Time's) lacks, so names are checked
+before they are saved: at once against the zones that this Python knows, and against that list as
+soon as it is there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["known_to", "of_machine", "require", "resolve"]
 
-# Of zones that are alike, the name that most would look for.
+# Of zones that are the same, the name that most people would look for.
 _COMMON = (
     *("UTC", "Europe/London", "Europe/Berlin", "Europe/Athens", "Europe/Istanbul", "Europe/Moscow"),
     *("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"),
@@ -127,7 +128,7 @@ def _short(stream: BytesIO) -> int:
 
 
 def _inside(path: str) -> str:
-    """Cut the folder of zones from a path; what lies elsewhere stays as it is."""
+    """Cut the folder of zones from a path; other paths are returned unchanged."""
     name = path.rpartition("/zoneinfo/")[2]
     return name.removeprefix("posix/").removeprefix("right/")
 

@@ -1,4 +1,4 @@
-"""From one Azkaban to another with projects, history and schedules, and back when that fails."""
+"""Upgrade an Azkaban with its projects, history and schedules, and go back if that fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Backup:
     Attributes
     ----------
     folder
-        Where it lies; ``backup.json`` in it appears when it is complete.
+        Its place; ``backup.json`` in it appears when it is complete.
     version
         Of the Azkaban that was saved.
     """
@@ -59,7 +59,7 @@ class Backup:
 
 
 def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings:
-    """Replace the program, keep everything else, and go back when the new one does not come up.
+    """Replace the program, keep everything else, and go back if the new one does not start.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         When there is nothing to upgrade, or Azkaban has no way to the new version; nothing was
         changed.
     ServerError
-        When the new server did not come up; the earlier one is back and runs.
+        When the new server did not start; the earlier one is restored and runs.
     """
     refuse_root()
     server.refuse_half_done()
@@ -123,7 +123,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
 
 
 def rollback(server: Server, java: Java, saved: Backup) -> Settings:
-    """Go back to what was before the last upgrade; what happened since is lost.
+    """Restore the state before the last upgrade; what happened since is lost.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def _back_up(server: Server, settings: Settings, old: Program) -> Backup:
 
 
 def _bring_back(server: Server, saved: Backup) -> None:
-    """Put everything back as the backup has it; can be repeated when it is interrupted."""
+    """Restore everything from the backup; can be repeated if it is interrupted."""
     server.stop()
     server.half_done.touch()
     with step("bringing back") as shown:
