@@ -61,13 +61,13 @@ class Release:
 
 
 def current() -> Release:
-    """Describe the program that runs."""
+    """Describe the running program."""
     text = (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8")
     return Release(tomllib.loads(text)["project"]["version"], FORMAT, str(CHECKOUT))
 
 
 def made_by(layout: Layout) -> Release:
-    """Tell what set up a prefix last; of the first release nothing was recorded.
+    """Return what set up a prefix last; the first release recorded nothing.
 
     Raises
     ------
@@ -110,12 +110,12 @@ def refuse_newer(layout: Layout, ours: Release | None = None) -> None:
 
 
 def record(layout: Layout) -> None:
-    """Record that the program which runs has set up a prefix."""
+    """Record that the running program has set up a prefix."""
     write_private(layout.marker, json.dumps(asdict(current())) + "\n")
 
 
 def mixed(layout: Layout) -> Path:
-    """Name the file that is there while two releases are mixed; it holds the update's folder."""
+    """Return the file that exists while two releases are mixed; it contains the update's folder."""
     return layout.prefix / "update.running"
 
 
@@ -125,7 +125,7 @@ def refuse_interrupted(layout: Layout) -> None:
     Raises
     ------
     ServerError
-        With the way out.
+        With what to do.
     """
     if mixed(layout).is_file():
         raise ServerError(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["keep_up", "statuses", "stop"]
 
 STOP_SECONDS = 120.0
-LOOK_SECONDS = 15.0  # between two looks for executions that nobody knows
+LOOK_SECONDS = 15.0  # between two searches for executions that no process knows
 
 
 def statuses(layout: Layout) -> list[Status]:
@@ -58,7 +58,7 @@ def stop(layout: Layout) -> bool:
 def keep_up(
     layout: Layout, python: Path | None = None, backoff: supervise.Backoff | None = None
 ) -> None:
-    """Start all that is down, again and again, until this process is asked to end.
+    """Restart whatever is down until this process is asked to end.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def keep_up(
     try:
         supervise.run(record, down, up, lambda: stop(layout), backoff=backoff, tend=tend)
     finally:
-        orphans.end(layout.prefix)  # where the prefix was deleted
+        orphans.end(layout.prefix)  # if the prefix was deleted
 
 
 def _on_mysql(server: Server) -> bool:

@@ -27,7 +27,7 @@ _MARK = "# azkaban-jobflow"
 
 
 def unit_name(layout: Layout) -> str:
-    """Name the unit; the servers under each prefix have one of their own.
+    """Name the unit; the servers under each prefix have their own.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def unit(layout: Layout) -> str:
     """Write the systemd unit.
 
     The servers outlive a supervisor that crashes (``KillMode``), and the next one finds them; when
-    the unit is stopped, the supervisor stops them, which may last while MySQL writes.
+    the unit is stopped, the supervisor stops them, which may take a while if MySQL is writing.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def installed(layout: Layout) -> bool:
 
 
 def install(layout: Layout) -> None:
-    """Arrange the start with the machine; a second call changes nothing.
+    """Make the servers start with the machine; a second call changes nothing.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Keep the servers up: restart what crashed, with growing pauses, and give up loudly.
 
-`run` works in the foreground, so that systemd, cron or a terminal can hold it. It ends the servers
-when it is ended by SIGTERM or Ctrl-C, and with exit code 5 when they crash again and again.
+`run` works in the foreground, so that systemd, cron or a terminal can control it. It ends the
+servers when it is ended by SIGTERM or Ctrl-C, and ends with exit code 5 if they keep crashing.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Backoff:
 
 
 def pid_file(prefix: Path) -> Path:
-    """Tell where the supervisor of an installation is recorded."""
+    """Return the file that records an installation's supervisor."""
     return prefix / "supervisor.pid"
 
 
@@ -123,7 +123,7 @@ def run(
     try:
         try:
             up()
-        except ServerError as error:  # one that was killed meanwhile, say
+        except ServerError as error:  # one that was killed meanwhile, for example
             say(f"the start failed: {error}")
         _watch(over, down, up, backoff or Backoff(), tend)
         if replaced():
@@ -172,5 +172,5 @@ def _watch(
             return
         try:
             up()
-        except (SetupError, OSError) as error:  # a full disk, say: counts as one more crash
+        except (SetupError, OSError) as error:  # such as for a full disk: counts as one more crash
             say(f"the restart failed: {error}")

@@ -1,7 +1,7 @@
-"""Who beside this account could change what lies at a path, and so what this account runs.
+"""Find out who else could change what is at a path, and so what this account runs.
 
-Programs run from the prefix, as this account. Whoever may write there, or may rename one of the
-folders above, could put others in their place. Root may do so anyway and is trusted, and so are the
+Programs run from the prefix, as this account. Anybody who may write there, or rename one of the
+folders above, could replace them. Root can do so anyway and is trusted, and so are the
 accounts and groups that ``AZK_TRUST`` names.
 
 Access lists of Linux (POSIX ACLs) are read; those of NFS 4 cannot be.
@@ -53,10 +53,10 @@ def require(path: Path, what: str, instead: str) -> None:
 
 
 def trouble(path: Path) -> str:
-    """Say who could change what lies at a path, and how to stop that; empty when nobody could.
+    """Say who could change what is at a path, and how to stop that; empty if nobody could.
 
-    Every folder on the way is looked at, those of symbolic links too. Another's folder above may be
-    open to all where it is sticky, as ``/tmp`` is: there nobody renames what is not his.
+    Every folder on the way is checked, also along symbolic links. A folder above may be open to all
+    if it is sticky, as ``/tmp`` is: there, nobody can rename another account's files.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def _belongs(place: Path, status: os.stat_result) -> str:
 
 
 def _open_to(place: Path, *, last: bool = False) -> str:
-    """Say who could change a place, or rename what lies in it; empty when nobody could."""
+    """Say who could change a place, or rename what is in it; empty if nobody could."""
     status = os.lstat(place)
     if not _is_trusted(status.st_uid):
         return _belongs(place, status)
@@ -111,7 +111,7 @@ def _open_to(place: Path, *, last: bool = False) -> str:
 
 
 def _writers(place: Path, status: os.stat_result, *, last: bool) -> Iterator[tuple[str, str]]:
-    """List the groups and accounts that may write, and what would take that from them."""
+    """List the groups and accounts that may write, and what would revoke that."""
     access = _acl(place, "system.posix_acl_access")
     if not access and status.st_mode & stat.S_IWGRP and (shared := _shared(status.st_gid)):
         flag = "-R " if last and stat.S_ISDIR(status.st_mode) else ""
@@ -168,7 +168,7 @@ def _account(uid: int) -> str:
 def _shared(gid: int) -> str:
     """Name a group that has other members than this account and root; empty for a private one.
 
-    Accounts of a directory service often cannot be listed: a main group is private only where it
+    Accounts of a directory service often cannot be listed: a main group is private only if it
     has its account's name, as most systems arrange it.
     """
     own, user = gid == os.getegid(), _account(os.geteuid())

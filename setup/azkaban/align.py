@@ -102,9 +102,7 @@ def difference(present: dict[str, Table], wanted: dict[str, Table]) -> Iterator[
 def changes(name: str, present: Table, wanted: Table) -> Iterator[str]:
     """Yield the parts of one ``ALTER TABLE``."""
     for key, (kind, text) in present.keys.items():
-        own = (
-            kind == "KEY" and key not in wanted.keys
-        )  # the user's, for example; it rejects nothing
+        own = kind == "KEY" and key not in wanted.keys  # perhaps the user's; it rejects no row
         if not own and wanted.keys.get(key) != (kind, text):
             yield _drop(key, kind)
     yield from _columns(name, present, wanted)

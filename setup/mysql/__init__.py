@@ -1,6 +1,6 @@
-"""A MySQL 5.7 server of one's own, without root: installed, run, backed up.
+"""Install, run and back up a private MySQL 5.7 server without root.
 
-`Server` is the way in; everything lies in ``<prefix>/mysql``::
+`Server` is the entry point; everything is in ``<prefix>/mysql``::
 
     program/ lib/        the server program and shared libraries that the system lacks
     mysql_data/          the tables

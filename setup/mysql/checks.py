@@ -1,4 +1,4 @@
-"""What can be wrong before a start, and what a log says after a failed one."""
+"""Find what is wrong before a start, and what a log says after a failed one."""
 
 from __future__ import annotations
 

@@ -134,13 +134,13 @@ def server_options(files: Files, program: Build, port: int) -> str:
         "socket": socket,
         "pid-file": files.pid_file,
         "log-error": files.log,
-        # Who gets in: only this machine, over TCP or the socket.
+        # Connections: only from this machine, over TCP or the socket.
         "bind-address": ADDRESS,
         "port": port,
         "skip-name-resolve": 1,
         "max-connections": 200,
         **({"tls-version": "TLSv1.2"} if program.tls else {}),
-        # What they can reach: no files of this machine.
+        # Access: no files of this machine.
         "secure-file-priv": files.files / "exchange",
         "local-infile": 0,
         "symbolic-links": 0,
@@ -159,7 +159,7 @@ def server_options(files: Files, program: Build, port: int) -> str:
         "innodb-buffer-pool-size": _buffer_pool(),
         "innodb-autoextend-increment": 8,
         "innodb-buffer-pool-dump-at-shutdown": 0,
-        "performance-schema": 0,  # 140 MB of memory for figures that nobody reads
+        "performance-schema": 0,  # 140 MB of memory for statistics that nobody reads
     }
     lines = [
         "# Made at each start; your own options belong into my.local.cnf beside it.",

@@ -1,4 +1,4 @@
-"""Connections to a server, with what fails as an error of set-up."""
+"""Connect to a server, and report failures as errors of set-up."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def connect(layout: Layout, **arguments: Any) -> Any:
 
 
 def ask(layout: Layout, statement: str, **arguments: Any) -> None:
-    """Connect and run one statement; whatever fails is a `ServerError`."""
+    """Connect and run one statement; any failure is a `ServerError`."""
     connection = connect(layout, **arguments)
     try:
         rows(connection.cursor(), statement)

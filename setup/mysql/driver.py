@@ -1,4 +1,4 @@
-"""The Python driver of MySQL, a layer of the environment that only those who use MySQL get."""
+"""Load MySQL's Python driver, a layer of the environment that is installed only with MySQL."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["load"]
 
 
 def load(layout: Layout) -> Any:
-    """Import ``mysql.connector``, installed first where it is missing.
+    """Import ``mysql.connector``, and install it first if it is missing.
 
     Raises
     ------
     DownloadError
-        When it cannot be had.
+        When it cannot be downloaded.
     """
     if importlib.util.find_spec("mysql") is None:
         layers.ensure(layout, "mysql")

@@ -1,7 +1,7 @@
 """Backup: a logical dump as plain SQL in a gzip file, by mysqldump or over the connector.
 
-The server's own ``mysqldump`` is used where it has one (an official archive, an installed server),
-unless there is a FLOAT column: it would write six digits. Accounts are added either way.
+The server's own ``mysqldump`` is used if it has one (an official archive, an installed server),
+unless there is a FLOAT column, of which it would write only six digits. Accounts are always added.
 
 A statement ends where a line ends with its delimiter, so that the file can be read back without an
 SQL parser and by any MySQL client. Binary values are written in hexadecimal, texts in UTF-8
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["SYSTEM", "accounts", "backup", "quoted", "statements", "verify"]
 
 HEADER = b"-- azkaban-jobflow MySQL dump 1\n"
-# Every value back as it was: no time zone, no meaning of zero, no order of tables.
+# Restore every value exactly: no time zone, no special zero, no order of tables.
 SESSION = (
     b"SET NAMES utf8mb4;\n"
     b"SET time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 0, "
@@ -60,12 +60,12 @@ class _Column(NamedTuple):
 
     @property
     def expression(self) -> str:
-        # FLOAT is shown with six digits; as DOUBLE it comes out whole.
+        # FLOAT is shown with six digits; as DOUBLE it keeps all of them.
         return f"{quoted(self.name)}{' + 0e0' if self.kind == 'float' else ''}"
 
     @property
     def literal(self) -> Callable[[bytes], bytes]:
-        """How a value is written in SQL."""
+        """Write a value as an SQL literal."""
         if self.kind in _NUMBERS or self.kind == "float":
             return bytes
         if self.kind in _BINARY or self.kind in _GEOMETRY:
@@ -123,7 +123,7 @@ def backup(server: Server, path: Path | None = None) -> Path:
 def _write(
     server: Server, connection: Any, write: Callable[[bytes], object], update: Callable[[str], None]
 ) -> tuple[str, int]:
-    """Write the dump; return what is in it, in words, and the number of its bytes."""
+    """Write the dump; return a description of its content, and its size in bytes."""
     cursor = connection.cursor()
     cursor.execute("SET time_zone = '+00:00', transaction_isolation = 'REPEATABLE-READ'")
     databases = [name for (name,) in rows(cursor, "SHOW DATABASES") if name not in SYSTEM]
@@ -145,7 +145,7 @@ def _write(
 
 
 def _choose(server: Server, cursor: Any, databases: list[str]) -> Path | None:
-    """Choose the server's own mysqldump where it has one, unless that would lose something.
+    """Choose the server's own mysqldump if it has one, unless that would lose something.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _inserts(connection: Any, database: str, table: str) -> Iterator[tuple[int, 
 
 
 def accounts(cursor: Any) -> Iterator[str]:
-    """Write the statements that make the accounts of a server, unless they exist."""
+    """Yield the statements that create a server's accounts if they do not exist."""
     for user, host in rows(cursor, "SELECT user, host FROM mysql.user ORDER BY user, host"):
         if user in OWN_ACCOUNTS:
             continue
@@ -315,7 +315,7 @@ def statements(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def verify(path: Path) -> tuple[list[str], str]:
-    """Read a backup to its end; return its databases, and what is in it, in words."""
+    """Read a backup to its end; return its databases and a description of its content."""
     databases: list[str] = []
     line = b""
     for number, line in enumerate(_lines(path)):

@@ -1,4 +1,4 @@
-"""The user's own options in ``my.local.cnf``: used, or refused by name before a start."""
+"""Check the user's own options in ``my.local.cnf``; bad ones are refused by name before a start."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Option(NamedTuple):
 
 
 def check(files: Files, program: Build, port: int) -> None:
-    """Refuse options with which the server would not come up, or not where it is looked for.
+    """Refuse options with which the server would not start, or not where set-up looks for it.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _options(own: Path, text: str) -> Iterator[_Option]:
 
 
 def _refusal(files: Files, option: _Option) -> str:
-    """Say why an option cannot be; empty when it can."""
+    """Say why an option is not allowed; empty if it is."""
     name = option.name.removeprefix("loose-")
     if name in _OURS and option.value.lower() not in ("0", "off", "false"):
         return _OURS[name]
@@ -145,7 +145,7 @@ def _refusal(files: Files, option: _Option) -> str:
 
 
 def _help(files: Files, program: Build) -> subprocess.CompletedProcess[str]:
-    """Have the server read its options, say what it makes of them, and stop."""
+    """Let the server read its options, print them, and stop."""
     command = [str(program.mysqld), f"--defaults-file={files.options}", "--verbose", "--help"]
     return subprocess.run(
         command,
@@ -160,7 +160,7 @@ def _help(files: Files, program: Build) -> subprocess.CompletedProcess[str]:
 
 
 def _known(own: Path, options: list[_Option], shown: str) -> None:
-    """Refuse options that the server does not know; those of plugins only the plugins know."""
+    """Refuse options that the server does not know; options of plugins cannot be checked."""
     known = set(re.findall(r"^ +(?:-\S, )?--([a-z][a-z0-9-]*)", shown, re.MULTILINE))
     if not known or any(option.name.startswith("plugin-load") for option in options):
         return

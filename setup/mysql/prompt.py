@@ -5,7 +5,7 @@ r"""A small SQL prompt, for machines without MySQL's own client.
 
 It reads what the `mysql` client reads: user, password, socket of an option file; statements that
 end with ``;``, ``\g``, ``\G`` or what DELIMITER says; USE, exit and quit on a line of their own.
-Away from a terminal it stops at the first statement that fails, as that client does.
+Without a terminal it stops at the first statement that fails, as that client does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Statement(NamedTuple):
 
 
 class Statements:
-    r"""Cut lines into statements as the `mysql` client does.
+    r"""Split lines into statements as the `mysql` client does.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Statements:
         return self._words or bool(self._inside)
 
     def feed(self, line: str) -> Iterator[Statement]:
-        """Take one more line, its end included, and give the statements that end in it.
+        """Take one more line, including its end, and return the statements that end in it.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Statements:
                 self._add(found[0])
 
     def rest(self) -> Statement | None:
-        """Give what the last delimiter left."""
+        """Return what follows the last delimiter."""
         return self._take()
 
     def _next(self) -> re.Pattern[str]:
@@ -139,7 +139,7 @@ class Statements:
 
 
 def split(lines: Iterable[str]) -> Iterator[Statement]:
-    r"""Cut lines into statements; the last one needs no delimiter."""
+    r"""Split lines into statements; the last one needs no delimiter."""
     found = Statements()
     for line in lines:
         yield from found.feed(line)
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 0
-    except BrokenPipeError:  # who reads has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 

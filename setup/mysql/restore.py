@@ -1,11 +1,11 @@
-"""Bring a backup back: all of it, or nothing is changed, whatever is killed meanwhile.
+"""Restore a backup completely, or change nothing, whatever is killed meanwhile.
 
 The backup is loaded into a second server with a data folder of its own, ``restore`` below the
 first one's. When it is complete and shut down, the first server is stopped and the folders are
-renamed: ``mysql_data`` to ``mysql_data.old``, the new one to ``mysql_data``. Whoever is killed on
-the way leaves names from which `Server.undo_restore` sees what is whole; each start calls it.
-MySQL 5.7's own ``RENAME TABLE`` would not do: it moves files one by one, and a crash can leave some
-at each place.
+renamed: ``mysql_data`` to ``mysql_data.old``, the new one to ``mysql_data``. If a process is
+killed on the way, `Server.undo_restore`, which each start calls, sees from the names which folder
+is complete. MySQL 5.7's own ``RENAME TABLE`` would not be enough: it moves files one by one, and a
+crash can leave some in each place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["exchanged", "restore"]
 
-# Nothing of the second server is worth a wait for the disk until it is complete: see `_sync`.
+# The second server need not wait for the disk until it is complete: see `_sync`.
 _UNSAFE = """\
 [mysqld]
 innodb-flush-method = nosync
@@ -41,8 +41,8 @@ sync-frm = 0
 def restore(server: Server, path: Path, *, replace: bool = False) -> None:
     """Put a server into the state that a backup holds.
 
-    Accounts that exist keep their passwords. The server answers until all is loaded; then it is
-    restarted on the new data.
+    Existing accounts keep their passwords. The server answers until everything is loaded; then it
+    is restarted on the new data.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ def restore(server: Server, path: Path, *, replace: bool = False) -> None:
     Raises
     ------
     UsageError
-        When the file is no complete backup, rows would be lost and `replace` is not set, or
-        another restore works.
+        When the file is not a complete backup, rows would be lost and `replace` is not set, or
+        another restore is running.
     ServerError
-        When a statement fails, or the server does not come up on the new data; the old data is
-        in place then.
+        When a statement fails, or the server does not start on the new data; the old data is
+        restored then.
     """
     server.require_running()
     with step("restore") as shown:
@@ -83,16 +83,16 @@ def exchanged(
     *,
     replace: bool,
 ) -> None:
-    """Load data into a second server, and put it in place of the first one's when it is whole.
+    """Load data into a second server, and replace the first one's when it is complete.
 
     Parameters
     ----------
     server
         Must run.
     load
-        Is given a cursor of the second server, and what to tell how far it is.
+        Called with a cursor of the second server, and a function that shows the progress.
     update
-        Is told how far it is.
+        Called with the progress.
     replace
         Replace databases that hold rows.
 
@@ -132,7 +132,7 @@ def exchanged(
 
 @contextmanager
 def _alone(server: Server) -> Iterator[None]:
-    """Let one restore at a time work; the lock ends with its process, and says that it lives."""
+    """Let only one restore run at a time; the lock ends with its process."""
     with open_private(server.restore_lock, "a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,7 +142,7 @@ def _alone(server: Server) -> Iterator[None]:
 
 
 def _second(server: Server) -> Server:
-    """Make a server of the same program, accounts and passwords beside one."""
+    """Make a second server with the same program, accounts and passwords."""
     second = Server(server.layout, server.files.restore)
     second.home.mkdir(mode=0o700)
     program = server.settings.program
@@ -157,7 +157,7 @@ def _second(server: Server) -> Server:
 
 
 def _sync(folder: Path) -> None:
-    """Put every file of a folder on the disk."""
+    """Write every file of a folder to the disk (fsync)."""
     for path in (*folder.rglob("*"), folder):
         handle = os.open(path, os.O_RDONLY)
         try:

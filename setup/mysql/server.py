@@ -1,4 +1,4 @@
-"""The life of a MySQL server: made, started, asked, stopped, deleted."""
+"""Make, start, ask, stop and delete a MySQL server."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Server:
         return f"--defaults-file={self.files.options}"
 
     def process(self) -> Process | None:
-        """Find the running server, whoever started it, by the one argument that only it has."""
+        """Find the running server, however it was started, by the one argument that only it has."""
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # one that ended meanwhile
                 words = (entry / "cmdline").read_bytes().split(b"\0")
@@ -341,7 +341,7 @@ class Server:
         try:
             yield connection
         finally:
-            with suppress(Exception):  # after SHUTDOWN there is nobody left to say goodbye to
+            with suppress(Exception):  # after SHUTDOWN the connection is gone
                 connection.close()
 
     def root_password(self) -> str:

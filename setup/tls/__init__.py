@@ -1,6 +1,6 @@
-"""Certificates for the web server: a local authority, or requests to a company's.
+"""Certificates for the web server, from a local authority or a company's.
 
-Everything lies in ``<prefix>/tls``::
+Everything is in ``<prefix>/tls``::
 
     keystore.p12         0600: the server's key, certificate and chain; all that Jetty reads
     keystore.password    0600: the password of keystore and truststore

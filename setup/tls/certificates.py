@@ -1,4 +1,4 @@
-"""The certificates of one installation: made, requested, imported, renewed."""
+"""Make, request, import and renew the certificates of one installation."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Certificates:
             ) from error
 
     def ensure(self, host: str, java: Java | None = None) -> Keystore:
-        """Ensure a certificate for a host: make it where there is none, renew it before it ends.
+        """Ensure a certificate for a host: make it if there is none, renew it before it expires.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class Certificates:
         Raises
         ------
         SetupError
-            When a certificate of a company's authority has ended or is of another host.
+            When a company's certificate has expired or is for another host.
         """
         self.accept(host)
         if not self.exists:
@@ -192,8 +192,8 @@ class Certificates:
     ) -> None:
         """Make a key and a certificate, signed by a local authority.
 
-        The authority is made where there is none. It can sign for these names only (a name
-        constraint), so that who trusts it trusts it for nothing else.
+        The authority is made if there is none. It can sign only for these names (a name
+        constraint), so a client that trusts it trusts it for nothing else.
 
         Parameters
         ----------
@@ -202,14 +202,14 @@ class Certificates:
         key
             ``rsa`` (3072 bits) or ``ec`` (P-256).
         days
-            How long it holds.
+            How long it is valid.
         replace
             Whether the certificate of another authority may be deleted with its key.
 
         Raises
         ------
         UsageError
-            When a name is no host name, or that certificate would be lost unasked.
+            When a name is not a host name, or that certificate would be lost without `replace`.
         """
         names = checked(names)
         if self.exists and not self.settings.local and not replace:
@@ -260,7 +260,7 @@ class Certificates:
         Raises
         ------
         SetupError
-            When a company's certificate is of another host or is refused by clients, or when TLS
+            When a company's certificate is for another host or is refused by clients, or when TLS
             has no such names.
         """
         if not self.exists or self.settings.local:
@@ -281,7 +281,7 @@ class Certificates:
         Raises
         ------
         SetupError
-            Naming what has ended, or is refused for another reason.
+            Naming what has expired, or is refused for another reason.
         """
         key, chain = self._chain()
         try:
@@ -457,7 +457,7 @@ class Certificates:
         return self.password_file.read_text(encoding="utf-8").strip()
 
     def _authority(self, names: list[str], key: str, days: int) -> tuple[x509.Certificate, Key]:
-        """Take the local authority, or make one where it may not sign for all names so long."""
+        """Return the local authority, or a new one if it may not sign for all names that long."""
         if self._ca_key.is_file() and self.ca.is_file():
             old = x509.load_pem_x509_certificate(self.ca.read_bytes())
             allowed = old.extensions.get_extension_for_class(x509.NameConstraints).value
@@ -499,7 +499,7 @@ class Certificates:
         return self.exists and self.settings.old_java
 
     def _encryption(self) -> KeySerializationEncryption:
-        """Choose what the server's Java reads: AES, or Triple DES before 8u301 and 11.0.12."""
+        """Choose what the server's Java can read: AES, or Triple DES before 8u301 and 11.0.12."""
         digest: hashes.HashAlgorithm = hashes.SHA256()
         kind = pkcs12.PBES.PBESv2SHA256AndAES256CBC
         if self._old_java:
@@ -513,7 +513,7 @@ class Certificates:
         )
 
     def _rewrite(self) -> None:
-        """Write what there is in another encryption."""
+        """Write the present keystore with another encryption."""
         key, chain = self._chain()
         self._write(key, chain[:-1] or chain, chain[-1:])
 
@@ -522,7 +522,7 @@ class Certificates:
 
 
 def _known() -> list[x509.Certificate]:
-    """Read the authorities that this machine trusts: one that the files lack may be among them."""
+    """Read the authorities that this machine trusts, which may include one that the files lack."""
     found = []
     for text in authorities.certificates():
         with suppress(ValueError), warnings.catch_warnings():  # old roots have odd serial numbers
@@ -536,7 +536,7 @@ def _covered(names: Sequence[str], host: str) -> bool:
 
 
 def _usable(names: Sequence[str]) -> list[str]:
-    """Leave out names that earlier releases took and that no client can use."""
+    """Leave out names that earlier releases accepted but no client can use."""
     return [n for n in names if not hosts.trouble(n.removeprefix("*."), tls=True)]
 
 

@@ -1,4 +1,4 @@
-"""A renewed certificate in use: Jetty reads its keystore once, so its process is started again."""
+"""Use a renewed certificate: Jetty reads its keystore only once, so its process is restarted."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LAST_DAYS = 3  # after this long a wait for a moment without jobs, they are not 
 
 
 def restart(server: Server, java: Java) -> bool:
-    """Start the process that serves the pages again, so that it uses the certificate there is.
+    """Restart the process that serves the pages, so that it uses the present certificate.
 
-    In the profile ``server`` jobs go on: they run under the executor. In ``solo`` they end.
+    In the profile ``server`` jobs continue, as they run under the executor. In ``solo`` they end.
 
     Parameters
     ----------
     server
-        Whose pages are served.
+        The server whose pages are served.
     java
         Runs it.
 
@@ -47,7 +47,7 @@ def restart(server: Server, java: Java) -> bool:
 
 
 def tend(server: Server, java: Callable[[], Java]) -> bool:
-    """Renew a local certificate that ends within 30 days, when no job runs that it would end.
+    """Renew a local certificate that expires within 30 days, unless that would end a job.
 
     Parameters
     ----------

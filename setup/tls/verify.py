@@ -1,4 +1,4 @@
-"""A chain of certificates as a client sees it, before a server uses it."""
+"""Check a chain of certificates as a client would, before a server uses it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _strong(certificate: x509.Certificate, who: str, *, signed: bool) -> None:
 
 
 def _for_servers(leaf: x509.Certificate, *, alone: bool) -> None:
-    """Refuse a certificate that was made for something else."""
+    """Refuse a certificate that is not for servers."""
     if purposes := _extension(leaf, x509.ExtendedKeyUsage):
         good = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
         if not good & set(purposes):

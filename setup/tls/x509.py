@@ -39,7 +39,7 @@ __all__ = [
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
-SKEW = dt.timedelta(hours=1)  # clocks of clients that are late
+SKEW = dt.timedelta(hours=1)  # for clients whose clocks are slow
 
 
 def checked(names: Iterable[str]) -> list[str]:
@@ -76,7 +76,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def constraints(names: list[str]) -> x509.NameConstraints:
-    """Allow an authority these names and their subdomains, and no other."""
+    """Allow an authority only these names and their subdomains."""
     permitted: list[x509.GeneralName] = []
     excluded: list[x509.GeneralName] = []
     for name in names:
@@ -115,7 +115,7 @@ def subject_name(name: str) -> x509.Name:
 def builder(
     name: str, issuer: x509.Name, key: Key, days: int, subject: x509.Name | None = None
 ) -> x509.CertificateBuilder:
-    """Begin a certificate that holds from an hour ago for some days."""
+    """Begin a certificate that is valid from an hour ago for some days."""
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
