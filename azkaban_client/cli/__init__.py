@@ -14,6 +14,7 @@ import click
 from azkaban_client import __version__
 from azkaban_client.cli import _console, _executions, _manage, _projects, _report, _session
 from azkaban_client.cli._app import EXIT_CODES, App, exit_code, group, note
+from azkaban_client.descriptors import open_closed
 from azkaban_client.errors import AzkabanError
 
 __all__ = ["azk", "main"]
@@ -62,6 +63,7 @@ for _module in (_session, _projects, _executions, _manage, _report, _console):
 
 def main(args: list[str] | None = None) -> None:
     """Run ``azk`` and exit with its code."""
+    open_closed()
     debug = "--debug" in (sys.argv[1:] if args is None else args)
     try:
         # Outside of its standalone mode, click returns the code of an Exit.

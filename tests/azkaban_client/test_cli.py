@@ -341,6 +341,24 @@ def test_names_are_shown_as_they_are(azk, tmp_path) -> None:
     assert "in:[red]" in result.out
 
 
+@pytest.mark.parametrize(
+    ("closed", "command", "code"),
+    [(">&-", "config show", 0), ("2>&-", "whoami", 2), ("0<&- >&- 2>&-", "config show", 0)],
+)
+def test_descriptors_that_are_closed(closed: str, command: str, code: int, tmp_path: Path) -> None:
+    """Nothing that is said goes elsewhere, and nothing fails for want of a place to say it."""
+    azk = '"$0" -c "from azkaban_client.cli import main; main()"'
+    result = subprocess.run(
+        ["bash", "-c", f"exec {closed}; exec {azk} {command}", sys.executable],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "/bin", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
+
+
 def on_a_terminal(*args: str, **environ: str) -> tuple[int, str]:
     """Run `azk` in a process of its own, on a pseudo-terminal."""
     master, slave = pty.openpty()
