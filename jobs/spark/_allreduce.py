@@ -207,7 +207,7 @@ class Ring:
 def accept(
     listener: socket.socket, secret: bytes, topic: str, deadline: float = float("inf")
 ) -> socket.socket:
-    """Wait for the one that knows the secret; others are sent away.
+    """Wait for the one that knows the secret; refuse others.
 
     Raises
     ------

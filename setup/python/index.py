@@ -1,4 +1,4 @@
-"""Where packages come from: the settings of pip and of uv, in the words of both."""
+"""Read where packages come from, and pass that to pip and uv as each expects it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Index:
         return Index({**kept, "no-index": "1", "find-links": str(folder)})
 
     def uncached(self) -> Index:
-        """Return the same index, of which nothing is kept."""
+        """Return the same index, without a cache."""
         return Index({**self.settings, "no-cache-dir": "1"})
 
     @property
@@ -129,7 +129,7 @@ class Index:
         return {**_others(environ), **ours}
 
     def _require_numbers(self) -> None:
-        """Refuse what pip and uv do not take for a number: their words would not name it."""
+        """Refuse what pip and uv do not accept as a number: their messages would not name it."""
         for name, pattern, what in (
             ("timeout", r"\d+(\.\d*)?|\.\d+", "seconds"),
             ("retries", r"\d+", "tries"),
@@ -143,7 +143,7 @@ class Index:
 
 
 def _others(environ: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what steers pip, uv and Python themselves."""
+    """Leave out the variables that control pip, uv and Python themselves."""
     prefixes = ("PIP_", "UV_", "PYTHON")
     names = ("VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__")
     return {
@@ -182,7 +182,7 @@ def _uv_files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _read_uv(path: Path) -> dict[str, str]:
-    """Read where packages come from out of a file of uv's, by pip's names."""
+    """Read where packages come from in a configuration file of uv, by pip's names."""
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

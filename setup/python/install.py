@@ -1,6 +1,6 @@
-"""A private Python with pip under the prefix, without root.
+"""Install a private Python with pip in the prefix, without root.
 
-It lies in ``<prefix>/python``: `bin/python` runs it, and its packages go into it alone.
+It is in ``<prefix>/python``: `bin/python` runs it, and its packages are installed only there.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class Installed:
 
 
 def home(layout: Layout) -> Path:
-    """Tell where the private Python lies."""
+    """Return the folder of the private Python."""
     return layout.prefix / "python"
 
 
 def installed(layout: Layout) -> Installed | None:
-    """Look at the private Python; None when there is none, or an interrupted one."""
+    """Return the private Python; None if there is none, or its installation was interrupted."""
     try:
         found = json.loads(_record(layout).read_text(encoding="utf-8"))
         return Installed(Path(found["python"]), found["version"], found["source"])
@@ -121,7 +121,7 @@ def install(
     replace: bool = False,
     pip_wheel: Path | None = None,
 ) -> Installed:
-    """Bring a Python with pip under the prefix; a second call does nothing.
+    """Install a Python with pip in the prefix; a second call does nothing.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def install(
     update
         Is told what goes on.
     replace
-        Whether a Python that came from elsewhere gives way, with the packages in it.
+        Whether to replace a Python from another source, with the packages in it.
     pip_wheel
         A wheel of pip, for an interpreter that has none.
 
@@ -141,9 +141,9 @@ def install(
     UsageError
         When another Python is there, or the archive is unsafe or none.
     DownloadError
-        When something could not be had, or is not the pinned or named one.
+        When something cannot be downloaded, or is not the pinned or named one.
     SetupError
-        When it does not run here; what was there before is there again.
+        When it does not run here; the earlier one is restored.
     """
     target, old = home(layout), home(layout).with_name("python.old")
     if old.is_dir():  # a replacement was interrupted
@@ -182,7 +182,7 @@ def _record(layout: Layout) -> Path:
 
 
 def _make(layout: Layout, source: Source, update: Update) -> None:
-    """Bring the files into place."""
+    """Put the files into place."""
     target = home(layout)
     shutil.rmtree(target, ignore_errors=True)  # an interrupted one
     if source.kind == "running":

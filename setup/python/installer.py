@@ -1,8 +1,8 @@
-"""Install what a lock says, and nothing else: with uv where it can be had, else with pip.
+"""Install exactly what a lock says, with uv if it is available, else with pip.
 
 A lock pins every package with its hashes, so nothing is resolved: neither the day nor the
 installer's release nor what else an index has changes what is installed. uv is pinned in the same
-way and lies in the cache as its wheel; the environments need no installer of their own.
+way and kept in the cache as its wheel; the environments need no installer of their own.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
 
 class _NotFoundError(DownloadError):
-    """An index has not what is asked for, or could not be asked."""
+    """An index lacks the package, or could not be reached."""
 
 
 class Installer:
@@ -190,7 +190,7 @@ class Installer:
         Returns
         -------
         str
-            Empty when all is as it should be.
+            Empty if everything is in order.
         """
         result = self._run(self.index, python, "check")
         lines = [line.strip() for line in (result.stdout + result.stderr).splitlines()]
@@ -212,7 +212,7 @@ class Installer:
     def _run(
         self, index: Index, python: Path | None, verb: str, *options: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run uv, or pip; URLs may hold passwords, so they travel in variables."""
+        """Run uv, or pip; URLs may contain passwords, so they are passed in variables."""
         if self._uv and python:
             command = [str(self._uv), "pip", verb, "--no-config", "--system-certs"]
             command += ["--python", str(python), *options]
@@ -279,7 +279,7 @@ def pins(lock: Path) -> list[tuple[str, str]]:
 
 
 def _pinned_wheels(places: Sequence[Path], hashes: set[str]) -> Iterator[Path]:
-    """Find wheels of uv for this machine that are what the lock says."""
+    """Find wheels of uv for this machine that match the lock."""
     for wheel in (wheel for place in places for wheel in sorted(place.glob("uv-*.whl"))):
         here = "linux" in wheel.name and platform.machine() in wheel.name
         if here and sha256(wheel) in hashes:
@@ -297,7 +297,7 @@ def _runs(program: Path) -> bool:
 
 
 def _error(output: str, more: str) -> SetupError:
-    """Turn the last words of pip or uv into an error."""
+    """Turn the last lines of pip's or uv's output into an error."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR", "error", "cause"))]
     if "No space left on device" in output:

@@ -1,4 +1,4 @@
-"""A private Python environment from lock files with hashes, where pip may be missing.
+"""Make a private Python environment from lock files with hashes, even where pip is missing.
 
 The environment holds the client of this checkout (`azk`), and in layers what servers, jobs and
 developers need. A file ``.lock-NAME`` in it records the lock that a layer was made from; where that
@@ -53,19 +53,19 @@ _MEGABYTES = {"base": 100, "jobs": 500, "mysql": 100, "routing": 400, "dev": 100
 def ensure(layout: Layout, *names: str) -> None:
     """Make the environment with some layers, or bring it up to their locks.
 
-    A second call does nothing. Layers that were added before stay, and are brought up too.
+    A second call does nothing. Layers that were added before stay, and are updated too.
 
     Parameters
     ----------
     layout
         Where it goes.
     names
-        Locks on top of the base, such as ``jobs``; what they stand on comes with them.
+        Locks on top of the base, such as ``jobs``; the layers that they need come with them.
 
     Raises
     ------
     DownloadError
-        When a package cannot be had, or is not the pinned one.
+        When a package cannot be downloaded, or is not the pinned one.
     """
     wanted = _with_needs(["base", *names, *present(layout)])
     stale = [name for name in wanted if not current(layout, name)]
@@ -100,7 +100,7 @@ def _install_layers(
         shown.update(f"installing packages ({name}) with {installer.name}")
         try:
             installer.install(LOCKS / f"{name}.txt", layout.python)
-        except DownloadError:  # what was there goes on working: nothing of this layer is in it
+        except DownloadError:  # the environment still works: nothing of this layer is in it
             if not fresh:
                 _restore(layout, before)
             raise
@@ -167,7 +167,7 @@ def reenter(layout: Layout, arguments: Sequence[str]) -> None:
 
 
 def variables(layout: Layout) -> dict[str, str]:
-    """Choose the variables with which this program goes on in the environment."""
+    """Choose the variables with which this program continues in the environment."""
     layout.temporary.mkdir(mode=0o700, exist_ok=True)
     temporary = environment.temporary(layout.temporary)
     compiled = str(layout.temporary / "pycache")
@@ -175,7 +175,7 @@ def variables(layout: Layout) -> dict[str, str]:
 
 
 def enter(layout: Layout, arguments: Sequence[str], *names: str) -> None:
-    """Make the environment, or bring it up to its lock, and go on inside it.
+    """Make the environment, or update it to its lock, and continue inside it.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _complain(layout: Layout, wrong: str, *, fresh: bool) -> None:
 
 
 def _with_needs(names: Sequence[str]) -> list[str]:
-    """Put before each layer what it stands on."""
+    """Put before each layer the layers that it needs."""
     found = [each for name in names for each in (*_ON.get(name, ()), name)]
     return list(dict.fromkeys(found))
 

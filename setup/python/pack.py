@@ -1,9 +1,9 @@
 """Pack an environment into one archive that runs from wherever it is unpacked.
 
 ``whole`` holds the interpreter with its standard library and the shared libraries that not every
-Linux has, so that a machine without any Python runs it. ``venv`` holds the environment alone and
-runs where the same Python lies at the same place, as what ``zip -r`` or venv-pack make of an
-environment does. ``conda`` leaves the work to the program conda-pack, which knows how to move what
+Linux has, so that a machine without any Python runs it. ``venv`` contains only the environment and
+runs where the same Python is in the same place, like an archive made with ``zip -r`` or
+venv-pack. ``conda`` leaves the work to the program conda-pack, which knows how to move what
 conda installed.
 
 The bytes of an archive depend on its content alone, and the name that it gets in a folder on a
@@ -71,7 +71,7 @@ class Packed:
     distributions
         The packages in it, as ``name==version``.
     left_out
-        Packages that stay behind: editable installs, whose files lie elsewhere.
+        Packages that stay behind: editable installs, whose files are elsewhere.
     """
 
     path: Path
@@ -116,7 +116,7 @@ def pack(
     _require(kind, target)
     update("looking at the environment")
     beside = target if target.is_dir() else target.parent
-    # What lies in the work folder is run: not where others could exchange it.
+    # Files of the work folder are run, so it must be where others cannot replace them.
     work = None if trust.trouble(beside / ".pack") else beside
     with tempfile.TemporaryDirectory(dir=work, prefix=".pack-") as text:
         folder, tree = Path(text), Path(text) / "tree"
@@ -153,7 +153,7 @@ def pack(
 
 
 def _require(kind: str, target: Path) -> None:
-    """Refuse a kind or a name that cannot be."""
+    """Refuse a kind or a name that is impossible."""
     if kind not in KINDS:
         raise UsageError(f"kind {kind!r}: expected {', '.join(KINDS)}")
     if not (target.is_dir() or target.name.endswith(archives.SUFFIXES)):
@@ -206,12 +206,12 @@ def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, 
     question
         ``describe``, or ``tour`` and names of modules to import.
     scratch
-        Where temporary files may lie; the system's place for them by default.
+        Where to keep temporary files; by default the system's folder for them.
 
     Raises
     ------
     UsageError
-        When it is no Python that runs.
+        When it is not a Python that runs.
     """
     if not python.is_file():
         raise UsageError(f"{python}: there is no interpreter")
@@ -236,7 +236,7 @@ def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, 
 
 
 def launcher(program: str, libraries: str) -> str:
-    """Write a shell script that runs the interpreter beside it.
+    """Write a shell script that runs the interpreter next to it.
 
     Parameters
     ----------
@@ -365,7 +365,7 @@ def _relocate(script: Path) -> bool:
 
 
 def _forget(record: Path, changed: Iterable[str]) -> None:
-    """Take out of a list of installed files what differs from one environment to the next."""
+    """Remove from a list of installed files what differs between environments."""
     lines = []
     for line in record.read_text(encoding="utf-8").splitlines():
         name = line.partition(",")[0]
@@ -387,7 +387,7 @@ def _importable(about: dict[str, Any]) -> list[str]:
 
 
 def _conda(about: dict[str, Any], folder: Path, tree: Path) -> None:
-    """Have conda-pack pack what conda installed."""
+    """Let conda-pack pack what conda installed."""
     path = os.pathsep.join([about["scripts"], os.environ.get("PATH", "")])
     program = shutil.which("conda-pack", path=path)
     if not program:
@@ -433,7 +433,7 @@ def conda_unpack(home: Path) -> None:
 def _check(
     archive: Path, about: dict[str, Any], folder: Path, kind: str, names: Sequence[str]
 ) -> None:
-    """Run what was packed from another folder, and see that it takes nothing from where it was."""
+    """Run the packed environment in another folder; check that it uses nothing from the old one."""
     folder.mkdir()
     # The interpreter of a venv is a link.
     archives.unpack(archive, folder, links="any" if kind == "venv" else "inside")

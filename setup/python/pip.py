@@ -1,4 +1,4 @@
-"""pip for an interpreter that has none, without the network where that is possible.
+"""Provide pip for an interpreter that has none, without the network if possible.
 
 What get-pip.py does: it holds pip's wheel, and a wheel is a zip from which Python can run. Here the
 wheel comes from the interpreter's own ensurepip, from Debian's package of it, or from the user.
@@ -97,7 +97,7 @@ def command(python: Path | None, folder: Path) -> list[str]:
 
 
 def ensure(python: Path, folder: Path, wheel: Path | None = None) -> None:
-    """Give an interpreter pip, unless it has it.
+    """Install pip for an interpreter that lacks it.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def find_wheel(folder: Path) -> Path | None:
 
 
 def _runs(command: list[str], folder: Path) -> bool:
-    """Tell whether a command ends well; its temporary files lie in a folder of ours meanwhile."""
+    """Tell whether a command succeeds; its temporary files go to a folder of ours meanwhile."""
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         environ = Index.of().for_pip(environment.tool(Path(temporary), {"TMPDIR": temporary}))
         return not subprocess.run(command, env=environ, capture_output=True, check=False).returncode

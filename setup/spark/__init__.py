@@ -1,8 +1,8 @@
-"""Spark without root: installed, tried on a cluster of this machine, and used on real ones.
+"""Install Spark without root, try it on a cluster of this machine, and use it on real ones.
 
 - `install`: pyspark in an environment of its own, Hadoop's servers, the port guard;
 - `cluster`: a small cluster here, of Spark's own kind (`standalone`) or Hadoop's (`yarn`);
-- `environments`: the archive that takes an application's Python packages along;
+- `environments`: the archive that holds an application's Python packages;
 - `submit`: hands an application to a cluster and follows it to its end.
 """
 

@@ -1,4 +1,4 @@
-"""A small cluster on this machine: started, asked, stopped."""
+"""Start, ask and stop a small cluster on this machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _PortTakenError(ServerError):
 
 
 class Kind(Protocol):
-    """What `Cluster` wants to know about a kind of cluster."""
+    """What `Cluster` needs to know about a kind of cluster."""
 
     @property
     def ports(self) -> Sequence[int]:
@@ -77,12 +77,12 @@ class Cluster:
 
     @property
     def properties(self) -> Path:
-        """What spark-submit is told about it."""
+        """The settings for spark-submit."""
         return self.conf / "spark-defaults.conf"
 
     @property
     def shape(self) -> Shape:
-        """What it was started as."""
+        """The size with which it was started."""
         return Shape.read(self._shape_file)
 
     @property
@@ -105,7 +105,7 @@ class Cluster:
         Parameters
         ----------
         workers
-            Machines that it plays.
+            How many machines it simulates.
         cores, memory
             What each offers: virtual cores, MB.
 
@@ -116,7 +116,7 @@ class Cluster:
         SetupError
             For root.
         ServerError
-            When it does not come up, with the tail of the log; nothing is left running.
+            When it does not start, with the tail of the log; nothing is left running.
         """
         refuse_root()
         orphans.end(self.spark.layout.prefix)

@@ -1,7 +1,7 @@
-"""Environments that travel with an application: packed once, tried here first.
+"""Make environments that are shipped with an application: packed once, tried here first.
 
-An application's Python packages go along as one archive, which each node unpacks for that
-application alone. `pack` makes it from a lock, `prepare` unpacks it here and runs a small Spark
+An application's Python packages are shipped as one archive, which each node unpacks for that
+application only. `pack` makes it from a lock, `prepare` unpacks it here and runs a small Spark
 job in it, before any node sees it; the driver of client mode runs in what was unpacked.
 """
 
@@ -74,7 +74,7 @@ class Environment:
     version
         Of Python, such as ``3.11.9``.
     base
-        Where the Python lies that each node must have; empty when the archive has it all.
+        Path of the Python that each node must have; empty when the archive has it all.
     glibc
         The least version that its programs need; empty where there are none.
     """
@@ -88,7 +88,7 @@ class Environment:
     glibc: str
 
     def write_launcher(self, folder: str) -> Path:
-        """Write the script that nodes run in the place of Python, which looks at them first.
+        """Write the script that nodes run instead of Python, which checks them first.
 
         Parameters
         ----------
@@ -146,7 +146,7 @@ def make(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -> Path
     UsageError
         When a line pins no version.
     DownloadError
-        When a package cannot be had, or is not the pinned one.
+        When a package cannot be downloaded, or is not the pinned one.
     """
     lock = lock or spark.workers
     target = archive_of(spark, lock, kind=kind)
@@ -218,7 +218,7 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -
 
 
 def _read(lock: Path) -> str:
-    """Read a requirements file and see that it says exactly what it wants."""
+    """Read a requirements file and check that it pins every version."""
     try:
         text = lock.read_text(encoding="utf-8")
     except OSError as error:
@@ -286,7 +286,7 @@ def _smoke(spark: Spark, archive: Path, python: Path, imports: Sequence[str]) ->
 
 
 def check_nodes(environment: Environment, *, here: bool, confirmed: bool) -> None:
-    """Refuse an archive that leans on a Python which nodes may not have.
+    """Refuse an archive that needs a Python which nodes may not have.
 
     Parameters
     ----------

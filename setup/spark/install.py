@@ -130,7 +130,7 @@ class Spark:
 
     @property
     def installed(self) -> bool:
-        """Tell whether all of it is there, as the locks of this checkout say."""
+        """Tell whether everything is installed as the locks of this checkout say."""
         return _is(self._record, self._digest())
 
     @cached_property
@@ -170,9 +170,9 @@ class Spark:
         Raises
         ------
         UsageError, SetupError
-            When the Java named is no good, or there is none that is.
+            When the named Java is unsuitable, or there is no suitable one.
         DownloadError
-            When a package or jar cannot be had, or is not the pinned one.
+            When a package or jar cannot be downloaded, or is not the pinned one.
         """
         if choice == "auto" and self.installed and self._java_file.is_file():
             return self.java

@@ -1,4 +1,4 @@
-"""What an application's processes wrote, and what it means."""
+"""Read what an application's processes wrote, and explain it."""
 
 from __future__ import annotations
 

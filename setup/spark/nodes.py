@@ -1,4 +1,4 @@
-"""Whether a node can run what is shipped: asked on each node, before Python starts there.
+"""Check on each node, before Python starts there, whether it can run what is shipped.
 
 What nodes of another cluster are like (processor, C library, which Python) cannot be asked from
 outside. So their "Python" is a small shell script that looks, says in one line what is wrong, or
