@@ -123,7 +123,7 @@ def _pack(layout: Layout, options: argparse.Namespace) -> int:
         size = f"{packed.size / 1e6:.0f} MB"
         shown.done(f"Python {packed.python}, {size}, runs from another folder{needs}")
     if packed.left_out:
-        say(f"left out, because their files lie elsewhere: {', '.join(packed.left_out)}")
+        say(f"left out, because their files are elsewhere: {', '.join(packed.left_out)}")
     print(json.dumps(asdict(packed), default=str, indent=2) if options.json else packed.path)
     return 0
 

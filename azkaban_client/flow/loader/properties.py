@@ -62,7 +62,7 @@ class PropertyFile:
                 rows = element.source.encode("iso-8859-1").splitlines()
                 if mark and line == 1:
                     rows[0] = rows[0].removeprefix(_MARKS[0][0])
-                # Comments may be in any language: nobody reads them but people.
+                # Comments may be in any language: only people read them.
                 foreign += [line + n for n, text in enumerate(rows) if not text.isascii()]
             line += len(re.findall(r"\r\n|\r|\n", element.source))
         return cls(name, entries, tuple(repeated), tuple(foreign), mark)

@@ -184,7 +184,7 @@ class Scheduler:
             self._snapshot = None
 
     def _state(self) -> Execution:
-        """Return the state as events carry it; made anew when a job has changed, not for lines."""
+        """Return the state for events; it is rebuilt when a job changes, not for each log line."""
         with self._lock:
             if self._snapshot is None:
                 self._snapshot = Execution(
@@ -200,7 +200,7 @@ class Scheduler:
     # -- one job, in a thread of its own ----------------------------------------------------
 
     def _work(self, node: Node) -> None:
-        """Run a job; whatever goes wrong fails it, since nobody would hear of it from a thread."""
+        """Run a job; any exception fails it, because a thread could not report it."""
         attempt = 0
 
         def say(text: str) -> None:
