@@ -84,6 +84,7 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
             say(f"{name}: {held}")
         return error.code
     except BrokenPipeError:  # the reader, such as `head`, has seen enough and closed the pipe
+        # Python flushes once more at its end and would complain; now it can write somewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

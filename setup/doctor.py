@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "examine"]
 
-LOW_DISK = 500 << 20
-LOW_FILES = 5000
-CLOCK_SLACK = 300.0
+LOW_DISK = 500 << 20  # bytes
+LOW_FILES = 5000  # inodes: a disk can run out of these first
+CLOCK_SLACK = 300.0  # seconds that files may be ahead of the clock, as on a network disk
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def step(title: str) -> Iterator[Step]:
     shown = Step(title)
     try:
         yield shown
-    except BaseException:
+    except BaseException:  # Ctrl-C too must end the line
         shown.close(ok=False)
         raise
     shown.close(ok=True)

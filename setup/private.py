@@ -20,7 +20,8 @@ def write_private(path: Path, content: str | bytes) -> None:
     """Write a file that only its owner can read, whole or not at all; a text in UTF-8."""
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
+    temporary.unlink(missing_ok=True)  # of a killed run; its mode could be another
+    # Exclusive, and not through a link: nobody's prepared file receives the secret.
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:
         stream.write(data)

@@ -103,6 +103,7 @@ class Process:
 
     def children(self) -> list[Process]:
         """List the processes that it started, and theirs."""
+        # The kernel's own list (/proc/PID/task/TID/children) is not compiled into every kernel.
         parents: dict[int, list[int]] = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and (fields := _stat(int(entry.name))):
@@ -118,6 +119,7 @@ class Process:
         """End it with SIGTERM, or with SIGKILL if it still runs after `patience` seconds."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
+                # Asked right before the signal: the pid could be another program's by then.
                 if self.alive():
                     os.kill(self.pid, number)
             deadline = time.monotonic() + patience

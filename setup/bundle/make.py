@@ -254,6 +254,6 @@ def _write(path: Path, files: Sequence[_File]) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0o022)
+    mask = os.umask(0o022)  # the only way to ask for it is to set it
     os.umask(mask)
     return mask

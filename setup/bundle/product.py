@@ -221,5 +221,6 @@ def prune(layout: Layout) -> None:
         if product == CHECKOUT or f"/product/{product.name}/" in named:
             continue
         with suppress(OSError), (product / _LOCK).open("a") as stream:
+            # Each process that uses a product shares its lock (`hold`): this fails while one lives.
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(product, ignore_errors=True)

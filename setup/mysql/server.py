@@ -39,7 +39,7 @@ __all__ = ["Connection", "Server", "rows"]
 PORT = 3306
 INIT_BYTES = 500 << 20  # program, empty tables, redo log, and room to start with
 START_BYTES = 100 << 20
-STOP_SECONDS = 120.0
+STOP_SECONDS = 120.0  # it first writes all changed pages to the disk
 LOG_BYTES, LOG_COUNT = 10 << 20, 5
 
 _SCRIPTS = {
