@@ -110,7 +110,7 @@ def load(
         A file cannot be read, has an unknown key, or a value is of the wrong kind.
     """
     env = os.environ if env is None else env
-    files = list(_files(env, folder or Path.cwd()))
+    files = list(_files(env, folder or _current_folder()))
     tables = [(f"file {path}", _read(path)) for path in files]
     layers = [
         ("option", {key: value for key, value in flags.items() if value is not None}),
@@ -145,6 +145,13 @@ def load(
             where = f"environment {_VARIABLES[name]}" if source == "environment" else source
             values[name] = Setting(_checked(name, value, where), where)
     return Settings(values, tuple(map(str, files)))
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the current folder was deleted: change to another one") from None
 
 
 def _files(env: Mapping[str, str], folder: Path) -> Iterator[Path]:

@@ -147,3 +147,12 @@ def test_two_processes_share_the_sessions(tmp_path, monkeypatch) -> None:
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert seen
     assert len(list((tmp_path / "azk/sessions").iterdir())) == 1
+
+
+def test_a_current_folder_that_was_deleted_is_named(tmp_path, monkeypatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigError, match="the current folder was deleted"):
+        load({}, env={})
