@@ -27,7 +27,7 @@ SHIPPED = CHECKOUT / "downloads"  # what came along, where this is the product o
 # Azkaban hands paths to a shell unquoted, Java reads ':' and '*' in a class path, H2 ';'.
 _SAFE = re.compile(r"[\w/.,+@-]")
 
-LOCK = "AZK_LOCK_FD"  # the variable that names the descriptor of a lock that is held
+LOCK = "AZK_LOCK_FD"  # the variable that names a lock that is held, as PROCESS:DESCRIPTOR
 
 _MARKER = ".azkaban-jobflow"
 
@@ -210,15 +210,17 @@ class Layout:
     def locked(self) -> Iterator[None]:
         """Let one set-up at a time change the installation; a second one waits.
 
-        A program that inherits the descriptor that `LOCK` names shares the lock.
+        A program that inherits the descriptor that `LOCK` names shares the lock; a thread of
+        this process does not.
         """
         path = self.prefix / ".lock"
-        if _is_open(os.environ.get(LOCK, ""), path):
+        owner, _, descriptor = os.environ.get(LOCK, "").partition(":")
+        if owner != str(os.getpid()) and _is_open(descriptor, path):
             yield
             return
         with open_private(path, "a") as stream:
             wait_for_lock(stream, f"another setup works in {self.prefix}")
-            os.environ[LOCK] = str(stream.fileno())
+            os.environ[LOCK] = f"{os.getpid()}:{stream.fileno()}"
             try:
                 yield
             finally:

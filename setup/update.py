@@ -365,7 +365,7 @@ def _start(layout: Layout, saved: Saved) -> None:
 
 
 def _runs(script: Path) -> bool:
-    lock = int(os.environ[LOCK])  # this update goes on while the script runs
+    lock = int(os.environ[LOCK].partition(":")[2])  # this update goes on while the script runs
     command, environ = [str(script)], environment.program()
     return not subprocess.run(command, env=environ, pass_fds=[lock], check=False).returncode
 
