@@ -78,10 +78,7 @@ def no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_is_asked_otherwise_where_there_is_no_proc(
     no_proc: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import resource  # as the code under test has it
-
-    told = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # some kernels tell 0
-    assert usage.Usage.peak_bytes() >= told * 1024
+    assert usage.Usage.peak_bytes() > 10**6
     monkeypatch.setitem(sys.modules, "resource", None)  # Windows
     assert usage.Usage.peak_bytes() == 0
     with usage.Usage() as used:

@@ -150,7 +150,8 @@ def test_failed_jobs_are_retried_after_the_end(shop: tuple[Console, str]) -> Non
     page = console.page
     state = page.locator(".run-state .badge")
     expect(state).to_have_text(re.compile("^(Failed|Killed)"), timeout=60_000)
-    if "Killed" in state.inner_text():  # what a busy 2.5.0 calls a failure now and then
+    # Seen in whole runs on a busy machine and not alone: why is not known yet.
+    if "Killed" in state.inner_text():
         run(console, name, fail="yes")
     console.wait_for_status("Failed")
     console.button("Retry what failed").click()
