@@ -13,14 +13,12 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from azkaban_client import console_files
-from setup.java.compile import compile_jar
+from setup.java.compile import Jar
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-    from setup.java import Java
 
 __all__ = [
     "install_console",
@@ -65,10 +63,8 @@ def install_stand_ins(web: Path, names: set[str]) -> None:
     shutil.copyfile(_BRIDGE / "favicon.ico", web / "favicon.ico")
 
 
-def install_run_files(
-    plugin: Path, runs: Path, java: Java, compiler: Path, libraries: Path
-) -> None:
-    """Build the plugin that shows the files of jobs under ``/runs`` (RunFiles.java).
+def install_run_files(plugin: Path, runs: Path, libraries: Path) -> Jar:
+    """Write the settings of the plugin that shows the files of jobs under ``/runs``.
 
     Parameters
     ----------
@@ -76,20 +72,18 @@ def install_run_files(
         Its folder.
     runs
         Where jobs leave their files.
-    java
-        Runs the compiler.
-    compiler
-        The jar of the compiler.
     libraries
         The folder of the web server's jars.
+
+    Returns
+    -------
+    Jar
+        Its classes, to be compiled with those jars.
     """
     import javaproperties
 
     for folder in ("conf", "lib"):
         (plugin / folder).mkdir(parents=True, exist_ok=True)
-    target = plugin / "lib" / "run-files.jar"
-    jars = sorted(libraries.glob("*.jar"))
-    compile_jar(java, compiler, [_RUN_FILES], target, classpath=jars, renamed=_renamed(jars))
     lines = {
         "viewer.name": "Runs",
         "viewer.path": "runs",
@@ -99,6 +93,8 @@ def install_run_files(
     }
     text = javaproperties.dumps(lines, timestamp=None)
     (plugin / "conf" / "plugin.properties").write_text(text, encoding="ascii")
+    names = _renamed(libraries.glob("*.jar"))
+    return Jar(plugin / "lib" / "run-files.jar", [_RUN_FILES], renamed=names)
 
 
 def _renamed(jars: Iterable[Path]) -> dict[str, str]:

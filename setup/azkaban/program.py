@@ -27,7 +27,7 @@ from setup.azkaban import distribution, pages
 from setup.called import called
 from setup.downloads import sha256
 from setup.errors import ServerError, SetupError
-from setup.java.compile import PEER, compile_jar
+from setup.java.compile import PEER, Jar, compile_jars
 from setup.layout import CHECKOUT, copy_fresh
 from setup.private import write_private
 
@@ -43,7 +43,10 @@ STOCK_VERSION = "2.5.0"
 
 _SETUP = CHECKOUT / "setup"
 _SQL = _SETUP / "azkaban" / "sql"
-_AGENT = [_SETUP / "azkaban" / "java" / f"{name}.java" for name in ("PortGuard", "Projects")]
+_AGENT = [
+    _SETUP / "azkaban" / "java" / f"{name}.java"
+    for name in ("PortGuard", "Projects", "FinishedJobs")
+]
 _RECORD = "program.json"
 
 
@@ -251,14 +254,14 @@ def _finish(
     for jar in maven.fetch(extra, layout.cache, update):
         shutil.copyfile(jar, agent / jar.name)
     compiler = maven.fetch(maven.pinned("compiler"), layout.cache, update)[0]
-    update("compiling the port guard")
+    update("compiling our classes")
     jars = new / program.libraries.get("web", next(iter(program.libraries.values())))
-    uses = [*agent.glob("*.jar"), *jars.glob("*.jar")]
+    uses = [*agent.glob("*.jar"), *sorted(jars.glob("*.jar"))]
     manifest = "Premain-Class: PortGuard\n"
-    target = agent / "port-guard.jar"
-    compile_jar(java, compiler, [*_AGENT, PEER], target, classpath=uses, manifest=manifest)
+    guard = Jar(agent / "port-guard.jar", [*_AGENT, PEER], manifest)
+    run_files = pages.install_run_files(new / "run-files", layout.runs, jars)
+    compile_jars(java, compiler, [guard, run_files], classpath=uses)
     pages.install_console(new / "web")
-    pages.install_run_files(new / "run-files", layout.runs, java, compiler, jars)
     kinds = program.libraries.items()
     record = Program(
         version=program.version,

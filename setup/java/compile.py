@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import zipfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,22 +18,54 @@ if TYPE_CHECKING:
 
     from setup.java.runtime import Java
 
-__all__ = ["PEER", "compile_jar"]
+__all__ = ["PEER", "Jar", "compile_jars"]
 
 PEER = Path(__file__).with_name("Peer.java")  # which account has a port: both guards use it
 
 
-def compile_jar(
-    java: Java,
-    compiler: Path,
-    sources: Sequence[Path],
-    target: Path,
-    *,
-    classpath: Iterable[Path] = (),
-    manifest: str = "",
-    renamed: Mapping[str, str] | None = None,
+@dataclass(frozen=True)
+class Jar:
+    """What is packed into one jar.
+
+    Attributes
+    ----------
+    target
+        The jar to write.
+    sources
+        Of its classes, each with the name of its file.
+    manifest
+        Lines for its manifest, each with its newline.
+    renamed
+        Names in the sources that are others in this server, such as those of packages.
+    """
+
+    target: Path
+    sources: Sequence[Path]
+    manifest: str = ""
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    def copy_sources(self, folder: Path) -> None:
+        """Write the sources, with their names changed."""
+        for source in self.sources:
+            text = source.read_text(encoding="utf-8")
+            for old, new in self.renamed.items():
+                text = text.replace(old, new)
+            (folder / source.name).write_text(text, encoding="utf-8")
+
+    def pack(self, classes: Path) -> None:
+        """Write the jar: the classes of each source, nested ones included."""
+        with zipfile.ZipFile(self.target, "w") as jar:
+            jar.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\n{self.manifest}\n")
+            stems = {source.stem for source in self.sources}
+            for path in sorted(classes.glob("*.class")):
+                if path.stem.partition("$")[0] in stems:
+                    jar.write(path, path.name)
+
+
+def compile_jars(
+    java: Java, compiler: Path, jars: Sequence[Jar], *, classpath: Iterable[Path] = ()
 ) -> None:
-    """Compile classes and pack what comes out.
+    """Compile the classes of several jars in one run of the compiler, and pack what comes out.
 
     Parameters
     ----------
@@ -40,29 +73,20 @@ def compile_jar(
         Runs the compiler.
     compiler
         The jar of the compiler (ecj).
-    sources
-        Of the classes, each with the name of its file.
-    target
-        The jar to write.
+    jars
+        What to write; their classes may use each other.
     classpath
-        Jars that they use.
-    manifest
-        Lines for the jar's manifest, each with its newline.
-    renamed
-        Names in the sources that are others in this server, such as those of packages.
+        Other jars that they use.
 
     Raises
     ------
     SetupError
         When they do not compile, with what the compiler says.
     """
-    classes = target.with_suffix(".classes")
+    classes = jars[0].target.with_suffix(".classes")
     classes.mkdir()
-    for source in sources:
-        text = source.read_text(encoding="utf-8")
-        for old, new in (renamed or {}).items():
-            text = text.replace(old, new)
-        (classes / source.name).write_text(text, encoding="utf-8")
+    for jar in jars:
+        jar.copy_sources(classes)
     # It ends before the second compiler of the JVM would pay off.
     command = [str(java.program), *OPTIONS, "-XX:TieredStopAtLevel=1", "-jar", str(compiler)]
     command += ["-source", "1.8", "-target", "1.8", "-nowarn", "-d", str(classes)]
@@ -71,9 +95,8 @@ def compile_jar(
         command, env=environment.local(), capture_output=True, text=True, check=False
     )
     if result.returncode:
-        raise SetupError(f"{target.name} does not compile: {result.stderr.strip()[-600:]}")
-    with zipfile.ZipFile(target, "w") as jar:
-        jar.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\n{manifest}\n")
-        for path in sorted(classes.glob("*.class")):
-            jar.write(path, path.name)
+        names = " and ".join(jar.target.name for jar in jars)
+        raise SetupError(f"{names} could not be compiled: {result.stderr.strip()[-600:]}")
+    for jar in jars:
+        jar.pack(classes)
     shutil.rmtree(classes)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from setup import environment, java, maven, trust
 from setup.called import called
 from setup.errors import SetupError, UsageError
-from setup.java.compile import PEER, compile_jar
+from setup.java.compile import PEER, Jar, compile_jars
 from setup.messages import step
 from setup.paths import expanded
 from setup.private import write_private
@@ -295,9 +295,10 @@ class Spark:
             for file in files:
                 shutil.copyfile(file, folder / file.name)
         update("compiling the port guard")
-        compile_jar(chosen, compiler, [PEER], self.guard.with_name("peer.jar"))
         manifest = _GUARD_MANIFEST.format(asm=agent[0].name)
-        compile_jar(chosen, compiler, [_GUARD], self.guard, classpath=agent, manifest=manifest)
+        peer = Jar(self.guard.with_name("peer.jar"), [PEER])
+        guard = Jar(self.guard, [_GUARD], manifest)
+        compile_jars(chosen, compiler, [peer, guard], classpath=agent)
         return len(jars) + len(agent)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,11 +147,6 @@ def test_failed_jobs_are_retried_after_the_end(shop: tuple[Console, str]) -> Non
     console, name = shop
     run(console, name, fail="yes")
     page = console.page
-    state = page.locator(".run-state .badge")
-    expect(state).to_have_text(re.compile("^(Failed|Killed)"), timeout=60_000)
-    # Seen in whole runs on a busy machine and not alone: why is not known yet.
-    if "Killed" in state.inner_text():
-        run(console, name, fail="yes")
     console.wait_for_status("Failed")
     console.button("Retry what failed").click()
     dialog = console.in_dialog()
