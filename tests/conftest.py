@@ -10,6 +10,20 @@ import pytest
 # A shell that starts tests in the background has them, and all they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Files whose tests share the server `azkaban`. In another process they would start another one.
+SHARING = {
+    f"tests/live/test_{name}.py"
+    for name in (
+        *("agent", "cli", "client", "client_lint", "client_local", "dense_flows"),
+        *("flows", "server", "truststore", "web"),
+    )
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of servers: the longest ones must not be left to one process."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/live/"))
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
@@ -18,10 +32,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFolder(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path, *_ = nodeid.split("::", maxsplit=1)
-            queues = ("tests/live/mysql/", "tests/live/spark/", "tests/live/")
-            return next((queue for queue in queues if path.startswith(queue)), path)
+            folder, _, _ = path.rpartition("/")
+            if folder in ("tests/live/mysql", "tests/live/spark"):
+                return folder
+            return "azkaban" if path in SHARING else path
 
-    return ByFolder(config, log)
+    config.option.loadscopereorder = False  # by the number of tests, which says nothing of servers
+    return ByFile(config, log)
