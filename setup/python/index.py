@@ -57,6 +57,8 @@ class Index:
     ----------
     settings
         Those of pip that say so, by pip's names; lists are separated by spaces.
+    damaged
+        What is wrong with configuration files, of which nothing could be read.
 
     Examples
     --------
@@ -66,15 +68,19 @@ class Index:
     """
 
     settings: Mapping[str, str]
+    damaged: str = ""
 
     @classmethod
     def of(cls, environ: Mapping[str, str] = os.environ) -> Index:
         """Read pip's settings: its variables, else uv's, else pip's configuration files."""
         found: dict[str, str] = {}
-        for path in _uv_files(environ):
-            found |= _read_uv(path)
-        for path in _files(environ):
-            found |= _read(path)
+        damaged = []
+        for read, paths in ((_read_uv, _uv_files(environ)), (_read, _files(environ))):
+            for path in paths:
+                try:
+                    found |= read(path)
+                except (Error, ValueError) as error:
+                    damaged.append(f"{path}: {' '.join(str(error).split())}")
         for variable, name in reversed(_UV):
             if value := environ.get(variable):
                 found[name] = " ".join(
@@ -85,7 +91,8 @@ class Index:
             if variable.startswith("PIP_"):
                 found[_normal(variable.removeprefix("PIP_"))] = value
         kept = {name: found[name] for name in _NAMES if found.get(name, "").strip()}
-        return cls({k: v for k, v in kept.items() if k not in _FLAGS or _true(v)})
+        settings = {k: v for k, v in kept.items() if k not in _FLAGS or _true(v)}
+        return cls(settings, "; ".join(damaged))
 
     def only(self, folder: Path) -> Index:
         """Return an index that is a folder of wheels and nothing else."""
@@ -94,7 +101,7 @@ class Index:
 
     def uncached(self) -> Index:
         """Return the same index, without a cache."""
-        return Index({**self.settings, "no-cache-dir": "1"})
+        return Index({**self.settings, "no-cache-dir": "1"}, self.damaged)
 
     @property
     def folders(self) -> list[Path]:
@@ -107,7 +114,7 @@ class Index:
 
     def for_pip(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Choose pip's environment: these settings, and none of the user's others."""
-        self._require_numbers()
+        self._require_sound()
         ours = {f"PIP_{k.upper().replace('-', '_')}": v for k, v in self.settings.items()}
         ours |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         ours |= {"PIP_CERT": environ["PIP_CERT"]} if "PIP_CERT" in environ else {}
@@ -115,7 +122,7 @@ class Index:
 
     def for_uv(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Choose uv's environment: the same, in uv's words."""
-        self._require_numbers()
+        self._require_sound()
         ours = {_NAMES[k]: v for k, v in self.settings.items() if _NAMES[k]}
         if timeout := ours.get("UV_HTTP_TIMEOUT"):  # pip takes a part of a second as well
             ours["UV_HTTP_TIMEOUT"] = str(math.ceil(float(timeout)))
@@ -128,8 +135,13 @@ class Index:
         ours = {"UV_HTTP_RETRIES": "2", "UV_INDEX_STRATEGY": "unsafe-best-match", **ours}
         return {**_others(environ), **ours}
 
-    def _require_numbers(self) -> None:
-        """Refuse what pip and uv do not accept as a number: their messages would not name it."""
+    def _require_sound(self) -> None:
+        """Refuse what pip and uv would not accept: they read no file, or would not name it."""
+        if self.damaged:
+            raise UsageError(
+                f"settings of pip or uv cannot be read: {self.damaged}. Correct the file; or "
+                "PIP_CONFIG_FILE and UV_CONFIG_FILE name others, /dev/null for none"
+            )
         for name, pattern, what in (
             ("timeout", r"\d+(\.\d*)?|\.\d+", "seconds"),
             ("retries", r"\d+", "tries"),
@@ -185,7 +197,7 @@ def _read_uv(path: Path) -> dict[str, str]:
     """Read where packages come from in a configuration file of uv, by pip's names."""
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except OSError:
         return {}
     pip = settings.get("pip")
     settings |= pip if isinstance(pip, dict) else {}
@@ -213,10 +225,7 @@ def _joined(value: object) -> str:
 
 def _read(path: Path) -> dict[str, str]:
     parser = RawConfigParser()
-    try:
-        parser.read(path, encoding="utf-8")
-    except (Error, OSError, UnicodeDecodeError):
-        return {}  # pip itself says what is wrong with it
+    parser.read(path, encoding="utf-8")  # a file that is not there has no settings
     found: dict[str, str] = {}
     for section in ("global", "install"):
         if parser.has_section(section):

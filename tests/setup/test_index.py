@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.errors import UsageError
-from setup.python import index as module
 from setup.python.index import Index
 
 if TYPE_CHECKING:
@@ -125,7 +124,6 @@ def test_the_gathered_authorities_stand_for_those_that_pip_was_told() -> None:
             'allow-insecure-host = ["h:8"]\nfind-links = ["/w"]\nno-binary = true\n',
             {"trusted-host": "h:8", "find-links": "/w"},
         ),
-        ("index-url = ", {}),
         ('index-url = 3\nextra-index-url = "https://a"\n', {"extra-index-url": "https://a"}),
         ("index = 5\npip = 6\nfind-links = [7]\n", {}),
         ('[[index]]\nname = "x"\n[[index]]\nurl = "https://b"\n', {"extra-index-url": "https://b"}),
@@ -143,11 +141,27 @@ def test_uv_s_configuration_files_count_in_the_same_way(
     assert Index.of({**NONE, **pip}).settings["index-url"] == "https://pip/s"
 
 
-def test_a_damaged_configuration_file_is_left_to_pip(tmp_path: Path) -> None:
-    path = tmp_path / "pip.conf"
-    for content in (b"index-url = x", b"[global]\n\xff\xfe", b"[global]\n= \n[global]"):
-        path.write_bytes(content)
-        assert module._read(path) == {}
+@pytest.mark.parametrize(
+    ("variable", "content", "words"),
+    [
+        ("PIP_CONFIG_FILE", b"index-url = x", "no section headers.*line: 1"),
+        ("PIP_CONFIG_FILE", b"[global]\n\xff\xfe", "can't decode byte 0xff"),
+        ("PIP_CONFIG_FILE", b"[global]\n= \n[global]", "already exists"),
+        ("UV_CONFIG_FILE", b"index-url = ", "Invalid value"),
+        ("UV_CONFIG_FILE", b"\xff", "can't decode byte 0xff"),
+    ],
+)
+def test_a_damaged_configuration_file_is_named_before_anything_is_installed(
+    tmp_path: Path, variable: str, content: bytes, words: str
+) -> None:
+    path = tmp_path / "settings"
+    path.write_bytes(content)
+    found = Index.of({**NONE, variable: str(path), "PIP_INDEX_URL": "https://m/s"})
+    assert found.settings["index-url"] == "https://m/s"  # servers start all the same
+    for environment in (found.for_pip, found.uncached().for_uv):
+        with pytest.raises(UsageError, match=f"{path}: .*{words}.*{variable}"):
+            environment({})
+    assert found.only(tmp_path).for_pip({})["PIP_NO_INDEX"] == "1"  # which needs no settings
 
 
 def test_folders_of_wheels_are_those_that_are_there(tmp_path: Path) -> None:
