@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,8 +78,14 @@ def fetch(jars: Sequence[Jar], cache: Path, update: Callable[[str], None]) -> li
     folder.mkdir(parents=True, exist_ok=True)
     found = _present(jars, cache)
     if lacking := [jar for jar in jars if jar not in found]:
-        with environment.downloading(folder), ThreadPoolExecutor(max_workers=4) as pool:
-            for done, _ in enumerate(pool.map(lambda jar: _download(jar, folder), lacking), 1):
+        # The resolver takes a file that it finds for a whole one, whoever left it or is writing it.
+        with (
+            tempfile.TemporaryDirectory(dir=folder, prefix=".repository-") as store,
+            environment.downloading(folder),
+            ThreadPoolExecutor(max_workers=4) as pool,
+        ):
+            downloads = pool.map(lambda jar: _download(jar, folder, Path(store)), lacking)
+            for done, _ in enumerate(downloads, 1):
                 update(f"downloading {done}/{len(lacking)}")
     return [found.get(jar, folder / jar.filename) for jar in jars]
 
@@ -114,13 +121,12 @@ def _matches(path: Path, expected: str) -> bool:
     return path.is_file() and sha256(path) == expected
 
 
-def _download(jar: Jar, folder: Path) -> None:
+def _download(jar: Jar, folder: Path, store: Path) -> None:
     from jgo.maven import MavenContext
 
     mirror, named = repository()
     repos = {"central": mirror} if named else None
     group, artifact, version, classifier = [*jar.coordinate.split(":"), ""][:4]
-    store = folder / "repository"
     try:
         context = MavenContext(repo_cache=store, remote_repos=repos)
         project = context.project(group, artifact)
@@ -133,7 +139,6 @@ def _download(jar: Jar, folder: Path) -> None:
     content = source.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != jar.sha256:
-        source.unlink()
         if is_page(content):
             raise DownloadError(
                 f"{jar.coordinate} could not be downloaded: a page came instead of it, as proxies "

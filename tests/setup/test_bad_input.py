@@ -391,6 +391,19 @@ def test_jar_with_another_hash(
     assert not list(ours.cache.rglob("*thing*.jar"))
 
 
+def test_what_an_interrupted_download_left_is_not_taken_for_a_jar(
+    ours: Layout, repository: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZK_MAVEN_REPO", repository)
+    right = maven.Jar("org.example:thing:1.0", hashlib.sha256(b"not a jar").hexdigest(), "MIT")
+    left = ours.cache / "maven" / "repository" / right.path
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"not a")
+    [path] = maven.fetch([right], ours.cache, lambda _: None)
+    assert path.read_bytes() == b"not a jar"
+    assert sorted(p.name for p in path.parent.iterdir()) == ["repository", path.name]
+
+
 def test_jar_changed_in_the_cache_is_fetched_again(
     ours: Layout, repository: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
