@@ -29,7 +29,7 @@ from setup.python.index import Index
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["PLACES", "bundle", "certificates", "mozilla", "variables"]
+__all__ = ["PLACES", "bundle", "certificates", "mozilla", "remember", "variables"]
 
 # Where Linux distributions keep the authorities' certificates.
 PLACES = (
@@ -48,6 +48,30 @@ _VARIABLES = (
     "NODE_EXTRA_CA_CERTS",
 )
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+
+
+def remember(prefix: Path) -> None:
+    """Keep a company's authorities in a prefix: a start from cron has none of the user's variables.
+
+    What ``AZK_EXTRA_CA_CERTS`` names is kept. Where it is not set, it is set to what was kept; set
+    to nothing, it makes the prefix forget.
+
+    Parameters
+    ----------
+    prefix
+        Of an installation.
+    """
+    kept = prefix / "extra-authorities.pem"
+    given = os.environ.get(EXTRA)
+    if given is None:
+        if kept.is_file():
+            os.environ[EXTRA] = str(kept)
+    elif not given:
+        kept.unlink(missing_ok=True)
+    elif expanded(given) != kept:
+        text = "".join(f"{pem}\n" for pem in _in([expanded(given)]))
+        if text and not (kept.is_file() and kept.read_text(encoding="ascii") == text):
+            write_private(kept, text)
 
 
 def variables(folder: Path) -> dict[str, str]:

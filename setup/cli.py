@@ -12,28 +12,21 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from setup import bom, disk, doctor, environment, java, maven, servers, service, update
+from setup import disk, environment, java, servers
 from setup.azkaban import Server
-from setup.azkaban import commands as azkaban
 from setup.azkaban.options import server_options, wanted
-from setup.bundle import commands as bundle
 from setup.bundle import product
 from setup.called import NAME, as_called, called, speaker
 from setup.commands import Commands, Needs
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.messages import confirmed, say, step, table
-from setup.mysql import commands as mysql
 from setup.process import tail
-from setup.python import commands as python
 from setup.python import layers
-from setup.shell import commands as shell
-from setup.shell import program
-from setup.spark import commands as spark
 from setup.status import show
-from setup.tls import commands as tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +34,18 @@ if TYPE_CHECKING:
     Run = Callable[[Layout, argparse.Namespace, list[str]], int]
 
 __all__ = ["main"]
+
+# Commands of rooms of their own, in the order of the help; what one does not ask for is not loaded.
+_ROOMS = {
+    "update": "setup.update",
+    "azkaban": "setup.azkaban.commands",
+    "mysql": "setup.mysql.commands",
+    "tls": "setup.tls.commands",
+    "spark": "setup.spark.commands",
+    "bundle": "setup.bundle.commands",
+    "shell": "setup.shell.commands",
+    "python": "setup.python.commands",
+}
 
 _EPILOG = """\
 examples:
@@ -72,7 +77,7 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
     name = speaker()
     product.hold()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = _parser().parse_args(arguments)
+    options = _parser(arguments[0] if arguments else "").parse_args(arguments)
     try:
         environment.ensure_home()
         layout = Layout.of(options.prefix)
@@ -140,7 +145,8 @@ def _words(error: OSError) -> str:
     return f"{what}; {_WAYS[error.errno]}" if error.errno in _WAYS else what
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: str = "") -> argparse.ArgumentParser:
+    """Make the parser; if the first argument is a command, that of this command alone."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--prefix", metavar="DIR", help="where everything goes (default: ~/.azkaban-jobflow)"
@@ -153,15 +159,13 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = Commands(parser, common)
-    _add_everyday(commands)
-    _add_upkeep(commands)
-    azkaban.add_commands(commands)
-    mysql.add_commands(commands)
-    tls.add_commands(commands)
-    spark.add_commands(commands)
-    bundle.add_commands(commands)
-    shell.add_commands(commands, _parser)
-    python.add_commands(commands)
+    rooms = [first] if first in _ROOMS else list(_ROOMS)
+    if first not in _ROOMS:
+        _add_everyday(commands)
+        _add_upkeep(commands)
+    for room in rooms if first not in commands else ():
+        more = (_parser,) if room == "shell" else ()  # its pages show all commands
+        import_module(_ROOMS[room]).add_commands(commands, *more)
     return parser
 
 
@@ -181,7 +185,6 @@ def _add_everyday(commands: Commands) -> None:
     wipe = commands.add("wipe", _wipe, "Stop the servers and delete everything, results included.")
     wipe.add_argument("--yes", action="store_true", help="do not ask")
     _add_logs(commands)
-    update.add_commands(commands)
 
 
 def _add_upkeep(commands: Commands) -> None:
@@ -234,12 +237,16 @@ def _lines(text: str) -> int:
 
 
 def _up(layout: Layout, options: argparse.Namespace) -> int:
+    from setup.azkaban.commands import tell
+
     with layout.locked():
         server = Server(layout)
         asked = wanted(options)
         settings = server.up(java.ensure(layout, options.java), asked, options.distribution)
-    azkaban.tell(server, settings)
+    tell(server, settings)
     if called() == NAME and not shutil.which(NAME):
+        from setup.shell import program
+
         say(f"{NAME} and azk: {program.place(layout).parent}; shell install puts them on PATH")
     return 0
 
@@ -252,6 +259,8 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _test(layout: Layout, options: argparse.Namespace) -> int:
+    from setup import maven
+
     sections = ["azkaban", "agent", "compiler", "loader", "hadoop"]
     # Two processes, as tests of servers mostly wait; those that share servers stay in one.
     paths = ["-n", "2", "--dist", "loadscope"]
@@ -313,6 +322,8 @@ def _supervise(layout: Layout, _options: argparse.Namespace) -> int:
 
 
 def _service(layout: Layout, options: argparse.Namespace) -> int:
+    from setup import service
+
     if options.action == "show":
         print(f"{service.unit(layout)}\nor, without a user systemd, in the crontab:\n")
         print(service.crontab_line(layout))
@@ -326,6 +337,8 @@ def _service(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _doctor(layout: Layout, options: argparse.Namespace) -> int:
+    from setup import doctor
+
     findings = doctor.examine(layout)
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -336,6 +349,8 @@ def _doctor(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _bom(_layout: Layout, _options: argparse.Namespace) -> int:
+    from setup import bom
+
     print(json.dumps(bom.document(), indent=2))
     return 0
 
@@ -348,6 +363,8 @@ def _wipe(layout: Layout, options: argparse.Namespace) -> int:
     content = "server, projects, history, schedules, results, downloads"
     if not confirmed(f"{layout.prefix}: {content}", yes=options.yes):
         return 1
+    from setup.shell import commands as shell
+
     servers.stop(layout)
     shell.forget(layout)
     with step(f"deleting {layout.prefix}") as shown:

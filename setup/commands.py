@@ -12,7 +12,7 @@ from contextlib import nullcontext, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from setup import environment, limits, platforms, release
+from setup import authorities, environment, limits, platforms, release
 from setup.azkaban import Server, busy
 from setup.called import as_called, called
 from setup.errors import UsageError
@@ -82,6 +82,9 @@ class Commands:
         self._group = group
         self._name = parser.prog.rpartition(" ")[2]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._parsers.choices
+
     def add(
         self,
         name: str,
@@ -128,6 +131,8 @@ class Commands:
             if unprivileged:
                 _refuse_unfit()
             _take_temporary(layout)
+            if needs is not Needs.NOTHING:
+                _remember_authorities(layout)
             with layout.locked() if locked else nullcontext():
                 return run(layout, chosen)
 
@@ -183,6 +188,7 @@ class Commands:
             )
         if needs is not Needs.NOTHING:
             layout.require_private()
+            _remember_authorities(layout)
         if needs in _LAYERS:
             self._before(layout)
             layers.enter(layout, arguments, *_LAYERS[needs])
@@ -205,3 +211,10 @@ def _take_temporary(layout: Layout) -> None:
             layout.temporary.mkdir(mode=0o700, exist_ok=True)
         os.environ["TMPDIR"] = str(layout.temporary)
         tempfile.tempdir = None  # forget what was chosen before
+
+
+def _remember_authorities(layout: Layout) -> None:
+    """Keep a company's authorities in the prefix, or use those that it keeps."""
+    if layout.exists():
+        with suppress(OSError):  # a prefix that can only be read
+            authorities.remember(layout.prefix)

@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, ClassVar
 import javaproperties
 import psutil
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from azkaban_client import Client, collect
 from setup import cli, java
-from setup.azkaban import Mail, Wanted, program, timezone, upgrade
+from setup.azkaban import Mail, Wanted, config, program, timezone, upgrade
 from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
 from setup.process import Process
 from setup.python import layers
 from tests.live import archives
 from tests.live.conftest import LiveAzkaban
+from tests.setup.corporate import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,7 +187,13 @@ def _root() -> dict[str, str]:
     return {"AZK_ALLOW_ROOT": allowed} if allowed else {}
 
 
-def test_scripts_work_without_the_project(live: LiveAzkaban, kept: int) -> None:
+def _trusts(live: LiveAzkaban, company: Proxy) -> bool:
+    """Tell whether the server was started with a company's authority among those it trusts."""
+    listed = config.truststore(live.layout).read_bytes()
+    return company.certificate.public_bytes(Encoding.DER) in listed
+
+
+def test_scripts_work_without_the_project(live: LiveAzkaban, kept: int, tmp_path: Path) -> None:
     for name in ("start", "stop", "status", "use"):
         assert str(CHECKOUT) not in (live.server.home / name).read_text()
     before = live.server.running()["azkaban"]
@@ -201,14 +209,20 @@ def test_scripts_work_without_the_project(live: LiveAzkaban, kept: int) -> None:
     assert (down.returncode, down.stdout.split()[6:8]) == (1, ["azkaban", "down"])
     assert _script(live, "use", "/index").returncode == 1
     elsewhere = {"LANG": "xx_XX.UTF-8", "LC_ALL": "xx_XX.UTF-8"}  # installed nowhere
-    started = _script(live, "start", SECRET_TOKEN="do-not-pass-on", **elsewhere)
+    with Proxy(tmp_path) as company:
+        extra = {"AZK_EXTRA_CA_CERTS": str(company.ca)}
+        started = _script(live, "start", SECRET_TOKEN="do-not-pass-on", **elsewhere, **extra)
     assert started.returncode == 0, started.stderr
+    assert _trusts(live, company)
     process = Process.read(live.server.pid_file())
     assert process is not None, "setup recognises what the script started"
     environ = psutil.Process(process.pid).environ()
     assert "SECRET_TOKEN" not in environ
     assert environ["LC_ALL"] == "C.UTF-8"
     assert _version(live) == "2.5.0"
+    assert _script(live, "stop").returncode == 0
+    assert _script(live, "start").returncode == 0  # as from cron
+    assert _trusts(live, company)
     told = _script(live, "use").stdout
     assert live.url in told
     assert live.password not in told

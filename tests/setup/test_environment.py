@@ -211,3 +211,35 @@ def test_one_list_of_authorities_is_named_to_each_tool(
         UsageError, match=r"AZK_EXTRA_CA_CERTS=.*none\.pem: there is no certificate"
     ):
         authorities.certificates()
+
+
+def test_a_company_s_authorities_are_kept_for_starts_without_the_variable(
+    given: pytest.MonkeyPatch, layout: Layout, tmp_path: Path
+) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nCCCC\n-----END CERTIFICATE-----"
+    own = tmp_path / "company.pem"
+    own.write_text(pem)
+    kept = layout.prefix / "extra-authorities.pem"
+
+    def known(value: str | None) -> bool:
+        given.delenv("AZK_EXTRA_CA_CERTS", raising=False)
+        if value is not None:
+            given.setenv("AZK_EXTRA_CA_CERTS", value)
+        authorities.remember(layout.prefix)
+        return "AZK_EXTRA_CA_CERTS" in os.environ and pem in authorities.certificates()
+
+    assert not known(None)
+    assert known(str(own))
+    assert kept.stat().st_mode & 0o077 == 0
+    own.unlink()
+    assert known(None)
+    assert known(None)
+    authorities.remember(layout.prefix)  # by a program that this one started
+    assert kept.read_text() == f"{pem}\n"
+    given.setenv("AZK_EXTRA_CA_CERTS", str(own))
+    authorities.remember(layout.prefix)  # refused where it is used; what was kept stays
+    assert kept.is_file()
+    given.setenv("AZK_EXTRA_CA_CERTS", "")
+    authorities.remember(layout.prefix)
+    assert not kept.exists()
+    assert not known(None)
