@@ -232,3 +232,36 @@ def test_the_shipped_flows_have_no_errors() -> None:
     for project in projects:
         bundle = collect(project, [REPOSITORY / "jobs", REPOSITORY / "core"])
         assert [str(p) for p in lint(bundle) if p.severity == "error"] == []
+
+
+KIT = "from azkaban_client.job import job\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "command", "found"),
+    [
+        ("sales", "python3 sales.py", True),
+        ("sales", "${python} -u ./sales.py", True),
+        ("sales.eu", "env A=1 python3 sales.py", True),
+        ("nn.train", "python3 -m jobs.nn.train", True),
+        ("sales2", "python3 sales.py", False),
+        ("train", "python3 -m jobs.nn.train", False),
+        ("sales", "python3 plain.py", False),
+        ("sales", "bash sales.py", False),
+        ("plain", "python3 sales.py", False),
+    ],
+)
+def test_outputs_that_the_next_job_takes_for_parameters(
+    first: str, command: str, found: bool
+) -> None:
+    files = {
+        f"{first}.job": "type=command\ncommand=python3 sales.py\n",
+        "next.job": f"type=command\ncommand={command}\ndependencies={first}\n",
+        "sales.py": KIT,
+        "jobs/nn/train.py": KIT,
+        "plain.py": "print(1)\n",
+    }
+    bundle = Bundle({name: text.encode() for name, text in files.items()})
+    told = [str(problem) for problem in lint(bundle, known=("python",))]
+    words = "next.job:3: warning: outputs of '{0}' are named {0}.*, which this job refuses"
+    assert [words.format(first) in text for text in told] == [True] * found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.flow.lint.callbacks import check_callbacks
 from azkaban_client.flow.lint.commands import check_commands
 from azkaban_client.flow.lint.memory import check_memory
+from azkaban_client.flow.lint.outputs import check_outputs
 from azkaban_client.flow.lint.references import check_references
 from azkaban_client.flow.loader.problem import Problem
 from azkaban_client.flow.loader.properties import REFERENCE
@@ -27,6 +28,7 @@ def check_job(job: Job, context: Context) -> Iterator[Problem]:
     yield from check_references(job, context)
     if job.type == "command":
         yield from check_commands(job, context)
+        yield from check_outputs(job, context)
     for key in ("retries", "retry.backoff"):
         value = job.get(key)
         if value is not None and not REFERENCE.search(value) and not value.strip().isdecimal():
