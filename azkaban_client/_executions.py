@@ -10,6 +10,7 @@ from azkaban_client._http import Call
 from azkaban_client._logs import chunk
 from azkaban_client._projects import ProjectCalls
 from azkaban_client.errors import (
+    BadAnswer,
     NotFound,
     NotReady,
     OutcomeUnknown,
@@ -238,6 +239,19 @@ class ExecutionCalls(ProjectCalls):
     def execution_options(self, execid: int) -> dict[str, Any]:
         """Return the options that an execution was started with, by the server's names."""
         return self._execution(execid, "flowInfo", _expect=("failureAction",))
+
+    def outputs(self, execid: int) -> dict[str, dict[str, str]] | None:
+        """Return the outputs of an execution's jobs and embedded flows, by nested id.
+
+        Azkaban itself does not tell them: a server that set-up installed does. Of any other
+        server, the answer is None.
+        """
+        try:
+            data = self._get("/runs", ajax="outputs", execid=execid, _expect=("outputs",))
+        except (BadAnswer, Refused):
+            self._execution(execid, "fetchexecflow", _expect=("status",))  # or there is none
+            return None
+        return dict(data["outputs"])
 
     def job_stats(self, execid: int, job: str) -> list[Any]:
         """Return what a job reported about itself (Hadoop jobs do); empty for others."""

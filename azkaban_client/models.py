@@ -215,6 +215,8 @@ class JobRun:
         Number of the latest attempt, from 0.
     past
         The attempts before it.
+    condition
+        The condition under which it runs (Flow 2.0, from 3.60 on).
     jobs
         The jobs of the embedded flow, where the job is one.
     """
@@ -227,6 +229,7 @@ class JobRun:
     attempt: int = 0
     past: tuple[Attempt, ...] = ()
     dependencies: tuple[str, ...] = ()
+    condition: str | None = None
     jobs: tuple[JobRun, ...] = ()
 
     @property
@@ -262,6 +265,7 @@ def runs(data: Mapping[str, Any], prefix: str = "") -> tuple[JobRun, ...]:
                 for past in node.get("pastAttempts") or ()
             ),
             dependencies=tuple(prefix + name for name in node.get("in") or ()),
+            condition=node.get("condition"),
             jobs=runs(node, f"{prefix}{node['id']}:"),
         )
         for node in data.get("nodes") or ()

@@ -19,6 +19,7 @@ __all__ = [
     "Notify",
     "execution_fields",
     "left_out",
+    "options_of",
     "refuse_unknown_jobs",
     "sla_fields",
 ]
@@ -104,6 +105,35 @@ def execution_fields(graph: Flow | None, options: ExecutionOptions) -> dict[str,
     for key, value in (options.get("properties") or {}).items():
         fields[f"flowOverride[{key}]"] = value
     return fields
+
+
+def options_of(told: Mapping[str, Any]) -> ExecutionOptions:
+    """Return the options of an execution from what the server tells of it (``flowInfo``).
+
+    Its properties and its disabled jobs are left out.
+
+    Examples
+    --------
+    >>> options_of({"failureAction": "finishPossible", "concurrentOptions": "ignore"})
+    {'on_failure': 'finish-possible', 'concurrency': 'concurrent'}
+    """
+    actions = {server: ours for ours, server in _FAILURE.items()}
+    concurrency = {server: ours for ours, server in _CONCURRENCY.items()}
+    options: Any = {
+        "on_failure": actions.get(told.get("failureAction", ""), "finish-running"),
+        "concurrency": concurrency.get(told.get("concurrentOptions") or "", "skip"),
+    }
+    if options["concurrency"] == "pipeline" and told.get("pipelineLevel"):
+        options["pipeline_level"] = int(told["pipelineLevel"])
+    for kind in ("success", "failure"):
+        if told.get(f"{kind}EmailsOverride"):
+            options[f"{kind}_emails"] = tuple(told.get(f"{kind}Emails") or ())
+    first, last = told.get("notifyFailureFirst"), told.get("notifyFailureLast")
+    if first is not None or last is not None:
+        names = {(True, True): "both", (True, False): "first", (False, True): "last"}
+        options["notify"] = names.get((bool(first), bool(last)), "never")
+    found: ExecutionOptions = options
+    return found
 
 
 def _addresses(emails: Collection[str]) -> str:

@@ -223,6 +223,16 @@ export async function files(execid, signal) {
   }
 }
 
+/** The outputs of an execution's jobs by nested id; null where the server does not tell them. */
+export async function outputs(execid, signal) {
+  try {
+    return (await get('runs', { ajax: 'outputs', execid }, signal)).outputs ?? null;
+  } catch (error) {
+    if (error.kind === 'server' || error.kind === 'refused') return null;
+    throw error;
+  }
+}
+
 /** What the jobs of executions recorded: `{execid: {job: {status, metrics, …}}}`. */
 export async function records(execids, signal) {
   try {

@@ -23,7 +23,7 @@ export const WHEN_RUNNING = [
  * Run or schedule a flow.
  *
  * `preset` holds the options of an earlier execution or of the present schedule, as the server
- * tells them. `scheduling` is `{cron, planned}`: whether to offer cron expressions, and the present
+ * tells them, and perhaps a `hint` about them. `scheduling` is `{cron, planned}`: whether to offer cron expressions, and the present
  * schedule. `limited` offers time limits for the run. Resolves to the execution's number, to true
  * for a schedule, or to undefined.
  */
@@ -44,6 +44,7 @@ export async function runFlow({ project, flow, scheduling = null, limited = fals
     planned && !planned.options
       ? h('p', { class: 'hint' }, 'This server does not tell the parameters of the present schedule, nor the jobs that it skips: set them anew.')
       : null,
+    preset.hint ? h('p', { class: 'hint' }, preset.hint) : null,
     h('fieldset', {}, h('legend', {}, 'Parameters'), parameters.element),
     h('details', { open: Boolean(preset.disabled?.length) }, h('summary', {}, 'Jobs: ', jobs.summary), jobs.element),
     h(
@@ -184,6 +185,7 @@ function parameterTable(project, flow, nodes, given, signal) {
       show(note, 'The flow’s parameters could not be looked up: name those that you want to set.');
     }
     for (const [name, value] of left) other(name, value);
+    left.clear();
   })();
 
   const add = button('Other parameter', () => other().focus(), { icon: 'add', class: 'small' });
@@ -193,7 +195,8 @@ function parameterTable(project, flow, nodes, given, signal) {
       rows
         .map(({ key, input, always }) => ({ key: key(), value: input.value, always }))
         .filter(({ key, value, always }) => key && (always || value !== ''))
-        .map(({ key, value }) => [key, value]),
+        .map(({ key, value }) => [key, value])
+        .concat([...left]), // who is quicker than the lookup still gets what was given
   };
 }
 

@@ -12,7 +12,15 @@ from typing import Any
 import click
 
 from azkaban_client import __version__
-from azkaban_client.cli import _console, _executions, _manage, _projects, _report, _session
+from azkaban_client.cli import (
+    _backfill,
+    _console,
+    _executions,
+    _manage,
+    _projects,
+    _report,
+    _session,
+)
 from azkaban_client.cli._app import EXIT_CODES, App, exit_code, group, note
 from azkaban_client.descriptors import open_closed
 from azkaban_client.errors import AzkabanError
@@ -56,7 +64,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
     context.call_on_close(context.obj.close)
 
 
-for _module in (_session, _projects, _executions, _manage, _report, _console):
+for _module in (_session, _projects, _executions, _backfill, _manage, _report, _console):
     for _command in _module.COMMANDS:
         azk.add_command(_command)
 

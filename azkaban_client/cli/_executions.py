@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from azkaban_client.flow.overrides import Overridable
     from azkaban_client.models import Execution
     from azkaban_client.options import ExecutionOptions
+    from azkaban_client.resume import Resume
 
 __all__ = ["COMMANDS"]
 
@@ -517,17 +518,83 @@ def resume(app: App, execid: int, *, as_json: bool) -> None:
 
 @command()
 @click.argument("execid", type=int)
+@click.option("--from", "start", multiple=True, metavar="JOB", help="This job and all after it.")
+@click.option("--only", multiple=True, metavar="JOB", help="This job alone. Repeatable.")
+@click.option("--with-downstream", "downstream", is_flag=True, help="--only: and all after it.")
+@click.option("--upstream", is_flag=True, help="Also the jobs whose outputs cannot be had.")
+@click.option("--prop", "props", multiple=True, metavar="KEY=VALUE", help="Change a property.")
+@click.option("--dry-run", is_flag=True, help="Show what would run.")
+@click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
+@follow_options
 @json_option
 @pass_app
-def retry(app: App, execid: int, *, as_json: bool) -> None:
-    """Rerun the failed jobs of an execution that has not ended yet.
+def retry(app: App, /, execid: int, *, following: Following, as_json: bool, **given: Any) -> None:
+    """Run again what failed in an execution; what succeeded is kept, with its outputs.
 
-    Example:
+    Examples
+    --------
       azk retry 42
+      azk retry 42 --follow
+      azk retry 42 --from train --prop epochs=50 --dry-run
+      azk retry 42 --only report
+
+    Of an execution that has ended, the jobs that did not succeed run in a new one, with the same
+    properties and options. Of one that goes on, its failed jobs run again within it.
     """
+    from azkaban_client.resume import Wish, retry
+
+    wish = Wish(**{name: given[name] for name in ("start", "only", "downstream", "upstream")})
+    properties = parse_props(given["props"])
+    plan: Resume | None = None
     with app.client() as client:
-        client.retry_failed(execid)
-    emit(as_json, {"execid": execid, "retried": True}, f"failed jobs of {execid} run again")
+        new: int | None
+        if not client.execution(execid).finished:
+            if properties or given["dry_run"] or wish != Wish():
+                raise click.UsageError(
+                    f"execution {execid} goes on: only its failed jobs can run again, without "
+                    "options, until it has ended"
+                )
+            client.retry_failed(execid)
+            new = execid
+        else:
+            new, plan = retry(client, execid, wish, properties=properties, dry_run=given["dry_run"])
+            _tell_plan(plan)
+        if new is not None and (given["follow"] or following.logs or following.wait is not None):
+            note(f"execution {new} goes on with {execid}")
+            _follow_retry(client, new, plan, following, as_json=as_json)
+            return
+    data = {
+        "execid": new,
+        "retry_of": execid,
+        "jobs": plan.jobs if plan else None,
+        "kept": plan.kept if plan else None,
+        "outputs": plan.properties if plan else None,
+    }
+    words = f"failed jobs of {execid} run again" if plan is None else str(new or "")
+    emit(as_json, data, words)
+
+
+def _tell_plan(plan: Resume) -> None:
+    note(f"runs: {', '.join(plan.jobs)}")
+    for job, why in plan.reasons.items():
+        note(f"  {job} succeeded and runs again: {why}")
+    if plan.kept:
+        note(f"kept: {', '.join(plan.kept)}")
+    if plan.properties:
+        note(f"with their outputs: {', '.join(sorted(plan.properties))}")
+
+
+def _follow_retry(
+    client: Client, execid: int, plan: Resume | None, following: Following, *, as_json: bool
+) -> None:
+    """Follow a retry; one that left out a job which it was for has not succeeded."""
+    from azkaban_client.resume import not_run
+
+    follow_to_end(client, execid, following, as_json=as_json)
+    left = not_run(plan, client.execution(execid)) if plan else []
+    if left:
+        note(f"execution {execid} succeeded without {', '.join(left)}", colour="red")
+        raise click.exceptions.Exit(1)
 
 
 COMMANDS = (run, follow, status, logs, history, running, cancel, pause, resume, retry)

@@ -120,6 +120,15 @@ _REPORT_JOB = _object(
 )
 
 SCHEMAS: dict[str, dict[str, Any]] = {
+    "backfill": _list(
+        _object(
+            date=_TEXT,
+            state={"enum": ["due", "starting", "running", "ended"]},
+            status=_MAYBE_TEXT,
+            executions=_list(_COUNT),
+            properties={"type": "object", "additionalProperties": _TEXT},
+        )
+    ),
     "cancel": _list(_object(execid=_COUNT, cancelled=_DONE)),
     "completion": _object(shell=_TEXT, script=_TEXT),
     "config show": {"type": "object", "additionalProperties": _object(value={}, source=_TEXT)},
@@ -163,7 +172,18 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "report open": _object(url=_TEXT),
     "report serve": _object(url=_TEXT),
     "resume": _object(execid=_COUNT, resumed=_DONE),
-    "retry": _object(execid=_COUNT, retried=_DONE),
+    "retry": {
+        "anyOf": [
+            _object(
+                execid=_or_null(_COUNT),
+                retry_of=_COUNT,
+                jobs=_or_null(_list(_TEXT)),
+                kept=_or_null(_list(_TEXT)),
+                outputs=_or_null({"type": "object", "additionalProperties": _TEXT}),
+            ),
+            _EXECUTION,
+        ]
+    },
     "run": {"anyOf": [_STARTED, _EXECUTION]},
     "running": _list(_object(execid=_COUNT, flow=_TEXT)),
     "schedule add": _define(models.Schedule),

@@ -11,6 +11,7 @@ import { nestedGraph } from '../nested.js';
 import { flatten, inOrder } from '../order.js';
 import { ON_FAILURE, WHEN_RUNNING } from '../run.js';
 import { short } from '../trends.js';
+import { resumeOf } from '../resume.js';
 import { choose, crumbs, reportLink, startRun, tabs, walkHint } from './common.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
@@ -124,22 +125,29 @@ function controls(context, run, refresh) {
 
 /** Run the flow once more with the same options; without the jobs that succeeded when asked. */
 async function runAgain(context, run, failedOnly) {
-  const options = await attempt(() => api.executionOptions(run.execid));
-  if (!options) return;
-  const preset = {
-    ...options,
-    ...(failedOnly ? { disabled: succeeded(run.nodes) } : {}),
-  };
+  const asked = [api.executionOptions(run.execid), failedOnly ? api.outputs(run.execid) : null];
+  const found = await attempt(() => Promise.all(asked));
+  if (!found) return;
+  const [options, outputs] = found;
+  const first = options.flowParam?.['retry.of'] ?? String(run.execid);
+  const preset = failedOnly ? retryOf(run, options, outputs, first) : options;
   await startRun(context, { project: run.project, flow: run.flow, preset });
 }
 
-/** The jobs that need not run again, as the server's `disabled` option wants them. */
-export function succeeded(nodes) {
-  return nodes.flatMap((node) => {
-    if (/^(SUCCEEDED|DISABLED|SKIPPED)$/.test(node.status)) return [node.id];
-    const children = node.nodes ? succeeded(node.nodes) : [];
-    return children.length ? [{ id: node.id, children }] : [];
-  });
+function retryOf(run, options, outputs, first) {
+  const { disabled, flowParam, again } = resumeOf(run.nodes, outputs);
+  const named = Object.keys(flowParam).length;
+  const hints = [
+    named ? `The parameters hold ${count(named, 'output')} of the jobs that do not run again.` : '',
+    again.length ? `${again.join(', ')} succeeded and must run again: a condition or other outputs depend on it.` : '',
+    outputs ? '' : 'This server does not tell the outputs of jobs: tick those whose outputs the others need.',
+  ];
+  return {
+    ...options,
+    disabled,
+    flowParam: { ...options.flowParam, ...flowParam, 'retry.of': first },
+    hint: hints.filter(Boolean).join(' '),
+  };
 }
 
 const jobLink = (run) => (job) => route('job', run.execid, job.path);

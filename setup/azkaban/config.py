@@ -283,7 +283,6 @@ def _jobs(layout: Layout, python: Path) -> dict[str, object]:
         "output.dir": layout.runs,
         "spark.submit": layout.spark / "submit",
         "env.OPENBLAS_NUM_THREADS": 1,  # jobs run side by side; threads would fight
-        "env.PYTHONDONTWRITEBYTECODE": 1,
         "env.MPLCONFIGDIR": layout.cache / "matplotlib",
         "env.NUMBA_CACHE_DIR": layout.cache / "numba",
     }

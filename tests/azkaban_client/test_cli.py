@@ -518,8 +518,15 @@ def test_history(azk, server) -> None:
 def test_control(azk, server, recording, args) -> None:
     server.play(recording)
     assert azk(*args).code == 0
-    server.play("retryFailedJobs of a finished flow")
-    assert azk("retry", "34").code == 5
+
+
+def test_retry_of_one_that_goes_on(azk, server) -> None:
+    server.play("fetchexecflow at once", "retryFailedJobs of a finished flow")
+    assert azk("retry", "34").code == 5  # it has ended in between
+    server.play("fetchexecflow at once")
+    result = azk("retry", "34", "--only", "a")
+    assert result.code == 2
+    assert "goes on" in result.err
 
 
 def test_cancel_wants_an_execution_or_a_project(azk, server) -> None:

@@ -166,6 +166,32 @@ def test_failed_jobs_are_retried_after_the_end(shop: tuple[Console, str]) -> Non
     )
 
 
+def test_a_retry_gets_the_outputs_of_what_is_kept(
+    shop: tuple[Console, str], tmp_path: Path
+) -> None:
+    console, name = shop
+    mended = tmp_path / "mended"
+    files = {
+        "count.sh": 'echo "{\\"total\\": 5}" > "$JOB_OUTPUT_PROP_FILE"\n',
+        "count.job": "type=command\ncommand=bash count.sh\n",
+        "use.sh": f"test $1 = 5 && test -e {mended}\n",
+        "use.job": "type=command\ncommand=bash use.sh ${total}\ndependencies=count\n",
+    }
+    console.make_project(f"{name}-outputs", files, tmp_path)
+    page = console.open(f"flow/{name}-outputs/use")
+    console.button("Run").click()
+    console.confirm()
+    console.wait_for_status("Failed")
+    mended.touch()
+    first = console.execution()
+    console.button("Retry what failed").click()
+    expect(console.in_dialog()).to_contain_text("1 output of the jobs that do not run again")
+    console.confirm()
+    page.wait_for_url(lambda url: not url.endswith(f"/{first}"))
+    console.wait_for_status("Succeeded")
+    expect(page.locator(".node", has_text="count")).to_have_attribute("data-status", "SKIPPED")
+
+
 def test_failed_jobs_are_retried_while_others_still_run(
     shop: tuple[Console, str], tmp_path: Path
 ) -> None:

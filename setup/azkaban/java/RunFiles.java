@@ -1,4 +1,6 @@
 import azkaban.executor.ExecutableFlow;
+import azkaban.executor.ExecutableFlowBase;
+import azkaban.executor.ExecutableNode;
 import azkaban.executor.ExecutorManagerException;
 import azkaban.project.Project;
 import azkaban.user.Permission;
@@ -32,7 +34,8 @@ import org.codehaus.jackson.map.ObjectMapper;
  *
  * A viewer plugin of Azkaban, at /runs: GET /runs?ajax=files&amp;execid=N lists the files of an
  * execution by job, ajax=records&amp;execids=N,M what the jobs recorded (metrics, status) in
- * run.json; GET /runs/N/JOB/FILE is one of the files. Jobs write to
+ * run.json, ajax=outputs&amp;execid=N the outputs of each job, which a later run needs that does not
+ * run it again (no call of Azkaban's tells them); GET /runs/N/JOB/FILE is one of the files. Jobs write to
  * RUNS/PROJECT/N/JOB/. A report is a page made by somebody's project: it is shown in a sandbox,
  * without the origin of the console, so it can neither read the session nor act with it.
  */
@@ -84,10 +87,12 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         if (hasParam(request, "ajax")) {
             Map<String, Object> answer = new HashMap<String, Object>();
             int execution = getIntParam(request, "execid", -1);
-            if (mayRead(execution, session)) {
-                answer.put("files", list(execution));
-            } else {
+            if (!mayRead(execution, session)) {
                 answer.put("error", "Execution " + execution + " is unknown or not yours to read.");
+            } else if ("outputs".equals(getParam(request, "ajax"))) {
+                answer.put("outputs", outputs(flow(execution), new TreeMap<String, Object>()));
+            } else {
+                answer.put("files", list(execution));
             }
             writeJSON(response, answer);
             return;
@@ -113,19 +118,41 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         response.sendError(HttpServletResponse.SC_METHOD_NOT_ALLOWED);
     }
 
+    private ExecutableFlow flow(int execution) {
+        AzkabanWebServer server = (AzkabanWebServer) getApplication();
+        try {
+            return server.getExecutorManager().getExecutableFlow(execution);
+        } catch (ExecutorManagerException broken) {
+            return null;
+        } catch (IndexOutOfBoundsException unknown) { // what 2.5 throws for an unknown number
+            return null;
+        }
+    }
+
     private boolean mayRead(int execution, Session session) throws ServletException {
         AzkabanWebServer server = (AzkabanWebServer) getApplication();
-        ExecutableFlow flow;
-        try {
-            flow = server.getExecutorManager().getExecutableFlow(execution);
-        } catch (ExecutorManagerException broken) {
-            return false;
-        } catch (IndexOutOfBoundsException unknown) { // what 2.5 throws for an unknown number
-            return false;
-        }
+        ExecutableFlow flow = flow(execution);
         Project project =
                 flow == null ? null : server.getProjectManager().getProject(flow.getProjectId());
         return project != null && hasPermission(project, session.getUser(), Permission.Type.READ);
+    }
+
+    /** The outputs of jobs and embedded flows, by their nested ids; of those that have ended. */
+    private static Map<String, Object> outputs(ExecutableFlowBase flow, Map<String, Object> found) {
+        for (ExecutableNode node : flow.getExecutableNodes()) {
+            Props props = node.getOutputProps();
+            if (props != null) {
+                Map<String, String> own = new TreeMap<String, String>();
+                for (String key : props.getKeySet()) {
+                    own.put(key, props.get(key));
+                }
+                found.put(node.getNestedId(), own);
+            }
+            if (node instanceof ExecutableFlowBase) {
+                outputs((ExecutableFlowBase) node, found);
+            }
+        }
+        return found;
     }
 
     /** The folders of an execution: jobs may call their project by a name of their own. */

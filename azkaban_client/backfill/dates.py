@@ -1,0 +1,158 @@
+"""Logical dates: the times that runs are for, which need not be those at which they start."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+__all__ = ["MOST", "Period", "fill", "logical_dates", "moment", "names_date", "period"]
+
+MOST = 100_000
+"""More dates than this are taken for a slip of the keyboard."""
+
+_EXACT = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+_PLACE = re.compile(r"\{(date|end)(?::([^{}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Period:
+    """The time from one logical date to the next.
+
+    Attributes
+    ----------
+    count, unit
+        As in ``2h``: seconds, minutes and hours (``s m h``) are exact; days, weeks and months
+        (``d w M``) are those of the calendar, which a change of the clocks makes longer or shorter.
+    """
+
+    count: int
+    unit: str
+
+    def after(self, start: datetime, number: int) -> datetime:
+        """Return the date that is so many periods after another.
+
+        Examples
+        --------
+        >>> from datetime import UTC, datetime
+        >>> print(period("1M").after(datetime(2027, 1, 31, tzinfo=UTC), 1))
+        2027-02-28 00:00:00+00:00
+        """
+        count = self.count * number
+        if self.unit in _EXACT:
+            return (start.astimezone(UTC) + count * _EXACT[self.unit]).astimezone(start.tzinfo)
+        wall = start.replace(tzinfo=None)
+        if self.unit == "M":
+            year, month = divmod(wall.year * 12 + wall.month - 1 + count, 12)
+            last = calendar.monthrange(year, month + 1)[1]
+            wall = wall.replace(year=year, month=month + 1, day=min(wall.day, last))
+        else:
+            wall += timedelta(days=count * (7 if self.unit == "w" else 1))
+        # A time that the clocks leave out becomes the one that they show instead.
+        return wall.replace(tzinfo=start.tzinfo).astimezone(UTC).astimezone(start.tzinfo)
+
+
+def period(text: str) -> Period:
+    """Read a period such as ``1d``.
+
+    Raises
+    ------
+    ValueError
+        It is not a number and one of ``s m h d w M``.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhdwM])", text)
+    if found is None:
+        raise ValueError(f"{text!r}: expected a number and one of s m h d w M, such as 1d")
+    return Period(int(found[1]), found[2])
+
+
+def logical_dates(first: datetime, last: datetime, every: Period) -> list[datetime]:
+    """List the dates from the first to the last, both included.
+
+    Parameters
+    ----------
+    first, last
+        Aware of their time zone.
+    every
+        From one date to the next.
+
+    Raises
+    ------
+    ValueError
+        The last is before the first, or there are more than `MOST`.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> first, last = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 15, tzinfo=UTC)
+    >>> [f"{date:%d.%m.}" for date in logical_dates(first, last, period("1w"))]
+    ['01.11.', '08.11.', '15.11.']
+    """
+    if last < first:
+        raise ValueError(f"{last:%Y-%m-%d %H:%M} is before {first:%Y-%m-%d %H:%M}")
+    dates: list[datetime] = []
+    # Each date is counted from the first, so that 31 January, 28 February is followed by 31 March.
+    while (date := every.after(first, len(dates))) <= last:
+        if len(dates) == MOST:
+            raise ValueError(f"more than {MOST:,} dates: expected fewer")
+        dates.append(date)
+    return dates
+
+
+def fill(template: str, date: datetime, end: datetime) -> str:
+    """Fill ``{date}`` and ``{end}`` into a text; both take a format after a colon.
+
+    Parameters
+    ----------
+    template
+        Other braces stay as they are. Without a format a time is written as ISO 8601 does.
+    date, end
+        A logical date, and the next one.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> date, end = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    >>> fill("sales/{date:%Y/%m/%d}", date, end)
+    'sales/2026/11/01'
+    >>> fill('{"until": "{end}"}', date, end)
+    '{"until": "2026-11-02T00:00:00+00:00"}'
+    """
+    times = {"date": date, "end": end}
+
+    def written(found: re.Match[str]) -> str:
+        time, form = times[found[1]], found[2]
+        return time.strftime(form) if form else time.isoformat()
+
+    return _PLACE.sub(written, template)
+
+
+def names_date(template: str) -> bool:
+    """Tell whether a text differs from one date to the next."""
+    return bool(_PLACE.search(template))
+
+
+def moment(text: str, zone: tzinfo) -> datetime:
+    """Read a date, or a time, in a time zone.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> print(moment("2026-11-30", UTC))
+    2026-11-30 00:00:00+00:00
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r}: expected a date as 2026-11-30 or 2026-11-30T06:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=zone)

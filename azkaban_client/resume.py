@@ -1,0 +1,351 @@
+"""Which jobs of an ended execution run again, and the outputs that they need of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from azkaban_client.errors import Refused
+from azkaban_client.flow.overrides import overridable
+from azkaban_client.models import Status
+from azkaban_client.options import options_of, refuse_unknown_jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from azkaban_client.client import Client
+    from azkaban_client.models import Execution
+    from azkaban_client.options import ExecutionOptions
+
+__all__ = ["RETRY_OF", "Resume", "Wish", "not_run", "resume", "retry"]
+
+RETRY_OF = "retry.of"
+"""The property by which an execution belongs to the first of which it is a retry."""
+
+_LEFT_OUT = {Status.SKIPPED, Status.DISABLED}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to run again.
+
+    Attributes
+    ----------
+    start
+        These jobs and all after them; by default, what did not succeed.
+    only
+        These jobs alone.
+    downstream
+        With `only`: and all after them.
+    upstream
+        Also the jobs whose outputs are needed and cannot be had.
+    """
+
+    start: Collection[str] = ()
+    only: Collection[str] = ()
+    downstream: bool = False
+    upstream: bool = False
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A plan.
+
+    Attributes
+    ----------
+    jobs
+        Nested ids of the jobs that run.
+    kept
+        Those that succeeded and do not run again.
+    properties
+        The outputs of the kept jobs that those after them get.
+    reasons
+        Why a job that succeeded runs again.
+    """
+
+    jobs: tuple[str, ...]
+    kept: tuple[str, ...]
+    properties: Mapping[str, str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def resume(
+    execution: Execution,
+    outputs: Mapping[str, Mapping[str, str]] | None,
+    wish: Wish | None = None,
+    *,
+    own: Collection[str] = (),
+) -> Resume:
+    """Plan how to go on with an execution that has ended.
+
+    Parameters
+    ----------
+    execution
+        It has ended.
+    outputs
+        Of its jobs and embedded flows, by nested id; None if the server does not tell them.
+    wish
+        What to run again.
+    own
+        Properties that the project's own files set. An output of the same name must not be given
+        to the whole flow, since jobs that are not after its producer use the file's value.
+
+    Returns
+    -------
+    Resume
+        Jobs that succeeded run again only where they must: a remaining condition names them
+        (Azkaban does not look at properties there), two of them give different values of one
+        output, or, with `Wish.upstream`, nobody can tell their outputs.
+
+    Raises
+    ------
+    NotFound
+        A job that is named does not exist.
+    Refused
+        Nothing would run, or outputs are needed that cannot be had.
+    """
+    return _Planner(execution, outputs, wish or Wish(), set(own)).plan()
+
+
+class _Planner:
+    """Grows the set of jobs that run until nothing more is needed."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        outputs: Mapping[str, Mapping[str, str]] | None,
+        wish: Wish,
+        own: set[str],
+    ) -> None:
+        self.execution, self.outputs, self.wish, self.own = execution, outputs, wish, own
+        self.nodes = {job.id: job for job in execution.walk()}
+        self.leaves = {
+            name: job
+            for name, job in self.nodes.items()
+            if not job.jobs and job.status not in _LEFT_OUT
+        }
+        self.inside: dict[str, list[str]] = {}
+        for leaf in self.leaves:
+            for name in _chain(leaf):
+                self.inside.setdefault(name, []).append(leaf)
+        self.run: set[str] = set()
+        self.reasons: dict[str, str] = {}
+
+    def plan(self) -> Resume:
+        self.run = self._wished()
+        if not self.run:
+            raise Refused(
+                f"all jobs of execution {self.execution.execid} succeeded: nothing is left to "
+                "run again (say which with --from or --only, or run the flow anew)"
+            )
+        properties = self._settle()
+        kept = [
+            name
+            for name, job in self.leaves.items()
+            if name not in self.run and job.status is Status.SUCCEEDED
+        ]
+        return Resume(
+            tuple(name for name in self.leaves if name in self.run),
+            tuple(kept),
+            properties,
+            {name: why for name, why in self.reasons.items() if name in self.run},
+        )
+
+    def _wished(self) -> set[str]:
+        named = (*self.wish.start, *self.wish.only)
+        refuse_unknown_jobs(list(self.nodes), named, self.execution.flow, self.execution.project)
+        if not named:
+            return {name for name, job in self.leaves.items() if not job.status.good}
+        chosen = {leaf for name in named for leaf in self._inside(name)}
+        if self.wish.only and not self.wish.downstream:
+            return chosen
+        return chosen | self._after(chosen if self.wish.only else self._of(self.wish.start))
+
+    def _of(self, names: Iterable[str]) -> set[str]:
+        return {leaf for name in names for leaf in self._inside(name)}
+
+    def _inside(self, name: str) -> list[str]:
+        """List the jobs that a node stands for: itself, or those of the embedded flow."""
+        return self.inside.get(name, [])
+
+    def _givers(self, name: str) -> list[str]:
+        """List the nodes whose outputs a job gets: its parents, and those of the flows around."""
+        found: list[str] = []
+        while name:
+            found += self.nodes[name].dependencies
+            name = name.rpartition(":")[0]
+        return found
+
+    def _after(self, first: Iterable[str]) -> set[str]:
+        """Return all jobs that must wait for others."""
+        waiting: dict[str, list[str]] = {}
+        for name in self.leaves:
+            for leaf in self._of(self._givers(name)):
+                waiting.setdefault(leaf, []).append(name)
+        found: set[str] = set()
+        todo = list(first)
+        while todo:
+            for name in waiting.get(todo.pop(), []):
+                if name not in found:
+                    found.add(name)
+                    todo.append(name)
+        return found
+
+    def _settle(self) -> dict[str, str]:
+        """Collect the outputs; a job that turns out to be needed begins the search anew."""
+        while True:
+            needed = self._by_condition() or self._by_outputs()
+            if isinstance(needed, dict):
+                return needed
+            self.run |= needed
+
+    def _by_condition(self) -> set[str]:
+        """Return jobs that succeeded and that a condition asks for."""
+        for name in self.leaves.keys() & self.run:
+            chain = _chain(name)
+            asking = [one for one in chain if self.nodes[one].condition]
+            for one in asking:
+                missing = self._of(self.nodes[one].dependencies) - self.run
+                if missing:
+                    self._note(missing, f"the condition of {one} asks for it")
+                    return missing
+        return set()
+
+    def _by_outputs(self) -> dict[str, str] | set[str]:
+        """Return the outputs to give, or jobs that have to run again instead."""
+        found: dict[str, str] = {}
+        source: dict[str, str] = {}
+        unknown: set[str] = set()
+        for name in self.run:
+            for giver in self._kept_givers(name):
+                given = self._outputs(giver)
+                if given is None:
+                    unknown.update(self._inside(giver))
+                    continue
+                for key, value in given.items():
+                    if key in self.own:
+                        return self._again({giver}, f"a file of the project sets {key}, too")
+                    if found.setdefault(key, value) != value:
+                        why = f"{source[key]} and {giver} have different values of {key}"
+                        return self._again({source[key], giver}, why)
+                    source[key] = giver
+        if not unknown:
+            return found
+        if not self.wish.upstream:
+            names = ", ".join(sorted(unknown))
+            raise Refused(
+                f"this server does not tell the outputs of {names}, which the jobs after them "
+                "may need: run them again as well (--upstream), or begin before them (--from JOB)"
+            )
+        self._note(unknown, "nobody can tell its outputs")
+        return unknown
+
+    def _again(self, givers: set[str], why: str) -> set[str]:
+        jobs = self._of(givers)
+        self._note(jobs, why)
+        return jobs
+
+    def _note(self, jobs: Iterable[str], why: str) -> None:
+        for job in jobs:
+            self.reasons.setdefault(job, why)
+
+    def _kept_givers(self, name: str) -> Iterable[str]:
+        """Iterate over the nodes whose outputs must be given, since they do not run again."""
+        for giver in self._givers(name):
+            inside = self._inside(giver)
+            kept = [leaf for leaf in inside if leaf not in self.run]
+            if kept == inside and inside:
+                yield giver
+            else:  # an embedded flow of which a part runs
+                yield from kept
+
+    def _outputs(self, giver: str) -> Mapping[str, str] | None:
+        if self.nodes[giver].status is not Status.SUCCEEDED:
+            return {}  # it failed, and gave none
+        return None if self.outputs is None else self.outputs.get(giver, {})
+
+
+def _chain(name: str) -> list[str]:
+    """List a nested id and those of the flows around it."""
+    parts = name.split(":")
+    return [":".join(parts[:count]) for count in range(1, len(parts) + 1)]
+
+
+def retry(
+    client: Client,
+    execid: int,
+    wish: Wish | None = None,
+    *,
+    properties: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+) -> tuple[int | None, Resume]:
+    """Go on with an execution that has ended, as a new execution.
+
+    It gets the properties and options of the first, the outputs of the jobs that do not run
+    again, and the property ``retry.of``: the number of the first.
+
+    Parameters
+    ----------
+    client
+        Connected to the server.
+    execid
+        An execution that has ended.
+    wish
+        Which jobs, if not those that did not succeed.
+    properties
+        In place of the first one's, or beside them.
+    dry_run
+        Only make the plan.
+
+    Returns
+    -------
+    tuple
+        The new execution's number, None for a dry run; and the plan.
+
+    Raises
+    ------
+    Refused
+        The execution goes on, nothing would run, or outputs are needed that cannot be had.
+    """
+    execution = client.execution(execid)
+    if not execution.finished:
+        raise Refused(f"execution {execid} has not ended", ids={"execid": str(execid)})
+    told = client.execution_options(execid)
+    earlier = dict(told.get("flowParam") or {})
+    known = overridable(client, execution.project, execution.flow).defaults
+    own = [key for key, value in known.items() if value is not None]
+    plan = resume(execution, client.outputs(execid), wish, own=own)
+    if dry_run:
+        return None, plan
+    given = {
+        **earlier,
+        **plan.properties,
+        **(properties or {}),
+        RETRY_OF: earlier.get(RETRY_OF, str(execid)),
+    }
+    options: ExecutionOptions = {
+        **options_of(told),
+        "properties": given,
+        "only": plan.jobs,
+        "disabled": [
+            job.id for job in execution.walk() if job.status in _LEFT_OUT and not job.jobs
+        ],
+    }
+    return client.execute(execution.project, execution.flow, **options), plan
+
+
+def not_run(plan: Resume, execution: Execution) -> list[str]:
+    """List the jobs of a plan that its execution left out, although it may say that it succeeded.
+
+    Parameters
+    ----------
+    plan
+        What was to run.
+    execution
+        The one that `retry` started, when it has ended.
+    """
+    return [
+        name
+        for name in plan.jobs
+        if execution.job(name).status not in (Status.SUCCEEDED, Status.FAILED, Status.KILLED)
+    ]

@@ -1,0 +1,85 @@
+"""Logical dates and the ledger of a backfill; the runs themselves are in tests/live."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azkaban_client.backfill.dates import fill, logical_dates, moment, period
+from azkaban_client.backfill.ledger import Entry, Ledger, LedgerError
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_days_are_those_of_the_calendar_and_hours_are_exact() -> None:
+    first, last = moment("2026-10-24T06:00", BERLIN), moment("2026-10-26T06:00", BERLIN)
+    assert [date.hour for date in logical_dates(first, last, period("1d"))] == [6, 6, 6]
+    hours = logical_dates(first, last, period("1h"))
+    assert len(hours) == 24 * 2 + 1 + 1  # the clocks go back, and both ends count
+    assert len({date.astimezone(UTC) for date in hours}) == len(hours)
+
+
+def test_a_time_that_the_clocks_leave_out_is_shown_as_what_follows() -> None:
+    first, last = moment("2026-03-28T02:30", BERLIN), moment("2026-03-30T02:30", BERLIN)
+    dates = logical_dates(first, last, period("1d"))
+    assert [f"{date:%d %H:%M}" for date in dates] == ["28 02:30", "29 03:30", "30 02:30"]
+
+
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 (a zone follows)
+    st.integers(1, 40),
+    st.sampled_from("mhdwM"),
+    st.sampled_from([UTC, BERLIN, ZoneInfo("America/St_Johns"), ZoneInfo("Pacific/Apia")]),
+)
+def test_dates_grow_and_end_in_time(start, count, unit, zone) -> None:
+    first = start.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+    last = first + timedelta(days=3)
+    every = period(f"{count}{unit}")
+    dates = logical_dates(first, last, every)
+    instants = [date.timestamp() for date in dates]
+    assert instants == sorted(set(instants))
+    assert dates[0] == first
+    assert dates[-1] <= last < every.after(first, len(dates))
+
+
+def test_only_the_two_names_are_filled_in() -> None:
+    date, end = moment("2026-11-01", UTC), moment("2026-11-02", UTC)
+    assert fill("{x} {date} {{date:%d}} {} ${day}", date, end) == (
+        "{x} 2026-11-01T00:00:00+00:00 {01} {} ${day}"
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return Ledger("http://a:1", "p", "f")
+
+
+def test_a_ledger_is_private_and_read_as_it_was_written(ledger) -> None:
+    entry = ledger.take(Entry("2026-11-01", {"day": "1"}))
+    entry.executions.append(7)
+    ledger.save()
+    assert ledger.path.stat().st_mode & 0o077 == 0
+    with ledger.alone():
+        assert ledger.take(Entry("2026-11-01", {"day": "1"})).executions == [7]
+        assert not ledger.take(Entry("2026-11-01", {"day": "2"})).executions
+
+
+def test_two_at_once_are_refused(ledger) -> None:
+    with ledger.alone(), pytest.raises(LedgerError, match="p/f is running"), ledger.alone():
+        pass
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"entries": 3}', b'{"entries": [{}]}', b"\xff\xfe\x00"]
+)
+def test_a_damaged_ledger_is_named_and_kept(ledger, content) -> None:
+    ledger.path.parent.mkdir(parents=True)
+    ledger.path.write_bytes(content)
+    with pytest.raises(LedgerError, match="move the file away"), ledger.alone():
+        pass
+    assert ledger.path.read_bytes() == content

@@ -1,0 +1,140 @@
+"""Which jobs a retry runs, and which outputs it gives; the runs themselves are in tests/live."""
+
+from __future__ import annotations
+
+import pytest
+
+from azkaban_client import Execution, JobRun, Status
+from azkaban_client.errors import NotFound, Refused
+from azkaban_client.options import options_of
+from azkaban_client.resume import Wish, not_run, resume
+
+S, F, C, K = Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.KILLED
+
+
+def job(name, status=S, *needs, condition=None, jobs=()):
+    return JobRun(id=name, status=status, dependencies=needs, condition=condition, jobs=jobs)
+
+
+def ended(*jobs, status=F):
+    return Execution(execid=7, project="p", flow="f", status=status, jobs=jobs)
+
+
+CHAIN = ended(job("a"), job("b", S, "a"), job("c", F, "b"), job("d", C, "c"))
+INNER = ended(
+    job("first"),
+    job(
+        "sub",
+        F,
+        "first",
+        jobs=(job("sub:in1"), job("sub:in2", F, "sub:in1"), job("sub:in3")),
+    ),
+    job("last", C, "sub"),
+)
+
+
+def test_what_succeeded_is_kept_with_its_outputs() -> None:
+    plan = resume(CHAIN, {"a": {"x": "1"}, "b": {"y": "2"}})
+    assert plan.jobs == ("c", "d")
+    assert plan.kept == ("a", "b")
+    assert plan.properties == {"y": "2"}  # those of a reach b alone
+
+
+@pytest.mark.parametrize(
+    ("wish", "jobs", "properties"),
+    [
+        (Wish(start=["b"]), ("b", "c", "d"), {"x": "1"}),
+        (Wish(only=["b"]), ("b",), {"x": "1"}),
+        (Wish(only=["b"], downstream=True), ("b", "c", "d"), {"x": "1"}),
+        (Wish(only=["a", "d"]), ("a", "d"), {}),
+    ],
+)
+def test_jobs_can_be_named(wish, jobs, properties) -> None:
+    plan = resume(CHAIN, {"a": {"x": "1"}, "b": {"y": "2"}, "c": {"z": "no"}}, wish)
+    assert (plan.jobs, plan.properties) == (jobs, properties)
+
+
+def test_an_embedded_flow_goes_on_inside() -> None:
+    outputs = {"first": {"one": "1"}, "sub:in1": {"two": "2"}, "sub:in3": {"three": "3"}}
+    plan = resume(INNER, outputs)
+    assert plan.jobs == ("sub:in2", "last")
+    assert plan.kept == ("first", "sub:in1", "sub:in3")
+    assert plan.properties == {"one": "1", "two": "2", "three": "3"}
+
+
+def test_of_an_embedded_flow_that_is_kept_its_own_outputs_count() -> None:
+    whole = ended(job("sub", S, jobs=(job("sub:a"), job("sub:b", S, "sub:a"))), job("c", F, "sub"))
+    outputs = {"sub": {"x": "end"}, "sub:a": {"y": "inside"}, "sub:b": {"x": "end"}}
+    assert resume(whole, outputs).properties == {"x": "end"}
+
+
+def test_two_values_of_one_output_run_both_again() -> None:
+    flow = ended(job("a"), job("b"), job("c", S, "a"), job("d", F, "b", "c"), job("e", F, "a"))
+    outputs = {"a": {"n": "1"}, "b": {"n": "2"}, "c": {}}
+    plan = resume(flow, outputs)
+    assert plan.jobs == ("a", "b", "d", "e")
+    assert plan.properties == {}
+    assert set(plan.reasons) == {"a", "b"}
+    assert "different values of n" in plan.reasons["a"]
+
+
+def test_an_output_that_a_file_sets_too_is_not_given_to_the_whole_flow() -> None:
+    plan = resume(CHAIN, {"b": {"y": "2"}}, own=["y"])
+    assert plan.jobs == ("b", "c", "d")
+    assert "sets y, too" in plan.reasons["b"]
+
+
+def test_a_condition_wants_what_it_names_to_run() -> None:
+    flow = ended(
+        job("a"), job("b", S, "a"), job("c", F, "b", condition="${b:x} == 1 && all_success")
+    )
+    plan = resume(flow, {"a": {"z": "1"}, "b": {"x": "1"}})
+    assert plan.jobs == ("b", "c")
+    assert plan.properties == {"z": "1"}
+    assert plan.reasons == {"b": "the condition of c asks for it"}
+
+
+def test_without_outputs_nobody_guesses() -> None:
+    with pytest.raises(Refused, match=r"does not tell the outputs of b,.*\(--upstream\)"):
+        resume(CHAIN, None)
+    plan = resume(CHAIN, None, Wish(upstream=True))
+    assert plan.jobs == ("a", "b", "c", "d")
+    assert resume(ended(job("a", F), job("b", C, "a")), None).jobs == ("a", "b")
+
+
+def test_jobs_that_were_left_out_stay_so() -> None:
+    flow = ended(job("a", Status.SKIPPED), job("b", K, "a"), job("c", Status.DISABLED, "b"))
+    assert resume(flow, {}).jobs == ("b",)
+
+
+def test_nothing_to_do_and_unknown_jobs_are_refused() -> None:
+    with pytest.raises(Refused, match="all jobs of execution 7 succeeded"):
+        resume(ended(job("a"), status=S), {})
+    with pytest.raises(NotFound, match="no job 'nosuch'"):
+        resume(CHAIN, {}, Wish(only=["nosuch"]))
+
+
+def test_a_success_that_left_a_job_out_is_none() -> None:
+    plan = resume(CHAIN, {})
+    after = ended(job("a", Status.SKIPPED), job("c"), job("d", Status.READY), status=S)
+    assert not_run(plan, after) == ["d"]
+
+
+def test_options_are_those_of_the_first_run() -> None:
+    told = {
+        "failureAction": "cancelImmediately",
+        "concurrentOptions": "pipeline",
+        "pipelineLevel": 2,
+        "failureEmails": ["a@b.c"],
+        "failureEmailsOverride": True,
+        "successEmails": ["x@y.z"],
+        "notifyFailureFirst": True,
+        "notifyFailureLast": True,
+    }
+    assert options_of(told) == {
+        "on_failure": "cancel-all",
+        "concurrency": "pipeline",
+        "pipeline_level": 2,
+        "failure_emails": ("a@b.c",),
+        "notify": "both",
+    }

@@ -1,0 +1,117 @@
+"""azk retry of executions that have ended: what succeeded is kept, with its outputs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from azkaban_client import Client
+from azkaban_client.resume import RETRY_OF
+
+PROJECT = "retry"
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory):
+    return tmp_path_factory.mktemp("mended") / "it"
+
+
+@pytest.fixture(scope="module")
+def azk(azkaban, mended, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    environ = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("AZK_", "XDG_"))},
+        "HOME": str(home),
+        "AZK_CONFIG": str(azkaban.config),
+        "PYTHONPATH": str(Path.cwd()),
+    }
+
+    def run(*args: str) -> tuple[int, str, str]:
+        code = "from azkaban_client.cli import main; main()"
+        result = subprocess.run(
+            [sys.executable, "-c", code, *args],
+            cwd=home,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return result.returncode, result.stdout, result.stderr
+
+    folder = home / "flow"
+    folder.mkdir()
+    for name, text in {
+        "shared.properties": "rows=3\n",
+        "count.job": "type=command\ncommand=bash count.sh ${rows}\n",
+        "count.sh": """echo '{"total": '$1', "text": "a b=c"}' > $JOB_OUTPUT_PROP_FILE\n""",
+        "inner-use.job": "type=command\ncommand=bash use.sh ${total} ${text}\n",
+        "inner.job": "type=noop\ndependencies=inner-use\n",
+        "whole.job": "type=flow\nflow.name=inner\ndependencies=count\n",
+        "end.job": "type=noop\ndependencies=whole\n",
+        # 2.5 loses what a process prints that fails at once
+        "use.sh": f'echo "total is $1"; sleep 0.5; test "$1 $2" = "5 a" && test -e {mended}\n',
+    }.items():
+        (folder / name).write_text(text)
+    code, _, err = run("upload", PROJECT, str(folder), "--create")
+    assert code == 0, err
+    return run
+
+
+@pytest.fixture(scope="module")
+def failed(azk):
+    code, out, _ = azk("run", PROJECT, "end", "--prop", "rows=5", "--follow", "--json")
+    assert code == 1
+    return str(json.loads(out)["execid"])
+
+
+def test_the_rest_runs_with_the_outputs_of_what_succeeded(azk, azkaban, failed, mended) -> None:
+    code, out, err = azk("retry", failed, "--dry-run", "--json")
+    assert code == 0, err
+    plan = json.loads(out)
+    assert plan["execid"] is None
+    assert sorted(plan["jobs"]) == ["end", "whole:inner", "whole:inner-use"]
+    assert plan["kept"] == ["count"]
+    assert plan["outputs"] == {"total": "5", "text": "a b=c"}
+
+    mended.touch()
+    code, out, err = azk("retry", failed, "--follow", "--json")
+    assert code == 0, err
+    execution = json.loads(out)
+    states = {one["id"]: one["status"] for one in execution["jobs"]}
+    assert states == {"count": "SKIPPED", "whole": "SUCCEEDED", "end": "SUCCEEDED"}
+    assert "with their outputs: text, total" in err
+    with Client(
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
+    ) as client:
+        told = client.execution_options(execution["execid"])["flowParam"]
+        assert told == {"rows": "5", "total": "5", "text": "a b=c", RETRY_OF: failed}
+
+    code, _, err = azk("retry", str(execution["execid"]))
+    assert code == 5
+    assert "nothing is left to run again" in err
+
+
+def test_one_job_runs_again_by_name(azk, failed, mended) -> None:
+    mended.touch()
+    code, out, err = azk("retry", failed, "--only", "whole:inner-use", "--follow", "--json")
+    assert code == 0, err
+    jobs = {one["id"]: one for one in json.loads(out)["jobs"]}
+    assert jobs["count"]["status"] == "SKIPPED"
+    assert jobs["whole"]["jobs"][0]["status"] == "SUCCEEDED"
+    code, out, err = azk("retry", failed, "--from", "count", "--prop", "rows=4", "--follow")
+    assert code == 1  # the count runs again, with another property
+    assert "total is 4" in err
+
+
+def test_what_cannot_be_retried_is_said(azk, failed) -> None:
+    code, _, err = azk("retry", failed, "--only", "nosuch")
+    assert code == 4
+    assert "no job 'nosuch' (its jobs: count" in err
+    assert azk("retry", "999999")[0] == 4
