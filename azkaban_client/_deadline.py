@@ -15,6 +15,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 __all__ = ["POOLS", "Deadline"]
@@ -36,6 +37,9 @@ class Deadline:
     ----------
     seconds
         From now on; None for no limit.
+    admit
+        Is given each new connection before anything of the request is sent, and raises if nothing
+        may be.
 
     Attributes
     ----------
@@ -45,8 +49,11 @@ class Deadline:
         Whether the time was over.
     """
 
-    def __init__(self, seconds: float | None) -> None:
+    def __init__(
+        self, seconds: float | None, admit: Callable[[socket.socket], None] | None = None
+    ) -> None:
         self.sent = self.passed = False
+        self.admit = admit
         self.connection: Any = None
         self._timer = None if seconds is None else threading.Timer(seconds, self._end)
 
@@ -83,6 +90,8 @@ class _Watched:
         if _current.deadline is not None:
             _current.deadline.connection = self
         super().connect()  # type: ignore[misc]
+        if _current.deadline is not None and _current.deadline.admit is not None:
+            _current.deadline.admit(self.sock)  # type: ignore[attr-defined]
 
     def putrequest(self, *args: Any, **options: Any) -> None:
         if _current.deadline is not None:

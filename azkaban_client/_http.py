@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -22,9 +22,9 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from azkaban_client import _network, certificates
+from azkaban_client import _network, certificates, owners
 from azkaban_client._deadline import POOLS, Deadline
-from azkaban_client.errors import BadAnswer, NetworkError, OutcomeUnknown, TLSError
+from azkaban_client.errors import BadAnswer, NetworkError, OutcomeUnknown, TLSError, WrongAccount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -145,6 +145,8 @@ class Transport:
         Seconds to wait for a connection, and for each answer.
     retries
         How often a call that may be repeated is repeated after a lost connection.
+    account
+        Whose the server is where it runs on this machine; this process's own by default.
     sleep
         Waits between retries.
     """
@@ -157,6 +159,7 @@ class Transport:
         verify: bool | str,
         timeout: float,
         retries: int,
+        account: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = urlsplit(url if "//" in url else f"http://{url}")
@@ -172,6 +175,8 @@ class Transport:
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._netloc = parts.netloc
         self._timeout, self._retries, self._sleep = timeout, retries, sleep
+        self._account = account
+        self._proved = parts.scheme == "https" and verify is not False  # by its certificate
         self._candidates = [str(ipaddress.ip_address(address))] if address else []
         trusts_system = parts.scheme == "https" and verify is True
         self._adapter = _PinnedAdapter(_network.authorities() if trusts_system else None)
@@ -214,7 +219,7 @@ class Transport:
                 # A call that was never sent has certainly had no effect, whatever it was.
                 again = call.safe or isinstance(error, _NeverLeftError)
                 last = attempt + 1 == attempts or not again
-                if last or isinstance(error, TLSError) or _timed_out(error):
+                if last or isinstance(error, (TLSError, WrongAccount)) or _timed_out(error):
                     if unsure and call.safe:
                         raise self._error(NetworkError, call, error.message) from error.__cause__
                     raise
@@ -282,7 +287,10 @@ class Transport:
         seconds = call.timeout or self._timeout
         # A body from a file may take its time, and so may a download; each wait has a limit.
         endless = stream or call.body is not None
-        deadline = Deadline(None if endless else seconds * 1.1 + 0.2)
+        deadline = Deadline(
+            None if endless else seconds * 1.1 + 0.2,
+            None if self._proved or self._proxy else partial(self._admit, call=call),
+        )
         with self._translated(call, deadline), deadline:
             response = self._http.request(
                 call.method,
@@ -300,6 +308,16 @@ class Transport:
         self._answered = True
         log.debug("%s -> %d, %.3f s", call, response.status_code, time.monotonic() - started)
         return response
+
+    def _admit(self, connected: socket.socket, *, call: Call) -> None:
+        """Refuse a connection to a server on this machine that another account runs."""
+        if reason := owners.refusal(connected, self._account):
+            words = (
+                f"{self.host}:{self.port}: {reason}. Is your server down, and has somebody taken "
+                "its port? If another account runs the server that you mean, name it: "
+                "--server-account NAME, or server_account in azk.toml"
+            )
+            raise self._error(WrongAccount, call, words)
 
     @staticmethod
     def _read_whole(response: Any, call: Call) -> None:

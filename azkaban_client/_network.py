@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import ssl
@@ -13,8 +12,9 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from azkaban_client._home import expanded
 from azkaban_client.certificates import EXTRA
+from azkaban_client.owners import is_here
 
-__all__ = ["authorities", "is_here", "proxy"]
+__all__ = ["authorities", "proxy"]
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -45,26 +45,6 @@ def proxy(url: str, *, pinned: bool) -> str | None:
     except OSError:
         return chosen  # a name that only the proxy can resolve
     return None if all(is_here(str(entry[4][0])) for entry in found) else chosen
-
-
-def is_here(address: str) -> bool:
-    """Tell whether an IP address is one of this machine's.
-
-    Examples
-    --------
-    >>> is_here("127.0.0.1"), is_here("192.0.2.1")
-    (True, False)
-    """
-    number = ipaddress.ip_address(address.partition("%")[0])
-    if number.is_loopback:
-        return True
-    family = socket.AF_INET6 if number.version == 6 else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-    except OSError:
-        return False
-    return True
 
 
 def authorities() -> ssl.SSLContext:

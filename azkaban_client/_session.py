@@ -125,9 +125,15 @@ class SessionBase:
         timeout: float = 60.0,
         retries: int = 3,
         address: str | None = None,
+        server_account: str | None = None,
     ) -> None:
         self._transport = Transport(
-            url, address=address, verify=verify, timeout=timeout, retries=retries
+            url,
+            address=address,
+            verify=verify,
+            timeout=timeout,
+            retries=retries,
+            account=server_account,
         )
         if not isinstance(auth, Login):
             auth = Login(*auth) if auth else from_netrc(self.url) or Login()

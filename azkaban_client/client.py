@@ -33,6 +33,10 @@ class Client(ExecutionCalls, ScheduleCalls, PermissionCalls):
     address
         IP address to connect to instead of resolving the host's name (like ``curl --resolve``).
         TLS is still checked against the name.
+    server_account
+        The account (name or number) that runs the server, where that is on this machine and not
+        your own: another's may have taken the port. It is checked before anything is sent, unless
+        a certificate proves the server.
 
     Examples
     --------

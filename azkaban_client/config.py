@@ -27,7 +27,7 @@ from azkaban_client._home import expanded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["ConfigError", "Setting", "Settings", "load"]
+__all__ = ["ConfigError", "Setting", "Settings", "load", "written_by_others"]
 
 _VARIABLES = {
     "server": "AZK_SERVER",
@@ -37,6 +37,7 @@ _VARIABLES = {
     "password_file": "AZK_PASSWORD_FILE",
     "ca_cert": "AZK_CA_CERT",
     "insecure": "AZK_INSECURE",
+    "server_account": "AZK_SERVER_ACCOUNT",
     "timeout": "AZK_TIMEOUT",
     "known": "AZK_KNOWN",
     "runs": "AZK_RUNS",
@@ -50,6 +51,7 @@ _OF_A_SERVER = (
     "password_file",
     "ca_cert",
     "insecure",
+    "server_account",
     "server_version",
     "dense_flows",
 )
@@ -107,7 +109,8 @@ def load(
     Raises
     ------
     ConfigError
-        A file cannot be read, has an unknown key, or a value is of the wrong kind.
+        A file cannot be read, has an unknown key, or a value is of the wrong kind; or another
+        account could have written it.
     """
     env = os.environ if env is None else env
     files = list(_files(env, folder or _current_folder()))
@@ -155,9 +158,11 @@ def _current_folder() -> Path:
 
 
 def _files(env: Mapping[str, str], folder: Path) -> Iterator[Path]:
-    for place in (folder, *folder.parents):
-        if (place / "azk.toml").is_file():
-            yield place / "azk.toml"
+    for path in (place / "azk.toml" for place in (folder, *folder.parents)):
+        if path.is_file():
+            # Who names settings of their own is not kept from working in a folder of others.
+            if not (env.get("AZK_CONFIG") and written_by_others(path)):
+                yield path
             break
     user = config_file(env)
     if user.is_file():
@@ -166,9 +171,24 @@ def _files(env: Mapping[str, str], folder: Path) -> Iterator[Path]:
         raise ConfigError(f"AZK_CONFIG={env['AZK_CONFIG']}: no such file")
 
 
+def written_by_others(path: Path) -> str:
+    """Say which other account could have written a file; empty if none, or it cannot be told."""
+    if not hasattr(os, "geteuid"):
+        return ""
+    from azkaban_client.trust import trouble
+
+    return trouble(path)
+
+
 def _read(path: Path) -> dict[str, Any]:
     import tomllib
 
+    if reason := written_by_others(path):
+        raise ConfigError(
+            f"{path}: {reason}, who could have your password sent to another server. If you trust "
+            "them, name the account or group: AZK_TRUST=NAME; or use settings of your own instead: "
+            "AZK_CONFIG=FILE"
+        )
     try:
         # Editors on Windows put a byte-order mark first.
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))

@@ -5,6 +5,7 @@
     AzkabanError
     +-- NetworkError            no connection, name not found, connection cut, no answer in time
     |   +-- TLSError            the certificate was refused, or the server speaks no TLS
+    |   +-- WrongAccount        on this machine, another account than the server's has the port
     |   +-- OutcomeUnknown      sent, but the answer was lost: it may have been done
     +-- AuthenticationError     wrong user or password, or no password to log in with
     |   +-- SessionRefused      the server refused the session
@@ -42,6 +43,7 @@ __all__ = [
     "TLSError",
     "Unsupported",
     "WaitTimeout",
+    "WrongAccount",
 ]
 
 
@@ -85,6 +87,10 @@ class NetworkError(AzkabanError):
 
 class TLSError(NetworkError):
     """The certificate was refused, or the server speaks no TLS."""
+
+
+class WrongAccount(NetworkError):  # noqa: N818 (names what is wrong)
+    """On this machine, another account than the server's has the port; nothing was sent."""
 
 
 class OutcomeUnknown(NetworkError):  # noqa: N818 (a state, not a mistake)

@@ -21,6 +21,7 @@ from azkaban_client.errors import (
     ServerFault,
     TLSError,
     WaitTimeout,
+    WrongAccount,
 )
 from azkaban_client.models import Execution, JobRun, LogChunk, Status
 
@@ -263,7 +264,7 @@ class _Follower:
         """Wait after a failure that may be temporary; raise it if it has lasted too long."""
         now = time.monotonic()
         self.failing_since = self.failing_since or now
-        if isinstance(error, TLSError) or now - self.failing_since > self.patience:
+        if isinstance(error, (TLSError, WrongAccount)) or now - self.failing_since > self.patience:
             raise error
         self._pause(min(2.0, _FIRST_RETRY + (now - self.failing_since) / 5))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client._files import whole
 from azkaban_client._home import expanded
+from azkaban_client.config import written_by_others
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,12 @@ def _file(url: str) -> Path:
 
 
 def recall(url: str) -> Saved | None:
-    """Return the session kept for a server, or None; a damaged file counts as none."""
+    """Return the session kept for a server, or None; a damaged file counts as none.
+
+    So does one that another account could have written: it says where a login goes.
+    """
+    if written_by_others(_file(url)):
+        return None
     try:
         saved = Saved(**json.loads(_file(url).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):

@@ -9,7 +9,7 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import environment
+from setup import environment, trust
 from setup.errors import DownloadError, UsageError
 from setup.network import explain, is_page, opened, page_words
 from setup.paths import expanded
@@ -69,6 +69,8 @@ def named(
     ------
     UsageError
         When there is no such file, or a URL came without hash.
+    SetupError
+        When others could exchange the file, and no hash was given.
     DownloadError
         When it cannot be downloaded, or is a different file.
     """
@@ -103,7 +105,12 @@ def named(
     if not path.is_file():
         raise UsageError(f"{option} {place}: no such file")
     if expected:
+        if trust.trouble(path):  # else it could be exchanged after it was checked
+            folder.mkdir(parents=True, exist_ok=True)
+            path = Path(shutil.copyfile(path, folder / path.name))
         _check(option, place, path, expected)
+    else:
+        trust.require(path, option, "copy it to a folder of yours, or give its --sha256")
     return path
 
 

@@ -24,6 +24,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup import trust
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -181,7 +183,9 @@ def _some(names: frozenset[str]) -> dict[str, str]:
 
 
 def _is_usable(folder: str) -> bool:
-    return bool(folder) and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    if not (folder and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        return False
+    return not trust.trouble(Path(folder, "new"))  # others could exchange what programs put there
 
 
 def _home() -> str:

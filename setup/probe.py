@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from azkaban_client import owners
+
 __all__ = ["Endpoint", "Watch", "cause", "listening", "printed", "ready", "strangers"]
 
 START_SECONDS = 90.0
@@ -66,6 +68,8 @@ class Endpoint:
         try:
             plain = socket.create_connection((address, port), timeout=10)
             connection.sock = plain
+            if owners.refusal(plain):  # it is ours, or nothing is said to it
+                return b""
             if self.ca:
                 context = ssl.create_default_context(cafile=self.ca)
                 connection.sock = context.wrap_socket(plain, server_hostname=self.host)

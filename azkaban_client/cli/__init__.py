@@ -43,6 +43,9 @@ _EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:<4}{text}" for code, text in
 )
 @click.option("--ca-cert", metavar="FILE", help="Trust the CA certificates in this file.")
 @click.option("--insecure", is_flag=True, default=None, help="Do not check TLS certificates.")
+@click.option(
+    "--server-account", metavar="NAME", help="Who runs the server on this machine, if not you."
+)
 @click.option("--timeout", type=float, metavar="SECONDS", help="Wait this long for an answer.")
 @click.option("--debug", is_flag=True, help="Show each request on standard error.")
 @click.version_option(__version__, prog_name="azk")

@@ -290,6 +290,7 @@ class App:
                 address=address,
                 verify=False if settings["insecure"] else settings["ca_cert"] or True,
                 timeout=settings["timeout"],
+                server_account=settings["server_account"],
             )
         except ValueError as error:
             raise click.UsageError(str(error)) from error
@@ -368,6 +369,12 @@ class App:
 
 
 def _read_password(name: str) -> str:
+    from azkaban_client.config import written_by_others
+
+    if name != "-" and (reason := written_by_others(Path(name))):
+        raise click.UsageError(
+            f"password file {name}: {reason}, who could have another file of yours sent instead"
+        )
     try:
         text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

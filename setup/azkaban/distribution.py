@@ -13,7 +13,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from setup import archives
+from setup import archives, trust
 from setup.errors import SetupError, UsageError
 from setup.layout import copy_fresh
 from setup.paths import expanded
@@ -156,6 +156,7 @@ def _expand(sources: Iterable[str]) -> Iterable[Path]:
         path = expanded(text).absolute()
         if not path.exists():
             raise UsageError(f"--distribution {text}: there is no such file or folder")
+        trust.require(path, "--distribution", "copy it to a folder of yours")
         packed = (
             sorted(p for p in path.iterdir() if p.is_file() and p.name.endswith(_ARCHIVES))
             if path.is_dir()

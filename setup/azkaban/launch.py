@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from setup import trust
 from setup.azkaban import config, program
 from setup.java import OPTIONS, truststore
 
@@ -58,6 +59,7 @@ def command(
         f"-Xmx{settings.heap_of(part.kind)}",
         f"-javaagent:{place / 'agent/port-guard.jar'}={ends}",
         f"-Dportguard.output={home / f'logs/{part.name}.out'}",
+        f"-Dportguard.trusted={','.join(map(str, trust.accounts()))}",
         f"-Djava.io.tmpdir={home / 'temp'}",
         "-Dfile.encoding=UTF-8",
         f"-Dlog4j.configuration={(conf / 'log4j.properties').as_uri()}",

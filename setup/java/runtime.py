@@ -201,7 +201,8 @@ def _choice_file(layout: Layout) -> Path:
 
 def _named(choice: str, why: str) -> Java:
     program = expanded(choice).absolute()
-    trust.require(program, "--java", "name another, or leave it to setup (--java private)")
+    for place in _places(program):
+        trust.require(place, "--java", "name another, or leave it to setup (--java private)")
     java, words = _ask(program)
     if not java or java.major < MINIMUM:
         found = f"is version {java.version}" if java else "is no working Java"
@@ -230,7 +231,7 @@ def candidates(layout: Layout) -> Iterator[Java]:
     on_path = shutil.which("java")
     paths = [*own, *homes, *([Path(on_path)] if on_path else []), _private_program(layout)]
     for program in filter(Path.exists, paths):
-        if reason := trust.trouble(program):
+        if reason := next(filter(None, map(trust.trouble, _places(program))), ""):
             say(f"{program} is not used: {reason}")
             continue
         java, words = _ask(program)
@@ -240,6 +241,12 @@ def candidates(layout: Layout) -> Iterator[Java]:
             raise SetupError(f"{program} does not start: {words}{limits}")
         else:
             say(f"{program} is not used, it does not start: {words}")
+
+
+def _places(program: Path) -> list[Path]:
+    """List what of a Java others must not be able to change: its program and its libraries."""
+    home = program.resolve().parent.parent
+    return [program, *(place for place in (home / "lib", home / "jre/lib") if place.is_dir())]
 
 
 def _private_program(layout: Layout) -> Path:

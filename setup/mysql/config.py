@@ -138,7 +138,10 @@ def server_options(files: Files, program: Build, port: int) -> str:
         "bind-address": ADDRESS,
         "port": port,
         "skip-name-resolve": 1,
-        "max-connections": 200,
+        # Other accounts reach the port, too, and each idle connection of theirs takes a place until
+        # it is cut off: room for many of them beside Azkaban's, and little time for each.
+        "max-connections": 1000,
+        "connect-timeout": 5,
         **({"tls-version": "TLSv1.2"} if program.tls else {}),
         # Access: no files of this machine.
         "secure-file-priv": files.files / "exchange",

@@ -167,6 +167,7 @@ def probe(mysqld: Path, libraries: Path) -> str:
 def _complete(base: Path, name: str, libraries: Path, update: Callable[[str], None]) -> Build:
     """Find the parts of a server in its folder, get its libraries, and ask for its version."""
     mysqld = _find(base, ("bin", "sbin", "libexec", ""), "mysqld", name)
+    trust.require(mysqld, name, "name another, or have setup install one")
     errors = ("share/mysql", "share", "../share/mysql", "../share")
     messages = _find(base, errors, "english/errmsg.sys", name).parent.parent
     if missing := _missing(mysqld, libraries):

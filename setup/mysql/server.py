@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import orphans
+from setup import orphans, trust
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.messages import step, wait_for_lock
@@ -500,6 +500,7 @@ class Server:
         files = self.files
         program = settings.program
         check_executable(program.mysqld.parent)
+        trust.require(program.mysqld, "MySQL", f"name another with {called()} mysql init")
         version = probe(program.mysqld, program.libraries)
         if not version:
             raise SetupError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup import probe
+from tests.stranger import Stranger, disguised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +45,18 @@ def test_told(tmp_path: Path, text: str, ended: str, alive: str) -> None:
     assert probe.cause(path) == ended
     assert probe.cause(path, ended=False) == alive
     assert probe.cause(tmp_path / "none") == ""
+
+
+def test_a_server_of_another_account_is_told_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "password").write_text("s3cret\n")
+    disguised(monkeypatch)
+    for pages in (True, False):
+        with Stranger() as stranger:
+            ends = (("127.0.0.1", stranger.port),)
+            endpoint = probe.Endpoint("web", pages, "x", ends, "me", str(tmp_path / "password"))
+            assert not endpoint.ready()
+            assert endpoint.refusal() == ""
+            count, heard = stranger.heard()
+            assert (count >= 1, heard) == (True, b"")

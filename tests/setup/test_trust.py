@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grp
+import hashlib
 import os
 import pwd
 import struct
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, java, trust
+from setup import cli, downloads, environment, java, trust
+from setup.azkaban import distribution
 from setup.errors import SetupError
 from setup.layout import CHECKOUT, Layout
+from setup.mysql import program
 from setup.python.pack import pack
 
 if TYPE_CHECKING:
@@ -317,6 +320,75 @@ def test_a_java_that_others_may_change_is_not_used(
     assert f"{program} is not used: {home}/jdk may be changed" in capsys.readouterr().err
     with pytest.raises(SetupError, match=r"--java .* everybody"):
         java.ensure(layout, str(program))
+
+
+def test_a_java_whose_libraries_others_may_change_is_not_used(home: Path) -> None:
+    program = _java(home / "jdk")
+    (home / "jdk/lib").mkdir()
+    (home / "jdk/lib").chmod(0o777)
+    with pytest.raises(SetupError, match=rf"--java {home}/jdk/lib.* everybody"):
+        java.ensure(Layout(home / "p", home / "p/cache"), str(program))
+
+
+def test_an_archive_that_others_may_exchange_is_taken_with_its_hash_alone(home: Path) -> None:
+    archive = home / "mysql.tar.gz"
+    archive.write_bytes(b"whole")
+    known = hashlib.sha256(b"whole").hexdigest()
+
+    def named(expected: str) -> Path:
+        return downloads.named("--tarball", str(archive), expected, home / "cache", lambda _: None)
+
+    assert named("") == archive
+    archive.chmod(0o666)
+    with pytest.raises(SetupError, match=r"--tarball .* everybody .*--sha256"):
+        named("")
+    copy = named(known)  # of what was checked, which nobody can exchange any more
+    assert copy.parent == home / "cache"
+    assert copy.read_bytes() == b"whole"
+    with pytest.raises(SetupError, match="SHA-256"):
+        named("0" * 64)
+
+
+def test_a_distribution_that_others_may_exchange_is_refused(home: Path) -> None:
+    folder = home / "azkaban"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(SetupError, match=r"--distribution .* everybody .*copy it"):
+        distribution.read([str(folder)], home, lambda _: None)
+
+
+def test_an_installed_mysql_in_which_others_may_write_is_refused(home: Path) -> None:
+    base = home / "mysql"
+    for path, text in (
+        ("bin/mysqld", "#!/bin/sh\necho 'mysqld  Ver 5.7.29 for Linux'\n"),
+        ("share/english/errmsg.sys", ""),
+    ):
+        (base / path).parent.mkdir(parents=True)
+        (base / path).write_text(text)
+    (base / "bin/mysqld").chmod(0o755)
+    (base / "bin").chmod(0o777)
+    with pytest.raises(SetupError, match=rf"--basedir .*{base}/bin may be changed by everybody"):
+        program.install(
+            program.Source("basedir", str(base)), home, home, lambda _: None, lambda _: None
+        )
+
+
+def test_a_folder_for_temporary_files_that_others_may_change_is_not_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(home))
+    assert environment.local()["TMPDIR"] == str(home)
+    home.chmod(0o1777)  # as /tmp is
+    assert environment.local()["TMPDIR"] == str(home)
+    home.chmod(0o777)
+    assert "TMPDIR" not in environment.local()
+
+
+def test_accounts_that_are_trusted_are_known_by_their_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AZK_TRUST", "root, 1234,no-such-account")
+    assert trust.accounts() == [0, 1234]
 
 
 def test_what_is_packed_is_not_run_in_a_folder_that_others_may_change(

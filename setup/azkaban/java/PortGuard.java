@@ -64,6 +64,7 @@ public final class PortGuard implements ClassFileTransformer {
         instrumentation.addTransformer(new PortGuard());
         instrumentation.addTransformer(new Projects());
         instrumentation.addTransformer(new FinishedJobs());
+        instrumentation.addTransformer(new Outgoing());
         String output = System.getProperty("portguard.output");
         if (output != null) {
             PrintStream stream = new PrintStream(new Output(new File(output)), true);

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tarfile
@@ -20,11 +21,12 @@ import mysql.connector
 import pytest
 
 from setup import cli
-from setup.errors import DownloadError, SetupError, UsageError
+from setup.errors import DownloadError, ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT
-from setup.mysql import Connection
+from setup.mysql import Connection, connections
 from setup.mysql.program import Source
 from setup.python import layers
+from tests.stranger import GREETING, Stranger, disguised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,6 +237,39 @@ def test_root_enters_by_the_socket_alone(shared: Any) -> None:
 
 def test_listens_on_loopback_alone(shared: Any) -> None:
     assert shared.running().listening() == {("127.0.0.1", shared.connection.port)}
+
+
+def test_idle_connections_of_others_lock_nobody_out(shared: Any) -> None:
+    """As many as had the server say that there are too many, and nearly twice that."""
+    place = ("127.0.0.1", shared.connection.port)
+    idle = [socket.create_connection(place, timeout=60) for _ in range(400)]
+    try:
+        for link in idle:
+            assert link.recv(1), "the server greets each"
+        assert shared.as_azkaban("SELECT 1") == [(1,)]
+        assert shared.ask("SELECT 1") == [(1,)]
+        while idle[0].recv(1024):  # until it is cut off
+            pass
+    finally:
+        for link in idle:
+            link.close()
+
+
+def test_nothing_is_said_to_another_account_on_the_port(
+    shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(port: int) -> None:
+        options = {"user": "azkaban", "password": "s3cret"}
+        connections.ask(shared.layout, "SELECT 1", host="127.0.0.1", port=port, **options)
+
+    with Stranger(os.geteuid(), greeting=GREETING) as own, pytest.raises(ServerError):
+        ask(own.port)
+    assert b"azkaban" in own.heard()[1]
+    disguised(monkeypatch)
+    with Stranger(greeting=GREETING) as stranger:
+        with pytest.raises(ServerError, match=f"port {stranger.port} belongs to the account"):
+            ask(stranger.port)
+        assert stranger.heard() == (1, b"")
 
 
 def test_network_connections_are_encrypted(shared: Any) -> None:
