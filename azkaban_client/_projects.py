@@ -208,13 +208,24 @@ class ProjectCalls(SessionBase):
                 raise
         return Upload(project_id=int(data["projectId"]), version=int(data["version"]))
 
+    def last_upload(self, project: str) -> ProjectEvent | None:
+        """Return the newest upload in a project's log; its message names the file."""
+        size, skip = 100, 0
+        while events := self.project_log(project, size=size, skip=skip):
+            for event in events:
+                if event.type == "UPLOADED":
+                    return event
+            if len(events) < size:
+                break
+            skip += size
+        return None
+
     def _last_upload(self, project: str) -> ProjectEvent | None:
-        """Return the newest upload in the project's log; also tells a missing project early."""
+        """Return the newest upload if it can be told; also tells a missing project early."""
         try:
-            events = self.project_log(project, size=20)
+            return self.last_upload(project)
         except (PermissionDenied, Unsupported):
             return None
-        return next((event for event in events if event.type == "UPLOADED"), None)
 
     def _find_upload(
         self, project: str, before: ProjectEvent | None, error: OutcomeUnknown

@@ -19,6 +19,7 @@ from azkaban_client.options import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import time
 
 __all__ = ["ScheduleCalls"]
 
@@ -61,17 +62,46 @@ class ScheduleCalls(ProjectCalls):
             # The server would say "scheduled" and forget it.
             raise ValueError(f"at = {at}: expected a time to come, or a period to repeat it")
         utc = at.astimezone(UTC)
+        when = {"scheduleTime": f"{utc:%I,%M,%p,UTC}", "scheduleDate": f"{utc:%m/%d/%Y}"}
+        if every is not None:
+            when |= {"is_recurring": "on", "period": every}
+        return self._schedule(project, flow, when, options)
+
+    def schedule_daily(
+        self, project: str, flow: str, at: time, **options: Unpack[ExecutionOptions]
+    ) -> Schedule:
+        """Run a flow every day at a time of the server's own clock, summer and winter.
+
+        Parameters
+        ----------
+        project, flow
+            The flow. A schedule that it has already is replaced.
+        at
+            In the time zone of the server; whole minutes.
+        options
+            Of `azkaban_client.options.ExecutionOptions`.
+        """
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        when = {
+            # Any zone but UTC stands for the server's; the period then counts by its clock.
+            "scheduleTime": f"{at:%I,%M,%p},SERVER",
+            "scheduleDate": f"{yesterday:%m/%d/%Y}",
+            "is_recurring": "on",
+            "period": "1d",
+        }
+        return self._schedule(project, flow, when, options)
+
+    def _schedule(
+        self, project: str, flow: str, when: dict[str, str], options: ExecutionOptions
+    ) -> Schedule:
         form = {
             "ajax": "scheduleFlow",
             "projectName": project,
             "projectId": str(self.project_id(project)),
             "flow": flow,
-            "scheduleTime": f"{utc:%I,%M,%p,UTC}",
-            "scheduleDate": f"{utc:%m/%d/%Y}",
+            **when,
             **self._options(project, flow, options),
         }
-        if every is not None:
-            form |= {"is_recurring": "on", "period": every}
         self._ask(Call("POST", "/schedule", form=form, safe=False), expect=("status",))
         return self._scheduled(project, flow)
 

@@ -44,6 +44,9 @@ _VARIABLES = {
     "job_types": "AZK_JOB_TYPES",
     "server_version": "AZK_SERVER_VERSION",
     "dense_flows": "AZK_DENSE_FLOWS",
+    "timezone": "AZK_TIMEZONE",
+    "mail": "AZK_MAIL",
+    "service": "AZK_SERVICE",
 }
 _OF_A_SERVER = (
     "address",
@@ -54,6 +57,9 @@ _OF_A_SERVER = (
     "server_account",
     "server_version",
     "dense_flows",
+    "timezone",
+    "mail",
+    "service",
 )
 _PATHS = ("password_file", "ca_cert", "runs")
 
@@ -196,6 +202,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: it is nested too deeply") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
+    table.pop("deploy", None)  # of azk deploy alone, which reads it by itself
     servers = table.get("servers", {})
     if not isinstance(servers, dict) or not all(isinstance(t, dict) for t in servers.values()):
         raise ConfigError(f"{path}: servers: expected tables [servers.NAME]")
@@ -243,6 +250,8 @@ _KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "timeout": ("a number of seconds above 0", _seconds),
     "insecure": ("true or false", _boolean),
     "dense_flows": ("true or false", _boolean),
+    "mail": ("true or false", _boolean),
+    "service": ("true or false", _boolean),
     "known": ("a list of names", _names),
     "job_types": ("a list of names", _names),
 }

@@ -33,6 +33,7 @@ _MODULES = (
     "errors",
     "auth",
     "job",
+    "job.testing",
     "flow.collect",
     "flow.zip",
     "flow.lint",

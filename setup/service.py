@@ -15,6 +15,7 @@ from setup.called import called
 from setup.errors import SetupError
 from setup.layout import Layout
 from setup.messages import say
+from setup.private import write_private
 from setup.shell import program
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def install(layout: Layout) -> None:
             "this account has neither a user systemd nor crontab. What would be run at start:\n"
             + crontab_line(layout).removeprefix("@reboot ")
         )
+    _tell_azk(layout)
 
 
 def remove(layout: Layout) -> None:
@@ -132,6 +134,17 @@ def remove(layout: Layout) -> None:
         if kept != lines:
             _write_crontab(kept)
             say("the line in your crontab is removed")
+    _tell_azk(layout)
+
+
+def _tell_azk(layout: Layout) -> None:
+    """Keep true what `azk deploy` reads of it, which is written when the server starts."""
+    path = layout.client_config
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if not line.startswith("service = ")]
+        kept.append(f"service = {str(installed(layout)).lower()}")
+        write_private(path, "".join(f"{line}\n" for line in kept))
 
 
 def _unit_path(layout: Layout) -> Path:

@@ -15,8 +15,11 @@ from azkaban_client import __version__
 from azkaban_client.cli import (
     _backfill,
     _console,
+    _deploy,
+    _dev,
     _executions,
     _manage,
+    _new,
     _projects,
     _report,
     _session,
@@ -67,7 +70,11 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
     context.call_on_close(context.obj.close)
 
 
-for _module in (_session, _projects, _executions, _backfill, _manage, _report, _console):
+_MODULES = (
+    *(_session, _new, _dev, _deploy, _projects, _executions, _backfill),
+    *(_manage, _report, _console),
+)
+for _module in _MODULES:
     for _command in _module.COMMANDS:
         azk.add_command(_command)
 

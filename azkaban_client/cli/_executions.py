@@ -29,11 +29,20 @@ if TYPE_CHECKING:
 
     from azkaban_client.client import Client
     from azkaban_client.flow.overrides import Overridable
+    from azkaban_client.flow.zip import Bundle
     from azkaban_client.models import Execution
     from azkaban_client.options import ExecutionOptions
     from azkaban_client.resume import Resume
 
-__all__ = ["COMMANDS"]
+__all__ = [
+    "COMMANDS",
+    "Following",
+    "execution_options",
+    "parse_props",
+    "raw_option",
+    "refuse_unknown_props",
+    "run_here",
+]
 
 
 def parse_props(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -232,9 +241,12 @@ def run(
     if flags["local"]:
         _refuse_without_server()
         source = Path(project)
-        _run_here(
-            source, flow, content, chosen, any_prop=any_prop, following=following, as_json=as_json
-        )
+        if not source.exists():
+            raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")
+        run_here(
+            content.bundle(source), source.resolve().stem, flow, chosen, any_prop=any_prop,
+            following=following, as_json=as_json,
+        )  # fmt: skip
         return
     if content != Content():
         raise click.UsageError("--with and --executable are for --local; azk upload has them too")
@@ -270,36 +282,34 @@ def _refuse_without_server() -> None:
             raise click.UsageError(f"{option} is for a server: it means nothing with --local")
 
 
-def _run_here(
-    source: Path,
+def run_here(
+    bundle: Bundle,
+    name: str,
     flow: str,
-    content: Content,
     chosen: ExecutionOptions,
     *,
-    any_prop: bool,
     following: Following,
+    any_prop: bool = False,
     as_json: bool,
 ) -> None:
+    """Run a flow on this machine, show how it goes and how it ended, and exit by it."""
     from azkaban_client.cli import display
     from azkaban_client.flow import local
     from azkaban_client.flow.loader import load
     from azkaban_client.flow.overrides import overridable_here
 
-    if not source.exists():
-        raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")
-    bundle = content.bundle(source)
     project = load(bundle)
-    properties = chosen["properties"] or {}
+    properties = chosen.get("properties") or {}
     if properties and not any_prop and flow in project.flows:
         _refuse_unknown(overridable_here(project, flow), properties)
     events = local.run(
         bundle,
         flow,
         properties=properties,
-        disabled=chosen["disabled"],
-        only=chosen["only"],
+        disabled=chosen.get("disabled", ()),
+        only=chosen.get("only"),
         server={"output.dir": str(Path("runs").absolute())},
-        name=source.resolve().stem,
+        name=name,
     )
     tails = display.Tails(events)
     logs = following.logs and not as_json

@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.models import Upload
 
-__all__ = ["COMMANDS"]
+__all__ = [
+    "COMMANDS",
+    "Content",
+    "content_options",
+    "executable_option",
+    "refuse_where_unread",
+    "send",
+    "stop_on_errors",
+]
 
 
 @dataclass(frozen=True)
@@ -350,15 +358,15 @@ def upload(
     bundle = content.bundle(source)
     if not no_lint:
         problems = content.problems(app, bundle)
-        _stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")
+        stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")
     with app.client() as client:
         if not no_lint:
-            _refuse_where_unread(client, name, bundle)
+            refuse_where_unread(client, name, bundle)
         if source.is_dir() or content.executable:
             with bundle.temporary(f"{name}.zip") as path:
-                result = _send(client, name, path, create=create)
+                result = send(client, name, path, create=create)
         else:
-            result = _send(client, name, source, create=create)
+            result = send(client, name, source, create=create)
         flows = client.flows(name)
     if not flows:
         note(f"warning: the server finds no flow in {name}", colour="yellow")
@@ -374,7 +382,12 @@ def upload(
     emit(as_json, data, f"{words}, flows: {', '.join(flows) or 'none'}")
 
 
-def _refuse_where_unread(client: Client, name: str, bundle: Bundle) -> None:
+def refuse_where_unread(
+    client: Client,
+    name: str,
+    bundle: Bundle,
+    words: str = "Nothing is uploaded (--no-lint to do it anyway)",
+) -> None:
     """Refuse a project of Flow 2.0 if the server would accept it and find no flow."""
     from azkaban_client.errors import Unsupported
     from azkaban_client.flow.loader import is_flow_2
@@ -382,12 +395,11 @@ def _refuse_where_unread(client: Client, name: str, bundle: Bundle) -> None:
     if is_flow_2(bundle) and client.capabilities.flow2 is False:
         raise Unsupported(
             f"{name} is Flow 2.0, which needs Azkaban 3.43 or later; this server is "
-            f"{client.version}: it would take the project and find no flow. Nothing is "
-            "uploaded (--no-lint to do it anyway)"
+            f"{client.version}: it would take the project and find no flow. {words}"
         )
 
 
-def _send(client: Client, name: str, path: Path, *, create: bool) -> Upload:
+def send(client: Client, name: str, path: Path, *, create: bool) -> Upload:
     """Upload a zip; create the project first if it is missing and `--create` was given."""
     from azkaban_client.cli.display import upload_progress
     from azkaban_client.errors import NotFound
@@ -403,7 +415,8 @@ def _send(client: Client, name: str, path: Path, *, create: bool) -> Upload:
     raise AssertionError("unreachable: the second try returns or raises")
 
 
-def _stop_on_errors(problems: Sequence[Problem], words: str) -> None:
+def stop_on_errors(problems: Sequence[Problem], words: str) -> None:
+    """Show what lint found, and stop if there are errors."""
     for problem in problems:
         note(str(problem), colour="red" if problem.severity == "error" else "yellow")
     count = sum(problem.severity == "error" for problem in problems)
@@ -482,7 +495,7 @@ def _local_graphs(source: Path, flow: str | None) -> list[Graph]:
     from azkaban_client.flow.loader import load
 
     found = load(Content().bundle(source))
-    _stop_on_errors(found.problems, "nothing is drawn")
+    stop_on_errors(found.problems, "nothing is drawn")
     roots = found.names
     if flow is not None and flow not in roots:
         raise NotFound(f"there is no flow {flow!r} (flows: {', '.join(roots) or 'none'})")

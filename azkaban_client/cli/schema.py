@@ -17,6 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from azkaban_client import models
 from azkaban_client._session import Capabilities
+from azkaban_client.deploy.contents import Changes
 from azkaban_client.flow.loader.problem import Problem
 
 __all__ = ["DEFINITIONS", "SCHEMAS", "page", "schema_of"]
@@ -133,6 +134,21 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "completion": _object(shell=_TEXT, script=_TEXT),
     "config show": {"type": "object", "additionalProperties": _object(value={}, source=_TEXT)},
     "console add": _object(page=_TEXT, address=_TEXT),
+    "deploy": _object(
+        project=_TEXT,
+        flow=_TEXT,
+        dry_run=_YES,
+        files=_COUNT,
+        changes=_define(Changes),
+        uploaded=_YES,
+        version=_or_null(_COUNT),
+        scheduled=_YES,
+        schedule=_or_null(_define(models.Schedule)),
+        notify=_list(_TEXT),
+        warnings=_list(_TEXT),
+        url=_TEXT,
+    ),
+    "dev": _EXECUTION,
     "follow": _EXECUTION,
     "graph": _list(
         _object(flow=_TEXT, needs={"type": "object", "additionalProperties": _list(_TEXT)})
@@ -142,6 +158,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "login": _object(url=_TEXT, username=_MAYBE_TEXT),
     "logout": _object(url=_TEXT, was_logged_in=_YES),
     "logs": _object(execid=_COUNT, job=_MAYBE_TEXT, attempt=_or_null(_COUNT), log=_TEXT),
+    "new": _object(
+        project=_TEXT,
+        folder=_TEXT,
+        files=_list(_TEXT),
+        parameters=_list(_TEXT),
+        missing=_list(_TEXT),
+        notes=_list(_TEXT),
+    ),
     "pause": _object(execid=_COUNT, paused=_DONE),
     "permission grant": _ACCESS,
     "permission list": _list(_define(models.Permission)),
@@ -195,6 +219,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "sla set": _SLA,
     "sla show": _SLA,
     "status": _EXECUTION,
+    "undeploy": _object(project=_TEXT, unscheduled=_list(_TEXT), deleted=_YES),
     "upload": _object(
         project=_TEXT,
         project_id=_COUNT,

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
+from setup import service
 from setup.azkaban import timezone
 from setup.azkaban.accept import own_properties
 from setup.private import write_private
@@ -91,6 +92,10 @@ def write(
         "password_file": str(secret),  # the password itself stays in its own file
         "runs": str(layout.runs),
         "dense_flows": True,  # by Projects.java
+        # What `azk deploy` says of schedules: see azkaban_client/config.py
+        "timezone": settings.timezone or timezone.of_machine(),
+        "mail": settings.mail is not None,
+        "service": service.installed(layout),
         **({"ca_cert": str(keystore.ca)} if keystore else {}),
     }
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in client.items())

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from azkaban_client.flow.loader.command_line import split_command
+from azkaban_client.job.testing import run_job
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "own-jobs.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -21,8 +25,10 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    script, test = blocks("python")
+    script, plain, test = blocks("python")
     (tmp_path / "sales.py").write_text(script)
+    (tmp_path / "fetch.py").write_text(plain)
+    (tmp_path / "secret.sh").write_text(blocks("bash")[0])
     (tmp_path / "test_sales.py").write_text(test)
     (tmp_path / "sales.csv").write_text("2026-11-30,12.5\n2026-11-30,20\n2026-11-30,1\n")
     return tmp_path
@@ -65,3 +71,24 @@ def test_its_job_takes_the_property(folder: Path) -> None:
         check=False,
     )  # fmt: skip
     assert "sales.total = 33.5" in done.stdout, done.stderr
+
+
+def test_its_plain_script_has_outputs(folder: Path) -> None:
+    assert run_job(folder / "fetch.py", {}, folder).outputs == {"fetch.rows": "3"}
+
+
+def test_its_secret_reaches_a_script_and_no_log(folder: Path) -> None:
+    (job,) = (text for text in blocks("properties") if "secret.sh" in text)
+    (folder / "shop").write_text("SHOP_TOKEN='a b'\n")
+    (folder / "fetch.py").write_text("import os; print(len(os.environ['SHOP_TOKEN']))\n")
+    line = job.partition("command=")[2].replace("/home/me/.secrets/shop", "./shop")
+    words = split_command(line.strip().replace("${python}", sys.executable))
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+def test_what_it_shows_of_a_script_that_exists(azk, folder: Path, tmp_path: Path) -> None:
+    script = re.search(r"fetch.py <<'END'\n(.*?)END\n", TUTORIAL, re.DOTALL)[1]
+    (tmp_path / "fetch.py").write_text(script)
+    assert azk("new", "--from", "fetch.py").code == 0
+    assert (tmp_path / "fetch/fetch.job").read_text() in blocks("properties")

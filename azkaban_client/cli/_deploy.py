@@ -1,0 +1,416 @@
+"""azk deploy, undeploy."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app
+from azkaban_client.cli._dev import NOT_SENT
+from azkaban_client.cli._projects import (
+    Content,
+    content_options,
+    refuse_where_unread,
+    send,
+    stop_on_errors,
+)
+from azkaban_client.errors import NotFound, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from azkaban_client.client import Client
+    from azkaban_client.deploy.contents import Changes, Sent
+    from azkaban_client.deploy.when import Timing, When
+    from azkaban_client.flow.zip import Bundle
+    from azkaban_client.models import ProjectEvent, Schedule, Sla
+    from azkaban_client.options import ExecutionOptions
+
+__all__ = ["COMMANDS"]
+
+_KINDS = ("daily", "weekdays", "every", "cron")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be deployed and how.
+
+    Attributes
+    ----------
+    folder
+        The project's.
+    project, flow
+        Their names on the server.
+    flows
+        All flows that the project has.
+    bundle
+        Its files.
+    sent
+        Their hashes, and whom to tell.
+    when
+        When it runs; None leaves the schedule as it is.
+    """
+
+    folder: Path
+    project: str
+    flow: str
+    flows: tuple[str, ...]
+    bundle: Bundle
+    sent: Sent
+    when: When | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the server has, and what it would be told."""
+
+    last: ProjectEvent | None
+    changes: Changes
+    schedule: Schedule | None
+    timing: Timing | None
+    reschedule: bool
+    stray: tuple[str, ...]  # flows that are scheduled and would no longer be there
+
+    @property
+    def upload(self) -> bool:
+        """Whether the files differ."""
+        one = self.changes
+        return bool(one.added or one.changed or one.removed)
+
+
+@command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--daily", metavar="HH:MM", help="Run it every day at this time.")
+@click.option("--weekdays", metavar="HH:MM", help="Monday to Friday; Azkaban 3.2 or later.")
+@click.option("--every", metavar="PERIOD", help="Again and again: 15m, 2h, 1d, 1w, 1M.")
+@click.option("--cron", metavar="EXPRESSION", help="Quartz cron; Azkaban 3.2 or later.")
+@click.option("--timezone", metavar="ZONE", help="Of the time; the server's by default.")
+@click.option("--notify", multiple=True, metavar="mail:ADDRESS", help="Of failures. Repeatable.")
+@click.option("--project", metavar="NAME", help="The folder's name by default.")
+@click.option("--flow", metavar="NAME", help="Which to schedule, where the project has several.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@content_options
+@json_option
+@pass_app
+def deploy(
+    app: App, /, folder: Path, *, content: Content, dry_run: bool, as_json: bool, **options: Any
+) -> None:
+    """Send a project's folder to the server and schedule its flow.
+
+    Examples
+    --------
+      azk deploy sales --daily 06:00 --notify mail:me@example.org
+      azk deploy sales --dry-run
+      azk deploy sales --weekdays 7:30 --timezone Europe/Berlin
+
+    Done again, it changes what has changed, and shows it first. Without a time, a schedule stays
+    as it is. The table [deploy] of FOLDER/azk.toml may hold the same options. Files are checked as
+    azk lint does; azk.toml and runs/ are not sent.
+    """
+    wish = _wish(app, folder, content, options)
+    with app.client() as client:
+        found = _look(client, wish, zone=app.settings["timezone"])
+        for line in _difference(wish, found):
+            note(line)
+        version, schedule = None, found.schedule
+        if not dry_run:
+            version = _upload(client, wish) if found.upload else None
+            schedule = _schedule(client, wish, found)
+        url = f"{client.url}/manager?project={quote(wish.project)}&flow={quote(wish.flow)}"
+    warnings = [*_warnings(app, wish, found, schedule)]
+    data = {
+        "project": wish.project,
+        "flow": wish.flow,
+        "dry_run": dry_run,
+        "files": len(wish.sent.files),
+        "changes": found.changes,
+        "uploaded": found.upload and not dry_run,
+        "version": version,
+        "scheduled": found.reschedule and not dry_run,
+        "schedule": schedule,
+        "notify": wish.sent.notify,
+        "warnings": warnings,
+        "url": url,
+    }
+    emit(as_json, data, lambda: _summary(app, wish, data))
+    for line in warnings:
+        note(f"warning: {line}", colour="yellow")
+
+
+def _wish(app: App, folder: Path, content: Content, options: dict[str, Any]) -> Wish:
+    """Read what is asked for; anything wrong with it is said before a server is asked."""
+    from azkaban_client.config import ConfigError
+    from azkaban_client.deploy import contents, table, when
+    from azkaban_client.flow.loader import load
+    from azkaban_client.new.create import check_name
+
+    try:
+        kept = table.read(folder)
+        given = {key: value for key, value in options.items() if value}
+        if any(kind in given for kind in _KINDS):
+            gone = {*_KINDS, *(["timezone"] if "every" in given else [])}
+            kept = {key: value for key, value in kept.items() if key not in gone}
+        asked = {**kept, **given}
+        name = asked.get("project") or folder.resolve().name
+        check_name(name)
+        times = {kind: asked.get(kind) for kind in _KINDS}
+        wanted = when.read(times, asked.get("timezone"))
+    except (ConfigError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+    notify = _addresses(asked.get("notify", ()))
+    if notify and wanted is None:
+        raise click.UsageError("--notify tells of scheduled runs: give --daily or the like too")
+    extra = content.extra or tuple(_beside(folder, one) for one in kept.get("with", ()))
+    content = replace(content, extra=extra, exclude=(*content.exclude, *NOT_SENT))
+    bundle = content.bundle(folder)
+    stop_on_errors(content.problems(app, bundle), "nothing is deployed")
+    sent = contents.Sent(files=contents.files_of(bundle), notify=notify)
+    flows = load(bundle).names
+    flow = asked.get("flow") or _only(flows)
+    if flow not in flows:
+        raise NotFound(f"the project has no flow {flow!r} (its flows: {', '.join(flows)})")
+    return Wish(folder, name, flow, flows, bundle, sent, wanted)
+
+
+def _beside(folder: Path, text: str) -> str:
+    """Return a ``--with`` of a project's own azk.toml, which counts from its folder."""
+    name, equals, path = text.rpartition("=")
+    return f"{name}{equals}{folder / path}"
+
+
+def _only(flows: tuple[str, ...]) -> str:
+    if len(flows) != 1:
+        raise NotFound(f"which flow? The project has {', '.join(flows) or 'none'}: --flow NAME")
+    return flows[0]
+
+
+def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Read whom to tell of failures."""
+    found = []
+    for text in texts:
+        kind, _, address = text.partition(":")
+        if kind != "mail" or "@" not in address:
+            raise click.UsageError(
+                f"--notify {text}: expected mail:ADDRESS; the server itself sends nothing but mail"
+            )
+        found.append(address)
+    return tuple(dict.fromkeys(found))
+
+
+def _look(client: Client, wish: Wish, *, zone: str | None) -> Found:
+    """Ask the server what it has; refuse what it cannot do before anything is changed."""
+    from azkaban_client.deploy import contents, when
+
+    refuse_where_unread(
+        client, wish.project, wish.bundle, "Nothing is deployed; write it as .job files instead"
+    )
+    timing = None
+    try:
+        if wish.when is not None:
+            has_cron = client.capabilities.cron is not False
+            timing = when.timing(wish.when, zone, has_cron=has_cron)
+    except when.NeedsCronError as error:
+        raise Unsupported(f"{error}. Nothing is deployed") from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    try:
+        last = client.last_upload(wish.project)
+        schedules = client.schedules(wish.project)
+    except NotFound:
+        last, schedules = None, ()
+    schedule = next((one for one in schedules if one.flow == wish.flow), None)
+    stray = tuple(str(one.flow) for one in schedules if one.flow not in wish.flows)
+    old = contents.recall(client.url, wish.project)
+    changes = contents.changes(old, contents.digest_in(last.message if last else None), wish.sent)
+    kept = schedule is not None and timing is not None and timing.is_that_of(schedule)
+    # Servers do not tell whom a schedule notifies: it is the same if it was made from here.
+    if (
+        schedule is None
+        or old is None
+        or (old.schedule, old.notify)
+        != (
+            schedule.id,
+            wish.sent.notify,
+        )
+    ):
+        kept = False
+    reschedule = timing is not None and not kept
+    return Found(last, changes, schedule, timing, reschedule, stray)
+
+
+def _difference(wish: Wish, found: Found) -> Iterator[str]:
+    """Say what will change."""
+    one = found.changes
+    if not found.upload:
+        yield f"{wish.project}: the server has these files"
+    elif found.last is None:
+        yield f"{wish.project}: new, {len(wish.sent.files)} files"
+    elif not one.known:
+        yield (
+            f"{wish.project}: other files than those of the last upload "
+            f"({found.last.message}, by {found.last.user})"
+        )
+    for sign, names in (("+", one.added), ("~", one.changed), ("-", one.removed)):
+        yield from (f"  {sign} {name}" for name in (names if one.known else ()))
+    if found.reschedule:
+        before = found.schedule
+        old = f" (before: {_repeats(before)})" if before else ""
+        yield f"schedule of {wish.flow}: {wish.when}{old}"
+
+
+def _repeats(schedule: Schedule) -> str:
+    again = schedule.cron or schedule.period
+    return f"{again or 'once'}, next {schedule.next}"
+
+
+def _upload(client: Client, wish: Wish) -> int | None:
+    from azkaban_client.deploy import contents
+
+    with wish.bundle.temporary(f"{wish.project}-{wish.sent.digest}.zip") as path:
+        result = send(client, wish.project, path, create=True)
+    old = contents.recall(client.url, wish.project)
+    sent = wish.sent
+    if old is not None:  # its schedule stays, for now
+        sent = replace(sent, schedule=old.schedule, notify=old.notify)
+    contents.remember(client.url, wish.project, sent)
+    return result.version
+
+
+def _schedule(client: Client, wish: Wish, found: Found) -> Schedule | None:
+    """Schedule the flow unless it is so already; time limits of the old schedule are kept."""
+    from azkaban_client.deploy import contents
+
+    timing, old = found.timing, found.schedule
+    if timing is None or not found.reschedule:
+        return old
+    limits, emails = client.sla(old.id) if old else ((), ())
+    notify: ExecutionOptions = {}
+    if wish.sent.notify:
+        notify["failure_emails"] = wish.sent.notify
+    if timing.cron is not None:
+        made = client.schedule_cron(wish.project, wish.flow, timing.cron, **notify)
+    elif timing.at is not None:
+        made = client.schedule_daily(wish.project, wish.flow, timing.at, **notify)
+    else:
+        from datetime import UTC, datetime, timedelta
+
+        first = datetime.now(UTC) + timedelta(minutes=1)
+        made = client.schedule(wish.project, wish.flow, at=first, every=timing.every, **notify)
+    if limits:
+        _keep_limits(client, wish, made, limits, emails)
+    contents.remember(client.url, wish.project, replace(wish.sent, schedule=made.id))
+    return made
+
+
+def _keep_limits(
+    client: Client, wish: Wish, made: Schedule, limits: tuple[Sla, ...], emails: tuple[str, ...]
+) -> None:
+    """Give a new schedule the time limits of the one that it replaces."""
+    jobs = {node.id for node in client.flow(wish.project, wish.flow).walk()}
+    kept = [one for one in limits if one.job is None or one.job in jobs]
+    if kept:
+        client.set_sla(made.id, kept, emails)
+    for one in limits:
+        if one not in kept:
+            note(f"warning: the time limit of {one.job} is gone with that job", colour="yellow")
+
+
+def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> Iterator[str]:
+    """Say what will not work, or not as one may expect."""
+    settings = app.settings
+    for flow in found.stray:
+        yield (
+            f"{flow} is scheduled, but no flow of the project any more: "
+            f"azk schedule remove {wish.project} {flow}"
+        )
+    if wish.when is None and schedule is None:
+        yield "it is not scheduled: --daily 06:00, --every 15m ..."
+        return
+    yield from found.timing.warnings if found.timing else ()
+    if wish.when is not None and wish.when.kind != "every" and settings["timezone"] is None:
+        yield "the time is that of the server's clock, whose time zone is not known here"
+    notify = wish.sent.notify
+    if wish.when is not None and not notify:
+        yield "nobody is told when it fails: --notify mail:ADDRESS"
+    if notify and settings["mail"] is False:
+        yield (
+            "this server sends no mail: azkaban-jobflow azkaban restart --mail-host HOST gives it "
+            "a mail server"
+        )
+    if notify and settings["mail"] is None:
+        yield "whether this server sends mail is not known here (azk.toml: mail = true)"
+    if settings["service"] is False:
+        yield (
+            "after a restart of its machine this server does not run, and so nothing on it: "
+            "azkaban-jobflow service install"
+        )
+
+
+def _summary(app: App, wish: Wish, data: dict[str, Any]) -> str:
+    schedule = data["schedule"]
+    if data["dry_run"]:
+        return "nothing was changed (--dry-run)"
+    version = "" if data["version"] is None else f" as version {data['version']}"
+    sent = f"{data['files']} files uploaded{version}" if data["uploaded"] else "files unchanged"
+    lines = [f"{wish.project}: {sent}"]
+    if schedule is not None:
+        zone = app.settings["timezone"]
+        words = wish.when if wish.when is not None else schedule.cron or schedule.period
+        lines.append(f"runs {words}; next {schedule.next} ({zone or 'time of the server'})")
+    if wish.sent.notify:
+        lines.append(f"tells {', '.join(wish.sent.notify)} when it fails")
+    return "\n".join([*lines, data["url"]])
+
+
+@command()
+@click.argument("project", metavar="FOLDER|PROJECT")
+@click.option("--delete", is_flag=True, help="Delete the project as well, with all its versions.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@pass_app
+def undeploy(app: App, project: str, *, delete: bool, yes: bool, as_json: bool) -> None:
+    """Remove the schedules of a project; the project stays.
+
+    Examples
+    --------
+      azk undeploy sales
+      azk undeploy sales --delete --yes
+    """
+    name = _name_of(project)
+    if delete and not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"deleting project {name} needs --yes without a terminal")
+        click.confirm(f"Delete project {name} and all its versions?", abort=True, err=True)
+    with app.client() as client:
+        client.project_id(name)
+        removed = [one for one in client.schedules(name) if one.flow is not None]
+        for one in removed:
+            client.remove_schedule(one.id)
+        if delete:
+            client.delete_project(name)
+    flows = [one.flow for one in removed]
+    words = f"no longer scheduled: {', '.join(map(str, flows))}" if flows else "was not scheduled"
+    data = {"project": name, "unscheduled": flows, "deleted": delete}
+    emit(as_json, data, f"{name}: {words}{'; deleted' if delete else ''}")
+
+
+def _name_of(text: str) -> str:
+    """Return the project's name, where a folder may be given in place of it."""
+    from azkaban_client.config import ConfigError
+    from azkaban_client.deploy import table
+
+    folder = Path(text)
+    if not folder.is_dir():
+        return text
+    try:
+        return str(table.read(folder).get("project") or folder.resolve().name)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+COMMANDS = (deploy, undeploy)

@@ -1,0 +1,114 @@
+"""azk dev."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from azkaban_client.cli._app import App, command, json_option, note, pass_app
+from azkaban_client.cli._executions import Following, parse_props, raw_option, run_here
+from azkaban_client.cli._projects import Content, content_options, stop_on_errors
+from azkaban_client.errors import AzkabanError, NotFound
+
+if TYPE_CHECKING:
+    from azkaban_client.flow.zip import Bundle
+    from azkaban_client.options import ExecutionOptions
+
+__all__ = ["COMMANDS", "NOT_SENT"]
+
+# What stands in a project's folder and is no part of it: azk's settings, and what runs have left.
+NOT_SENT = ("azk.toml", "runs/*")
+_LOOK_SECONDS = 0.3
+
+_Seen = dict[Path, tuple[int, int]] | str
+
+
+@command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("flow", required=False)
+@click.option("--prop", "props", multiple=True, metavar="KEY=VALUE", help="Set. Repeatable.")
+@click.option("--logs", is_flag=True, help="Print the log lines of all jobs.")
+@raw_option
+@content_options
+@json_option
+@pass_app
+def dev(
+    app: App,
+    /,
+    folder: Path,
+    flow: str | None,
+    *,
+    props: tuple[str, ...],
+    content: Content,
+    as_json: bool,
+    **shown: bool,
+) -> None:
+    """Run a flow on this machine, again at each change of a file.
+
+    Examples
+    --------
+      azk dev sales
+      azk dev sales --prop rows=5 --logs
+
+    It runs as azk run --local does, after the checks of azk lint, until Ctrl-C ends it. With
+    --json, one document for each run.
+    """
+    content = replace(content, exclude=(*content.exclude, *NOT_SENT))
+    chosen: ExecutionOptions = {"properties": parse_props(props)}
+    following = Following(logs=shown["logs"], raw=shown["raw"])
+    while True:
+        seen = _seen(content, folder)
+        try:
+            bundle = content.bundle(folder)
+            stop_on_errors(content.problems(app, bundle), "it does not run")
+            name = folder.resolve().name
+            run_here(
+                bundle, name, flow or _only_flow(bundle), chosen, following=following,
+                as_json=as_json,
+            )  # fmt: skip
+        except click.UsageError as error:
+            note(error.message, colour="red")
+        except (AzkabanError, OSError) as error:
+            note(f"azk: {getattr(error, 'message', error)}", colour="red")
+        except click.exceptions.Exit:
+            pass  # the run failed, which was shown
+        note("waiting for a change of a file; Ctrl-C ends")
+        _wait(content, folder, seen)
+
+
+def _only_flow(bundle: Bundle) -> str:
+    from azkaban_client.flow.loader import load
+
+    names = load(bundle).names
+    if len(names) != 1:
+        raise NotFound(f"which flow? The project has {', '.join(names) or 'none'}")
+    return names[0]
+
+
+def _seen(content: Content, folder: Path) -> _Seen:
+    """Return what tells that a file has changed; a text where the folder cannot be read."""
+    try:
+        files = content.bundle(folder).files.values()
+        states = {path: path.stat() for path in files if isinstance(path, Path)}
+    except (AzkabanError, OSError) as error:
+        return str(error)
+    return {path: (state.st_mtime_ns, state.st_size) for path, state in states.items()}
+
+
+def _wait(content: Content, folder: Path, before: _Seen) -> None:
+    """Wait for a change, and then until nothing changes any more: editors save in steps."""
+    now = before
+    while now == before:
+        time.sleep(_LOOK_SECONDS)
+        now = _seen(content, folder)
+    last = before
+    while now != last:
+        time.sleep(_LOOK_SECONDS)
+        last, now = now, _seen(content, folder)
+
+
+COMMANDS = (dev,)

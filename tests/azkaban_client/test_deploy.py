@@ -1,0 +1,307 @@
+"""`azk deploy`: when a flow runs, what has changed, what is refused before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azkaban_client._session import Version
+from azkaban_client.deploy import contents, when
+from azkaban_client.deploy.contents import Changes, Sent
+from azkaban_client.flow.collect import collect
+from azkaban_client.flow.zip import Bundle
+from azkaban_client.models import Schedule
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WINTER = datetime(2026, 11, 30, 12, tzinfo=UTC)
+SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+
+# -- when ------------------------------------------------------------------------------------
+
+
+def planned(kind, text, zone=None, server=None, *, has_cron=True, now=WINTER):
+    asked = when.read({kind: text}, zone)
+    return when.timing(asked, server, has_cron=has_cron, now=now)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "zone", "server", "cron"),
+    [
+        ("daily", "06:00", None, None, "0 0 6 * * ?"),
+        ("daily", "6:05", None, "Asia/Tokyo", "0 5 6 * * ?"),
+        ("daily", "0:00", "UTC", "UTC", "0 0 0 * * ?"),
+        ("daily", "06:00", "Europe/Berlin", "UTC", "0 0 5 * * ?"),
+        ("daily", "23:59", "UTC", "Asia/Kolkata", "0 29 5 * * ?"),
+        ("weekdays", "7:30", None, "UTC", "0 30 7 ? * MON-FRI"),
+        ("weekdays", "0:30", "Europe/Berlin", "UTC", "0 30 23 ? * SUN-THU"),
+        ("weekdays", "20:00", "America/New_York", "UTC", "0 0 1 ? * TUE-SAT"),
+        ("cron", "0 30 5 ? * MON-FRI", "UTC", "UTC", "0 30 5 ? * MON-FRI"),
+    ],
+)
+def test_a_time_as_cron(kind, text, zone, server, cron) -> None:
+    when.quartz.check(cron)
+    assert planned(kind, text, zone, server).cron == cron
+
+
+def test_a_time_without_cron() -> None:
+    for zone, server, shown in ((None, None, "06:00"), ("Europe/Berlin", "UTC", "05:00")):
+        timing = planned("daily", "06:00", zone, server, has_cron=False)
+        assert (f"{timing.at:%H:%M}", timing.cron) == (shown, None)
+    assert planned("every", "15m", has_cron=False).every == "15m"
+    for kind, text in (("weekdays", "7:30"), ("cron", "0 0 5 * * ?")):
+        with pytest.raises(when.NeedsCronError, match=r"before 3\.2.*use --daily or --every"):
+            planned(kind, text, has_cron=False)
+
+
+def test_another_time_zone_is_told() -> None:
+    (words,) = planned("daily", "06:00", "Europe/Berlin", "UTC").warnings
+    assert words == (
+        "the server counts in UTC: 06:00 in Europe/Berlin is 05:00 there now, but not when one of "
+        "them has changed its clocks: deploy again then"
+    )
+    (words,) = planned("daily", "06:00", "Europe/Berlin", "UTC", now=SUMMER).warnings
+    assert "is 04:00 there now" in words
+    (words,) = planned("daily", "06:00", "Asia/Tokyo", "UTC").warnings
+    assert words == "the server counts in UTC: 06:00 in Asia/Tokyo is 21:00 there"
+    assert planned("daily", "06:00", "UTC", "UTC").warnings == ()
+    (words,) = planned("daily", "06:00", "Europe/Berlin", "Europe/Paris").warnings
+    assert words.endswith("is 06:00 there")
+
+
+@pytest.mark.parametrize(
+    ("given", "zone", "words"),
+    [
+        ({"daily": "6"}, None, "--daily '6': expected a time of day"),
+        ({"daily": "24:00"}, None, "expected a time of day"),
+        ({"daily": "06:60"}, None, "expected a time of day"),
+        ({"weekdays": "7h"}, None, "--weekdays '7h'"),
+        ({"every": "15"}, None, "--every '15': expected a number and one of m"),
+        ({"every": "30s"}, None, "once a minute"),
+        ({"every": "0m"}, None, "expected a number"),
+        ({"cron": "0 6 * * *"}, None, "--cron '0 6 * * *': 5 fields"),
+        ({"daily": "6:00", "every": "1d"}, None, "give one of --daily, --every"),
+        ({"daily": "6:00"}, "Europe/Berln", "--timezone Europe/Berln: this machine knows no such"),
+        ({"daily": "6:00"}, "../../etc/passwd", "this machine knows no such"),
+        ({"every": "1d"}, "UTC", "--timezone UTC: a period is the same everywhere"),
+        ({}, "UTC", "--timezone UTC: is for --daily and --weekdays"),
+    ],
+)
+def test_a_time_that_cannot_be_read(given, zone, words) -> None:
+    with pytest.raises(ValueError, match="--") as error:
+        when.read(given, zone)
+    assert words in str(error.value)
+
+
+def test_a_time_zone_that_cannot_be_kept() -> None:
+    with pytest.raises(ValueError, match="time zone of this server is not known"):
+        planned("daily", "06:00", "Europe/Berlin")
+    for server in ("UTC", None):
+        with pytest.raises(ValueError, match="counts in the time zone of the server"):
+            planned("cron", "0 0 5 * * ?", "Europe/Berlin", server)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "has_cron", "old", "same"),
+    [
+        ("daily", "6:00", False, {"period": "1 day(s)", "next": "2026-12-01 06:00:00"}, True),
+        ("daily", "6:00", False, {"period": "1 day(s)", "next": "2026-12-01 16:00:00"}, False),
+        ("daily", "6:00", False, {"period": "2 day(s)", "next": "2026-12-01 06:00:00"}, False),
+        ("daily", "6:00", False, {"next": "2026-12-01 06:00:00"}, False),
+        ("daily", "6:00", True, {"cron": "0 0  6 * * ?"}, True),
+        ("daily", "6:00", True, {"cron": "0 0 7 * * ?"}, False),
+        ("daily", "6:00", True, {"period": "1 day(s)", "next": "2026-12-01 06:00:00"}, False),
+        ("every", "15m", False, {"period": "15 minute(s)"}, True),
+        ("every", "15m", True, {"period": "15 minute(s)", "cron": "0 0 6 * * ?"}, False),
+        ("every", "15m", False, {"period": "15 month(s)"}, False),
+        ("every", "1M", False, {"period": "1 month(s)"}, True),
+    ],
+)
+def test_whether_a_schedule_is_the_same(kind, text, has_cron, old, same) -> None:
+    timing = planned(kind, text, has_cron=has_cron)
+    assert timing.is_that_of(Schedule(id=1, **old)) is same
+
+
+# -- what has changed ------------------------------------------------------------------------
+
+
+def test_what_has_changed(tmp_path) -> None:
+    old = Sent({"a": "1", "b": "2", "c": "3"})
+    new = Sent({"a": "1", "b": "9", "d": "4"})
+    assert contents.changes(old, new.digest, new) == Changes()
+    assert contents.changes(None, new.digest, new) == Changes()
+    assert contents.changes(old, old.digest, new) == Changes(("d",), ("b",), ("c",))
+    for seen in (None, "0123456789abcdef"):  # another upload since then
+        assert contents.changes(old, seen, new) == Changes(("a", "b", "d"), known=False)
+
+
+def test_a_hash_depends_on_all_that_the_server_gets(tmp_path) -> None:
+    def digest(**files: bytes) -> str:
+        return Sent(contents.files_of(Bundle(files))).digest
+
+    first = digest(a=b"1", b=b"2")
+    assert first == digest(b=b"2", a=b"1")
+    assert len({first, digest(a=b"12", b=b""), digest(a=b"1", c=b"2"), digest(a=b"1")}) == 4
+    (tmp_path / "run.sh").write_text("x")
+    plain = Sent(contents.files_of(collect(tmp_path))).digest
+    (tmp_path / "run.sh").chmod(0o755)
+    assert Sent(contents.files_of(collect(tmp_path))).digest != plain
+
+
+def test_what_is_kept_may_be_damaged(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    sent = Sent({"a": "1"}, 7, ("me@example.org",))
+    assert contents.recall("http://h", "p") is None
+    contents.remember("http://h", "p", sent)
+    assert contents.recall("http://h", "p") == sent
+    assert contents.recall("http://h", "q") is None
+    (kept,) = tmp_path.glob("azk/deployed/*.json")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    for text in (
+        "",
+        "[]",
+        "{}",
+        '{"files": 1, "notify": []}',
+        '{"files": {}, "notify": [], "x": 1}',
+    ):
+        kept.write_text(text)
+        assert contents.recall("http://h", "p") is None
+
+
+# -- the command -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    place = tmp_path / "rec56548"
+    place.mkdir()
+    (place / "b.job").write_text("type=command\ncommand=echo ${greet}\n")
+    (place / "b.properties").write_text("greet=hi\n")
+    (place / "azk.toml").write_text("[deploy]\n")
+    (place / "runs/local").mkdir(parents=True)
+    (place / "runs/local/run.json").write_text("{}")
+    return place
+
+
+def test_deployed_on_a_4_0(azk, server, folder) -> None:
+    looks = ("server status", "fetchProjectLogs", "fetchSchedule, none")
+    cron = "0 23/30 5 ? * 6#3"
+    options = (str(folder), "--cron", cron, "--notify", "mail:me@example.org")
+    server.play(*looks)
+    result = azk("deploy", *options, "--dry-run", "--json")
+    assert (result.code, result.json["uploaded"], result.json["version"]) == (0, False, None)
+    assert not {"upload", "scheduleCronFlow"} & {asked.action for asked in server.asked}
+    assert (
+        "other files than those of the last upload (Uploaded project files zip p.zip" in result.err
+    )
+    uploads = ("fetchProjectLogs", "upload")
+    schedules = ("fetchprojectflows", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
+    server.play(*looks, *uploads, *schedules)
+    result = azk("deploy", *options, "--json")
+    assert result.code == 0, result.err
+    assert (result.json["uploaded"], result.json["version"], result.json["files"]) == (True, 1, 2)
+    assert (result.json["scheduled"], result.json["schedule"]["cron"]) == (True, cron)
+    sent = {asked.action: asked.fields for asked in server.asked}
+    assert contents.digest_in(sent["upload"]["file"]) is not None
+    assert sent["scheduleCronFlow"]["failureEmails"] == "me@example.org"
+    assert result.json["warnings"] == [
+        "the time is that of the server's clock, whose time zone is not known here",
+        "whether this server sends mail is not known here (azk.toml: mail = true)",
+    ]
+
+
+def test_what_the_settings_say_will_not_work(azk, server, folder, monkeypatch) -> None:
+    for name, value in (("MAIL", "false"), ("SERVICE", "false"), ("TIMEZONE", "Asia/Tokyo")):
+        monkeypatch.setenv(f"AZK_{name}", value)
+    (folder / "azk.toml").write_text('[deploy]\ndaily = "06:00"\nnotify = ["mail:me@x"]\n')
+    server.play("server status", "fetchProjectLogs", "fetchSchedule, none")
+    result = azk("deploy", str(folder), "--timezone", "UTC", "--dry-run")
+    assert result.code == 0, result.err
+    for words in (
+        "06:00 in UTC is 15:00 there",
+        "this server sends no mail",
+        "after a restart of its machine this server does not run",
+    ):
+        assert f"warning: {words}" in result.err.replace("the server counts in Asia/Tokyo: ", "")
+
+
+@pytest.mark.parametrize(
+    ("args", "toml", "code", "words"),
+    [
+        (["--daily", "6"], "", 2, "--daily '6': expected a time of day"),
+        (["--daily", "6:00", "--every", "1d"], "", 2, "give one of"),
+        (["--daily", "6:00", "--notify", "slack:https://x"], "", 2, "expected mail:ADDRESS"),
+        (["--notify", "mail:me@x"], "", 2, "give --daily"),
+        (["--daily", "6:00", "--notify", "me@x"], "", 2, "expected mail:ADDRESS"),
+        (["--flow", "nosuch"], "", 4, "the project has no flow 'nosuch' (its flows: b)"),
+        (["--project", "1 x"], "", 2, "a project's name begins with a letter"),
+        ([], "[deploy]\ndayly = '6:00'\n", 2, "[deploy] dayly: unknown (known: "),
+        ([], "[deploy]\ndaily = 6\n", 2, "daily = 6: expected text"),
+        ([], "[deploy]\nnotify = 'x'\n", 2, "notify = 'x': expected a list of texts"),
+        ([], "deploy = 1\n", 2, "expected a table [deploy]"),
+        ([], "[deploy\n", 2, "azk.toml: cannot be read"),
+    ],
+)
+def test_what_is_refused_before_a_server_is_asked(
+    azk, server, folder, args, toml, code, words
+) -> None:
+    (folder / "azk.toml").write_text(toml)
+    result = azk("deploy", str(folder), *args)
+    assert (result.code, result.out) == (code, "")
+    assert words in result.err
+    assert server.asked == []
+
+
+def test_several_flows_and_files_with_errors(azk, server, folder) -> None:
+    (folder / "c.job").write_text("type=noop\n")
+    result = azk("deploy", str(folder))
+    assert result.code == 4
+    assert "which flow? The project has b, c: --flow NAME" in result.err
+    (folder / "c.job").write_text("type=noop\ndependencies=nosuch\n")
+    result = azk("deploy", str(folder))
+    assert result.code == 2
+    assert "nothing is deployed: 1 error(s)" in result.err
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("what", ["flow2", "weekdays"])
+def test_what_a_2_5_cannot_do_is_said_before_anything_is_sent(
+    azk, serve, answer, monkeypatch, tmp_path, what
+) -> None:
+    server = serve(lambda _: answer(body='{"session.id": "s"}'))
+    monkeypatch.setenv("AZK_URL", server.url)
+    monkeypatch.setenv("AZK_USER", "me")
+    (tmp_path / "pw").write_text("x\n")
+    version = property(lambda _: Version((2, 5, 0), (3, 1, 0)))
+    monkeypatch.setattr("azkaban_client.client.Client.version", version)
+    template = "flow2" if what == "flow2" else "script"
+    assert azk("new", "p", "--template", template).code == 0
+    result = azk(
+        "--password-file", "pw", "deploy", "p", f"--{'daily' if what == 'flow2' else what}", "6:00"
+    )
+    assert result.code == 5
+    assert {
+        "flow2": "needs Azkaban 3.43 or later; this server is 2.5.0 or later",
+        "weekdays": "knows no days of the week: use --daily or --every. Nothing is deployed",
+    }[what] in result.err
+    assert server.actions() == []
+
+
+def test_the_table_of_a_project_does_not_disturb_other_commands(azk, folder, monkeypatch) -> None:
+    (folder / "azk.toml").write_text('timeout = 7\n[deploy]\ndaily = "6:00"\n')
+    monkeypatch.chdir(folder)
+    assert json.loads(azk("config", "show", "--json").out)["timeout"]["value"] == 7
+
+
+def test_undeploy_a_folder_by_its_table(azk, server, folder) -> None:
+    (folder / "azk.toml").write_text('[deploy]\nproject = "rec56517"\n')
+    assert "rec56517 needs --yes" in azk("undeploy", str(folder), "--delete").err
+    for given, name in ((str(folder), "rec56517"), ("rec56599", "rec56599")):
+        server.play("fetchprojectflows", "fetchSchedule, none")
+        result = azk("undeploy", given, "--json")
+        assert result.json == {"project": name, "unscheduled": [], "deleted": False}

@@ -1,0 +1,102 @@
+"""A project from `azk new` deployed to a real server, changed, and taken away again."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from azkaban_client import Client
+from azkaban_client.cli import main
+from azkaban_client.models import Sla
+
+
+@pytest.fixture
+def azk(azkaban, tmp_path, monkeypatch, capfd):
+    """Run `azk` in this process as somebody does whose server this is."""
+    monkeypatch.setenv("AZK_CONFIG", str(azkaban.config))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main(list(args))
+        out, err = capfd.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return run
+
+
+def deployed(azk, *args: str) -> dict:
+    code, out, err = azk("deploy", *args, "--json")
+    assert code == 0, err
+    return {**json.loads(out), "err": err}
+
+
+def test_a_new_project_runs_every_day_and_changes_only_what_has_changed(
+    azk, azkaban, tmp_path
+) -> None:
+    assert azk("new", "deployed")[0] == 0
+    options = ("deployed", "--daily", "06:05", "--notify", "mail:me@example.org")
+    dry = deployed(azk, *options, "--dry-run")
+    assert (dry["uploaded"], dry["schedule"], "deployed: new, " in dry["err"]) == (
+        False,
+        None,
+        True,
+    )
+    first = deployed(azk, *options)
+    assert (first["uploaded"], first["version"], first["scheduled"]) == (True, 1, True)
+    assert first["schedule"]["next"].endswith("T06:05:00")
+    assert first["schedule"]["period"] == "1 day(s)"
+    assert [line.partition(":")[0] for line in first["warnings"]] == [
+        "this server sends no mail",
+        "after a restart of its machine this server does not run, and so nothing on it",
+    ]
+    again = deployed(azk, *options)
+    assert (again["uploaded"], again["scheduled"]) == (False, False)
+    assert again["schedule"]["id"] == first["schedule"]["id"]
+
+    (tmp_path / "deployed/more.csv").write_text("1\n")
+    shared = tmp_path / "deployed/deployed.properties"
+    shared.write_text(f"{shared.read_text()}# more\n")
+    dry = deployed(azk, "deployed", "--dry-run")
+    assert "  + more.csv\n  ~ deployed.properties\n" in dry["err"]
+    with Client(
+        azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address
+    ) as c:
+        c.set_sla(first["schedule"]["id"], [Sla(within=timedelta(hours=1))], ["me@example.org"])
+        second = deployed(azk, "deployed")
+        assert (second["version"], second["scheduled"]) == (2, False)
+        assert second["schedule"]["id"] == first["schedule"]["id"]
+        later = deployed(azk, "deployed", "--daily", "07:05")
+        assert (later["uploaded"], later["scheduled"]) == (False, True)
+        assert "nobody is told when it fails" in later["err"]
+        limits, emails = c.sla(later["schedule"]["id"])
+        assert (limits[0].within, emails) == (timedelta(hours=1), ("me@example.org",))
+        assert len(c.schedules("deployed")) == 1
+        often = deployed(azk, "deployed", "--every", "15m")
+        assert often["schedule"]["period"] == "15 minute(s)"
+        assert not deployed(azk, "deployed", "--every", "15m")["scheduled"]
+
+    code, out, err = azk("run", "deployed", "deployed", "--prop", "rows=3", "--follow", "--json")
+    assert code == 0, err
+    left = azkaban.layout.runs / "deployed" / str(json.loads(out)["execid"]) / "deployed"
+    assert json.loads((left / "run.json").read_text())["metrics"] == {"rows": 3}
+
+    code, out, _ = azk("undeploy", "deployed", "--json")
+    assert (code, json.loads(out)["unscheduled"]) == (0, ["deployed"])
+    assert azk("undeploy", "deployed")[1] == "deployed: was not scheduled\n"
+    assert azk("undeploy", "deployed", "--delete", "--yes")[0] == 0
+    assert azk("undeploy", "deployed")[0] == 4
+
+
+def test_what_this_server_cannot_do_leaves_nothing_on_it(azk) -> None:
+    assert azk("new", "flow2-deployed", "--template", "flow2")[0] == 0
+    code, _, err = azk("deploy", "flow2-deployed", "--daily", "6:00")
+    assert (code, "needs Azkaban 3.43 or later" in err) == (5, True)
+    assert azk("new", "never-deployed")[0] == 0
+    code, _, err = azk("deploy", "never-deployed", "--weekdays", "6:00")
+    assert (code, "knows no days of the week" in err) == (5, True)
+    known = json.loads(azk("project", "list", "--json")[1])
+    assert not {"flow2-deployed", "never-deployed"} & {one["name"] for one in known}
