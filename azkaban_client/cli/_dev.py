@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from azkaban_client.cli._app import App, command, json_option, note, pass_app
-from azkaban_client.cli._executions import Following, parse_props, raw_option, run_here
+from azkaban_client.cli._executions import parse_props, run_here
+from azkaban_client.cli._following import Following, raw_option
 from azkaban_client.cli._projects import Content, content_options, stop_on_errors
 from azkaban_client.errors import AzkabanError, NotFound
 
@@ -65,9 +66,8 @@ def dev(
         try:
             bundle = content.bundle(folder)
             stop_on_errors(content.problems(app, bundle), "it does not run")
-            name = folder.resolve().name
             run_here(
-                bundle, name, flow or _only_flow(bundle), chosen, following=following,
+                bundle, folder, flow or _only_flow(bundle), chosen, following=following,
                 as_json=as_json,
             )  # fmt: skip
         except click.UsageError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,13 @@ from azkaban_client.cli._app import (
     seconds,
     table,
 )
+from azkaban_client.cli._following import (
+    Following,
+    follow_options,
+    follow_to_end,
+    raw_option,
+    show_result,
+)
 from azkaban_client.cli._projects import Content, executable_option
 
 if TYPE_CHECKING:
@@ -36,10 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMANDS",
-    "Following",
     "execution_options",
     "parse_props",
-    "raw_option",
     "refuse_unknown_props",
     "run_here",
 ]
@@ -130,74 +134,6 @@ _EXECUTION_OPTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Following:
-    """How a command follows an execution."""
-
-    logs: bool = False
-    wait: float | None = None
-    raw: bool = False
-
-
-raw_option = click.option(
-    "--raw", is_flag=True, help="Pass control codes of logs on to a terminal as they are."
-)
-
-
-def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of a command that follows an execution; it gets them as `following`."""
-
-    @functools.wraps(function)
-    def gather(*args: Any, **options: Any) -> Any:
-        following = Following(**{one.name: options.pop(one.name) for one in fields(Following)})
-        return function(*args, following=following, **options)
-
-    logs = click.option("--logs", is_flag=True, help="Print the log lines of all jobs.")
-    wait = click.option(
-        "--wait",
-        type=click.FloatRange(0),
-        metavar="SECONDS",
-        help="Give up after this time (exit code 7).",
-    )
-    return logs(wait(raw_option(gather)))
-
-
-def follow_to_end(client: Client, execid: int, following: Following, *, as_json: bool) -> None:
-    """Follow an execution, show its result, and exit by it."""
-    from azkaban_client.cli import display
-
-    logs = following.logs and not as_json
-    try:
-        execution = display.follow(
-            client, execid, logs=logs, raw=following.raw, timeout=following.wait
-        )
-    except KeyboardInterrupt:
-        note(f"\ndetached: execution {execid} goes on")
-        note(f"  follow it again:  azk follow {execid}\n  cancel it:        azk cancel {execid}")
-        raise click.exceptions.Exit(130) from None
-    _show_result(
-        execution,
-        as_json=as_json,
-        failed_logs=None if logs else lambda: display.print_failed_log(client, execution),
-    )
-
-
-def _show_result(
-    execution: Execution, *, as_json: bool, failed_logs: Callable[[], None] | None
-) -> None:
-    """Show how an execution ended, and exit by it."""
-    from azkaban_client.cli import display
-
-    if as_json:
-        print_json(execution)
-    else:
-        display.print_result(execution)
-        if not execution.succeeded and failed_logs is not None:
-            failed_logs()
-    if not execution.succeeded:
-        raise click.exceptions.Exit(1)
-
-
 @command()
 @click.argument("project")
 @click.argument("flow")
@@ -244,7 +180,7 @@ def run(
         if not source.exists():
             raise click.UsageError(f"--local runs a folder or a zip: {source} does not exist")
         run_here(
-            content.bundle(source), source.resolve().stem, flow, chosen, any_prop=any_prop,
+            content.bundle(source), source, flow, chosen, any_prop=any_prop,
             following=following, as_json=as_json,
         )  # fmt: skip
         return
@@ -284,7 +220,7 @@ def _refuse_without_server() -> None:
 
 def run_here(
     bundle: Bundle,
-    name: str,
+    source: Path,
     flow: str,
     chosen: ExecutionOptions,
     *,
@@ -309,12 +245,12 @@ def run_here(
         disabled=chosen.get("disabled", ()),
         only=chosen.get("only"),
         server={"output.dir": str(Path("runs").absolute())},
-        name=name,
+        name=source.resolve().stem,
     )
     tails = display.Tails(events)
     logs = following.logs and not as_json
     execution = display.show(iter(tails), logs=logs, raw=following.raw)
-    _show_result(
+    show_result(
         execution,
         as_json=as_json,
         failed_logs=None if logs else lambda: tails.print_failed(execution),
