@@ -134,10 +134,20 @@ _EXECUTION_OPTIONS = (
 )
 
 
+start_option = click.option(
+    "--from", "start", multiple=True, metavar="JOB", help="Run this job and all after it."
+)
+downstream_option = click.option(
+    "--with-downstream", "downstream", is_flag=True, help="With --only: and all after it."
+)
+
+
 @command()
 @click.argument("project")
 @click.argument("flow")
 @execution_options
+@start_option
+@downstream_option
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
 @click.option("--local", is_flag=True, help="Run it on this machine; PROJECT is a folder or zip.")
 @click.option(
@@ -169,8 +179,11 @@ def run(
       azk run nn nn --follow
       azk run nn nn --prop epochs=50 --prop seed=3 --follow --logs
       azk run nn nn --only nn_load --concurrency concurrent
+      azk run nn nn --from nn_train
 
-    A --prop that no job of the flow uses is refused: most often it is misspelt.
+    Jobs that --only and --from leave out give the outputs that they had in the last execution in
+    which all succeeded. A --prop that no job of the flow uses is refused: most often it is
+    misspelt.
     """
     content = Content(extra=flags["extra"], executable=flags["executable"])
     any_prop = flags["any_prop"]
@@ -188,6 +201,8 @@ def run(
         raise click.UsageError("--with and --executable are for --local; azk upload has them too")
     with app.client() as client:
         refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
+        if chosen["only"] or flags["start"]:
+            chosen = _part(client, project, flow, chosen, flags)
         execid = client.execute(project, flow, **chosen)
         if flags["follow"] or following.logs or following.wait is not None:
             note(f"started {project}/{flow} as execution {execid}")
@@ -198,7 +213,25 @@ def run(
         note(f"started {project}/{flow} as execution {execid}: azk follow {execid}")
 
 
+def _part(
+    client: Client, project: str, flow: str, chosen: ExecutionOptions, flags: dict[str, Any]
+) -> ExecutionOptions:
+    """Choose the jobs of a part of a flow, and the outputs that they get of the others."""
+    from azkaban_client.resume import Wish, choose
+
+    wish = Wish(start=flags["start"], only=chosen["only"] or (), downstream=flags["downstream"])
+    latest, plan = choose(client, project, flow, wish, disabled=chosen["disabled"])
+    _tell_plan(plan, "" if latest is None else f" of execution {latest}")
+    return {
+        **chosen,
+        "only": plan.jobs,
+        "properties": {**plan.properties, **(chosen["properties"] or {})},
+    }
+
+
 _FOR_A_SERVER = (
+    "start",
+    "downstream",
     "concurrency",
     "pipeline_level",
     "on_failure",
@@ -209,12 +242,15 @@ _FOR_A_SERVER = (
 )
 
 
+_NAMES = {"start": "--from", "downstream": "--with-downstream"}
+
+
 def _refuse_without_server() -> None:
     """Refuse options that a run on this machine would ignore."""
     context = click.get_current_context()
     for name in _FOR_A_SERVER:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = f"--{name.replace('_', '-')}"
+            option = _NAMES.get(name, f"--{name.replace('_', '-')}")
             raise click.UsageError(f"{option} is for a server: it means nothing with --local")
 
 
@@ -464,9 +500,9 @@ def resume(app: App, execid: int, *, as_json: bool) -> None:
 
 @command()
 @click.argument("execid", type=int)
-@click.option("--from", "start", multiple=True, metavar="JOB", help="This job and all after it.")
+@start_option
 @click.option("--only", multiple=True, metavar="JOB", help="This job alone. Repeatable.")
-@click.option("--with-downstream", "downstream", is_flag=True, help="--only: and all after it.")
+@downstream_option
 @click.option("--upstream", is_flag=True, help="Also the jobs whose outputs cannot be had.")
 @click.option("--prop", "props", multiple=True, metavar="KEY=VALUE", help="Change a property.")
 @click.option("--dry-run", is_flag=True, help="Show what would run.")
@@ -520,14 +556,14 @@ def retry(app: App, /, execid: int, *, following: Following, as_json: bool, **gi
     emit(as_json, data, words)
 
 
-def _tell_plan(plan: Resume) -> None:
+def _tell_plan(plan: Resume, source: str = "") -> None:
     note(f"runs: {', '.join(plan.jobs)}")
     for job, why in plan.reasons.items():
         note(f"  {job} succeeded and runs again: {why}")
     if plan.kept:
         note(f"kept: {', '.join(plan.kept)}")
     if plan.properties:
-        note(f"with their outputs: {', '.join(sorted(plan.properties))}")
+        note(f"with their outputs{source}: {', '.join(sorted(plan.properties))}")
 
 
 def _follow_retry(
