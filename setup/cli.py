@@ -39,6 +39,7 @@ __all__ = ["main"]
 _ROOMS = {
     "update": "setup.update",
     "azkaban": "setup.azkaban.commands",
+    "users": "setup.azkaban.user_commands",
     "mysql": "setup.mysql.commands",
     "tls": "setup.tls.commands",
     "spark": "setup.spark.commands",

@@ -79,7 +79,6 @@ class Commands:
         names = ("STEP", "step") if group else ("COMMAND", "command")
         self._parsers = parser.add_subparsers(required=True, metavar=names[0], dest=names[1])
         self._common = common
-        self._group = group
         self._name = parser.prog.rpartition(" ")[2]
 
     def __contains__(self, name: str) -> bool:
@@ -194,7 +193,7 @@ class Commands:
             layers.enter(layout, arguments, *_LAYERS[needs])
             return
         if needs is Needs.INSTALLATION and not layout.exists():
-            first = f"{self._name} start" if self._group else "up"
+            first = f"{self._name} start" if "start" in self._parsers.choices else "up"
             raise UsageError(
                 f"{layout.prefix}: no installation there; run {called()} {first} first"
             )

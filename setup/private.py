@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import os
-from typing import IO, TYPE_CHECKING, Any
+import sys
+from pathlib import Path
+from typing import IO, Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from setup.errors import UsageError
 
-__all__ = ["open_private", "write_private"]
+__all__ = ["first_line", "open_private", "write_private"]
+
+
+def first_line(name: str, option: str) -> str:
+    """Read a secret from the first line of a file, or of standard input for ``-``.
+
+    Parameters
+    ----------
+    name
+        The file.
+    option
+        Which option named it, for the message.
+
+    Raises
+    ------
+    UsageError
+        When it cannot be read, or the line is empty.
+    """
+    try:
+        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{option} {name}: cannot be read ({error})") from error
+    lines = text.splitlines()
+    if not lines or not lines[0].strip():
+        raise UsageError(f"{option} {name}: its first line is empty")
+    return lines[0]
 
 
 def open_private(path: Path, mode: str) -> IO[Any]:

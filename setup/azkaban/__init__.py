@@ -3,7 +3,7 @@
 Everything is in ``<prefix>/azkaban``::
 
     settings.json      what was asked for: profile, database, host, address, ports, user
-    admin.password     0600; with azkaban-users.xml the only places that hold the password
+    admin.password     0600; the only place that holds the password of set-up's account
     program/           what runs: stock 2.5.0, or the user's own 3.x or 4.x (see program.py)
     conf/              a folder for each process, written before each start; local.properties
                        in it is the user's own and takes precedence

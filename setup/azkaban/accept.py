@@ -6,23 +6,25 @@ refused while the earlier one is still there.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 from setup import java as java_module
 from setup.azkaban import timezone
+from setup.azkaban.users import Users
 from setup.called import called
 from setup.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from setup.azkaban.settings import Settings
     from setup.java import Java
     from setup.layout import Layout
 
-__all__ = ["accept", "own_properties"]
+__all__ = ["accept", "own_properties", "users_file"]
+
+_USERS_FILE = "user.manager.xml.file"
 
 
 def accept(layout: Layout, java: Java, settings: Settings) -> None:
@@ -43,7 +45,8 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
         Naming the value, where it comes from, and what to do; nothing was saved.
     """
     _properties(layout, settings)
-    _users(layout.azkaban / "conf" / "azkaban-users.xml")
+    if (users := users_file(layout)) and users.is_file():
+        Users(users)  # as the server will read it
     sizes = {settings.heap_of(part.kind) for part in settings.parts}
     java_module.require(java, [f"-Xmx{max(sizes, key=_bytes)}"], "--heap")
     if settings.database == "mysql":
@@ -72,6 +75,14 @@ def own_properties(path: Path) -> dict[str, str]:
         raise UsageError(f"{path} cannot be read: {error}") from error
 
 
+def users_file(layout: Layout) -> Path | None:
+    """Return the file with the users; None where the user's own properties name another manager."""
+    own = own_properties(layout.azkaban / "conf" / "local.properties")
+    if "user.manager.class" in own:
+        return None
+    return Path(own.get(_USERS_FILE, layout.azkaban / "conf" / "azkaban-users.xml"))
+
+
 def _properties(layout: Layout, settings: Settings) -> None:
     """Refuse the user's own properties where set-up would look for the server elsewhere."""
     path = layout.azkaban / "conf" / "local.properties"
@@ -90,14 +101,6 @@ def _properties(layout: Layout, settings: Settings) -> None:
             timezone.resolve(zone)
         except ValueError as error:
             raise UsageError(f"{path}: default.timezone.id={error}") from None
-
-
-def _users(path: Path) -> None:
-    try:
-        if path.is_file():
-            ET.fromstring(path.read_bytes())  # noqa: S314 (the user's own file)
-    except ET.ParseError as error:
-        raise UsageError(f"{path} is not XML: {error}") from error
 
 
 def _bytes(heap: str) -> int:

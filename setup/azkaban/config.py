@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import quoteattr
 
 from setup import service
 from setup.azkaban import timezone
 from setup.azkaban.accept import own_properties
+from setup.azkaban.passwords import generated, hashed
+from setup.azkaban.users import Users, first
 from setup.private import write_private
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def write(
         (home / name).mkdir(parents=True, exist_ok=True)
     secret = password_file(layout)
     if not secret.is_file():
-        write_private(secret, secrets.token_urlsafe(18) + "\n")
+        write_private(secret, f"{generated()}\n")
     _write_users(conf / "azkaban-users.xml", settings.user, secret.read_text().strip())
     _write_properties(conf / "global.properties", _jobs(layout, python))
     for part in settings.parts:
@@ -115,16 +115,17 @@ def conf_folder(layout: Layout, part: Part) -> Path:
 
 
 def _write_users(path: Path, user: str, password: str) -> None:
-    """Write the users once; later the file is the user's to edit."""
+    """Write the users once; later the file is the user's to edit.
+
+    The password of set-up's own account, which earlier releases wrote in plain text, is hashed.
+    """
     if not path.exists():
-        write_private(
-            path,
-            "<azkaban-users>\n"
-            f"  <user username={quoteattr(user)} password={quoteattr(password)} "
-            'roles="admin"/>\n'
-            '  <role name="admin" permissions="ADMIN"/>\n'
-            "</azkaban-users>\n",
-        )
+        write_private(path, first(user, hashed(password)))
+        return
+    users = Users(path)
+    if any(each.name == user and each.password == password for each in users.all):
+        users.set_password(user, hashed(password))
+        users.write()
 
 
 def _server(home: Path, settings: Settings, program: Program) -> dict[str, object]:
@@ -139,7 +140,7 @@ def _server(home: Path, settings: Settings, program: Program) -> dict[str, objec
         "viewer.plugin.dir": home / "plugins/viewer",
         "trigger.plugin.dir": home / "plugins/triggers",
         "alerter.plugin.dir": home / "plugins/alerter",
-        "user.manager.class": "azkaban.user.XmlUserManager",
+        "user.manager.class": "Users",  # Users.java, which reads what XmlUserManager reads
         "user.manager.xml.file": home / "conf/azkaban-users.xml",
         "executor.global.properties": home / "conf/global.properties",
         "azkaban.jobtype.plugin.dir": home / "plugins/jobtypes",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
-from pathlib import Path
 
 from setup.azkaban import timezone
 from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
 from setup.errors import UsageError
+from setup.private import first_line
 
 __all__ = ["server_options", "wanted"]
 
@@ -140,8 +139,12 @@ def wanted(options: argparse.Namespace) -> Wanted:
         heap=options.heap,
         timezone=options.timezone,
         mail=_mail(options),
-        mail_password=_secret(options.mail_password_file) if options.mail_password_file else None,
+        mail_password=_mail_password(options.mail_password_file),
     )
+
+
+def _mail_password(file: str | None) -> str | None:
+    return first_line(file, "--mail-password-file") if file else None
 
 
 def _mail(options: argparse.Namespace) -> Mail | None:
@@ -169,14 +172,3 @@ def _mail(options: argparse.Namespace) -> Mail | None:
             f"--no-mail-tls with --mail-user would send the password in the clear to {host}"
         )
     return Mail(host=host, port=int(number), sender=sender, user=options.mail_user or "", tls=tls)
-
-
-def _secret(name: str) -> str:
-    try:
-        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--mail-password-file {name}: cannot be read ({error})") from error
-    lines = text.splitlines()
-    if not lines or not lines[0].strip():
-        raise UsageError(f"--mail-password-file {name}: its first line is empty")
-    return lines[0]

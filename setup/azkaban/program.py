@@ -45,7 +45,7 @@ _SETUP = CHECKOUT / "setup"
 _SQL = _SETUP / "azkaban" / "sql"
 _AGENT = [
     _SETUP / "azkaban" / "java" / f"{name}.java"
-    for name in ("PortGuard", "Outgoing", "Projects", "FinishedJobs")
+    for name in ("PortGuard", "Outgoing", "Projects", "FinishedJobs", "Sessions", "Users")
 ]
 _RECORD = "program.json"
 

@@ -65,6 +65,7 @@ public final class PortGuard implements ClassFileTransformer {
         instrumentation.addTransformer(new Projects());
         instrumentation.addTransformer(new FinishedJobs());
         instrumentation.addTransformer(new Outgoing());
+        instrumentation.addTransformer(new Sessions());
         String output = System.getProperty("portguard.output");
         if (output != null) {
             PrintStream stream = new PrintStream(new Output(new File(output)), true);
