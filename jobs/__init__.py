@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# A prefix gets the packages of these jobs when the first of them runs: a server alone needs none.
+# A prefix gets the packages of these jobs when the first of them runs; a server alone needs none.
 _SETUP = Path(sys.prefix, "bin", "azkaban-jobflow")
 
 if importlib.util.find_spec("numpy") is None and _SETUP.is_file():

@@ -1,4 +1,4 @@
-"""Files that jobs read and hand on: texts, tables, records of arrays."""
+"""Read and write the files that jobs exchange: texts, tables, records of arrays."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read_text(path: Path | str, key: str) -> str:
 
 
 def read_texts(names: str, key: str) -> list[str]:
-    """Read several texts, with commas between their names; a folder stands for its .txt files.
+    """Read several texts, whose names are separated by commas; a folder stands for its .txt files.
 
     Raises
     ------
@@ -69,19 +69,19 @@ def read_texts(names: str, key: str) -> list[str]:
 
 
 def read_rows(path: Path, key: str, columns: str) -> list[list[str]]:
-    """Read a CSV file with a header; empty lines are left out.
+    """Read a CSV file with a header, and skip empty lines.
 
     Parameters
     ----------
     path, key
         The file, and the property that named it.
     columns
-        What is expected in it, for messages: "a text and its class".
+        What its columns should hold, for messages: "a text and its class".
 
     Raises
     ------
     InputError
-        It cannot be read, or has no row below its header.
+        It cannot be read, or has no rows below its header.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -118,7 +118,7 @@ def load_record(kind: Callable[..., R], path: Path, where: str, writer: str) -> 
     path
         The file.
     where, writer
-        What names the file, and which job makes such files, for messages.
+        The property that names the file and the job that makes such files, for messages.
 
     Raises
     ------

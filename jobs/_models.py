@@ -1,4 +1,4 @@
-"""Trained networks as files, and how reports read and compare them."""
+"""Read and write trained networks, and compare them in reports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Trained:
     network
         The network.
     meta
-        What its training left beside it: scores, history, classes.
+        What its training saved with it: scores, history, classes.
     """
 
     name: str
@@ -49,14 +49,14 @@ def save_model(
     settings: Mapping[str, Any],
     meta: Mapping[str, Any],
 ) -> None:
-    """Write a model file (see `core.nn.serial`) whole or not at all."""
+    """Write a model file (see `core.nn.serial`) atomically."""
     stream = io.BytesIO()
     save(stream, network, builder=builder, settings=settings, meta=meta)
     write_bytes(path, stream.getvalue())
 
 
 def load_model(path: Path) -> tuple[Layer, dict[str, Any]]:
-    """Read a model file; anything else is an `InputError`."""
+    """Read a model file; raise `InputError` for anything else."""
     try:
         with path.open("rb") as stream:
             return load(stream)
@@ -74,9 +74,9 @@ def load_trained(
     Parameters
     ----------
     paths
-        Their files, the property ``<prefix>.models``.
+        Their files, from the property ``<prefix>.models``.
     prefix
-        Of the report's properties; the job ``train`` beside it writes such models.
+        The prefix of the report's properties; the job ``train`` beside it writes such models.
     needs
         What a model must have in its `meta`, ``label`` included.
     same
@@ -85,7 +85,7 @@ def load_trained(
     Raises
     ------
     InputError
-        One is another kind of model or of other data, or two have the same name.
+        One is of another kind or of other data, or two have the same name.
     """
     trained = []
     writer = f"jobs.{prefix.rpartition('.')[0]}.train"
@@ -105,7 +105,7 @@ def load_trained(
 def confusion_counts(
     true: npt.NDArray[Any], picked: npt.NDArray[Any], n_classes: int
 ) -> npt.NDArray[np.int64]:
-    """Count how many of class ``i`` were taken for ``j``, shape ``(n_classes, n_classes)``.
+    """Count how often class ``i`` was taken for ``j``, shape ``(n_classes, n_classes)``.
 
     Examples
     --------
@@ -119,5 +119,5 @@ def confusion_counts(
 
 
 def _plain(value: object) -> object:
-    """Make a list of a tuple, as model files have them."""
+    """Turn tuples into lists, as in model files."""
     return list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Packages that jobs can do without."""
+"""Check for packages that jobs can do without."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["need_numba"]
 
 
 def need_numba(name: str) -> None:
-    """Refuse a parameter that asks for compiled code where there is no compiler."""
+    """Refuse a parameter that asks for compiled code if there is no compiler."""
     if find_spec("numba") is None:
         raise InputError(
             f"{name} = true: needs the package numba, which "

@@ -1,4 +1,4 @@
-"""Plots that several reports have in common."""
+"""Draw plots that several reports share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["loss_curves"]
 
 
 def loss_curves(histories: Iterable[tuple[str, Mapping[str, Any]]]) -> Figure:
-    """Draw the loss by epoch, dotted on validation texts, of pairs of a label and a history."""
+    """Draw the loss by epoch for pairs of a label and a history; validation losses are dotted."""
     fig = figure(7.0, 3.4)
     axes = fig.subplots()
     for (label, history), colour in zip(histories, cycle(COLOURS), strict=False):

@@ -1,4 +1,4 @@
-"""Labelled texts as arrays of word numbers, and as a file."""
+"""Hold labelled texts as arrays of word numbers, in memory and in a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PADDING, UNKNOWN = "", "?"
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts split in two; a text is a column.
+    """Texts split into two parts; each text is a column.
 
     Attributes
     ----------
@@ -49,13 +49,13 @@ class Corpus:
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
-        """Read a file that `save` wrote; anything else is an `InputError`."""
+        """Read a file that `save` wrote; raise `InputError` for anything else."""
         writer = "jobs.textclass.load or jobs.seqlabel.load"
         return load_record(cls, path, f"texts {path}", writer)
 
 
 def words_of(text: str) -> list[str]:
-    """Words and signs of a text, in small letters.
+    """List the words and signs of a text, in lower case.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def words_of(text: str) -> list[str]:
 
 
 def vocabulary_of(texts: Iterable[Sequence[str]], size: int) -> tuple[str, ...]:
-    """Collect the most frequent words, those of equal count in alphabetical order.
+    """Collect the most frequent words; those with equal counts are in alphabetical order.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Training a network on labelled texts: what jobs.textclass.train and jobs.seqlabel.train share."""
+"""Train a network on labelled texts, for jobs.textclass.train and jobs.seqlabel.train."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = ["Setting", "TrainingParams", "fit", "prepare", "save"]
 
 
 class TrainingParams(Protocol):
-    """What the parameters of a job say of the training."""
+    """The parameters of a job that concern the training."""
 
     @property
     def data(self) -> Path:
-        """File of the texts, named in messages."""
+        """File of the texts, for messages."""
 
     @property
     def epochs(self) -> int:
-        """Most passes over the texts."""
+        """Maximum number of passes over the texts."""
 
     @property
     def batch_size(self) -> int:
@@ -46,7 +46,7 @@ class TrainingParams(Protocol):
 
 @dataclass(frozen=True)
 class Setting:
-    """A training about to begin.
+    """A training that is about to begin.
 
     Attributes
     ----------
@@ -55,7 +55,8 @@ class Setting:
     builder, network
         The function of `core.nn.models` that made it, and its settings.
     train, held
-        Words, classes and mask: of the texts to learn from, and of a tenth that is kept.
+        Words, classes and mask of the texts to learn from, and of the tenth that is kept for
+        validation.
     """
 
     trainer: Trainer
@@ -83,7 +84,7 @@ def prepare(
     network
         Its settings beside the sizes of the vocabulary and of the classes.
     params, corpus, rng
-        How to train, on what, with which random numbers.
+        How to train, on which texts, with which random numbers.
     make
         Makes the trainer.
     """
@@ -116,12 +117,12 @@ def fit(
     callbacks: Sequence[Callable[[Trainer], bool | None]],
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
 ) -> dict[str, float]:
-    """Train for the epochs that are left; return the measures on the texts kept.
+    """Train for the remaining epochs; return the measures on the texts kept for validation.
 
     Raises
     ------
     InputError
-        Naming the data, where training cannot go on.
+        When training cannot continue; the message names the data.
     """
     x, y, mask = setting.train
     try:
@@ -156,13 +157,13 @@ def save(
     path
         Where it goes.
     setting, corpus
-        What was trained, on what.
+        What was trained, and on which texts.
     label
         What reports call the model.
     scores
-        Measures on the texts kept.
+        Measures on the texts kept for validation.
     seconds
-        That training took.
+        Duration of the training.
     """
     history = setting.trainer.history
     texts = setting.train[0].shape[1]

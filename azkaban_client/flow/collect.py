@@ -1,4 +1,4 @@
-"""Collect the files of a project's folder, as they go into its zip."""
+"""Collect the files of a project's folder for its zip."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def collect(
     Raises
     ------
     InvalidProject
-        A folder is missing, nothing is left, two files have the same name in the zip, or a
-        link leads nowhere or back to a folder that it stands in.
+        A folder is missing, nothing is left, two files have the same name in the zip, or a link
+        leads nowhere or back to a folder that contains it.
 
     Examples
     --------
@@ -109,8 +109,7 @@ def collect(
 def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[str, Path]]:
     """Yield the files below a folder with their names in the zip; links are followed.
 
-    A link back to a folder that it stands in is the only one that cannot be: the walk would never
-    end.
+    A link back to a folder that contains it is refused, because the walk would never end.
     """
     if root.is_file():
         yield prefix, root
@@ -134,7 +133,7 @@ def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[st
                 raise InvalidProject(f"{path}: a link to a file that does not exist")
 
 
-# Modules that use the job kit, also where the import stands in a function.
+# Modules that use the job kit, even if the import is inside a function.
 _IMPORTS_KIT = re.compile(
     rb"^[ \t]*(?:from|import)[ \t]+azkaban_client(?:\.job\b|[ \t]+import\b.*\bjob\b)",
     re.MULTILINE,
@@ -142,10 +141,11 @@ _IMPORTS_KIT = re.compile(
 
 
 def _job_kit(files: Mapping[str, Path], left_out: Sequence[str]) -> dict[str, bytes]:
-    """Return the files of the job kit, where modules of a project use it.
+    """Return the files of the job kit if modules of a project use it.
 
-    So they run where the executor's Python has nothing of it. What else of this package is
-    installed there is found all the same: `azkaban_client` looks for its modules in all places.
+    The modules then run even if the executor's Python lacks the kit. Other parts of this package
+    that are installed there are still found, because `azkaban_client` looks for its modules in all
+    places.
     """
     modules = (path for name, path in files.items() if name.endswith(".py"))
     if (
@@ -167,7 +167,7 @@ def _job_kit(files: Mapping[str, Path], left_out: Sequence[str]) -> dict[str, by
 
 
 def _check_name(name: str, path: Path) -> None:
-    """Refuse a name that no zip can hold, before half of the zip is written."""
+    """Refuse a name that a zip cannot hold before any of the zip is written."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Make the files executable that jobs start, with a command of their own.
+"""Make the files that jobs start executable, by an additional command.
 
 Azkaban unpacks a project without the modes of its files, so that ``command=./run.sh`` fails with
 "error=13, Permission denied". `make_executable` puts a ``chmod`` before the commands of such a
@@ -27,7 +27,7 @@ __all__ = ["make_executable"]
 
 
 def make_executable(bundle: Bundle) -> Bundle:
-    r"""Return a project whose jobs make executable what they start from the project.
+    r"""Return a project whose jobs make the project files that they start executable.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def make_executable(bundle: Bundle) -> Bundle:
     Raises
     ------
     InvalidProject
-        Such a job of Flow 2.0 has its commands from the configuration of a flow around it.
+        Such a job of Flow 2.0 inherits its commands from the configuration of a flow around it.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def make_executable(bundle: Bundle) -> Bundle:
     """
     project = load(bundle)
     changed: dict[str, bytes] = {}
-    lines: dict[str, list[str]] = {}  # of .flow files, one item for each line as it was
+    lines: dict[str, list[str]] = {}  # of .flow files, one item for each original line
     for flow in project.flows.values():
         for job in flow.jobs.values():
             programs = _programs(job, bundle) if job.type == "command" else []
@@ -73,7 +73,7 @@ def _lines_of(bundle: Bundle, name: str) -> list[str]:
 
 
 def _programs(job: Job, bundle: Bundle) -> list[str]:
-    """List the files of the project that a job's commands start by their paths."""
+    """List the project files that a job's commands start by path."""
     found: dict[str, None] = {}
     for _, value in commands_of(job):
         program = find_program(words_of(value))
@@ -89,7 +89,7 @@ def _chmod(programs: list[str]) -> str:
 
 
 def _more_lines(job: Job, programs: list[str]) -> bytes:
-    """Write the commands again, one further: of a key that is given twice the last one counts."""
+    """Repeat the commands with numbers one higher; of a duplicate key, the last one counts."""
     commands = [_chmod(programs), *(value for _, value in commands_of(job))]
     lines = ["\n"]
     for number, value in enumerate(commands):
@@ -99,7 +99,7 @@ def _more_lines(job: Job, programs: list[str]) -> bytes:
 
 
 def _move_keys(lines: list[str], job: Job, programs: list[str]) -> None:
-    """Put the command before those of a node, whose keys move on by one."""
+    """Put the command before those of a node, whose numbers rise by one."""
     keys = [key for key, _ in commands_of(job)]
     if any(key not in job.own.entries for key in keys):
         raise InvalidProject(

@@ -28,7 +28,7 @@ _SVG_ARROW = (
 
 @dataclass(frozen=True)
 class Graph:
-    """A directed graph without cycles: jobs, and what each waits for.
+    """A directed graph without cycles: jobs and their dependencies.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Graph:
     needs
         The dependencies of each job, in order; each of them is a job of the graph.
     notes
-        What to say of a job beside its name, for example the flow that it embeds.
+        A remark beside a job's name, for example the flow that it embeds.
 
     Examples
     --------
@@ -66,10 +66,10 @@ class Graph:
 
     @classmethod
     def of_project(cls, project: Project, flow: str) -> Graph:
-        """Take a flow of a project's files; dependencies that do not exist are left out.
+        """Make the graph of a flow in a project's files, without missing dependencies.
 
-        An embedded flow of Flow 1.0 is drawn as one job; that of Flow 2.0, which is written
-        within its flow, with its jobs.
+        An embedded flow is drawn as one job in Flow 1.0, and with its jobs in Flow 2.0, where it is
+        written within its flow.
         """
         needs: dict[str, tuple[str, ...]] = {}
         notes: dict[str, str] = {}
@@ -99,15 +99,15 @@ class Graph:
 
     @classmethod
     def of_flow(cls, flow: Flow) -> Graph:
-        """Take a flow as the server has it."""
+        """Make the graph of a flow on the server."""
         needs = {node.id: node.dependencies for node in flow.nodes}
         notes = {node.id: f"flow {node.embedded}" for node in flow.nodes if node.embedded}
         return cls(flow.id, needs, notes)
 
     def layers(self) -> list[list[str]]:
-        """Sort jobs into layers: each job one below the lowest of those that it waits for.
+        """Sort jobs into layers: each job is one layer below the lowest of its dependencies.
 
-        Within a layer jobs stand near the middle of what they wait for.
+        Within a layer, jobs stand near the middle of their dependencies.
         """
         depth: dict[str, int] = {}
 

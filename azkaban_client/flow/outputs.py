@@ -1,4 +1,4 @@
-"""Outputs of jobs: read as the server reads them, and written as its properties."""
+"""Read outputs of jobs as the server does, and write them as its properties."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["java_text", "read_outputs"]
 
 
 def java_text(value: Any) -> str:
-    """Write a JSON value as Java's ``toString`` does; that is how outputs become properties.
+    """Write a JSON value as Java's ``toString`` does, as the server does to outputs.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def java_text(value: Any) -> str:
 
 
 def _java_double(value: float) -> str:
-    """Write the shortest digits that give the number back; powers of ten as Java does."""
+    """Write the shortest digits that identify the number, with powers of ten as in Java."""
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         return repr(value)
     texts = (f"{value:.{digits}e}" for digits in range(1, 18))
@@ -42,7 +42,7 @@ def _java_double(value: float) -> str:
 
 
 def read_outputs(path: Path, say: Callable[[str], object]) -> dict[str, str]:
-    """Read a job's outputs; as on the server, a mistake in them loses all, not the job."""
+    """Read a job's outputs; as on the server, an error loses all of them but not the job."""
     text = path.read_text(encoding="utf-8", errors="replace").strip()
     if not text:
         return {}

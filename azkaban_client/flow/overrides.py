@@ -1,4 +1,4 @@
-"""Which properties an execution can change."""
+"""Find the properties that an execution can change."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Overridable:
         Properties that an execution can change, with the value in the ``.properties`` files;
         None for one that a job only refers to.
     literals
-        Properties that only the files of jobs set: an execution cannot change them. The value is
-        the name of such a job.
+        Properties set in the files of jobs, which an execution cannot change. The value is the name
+        of such a job.
     """
 
     defaults: Mapping[str, str | None]
     literals: Mapping[str, str]
 
     def refusals(self, keys: Iterable[str]) -> list[str]:
-        """Say of each key that an execution cannot change why not.
+        """Say why an execution cannot change a key, for each such key.
 
         Examples
         --------
@@ -79,7 +79,7 @@ def overridable(client: Client, project: str, flow: str) -> Overridable:
 
 
 def overridable_here(project: Project, flow: str) -> Overridable:
-    """Tell the same of a flow of a project's files, for a run without a server."""
+    """Tell the same for a flow in a project's files, for a run without a server."""
     own: dict[str, Mapping[str, str]] = {}
     shared: dict[str, str] = {}
 
@@ -96,7 +96,7 @@ def overridable_here(project: Project, flow: str) -> Overridable:
 
 
 def _overridable(jobs: Mapping[str, Mapping[str, str]], shared: Mapping[str, str]) -> Overridable:
-    """Take the own properties of each job, those around it first, and the shared ones."""
+    """Combine the properties of each job, those around it first, with the shared ones."""
     literals: dict[str, str] = {}
     used: set[str] = set()
     own: dict[str, set[str]] = {}  # what a job's file sets, or those of the flows around it

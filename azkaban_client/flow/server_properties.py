@@ -1,4 +1,4 @@
-"""The properties that Azkaban itself gives every job, by the version of the server."""
+"""List the properties that Azkaban itself gives every job, by server version."""
 
 from __future__ import annotations
 

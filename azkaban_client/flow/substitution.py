@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UnresolvedError", "expression", "resolve", "substitute"]
 
-_DEEPEST = 200  # references to references: a longer chain is no chain that anybody wrote
+_DEEPEST = 200  # references to references: nobody writes a longer chain
 _EXPRESSION = re.compile(r"\$\((?!\s*[A-Za-z_]\w*\s*\))")  # one word that JEXL lacks stays
 
 
@@ -33,7 +33,7 @@ def expression(value: str) -> str | None:
 
 
 def substitute(value: str, get: Callable[[str], str | None], path: tuple[str, ...] = ()) -> str:
-    """Substitute each ``${name}`` of a value, and those in what is put there; one pass.
+    """Substitute each ``${name}`` in a value and in what replaces it, in one pass.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def substitute(value: str, get: Callable[[str], str | None], path: tuple[str, ..
 def resolve(properties: Mapping[str, str]) -> dict[str, str]:
     """Substitute ``${...}`` in all values once, as ``PropsUtils.resolveProps`` does.
 
-    The server does so when it builds a job, and a job that starts processes once more: so
+    The server does so when it builds a job, and again for a job that starts processes. So
     ``${k_${day}}`` works, to this depth and no deeper.
 
     Raises

@@ -1,7 +1,7 @@
-"""Project zips: the same files give the same bytes, and nothing is written beside them.
+"""Read and write project zips: the same files give the same bytes.
 
-A zip is read as the server reads it: Java takes names for UTF-8 whether the zip says so or not,
-unpacks files that are stored or deflated, and passes over the modes of files.
+A zip is read as the server reads it: Java takes all names for UTF-8, unpacks stored and deflated
+files, and ignores file modes.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Bundle:
 
     @property
     def visible_names(self) -> tuple[str, ...]:
-        """The names without those of hidden files, which Azkaban's loaders pass over."""
+        """The names without those of hidden files, which Azkaban's loaders ignore."""
         return tuple(n for n in self.names if not n.rpartition("/")[2].startswith("."))
 
     def read(self, name: str) -> bytes:
@@ -100,7 +100,7 @@ class Bundle:
         Raises
         ------
         InvalidProject
-            It stands in a damaged zip.
+            It is in a damaged zip.
         """
         source = self.files[name]
         if isinstance(source, bytes):
@@ -119,7 +119,7 @@ class Bundle:
                 raise InvalidProject(f"{source.archive}: {name} is damaged: {error}") from error
 
     def is_executable(self, name: str) -> bool:
-        """Tell whether a file may be started as a program where it is now."""
+        """Tell whether a file is executable in its present place."""
         source = self.files[name]
         if isinstance(source, bytes):
             return False
@@ -176,7 +176,7 @@ def members(path: str | os.PathLike[str]) -> dict[str, Member]:
     Raises
     ------
     InvalidProject
-        It is not a zip, or the server could not unpack it, or not within its folder.
+        It is not a zip, or the server could not unpack it within its folder.
     """
     where = os.fspath(path)
     try:
@@ -261,7 +261,7 @@ def extract(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> tup
 
 
 def unpack(bundle: Bundle, folder: Path) -> None:
-    """Write all files into a folder, as the server does: without the modes that they have."""
+    """Write all files into a folder without their modes, as the server does."""
     for name in bundle.names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

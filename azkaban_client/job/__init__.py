@@ -1,8 +1,8 @@
-"""The job kit: what a job on Azkaban imports, ours or yours.
+"""The job kit, which any job on Azkaban can import.
 
-One function is a job. Its parameters are its signature: properties on Azkaban, options on the
-command line, a page in the reference. What it returns goes to the jobs that depend on it; numbers
-among it are metrics::
+A job is a function. Its signature declares the parameters: properties on Azkaban, options on the
+command line, entries in the reference. What it returns is passed to the jobs that depend on it;
+returned numbers are metrics::
 
     from datetime import date
     from typing import Annotated
@@ -22,7 +22,7 @@ It runs as ``python sales.py --day yesterday``, and on Azkaban with ``command=py
 ``sales.day=2026-11-30``. Each run leaves ``run.json`` and ``report.html`` in its folder, however it
 ends.
 
-The kit needs the standard library alone to be imported, javaproperties to run on Azkaban, and
+Importing the kit needs only the standard library. It needs javaproperties to run on Azkaban, and
 matplotlib for plots.
 """
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: a killed job leaves no half of one."""
+"""Write files atomically, so that a killed job leaves no partial file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def write_text(path: Path, text: str) -> None:
     Parameters
     ----------
     path
-        Its folder exists; a file that is there is replaced.
+        Its folder must exist; an existing file is replaced.
     text
-        What goes in, line ends as they are.
+        The content; line ends are kept.
     """
     write_bytes(path, text.encode("utf-8"))
 

@@ -1,4 +1,4 @@
-"""A kill that arrives, wherever the job is just then."""
+"""Make sure that a kill ends the job, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["CODE", "Killed", "Terminator"]
 
 CODE = 128 + signal.SIGTERM
 
-_SECONDS = 5.0  # that a job has to let the exception through
+_SECONDS = 5.0  # for a job to let the exception through
 
 
 class Killed(SystemExit):
     """SIGTERM ends the job.
 
-    A signal can arrive in the midst of an import or of a finaliser, where C code drops exceptions,
-    or in a ``try`` of the job that catches all. The job would go on, and whoever killed it would
-    not know. So one that vanishes before it has arrived at the top sends the signal again.
+    A signal can arrive during an import or a finaliser, where C code drops exceptions, or in a
+    ``try`` of the job that catches everything. The job would then continue unnoticed. So an
+    exception that vanishes before it reaches the top sends the signal again.
 
     Attributes
     ----------
     arrived
-        Set by who caught it and ends the job.
+        Set by the code that caught it and ends the job.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ def _again() -> None:
 
 
 class Terminator:
-    """The handler of SIGTERM: raise `Killed`, and end a job outright that never lets it through."""
+    """The handler of SIGTERM: raise `Killed`, and kill a job that never lets it through."""
 
     def __init__(self) -> None:
         self._since: float | None = None

@@ -1,4 +1,4 @@
-"""The types that a parameter may have, and how each is read from text and shown as text."""
+"""Read and show the values of each type that a parameter may have."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["Kind", "NotUsableError", "Secret", "kind_of", "show"]
 
 
 class NotUsableError(ValueError):
-    """A text that looks right and cannot be used; the message says why."""
+    """A text of the right form that cannot be used; the message says why."""
 
 
 class Secret:
-    """A password or token that a parameter names, without being it.
+    """A password or token; the parameter only says where it is.
 
-    Azkaban logs all properties and shows them in its pages, and command lines can be seen by all
-    users of a machine. So the parameter says where the secret is: ``file:PATH``, a file that nobody
+    Azkaban logs all properties and shows them in its pages, and all users of a machine can see
+    command lines. So the parameter names the place of the secret: ``file:PATH``, a file that nobody
     else can read, or ``env:NAME``.
 
     Parameters
@@ -59,7 +59,7 @@ class Secret:
         return self.source
 
     def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
-        return Secret, (self.source,)  # what is pickled names the secret, too
+        return Secret, (self.source,)  # a pickle names the secret, too
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,15 @@ class Kind:
     Attributes
     ----------
     expected
-        What it is, for messages and help: "an integer".
+        Its description in messages and help: "an integer".
     read
-        Makes the value from text; a `ValueError` says that the text is no such thing.
+        Converts text to a value; raises `ValueError` for other text.
     choices
-        All the texts that are allowed, where they are few.
+        All the allowed texts, if they are few.
     part
         The type of one item of a list.
     secret
-        Whether texts that are refused must not be shown.
+        Whether refused texts must not be shown.
     """
 
     expected: str
@@ -88,7 +88,7 @@ class Kind:
 
 
 def kind_of(hint: Any) -> Kind:
-    """Return how values of a type are read.
+    """Return the kind that reads values of a type.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def kind_of(hint: Any) -> Kind:
 
 
 def show(value: object) -> str:
-    """Write a value as a property would have it.
+    """Write a value as in a property.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def _real(text: str) -> float:
 
 
 def _date(text: str) -> date:
-    # A scheduled job's usual days, without a script that computes them first.
+    # The usual days of a scheduled job, so that no script has to compute them.
     ago = {"today": 0, "yesterday": 1}.get(text.lower())
     if ago is None:
         return date.fromisoformat(text)
@@ -217,7 +217,7 @@ def _secret(source: str) -> str:
     if where == "file" and name:
         path = Path(name).expanduser()
         try:
-            # Windows has other rights, and shows all files as open.
+            # Windows has other permissions, and shows all files as open.
             if os.name != "nt" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise NotUsableError(f"others can read {path}: chmod 600 {path}")
             return path.read_text(encoding="utf-8").removesuffix("\n")

@@ -1,11 +1,11 @@
-"""Typed job parameters, declared once: properties, options, help and reference come from it.
+"""Declare typed job parameters once, for properties, options, help and reference.
 
 A job's parameters are those of its function, annotated with a sentence and bounds::
 
     def main(rows: Annotated[int, Param("Rows to count.", ge=1)] = 100) -> None: ...
 
-Many of them, or some that several jobs share, are the fields of a dataclass; the function takes an
-instance::
+If they are many, or shared by several jobs, they are the fields of a dataclass, and the function
+takes an instance::
 
     @dataclass(frozen=True, kw_only=True)
     class Params:
@@ -59,16 +59,16 @@ class ParamError(ValueError):
 
 @dataclass(frozen=True)
 class Param:
-    """What is to be said of a parameter beside its type and its default.
+    """What a parameter has besides its type and its default.
 
     Attributes
     ----------
     doc
         One sentence for help and reference, with the unit.
     ge, gt, le, lt
-        Bounds of a number, of each in a list: ``>=``, ``>``, ``<=``, ``<``.
+        Bounds of a number, or of each number in a list: ``>=``, ``>``, ``<=``, ``<``.
     choices
-        The words that a text may be; a ``Literal`` says the same.
+        The allowed words of a text; a ``Literal`` means the same.
     """
 
     doc: str = ""
@@ -86,11 +86,11 @@ def param(default: Any = ..., *, doc: str, **rule: Any) -> Any:
     Parameters
     ----------
     default
-        Its value when the property is absent or empty; without one it is required.
+        Its value if the property is absent or empty; a parameter without default is required.
     doc
         One sentence for help and reference, with the unit.
     **rule
-        Bounds and choices, as `Param` has them.
+        Bounds and choices, as in `Param`.
     """
     return field(
         default=MISSING if default is ... else default, metadata={"rule": Param(doc, **rule)}
@@ -104,13 +104,13 @@ class Parameter:
     Attributes
     ----------
     name
-        The last part of its property, and its option.
+        The last part of its property, and the name of its option.
     kind
         How it is read.
     rule
         Its sentence and bounds.
     default
-        Its value where nothing is said; ``MISSING`` when it is required.
+        Its value if none is given; ``MISSING`` if it is required.
     """
 
     name: str
@@ -125,24 +125,24 @@ class Parameter:
 
     @property
     def flag(self) -> bool:
-        """Whether it is true or false."""
+        """Whether it is a boolean."""
         return self.kind is kind_of(bool)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """All the texts that it may be, where they are few."""
+        """All its allowed texts, if they are few."""
         return tuple(self.rule.choices) or self.kind.choices
 
     @property
     def expected(self) -> str:
-        """What it may be, for messages and help."""
+        """Its allowed values, for messages and help."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         limits = [f"{sign} {limit:g}" for sign, limit, _ in self._bounds()]
         return " ".join([self.kind.expected, " and ".join(limits)]).rstrip()
 
     def read(self, text: str) -> Any:
-        """Make the value from a text; a `ValueError` says that it is no such thing."""
+        """Convert a text to a value; raise `ValueError` for other texts."""
         value = self.kind.read(text)
         if self.kind.part and self.required and not value:
             raise ValueError  # commas alone
@@ -164,14 +164,14 @@ class Parameter:
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of a function's parameters; its return type may not be importable."""
+    """Return the types of a function's parameters; its return type need not be importable."""
     given = {k: v for k, v in function.__annotations__.items() if k != "return"}
     space = function.__globals__
     return typing.get_type_hints(SimpleNamespace(__annotations__=given), space, include_extras=True)
 
 
 def parameters_of(cls: type) -> list[Parameter]:
-    """List the parameters that the fields of a dataclass declare."""
+    """List the parameters that a dataclass declares by its fields."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return [
         make_parameter(f.name, hints[f.name], _default(f), f.metadata.get("rule"))
@@ -185,18 +185,18 @@ def _default(item: dataclasses.Field[Any]) -> Any:
 
 
 def make_parameter(name: str, hint: Any, default: Any, rule: Param | None = None) -> Parameter:
-    """Make a parameter of an annotation and a default.
+    """Make a parameter from an annotation and a default.
 
     Parameters
     ----------
     name
         Its name.
     hint
-        Its type; in ``Annotated`` stands a `Param`, or the sentence alone.
+        Its type; ``Annotated`` holds a `Param` or only its sentence.
     default
         ``MISSING`` when it is required.
     rule
-        Where the annotation has none.
+        Used if the annotation has none.
     """
     said: list[Any] = []
     if typing.get_origin(hint) is Annotated:
@@ -242,12 +242,12 @@ def parse(parameters: Sequence[Parameter], prefix: str, props: Mapping[str, str]
 
 
 def as_text(parameter: Parameter) -> str | None:
-    """Return the default as text; None when there is none."""
+    """Return the default as text; None if there is none."""
     return None if parameter.required else show(parameter.default)
 
 
 def _unknown(parameters: Sequence[Parameter], prefix: str, props: Mapping[str, str]) -> list[str]:
-    """Name the properties under the prefix that no parameter takes."""
+    """List the properties under the prefix that match no parameter."""
     known = {f"{prefix}.{one.name}": one for one in parameters}
     strange = [key for key in props if key.startswith(f"{prefix}.") and key not in known]
     if not strange:
@@ -258,7 +258,7 @@ def _unknown(parameters: Sequence[Parameter], prefix: str, props: Mapping[str, s
     for key in strange:
         close = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-        # What was meant for a secret may be one.
+        # A value given for a secret may be the secret itself.
         shown = "" if close and known[close[0]].kind.secret else f" = {props[key]!r}"
         errors.append(f"{key}{shown}: no such parameter ({hint})")
     return errors

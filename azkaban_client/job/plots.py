@@ -1,4 +1,4 @@
-"""Figures in the style of reports, vector graphics all of them; needs matplotlib and numpy."""
+"""Draw figures in the style of reports as vector graphics; needs matplotlib and numpy."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def svg(fig: Figure) -> str:
 
 
 def cells(axes: Axes, values: npt.ArrayLike, *, cmap: str, vmin: float, vmax: float) -> QuadMesh:
-    """Draw a matrix as coloured cells, its first row on top, cell ``i, j`` centred on ``j, i``.
+    """Draw a matrix as coloured cells, first row on top, with cell ``i, j`` centred on ``j, i``.
 
     ``imshow`` would leave a raster image in the SVG.
     """
@@ -80,7 +80,7 @@ def cells(axes: Axes, values: npt.ArrayLike, *, cmap: str, vmin: float, vmax: fl
 
 
 def colour_bar(fig: Figure, mesh: QuadMesh, label: str) -> None:
-    """Add a colour bar that is no raster image either."""
+    """Add a colour bar that is a vector graphic too."""
     bar = fig.colorbar(mesh, label=label)
     if bar.solids is not None:
         bar.solids.set(rasterized=False, edgecolor="face")
@@ -94,7 +94,7 @@ def confusion(axes: Axes, counts: npt.NDArray[np.int64], names: Sequence[str], w
     axes
         Where.
     counts
-        How many of class ``i`` were taken for ``j``, shape ``(n, n)``.
+        How often class ``i`` was taken for ``j``, shape ``(n, n)``.
     names
         The names of the classes.
     what

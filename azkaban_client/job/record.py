@@ -1,9 +1,9 @@
-"""What a run leaves beside its own artifacts: ``run.json`` and ``report.html``.
+"""Write what a run leaves besides its own artifacts: ``run.json`` and ``report.html``.
 
 ``run.json`` is enough to run the job again (parameters, seed, hashes of the files that it read,
-versions) and says how it went (status, error, times, metrics). It is written at the start, with
-the status ``running``, and again at the end, however the job ends: one that was killed outright
-(SIGKILL, out of memory) stays ``running`` without an end. ``azk report`` and the console read it.
+versions) and records how it went (status, error, times, metrics). It is written at the start, with
+the status ``running``, and again at the end, however the job ends. After SIGKILL or out of memory
+it stays ``running`` without an end. ``azk report`` and the console read it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = ["FILE", "REPORT", "Record", "recorded"]
 
 FILE, REPORT = "run.json", "report.html"
 
-_PLOTTED_SECONDS = 2.0  # below, a course over time says nothing and the plot would take longer
+_PLOTTED_SECONDS = 2.0  # for shorter runs the plot says nothing and would take longer than the run
 
 
 @dataclass
 class Record:
-    """A run under way: `recorded` makes it, the caller fills it in.
+    """A run in progress: `recorded` makes it, the caller fills it in.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Record:
 
 @contextmanager
 def recorded(run: Run, given: Mapping[str, str]) -> Iterator[Record]:
-    """Record a run in its folder: at its start, and when the block ends, by an error or not.
+    """Record a run in its folder, at its start and when the block ends, with or without an error.
 
     Parameters
     ----------
@@ -88,14 +88,14 @@ def recorded(run: Run, given: Mapping[str, str]) -> Iterator[Record]:
             if isinstance(error, Killed):
                 error.arrived = True
             status, said = _how_it_ended(error)
-            with suppress(OSError):  # the job's own error is the one to be told
+            with suppress(OSError):  # the job's own error is the one to report
                 _end(run, record, usage, entry | {"status": status} | said)
             raise
         _end(run, record, usage, entry | {"status": "succeeded"})
 
 
 def _how_it_ended(error: BaseException) -> tuple[str, dict[str, str]]:
-    """Return the status of a run that an exception ended, and what is said of it."""
+    """Return the status of a run that an exception ended, and its description."""
     if isinstance(error, SystemExit) and not isinstance(error, Killed):
         if not error.code:
             return "succeeded", {}
@@ -106,7 +106,7 @@ def _how_it_ended(error: BaseException) -> tuple[str, dict[str, str]]:
 
 
 def _end(run: Run, record: Record, usage: Usage, entry: dict[str, Any]) -> None:
-    """Write how a run went, and its report unless it wrote one of its own."""
+    """Write the record of a run, and its report unless it wrote its own."""
     metrics = {name: _number(value) for name, value in record.outputs.items()}
     values = record.values
     entry |= {
@@ -144,7 +144,7 @@ def _plain(value: object) -> Any:
 
 
 def _number(value: object) -> int | float | None:
-    """Give a metric as JSON takes it; None for what is no finite number."""
+    """Return a metric for JSON; None if it is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return int(value) if isinstance(value, int) else float(value)
@@ -156,7 +156,7 @@ def _inputs(values: Mapping[str, object]) -> dict[str, dict[str, Any]]:
 
     found = {}
     for path in (path for value in values.values() for path in _paths(value)):
-        with suppress(OSError):  # a name too long for a file, say: no input
+        with suppress(OSError):  # not an input, such as a name too long for a file
             if path.is_file():
                 with path.open("rb") as stream:
                     digest = file_digest(stream, "sha256").hexdigest()
@@ -175,7 +175,7 @@ def _paths(value: object) -> list[Path]:
 
 
 def _describe(page: Page, entry: dict[str, Any], samples: Sequence[Sample]) -> None:
-    """Add what every report says: how it went, what came out, what it took, what went in."""
+    """Add what every report has: the outcome, outputs, resources and inputs."""
     if "error" in entry:
         page.text("Error", entry["error"])
     peak = entry["peak_memory_bytes"]
@@ -203,7 +203,7 @@ def _describe(page: Page, entry: dict[str, Any], samples: Sequence[Sample]) -> N
 
 
 def _resources(samples: Sequence[Sample]) -> Figure:
-    """Plot memory and processor time by time."""
+    """Plot memory and processor time over time."""
     from itertools import pairwise
 
     from azkaban_client.job.plots import COLOURS, figure

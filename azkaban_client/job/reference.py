@@ -1,4 +1,4 @@
-"""The reference of jobs' parameters, made from their declarations.
+"""Generate the reference of jobs' parameters from their declarations.
 
 ``python -m azkaban_client.job.reference jobs`` prints that of a package of jobs.
 """

@@ -1,4 +1,4 @@
-"""One-page HTML reports: tables and vector plots in one self-contained file.
+"""Write one-page HTML reports: tables and vector plots in one self-contained file.
 
 The page follows the reader's light or dark scheme; a figure's black becomes the page's text
 colour and its background is transparent, so that the same plot is readable in both.
@@ -23,14 +23,14 @@ __all__ = ["Page"]
 
 @dataclass
 class Page:
-    """A report, block by block, in the order of the calls.
+    """A report, built block by block in the order of the calls.
 
     Parameters
     ----------
     title
         The page's heading.
     subtitle
-        One line below it: what was run, on what.
+        One line below it: what was run, on which data.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class Page:
         )
 
     def write(self, path: Path) -> None:
-        """Write the page whole or not at all."""
+        """Write the page atomically."""
         write_text(path, self.html())
 
     def _add(self, title: str, body: str) -> None:
@@ -128,6 +128,6 @@ def _text(value: object) -> str:
 
 
 def _cell(tag: str, value: object, like: object) -> str:
-    """Make a cell, aligned as numbers are where `like` is one."""
+    """Make a cell, aligned like a number if `like` is one."""
     kind = ' class="number"' if isinstance(like, Number) else ""
     return f"<{tag}{kind}>{_text(value)}</{tag}>"

@@ -1,4 +1,4 @@
-"""One run of a job: what its function is told, and what it can leave."""
+"""Describe one run of a job: its inputs, its folder, and what it can leave there."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a job: where it is, where its artifacts go, its random numbers and its log.
+    """One run of a job: its place, its folder for artifacts, its random numbers and its log.
 
     Attributes
     ----------
     module
-        What Python was told to run: ``jobs.nn.train``, or the name of a script.
+        What Python was asked to run: ``jobs.nn.train``, or the name of a script.
     name
         The node's name in the flow; without Azkaban the module's below ``jobs``, with ``_`` for
         dots.
@@ -48,7 +48,7 @@ class Run:
     attempt
         How often this job was tried before in this execution.
     pages
-        What `report` was given; the last one counts.
+        Pages passed to `report`; the last one counts.
     """
 
     module: str
@@ -64,25 +64,25 @@ class Run:
 
     @property
     def prefix(self) -> str:
-        """What the properties of this job begin with: the module below ``jobs``."""
+        """The prefix of this job's properties: the module below ``jobs``."""
         return self.module.removeprefix("jobs.")
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        """Random numbers that depend on the seed alone."""
+        """Random numbers that depend only on the seed."""
         from numpy.random import default_rng
 
         return default_rng(self.seed)
 
     def report(self, page: Page) -> Path:
-        """Hand over the job's report and get the file that it will be.
+        """Set the job's report, and return the file to which it will be written.
 
         It is written at the end, with parameters, inputs, environment, time and metrics added.
 
         Parameters
         ----------
         page
-            What the job has to show.
+            The job's results.
         """
         self.pages.append(page)
         return self.dir / "report.html"
@@ -101,7 +101,7 @@ class Run:
         label
             What is being done.
         total
-            Number of items, where ``len(items)`` does not tell.
+            Number of items, if ``len(items)`` does not work.
         """
         if total is None:
             total = len(items)  # type: ignore[arg-type]

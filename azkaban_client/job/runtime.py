@@ -1,4 +1,4 @@
-"""Run a job: properties and options in, outputs and a record out.
+"""Run a job: read properties and options, write outputs and a record.
 
 Exit codes: 0 done, 1 failed, 2 bad parameters or input, 130 interrupted, 143 killed (SIGTERM).
 """
@@ -52,9 +52,9 @@ R = TypeVar("R")
 
 
 class JobFunction(Generic[P, R]):
-    """A function that is a job; `job` makes it.
+    """A function that is a job, made by `job`.
 
-    Called, it is the function itself. Its parameters are the properties ``<prefix>.<name>`` on
+    A call runs the function itself. Its parameters are the properties ``<prefix>.<name>`` on
     Azkaban and options on the command line.
 
     Attributes
@@ -62,7 +62,7 @@ class JobFunction(Generic[P, R]):
     module
         The module that Python is told to run, ``jobs.nn.train``, or the name of a script's file.
     prefix
-        Where its properties are: the module below ``jobs``.
+        The prefix of its properties: the module below ``jobs``.
     doc
         The module's text, or the function's.
     """
@@ -125,7 +125,7 @@ class JobFunction(Generic[P, R]):
 
     def _run(self, props: Mapping[str, str]) -> None:
         run = _make_run(self, props)
-        if run.execid == "local":  # a slip at a terminal costs no earlier result
+        if run.execid == "local":  # a typing error costs no earlier result
             parse(self.parameters, self.prefix, props)
         secret = {f"{self.prefix}.{one.name}" for one in self.parameters if one.kind.secret}
         given = {
@@ -159,7 +159,7 @@ class JobFunction(Generic[P, R]):
 
     @functools.cached_property
     def _arguments(self) -> list[tuple[str, Any]]:
-        """What the function is given: a parameter, a dataclass of them, or (None) the run."""
+        """The function's arguments: a parameter, a dataclass of them, or (None) the run."""
         import inspect
 
         hints = hints_of(self._function)
@@ -180,14 +180,14 @@ class JobFunction(Generic[P, R]):
 
 
 def job(function: Callable[P, R]) -> JobFunction[P, R]:
-    """Make a job of a function: its parameters are its signature, its outputs what it returns.
+    """Turn a function into a job: its signature declares the parameters, its result the outputs.
 
     Parameters
     ----------
     function
-        Its parameters have types and defaults, and sentences and bounds in ``Annotated``. One whose
-        type is a dataclass stands for all the fields of it; one of type `Run` is the run. It
-        returns outputs by name, or nothing.
+        Its parameters have types and defaults, and sentences and bounds in ``Annotated``. A
+        parameter whose type is a dataclass stands for all its fields; one of type `Run` receives
+        the run. It returns outputs by name, or nothing.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a job takes of the machine while it runs: memory and processor time, sampled."""
+"""Sample the memory and processor time of a job while it runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Sample", "Usage"]
 Sample = tuple[float, int, float]
 
 _INTERVAL = 0.25  # seconds
-_MOST = 240  # samples kept; beyond, every second one goes and the interval doubles
+_MOST = 240  # most samples kept; beyond that, every second one goes and the interval doubles
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_maxrss
 
 
@@ -32,7 +32,7 @@ class Usage:
     ----------
     samples
         Rows ``(seconds since the start, resident bytes, processor seconds since the start)``; the
-        processor time is that of this process, all threads.
+        processor time is that of all threads of this process.
 
     Examples
     --------
@@ -70,10 +70,10 @@ class Usage:
 
     @staticmethod
     def peak_bytes() -> int:
-        """Return the most memory that was resident at one time; 0 where that cannot be asked.
+        """Return the peak of resident memory; 0 if it cannot be measured.
 
-        On Linux from ``/proc``: ``ru_maxrss`` begins with that of the program which started this
-        one, and Azkaban is a large one.
+        On Linux it comes from ``/proc``, because ``ru_maxrss`` starts at the value of the parent
+        program, and Azkaban's is large.
         """
         with suppress(OSError):
             for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():

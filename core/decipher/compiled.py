@@ -1,9 +1,9 @@
-"""The steps of `core.decipher.walk` compiled by numba: only what a swap touches is scored again.
+"""The steps of `core.decipher.walk` compiled by numba, which rescore only what a swap changes.
 
-The same random numbers give the same chains as the numpy code, but for the rounding of sums. One
-loop serves the three scores. Each keeps parts, from which the density follows (the log-probability
-of four letters, or of a word after another), and a function `_change` that finds the parts which a
-swap changes and returns by how much the density does.
+The same random numbers give the same chains as the numpy code, up to the rounding of sums. One loop
+serves the three scores. Each stores the terms of the density (log-probabilities of four letters, or
+of a word after another), and has a function `_change` that finds the terms that a swap changes and
+returns the change of the density.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Runs(NamedTuple):
 
 
 class _Proposal(NamedTuple):
-    """A swap for one chain, and what it must gain.
+    """A swap for one chain, and the gain that it needs.
 
     Attributes
     ----------
@@ -253,7 +253,7 @@ def _walk(  # noqa: PLR0917 (compiled functions take no keywords)
         density[r] = 0.0
         _move(data, moves, state, _Proposal(everything, r, -np.inf, -np.inf, -1 - r), work)
     start, n_steps = 0, len(randoms.swap)
-    while start < n_steps:  # chain by chain up to the next exchange: a chain stays in the cache
+    while start < n_steps:  # chain by chain up to the next exchange: it stays in the cache
         stop = min(start + every - (state.steps + start) % every, n_steps)
         if len(beta) == 1:
             stop = n_steps
@@ -289,7 +289,7 @@ def _note(block: Block, i: int, r: int, state: TemperedState[Keys]) -> None:
 def _move(
     data: Any, moves: _Moves, state: TemperedState[Keys], proposal: _Proposal, work: _Work
 ) -> Any:
-    """Make a swap, and take it back if the bounds want that; tell whether it stays."""
+    """Make a swap, and undo it if the bounds require that; tell whether it stays."""
     key, prints = state.position.key, state.position.prints
     swap, r, least, second, mark = proposal
     step, a, b = np.uint64(0), 0, 0
@@ -314,7 +314,7 @@ def _move(
 def _exchange(
     beta: Floats, odd: int, threshold: Floats, state: TemperedState[Keys], parts: Floats
 ) -> None:
-    """Do what `core.mcmc.tempering.exchange` says."""
+    """Exchange as `core.mcmc.tempering.exchange` decides."""
     density, columns = state.log_density, threshold.shape[1]
     for t in range(odd, len(beta) - 1, 2):
         for c in range(columns):
@@ -333,7 +333,7 @@ def _swap_rows(array: Any, i: int, j: int) -> None:
 
 
 def _change(data: Any, moves: Any, trial: Any, work: Any) -> Any:
-    """Find by how much a swap changes the log-density; minus infinity if it is refused."""
+    """Compute how much a swap changes the log-density; minus infinity if it is rejected."""
     raise NotImplementedError  # compiled code calls what `_choose` gives
 
 
@@ -433,7 +433,7 @@ def _log_pair(data: _Pairs, before: float, word: float) -> Any:
 
 
 def _change_runs(data: Any, moves: Any, trial: Any, work: Any) -> Any:
-    """Sum over all ways to part the text into words, each start of a word in turn."""
+    """Sum over all divisions of the text into words, one start of a word after another."""
     screen = _change(data.screen, moves, trial, work)
     if screen == -np.inf:
         return screen

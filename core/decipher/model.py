@@ -1,7 +1,7 @@
 """A language model of words and letters, counted from text, in one small file.
 
-The probability of a word after another is interpolated from three orders with the weights of
-Witten and Bell, so that nothing has to be tuned and an unknown word is judged by its spelling::
+The probability of a word after another is interpolated from three orders with the weights of Witten
+and Bell, so that nothing needs tuning and an unknown word is judged by its spelling::
 
     P(w | v) = (c(v, w) + T(v) P_c(w)) / (c(v) + T(v))     word bigram, backed off to
     P_c(w)   = (n(w) + T P_spell(w)) / (B + T)             word unigram, backed off to
@@ -70,7 +70,7 @@ class WordLogs(NamedTuple):
 
 
 class ModelFileError(ValueError):
-    """A language model file that cannot be used; the message says why and what to do."""
+    """A language model file that cannot be used; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What the chains of a search propose, draw and record: swaps of two letters, many at once."""
+"""Hold what the chains of a search propose, draw and record, in blocks of swaps of two letters."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Randoms(NamedTuple):
     threshold
         Log of a uniform number, shape (n_steps, n_chains).
     second
-        The same once more for scores behind a screen, or of shape (0, 0).
+        The same for scores behind a screen, or of shape (0, 0).
     exchange
         The same for exchanges, shape (n_steps // exchange_every + 1, n_temperatures - 1,
         n_columns).

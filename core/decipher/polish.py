@@ -1,7 +1,7 @@
-"""The last step of a search: moves of two and of three letters, all of them, until none gains.
+"""Finish a search: try all moves of two and three letters until none improves the key.
 
-Chains that swap two letters at a time can be kept from the best key by one cycle of three, where
-each swap on the way would make the text much worse (Lucks 1988 and others climb like that).
+Chains that swap two letters at a time can miss the best key by a cycle of three, if each swap on
+the way would make the text much worse (Lucks 1988 and others climb like that).
 """
 
 from __future__ import annotations

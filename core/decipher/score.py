@@ -1,10 +1,10 @@
-"""Score many keys at once with the word model, in a handful of array operations.
+"""Score many keys at once with the word model, in a few array operations.
 
 The cipher's words stay the same whatever the key, so a word is known by a linear fingerprint of
 its decoded letters modulo 2**64: ``sum(code[i] * B[i])`` with random weights ``B``. Swapping two
 letters of the key then changes the fingerprint of every pair of neighbouring words by one
 multiplication, and the log-probability of a pair is looked up by its fingerprint in a table of
-those met before. What is not there is computed from the model's counts, and remembered.
+those met before. Other pairs are computed from the model's counts and added to the table.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ gives to the text it deciphers. ``metropolis`` is the method of the notes: chain
 letters of the key at a time. ``tempering`` runs the same swaps at several temperatures, and stops
 as soon as independent columns of chains agree on the best key.
 
-Where the spaces are known, the words are scored. Where they are not, or the text is long, a first
-search scores the running letters, which is quick, until two columns read most letters alike; a
-second one starts from what they found, and scores the words or sums over all ways to part the text
-into words.
+If the spaces are known, the words are scored. If they are not, or the text is long, a first search
+scores the running letters, which is quick, until two columns read most letters alike. A second
+search starts from what they found, and scores the words or sums over all divisions of the text into
+words.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ __all__ = [
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# Hotter copies than this would undo what the first search found.
+# Hotter copies would undo what the first search found.
 _GENTLE = 2.5
 
 # Letters from which the running letters find most of the key, four times as fast as the words.
@@ -80,17 +80,19 @@ class Settings:
     method
         ``tempering``, or ``metropolis`` for plain chains.
     spaces
-        Whether the text's spaces part its words. If not, all that is no letter is passed over.
+        Whether the text's spaces separate its words. If not, all characters but letters are
+        ignored.
     n_chains
         Independent chains (columns of chains when tempering).
     max_steps
-        Steps of every chain at most, in a first search half of it; one step proposes one swap.
+        Maximum number of steps of every chain, half of it in a first search; a step proposes a
+        swap.
     temperatures
         Of tempering: rising, from 1.
     exchange_every
         Steps between exchanges of neighbouring temperatures.
     check_every
-        Steps between looks at whether the chains agree.
+        Steps between checks whether the chains agree.
     agree
         Chains that must share the best key to stop early; more than `n_chains` never stops early.
     n_draws
@@ -100,7 +102,8 @@ class Settings:
     min_letters
         Texts with fewer letters are refused (unless letters are known beforehand).
     compiled
-        Run the chains with numba, on the same random numbers. It compiles for some seconds first.
+        Run the chains with numba, on the same random numbers. The first run compiles for some
+        seconds.
     """
 
     method: Literal["tempering", "metropolis"] = "tempering"
@@ -158,15 +161,15 @@ class Solution:
     proposals
         Keys tried in all, at all temperatures.
     readings
-        The most probable plaintexts met, with their log-probabilities, best first.
+        The most probable plaintexts found, with their log-probabilities, best first.
     words
         The deciphered words in lower case with a space between; found, if spaces were not known.
     spaces
         Whether they were.
     usual
-        What score per letter texts of the language have, to compare `score` with.
+        Score per letter of texts in the language, to compare with `score`.
     warnings
-        Why the reading may be wrong; empty where nothing speaks against it.
+        Reasons why the reading may be wrong; empty if there are none.
     """
 
     key: Ints
@@ -265,7 +268,7 @@ def decipher(
     """
     settings = settings or Settings()
     check(cipher, model, 1 if known else settings.min_letters)
-    # A long text is searched by its beginning: the rest says the same again.
+    # The beginning of a long text is enough for the search.
     part = cipher.part(_ENOUGH_LETTERS)
     fixed = _known(part, known or {})
     runs = _searches(part, model, rng, settings=settings, fixed=fixed, progress=progress)
@@ -305,7 +308,7 @@ def _searches(
     fixed: Mapping[int, int],
     progress: Callable[[range], Iterable[int]],
 ) -> list[_Run]:
-    """Search by one score after the other, each from what the one before has found."""
+    """Search with one score after the other, each starting from the previous result."""
     given = np.array(list(fixed), dtype=np.int64)
     ladder = settings.temperatures if settings.method == "tempering" else (1.0,)
     keys = _random_keys(rng, settings.n_chains * len(ladder), len(model.alphabet), fixed)
@@ -331,7 +334,7 @@ def _searches(
 
 
 def _scores(cipher: CipherText, model: LanguageModel, settings: Settings) -> list[Score]:
-    """Return what the searches go by: the last one decides."""
+    """Return the scores of the searches, of which the last one decides."""
     if not settings.spaces:
         return [LetterScore(model, cipher), WordSum(model, cipher)]
     if cipher.n_letters >= _LONG and settings.method == "tempering":
@@ -361,7 +364,7 @@ def _warnings(  # noqa: PLR0917 (what a reading is judged by)
     agreed: int,
     settings: Settings,
 ) -> tuple[str, ...]:
-    """Say what speaks against a reading."""
+    """List the reasons to doubt a reading."""
     found = []
     if what := evenness(cipher, model):
         found.append(f"it may not be a simple substitution cipher: {what}")
@@ -405,8 +408,8 @@ def _search(
 ) -> _Run:
     """Run chains until enough columns agree on the best key, climb from there, then draw.
 
-    A scout, which another search follows, has no `fixed` letters: it settles for less, and neither
-    climbs nor draws.
+    A scout, which another search follows, has no `fixed` letters; it needs less agreement, and
+    neither climbs nor draws.
     """
     columns, scout = settings.n_chains, fixed is None
     state = walk.init(keys)
@@ -417,13 +420,14 @@ def _search(
         alike = _alike(seen.best, seen.best_key, walk.score.cipher)
         if scout and len(alike) >= min(settings.agree, 2):
             break
-        # Columns that begin alike say nothing before each has tried each swap, more or less.
+        # Agreement of columns that begin alike means nothing before each has tried about every
+        # swap.
         tried = start + settings.check_every >= len(walk.swaps.first)
         if not scout and tried and _agreed(seen.best) >= settings.agree:
             break
     found = seen.best.copy()
     if fixed is not None:
-        # In long texts nothing comes near the right key: chains that agree on one have found it.
+        # In long texts no key comes near the right one, so chains that agree have found it.
         unsure = walk.score.cipher.n_letters < _LONG or _agreed(seen.best) < settings.agree
         if unsure and _climb(walk.score, seen.best, seen.best_key, fixed):
             keys = state.position.key.copy()
@@ -446,7 +450,7 @@ class _Seen:
     def run(
         self, walk: KeyWalk, rng: np.random.Generator, state: TemperedState[Keys], n_steps: int
     ) -> TemperedState[Keys]:
-        """Move the chains on, and look at where they were."""
+        """Advance the chains, and record where they were."""
         state, block = walk.run(rng, state, n_steps)
         self.blocks.append(block)
         at, chains = block.log_density.argmax(0), np.arange(len(self.best))
@@ -475,7 +479,7 @@ class _Seen:
 
 
 def _climb(score: Score, best: Floats, best_key: Ints, fixed: Ints) -> bool:
-    """Climb from the few best keys of all columns; tell whether one of them was not at its top."""
+    """Climb from the few best keys of all columns; tell whether one of them could be improved."""
     _, first, group = np.unique(
         best_key[:, np.unique(score.cipher.codes)], axis=0, return_index=True, return_inverse=True
     )
@@ -500,7 +504,7 @@ def _readings(run: _Run, cipher: CipherText, top: int) -> tuple[tuple[float, str
 def _gather(
     rng: np.random.Generator, state: TemperedState[Keys], best: Floats
 ) -> TemperedState[Keys]:
-    """Let columns that did not find the best key draw on from where those that did are."""
+    """Let columns that did not find the best key continue from those that did."""
     found = np.flatnonzero(best > best.max() - 1e-6)
     columns = np.where(np.isin(np.arange(len(best)), found), np.arange(len(best)), -1)
     lost = columns < 0
@@ -510,7 +514,7 @@ def _gather(
 
 
 def log_probability(model: LanguageModel, plain: CipherText, *, spaces: bool = True) -> float:
-    """Score a plaintext as `decipher` does: what the true text would have got.
+    """Score a plaintext, such as the true text, as `decipher` does.
 
     Parameters
     ----------

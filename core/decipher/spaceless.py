@@ -1,4 +1,4 @@
-"""Score texts whose spaces are unknown: by running letters, and summed over all ways to part them.
+"""Score texts without spaces: by running letters, and summed over all divisions into words.
 
 `LetterScore` is quick: the probability of each letter after the three before it. `WordSum` is
 sharp: the probability that words drawn one after another spell the text, whatever the places of
@@ -6,7 +6,7 @@ the spaces, by the forward recursion
 
     f(j) = sum over lengths l of f(j - l) P(letters j - l ... j make a word)
 
-The search runs on the first and is settled by the second.
+The search uses the first, and the second decides.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LetterScore:
 
 
 class WordSum:
-    """Log-probability of the text, summed over all ways to part it into words.
+    """Log-probability of the text, summed over all divisions into words.
 
     Parameters
     ----------
@@ -85,10 +85,10 @@ class WordSum:
     letters
         The quick score.
     slopes
-        Of that: what else follows from a key is found anew for each sum.
+        Those of the quick score; everything else is computed anew for each sum.
     """
 
-    trust = 0.5  # the quick score may err, and should not shut out what is right
+    trust = 0.5  # the quick score may be wrong, and should not exclude the right key
 
     def __init__(self, model: LanguageModel, cipher: CipherText) -> None:
         self.model = model
@@ -103,7 +103,7 @@ class WordSum:
         return self.letters.keys(key)
 
     def screen(self, keys: Keys) -> Floats:
-        """Say quickly, if roughly, which keys are not worth the sum; see `core.decipher.walk`."""
+        """Estimate quickly which keys are not worth the sum; see `core.decipher.walk`."""
         return self.trust * self.letters(keys)
 
     def __call__(self, keys: Keys) -> Floats:
@@ -121,7 +121,7 @@ class WordSum:
         return _log_last(band)
 
     def segment(self, key: Ints) -> list[int]:
-        """Lengths of the words in the most probable parting under one key, shape (A + 1,)."""
+        """Return the word lengths of the most probable division under a key, shape (A + 1,)."""
         log = self._log_words(key)
         n = len(log)
         best, length = np.full(n + 1, -np.inf), np.zeros(n + 1, dtype=int)

@@ -1,4 +1,4 @@
-"""How sure a reading is: what a text of the language scores, and what a cipher looks like."""
+"""Judge a reading: what texts of the language score, and what a cipher looks like."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Usual(NamedTuple):
     mean, sd
         Of texts of the model's own words.
     least
-        Below this a reading is hardly right.
+        A reading below this is unlikely to be right.
     """
 
     mean: float
@@ -37,7 +37,7 @@ class Usual(NamedTuple):
 
 
 def usual_score(model: LanguageModel, n_letters: int, *, spaces: bool) -> Usual:
-    """Say what score per letter a text of the language usually has.
+    """Estimate the usual score per letter of a text in the language.
 
     Words are drawn from the model one by one, with the same draws every time.
 
@@ -79,8 +79,8 @@ def _letters(model: LanguageModel, *, spaces: bool) -> tuple[float, float]:
 def evenness(cipher: CipherText, model: LanguageModel) -> str:
     """Say why a text does not look like a simple substitution cipher; empty if it does.
 
-    A substitution changes no letter's share, so the index of coincidence stays the language's. It
-    is no proof: pangrams are more even than any other text.
+    A substitution keeps the letters' shares, so the index of coincidence is that of the language.
+    This is no proof: pangrams are more even than any other text.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def evenness(cipher: CipherText, model: LanguageModel) -> str:
     share = model.letter_share
     expected, even = float((share**2).sum()), 1 / len(letters)
     spread = 2 * float(np.sqrt(((share**3).sum() - expected**2) / max(n, 1)))
-    # Chance alone varies little in a long text, but its subject and its time do.
+    # Chance varies little in a long text, but subject and period do.
     lowest = expected - max(4 * spread, 0.4 * (expected - even))
     highest = 2 * expected + 4 * spread
     if lowest <= cipher.coincidence <= highest:

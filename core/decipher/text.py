@@ -82,8 +82,8 @@ class Alphabet:
     def read(self, text: str) -> CipherText:
         """Find the letters of a ciphertext, which may be written in other symbols.
 
-        Where letters are fewer than half of what is printed, and not another alphabet's, every
-        character but white space stands for a letter.
+        If fewer than half of the printed characters are letters, and none is of another alphabet,
+        every character but white space stands for a letter.
 
         Raises
         ------
@@ -119,7 +119,7 @@ ENGLISH = Alphabet("abcdefghijklmnopqrstuvwxyz")
 
 @dataclass(frozen=True, eq=False)
 class CipherText:
-    """A text as its letters, with what is needed to put it together again.
+    """The letters of a text, with what is needed to restore it.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class CipherText:
     starts
         Index in `codes` of the first letter of each word, shape (n_words,).
     symbols
-        What stands for each letter of the alphabet, if that is not a letter of its own.
+        The symbol for each letter of the alphabet, if the text uses symbols.
     """
 
     alphabet: Alphabet
@@ -150,7 +150,7 @@ class CipherText:
         return {symbol: i for i, symbol in enumerate(self.symbols, 1)}
 
     def part(self, n_letters: int) -> CipherText:
-        """Return the text up to so many letters."""
+        """Return the beginning of the text with a number of letters."""
         if n_letters >= self.n_letters:
             return self
         return CipherText(

@@ -1,11 +1,11 @@
 """The chains of a search: swaps of two letters of a key at rising temperatures, many steps at once.
 
 This is `core.mcmc.ParallelTempering` with `swap_letters` for a proposal, made fast for keys: the
-random numbers of a block of steps are drawn at once, and only what moved is copied. A lone chain
-has its next proposals evaluated together, up to the first one taken (Brockwell 2006, JCGS 15).
-Where a score has a quicker one for a screen, a proposal must first pass that; the ratio of the two
-makes up for it, so that the target is that of the score (delayed acceptance: Christen and Fox 2005,
-JCGS 14). With `compiled`, numba runs the same steps on the same random numbers.
+random numbers of a block of steps are drawn at once, and only what moved is copied. For a single
+chain, the next proposals are evaluated together, up to the first accepted one (Brockwell 2006, JCGS
+15). If a score has a quicker one as a screen, a proposal must first pass that. The acceptance ratio
+accounts for this, so that the target is still that of the score (delayed acceptance: Christen and
+Fox 2005, JCGS 14). With `compiled`, numba runs the same steps on the same random numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["KeyWalk"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_FEW = 4  # lone chains below this number are walked one by one, looking ahead
+_FEW = 4  # fewer chains than this are run one by one, looking ahead
 _AHEAD = 64  # proposals evaluated together at most
 
 
@@ -46,7 +46,7 @@ class KeyWalk:
     score
         Log-probability of the text under keys.
     swaps
-        What is proposed, each swap as often as any other.
+        The proposals, all equally likely.
     temperatures
         Rising from 1; one alone for plain chains.
     exchange_every
@@ -186,7 +186,7 @@ class KeyWalk:
     def _ahead(
         self, chain: int, keys: Keys, density: Floats, randoms: Randoms, block: Block
     ) -> None:
-        """One chain: evaluate the next proposals from here at once, up to the first one taken."""
+        """One chain: evaluate the next proposals at once, up to the first accepted one."""
         swap, threshold = randoms.swap[:, chain], randoms.threshold[:, chain]
         i, ahead = 0, 4
         while i < len(swap):

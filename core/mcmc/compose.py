@@ -1,7 +1,7 @@
-"""Combine kernels that keep the same target: one after the other, or one at random.
+"""Combine kernels that keep the same target, in order or at random.
 
-Each kernel must keep the target invariant; then so does the cycle, and so does the mixture (which
-is reversible if they are).
+If each kernel keeps the target invariant, so do the cycle and the mixture (which is reversible if
+they are).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _first(kernels: Sequence[Kernel[P]], position: P) -> State[P]:
 
 @dataclass(frozen=True)
 class Cycle(Generic[P]):
-    """Apply every kernel in order in one step; a chain has accepted if any of them moved it.
+    """Apply every kernel in order in one step; a chain has accepted if any kernel moved it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Has it converged, and how precise is it? R-hat, effective sample size, Monte Carlo error.
+"""Diagnose convergence and precision: R-hat, effective sample size, Monte Carlo error.
 
 The estimators are those of ArviZ (rank-normalised split R-hat, bulk and tail ESS).
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Estimates with what is known of their error; every array has shape (n_dim,).
+    """Estimates with their errors; every array has shape (n_dim,).
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Summary:
     n_chains: int
 
     def warnings(self, *, max_r_hat: float = 1.01, min_ess: float = 400.0) -> list[str]:
-        """Say in words, with the numbers, what has not converged; empty if all has."""
+        """Say in words, with numbers, what has not converged; empty if everything has."""
         found = []
         for i, name in enumerate(self.names):
             ess = min(self.ess_bulk[i], self.ess_tail[i])
@@ -174,7 +174,7 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
     with np.errstate(invalid="ignore", over="ignore"):  # of draws that are not finite
         mean, sd = values.mean((0, 1)), values.std((0, 1), ddof=1)
         low, high = np.quantile(values, [0.05, 0.95], axis=(0, 1))
-    # Rounding gives equal draws a mean that is a little off.
+    # By rounding, the mean of equal draws is a little off.
     fixed = (values == values[:1, :1]).all((0, 1))
     mean[fixed], sd[fixed] = values[0, 0, fixed], 0.0
     mcse, ess_bulk, ess_tail, r_hat = estimates

@@ -35,7 +35,7 @@ class Result:
     log_density
         Log of the target at each draw, up to a constant; shape (n_chains, n_draws).
     acceptance_rate
-        Share of proposals taken after burn-in, thinned-out ones included; shape (n_chains,).
+        Share of proposals accepted after burn-in, including thinned-out steps; shape (n_chains,).
     state
         The last state, from which `sample` can go on with ``burn_in=0``.
     """
@@ -71,14 +71,14 @@ def sample(
     n_draws
         Draws kept of each chain.
     burn_in
-        Steps taken and thrown away before the first draw.
+        Steps discarded before the first draw.
     thin
-        Steps per draw kept (the sampling interval). 1 keeps every step; more only saves memory:
-        the thrown-away draws carry information, if correlated.
+        Steps per kept draw (the sampling interval). 1 keeps every step. More only saves memory,
+        because discarded draws carry information even if they are correlated.
     n_chains
         Needed only with a start of shape (n_dim,).
     record
-        What to keep of a position that is not an array: position -> (n_chains, n_dim).
+        How to record a position that is not an array: position -> (n_chains, n_dim).
 
     Raises
     ------

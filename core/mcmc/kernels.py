@@ -38,7 +38,7 @@ Conditional = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]
 
 
 class TargetError(ValueError):
-    """A target or a proposal that gave what no chain can go on from; the message says what."""
+    """A target or a proposal that returned an unusable value; the message says which."""
 
 
 class State(NamedTuple, Generic[P]):
@@ -72,7 +72,7 @@ class Info(NamedTuple):
 
 
 class Kernel(Protocol[P]):
-    """What the driver runs."""
+    """The interface of kernels, which the driver runs."""
 
     def init(self, position: P) -> State[P]:
         """Make the first state."""
@@ -85,7 +85,7 @@ class Kernel(Protocol[P]):
 
 @dataclass(frozen=True)
 class MetropolisHastings(Generic[P]):
-    """Metropolis-Hastings: any proposal, with the density of going there and back.
+    """Metropolis-Hastings: any proposal, with the density of moving there and back.
 
     A move from x to y is accepted with probability ``min(1, pi(y) q(x | y) / (pi(x) q(y | x)))``.
 
@@ -252,7 +252,7 @@ class Gibbs:
 
 
 def densities_of(values: Any, n_points: int) -> Floats:
-    """Return densities if there is one for each point; TargetError otherwise."""
+    """Return densities if there is one per point; raise TargetError otherwise."""
     # Looked at in every step: an array has its shape at hand.
     shape = values.shape if isinstance(values, np.ndarray) else np.shape(values)
     if shape != (n_points,):
@@ -263,8 +263,8 @@ def densities_of(values: Any, n_points: int) -> Floats:
 
 
 def never_infinite(densities: Floats) -> None:
-    """Raise TargetError at a density that is infinite: no chain would ever leave such a place."""
-    # Looked at in every step: one pass, and a second one only where there is something odd.
+    """Raise TargetError for an infinite density, because no chain would ever leave such a place."""
+    # Checked in every step: one pass, and a second one only if something is wrong.
     if not np.maximum.reduce(densities, axis=None) < np.inf and (densities == np.inf).any():
         where = tuple(int(i) for i in np.argwhere(densities == np.inf)[0])
         raise TargetError(
@@ -273,14 +273,15 @@ def never_infinite(densities: Floats) -> None:
         )
 
 
-_TRIES = 4  # proposals looked at: one alone may move nothing
+_TRIES = 4  # proposals to look at: a single one may move nothing
 
 
 def typed(position: P, moves: Sequence[Move]) -> P:
-    """Return a start in the type that the moves need: floats where they give fractions.
+    """Return a start in the type that the moves need: floats if they produce fractions.
 
-    Numpy would cut those off, silently, where a move writes into a copy of integers. Integers that
-    stay integers become 64 bits wide, as all floats do: narrower ones would overflow as silently.
+    Otherwise numpy would silently truncate fractions when a move writes into a copy of integers.
+    Integers that stay integers become 64 bits wide, like all floats, because narrower ones would
+    silently overflow.
     """
     if not isinstance(position, np.ndarray) or position.dtype.kind not in "biuf":
         return position
@@ -301,7 +302,7 @@ def typed(position: P, moves: Sequence[Move]) -> P:
 
 
 def _keep_booleans(position: NDArray[np.bool_], moves: Sequence[Move]) -> bool:
-    """Tell whether truth values stay truth values, as they do where entries change places."""
+    """Tell whether booleans stay booleans, as they do if entries only change places."""
     try:
         return all(
             np.asarray(move(np.random.default_rng(0), position)).dtype == bool for move in moves
@@ -326,7 +327,7 @@ def where(accepted: NDArray[np.bool_], new: P, old: P) -> P:
 
 
 def first_state(log_density: LogDensity[P], position: P) -> State[P]:
-    """Evaluate the target where the chains start; ValueError where it is not finite."""
+    """Evaluate the target where the chains start; raise ValueError if it is not finite."""
     chains = position[0] if isinstance(position, tuple) else position
     density = densities_of(np.asarray(log_density(position), dtype=float), len(cast("Any", chains)))
     bad = np.flatnonzero(~np.isfinite(density))
@@ -354,7 +355,7 @@ def accept(
             f"expected one value per chain, {state.log_density.shape}"
         )
     never_infinite(log_density)
-    # An exponential draw is -log of a uniform one. NaN compares false: such a move is refused.
+    # An exponential draw is -log of a uniform one. NaN compares false, so it is rejected.
     accepted = -rng.standard_exponential(len(log_ratio)) < log_ratio
     moved = where(accepted, position, state.position)
     return State(moved, np.where(accepted, log_density, state.log_density)), Info(

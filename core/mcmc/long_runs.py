@@ -95,7 +95,7 @@ def moments(
     thin: int = 1,
     block: int = 1000,
 ) -> tuple[Moments, State[P]]:
-    """Draw without keeping: memory does not depend on `n_draws`.
+    """Compute moments without keeping draws: memory does not depend on `n_draws`.
 
     Parameters
     ----------
@@ -126,9 +126,10 @@ def moments(
 
 
 def checkpoint(state: Any, rng: np.random.Generator) -> bytes:
-    """Pack a kernel's state and the generator, so that `resume` goes on with the same draws.
+    """Pack a kernel's state and the generator, so that `resume` continues with the same draws.
 
-    A run that is checkpointed every k draws draws what an uninterrupted one in blocks of k would.
+    A run with a checkpoint every k draws gives the same draws as an uninterrupted one in blocks of
+    k.
     """
     arrays = {f"a{i}": leaf for i, leaf in enumerate(_leaves(state))}
     buffer = io.BytesIO()
@@ -176,7 +177,7 @@ def sample_processes(
     n_processes: int | None = None,
     **counts: Any,
 ) -> Result:
-    """Share the chains out among processes; see `core.mcmc.sample`.
+    """Distribute the chains over processes; see `core.mcmc.sample`.
 
     Parameters
     ----------
@@ -218,8 +219,8 @@ def sample_streams(
 ) -> list[Result]:
     """Draw several chains in each of several streams of random numbers, here or elsewhere.
 
-    What a stream draws depends on `rng`'s seed and its number alone, not on the other streams nor
-    on where it is run. A random walk is adapted during burn-in, and then left alone.
+    The draws of a stream depend only on the seed of `rng` and the stream's number, not on other
+    streams or on where it runs. A random walk is adapted only during burn-in.
 
     Parameters
     ----------
@@ -234,7 +235,7 @@ def sample_streams(
     burn_in, n_draws, thin
         As for `core.mcmc.sample`.
     share
-        Runs the streams: a ``map`` that may share its calls out among machines.
+        Runs the streams: a ``map`` that may distribute its calls over machines.
 
     Examples
     --------
@@ -275,7 +276,7 @@ def _draw_stream(
 
 
 def merge(results: Sequence[Result]) -> Result:
-    """Put the chains of several results together; as many draws in each."""
+    """Combine the chains of several results with equal numbers of draws."""
     return Result(
         np.concatenate([r.draws for r in results]),
         np.concatenate([r.log_density for r in results]),

@@ -45,7 +45,7 @@ def gaussian(size: ArrayLike) -> Propose:
 
 
 def noise_factor(size: ArrayLike) -> NDArray[np.float64]:
-    """Turn a perturbation size into what standard normal noise is multiplied by.
+    """Turn a perturbation size into the factor of standard normal noise.
 
     A covariance gives the matrix ``F`` with ``F.T @ F`` equal to it (for ``z @ F``); a number or a
     vector is checked and returned. Raises as `gaussian`.

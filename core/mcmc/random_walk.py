@@ -1,7 +1,7 @@
 """Random-walk Metropolis on continuous vectors, fast: random numbers in blocks, look-ahead.
 
-Adapting the perturbation is for the burn-in only: `adapt` tunes it and returns a kernel that never
-changes again, so that the draws come from a Markov chain with the right target.
+The perturbation may be adapted only during burn-in: `adapt` tunes it and returns a kernel that
+never changes again, so that the draws come from a Markov chain with the right target.
 
 References
 ----------
@@ -117,20 +117,20 @@ class RandomWalk:
             y = positions[i]
             np.add(x, noise[i], out=y)
             new = densities_of(log_density(y), len(density))
-            stay = ~(new - density > threshold[i])  # NaN compares false: such a move is refused
+            stay = ~(new - density > threshold[i])  # NaN compares false, so it is rejected
             accepted += ~stay
             np.copyto(y, x, where=stay[:, None])
             row = densities[i]
             row[:] = new
             np.copyto(row, density, where=stay)
             x, density = y, row
-        never_infinite(densities)  # an infinite one is taken, and then kept
+        never_infinite(densities)  # an infinite one is accepted, and then kept
         return positions, densities, accepted
 
     def _ahead(
         self, x: Floats, density: float, noise: Floats, threshold: Floats
     ) -> tuple[Floats, Floats, int]:
-        """One chain: evaluate the next proposals from here at once, up to the first one taken."""
+        """One chain: evaluate the next proposals at once, up to the first accepted one."""
         log_density, n = self.log_density, len(noise)
         positions, densities = np.empty_like(noise), np.empty_like(threshold)
         accepted = i = 0
@@ -165,11 +165,11 @@ def adapt(
     size: ArrayLike = 1.0,
     target: float = 0.25,
 ) -> tuple[RandomWalk, State[Floats]]:
-    """Tune the perturbation during burn-in, and freeze it.
+    """Tune the perturbation during burn-in, then freeze it.
 
     The noise gets the shape of the covariance of the chains' positions, in windows that double in
-    length, and a scale that brings the acceptance rate to `target`. What was drawn on the way is
-    thrown away.
+    length, and a scale that brings the acceptance rate to `target`. The draws of the burn-in are
+    discarded.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def adapt(
             # Shrunk a little towards the diagonal, as few points give a poor covariance.
             found, weight = np.cov(points.T).reshape(n_dim, n_dim), moves / (moves + 20)
             found = weight * found + (1 - weight) * np.diag(np.diag(found))
-            if moves >= 5 * n_dim:  # fewer tell nothing of the shape
+            if moves >= 5 * n_dim:  # fewer say nothing about the shape
                 # Same volume as before, so that the scale found stays right.
                 gain = np.linalg.slogdet(shape)[1] - np.linalg.slogdet(found)[1]
                 log_scale += gain / (2 * n_dim)

@@ -1,7 +1,7 @@
 """Parallel tempering: copies of a chain at rising temperatures that exchange their positions.
 
-A hot copy crosses valleys of the target that the cold one cannot; exchanges carry what it finds
-down to the cold one. Only the cold copies draw from the target.
+A hot copy crosses valleys of the target that a cold one cannot cross, and exchanges carry what it
+finds to the cold one. Only the cold copies draw from the target.
 
 References
 ----------
@@ -45,7 +45,7 @@ class TemperedState(NamedTuple, Generic[P]):
     position, log_density
         As in `core.mcmc.kernels.State`; the density is the target's own, not tempered.
     steps
-        Steps taken: tells when to exchange, and which neighbours.
+        Number of steps so far: decides when to exchange, and which neighbours.
     """
 
     position: P
@@ -99,7 +99,7 @@ class ParallelTempering(Generic[P]):
     def step(
         self, rng: np.random.Generator, state: TemperedState[P]
     ) -> tuple[TemperedState[P], Info]:
-        """Move every copy once, and exchange when it is time."""
+        """Move every copy once, and exchange if it is due."""
         n_temperatures = len(self.temperatures)
         columns = len(state.log_density) // n_temperatures
         beta = np.repeat(1.0 / np.asarray(self.temperatures), columns)

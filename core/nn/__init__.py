@@ -1,7 +1,7 @@
-"""Neural networks in numpy: small, exact, and made to be read.
+"""Neural networks in numpy: small, exact and easy to read.
 
-A network is layers (`Dense`, `Sigmoid`, ...) in a `Sequential`; a `Trainer` fits it by a loss and
-an optimiser. See `core.nn.protocols` for what each of these is, and for how to write your own.
+A network is a `Sequential` of layers (`Dense`, `Sigmoid`, ...); a `Trainer` fits it with a loss and
+an optimiser. `core.nn.protocols` defines each of these, and shows how to write your own.
 """
 
 from core.nn.activations import ReLU, Sigmoid, Softmax, Tanh, sigmoid, softmax

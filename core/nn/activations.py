@@ -1,6 +1,6 @@
 """Elementwise functions: the "gates" between weighted sums.
 
-Each keeps its output, from which its derivative follows.
+Each caches its output, from which its derivative is computed.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class ReLU(_Elementwise):
 class Softmax(_Elementwise):
     """Probabilities over the last axis, with ``dy_i/dx_j = y_i (delta_ij - y_j)``.
 
-    To train a classifier leave it out and use `core.nn.losses.CrossEntropy`, which works on logits
+    To train a classifier, leave it out and use `core.nn.losses.CrossEntropy`, which works on logits
     and fuses the two.
 
     Examples

@@ -1,7 +1,7 @@
-"""What may be done after each epoch of `core.nn.trainer.Trainer.fit`: a function of the trainer.
+"""Callbacks of `core.nn.trainer.Trainer.fit`: functions of the trainer, called after each epoch.
 
-It may end the training by returning true. One that has a method `finish` is called by it with the
-trainer once training has ended.
+A callback ends the training by returning true. If it has a method `finish`, that is called with the
+trainer when training has ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["EarlyStopping"]
 
 @dataclass
 class EarlyStopping:
-    """End when a column of the history has not improved for a while, and keep its best parameters.
+    """Stop when a column of the history no longer improves, and keep the best parameters.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class EarlyStopping:
     column
         Smaller is better.
     min_delta
-        What counts as better.
+        Smallest change that counts as an improvement.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class EarlyStopping:
         amount("min_delta", self.min_delta, zero=True)
 
     def __call__(self, trainer: Trainer) -> bool:
-        """Look at the last epoch."""
+        """Check the last epoch."""
         if self.column not in trainer.history:
             raise ValueError(f"EarlyStopping: no column {self.column!r} in the history")
         now = trainer.history[self.column][-1]
@@ -74,19 +74,19 @@ class EarlyStopping:
 
     @property
     def done(self) -> bool:
-        """Whether it has asked for the end."""
+        """Whether it has ended the training."""
         return self._waited >= self.patience
 
     def state(self) -> dict[str, Any]:
-        """Say what it remembers, for a checkpoint."""
+        """Return its state, for a checkpoint."""
         return {"best": self.best, "waited": self._waited, "values": self._values}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Remember what `state` gave."""
+        """Restore what `state` returned."""
         self.best, self._waited = state["best"], state["waited"]
         self._values = state["values"]
 
     def finish(self, trainer: Trainer) -> None:
-        """Put the best parameters back; `fit` calls it at the end."""
+        """Restore the best parameters; `fit` calls this at the end."""
         if self._values is not None:
             trainer.parameters.values[...] = self._values

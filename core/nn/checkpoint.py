@@ -1,8 +1,8 @@
-"""Stop a training and go on later as if nothing had happened, to the last bit.
+"""Interrupt a training and resume it later with identical bits.
 
-A checkpoint holds the parameters, what the optimiser remembers, the generator's state, the history
-and the number of updates; and anything else that the caller needs, such as where a text was being
-read. It is an ``.npz`` archive with a JSON header, like a model file: no pickle.
+A checkpoint holds the parameters, the states of the optimiser and the generator, the history, the
+number of updates, and anything else that the caller needs, such as the position in a text. It is an
+``.npz`` archive with a JSON header, like a model file: no pickle.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT = "azkaban-jobflow nn checkpoint 1"
 
 
 def save_checkpoint(stream: IO[bytes], trainer: Trainer, extra: Any = None) -> None:
-    """Write where a training is.
+    """Write the state of a training.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ def save_checkpoint(stream: IO[bytes], trainer: Trainer, extra: Any = None) -> N
 
 
 def load_checkpoint(stream: IO[bytes], trainer: Trainer) -> Any:
-    """Bring a trainer, made as the saved one was, to where that was; return ``extra``.
+    """Restore a trainer, made like the saved one, from a checkpoint; return ``extra``.
 
     Raises
     ------
     ModelError
-        Not a checkpoint, a damaged one, or one of another network or optimiser; the trainer is then
-        as it was.
+        Not a checkpoint, or one that is damaged or of another network or optimiser; the trainer is
+        then unchanged.
     """
     try:
         with np.load(stream, allow_pickle=False) as archive:
@@ -107,7 +107,7 @@ def load_checkpoint(stream: IO[bytes], trainer: Trainer) -> Any:
             _fit(array, trainer.optimiser_state[name])
     except DAMAGED:
         raise ModelError("not a checkpoint, or a damaged one: start the training anew") from None
-    # From here on nothing can fail: the trainer is as it was, or as the checkpoint says.
+    # From here on nothing can fail: the trainer has either its old state or the checkpoint's.
     trainer.parameters.values[...] = theta
     for name, array in state.items():
         trainer.optimiser_state[name][...] = array
@@ -125,7 +125,7 @@ def _fit(stored: Array, ours: Array) -> None:
 
 
 def _describe(trainer: Trainer) -> dict[str, Any]:
-    """Name what must agree for a training to go on as it would have."""
+    """Describe what must agree for a training to resume exactly."""
     return {
         "parameters": {name: list(shape) for name, shape in trainer.parameters.shapes.items()},
         "dtype": str(trainer.parameters.values.dtype),
@@ -136,7 +136,7 @@ def _describe(trainer: Trainer) -> dict[str, Any]:
 
 
 def _pack(value: Any, arrays: dict[str, Array]) -> Any:
-    """Put arrays aside under a number; mark tuples and arrays for `_unpack`."""
+    """Store arrays separately under numbers; mark tuples and arrays for `_unpack`."""
     if isinstance(value, np.ndarray):
         key = f"extra/{len(arrays)}"
         arrays[key] = value

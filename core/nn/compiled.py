@@ -1,9 +1,9 @@
 """The steps of `LSTM` and `GRU` compiled by numba: one pass over memory instead of ten.
 
-A row of a step (its sums, its gates, its new state; or all of its derivatives) is worked on while
-it is in the processor's first cache; the products with ``U`` stay with numpy's BLAS. The arguments
-are those of the functions of the same names in `core.nn.steps`. A step of `RNN` is
-one pass already, and gains nothing.
+A row of a step (its sums, gates and new state, or all its derivatives) is processed while it is in
+the processor's first cache; numpy's BLAS still computes the products with ``U``. The arguments are
+those of the functions with the same names in `core.nn.steps`. A step of `RNN` is a single pass
+already, so it would gain nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ __all__ = [
     "tanh",
 ]
 
-# A product and the sum after it may be rounded once; a division by zero gives infinity as in numpy,
-# because a check for it would keep loops from being vectorised.
+# A product and the following sum may be rounded once. A division by zero gives infinity as in
+# numpy, because a check would prevent vectorised loops.
 _kernel = compiled(nogil=True, forceinline=True, error_model="numpy", fastmath={"contract"})
 
 

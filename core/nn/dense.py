@@ -20,8 +20,8 @@ __all__ = ["Dense"]
 class Dense:
     """Weighted sums with a bias: ``y = x W + b``.
 
-    A bias is the weight of one more input that is always 1; it is kept apart, so that ``W`` has a
-    row per real input. With ``dy`` the gradient by ``y``::
+    A bias is the weight of an additional input that is always 1. It is stored separately, so that
+    ``W`` has one row per real input. With ``dy`` the gradient by ``y``::
 
         dx = dy W^T      dW = x^T dy      db = sum over examples of dy
 
@@ -30,9 +30,9 @@ class Dense:
     n_in, n_out
         Features of the input and the output.
     rng
-        Draws the starting weights.
+        Draws the initial weights.
     weights, bias
-        How they start.
+        Their initialisers.
     dtype
         float64 or float32.
 
@@ -90,6 +90,6 @@ class Dense:
         return dx, self.parameter_gradients(dy, cache)
 
     def parameter_gradients(self, dy: Array, cache: Array) -> Gradients:
-        """Do without ``dx``: all that training needs of a first layer."""
+        """Compute all but ``dx``, which training does not need of a first layer."""
         rows = dy.reshape(-1, self.n_out)
         return {"W": cache.reshape(-1, self.n_in).T @ rows, "b": rows.sum(axis=0)}

@@ -1,4 +1,4 @@
-"""Dropout: noise that keeps units from leaning on each other."""
+"""Dropout: noise that keeps units from depending on each other."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Dropout:
     Parameters
     ----------
     rate
-        Share that is set to 0, in ``[0, 1)``; the others are divided by ``1 - rate``, so that
-        nothing changes in the mean and evaluation needs no scale.
+        Share that is set to 0, in ``[0, 1)``; the others are divided by ``1 - rate``, so that the
+        mean stays the same and evaluation needs no scaling.
     steps
-        On sequences, whether all steps of one share their noise (Gal, Ghahramani 2016).
+        For sequences, whether all steps of one share their noise (Gal, Ghahramani 2016).
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Dropout:
         return shape
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array | None]:
-        """Drop, in training; needs the context's generator."""
+        """Drop inputs in training; needs the context's generator."""
         if not ctx.training or self.rate == 0:
             return x, None
         if ctx.rng is None:

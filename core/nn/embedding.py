@@ -1,4 +1,4 @@
-"""Numbers of words or characters as vectors."""
+"""Map numbers of words or characters to vectors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 class Embedding:
-    """A table with one row per symbol: ``y = E[x]``, which is a one-hot vector times ``E``.
+    """A table with one row per symbol: ``y = E[x]``, a one-hot vector times ``E``.
 
     Parameters
     ----------
@@ -75,16 +75,16 @@ class Embedding:
         return self.params["E"].take(x, axis=0), x
 
     def backward(self, dy: Array, cache: Array) -> tuple[Array, Gradients]:
-        """Add up the gradients of each row; a number has none itself, so ``dx`` is zeros."""
+        """Add up the gradients of each row; numbers have no gradient, so ``dx`` is zeros."""
         rows = dy.reshape(-1, self.n_out)
         return np.zeros(cache.shape), {"E": sum_rows_by(rows, cache.ravel(), self.vocabulary)}
 
 
 class EmbeddedDense:
-    """An embedding followed by a dense layer: ``y = (E W + b)[x]``, in that order of work.
+    """An embedding followed by a dense layer, computed in the order ``y = (E W + b)[x]``.
 
-    Where there are fewer symbols than positions it is much cheaper to multiply the table once than
-    every position's row: 65 characters against 1600 positions of a batch.
+    If there are fewer symbols than positions, it is much cheaper to multiply the table once than
+    each position's row: 65 characters instead of the 1600 positions of a batch.
 
     Parameters
     ----------
@@ -154,8 +154,8 @@ class EmbeddedDense:
 def sum_rows_by(rows: Array, ids: Array, count: int) -> Array:
     """Sum the rows ``(n, features)`` that share a number: result ``(count, features)``.
 
-    The rows are put in order of their numbers; then each run of equal ones is summed, or, where
-    runs are short, all of them in one call that takes longer for each value.
+    The rows are sorted by number. Then each run of equal numbers is summed, or, if runs are short,
+    all of them are summed in one call that takes longer per value.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """The networks as scikit-learn estimators, for pipelines, cross validation and grid search.
 
-The only module here that needs scikit-learn.
+This is the only module here that needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["MLPClassifier", "SequenceClassifier"]
 
 
 class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Training and prediction by softmax and cross entropy; how the network looks is left open."""
+    """Training and prediction by softmax and cross entropy; subclasses define the network."""
 
     learning_rate: float
     epochs: int
@@ -52,7 +52,7 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def _check(self) -> None:
-        """Raise ValueError at an argument that is out of range: before any work."""
+        """Raise ValueError for an argument that is out of range, before any work."""
         count("epochs", self.epochs)
         count("batch_size", self.batch_size)
         amount("learning_rate", self.learning_rate)
@@ -61,7 +61,7 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             amount("clip", self.clip)
 
     def _arrange(self, x: Array) -> Array:
-        """From scikit-learn's order of axes to the network's."""
+        """Convert scikit-learn's order of axes to the network's."""
         return x
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -119,7 +119,7 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 class MLPClassifier(_Classifier):
     """The default network of flow nn; put a ``StandardScaler`` before it.
 
-    The learning rate falls to 0 in a line over the training.
+    The learning rate falls linearly to 0 during the training.
 
     Parameters
     ----------

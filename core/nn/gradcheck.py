@@ -1,8 +1,8 @@
-"""Gradients against central differences, in float64.
+"""Check gradients against central differences, in float64.
 
 The errors returned are relative to the size of the whole gradient,
-``|analytic - numeric| / max(|analytic|, |numeric|)`` in the Euclidean norm; right code gives about
-1e-11, and 1e-7 is the gate that this project's tests use.
+``|analytic - numeric| / max(|analytic|, |numeric|)`` in the Euclidean norm. Correct code gives
+about 1e-11; this project's tests require less than 1e-7.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["layer_error", "loss_error", "numeric_gradient", "relative_error"]
 
 
 def numeric_gradient(function: Callable[[], float], x: Array, step: float = 3e-4) -> Array:
-    """Gradient of ``function()`` by the array `x`, which is moved in place and put back.
+    """Return the gradient of ``function()`` by the array `x`, varied in place and restored.
 
-    The difference quotient of fourth order, ``(8 (f(x + h) - f(x - h)) - (f(x + 2h) - f(x - 2h))) /
-    12 h``: its `step` may be so long that rounding does not drown small gradients.
+    The difference quotient is of fourth order, ``(8 (f(x + h) - f(x - h)) - (f(x + 2h) -
+    f(x - 2h))) / 12 h``, so its `step` can be so long that rounding hides no small gradients.
 
     Examples
     --------
@@ -50,11 +50,11 @@ def relative_error(a: Array, b: Array) -> float:
 
 
 def layer_error(layer: Layer, x: Array, ctx: Context = EVAL, *, seed: int = 0) -> float:
-    """Largest relative error of a layer's gradients by its input and each of its parameters.
+    """Return the largest relative error of a layer's gradients by input and parameters.
 
-    The output is reduced to a number by fixed random weights. An integer input (class or word
-    numbers) has no gradient and is left out. A random layer must draw the same numbers in each
-    pass: give a `ctx` whose generator does.
+    Fixed random weights reduce the output to a number. An integer input (class or word numbers) has
+    no gradient and is left out. A random layer must draw the same numbers in each pass, so give it
+    a `ctx` with such a generator.
     """
     y, cache = layer.forward(x, ctx)
     weights = np.random.default_rng(seed).normal(size=y.shape)
@@ -70,7 +70,7 @@ def layer_error(layer: Layer, x: Array, ctx: Context = EVAL, *, seed: int = 0) -
 
 
 def loss_error(loss: Loss, y: Array, target: Array, mask: Array | None = None) -> float:
-    """Relative error of a loss's gradient by the output `y`."""
+    """Return the relative error of a loss's gradient by the output `y`."""
 
     def value() -> float:
         return loss.forward(y, target, mask)[0]

@@ -51,7 +51,7 @@ class GRU(Recurrent):
         return h[1:], cache
 
     def backward(self, dy: Array, cache: GRUCache) -> tuple[Array, Gradients]:
-        """Back through time; what is no chain is computed for many steps at once."""
+        """Propagate back through time; only the recurrence is computed step by step."""
         n = self.hidden
         dz, by_u = self._steps.gru_backward(dy, cache, self.params["U"])
         flat = by_u.reshape(-1, 3 * n)

@@ -1,4 +1,4 @@
-"""Starting values of parameters: functions of a generator and a shape."""
+"""Initial values of parameters: functions of a generator and a shape."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Initial: TypeAlias = "Callable[[Generator, tuple[int, ...]], Array]"
 
 
 def zeros(_rng: Generator, shape: tuple[int, ...]) -> Array:
-    """Zeros: the usual start of a bias."""
+    """Return zeros, the usual start of a bias."""
     return np.zeros(shape)
 
 

@@ -1,4 +1,4 @@
-"""Classes as outputs: both conventions, and back.
+"""Convert classes to outputs and back, in both conventions.
 
 - **softmax**: n outputs for n classes; the largest wins. Targets are class numbers.
 - **classic**: n - 1 sigmoid outputs for n classes ("1 neuron can classify 2 classes, 2 neurons 3");
@@ -53,10 +53,10 @@ def from_classic(outputs: Array) -> Array:
 
 
 def accuracy(logits: Array, classes: Array) -> float:
-    """Share of rows whose largest logit is that of their class, in 0..1."""
+    """Return the share of rows whose largest logit is that of their class, in 0..1."""
     return float((logits.argmax(axis=-1) == classes).mean())
 
 
 def classic_accuracy(outputs: Array, targets: Array) -> float:
-    """Share of right classes in 0..1, outputs and targets in the classic convention."""
+    """Return the share of correct classes in 0..1, with the classic convention."""
     return float((from_classic(outputs) == from_classic(targets)).mean())

@@ -1,6 +1,6 @@
 """Language models over characters: alphabet, windows of a text, bits per character, sampling.
 
-A text is read in ``batch`` streams side by side; each update sees the next ``steps`` characters of
+A text is read in ``batch`` parallel streams. Each update sees the next ``steps`` characters of
 every stream, and the state is carried from window to window, so that a model can use more of the
 past than one window (truncated back-propagation through time).
 """
@@ -55,7 +55,7 @@ class Alphabet:
         return len(self.symbols)
 
     def encode(self, text: str) -> Array:
-        """Numbers ``(len(text),)``; raises ValueError at a character that is not known."""
+        """Return numbers ``(len(text),)``; raise ValueError for an unknown character."""
         codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
         known = np.frombuffer(self.symbols.encode("utf-32-le"), dtype=np.uint32)
         ids = np.searchsorted(known, codes)
@@ -68,7 +68,7 @@ class Alphabet:
         return ids
 
     def decode(self, ids: Array) -> str:
-        """Put the characters together again."""
+        """Convert numbers back to text."""
         return "".join(self.symbols[i] for i in ids)
 
 
@@ -127,16 +127,16 @@ def train(
     updates: int,
     after: Callable[[Step], bool] | None = None,
 ) -> None:
-    """Go on reading and updating until the trainer has made `updates` in all.
+    """Read and update until the trainer has made `updates` in total.
 
     Parameters
     ----------
     trainer
         Its loss is a `core.nn.losses.CrossEntropy`.
     reader
-        Where the text comes from; trainer and reader together are all there is to a checkpoint.
+        Source of the text; trainer and reader together make up a checkpoint.
     updates
-        In all, those made before included.
+        In total, including earlier ones.
     after
         Called after each update; training ends early when it returns true.
     """
@@ -150,7 +150,7 @@ def train(
 
 
 def bits_per_symbol(network: Layer, ids: Array, *, streams: int = 32, window: int = 200) -> float:
-    """Mean of ``-log2 p(next symbol)`` over a text, read from the start in long streams.
+    """Return the mean of ``-log2 p(next symbol)`` over a text, read from the start in long streams.
 
     Parameters
     ----------
@@ -159,9 +159,9 @@ def bits_per_symbol(network: Layer, ids: Array, *, streams: int = 32, window: in
     ids
         ``(n,)``, n >= 2.
     streams
-        Parts that are read side by side, each from an empty state.
+        Parts that are read in parallel, each from an empty state.
     window
-        Symbols at a time; it changes nothing but the memory used.
+        Symbols at a time; it only affects the memory used.
     """
     count("streams", streams)
     count("window", window)
@@ -188,16 +188,16 @@ def sample(
     rng: np.random.Generator,
     temperature: float = 1.0,
 ) -> Array:
-    """Draw `length` symbols that go on from `start` ``(n,)``, n >= 1.
+    """Draw `length` symbols that continue `start` ``(n,)``, n >= 1.
 
     Parameters
     ----------
     network, start, length
-        The model, what it has read, and how much it writes.
+        The model, the text that it continues, and how much it writes.
     rng
         Draws the symbols.
     temperature
-        Below 1 keeps to the likely, above 1 strays; > 0.
+        Below 1 prefers likely symbols, above 1 unlikely ones; > 0.
     """
     count("length", length, 0)
     amount("temperature", temperature)
@@ -215,10 +215,10 @@ def sample(
 
 
 def ngram_bits(train_ids: Array, test_ids: Array, order: int, vocabulary: int) -> float:
-    """Bits per symbol of an interpolated n-gram model (Witten, Bell 1991): the baseline.
+    """Return bits per symbol of the baseline, an interpolated n-gram model (Witten, Bell 1991).
 
     ``P(w | context) = (count + types * P(w | shorter context)) / (total + types)``, where `types`
-    is the number of different symbols seen after the context; at the bottom all are alike.
+    is the number of different symbols seen after the context; the lowest order is uniform.
 
     Parameters
     ----------

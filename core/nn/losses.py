@@ -1,4 +1,4 @@
-"""Losses: what a network is trained to make small."""
+"""Losses, which training minimises."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Long short-term memory (Hochreiter, Schmidhuber 1997; forget gate Gers et al. 2000).
 
-`tests/core/nn/cells.py` has the same formulas one gate and one step at a time, to be read; here
-the four gates are one product, and all that does not run through time is computed for all steps at
-once.
+`tests/core/nn/cells.py` has the same formulas in a readable form, one gate and one step at a time.
+Here one product computes the four gates, and everything but the recurrence is computed for all
+steps at once.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class LSTM(Recurrent):
             dz_g = dc * i * (1 - g^2)        dz_o = dh * tanh(c) * o (1 - o)
             dh <- dz U^T                     dc <- dc * f
 
-        All factors but ``dh`` and ``dc`` are known beforehand, for as many steps at a time as stay
-        in the processor's cache.
+        All factors but ``dh`` and ``dc`` are computed beforehand, for as many steps at a time as
+        fit in the processor's cache.
         """
         n, h = self.hidden, cache.h
         dz = self._steps.lstm_backward(dy, cache, self.params["U"])

@@ -1,4 +1,4 @@
-"""The C library's allocator, set for training."""
+"""Tune the C library's allocator for training."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def keep_freed_memory(limit: int = 1 << 29) -> bool:
-    """Let this process keep up to `limit` bytes that it has freed, to use them again.
+    """Let this process keep up to `limit` freed bytes for reuse.
 
-    A training step allocates the same arrays as the one before. By default glibc hands large ones
-    back to the kernel, which clears every page anew: a third of the time of an LSTM step, and half
-    of that of an MLP with large batches. It is a setting of the whole process, so only programs
-    call this, at their start.
+    A training step allocates the same arrays as the previous one. By default glibc returns large
+    ones to the kernel, which clears every page again. This takes a third of the time of an LSTM
+    step, and half of that of an MLP with large batches. The setting affects the whole process, so
+    only programs call this, at their start.
 
     Parameters
     ----------
     limit
-        Bytes; the process's peak stays what it is.
+        Bytes; the process's peak does not change.
 
     Returns
     -------
     bool
-        Whether the C library took it (glibc does; others are left as they are).
+        Whether the C library accepted it (glibc does; others are left alone).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Networks by name and settings: what a model file can say in JSON, and nothing more."""
+"""Build networks from a name and settings, as a model file states them in JSON."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def mlp(
     dtype
         ``"float64"`` or ``"float32"``.
     rng
-        Draws the starting weights.
+        Draws the initial weights.
 
     Raises
     ------
@@ -218,8 +218,8 @@ def tagger(
 ) -> Sequential:
     """Build a sequence labeller: symbols ``(steps, batch)`` to logits ``(steps, batch, classes)``.
 
-    Embedding, a recurrent layer in both directions, dropout, dense: each step's label may depend on
-    all that comes before and after.
+    Embedding, a recurrent layer in both directions, dropout, dense: each step's label can depend on
+    everything before and after it.
 
     Parameters
     ----------
@@ -252,14 +252,14 @@ def tagger(
     )
 
 
-# What a model file may name.
+# The builders that a model file may name.
 BUILDERS: Mapping[str, Callable[..., Layer]] = MappingProxyType(
     {"mlp": mlp, "charlm": charlm, "tagger": tagger, "textclass": textclass}
 )
 
 
 def _check(dropout: float, **sizes: int) -> None:
-    """Raise ValueError at a number that is out of range, by the name it has here."""
+    """Raise ValueError for a number that is out of range, with its name."""
     share("dropout", dropout)
     for name, value in sizes.items():
         count(name, value)

@@ -17,7 +17,7 @@ __all__ = ["LayerNorm"]
 
 
 class LayerNorm:
-    """Each example on its own to mean 0 and variance 1, then a gain and a shift (Ba et al. 2016).
+    """Scale each example to mean 0 and variance 1, then apply a gain and a shift (Ba et al. 2016).
 
     ::
 

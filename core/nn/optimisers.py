@@ -1,7 +1,7 @@
-"""Update rules on one flat vector, in place.
+"""Update rules that change one flat vector in place.
 
-Each is a frozen record of its settings; what it remembers between steps is a dictionary of arrays
-that the caller keeps (and a checkpoint saves).
+Each is a frozen record of its settings. Its state between steps is a dictionary of arrays that the
+caller keeps and a checkpoint saves.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SGD:
         _check(self.learning_rate, self.weight_decay)
 
     def init(self, theta: Array) -> OptimiserState:  # noqa: ARG002
-        """Nothing to remember."""
+        """Return an empty state."""
         return {}
 
     def step(
@@ -71,7 +71,7 @@ class Momentum:
         share("momentum", self.momentum)
 
     def init(self, theta: Array) -> OptimiserState:
-        """Start at rest."""
+        """Return zero velocities."""
         return {"v": np.zeros_like(theta)}
 
     def step(
@@ -123,7 +123,7 @@ class Adam:
         amount("eps", self.eps)
 
     def init(self, theta: Array) -> OptimiserState:
-        """Both means zero; ``t`` counts the steps."""
+        """Return zero means; ``t`` counts the steps."""
         return {
             "m": np.zeros_like(theta),
             "v": np.zeros_like(theta),

@@ -1,8 +1,9 @@
-"""One training shared out among processes: synchronous data parallelism.
+"""Share a training among processes: synchronous data parallelism.
 
-Each process has the whole data, the same generator and the same parameters. Of each batch it takes
-its share; gradients are added up over all processes before anyone makes the update, so that all go
-on with the same parameters: those that one process would have come to, up to the rounding of sums.
+Each process has the whole data, the same generator and the same parameters, and takes its share of
+each batch. The gradients are added up over all processes before any of them makes the update. So
+all continue with the same parameters, which are those of a single process up to the rounding of
+sums.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ __all__ = ["ParallelTrainer"]
 
 
 class ParallelTrainer(Trainer):
-    """One of several processes that fit a network together; each calls the same methods.
+    """A trainer in one of several processes that fit a network together with the same calls.
 
-    Dropout draws other random numbers than one process would: those of the update and the process.
+    Dropout draws other random numbers than in a single process: they depend on update and process.
 
     Parameters
     ----------
@@ -73,12 +74,12 @@ class ParallelTrainer(Trainer):
         self.rank = rank
         self.size = size
         self.all_reduce = all_reduce
-        # the state says which training this is: a restart has the same, and no draw is used up
+        # the state identifies the training: a restart has the same one, and no draw is consumed
         seeds: Any = rng.bit_generator.seed_seq
         self._entropy = [int(word) for word in seeds.generate_state(4)]
 
     def _share(self, n: int) -> slice:
-        """Rows of `n` that are this process's: as many as others', or one fewer or more."""
+        """Return this process's rows of `n`; shares differ by one at most."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def _differentiate(self, x: Array, target: Array, ctx: Context) -> tuple[float, Array, Any]:
@@ -110,13 +111,13 @@ class ParallelTrainer(Trainer):
         return float(sums[grad.size]), sums[grad.size + 1 :].reshape(shape), None
 
     def _weight(self, mask: Array | None, own: Array | None, n: int, axes: int) -> float:
-        """Say what the mean over this share counts for in the mean over all."""
+        """Return the weight of this share's mean in the mean over all."""
         if self.loss.reduction == "sum":
             return 1.0
         return self._part(mask, own, n, axes)
 
     def _part(self, mask: Array | None, own: Array | None, n: int, axes: int) -> float:
-        """Say how much of what counts lies in this share, in 0..1."""
+        """Return the fraction of what counts that lies in this share, in 0..1."""
         if mask is None or own is None or axes < 3:
             rows = self._share(n)
             return float(rows.stop - rows.start) / n

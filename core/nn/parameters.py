@@ -1,4 +1,4 @@
-"""All parameters of a network as one vector: what an optimiser and a model file work on."""
+"""Hold all parameters of a network in one vector, for optimisers and model files."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Nested(MutableMapping[str, Array]):
 class ParameterVector:
     """A layer's parameters moved into one vector, and a gradient vector beside it.
 
-    The layer's arrays become views: to change `values` is to change the layer. Made twice for the
-    same layer, both share the vector.
+    The layer's arrays become views, so changing `values` changes the layer. Two instances for the
+    same layer share the vector.
 
     Attributes
     ----------

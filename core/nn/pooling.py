@@ -1,4 +1,4 @@
-"""From a sequence to one vector: the last step, the mean, or what attention picks."""
+"""Reduce a sequence to one vector: by the last step, the mean, or attention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _pooled(layer: object, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class LastStep:
-    """The last step's output: after a recurrent layer, each sequence's own last, masked or not.
+    """The last step's output; after a recurrent layer each sequence's own, masked or not.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class LastStep:
         return x[-1], x.shape
 
     def backward(self, dy: Array, cache: tuple[int, ...]) -> tuple[Array, Gradients]:
-        """Only the last step had a say."""
+        """Pass the gradient to the last step alone."""
         dx = np.zeros(cache, dtype=dy.dtype)
         dx[-1] = dy
         return dx, {}
@@ -148,7 +148,7 @@ class AttentionPool:
         return (x * weight).sum(axis=0), (x, keys, weight)
 
     def backward(self, dy: Array, cache: tuple[Array, Array, Array]) -> tuple[Array, Gradients]:
-        """Through the sum, the softmax ``a_t (da_t - sum_s a_s da_s)``, and the keys."""
+        """Propagate through the sum, the softmax ``a_t (da_t - sum_s a_s da_s)`` and the keys."""
         x, keys, weight = cache
         da = (x * dy).sum(axis=-1, keepdims=True)
         dscore = weight * (da - (weight * da).sum(axis=0))

@@ -1,8 +1,8 @@
-"""What a layer, a loss and an optimiser are: the whole interface of the library.
+"""The interface of the library: layers, losses and optimisers.
 
-A layer keeps nothing of a pass: `forward` returns a cache and `backward` takes it back, so that one
-layer can be in several passes at once. Gradients come back as values, by the names of the
-parameters. A new layer is about ten lines and needs no registration:
+A layer stores nothing of a pass: `forward` returns a cache that `backward` takes, so a layer can
+take part in several passes at once. Gradients are returned by parameter name. A new layer takes
+about ten lines and needs no registration:
 
 >>> import numpy as np
 >>> class Scale:
@@ -56,7 +56,7 @@ class ShapeError(ValueError):
 
 @dataclass(frozen=True)
 class Context:
-    """What a pass through a layer may need beside its input; most layers ignore it.
+    """What a pass through a layer may need besides its input; most layers ignore it.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class Loss(Protocol):
 
 
 class Optimiser(Protocol):
-    """An update rule on one flat vector; all it remembers is in the state that it is given."""
+    """An update rule on one flat vector; its memory is the state that it is given."""
 
     @property
     def learning_rate(self) -> float:

@@ -1,9 +1,9 @@
-"""What the recurrent layers share: inputs, states, masks, both directions.
+"""The common parts of recurrent layers: inputs, states, masks, both directions.
 
 A recurrent layer is a projection of all inputs at once, ``z = x W + b`` for every step, and then a
-loop that only multiplies the state. Sequences are time-major, ``(steps, batch, features)``. Where
-a mask ``(steps, batch)`` is false, a step changes nothing: state and output stay what they were, so
-that the output of the last step is that of each sequence's own last step.
+loop that only multiplies the state. Sequences are time-major, ``(steps, batch, features)``. Where a
+mask ``(steps, batch)`` is false, state and output do not change, so the output of the last step is
+that of each sequence's own last step.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Recurrent:
     hidden
         Units of the state, which is the output.
     rng
-        Draws the starting weights: the recurrent ones orthogonal per gate, the others by `weights`.
+        Draws the initial weights: the recurrent ones orthogonal per gate, the others by `weights`.
     project
         The layer that gives ``z``, ``(steps, batch, gates * hidden)``; a `Dense` of `n_in` by
         default. With a `core.nn.embedding.EmbeddedDense` the inputs are symbols ``(steps, batch)``.
@@ -156,9 +156,9 @@ class Recurrent:
 
 
 def final_state(cache: Any) -> Any:
-    """State after the last step, from the cache of a recurrent layer or of a `Sequential`.
+    """Return the state after the last step, from the cache of a recurrent layer or a `Sequential`.
 
-    Give it back as ``Context(state=...)`` to go on where a window ended. Layers without state have
+    Pass it as ``Context(state=...)`` to continue where a window ended. Layers without state have
     None.
 
     Examples
@@ -179,7 +179,7 @@ def final_state(cache: Any) -> Any:
 
 
 class Bidirectional:
-    """Two layers over the same sequence, one from each end; their outputs side by side.
+    """Two layers over the same sequence, one from each end, with concatenated outputs.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class _Cache:
 class RNN(Recurrent):
     """Elman's network, as ``torch.nn.RNN`` (whose two biases add up to this one).
 
-    Its gradient shrinks or grows by a factor each step; see `core.nn.lstm.LSTM` for long memories.
+    Its gradient shrinks or grows by a factor at each step; see `core.nn.lstm.LSTM` for long memory.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Features brought to one scale before training."""
+"""Bring features to one scale before training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGEST = 1e150  # the squares of larger numbers are infinite
 
 
 def mean_and_scale(x: Array) -> tuple[Array, Array]:
-    """Return the mean and the standard deviation of each feature; 1 for one that is constant.
+    """Return the mean and standard deviation of each feature; 1 for a constant one.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def mean_and_scale(x: Array) -> tuple[Array, Array]:
             f"x[{row}, {column}] = {x[row, column]}: expected a finite number, below {_LARGEST:g}"
         )
     mean, scale = x.mean(axis=0), x.std(axis=0)
-    # Rounding gives a constant feature a mean that is a little off, and so a deviation.
+    # By rounding, the mean of a constant feature is a little off, and so it has a deviation.
     constant = (x == x[0]).all(axis=0)
     mean[constant], scale[constant] = x[0, constant], 1.0
-    # So would features whose values differ by rounding alone.
+    # The same holds for features whose values differ only by rounding.
     scale[scale <= 4 * np.finfo(x.dtype).eps * np.abs(x).max(axis=0)] = 1.0
     return mean, scale

@@ -1,4 +1,4 @@
-"""How the learning rate changes: functions of the update's number (from 0) that give its factor."""
+"""Schedules of the learning rate: functions from an update's number (from 0) to its factor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["cosine", "falling", "steps", "warm_up"]
 
 
 def falling(updates: int) -> Callable[[int], float]:
-    """Fall from 1 to 0 in a line over `updates`.
+    """Fall linearly from 1 to 0 over `updates`.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def steps(every: int, factor: float) -> Callable[[int], float]:
 
 
 def warm_up(updates: int, then: Callable[[int], float]) -> Callable[[int], float]:
-    """Rise in a line over the first `updates`, then follow another schedule from its start.
+    """Rise linearly over the first `updates`, then follow another schedule from its start.
 
     Examples
     --------

@@ -1,8 +1,7 @@
-"""Networks to and from a stream: an ``.npz`` archive with a JSON header, never pickle.
+"""Write and read networks: an ``.npz`` archive with a JSON header, never pickle.
 
-The header names a function that builds the network and its settings; the arrays are the
-parameters by name. Reading runs no code from the file: a builder that the reader does not know is
-refused.
+The header names a function that builds the network, and its settings; the arrays are the parameters
+by name. Reading a file runs no code from it, and an unknown builder is refused.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The loops of `GRU` and `LSTM` over the steps of a sequence, in numpy.
 
-What a step has in common with all others is computed for as many steps at a time as stay in the
-processor's cache; the loops themselves do only what runs through time.
+Work that does not depend on the previous step is done for as many steps at a time as fit in the
+processor's cache; the loops do only the recurrence.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ __all__ = [
     "spaced",
 ]
 
-# Numbers between two rows of a matrix that each step multiplies by: without them rows of a power of
-# two fall on the same few places of a cache, and the product takes up to half as long again.
+# Gap between two rows of a matrix that each step multiplies by. Without it, rows whose length is a
+# power of two compete for the same places in the cache, and the product takes up to half as much
+# time again.
 _GAP = 16
 
-# What is worked on at a time where steps do not depend on each other: about half of an L2 cache.
+# Amount of work at a time where steps are independent: about half of an L2 cache.
 _CACHE_BYTES = 1 << 18
 
 
@@ -67,7 +68,7 @@ class LSTMCache:
 
 
 def spaced(a: Array) -> Array:
-    """Copy a matrix so that products read it fastest: rows one after another, with gaps."""
+    """Copy a matrix into the layout that products read fastest: row by row, with gaps."""
     rows, columns = a.shape
     copy: Array = np.empty((rows, columns + _GAP), dtype=a.dtype)[:, :columns]
     copy[...] = a

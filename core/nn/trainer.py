@@ -21,7 +21,7 @@ __all__ = ["History", "Step", "Trainer", "TrainingError", "take"]
 
 
 class TrainingError(ArithmeticError):
-    """Training cannot go on; the message names the epoch and the batch, and what to change."""
+    """Training cannot continue; the message names the epoch, the batch, and what to change."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Trainer:
     Parameters
     ----------
     network, loss, optimiser
-        What is trained, by what measure and by what rule.
+        What is trained, by which measure and by which rule.
     rng
-        Shuffles the examples and feeds random layers: same generator, same run.
+        Shuffles the examples and drives random layers: the same generator gives the same run.
     metric
         ``metric(output, target)``, averaged over examples; recorded as ``accuracy``. Of masked
         sequences with an output for each step it gets the steps that count, ``(n, outputs)``.
@@ -144,7 +144,7 @@ class Trainer:
             The loss or the gradient is not finite; the parameters are as they were before.
         """
         ctx = Context(training=True, rng=self.rng, mask=mask, state=state)
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is caught below
+        with np.errstate(over="ignore", invalid="ignore"):  # overflows are caught below
             return self._step(x, target, ctx)
 
     def _step(self, x: Array, target: Array, ctx: Context) -> Step:
@@ -183,7 +183,7 @@ class Trainer:
         callbacks: Sequence[Callable[[Trainer], bool | None]] = (),
         progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     ) -> History:
-        """Pass `epochs` times over the examples, in a new random order each time.
+        """Train for `epochs` passes over the examples, in a new random order each time.
 
         Parameters
         ----------
@@ -311,7 +311,7 @@ def take(a: Array, rows: Array | slice, axis: int) -> Array:
 
 
 def counted(output: Array, target: Array, mask: Array | None) -> tuple[Array, Array]:
-    """Pick what counts: of masked sequences with an output for each step, the steps that exist."""
+    """Select what counts: for masked sequences with an output per step, the existing steps."""
     if mask is None or output.ndim < 3:
         return output, target
     return output[mask], target[mask]

@@ -1,4 +1,4 @@
-"""Exchanges of whole stretches between routes, and within one, as moves of simulated annealing.
+"""Exchange whole stretches between routes or within one, as moves of simulated annealing.
 
 Two edges that begin or end close together are replaced by two others: 2-opt within a route; between
 two, 2-opt* (Potvin and Rousseau, 1995), which swaps their tails, or joins head to head and tail to
@@ -36,8 +36,8 @@ _NEAR = 10  # the edges are at a stop and at one of so many nearest
 def exchange(search: Search, tolerance: float, rng: Any) -> float:
     """Try one exchange at a random stop; the change of cost if it is less than `tolerance`, else 0.
 
-    Most are given up after a look at the four edges; the others take time linear in the length of
-    their routes. The distances are symmetric.
+    Most are rejected after a look at the four edges; the others take time linear in the length of
+    their routes. Distances must be symmetric.
     """
     routes, geo, work, limits, near, degree, space = search
     before, after, line = routes.before, routes.after, space.line

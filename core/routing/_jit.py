@@ -1,6 +1,6 @@
-"""Compiled kernels where numba is installed, the same code in plain Python where it is not.
+"""Compile kernels if numba is installed; otherwise run the same code in plain Python.
 
-Kernels index flat sequences only, so that one source serves both: `native` hands them arrays when
+Kernels only index flat sequences, so that one source serves both: `native` passes them arrays if
 they are compiled, and lists otherwise (Python reads a list element three times faster than an
 array's).
 """
@@ -28,8 +28,8 @@ def kernel(function: F) -> F:
         return function
     from core._compile import compiled
 
-    # Kernels allocate nothing, so they need no counting of references to arrays (numba's run time,
-    # "nrt"): it took four fifths of the time of a search step, in which `leg` is called everywhere.
+    # Kernels allocate nothing, so they do not need numba's reference counting ("nrt"), which took
+    # four fifths of the time of a search step, where `leg` is called everywhere.
     return compiled(nogil=True, _nrt=False)(function)
 
 

@@ -1,8 +1,9 @@
-"""PyVRP's hybrid search (Wouda, Lan and Kool, 2024) for problems that it can hold; optional.
+"""Solve with PyVRP's hybrid search (Wouda, Lan and Kool, 2024) the problems that it supports.
 
-It counts in integers and knows no least number of stops. Distances are scaled and rounded up, so
-that bounds which hold there hold here. The least number comes from dummy stops at the depot:
-every dispatcher takes exactly U places, N stops and K U - N dummies, of which at most U - L each.
+PyVRP is optional. It counts in integers and has no minimum number of stops. Distances are scaled
+and rounded up, so that bounds which hold there hold here. The least number comes from dummy stops
+at the depot: every dispatcher takes exactly U places, N stops and K U - N dummies, of which at most
+U - L each.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _LONGEST = 1e5  # the longest leg in PyVRP's integers; its penalties are made fo
 
 
 def pyvrp_refusal(problem: Problem) -> str:
-    """Say why PyVRP cannot hold a problem; empty when it can."""
+    """Say why PyVRP does not support a problem; empty if it does."""
     if problem.objective != "distance":
         return f"objective = {problem.objective!r}: pyvrp minimises the total distance"
     for name in ("min_distance", "min_time"):
@@ -74,7 +75,7 @@ def solve_pyvrp(
     Parameters
     ----------
     problem
-        One that `pyvrp_refusal` has nothing against.
+        One to which `pyvrp_refusal` does not object.
     time_limit, steps
         Seconds of wall time, or iterations; one of them.
     seed
@@ -83,7 +84,7 @@ def solve_pyvrp(
     Raises
     ------
     ValueError
-        PyVRP cannot hold the problem, or is not installed.
+        PyVRP does not support the problem, or is not installed.
     NoRoutesError
         It found no routes that meet all bounds.
     """

@@ -1,4 +1,4 @@
-"""Routes as linked lists of stops, for kernels: what they cost, and how they are changed."""
+"""Linked lists of stops for kernels: the cost of routes, and changes to them."""
 
 # ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
 
@@ -65,7 +65,7 @@ class Routes(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Bounds on the work of every route that may be broken on the way, and what that costs.
+    """Bounds on the work of every route that the search may break, and the price of that.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ LEAST_STOPS, MOST_STOPS, STOPS_PRICE = range(9, 12)
 
 
 class Limits(NamedTuple):
-    """Bounds of every route that are kept all the time, and the objective.
+    """Bounds that every route keeps at all times, and the objective.
 
     Attributes
     ----------
@@ -129,9 +129,9 @@ class Workspace(NamedTuple):
     Attributes
     ----------
     taken, gaps, owners
-        Stops in the order they were taken out, what stood before each, and on which route.
+        Removed stops in order, with the stop before each and its route.
     hand, keys
-        The same stops in the order they are put back, and what that order is by.
+        The same stops in the order of reinsertion, and the keys of that order.
     touched
         Routes that strings were taken from.
     line

@@ -154,7 +154,7 @@ def _take_out(search: Search, first: int, string: tuple[int, int, int], held: in
 
 @kernel
 def _order(space: Workspace, held: int, geo: Geometry, rng: Any) -> None:
-    """Sort the stops in hand: at random (4 in 7), far from the depot first (2), near first (1)."""
+    """Sort the removed stops: at random (4 in 7), far from the depot first (2), near first (1)."""
     hand, keys = space.hand, space.keys
     draw = rng.random() * 7.0
     for i in range(held):
@@ -211,7 +211,7 @@ def _place(  # noqa: C901 (one loop: a call in it would take longer than what it
             right = after[left]
             if front:
                 left, right = 0, left
-        # Not a function of its own: to hand all over takes three times as long as to work it out.
+        # Not a function: passing the arguments would take three times as long as the work.
         added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
         cost = added
         if makespan:
@@ -277,7 +277,7 @@ def anneal(
 
 @kernel
 def _rebuild(search: Search, cost: float, temperature: float, rng: Any) -> float:
-    """Take strings out and put their stops back, or leave all as it was; the change of cost."""
+    """Remove strings and reinsert their stops, or undo that; return the change of cost."""
     routes, geo, work, limits, space = (
         search.routes, search.geo, search.work, search.limits, search.space
     )  # fmt: skip

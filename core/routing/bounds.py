@@ -1,4 +1,4 @@
-"""Bounds that no routes can meet, found without a search and said in the user's terms."""
+"""Find bounds that no routes can meet, without a search, and name them in the user's terms."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SLACK = 1e-9
 
 
 def contradiction(problem: Problem) -> str:
-    """Say which bound cannot be met, in the user's terms; empty when none is seen to be.
+    """Say which bound cannot be met, in the user's terms; empty if none is found.
 
-    Sums and single stops are looked at: this is quick, and does not find every contradiction.
+    Only sums and single stops are checked, which is quick but does not find every contradiction.
 
     Examples
     --------

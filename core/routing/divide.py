@@ -1,7 +1,7 @@
-"""Divide and conquer: routes improved in parts, each on its own, and then a repair of the whole.
+"""Divide and conquer: improve routes in separate parts, then repair the whole.
 
-Parts are neighbouring routes, which may be improved on other machines. As no stop leaves its part,
-the repair is a short search over all routes with a fixed number of steps.
+Parts are neighbouring routes, which other machines may improve. Because no stop leaves its part,
+the repair is a short search over all routes, with a fixed number of steps.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def divide_parts(
     seed
         Of the random numbers; each part has its own.
     share
-        Improves the parts: a ``map`` that may share its calls out among machines.
+        Improves the parts: a ``map`` that may distribute its calls over machines.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def improve_part(
 ) -> Result:
     """Improve the routes of a part, or leave them as they were.
 
-    Where bounds cannot be met in this part alone they may be when stops can move between parts.
+    Bounds that this part alone cannot meet may be met when stops can move between parts.
 
     Parameters
     ----------

@@ -227,7 +227,7 @@ class _Annealing:
         return self.best_cost
 
     def _reprice(self, factor: float) -> None:
-        """Change what broken bounds cost, the cost of the routes with it."""
+        """Change the prices of broken bounds, and the cost of the routes accordingly."""
         price = float(np.clip(self._price * factor, *_PRICE_RANGE))
         factor, self._price = price / self._price, price
         for place in (LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE, STOPS_PRICE):
@@ -252,7 +252,7 @@ class _Annealing:
 
 
 def _search(problem: Problem, routes: Sequence[Sequence[int]], mean_leg: float) -> Search:
-    """Hand a problem and the routes to start from over to the kernels."""
+    """Pass a problem and the initial routes to the kernels."""
     n = problem.n_stops
     near = neighbours(problem, _NEAR, np.arange(1, n + 1)) + 1
     degree = near.shape[1]

@@ -229,13 +229,13 @@ class Problem:
 
     @property
     def only_stops(self) -> bool:
-        """Whether stops are all that is bounded."""
+        """Whether only stops are bounded."""
         bounds = (self.capacity, self.min_distance, self.max_distance)
         return not self.timed and all(bound is None for bound in bounds)
 
     @property
     def distance_unit(self) -> str:
-        """What distances are counted in, for reports."""
+        """The unit of distances, for reports."""
         return "km" if self.matrix is None and self.metric == "great_circle" else "input units"
 
     def between(self, start: ArrayLike, end: ArrayLike) -> FloatArray:
@@ -303,7 +303,7 @@ class Problem:
         return float(self.demands[np.asarray(route, dtype=np.intp)].sum())
 
     def warnings(self) -> list[str]:
-        """List what is allowed but looks like a mistake: stops at the same place."""
+        """List what is allowed but looks like a mistake, such as stops at the same place."""
         if self.points is None:
             return []
         seen: dict[tuple[float, float], str] = {}

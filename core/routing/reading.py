@@ -1,4 +1,4 @@
-"""What the readers of route files share: bytes to text, cells to numbers, and their error."""
+"""Share what the readers of route files need: text from bytes, numbers from cells, their error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a solver hands back."""
+"""The result of a solver."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["NoRoutesError", "Result", "Status", "Step"]
 
 
 class Status(StrEnum):
-    """How much is known about the routes of a result."""
+    """What is known about the routes of a result."""
 
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
@@ -17,14 +17,14 @@ class Status(StrEnum):
 
 
 class NoRoutesError(Exception):
-    """No routes that meet all bounds were found, nor is it proved that there are none.
+    """Neither routes that meet all bounds nor a proof that there are none were found.
 
     Parameters
     ----------
     when
         Why the search ended.
     broken
-        What the last routes tried break, as `core.routing.validate.check` says it.
+        The bounds that the last routes break, in the words of `core.routing.validate.check`.
     """
 
     def __init__(self, when: str, broken: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""One call for every method."""
+"""Solve by any method with one call."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def _search(
 
 
 def _too_long(problem: Problem, bound: float) -> str:
-    """Say so when the shortest routes are longer than all dispatchers may drive together."""
+    """Check whether the shortest routes are longer than all dispatchers may drive in total."""
     if problem.max_distance is None or problem.objective != "distance":
         return ""
     crew, most = problem.dispatchers, problem.max_distance

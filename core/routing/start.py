@@ -1,8 +1,8 @@
-"""Routes to start from: one tour of all stops, cut into K routes, each improved on its own.
+"""Make initial routes: cut one tour of all stops into K routes, and improve each separately.
 
 The tour with one dispatcher is cut by dynamic programming (`core.routing.split`), so that the
 bounds on work hold by construction. Time and memory grow about linearly with N. The routes are
-several per cent longer than they need be, because no stop leaves its route afterwards.
+several per cent longer than necessary, because no stop leaves its route afterwards.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables of places: comma-separated text, and what other formats have in common with it."""
+"""Read tables of places: comma-separated text, and what other formats share with it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _ALSO = {
 
 _NAMES = {other: name for name, others in _ALSO.items() for other in (name, *others)}
 
-# Columns about a place that no route depends on (the last three: as our own results have them). A
-# column that is neither here nor known is refused: it may say what routes must keep to.
+# Columns that no route depends on (the last three are in our own results). A column that is neither
+# here nor known is refused, because it may constrain routes.
 _REMARKS = {
     "name", "label", "title", "description", "comment", "comments", "note", "notes", "remark",
     "remarks", "address", "street", "city", "town", "postcode", "zip", "zip_code",

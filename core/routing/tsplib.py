@@ -1,7 +1,7 @@
-"""TSPLIB 95 files, as CVRPLIB and VRPLIB have them too: problems in, tours out.
+"""Read problems in TSPLIB 95 files, which CVRPLIB and VRPLIB use too, and write tours.
 
-A file may say more than a `Problem` can hold. Every key and every section is therefore known,
-remarked as of no account, or refused by its name: none is dropped.
+A file may say more than a `Problem` can hold. So every key and every section is either used,
+ignored as a remark, or refused by name; none is dropped silently.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def _split(text: str, source: str) -> _File:
 
 
 def _check_names(file: _File) -> None:
-    """Refuse what is not known: it may say what routes must keep to."""
+    """Refuse unknown keys and sections, because they may constrain routes."""
     for section, lines in file.body.items():
         if section not in SECTIONS | _SECTION_REMARKS:
             where = f"{file.source}, line {lines[0][0] - 1}" if lines else file.source

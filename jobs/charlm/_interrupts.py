@@ -1,4 +1,4 @@
-"""Signals that wait until work that must not be cut in half is saved."""
+"""Delay signals until unfinished work is saved."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """Holds SIGINT and SIGTERM back while the block runs, and lets them go at its end.
+    """Delays SIGINT and SIGTERM while the block runs, and delivers them at its end.
 
-    Work that must not be cut in half looks at `pending` between its steps, saves what there is and
-    leaves the block; the signal then takes its usual course.
+    The work in the block checks `pending` between its steps, saves its state and leaves the block.
+    The signal then has its usual effect.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Take the text that character models learn from: a file of yours, or one that every Python has.
+"""Load the text for character models: your file, or one that comes with every Python.
 
     python -m jobs.charlm.load --file book.txt
 

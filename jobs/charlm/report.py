@@ -1,4 +1,4 @@
-"""Compare trained character models, let them write, and make the report.
+"""Compare trained character models, sample text from them, and write the report.
 
     python -m jobs.charlm.report --models A/model.npz,B/model.npz --text book.txt
 
@@ -29,7 +29,7 @@ __all__ = ["Params", "main"]
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """What is compared, and how much is written."""
+    """Which models to compare, and how much text to sample."""
 
     models: tuple[Path, ...] = param(doc="The model.npz of several jobs.charlm.train.")
     text: Path = param(doc="The text that they were trained on.")

@@ -1,10 +1,10 @@
-"""Train a character language model on a text: which character comes next.
+"""Train a character language model, which predicts the next character of a text.
 
     python -m jobs.charlm.train --input book.txt --cell gru
 
 The last tenth of the text is held out and measured in bits per character. Writes model.npz and
-result.json to --output. Killed or interrupted, it leaves checkpoint.npz there: the same
-command with --resume true goes on from it, to exactly the model of an undisturbed run.
+result.json to --output. If it is killed or interrupted, it leaves checkpoint.npz there; the same
+command with --resume true continues from it and gives exactly the model of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _measure(task: _Task) -> dict[str, Any]:
-    """Return what the training reached, and how fast."""
+    """Return the results and the speed of the training."""
     params, trainer = task.params, task.trainer
     tokens = trainer.updates * params.batch * params.steps
     return {
@@ -174,7 +174,7 @@ class _Task:
         self.identity: dict[str, Any] = {}
 
     def begin(self, text: int) -> None:
-        """Start, or go on from the checkpoint."""
+        """Start, or continue from the checkpoint."""
         settings = asdict(self.params)
         for name in ("input", "output", "resume", "checkpoint_every"):
             settings.pop(name)
@@ -254,7 +254,7 @@ class _Task:
 
 
 class _Clock:
-    """Adds up the seconds of training, without measuring and saving."""
+    """Counts the seconds of training, without those of measuring and saving."""
 
     def __init__(self, spent: dict[str, float]) -> None:
         self.spent = spent

@@ -1,4 +1,4 @@
-"""What the decipherment jobs share: models and texts from files, and a solution on disk."""
+"""Read models and texts, and store solutions, for the decipherment jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["StoredSolution", "load_model", "passages"]
 
 
 def load_model(path: Path | None, key: str) -> LanguageModel:
-    """Read a model file named by the property `key`; without one, take the English model."""
+    """Read the model file that the property `key` names; without one, use the English model."""
     if path is None:
         return english()
     try:
@@ -35,7 +35,7 @@ def load_model(path: Path | None, key: str) -> LanguageModel:
 
 
 def passages() -> dict[str, dict[str, str]]:
-    """Return the held-out passages that come along: name -> text and source."""
+    """Return the held-out passages that ship with the project: name -> text and source."""
     data = files("core.decipher").joinpath("data/passages.json").read_text(encoding="utf-8")
     found: dict[str, dict[str, str]] = json.loads(data)
     return found
@@ -85,7 +85,7 @@ class StoredSolution:
         )
 
     def save(self, path: Path) -> None:
-        """Write the file whole or not at all."""
+        """Write the file atomically."""
         save_record(self, path)
 
     @classmethod

@@ -2,9 +2,8 @@
 
     python -m jobs.decipher.encipher --text letter.txt --seed 3
 
-Each letter of the alphabet is replaced by another one, drawn from the seed; case, spaces,
-punctuation and everything else stay. Writes cipher.txt and, for whoever checks the answer,
-truth.txt.
+Each letter of the alphabet is replaced by another one that depends on the seed; case, spaces,
+punctuation and everything else stay. Writes cipher.txt and, to check the answer, truth.txt.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Build a language model from plain text, or take the one that comes along.
+"""Build a language model from plain text, or copy the one that ships with the project.
 
     python -m jobs.decipher.model --text novels.txt --output novels.lm
 
 Counts word unigrams, word bigrams and letter trigrams, and packs them into one compressed file.
 Several texts are separated by commas; a folder stands for its .txt files. Without a text, the
-English model that comes along is copied. 300,000 words are enough to decipher 400 letters; more
-text deciphers shorter messages.
+English model that ships with the project is copied. 300,000 words are enough to decipher 400
+letters; more text deciphers shorter messages.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _train(params: Params, run: Run) -> LanguageModel:
 
 
 def _letters(text: str) -> str:
-    """Letters that make up at least one in 100,000 of the text's."""
+    """Return the letters that make up at least one in 100,000 of the text's."""
     folded = [c for c in text.lower() if c.isalpha()]
     return "".join(sorted(c for c in set(folded) if folded.count(c) * 100_000 >= len(folded)))
 

@@ -3,8 +3,8 @@
     python -m jobs.decipher.report --solution RUN/solution.npz --truth a.txt
 
 Writes report.html. Several solutions of one text, found by jobs with different streams, are pooled:
-the most probable one is shown, and how many jobs found it. Without a truth the report shows the
-confidence of each letter alone.
+the report shows the most probable one and how many jobs found it. Without the true text, it shows
+only the confidence of each letter.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main(params: Params, run: Run) -> Outputs:
 def _truth(
     params: Params, found: StoredSolution, solved: CipherText
 ) -> tuple[CipherText | None, float | None]:
-    """Read the true text, where it is known, and return its log-probability with it."""
+    """Read the true text, if it is known, and return it with its log-probability."""
     if params.truth is None:
         return None, None
     truth = Alphabet(found.alphabet).encode(read_text(params.truth, "decipher.report.truth"))
@@ -95,7 +95,7 @@ def _truth(
 
 
 def _show_texts(page: Page, found: StoredSolution, truth: CipherText | None) -> None:
-    """Show what was deciphered, beside the truth and the next best readings."""
+    """Show the deciphered text beside the true one and the next best readings."""
     page.code("Deciphered text", found.plaintext)
     page.plot("Confidence", _coloured(found), "The deciphered text; colour is each letter's chance")
     if not found.spaces:
@@ -113,7 +113,7 @@ def _show_texts(page: Page, found: StoredSolution, truth: CipherText | None) -> 
 
 
 def _pool(every: list[StoredSolution]) -> StoredSolution:
-    """Take the best of several solutions, with the chains of all and the posterior of the best."""
+    """Return the best of several solutions, with all chains and the posterior of the best."""
     if len({(one.ciphertext, one.alphabet, one.trace.shape[0], one.spaces) for one in every}) > 1:
         raise InputError("decipher.report.solution: solutions of different texts or settings")
     best = max(every, key=lambda one: one.log_probability)

@@ -5,9 +5,9 @@
         python -m jobs.decipher.solve --input - --output -
 
 Keys are drawn from their posterior under a language model of word unigrams, word bigrams and letter
-trigrams; the best one deciphers the text. Case, punctuation and all that is no letter of the
-model's alphabet stay. With --spaces false the spaces are not believed: every way to part the
-text into words counts. Beside the output, the job's folder gets solution.npz: the key, the
+trigrams; the best one deciphers the text. Case, punctuation and all characters outside the model's
+alphabet stay. With --spaces false the spaces are ignored, and every division of the text into words
+counts. Beside the output, the job's folder gets solution.npz: the key, the
 posterior of every letter, and the log-probability of every chain at every step.
 """
 
@@ -116,7 +116,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _ciphertexts(params: Params, models: dict[str, LanguageModel]) -> list[str]:
-    """Read what is to be deciphered, and refuse what cannot be before any work."""
+    """Read the ciphertexts, and refuse unsuitable ones before any work."""
     text = read_text(params.input, "decipher.solve.input")
     parts = text.removesuffix("\n").split("\n") if params.lines else [text]
     for number, part in enumerate(parts, 1):
@@ -131,7 +131,7 @@ def _ciphertexts(params: Params, models: dict[str, LanguageModel]) -> list[str]:
 
 
 def _store(params: Params, run: Run, model: str, solution: Solution) -> Outputs:
-    """Keep a solution for reports, and say what jobs after this one may ask for."""
+    """Store a solution for reports, and return the outputs for later jobs."""
     path = run.dir / "solution.npz"
     StoredSolution.of(solution, params.method).save(path)
     return {
@@ -148,7 +148,7 @@ def _store(params: Params, run: Run, model: str, solution: Solution) -> Outputs:
 
 
 def _warn(solutions: list[tuple[str, Solution] | None], *, lines: bool) -> None:
-    """Say on standard error what speaks against each reading."""
+    """Write on standard error the reasons to doubt each reading."""
     for number, found in enumerate(solutions, 1):
         for warning in found[1].warnings if found else ():
             where = f"line {number}: " if lines else ""
@@ -158,7 +158,7 @@ def _warn(solutions: list[tuple[str, Solution] | None], *, lines: bool) -> None:
 def _solve(
     params: Params, run: Run, rng: np.random.Generator, models: dict[str, LanguageModel], text: str
 ) -> tuple[str, Solution]:
-    """Decipher into each language that may be; the most probable reading wins."""
+    """Decipher into each possible language; the most probable reading wins."""
     settings = Settings(
         method="metropolis" if params.method == "metropolis" else "tempering",
         spaces=params.spaces and not _unparted(next(iter(models.values())), text),
@@ -195,7 +195,7 @@ def _solve(
 def _fitting(
     models: dict[str, LanguageModel], text: str, min_letters: int
 ) -> dict[str, LanguageModel]:
-    """Keep the languages that a text may be in; CipherError if there is none."""
+    """Return the languages that a text may be in; raise CipherError if there are none."""
     fitting, refused = {}, None
     for name, model in models.items():
         try:
@@ -215,7 +215,7 @@ def _fitting(
 
 
 def _unparted(model: LanguageModel, text: str) -> bool:
-    """Tell whether a text in symbols has no spaces that could part words."""
+    """Tell whether a text in symbols has no spaces that could separate words."""
     cipher = model.alphabet.read(text)
     return bool(cipher.symbols) and cipher.n_letters > _LONG_WORDS * len(cipher.starts)
 
@@ -230,7 +230,7 @@ def _key(solution: Solution) -> str:
 
 
 def _in_groups(model: LanguageModel, text: str) -> bool:
-    """Tell whether the spaces of a text hardly part words: groups of one length, or none at all."""
+    """Tell whether the spaces of a text are unlikely to separate words: equal groups, or none."""
     lengths = [len(word) for word in model.alphabet.words(text)]
     if len(lengths) > 5 and len(set(lengths[:-1])) == 1:
         return True

@@ -1,4 +1,4 @@
-"""The data set of the jobs on tables."""
+"""Hold the data set of the jobs on tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Dataset"]
 
 @dataclass(frozen=True)
 class Dataset:
-    """Examples split in two, standardised by the training part.
+    """Examples split into two parts and standardised by the training part.
 
     Attributes
     ----------

@@ -3,8 +3,9 @@
     python -m jobs.nn.load --name iris
 
 Writes data.npz: training and held-out examples, standardised with the training part's mean and
-standard deviation. The split keeps each class's share and depends on the seed alone. A CSV file of
-your own has a header, one example a line, numbers in all columns but the last, and the class there.
+standard deviation. The split keeps each class's share and depends only on the seed. Your own CSV
+file needs a header and one example per line, with numbers in all columns but the last, which holds
+the class.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ __all__ = ["Params", "main"]
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """Which data, and how much of them is held out."""
+    """Which data to load, and how much to hold out."""
 
     name: str = param("iris", doc="A data set that comes along.", choices=("iris", "digits"))
     csv: Path | None = param(None, doc="A CSV file to take in its place.")
@@ -53,7 +54,7 @@ def main(params: Params, run: Run) -> Outputs:
     table = _read_csv(params.csv) if params.csv else _bundled(params.name)
     train, test = split(table.y, params.held_out, run.rng, table.classes)
     try:
-        mean_and_scale(table.x)  # what is held out must be as sound
+        mean_and_scale(table.x)  # the held-out part must be just as sound
         mean, scale = mean_and_scale(table.x[train])
     except ValueError as error:
         raise InputError(f"{params.csv}: {error}") from None

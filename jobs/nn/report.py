@@ -68,7 +68,7 @@ def main(params: Params, run: Run) -> Outputs:
     for name, accuracy in accuracies.items():
         run.log(f"{name}: {accuracy:.1%} of the held-out examples right")
     _plot(page, models, data)
-    merit = "validation_accuracy" if validated else "accuracy"  # what is held out stays unseen
+    merit = "validation_accuracy" if validated else "accuracy"  # the held-out examples stay unseen
     best = max(models, key=lambda model: float(model.meta["scores"][merit])).name
     where = "validation" if validated else "training"
     page.text("Chosen", f"{best}: the most {where} examples right.")
@@ -77,7 +77,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _table(page: Page, models: list[_Model], data: Dataset, *, validated: bool) -> dict[str, float]:
-    """Show the shares that each model has right; return those of the held-out examples."""
+    """Show the accuracy of each model; return that on the held-out examples."""
     accuracies, rows = {}, []
     for model in models:
         right = model.classes(data.x_test) == data.y_test

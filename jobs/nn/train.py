@@ -2,11 +2,10 @@
 
     python -m jobs.nn.train --data runs/local/local/nn_load/data.npz
 
-model=classic is the network as first drawn on paper: one hidden layer of sigmoid units, n - 1
+model=classic is the network of the original notes: one hidden layer of sigmoid units, n - 1
 sigmoid outputs for n classes, squared error summed over the whole training set, plain gradient
-descent from weights in [-1, 1). model=default is what one would take today: tanh units, softmax
-with cross entropy, mini-batches, Adam, weight decay. Parameters left empty take the model's own
-values.
+descent from weights in [-1, 1). model=default is what one would use today: tanh units, softmax with
+cross entropy, mini-batches, Adam, weight decay. Empty parameters take the model's own values.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def main(params: Params, run: Run) -> Outputs:
     """Train and save the model."""
     keep_freed_memory()
     data = Dataset.load(params.data)
-    # The same random numbers whatever the share, so that models which keep none stay as they are.
+    # The same random numbers for any share, so that models that keep none do not change.
     kept = run.rng.random(len(data.y_train)) < params.validation
     if kept.all():
         raise InputError(
@@ -117,7 +116,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _network(params: Params, data: Dataset) -> dict[str, Any]:
-    """Say what network is made; the classic one has no output for its last class."""
+    """Return the settings of the network; the classic one has no output for its last class."""
     classic = params.model == "classic"
     outputs = len(data.classes) - (1 if classic else 0)
     return {
@@ -129,7 +128,7 @@ def _network(params: Params, data: Dataset) -> dict[str, Any]:
 
 
 def _split(data: Dataset, kept: Array, *, classic: bool) -> _Split:
-    """Part the training examples; the held-out ones stay out of training and choice alike."""
+    """Split the training examples; the held-out ones are used neither to train nor to choose."""
     targets, held = data.y_train, data.y_test
     if classic:
         targets, held = (to_classic(y, len(data.classes)) for y in (targets, held))
@@ -160,7 +159,7 @@ def _trainer(params: Params, network: Layer, examples: int, rng: np.random.Gener
 
 
 def _measure_held_out(held_out: tuple[Array, Array]) -> Callable[[Trainer], bool]:
-    """Make a callback that records how the held-out examples do, for the report's curves alone."""
+    """Make a callback that records the held-out results for the report's curves only."""
 
     def measure(trainer: Trainer) -> bool:
         trainer.history.append(held_out_accuracy=trainer.evaluate(*held_out)["accuracy"])

@@ -1,4 +1,4 @@
-"""What the routing jobs share: reading stops and results from files."""
+"""Read and write stops and results for the routing jobs."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ class Crew(Work):
 
 
 def read_stops(path: Path, ignore: str = "") -> Problem:
-    """Read a stops file by its ending; all that can be wrong with it becomes an `InputError`.
+    """Read a stops file by its ending; raise `InputError` for anything wrong with it.
 
     Parameters
     ----------
     path
         CSV, unless its ending says another format.
     ignore
-        Columns to pass over, separated by commas; ``*`` stands for all that are not known.
+        Columns to ignore, separated by commas; ``*`` stands for all unknown ones.
     """
     try:
         data = path.read_bytes()
@@ -109,10 +109,10 @@ def read_stops(path: Path, ignore: str = "") -> Problem:
 
 
 def bounded_stops(params: Any, path: Path, prefix: str) -> Problem:
-    """Read the stops and set what a job's parameters say about crew, bounds and objective."""
+    """Read the stops, and set crew, bounds and objective from a job's parameters."""
     problem = read_stops(path, getattr(params, "ignore_columns", ""))
     given = {name: getattr(params, name) for name in _FIELDS if hasattr(params, name)}
-    # What the file says holds where the parameters say nothing (capacity of a .vrp file).
+    # Where the parameters are silent, the file's values apply (capacity of a .vrp file).
     given = {name: value for name, value in given.items() if value is not None}
     try:
         return problem.replace(**given)
@@ -121,7 +121,7 @@ def bounded_stops(params: Any, path: Path, prefix: str) -> Problem:
 
 
 def exactly(value: float | None) -> str:
-    """Write a number for a job downstream; empty where there is none."""
+    """Write a number exactly for a later job; empty if there is none."""
     return "" if value is None else f"{value:.17g}"
 
 
@@ -160,7 +160,7 @@ def write_result(
     Returns
     -------
     Outputs
-        What jobs downstream ask for.
+        The outputs for later jobs.
     """
     run.log(result.summary())
     target = (folder or run.dir).absolute() / "result.json"
@@ -180,7 +180,7 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def posed(problem: Problem, record: dict[str, Any], path: Path) -> Problem:
-    """Set crew, bounds and objective as a result says they were."""
+    """Set crew, bounds and objective as recorded in a result."""
     fields = {name: record[name] for name in _FIELDS if record.get(name) is not None}
     try:
         return problem.replace(**fields)
@@ -216,5 +216,5 @@ def routes_of(problem: Problem, record: dict[str, Any], path: Path) -> list[list
 
 
 def shown(value: float | None, digits: int = 7) -> str:
-    """Format a number of a table; a dash where there is none."""
+    """Format a number for a table; a dash if there is none."""
     return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}g}"

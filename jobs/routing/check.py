@@ -1,7 +1,8 @@
 """Check written routes against the stops file and the bounds, independently of the solver.
 
-Every stop once, as many routes as dispatchers, each within its bounds, the cost as driven, the
-bound not above the cost. Anything wrong fails the job with one line each.
+Checks that every stop is visited once, that there are as many routes as dispatchers, that each
+keeps its bounds, that the cost is that of the routes and that the lower bound is not above it. Each
+error is printed on a line of its own, and any error fails the job.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _claims(record: dict[str, Any]) -> list[str]:
-    """Compare what the result says about itself."""
+    """Check what the result claims about itself."""
     cost, bound, gap = record["cost"], record["lower_bound"], record["gap"]
     wrong = []
     if bound is not None and bound > cost * (1 + 1e-6):

@@ -1,4 +1,4 @@
-"""Divide: one tour, cut into K routes, grouped into parts that jobs can improve side by side.
+"""Divide: cut one tour into K routes, and group them into parts that jobs can improve in parallel.
 
 Writes part1.json, part2.json, ... with neighbouring routes each; with few routes the last parts
 are empty. The outputs part1, part2, ... are their paths.

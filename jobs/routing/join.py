@@ -1,4 +1,4 @@
-"""Join: put the parts together and repair across their borders; writes result.json."""
+"""Join the parts, repair across their borders, and write result.json."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Read a table of stops, check it, and hand a clean copy to the solver.
+"""Read a table of stops, check it, and write a clean copy for the solver.
 
 The table has the columns id,x,y or id,lat,lon, and may have demand and service (minutes); the row
-with id 0 is the depot. Columns that are not known are refused. Without an input, 24 generated stops
-of an imaginary town are planned.
+with id 0 is the depot. Unknown columns are refused. Without an input, the job generates 24 stops of
+an imaginary town.
 """
 
 from __future__ import annotations

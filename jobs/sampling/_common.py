@@ -1,4 +1,4 @@
-"""What the sampling jobs share: problems with data from files, and draws on disk."""
+"""Read problems and their data, and store draws, for the sampling jobs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Data:
     problem
         A key of `COLUMNS`.
     truth
-        The values that simulated data were made from; empty for others.
+        The true values behind simulated data; empty for other data.
     """
 
     problem: str

@@ -2,8 +2,8 @@
 
     python -m jobs.sampling.draw --data RUN/data.npz --draws 5000
 
-Jobs that share a seed draw different chains if they have different streams, so that several may run
-side by side. The random walk of the problem decay is adapted during burn-in, and then left alone.
+Jobs that share a seed but have different streams draw different chains, so several can run in
+parallel. The random walk of the problem decay is adapted during burn-in and not after it.
 """
 
 from __future__ import annotations

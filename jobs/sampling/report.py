@@ -1,4 +1,4 @@
-"""Pool the chains of several jobs, say whether they have converged, and report.
+"""Pool the chains of several jobs, check their convergence, and write the report.
 
     python -m jobs.sampling.report --draws A/draws.npz,B/draws.npz
 
@@ -30,7 +30,7 @@ _SHOWN = 4  # dimensions that are plotted
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
-    """What is pooled, and what counts as converged."""
+    """What to pool, and what counts as converged."""
 
     draws: tuple[Path, ...] = param(doc="The draws.npz of several jobs.sampling.draw.")
     data: Path | None = param(None, doc="The data.npz, for the true values of simulated data.")
@@ -72,7 +72,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _fewest(summary: Summary) -> float:
-    """Return the smallest number of effective draws; NaN if one is not known."""
+    """Return the smallest effective number of draws; NaN if any is unknown."""
     fewest = float(min(summary.ess_bulk.min(), summary.ess_tail.min()))
     return round(fewest) if np.isfinite(fewest) else fewest
 

@@ -2,9 +2,9 @@
 
     python -m jobs.seqlabel.load --csv labelled.csv
 
-The CSV file has a header and two columns: a text, and its labels, one character for each of the
-text's. Without a file the texts are lines of Python's own standard library, and the labels say what
-each character is part of: what an editor colours.
+The CSV file has a header and two columns: a text, and its labels, one character for each character
+of the text. Without a file, the texts are lines of Python's standard library, and the labels say
+what each character is part of, as an editor colours it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Params", "label_source", "main"]
 
-# Packages to take lines from: prose, numbers and signs in many styles.
+# Packages whose lines are used: prose, numbers and signs in many styles.
 _PACKAGES = ("asyncio", "email", "http", "json", "logging", "unittest", "xml")
 
 # The label of each character, as a letter and in words.

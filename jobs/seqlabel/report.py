@@ -2,9 +2,9 @@
 
     python -m jobs.seqlabel.report --data sequences.npz --models A/model.npz
 
-Several models are separated by commas. Beside them stand two baselines that count: the most
-frequent label of a character, and of a character between its two neighbours. The best model by
-validation loss gets a table of labels, a confusion matrix, and examples in colour.
+Several models are separated by commas. They are compared with two counting baselines: the most
+frequent label of a character, and of a character given its two neighbours. For the best model by
+validation loss the report has a table of labels, a confusion matrix, and examples in colour.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def main(params: Params, run: Run) -> Outputs:
 
 
 def _shares(page: Page, corpus: Corpus, picked: dict[str, Array]) -> dict[str, float]:
-    """Show how many characters and whole texts are right; return the shares of characters."""
+    """Show the shares of correct characters and of correct texts; return the former."""
     kept = corpus.x_test > 0
     right = {name: guess == corpus.y_test for name, guess in picked.items()}
     accuracy = {name: float(hits[kept].mean()) for name, hits in right.items()}
@@ -108,7 +108,7 @@ def _show_labels(page: Page, corpus: Corpus, name: str, picked: Array) -> None:
 
 
 def _by_context(corpus: Corpus, offsets: tuple[int, ...]) -> Array:
-    """Take the most frequent label of what is seen at `offsets`, or of all where that is new."""
+    """Predict the most frequent label of the characters at `offsets`, or of all for new ones."""
     size = len(corpus.words)
     train, test = (_codes(x, offsets, size) for x in (corpus.x_train, corpus.x_test))
     kept = corpus.x_train > 0

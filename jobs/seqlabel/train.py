@@ -2,8 +2,8 @@
 
     python -m jobs.seqlabel.train --data sequences.npz --cell gru
 
-A recurrent layer in both directions reads the whole text. A tenth of the training texts is kept to
-tell when to stop; the parameters of the best epoch are the model.
+A recurrent layer reads the whole text in both directions. A tenth of the training texts is kept to
+decide when to stop; the model has the parameters of the best epoch.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Sums over processes on several machines: a ring of authenticated TCP connections.
+"""Sum vectors over processes on several machines, by a ring of authenticated TCP connections.
 
-Each of n processes knows two others. A vector is cut into n parts: n - 1 times everyone hands a
-part on and adds what arrives, after which each part is whole somewhere; n - 1 times more the whole
-parts are handed on. Everyone sends 2 (n - 1) / n of the vector, however many they are, and gets the
-same bytes (Patarasuk, Yuan 2009, Bandwidth optimal all-reduce algorithms, J. Parallel Distrib.
-Comput. 69).
+Each of n processes knows two others. A vector is cut into n parts. In n - 1 rounds each process
+passes one part on and adds the part that arrives, after which each part is complete in one process;
+in n - 1 more rounds the complete parts are passed on. Each process sends 2 (n - 1) / n of the
+vector, for any n, and gets the same bytes (Patarasuk, Yuan 2009, Bandwidth optimal all-reduce
+algorithms, J. Parallel Distrib. Comput. 69).
 
-Both ends of a connection prove that they know a secret (HMAC-SHA256 over fresh random numbers).
-What is sent then is neither encrypted nor signed, as Spark's own data are not unless it is told to.
+Both ends of a connection prove that they know a secret (HMAC-SHA256 over fresh random numbers). The
+data sent after that are neither encrypted nor signed, like Spark's own data by default.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 __all__ = ["PeerError", "Ring", "Seat", "accept", "connect", "receive"]
 
 _BYTES = 32  # of a random number and of a proof
-# For a stranger who says nothing, and for a caller in whose way such a one is.
+# For a stranger who sends nothing, and for a caller behind such a stranger.
 _HOST_SECONDS, _CALLER_SECONDS = 3.0, 60.0
 
 
 class PeerError(ConnectionError):
-    """Another process is gone, is silent, or is not the one that it should be."""
+    """Another process is gone, does not answer, or is not the right one."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Seat:
     rank, size
         Number of this process, from 0; number of processes.
     host
-        Address to listen at: one that the others reach, and no more than that.
+        Address to listen on: one that the others can reach.
     secret
         Known to all of them, and to no one else.
     gather
         Gives each process's text to all, in the order of ranks.
     ticket
-        Larger in each new attempt; those of an earlier one are not let in.
+        Larger in each new attempt; processes of an earlier attempt are refused.
     seconds
-        How long to wait for another process before it counts as lost.
+        How long to wait for another process before it is considered lost.
     """
 
     rank: int
@@ -95,7 +95,7 @@ class Ring:
 
     @classmethod
     def join(cls, seat: Seat) -> Ring:
-        """Meet the others: all of them call this.
+        """Join the ring; all processes call this.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Ring:
         self.close()
 
     def close(self) -> None:
-        """Leave; the neighbours notice."""
+        """Leave the ring; the neighbours notice."""
         for end in (self._next, self._previous):
             if end:
                 end.close()
@@ -148,7 +148,7 @@ class Ring:
         Raises
         ------
         PeerError
-            When another process is gone or silent; the vector is then spoilt.
+            When another process is gone or does not answer; the vector is then invalid.
         """
         if self.size == 1:
             return
@@ -168,7 +168,7 @@ class Ring:
         self.seconds += time.monotonic() - begin
 
     def _exchange(self, give: npt.NDArray[Any], take: npt.NDArray[Any]) -> None:
-        """Send to the next process while receiving from the previous: nobody waits in a circle."""
+        """Send to the next process while receiving from the previous one, to avoid a deadlock."""
         if not self._next or not self._previous:
             raise PeerError("this process has left the ring")
         out, into = give.view(np.uint8).data, take.view(np.uint8).data
@@ -207,7 +207,7 @@ class Ring:
 def accept(
     listener: socket.socket, secret: bytes, topic: str, deadline: float = float("inf")
 ) -> socket.socket:
-    """Wait for the one that knows the secret; refuse others.
+    """Wait for a process that knows the secret; refuse others.
 
     Raises
     ------
@@ -236,12 +236,12 @@ def accept(
 def connect(
     address: tuple[str, int], secret: bytes, topic: str, deadline: float | None = None
 ) -> socket.socket:
-    """Connect to one that knows the secret.
+    """Connect to a process that knows the secret.
 
     Raises
     ------
     PeerError
-        When there is none in time, or it does not know it.
+        When there is none in time, or it does not know the secret.
     """
     left = _CALLER_SECONDS if deadline is None else deadline - time.monotonic()
     try:
@@ -257,7 +257,7 @@ def connect(
 
 
 def prove(end: socket.socket, secret: bytes, topic: str, *, first: bool) -> None:
-    """Make sure that both ends know the secret and mean the same, and neither is a recording."""
+    """Check that both ends know the secret, mean the same attempt, and are not replayed."""
     end.settimeout(_HOST_SECONDS if first else _CALLER_SECONDS)
     mine = secrets.token_bytes(_BYTES)
     if first:

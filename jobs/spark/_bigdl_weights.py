@@ -1,4 +1,4 @@
-"""Networks of `core.nn` as networks of BigDL, weights and all, and back.
+"""Convert networks of `core.nn`, with their weights, to networks of BigDL and back.
 
 BigDL's own layers make the text classifier that `core.nn.models.textclass` makes with an LSTM in
 both directions and the mean over steps: the same function of the same parameters. So both trainers
@@ -79,6 +79,6 @@ def from_bigdl(weights: Sequence[npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any
 
 
 def _swap(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Change the order of the gates, which lie side by side in the last axis."""
+    """Change the order of the gates, which stand side by side in the last axis."""
     gates = np.split(array, len(_GATES), axis=-1)
     return np.concatenate([gates[at] for at in _GATES], axis=-1)

@@ -1,4 +1,4 @@
-"""What the jobs on Spark share: the driver's context, and all tasks at the same time."""
+"""Connect the driver to Spark, and run tasks there, one by one or all at the same time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["connected", "host_of", "spark_map", "together", "told"]
 
-# An executor that was lost comes back in a few seconds: Spark itself would look every 15.
+# A lost executor comes back within seconds; by default Spark would check every 15.
 _SLOT_SECONDS, _SLOT_LOOKS = 3, 200
 
 
@@ -70,8 +70,8 @@ def spark_map(context: Any) -> Callable[..., list[Any]]:
 def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: bytes) -> list[Any]:
     """Run `work` in several tasks at the same time, which find each other by their seats.
 
-    When one is lost, all of them start again; after the fourth loss Spark gives up. It starts a
-    stage again whose output goes to another one, not the last stage of a job; so there is another.
+    If one is lost, all of them start again; after the fourth loss Spark gives up. Spark restarts a
+    stage only if its output goes to another stage, so a second stage follows.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: b
     Returns
     -------
     list
-        What they return, in the order of ranks.
+        Their results, in the order of ranks.
     """
 
     def task(_rows: Iterable[int]) -> Iterator[Any]:

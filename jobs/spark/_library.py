@@ -1,4 +1,4 @@
-"""What trainings by other libraries share: the same network as ours, and how it is kept."""
+"""Share what trainings by other libraries need: our network, and how its model is saved."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKED", "LibraryTraining", "Params"]
 
-CHECKED = 64  # texts on which both networks must agree
+CHECKED = 64  # number of texts on which both networks must agree
 _AGREE = 1e-3  # in log probabilities, float32
 
 
@@ -51,7 +51,7 @@ class Params:
 
 @dataclass(frozen=True)
 class LibraryTraining:
-    """A training by another library, and the network of ours that it begins and ends as.
+    """A training by another library, which begins and ends with a network of ours.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class LibraryTraining:
         Raises
         ------
         InputError
-            When texts differ in length: none of these trainings knows padding.
+            When texts differ in length, because none of these trainings supports padding.
         """
         corpus = Corpus.load(params.data)
         if not (corpus.x_train.all() and corpus.x_test.all()):
@@ -88,14 +88,14 @@ class LibraryTraining:
     def take(
         self, weights: Mapping[str, npt.NDArray[Any]], history: Iterable[Mapping[str, float]]
     ) -> None:
-        """Put what was learnt into our network, and its losses by epoch into its history."""
+        """Copy the learnt weights into our network, and the losses by epoch into its history."""
         for name, values in weights.items():
             self.setting.trainer.network.params[name][...] = values
         for row in history:
             self.setting.trainer.history.append(**row)
 
     def finish(self, run: Run, page: Page, seconds: float, logits: npt.NDArray[Any]) -> Outputs:
-        """Check that our network is theirs, measure, save, report.
+        """Check that our network equals theirs, then measure, save and report.
 
         Parameters
         ----------

@@ -1,9 +1,9 @@
-"""Where a training on many machines keeps its last checkpoint: with the driver.
+"""Keep the last checkpoint of a training on many machines with the driver.
 
-A cluster need not have a disk that all its machines share, and a machine that is lost takes its own
-along. So the first process sends a checkpoint to the driver after each epoch, and all processes of
-a new attempt ask for it. Connections are those of `jobs.spark._allreduce`: both ends prove
-themselves.
+A cluster may have no disk that all its machines share, and a lost machine takes its own disk with
+it. So the first process sends a checkpoint to the driver after each epoch, and all processes of a
+new attempt ask for it. Connections are those of `jobs.spark._allreduce`, in which both ends
+authenticate themselves.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Mail:
     secret: bytes = field(repr=False)
 
     def fetch(self, attempt: int) -> bytes:
-        """Get the last checkpoint; empty when there is none. Older attempts are over then."""
+        """Fetch the last checkpoint, empty if there is none; this ends older attempts."""
         return self._call({"attempt": attempt}, b"")
 
     def send(self, attempt: int, checkpoint: bytes, note: str) -> None:
-        """Hand in a checkpoint, and a line for the log; from an older attempt it is dropped."""
+        """Send a checkpoint and a line for the log; those of an older attempt are dropped."""
         self._call({"attempt": attempt, "note": note}, checkpoint)
 
     def _call(self, header: dict[str, Any], body: bytes) -> bytes:
@@ -71,7 +71,7 @@ class Mailbox:
     secret
         That callers know.
     file
-        Keeps the last checkpoint; one that is there already is where training begins.
+        Stores the last checkpoint; training begins at one that exists already.
     log
         Gets the notes.
     """

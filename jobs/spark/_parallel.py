@@ -1,4 +1,4 @@
-"""One process's part in a training that several share: what Spark's tasks run."""
+"""Run one process's part of a shared training, as a Spark task."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["Report", "restore", "train"]
 
 @dataclass(frozen=True)
 class Report:
-    """What a process tells at the end.
+    """What a process reports at the end.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Report:
     scores
         Measures on the texts kept.
     error
-        Why training cannot go on; empty where it did.
+        Why training cannot continue; empty if it did.
     """
 
     rank: int
@@ -104,7 +104,7 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
                 scores = setting.trainer.evaluate(*setting.held)
             else:
                 scores = fit(setting, params, [stopping, keep])
-        except InputError as wrong:  # the same for all of them: to start again would not help
+        except InputError as wrong:  # the same for all processes, so a restart would not help
             error = str(wrong)
         seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
         digest = hashlib.sha256(setting.trainer.parameters.values.tobytes()).hexdigest()
@@ -112,7 +112,7 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
 
 
 def restore(setting: Setting, stopping: EarlyStopping, data: bytes) -> None:
-    """Bring a training to where a checkpoint was made.
+    """Restore a training from a checkpoint.
 
     Raises
     ------

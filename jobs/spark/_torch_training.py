@@ -95,7 +95,7 @@ def _named(network: Any) -> dict[str, Any]:
 
 
 def _epoch(given: dict[str, Any], network: Any, x: Any, y: Any) -> Any:
-    """Make what passes once over the texts, with the other processes, and returns the mean loss."""
+    """Make a function that runs one epoch with the other processes and returns the mean loss."""
     import torch
     from torch import distributed
 

@@ -3,8 +3,8 @@ r"""Plan routes on the executors of a Spark cluster: divide here, conquer there,
     azkaban-jobflow spark submit --num-executors 2 --py-files core,jobs,azkaban_client \
         --conf spark.pyspark.driver.python=PYTHON -m jobs.spark.route --stops stops.csv
 
-One tour is cut into routes; neighbouring routes are parts, which the executors improve side by
-side; what remains is a repair across their borders. The routes depend on the seed and the number
+One tour is cut into routes. Neighbouring routes form parts, which the executors improve in
+parallel, and a last step repairs across their borders. The routes depend on the seed and the number
 of parts, not on the cluster.
 """
 

@@ -7,8 +7,8 @@ The same training as jobs.textclass.train, with the same parameters and the same
 executor computes the gradient of its share of a batch; they add gradients up among themselves
 before each update. Dropout aside, which draws other numbers for each number of tasks, the model is
 that of one process up to rounding. After each epoch a checkpoint comes here; when an executor is
-lost, all go on from the last one. checkpoint.npz in the job's folder continues a training that was
-ended.
+lost, all go on from the last one. A training that was ended continues from checkpoint.npz in the
+job's folder.
 """
 
 from __future__ import annotations

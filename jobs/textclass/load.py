@@ -81,7 +81,7 @@ def main(params: Params, run: Run) -> Outputs:
 def _parted(
     rows: list[tuple[str, str]], params: Params, run: Run
 ) -> tuple[list[list[str]], list[str]]:
-    """Part texts into words and leave out those that are too short; return texts and classes."""
+    """Split texts into words and drop texts that are too short; return texts and classes."""
     texts = [words_of(text) for text, _ in rows]
     for number, words in enumerate(texts, 1):
         if not words:

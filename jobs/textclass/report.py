@@ -2,9 +2,9 @@
 
     python -m jobs.textclass.report --data texts.npz --models A/model.npz
 
-Several models are separated by commas. Beside them stands naive Bayes on word counts, the baseline
-to beat. The best model by validation loss gets a confusion matrix, and where it has attention the
-report shows what it looked at.
+Several models are separated by commas. They are compared with naive Bayes on word counts, the
+baseline to beat. The report has a confusion matrix of the best model by validation loss and, if the
+model has attention, shows what it looked at.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Params:
 
 
 class _Model(Trained):
-    """A classifier with what it makes of texts."""
+    """A classifier with its results on the texts."""
 
     def logits(self, x: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.float64], Any]:
         """Return the outputs for texts ``(steps, texts)``, and the caches."""
@@ -103,7 +103,7 @@ def _naive_bayes(corpus: Corpus) -> npt.NDArray[np.int64]:
     np.add.at(counts, (np.broadcast_to(corpus.y_train, corpus.x_train.shape), corpus.x_train), 1)
     counts[:, 0] = 1
     words = np.log(counts / counts.sum(axis=1, keepdims=True))
-    words[:, 0] = 0  # padding says nothing
+    words[:, 0] = 0  # padding carries no information
     prior = np.log(np.bincount(corpus.y_train, minlength=classes) + 1.0)
     picked: npt.NDArray[np.int64] = (words[:, corpus.x_test].sum(axis=1) + prior[:, None]).argmax(
         axis=0

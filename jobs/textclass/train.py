@@ -2,8 +2,9 @@
 
     python -m jobs.textclass.train --data texts.npz --cell lstm
 
-Word embeddings, a recurrent layer in both directions, attention over its outputs. A tenth of the
-training texts is kept to tell when to stop; the parameters of the best epoch are the model.
+The network has word embeddings, a recurrent layer in both directions, and attention over its
+outputs. A tenth of the training texts is kept to decide when to stop; the model has the parameters
+of the best epoch.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Params:
 
     @property
     def name(self) -> str:
-        """What the report calls it."""
+        """The name of the model in the report."""
         return self.label or self.cell
 
 

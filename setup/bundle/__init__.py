@@ -1,4 +1,4 @@
-"""The one-file archive: the product, and what it installs, in one program that Python runs.
+"""The one-file archive: the product and everything that it installs, as one program for Python.
 
 ::
 
@@ -9,5 +9,5 @@
         downloads/       jars and servers, which are looked for there first
 
 `setup.bundle.make` writes it. `setup.bundle.product` unpacks it once, to
-``PREFIX/product/<digest>``, and goes on from there as from a checkout.
+``PREFIX/product/<digest>``, and continues there as from a checkout.
 """

@@ -1,4 +1,4 @@
-"""Go on from the one-file archive with its product, as from a checkout."""
+"""Continue from the one-file archive with its product, as from a checkout."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["start"]
 
 
 def start(archive: str) -> int:
-    """Go on from the product as from a checkout; the start of the archive has looked at it.
+    """Continue from the product as from a checkout; the archive's start has checked it.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ def start(archive: str) -> int:
     Returns
     -------
     int
-        The exit code, where no prefix was made.
+        The exit code, if no prefix was made.
     """
     return cli.main(instead=partial(_enter, Path(archive)))
 
 
 def _enter(archive: Path, layout: Layout, options: argparse.Namespace, arguments: list[str]) -> int:
-    if not options.enters(layout):  # a look at a prefix that is not there leaves nothing
+    if not options.enters(layout):  # looking at a prefix that does not exist leaves nothing behind
         with tempfile.TemporaryDirectory(prefix="azkaban-jobflow-") as text:
             folder = Path(text) / "product"
             product.write(archive, folder, whole=False)

@@ -1,7 +1,7 @@
 """Write the one-file archive: the same bytes for the same checkout, pins and options.
 
-Times, order and modes are fixed, so neither the day nor the umask, the locale or the place of the
-checkout changes it.
+Times, order and modes are fixed, so the result does not depend on the day, the umask, the locale or
+the place of the checkout.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT", "EXTRAS", "FILES", "FOLDERS", "Selection", "name", "version", "write"]
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can write
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can store
 FOLDERS = ("azkaban_client", "console", "core", "flows", "jobs", "setup")
 FILES = ("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml")
 _SKIPPED = ("__pycache__", "*.pyc", "*~", ".*")
 
-# A file that was cut off is no zip any more, and Python reads it as a program: this line is what
-# its message then quotes.
+# A truncated file is not a zip any more, and Python reads it as a program: its message then quotes
+# this line.
 _HEAD = b"#!/usr/bin/env python3\n# coding: this-file-is-not-whole--copy-it-again\n"
 
 
 @dataclass(frozen=True)
 class Extra:
-    """What an archive may hold beside the product.
+    """An optional part of an archive, beside the product.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ DEFAULT = ("jobs", "mysql", "tls")
 
 @dataclass(frozen=True)
 class Selection:
-    """What somebody wants an archive to hold.
+    """What an archive is to hold.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Selection:
     pythons
         Versions of the Pythons that are to run it, such as ``3.11``.
     thin
-        Whether it downloads packages and jars where it runs, instead of holding them.
+        Whether it downloads packages and jars where it runs instead of holding them.
     """
 
     parts: tuple[str, ...] = DEFAULT
@@ -123,13 +123,13 @@ def write(layout: Layout, selection: Selection, output: Path, update: Update) ->
     Parameters
     ----------
     layout
-        Whose cache is used, and whose environment builds the client.
+        Whose cache is used and whose environment builds the client.
     selection
         What goes into it.
     output
         The file.
     update
-        Is told what goes on.
+        Called with the progress.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def write(layout: Layout, selection: Selection, output: Path, update: Update) ->
     Raises
     ------
     DownloadError
-        When something cannot be had, or is not the pinned file.
+        When a file cannot be downloaded or is not the pinned one.
     """
     partial = output.with_name(f".{output.name}.new")
     layout.temporary.mkdir(mode=0o700, exist_ok=True)
@@ -164,7 +164,7 @@ def write(layout: Layout, selection: Selection, output: Path, update: Update) ->
 
 
 def _product(selection: Selection) -> Iterator[_File]:
-    """List the files of the checkout; what editors and Python leave in it stays out."""
+    """List the files of the checkout, without those that editors and Python leave there."""
     folders = [*FOLDERS, *(folder for part in selection.parts for folder in EXTRAS[part].folders)]
     for part in selection.parts:
         for folder in EXTRAS[part].folders:

@@ -1,8 +1,8 @@
-"""The product of a one-file archive: unpacked once under the prefix, whole or not at all.
+"""Unpack the product of a one-file archive once under the prefix, completely or not at all.
 
-It lies in ``PREFIX/product/<digest>``, named after the manifest, so that two files never mix. Each
-process that runs from there holds a lock on it, and what no process holds and nothing starts from
-any longer is deleted.
+It goes to ``PREFIX/product/<digest>``, named after the manifest, so that two files never mix. Each
+process that runs from there holds a lock on it. A product that no process holds, and that no
+command or script starts from, is deleted.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ MANIFEST = "MANIFEST.json"
 _LOCK = ".in-use"
 _KEPT = ("azkaban_client", "console", "setup", "pyproject.toml")  # what runs servers
 _BIG = ("wheels/", "downloads/")
-_SPARE = 100 << 20  # bytes that the steps after it want at least
+_SPARE = 100 << 20  # bytes that the following steps need at least
 
 
 def home(layout: Layout) -> Path:
-    """Tell where products are unpacked."""
+    """Return the folder where products are unpacked."""
     return layout.prefix / "product"
 
 
@@ -62,7 +62,7 @@ def contents(checkout: Path = CHECKOUT) -> dict[str, Any] | None:
 
 
 def held() -> str:
-    """Say what the archive that this came from holds; empty for a checkout and a thin archive."""
+    """Say what the archive that this came from holds; empty for a checkout or a thin archive."""
     found = contents() or {"platform": ""}
     if not found["platform"]:
         return ""
@@ -79,9 +79,9 @@ def unpack(archive: Path, layout: Layout) -> Path:
     Raises
     ------
     DownloadError
-        When a part of the archive is not what its manifest says; nothing of it is kept.
+        When a part of the archive does not match its manifest; nothing is kept.
     SetupError
-        When there is no room, or the prefix cannot be used or is a later release's.
+        When there is no room, or the prefix cannot be used or belongs to a later release.
     """
     with zipfile.ZipFile(archive) as opened:
         manifest = opened.read(MANIFEST)
@@ -107,11 +107,11 @@ def unpack(archive: Path, layout: Layout) -> Path:
 
 
 def write(archive: Path, target: Path, *, whole: bool) -> None:
-    """Write the product; packages and downloads too where all of it is wanted."""
+    """Write the product, with packages and downloads if all of it is wanted."""
     target.mkdir(parents=True)
     with zipfile.ZipFile(archive) as opened:
         text = opened.read(MANIFEST)
-        if whole:  # else it is no product that stays
+        if whole:  # otherwise it is not a product that stays
             (target / MANIFEST).write_bytes(text)
         for name, sha256 in json.loads(text)["files"].items():
             top, _, inner = name.partition("/")
@@ -127,7 +127,7 @@ def write(archive: Path, target: Path, *, whole: bool) -> None:
 def _copy(
     archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, sha256: str
 ) -> None:
-    """Copy one file out of the archive, compared on the way."""
+    """Copy one file out of the archive and check it on the way."""
     if ".." in PurePosixPath(info.filename).parts:
         raise DownloadError(f"{archive}: {info.filename!r} leads outside; nothing was installed")
     found = hashlib.sha256()
@@ -147,9 +147,9 @@ def _copy(
 
 
 def move_under(layout: Layout, arguments: Sequence[str]) -> None:
-    """Go on from a copy under this prefix, where a product of another prefix runs.
+    """Continue from a copy under this prefix if a product of another prefix is running.
 
-    That one may be deleted with its prefix, or give way to a newer one.
+    The other one may be deleted with its prefix, or replaced by a newer one.
     """
     if contents() is None or home(layout) in CHECKOUT.parents:
         return
@@ -166,7 +166,7 @@ def move_under(layout: Layout, arguments: Sequence[str]) -> None:
 
 
 def keep(layout: Layout) -> Path:
-    """Return a copy of this product that stays with the prefix, whatever becomes of a checkout."""
+    """Return a copy of this product that stays with the prefix even if the checkout goes."""
     if home(layout) in CHECKOUT.parents:
         return CHECKOUT
     files = sorted(path for name in _KEPT for path in _files(CHECKOUT / name))
@@ -187,13 +187,13 @@ def keep(layout: Layout) -> Path:
 
 
 def _files(path: Path) -> list[Path]:
-    """List a file, or those of a folder without what Python compiles."""
+    """List a file, or the files of a folder without those that Python compiles."""
     found = path.rglob("*") if path.is_dir() else [path]
     return [each for each in found if each.is_file() and "__pycache__" not in each.parts]
 
 
 def hold(product: Path = CHECKOUT) -> None:
-    """Hold a product for as long as this process lives, whatever program it becomes."""
+    """Lock a product for as long as this process lives, even if it runs another program."""
     if not (product / MANIFEST).is_file():
         return  # a checkout
     with suppress(OSError):  # a disk without locks: then nothing is deleted either
@@ -203,9 +203,9 @@ def hold(product: Path = CHECKOUT) -> None:
 
 
 def prune(layout: Layout) -> None:
-    """Delete products that no process runs and no command or script names, and unfinished ones.
+    """Delete unfinished products and those that no process, command or script uses.
 
-    An environment that an update has saved has a command too, so that its product stays.
+    An environment saved by an update has a command too, so its product stays.
 
     Parameters
     ----------

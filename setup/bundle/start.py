@@ -1,6 +1,6 @@
 """Start of the one-file archive; runs on old Pythons too, to say that they are too old.
 
-Its `__main__.py`. Nothing else in the file is used before its SHA-256 was compared.
+This is its `__main__.py`. Nothing else in the file is used before its SHA-256 is checked.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -9,19 +9,19 @@ import sys
 
 
 def refuse(code, text):
-    """End with one sentence."""
-    if sys.stderr:  # else it is closed
+    """Exit with a one-sentence message."""
+    if sys.stderr:  # otherwise it is closed
         sys.stderr.write("%s: %s\n" % (os.path.basename(FILE), text))
     sys.exit(code)
 
 
 def damaged(what):
-    """End because a part is not what it should be."""
+    """Exit because a part is not what it should be."""
     refuse(4, "this file is damaged (%s), nothing was changed; copy or make it again" % what)
 
 
 def checked():
-    """Compare the program's files with the manifest, and return what that says."""
+    """Check the program's files against the manifest, and return the manifest."""
     import hashlib
     import json
     import zipfile
@@ -48,7 +48,7 @@ def checked():
 
 
 def unsuitable(manifest):
-    """Say why the packages inside do not run here; empty when they do."""
+    """Say why the packages inside do not run here; empty if they do."""
     import platform
 
     here = "%s-%s" % (sys.platform, platform.machine())
@@ -74,7 +74,7 @@ def unsuitable(manifest):
 
 
 def main():
-    """Look at Python, the file and this machine, and go on with the program in the file."""
+    """Check Python, the file and this machine, then continue with the program in the file."""
     if sys.version_info < (3, 11):
         refuse(
             3,

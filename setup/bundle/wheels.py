@@ -1,4 +1,4 @@
-"""The packages of locks as files, for any Python and on any glibc that the archive is for."""
+"""Fetch the packages of locks as files, for the Python and glibc that the archive is for."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 def fetch(
     layout: Layout, locks: Iterable[Path], version: str, sources: Sequence[str] = ()
 ) -> list[Path]:
-    """Bring what locks pin into the cache, and return the files.
+    """Fetch what locks pin into the cache, and return the files.
 
     Parameters
     ----------
     layout
-        Whose cache is used; what it has is not fetched again.
+        Whose cache is used; files in it are not fetched again.
     locks
         Requirements files with hashes.
     version
-        Of the Python that will install them, such as ``3.11``.
+        The Python that will install them, such as ``3.11``.
     sources
-        Packages that come as a source archive.
+        Packages that are released as source archives.
 
     Raises
     ------
     DownloadError
-        When something cannot be had, or is not the pinned file.
+        When a file cannot be downloaded or is not the pinned one.
     """
     pins = {pin for lock in locks for pin in _pins(lock, version)}
     store = layout.cache / "wheels"
@@ -70,7 +70,7 @@ def fetch(
 
 
 def _pins(lock: Path, version: str) -> list[str]:
-    """List the requirements of a lock that hold for a Python on our platform."""
+    """List the requirements of a lock that apply to a Python on our platform."""
     from packaging.markers import Marker
 
     where = {
@@ -103,7 +103,7 @@ def _download(
     *,
     tools: Path | None = None,
 ) -> None:
-    """Have pip choose and check the files, from the cache where it has all of them."""
+    """Have pip choose and check the files, from the cache if it has all of them."""
     requirements = folder / "requirements.txt"
     requirements.write_text("".join(f"{pin}\n" for pin in sorted(pins)))
     index = Index.of()
@@ -125,7 +125,7 @@ def _download(
 
 
 def _sources(layout: Layout, folder: Path, store: Path, pins: Sequence[str]) -> None:
-    """Fetch source archives: pip runs their setup.py with the setuptools that is fetched by now."""
+    """Fetch source archives; pip runs their setup.py with the setuptools fetched before."""
     tools = next(folder.glob("setuptools-*.whl"))
     shutil.unpack_archive(tools, folder / "tools", "zip")
     options = ["--no-binary=:all:", "--no-build-isolation"]

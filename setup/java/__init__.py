@@ -1,4 +1,4 @@
-"""Java: the runtime that servers use, and our few classes, compiled at set-up."""
+"""Find or install the Java runtime of the servers, and compile our few classes."""
 
 from setup.java.runtime import (
     LANGUAGE,

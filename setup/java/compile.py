@@ -1,4 +1,4 @@
-"""Our few Java classes, compiled at set-up."""
+"""Compile our few Java classes at set-up."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Jar:
     target
         The jar to write.
     sources
-        Of its classes, each with the name of its file.
+        Source files of its classes.
     manifest
         Lines for its manifest, each with its newline.
     renamed
-        Names in the sources that are others in this server, such as those of packages.
+        Names in the sources that differ in this server, such as those of packages.
     """
 
     target: Path
@@ -65,7 +65,7 @@ class Jar:
 def compile_jars(
     java: Java, compiler: Path, jars: Sequence[Jar], *, classpath: Iterable[Path] = ()
 ) -> None:
-    """Compile the classes of several jars in one run of the compiler, and pack what comes out.
+    """Compile the classes of several jars in one run of the compiler, and pack them.
 
     Parameters
     ----------
@@ -81,13 +81,13 @@ def compile_jars(
     Raises
     ------
     SetupError
-        When they do not compile, with what the compiler says.
+        When they do not compile; with the compiler's message.
     """
     classes = jars[0].target.with_suffix(".classes")
     classes.mkdir()
     for jar in jars:
         jar.copy_sources(classes)
-    # It ends before the second compiler of the JVM would pay off.
+    # It ends before the JVM's second compiler would pay off.
     command = [str(java.program), *OPTIONS, "-XX:TieredStopAtLevel=1", "-jar", str(compiler)]
     command += ["-source", "1.8", "-target", "1.8", "-nowarn", "-d", str(classes)]
     command += ["-cp", ":".join(map(str, classpath)) or ".", *map(str, classes.glob("*.java"))]

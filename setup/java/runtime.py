@@ -1,4 +1,4 @@
-"""A Java runtime: the system's where there is one, else a private one from a wheel."""
+"""Find a Java runtime: the system's if there is one, otherwise a private one from a wheel."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ __all__ = [
 ]
 
 MINIMUM = 8
-# In Turkish the capital of "i" is no "I", so names of tables and codecs are not found.
+# In Turkish, the capital of "i" is not "I", so names of tables and codecs are not found.
 LANGUAGE = ("-Duser.language=en", "-Duser.country=US")
 # Every Java that set-up starts gets these. Without the first, each leaves a file in
 # /tmp/hsperfdata_USER.
 OPTIONS = ("-XX:-UsePerfData", *LANGUAGE)
-_SMALL = ("-Xmx64m",)  # else it reserves a quarter of the memory, which a limit may not allow
-_WORDS = 4  # lines of what a Java says that does not start
+_SMALL = ("-Xmx64m",)  # otherwise it reserves a quarter of the memory, which a limit may forbid
+_WORDS = 4  # lines of the message of a Java that does not start
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Java:
     program
         Path of ``java``.
     version
-        As it prints it, such as ``17.0.15`` or ``1.8.0_412``.
+        As the program prints it, such as ``17.0.15`` or ``1.8.0_412``.
     choice
-        What was asked for by name, if anything was.
+        What the user asked for by name, if anything.
     """
 
     program: Path
@@ -73,7 +73,7 @@ class Java:
 
     @property
     def reads_new_keystores(self) -> bool:
-        """Tell whether it reads PKCS12 encrypted with AES: from 8u301, 11.0.12 and 16 on."""
+        """Tell whether it reads PKCS12 encrypted with AES, as 8u301, 11.0.12, 16 and later do."""
         numbers = [int(n) for n in re.findall(r"\d+", self.version)]
         numbers = numbers[1:] if numbers[0] == 1 else numbers
         first = {8: [8, 0, 301], 11: [11, 0, 12]}.get(self.major, [16])
@@ -81,12 +81,12 @@ class Java:
 
 
 def probe(program: Path) -> Java | None:
-    """Run ``java -version``; None when it is not a Java that runs."""
+    """Run ``java -version``; return None if no Java runs."""
     return _ask(program)[0]
 
 
 def require(java: Java, options: Sequence[str], what: str) -> None:
-    """Make sure that a Java starts as a server will.
+    """Check that a Java starts with a server's options.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def require(java: Java, options: Sequence[str], what: str) -> None:
     options
         That it will be given.
     what
-        Chooses them, such as ``--heap``.
+        The option that chooses them, such as ``--heap``.
 
     Raises
     ------
     SetupError
-        With what Java says.
+        With Java's own message.
     """
     found, words = _ask(java.program, *options)
     if not found:
@@ -109,7 +109,7 @@ def require(java: Java, options: Sequence[str], what: str) -> None:
 
 
 def _ask(program: Path, *options: str) -> tuple[Java | None, str]:
-    """Start a Java as servers are started; with its own words when it does not."""
+    """Start a Java as servers are started; return its own message if it fails."""
     command = [str(program), *OPTIONS, *(options or _SMALL), "-version"]
     try:
         result = subprocess.run(
@@ -134,7 +134,7 @@ def _ask(program: Path, *options: str) -> tuple[Java | None, str]:
 
 
 def _limits(words: str) -> str:
-    """Name the limit of this shell that a Java runs into; empty when it says something else."""
+    """Name the limit of this shell that stops a Java; empty if the reason is another."""
     if re.search("native thread|pthread_create", words):
         return ". This account's limit of processes is reached (ulimit -u): end some, or raise it"
     if not re.search("memory|reserve|allocat|object heap", words):
@@ -158,14 +158,14 @@ def ensure(layout: Layout, choice: str | None = None) -> Java:
         Where a private Java goes.
     choice
         ``auto`` (JAVA_HOME, then PATH, then private), ``private``, or the path of a ``java``; None
-        for what was kept with `keep`, else ``auto``.
+        for the choice saved by `keep`, else ``auto``.
 
     Raises
     ------
     UsageError
-        When the path given is no Java 8 or newer.
+        When the given path is not a Java 8 or newer.
     SetupError
-        When a limit of this shell keeps every Java from starting.
+        When a limit of this shell stops every Java.
     """
     with step("Java") as shown:
         wanted = choice or kept(layout)
@@ -180,13 +180,13 @@ def ensure(layout: Layout, choice: str | None = None) -> Java:
 
 
 def kept(layout: Layout) -> str:
-    """Read what was chosen for every later start; ``auto`` where nothing was."""
+    """Read the choice for later starts; ``auto`` if there is none."""
     path = _choice_file(layout)
     return path.read_text(encoding="utf-8").strip() if path.is_file() else "auto"
 
 
 def keep(layout: Layout, java: Java) -> None:
-    """Keep what was chosen, if anything was, for every later start."""
+    """Save the choice, if there is one, for later starts."""
     path = _choice_file(layout)
     if java.choice == "auto":
         path.unlink(missing_ok=True)
@@ -214,17 +214,17 @@ def _named(choice: str, why: str) -> Java:
 
 
 def find(layout: Layout) -> Java | None:
-    """Look for a Java without installing one: the kept, the system's, else the private one."""
+    """Find a Java without installing one: the saved choice, the system's, or a private one."""
     return next((java for java in candidates(layout) if java.major >= MINIMUM), None)
 
 
 def candidates(layout: Layout) -> Iterator[Java]:
-    """Look at each Java that works: the kept one, JAVA_HOME's, the one on PATH, the private one.
+    """Yield each Java that works: the saved choice, JAVA_HOME's, the one on PATH, the private one.
 
     Raises
     ------
     SetupError
-        When one does not start under a limit of this shell: another would not either.
+        When a limit of this shell stops one: it would stop the others too.
     """
     own = [Path(kept(layout))] if kept(layout) not in ("auto", "private") else []
     homes = [Path(os.environ["JAVA_HOME"]) / "bin/java"] if os.environ.get("JAVA_HOME") else []

@@ -1,8 +1,8 @@
-"""The authorities that a server trusts when it connects elsewhere with TLS, such as to send mail.
+"""Write the authorities that a server trusts for its own TLS connections, such as to send mail.
 
-Java has a list of its own, which no setting of the system's reaches. A server gets one that holds
-those of its Java, and all that downloads trust (see `setup.authorities`), in Java's old format: it
-needs no password, and every Java from 8 on reads it.
+Java has a list of its own, which system settings do not affect. A server gets a list with the
+authorities of its Java and all those that downloads trust (see `setup.authorities`). It is in
+Java's old format, which needs no password and which every Java since 8 reads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NONE = ""
 
 
 def options(path: Path) -> list[str]:
-    """Return the options with which a Java trusts a list; none where there is no list.
+    """Return the options that make a Java trust a list; none if there is no list.
 
     Parameters
     ----------
@@ -41,21 +41,21 @@ def options(path: Path) -> list[str]:
 
 
 def write(path: Path, java: Path) -> None:
-    """Write the list, unless nothing is known to trust.
+    """Write the list, unless it would be empty.
 
     Parameters
     ----------
     path
         Where it goes.
     java
-        The ``java`` whose own authorities stay trusted.
+        The ``java`` whose own authorities remain trusted.
     """
     found = [*map(ssl.PEM_cert_to_DER_cert, authorities.certificates()), *_own(java)]
     if not found:
         return
     content = _packed(dict.fromkeys(found))
     if not path.is_file() or path.read_bytes() != content:
-        write_private(path, content)  # as everything beside it, which `doctor` looks at
+        write_private(path, content)  # like everything beside it, which `doctor` checks
 
 
 def _packed(certificates: Iterable[bytes]) -> bytes:
@@ -69,7 +69,7 @@ def _packed(certificates: Iterable[bytes]) -> bytes:
 
 
 def _own(java: Path) -> Iterator[bytes]:
-    """Read the list that a Java came with, or that this system's administrators made for it."""
+    """Read the list that came with a Java, or that this system's administrators made for it."""
     home = java.resolve().parents[1]
     for path in (home / "lib/security/cacerts", home / "jre/lib/security/cacerts"):
         if not path.is_file():
@@ -83,7 +83,7 @@ def _of_jks(content: bytes) -> Iterator[bytes]:
     place = 12
     for _ in range(struct.unpack_from(">I", content, 8)[0]):
         if content[place : place + 4] != struct.pack(">I", 2):
-            return  # a key, which no list of authorities has
+            return  # a key, which does not belong in a list of authorities
         place += 4
         place += 2 + struct.unpack_from(">H", content, place)[0] + 8
         place += 2 + struct.unpack_from(">H", content, place)[0]

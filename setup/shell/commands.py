@@ -80,7 +80,7 @@ def _page(layout: Layout, name: str, parser: Parser) -> str:
 
 
 def _places() -> dict[str, Path]:
-    """Tell where this account's shells and man look."""
+    """Return the folders where this account's shells and man look."""
     home = Path("~").expanduser()
     data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
@@ -94,7 +94,7 @@ def _places() -> dict[str, Path]:
 
 
 def _files() -> Iterator[tuple[str, str, Path]]:
-    """List what there is to install: command, kind and file."""
+    """List what can be installed: command, kind and file."""
     names = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish", "man": "{}.1"}
     for command in ("azk", NAME):
         for kind, name in names.items():
@@ -136,7 +136,7 @@ def _content(layout: Layout, command: str, kind: str, parser: Parser) -> str:
 
 
 def _tell() -> None:
-    """Say where it is, and what the user's shell still wants to know."""
+    """Say where it is, and what the user's shell still needs."""
     places = _places()
     say(f"azk and {NAME} are in {places['bin']}, with completion for bash, zsh and fish, and man")
     if str(places["bin"]) not in os.environ.get("PATH", "").split(":"):
@@ -148,7 +148,7 @@ def _tell() -> None:
 
 
 def forget(layout: Layout) -> None:
-    """Delete what `install` put there for a prefix that is about to be deleted."""
+    """Delete what `install` made for a prefix that is about to be deleted."""
     if any(path.is_symlink() and path.readlink() == target for path, target in _links(layout)):
         _delete(layout)
 
@@ -168,7 +168,7 @@ def _delete(layout: Layout) -> int:
 
 
 def _is_link(path: Path) -> bool:
-    """Tell whether a name is free, or leads to the command of some prefix."""
+    """Tell whether a name is free or links to the command of some prefix."""
     if not path.is_symlink():
         return not path.exists()
     return path.readlink().parts[-3:] == ("env", "bin", path.name)

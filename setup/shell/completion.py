@@ -1,6 +1,6 @@
-"""Completion of `azkaban-jobflow` for bash, zsh and fish: scripts that start no Python.
+"""Write completion scripts of `azkaban-jobflow` for bash, zsh and fish that start no Python.
 
-They are made from the parsers, so that a command that is added is known to them.
+They are generated from the parsers, so they know every new command.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ SHELLS: dict[str, Callable[[Command], str]] = {"bash": _bash, "zsh": _zsh, "fish
 
 
 def _filled(template: str, tree: Command, values: list[str], words: list[str]) -> str:
-    """Put the words into a template of a shell that has ``case ... in``."""
+    """Fill the template of a shell that has ``case ... in``."""
     paths = [
         f'            "{_at(command, start=True)}") at="{_at(command)}" ;;'
         for command in tree.walk()
@@ -166,13 +166,13 @@ def _filled(template: str, tree: Command, values: list[str], words: list[str]) -
 
 
 def _at(command: Command, *, start: bool = False) -> str:
-    """Write where a command is, or how one gets there: the place before it and its name."""
+    """Write a command's place, or the place before it and its name."""
     words = command.path[1:]
     return f"{' '.join(words[:-1])} {words[-1]}" if start else " ".join(words)
 
 
 def _values(tree: Command) -> Iterator[tuple[Command, Parameter]]:
-    """List the options that take one of some values."""
+    """List the options that take one of several fixed values."""
     for command in tree.walk():
         for one in command.parameters:
             if one.flags and one.choices:
@@ -188,7 +188,7 @@ def _function(tree: Command) -> str:
 
 
 def _described(word: str, text: str) -> str:
-    """Write a word with its description, as zsh's _describe takes it."""
+    """Write a word with its description, as zsh's _describe expects it."""
     shown = text.replace(":", "\\:")
     return _quoted(f"{word}:{shown}" if text else word)
 

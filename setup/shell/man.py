@@ -1,4 +1,4 @@
-"""Man pages made from the parsers."""
+"""Write man pages from the parsers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _parameters(parameters: tuple[Parameter, ...]) -> Iterator[str]:
 
 
 def _text(text: str) -> Iterator[str]:
-    """Write paragraphs; what is indented, as examples are, stays as it stands."""
+    """Write paragraphs; indented text, such as examples, keeps its lines."""
     for number, paragraph in enumerate(text.strip().split("\n\n")):
         if number:
             yield ".PP"
@@ -82,6 +82,6 @@ def _text(text: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Write text in which roff sees nothing of its own."""
+    """Escape text so that roff finds no commands in it."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{text}" if text.startswith((".", "'")) else text

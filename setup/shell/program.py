@@ -31,12 +31,12 @@ exec "$python" "$setup" "$@"
 
 
 def place(layout: Layout) -> Path:
-    """Tell where the command lies."""
+    """Return the path of the command."""
     return layout.env / "bin" / NAME
 
 
 def write(layout: Layout) -> None:
-    """Write the command, whole or not at all: it may be running meanwhile."""
+    """Write the command atomically, because it may be running."""
     names = {"python": layout.python, "setup": CHECKOUT / "setup", "prefix": layout.prefix}
     quoted = {name: shlex.quote(str(path)) for name, path in names.items()}
     path = place(layout)

@@ -1,7 +1,7 @@
-"""The scripts `start`, `stop`, `status` and `use` beside a server: a line of sh each.
+"""Write the scripts `start`, `stop`, `status` and `use` beside a server, a line of sh each.
 
-They do what set-up does, with the same code: that of a copy in the prefix, so that they work
-without the checkout that made them. They install nothing, and run on the Python that wrote them.
+They run set-up's own code from a copy in the prefix, so they work without the checkout that made
+them. They install nothing, and run on the Python that wrote them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ exec {python} -I {program} {prefix} {server} {step} "$@"
 
 
 def write(layout: Layout, home: Path, titles: dict[str, str]) -> None:
-    """Write the scripts of a server, and the copy of this product that they run.
+    """Write the scripts of a server and the copy of this product that they run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the scripts beside a server run: ``step.py PREFIX SERVER STEP [OPTION ...]``."""
+"""Run a step for the scripts beside a server: ``step.py PREFIX SERVER STEP [OPTION ...]``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str]) -> int:
-    """Run one step of a server as it is installed."""
+    """Run one step of a server, with its installed settings."""
     prepare()
     prefix, server, step, *rest = arguments
     sys.argv[0] = "setup"  # messages name the command that the prefix has
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         code: int = options.as_installed(layout, options)
         return code
 
-    # Last, since argparse takes an argument that may be left out for missing behind an option.
+    # Last: after an option, argparse takes an optional argument for missing.
     return cli.main([server, step, *rest, "--prefix", prefix], instead=as_installed)
 
 

@@ -1,4 +1,4 @@
-"""A command line as data: of argparse, and of click, which `azk` is written with."""
+"""Describe a command line as data: one of argparse, or of click, in which `azk` is written."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Parameter:
     Attributes
     ----------
     flags
-        Such as ``-n`` and ``--lines``; none for an argument.
+        Such as ``-n`` and ``--lines``; empty for an argument.
     value
-        What stands for its value; empty for an option that takes none.
+        The placeholder of its value; empty for an option without one.
     help
         One line.
     choices
-        The values that it takes, where only some are allowed.
+        The allowed values, if only some are.
     """
 
     flags: tuple[str, ...]
@@ -55,11 +55,11 @@ class Command:
     Attributes
     ----------
     path
-        All words by which it is called.
+        All the words of its call.
     text
-        What it does: a line, then more.
+        What it does: one line, then details.
     parameters
-        What it takes.
+        Its options and arguments.
     commands
         Those of a group.
     """
@@ -71,11 +71,11 @@ class Command:
 
     @property
     def summary(self) -> str:
-        """The first line of what it does."""
+        """The first line of its text."""
         return self.text.strip().partition("\n")[0]
 
     def walk(self) -> Iterator[Command]:
-        """List this one and all below it."""
+        """Yield this command and all below it."""
         yield self
         for command in self.commands:
             yield from command.walk()
@@ -89,7 +89,7 @@ def of_argparse(parser: argparse.ArgumentParser, path: tuple[str, ...], text: st
     parser
         The parser.
     path
-        The words by which it is called.
+        The words of its call.
     text
         What it does, unless its description says so.
     """
@@ -112,7 +112,7 @@ def of_argparse(parser: argparse.ArgumentParser, path: tuple[str, ...], text: st
 
 
 def of_azk(python: Path) -> Command:
-    """Describe `azk`, by the Python that has it.
+    """Describe `azk`, using the Python that has it.
 
     Raises
     ------

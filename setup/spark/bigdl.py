@@ -1,4 +1,4 @@
-"""The older Spark that runs BigDL, and what BigDL's applications need beside their environment."""
+"""Install the older Spark that runs BigDL, and find what BigDL's applications need besides."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _JARS = ("bigdl/share/core/lib", "bigdl/share/dllib/lib")
 
 @dataclass(frozen=True)
 class BigDL(Spark):
-    """Spark in the release that runs BigDL; Java, Hadoop's servers, guard and clusters are shared.
+    """The Spark release that runs BigDL; it shares Java, Hadoop's servers, guard and clusters.
 
     Parameters
     ----------
@@ -37,24 +37,24 @@ class BigDL(Spark):
     imports = ("bigdl.dllib.nn.layer",)
 
     def install(self, choice: str = "auto") -> Java:
-        """Install Spark, and beside it the older one."""
+        """Install Spark, and the older release beside it."""
         chosen = Spark(self.layout).install(choice)
         self._ensure_pyspark()
         return chosen
 
     def refuse(self, master: str, *, environment: bool) -> None:
-        """Refuse what BigDL cannot do: it goes to YARN, with an environment."""
+        """Refuse what BigDL cannot do: it needs YARN and an environment."""
         if master != "yarn" or not environment:
             what = "a standalone cluster" if environment else "--no-environment"
             raise UsageError(f"--bigdl with {what}: it goes to YARN, with an environment")
 
     def properties(self, python: Path) -> Path:
-        """Find the settings of Spark's that BigDL ships.
+        """Find the Spark settings that BigDL ships.
 
         Raises
         ------
         UsageError
-            When the environment is without BigDL.
+            When the environment lacks BigDL.
         """
         prefix = python.parents[1]
         found = sorted(prefix.glob(f"lib/python*/*-packages/{_CONF}"))

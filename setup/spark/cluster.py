@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Cluster", "running"]
 
-START_SECONDS = 300.0  # seconds, for machines with much else to do; 8 s on an idle one
+START_SECONDS = 300.0  # seconds, for busy machines; an idle one needs 8 s
 START_TRIES = 3
 ADDRESS = "127.0.0.1"
 
 
 class _PortTakenError(ServerError):
-    """A port that was free is another program's by now, such as of a cluster that also starts."""
+    """Another program, such as a cluster that also starts, has taken a port that was free."""
 
 
 class Kind(Protocol):
@@ -39,16 +39,16 @@ class Kind(Protocol):
 
     @property
     def ports(self) -> Sequence[int]:
-        """Ports that it would like."""
+        """The ports that it prefers."""
 
     def write(self, spark: Spark, home: Path, shape: Shape) -> list[Daemon]:
-        """Write its settings and name its processes, in the order in which they start."""
+        """Write its settings and return its processes, in the order of their start."""
 
     def missing(self, shape: Shape) -> str:
-        """Ask it what is still missing; empty when it takes applications."""
+        """Ask it what is still missing; empty when it accepts applications."""
 
     def url(self, shape: Shape) -> str:
-        """Tell where its pages are."""
+        """Return the address of its pages."""
 
 
 KINDS: dict[str, Kind] = {"standalone": Standalone(), "yarn": Yarn()}
@@ -60,7 +60,7 @@ class Cluster:
     Parameters
     ----------
     spark
-        The installation that it runs.
+        The installation to run.
     kind
         ``standalone`` or ``yarn``.
     """
@@ -91,7 +91,7 @@ class Cluster:
         return KINDS[self.kind].url(self.shape)
 
     def log(self, part: str) -> Path:
-        """Tell where a process logs."""
+        """Return the log file of a process."""
         return self.home / "logs" / f"{part}.log"
 
     def running(self) -> dict[str, Process]:
@@ -100,12 +100,12 @@ class Cluster:
         return {name: process for name, process in found.items() if process}
 
     def start(self, workers: int = 1, cores: int | None = None, memory: int | None = None) -> Shape:
-        """Start it and wait until it takes applications; one that runs is left as it is.
+        """Start it and wait until it accepts applications; leave a running one as it is.
 
         Parameters
         ----------
         workers
-            How many machines it simulates.
+            Number of simulated machines.
         cores, memory
             What each offers: virtual cores, MB.
 
@@ -116,7 +116,7 @@ class Cluster:
         SetupError
             For root.
         ServerError
-            When it does not start, with the tail of the log; nothing is left running.
+            When it does not start; with the tail of the log. Nothing is left running.
         """
         refuse_root()
         orphans.end(self.spark.layout.prefix)
@@ -145,7 +145,7 @@ class Cluster:
         return shape
 
     def statuses(self) -> list[Status]:
-        """Look at each of its processes, and whether it takes applications."""
+        """Report the state of each process, and whether the cluster accepts applications."""
         files = self._pid_files()
         if not files:
             return [Status(f"spark {self.kind}", "down", None, None, self.spark.version, None)]
@@ -162,7 +162,7 @@ class Cluster:
         return found
 
     def stop(self) -> bool:
-        """Stop it and what it runs; False when it was not running."""
+        """Stop it and what it runs; return False if it was not running."""
         alive = self.running()
         if alive:
             with step(f"stopping {self.kind}") as shown:
@@ -183,7 +183,7 @@ class Cluster:
         return ports
 
     def _try(self, shape: Shape, update: Callable[[str], None]) -> None:
-        """Start all parts; when that fails, end them."""
+        """Start all parts, and end them if one fails."""
         for folder in ("", "conf", "logs", "tmp"):
             (self.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         parts = KINDS[self.kind].write(self.spark, self.home, shape)
@@ -198,7 +198,7 @@ class Cluster:
             raise
 
     def _pid_files(self) -> list[Path]:
-        """List the files of its processes, workers first: they sign off from the head."""
+        """List the files of its processes, workers first because they sign off from the head."""
         return sorted(self.home.glob("*.pid"), key=lambda file: (file.stem in _HEADS, file.stem))
 
     @property
@@ -233,7 +233,7 @@ class Cluster:
         process.write(self.home / f"{part.name}.pid")
 
     def _wait(self, shape: Shape, update: Callable[[str], None]) -> None:
-        """Wait until it takes applications: a port that is open is not yet a cluster."""
+        """Wait until it accepts applications: an open port is not yet a working cluster."""
         deadline = time.monotonic() + START_SECONDS
         watches = {name: probe.Watch(p.pid, self.log(name)) for name, p in self.running().items()}
         while missing := KINDS[self.kind].missing(shape):
@@ -257,7 +257,7 @@ class Cluster:
             time.sleep(0.2)
 
     def _check_addresses(self) -> None:
-        """Make sure that no other machine can reach it, whatever the settings said."""
+        """Check that no other machine can reach it, whatever the settings say."""
         for name, process in self.running().items():
             ends = process.listening()
             if strange := {end for end in ends if not end[0].startswith(("127.", "::1"))}:
@@ -266,7 +266,7 @@ class Cluster:
                 )
 
     def _end(self, alive: dict[str, Process]) -> int:
-        """End servers, and what they started; return how many of the latter there were."""
+        """End servers and what they started; return the number of the latter."""
         children = {child for process in alive.values() for child in process.children()}
         for name, process in alive.items():
             process.stop(patience=10.0)
@@ -285,7 +285,7 @@ _HEADS = ("master", "resourcemanager")
 
 
 def _trouble(watches: Mapping[str, probe.Watch]) -> tuple[str, str] | None:
-    """Find a process that will not come up; one that waits for another may have nothing to do."""
+    """Find a process that will not come up; one that waits for another may be idle."""
     for name, watch in watches.items():
         watch.look()
         if words := watch.trouble(waits=any(other.idle < watch.idle for other in watches.values())):

@@ -248,7 +248,7 @@ def _submit(spark: Spark, options: argparse.Namespace) -> int:
 def _environment(
     spark: Spark, options: argparse.Namespace, target: Target, archive: Path
 ) -> environments.Environment:
-    """Make the archive unless one was named, and try it here."""
+    """Make the archive unless one was named, and test it here."""
     if not options.archive:
         environments.make(spark, _lock(spark, options), kind=options.kind)
     found = environments.prepare(spark, archive)
@@ -258,7 +258,7 @@ def _environment(
 
 
 def _archive(spark: Spark, options: argparse.Namespace) -> Path | None:
-    """Tell which archive goes along; it need not be there yet."""
+    """Return the archive to ship; it need not exist yet."""
     chosen = [options.archive, options.requirements, options.no_environment or None]
     if sum(value is not None for value in chosen) > 1:
         raise UsageError("--archive, --requirements and --no-environment exclude each other")
@@ -270,12 +270,12 @@ def _archive(spark: Spark, options: argparse.Namespace) -> Path | None:
 
 
 def _lock(spark: Spark, options: argparse.Namespace) -> Path:
-    """Tell what the environment is made from."""
+    """Return the lock from which the environment is made."""
     return Path(options.requirements) if options.requirements else spark.workers
 
 
 def _program(options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
-    """Tell what is run, with which arguments."""
+    """Return the program and its arguments."""
     if options.module:
         return plan.RUN_MODULE, tuple(options.module)
     if not options.program:
@@ -287,7 +287,7 @@ def _program(options: argparse.Namespace) -> tuple[Path, tuple[str, ...]]:
 
 
 def _application(options: argparse.Namespace, target: Target) -> plan.Application:
-    """Read what is asked for."""
+    """Read the description of the application."""
     script, arguments = _program(options)
     if target.master != "yarn" and options.deploy_mode == "cluster":
         raise UsageError(
@@ -311,7 +311,7 @@ def _application(options: argparse.Namespace, target: Target) -> plan.Applicatio
 
 
 def _request(options: argparse.Namespace, *, yarn: bool) -> resources.Request:
-    """Read how many processes of which size are asked for."""
+    """Read the requested number and size of processes."""
     number, cores, total = (
         options.num_executors,
         options.executor_cores,
@@ -335,7 +335,7 @@ def _request(options: argparse.Namespace, *, yarn: bool) -> resources.Request:
 
 
 def _files(options: argparse.Namespace) -> tuple[str, ...]:
-    """Read the files that go along."""
+    """Read the files to ship."""
     files = tuple(filter(None, options.files.split(",")))
     for entry in files:
         if "://" not in entry and not Path(entry.partition("#")[0]).is_file():
@@ -344,7 +344,7 @@ def _files(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _overhead(who: str, conf: Sequence[str]) -> int | None:
-    """Find what --conf says of the memory outside of Java's heap; the last one counts."""
+    """Find the memory outside of Java's heap that --conf sets; the last one counts."""
     name = f"spark.{who}.memoryOverhead"
     size = dict(setting.split("=", 1) for setting in conf).get(name)
     try:

@@ -1,8 +1,8 @@
-"""Make environments that are shipped with an application: packed once, tried here first.
+"""Make the environments that are shipped with an application: pack them once, test them here.
 
 An application's Python packages are shipped as one archive, which each node unpacks for that
-application only. `pack` makes it from a lock, `prepare` unpacks it here and runs a small Spark
-job in it, before any node sees it; the driver of client mode runs in what was unpacked.
+application only. `make` builds it from a lock. `prepare` unpacks it here and runs a small Spark job
+in it before any node gets it; in client mode the driver runs in the unpacked copy.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Environment", "archive_of", "check_nodes", "make", "prepare"]
 
-# What `setup.python.pack` is told, and how the file's name ends.
+# The format for `setup.python.pack`, and the file's ending.
 KINDS = {"whole": ("whole", ".tar.gz"), "venv": ("venv", ".tar.gz"), "zip": ("venv", ".zip")}
 
 _SMOKE = """\
@@ -59,7 +59,7 @@ _PIN = re.compile(r"^\s*[A-Za-z0-9][\w.\[\],-]*\s*(==|@)")
 
 @dataclass(frozen=True)
 class Environment:
-    """An archive that runs Spark jobs here.
+    """An archive that was tested with a Spark job here.
 
     Attributes
     ----------
@@ -74,9 +74,9 @@ class Environment:
     version
         Of Python, such as ``3.11.9``.
     base
-        Path of the Python that each node must have; empty when the archive has it all.
+        Path of the Python that each node must have; empty if the archive is complete.
     glibc
-        The least version that its programs need; empty where there are none.
+        The lowest version that its programs need; empty if there are none.
     """
 
     archive: Path
@@ -88,7 +88,7 @@ class Environment:
     glibc: str
 
     def write_launcher(self, folder: str) -> Path:
-        """Write the script that nodes run instead of Python, which checks them first.
+        """Write the script that nodes run instead of Python and that checks them first.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Environment:
 
 
 def archive_of(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -> Path:
-    """Tell where `make` puts, or has put, the archive of a lock; its name says what is in it.
+    """Return the path that `make` uses for the archive of a lock; its name identifies the content.
 
     Raises
     ------
@@ -123,15 +123,15 @@ def archive_of(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -
 
 
 def make(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -> Path:
-    """Pack the environment that a lock describes, unless that was done before.
+    """Pack the environment that a lock describes, unless it was packed before.
 
     Parameters
     ----------
     spark
         Whose prefix keeps it.
     lock
-        A requirements file in which each line pins one version; with hashes they are checked. By
-        default what `core` and `jobs` need.
+        A requirements file in which each line pins one version; hashes are checked if given. The
+        default is what `core` and `jobs` need.
     kind
         ``whole`` (with Python, the default), ``venv`` or ``zip`` (nodes must have the same Python
         in the same place).
@@ -139,7 +139,7 @@ def make(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -> Path
     Returns
     -------
     Path
-        The archive, named by the hash of what it is made from.
+        The archive, named after the hash of its inputs.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def make(spark: Spark, lock: Path | None = None, *, kind: str = "whole") -> Path
 
 
 def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -> Environment:
-    """Unpack an archive here and run a small Spark job in it, unless that was done before.
+    """Unpack an archive here and run a small Spark job in it, unless this was done before.
 
     Parameters
     ----------
@@ -187,12 +187,12 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -
     archive
         A .tar.gz or .zip with ``bin/python`` in it, at its top or in a folder.
     imports
-        Modules that the job imports on its worker; by default the release's.
+        Modules that the job imports on its worker; the release's by default.
 
     Raises
     ------
     UsageError
-        When it is no archive, holds no Python that runs here, or the job fails in it.
+        When it is not an archive, has no Python that runs here, or the job fails in it.
     """
     if not archive.is_file():
         raise UsageError(f"{archive}: no such archive")
@@ -235,8 +235,8 @@ def _read(lock: Path) -> str:
 
 
 def _look(archive: Path, folder: Path) -> dict[str, str]:
-    """Find the interpreter of an unpacked environment, and where its standard library is."""
-    found = (path / "python" for path in folder.rglob("bin"))  # links to nowhere included
+    """Find the interpreter and the standard library of an unpacked environment."""
+    found = (path / "python" for path in folder.rglob("bin"))  # including dangling links
     programs = sorted(filter(os.path.lexists, found), key=lambda path: len(path.parts))
     if not programs:
         raise UsageError(
@@ -286,7 +286,7 @@ def _smoke(spark: Spark, archive: Path, python: Path, imports: Sequence[str]) ->
 
 
 def check_nodes(environment: Environment, *, here: bool, confirmed: bool) -> None:
-    """Refuse an archive that needs a Python which nodes may not have.
+    """Refuse an archive that needs a Python that nodes may lack.
 
     Parameters
     ----------
@@ -295,12 +295,12 @@ def check_nodes(environment: Environment, *, here: bool, confirmed: bool) -> Non
     here
         Whether the nodes are this machine.
     confirmed
-        Whether the user says that all nodes have that Python.
+        Whether the user confirms that all nodes have that Python.
 
     Raises
     ------
     UsageError
-        With the way out.
+        With what to do.
     """
     if environment.base and not (here or confirmed):
         raise UsageError(

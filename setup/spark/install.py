@@ -1,4 +1,4 @@
-"""pyspark in an environment of its own, the Java that runs it, Hadoop's servers, the port guard."""
+"""Install pyspark in its own environment, a Java for it, Hadoop's servers and the port guard."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ class Spark:
     folder
         Its environment, within `home`.
     lock
-        What that is made from.
+        The lock of that environment.
     workers
-        What the environments of its applications are made from, unless they name their own.
+        The lock of its applications' environments, unless they name their own.
     imports
-        What the trial of such an environment imports.
+        The modules that the test of such an environment imports.
     """
 
     layout: Layout
@@ -83,7 +83,7 @@ class Spark:
 
     @property
     def home(self) -> Path:
-        """The folder with everything of Spark's."""
+        """The folder for everything that belongs to Spark."""
         return self.layout.spark
 
     @property
@@ -114,7 +114,7 @@ class Spark:
 
     @property
     def guard(self) -> Path:
-        """The agent that keeps ports for this account (LoopbackGuard.java)."""
+        """The agent that reserves ports for this account (LoopbackGuard.java)."""
         return self.home / "guard" / "loopback-guard.jar"
 
     @property
@@ -124,13 +124,13 @@ class Spark:
 
     @property
     def version(self) -> str:
-        """Spark's version, such as ``4.3.0``; empty where it is not installed."""
+        """Spark's version, such as ``4.3.0``; empty if it is not installed."""
         found = [_VERSION.match(path.name) for path in self.spark_home.parent.glob("pyspark-*")]
         return next((match[1] for match in found if match), "")
 
     @property
     def installed(self) -> bool:
-        """Tell whether everything is installed as the locks of this checkout say."""
+        """Tell whether everything is installed as in the locks of this checkout."""
         return _is(self._record, self._digest())
 
     @cached_property
@@ -149,7 +149,7 @@ class Spark:
         return found
 
     def environ(self) -> dict[str, str]:
-        """Choose the environment of Spark's programs."""
+        """Return the environment variables of Spark's programs."""
         return environment.local(
             {
                 "JAVA_HOME": str(self.java.program.parents[1]),
@@ -159,18 +159,19 @@ class Spark:
         )
 
     def install(self, choice: str = "auto") -> Java:
-        """Install what is missing; nothing is done when nothing is.
+        """Install what is missing, if anything is.
 
         Parameters
         ----------
         choice
-            The path of a ``java``, or ``auto``: what an earlier call chose, else JAVA_HOME's, the
-            one on PATH, the private one, those that distributions put elsewhere.
+            The path of a ``java``, or ``auto``: the choice of an earlier call, else the first that
+            fits of JAVA_HOME's, the one on PATH, the private one, and those that distributions put
+            elsewhere.
 
         Raises
         ------
         UsageError, SetupError
-            When the named Java is unsuitable, or there is no suitable one.
+            When the named Java is unsuitable, or none is suitable.
         DownloadError
             When a package or jar cannot be downloaded, or is not the pinned one.
         """
@@ -198,7 +199,7 @@ class Spark:
         """Refuse, with a `UsageError`, a cluster or shipment that this release cannot work with."""
 
     def properties(self, python: Path) -> Path | None:  # noqa: ARG002 (for those that have one)
-        """Find a file of settings that comes with an application's environment."""
+        """Find a settings file that comes with an application's environment."""
         return None
 
     def classes(self, python: Path, unpacked: Path, root: str) -> str:  # noqa: ARG002 (as above)
@@ -207,7 +208,7 @@ class Spark:
         Parameters
         ----------
         python
-            The environment's interpreter, tried here.
+            The environment's interpreter, tested here.
         unpacked
             Where the environment was unpacked here.
         root
@@ -273,7 +274,7 @@ class Spark:
         update("making an environment")
         pip.make_environment(self.env)
         update("downloading and unpacking pyspark")
-        # pyspark is a source archive, which setuptools unpacks: first that, pinned as the rest is
+        # pyspark is a source archive, so setuptools, pinned like the rest, must be there first
         pins = re.split(r"^(?=\S)", self.lock.read_text(), flags=re.MULTILINE)
         requirements = self.home / "requirements.txt"
         with Installer(self.layout) as installer:
@@ -303,7 +304,7 @@ class Spark:
 
 
 def _unsuitable(found: Java) -> str:
-    """Say why a Java does not run Spark; empty when it does."""
+    """Say why a Java does not run Spark; empty if it does."""
     if found.major < MINIMUM_JAVA:
         return f"is version {found.version}, {MINIMUM_JAVA} or newer is needed"
     command = [str(found.program), *java.OPTIONS, "--list-modules"]
@@ -316,11 +317,11 @@ def _unsuitable(found: Java) -> str:
 
 
 def _unpacked() -> list[Java]:
-    """List the Javas that distributions install, PATH or not."""
+    """List the Javas that distributions install, on PATH or not."""
     programs = sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
     return [found for program in programs if (found := java.probe(program))]
 
 
 def _is(record: Path, digest: str) -> bool:
-    """Tell whether a record is there and says this."""
+    """Tell whether a record exists and has this content."""
     return record.is_file() and record.read_text() == digest

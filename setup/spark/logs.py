@@ -1,4 +1,4 @@
-"""Read what an application's processes wrote, and explain it."""
+"""Read and explain the logs of an application's processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["aggregated", "cause", "of_cluster"]
 
-# What one finds in logs and diagnostics, and what to do about it; the first that fits.
+# What appears in logs and diagnostics, and what to do about it; the first match counts.
 _CAUSES = {
     r"this node cannot run the shipped environment: ([^\n]+)": (
         "a node cannot run the shipped environment: {0}"
@@ -61,12 +61,12 @@ _CAUSES = {
 
 
 def cause(*texts: str) -> str:
-    r"""Say in one sentence why an application failed; empty when nothing is recognised.
+    r"""Say in one sentence why an application failed; empty if no cause is recognised.
 
     Parameters
     ----------
     texts
-        Logs and diagnostics, the most telling first.
+        Logs and diagnostics, the most informative first.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def cause(*texts: str) -> str:
 
 
 def of_cluster(cluster: Cluster, application: str) -> dict[str, str]:
-    """Read the logs of an application of our own cluster, the driver's first.
+    """Read the logs of an application on our own cluster, the driver's first.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def of_cluster(cluster: Cluster, application: str) -> dict[str, str]:
 
 
 def aggregated(classes: str, java: Path, environ: Mapping[str, str], application: str) -> str:
-    """Fetch the logs of an application that ran on somebody else's cluster.
+    """Fetch the logs of an application that ran on another cluster.
 
     Parameters
     ----------

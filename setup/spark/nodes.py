@@ -1,8 +1,8 @@
-"""Check on each node, before Python starts there, whether it can run what is shipped.
+"""Check on each node, before Python starts there, whether it can run the shipped environment.
 
-What nodes of another cluster are like (processor, C library, which Python) cannot be asked from
-outside. So their "Python" is a small shell script that looks, says in one line what is wrong, or
-becomes the shipped interpreter.
+The nodes of another cluster cannot be asked from outside which processor, C library or Python they
+have. So their "Python" is a small shell script that checks, and then either says in one line what
+is wrong or becomes the shipped interpreter.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def launcher(interpreter: str, version: str, *, base: str, glibc: str) -> str:
     Parameters
     ----------
     interpreter
-        The shipped one, seen from where a process on a node begins.
+        The shipped one, relative to the working folder of a process on a node.
     version
         Of Python, such as ``3.11.9``.
     base
-        The Python that nodes must have; empty when it is shipped.
+        The Python that nodes must have; empty if it is shipped.
     glibc
-        The least version that what is shipped needs; empty where that is unknown.
+        The lowest version that the shipped programs need; empty if unknown.
 
     Examples
     --------

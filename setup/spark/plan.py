@@ -1,4 +1,4 @@
-"""The command line that hands an application to Spark."""
+"""Build the command line that submits an application to Spark."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RUN_MODULE", "Application", "command", "merge_properties", "shown", "zip_packages"]
 
-NAME = "environment"  # under which nodes unpack the archive
+NAME = "environment"  # the name under which nodes unpack the archive
 RUN_MODULE = Path(__file__).with_name("run_module.py")
 
 
 @dataclass(frozen=True)
 class Application:
-    """What is asked of Spark.
+    """An application to submit.
 
     Attributes
     ----------
@@ -37,15 +37,15 @@ class Application:
     request
         What it needs.
     total_executor_cores
-        Of all executors together; None where it was not said.
+        Cores of all executors together; None if not given.
     py_files, files
-        What goes along beside the environment.
+        Files to ship besides the environment.
     conf
         ``NAME=VALUE`` settings.
     properties
-        A file of such settings.
+        A file with such settings.
     tag
-        Finds the application among those of the cluster.
+        Identifies the application on the cluster.
     """
 
     script: Path
@@ -81,7 +81,7 @@ def command(
     archive
         Path or URL of the environment's archive; empty for none.
     environment
-        The same, tried here; None where it was not (`shown` only).
+        The same, tested here; None if it was not (for `shown` only).
     """
     files = list(application.files)
     program = f"./{NAME}/{environment.interpreter if environment else 'bin/python'}"
@@ -142,7 +142,7 @@ def _classes(
 
 
 def _sizes(target: Target, application: Application) -> list[tuple[str, object]]:
-    """Write what an application needs as spark-submit's options."""
+    """Write the application's needs as options of spark-submit."""
     request = application.request
     number: tuple[str, object] = ("--num-executors", request.num_executors)
     if target.master != "yarn":
@@ -160,7 +160,7 @@ def _sizes(target: Target, application: Application) -> list[tuple[str, object]]
 def merge_properties(
     spark: Spark, target: Target, application: Application, own: Path | None = None
 ) -> Application:
-    """Put several files of settings into one: the release's, the cluster's, the user's.
+    """Merge the settings files of the release, the cluster and the user into one.
 
     The last wins.
 
@@ -173,7 +173,7 @@ def merge_properties(
     application
         What to run.
     own
-        What the release needs; None where it needs nothing.
+        The release's own settings; None if it has none.
 
     Returns
     -------
@@ -235,7 +235,7 @@ def zip_packages(spark: Spark, entries: Sequence[str]) -> tuple[str, ...]:
 
 
 def shown(words: Sequence[str], environ: dict[str, str]) -> str:
-    """Write a command as one would type it."""
+    """Write a command as it would be typed."""
     first = [f"{name}={shlex.quote(value)}" for name, value in environ.items()]
     pairs, rest = [], list(words[1:])
     while rest and rest[0].startswith("--"):

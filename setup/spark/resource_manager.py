@@ -1,4 +1,4 @@
-"""What YARN's ResourceManager says over HTTP."""
+"""Ask YARN's ResourceManager over HTTP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Node:
     state
         ``RUNNING``, ``LOST``, ``UNHEALTHY`` ...
     memory, cores
-        What it has: MB, virtual cores.
+        What it offers: MB, virtual cores.
     """
 
     name: str
@@ -50,11 +50,11 @@ class ApplicationReport:
     state
         ``ACCEPTED``, ``RUNNING``, ``FINISHED`` ...
     final
-        ``UNDEFINED`` until it ended, then ``SUCCEEDED``, ``FAILED`` or ``KILLED``.
+        ``UNDEFINED`` until it has ended, then ``SUCCEEDED``, ``FAILED`` or ``KILLED``.
     progress
         0 to 100.
     containers
-        How many it has now.
+        How many it has at present.
     diagnostics
         Why it ended as it did.
     """
@@ -76,7 +76,7 @@ class ResourceManager:
     url
         Such as ``http://127.0.0.1:8088``.
     timeout
-        For each question, in seconds.
+        For each request, in seconds.
     """
 
     url: str
@@ -120,7 +120,7 @@ class ResourceManager:
         )
 
     def tagged(self, tag: str) -> list[str]:
-        """List the ids of the applications with a tag that have not ended.
+        """List the ids of the unfinished applications with a tag.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class ResourceManager:
         return [app["id"] for app in found or () if app["state"] not in ENDED]
 
     def kill(self, application: str) -> None:
-        """Ask for an application's end.
+        """Ask it to end an application.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What an application asks for, against what a cluster has."""
+"""Compare what an application requests with what a cluster has."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Process", "Request", "check"]
 
-# What Spark adds to each process for what lies outside of Java's heap, Python above all.
+# What Spark adds to each process for memory outside of Java's heap, mostly for Python.
 _OVERHEAD_SHARE = 0.1
 _OVERHEAD_LEAST = 384
 
 
 @dataclass(frozen=True)
 class Process:
-    """What one process asks for.
+    """What one process requests.
 
     Attributes
     ----------
     cores, memory
         Virtual cores; MB of Java's heap.
     overhead
-        MB for what lies outside of it; None for as much as Spark chooses.
+        MB outside of the heap; None for Spark's own choice.
     """
 
     cores: int = 1
@@ -38,16 +38,16 @@ class Process:
 
 @dataclass(frozen=True)
 class Request:
-    """What an application asks for.
+    """What an application requests.
 
     Attributes
     ----------
     driver, executor
-        What each of these processes wants.
+        What each of these processes requests.
     deploy_mode
         In ``cluster`` mode the driver runs in the cluster too, in ``client`` mode a small agent.
     yarn
-        Whether it goes to YARN: a standalone cluster counts heaps alone, and knows no agent.
+        Whether it goes to YARN: a standalone cluster counts only heaps, and has no agent.
     """
 
     driver: Process = Process()
@@ -58,7 +58,7 @@ class Request:
 
     @property
     def driver_need(self) -> tuple[int, int]:
-        """Memory and cores that the cluster gives to driver or agent."""
+        """Memory and cores of the driver or agent on the cluster."""
         if not self.yarn:
             return 0, 0
         if self.deploy_mode == "client":
@@ -75,7 +75,7 @@ class Request:
 
 
 def with_overhead(memory: int, overhead: int | None = None) -> int:
-    """Add what Spark adds, unless it is told how much.
+    """Add Spark's own overhead, unless one is given.
 
     Examples
     --------
@@ -88,12 +88,12 @@ def with_overhead(memory: int, overhead: int | None = None) -> int:
 
 
 def check(request: Request, nodes: Sequence[Node]) -> None:
-    """Refuse what the cluster cannot give, even when it is idle.
+    """Refuse what the cluster cannot provide even when it is idle.
 
     Parameters
     ----------
     request
-        What is asked for.
+        The request.
     nodes
         The cluster's machines that run.
 
@@ -146,14 +146,14 @@ largest node has 4096 MB; use --executor-memory 3712m or less
 
 
 def _largest(memory: int, overhead: int | None) -> int:
-    """Find the largest heap whose process fits into so much memory."""
+    """Find the largest heap whose process fits into an amount of memory."""
     if overhead is not None:
         return max(memory - overhead, 0)
     return max(memory - _OVERHEAD_LEAST, 0) if memory < 4224 else int(memory / 1.1)
 
 
 def _room(request: Request, nodes: Sequence[Node]) -> int:
-    """Count the executors that fit beside the driver, wherever it goes best."""
+    """Count the executors that fit beside the driver in its best place."""
     need, need_cores = request.executor_need
     driver, driver_cores = request.driver_need
 

@@ -1,4 +1,4 @@
-"""What spark-submit runs for ``setup spark submit -m MODULE``: it takes scripts only."""
+"""Run a module for ``setup spark submit -m MODULE``, because spark-submit takes scripts only."""
 
 import runpy
 import sys

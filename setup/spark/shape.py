@@ -1,4 +1,4 @@
-"""What a cluster of this machine is made of."""
+"""Describe a cluster on this machine: its size, ports and processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Daemon", "Shape", "choose", "log_settings", "write_properties", "wri
 MB = 1 << 20
 HEAP = "256m"  # of each server
 
-# Spark's and Hadoop's libraries log by log4j 2. What says how an application fares goes to stderr.
+# Spark and Hadoop log with log4j 2. Messages about an application's progress go to stderr.
 _LOG = """\
 rootLogger.level = {level}
 rootLogger.appenderRef.stderr.ref = stderr
@@ -43,9 +43,9 @@ class Shape:
     Attributes
     ----------
     workers
-        Machines that it plays.
+        Number of simulated machines.
     cores, memory
-        What each of them offers: virtual cores, MB.
+        What each machine offers: virtual cores, MB.
     ports
         On 127.0.0.1, in the order of the kind's own list.
     """
@@ -62,7 +62,7 @@ class Shape:
         return cls(**{**content, "ports": tuple(content["ports"])})
 
     def write(self, path: Path) -> None:
-        """Record it."""
+        """Save the shape."""
         write_private(path, json.dumps(asdict(self)))
 
 
@@ -77,7 +77,7 @@ class Daemon:
     command
         After ``java``.
     environ
-        Beside that of all Spark programs.
+        Besides those of all Spark programs.
     """
 
     name: str
@@ -91,7 +91,7 @@ def choose(workers: int, cores: int | None, memory: int | None, ports: Sequence[
     Parameters
     ----------
     workers
-        Machines to play.
+        Number of machines to simulate.
     cores, memory
         Of each; by default at least 4 cores, and half of this machine's memory up to 4 GB each.
     ports
@@ -118,7 +118,7 @@ def choose(workers: int, cores: int | None, memory: int | None, ports: Sequence[
 
 
 def write_xml(path: Path, settings: Mapping[str, object]) -> None:
-    """Write a configuration file of Hadoop's."""
+    """Write a Hadoop configuration file."""
     lines = [
         f"<property><name>{escape(name)}</name><value>{escape(str(value))}</value></property>"
         for name, value in settings.items()

@@ -1,4 +1,4 @@
-"""Spark's own cluster: a master and workers."""
+"""Run Spark's own cluster: a master and workers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Standalone:
     ports = (7077, 8080)  # applications, pages
 
     def url(self, shape: Shape) -> str:
-        """Tell where the master's pages are."""
+        """Return the address of the master's pages."""
         return f"http://127.0.0.1:{shape.ports[1]}"
 
     def missing(self, shape: Shape) -> str:
-        """Ask the master for its workers."""
+        """Ask the master which workers are missing."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(f"{self.url(shape)}/json/", timeout=10) as answer:
@@ -70,7 +70,7 @@ class Standalone:
         ends = ("--host", "127.0.0.1", "--properties-file", str(conf / "spark-defaults.conf"))
         ports = ("--port", str(shape.ports[0]), "--webui-port", str(shape.ports[1]))
         parts = [Daemon("master", (*java, f"{_PACKAGE}.master.Master", *ends, *ports), {})]
-        # what Spark's scripts say, without which a worker writes no command for an executor
+        # Spark's scripts set this; without it a worker writes no command for an executor
         library = next(spark.jars.glob("scala-library-*.jar")).name
         scala = {"SPARK_SCALA_VERSION": ".".join(library.split("-")[2].split(".")[:2])}
         for number in range(1, shape.workers + 1):

@@ -1,4 +1,4 @@
-"""Hand an application to a cluster and follow it to its end."""
+"""Submit an application to a cluster and follow it to its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["Run", "environ"]
 
 KILL_SECONDS = 4.0  # Azkaban kills for good 5 s after its first signal
 _ID = re.compile(r"\bapplication_\d+_\d+\b")
-# What the client of YARN says again and again; `Run` says it better.
+# What YARN's client repeats; `Run` reports it better.
 _CHATTER = re.compile(
     r" (INFO|WARN) Client: |^WARNING: Using incubator modules|"
     r"^\s+(client token|diagnostics|ApplicationMaster (host|RPC port)|queue|start time|"
@@ -49,7 +49,7 @@ class _SignalError(Exception):
 
 
 def environ(spark: Spark, target: Target) -> dict[str, str]:
-    """Choose the variables of spark-submit: ours, since the driver may be a program of ours."""
+    """Choose the variables of spark-submit: ours, because the driver may be one of our programs."""
     own = {
         "JAVA_HOME": str(spark.java.program.parents[1]),
         "SPARK_HOME": str(spark.spark_home),
@@ -70,7 +70,7 @@ class Run:
     target
         The cluster.
     tag
-        By which the application is found there.
+        Identifies the application there.
     deploy_mode
         ``client`` or ``cluster``.
     """
@@ -87,14 +87,14 @@ class Run:
     def follow(self, command: Sequence[str], *, show_logs: bool = False) -> int:
         """Show and run the command until the application ends; SIGTERM and Ctrl-C end it.
 
-        They end the application on the cluster, too.
+        They also end the application on the cluster.
 
         Parameters
         ----------
         command
             Of `setup.spark.plan.command`.
         show_logs
-            Whether to print what the processes in the cluster wrote when all went well, too.
+            Whether to print the logs of the cluster's processes even after a success.
 
         Returns
         -------
@@ -134,7 +134,7 @@ class Run:
         return 128 - code if code < 0 else code
 
     def _read(self, process: subprocess.Popen[str]) -> None:
-        """Pass on what spark-submit writes, and find the application's id in it."""
+        """Pass on the output of spark-submit, and find the application's id in it."""
         for line in process.stderr or ():
             self._last.append(line)
             if not self.application and (match := _ID.search(line)):
@@ -153,7 +153,7 @@ class Run:
             line.done(self._shown or "ended")
 
     def _progress(self) -> str:
-        """Write one line about where the application is."""
+        """Write one line about the application's progress."""
         if not self.application:
             return ""
         manager = self.target.manager
@@ -161,7 +161,7 @@ class Run:
             return self.application
         try:
             app = manager.application(self.application)
-        except ServerError:  # it does not know it yet, or is out of reach: the client says so then
+        except ServerError:  # unknown so far, or out of reach, which the client reports
             return self._shown or self.application
         if app.state != "RUNNING":
             return f"{app.id} {app.state}"
@@ -170,7 +170,7 @@ class Run:
     # The end
 
     def _end(self, process: subprocess.Popen[str]) -> None:
-        """End the application, then spark-submit, which may want to clean up."""
+        """End the application, then spark-submit, which may clean up first."""
         started = time.monotonic()
         self._kill(self._find())
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -188,7 +188,7 @@ class Run:
             self._kill(late)
 
     def _find(self) -> str:
-        """Find the application: by what was said of it, else by its tag."""
+        """Find the application by its id if that is known, else by its tag."""
         if self.application or not self.target.manager:
             return self.application
         with contextlib.suppress(ServerError):
@@ -218,7 +218,7 @@ class Run:
         return f"{self.target.conf}:{self.spark.jars}/*"
 
     def _clean(self) -> None:
-        """Delete what an application that was killed leaves behind, where we may."""
+        """Delete what a killed application leaves behind, where we have access."""
         (self.spark.home / "submissions" / f"{self.tag}.conf").unlink(missing_ok=True)
         cluster = self.target.cluster
         if cluster and self.application:
@@ -232,7 +232,7 @@ class Run:
     # What went wrong
 
     def _explain(self, code: int) -> None:
-        """Say why the application failed, and show the logs that tell."""
+        """Say why the application failed, and show the logs that explain it."""
         found = self._logs()
         diagnostics = ""
         if self.target.manager and self.application:
@@ -267,7 +267,7 @@ class Run:
         return {"aggregated": text} if text else {}
 
     def _print_logs(self, found: dict[str, str], lines: int) -> None:
-        """Print the ends of the driver's logs; in client mode that was printed as it came."""
+        """Print the ends of the driver's logs; in client mode they were printed already."""
         for name, text in found.items():
             if "_000001/" in name or name == "aggregated":
                 last = [line for line in text.splitlines() if line.strip()][-lines:]
@@ -278,8 +278,8 @@ class Run:
 class _Signals:
     """Turn the first signal that would end this program into an exception, once armed.
 
-    One that comes before that waits: between the start of a program and the knowledge of its pid
-    an exception would leave the program to itself.
+    A signal that comes earlier waits: between the start of a program and the moment when its pid is
+    known, an exception would leave the program running alone.
     """
 
     _NAMES = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -297,7 +297,7 @@ class _Signals:
             signal.signal(name, handler)
 
     def arm(self) -> None:
-        """From now on a signal raises; one that came before does so at once."""
+        """Let a signal raise from now on; one that came earlier raises at once."""
         self._armed = True
         if self._came:
             raise _SignalError(self._came)

@@ -1,4 +1,4 @@
-"""Where applications go: the cluster of this prefix, or one of the user's own."""
+"""Choose where applications run: on the cluster of this prefix, or on one of the user's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Target", "find"]
 
 @dataclass(frozen=True)
 class Target:
-    """A cluster that takes applications.
+    """A cluster that accepts applications.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class Target:
     conf
         HADOOP_CONF_DIR.
     properties
-        Settings of Spark's for this cluster; None where there are none but the user's.
+        Spark settings for this cluster; None if there are only the user's.
     manager
         Its ResourceManager; None for a standalone cluster.
     cluster
-        Ours; None for another.
+        Our own cluster; None for another.
     """
 
     master: str
@@ -48,7 +48,7 @@ class Target:
     cluster: Cluster | None
 
     def nodes(self) -> list[Node]:
-        """List the machines that run.
+        """List the running machines.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Target:
 
 
 def find(spark: Spark, conf: str | None = None, *, ask: bool = True) -> Target:
-    """Choose the cluster: the one named, else this prefix's, else that of HADOOP_CONF_DIR.
+    """Choose the cluster: the named one, else this prefix's, else that of HADOOP_CONF_DIR.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def find(spark: Spark, conf: str | None = None, *, ask: bool = True) -> Target:
     conf
         A folder with yarn-site.xml, or None.
     ask
-        Whether to look which ResourceManager answers.
+        Whether to find out which ResourceManager answers.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def find(spark: Spark, conf: str | None = None, *, ask: bool = True) -> Target:
 
 
 def _manager(conf: Path) -> ResourceManager:
-    """Find the ResourceManager that answers, by the settings of YARN's clients."""
+    """Find the ResourceManager that answers, using the settings of YARN's clients."""
     settings = _settings(conf)
     secure = settings.get("yarn.http.policy", "HTTP_ONLY") == "HTTPS_ONLY"
     scheme, port = ("https", 8090) if secure else ("http", 8088)

@@ -1,4 +1,4 @@
-"""Hadoop YARN: a ResourceManager and NodeManagers of this account, without HDFS."""
+"""Run Hadoop YARN: a ResourceManager and NodeManagers of this account, without HDFS."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Yarn:
     ports = (8030, 8031, 8032, 8033, 8088)
 
     def url(self, shape: Shape) -> str:
-        """Tell where the ResourceManager's pages are."""
+        """Return the address of the ResourceManager's pages."""
         return f"http://127.0.0.1:{shape.ports[4]}"
 
     def missing(self, shape: Shape) -> str:
-        """Ask the ResourceManager for its nodes."""
+        """Ask the ResourceManager which nodes are missing."""
         try:
             nodes = ResourceManager(self.url(shape)).nodes()
         except ServerError:
@@ -109,8 +109,9 @@ def _yarn(shape: Shape) -> dict[str, object]:
         "yarn.nodemanager.resource.memory-mb": shape.memory,
         "yarn.nodemanager.resource.cpu-vcores": shape.cores,
         "yarn.nodemanager.vmem-check-enabled": "false",  # a JVM reserves far more than it uses
-        # The default leaves memory to control groups, which need root, and then nobody looks at it:
-        # this lets the NodeManager add up what a container's processes hold, and end it.
+        # By default control groups limit the memory. They need root, and without them nothing does.
+        # With this setting the NodeManager adds up the memory of a container's processes and ends
+        # it.
         "yarn.nodemanager.resource.memory.enforced": "false",
         "yarn.nodemanager.container-monitor.interval-ms": 1000,
         "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 99,
@@ -123,14 +124,14 @@ def _yarn(shape: Shape) -> dict[str, object]:
 
 
 def _scheduler() -> dict[str, object]:
-    """Make one queue, in which drivers may take most of the memory: there may be only one node."""
+    """Make one queue whose drivers may take most of the memory, as there may be only one node."""
     root = "yarn.scheduler.capacity.root"
     resources = "org.apache.hadoop.yarn.util.resource.DominantResourceCalculator"
     return {
         f"{root}.queues": "default",
         f"{root}.default.capacity": 100,
         f"{root}.default.acl_submit_applications": environment.user(),
-        "yarn.scheduler.capacity.resource-calculator": resources,  # counts cores, not memory alone
+        "yarn.scheduler.capacity.resource-calculator": resources,  # counts cores as well as memory
         "yarn.scheduler.capacity.maximum-am-resource-percent": 0.8,
     }
 
@@ -156,7 +157,7 @@ def common_properties(guard: str) -> dict[str, object]:
     Parameters
     ----------
     guard
-        Option of Java that keeps its ports for this account.
+        Java option that reserves its ports for this account.
     """
     options = " ".join((*LANGUAGE, guard))
     return {

@@ -1,8 +1,8 @@
 """Find what is wrong with a project before it is uploaded.
 
-Azkaban takes a project with a cycle, a property that nothing defines or a script that is not in
-the zip, and fails when the flow runs. `lint` reports all of that at once, with the file, the
-line and what to do: for Flow 1.0 and for Flow 2.0.
+Azkaban accepts a project with a cycle, an undefined property or a missing script, and then fails
+when the flow runs. `lint` reports all such problems at once, with the file, the line and what to
+do, for Flow 1.0 and Flow 2.0.
 """
 
 from __future__ import annotations
@@ -101,9 +101,9 @@ def lint(
 
 
 def _once(found: Iterable[Problem]) -> Collection[Problem]:
-    """Drop repetitions; jobs that see one shared file may differ in what they make of its line.
+    """Drop repetitions; jobs that share a file may judge one of its lines differently.
 
-    That one of them surely lacks a property says more than that another may be given it.
+    An error for one of them outweighs a warning for another.
     """
     kept: dict[tuple[str, int | None, str, str], Problem] = {}
     for problem in sorted(set(found), key=lambda p: (p.severity, p.message)):

@@ -1,4 +1,4 @@
-"""Job callbacks: URLs that the server calls when a job starts or ends (Azkaban 2.7 and later)."""
+"""Check job callbacks: URLs that the server calls when a job starts or ends (Azkaban 2.7+)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _URL = re.compile(r"job\.notification\.(.+)\.([^.]+)\.url")
 
 
 def check_callbacks(job: Job) -> Iterator[Problem]:
-    """Find what servers refuse at the upload, and what they or a local run pass over."""
+    """Find what servers refuse at upload, and what they or a local run ignore."""
     called = set()
     for state in _STATES:
         for number in range(_MOST + 1):

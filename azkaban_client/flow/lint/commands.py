@@ -1,4 +1,4 @@
-"""Commands of a job: whether they are there, and what would become of them."""
+"""Check the commands of a job: whether they exist, and how they would run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check_commands(job: Job, context: Context) -> Iterator[Problem]:
 
 
 def _check_unreached(job: Job, count: int) -> Iterator[Problem]:
-    """Find commands after a gap in their numbers, which the server never looks at."""
+    """Find commands after a gap in their numbers, which the server ignores."""
     for file, key, entry in job.visible():
         if (found := re.fullmatch(r"command\.(\d+)", key)) and int(found[1]) >= max(count, 1):
             missing = "command" if count == 0 else f"command.{count}"

@@ -1,4 +1,4 @@
-"""What the rules about a job know beside the job."""
+"""Hold what the rules about a job need to know besides the job."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class Context:
-    """What the rules know beside the job.
+    """What the rules need to know besides the job.
 
     Attributes
     ----------
@@ -54,10 +54,10 @@ class Context:
     jobs
         All jobs of the project (Flow 1.0) or of the flow (2.0), by name.
     around
-        Of each job of Flow 1.0 those that embed a flow which it belongs to: their properties and
-        what is output to them reach it.
+        For each job of Flow 1.0, the jobs that embed a flow to which it belongs: their properties
+        and inputs reach it.
     embedded
-        Whether the flow (2.0) stands in another one.
+        Whether the flow (2.0) is within another one.
     """
 
     bundle: Bundle
@@ -114,7 +114,7 @@ class Context:
         if self.is_embedded(job):
             return True
         later = self._reached([job.name], lambda name: self.children.get(name, ()))
-        # With all that the jobs at the ends of its flows need: the other jobs of its flows.
+        # All that the last jobs of its flows need: the other jobs of these flows.
         ends = [name for name in later if not self.children.get(name)] or list(later)
         flow = self._reached(ends, lambda name: self.jobs[name].dependencies)
         return any(self.jobs[name].type != "noop" for name in flow - later)

@@ -1,4 +1,4 @@
-"""Cycles of dependencies."""
+"""Find cycles of dependencies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["rings"]
 
 
 def rings(edges: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
-    """Yield the cycles of a graph, at least one of each knot, each once.
+    """Yield cycles of a graph, each once, and at least one of each connected group of cycles.
 
     A cycle begins and ends with the smallest of its names.
 
@@ -23,7 +23,7 @@ def rings(edges: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
     reported: set[frozenset[str]] = set()
     done: set[str] = set()
     for root in sorted(edges):
-        # A stack of its own: chains of jobs can be longer than Python's.
+        # An explicit stack: chains of jobs can be longer than Python's own.
         path: list[str] = []
         stack = [(root, iter(edges[root]))] if root not in done else []
         path = [root] if stack else []

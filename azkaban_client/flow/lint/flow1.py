@@ -87,7 +87,7 @@ def _check_file(file: PropertyFile) -> Iterator[Problem]:
             f"the file begins with a byte-order mark ({file.mark}), which Azkaban reads as a part "
             f"of its first key: {first!r}; save it without the mark"
         )
-        # Before a comment or an empty line it only makes a key that nobody asks for.
+        # Before a comment or an empty line it only makes a key that nobody uses.
         harmless = not re.match(r"\w", first[len(_MARK) :])
         yield Problem(file.name, 1, "byte-order-mark", words, "warning" if harmless else "error")
     for key, line in file.repeated:

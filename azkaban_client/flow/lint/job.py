@@ -23,7 +23,7 @@ __all__ = ["check_job"]
 
 
 def check_job(job: Job, context: Context) -> Iterator[Problem]:
-    """Yield what is wrong with a job, its dependencies aside."""
+    """Yield what is wrong with a job, except for its dependencies."""
     yield from _check_type(job, context)
     yield from check_references(job, context)
     if job.type == "command":

@@ -1,4 +1,4 @@
-"""What the server lets a Java job ask for."""
+"""Check the memory that a Java job requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNITS = {"g": 1 << 20, "m": 1 << 10, "k": 1, "": 1 / 1024}
 
 
 def check_memory(job: Job) -> Iterator[Problem]:
-    """Find what servers from 2.6 on refuse at the upload."""
+    """Find what servers from 2.6 on refuse at upload."""
     for key, limit in _LIMITS.items():
         value = job.at_upload(key)
         if value is None or "${" in value:

@@ -1,4 +1,4 @@
-"""Names of files that come out otherwise on the server than they look."""
+"""Check for file names that change on the server."""
 
 from __future__ import annotations
 

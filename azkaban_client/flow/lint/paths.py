@@ -1,4 +1,4 @@
-"""The number of paths through a flow, which decides how long a stock Azkaban loads it.
+"""Count the paths through a flow, which decide how long a stock Azkaban takes to load it.
 
 Its loader walks every path from the end of a flow to its start, once for the nodes and once for
 their levels: with layers of eight jobs that all depend on each other, nine layers take minutes.
@@ -29,7 +29,7 @@ def count_paths(jobs: Mapping[str, Job]) -> int:
     Parameters
     ----------
     jobs
-        With dependencies before what depends on them; those around a cycle count once.
+        Dependencies come before their dependents; those around a cycle count once.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def count_paths(jobs: Mapping[str, Job]) -> int:
     >>> count_paths(load(Bundle(files)).flows["end"].jobs)
     3145727
     """
-    paths: dict[str, int] = {}  # of each job: along all that lead from it to the start
+    paths: dict[str, int] = {}  # of each job: along all paths from it to the start
     for name, job in jobs.items():
         paths[name] = 1 + sum(paths.get(one, 0) for one in set(job.dependencies) - {name})
     needed = {one for job in jobs.values() for one in job.dependencies if one in jobs}
@@ -54,7 +54,7 @@ def count_paths(jobs: Mapping[str, Job]) -> int:
 def check_paths(
     flow: str, jobs: Mapping[str, Job], file: str, server: ServerFacts
 ) -> Iterator[Problem]:
-    """Refuse a flow that the server would load for minutes, or for ever."""
+    """Refuse a flow that the server would take minutes, or forever, to load."""
     count = count_paths(jobs)
     if count <= MOST_PATHS or server.dense_flows or (server.version or (0, 0)) >= _LINEAR:
         return

@@ -1,4 +1,4 @@
-"""Which program a command starts, past ``env``, ``nice`` and the like, and with what."""
+"""Find the program that a command starts (after ``env``, ``nice`` ...) and its arguments."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Program:
     Attributes
     ----------
     name
-        As it stands in the command.
+        As written in the command.
     arguments
         What follows it.
     settings
@@ -49,7 +49,7 @@ class Program:
 
 
 def find_program(words: Sequence[Word]) -> Program | None:
-    """Find the program of a command; None where a word before it is not understood."""
+    """Find the program of a command; None if a word before it is not understood."""
     at = 0
     settings: set[str] = set()
     while at < len(words):
@@ -77,7 +77,7 @@ def find_program(words: Sequence[Word]) -> Program | None:
 def python_target(arguments: Sequence[Word]) -> tuple[str, str, str] | None:
     """Find what ``python`` runs: ``-m``, ``-c``, ``-`` or ``file``; its name; the flags before.
 
-    Options of one letter may stand together, and the value of the last may be attached: ``-um x``,
+    One-letter options may be combined, and the value of the last may be attached: ``-um x``,
     ``-mx``, ``-Wignore``.
 
     Examples
@@ -97,7 +97,7 @@ def python_target(arguments: Sequence[Word]) -> tuple[str, str, str] | None:
             return "-", "", flags
         if text.startswith("--"):
             if text != "--check-hash-based-pycs":
-                return None  # --help, --version, or an option of a Python to come
+                return None  # --help, --version, or an option of a future Python
             next(rest, None)
         elif text.startswith("-"):
             for at, letter in enumerate(text[1:], 2):
@@ -116,7 +116,7 @@ def python_target(arguments: Sequence[Word]) -> tuple[str, str, str] | None:
 
 
 def shell_script_at(arguments: Sequence[Word]) -> tuple[str, int]:
-    """Find what a shell runs: ``-c``, ``-s`` or ``file``, and the place of its word.
+    """Find what a shell runs: ``-c``, ``-s`` or ``file``, and the index of that word.
 
     Examples
     --------

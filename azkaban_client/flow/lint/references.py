@@ -1,4 +1,4 @@
-"""References ``${...}`` to properties: what nothing defines, and what refers to itself."""
+"""Check references ``${...}`` to properties: undefined ones, and those to themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ONCE = ("noop", "flow")  # types of jobs whose properties the server resolves o
 
 
 def check_references(job: Job, context: Context) -> Iterator[Problem]:
-    """Check all values that a job sees: the server resolves each of them, used or not."""
+    """Check all values that a job sees, because the server resolves even unused ones."""
     places: dict[str, Problem] = {}
     needs: dict[str, list[str]] = {}
     for file, key, entry in job.visible():
@@ -46,7 +46,7 @@ def check_references(job: Job, context: Context) -> Iterator[Problem]:
 
 
 def _check_second_pass(job: Job, context: Context, where: Problem, value: str) -> Iterator[Problem]:
-    """Check what the first pass leaves: it makes ``${k_mon}`` of ``${k_${day}}``."""
+    """Check the result of the first pass, which turns ``${k_${day}}`` into ``${k_mon}``."""
     if "${" not in value:
         return
     try:
@@ -103,7 +103,7 @@ def _check_version(context: Context, where: Problem, name: str) -> Iterator[Prob
 
 
 def _undefined(job: Job, context: Context, where: Problem, name: str) -> Problem:
-    """Report a name that nothing defines: a warning where a job before it may give it."""
+    """Report an undefined name; only warn if an earlier job may define it."""
     for other in context.jobs:
         if name.startswith(f"{other}."):
             words = (

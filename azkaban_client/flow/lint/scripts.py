@@ -1,8 +1,8 @@
-"""Scripts, modules and programs that a command starts, looked for in the project.
+"""Check that the scripts, modules and programs that a command starts are in the project.
 
-Whether a file is missing is certain only where nothing could have put it there: neither another
-folder to work in, nor an earlier command or job, nor a property that an execution can change.
-Elsewhere a finding is a warning.
+A missing file is certain only if nothing could have put it there: neither another working folder,
+nor an earlier command or job, nor a property that an execution can change. Otherwise the finding is
+a warning.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Command:
         return Problem(self.job.own.name, self.line, rule, words, severity)  # type: ignore[arg-type]
 
     def inside(self, path: str) -> str | None:
-        """Return the path within the zip; None where it lies outside or is not known."""
+        """Return the path within the zip; None if it is outside or unknown."""
         place = posixpath.normpath(posixpath.join(self.job.folder, path))
         outside = path.startswith(("/", "~")) or place == ".." or place.startswith("../")
         return None if outside or "$" in path else place
@@ -70,7 +70,7 @@ def check_scripts(
 ) -> Iterator[Problem]:
     """Check what one command starts; `earlier` are the commands of the job before it."""
     if job.get("working.dir") is not None or "working.dir" in context.known:
-        return  # what lies there is known to the executor alone
+        return  # only the executor knows what is there
     changed = any("$" in word.text and word.text != "${python}" for word in words)
     words = [Word(_resolved(job, word.text), word.quotes) for word in words]
     program = find_program(words)
@@ -181,7 +181,7 @@ def _check_module(command: _Command, module: str, *, certain: bool) -> Iterator[
 
 
 def _is_module(bundle: Bundle, stem: str) -> bool:
-    """Tell whether a module is there: as source, compiled, or built for some platform."""
+    """Tell whether a module exists: as source, compiled, or built for some platform."""
     if any(f"{stem}{end}" in bundle.files for end in _MODULE_ENDS):
         return True
     return any(n.startswith(f"{stem}.") and n.endswith((".so", ".pyd")) for n in bundle.names)
@@ -204,7 +204,7 @@ def _check_interpreted(
 
 
 def _check_program(command: _Command, name: str) -> Iterator[Problem]:
-    """Check a program of the project: the server unpacks it without the right to be started."""
+    """Check a program of the project, because the server unpacks it without execute permission."""
     place = command.inside(name)
     if place is None:
         return

@@ -1,4 +1,4 @@
-"""What only a shell would understand, in commands that no shell reads."""
+"""Find shell syntax in commands that no shell reads."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def _in_double_quotes(word: Word) -> bool:
 
 
 def _has_own_variables(words: Sequence[Word]) -> bool:
-    """Tell programs that give ``$NAME`` a meaning of their own: another shell, perl, awk."""
+    """Tell whether a program gives ``$NAME`` its own meaning: another shell, perl, awk."""
     program = find_program(words)
     name = posixpath.basename(program.name) if program else ""
     return program is None or name in ("ssh", "perl", "awk", "gawk", "mawk", "make", "envsubst")
 
 
 def waits_for_input(words: Sequence[Word]) -> bool:
-    """Tell a program that would read its standard input, which Azkaban never closes.
+    """Tell whether a program would read its standard input, which Azkaban never closes.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def load(bundle: Bundle) -> Project:
     Returns
     -------
     Project
-        Its flows, and what could not be read. Missing dependencies and cycles are left in.
+        Its flows, and what could not be read. Missing dependencies and cycles remain.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Azkaban's own way to split a command line."""
+"""Split a command line as Azkaban does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Word(NamedTuple):
     Attributes
     ----------
     text
-        As the program gets it.
+        As passed to the program.
     quotes
-        For each character the quote that it stands in, or a space.
+        For each character, the quote around it, or a space.
     """
 
     text: str
@@ -23,7 +23,7 @@ class Word(NamedTuple):
 
     @property
     def bare(self) -> str:
-        """The text with a space for each character that stands in quotes."""
+        """The text with a space in place of each quoted character."""
         return "".join(c if q == " " else " " for c, q in zip(self.text, self.quotes, strict=True))
 
 

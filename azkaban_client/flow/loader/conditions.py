@@ -1,9 +1,9 @@
-"""Conditions of Flow 2.0: when a node runs.
+"""Parse and evaluate conditions of Flow 2.0, which decide whether a node runs.
 
 A condition is a status macro (``one_success``), a comparison of outputs of other nodes
 (``${load:rows} > 10``), or both, joined by ``&&``, ``||``, ``!`` and parentheses. The server
-replaces what it knows and gives the text to a JavaScript engine; whatever that cannot evaluate
-counts as false and cancels the node. So what does not parse here would not run there.
+substitutes what it knows and passes the text to a JavaScript engine. Whatever that cannot evaluate
+counts as false and cancels the node, so a condition that does not parse here would not run there.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Condition:
     _evaluate: _Rule
 
     def holds(self, outputs: _Outputs) -> bool:
-        """Tell whether it holds, its macro aside.
+        """Tell whether it holds, apart from its macro.
 
         Examples
         --------
@@ -85,7 +85,7 @@ def parse(text: str) -> Condition:
     Raises
     ------
     ValueError
-        It is none; says what is wrong and where.
+        It is not a condition; says what is wrong and where.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _check_string(word: str) -> None:
-    """Refuse texts that the server takes apart in spite of their quotes."""
+    """Refuse texts that the server splits in spite of their quotes."""
     if sign := _SPLITS.search(word):
         raise ValueError(f"{sign[0]!r} cannot stand within quotes ({word})")
     lowered = word.lower()
@@ -222,7 +222,7 @@ def _join(
     right: _Rule,
 ) -> _Rule:
     def evaluate(outputs: _Outputs) -> _Value:
-        # Both sides: what the engine cannot read fails it wherever it stands.
+        # Both sides: a part that the engine cannot read fails the whole.
         a, b = left(outputs), right(outputs)
         if sign == "||":
             return a if _truth(a) else b
@@ -238,7 +238,7 @@ def _truth(value: _Value) -> bool:
 
 
 def _number(value: _Value) -> float:
-    """Make a number of a value as JavaScript does."""
+    """Convert a value to a number as JavaScript does."""
     if not isinstance(value, str):
         return float(value)
     text = value.strip() or "0"
@@ -250,7 +250,7 @@ def _number(value: _Value) -> float:
 
 
 def _compare(sign: str, a: _Value, b: _Value) -> bool:
-    """Compare as JavaScript does: texts as texts, anything else as numbers."""
+    """Compare as JavaScript does: two texts as texts, anything else as numbers."""
     if isinstance(a, str) and isinstance(b, str):
         return _SIGNS[sign](a, b)
     x, y = _number(a), _number(b)

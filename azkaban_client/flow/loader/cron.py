@@ -1,4 +1,4 @@
-"""Cron expressions of Quartz, as Azkaban's schedules and triggers have them."""
+"""Check Quartz cron expressions, as used by Azkaban's schedules and triggers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(expression: str) -> None:
     Raises
     ------
     ValueError
-        It is none; names the field.
+        It is not valid; names the field.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def check(expression: str) -> None:
             if special is not None and special.fullmatch(item) and len(items) == 1:
                 continue
             if item == "99" and name != "year":
-                continue  # Quartz writes '*' so for itself, and takes it from others
+                continue  # Quartz writes '*' like this internally, and accepts it from others
             _check_item(item, name, low, high, words)
     if (fields[3] == "?") == (fields[5] == "?"):
         raise ValueError("one of day of month and day of week is '?', and the other is not")

@@ -19,7 +19,7 @@ __all__ = ["Files", "load", "read"]
 
 @dataclass(frozen=True)
 class Files:
-    """All jobs of a project by name; one given twice is left out, as the server does."""
+    """All jobs of a project by name, without duplicates, which the server drops."""
 
     jobs: dict[str, Job]
     shared: tuple[PropertyFile, ...]
@@ -37,14 +37,14 @@ class Files:
 
 
 def load(bundle: Bundle) -> Project:
-    """Read the files and make a flow of each job that nothing depends on."""
+    """Read the files and make a flow for each job that nothing depends on."""
     files = read(bundle)
     flows = {root: Flow(id=root, jobs=in_order(files.jobs, root)) for root in files.roots()}
     return Project(version=1, flows=flows, problems=files.problems)
 
 
 def read(bundle: Bundle) -> Files:
-    """Read the files as Azkaban's loader does, with what cannot be read."""
+    """Read the files as Azkaban's loader does, and note what cannot be read."""
     problems: list[Problem] = []
     parsed: dict[str, PropertyFile] = {}
     for name in bundle.visible_names:

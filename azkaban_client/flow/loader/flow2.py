@@ -85,7 +85,7 @@ def _check_version(file: YamlFile, data: bytes) -> None:
 
 
 def _is_two(node: Node) -> bool:
-    """Tell 2.0 from ``2`` and ``"2.0"``, which the server refuses."""
+    """Tell whether a value is 2.0 and not ``2`` or ``"2.0"``, which the server refuses."""
     if not isinstance(node, yaml.ScalarNode):
         return False
     try:
@@ -202,7 +202,7 @@ class _Reader:
         )
 
     def _check_form(self, keys: dict[str, Value]) -> None:
-        """Note what the parser refuses even where the loader then makes nothing of it."""
+        """Note what the parser refuses, even if the loader does not use it."""
         spare = _Reader(YamlFile(self.file.name), self.name)
         if "trigger" in keys:
             check_trigger(spare.file, keys["trigger"])

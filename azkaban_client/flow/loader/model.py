@@ -27,15 +27,15 @@ class Job:
     own
         Its ``.job`` file, or the ``config`` of its node.
     shared
-        What it inherits, the nearest last: the ``.properties`` files that it sees, or the
+        What it inherits, nearest last: the ``.properties`` files that it sees, or the
         ``config`` of the flows around it.
     folder
         Where its process runs within the zip; empty at the root.
     lines
         Line of each key of its file or node.
     givers
-        Names of the jobs whose outputs reach it: its direct dependencies, and those of the
-        Flow 2.0 nodes around it.
+        Names of the jobs whose outputs reach it: its direct dependencies, and those of the Flow 2.0
+        nodes around it.
     condition
         When it runs (Flow 2.0), as written.
     embeds
@@ -54,7 +54,7 @@ class Job:
     embeds: str | None = None
 
     def get(self, key: str) -> str | None:
-        """Return a property as this job sees it; its own are the strongest."""
+        """Return a property as this job sees it; its own properties take precedence."""
         for file in (self.own, *reversed(self.shared)):
             if (value := file.get(key)) is not None:
                 return value
@@ -123,7 +123,7 @@ def in_order(jobs: Mapping[str, Job], last: str | None = None) -> dict[str, Job]
     """Sort jobs so that dependencies come first; only those that lead to `last` if it is given."""
     order: dict[str, Job] = {}
     for root in jobs if last is None else (last,):
-        # A stack of its own: chains of jobs can be longer than Python's.
+        # An explicit stack: chains of jobs can be longer than Python's own.
         stack = [(root, iter(jobs[root].dependencies))]
         open_now = {root}
         while stack:

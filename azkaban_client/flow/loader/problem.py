@@ -15,13 +15,13 @@ class Problem:
     Attributes
     ----------
     file, line
-        Where; the line is None if it is about the whole file.
+        Where it is; the line is None if it concerns the whole file.
     rule
         Its short name, for example ``missing-dependency``.
     message
         What is wrong and what to do.
     severity
-        ``error``: the upload is refused or the flow fails. ``warning``: it may be meant.
+        ``error``: the upload is refused or the flow fails. ``warning``: it may be intended.
     """
 
     file: str

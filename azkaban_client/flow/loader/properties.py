@@ -44,7 +44,7 @@ class PropertyFile:
         Raises
         ------
         ValueError
-            A ``\u`` without four hexadecimal digits, or bytes that are no text of that kind.
+            A ``\u`` without four hexadecimal digits, or bytes that are not such a text.
         """
         mark = next((name for sign, name in _MARKS if data.startswith(sign)), None)
         if mark != "UTF-8" and b"\0" in data:
@@ -74,7 +74,7 @@ class PropertyFile:
 
 
 def references(value: str) -> list[str]:
-    """List the names in all ``${name}``, also those that Azkaban leaves as they are."""
+    """List the names in all ``${name}``, including those that Azkaban leaves as they are."""
     return _ANY_REFERENCE.findall(value)
 
 

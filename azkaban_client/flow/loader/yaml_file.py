@@ -1,7 +1,7 @@
-"""YAML as Azkaban's parser takes it (YAML 1.1), with the line of everything.
+"""Read YAML as Azkaban's parser does (YAML 1.1), with the line of every value.
 
-The text is composed to nodes and read from these: unlike plain Python values they keep the lines,
-show keys that are given twice, and give ``010`` or ``yes`` as the text that the server gets.
+The text is composed into nodes and read from them. Unlike plain Python values, nodes keep the
+lines, show duplicate keys, and give ``010`` or ``yes`` as the text that the server gets.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class YamlFile:
         return root
 
     def _check_keys(self, node: Node, loader: yaml.SafeLoader, seen: set[int]) -> None:
-        """Find keys given twice and foreign tags, and merge what ``<<`` names."""
+        """Find duplicate keys and foreign tags, and merge what ``<<`` names."""
         if id(node) in seen:
             return
         if node.tag not in _TAGS:
@@ -106,7 +106,7 @@ class YamlFile:
     def mapping(
         self, node: Node, what: str, keys: Collection[str] | None = None
     ) -> dict[str, Value] | None:
-        """Read a mapping; a key that is not one of `keys` is an error."""
+        """Read a mapping; a key that is not in `keys` is an error."""
         if not isinstance(node, yaml.MappingNode):
             self.error(node, "wrong-kind", f"{what}: expected keys with values, got {show(node)}")
             return None
@@ -144,7 +144,7 @@ class YamlFile:
         return str(value.node.value)
 
     def texts(self, value: Value | None, what: str) -> dict[str, Value]:
-        """Read a mapping of texts; what is no text is noted and left out."""
+        """Read a mapping of texts; note and drop other values."""
         if value is None or is_null(value.node):
             return {}
         found = self.mapping(value.node, what) or {}
@@ -158,7 +158,7 @@ class YamlFile:
 
 
 def _check_size(root: Node) -> None:
-    """Refuse a document that holds itself, or whose aliases of aliases grow without a bound."""
+    """Refuse a document that contains itself, or whose aliases of aliases grow without bound."""
     counted: dict[int, int] = {}
     unfinished: set[int] = set()
 
@@ -181,7 +181,7 @@ def _check_size(root: Node) -> None:
 
 
 def is_null(node: Node) -> bool:
-    """Tell nothing, ``~`` or ``null`` from a text."""
+    """Tell whether a node is empty, ``~`` or ``null``."""
     return isinstance(node, yaml.ScalarNode) and node.tag == f"{_CORE}null"
 
 

@@ -51,8 +51,7 @@ def run(
     properties, disabled, only
         As of `azkaban_client.Client.execute`.
     server
-        What the server's own configuration would define; ``python`` is this interpreter unless
-        it is given.
+        What the server's own configuration would define; ``python`` defaults to this interpreter.
     name
         The project's name, for the jobs' properties.
 

@@ -1,4 +1,4 @@
-"""The jobs of a run, with their states."""
+"""Hold the jobs of a run and their states."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Node", "build", "disable", "ends", "state", "walk"]
 
 @dataclass
 class Node:
-    """A job of this run; for an embedded flow, also its jobs."""
+    """A job of this run; for an embedded flow, with its jobs."""
 
     id: str
     job: Job
@@ -46,11 +46,11 @@ class Node:
 
     @property
     def macro(self) -> str:
-        """What it wants of the jobs before it."""
+        """What it requires of the jobs before it."""
         return self.condition.status if self.condition else "all_success"
 
     def may_run(self) -> bool | None:
-        """Tell whether it is to run; None as long as that is open."""
+        """Tell whether it is to run; None while that is undecided."""
         if not all(one.done for one in self.needs):
             return None
         good = [one.run.status.good for one in self.needs]
@@ -78,7 +78,7 @@ def build(
     parent: Node | None = None,
     above: tuple[str, ...] = (),
 ) -> list[Node]:
-    """Make the nodes of a flow, and of those that it embeds.
+    """Make the nodes of a flow and of the flows that it embeds.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def walk(nodes: list[Node]) -> Iterator[Node]:
 def disable(
     nodes: list[Node], flow: str, disabled: Collection[str], only: Collection[str] | None
 ) -> None:
-    """Leave jobs out; within an embedded flow that is left out, all of them."""
+    """Disable jobs; for an embedded flow, all jobs within it."""
     known = {node.id: node for node in walk(nodes)}
     for name in left_out(known, disabled, only, flow=flow):
         for one in walk([known[name]]):

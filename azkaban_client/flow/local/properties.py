@@ -1,4 +1,4 @@
-"""The properties that a job of a local run gets."""
+"""Merge the properties of a job in a local run."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def run_properties(flow: str, execid: int, begun: datetime) -> dict[str, str]:
 class Merger:
     """Merges properties in Azkaban's order, the weakest first.
 
-    In Flow 1.0 it is that of 2.5; from 2.6 on, shared files are the weakest of all, which differs
-    where a job of an embedded flow and the job that embeds it set the same property.
+    In Flow 1.0 the order is that of 2.5. From 2.6 on, shared files are the weakest of all, which
+    matters if a job of an embedded flow and the job that embeds it set the same property.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Merger:
     folder: Path
 
     def merge(self, node: Node, attempt: int) -> dict[str, str]:
-        """Return the properties of an attempt of a job, references as written."""
+        """Return the properties of an attempt of a job, with references as written."""
         merged = {**self.server, **self.run}
         if config := self.project.flows[self.flow].config:
             merged |= values(config)

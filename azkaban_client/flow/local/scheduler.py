@@ -1,4 +1,4 @@
-"""Which job of a local run comes next, and what became of each."""
+"""Decide which job of a local run comes next, and record how each ended."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Scheduler:
     Parameters
     ----------
     project, flow, name
-        The project's files, the flow, and what the project is called.
+        The project's files, the flow, and the project's name.
     server, overrides
         Properties of the server's own configuration, and of the execution.
     folder
@@ -65,7 +65,7 @@ class Scheduler:
         self.processes = Processes()
         self.threads: list[threading.Thread] = []
         self.failed = False
-        # Only what an event may have changed is looked at again: flows have thousands of jobs.
+        # Check only what an event may have changed, because flows can have thousands of jobs.
         self.touched = deque(walk(self.nodes))
         self.ready: deque[Node] = deque()
         self.unfinished = len(self.touched)
@@ -114,7 +114,7 @@ class Scheduler:
             thread.join(10)
 
     def _fail(self, node: Node) -> None:
-        """Let the flow fail with a node, unless all that wait for it have a use for that."""
+        """Fail the flow with a node, unless all nodes that wait for it accept a failure."""
         if node.waiting and all(one.macro != "all_success" for one in node.waiting):
             return
         self.failed = True
@@ -125,7 +125,7 @@ class Scheduler:
         self.ready.clear()
 
     def _may_run(self, node: Node) -> bool | None:
-        """Tell whether a node that has not started is to run; None if that is open."""
+        """Tell whether a node that has not started is to run; None if undecided."""
         if self.failed:
             return False
         if node.parent is not None and not node.parent.started:
@@ -133,7 +133,7 @@ class Scheduler:
         return node.may_run()
 
     def _look_at_touched(self) -> Iterator[Event]:
-        """Cancel what cannot run any more, start and end embedded flows, find what can run."""
+        """Cancel what can no longer run, start and end embedded flows, and find what can run."""
         while self.touched:
             node = self.touched.popleft()
             if node.done:
@@ -157,7 +157,7 @@ class Scheduler:
                 self.ready.append(node)
 
     def _leave(self, node: Node, status: Status) -> Iterator[Event]:
-        """End a node, and all within it, that does not run."""
+        """End a node that will not run, and all nodes within it."""
         for one in node.inner:
             if not one.done:
                 yield from self._leave(one, status)
@@ -184,7 +184,7 @@ class Scheduler:
             self._snapshot = None
 
     def _state(self) -> Execution:
-        """Return the state for events; it is rebuilt when a job changes, not for each log line."""
+        """Return the state for events, rebuilt when a job changes and not for each log line."""
         with self._lock:
             if self._snapshot is None:
                 self._snapshot = Execution(

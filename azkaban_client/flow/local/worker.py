@@ -1,4 +1,4 @@
-"""One job of a local run: its attempts and its commands, in a thread of its own."""
+"""Run the attempts and commands of one job of a local run, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Processes:
         Raises
         ------
         OSError, ValueError
-            There is no such program or folder, or a word that no program can be given.
+            There is no such program or folder, or a word cannot be an argument.
         """
         # Java looks for a program on its own PATH, not on the one that it gives the process.
         program = words[0] if "/" in words[0] else shutil.which(words[0])
@@ -73,7 +73,7 @@ class Processes:
             process.stdin.close()
 
     def stop(self) -> None:
-        """Terminate what still runs, and kill what does not heed it within some seconds."""
+        """Terminate what still runs, and kill what has not ended some seconds later."""
         with self._lock:
             self.stopping.set()
             processes = list(self._running)
@@ -98,7 +98,7 @@ class Work:
     given
         Its properties, references as written.
     later
-        Properties that it can read in its file, but that no reference finds.
+        Properties that it can read in its file, but that references do not find.
     evaluates
         Whether the servers that run such a project evaluate expressions ``$(...)``.
     """
@@ -153,7 +153,7 @@ def run_job(work: Work, processes: Processes, say: Say) -> dict[str, str] | None
 
 
 def _say_what_is_otherwise(once: Mapping[str, str], work: Work, say: Say) -> bool:
-    """Say what a server would do and this cannot; tell whether the job can run all the same."""
+    """Report what only a server could do; tell whether the job can run anyway."""
     for key, value in once.items():
         if key.startswith("job.notification.") and key.endswith(".url"):
             say(f"{key}: job callbacks are for the server: not called here")
@@ -226,7 +226,7 @@ def _run_process(
     reader = threading.Thread(target=_pass_on, args=(process, say), daemon=True)
     reader.start()
     code = process.wait()
-    # A child that it left behind may hold the output open for ever.
+    # A child process that it left behind may keep the output open forever.
     reader.join(_LAST_OUTPUT)
     processes.ended(process)
     if code:

@@ -1,4 +1,4 @@
-"""The edge model in SCIP, with cuts added while it branches; an optional extra.
+"""Solve the edge model with SCIP, adding cuts while it branches; an optional extra.
 
 One tree is searched: fractional points are cut off as they come up, and an integer point counts
 only when it breaks nothing. That proves tight bounds many times faster than solving again.
@@ -141,12 +141,12 @@ class _Routes(_Handler):  # type: ignore[misc]  # its base is known only where i
         return find_cuts(self.problem, edges)
 
     def conscheck(self, _constraints: Any, solution: Any, *_args: Any) -> dict[str, Any]:
-        """Tell whether a solution counts."""
+        """Tell whether a solution is valid."""
         results = pyscipopt.SCIP_RESULT
         return {"result": results.INFEASIBLE if self.broken(solution) else results.FEASIBLE}
 
     def consenfolp(self, _constraints: Any, *_args: Any) -> dict[str, Any]:
-        """Cut off an integer point of the relaxation that does not count."""
+        """Cut off an invalid integer point of the relaxation."""
         cuts = self.broken(None)
         for cut in cuts:
             self.add(self.model, cut)

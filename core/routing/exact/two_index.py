@@ -128,7 +128,7 @@ def solve_two_index(
     time_limit
         Seconds of wall time.
     known
-        A feasible result: handed back with the bound when time is up; the better it is, the more
+        A feasible result, returned with the bound when the time is up; the better it is, the more
         edges are ruled out.
 
     Raises
@@ -165,7 +165,7 @@ def solve_two_index(
 
 
 def refusal(problem: Problem) -> str:
-    """Say why the edge model cannot hold a problem; empty when it can."""
+    """Say why the edge model does not support a problem; empty if it does."""
     if not problem.symmetric:
         return "matrix is not symmetric" if problem.times is None else "times is not symmetric"
     if problem.objective != "distance":

@@ -1,8 +1,8 @@
-"""Units in which solvers do their best: their tolerances are absolute numbers.
+"""Scale models to units that suit the absolute tolerances of solvers.
 
-CBC takes a solution for better only where it is better by 1e-5, and rows may be broken by 1e-6.
-Distances in nanometres or in millimetres would make that anything from all to nothing, so models
-are written in units in which the largest numbers are about a thousand.
+CBC accepts a solution as better only if it is better by 1e-5, and rows may be violated by 1e-6.
+With distances in nanometres or millimetres that could mean everything or nothing, so models use
+units in which the largest numbers are about a thousand.
 """
 
 from __future__ import annotations
