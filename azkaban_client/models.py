@@ -143,6 +143,8 @@ class JobNode:
         Ids of the jobs that must end first.
     embedded
         The id of the embedded flow, where the job is one.
+    condition
+        The condition under which it runs (Flow 2.0, from 3.60 on).
     nodes
         The jobs of the embedded flow.
     """
@@ -151,6 +153,7 @@ class JobNode:
     type: str | None
     dependencies: tuple[str, ...]
     embedded: str | None = None
+    condition: str | None = None
     nodes: tuple[JobNode, ...] = ()
 
     def walk(self) -> Iterator[JobNode]:
@@ -187,6 +190,7 @@ def _nodes(data: Mapping[str, Any], prefix: str) -> tuple[JobNode, ...]:
             type=node.get("type"),
             dependencies=tuple(prefix + name for name in node.get("in") or ()),
             embedded=node.get("flowId") or (node.get("flow") if node.get("nodes") else None),
+            condition=node.get("condition"),
             nodes=_nodes(node, f"{prefix}{node['id']}:"),
         )
         for node in data.get("nodes") or ()

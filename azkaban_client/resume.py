@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.errors import Refused
 from azkaban_client.flow.overrides import overridable
-from azkaban_client.models import Status
+from azkaban_client.models import Execution, JobRun, Status
 from azkaban_client.options import options_of, refuse_unknown_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from azkaban_client.client import Client
-    from azkaban_client.models import Execution
+    from azkaban_client.models import JobNode
     from azkaban_client.options import ExecutionOptions
 
-__all__ = ["RETRY_OF", "Resume", "Wish", "not_run", "resume", "retry"]
+__all__ = ["RETRY_OF", "Resume", "Wish", "choose", "not_run", "resume", "retry"]
 
 RETRY_OF = "retry.of"
 """The property by which an execution belongs to the first of which it is a retry."""
 
+_LOOKED_AT = 30  # executions of a flow's history, to find one with all outputs
 _LEFT_OUT = {Status.SKIPPED, Status.DISABLED}
 
 
@@ -312,8 +313,7 @@ def retry(
         raise Refused(f"execution {execid} has not ended", ids={"execid": str(execid)})
     told = client.execution_options(execid)
     earlier = dict(told.get("flowParam") or {})
-    known = overridable(client, execution.project, execution.flow).defaults
-    own = [key for key, value in known.items() if value is not None]
+    own = _own(client, execution.project, execution.flow)
     plan = resume(execution, client.outputs(execid), wish, own=own)
     if dry_run:
         return None, plan
@@ -332,6 +332,76 @@ def retry(
         ],
     }
     return client.execute(execution.project, execution.flow, **options), plan
+
+
+def choose(
+    client: Client, project: str, flow: str, wish: Wish, *, disabled: Collection[str] = ()
+) -> tuple[int | None, Resume]:
+    """Plan a run of some jobs of a flow, with the others' outputs of its last whole success.
+
+    Parameters
+    ----------
+    client
+        Connected to the server.
+    project, flow
+        The flow.
+    wish
+        Which jobs.
+    disabled
+        Jobs that are left out and give no outputs.
+
+    Returns
+    -------
+    tuple
+        The execution whose outputs are given, None if the flow has never succeeded or the server
+        does not tell them; and the plan.
+    """
+    graph = client.flow(project, flow)
+    latest = _last_whole_success(client, project, flow, disabled)
+    outputs = None if latest is None else client.outputs(latest)
+    as_if = Execution(
+        execid=-1 if latest is None else latest,
+        project=project,
+        flow=flow,
+        status=Status.SUCCEEDED,
+        jobs=_as_succeeded(graph.nodes, disabled),
+    )
+    plan = resume(as_if, outputs or {}, wish, own=_own(client, project, flow))
+    return (None if outputs is None else latest), plan
+
+
+def _last_whole_success(
+    client: Client, project: str, flow: str, disabled: Collection[str]
+) -> int | None:
+    """Find the latest execution in which every job succeeded, but for those left out now, too.
+
+    One that was itself a part of the flow does not have the outputs of the rest.
+    """
+    for one in client.history(project, flow, length=_LOOKED_AT).executions:
+        if one.status is Status.SUCCEEDED:
+            jobs = [job for job in client.execution(one.execid).walk() if job.id not in disabled]
+            if all(job.status is Status.SUCCEEDED for job in jobs):
+                return one.execid
+    return None
+
+
+def _as_succeeded(nodes: Iterable[JobNode], disabled: Collection[str]) -> tuple[JobRun, ...]:
+    return tuple(
+        JobRun(
+            id=node.id,
+            status=Status.SKIPPED if node.id in disabled else Status.SUCCEEDED,
+            dependencies=node.dependencies,
+            condition=node.condition,
+            jobs=_as_succeeded(node.nodes, disabled),
+        )
+        for node in nodes
+    )
+
+
+def _own(client: Client, project: str, flow: str) -> list[str]:
+    """List the properties that the files of a project set."""
+    known = overridable(client, project, flow).defaults
+    return [key for key, value in known.items() if value is not None]
 
 
 def not_run(plan: Resume, execution: Execution) -> list[str]:

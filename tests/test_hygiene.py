@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+
+OURS = ("azkaban_client", "core", "jobs", "setup")
 
 HOSTS = re.compile(
     r"pypi\.org|pythonhosted|registry\.npmjs|repo1?\.maven|maven\.apache\.org/maven2|"
@@ -37,6 +40,18 @@ def test_tool_finds_nothing(command: list[str]) -> None:
         [str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_benchmarks_import_what_there_is() -> None:
+    """They run by hand, so that a renamed function would break them unseen."""
+    for path in sorted((ROOT / "benchmarks").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OURS):
+                module = importlib.import_module(str(node.module))
+                for name in node.names:
+                    whole = f"{node.module}.{name.name}"
+                    found = hasattr(module, name.name) or importlib.util.find_spec(whole)
+                    assert found, f"{path.relative_to(ROOT)} imports {whole}"
 
 
 def _texts() -> list[Path]:

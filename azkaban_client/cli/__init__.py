@@ -15,6 +15,7 @@ from azkaban_client import __version__
 from azkaban_client.cli import (
     _backfill,
     _console,
+    _control,
     _deploy,
     _dev,
     _executions,
@@ -71,7 +72,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
 
 
 _MODULES = (
-    *(_session, _new, _dev, _deploy, _projects, _executions, _backfill),
+    *(_session, _new, _dev, _deploy, _projects, _executions, _control, _backfill),
     *(_manage, _report, _console),
 )
 for _module in _MODULES:

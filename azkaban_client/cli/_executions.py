@@ -1,4 +1,4 @@
-"""azk run, follow, status, logs, history, cancel, pause, resume, retry."""
+"""azk run, follow, status, logs, history, running."""
 
 from __future__ import annotations
 
@@ -42,10 +42,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMANDS",
+    "downstream_option",
     "execution_options",
     "parse_props",
     "refuse_unknown_props",
     "run_here",
+    "start_option",
+    "tell_plan",
 ]
 
 
@@ -134,10 +137,20 @@ _EXECUTION_OPTIONS = (
 )
 
 
+start_option = click.option(
+    "--from", "start", multiple=True, metavar="JOB", help="Run this job and all after it."
+)
+downstream_option = click.option(
+    "--with-downstream", "downstream", is_flag=True, help="With --only: and all after it."
+)
+
+
 @command()
 @click.argument("project")
 @click.argument("flow")
 @execution_options
+@start_option
+@downstream_option
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
 @click.option("--local", is_flag=True, help="Run it on this machine; PROJECT is a folder or zip.")
 @click.option(
@@ -169,8 +182,11 @@ def run(
       azk run nn nn --follow
       azk run nn nn --prop epochs=50 --prop seed=3 --follow --logs
       azk run nn nn --only nn_load --concurrency concurrent
+      azk run nn nn --from nn_train
 
-    A --prop that no job of the flow uses is refused: most often it is misspelt.
+    Jobs that --only and --from leave out give the outputs that they had in the last execution in
+    which all succeeded. A --prop that no job of the flow uses is refused: most often it is
+    misspelt.
     """
     content = Content(extra=flags["extra"], executable=flags["executable"])
     any_prop = flags["any_prop"]
@@ -188,6 +204,8 @@ def run(
         raise click.UsageError("--with and --executable are for --local; azk upload has them too")
     with app.client() as client:
         refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
+        if chosen["only"] or flags["start"]:
+            chosen = _part(client, project, flow, chosen, flags)
         execid = client.execute(project, flow, **chosen)
         if flags["follow"] or following.logs or following.wait is not None:
             note(f"started {project}/{flow} as execution {execid}")
@@ -198,7 +216,35 @@ def run(
         note(f"started {project}/{flow} as execution {execid}: azk follow {execid}")
 
 
+def _part(
+    client: Client, project: str, flow: str, chosen: ExecutionOptions, flags: dict[str, Any]
+) -> ExecutionOptions:
+    """Choose the jobs of a part of a flow, and the outputs that they get of the others."""
+    from azkaban_client.resume import Wish, choose
+
+    wish = Wish(start=flags["start"], only=chosen["only"] or (), downstream=flags["downstream"])
+    latest, plan = choose(client, project, flow, wish, disabled=chosen["disabled"])
+    tell_plan(plan, "" if latest is None else f" of execution {latest}")
+    return {
+        **chosen,
+        "only": plan.jobs,
+        "properties": {**plan.properties, **(chosen["properties"] or {})},
+    }
+
+
+def tell_plan(plan: Resume, source: str = "") -> None:
+    note(f"runs: {', '.join(plan.jobs)}")
+    for job, why in plan.reasons.items():
+        note(f"  {job} succeeded and runs again: {why}")
+    if plan.kept:
+        note(f"kept: {', '.join(plan.kept)}")
+    if plan.properties:
+        note(f"with their outputs{source}: {', '.join(sorted(plan.properties))}")
+
+
 _FOR_A_SERVER = (
+    "start",
+    "downstream",
     "concurrency",
     "pipeline_level",
     "on_failure",
@@ -209,12 +255,15 @@ _FOR_A_SERVER = (
 )
 
 
+_NAMES = {"start": "--from", "downstream": "--with-downstream"}
+
+
 def _refuse_without_server() -> None:
     """Refuse options that a run on this machine would ignore."""
     context = click.get_current_context()
     for name in _FOR_A_SERVER:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = f"--{name.replace('_', '-')}"
+            option = _NAMES.get(name, f"--{name.replace('_', '-')}")
             raise click.UsageError(f"{option} is for a server: it means nothing with --local")
 
 
@@ -404,143 +453,4 @@ def running(app: App, project: str, flow: str | None, *, as_json: bool) -> None:
     emit(as_json, data, lambda: table(["execid", "flow"], rows))
 
 
-@command()
-@click.argument("execid", type=int, required=False)
-@click.option("--project", help="All running executions of this project instead.")
-@click.option("--flow", help="Of the project's flow.")
-@json_option
-@pass_app
-def cancel(
-    app: App, execid: int | None, *, project: str | None, flow: str | None, as_json: bool
-) -> None:
-    """Kill a running execution, or all of a project.
-
-    Examples
-    --------
-      azk cancel 42
-      azk cancel --project nn
-    """
-    if (execid is None) == (project is None) or (flow and not project):
-        raise click.UsageError("give either EXECID, or --project (and --flow)")
-    with app.client() as client:
-        if execid is not None:
-            client.cancel(execid)
-            killed: tuple[int, ...] = (execid,)
-        else:
-            killed = client.cancel_all(str(project), flow)
-    text = "\n".join(f"execution {one} is being killed" for one in killed) or "nothing is running"
-    emit(as_json, [{"execid": one, "cancelled": True} for one in killed], text)
-
-
-@command()
-@click.argument("execid", type=int)
-@json_option
-@pass_app
-def pause(app: App, execid: int, *, as_json: bool) -> None:
-    """Start no more jobs of an execution; the running ones end.
-
-    Example:
-      azk pause 42
-    """
-    with app.client() as client:
-        client.pause(execid)
-    emit(as_json, {"execid": execid, "paused": True}, f"execution {execid} is paused")
-
-
-@command()
-@click.argument("execid", type=int)
-@json_option
-@pass_app
-def resume(app: App, execid: int, *, as_json: bool) -> None:
-    """Resume a paused execution.
-
-    Example:
-      azk resume 42
-    """
-    with app.client() as client:
-        client.resume(execid)
-    emit(as_json, {"execid": execid, "resumed": True}, f"execution {execid} goes on")
-
-
-@command()
-@click.argument("execid", type=int)
-@click.option("--from", "start", multiple=True, metavar="JOB", help="This job and all after it.")
-@click.option("--only", multiple=True, metavar="JOB", help="This job alone. Repeatable.")
-@click.option("--with-downstream", "downstream", is_flag=True, help="--only: and all after it.")
-@click.option("--upstream", is_flag=True, help="Also the jobs whose outputs cannot be had.")
-@click.option("--prop", "props", multiple=True, metavar="KEY=VALUE", help="Change a property.")
-@click.option("--dry-run", is_flag=True, help="Show what would run.")
-@click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
-@follow_options
-@json_option
-@pass_app
-def retry(app: App, /, execid: int, *, following: Following, as_json: bool, **given: Any) -> None:
-    """Run again what failed in an execution; what succeeded is kept, with its outputs.
-
-    Examples
-    --------
-      azk retry 42
-      azk retry 42 --follow
-      azk retry 42 --from train --prop epochs=50 --dry-run
-      azk retry 42 --only report
-
-    Of an execution that has ended, the jobs that did not succeed run in a new one, with the same
-    properties and options. Of one that goes on, its failed jobs run again within it.
-    """
-    from azkaban_client.resume import Wish, retry
-
-    wish = Wish(**{name: given[name] for name in ("start", "only", "downstream", "upstream")})
-    properties = parse_props(given["props"])
-    plan: Resume | None = None
-    with app.client() as client:
-        new: int | None
-        if not client.execution(execid).finished:
-            if properties or given["dry_run"] or wish != Wish():
-                raise click.UsageError(
-                    f"execution {execid} goes on: only its failed jobs can run again, without "
-                    "options, until it has ended"
-                )
-            client.retry_failed(execid)
-            new = execid
-        else:
-            new, plan = retry(client, execid, wish, properties=properties, dry_run=given["dry_run"])
-            _tell_plan(plan)
-        if new is not None and (given["follow"] or following.logs or following.wait is not None):
-            note(f"execution {new} goes on with {execid}")
-            _follow_retry(client, new, plan, following, as_json=as_json)
-            return
-    data = {
-        "execid": new,
-        "retry_of": execid,
-        "jobs": plan.jobs if plan else None,
-        "kept": plan.kept if plan else None,
-        "outputs": plan.properties if plan else None,
-    }
-    words = f"failed jobs of {execid} run again" if plan is None else str(new or "")
-    emit(as_json, data, words)
-
-
-def _tell_plan(plan: Resume) -> None:
-    note(f"runs: {', '.join(plan.jobs)}")
-    for job, why in plan.reasons.items():
-        note(f"  {job} succeeded and runs again: {why}")
-    if plan.kept:
-        note(f"kept: {', '.join(plan.kept)}")
-    if plan.properties:
-        note(f"with their outputs: {', '.join(sorted(plan.properties))}")
-
-
-def _follow_retry(
-    client: Client, execid: int, plan: Resume | None, following: Following, *, as_json: bool
-) -> None:
-    """Follow a retry; one that left out a job which it was for has not succeeded."""
-    from azkaban_client.resume import not_run
-
-    follow_to_end(client, execid, following, as_json=as_json)
-    left = not_run(plan, client.execution(execid)) if plan else []
-    if left:
-        note(f"execution {execid} succeeded without {', '.join(left)}", colour="red")
-        raise click.exceptions.Exit(1)
-
-
-COMMANDS = (run, follow, status, logs, history, running, cancel, pause, resume, retry)
+COMMANDS = (run, follow, status, logs, history, running)

@@ -115,3 +115,16 @@ def test_what_cannot_be_retried_is_said(azk, failed) -> None:
     assert code == 4
     assert "no job 'nosuch' (its jobs: count" in err
     assert azk("retry", "999999")[0] == 4
+
+
+def test_a_part_of_a_flow_runs_with_the_outputs_of_the_last_success(azk, failed, mended) -> None:
+    mended.touch()
+    code, out, err = azk("retry", failed, "--from", "count", "--follow", "--json")
+    assert code == 0, err
+    success = json.loads(out)["execid"]
+    for options in (("--only", "whole:inner-use", "--with-downstream"), ("--from", "whole")):
+        code, out, err = azk("run", PROJECT, "end", *options, "--follow", "--json")
+        assert code == 0, err
+        assert f"with their outputs of execution {success}: text, total" in err
+        states = {one["id"]: one["status"] for one in json.loads(out)["jobs"]}
+        assert states == {"count": "SKIPPED", "whole": "SUCCEEDED", "end": "SUCCEEDED"}
