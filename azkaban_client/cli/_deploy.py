@@ -19,13 +19,13 @@ from azkaban_client.cli._projects import (
     send,
     stop_on_errors,
 )
-from azkaban_client.errors import NotFound, Unsupported
+from azkaban_client.errors import AzkabanError, NotFound, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from azkaban_client.client import Client
-    from azkaban_client.deploy.contents import Changes, Sent
+    from azkaban_client.deploy.contents import Changes, Made, Sent
     from azkaban_client.deploy.when import Timing, When
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.models import ProjectEvent, Schedule, Sla
@@ -51,7 +51,9 @@ class Wish:
     bundle
         Its files.
     sent
-        Their hashes, and whom to tell.
+        Their hashes.
+    notify
+        Whom to tell of failures.
     when
         When it runs; None leaves the schedule as it is.
     """
@@ -62,6 +64,7 @@ class Wish:
     flows: tuple[str, ...]
     bundle: Bundle
     sent: Sent
+    notify: tuple[str, ...]
     when: When | None
 
 
@@ -120,7 +123,11 @@ def deploy(
         version, schedule = None, found.schedule
         if not dry_run:
             version = _upload(client, wish) if found.upload else None
-            schedule = _schedule(client, wish, found)
+            try:
+                schedule = _schedule(client, wish, found)
+            except AzkabanError:
+                note(f"{wish.project}: the files are on the server, the schedule is not changed")
+                raise
         url = f"{client.url}/manager?project={quote(wish.project)}&flow={quote(wish.flow)}"
     warnings = [*_warnings(app, wish, found, schedule)]
     data = {
@@ -133,7 +140,7 @@ def deploy(
         "version": version,
         "scheduled": found.reschedule and not dry_run,
         "schedule": schedule,
-        "notify": wish.sent.notify,
+        "notify": wish.notify,
         "warnings": warnings,
         "url": url,
     }
@@ -169,12 +176,12 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any]) -> 
     content = replace(content, extra=extra, exclude=(*content.exclude, *NOT_SENT))
     bundle = content.bundle(folder)
     stop_on_errors(content.problems(app, bundle), "nothing is deployed")
-    sent = contents.Sent(files=contents.files_of(bundle), notify=notify)
+    sent = contents.Sent(contents.files_of(bundle))
     flows = load(bundle).names
     flow = asked.get("flow") or _only(flows)
     if flow not in flows:
         raise NotFound(f"the project has no flow {flow!r} (its flows: {', '.join(flows)})")
-    return Wish(folder, name, flow, flows, bundle, sent, wanted)
+    return Wish(folder, name, flow, flows, bundle, sent, notify, wanted)
 
 
 def _beside(folder: Path, text: str) -> str:
@@ -227,57 +234,46 @@ def _look(client: Client, wish: Wish, *, zone: str | None) -> Found:
     stray = tuple(str(one.flow) for one in schedules if one.flow not in wish.flows)
     old = contents.recall(client.url, wish.project)
     changes = contents.changes(old, contents.digest_in(last.message if last else None), wish.sent)
-    kept = schedule is not None and timing is not None and timing.is_that_of(schedule)
-    # Servers do not tell whom a schedule notifies: it is the same if it was made from here.
-    if (
-        schedule is None
-        or old is None
-        or (old.schedule, old.notify)
-        != (
-            schedule.id,
-            wish.sent.notify,
-        )
-    ):
-        kept = False
+    # Servers do not tell whom a schedule notifies: it is known of one that was made from here.
+    made = old.schedules.get(wish.flow) if old else None
+    kept = (
+        schedule is not None
+        and timing is not None
+        and timing.is_that_of(schedule)
+        and made == contents.Made(schedule.id, wish.notify)
+    )
     reschedule = timing is not None and not kept
     return Found(last, changes, schedule, timing, reschedule, stray)
 
 
 def _difference(wish: Wish, found: Found) -> Iterator[str]:
     """Say what will change."""
-    one = found.changes
-    if not found.upload:
-        yield f"{wish.project}: the server has these files"
-    elif found.last is None:
+    one, last = found.changes, found.last
+    if found.upload and last is None:
         yield f"{wish.project}: new, {len(wish.sent.files)} files"
-    elif not one.known:
+    elif last is not None and not one.known:
         yield (
             f"{wish.project}: other files than those of the last upload "
-            f"({found.last.message}, by {found.last.user})"
+            f"({last.message}, by {last.user})"
         )
     for sign, names in (("+", one.added), ("~", one.changed), ("-", one.removed)):
         yield from (f"  {sign} {name}" for name in (names if one.known else ()))
     if found.reschedule:
         before = found.schedule
-        old = f" (before: {_repeats(before)})" if before else ""
+        old = f" (before: {_repeats(before)}, next {before.next})" if before else ""
         yield f"schedule of {wish.flow}: {wish.when}{old}"
 
 
 def _repeats(schedule: Schedule) -> str:
-    again = schedule.cron or schedule.period
-    return f"{again or 'once'}, next {schedule.next}"
+    if schedule.cron:
+        return f"cron {schedule.cron}"
+    return f"every {schedule.period}" if schedule.period else "once"
 
 
 def _upload(client: Client, wish: Wish) -> int | None:
-    from azkaban_client.deploy import contents
-
     with wish.bundle.temporary(f"{wish.project}-{wish.sent.digest}.zip") as path:
         result = send(client, wish.project, path, create=True)
-    old = contents.recall(client.url, wish.project)
-    sent = wish.sent
-    if old is not None:  # its schedule stays, for now
-        sent = replace(sent, schedule=old.schedule, notify=old.notify)
-    contents.remember(client.url, wish.project, sent)
+    _remember(client, wish, {})
     return result.version
 
 
@@ -290,8 +286,8 @@ def _schedule(client: Client, wish: Wish, found: Found) -> Schedule | None:
         return old
     limits, emails = client.sla(old.id) if old else ((), ())
     notify: ExecutionOptions = {}
-    if wish.sent.notify:
-        notify["failure_emails"] = wish.sent.notify
+    if wish.notify:
+        notify["failure_emails"] = wish.notify
     if timing.cron is not None:
         made = client.schedule_cron(wish.project, wish.flow, timing.cron, **notify)
     elif timing.at is not None:
@@ -303,8 +299,17 @@ def _schedule(client: Client, wish: Wish, found: Found) -> Schedule | None:
         made = client.schedule(wish.project, wish.flow, at=first, every=timing.every, **notify)
     if limits:
         _keep_limits(client, wish, made, limits, emails)
-    contents.remember(client.url, wish.project, replace(wish.sent, schedule=made.id))
+    _remember(client, wish, {wish.flow: contents.Made(made.id, wish.notify)})
     return made
+
+
+def _remember(client: Client, wish: Wish, made: dict[str, Made]) -> None:
+    """Keep what the server has now; schedules that were made before stay."""
+    from azkaban_client.deploy import contents
+
+    old = contents.recall(client.url, wish.project)
+    schedules = {**(old.schedules if old else {}), **made}
+    contents.remember(client.url, wish.project, replace(wish.sent, schedules=schedules))
 
 
 def _keep_limits(
@@ -334,7 +339,7 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
     yield from found.timing.warnings if found.timing else ()
     if wish.when is not None and wish.when.kind != "every" and settings["timezone"] is None:
         yield "the time is that of the server's clock, whose time zone is not known here"
-    notify = wish.sent.notify
+    notify = wish.notify
     if wish.when is not None and not notify:
         yield "nobody is told when it fails: --notify mail:ADDRESS"
     if notify and settings["mail"] is False:
@@ -354,16 +359,18 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
 def _summary(app: App, wish: Wish, data: dict[str, Any]) -> str:
     schedule = data["schedule"]
     if data["dry_run"]:
-        return "nothing was changed (--dry-run)"
+        wanted = data["changes"].added or data["changes"].changed or data["changes"].removed
+        same = "" if wanted else "the server has these files; "
+        return f"{wish.project}: {same}nothing was changed (--dry-run)"
     version = "" if data["version"] is None else f" as version {data['version']}"
     sent = f"{data['files']} files uploaded{version}" if data["uploaded"] else "files unchanged"
     lines = [f"{wish.project}: {sent}"]
     if schedule is not None:
         zone = app.settings["timezone"]
-        words = wish.when if wish.when is not None else schedule.cron or schedule.period
+        words = wish.when if wish.when is not None else _repeats(schedule)
         lines.append(f"runs {words}; next {schedule.next} ({zone or 'time of the server'})")
-    if wish.sent.notify:
-        lines.append(f"tells {', '.join(wish.sent.notify)} when it fails")
+    if wish.notify:
+        lines.append(f"tells {', '.join(wish.notify)} when it fails")
     return "\n".join([*lines, data["url"]])
 
 

@@ -133,9 +133,9 @@ def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[st
                 raise InvalidProject(f"{path}: a link to a file that does not exist")
 
 
-# Modules that use the job kit, even if the import is inside a function.
+# Modules that use the job kit, even if the import is inside a function; tests do not run there.
 _IMPORTS_KIT = re.compile(
-    rb"^[ \t]*(?:from|import)[ \t]+azkaban_client(?:\.job\b|[ \t]+import\b.*\bjob\b)",
+    rb"^[ \t]*(?:from|import)[ \t]+azkaban_client(?:\.job\b(?!\.testing)|[ \t]+import\b.*\bjob\b)",
     re.MULTILINE,
 )
 

@@ -159,7 +159,7 @@ def _options(
         for function in decorated:
             if any(_last(one) == "job" for one in function.decorator_list):
                 return "kit", list(_of_job(function, tree))
-    if "click" in modules:
+    if modules & {"click", "rich_click"}:
         found = [
             option
             for function in decorated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -23,6 +24,8 @@ _TAKEN = {
     *("arguments", "command", "condition", "dependencies", "failure", "nodes", "python"),
     *("retries", "seed", "success", "type"),
 }
+# Azkaban logs all properties and command lines.
+_SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,9 @@ class _Job:
         self.name, self.script = name, script
         self.kit = script.kind == "kit"
         self.prefix = script.path.stem
-        usable = [] if script.subcommands else [o for o in script.options if _usable(o)]
+        self.secrets = [] if self.kit else [o for o in script.options if _SECRET.search(o.name)]
+        usable = [o for o in script.options if _usable(o) and o not in self.secrets]
+        usable = [] if script.subcommands else usable
         # An option that may be left out has no value that could stand in the command.
         self.given = [o for o in usable if self.kit or o.required or o.default is not None]
         self.left = [o for o in script.options if o not in self.given]
@@ -123,10 +128,9 @@ class _Job:
         here = resources.files("azkaban_client.new") / "templates" / "from"
         texts = {name: (shared / name).read_text("utf-8") for name in ("azk.toml",)}
         texts["README.md"] = (here / "README.md").read_text("utf-8")
-        test = "test_kit.py.in" if self.kit else "test_script.py.in"
+        test = f"test_{self.script.kind.replace('argparse', 'click')}.py.in"
         texts[f"test_{module_of(self.prefix)}.py"] = (here / test).read_text("utf-8")
-        values["options"] = repr(["--help"] if self.script.kind != "plain" else [])
-        values["flags"] = repr([one.flag for one in self.given if one.flag])
+        values["flags"] = json.dumps([one.flag for one in self.given if one.flag])
         return {
             **{name: fill(text, values) for name, text in texts.items()},
             f"{self.name}.job": "\n".join(self._job()) + "\n",
@@ -192,6 +196,11 @@ class _Job:
             )
         if script.files:
             yield f"it names files beside it, which stayed there: {', '.join(script.files)}"
+        if self.secrets:
+            yield (
+                f"{', '.join(one.flag or one.name for one in self.secrets)}: a secret by its name, "
+                "so no property, which Azkaban logs; the script should read it from a file"
+            )
         if script.environment:
             yield (
                 f"it reads {', '.join(script.environment)} of the environment, which on a server "

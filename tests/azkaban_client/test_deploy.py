@@ -155,7 +155,7 @@ def test_a_hash_depends_on_all_that_the_server_gets(tmp_path) -> None:
 
 def test_what_is_kept_may_be_damaged(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    sent = Sent({"a": "1"}, 7, ("me@example.org",))
+    sent = Sent({"a": "1"}, {"f": contents.Made(7, ("me@example.org",))})
     assert contents.recall("http://h", "p") is None
     contents.remember("http://h", "p", sent)
     assert contents.recall("http://h", "p") == sent
@@ -166,8 +166,9 @@ def test_what_is_kept_may_be_damaged(tmp_path, monkeypatch) -> None:
         "",
         "[]",
         "{}",
-        '{"files": 1, "notify": []}',
-        '{"files": {}, "notify": [], "x": 1}',
+        '{"files": 1, "schedules": {}}',
+        '{"files": {}, "schedules": []}',
+        '{"files": {}, "schedules": {"f": {"id": "x", "notify": []}}}',
     ):
         kept.write_text(text)
         assert contents.recall("http://h", "p") is None
@@ -267,6 +268,16 @@ def test_several_flows_and_files_with_errors(azk, server, folder) -> None:
     assert result.code == 2
     assert "nothing is deployed: 1 error(s)" in result.err
     assert server.asked == []
+
+
+def test_files_that_are_sent_before_a_schedule_is_refused(azk, server, folder) -> None:
+    looks = ("server status", "fetchProjectLogs", "fetchSchedule, none")
+    server.play(*looks, "fetchProjectLogs", "upload", "fetchprojectflows")
+    server.queue.append("scheduleCronFlow, bad expression")
+    result = azk("deploy", str(folder), "--cron", "0 0 5 31 2 ?")
+    assert (result.code, result.out) == (5, "")
+    assert "the files are on the server, the schedule is not changed" in result.err
+    assert "can not be parsed to quartz cron" in result.err
 
 
 @pytest.mark.parametrize("what", ["flow2", "weekdays"])

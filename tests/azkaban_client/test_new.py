@@ -246,6 +246,19 @@ def test_a_script_with_argparse(azk, scripts) -> None:
         assert words in ran.out
 
 
+def test_a_secret_becomes_no_property(azk, tmp_path) -> None:
+    (tmp_path / "s.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--password', default='pw1')\n"
+        "p.add_argument('--api-key', required=True)\np.add_argument('--rows', default=1)\n"
+    )
+    result = azk("new", "--from", "s.py", "made", "--json")
+    assert (result.json["parameters"], result.json["missing"]) == (["rows"], [])
+    assert "--password, --api-key: a secret by its name" in result.json["notes"][0]
+    texts = [p.read_text() for p in (tmp_path / "made").iterdir() if p.name != "s.py"]
+    assert not any("pw1" in text for text in texts)
+
+
 def test_a_script_with_click(azk, scripts) -> None:
     result = azk("new", "click-fetch", "--from", "click_fetch.py", "--json")
     assert result.json["missing"] == ["source", "day"]
@@ -268,6 +281,13 @@ def test_a_job_of_the_kit(azk, scripts) -> None:
     assert azk("lint", "day", "--strict").out == ""
     ran = azk("run", "day", "day", "--local", "--prop", "epochs=5")
     assert ran.code == 0, ran.err
+
+
+def test_the_kit_travels_with_jobs_alone(azk, scripts) -> None:
+    for script in ("fetch.py", "day.py"):
+        azk("new", "--from", script)
+    assert not any(n.startswith("azkaban_client/") for n in collect(scripts / "fetch").names)
+    assert "azkaban_client/job/run.py" in collect(scripts / "day").names
 
 
 PLAIN = "import sys\nprint('hello', sys.argv[1:])\n"

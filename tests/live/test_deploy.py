@@ -79,13 +79,20 @@ def test_a_new_project_runs_every_day_and_changes_only_what_has_changed(
         assert often["schedule"]["period"] == "15 minute(s)"
         assert not deployed(azk, "deployed", "--every", "15m")["scheduled"]
 
+    (tmp_path / "deployed/other.job").write_text("type=noop\n")
+    for flow in ("other", "deployed", "other", "deployed"):
+        last = deployed(azk, "deployed", "--flow", flow, "--every", "15m")
+    assert not last["scheduled"], "each flow has its own schedule"
+    (tmp_path / "deployed/other.job").unlink()
+    assert "other is scheduled, but no flow" in deployed(azk, "deployed")["err"]
+
     code, out, err = azk("run", "deployed", "deployed", "--prop", "rows=3", "--follow", "--json")
     assert code == 0, err
     left = azkaban.layout.runs / "deployed" / str(json.loads(out)["execid"]) / "deployed"
     assert json.loads((left / "run.json").read_text())["metrics"] == {"rows": 3}
 
     code, out, _ = azk("undeploy", "deployed", "--json")
-    assert (code, json.loads(out)["unscheduled"]) == (0, ["deployed"])
+    assert (code, sorted(json.loads(out)["unscheduled"])) == (0, ["deployed", "other"])
     assert azk("undeploy", "deployed")[1] == "deployed: was not scheduled\n"
     assert azk("undeploy", "deployed", "--delete", "--yes")[0] == 0
     assert azk("undeploy", "deployed")[0] == 4

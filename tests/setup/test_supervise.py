@@ -48,12 +48,16 @@ def test_crontab_gets_one_line_and_keeps_the_users(
     (bin_only / "cat").symlink_to("/bin/cat")
     table = bin_only / "crontab.table"
     table.write_text("0 5 * * * backup\n")
+    ours.client_config.parent.mkdir(exist_ok=True)
+    ours.client_config.write_text('url = "http://h"\nservice = false\n')
     service.install(ours)
     service.install(ours)
+    assert ours.client_config.read_text() == 'url = "http://h"\nservice = true\n'
     lines = table.read_text().splitlines()
     assert lines == ["0 5 * * * backup", service.crontab_line(ours)]
     service.remove(ours)
     assert table.read_text() == "0 5 * * * backup\n"
+    assert "service = false" in ours.client_config.read_text()
 
 
 SYSTEMCTL = """#!/bin/sh
