@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["described", "is_here", "owners", "refusal", "uid_of"]
+__all__ = ["described", "is_here", "owners", "refusal", "taken_by", "uid_of"]
 
 _TABLES = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
 _LISTEN = "0A"
@@ -82,29 +82,46 @@ def owners(connected: socket.socket) -> set[int] | None:
     """
     here, there = _texts(connected.getsockname()), _texts(connected.getpeername())
     port = connected.getpeername()[1]
-    anywhere = {f"{'0' * 8}:{port:04X}", f"{'0' * 32}:{port:04X}"}
     for _ in range(_LOOKS):
-        rows = list(_rows(f":{port:04X}"))
-        if not any(row.local in here and row.remote in there for row in rows):
-            continue
-        for found in (
-            {row.uid for row in rows if row.local in there and row.remote in here and row.held},
-            # A socket that listens on the very address gets it before one that does on all.
-            {row.uid for row in rows if row.listens and row.local in there},
-            {row.uid for row in rows if row.listens and row.local in anywhere},
-        ):
-            if found:
-                return found
-        return set()
+        rows = list(_rows(port))
+        if any(row.local in here and row.remote in there for row in rows):
+            has = (row for row in rows if row.local in there and row.remote in here and row.held)
+            return {row.uid for row in has} or _listening(rows, there, port)
     return None
 
 
-def _rows(port: str) -> Iterator[_Row]:
+def taken_by(address: str, port: int) -> str:
+    """Say whose program listens on a port, for a message.
+
+    Parameters
+    ----------
+    address
+        Where somebody else would like to listen.
+    port
+        Of TCP.
+    """
+    rows = list(_rows(port))
+    found = _listening(rows, _texts((address, port)), port)
+    if not found:  # on one address, and all are wanted
+        found = {row.uid for row in rows if row.listens and row.local.endswith(f":{port:04X}")}
+    others = sorted(found - {os.geteuid()})
+    return f"a program of {' and '.join(map(described, others))}" if others else "another program"
+
+
+def _listening(rows: list[_Row], there: set[str], port: int) -> set[int]:
+    """Find who listens: a socket of the very address gets a connection before one of all."""
+    anywhere = {f"{'0' * 8}:{port:04X}", f"{'0' * 32}:{port:04X}"}
+    exact = {row.uid for row in rows if row.listens and row.local in there}
+    return exact or {row.uid for row in rows if row.listens and row.local in anywhere}
+
+
+def _rows(port: int) -> Iterator[_Row]:
     """Read the sockets with a port at one of their ends."""
+    end = f":{port:04X}"
     for table in _TABLES:
         try:
             with open(table, encoding="ascii") as stream:  # noqa: PTH123 (each login waits for it)
-                lines = [line.split() for line in stream if port in line]
+                lines = [line.split() for line in stream if end in line]
         except OSError:  # no such table, as without IPv6
             continue
         for words in lines:

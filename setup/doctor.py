@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client import owners
 from setup import environment, java, maven, probe, reach, servers
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
@@ -217,8 +218,8 @@ def _ports(layout: Layout) -> Iterator[Finding]:
             taken = port_taken(address, port)
             option = f"run {called()} up{' --port N' if part.pages else ', it takes another'}"
             fix = f"stop the program that has it, or {option}" if taken else ""
-            detail = f"{address} {'taken by another program' if taken else 'free'}"
-            yield Finding(f"port {port}", not taken, detail, fix)
+            state = f"taken by {owners.taken_by(address, port)}" if taken else "free"
+            yield Finding(f"port {port}", not taken, f"{address} {state}", fix)
 
 
 def _certificate(layout: Layout) -> Iterator[Finding]:

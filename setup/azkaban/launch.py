@@ -59,7 +59,7 @@ def command(
         f"-Xmx{settings.heap_of(part.kind)}",
         f"-javaagent:{place / 'agent/port-guard.jar'}={ends}",
         f"-Dportguard.output={home / f'logs/{part.name}.out'}",
-        f"-Dportguard.trusted={','.join(map(str, trust.accounts()))}",
+        *_trusted(),
         f"-Djava.io.tmpdir={home / 'temp'}",
         "-Dfile.encoding=UTF-8",
         f"-Dlog4j.configuration={(conf / 'log4j.properties').as_uri()}",
@@ -71,6 +71,12 @@ def command(
         present.classes[part.kind],
         *("-conf", str(conf)),
     ]
+
+
+def _trusted() -> tuple[str, ...]:
+    """Tell the agent which accounts' servers are spoken to as well (``AZK_TRUST``)."""
+    found = ",".join(map(str, trust.accounts()))
+    return (f"-Dportguard.trusted={found}",) if found else ()
 
 
 def _later(java: Java) -> tuple[str, ...]:

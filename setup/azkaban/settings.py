@@ -8,6 +8,7 @@ import socket
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from azkaban_client import owners
 from setup import environment, hosts
 from setup.azkaban import timezone
 from setup.called import called
@@ -257,7 +258,7 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
     named = wanted.port or (old.port if old and settled else None)
     if named and port_taken(address, named):
         raise SetupError(
-            f"port {named} on {address} is taken by another program; "
+            f"port {named} on {address} is taken by {owners.taken_by(address, named)}; "
             "name another with --port, or stop that program"
         )
     port = named or free_port(address, old.port if old else WEB_PORT)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client import owners
 from setup import orphans, trust
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
@@ -573,6 +574,6 @@ def _write_marker(path: Path, version: str) -> None:
 
 def _taken(port: int) -> str:
     return (
-        f"port {port} on {ADDRESS} is taken by another program; name another with "
+        f"port {port} on {ADDRESS} is taken by {owners.taken_by(ADDRESS, port)}; name another with "
         f"{called()} mysql init --port N, or stop that program"
     )

@@ -59,6 +59,16 @@ def test_a_server_that_is_gone_is_nobody_s() -> None:
         assert "belongs to no account of this machine" in owners.refusal(ours)
 
 
+@pytest.mark.parametrize("wanted", ["127.0.0.1", "0.0.0.0"])
+def test_who_has_taken_a_port_is_named(wanted, monkeypatch) -> None:
+    with Stranger(os.geteuid()) as own:
+        assert owners.taken_by(wanted, own.port) == "another program"
+    disguised(monkeypatch)
+    with Stranger() as stranger:
+        expected = f"a program of {owners.described(UID)}"
+        assert owners.taken_by(wanted, stranger.port) == expected
+
+
 def test_another_machine_is_not_asked_about(monkeypatch) -> None:
     monkeypatch.setattr(owners, "is_here", lambda _: False)
     disguised(monkeypatch)
