@@ -11,7 +11,32 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["whole"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["alone", "whole"]
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Keep other processes out, as long as they ask; tell whether none was in.
+
+    Parameters
+    ----------
+    path
+        The lock. Its folder is made; it stays when this ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as stream:
+        try:
+            if fcntl is not None:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 @contextlib.contextmanager

@@ -12,15 +12,10 @@ import os
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from azkaban_client._files import whole
+from azkaban_client._files import alone, whole
 from azkaban_client._home import expanded
 from azkaban_client.errors import AzkabanError
 from azkaban_client.models import Status
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,14 +138,9 @@ class Ledger:
         LedgerError
             Another process is at it.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = self.path.with_suffix(".lock")
-        with os.fdopen(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600), "r+") as stream:
-            try:
-                if fcntl is not None:
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+        with alone(self.path.with_suffix(".lock")) as free:
+            if not free:
                 about = f"{self._about['project']}/{self._about['flow']}"
-                raise LedgerError(f"another backfill of {about} is running") from error
+                raise LedgerError(f"another backfill of {about} is running")
             self.entries = {entry.key: entry for entry in self._read()}
             yield

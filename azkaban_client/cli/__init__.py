@@ -24,6 +24,7 @@ from azkaban_client.cli import (
     _projects,
     _report,
     _session,
+    _watch,
 )
 from azkaban_client.cli._app import EXIT_CODES, App, exit_code, group, note
 from azkaban_client.descriptors import open_closed
@@ -73,7 +74,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
 
 _MODULES = (
     *(_session, _new, _dev, _deploy, _projects, _executions, _control, _backfill),
-    *(_manage, _report, _console),
+    *(_manage, _report, _watch, _console),
 )
 for _module in _MODULES:
     for _command in _module.COMMANDS:

@@ -227,6 +227,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         files=_COUNT,
         flows=_list(_TEXT),
     ),
+    "watch": {
+        "anyOf": [
+            _list(_object(project=_TEXT, flow=_TEXT, on=_list(_TEXT), tell=_list(_TEXT))),
+            _object(channel=_TEXT, sent=_DONE),
+            _object(told=_list(_TEXT)),
+        ]
+    },
     "whoami": _object(url=_TEXT, address=_MAYBE_TEXT, username=_MAYBE_TEXT, server_version=_TEXT),
 }
 """The answer of each command."""

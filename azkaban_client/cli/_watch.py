@@ -1,0 +1,109 @@
+"""azk watch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app, table
+
+if TYPE_CHECKING:
+    from azkaban_client.watch.rules import Rules
+
+__all__ = ["COMMANDS"]
+
+
+@command()
+@click.argument("rules", type=click.Path(path_type=Path), default="watch.toml")
+@click.option("--check", is_flag=True, help="Only read the rules, and show them.")
+@click.option("--test", metavar="CHANNEL", help="Only send a test message to this channel.")
+@click.option("--once", is_flag=True, help="One round, for cron.")
+@json_option
+@pass_app
+def watch(
+    app: App, /, rules: Path, *, check: bool, test: str | None, once: bool, as_json: bool
+) -> None:
+    """Tell people what happens on a server: failures, missed runs, a server that is down.
+
+    Examples
+    --------
+      azk watch --check
+      azk watch --test team
+      azk watch
+      azk watch watch.toml --once
+
+    RULES is a file (watch.toml by default), see docs/watch.md. What happens while nothing watches
+    is told afterwards, once. It runs beside any Azkaban from 2.5 to 4.0 until it is interrupted.
+    """
+    from azkaban_client.watch.rules import read
+
+    found = read(rules)
+    if check:
+        emit(as_json, _plain(found), lambda: _table(found))
+        return
+    if test is not None:
+        _test(app.url, found, test)
+        emit(as_json, {"channel": test, "sent": True}, f"{test} was told")
+        return
+    if as_json and not once:
+        raise click.UsageError("--json is for --check, --test and --once")
+    events = _watch(app, rules, found, once=once)
+    if as_json:
+        emit(as_json, {"told": events}, "")
+
+
+def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
+    from zoneinfo import ZoneInfo
+
+    from azkaban_client._files import alone
+    from azkaban_client.watch.journal import Journal
+    from azkaban_client.watch.watcher import Watcher
+
+    events: list[str] = []
+
+    def say(line: str) -> None:
+        events.append(line)
+        note(line)
+
+    zone = app.settings["timezone"]
+    with app.client() as client:
+        journal = Journal(client.url, path)
+        with alone(journal.path.with_suffix(".lock")) as free:
+            if not free:
+                raise click.UsageError(f"another azk watch uses {path}: end it first")
+            watcher = Watcher(client, rules, journal, say, zone=ZoneInfo(zone) if zone else None)
+            if once:
+                watcher.round()
+                watcher.deliver()
+            else:
+                note(f"watching {client.url} by {path}; Ctrl-C ends it")
+                watcher.run()
+    return events
+
+
+def _test(url: str, rules: Rules, name: str) -> None:
+    from azkaban_client.watch.look import Event
+    from azkaban_client.watch.tell import message, send
+
+    if name not in rules.channels:
+        known = ", ".join(rules.channels) or "none"
+        raise click.UsageError(f"--test {name}: there is no [tell.{name}] (there are: {known})")
+    event = Event("succeeded", "test", "test", status="SUCCEEDED").plain()
+    send(rules.channels[name], message(url, [event], "test"))
+
+
+def _plain(rules: Rules) -> list[dict[str, object]]:
+    return [
+        {"project": one.project, "flow": one.flow, "on": one.on, "tell": one.tell}
+        for one in rules.rules
+    ]
+
+
+def _table(rules: Rules) -> str:
+    rows = [[one.project, one.flow, " ".join(one.on), " ".join(one.tell)] for one in rules.rules]
+    return table(["project", "flow", "on", "tell"], rows)
+
+
+COMMANDS = (watch,)

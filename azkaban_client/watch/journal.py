@@ -1,0 +1,119 @@
+"""What a watch has seen, and what it still has to tell: one file, written before and after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client._files import whole
+from azkaban_client._home import expanded
+from azkaban_client.errors import AzkabanError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Journal", "JournalError", "Pending", "Seen"]
+
+
+class JournalError(AzkabanError):
+    """The journal cannot be read."""
+
+
+@dataclass
+class Seen:
+    """What is known of a flow.
+
+    Attributes
+    ----------
+    newest
+        Id of its newest execution.
+    going
+        Those that had not ended.
+    last
+        How the latest that ended did.
+    long
+        Those of which it was told that they take long.
+    due
+        When its schedule comes next, in the server's words.
+    """
+
+    newest: int = -1
+    going: list[int] = field(default_factory=list)
+    last: str | None = None
+    long: list[int] = field(default_factory=list)
+    due: str | None = None
+
+
+@dataclass
+class Pending:
+    """An event that a channel has not been told yet.
+
+    Attributes
+    ----------
+    id
+        The same at each attempt, for receivers that must not act twice.
+    after
+        Not before this time, in seconds since 1970.
+    tries
+        How often it failed.
+    """
+
+    id: str
+    channel: str
+    event: dict[str, Any]
+    after: float = 0.0
+    tries: int = 0
+
+
+class Journal:
+    """The memory of one watch.
+
+    Parameters
+    ----------
+    url
+        Of the server.
+    rules
+        The file of rules: each has a memory of its own.
+
+    Raises
+    ------
+    JournalError
+        The file is damaged.
+    """
+
+    def __init__(self, url: str, rules: Path) -> None:
+        name = hashlib.sha256(f"{url}\n{rules.resolve()}".encode()).hexdigest()[:24]
+        base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        self.path: Path = expanded(base) / "azk" / "watch" / f"{name}.json"
+        self.flows: dict[str, Seen] = {}
+        self.pending: list[Pending] = []
+        self.down = False
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            self.flows = {name: Seen(**one) for name, one in content["flows"].items()}
+            self.pending = [Pending(**one) for one in content["pending"]]
+            self.down = bool(content["down"])
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise JournalError(
+                f"{self.path}: cannot read what was told ({error}); move the file away to begin "
+                "anew: then only what happens from now on is told"
+            ) from error
+
+    def save(self) -> None:
+        """Write the file."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = {
+            "flows": {name: asdict(one) for name, one in self.flows.items()},
+            "pending": [asdict(one) for one in self.pending],
+            "down": self.down,
+        }
+        with whole(self.path, mode=0o600) as stream:
+            stream.write(json.dumps(content, indent=1).encode())

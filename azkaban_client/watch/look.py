@@ -1,0 +1,193 @@
+"""Find out what happened on a server since the last look, by its Ajax API alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client.errors import NetworkError, Refused
+from azkaban_client.models import Status
+from azkaban_client.watch.journal import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta, tzinfo
+
+    from azkaban_client.client import Client
+    from azkaban_client.models import ExecutionSummary
+
+__all__ = ["Event", "log_tail", "look"]
+
+_PAGE = 20
+_MOST = 500  # executions of one flow that are looked at after a long absence
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    Attributes
+    ----------
+    kind
+        Of `azkaban_client.watch.rules.KINDS`, and ``server-up``.
+    status
+        How the execution ended, by the server's word.
+    seconds
+        How long it took, or has taken.
+    due
+        When a missed run should have started, in the server's time zone.
+    """
+
+    kind: str
+    project: str = ""
+    flow: str = ""
+    execid: int | None = None
+    status: str = ""
+    seconds: float | None = None
+    due: str = ""
+
+    @property
+    def id(self) -> str:
+        """The same for the same event, whoever asks and how often."""
+        return ":".join(map(str, (self.kind, self.project, self.flow, self.execid, self.due)))
+
+    def plain(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def look(
+    client: Client,
+    project: str,
+    flow: str,
+    seen: Seen | None,
+    *,
+    limit: timedelta | None = None,
+    schedule: bool = False,
+    zone: tzinfo | None = None,
+) -> tuple[list[Event], Seen]:
+    """Look at a flow.
+
+    Parameters
+    ----------
+    client
+        Connected to the server.
+    project, flow
+        The flow.
+    seen
+        What is known of it; None at the first look, which finds nothing new.
+    limit
+        When a run counts as long.
+    schedule
+        Also look whether a run was missed: one request more.
+    zone
+        Of the server's times; this machine's by default.
+
+    Returns
+    -------
+    tuple
+        What happened, the oldest first; and what is known now.
+    """
+    # The schedule first: a run that starts in between is in the history then.
+    due = _due(client, project, flow) if schedule else None
+    if seen is None:
+        page = client.history(project, flow, length=_PAGE).executions
+        ended = [one for one in page if one.status.final]
+        return [], Seen(
+            newest=page[0].execid if page else -1,
+            going=[one.execid for one in page if not one.status.final],
+            last=ended[0].status.value if ended else None,
+            due=due,
+        )
+    new, going = _since(client, project, flow, seen)
+    events: list[Event] = []
+    now = Seen(newest=seen.newest, last=seen.last, due=due)
+    if new:
+        now.newest = max(seen.newest, new[-1].execid)
+    for one in sorted((*going, *new), key=lambda one: (one.end or _LATE, one.execid)):
+        about: dict[str, Any] = {"project": project, "flow": flow, "execid": one.execid}
+        if one.status.final:
+            events += _ended(one, now.last, about)
+            now.last = one.status.value
+            continue
+        now.going.append(one.execid)
+        spent = (datetime.now(UTC) - one.start) if one.start else None
+        if limit and spent and spent > limit:
+            now.long.append(one.execid)
+            if one.execid not in seen.long:
+                events.append(Event("long", **about, seconds=spent.total_seconds()))
+    if schedule and seen.due and due != seen.due and not new and _has_passed(seen.due, zone):
+        events.append(Event("missed", project, flow, due=seen.due))
+    return events, now
+
+
+_LATE = datetime.max.replace(tzinfo=UTC)
+
+
+def _due(client: Client, project: str, flow: str) -> str | None:
+    found = client.schedule_of(project, flow)
+    return found.next if found else None
+
+
+def _has_passed(due: str, zone: tzinfo | None) -> bool:
+    """Tell whether a time of the server is past: else somebody has changed the schedule."""
+    try:
+        found = datetime.fromisoformat(due)
+    except ValueError:
+        return True
+    return found.replace(tzinfo=zone).astimezone(UTC) <= datetime.now(UTC)
+
+
+def _since(
+    client: Client, project: str, flow: str, seen: Seen
+) -> tuple[list[ExecutionSummary], list[ExecutionSummary]]:
+    """Return the executions that are new, the oldest first, and those that had not ended."""
+    new: list[ExecutionSummary] = []
+    going: list[ExecutionSummary] = []
+    waiting = set(seen.going)
+    offset = 0
+    while offset < _MOST:
+        page = client.history(project, flow, offset=offset, length=_PAGE).executions
+        new += [one for one in page if one.execid > seen.newest]
+        going += [one for one in page if one.execid in waiting]
+        waiting -= {one.execid for one in going}
+        if len(page) < _PAGE or (page[-1].execid <= seen.newest and not waiting):
+            break
+        offset += _PAGE
+    known: dict[int, ExecutionSummary] = {one.execid: one for one in new}
+    return sorted(known.values(), key=lambda one: one.execid), going
+
+
+def _ended(one: ExecutionSummary, last: str | None, about: dict[str, Any]) -> Iterator[Event]:
+    spent = one.duration.total_seconds() if one.duration else None
+    told = {**about, "status": one.status.value, "seconds": spent}
+    if one.status is Status.SUCCEEDED:
+        yield Event("succeeded", **told)
+        if last not in (None, Status.SUCCEEDED.value):
+            yield Event("recovered", **told)
+    else:
+        yield Event("failed", **told)
+
+
+def log_tail(client: Client, execid: int, lines: int) -> list[tuple[str, list[str]]]:
+    """Return the last lines of the log of each job that failed, as far as the server has them."""
+    found = []
+    for job in client.execution(execid).walk():
+        if job.jobs or job.status not in (Status.FAILED, Status.KILLED) or job.start is None:
+            continue
+        last: deque[str] = deque(maxlen=lines)
+        rest = ""
+        try:
+            for piece in client.log(execid, job.id):
+                *whole, rest = (rest + piece).split("\n")
+                last.extend(whole)
+        except NetworkError:
+            raise
+        except Refused:
+            pass  # 2.5 can lose a log
+        if rest:
+            last.append(rest)
+        found.append((job.id, list(last)))
+    return found

@@ -1,0 +1,264 @@
+"""Rules of a watch: a TOML file that names who is told of what."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from datetime import time, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from azkaban_client._home import expanded
+from azkaban_client.errors import AzkabanError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["KINDS", "Channel", "Rule", "Rules", "RulesError", "read"]
+
+KINDS = ("failed", "recovered", "succeeded", "long", "missed", "server-down")
+"""What can be told."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_FORMATS = ("json", "slack", "discord")
+
+
+class RulesError(AzkabanError):
+    """A rule that cannot be meant; the message names the file, the place and the fix."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A way to tell somebody: one of `mail`, `webhook_file` and `program`.
+
+    Attributes
+    ----------
+    mail
+        Addresses.
+    server
+        The mail server, as ``host:port``: TLS from the start on port 465, STARTTLS on others;
+        only the machine's own may do without.
+    user, password_file, sender
+        Of the mail server; the password is the file's first line.
+    webhook_file
+        Its first line is the URL, which is a secret in itself.
+    format
+        Of the webhook: ``json``, ``slack`` (Mattermost understands it, too) or ``discord``.
+    secret_file
+        Its first line signs the webhook: ``X-Azk-Signature: sha256=HMAC``.
+    program
+        A command line that gets the message as JSON on its standard input.
+    quiet
+        Hold messages back in these hours, as ``22:00-07:00``, in the time zone of this machine.
+    """
+
+    name: str
+    mail: tuple[str, ...] = ()
+    server: str = "localhost:25"
+    user: str = ""
+    password_file: str = ""
+    sender: str = ""
+    webhook_file: str = ""
+    format: str = "json"
+    secret_file: str = ""
+    program: tuple[str, ...] = ()
+    quiet: str = ""
+
+    @property
+    def quiet_hours(self) -> tuple[time, time] | None:
+        """Begin and end of the hours in which nothing is sent."""
+        if not self.quiet:
+            return None
+        begin, _, end = self.quiet.partition("-")
+        return time.fromisoformat(begin), time.fromisoformat(end)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Tell channels of kinds of events of some flows.
+
+    Attributes
+    ----------
+    tell
+        Names of channels.
+    on
+        Of `KINDS`.
+    project, flow
+        Names, or patterns such as ``sales*``.
+    longer_than
+        When a run counts as ``long``: as ``90m``.
+    log_lines
+        How many of the last lines of a failed job's log are told.
+    """
+
+    tell: tuple[str, ...]
+    on: tuple[str, ...] = ("failed",)
+    project: str = "*"
+    flow: str = "*"
+    longer_than: str = ""
+    log_lines: int = 20
+
+    def covers(self, project: str, flow: str) -> bool:
+        """Tell whether a flow is meant."""
+        return self.covers_project(project) and fnmatchcase(flow, self.flow)
+
+    def covers_project(self, project: str) -> bool:
+        """Tell whether flows of a project are meant."""
+        return fnmatchcase(project, self.project)
+
+    @property
+    def limit(self) -> timedelta | None:
+        """After how long a run counts as long."""
+        return _duration(self.longer_than) if self.longer_than else None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A file of rules.
+
+    Attributes
+    ----------
+    every
+        Time between two rounds.
+    down_after
+        How long the server must be out of reach before that is told.
+    """
+
+    channels: Mapping[str, Channel]
+    rules: tuple[Rule, ...]
+    every: timedelta = timedelta(seconds=30)
+    down_after: timedelta = timedelta(seconds=90)
+
+
+def read(path: Path) -> Rules:
+    """Read a file of rules.
+
+    Raises
+    ------
+    RulesError
+        The file cannot be read, or something in it cannot be meant.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RulesError(f"{path}: cannot be read: {error}") from error
+    try:
+        return _rules(table, path)
+    except _MistakeError as error:
+        raise RulesError(f"{path}: {error}") from None
+
+
+class _MistakeError(Exception):
+    pass
+
+
+def _rules(table: dict[str, Any], path: Path) -> Rules:
+    _refuse_unknown(table, {"tell", "rule", "every", "down_after"}, "")
+    told, listed = table.get("tell", {}), table.get("rule", [])
+    if not (isinstance(told, dict) and all(isinstance(one, dict) for one in told.values())):
+        raise _MistakeError("tell: expected tables [tell.NAME]")
+    if not (isinstance(listed, list) and all(isinstance(one, dict) for one in listed)):
+        raise _MistakeError("rule: expected tables [[rule]]")
+    if not listed:
+        raise _MistakeError("no [[rule]]: nothing would ever be told")
+    channels = {name: _channel(name, one, path) for name, one in told.items()}
+    rules = tuple(_rule(one, f"rule {n}: ", channels) for n, one in enumerate(listed, 1))
+    times = {key: _time(table, key) for key in ("every", "down_after") if key in table}
+    return Rules(channels, rules, **times)
+
+
+def _channel(name: str, table: dict[str, Any], path: Path) -> Channel:
+    where = f"tell.{name}: "
+    values = _values(table, Channel, where, skip="name")
+    for key in ("password_file", "webhook_file", "secret_file"):
+        if values.get(key):
+            values[key] = str(path.parent / expanded(values[key]))
+    channel = Channel(name=name, **values)
+    ways = [key for key in ("mail", "webhook_file", "program") if getattr(channel, key)]
+    if len(ways) != 1:
+        raise _MistakeError(
+            f"{where}expected one of mail, webhook_file and program, has {ways or 0}"
+        )
+    if channel.format not in _FORMATS:
+        raise _MistakeError(f"{where}format = {channel.format!r}: expected {' or '.join(_FORMATS)}")
+    if bad := [one for one in channel.mail if not re.fullmatch(r"[^\s,;@<>]+@[^\s,;@<>]+", one)]:
+        raise _MistakeError(f"{where}mail: {bad[0]!r} is no address")
+    if not re.fullmatch(r"[^\s:/]+:\d{1,5}", channel.server):
+        raise _MistakeError(f"{where}server = {channel.server!r}: expected host:port")
+    try:
+        _ = channel.quiet_hours
+    except ValueError:
+        raise _MistakeError(f"{where}quiet = {channel.quiet!r}: expected 22:00-07:00") from None
+    return channel
+
+
+def _rule(table: dict[str, Any], where: str, channels: Mapping[str, Channel]) -> Rule:
+    if "tell" not in table:
+        raise _MistakeError(f"{where}tell is missing: the names of channels")
+    rule = Rule(**_values(table, Rule, where))
+    if unknown := [name for name in rule.tell if name not in channels]:
+        raise _MistakeError(
+            f"{where}there is no [tell.{unknown[0]}] (there are: {_list(channels)})"
+        )
+    if not rule.tell:
+        raise _MistakeError(f"{where}tell = []: nobody would be told")
+    if unknown := [kind for kind in rule.on if kind not in KINDS]:
+        raise _MistakeError(f"{where}on: {unknown[0]!r} is none of {_list(KINDS)}")
+    if ("long" in rule.on) != bool(rule.longer_than):
+        raise _MistakeError(f'{where}on = ["long"] and longer_than = "90m" belong together')
+    if rule.longer_than:
+        _time(table, "longer_than", where)
+    if not 0 <= rule.log_lines <= 200:
+        raise _MistakeError(f"{where}log_lines = {rule.log_lines}: expected 0 to 200")
+    return rule
+
+
+def _values(table: dict[str, Any], kind: type, where: str, skip: str = "") -> dict[str, Any]:
+    """Check that a table has the keys of a class, each of its type."""
+    hints = get_type_hints(kind)
+    names = {one.name for one in fields(kind)} - {skip}
+    _refuse_unknown(table, names, where)
+    found = {}
+    for key, value in table.items():
+        wanted: Callable[[Any], bool] = _IS[str(hints[key])]
+        if not wanted(value):
+            words = _WORDS[str(hints[key])]
+            raise _MistakeError(f"{where}{key} = {value!r}: expected {words}")
+        found[key] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+_LIST, _TEXT, _COUNT = str(tuple[str, ...]), str(str), str(int)
+_IS: dict[str, Callable[[Any], bool]] = {
+    _LIST: lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    _TEXT: lambda value: isinstance(value, str),
+    _COUNT: lambda value: isinstance(value, int) and not isinstance(value, bool),
+}
+_WORDS = {_LIST: 'a list of texts, as ["a"]', _TEXT: "a text", _COUNT: "a whole number"}
+
+
+def _refuse_unknown(table: dict[str, Any], known: set[str], where: str) -> None:
+    if unknown := sorted(set(table) - known):
+        raise _MistakeError(f"{where}{unknown[0]}: unknown (known: {_list(sorted(known))})")
+
+
+def _list(names: Any) -> str:
+    return ", ".join(names) or "none"
+
+
+def _time(table: dict[str, Any], key: str, where: str = "") -> timedelta:
+    try:
+        return _duration(str(table[key]))
+    except ValueError:
+        raise _MistakeError(
+            f"{where}{key} = {table[key]!r}: expected a number and one of s m h d, as 90m"
+        ) from None
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    if found is None:
+        raise ValueError(text)
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])

@@ -1,0 +1,228 @@
+"""The rounds of a watch: look at every flow, write down what happened, tell it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from azkaban_client.errors import AzkabanError, NetworkError, Refused, ServerFault
+from azkaban_client.watch.journal import Pending
+from azkaban_client.watch.look import Event, log_tail, look
+from azkaban_client.watch.tell import Undelivered, message, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import tzinfo
+
+    from azkaban_client.client import Client
+    from azkaban_client.watch.journal import Journal
+    from azkaban_client.watch.rules import Channel, Rules
+
+__all__ = ["Watcher"]
+
+_FLOWS_EVERY = 300.0  # seconds after which new projects and flows are found
+_RATE = 1.5  # requests a second at most, on the average of a round
+_FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds until an undelivered message is tried again
+_KEPT = 2 * 86_400.0  # seconds after which it is given up
+
+
+class Watcher:
+    """Watches a server by rules.
+
+    Parameters
+    ----------
+    client
+        Connected to the server.
+    rules
+        Who is told of what.
+    journal
+        What is known and still has to be told; nobody else writes it meanwhile.
+    say
+        Takes a line for the person who looks on.
+    zone
+        Of the server's times; this machine's by default.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        rules: Rules,
+        journal: Journal,
+        say: Callable[[str], object],
+        *,
+        zone: tzinfo | None = None,
+    ) -> None:
+        self.client, self.rules, self.journal, self.say = client, rules, journal, say
+        self.zone = zone
+        self._flows: list[tuple[str, str]] = []
+        self._flows_at = -_FLOWS_EVERY
+        self._lost_since: float | None = None
+
+    def run(self) -> None:
+        """Make rounds until interrupted."""
+        while True:
+            begin = time.monotonic()
+            self.round()
+            self.deliver()
+            pause = self.rules.every.total_seconds() - (time.monotonic() - begin)
+            time.sleep(max(1.0, pause))
+
+    def round(self) -> None:
+        """Look at every flow once; what happened is in the journal afterwards."""
+        try:
+            for project, flow in self._watched():
+                begin, before = time.monotonic(), self.client.requests_made
+                self._look(project, flow)
+                spent = self.client.requests_made - before
+                time.sleep(max(0.0, spent / _RATE - (time.monotonic() - begin)) if spent else 0)
+        except (NetworkError, ServerFault) as error:
+            self._lost(error)
+            return
+        self._lost_since = None
+        if self.journal.down:
+            self.journal.down = False
+            self._note([Event("server-up", due=_now())])
+
+    def _watched(self) -> Iterable[tuple[str, str]]:
+        if time.monotonic() - self._flows_at < _FLOWS_EVERY:
+            return self._flows
+        projects = [
+            project.name
+            for project in self.client.projects()
+            if any(rule.covers_project(project.name) for rule in self.rules.rules)
+        ]
+        found = [
+            (project, flow)
+            for project in projects
+            for flow in self.client.flows(project)
+            if any(rule.covers(project, flow) for rule in self.rules.rules)
+        ]
+        self._flows, self._flows_at = found, time.monotonic()
+        return found
+
+    def _look(self, project: str, flow: str) -> None:
+        name = f"{project}/{flow}"
+        rules = [rule for rule in self.rules.rules if rule.covers(project, flow)]
+        limits = [rule.limit for rule in rules if rule.limit]
+        try:
+            events, seen = look(
+                self.client,
+                project,
+                flow,
+                self.journal.flows.get(name),
+                limit=min(limits, default=None),
+                schedule=any("missed" in rule.on for rule in rules),
+                zone=self.zone,
+            )
+        except (NetworkError, ServerFault):
+            raise
+        except Refused:  # deleted, or no longer ours to read
+            self.journal.flows.pop(name, None)
+            self._flows_at = -_FLOWS_EVERY
+            return
+        if seen != self.journal.flows.get(name) or events:
+            self.journal.flows[name] = seen
+            self._note(events)
+
+    def _lost(self, error: AzkabanError) -> None:
+        now = time.monotonic()
+        if self._lost_since is None:
+            self._lost_since = now
+        gone = now - self._lost_since >= self.rules.down_after.total_seconds()
+        if gone and not self.journal.down:
+            self.journal.down = True
+            self.say(f"the server does not answer: {error.message}")
+            self._note([Event("server-down", due=_now())])
+
+    def _note(self, events: Iterable[Event]) -> None:
+        """Write down what is to be told, and what is known, at once."""
+        for event in events:
+            self.say(
+                " ".join(
+                    str(part)
+                    for part in (event.kind, event.project, event.flow, event.execid or "")
+                    if part
+                )
+            )
+            for channel, lines in self._told(event).items():
+                told = {**event.plain(), "log_lines": lines}
+                identity = hashlib.sha256(f"{event.id}:{channel}".encode()).hexdigest()[:24]
+                self.journal.pending.append(Pending(identity, channel, told))
+        self.journal.save()
+
+    def _told(self, event: Event) -> dict[str, int]:
+        """Return the channels that are told of an event, and how many lines of logs they get."""
+        found: dict[str, int] = {}
+        kind = "server-down" if event.kind == "server-up" else event.kind
+        for rule in self.rules.rules:
+            if kind not in rule.on or (event.flow and not rule.covers(event.project, event.flow)):
+                continue
+            if kind == "long" and rule.limit and rule.limit.total_seconds() > (event.seconds or 0):
+                continue
+            for channel in rule.tell:
+                found[channel] = max(found.get(channel, 0), rule.log_lines)
+        return found
+
+    def deliver(self) -> None:
+        """Send what is pending, each channel's in one message, as far as it can be sent now."""
+        for name in dict.fromkeys(one.channel for one in self.journal.pending):
+            channel = self.rules.channels.get(name)
+            mine = [one for one in self.journal.pending if one.channel == name]
+            if channel is None:  # it is no longer in the file
+                self._drop(mine)
+                continue
+            now = time.time()
+            due = [one for one in mine if one.after <= now]
+            if due and not is_quiet(channel, datetime.now().astimezone()):
+                self._send(channel, due)
+
+    def _send(self, channel: Channel, due: list[Pending]) -> None:
+        events = [self._with_logs(one.event) for one in due]
+        identity = due[0].id if len(due) == 1 else f"{due[0].id}-{len(due)}"
+        try:
+            send(channel, message(self.client.url, events, identity))
+        except Undelivered as error:
+            self.say(f"not told, tried again later: {error.message}")
+            for one in due:
+                one.tries += 1
+                pause = min(_FIRST_PAUSE * 2 ** (one.tries - 1), _LONGEST_PAUSE)
+                one.after = time.time() + pause
+            self._drop([one for one in due if one.tries * _LONGEST_PAUSE > _KEPT])
+            return
+        self._drop(due)
+
+    def _drop(self, done: list[Pending]) -> None:
+        self.journal.pending = [one for one in self.journal.pending if one not in done]
+        self.journal.save()
+
+    def _with_logs(self, event: dict[str, object]) -> dict[str, object]:
+        """Add the ends of the logs of the jobs that failed, if the server has them."""
+        told = {key: value for key, value in event.items() if key != "log_lines"}
+        lines = event.get("log_lines")
+        if event["kind"] == "failed" and isinstance(lines, int) and lines:
+            try:
+                told["logs"] = log_tail(self.client, int(str(event["execid"])), lines)
+            except AzkabanError:
+                told["logs"] = []  # better without than not at all
+        return told
+
+
+def _line(event: Event) -> str:
+    execid = "" if event.execid is None else f" (execution {event.execid})"
+    flow = f" {event.project}/{event.flow}" if event.flow else ""
+    return f"{event.kind}{flow}{execid}"
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def is_quiet(channel: Channel, now: datetime) -> bool:
+    """Tell whether a channel must not be used at a time."""
+    if (hours := channel.quiet_hours) is None:
+        return False
+    begin, end = hours
+    clock = now.time()
+    return begin <= clock < end if begin <= end else clock >= begin or clock < end

@@ -1,0 +1,279 @@
+"""Rules of a watch, and how it tells; what it sees on a real server is in tests/live."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import socketserver
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
+from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
+from azkaban_client.watch.look import Event, look
+from azkaban_client.watch.rules import Channel, RulesError, read
+from azkaban_client.watch.tell import Undelivered, message, send
+from azkaban_client.watch.watcher import is_quiet
+
+GOOD = """
+every = "1m"
+[tell.me]
+mail = ["me@example.org"]
+quiet = "22:00-07:00"
+[tell.team]
+webhook_file = "hook"
+format = "slack"
+[[rule]]
+project = "sales*"
+on = ["failed", "long"]
+longer_than = "90m"
+tell = ["me", "team"]
+"""
+
+
+def test_rules_are_read(tmp_path) -> None:
+    (tmp_path / "watch.toml").write_text(GOOD)
+    rules = read(tmp_path / "watch.toml")
+    (rule,) = rules.rules
+    assert rule.covers("sales-eu", "daily")
+    assert not rule.covers("stock", "daily")
+    assert rule.limit == timedelta(minutes=90)
+    assert rules.channels["team"].webhook_file == str(tmp_path / "hook")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('every = "1m"', "every = 1", "every = 1: expected a number and one of s m h d"),
+        ('every = "1m"', "evry = 1", "evry: unknown (known: down_after, every, rule, tell)"),
+        ('on = ["failed", "long"]', 'on = ["fail"]', "'fail' is none of failed, recovered"),
+        ('on = ["failed", "long"]', 'on = ["long"]\nlog_lines = 999', "expected 0 to 200"),
+        ('longer_than = "90m"', "", "belong together"),
+        ('tell = ["me", "team"]', 'tell = ["you"]', "no [tell.you] (there are: me, team)"),
+        ('tell = ["me", "team"]', 'tell = "me"', "tell = 'me': expected a list of texts"),
+        ('tell = ["me", "team"]', "", "rule 1: tell is missing"),
+        ('mail = ["me@example.org"]', 'mail = ["me"]', "tell.me: mail: 'me' is no address"),
+        ('mail = ["me@example.org"]', "", "tell.me: expected one of mail, webhook_file"),
+        ('format = "slack"', 'format = "teams"', "format = 'teams': expected json or slack"),
+        ('quiet = "22:00-07:00"', 'quiet = "night"', "quiet = 'night': expected 22:00-07:00"),
+        ("[[rule]]", "[rule]", "rule: expected tables [[rule]]"),
+        ("[tell.me]", "[tell.me", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(tmp_path, azk, old, new, words) -> None:
+    path = tmp_path / "watch.toml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(RulesError) as error:
+        read(path)
+    assert words in str(error.value)
+    assert str(path) in str(error.value)
+    assert azk("watch", str(path), "--check").code == 2
+
+
+def test_rules_are_shown(tmp_path, azk) -> None:
+    (tmp_path / "watch.toml").write_text(GOOD)
+    (rule,) = azk("watch", "--check", "--json").json
+    assert rule == {
+        "project": "sales*",
+        "flow": "*",
+        "on": ["failed", "long"],
+        "tell": ["me", "team"],
+    }
+    result = azk("--url", "http://localhost:1", "watch", "--test", "nobody")
+    assert (result.code, "there is no [tell.nobody]" in result.err) == (2, True)
+
+
+def test_quiet_hours_may_pass_midnight() -> None:
+    night, noon = Channel("a", quiet="22:00-07:00"), Channel("b", quiet="12:00-13:00")
+    clock = [datetime(2026, 11, 30, hour, 30, tzinfo=UTC) for hour in (3, 12, 23)]
+    assert [is_quiet(night, one) for one in clock] == [True, False, True]
+    assert [is_quiet(noon, one) for one in clock] == [False, True, False]
+    assert not is_quiet(Channel("c"), clock[0])
+
+
+# -- what is seen: a history of any shape, which no real server has on request --------------------
+
+
+def run(execid, status, minutes=1):
+    start = datetime.now(UTC) - timedelta(minutes=minutes)
+    end = start + timedelta(minutes=minutes) if Status(status).final else None
+    about = {"flow": "f", "user": "me", "submitted": start, "start": start, "end": end}
+    return ExecutionSummary(execid=execid, status=Status(status), **about)
+
+
+def server(*runs, due=None):
+    def history(_project, _flow, *, offset=0, length=20):
+        newest = sorted(runs, key=lambda one: -one.execid)
+        page = tuple(newest[offset : offset + length])
+        return ExecutionPage(total=len(runs), offset=offset, executions=page)
+
+    schedule = None if due is None else Schedule(id=1, next=due)
+    return SimpleNamespace(history=history, schedule_of=lambda *_: schedule)
+
+
+def kinds(events):
+    return [(event.kind, event.execid) for event in events]
+
+
+def test_the_first_look_tells_nothing() -> None:
+    events, seen = look(server(run(1, "FAILED"), run(2, "RUNNING")), "p", "f", None)
+    assert events == []
+    assert (seen.newest, seen.going, seen.last) == (2, [2], "FAILED")
+
+
+def test_each_end_is_told_once_in_its_order() -> None:
+    _, seen = look(server(run(1, "SUCCEEDED"), run(2, "RUNNING")), "p", "f", None)
+    later = server(run(1, "SUCCEEDED"), run(2, "FAILED", 9), run(3, "SUCCEEDED"), run(4, "KILLED"))
+    events, seen = look(later, "p", "f", seen)
+    assert set(kinds(events)) == {
+        ("failed", 2),
+        ("succeeded", 3),
+        ("recovered", 3),
+        ("failed", 4),
+    }
+    assert kinds(events).index(("failed", 2)) < kinds(events).index(("recovered", 3))
+    assert look(later, "p", "f", seen)[0] == []
+
+
+def test_a_long_absence_loses_nothing() -> None:
+    _, seen = look(server(run(1, "RUNNING")), "p", "f", None)
+    many = server(*(run(number, "FAILED") for number in range(1, 121)))
+    events, _ = look(many, "p", "f", seen)
+    assert sorted(kinds(events)) == [("failed", number) for number in range(1, 121)]
+
+
+def test_a_long_run_is_told_once() -> None:
+    now = server(run(1, "RUNNING", minutes=50))
+    _, seen = look(now, "p", "f", None)
+    events, seen = look(now, "p", "f", seen, limit=timedelta(minutes=45))
+    assert kinds(events) == [("long", 1)]
+    assert look(now, "p", "f", seen, limit=timedelta(minutes=45))[0] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "new", "missed"),
+    [
+        ("2026-01-01 06:00:00", "2026-01-02 06:00:00", False, True),
+        ("2026-01-01 06:00:00", "2026-01-02 06:00:00", True, False),
+        ("2026-01-01 06:00:00", "2026-01-01 06:00:00", False, False),
+        ("2199-01-01 06:00:00", "2199-01-01 07:00:00", False, False),  # it was changed
+        ("2026-01-01 06:00:00", None, False, True),  # it was for once
+    ],
+)
+def test_a_run_that_came_due_and_was_not_made_is_missed(before, after, new, missed) -> None:
+    _, seen = look(server(run(1, "SUCCEEDED"), due=before), "p", "f", None, schedule=True)
+    runs = [run(1, "SUCCEEDED"), *([run(2, "RUNNING")] if new else [])]
+    events, _ = look(server(*runs, due=after), "p", "f", seen, schedule=True, zone=UTC)
+    assert [event.due for event in events] == ([before] if missed else [])
+
+
+# -- how it is told -------------------------------------------------------------------------------
+
+FAILED = Event("failed", "sales", "daily", 42, "FAILED", 75.0).plain()
+TOLD = message("http://a:1", [{**FAILED, "logs": [("load", ["no such file"])]}], "abc")
+
+
+def test_a_message_says_what_and_where() -> None:
+    assert TOLD.subject == "sales/daily failed"
+    assert TOLD.text == (
+        "sales/daily failed\nexecution 42 FAILED after 1 min 15 s\n"
+        "--- the end of the log of load:\nno such file\nhttp://a:1/executor?execid=42\n"
+    )
+    two = message("http://a:1", [FAILED, Event("missed", "p", "f", due="2026-01-01").plain()], "x")
+    assert two.subject == "sales/daily failed, and 1 more"
+    assert "it was due at 2026-01-01" in two.text
+
+
+def test_a_webhook_is_signed_and_its_url_never_told(serve, answer, tmp_path) -> None:
+    statuses = [200, 500]
+    receiver = serve(lambda _: answer(status=statuses.pop(0)))
+    (tmp_path / "hook").write_text(f"{receiver.url}/secret-path\n")
+    (tmp_path / "key").write_text("swordfish\n")
+    channel = Channel(
+        "team", webhook_file=str(tmp_path / "hook"), secret_file=str(tmp_path / "key")
+    )
+    send(channel, TOLD)
+    (asked,) = receiver.asked
+    signed = hmac.new(b"swordfish", asked.body, hashlib.sha256).hexdigest()
+    assert asked.headers["X-Azk-Signature"] == f"sha256={signed}"
+    assert asked.headers["X-Azk-Id"] == "abc"
+    assert json.loads(asked.body)["events"][0]["execid"] == 42
+    with pytest.raises(Undelivered, match="HTTP 500"):
+        send(channel, TOLD)
+    (tmp_path / "hook").write_text("http://localhost:1/secret-path\n")
+    with pytest.raises(Undelivered) as error:
+        send(channel, TOLD)
+    assert "secret-path" not in str(error.value)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("slack", "text"), ("discord", "content")])
+def test_chats_get_their_form(serve, answer, tmp_path, kind, key) -> None:
+    receiver = serve(lambda _: answer())
+    (tmp_path / "hook").write_text(receiver.url)
+    send(Channel("chat", webhook_file=str(tmp_path / "hook"), format=kind), TOLD)
+    assert json.loads(receiver.asked[0].body) == {key: TOLD.text}
+
+
+def test_a_program_gets_it_on_its_input(tmp_path) -> None:
+    out = tmp_path / "out"
+    code = f"import sys; open({str(out)!r}, 'w').write(sys.stdin.read())"
+    send(Channel("it", program=(sys.executable, "-c", code)), TOLD)
+    assert json.loads(out.read_text())["subject"] == "sales/daily failed"
+    code = "import sys; print('no paper', file=sys.stderr); sys.exit(3)"
+    with pytest.raises(Undelivered, match="ended with 3: no paper"):
+        send(Channel("it", program=(sys.executable, "-c", code)), TOLD)
+    with pytest.raises(Undelivered, match="nosuch"):
+        send(Channel("it", program=("/nosuch",)), TOLD)
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """A mail server that takes everything."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            word = line.split()[0].upper()
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                while (text := self.rfile.readline()) != b".\r\n":
+                    self.server.mail.append(text)
+            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 fine\r\n")
+            if word == b"QUIT":
+                return
+
+
+def test_mail_is_sent_in_clear_on_this_machine_alone(monkeypatch) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as box:
+        box.mail = []
+        threading.Thread(target=box.serve_forever, daemon=True).start()
+        port = box.server_address[1]
+        send(Channel("me", mail=("me@example.org",), server=f"127.0.0.1:{port}"), TOLD)
+        mail = b"".join(box.mail).decode()
+        assert "Subject: sales/daily failed\r\n" in mail
+        assert "To: me@example.org\r\n" in mail
+        assert "http://a:1/executor?execid=42" in mail
+        monkeypatch.setattr("azkaban_client.watch.tell._is_here", lambda _: False)
+        with pytest.raises(Undelivered, match="not sent in clear"):
+            send(Channel("me", mail=("me@example.org",), server=f"127.0.0.1:{port}"), TOLD)
+        box.shutdown()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"flows": 1}', b"\xff"])
+def test_a_damaged_journal_is_named_and_kept(tmp_path, monkeypatch, content) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    journal = Journal("http://a:1", tmp_path / "watch.toml")
+    journal.flows["p/f"] = Seen(newest=3)
+    journal.pending.append(Pending("x", "me", FAILED))
+    journal.save()
+    assert journal.path.stat().st_mode & 0o077 == 0
+    again = Journal("http://a:1", tmp_path / "watch.toml")
+    assert (again.flows, again.pending) == (journal.flows, journal.pending)
+    journal.path.write_bytes(content)
+    with pytest.raises(JournalError, match="move the file away"):
+        Journal("http://a:1", tmp_path / "watch.toml")
+    assert journal.path.read_bytes() == content

@@ -1,0 +1,135 @@
+"""azk watch beside a real server: nothing is told twice, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from azkaban_client import Bundle, Client
+from azkaban_client.watch.journal import Journal
+from azkaban_client.watch.rules import read
+from azkaban_client.watch.watcher import Watcher
+
+PROJECT = "watch-tests"
+FILES = {
+    "watched.properties": "code=0\n",
+    "watched.job": "type=command\ncommand=bash watched.sh ${code}\n",
+    "watched.sh": "echo because of this; sleep 0.5; exit $1\n",
+}
+RULES = """
+[tell.hook]
+webhook_file = "hook"
+[[rule]]
+project = "watch-*"
+flow = "watched"
+on = ["failed", "recovered", "server-down"]
+tell = ["hook"]
+"""
+
+
+class Receiver(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.server.working:
+            self.server.told.append(json.loads(body))
+        self.send_response(200 if self.server.working else 503)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver():
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        server.told, server.working = [], True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def client(azkaban):
+    auth = (azkaban.username, azkaban.password)
+    with Client(azkaban.url, auth=auth, address=azkaban.address) as client:
+        client.create_project(PROJECT)
+        with Bundle({k: v.encode() for k, v in FILES.items()}).temporary() as path:
+            client.upload(PROJECT, path)
+        yield client
+        client.delete_project(PROJECT)
+
+
+def test_what_happens_is_told_once_also_what_happened_meanwhile(
+    client, receiver, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "hook").write_text(f"http://127.0.0.1:{receiver.server_port}/")
+    rules = tmp_path / "watch.toml"
+    rules.write_text(RULES)
+
+    @contextmanager
+    def watching():
+        """A watch that was started anew: it knows what its journal says."""
+        watcher = Watcher(client, read(rules), Journal(client.url, rules), lambda _: None)
+        watcher.round()
+        watcher.deliver()
+        yield watcher
+
+    def run(code: int) -> int:
+        execid = client.execute(PROJECT, "watched", properties={"code": str(code)})
+        client.wait(execid)
+        return execid
+
+    def told():
+        return [
+            (event["kind"], event["execid"]) for one in receiver.told for event in one["events"]
+        ]
+
+    run(1)  # before anybody watches
+    with watching():
+        assert told() == []
+    failed = run(2)  # while nothing watches
+    receiver.working = False
+    with watching() as watcher:
+        assert [one.tries for one in watcher.journal.pending] == [1]
+    receiver.working = True
+    with watching() as watcher:
+        assert told() == []  # it waits before it tries again
+        for one in watcher.journal.pending:
+            one.after = 0
+        watcher.deliver()
+        assert told() == [("failed", failed)]
+        assert "because of this" in receiver.told[0]["text"]
+        good = run(0)
+        watcher.round()
+        watcher.deliver()
+        watcher.deliver()
+    with watching():
+        pass
+    assert told() == [("failed", failed), ("recovered", good)]
+
+
+def test_a_server_that_is_down_is_told_and_that_it_is_back(
+    client, receiver, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "hook").write_text(f"http://127.0.0.1:{receiver.server_port}/")
+    rules = tmp_path / "watch.toml"
+    rules.write_text('down_after = "1s"\n' + RULES)
+    found = read(rules)
+    gone = Client("http://127.0.0.1:9", auth=("a", "b"), timeout=2)
+    watcher = Watcher(gone, found, Journal(gone.url, rules), lambda _: None)
+    watcher.round()
+    watcher._lost_since -= 2
+    watcher.round()
+    watcher.round()
+    watcher.deliver()
+    watcher.client = client
+    watcher.round()
+    watcher.deliver()
+    kinds = [event["kind"] for one in receiver.told for event in one["events"]]
+    assert kinds == ["server-down", "server-up"]
