@@ -17,6 +17,7 @@ __all__ = [
     "ExecutionOptions",
     "FailureAction",
     "Notify",
+    "check_address",
     "execution_fields",
     "left_out",
     "options_of",
@@ -139,9 +140,22 @@ def options_of(told: Mapping[str, Any]) -> ExecutionOptions:
 def _addresses(emails: Collection[str]) -> str:
     """Join addresses as the server takes them apart again."""
     for one in emails:
-        if not one or any(sign in one for sign in " ,;\t\n"):
-            raise ValueError(f"{one!r}: expected one address of mail")
+        check_address(one)
     return ",".join(emails)
+
+
+def check_address(text: str) -> None:
+    """Raise a `ValueError` for what the server would take for several addresses, or for none.
+
+    Examples
+    --------
+    >>> check_address("me@example.org, you@example.org")
+    Traceback (most recent call last):
+    ...
+    ValueError: 'me@example.org, you@example.org': expected one address of mail
+    """
+    if not text or any(sign in text for sign in " ,;\t\n"):
+        raise ValueError(f"{text!r}: expected one address of mail")
 
 
 def sla_fields(limits: Sequence[Sla], emails: Sequence[str], group: str) -> dict[str, str]:

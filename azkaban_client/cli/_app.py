@@ -31,6 +31,7 @@ __all__ = [
     "App",
     "Command",
     "Group",
+    "addresses",
     "command",
     "emit",
     "exit_code",
@@ -220,6 +221,20 @@ def seconds(duration: timedelta | None) -> str | None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+def addresses(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Check the addresses of an option; for click's ``callback``."""
+    from azkaban_client.options import check_address
+
+    for text in texts:
+        try:
+            check_address(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return texts
 
 
 class App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -201,9 +202,10 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     found = []
     for text in texts:
         kind, _, address = text.partition(":")
-        if kind != "mail" or "@" not in address:
+        if kind != "mail" or not re.fullmatch(r"[^\s,;@]+@[^\s,;@]+", address):
             raise click.UsageError(
-                f"--notify {text}: expected mail:ADDRESS; the server itself sends nothing but mail"
+                f"--notify {text}: expected mail:ADDRESS, one address; the server itself sends "
+                "nothing but mail"
             )
         found.append(address)
     return tuple(dict.fromkeys(found))
@@ -339,6 +341,8 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
     yield from found.timing.warnings if found.timing else ()
     if wish.when is not None and wish.when.kind != "every" and settings["timezone"] is None:
         yield "the time is that of the server's clock, whose time zone is not known here"
+    if words := _other_clock(wish, settings["timezone"]):
+        yield words
     notify = wish.notify
     if wish.when is not None and not notify:
         yield "nobody is told when it fails: --notify mail:ADDRESS"
@@ -354,6 +358,26 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
             "after a restart of its machine this server does not run, and so nothing on it: "
             "azkaban-jobflow service install"
         )
+
+
+def _other_clock(wish: Wish, server_zone: str | None) -> str | None:
+    """Say so where a time without a zone may be meant by this machine's clock."""
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    if server_zone is None or wish.when is None or wish.when.zone or wish.when.kind == "every":
+        return None
+    now = datetime.now(UTC)
+    try:
+        there = now.astimezone(ZoneInfo(server_zone)).utcoffset()
+    except (KeyError, ValueError, OSError):
+        return None
+    if there == now.astimezone().utcoffset():
+        return None
+    return (
+        f"the time is that of the server's clock, {server_zone}, and this machine has another "
+        "time: --timezone NAME"
+    )
 
 
 def _summary(app: App, wish: Wish, data: dict[str, Any]) -> str:

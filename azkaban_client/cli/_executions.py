@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from azkaban_client.cli._app import (
     App,
+    addresses,
     command,
     emit,
     json_option,
@@ -127,8 +128,16 @@ _EXECUTION_OPTIONS = (
     ),
     click.option("--disable", multiple=True, metavar="JOB", help="Leave a job out. Repeatable."),
     click.option("--only", multiple=True, metavar="JOB", help="Leave all others out. Repeatable."),
-    click.option("--success-email", multiple=True, metavar="ADDRESS", help="Tell of success."),
-    click.option("--failure-email", multiple=True, metavar="ADDRESS", help="Tell of failure."),
+    *(
+        click.option(
+            f"--{end}-email",
+            multiple=True,
+            metavar="ADDRESS",
+            callback=addresses,
+            help=f"Tell of {end}.",
+        )
+        for end in ("success", "failure")
+    ),
     click.option(
         "--notify",
         type=click.Choice(["first", "last", "both", "never"]),

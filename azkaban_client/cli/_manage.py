@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from azkaban_client.cli._app import App, emit, group, json_option, pass_app, table
+from azkaban_client.cli._app import App, addresses, emit, group, json_option, pass_app, table
 from azkaban_client.cli._executions import execution_options, refuse_unknown_props
 
 if TYPE_CHECKING:
@@ -157,7 +157,10 @@ def sla_show(app: App, project: str, flow: str, *, as_json: bool) -> None:
 @click.argument("project")
 @click.argument("flow")
 @click.argument("limits", nargs=-1, required=True, metavar="LIMIT...")
-@click.option("--email", "emails", multiple=True, metavar="ADDRESS", help="Tell. Repeatable.")
+@click.option(
+    "--email", "emails", multiple=True, metavar="ADDRESS", callback=addresses,
+    help="Tell. Repeatable.",
+)  # fmt: skip
 @click.option("--kill", is_flag=True, help="Kill what exceeds its limit.")
 @json_option
 @pass_app

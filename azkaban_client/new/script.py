@@ -317,13 +317,13 @@ class _Imports:
         for name, level in _imported(tree):
             top = name.partition(".")[0]
             file, package = self.folder / f"{top}.py", self.folder / top
-            if level == 0 and top in sys.stdlib_module_names:
+            if level == 0 and top in sys.builtin_module_names:
                 continue
-            if file.is_file():
+            if file.is_file():  # before Python's own of the same name, as Python does it
                 self._take(file, [file])
             elif package.is_dir() and any(package.rglob("*.py")):
                 self._take(package, sorted(package.rglob("*.py")))
-            elif level == 0 and top not in ("azkaban_client", "__future__"):
+            elif level == 0 and top not in sys.stdlib_module_names | {"azkaban_client"}:
                 self.foreign.add(top)
 
     def _take(self, place: Path, files: list[Path]) -> None:

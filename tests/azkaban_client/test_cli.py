@@ -74,6 +74,9 @@ def test_1_the_execution_failed(azk, server) -> None:
         (["run", "p", "f", "--concurrency", "maybe"], "skip"),
         (["upload", "p", "/nosuch"], "does not exist"),
         (["project", "delete", "p"], "needs --yes"),
+        (["run", "p", "f", "--failure-email", "a b"], "'a b': expected one address of mail"),
+        (["schedule", "add", "p", "f", "--cron", "x", "--success-email", "a,b"], "one address"),
+        (["sla", "set", "p", "f", "1:30", "--email", ""], "one address"),
     ],
 )
 def test_2_usage(azk, server, args, words) -> None:

@@ -231,6 +231,15 @@ def test_what_the_settings_say_will_not_work(azk, server, folder, monkeypatch) -
         assert f"warning: {words}" in result.err.replace("the server counts in Asia/Tokyo: ", "")
 
 
+def test_a_time_on_another_clock_is_told(azk, server, folder, monkeypatch) -> None:
+    for zone, told in (("Pacific/Kiritimati", True), ("Pacific/Niue", True), ("nosuch", False)):
+        monkeypatch.setenv("AZK_TIMEZONE", zone)
+        server.play("server status", "fetchProjectLogs", "fetchSchedule, none")
+        result = azk("deploy", str(folder), "--daily", "6:00", "--dry-run", "--json")
+        assert result.code == 0, result.err
+        assert any("this machine has another time" in w for w in result.json["warnings"]) is told
+
+
 @pytest.mark.parametrize(
     ("args", "toml", "code", "words"),
     [
@@ -238,6 +247,7 @@ def test_what_the_settings_say_will_not_work(azk, server, folder, monkeypatch) -
         (["--daily", "6:00", "--every", "1d"], "", 2, "give one of"),
         (["--daily", "6:00", "--notify", "slack:https://x"], "", 2, "expected mail:ADDRESS"),
         (["--notify", "mail:me@x"], "", 2, "give --daily"),
+        (["--daily", "6:00", "--notify", "mail:a@x, b@x"], "", 2, "one address"),
         (["--daily", "6:00", "--notify", "me@x"], "", 2, "expected mail:ADDRESS"),
         (["--flow", "nosuch"], "", 4, "the project has no flow 'nosuch' (its flows: b)"),
         (["--project", "1 x"], "", 2, "a project's name begins with a letter"),

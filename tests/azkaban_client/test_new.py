@@ -197,7 +197,8 @@ if __name__ == "__main__":
 @pytest.fixture
 def scripts(tmp_path) -> Path:
     texts = {
-        "helper.py": "X = 1\nimport second\n", "second.py": "", "tools/__init__.py": "",
+        "helper.py": "X = 1\nimport second, colorsys\n", "colorsys.py": "", "second.py": "",
+        "tools/__init__.py": "",
         "tools/deep.py": "Y = 2\n", "tools/data.bin": "", "unused.py": "",
         "fetch.py": ARGPARSE, "click_fetch.py": CLICK, "day.py": KIT,
     }  # fmt: skip
@@ -216,7 +217,7 @@ def test_a_script_with_argparse(azk, scripts) -> None:
     assert result.code == 0, result.err
     made = scripts / "fetch"
     assert (made / "fetch.py").read_bytes() == (scripts / "fetch.py").read_bytes()
-    assert {"helper.py", "second.py", "tools/deep.py"} < set(result.json["files"])
+    assert {"helper.py", "second.py", "tools/deep.py", "colorsys.py"} < set(result.json["files"])
     assert not {"unused.py", "tools/data.bin"} & set(result.json["files"])
     assert result.json["missing"] == ["source", "start_date"]
     assert properties(made / "fetch.properties") == {
