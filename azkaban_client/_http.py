@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -24,6 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from azkaban_client import _network, certificates, owners
 from azkaban_client._deadline import POOLS, Deadline
+from azkaban_client.config import written_by_others
 from azkaban_client.errors import BadAnswer, NetworkError, OutcomeUnknown, TLSError, WrongAccount
 
 if TYPE_CHECKING:
@@ -176,7 +178,7 @@ class Transport:
         self._netloc = parts.netloc
         self._timeout, self._retries, self._sleep = timeout, retries, sleep
         self._account = account
-        self._proved = parts.scheme == "https" and verify is not False  # by its certificate
+        self._proved = parts.scheme == "https" and _proves(verify)
         self._candidates = [str(ipaddress.ip_address(address))] if address else []
         trusts_system = parts.scheme == "https" and verify is True
         self._adapter = _PinnedAdapter(_network.authorities() if trusts_system else None)
@@ -428,6 +430,14 @@ class _NoCookies(DefaultCookiePolicy):
 
     def set_ok(self, _cookie: Any, _request: Any) -> bool:
         return False
+
+
+def _proves(verify: bool | str) -> bool:  # noqa: FBT001 (requests' own form)
+    """Tell whether a certificate proves a server: if nobody else can say whom to trust."""
+    if verify is False:
+        return False
+    files = [verify] if isinstance(verify, str) else _network.authority_files()
+    return not any(written_by_others(Path(file)) for file in files)
 
 
 def _timed_out(error: NetworkError) -> bool:

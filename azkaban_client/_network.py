@@ -14,7 +14,7 @@ from azkaban_client._home import expanded
 from azkaban_client.certificates import EXTRA
 from azkaban_client.owners import is_here
 
-__all__ = ["authorities", "proxy"]
+__all__ = ["authorities", "authority_files", "proxy"]
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
@@ -45,6 +45,12 @@ def proxy(url: str, *, pinned: bool) -> str | None:
     except OSError:
         return chosen  # a name that only the proxy can resolve
     return None if all(is_here(str(entry[4][0])) for entry in found) else chosen
+
+
+def authority_files() -> list[str]:
+    """List the files and folders of authorities that the environment names."""
+    names = (EXTRA, *_BUNDLES, "SSL_CERT_FILE", "SSL_CERT_DIR")
+    return [str(expanded(os.environ[name])) for name in names if os.environ.get(name)]
 
 
 def authorities() -> ssl.SSLContext:

@@ -11,6 +11,8 @@ import shutil
 import time
 from pathlib import Path
 
+from azkaban_client.config import written_by_others
+
 __all__ = ["ADDRESS", "SOURCE", "add", "install", "revalidate"]
 
 _PLACE = "js/console"
@@ -36,7 +38,8 @@ def add(server: Path) -> Path:
     Raises
     ------
     ValueError
-        The folder is not that of a server, or other files are where the console goes.
+        The folder is not that of a server, other files are where the console goes, or another
+        account could change it there.
     OSError
         The console cannot be written there.
     """
@@ -47,6 +50,11 @@ def add(server: Path) -> Path:
             "folder that holds conf, lib and web, or the one that web.resource.dir names"
         )
     target = folder / _PLACE
+    if reason := written_by_others(target):
+        raise ValueError(
+            f"{target}: {reason}, who could have the page act for everybody who opens it; "
+            "AZK_TRUST=NAME names an account or group to trust"
+        )
     if target.exists() and not (target / "app.js").is_file():
         raise ValueError(f"{target}: is something else than the console; move it away first")
     return install(folder)

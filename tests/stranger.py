@@ -119,6 +119,12 @@ class Stranger:
 
 
 def disguised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this process be another account than the listener's."""
+    """Have this process be another account than a stranger's."""
     if not REAL:
-        monkeypatch.setattr(owners, "os", SimpleNamespace(geteuid=lambda: PLAYED))
+        as_another(monkeypatch)
+
+
+def as_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process be another account than that of its own listeners, root's included."""
+    monkeypatch.setattr(owners, "os", SimpleNamespace(geteuid=lambda: PLAYED))
+    monkeypatch.setattr(owners, "_ROOT", PLAYED)

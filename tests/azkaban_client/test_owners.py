@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from azkaban_client import errors, owners, state
-from tests.stranger import REAL, UID, Stranger, disguised
+from tests.stranger import UID, Stranger, as_another, disguised
 
 OK = '{"session.id": "s1", "status": "success", "flows": [], "projectId": 3, "execid": 5}'
 
@@ -143,18 +143,27 @@ def test_a_server_of_another_account_than_the_one_that_was_named(connect) -> Non
             assert stranger.heard()[1] == b""
 
 
-def test_a_certificate_proves_more_than_the_owner(
-    connect, serve, answer, ca_cert, monkeypatch
+@pytest.mark.parametrize("variable", ["", "AZK_EXTRA_CA_CERTS", "SSL_CERT_FILE"])
+def test_a_certificate_proves_more_than_the_owner_unless_others_choose_whom_to_trust(
+    connect, serve, answer, ca_cert, *, monkeypatch, tmp_path, variable
 ) -> None:
-    disguised(monkeypatch)
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(Path(ca_cert).read_bytes())
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, str(ca))
+    trusted = True if variable else str(ca)
+    as_another(monkeypatch)
     server = serve(lambda _: answer(body=OK), tls=True)
-    options = {"address": "127.0.0.1"}
-    assert connect(server.url, verify=ca_cert, **options).flows("p") == ()
-    if not REAL:  # a server of this process would be root's
-        before = len(server.asked)
-        with pytest.raises(errors.WrongAccount):
-            connect(server.url, verify=False, **options).flows("p")
-        assert len(server.asked) == before
+    assert connect(server.url, verify=trusted, address="127.0.0.1").flows("p") == ()
+    before = len(server.asked)
+    with pytest.raises(errors.WrongAccount):
+        connect(server.url, verify=False, address="127.0.0.1").flows("p")
+    ca.chmod(0o666)
+    with pytest.raises(errors.WrongAccount):
+        connect(server.url, verify=trusted, address="127.0.0.1").flows("p")
+    assert len(server.asked) == before
 
 
 def test_an_address_of_another_account_gives_way_to_ones_own(

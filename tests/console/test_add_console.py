@@ -75,6 +75,13 @@ def test_other_folders_are_refused(server: Path) -> None:
     assert (server / "web/js/console/mine.txt").read_text() == "mine"
 
 
+def test_a_folder_that_others_may_change_gets_no_console(server: Path) -> None:
+    (server / "web/js").chmod(0o777)
+    with pytest.raises(ValueError, match=f"{server}/web/js may be changed by everybody.*AZK_TRUST"):
+        add(server)
+    assert not (server / "web/js/console").exists()
+
+
 def test_a_console_that_cannot_be_written_leaves_the_old_one(server: Path) -> None:
     page = add(server)
     text = page.read_text()
