@@ -40,6 +40,8 @@ _MODULES = (
     "flow.loader",
     "flow.graph",
     "flow.local",
+    "flow.script.declare",
+    "environments",
 )
 _GROUPS = ("_session", "_projects", "_executions", "_schedules", "_permissions")
 

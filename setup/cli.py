@@ -15,6 +15,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from azkaban_client.config import ConfigError
 from setup import disk, environment, java, servers
 from setup.azkaban import Server
 from setup.azkaban.options import server_options, wanted
@@ -84,11 +85,11 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
         layout = Layout.of(options.prefix)
         command: Run = instead or options.run
         return _written(command(layout, options, arguments))
-    except SetupError as error:
+    except (SetupError, ConfigError) as error:
         say(f"{name}: {error}")
         if isinstance(error, DownloadError) and (held := product.held()):
             say(f"{name}: {held}")
-        return error.code
+        return error.code if isinstance(error, SetupError) else UsageError.code
     except BrokenPipeError:  # the reader, such as `head`, has seen enough and closed the pipe
         # Python flushes once more at its end and would complain; now it can write somewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

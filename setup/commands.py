@@ -12,7 +12,8 @@ from contextlib import nullcontext, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from setup import authorities, environment, limits, platforms, release
+from azkaban_client import authorities
+from setup import environment, limits, platforms, release
 from setup.azkaban import Server, busy
 from setup.called import as_called, called
 from setup.errors import UsageError

@@ -149,7 +149,7 @@ def no_proxy() -> dict[str, str]:
 
 
 def _reach(folder: Path) -> dict[str, str]:
-    from setup import authorities
+    from azkaban_client import authorities
 
     return authorities.variables(folder) | no_proxy()
 

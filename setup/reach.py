@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from azkaban_client import certificates
-from setup import authorities, environment, maven
+from azkaban_client import authorities, certificates
+from azkaban_client.index import Index
+from setup import environment, maven
 from setup.network import explain, is_page, opened, page_words, proxy_to
-from setup.python.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

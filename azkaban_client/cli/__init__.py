@@ -18,6 +18,7 @@ from azkaban_client.cli import (
     _control,
     _deploy,
     _dev,
+    _env,
     _executions,
     _manage,
     _new,
@@ -74,7 +75,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
 
 _MODULES = (
     *(_session, _new, _dev, _deploy, _projects, _executions, _control, _backfill),
-    *(_manage, _report, _watch, _console),
+    *(_manage, _env, _report, _watch, _console),
 )
 for _module in _MODULES:
     for _command in _module.COMMANDS:

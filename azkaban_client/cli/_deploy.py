@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from azkaban_client.cli import _env
 from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app
 from azkaban_client.cli._dev import NOT_SENT
 from azkaban_client.cli._projects import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.deploy.contents import Changes, Made, Sent
     from azkaban_client.deploy.when import Timing, When
+    from azkaban_client.environments import Environment
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.models import ProjectEvent, Schedule, Sla
     from azkaban_client.options import ExecutionOptions
@@ -57,6 +59,8 @@ class Wish:
         Whom to tell of failures.
     when
         When it runs; None leaves the schedule as it is.
+    environment
+        The packages of its own that its jobs use.
     """
 
     folder: Path
@@ -67,6 +71,7 @@ class Wish:
     sent: Sent
     notify: tuple[str, ...]
     when: When | None
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ def deploy(
     as it is. The table [deploy] of FOLDER/azk.toml may hold the same options. Files are checked as
     azk lint does; azk.toml and runs/ are not sent.
     """
-    wish = _wish(app, folder, content, options)
+    wish = _wish(app, folder, content, options, make=not dry_run)
     with app.client() as client:
         found = _look(client, wish, zone=app.settings["timezone"])
         for line in _difference(wish, found):
@@ -124,6 +129,7 @@ def deploy(
         version, schedule = None, found.schedule
         if not dry_run:
             version = _upload(client, wish) if found.upload else None
+            _env.uploaded(wish.environment, folder, wish.project, client.url)
             try:
                 schedule = _schedule(client, wish, found)
             except AzkabanError:
@@ -150,7 +156,7 @@ def deploy(
         note(f"warning: {line}", colour="yellow")
 
 
-def _wish(app: App, folder: Path, content: Content, options: dict[str, Any]) -> Wish:
+def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, make: bool) -> Wish:
     """Read what is asked for; anything wrong with it is said before a server is asked."""
     from azkaban_client.config import ConfigError
     from azkaban_client.deploy import contents, table, when
@@ -175,14 +181,14 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any]) -> 
         raise click.UsageError("--notify tells of scheduled runs: give --daily or the like too")
     extra = content.extra or tuple(_beside(folder, one) for one in kept.get("with", ()))
     content = replace(content, extra=extra, exclude=(*content.exclude, *NOT_SENT))
-    bundle = content.bundle(folder)
-    stop_on_errors(content.problems(app, bundle), "nothing is deployed")
+    bundle, environment = _env.for_upload(app, folder, content.bundle(folder), make=make)
+    stop_on_errors(content.problems(app, bundle, folder), "nothing is deployed")
     sent = contents.Sent(contents.files_of(bundle))
     flows = load(bundle).names
     flow = asked.get("flow") or _only(flows)
     if flow not in flows:
         raise NotFound(f"the project has no flow {flow!r} (its flows: {', '.join(flows)})")
-    return Wish(folder, name, flow, flows, bundle, sent, notify, wanted)
+    return Wish(folder, name, flow, flows, bundle, sent, notify, wanted, environment)
 
 
 def _beside(folder: Path, text: str) -> str:
@@ -424,6 +430,7 @@ def undeploy(app: App, project: str, *, delete: bool, yes: bool, as_json: bool) 
             client.remove_schedule(one.id)
         if delete:
             client.delete_project(name)
+            _env.forget(name, client.url)
     flows = [one.flow for one in removed]
     words = f"no longer scheduled: {', '.join(map(str, flows))}" if flows else "was not scheduled"
     data = {"project": name, "unscheduled": flows, "deleted": delete}

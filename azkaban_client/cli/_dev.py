@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from azkaban_client.cli import _env
 from azkaban_client.cli._app import App, command, json_option, note, pass_app
 from azkaban_client.cli._executions import parse_props, run_here
 from azkaban_client.cli._following import Following, raw_option
@@ -65,7 +66,9 @@ def dev(
         seen = _seen(content, folder)
         try:
             bundle = content.bundle(folder)
-            stop_on_errors(content.problems(app, bundle), "it does not run")
+            _env.ensure(folder)
+            seen = _seen(content, folder)  # with the lock that this may have written
+            stop_on_errors(content.problems(app, bundle, folder), "it does not run")
             run_here(
                 bundle, folder, flow or _only_flow(bundle), chosen, following=following,
                 as_json=as_json,
@@ -92,8 +95,7 @@ def _only_flow(bundle: Bundle) -> str:
 def _seen(content: Content, folder: Path) -> _Seen:
     """Return what tells that a file has changed; a text where the folder cannot be read."""
     try:
-        files = content.bundle(folder).files.values()
-        states = {path: path.stat() for path in files if isinstance(path, Path)}
+        states = {path: path.stat() for path in content.files(folder).values()}
     except (AzkabanError, OSError) as error:
         return str(error)
     return {path: (state.st_mtime_ns, state.st_size) for path, state in states.items()}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from azkaban_client.cli import _env
 from azkaban_client.cli._app import (
     App,
     addresses,
@@ -289,6 +290,7 @@ def run_here(
     """Run a flow on this machine, show how it goes and how it ended, and exit by it."""
     from azkaban_client.cli import display
     from azkaban_client.flow import local
+    from azkaban_client.flow.interpreter import as_word
     from azkaban_client.flow.loader import load
     from azkaban_client.flow.overrides import overridable_here
 
@@ -296,13 +298,16 @@ def run_here(
     properties = chosen.get("properties") or {}
     if properties and not any_prop and flow in project.flows:
         _refuse_unknown(overridable_here(project, flow), properties)
+    server = {"output.dir": str(Path("runs").absolute())}
+    if source.is_dir() and (environment := _env.ensure(source)):
+        server["python"] = as_word(environment.python)
     events = local.run(
         bundle,
         flow,
         properties=properties,
         disabled=chosen.get("disabled", ()),
         only=chosen.get("only"),
-        server={"output.dir": str(Path("runs").absolute())},
+        server=server,
         name=source.resolve().stem,
     )
     tails = display.Tails(events)

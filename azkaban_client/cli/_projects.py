@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from azkaban_client.cli import _env
 from azkaban_client.cli._app import (
     App,
     command,
@@ -55,6 +56,12 @@ class Content:
     server_version: str | None = None
     dense_flows: bool = False
 
+    def files(self, folder: Path) -> dict[str, Path]:
+        """List the files of a folder that go into the zip."""
+        from azkaban_client.flow.collect import files_of
+
+        return files_of(folder, self.extra, include=self.include, exclude=self.exclude)
+
     def bundle(self, source: Path) -> Bundle:
         """Collect a folder, or read a zip."""
         from azkaban_client.flow.collect import collect
@@ -71,25 +78,25 @@ class Content:
             bundle = Bundle.from_zip(source)
         return make_executable(bundle) if self.executable else bundle
 
-    def problems(self, app: App, bundle: Bundle) -> list[Problem]:
-        """Lint with the names known from options and settings."""
+    def problems(self, app: App, bundle: Bundle, source: Path) -> list[Problem]:
+        """Lint with the names known from options and settings, and what is on this machine."""
         from azkaban_client.flow.lint import JOB_TYPES, KNOWN, lint
-        from azkaban_client.flow.server_properties import (
-            parse_version,
-        )
+        from azkaban_client.flow.server_properties import parse_version
 
         version = self.server_version or app.settings["server_version"]
         try:
             parsed = parse_version(version) if version else None
         except ValueError as error:
             raise click.UsageError(f"--server-version {error}") from error
-        return lint(
+        modules, unmade = _env.installed(app, source)
+        return unmade + lint(
             bundle,
             known=(*KNOWN, *app.settings["known"], *self.known),
             job_types=(*JOB_TYPES, *app.settings["job_types"], *self.job_types),
             version=parsed,
             dense_flows=self.dense_flows or app.settings["dense_flows"],
             executable=self.executable,
+            modules=modules,
         )
 
 
@@ -230,6 +237,7 @@ def project_delete(app: App, name: str, *, yes: bool, as_json: bool) -> None:
         click.confirm(f"Delete project {name} and all its versions?", abort=True, err=True)
     with app.client() as client:
         words = client.delete_project(name)
+        _env.forget(name, client.url)
     emit(as_json, {"project": name, "deleted": True, "message": words}, words)
 
 
@@ -355,9 +363,9 @@ def upload(
     The files are checked first (azk lint). Patterns: *.csv matches a name at any depth, data/*.csv
     a path in the zip, ** any folders. __pycache__, .git and the like are always left out.
     """
-    bundle = content.bundle(source)
+    bundle, environment = _env.for_upload(app, source, content.bundle(source))
     if not no_lint:
-        problems = content.problems(app, bundle)
+        problems = content.problems(app, bundle, source)
         stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")
     with app.client() as client:
         if not no_lint:
@@ -368,6 +376,7 @@ def upload(
         else:
             result = send(client, name, source, create=create)
         flows = client.flows(name)
+        _env.uploaded(environment, source, name, client.url)
     if not flows:
         note(f"warning: the server finds no flow in {name}", colour="yellow")
     data = {
@@ -376,6 +385,7 @@ def upload(
         "version": result.version,
         "files": len(bundle.names),
         "flows": flows,
+        "python": str(environment.python) if environment else None,
     }
     version = "of an unknown number" if result.version is None else result.version
     words = f"uploaded {name}, version {version}, {data['files']} files"
@@ -445,7 +455,7 @@ def lint(
       azk lint flows/nn --with jobs --with core
       azk lint nn.zip --known python --known 'cluster.*'
     """
-    problems = content.problems(app, content.bundle(source))
+    problems = content.problems(app, content.bundle(source), source)
     emit(as_json, problems, "\n".join(map(str, problems)))
     bad = [p for p in problems if strict or p.severity == "error"]
     if bad:

@@ -18,6 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from azkaban_client import models
 from azkaban_client._session import Capabilities
 from azkaban_client.deploy.contents import Changes
+from azkaban_client.environments import Use
 from azkaban_client.flow.loader.problem import Problem
 
 __all__ = ["DEFINITIONS", "SCHEMAS", "page", "schema_of"]
@@ -109,6 +110,12 @@ _EXECUTION = _define(models.Execution)
 _SLA = _object(limits=_list(_define(models.Sla)), emails=_list(_TEXT))
 _DONE = {"const": True}
 _ACCESS = _object(project=_TEXT, name=_TEXT, types=_list(_TEXT))
+_ENVIRONMENT: dict[str, Any] = {
+    "folder": _TEXT,
+    "python": _TEXT,
+    "version": _TEXT,
+    "packages": {"type": "object", "additionalProperties": _TEXT},
+}
 _STARTED = _object(execid=_COUNT, project=_TEXT, flow=_TEXT)
 _REPORT_JOB = _object(
     job=_TEXT,
@@ -149,6 +156,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         url=_TEXT,
     ),
     "dev": _EXECUTION,
+    "env build": _object(**_ENVIRONMENT),
+    "env list": _list(
+        _object(**_ENVIRONMENT, bytes=_COUNT, made=_TIME, used=_TIME, uses=_list(_define(Use)))
+    ),
+    "env prune": _list(_object(folder=_TEXT, deleted=_YES)),
     "follow": _EXECUTION,
     "graph": _list(
         _object(flow=_TEXT, needs={"type": "object", "additionalProperties": _list(_TEXT)})
@@ -226,6 +238,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         version=_or_null(_COUNT),
         files=_COUNT,
         flows=_list(_TEXT),
+        python=_MAYBE_TEXT,
     ),
     "watch": {
         "anyOf": [

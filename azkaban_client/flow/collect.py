@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import InvalidProject
+from azkaban_client.flow.script import flows_of
 from azkaban_client.flow.zip import Bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["EXCLUDED", "collect"]
+__all__ = ["EXCLUDED", "collect", "files_of"]
 
 EXCLUDED = (
     "__pycache__",
@@ -79,6 +80,19 @@ def collect(
     ...     collect(folder).names
     ('a.job',)
     """
+    files = files_of(folder, extra, include=include, exclude=exclude)
+    made, origins = flows_of(files)
+    return Bundle({**_job_kit(files, (*EXCLUDED, *exclude)), **files, **made}, origins)
+
+
+def files_of(
+    folder: str | os.PathLike[str],
+    extra: Sequence[str | os.PathLike[str]] = (),
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> dict[str, Path]:
+    """List the files on disk of a project by their names in the zip; the same as of `collect`."""
     left_out = (*EXCLUDED, *exclude)
     files: dict[str, Path] = {}
     roots = [("", Path(folder))]
@@ -103,7 +117,7 @@ def collect(
                 raise InvalidProject(f"{root}: more than {_MOST_FILES:,} files: is it the folder?")
     if not files:
         raise InvalidProject(f"{os.fspath(folder)}: no file is left for the zip")
-    return Bundle({**_job_kit(files, left_out), **files})
+    return files
 
 
 def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[str, Path]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import javaproperties
@@ -18,10 +19,10 @@ from azkaban_client.flow.lint.commands import commands_of
 from azkaban_client.flow.lint.program import find_program
 from azkaban_client.flow.loader import load
 from azkaban_client.flow.loader.command_line import words_of
-from azkaban_client.flow.zip import Bundle
 
 if TYPE_CHECKING:
     from azkaban_client.flow.loader import Job
+    from azkaban_client.flow.zip import Bundle
 
 __all__ = ["make_executable"]
 
@@ -41,6 +42,7 @@ def make_executable(bundle: Bundle) -> Bundle:
 
     Examples
     --------
+    >>> from azkaban_client.flow.zip import Bundle
     >>> files = {"a.job": b"type=command\ncommand=./run.sh 3\n", "run.sh": b"#!/bin/sh\n"}
     >>> print(make_executable(Bundle(files)).read("a.job").decode())
     type=command
@@ -62,7 +64,7 @@ def make_executable(bundle: Bundle) -> Bundle:
             elif programs:
                 _move_keys(lines.setdefault(name, _lines_of(bundle, name)), job, programs)
     changed |= {name: "\n".join(one).encode() for name, one in lines.items()}
-    return Bundle({**bundle.files, **changed})
+    return replace(bundle, files={**bundle.files, **changed})
 
 
 def _lines_of(bundle: Bundle, name: str) -> list[str]:

@@ -22,7 +22,7 @@ from azkaban_client._files import whole
 from azkaban_client.errors import InvalidProject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Bundle", "Member", "extract", "members", "unpack"]
 
@@ -56,16 +56,34 @@ class Bundle:
     ----------
     files
         Path on disk of each name, its bytes, or its place in another zip.
+    origins
+        Of files that were made from another one: ``(line, file, line there)``, sorted; what begins
+        at that line, up to the next one that is named, comes from there.
     """
 
     files: Mapping[str, Path | bytes | Member]
-    _cache: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
-    _open: dict[Path, zipfile.ZipFile] = field(default_factory=dict, repr=False, compare=False)
+    origins: Mapping[str, Sequence[tuple[int, str, int]]] = field(default_factory=dict)
+    _cache: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False, init=False)
+    _open: dict[Path, zipfile.ZipFile] = field(
+        default_factory=dict, repr=False, compare=False, init=False
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names within the zip, sorted."""
         return tuple(sorted(self.files))
+
+    def origin(self, name: str, line: int | None) -> tuple[str, int | None]:
+        """Return the file and line that a line of a file was made from; its own if it was not.
+
+        Examples
+        --------
+        >>> bundle = Bundle({"a.job": b"type=noop"}, {"a.job": [(0, "flow.py", 7)]})
+        >>> bundle.origin("a.job", 1), bundle.origin("b.job", 2)
+        (('flow.py', 7), ('b.job', 2))
+        """
+        places = [place for place in self.origins.get(name, ()) if place[0] <= (line or 0)]
+        return places[-1][1:] if places else (name, line)
 
     @property
     def visible_names(self) -> tuple[str, ...]:

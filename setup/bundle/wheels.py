@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.index import Index
 from setup import environment
 from setup.downloads import keep
 from setup.errors import DownloadError
 from setup.python import pip
-from setup.python.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,8 +1,8 @@
 """Write the authorities that a server trusts for its own TLS connections, such as to send mail.
 
 Java has a list of its own, which system settings do not affect. A server gets a list with the
-authorities of its Java and all those that downloads trust (see `setup.authorities`). It is in
-Java's old format, which needs no password and which every Java since 8 reads.
+authorities of its Java and all those that downloads trust (see `azkaban_client.authorities`). It is
+in Java's old format, which needs no password and which every Java since 8 reads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import ssl
 import struct
 from typing import TYPE_CHECKING
 
-from setup import authorities
+from azkaban_client import authorities
 from setup.private import write_private
 
 if TYPE_CHECKING:

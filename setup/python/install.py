@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import archives, authorities, debian, downloads, maven
+from azkaban_client import authorities
+from setup import archives, debian, downloads, maven
 from setup.errors import SetupError, UsageError
 from setup.private import write_private
 from setup.python import pip

@@ -17,13 +17,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from azkaban_client.index import Index
 from setup import environment
 from setup.downloads import keep, sha256
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.network import explain
 from setup.python import pip
-from setup.python.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ class Installer:
     """Installs into environments and folders; a context manager.
 
     Nothing is fetched where `wheels` holds what a lock pins; uv itself may lie there too. Otherwise
-    pip's own settings say where packages come from (`setup.python.index`). Without uv where
+    pip's own settings say where packages come from (`azkaban_client.index`). Without uv where
     ``AZK_INSTALLER=pip`` says so, where the index has none, or where its binary does not run.
 
     Parameters

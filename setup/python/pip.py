@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from azkaban_client.index import Index
 from setup import debian, environment
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT
-from setup.python.index import Index
 
 __all__ = [
     "OLDEST",

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from setup import authorities, hosts
+from azkaban_client import authorities
+from setup import hosts
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.messages import say

@@ -217,7 +217,7 @@ def test_upload_a_folder(azk, server, flow_folder) -> None:
     server.play("fetchProjectLogs", "upload")
     result = azk("upload", "rec56548", str(flow_folder), "--with", "jobs", "--json")
     assert result.json == {"project": "rec56548", "project_id": 10, "version": 1, "files": 2,
-        "flows": ["b", "fail", "slow"]}  # fmt: skip
+        "flows": ["b", "fail", "slow"], "python": None}  # fmt: skip
 
 
 def test_upload_creates_the_project_on_request(azk, server, flow_folder) -> None:

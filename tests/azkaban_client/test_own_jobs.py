@@ -7,11 +7,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from azkaban_client import collect
+from azkaban_client.flow.lint import lint
+from azkaban_client.flow.loader import load
 from azkaban_client.flow.loader.command_line import split_command
 from azkaban_client.job.testing import run_job
+from tests.setup import made_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "own-jobs.md").read_text(encoding="utf-8")
@@ -25,7 +33,7 @@ def blocks(kind: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    script, plain, test = blocks("python")
+    script, plain, _, test = blocks("python")
     (tmp_path / "sales.py").write_text(script)
     (tmp_path / "fetch.py").write_text(plain)
     (tmp_path / "secret.sh").write_text(blocks("bash")[0])
@@ -46,8 +54,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_its_commands_print_what_it_shows(folder: Path) -> None:
-    (commands,) = blocks("sh")
-    shown, refused = blocks("text")
+    commands, _ = blocks("sh")
+    shown, refused, _ = blocks("text")
     about, done = (run(folder, *line.split()[1:]) for line in commands.splitlines())
     assert "Amounts below are left out" in about.stdout
     assert done.stdout == shown, done.stderr
@@ -92,3 +100,36 @@ def test_what_it_shows_of_a_script_that_exists(azk, folder: Path, tmp_path: Path
     (tmp_path / "fetch.py").write_text(script)
     assert azk("new", "--from", "fetch.py").code == 0
     assert (tmp_path / "fetch/fetch.job").read_text() in blocks("properties")
+
+
+def test_its_flow_in_python_is_one(folder: Path) -> None:
+    for name in ("fetch", "report"):
+        (folder / f"{name}.py").touch()
+    (folder / "flow.py").write_text(blocks("python")[2])
+    bundle = collect(folder)
+    assert lint(bundle) == []
+    assert load(bundle).flows["nightly"].jobs["report"].dependencies == (
+        "sales_berlin",
+        "sales_paris",
+        "sales_rome",
+    )
+
+
+def test_its_packages_are_installed(
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    azk: Callable[..., Any],
+) -> None:
+    command = blocks("sh")[1].split()
+    prefix = tmp_path_factory.mktemp("prefix")
+    (prefix / ".azkaban-jobflow").touch()
+    monkeypatch.setenv("AZK_HOME", str(prefix))
+    (folder / "requirements.txt").write_text(blocks("text")[2])
+    with made_up.serving(made_up.Index()) as index:
+        index.add("requests", "2.32")
+        monkeypatch.setenv("PIP_INDEX_URL", index.url)
+        (folder / "sales").symlink_to(folder)
+        assert command[0] == "azk"
+        done = azk(*command[1:], "--json")
+    assert done.json["packages"] == {"requests": "2.32"}, done.err

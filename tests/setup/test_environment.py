@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import authorities, environment
-from setup.errors import UsageError
+from azkaban_client import authorities
+from azkaban_client.config import ConfigError
+from setup import environment
 from setup.layout import CHECKOUT, Layout
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def test_one_list_of_authorities_is_named_to_each_tool(
     assert counts == [1] * 5
     given.setenv("AZK_EXTRA_CA_CERTS", str(folder / "none.pem"))
     with pytest.raises(
-        UsageError, match=r"AZK_EXTRA_CA_CERTS=.*none\.pem: there is no certificate"
+        ConfigError, match=r"AZK_EXTRA_CA_CERTS=.*none\.pem: there is no certificate"
     ):
         authorities.certificates()
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import authorities
+from azkaban_client import authorities
 from setup.layout import CHECKOUT, Layout
 from setup.python.installer import LOCKS
 from tests.setup.corporate import CA, NAMESPACE, PASSWORD, Proxy, jar, wheel

@@ -7,12 +7,13 @@ do, for Flow 1.0 and Flow 2.0.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from azkaban_client.flow.zip import Bundle
 
@@ -45,6 +46,7 @@ def lint(
     version: tuple[int, int] | None = None,
     dense_flows: bool = False,
     executable: bool = False,
+    modules: Mapping[str, frozenset[str]] | None = None,
 ) -> list[Problem]:
     r"""Check the flows of a project.
 
@@ -64,6 +66,10 @@ def lint(
     executable
         The upload makes the files executable that jobs start: see
         `azkaban_client.flow.executable.make_executable`.
+    modules
+        Jobs run on this machine, so that interpreters which are not here are a finding. The modules
+        that some of them can import, the standard library's and the project's aside, by their names
+        in commands, such as ``${python}``: what scripts import besides is a finding, too.
 
     Returns
     -------
@@ -88,6 +94,7 @@ def lint(
         version=version,
         dense_flows=dense_flows,
         executable=executable,
+        modules=modules,
     )
     if is_flow_2(bundle):
         from azkaban_client.flow.lint import flow2
@@ -97,7 +104,14 @@ def lint(
         from azkaban_client.flow.lint import flow1
 
         found = flow1.check(bundle, server)
+    found = (_at_origin(problem, bundle) for problem in found)
     return sorted(_once(found), key=lambda p: (p.file, p.line or 0, p.message))
+
+
+def _at_origin(problem: Problem, bundle: Bundle) -> Problem:
+    """Name the line of the file that a file was made from."""
+    file, line = bundle.origin(problem.file, problem.line)
+    return replace(problem, file=file, line=line)
 
 
 def _once(found: Iterable[Problem]) -> Collection[Problem]:

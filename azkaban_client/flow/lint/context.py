@@ -32,6 +32,9 @@ class ServerFacts:
         Whether it loads flows with very many paths (see `azkaban_client.flow.lint.paths`).
     executable
         Whether the upload makes the files executable that jobs start.
+    modules
+        The modules that interpreters can import besides the standard library's and the project's,
+        by their names in commands, such as ``${python}``; None where jobs run on other machines.
     """
 
     known: tuple[str, ...] = ()
@@ -39,6 +42,7 @@ class ServerFacts:
     version: tuple[int, int] | None = None
     dense_flows: bool = False
     executable: bool = False
+    modules: Mapping[str, frozenset[str]] | None = None
 
 
 @dataclass(frozen=True)

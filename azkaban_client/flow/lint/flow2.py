@@ -31,6 +31,7 @@ def check(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
     project = flow2.load(bundle)
     yield from check_names(bundle)
     yield from project.problems
+    yield from _check_version(bundle, server)
     if not any(name.endswith(".flow") for name in bundle.visible_names):
         words = "there is no .flow file: this project has no flows"
         yield Problem("(project)", None, "no-flows", words)
@@ -51,6 +52,19 @@ def check(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
         yield from _cycles(flow)
         place = flow.config.name if flow.config else "(project)"
         yield from check_paths(flow.id, flow.jobs, place, server)
+
+
+def _check_version(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
+    """Refuse a project that the server would accept and find no flow in."""
+    if server.version is None or server.version >= _OLDEST:
+        return
+    name = next(name for name in bundle.visible_names if name.endswith(".project"))
+    words = (
+        f"Flow 2.0 needs Azkaban {_OLDEST[0]}.{_OLDEST[1]} or later, and the server is "
+        f"{server.version[0]}.{server.version[1]}, which would take the project and find no flow: "
+        "write the flows as .job files, without conditions"
+    )
+    yield Problem(name, None, "flow-2-unread", words)
 
 
 def _check_dependencies(job: Job, flow: Flow) -> Iterator[Problem]:

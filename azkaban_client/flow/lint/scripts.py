@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from azkaban_client.flow.lint.packages import check_imports, missing_interpreter
 from azkaban_client.flow.lint.program import (
     PYTHON,
     SHELL,
+    Program,
     find_program,
     python_target,
     shell_script_at,
@@ -26,7 +28,7 @@ from azkaban_client.flow.loader.problem import Problem
 from azkaban_client.flow.substitution import UnresolvedError, substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from azkaban_client.flow.lint.context import Context
     from azkaban_client.flow.loader.model import Job
@@ -88,6 +90,8 @@ def check_scripts(
     )
     if PYTHON.match(program.name):
         yield from _check_python(command, program.arguments, settings)
+        if context.server.modules is not None:
+            yield from _check_installed(command, program, settings, context.server.modules)
     elif SHELL.match(program.name):
         kind, at = shell_script_at(program.arguments)
         if kind == "file":
@@ -144,6 +148,36 @@ def _check_python(
     isolated = {"I", "P"} & set(flags) or "PYTHONSAFEPATH" in settings
     if kind == "-m" and "$" not in name and not isolated:
         yield from _check_module(command, name, certain="PYTHONPATH" not in settings)
+
+
+def _check_installed(
+    command: _Command,
+    program: Program,
+    settings: frozenset[str] | set[str],
+    installed: Mapping[str, frozenset[str]],
+) -> Iterator[Problem]:
+    """Check that a Python is there, and what the script or module that it is given imports."""
+    if words := missing_interpreter(program.name, settings):
+        yield command.problem("missing-interpreter", words, certain=False)
+    modules = installed.get(program.name)
+    found = python_target(program.arguments)
+    if modules is None or found is None or found[0] not in ("file", "-m"):
+        return
+    if {"I", "P"} & set(found[2]):  # without the folder that modules of the project are found in
+        return
+    kind, name, _ = found
+    if kind == "file":
+        place = command.inside(name) or ""
+        scripts = [place, posixpath.join(place, "__main__.py")]
+        path = posixpath.dirname(place) if place in command.bundle.files else place
+    else:
+        path = command.job.folder
+        stem = posixpath.join(path, name.replace(".", "/"))
+        scripts = [f"{stem}.py", f"{stem}/__main__.py"]
+    certain = command.certain and "PYTHONPATH" not in settings
+    for script in scripts:
+        if script in command.bundle.files and script.endswith(".py"):
+            yield from check_imports(command.bundle, script, path, modules, certain=certain)
 
 
 def _check_module(command: _Command, module: str, *, certain: bool) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import InvalidProject, NotFound
+from azkaban_client.flow.interpreter import as_word
 from azkaban_client.flow.loader import load
 from azkaban_client.flow.local.nodes import disable
 from azkaban_client.flow.local.scheduler import Scheduler
@@ -77,7 +78,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="azk-run-") as temporary:
         folder = Path(temporary)
         unpack(bundle, folder)
-        given = {"python": _python(), **(server or {})}
+        given = {"python": as_word(Path(sys.executable)), **(server or {})}
         scheduler = Scheduler(
             project, flow, name, server=given, overrides=properties or {}, folder=folder
         )
@@ -86,9 +87,3 @@ def run(
             yield from scheduler.events()
         finally:
             scheduler.stop()
-
-
-def _python() -> str:
-    """Write this interpreter's path so that it is one word of a command, on Windows too."""
-    path = Path(sys.executable).as_posix()
-    return f'"{path}"' if " " in path else path

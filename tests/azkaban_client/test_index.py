@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup.errors import UsageError
-from setup.python.index import Index
+from azkaban_client.config import ConfigError
+from azkaban_client.index import Index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_part_of_a_second_is_a_whole_one_for_uv() -> None:
 def test_what_is_no_number_is_refused_by_name(name: str, value: str) -> None:
     found = Index.of({**NONE, f"PIP_{name}": value})
     for environment in (found.for_pip, found.for_uv):
-        with pytest.raises(UsageError, match=f"PIP_{name} or pip.conf.* is '{value}': expected"):
+        with pytest.raises(ConfigError, match=f"PIP_{name} or pip.conf.* is '{value}': expected"):
             environment({})
 
 
@@ -159,7 +159,7 @@ def test_a_damaged_configuration_file_is_named_before_anything_is_installed(
     found = Index.of({**NONE, variable: str(path), "PIP_INDEX_URL": "https://m/s"})
     assert found.settings["index-url"] == "https://m/s"  # servers start all the same
     for environment in (found.for_pip, found.uncached().for_uv):
-        with pytest.raises(UsageError, match=f"{path}: .*{words}.*{variable}"):
+        with pytest.raises(ConfigError, match=f"{path}: .*{words}.*{variable}"):
             environment({})
     assert found.only(tmp_path).for_pip({})["PIP_NO_INDEX"] == "1"  # which needs no settings
 

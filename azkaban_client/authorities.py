@@ -1,7 +1,7 @@
 """The certificate authorities that downloads trust: the system's, and the company's.
 
 Each tool looks in a different place: pip, requests and Node use their own lists, OpenSSL the path
-that it was built with. So set-up gathers one list and passes it to all of them. It holds
+that it was built with. So one list is gathered and passed to all of them. It holds
 
 - the operating system's, wherever this distribution keeps them;
 - those in ``AZK_EXTRA_CA_CERTS``, the one setting for a company's authority;
@@ -20,11 +20,11 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client._files import whole
+from azkaban_client._home import expanded
 from azkaban_client.certificates import EXTRA
-from setup.errors import UsageError
-from setup.paths import expanded
-from setup.private import write_private
-from setup.python.index import Index
+from azkaban_client.config import ConfigError
+from azkaban_client.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +71,8 @@ def remember(prefix: Path) -> None:
     elif expanded(given) != kept:
         text = "".join(f"{pem}\n" for pem in _in([expanded(given)]))
         if text and not (kept.is_file() and kept.read_text(encoding="ascii") == text):
-            write_private(kept, text)
+            with whole(kept, mode=0o600) as stream:
+                stream.write(text.encode("ascii"))
 
 
 def variables(folder: Path) -> dict[str, str]:
@@ -91,7 +92,7 @@ def bundle(folder: Path) -> Path | None:
 
     Raises
     ------
-    UsageError
+    ConfigError
         When ``AZK_EXTRA_CA_CERTS`` names no file of certificates.
     """
     found = certificates()
@@ -100,7 +101,8 @@ def bundle(folder: Path) -> Path | None:
     path = folder / "authorities.pem"
     text = "".join(f"{pem}\n" for pem in found)
     if not path.is_file() or path.read_text(encoding="ascii") != text:
-        write_private(path, text)
+        with whole(path, mode=0o600) as stream:
+            stream.write(text.encode("ascii"))
     return path
 
 
@@ -109,7 +111,7 @@ def certificates() -> tuple[str, ...]:
 
     Raises
     ------
-    UsageError
+    ConfigError
         When ``AZK_EXTRA_CA_CERTS`` names no file of certificates.
     """
     extra = os.environ.get(EXTRA, "")
@@ -122,7 +124,7 @@ def certificates() -> tuple[str, ...]:
 def _gathered(extra: str, named: tuple[str, ...]) -> tuple[str, ...]:
     own = list(_in([expanded(extra)])) if extra else []
     if extra and not own:
-        raise UsageError(
+        raise ConfigError(
             f"{EXTRA}={extra}: there is no certificate in it; expected a file in PEM form "
             "(lines from BEGIN CERTIFICATE to END CERTIFICATE)"
         )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup.errors import UsageError
-from setup.paths import expanded
+from azkaban_client._home import expanded
+from azkaban_client.config import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _NAMES = {
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST",
-    "cert": "",  # one of those whose certificates are gathered: see setup.authorities
+    "cert": "",  # one of those whose certificates are gathered: see azkaban_client.authorities
     "client-cert": "SSL_CLIENT_CERT",
     "keyring-provider": "UV_KEYRING_PROVIDER",
     "timeout": "UV_HTTP_TIMEOUT",
@@ -138,7 +138,7 @@ class Index:
     def _require_sound(self) -> None:
         """Refuse what pip and uv would not accept: they read no file, or would not name it."""
         if self.damaged:
-            raise UsageError(
+            raise ConfigError(
                 f"settings of pip or uv cannot be read: {self.damaged}. Correct the file; or "
                 "PIP_CONFIG_FILE and UV_CONFIG_FILE name others, /dev/null for none"
             )
@@ -148,7 +148,7 @@ class Index:
         ):
             value = self.settings.get(name, "0").strip()
             if not re.fullmatch(pattern, value, re.ASCII):
-                raise UsageError(
+                raise ConfigError(
                     f"pip's setting {name} (PIP_{name.upper()} or pip.conf) is {value!r}: expected "
                     f"a number of {what}"
                 )

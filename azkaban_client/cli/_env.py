@@ -1,0 +1,224 @@
+"""azk env: the environments of projects, and what other commands make of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from azkaban_client.cli._app import (
+    App,
+    emit,
+    group,
+    json_option,
+    local_time,
+    note,
+    table,
+)
+
+if TYPE_CHECKING:
+    from azkaban_client.environments import Environment
+    from azkaban_client.flow.lint import Problem
+    from azkaban_client.flow.zip import Bundle
+
+__all__ = ["COMMANDS", "ensure", "for_upload", "forget", "installed", "is_here", "uploaded"]
+
+
+def ensure(folder: Path, *, upgrade: bool = False) -> Environment | None:
+    """Make a project's environment, and say what goes on; None if it asks for no packages."""
+    from azkaban_client import environments
+    from azkaban_client.config import ConfigError
+
+    try:
+        return environments.ensure(folder, upgrade=upgrade, say=note)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def installed(app: App, source: Path) -> tuple[dict[str, frozenset[str]] | None, list[Problem]]:
+    """Tell the linter what a project's Python can import; None where jobs run elsewhere."""
+    from azkaban_client import environments
+    from azkaban_client.flow.loader.problem import Problem
+
+    if not source.is_dir() or not environments.asks(source):
+        return ({} if is_here(app) else None), []
+    environment = environments.find(source)
+    if environment is None:
+        words = f"the environment with these packages is not made yet: azk env build {source}"
+        name = "requirements.txt"
+        return None, [Problem(name, None, "no-environment", words, "warning")]
+    return dict.fromkeys(("${python}", str(environment.python)), environment.modules), []
+
+
+def is_here(app: App) -> bool:
+    """Tell whether the server is on this machine, so that its jobs can use what is here."""
+    import socket
+    from urllib.parse import urlsplit
+
+    from azkaban_client import owners
+
+    url = app.settings["url"]
+    name = app.settings["address"] or (urlsplit(url).hostname if url else None)
+    if not name:
+        return False
+    try:
+        entries = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return all(owners.is_here(str(entry[4][0])) for entry in entries)
+
+
+def for_upload(
+    app: App, folder: Path, bundle: Bundle, *, make: bool = True
+) -> tuple[Bundle, Environment | None]:
+    """Make a project's environment and let its jobs use it, where they run on this machine."""
+    from azkaban_client import environments
+    from azkaban_client.flow.interpreter import with_python
+
+    if not folder.is_dir() or not environments.asks(folder):
+        return bundle, None
+    if not is_here(app):
+        note(
+            f"warning: {app.url} is on another machine: the packages of {folder} must be where its "
+            "jobs run; its environment here is not used",
+            colour="yellow",
+        )
+        return bundle, None
+    environment = ensure(folder) if make else environments.find(folder)
+    if environment is None:
+        return bundle, None
+    return with_python(bundle, environment.python), environment
+
+
+def uploaded(environment: Environment | None, folder: Path, project: str, url: str) -> None:
+    """Note that the latest version of a project on a server uses an environment."""
+    from azkaban_client import environments
+
+    if environment is not None:
+        environments.record_use(environment, folder, project=project, url=url)
+
+
+def forget(project: str, url: str) -> None:
+    """Note that a project was deleted from a server."""
+    from azkaban_client import environments
+
+    environments.forget(project, url)
+
+
+@group()
+def env() -> None:
+    """Make, list and delete the environments of projects: their own packages.
+
+    Examples
+    --------
+      azk env build sales
+      azk env list
+    """
+
+
+@env.command("build")
+@click.argument(
+    "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=Path()
+)
+@click.option("--upgrade", is_flag=True, help="Choose versions again: the newest that fit.")
+@json_option
+def build(folder: Path, *, upgrade: bool, as_json: bool) -> None:
+    """Make the environment of a project; prints its interpreter.
+
+    Examples
+    --------
+      azk env build sales
+      azk env build sales --upgrade
+
+    Its packages are in FOLDER/requirements.txt. The versions that are chosen are kept beside it, in
+    requirements.lock: commit it. The same lock and the same Python give the same environment, which
+    is made once. A file .python-version may name another Python. azk run --local and azk upload to
+    a server on this machine make the environment as well, and the project's jobs run in it as
+    ${python}.
+    """
+    from azkaban_client.environments import lock
+
+    environment = ensure(folder, upgrade=upgrade)
+    if environment is None:
+        lock.read(folder)  # says what is missing
+        raise AssertionError("unreachable: there is nothing to read")
+    data = {
+        "folder": str(environment.folder),
+        "python": str(environment.python),
+        "version": environment.version,
+        "packages": environment.packages,
+    }
+    emit(as_json, data, str(environment.python))
+
+
+@env.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List environments, those that were used last first.
+
+    Examples
+    --------
+      azk env list
+      azk env list --json
+    """
+    from azkaban_client import environments
+
+    every = environments.environments()
+    data = [
+        {
+            "folder": str(one.folder),
+            "python": str(one.python),
+            "version": one.version,
+            "packages": one.packages,
+            "bytes": one.size(),
+            "made": one.made,
+            "used": one.used,
+            "uses": one.uses(),
+        }
+        for one in every
+    ]
+    header = ["environment", "python", "packages", "MB", "used", "by"]
+    emit(as_json, data, lambda: table(header, [_row(one) for one in every]))
+    if not every and not as_json:
+        note("there are no environments: azk env build FOLDER makes one")
+
+
+def _row(one: Environment) -> list[object]:
+    names = dict.fromkeys(use.project or Path(use.folder).name for use in one.uses())
+    size = f"{one.size() / 1e6:.0f}"
+    return [one.name, one.version, len(one.packages), size, local_time(one.used), ", ".join(names)]
+
+
+@env.command("prune")
+@click.option(
+    "--days",
+    type=click.FloatRange(0),
+    default=30,
+    show_default=True,
+    help="Keep what was used within this time.",
+)
+@click.option("--dry-run", is_flag=True, help="Delete nothing, only say what would be.")
+@json_option
+def prune(*, days: float, dry_run: bool, as_json: bool) -> None:
+    """Delete environments that no project uses any more.
+
+    Examples
+    --------
+      azk env prune --dry-run
+      azk env prune --days 7
+
+    The environment of the latest version of each project that was uploaded stays, however old it
+    is. azk env build prunes as well.
+    """
+    from azkaban_client import environments
+
+    gone = environments.prune(unused=timedelta(days=days), dry=dry_run)
+    data = [{"folder": str(path), "deleted": not dry_run} for path in gone]
+    words = "would be deleted" if dry_run else "deleted"
+    text = "\n".join(f"{path} {words}" for path in gone) or "every environment is in use"
+    emit(as_json, data, text)
+
+
+COMMANDS = (env,)
