@@ -49,12 +49,14 @@ class Seen:
 
 @dataclass
 class Pending:
-    """An event that a channel has not been told yet.
+    """An event that a channel has not been told yet, or a start that was not made.
 
     Attributes
     ----------
     id
         The same at each attempt, for receivers that must not act twice.
+    channel
+        Its name, or ``run project/flow``.
     after
         Not before this time, in seconds since 1970.
     tries
@@ -89,6 +91,7 @@ class Journal:
         base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         self.path: Path = expanded(base) / "azk" / "watch" / f"{name}.json"
         self.flows: dict[str, Seen] = {}
+        self.files: dict[str, str] = {}
         self.pending: list[Pending] = []
         self.down = False
         self._read()
@@ -98,6 +101,7 @@ class Journal:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             self.flows = {name: Seen(**one) for name, one in content["flows"].items()}
             self.pending = [Pending(**one) for one in content["pending"]]
+            self.files = dict(content["files"])
             self.down = bool(content["down"])
         except FileNotFoundError:
             return
@@ -113,6 +117,7 @@ class Journal:
         content = {
             "flows": {name: asdict(one) for name, one in self.flows.items()},
             "pending": [asdict(one) for one in self.pending],
+            "files": self.files,
             "down": self.down,
         }
         with whole(self.path, mode=0o600) as stream:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import stat
+import time
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
 
-__all__ = ["Event", "log_tail", "look"]
+__all__ = ["Event", "arrived", "log_tail", "look"]
 
 _PAGE = 20
 _MOST = 500  # executions of one flow that are looked at after a long absence
@@ -37,7 +41,10 @@ class Event:
     seconds
         How long it took, or has taken.
     due
-        When a missed run should have started, in the server's time zone.
+        When a missed run should have started, in the server's time zone; else what tells the
+        event from others of its kind: a time, or the state of a file.
+    file
+        What has arrived.
     """
 
     kind: str
@@ -47,11 +54,14 @@ class Event:
     status: str = ""
     seconds: float | None = None
     due: str = ""
+    file: str = ""
 
     @property
     def id(self) -> str:
         """The same for the same event, whoever asks and how often."""
-        return ":".join(map(str, (self.kind, self.project, self.flow, self.execid, self.due)))
+        return ":".join(
+            map(str, (self.kind, self.project, self.flow, self.execid, self.due, self.file))
+        )
 
     def plain(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -169,6 +179,36 @@ def _ended(one: ExecutionSummary, last: str | None, about: dict[str, Any]) -> It
             yield Event("recovered", **told)
     else:
         yield Event("failed", **told)
+
+
+def arrived(pattern: str, settled: timedelta, known: dict[str, str]) -> list[tuple[str, str]]:
+    """Find files that have come or changed, and have not changed for some time since.
+
+    Parameters
+    ----------
+    pattern
+        A path, or a pattern of the shell.
+    settled
+        For how long size and time must have stayed.
+    known
+        The state of each file that was told, by its path; the first look tells of all.
+
+    Returns
+    -------
+    list
+        Paths and their states, the oldest file first.
+    """
+    found = []
+    for name in glob.glob(pattern):  # noqa: PTH207 (a pattern with its folder, absolute)
+        try:
+            about = os.stat(name)  # noqa: PTH116
+        except OSError:  # it is gone already
+            continue
+        state = f"{about.st_size} {about.st_mtime_ns}"
+        still = time.time() - max(about.st_mtime, about.st_ctime) >= settled.total_seconds()
+        if stat.S_ISREG(about.st_mode) and still and known.get(name) != state:
+            found.append((about.st_mtime_ns, name, state))
+    return [(name, state) for _, name, state in sorted(found)]
 
 
 def log_tail(client: Client, execid: int, lines: int) -> list[tuple[str, list[str]]]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Channel", "Rule", "Rules", "RulesError", "read"]
 
-KINDS = ("failed", "recovered", "succeeded", "long", "missed", "server-down")
-"""What can be told."""
+KINDS = ("failed", "recovered", "succeeded", "long", "missed", "arrived", "server-down")
+"""What can be told, and can start a flow."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORMATS = ("json", "slack", "discord")
@@ -77,12 +77,18 @@ class Channel:
 
 @dataclass(frozen=True)
 class Rule:
-    """Tell channels of kinds of events of some flows.
+    """Tell channels of kinds of events of some flows, or start a flow.
 
     Attributes
     ----------
     tell
         Names of channels.
+    run
+        A flow to start at each event, as ``project/flow``.
+    file
+        For ``arrived``: a path, or a pattern such as ``/data/in/*.csv``.
+    settled
+        For how long a file must not have changed, to count as complete.
     on
         Of `KINDS`.
     project, flow
@@ -93,7 +99,10 @@ class Rule:
         How many of the last lines of a failed job's log are told.
     """
 
-    tell: tuple[str, ...]
+    tell: tuple[str, ...] = ()
+    run: str = ""
+    file: str = ""
+    settled: str = "60s"
     on: tuple[str, ...] = ("failed",)
     project: str = "*"
     flow: str = "*"
@@ -107,6 +116,11 @@ class Rule:
     def covers_project(self, project: str) -> bool:
         """Tell whether flows of a project are meant."""
         return fnmatchcase(project, self.project)
+
+    @property
+    def quiet_for(self) -> timedelta:
+        """For how long a file must not have changed."""
+        return _duration(self.settled)
 
     @property
     def limit(self) -> timedelta | None:
@@ -164,7 +178,7 @@ def _rules(table: dict[str, Any], path: Path) -> Rules:
     if not listed:
         raise _MistakeError("no [[rule]]: nothing would ever be told")
     channels = {name: _channel(name, one, path) for name, one in told.items()}
-    rules = tuple(_rule(one, f"rule {n}: ", channels) for n, one in enumerate(listed, 1))
+    rules = tuple(_rule(one, f"rule {n}: ", channels, path) for n, one in enumerate(listed, 1))
     times = {key: _time(table, key) for key in ("every", "down_after") if key in table}
     return Rules(channels, rules, **times)
 
@@ -194,16 +208,18 @@ def _channel(name: str, table: dict[str, Any], path: Path) -> Channel:
     return channel
 
 
-def _rule(table: dict[str, Any], where: str, channels: Mapping[str, Channel]) -> Rule:
-    if "tell" not in table:
-        raise _MistakeError(f"{where}tell is missing: the names of channels")
-    rule = Rule(**_values(table, Rule, where))
+def _rule(table: dict[str, Any], where: str, channels: Mapping[str, Channel], path: Path) -> Rule:
+    if not table.get("tell") and not table.get("run"):
+        raise _MistakeError(f"{where}neither tell, the names of channels, nor run, a flow")
+    values = _values(table, Rule, where)
+    if values.get("file"):
+        values = {"on": ("arrived",), **values, "file": str(path.parent / expanded(values["file"]))}
+    rule = Rule(**values)
+    _check_start(rule, table, where)
     if unknown := [name for name in rule.tell if name not in channels]:
         raise _MistakeError(
             f"{where}there is no [tell.{unknown[0]}] (there are: {_list(channels)})"
         )
-    if not rule.tell:
-        raise _MistakeError(f"{where}tell = []: nobody would be told")
     if unknown := [kind for kind in rule.on if kind not in KINDS]:
         raise _MistakeError(f"{where}on: {unknown[0]!r} is none of {_list(KINDS)}")
     if ("long" in rule.on) != bool(rule.longer_than):
@@ -213,6 +229,20 @@ def _rule(table: dict[str, Any], where: str, channels: Mapping[str, Channel]) ->
     if not 0 <= rule.log_lines <= 200:
         raise _MistakeError(f"{where}log_lines = {rule.log_lines}: expected 0 to 200")
     return rule
+
+
+def _check_start(rule: Rule, table: dict[str, Any], where: str) -> None:
+    project, slash, flow = rule.run.partition("/")
+    if rule.run and not (project and slash and flow):
+        raise _MistakeError(f"{where}run = {rule.run!r}: expected project/flow")
+    if rule.run and rule.covers(project, flow) and not rule.file:
+        raise _MistakeError(
+            f"{where}run = {rule.run!r}: the rule covers it, so it would go on for ever"
+        )
+    if (rule.on == ("arrived",)) != bool(rule.file) or ("arrived" in rule.on and len(rule.on) > 1):
+        raise _MistakeError(f'{where}on = ["arrived"] stands alone, together with file = "/path"')
+    if "settled" in table:
+        _time(table, "settled", where)
 
 
 def _values(table: dict[str, Any], kind: type, where: str, skip: str = "") -> dict[str, Any]:

@@ -34,6 +34,7 @@ _WORDS = {
     "succeeded": "succeeded",
     "long": "takes long",
     "missed": "was not run",
+    "arrived": "has arrived",
     "server-down": "the server does not answer",
     "server-up": "the server answers again",
 }
@@ -84,6 +85,8 @@ def message(url: str, events: Sequence[dict[str, Any]], identity: str) -> Messag
 
 def _headline(event: dict[str, Any]) -> str:
     words = _WORDS[event["kind"]]
+    if event["file"]:
+        return f"{event['file']} {words}"
     if not event["flow"]:
         return f"Azkaban: {words}"
     return f"{event['project']}/{event['flow']} {words}"
@@ -94,7 +97,7 @@ def _details(url: str, event: dict[str, Any]) -> list[str]:
     if event["execid"] is not None:
         spent = f" after {duration_text(event['seconds'])}" if event["seconds"] else ""
         lines.append(f"execution {event['execid']} {event['status'] or 'RUNNING'}{spent}")
-    if event["due"]:
+    if event["kind"] == "missed":
         lines.append(f"it was due at {event['due']} (time of the server)")
     for job, log in event.get("logs") or ():
         lines += [f"--- the end of the log of {job}:", *log]

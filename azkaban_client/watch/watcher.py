@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from datetime import datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import AzkabanError, NetworkError, Refused, ServerFault
 from azkaban_client.watch.journal import Pending
-from azkaban_client.watch.look import Event, log_tail, look
+from azkaban_client.watch.look import Event, arrived, log_tail, look
 from azkaban_client.watch.tell import Undelivered, message, send
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from azkaban_client.watch.journal import Journal
     from azkaban_client.watch.rules import Channel, Rules
 
-__all__ = ["Watcher"]
+__all__ = ["TRIGGER", "Watcher"]
 
+TRIGGER = "trigger"
+"""The property of a start by a rule; ``trigger.execution`` and ``trigger.file`` say by what."""
+
+_RUN = "run "
 _FLOWS_EVERY = 300.0  # seconds after which new projects and flows are found
 _RATE = 1.5  # requests a second at most, on the average of a round
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds until an undelivered message is tried again
@@ -80,6 +85,7 @@ class Watcher:
         except (NetworkError, ServerFault) as error:
             self._lost(error)
             return
+        self._look_for_files()
         self._lost_since = None
         if self.journal.down:
             self.journal.down = False
@@ -126,6 +132,13 @@ class Watcher:
             self.journal.flows[name] = seen
             self._note(events)
 
+    def _look_for_files(self) -> None:
+        for rule in self.rules.rules:
+            if rule.file:
+                for name, state in arrived(rule.file, rule.quiet_for, self.journal.files):
+                    self.journal.files[name] = state
+                    self._note([Event("arrived", file=name, due=state)])
+
     def _lost(self, error: AzkabanError) -> None:
         now = time.monotonic()
         if self._lost_since is None:
@@ -153,12 +166,19 @@ class Watcher:
         self.journal.save()
 
     def _told(self, event: Event) -> dict[str, int]:
-        """Return the channels that are told of an event, and how many lines of logs they get."""
+        """Return the channels that are told of an event, and how many lines of logs they get.
+
+        A flow that is to be started is a channel as well.
+        """
         found: dict[str, int] = {}
         kind = "server-down" if event.kind == "server-up" else event.kind
         for rule in self.rules.rules:
             if kind not in rule.on or (event.flow and not rule.covers(event.project, event.flow)):
                 continue
+            if event.file and not fnmatchcase(event.file, rule.file):
+                continue
+            if rule.run and event.kind != "server-up":
+                found[f"{_RUN}{rule.run}"] = 0
             if kind == "long" and rule.limit and rule.limit.total_seconds() > (event.seconds or 0):
                 continue
             for channel in rule.tell:
@@ -170,6 +190,9 @@ class Watcher:
         for name in dict.fromkeys(one.channel for one in self.journal.pending):
             channel = self.rules.channels.get(name)
             mine = [one for one in self.journal.pending if one.channel == name]
+            if name.startswith(_RUN):
+                self._start(name.removeprefix(_RUN), mine)
+                continue
             if channel is None:  # it is no longer in the file
                 self._drop(mine)
                 continue
@@ -187,11 +210,46 @@ class Watcher:
             self.say(f"not told, tried again later: {error.message}")
             for one in due:
                 one.tries += 1
-                pause = min(_FIRST_PAUSE * 2 ** (one.tries - 1), _LONGEST_PAUSE)
-                one.after = time.time() + pause
-            self._drop([one for one in due if one.tries * _LONGEST_PAUSE > _KEPT])
+            self._later(due)
             return
         self._drop(due)
+
+    def _start(self, target: str, due: list[Pending]) -> None:
+        """Start a flow for each event: with what it was, and once."""
+        project, _, flow = target.partition("/")
+        for one in due:
+            if one.after > time.time():
+                continue
+            try:
+                if not (one.tries and self._was_started(project, flow, one.id)):
+                    one.tries += 1
+                    self.journal.save()  # so that a crash from here on is seen above
+                    properties = {TRIGGER: one.id, f"{TRIGGER}.file": str(one.event["file"])}
+                    if one.event["execid"] is not None:
+                        properties[f"{TRIGGER}.execution"] = str(one.event["execid"])
+                    execid = self.client.execute(
+                        project, flow, properties=properties, concurrency="concurrent"
+                    )
+                    self.say(f"started {target} as execution {execid}")
+            except AzkabanError as error:
+                self.say(f"not started, tried again later: {target}: {error.message}")
+                self._later([one])
+                continue
+            self._drop([one])
+
+    def _was_started(self, project: str, flow: str, identity: str) -> bool:
+        """Look for a start whose answer was lost."""
+        for one in self.client.history(project, flow).executions:
+            told = self.client.execution_options(one.execid).get("flowParam") or {}
+            if told.get(TRIGGER) == identity:
+                return True
+        return False
+
+    def _later(self, due: list[Pending]) -> None:
+        for one in due:
+            pause = min(_FIRST_PAUSE * 2 ** max(one.tries - 1, 0), _LONGEST_PAUSE)
+            one.after = time.time() + pause
+        self._drop([one for one in due if one.tries * _LONGEST_PAUSE > _KEPT])
 
     def _drop(self, done: list[Pending]) -> None:
         self.journal.pending = [one for one in self.journal.pending if one not in done]
@@ -212,7 +270,7 @@ class Watcher:
 def _line(event: Event) -> str:
     execid = "" if event.execid is None else f" (execution {event.execid})"
     flow = f" {event.project}/{event.flow}" if event.flow else ""
-    return f"{event.kind}{flow}{execid}"
+    return f"{event.kind}{flow or (event.file and f' {event.file}')}{execid}"
 
 
 def _now() -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
-from azkaban_client.watch.look import Event, look
+from azkaban_client.watch.look import Event, arrived, look
 from azkaban_client.watch.rules import Channel, RulesError, read
 from azkaban_client.watch.tell import Undelivered, message, send
 from azkaban_client.watch.watcher import is_quiet
@@ -56,7 +56,10 @@ def test_rules_are_read(tmp_path) -> None:
         ('longer_than = "90m"', "", "belong together"),
         ('tell = ["me", "team"]', 'tell = ["you"]', "no [tell.you] (there are: me, team)"),
         ('tell = ["me", "team"]', 'tell = "me"', "tell = 'me': expected a list of texts"),
-        ('tell = ["me", "team"]', "", "rule 1: tell is missing"),
+        ('tell = ["me", "team"]', "", "rule 1: neither tell, the names of channels, nor run"),
+        ('tell = ["me", "team"]', 'run = "sales"', "run = 'sales': expected project/flow"),
+        ('tell = ["me", "team"]', 'run = "sales/x"', "it would go on for ever"),
+        ('project = "sales*"', 'file = "/in/*"', "stands alone, together with file"),
         ('mail = ["me@example.org"]', 'mail = ["me"]', "tell.me: mail: 'me' is no address"),
         ('mail = ["me@example.org"]', "", "tell.me: expected one of mail, webhook_file"),
         ('format = "slack"', 'format = "teams"', "format = 'teams': expected json or slack"),
@@ -170,6 +173,20 @@ def test_a_run_that_came_due_and_was_not_made_is_missed(before, after, new, miss
     runs = [run(1, "SUCCEEDED"), *([run(2, "RUNNING")] if new else [])]
     events, _ = look(server(*runs, due=after), "p", "f", seen, schedule=True, zone=UTC)
     assert [event.due for event in events] == ([before] if missed else [])
+
+
+def test_a_file_has_arrived_when_it_no_longer_changes(tmp_path) -> None:
+    pattern, known = str(tmp_path / "*.csv"), {}
+    (tmp_path / "a.csv").write_text("1")
+    (tmp_path / "b.txt").write_text("1")
+    (tmp_path / "folder.csv").mkdir()
+    assert arrived(pattern, timedelta(hours=1), known) == []
+    ((name, state),) = arrived(pattern, timedelta(0), known)
+    assert name == str(tmp_path / "a.csv")
+    known[name] = state
+    assert arrived(pattern, timedelta(0), known) == []
+    (tmp_path / "a.csv").write_text("12")
+    assert [name for name, _ in arrived(pattern, timedelta(0), known)] == [name]
 
 
 # -- how it is told -------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -18,6 +19,7 @@ PROJECT = "watch-tests"
 FILES = {
     "watched.properties": "code=0\n",
     "watched.job": "type=command\ncommand=bash watched.sh ${code}\n",
+    "next.job": "type=noop\n",
     "watched.sh": "echo because of this; sleep 0.5; exit $1\n",
 }
 RULES = """
@@ -111,6 +113,47 @@ def test_what_happens_is_told_once_also_what_happened_meanwhile(
     with watching():
         pass
     assert told() == [("failed", failed), ("recovered", good)]
+
+
+def test_a_flow_and_a_file_start_another_flow_once(client, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    rules = tmp_path / "watch.toml"
+    rules.write_text(
+        f"""
+        [[rule]]
+        flow = "watched"
+        project = "{PROJECT}"
+        on = ["succeeded"]
+        run = "{PROJECT}/next"
+        [[rule]]
+        file = "in/*.csv"
+        settled = "1s"
+        run = "{PROJECT}/next"
+        """
+    )
+    journal = Journal(client.url, rules)
+    watcher = Watcher(client, read(rules), journal, lambda _: None)
+    watcher.round()
+    execid = client.execute(PROJECT, "watched")
+    client.wait(execid)
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / "a.csv"
+    file.write_text("1")
+    time.sleep(1.1)
+    watcher.round()
+    assert len(journal.pending) == 2
+    again = Journal(client.url, rules)  # as it would be after a crash on the way
+    watcher.deliver()
+    for one in again.pending:
+        one.tries = 1
+    again.save()
+    Watcher(client, read(rules), Journal(client.url, rules), lambda _: None).deliver()
+    execids = [one.execid for one in client.history(PROJECT, "next").executions]
+    assert all(client.wait(one).succeeded for one in execids)
+    started = [client.execution_options(one)["flowParam"] for one in execids]
+    assert len(started) == 2
+    assert {one.get("trigger.execution") for one in started} == {str(execid), None}
+    assert {one["trigger.file"] for one in started} == {"", str(file)}
 
 
 def test_a_server_that_is_down_is_told_and_that_it_is_back(
