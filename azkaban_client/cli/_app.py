@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXIT_CODES",
+    "NO_MAIL",
     "App",
     "Command",
     "Group",
@@ -45,6 +46,7 @@ __all__ = [
     "seconds",
     "table",
     "visible",
+    "warn_without_mail",
 ]
 
 
@@ -398,6 +400,18 @@ def _read_password(name: str) -> str:
     if not password:
         raise click.UsageError(f"password file {name}: its first line is empty")
     return password
+
+
+NO_MAIL = (
+    "this server sends no mail: azkaban-jobflow azkaban restart --mail-host HOST gives it a mail "
+    "server; azk watch tells people without it"
+)
+
+
+def warn_without_mail(app: App, *addresses: Any) -> None:
+    """Warn where a server that sends no mail is asked to."""
+    if any(addresses) and app.settings["mail"] is False:
+        note(f"warning: {NO_MAIL}", colour="yellow")
 
 
 pass_app = click.make_pass_decorator(App)

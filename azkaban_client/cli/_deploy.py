@@ -12,7 +12,7 @@ from urllib.parse import quote
 import click
 
 from azkaban_client.cli import _env
-from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app
+from azkaban_client.cli._app import NO_MAIL, App, command, emit, json_option, note, pass_app
 from azkaban_client.cli._dev import NOT_SENT
 from azkaban_client.cli._projects import (
     Content,
@@ -211,7 +211,7 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
         if kind != "mail" or not re.fullmatch(r"[^\s,;@]+@[^\s,;@]+", address):
             raise click.UsageError(
                 f"--notify {text}: expected mail:ADDRESS, one address; the server itself sends "
-                "nothing but mail"
+                "nothing but mail (azk watch tells chats, webhooks and programs)"
             )
         found.append(address)
     return tuple(dict.fromkeys(found))
@@ -353,10 +353,7 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
     if wish.when is not None and not notify:
         yield "nobody is told when it fails: --notify mail:ADDRESS"
     if notify and settings["mail"] is False:
-        yield (
-            "this server sends no mail: azkaban-jobflow azkaban restart --mail-host HOST gives it "
-            "a mail server"
-        )
+        yield NO_MAIL
     if notify and settings["mail"] is None:
         yield "whether this server sends mail is not known here (azk.toml: mail = true)"
     if settings["service"] is False:

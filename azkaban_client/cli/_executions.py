@@ -22,6 +22,7 @@ from azkaban_client.cli._app import (
     print_json,
     seconds,
     table,
+    warn_without_mail,
 )
 from azkaban_client.cli._following import (
     Following,
@@ -216,6 +217,7 @@ def run(
         refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
         if chosen["only"] or flags["start"]:
             chosen = _part(client, project, flow, chosen, flags)
+        warn_without_mail(app, chosen["success_emails"], chosen["failure_emails"])
         execid = client.execute(project, flow, **chosen)
         if flags["follow"] or following.logs or following.wait is not None:
             note(f"started {project}/{flow} as execution {execid}")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from azkaban_client.cli._app import App, addresses, emit, group, json_option, pass_app, table
+from azkaban_client.cli._app import (
+    App,
+    addresses,
+    emit,
+    group,
+    json_option,
+    pass_app,
+    table,
+    warn_without_mail,
+)
 from azkaban_client.cli._executions import execution_options, refuse_unknown_props
 
 if TYPE_CHECKING:
@@ -59,6 +68,7 @@ def schedule_add(
     first = _time(str(at), every=_every(every)) if at else None
     with app.client() as client:
         refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
+        warn_without_mail(app, chosen["success_emails"], chosen["failure_emails"])
         if first is None:
             added = client.schedule_cron(project, flow, str(cron), **chosen)
         else:
@@ -186,6 +196,7 @@ def sla_set(
     if not emails and not kill:
         raise click.UsageError("say what to do: --email ADDRESS, --kill, or both")
     parsed = [_limit(text, email=bool(emails), kill=kill) for text in limits]
+    warn_without_mail(app, emails)
     with app.client() as client:
         client.set_sla(_schedule_id(client, project, flow), parsed, emails)
     emit(as_json, {"limits": parsed, "emails": emails}, f"{len(parsed)} time limit(s) are set")

@@ -532,6 +532,13 @@ def test_retry_of_one_that_goes_on(azk, server) -> None:
     assert "goes on" in result.err
 
 
+@pytest.mark.parametrize(("mail", "warned"), [("false", True), ("true", False)])
+def test_mail_that_will_not_be_sent_is_said(azk, server, monkeypatch, mail, warned) -> None:
+    monkeypatch.setenv("AZK_MAIL", mail)
+    result = azk("run", "rec56548", "b", "--failure-email", "a@b.c")
+    assert ("sends no mail" in result.err) == warned
+
+
 def test_cancel_wants_an_execution_or_a_project(azk, server) -> None:
     assert azk("cancel").code == 2
     assert azk("cancel", "3", "--project", "p").code == 2
