@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from azkaban_client.config import ConfigError
-from setup import disk, environment, java, servers
+from setup import disk, environment, java, servers, supervise
 from setup.azkaban import Server
 from setup.azkaban.options import server_options, wanted
 from setup.bundle import product
@@ -193,9 +193,10 @@ def _add_upkeep(commands: Commands) -> None:
     """Register what is needed now and then."""
     _add_test(commands)
     text = "Keep the servers up, in the foreground; restart what crashes."
-    commands.add("supervise", _supervise, text, needs=Needs.ENVIRONMENT, unprivileged=True)
+    policy = _policy_options()
+    commands.add("supervise", _supervise, text, policy, needs=Needs.ENVIRONMENT, unprivileged=True)
     text = "Start the servers with this machine, without root."
-    service = commands.add("service", _service, text)
+    service = commands.add("service", _service, text, policy)
     service.add_argument("action", choices=["install", "remove", "show"])
     text = "Look for what is wrong and say what to do; exit 1 if any."
     doctor = commands.add("doctor", _doctor, text, needs=Needs.INSTALLATION)
@@ -208,6 +209,24 @@ def _add_upkeep(commands: Commands) -> None:
         help="only these: packages of the jobs that ship with it, the driver of MySQL, compiled "
         "searches with SCIP and PyVRP (default: jobs, and in a checkout the tools of developers)",
     )  # fmt: skip
+
+
+def _policy_options() -> argparse.ArgumentParser:
+    """Return the options that say what a supervisor is to do."""
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--restart-hung",
+        action="store_true",
+        help=f"end and restart a server that runs but has not answered for "
+        f"{supervise.HUNG_SECONDS:.0f} s; its jobs end as well",
+    )
+    options.add_argument(
+        "--alert",
+        default="",
+        metavar="COMMAND",
+        help="a shell command that gets each alert on its standard input, such as a mail program",
+    )
+    return options
 
 
 def _add_test(commands: Commands) -> None:
@@ -309,7 +328,10 @@ def _env(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _status(layout: Layout, options: argparse.Namespace) -> int:
-    return show(servers.statuses(layout), as_json=options.json)
+    code = show(servers.statuses(layout), as_json=options.json)
+    if words := supervise.trouble(layout.prefix):
+        say(f"the supervisor says, {words}")
+    return code
 
 
 def _stop(layout: Layout, _options: argparse.Namespace) -> int:
@@ -318,21 +340,24 @@ def _stop(layout: Layout, _options: argparse.Namespace) -> int:
     return 0
 
 
-def _supervise(layout: Layout, _options: argparse.Namespace) -> int:
-    servers.keep_up(layout)
+def _supervise(layout: Layout, options: argparse.Namespace) -> int:
+    policy = supervise.Policy(restart_hung=options.restart_hung, alert=options.alert)
+    servers.keep_up(layout, policy=policy)
     return 0
 
 
 def _service(layout: Layout, options: argparse.Namespace) -> int:
     from setup import service
 
+    given = ["--restart-hung"] if options.restart_hung else []
+    given += ["--alert", options.alert] if options.alert else []
     if options.action == "show":
-        print(f"{service.unit(layout)}\nor, without a user systemd, in the crontab:\n")
-        print(service.crontab_line(layout))
+        print(f"{service.unit(layout, given)}\nor, without a user systemd, in the crontab:\n")
+        print(service.crontab_line(layout, given))
     elif options.action == "install":
         if not layout.python.exists():
             raise UsageError(f"there is nothing to start yet: run {called()} up first")
-        service.install(layout)
+        service.install(layout, given)
     else:
         service.remove(layout)
     return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup.messages import step
-from setup.process import Process
+from setup.process import Process, stop_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,8 +51,7 @@ def end(prefix: Path) -> int:
             jobs = [job for _, process in found for job in process.children()]
             for _, process in found:
                 process.stop(patience=10.0)
-            for job in jobs:
-                job.stop(patience=5.0)
+            stop_all(jobs)
             names = ", ".join(f"{name} (pid {process.pid})" for name, process in found)
             shown.done(names)
     return len(found)

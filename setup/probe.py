@@ -16,9 +16,19 @@ from pathlib import Path
 
 from azkaban_client import owners
 
-__all__ = ["Endpoint", "Watch", "cause", "listening", "printed", "ready", "strangers"]
+__all__ = [
+    "Endpoint",
+    "Watch",
+    "cause",
+    "halted",
+    "listening",
+    "printed",
+    "ready",
+    "strangers",
+]
 
 START_SECONDS = 90.0
+ANSWER_SECONDS = 10.0
 IDLE_SECONDS = 40.0  # without any work, then nothing is to be expected; names may take 30 s
 _DUMP_SECONDS = 8.0  # without any work, then Java is asked what it does
 _LOOK_SECONDS = 1.0
@@ -66,7 +76,7 @@ class Endpoint:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         connection = http.client.HTTPConnection(self.host, port)
         try:
-            plain = socket.create_connection((address, port), timeout=10)
+            plain = socket.create_connection((address, port), timeout=ANSWER_SECONDS)
             connection.sock = plain
             if owners.refusal(plain):  # it is ours, or nothing is said to it
                 return b""
@@ -283,8 +293,8 @@ class Watch:
         """
         if self._output and (words := cause(self._output, ended=False)):
             return words
-        if self.idle and _state_of(self.pid) == "T":
-            return f"it was stopped by a signal; kill -CONT {self.pid} lets it go on"
+        if self.idle and (words := halted(self.pid)):
+            return words
         if self._dumped >= 0 and self._output:
             dump = _content(self._output)[self._dumped :]
             if "JNI global ref" in dump and not _MAIN.search(dump):
@@ -311,6 +321,13 @@ def _ticks(pid: int) -> int:
         words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return int(words[11]) + int(words[12])
     return 0
+
+
+def halted(pid: int) -> str:
+    """Say that a process was stopped by a signal; empty when it was not."""
+    if _state_of(pid) != "T":
+        return ""
+    return f"it was stopped by a signal; kill -CONT {pid} lets it go on"
 
 
 def _state_of(pid: int) -> str:

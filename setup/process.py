@@ -13,18 +13,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client import keeper
 from setup import probe
 from setup.errors import SetupError
 from setup.private import open_private, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "Process",
     "free_port",
     "port_taken",
     "refuse_root",
+    "stop_all",
     "tail",
 ]
 
@@ -122,6 +124,7 @@ class Process:
                 # Asked right before the signal: the pid could be another program's by then.
                 if self.alive():
                     os.kill(self.pid, number)
+                    os.kill(self.pid, signal.SIGCONT)  # one that was stopped would not take it
             deadline = time.monotonic() + patience
             while self.alive() and time.monotonic() < deadline:
                 time.sleep(0.05)
@@ -129,6 +132,18 @@ class Process:
     def listening(self) -> set[tuple[str, int]]:
         """List the TCP addresses and ports on which it listens."""
         return probe.listening(self.pid)
+
+
+def stop_all(processes: Iterable[Process]) -> list[str]:
+    """End processes at the same time, and say which; those that ended by themselves do not count.
+
+    Parameters
+    ----------
+    processes
+        Get SIGTERM, and SIGKILL if they still run some seconds later.
+    """
+    known = {(one.pid, one.started) for one in processes}
+    return keeper.end(lambda: [one for one in keeper.living() if one[:2] in known])
 
 
 def _stat(pid: int) -> list[str]:

@@ -24,19 +24,25 @@ if TYPE_CHECKING:
 __all__ = ["keep_up", "statuses", "stop"]
 
 STOP_SECONDS = 120.0
+HUNG_PATIENCE = 10.0  # for one that hangs: MySQL, if it can, writes down what it has
 LOOK_SECONDS = 15.0  # between two searches for executions that no process knows
 
 
 def statuses(layout: Layout) -> list[Status]:
     """Look at each server that the installation uses, and at a Spark cluster that runs."""
-    server = Server(layout)
-    database = [MySQL(layout).status()] if _on_mysql(server) else []
     cluster = running(Spark(layout))
     gone = [
         Status(name, "orphaned", process.pid, None, "", None)
         for name, process in orphans.find(layout.prefix)
     ]
-    return [*database, *server.statuses(), *(cluster.statuses() if cluster else []), *gone]
+    return [*_kept_up(layout), *(cluster.statuses() if cluster else []), *gone]
+
+
+def _kept_up(layout: Layout) -> list[Status]:
+    """Look at those servers that a supervisor keeps up."""
+    server = Server(layout)
+    database = [MySQL(layout).status()] if _on_mysql(server) else []
+    return [*database, *server.statuses()]
 
 
 def stop(layout: Layout) -> bool:
@@ -56,7 +62,7 @@ def stop(layout: Layout) -> bool:
 
 
 def keep_up(
-    layout: Layout, python: Path | None = None, backoff: supervise.Backoff | None = None
+    layout: Layout, python: Path | None = None, policy: supervise.Policy | None = None
 ) -> None:
     """Restart whatever is down until this process is asked to end.
 
@@ -66,26 +72,24 @@ def keep_up(
         The installation.
     python
         The interpreter that jobs use; the installation's own by default.
-    backoff
-        Pauses between restarts.
+    policy
+        What is to be done about servers that hang, and who is told.
 
     Raises
     ------
     UsageError
         When another supervisor runs.
-    ServerError
-        When the servers crash again and again.
     """
     server = Server(layout, python)
 
     lost: set[int] = set()
-    look = 0.0
+    again = 0.0
 
-    def down() -> list[str]:
-        nonlocal lost, look
-        found = [status.server for status in statuses(layout) if status.state == "down"]
-        if not found and time.monotonic() > look:
-            look = time.monotonic() + LOOK_SECONDS
+    def look() -> list[Status]:
+        nonlocal lost, again
+        found = _kept_up(layout)
+        if all(status.state == "running" for status in found) and time.monotonic() > again:
+            again = time.monotonic() + LOOK_SECONDS
             with suppress(SetupError):  # what is wrong shows at the next look
                 lost = server.end_lost(lost)
         return found
@@ -100,9 +104,18 @@ def keep_up(
         with layout.locked():
             renewal.tend(server, lambda: java.ensure(layout))
 
-    record = supervise.pid_file(layout.prefix)
+    def end(status: Status) -> None:
+        process = Process.of(status.pid) if status.pid else None
+        ours = [*server.running().values(), MySQL(layout).process() if _on_mysql(server) else None]
+        if process and process in ours:
+            process.stop(patience=HUNG_PATIENCE)
+
     try:
-        supervise.run(record, down, up, lambda: stop(layout), backoff=backoff, tend=tend)
+        supervise.run(
+            supervise.pid_file(layout.prefix),
+            supervise.Servers(look, up, lambda: stop(layout), end, tend),
+            policy,
+        )
     finally:
         orphans.end(layout.prefix)  # if the prefix was deleted
 

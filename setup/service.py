@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from setup import environment, trust
 from setup.called import called
-from setup.errors import SetupError
+from setup.errors import SetupError, UsageError
 from setup.layout import Layout
 from setup.messages import say
 from setup.private import write_private
@@ -42,9 +44,18 @@ def unit_name(layout: Layout) -> str:
     return f"azkaban-jobflow-{digest}.service"
 
 
-def unit(layout: Layout) -> str:
+def unit(layout: Layout, options: Sequence[str] = ()) -> str:
     """Write the systemd unit.
 
+    Parameters
+    ----------
+    layout
+        Whose servers it keeps up.
+    options
+        Of ``supervise``.
+
+    Notes
+    -----
     The servers outlive a supervisor that crashes (``KillMode``), and the next one finds them; when
     the unit is stopped, the supervisor stops them, which may take a while if MySQL is writing.
 
@@ -54,7 +65,7 @@ def unit(layout: Layout) -> str:
     >>> "Restart=on-failure" in unit(Layout.of("/srv/azk"))
     True
     """
-    command = f"{program.place(layout)} supervise --prefix {layout.prefix}"
+    command = " ".join(map(_quoted, _command(layout, options)))
     return f"""\
 [Unit]
 Description=Azkaban in {layout.prefix}
@@ -71,11 +82,28 @@ WantedBy=default.target
 """
 
 
-def crontab_line(layout: Layout) -> str:
+def crontab_line(layout: Layout, options: Sequence[str] = ()) -> str:
     """Write the crontab line, marked so that `remove` finds it."""
     log = layout.prefix / "supervisor.log"
-    command = f"{program.place(layout)} supervise --prefix {layout.prefix} >> {log} 2>&1"
-    return f"@reboot {command} {_MARK} {layout.prefix}"
+    command = shlex.join(_command(layout, options)).replace(
+        "%", r"\%"
+    )  # else cron ends the command there
+    return f"@reboot {command} >> {log} 2>&1 {_MARK} {layout.prefix}"
+
+
+def _command(layout: Layout, options: Sequence[str]) -> list[str]:
+    for option in options:
+        if not option.isprintable():
+            raise UsageError(f"{option!r}: a service's command has one line of printable text")
+    return [str(program.place(layout)), "supervise", "--prefix", str(layout.prefix), *options]
+
+
+def _quoted(word: str) -> str:
+    """Write a word as systemd reads it, which replaces specifiers and variables even in quotes."""
+    text = word.replace("%", "%%").replace("$", "$$")
+    if re.fullmatch(r"[\w@%+=:,./$-]+", text):
+        return text
+    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def installed(layout: Layout) -> bool:
@@ -85,8 +113,15 @@ def installed(layout: Layout) -> bool:
     return bool(shutil.which("crontab")) and any(_is_ours(line, layout) for line in _crontab())
 
 
-def install(layout: Layout) -> None:
-    """Make the servers start with the machine; a second call changes nothing.
+def install(layout: Layout, options: Sequence[str] = ()) -> None:
+    """Make the servers start with the machine; a second call changes nothing but the options.
+
+    Parameters
+    ----------
+    layout
+        Whose servers.
+    options
+        Of ``supervise``.
 
     Raises
     ------
@@ -97,7 +132,7 @@ def install(layout: Layout) -> None:
     name, path = unit_name(layout), _unit_path(layout)
     if _run(["systemctl", "--user", "daemon-reload"]) == 0:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(unit(layout))
+        path.write_text(unit(layout, options))
         _run(["systemctl", "--user", "daemon-reload"])
         if _run(["systemctl", "--user", "enable", "--now", name]):
             raise SetupError(f"systemctl --user enable --now {name} failed; {path} is in place")
@@ -111,12 +146,12 @@ def install(layout: Layout) -> None:
         say('for a start without login an administrator says once: loginctl enable-linger "$USER"')
     elif shutil.which("crontab"):
         kept = [line for line in _crontab() if not _is_ours(line, layout)]
-        _write_crontab([*kept, crontab_line(layout)])
+        _write_crontab([*kept, crontab_line(layout, options)])
         say("a line in your crontab starts the servers with the machine; crontab -l shows it")
     else:
         raise SetupError(
             "this account has neither a user systemd nor crontab. What would be run at start:\n"
-            + crontab_line(layout).removeprefix("@reboot ")
+            + crontab_line(layout, options).removeprefix("@reboot ")
         )
     _tell_azk(layout)
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from setup.messages import table
+from setup.messages import say, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,8 @@ class Status:
     state
         ``running``, ``unresponsive``, ``down``, ``not installed``, or ``orphaned`` (it runs,
         and its folder was deleted).
+    reason
+        Why it does not answer, or died, where that is known.
     """
 
     server: str
@@ -31,6 +33,7 @@ class Status:
     port: int | None
     version: str
     url: str | None
+    reason: str = ""
 
 
 def show(statuses: Sequence[Status], *, as_json: bool) -> int:
@@ -47,6 +50,9 @@ def show(statuses: Sequence[Status], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([asdict(status) for status in statuses], indent=2))
     else:
-        header = [field.name for field in fields(Status)]
-        table(header, [list(asdict(status).values()) for status in statuses])
+        header = [field.name for field in fields(Status) if field.name != "reason"]
+        table(header, [[getattr(status, name) for name in header] for status in statuses])
+        for status in statuses:
+            if status.reason:
+                say(f"{status.server} is {status.state}: {status.reason}")
     return 0 if statuses and all(status.state == "running" for status in statuses) else 1

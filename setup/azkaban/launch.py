@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client import keeper
 from setup import trust
-from setup.azkaban import config, program
+from setup.azkaban import config, jobs, program
 from setup.java import OPTIONS, truststore
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _TLS_OPTIONS = (  # TLS 1.2 and 1.3 with forward secrecy only: the defaults allo
 
 
 def command(
-    layout: Layout, java: Java, present: Program, settings: Settings, part: Part
+    layout: Layout, java: Java, present: Program, settings: Settings, part: Part, *, python: Path
 ) -> list[str]:
     """Return the command of one process; it contains no secret.
 
@@ -45,6 +47,8 @@ def command(
         What the server is.
     part
         Which process.
+    python
+        Runs the keepers of its jobs.
     """
     home = layout.azkaban
     place = program.folder(layout)
@@ -60,10 +64,14 @@ def command(
         f"-javaagent:{place / 'agent/port-guard.jar'}={ends}",
         f"-Dportguard.output={home / f'logs/{part.name}.out'}",
         *_trusted(),
+        f"-Djobs.home={jobs.mark(home)}",
+        f"-Djobs.python={python}",
+        f"-Djobs.keeper={place / 'agent' / Path(keeper.__file__).name}",
         f"-Djava.io.tmpdir={home / 'temp'}",
         "-Dfile.encoding=UTF-8",
         f"-Dlog4j.configuration={(conf / 'log4j.properties').as_uri()}",
         *truststore.options(config.truststore(layout)),
+        *_leave_when_full(java),
         *(_later(java) if present.several_executors else ()),
         *(_mail_options(settings.mail) if settings.mail else ()),
         *(_TLS_OPTIONS if settings.tls else ()),
@@ -77,6 +85,11 @@ def _trusted() -> tuple[str, ...]:
     """Tell the agent which accounts' servers are spoken to as well (``AZK_TRUST``)."""
     found = ",".join(map(str, trust.accounts()))
     return (f"-Dportguard.trusted={found}",) if found else ()
+
+
+def _leave_when_full(java: Java) -> tuple[str, ...]:
+    """End a Java that runs out of memory: what is left of it would answer and do nothing."""
+    return ("-XX:+ExitOnOutOfMemoryError",) if java.release >= (8, 0, 92) else ()
 
 
 def _later(java: Java) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ A program is made next to its place (``program.new``) and moved there when it is
 ``program.json`` records what it is and the SHA-256 of each jar, so that a start can check it
 without making it again::
 
-    agent/     the port guard and what it needs; comes first on the class path
+    agent/     our classes and what they need, first on the class path; the keeper of jobs
     lib/       one folder of jars for each set of processes
     web/       what the pages load, our console among it
     sql/       table definitions
@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client import keeper
 from setup import maven
 from setup.azkaban import distribution, pages
 from setup.called import called
@@ -43,10 +44,9 @@ STOCK_VERSION = "2.5.0"
 
 _SETUP = CHECKOUT / "setup"
 _SQL = _SETUP / "azkaban" / "sql"
-_AGENT = [
-    _SETUP / "azkaban" / "java" / f"{name}.java"
-    for name in ("PortGuard", "Outgoing", "Projects", "FinishedJobs", "Sessions", "Users")
-]
+_JAVA = _SETUP / "azkaban" / "java"
+_AGENT = [path for path in sorted(_JAVA.glob("*.java")) if path.stem != "RunFiles"]
+_KEEPER = Path(keeper.__file__)
 _RECORD = "program.json"
 
 
@@ -261,6 +261,7 @@ def _finish(
     guard = Jar(agent / "port-guard.jar", [*_AGENT, PEER], manifest)
     run_files = pages.install_run_files(new / "run-files", layout.runs, jars)
     compile_jars(java, compiler, [guard, run_files], classpath=uses)
+    shutil.copyfile(_KEEPER, agent / _KEEPER.name)
     pages.install_console(new / "web")
     kinds = program.libraries.items()
     record = Program(
@@ -285,5 +286,6 @@ def _digest() -> str:
 def _inputs() -> Iterator[Path]:
     yield _SETUP / "versions.toml"
     yield PEER
+    yield _KEEPER
     for name in ("setup/azkaban/java", "setup/azkaban/sql", "console"):
         yield from (path for path in (CHECKOUT / name).rglob("*") if path.is_file())

@@ -4,10 +4,9 @@ Azkaban writes an upload in several transactions and hands an execution over in 
 a process dies between two of them, this remains:
 
 - a project that is on a version whose job properties were never stored;
-- an execution that stays PREPARING or RUNNING, though no process knows it;
-- programs of jobs that outlive their executor, and would run twice after a retry.
+- an execution that stays PREPARING or RUNNING, though no process knows it.
 
-None of these was acknowledged as done. An execution of which every job is recorded as done is
+Neither was acknowledged as done. An execution of which every job is recorded as done is
 SUCCEEDED, any other FAILED.
 """
 
@@ -15,23 +14,19 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setup.errors import ServerError
-from setup.messages import step
 from setup.mysql import driver
-from setup.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from setup.mysql import Server as MySQL
 
-__all__ = ["asking", "end", "end_jobs", "half_uploaded", "lost", "take_back"]
+__all__ = ["asking", "end", "half_uploaded", "lost", "take_back"]
 
 GZIP = 2  # enc_type, encoding_type
 NO_VERSION = -1  # a project to which nothing was uploaded
@@ -49,31 +44,6 @@ def asking(database: MySQL) -> Iterator[Any]:
             yield connection.cursor()
     except connector.Error as error:
         raise ServerError(f"MySQL: {error}") from error
-
-
-def end_jobs(executions: Path) -> int:
-    """End the programs of jobs whose executor is gone, and count them.
-
-    Parameters
-    ----------
-    executions
-        The executor's folder: a job works in a folder below it.
-    """
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            ours = entry.stat().st_uid == os.geteuid()
-            inside = ours and (entry / "cwd").readlink().is_relative_to(executions)
-        except OSError:  # it ended meanwhile
-            continue
-        if inside and (process := Process.of(int(entry.name))):
-            found += [process, *process.children()]
-    if found:
-        with step("ending jobs that outlived their server") as shown:
-            for process in found:
-                process.stop(patience=5.0)
-            shown.done(f"{len(found)} processes ended")
-    return len(found)
 
 
 def half_uploaded(cursor: Any) -> dict[int, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setup import environment, orphans, probe
-from setup.azkaban import config, program, recovery, schema, timezone
+from setup.azkaban import config, jobs, program, recovery, schema, timezone
 from setup.azkaban.accept import accept
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
@@ -250,19 +250,25 @@ class Server:
                 return settings
 
     def stop(self) -> bool:
-        """Stop the server and the jobs that it runs; False when it was not running."""
+        """Stop the server and the jobs that it runs; False when nothing of it was running."""
         running = self.running()
         if not running:
-            return False
+            return self.end_jobs()
         with step("stopping Azkaban") as shown:
-            jobs = [job for process in running.values() for job in process.children()]
+            below = [job for process in running.values() for job in process.children()]
             for name, process in reversed(running.items()):
                 process.stop()
                 self.pid_file(name).unlink(missing_ok=True)
-            for job in jobs:  # the server does not end the programs of its jobs
-                job.stop(patience=5.0)
-            shown.done(f"stopped, {len(jobs)} running job processes ended" if jobs else "stopped")
+            ended = jobs.end(self.home, below)
+            shown.done("; of its jobs ".join(["stopped", *ended]))
         return True
+
+    def end_jobs(self) -> bool:
+        """End the processes of jobs that outlived their server; False when there were none."""
+        ended = jobs.end(self.home)
+        for line in ended:
+            say(f"processes of jobs outlived their server; {line}")
+        return bool(ended)
 
     def statuses(self) -> list[Status]:
         """Look at each part: its process, and whether it answers."""
@@ -272,13 +278,33 @@ class Server:
         statuses = []
         for part in settings.parts:
             process = running.get(part.name)
-            state = "down"
-            if process:
-                state = "running" if self.endpoint(settings, part).answers() else "unresponsive"
+            reason = ""
+            if process and self._answers(settings, part, process):
+                state = "running"
+            else:
+                state = "unresponsive" if process else "down"
+                reason = self._reason(part.name, process)
             url = settings.browser_url if part.pages else None
             pid = process.pid if process else None
-            statuses.append(Status(part.name, state, pid, part.ends[0][1], self.version, url))
+            port = part.ends[0][1]
+            statuses.append(Status(part.name, state, pid, port, self.version, url, reason))
         return statuses
+
+    def _answers(self, settings: Settings, part: Part, process: Process) -> bool:
+        return not probe.halted(process.pid) and self.endpoint(settings, part).answers()
+
+    def _reason(self, part: str, process: Process | None) -> str:
+        """Say why a part died, or runs and does not answer; empty when nothing tells."""
+        if process is None:  # one that was stopped has no pid file any more
+            died = self.pid_file(part).exists()
+            return probe.cause(self._output(part)) if died else ""
+        words = probe.halted(process.pid) or probe.cause(self._output(part), ended=False)
+        if words:
+            return words
+        database = self._stock_database()
+        if database and database.status().state != "running":
+            return "its database does not answer"
+        return f"no answer within {probe.ANSWER_SECONDS:g} s, or none that it should give"
 
     def endpoint(self, settings: Settings, part: Part) -> Endpoint:
         """Tell how one part is asked."""
@@ -324,7 +350,7 @@ class Server:
         Other versions than the stock one have other tables: only programs of jobs are ended then.
         """
         if not self.running().keys() - {"web"}:
-            recovery.end_jobs(self.home / "executions")
+            self.end_jobs()
         database = self._stock_database()
         if not database:
             yield
@@ -459,7 +485,7 @@ class Server:
         scripts.write(self.layout, self.home, _SCRIPTS)
 
     def _command(self, java: Java, settings: Settings, part: Part) -> Sequence[str]:
-        return command(self.layout, java, self.program, settings, part)
+        return command(self.layout, java, self.program, settings, part, python=self.python)
 
     def _start(self, java: Java, settings: Settings, part: Part) -> None:
         name = "Azkaban" if part.name == "azkaban" else f"Azkaban {part.name}"

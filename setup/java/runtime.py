@@ -66,18 +66,21 @@ class Java:
     choice: str | None = None
 
     @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers: 8, 0, 412 for 1.8.0_412."""
+        numbers = tuple(int(n) for n in re.findall(r"\d+", self.version))
+        return numbers[1:] if numbers[0] == 1 else numbers
+
+    @property
     def major(self) -> int:
         """The feature release: 8 for 1.8.0_412, 17 for 17.0.15."""
-        numbers = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
-        return numbers[1] if numbers[0] == 1 else numbers[0]
+        return self.release[0]
 
     @property
     def reads_new_keystores(self) -> bool:
-        """Tell whether it reads PKCS12 encrypted with AES, as 8u301, 11.0.12, 16 and later do."""
-        numbers = [int(n) for n in re.findall(r"\d+", self.version)]
-        numbers = numbers[1:] if numbers[0] == 1 else numbers
-        first = {8: [8, 0, 301], 11: [11, 0, 12]}.get(self.major, [16])
-        return numbers >= first
+        """Tell whether it reads PKCS12 encrypted with AES: as 8u301, 11.0.12, 16 and later do."""
+        first = {8: (8, 0, 301), 11: (11, 0, 12)}.get(self.major, (16,))
+        return self.release >= first
 
 
 def probe(program: Path) -> Java | None:

@@ -26,6 +26,7 @@ from setup.mysql.connections import ask, connect, rows
 from setup.mysql.program import Source, check_executable, install, probe
 from setup.mysql.settings import Connection, Settings
 from setup.private import open_private, write_private
+from setup.probe import halted
 from setup.process import Process, free_port, port_taken, refuse_root, tail
 from setup.shell import scripts
 from setup.status import Status
@@ -245,12 +246,13 @@ class Server:
             return Status("mysql", "not installed", None, None, "", None)
         settings = self.settings
         process = self.process()
-        state = "down"
+        state, reason = "down", ""
         if process:
-            state = "unresponsive" if self._trouble() else "running"
+            reason = halted(process.pid) or self._trouble()
+            state = "unresponsive" if reason else "running"
         url = f"mysql://{ADDRESS}:{settings.port}/{DATABASE}"
         pid = process.pid if process else None
-        return Status("mysql", state, pid, settings.port, settings.program.version, url)
+        return Status("mysql", state, pid, settings.port, settings.program.version, url, reason)
 
     def wipe(self) -> None:
         """Stop the server and delete its folder, data and backups included."""

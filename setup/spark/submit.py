@@ -14,6 +14,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
+from azkaban_client import keeper
 from setup import environment
 from setup.errors import ServerError
 from setup.java import OPTIONS
@@ -207,7 +208,9 @@ class Run:
             command += ["org.apache.hadoop.yarn.client.cli.ApplicationCLI"]
             subprocess.Popen(
                 [*command, "application", "-kill", application],
-                env=environment.program(environ(self.spark, self.target)),
+                env=environment.program(
+                    {**environ(self.spark, self.target), keeper.VARIABLE: keeper.OUTLIVES}
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 def _setup(live: LiveAzkaban, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,11 +49,17 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
     server.stop()
 
 
-def test_supervisor_restarts_what_was_killed_and_stop_ends_both(live: LiveAzkaban) -> None:
+def test_supervisor_restarts_what_was_killed_or_hangs_and_stop_ends_both(
+    live: LiveAzkaban, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
     live.stop()
     record = pid_file(live.layout.prefix)
     supervisor = subprocess.Popen(
-        [sys.executable, "-c", _SUPERVISE, str(live.layout.prefix), str(live.layout.cache)],
+        [
+            *(sys.executable, "-c", _SUPERVISE, str(live.layout.prefix), str(live.layout.cache)),
+            f"cat >> {told}",
+        ],
         cwd=CHECKOUT,
         stderr=subprocess.PIPE,
         text=True,
@@ -63,10 +70,16 @@ def test_supervisor_restarts_what_was_killed_and_stop_ends_both(live: LiveAzkaba
     os.kill(first.pid, signal.SIGKILL)
     _eventually(lambda: live.server.running().get("azkaban", first) != first)
     _eventually(lambda: live.server.statuses()[0].state == "running")
+    second = live.server.running()["azkaban"]
+    os.kill(second.pid, signal.SIGSTOP)  # it is there, and takes connections, but says nothing
+    _eventually(lambda: live.server.running().get("azkaban", second) != second)
+    _eventually(lambda: live.server.statuses()[0].state == "running")
     assert _setup(live, "stop").returncode == 0
     _, messages = supervisor.communicate(timeout=60)
     assert supervisor.returncode == 0, messages
     assert "azkaban went down; restart in 1 s" in messages
+    assert f"azkaban (pid {second.pid}) runs, but has not answered for 1 s: it was" in messages
+    assert told.read_text().count("it is ended and started again") == 1
     assert live.server.running() == {}
     assert not record.exists()
 
@@ -75,14 +88,12 @@ def test_supervisor_restarts_what_was_killed_and_stop_ends_both(live: LiveAzkaba
 _SUPERVISE = """
 import sys
 from pathlib import Path
-from setup import java, servers, supervise
-from setup.azkaban import Server
+from setup import servers, supervise
 from setup.layout import Layout
+supervise.HUNG_SECONDS = 1.0
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))
-server = Server(layout, Path(sys.executable))
-down = lambda: [s.server for s in servers.statuses(layout) if s.state == "down"]
-up = lambda: server.up(java.ensure(layout))
-supervise.run(supervise.pid_file(layout.prefix), down, up, lambda: servers.stop(layout))
+policy = supervise.Policy(restart_hung=True, alert=sys.argv[3])
+servers.keep_up(layout, Path(sys.executable), policy)
 """
 
 
@@ -93,6 +104,11 @@ def test_doctor_finds_nothing_wrong_and_names_what_is_down(live: LiveAzkaban) ->
     assert {"java", "jars", "disk", "clock", "file modes", "host name", "azkaban"} <= {
         f["check"] for f in findings
     }
+    pid = live.server.running()["azkaban"].pid
+    os.kill(pid, signal.SIGSTOP)  # it is there, and takes connections, but says nothing
+    status = _setup(live, "status")
+    assert status.returncode == 1
+    assert f"azkaban is unresponsive: it was stopped by a signal; kill -CONT {pid}" in status.stderr
     live.stop()
     result = _setup(live, "doctor")
     assert result.returncode == 1

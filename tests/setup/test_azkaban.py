@@ -184,7 +184,7 @@ def test_mail_is_encrypted_unless_told_otherwise(ours: Layout) -> None:
     assert values["mail.password"] == "secret"
     [part] = settings.parts
     java = Java(Path("/java"), "17.0.1")
-    command = launch.command(ours, java, program("2.5.0"), settings, part)
+    command = launch.command(ours, java, program("2.5.0"), settings, part, python=Path("/python"))
     assert "-Dmail.smtp.port=587" in command
     assert "-Dmail.smtp.starttls.required=true" in command
     assert "-Dmail.smtp.ssl.checkserveridentity=true" in command
@@ -207,7 +207,9 @@ def test_what_java_needs_for_later_releases(ours: Layout) -> None:
         ("2.5.0", "17.0.1", False),
     ):
         java = Java(Path("/java"), release)
-        command = launch.command(ours, java, program(version), SETTINGS, part)
+        command = launch.command(
+            ours, java, program(version), SETTINGS, part, python=Path("/python")
+        )
         assert (opened in command) is expected
 
 

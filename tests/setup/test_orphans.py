@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setup.layout import Layout
+    from setup.status import Status
 
 # Starts a child, as a server does a job, and says that it is up.
 _SERVER = """
@@ -124,13 +125,14 @@ def test_a_supervisor_ends_when_its_prefix_was_deleted_or_made_again(
     called: list[str] = []
     another = '{"pid": 1, "started": 1}'
 
-    def down() -> list[str]:
+    def look() -> list[Status]:
         if next(looks) == "gone":
             record.write_text(another)
         return []
 
+    servers = supervise.Servers(look, lambda: called.append("up"), lambda: called.append("stop"))
     with pytest.raises(SetupError, match="is gone, and so is what this supervisor kept up"):
-        supervise.run(record, down, lambda: called.append("up"), lambda: called.append("stop"))
+        supervise.run(record, servers)
     assert called == ["up"]  # what is there now is another's to stop
     assert next(looks) == "never"
     assert record.read_text() == another

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import javaproperties
 
+from azkaban_client import keeper
 from azkaban_client.flow.loader.command_line import split_command
 from azkaban_client.flow.outputs import read_outputs
 from azkaban_client.flow.substitution import UnresolvedError, expression, resolve
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Processes", "Work", "run_job"]
 
 _LAST_OUTPUT = 5.0  # seconds that the server waits for output after the end of a process
+_LAST_SECONDS = 2 * keeper.GRACE + 5  # for a job that is to end; its keeper needs less
 
 
 class Processes:
@@ -53,9 +54,10 @@ class Processes:
         with self._lock:
             if self.stopping.is_set():
                 return None
+            command = keeper.wrapped(os.path.join(folder, program), words)  # noqa: PTH118 (as it is)
             process = subprocess.Popen(  # noqa: S603 (the job's own command, no shell)
-                words,
-                executable=program,
+                command,
+                executable=program if command is words else None,
                 cwd=folder,
                 env={**os.environ, **environment},
                 stdin=subprocess.PIPE,  # never written to and never closed, as on the server
@@ -73,15 +75,15 @@ class Processes:
             process.stdin.close()
 
     def stop(self) -> None:
-        """Terminate what still runs, and kill what has not ended some seconds later."""
+        """End what still runs: at once if it heeds that, within some seconds if it does not."""
         with self._lock:
             self.stopping.set()
             processes = list(self._running)
         for process in processes:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()  # to its keeper, which ends all that it started
         for process in processes:
             try:
-                process.wait(5)
+                process.wait(_LAST_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -184,6 +186,7 @@ def _run_commands(
     environment = {k[4:]: v for k, v in merged.items() if k.startswith("env.")}
     environment |= {k[4:]: v for k, v in merged.items() if k.startswith("ENV.")}
     environment |= {
+        keeper.VARIABLE: f"{home}:{props.name}",
         "JOB_PROP_FILE": str(props),
         "JOB_OUTPUT_PROP_FILE": str(outputs),
         "JOB_NAME": name,

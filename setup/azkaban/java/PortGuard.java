@@ -66,6 +66,7 @@ public final class PortGuard implements ClassFileTransformer {
         instrumentation.addTransformer(new FinishedJobs());
         instrumentation.addTransformer(new Outgoing());
         instrumentation.addTransformer(new Sessions());
+        instrumentation.addTransformer(new Jobs());
         String output = System.getProperty("portguard.output");
         if (output != null) {
             PrintStream stream = new PrintStream(new Output(new File(output)), true);

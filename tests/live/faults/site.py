@@ -36,7 +36,8 @@ from setup import servers, supervise
 from setup.layout import Layout
 supervise.CHECK_SECONDS, servers.LOOK_SECONDS = 0.3, 3.0
 backoff = supervise.Backoff(first=0.1, longest=1.0, most=100)
-servers.keep_up(Layout(Path(sys.argv[1]), Path(sys.argv[2])), Path(sys.executable), backoff)
+policy = supervise.Policy(backoff=backoff)
+servers.keep_up(Layout(Path(sys.argv[1]), Path(sys.argv[2])), Path(sys.executable), policy)
 """
 
 

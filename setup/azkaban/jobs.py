@@ -1,0 +1,71 @@
+"""The processes of jobs: found wherever they went, and ended.
+
+A job works in a folder below its executor's, and has a mark in its environment; what it starts is
+below it, since its keeper stays the parent of all (`azkaban_client.keeper`). A process of a job
+can leave some of these behind.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from azkaban_client import keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from azkaban_client.keeper import Found
+    from setup.process import Process
+
+__all__ = ["end", "mark"]
+
+
+def mark(home: Path) -> str:
+    """Return how the marks of all jobs begin that a server starts.
+
+    Parameters
+    ----------
+    home
+        The folder in which the server works.
+    """
+    return os.path.realpath(home)
+
+
+def end(home: Path, others: Collection[Process] = ()) -> list[str]:
+    """End the processes of all jobs of a server, and say which.
+
+    Parameters
+    ----------
+    home
+        The folder in which the server works; need not exist any more.
+    others
+        What else is known to belong to them.
+
+    Returns
+    -------
+    list of str
+        One line for each way in which processes ended; empty if there were none.
+    """
+    known = {(one.pid, one.started) for one in others}
+
+    def left() -> set[Found]:
+        found = {*keeper.marked(f"{mark(home)}:"), *_inside(mark(home))}
+        found |= {below for pid, _, _ in found for below in keeper.descendants(pid)}
+        return found | {one for one in keeper.living() if one[:2] in known}
+
+    return keeper.end(left)
+
+
+def _inside(home: str) -> list[Found]:
+    """List those that work in the folder of an execution; each executor has such a folder."""
+    found = []
+    for one in keeper.living():
+        try:
+            folder = Path(os.readlink(f"/proc/{one[0]}/cwd"))  # noqa: PTH115 (it may be gone)
+        except OSError:  # another account's, or it ended meanwhile
+            continue
+        if folder.is_relative_to(home) and "executions" in folder.relative_to(home).parts[:-1]:
+            found.append(one)
+    return found
