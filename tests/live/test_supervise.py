@@ -40,7 +40,7 @@ def _eventually(what: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
     server = LiveAzkaban(tmp_path_factory.mktemp("supervised") / "p")
     # The supervisor runs in the prefix's environment: here it is the one of these tests.
@@ -98,6 +98,7 @@ servers.keep_up(layout, Path(sys.executable), policy)
 
 
 def test_doctor_finds_nothing_wrong_and_names_what_is_down(live: LiveAzkaban) -> None:
+    live.start()
     findings = json.loads(_setup(live, "doctor", "--json").stdout)
     wrong = [f for f in findings if not f["ok"] and f["check"] != "environment"]
     assert wrong == []
