@@ -351,7 +351,7 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
         yield words
     notify = wish.notify
     if wish.when is not None and not notify:
-        yield "nobody is told when it fails: --notify mail:ADDRESS"
+        yield "nobody is told when it fails: --notify mail:ADDRESS, or azk watch"
     if notify and settings["mail"] is False:
         yield NO_MAIL
     if notify and settings["mail"] is None:

@@ -11,5 +11,6 @@ __all__ = ["TEMPLATES"]
 TEMPLATES = {
     "script": "one job: a script, its parameters and its tests (the default)",
     "etl": "three jobs in a row: fetch, add up, store in a database",
+    "python-flow": "a flow in Python: a job for each item of a list, then one that joins them",
     "flow2": "Flow 2.0, with a condition: for Azkaban 3.43 or later",
 }

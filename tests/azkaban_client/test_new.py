@@ -53,7 +53,7 @@ def test_the_tests_of_every_template_pass(azk, scripts, tmp_path) -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    assert "9 passed" in done.stdout
+    assert "11 passed" in done.stdout
 
 
 @pytest.mark.parametrize(
