@@ -10,13 +10,20 @@ import pytest
 # A shell that starts tests in the background has them, and all they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Files whose tests share the server `azkaban`. In another process they would start another one.
+# Files whose tests share a server, by its fixture. In another process they would start another one.
 SHARING = {
-    f"tests/live/test_{name}.py"
-    for name in (
-        *("agent", "cli", "client", "client_lint", "client_local", "dense_flows"),
-        *("flows", "server", "truststore", "web"),
-    )
+    "azkaban": "agent cli client client_lint client_local dense_flows flows server truststore web",
+    "split": "clock profiles",
+}
+GROUPS = {
+    "tests/live/mysql/": "mysql",
+    "tests/live/spark/": "spark",
+    "tests/live/faults/": "split",
+    **{
+        f"tests/live/test_{name}.py": key
+        for key, names in SHARING.items()
+        for name in names.split()
+    },
 }
 
 
@@ -35,10 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path, *_ = nodeid.split("::", maxsplit=1)
-            folder, _, _ = path.rpartition("/")
-            if folder in ("tests/live/mysql", "tests/live/spark"):
-                return folder
-            return "azkaban" if path in SHARING else path
+            return next((key for start, key in GROUPS.items() if path.startswith(start)), path)
 
     config.option.loadscopereorder = False  # by the number of tests, which says nothing of servers
     return ByFile(config, log)

@@ -87,8 +87,7 @@ def compile_jars(
     classes.mkdir()
     for jar in jars:
         jar.copy_sources(classes)
-    # It ends before the JVM's second compiler would pay off.
-    command = [str(java.program), *OPTIONS, "-XX:TieredStopAtLevel=1", "-jar", str(compiler)]
+    command = [str(java.program), *OPTIONS, "-jar", str(compiler)]
     command += ["-source", "1.8", "-target", "1.8", "-nowarn", "-d", str(classes)]
     command += ["-cp", ":".join(map(str, classpath)) or ".", *map(str, classes.glob("*.java"))]
     result = subprocess.run(

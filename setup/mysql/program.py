@@ -10,6 +10,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -130,7 +131,7 @@ def install(
     if source.kind == "basedir":
         base = expanded(source.place).absolute()
         trust.require(base, "--basedir", "name another, or have setup install one")
-        program = _complete(base, f"--basedir {source.place}", libraries, update)
+        program = _complete(base, f"--basedir {source.place}", libraries, cache, update)
         accept(program.version)
         return program
     archive, name = _archive(source, cache, update)
@@ -140,12 +141,12 @@ def install(
     temporary.mkdir()
     try:
         _unpack(archive, temporary)
-        accept(_complete(temporary, name, libraries, update).version)
+        accept(_complete(temporary, name, libraries, cache, update).version)
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _complete(target, name, libraries, update)
+    return _complete(target, name, libraries, cache, update)
 
 
 def check_executable(folder: Path) -> None:
@@ -164,14 +165,16 @@ def probe(mysqld: Path, libraries: Path) -> str:
     return match[1] if match else ""
 
 
-def _complete(base: Path, name: str, libraries: Path, update: Callable[[str], None]) -> Build:
+def _complete(
+    base: Path, name: str, libraries: Path, cache: Path, update: Callable[[str], None]
+) -> Build:
     """Find the parts of a server in its folder, get its libraries, and ask for its version."""
     mysqld = _find(base, ("bin", "sbin", "libexec", ""), "mysqld", name)
     trust.require(mysqld, name, "name another, or have setup install one")
     errors = ("share/mysql", "share", "../share/mysql", "../share")
     messages = _find(base, errors, "english/errmsg.sys", name).parent.parent
     if missing := _missing(mysqld, libraries):
-        _provide(missing, mysqld, libraries, update)
+        _provide(missing, mysqld, libraries, cache, update)
     version = probe(mysqld, libraries)
     if not version.startswith(SERIES + "."):
         raise UsageError(
@@ -218,22 +221,31 @@ def _missing(mysqld: Path, libraries: Path) -> list[str]:
 
 
 def _provide(
-    missing: list[str], mysqld: Path, libraries: Path, update: Callable[[str], None]
+    missing: list[str],
+    mysqld: Path,
+    libraries: Path,
+    cache: Path,
+    update: Callable[[str], None],
 ) -> None:
-    """Provide shared libraries without root: from the archive, or from Debian's packages."""
-    shelf = SHIPPED / "mysql" / "lib"
-    if all((shelf / library).is_file() for library in missing):
-        libraries.mkdir(exist_ok=True)
-        for library in missing:
-            shutil.copyfile(shelf / library, libraries / library)
-        missing = _missing(mysqld, libraries)
+    """Provide shared libraries without root: from archive or cache, or from Debian's packages."""
+    for shelf in (SHIPPED / "mysql" / "lib", _shelf(cache)):
+        if missing and all((shelf / library).is_file() for library in missing):
+            libraries.mkdir(exist_ok=True)
+            for library in missing:
+                shutil.copyfile(shelf / library, libraries / library)
+            missing = _missing(mysqld, libraries)
     if not missing:
         return
     update(f"fetching {', '.join(missing)}")
+    for library in missing:  # one that is there does not fit
+        (libraries / library).unlink(missing_ok=True)
     known = all(library in _PACKAGES for library in missing)
     if known and debian.available():
         with tempfile.TemporaryDirectory(dir=libraries.parent) as folder:
             _apt(missing, Path(folder), libraries)
+        with suppress(OSError):  # a cache that can only be read
+            for library in missing:
+                downloads.keep(libraries / library, _shelf(cache))
     if still := _missing(mysqld, libraries):
         raise SetupError(
             f"mysqld needs {', '.join(still)}, which this machine lacks and which could not be "
@@ -241,6 +253,11 @@ def _provide(
             f"{' or '.join(n for s in still for n in _PACKAGES.get(s, (s.split('.')[0],)))}) "
             f"into {libraries}, or ask your administrators to install it; then run this again"
         )
+
+
+def _shelf(cache: Path) -> Path:
+    """Tell where a cache keeps shared libraries, by the names that programs ask for."""
+    return cache / "mysql" / "lib"
 
 
 def _apt(missing: list[str], folder: Path, libraries: Path) -> None:
@@ -274,7 +291,7 @@ def fetch_libraries(cache: Path) -> list[Path]:
     list of Path
         The files, named as programs ask for them; without Debian's tools those of the cache.
     """
-    shelf = cache / "mysql" / "lib"
+    shelf = _shelf(cache)
     missing = [library for library in _PACKAGES if not (shelf / library).is_file()]
     if missing and debian.available():
         shelf.mkdir(parents=True, exist_ok=True)

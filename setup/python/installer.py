@@ -157,6 +157,8 @@ class Installer:
         if sources:
             others = sorted({name for name, _ in pins(lock)} - set(sources))
             options += ["--no-build-isolation", *(f"--only-binary={name}" for name in others)]
+            if self._uv:  # what is built here is unpacked at once: it need not be compressed
+                options.append("--config-setting=--build-option=--compression=stored")
         else:
             options += ["--only-binary=:all:"]
         options += ["-r", str(lock.absolute())]

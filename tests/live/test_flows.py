@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHORTER = {
     "charlm": {"updates": "20"},
     "decipher": {},
-    "grid": {},
+    "grid": {"epochs": "5"},
     "routing_parts": {"time_limit": "1", "repair_limit": "1"},
     "sample": {},
     "seqlabel": {"count": "200", "epochs": "1"},

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 import mysql.connector
 import pytest
 
-from setup import cli
+from setup import cli, debian
 from setup.errors import DownloadError, ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT
-from setup.mysql import Connection, connections
+from setup.mysql import Connection, connections, program
 from setup.mysql.program import Source
 from setup.python import layers
 from tests.stranger import GREETING, Stranger, disguised
@@ -53,6 +53,16 @@ def test_status(shared: Any, template: Any) -> None:
     assert (up.state, up.pid, up.version) == ("running", shared.running().pid, "5.7.29")
     assert up.url == f"mysql://127.0.0.1:{shared.connection.port}/azkaban"
     assert (down.state, down.pid) == ("down", None)
+
+
+def test_libraries_of_an_earlier_server_are_used_without_debian(
+    template: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "available", lambda: False)
+    mysqld, libraries = template.settings.program.mysqld, tmp_path / "lib"
+    missing = program._missing(mysqld, libraries)  # none where the system has them
+    program._provide(missing, mysqld, libraries, template.layout.cache, print)
+    assert program.probe(mysqld, libraries) == "5.7.29"
 
 
 def test_stop_and_start_keep_the_data(server: Any) -> None:

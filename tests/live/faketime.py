@@ -1,0 +1,16 @@
+"""A process whose clock is wrong: libfaketime moves what it sees, but for monotonic clocks."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+
+def moved(offset: str) -> dict[str, str]:
+    """Give the variables with which a process sees another time."""
+    spec = importlib.util.find_spec("libfaketime")
+    assert spec is not None
+    assert spec.origin is not None
+    library = Path(spec.origin).parent / "vendor/libfaketime/src/libfaketime.so.1"
+    assert library.is_file()
+    return {"LD_PRELOAD": str(library), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
