@@ -181,7 +181,7 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, 
         raise click.UsageError("--notify tells of scheduled runs: give --daily or the like too")
     extra = content.extra or tuple(_beside(folder, one) for one in kept.get("with", ()))
     content = replace(content, extra=extra, exclude=(*content.exclude, *NOT_SENT))
-    bundle, environment = _env.for_upload(app, folder, content.bundle(folder), make=make)
+    bundle, environment = _env.for_upload(app, folder, lambda: content.bundle(folder), make=make)
     stop_on_errors(content.problems(app, bundle, folder), "nothing is deployed")
     sent = contents.Sent(contents.files_of(bundle))
     flows = load(bundle).names

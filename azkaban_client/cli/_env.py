@@ -19,6 +19,8 @@ from azkaban_client.cli._app import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azkaban_client.environments import Environment
     from azkaban_client.flow.lint import Problem
     from azkaban_client.flow.zip import Bundle
@@ -71,25 +73,28 @@ def is_here(app: App) -> bool:
 
 
 def for_upload(
-    app: App, folder: Path, bundle: Bundle, *, make: bool = True
+    app: App, folder: Path, collect: Callable[[], Bundle], *, make: bool = True
 ) -> tuple[Bundle, Environment | None]:
-    """Make a project's environment and let its jobs use it, where they run on this machine."""
+    """Make a project's environment and let its jobs use it, where they run on this machine.
+
+    Its files are collected afterwards, with the lock that this may have written.
+    """
     from azkaban_client import environments
     from azkaban_client.flow.interpreter import with_python
 
     if not folder.is_dir() or not environments.asks(folder):
-        return bundle, None
+        return collect(), None
     if not is_here(app):
         note(
             f"warning: {app.url} is on another machine: the packages of {folder} must be where its "
             "jobs run; its environment here is not used",
             colour="yellow",
         )
-        return bundle, None
+        return collect(), None
     environment = ensure(folder) if make else environments.find(folder)
     if environment is None:
-        return bundle, None
-    return with_python(bundle, environment.python), environment
+        return collect(), None
+    return with_python(collect(), environment.python), environment
 
 
 def uploaded(environment: Environment | None, folder: Path, project: str, url: str) -> None:

@@ -363,7 +363,7 @@ def upload(
     The files are checked first (azk lint). Patterns: *.csv matches a name at any depth, data/*.csv
     a path in the zip, ** any folders. __pycache__, .git and the like are always left out.
     """
-    bundle, environment = _env.for_upload(app, source, content.bundle(source))
+    bundle, environment = _env.for_upload(app, source, lambda: content.bundle(source))
     if not no_lint:
         problems = content.problems(app, bundle, source)
         stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")

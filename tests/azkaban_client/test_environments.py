@@ -532,3 +532,26 @@ def test_lint_says_what_the_environment_lacks(
         "environment lacks it: add it to requirements.txt\n"
     )
     assert json.loads(azk("lint", str(folder), "--json").out)[0]["rule"] == "missing-package"
+
+
+@pytest.mark.parametrize("command", ["upload", "deploy"])
+def test_what_is_sent_holds_the_lock_that_was_just_written(
+    azk: Callable[..., Any],
+    server: Any,
+    folder: Path,
+    index: made_up.Index,
+    command: str,
+) -> None:
+    """Otherwise the second call would find that the files have changed."""
+    _require(folder, "numbers")
+    _job(folder, "import made_up_numbers\n")
+    uploads = ("fetchProjectLogs", "upload")
+    if command == "upload":
+        server.play(*uploads, "fetchprojectflows")
+        result = azk("upload", "rec56548", str(folder))
+    else:
+        server.play("fetchProjectLogs", "fetchSchedule, none", *uploads)
+        result = azk("deploy", str(folder), "--project", "rec56548")
+    assert result.code == 0, result.err
+    (sent,) = (asked.body for asked in server.asked if asked.action == "upload")
+    assert b"requirements.lock" in sent
