@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+_SECRET_FILE = re.compile(
+    r"(?:^|/)(?:\.env(?:\..+)?|\.netrc|\.pgpass|id_(?:rsa|dsa|ecdsa|ed25519)|[^/]+\.(?:pem|key|p12))$"
+)
 _KINDS = ("daily", "weekdays", "every", "cron")
 
 
@@ -129,6 +132,7 @@ def deploy(
         version, schedule = None, found.schedule
         if not dry_run:
             version = _upload(client, wish) if found.upload else None
+            _remember(client, wish, {})
             _env.uploaded(wish.environment, folder, wish.project, client.url)
             try:
                 schedule = _schedule(client, wish, found)
@@ -280,9 +284,7 @@ def _repeats(schedule: Schedule) -> str:
 
 def _upload(client: Client, wish: Wish) -> int | None:
     with wish.bundle.temporary(f"{wish.project}-{wish.sent.digest}.zip") as path:
-        result = send(client, wish.project, path, create=True)
-    _remember(client, wish, {})
-    return result.version
+        return send(client, wish.project, path, create=True).version
 
 
 def _schedule(client: Client, wish: Wish, found: Found) -> Schedule | None:
@@ -317,7 +319,10 @@ def _remember(client: Client, wish: Wish, made: dict[str, Made]) -> None:
 
     old = contents.recall(client.url, wish.project)
     schedules = {**(old.schedules if old else {}), **made}
-    contents.remember(client.url, wish.project, replace(wish.sent, schedules=schedules))
+    try:
+        contents.remember(client.url, wish.project, replace(wish.sent, schedules=schedules))
+    except OSError as error:
+        note(f"warning: what was deployed is not kept: {error}", colour="yellow")
 
 
 def _keep_limits(
@@ -336,6 +341,11 @@ def _keep_limits(
 def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> Iterator[str]:
     """Say what will not work, or not as one may expect."""
     settings = app.settings
+    if secrets := [name for name in wish.bundle.names if _SECRET_FILE.search(name)]:
+        yield (
+            f"{', '.join(secrets)}: a secret by its name, and all who may read the project can "
+            "read it: --exclude NAME"
+        )
     for flow in found.stray:
         yield (
             f"{flow} is scheduled, but no flow of the project any more: "

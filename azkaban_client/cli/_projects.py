@@ -361,7 +361,8 @@ def upload(
       azk upload nn nn.zip
 
     The files are checked first (azk lint). Patterns: *.csv matches a name at any depth, data/*.csv
-    a path in the zip, ** any folders. __pycache__, .git and the like are always left out.
+    a path in the zip, ** any folders. __pycache__, .git, virtual environments and the like are
+    always left out.
     """
     bundle, environment = _env.for_upload(app, source, lambda: content.bundle(source))
     if not no_lint:

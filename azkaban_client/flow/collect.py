@@ -60,9 +60,9 @@ def collect(
     include
         Patterns; when there are any, only files that match one are taken.
     exclude
-        Patterns of files and folders to leave out, beside `EXCLUDED`. A pattern without a
-        slash matches a name at any depth, one with a slash the whole path in the zip;
-        ``*`` stays within a name, ``**`` does not.
+        Patterns of files and folders to leave out, beside `EXCLUDED` and virtual environments.
+        A pattern without a slash matches a name at any depth, one with a slash the whole path in
+        the zip; ``*`` stays within a name, ``**`` does not.
 
     Raises
     ------
@@ -136,6 +136,8 @@ def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[st
             if any(_matches(pattern, name) for pattern in left_out):
                 continue
             if path.is_dir():
+                if (path / "pyvenv.cfg").is_file():
+                    continue  # a virtual environment runs nowhere but where it was made
                 place = path.resolve()
                 if place in above:
                     raise InvalidProject(f"{path}: a link back to the folder {place}")

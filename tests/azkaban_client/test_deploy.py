@@ -231,6 +231,27 @@ def test_what_the_settings_say_will_not_work(azk, server, folder, monkeypatch) -
         assert f"warning: {words}" in result.err.replace("the server counts in Asia/Tokyo: ", "")
 
 
+def test_files_that_look_like_secrets_are_named(azk, server, folder) -> None:
+    for name in (".env", ".env.local", "sub/id_rsa", "a.pem", "keys.csv", "id_rsa.pub"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    server.play("fetchProjectLogs", "fetchSchedule, none")
+    (first, *_) = azk("deploy", str(folder), "--dry-run", "--json").json["warnings"]
+    assert first.startswith(".env, .env.local, a.pem, sub/id_rsa: a secret by its name")
+    server.play("fetchProjectLogs", "fetchSchedule, none")
+    out = ("--exclude", ".env*", "--exclude", "*.pem", "--exclude", "sub")
+    result = azk("deploy", str(folder), "--dry-run", "--json", *out)
+    assert "secret" not in result.err
+
+
+def test_a_state_that_cannot_be_kept_stops_nothing(azk, server, folder, tmp_path) -> None:
+    (tmp_path / "state").write_text("no folder")
+    server.play("fetchProjectLogs", "fetchSchedule, none", "fetchProjectLogs", "upload")
+    result = azk("deploy", str(folder), "--json")
+    assert (result.code, result.json["uploaded"]) == (0, True)
+    assert "warning: what was deployed is not kept" in result.err
+
+
 def test_a_time_on_another_clock_is_told(azk, server, folder, monkeypatch) -> None:
     for zone, told in (("Pacific/Kiritimati", True), ("Pacific/Niue", True), ("nosuch", False)):
         monkeypatch.setenv("AZK_TIMEZONE", zone)

@@ -25,6 +25,8 @@ def project(tmp_path) -> Path:
         "flows/nn/nn.properties": "epochs=20\n",
         "flows/nn/run.sh": "#!/bin/sh\n",
         "flows/nn/.git/config": "x",
+        "flows/nn/own/pyvenv.cfg": "home = /usr/bin",
+        "flows/nn/own/lib/x.py": "",
         "jobs/__init__.py": "",
         "jobs/train.py": "print()\n",
         "jobs/__pycache__/train.cpython-311.pyc": "x",
