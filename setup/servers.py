@@ -15,6 +15,7 @@ from setup.mysql import Server as MySQL
 from setup.process import Process
 from setup.spark import Spark, running
 from setup.status import Status
+from setup.watching import Watching
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,12 +82,13 @@ def keep_up(
         When another supervisor runs.
     """
     server = Server(layout, python)
-
+    watching = Watching(layout)
     lost: set[int] = set()
     again = 0.0
 
     def look() -> list[Status]:
         nonlocal lost, again
+        watching.keep()
         found = _kept_up(layout)
         if all(status.state == "running" for status in found) and time.monotonic() > again:
             again = time.monotonic() + LOOK_SECONDS
@@ -117,6 +119,7 @@ def keep_up(
             policy,
         )
     finally:
+        watching.end()
         orphans.end(layout.prefix)  # if the prefix was deleted
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 def _setup(live: LiveAzkaban, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -40,6 +40,24 @@ def _eventually(what: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.2)
 
 
+def _settled(live: LiveAzkaban) -> None:
+    """Wait until the server runs, and the start that made it run has ended, too."""
+    _eventually(lambda: live.server.statuses()[0].state == "running")
+    with live.layout.locked():
+        pass
+
+
+def _processes() -> list[Path]:
+    return [one for one in Path("/proc").iterdir() if one.name.isdigit()]
+
+
+def _command(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
     server = LiveAzkaban(tmp_path_factory.mktemp("supervised") / "p")
@@ -55,6 +73,8 @@ def test_supervisor_restarts_what_was_killed_or_hangs_and_stop_ends_both(
     told = tmp_path / "told"
     live.stop()
     record = pid_file(live.layout.prefix)
+    watch = live.layout.prefix / "watch.toml"
+    watch.write_text('[tell.me]\nprogram = ["true"]\n[[rule]]\ntell = ["me"]\n')
     supervisor = subprocess.Popen(
         [
             *(sys.executable, "-c", _SUPERVISE, str(live.layout.prefix), str(live.layout.cache)),
@@ -66,16 +86,20 @@ def test_supervisor_restarts_what_was_killed_or_hangs_and_stop_ends_both(
     )
     _eventually(lambda: live.server.running() and Process.read(record))
     first = live.server.running()["azkaban"]
-    _eventually(lambda: live.server.statuses()[0].state == "running")
+    _settled(live)
     os.kill(first.pid, signal.SIGKILL)
     _eventually(lambda: live.server.running().get("azkaban", first) != first)
-    _eventually(lambda: live.server.statuses()[0].state == "running")
+    _settled(live)
     second = live.server.running()["azkaban"]
     os.kill(second.pid, signal.SIGSTOP)  # it is there, and takes connections, but says nothing
     _eventually(lambda: live.server.running().get("azkaban", second) != second)
-    _eventually(lambda: live.server.statuses()[0].state == "running")
+    _settled(live)
+    log = live.layout.prefix / "watch.log"
+    _eventually(lambda: log.is_file() and "watching http" in log.read_text())
+    assert [one for one in map(_command, _processes()) if str(watch) in one]
     assert _setup(live, "stop").returncode == 0
     _, messages = supervisor.communicate(timeout=60)
+    assert not [one for one in map(_command, _processes()) if str(watch) in one]
     assert supervisor.returncode == 0, messages
     assert "azkaban went down; restart in 1 s" in messages
     assert f"azkaban (pid {second.pid}) runs, but has not answered for 1 s: it was" in messages
