@@ -48,6 +48,10 @@ _BUSY = re.compile(r"Error retrieving executable flows|Error fetching execution 
 _RUNNING = re.compile(
     r"already running.*Skipping execution|Skipping execution", re.IGNORECASE | re.DOTALL
 )
+_FULL = re.compile(
+    r"No space left on device|Disk quota exceeded|[Ee]rr(?:or|code:) (?:28|122)\b|"
+    r"The table '[^']*' is full"
+)
 _LOGIN = re.compile(r"\blogin error\b|Incorrect Login", re.IGNORECASE)
 
 
@@ -212,4 +216,6 @@ def _stack_words(text: str) -> str:
 
 
 def _make(kind: type[AzkabanError], message: str, status: int, call: Call) -> AzkabanError:
+    if _FULL.search(message) and "disk is full" not in message:
+        message = f"The server's disk is full: {message}"
     return kind(message, request=str(call), status=status, ids=call.about())

@@ -61,6 +61,8 @@ def whole(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
             yield stream
         Path(name).chmod(mode)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and not error.filename:
+            error.filename = str(path)  # a write does not say where the disk was full
         raise

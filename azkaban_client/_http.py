@@ -52,6 +52,8 @@ _IDS = [
     "scheduleId",
 ]
 _TRANSIENT = {502, 503, 504}  # a proxy in front of the server answers for it
+_BUSY = {429, 503}  # with Retry-After: the server did nothing yet, whatever was asked
+_LONGEST_WAIT = 10  # seconds; a server that asks for more is told to the user instead
 _LARGEST = 256 << 20  # bytes of an answer, unpacked; the graph of 10,000 jobs has some 10 MB
 
 
@@ -211,23 +213,28 @@ class Transport:
             The call may not be repeated, it was sent, and the answer was lost.
         """
         attempts = self._retries + 1
+        wait = 0.0
         for attempt in range(attempts):
             if attempt:
-                self._sleep(min(0.2 * 2 ** (attempt - 1), 5.0))
+                self._sleep(max(wait, min(0.2 * 2 ** (attempt - 1), 5.0)))
+                if hasattr(call.body, "rewind"):
+                    call.body.rewind()
+            last = attempt + 1 == attempts
             try:
                 response = self._send(call, cookie, stream=stream)
             except NetworkError as error:
                 unsure = isinstance(error, OutcomeUnknown)
                 # A call that was never sent has certainly had no effect, whatever it was.
                 again = call.safe or isinstance(error, _NeverLeftError)
-                last = attempt + 1 == attempts or not again
-                if last or isinstance(error, (TLSError, WrongAccount)) or _timed_out(error):
+                final = last or not again or isinstance(error, (TLSError, WrongAccount))
+                if final or _timed_out(error):
                     if unsure and call.safe:
                         raise self._error(NetworkError, call, error.message) from error.__cause__
                     raise
                 log.debug("%s: %s; trying again", call, error.message)
                 continue
-            if response.status_code in _TRANSIENT and call.safe and attempt + 1 < attempts:
+            wait = _asked_to_wait(response)
+            if not last and (wait or (call.safe and response.status_code in _TRANSIENT)):
                 response.close()
                 continue
             return response
@@ -362,13 +369,14 @@ class Transport:
                     else (f"{where}: connected, but no answer within {seconds:g} s")
                 )
                 raise self._error(OutcomeUnknown, call, words) from error
-            raise self._translate(error, call, where) from error
+            sent = deadline is None or deadline.sent
+            raise self._translate(error, call, where, sent=sent) from error
 
     def _translate(
-        self, error: requests.exceptions.RequestException, call: Call, where: str
+        self, error: requests.exceptions.RequestException, call: Call, where: str, *, sent: bool
     ) -> NetworkError:
         kind: type[NetworkError] = OutcomeUnknown
-        if isinstance(error, requests.exceptions.SSLError):
+        if isinstance(error, requests.exceptions.SSLError) and not _cut(error):
             kind, words = TLSError, _tls_words(error, where, self._signer)
         elif isinstance(error, requests.exceptions.ConnectTimeout):
             kind, words = _NeverLeftError, f"{where}: no connection within the time limit"
@@ -380,10 +388,13 @@ class Transport:
         elif not isinstance(error, requests.exceptions.ConnectionError):
             words = f"{where}: the answer broke off: {_innermost(error)}"
         elif _never_connected(error):
-            kind = NetworkError
+            kind = _NeverLeftError
             words = f"{where}: cannot connect: {_innermost(error)}; is the server running?"
         elif self._speaks_tls(error):
             kind, words = TLSError, f"{where}: this port speaks TLS: use https://{self._netloc}"
+        elif not sent:  # a server with too many connections, or HTTP where TLS was expected
+            kind = _NeverLeftError
+            words = f"{where}: the connection was cut before TLS was set up; is this port HTTP?"
         else:
             words = f"{where}: the connection was cut before the answer: {_innermost(error)}"
         return self._error(kind, call, words)
@@ -465,6 +476,19 @@ def _never_connected(error: BaseException) -> bool:
     from urllib3.exceptions import NewConnectionError
 
     return any(isinstance(item, NewConnectionError) for item in _chain(error))
+
+
+def _cut(error: BaseException) -> bool:
+    """Tell a connection of TLS that the other end closed from one that failed by itself."""
+    ends = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError)
+    return any(isinstance(item, ends) for item in _chain(error))
+
+
+def _asked_to_wait(response: requests.Response) -> float:
+    """Return the seconds after which a server that did nothing wants to be asked again, or 0."""
+    text = response.headers.get("Retry-After", "")
+    asked = response.status_code in _BUSY and text.isascii() and text.isdecimal()
+    return max(float(text), 0.1) if asked and int(text) <= _LONGEST_WAIT else 0.0
 
 
 def _innermost(error: BaseException) -> str:

@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Saved", "add_commands", "back", "inside", "update"]
 
-LOOK_SECONDS = 2.0
 SUPERVISOR_SECONDS = 120.0
 
 # Not saved of a server, because it is made again, only grows, or is saved elsewhere.
@@ -57,9 +55,7 @@ def add_commands(commands: Commands) -> None:
     """Add ``update`` to the commands of setup."""
     text = "Bring servers and environment to this release; go back when that fails."
     parser = commands.add("update", _update, text, unprivileged=True)
-    executions = parser.add_mutually_exclusive_group()
-    executions.add_argument("--wait", action="store_true", help="wait until no execution runs")
-    executions.add_argument("--force", action="store_true", help="end executions that run")
+    executions = busy.add_options(parser)
     text = "restore the state before the last update"
     executions.add_argument("--back", action="store_true", help=text)
     parser.add_argument("--yes", action="store_true", help="do not ask (--back)")
@@ -227,18 +223,7 @@ def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
 def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, bool]:
     """Stop Azkaban when no execution runs, and tell whether it and MySQL ran."""
     server, database = Server(layout), MySQL(layout)
-    found = _executions(server, force=force)
-    if found and wait and not force:
-        with step("waiting for executions") as shown:
-            while found := _executions(server, force=False):
-                shown.update(busy.listed(found))
-                time.sleep(LOOK_SECONDS)
-            shown.done("all have ended")
-    if found and not force:
-        raise UsageError(
-            f"{busy.listed(found)} would be lost: nothing was changed. Add --wait to wait for "
-            "their end, or --force to end them"
-        )
+    found = busy.settle(server, wait=wait, force=force)
     running = bool(server.running()), bool(database.installed and database.process())
     if supervisor := Process.read(supervise.pid_file(layout.prefix)):
         with step("stopping the supervisor") as shown:
@@ -250,15 +235,6 @@ def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, boo
     if found:
         say(f"ended by --force: {busy.listed(found)}")
     return running
-
-
-def _executions(server: Server, *, force: bool) -> set[int]:
-    try:
-        return busy.executions(server)
-    except ServerError:
-        if not force:
-            raise
-        return busy.with_processes(server)
 
 
 def _save(layout: Layout, version: str, running: tuple[bool, bool]) -> Saved:

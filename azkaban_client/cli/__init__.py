@@ -6,6 +6,8 @@ Libraries for HTTP and for the terminal are imported by the commands that need t
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Any
 
@@ -88,7 +90,9 @@ def main(args: list[str] | None = None) -> None:
     debug = "--debug" in (sys.argv[1:] if args is None else args)
     try:
         # Outside of its standalone mode, click returns the code of an Exit.
-        sys.exit(azk.main(args, prog_name="azk", standalone_mode=False))
+        code = azk.main(args, prog_name="azk", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -104,5 +108,19 @@ def main(args: list[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        note(f"azk: {error}", colour="red")
+        note(f"azk: {_words(error)}", colour="red")
         sys.exit(2)
+
+
+def _words(error: OSError) -> str:
+    """Say in one line what the system refused, where, and what to do."""
+    place = error.filename
+    try:
+        sys.stdout.flush()
+    except OSError:
+        place = "standard output"
+        # Python would flush once more at its end and complain in its way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    what = f"{error.strerror or error}{'; the disk is full: make room' if full else ''}"
+    return f"{place}: {what}" if place else what

@@ -4,20 +4,77 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from setup.errors import ServerError
+from setup.errors import ServerError, UsageError
+from setup.messages import step
 
 if TYPE_CHECKING:
+    import argparse
+
     from setup.azkaban.server import Server
 
-__all__ = ["executions", "listed", "with_processes"]
+__all__ = ["add_options", "executions", "listed", "settle", "with_processes"]
+
+LOOK_SECONDS = 2.0
 
 # Azkaban's own page has two tables of executions, those that run first.
 _PAGE = "/executor"
 _TABLE = re.compile(r'id="executingJobs".*?id="recentlyFinished"', re.DOTALL)
 _EXECUTION = re.compile(r"/executor\?execid=(\d+)")
+
+
+def add_options(parser: argparse.ArgumentParser) -> Any:
+    """Let a command that stops the server know what to do with executions; return the group."""
+    executions = parser.add_mutually_exclusive_group()
+    executions.add_argument("--wait", action="store_true", help="wait until no execution runs")
+    executions.add_argument("--force", action="store_true", help="end executions that run")
+    return executions
+
+
+def settle(server: Server, *, wait: bool, force: bool) -> set[int]:
+    """Make sure that a stop loses no execution, and return those that it will end by force.
+
+    Parameters
+    ----------
+    server
+        Is about to be stopped.
+    wait
+        Wait until no execution runs.
+    force
+        Let it end what runs.
+
+    Raises
+    ------
+    UsageError
+        When executions run, and neither was asked for.
+    ServerError
+        When the server runs and does not say.
+    """
+    found = _found(server, force=force)
+    if found and wait and not force:
+        with step("waiting for executions") as shown:
+            while found := _found(server, force=False):
+                shown.update(listed(found))
+                time.sleep(LOOK_SECONDS)
+            shown.done("all have ended")
+    if found and not force:
+        raise UsageError(
+            f"{listed(found)} would be lost: nothing was changed. Add --wait to wait for "
+            "their end, or --force to end them"
+        )
+    return found
+
+
+def _found(server: Server, *, force: bool) -> set[int]:
+    try:
+        return executions(server)
+    except ServerError:
+        if not force:
+            raise
+        return with_processes(server)
 
 
 def executions(server: Server) -> set[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setup import java, supervise
-from setup.azkaban import upgrade
+from setup.azkaban import busy, upgrade
 from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
 from setup.called import called
@@ -72,6 +72,7 @@ def add_commands(commands: Commands) -> None:
     upgraded.add_argument(
         "--java", metavar="WHICH", help="auto, private, or the path of a java (default: as before)"
     )
+    busy.add_options(upgraded)
     text = "Take over the database of another Azkaban from a plain mysqldump."
     taken = azkaban.add("adopt", _adopt, text, needs=needs, locked=True, unprivileged=True)
     taken.add_argument("file", metavar="FILE", help="what mysqldump wrote, plain or gzip")
@@ -80,6 +81,7 @@ def add_commands(commands: Commands) -> None:
     text = "Restore the state before the last upgrade; what happened since is lost."
     back = azkaban.add("rollback", _rollback, text, needs=needs, locked=True, unprivileged=True)
     back.add_argument("--yes", action="store_true", help="do not ask")
+    busy.add_options(back)
 
 
 def _install(layout: Layout, options: argparse.Namespace) -> int:
@@ -151,6 +153,8 @@ def _use(layout: Layout, options: argparse.Namespace) -> int:
 def _upgrade(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     found = java.ensure(layout, options.java)
+    if server.installed:
+        busy.settle(server, wait=options.wait, force=options.force)
     tell(server, upgrade.upgrade(server, found, options.distribution))
     return 0
 
@@ -169,5 +173,6 @@ def _rollback(layout: Layout, options: argparse.Namespace) -> int:
     what = f"what happened since the upgrade from Azkaban {saved.version} ({saved.folder.name})"
     if not confirmed(what, yes=options.yes):
         return 1
+    busy.settle(server, wait=options.wait, force=options.force)
     tell(server, upgrade.rollback(server, java.ensure(layout), saved))
     return 0

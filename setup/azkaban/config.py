@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from setup import service
-from setup.azkaban import timezone
+from setup.azkaban import capacity, timezone
 from setup.azkaban.accept import own_properties
 from setup.azkaban.passwords import generated, hashed
 from setup.azkaban.users import Users, first
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from setup.tls.certificates import Keystore
 
 __all__ = ["conf_folder", "mail_password_file", "password_file", "server_values", "write"]
+
+_LOCK_SECONDS = 60  # that an operation on H2 waits for others
 
 # plugins/jobtypes must exist, else global properties never reach jobs; plugins/triggers must not
 # exist while it is empty, otherwise no page renders.
@@ -78,7 +80,7 @@ def write(
         place.mkdir(exist_ok=True)
         values = {
             **server_values(layout, settings, program, keystore),
-            **_database(home, program, mysql),
+            **_database(home, settings, program, mysql),
             **_mail(layout, settings),
             **(_executor(home, part) if part.kind == "executor" else {}),
         }
@@ -129,6 +131,7 @@ def _write_users(path: Path, user: str, password: str) -> None:
 
 
 def _server(home: Path, settings: Settings, program: Program) -> dict[str, object]:
+    able = capacity.of(settings)
     common: dict[str, object] = {
         "azkaban.name": "Azkaban",
         "azkaban.label": "azkaban-jobflow",
@@ -150,8 +153,11 @@ def _server(home: Path, settings: Settings, program: Program) -> dict[str, objec
         "project.temp.dir": home / "temp",
         "executor.host": settings.executor_address,
         "executor.port": settings.executor_port,
-        "executor.maxThreads": 50,
-        "executor.flow.threads": 30,
+        "executor.maxThreads": able.requests + 10,  # the web server asks on behalf of its callers
+        "executor.flow.threads": able.flows,
+        # Of a longer log the first piece and the last ones are kept: JobLog.java
+        "job.log.chunk.size": "5MB",
+        "job.log.backup.index": 4,
     }
     if not program.several_executors:
         return common
@@ -238,14 +244,18 @@ def _require(path: Path, values: Mapping[str, str]) -> None:
         write_private(path, f"{text.rstrip()}\n# Without root:\n{lines}".lstrip())
 
 
-def _database(home: Path, program: Program, mysql: Connection | None) -> dict[str, object]:
+def _database(
+    home: Path, settings: Settings, program: Program, mysql: Connection | None
+) -> dict[str, object]:
     if mysql is None:
         # The solo server makes the tables itself. From 3.x on the web server in it must not check
         # them, too: it takes files that make several tables for tables that are missing.
         check = {} if program.several_executors else {"database.check.version": "true"}
         return {
             "database.type": "h2",
-            "h2.path": home / "h2/azkaban",
+            # The path is put into a JDBC address. Writers of a table wait for each other, by
+            # default for 1 s and then with an error.
+            "h2.path": f"{home / 'h2/azkaban'};LOCK_TIMEOUT={_LOCK_SECONDS * 1000}",
             "h2.create.tables": "true",
             "database.sql.scripts.dir": home / "program/sql",
             "database.auto.update.tables": "true",
@@ -258,7 +268,7 @@ def _database(home: Path, program: Program, mysql: Connection | None) -> dict[st
         "mysql.database": mysql.database,
         "mysql.user": mysql.user,
         "mysql.password": mysql.password_file.read_text().strip(),
-        "mysql.numconnections": 50,
+        "mysql.numconnections": capacity.of(settings).connections,
         # Set-up makes the tables: Azkaban's account may not.
         "database.sql.scripts.dir": home / "program/sql",
         "database.check.version": "false",
@@ -267,7 +277,10 @@ def _database(home: Path, program: Program, mysql: Connection | None) -> dict[st
 
 
 def _jetty(settings: Settings, keystore: Keystore | None) -> dict[str, object]:
-    common: dict[str, object] = {"jetty.hostname": settings.host, "jetty.maxThreads": 25}
+    common: dict[str, object] = {
+        "jetty.hostname": settings.host,
+        "jetty.maxThreads": capacity.of(settings).requests,
+    }
     if keystore is None:
         return {**common, "jetty.use.ssl": "false", "jetty.port": settings.port}
     return {

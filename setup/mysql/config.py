@@ -27,6 +27,9 @@ SOCKET_BYTES = 107
 
 MB = 1 << 20
 
+# mysqld takes fewer by itself where this account may not open so many files.
+MOST_CONNECTIONS = 1000
+
 
 @dataclass(frozen=True)
 class Files:
@@ -140,7 +143,7 @@ def server_options(files: Files, program: Build, port: int) -> str:
         "skip-name-resolve": 1,
         # Other accounts reach the port, too, and each idle connection of theirs takes a place until
         # it is cut off: room for many of them beside Azkaban's, and little time for each.
-        "max-connections": 1000,
+        "max-connections": MOST_CONNECTIONS,
         "connect-timeout": 5,
         **({"tls-version": "TLSv1.2"} if program.tls else {}),
         # Access: no files of this machine.

@@ -362,6 +362,23 @@ def test_descriptors_that_are_closed(closed: str, command: str, code: int, tmp_p
     assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
 
 
+@pytest.mark.parametrize("command", ["config show --json", "--help"])
+def test_a_full_disk_behind_the_output(command: str, tmp_path: Path) -> None:
+    azk = '"$0" -c "from azkaban_client.cli import main; main()"'
+    result = subprocess.run(
+        ["bash", "-c", f"exec {azk} {command} >/dev/full", sys.executable],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "/bin", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        "azk: standard output: No space left on device; the disk is full: make room\n"
+    )
+
+
 def on_a_terminal(*args: str, **environ: str) -> tuple[int, str]:
     """Run `azk` in a process of its own, on a pseudo-terminal."""
     master, slave = pty.openpty()

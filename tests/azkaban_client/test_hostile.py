@@ -174,3 +174,13 @@ def test_what_never_left_is_sent_again(raw, connect) -> None:
         client.create_project("p")
     assert not isinstance(caught.value, errors.OutcomeUnknown)
     assert len(server.connections) == 3
+
+
+def test_a_connection_that_is_cut_before_tls_is_set_up_is_tried_again(raw, connect) -> None:
+    """A server with too many connections closes the next ones, and nothing was sent yet."""
+    server = raw(lambda _, connection: connection.close())
+    client = connect(f"https://azkaban.test:{server.port}", address="127.0.0.1", retries=2)
+    with pytest.raises(errors.NetworkError, match="before TLS was set up") as caught:
+        client.create_project("p")
+    assert not isinstance(caught.value, (errors.OutcomeUnknown, errors.TLSError))
+    assert len(server.connections) == 3

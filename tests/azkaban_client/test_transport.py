@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import NameOID
 
 from azkaban_client import Bundle, Client, errors
+from azkaban_client._http import Call, Transport
 
 OK = '{"session.id": "s1", "status": "success", "flows": [], "projectId": 3, "execid": 5}'
 
@@ -234,6 +235,52 @@ def test_a_proxy_s_passing_failure_is_retried(serve, connect, answer, status) ->
     )
     assert connect(server.url).flows("p") == ()
     assert server.actions().count("fetchprojectflows") == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_asks_to_wait_is_asked_again_whatever_it_was(
+    serve, connect, answer, tmp_path, status
+) -> None:
+    path = Bundle({"data": os.urandom(300_000)}).write(tmp_path / "p.zip")
+    busy = iter([answer(status, "", [("Retry-After", "0")])])
+    body = '{"session.id": "s", "logData": [], "projectId": "3", "version": "1"}'
+    server = serve(
+        lambda a: next(busy, answer(body=body)) if a.action == "upload" else answer(body=body)
+    )
+    assert connect(server.url).upload("nn", path).version == 1
+    first, second = [a.body for a in server.asked if a.action == "upload"]
+    assert path.read_bytes() in second
+    assert len(first) == len(second)
+
+
+@pytest.mark.parametrize("wait", ["", "11", "99999999999999999999", "soon", "-1"])
+def test_a_busy_server_that_names_no_short_wait_is_told_at_once(
+    serve, connect, answer, wait
+) -> None:
+    named = [("Retry-After", wait)] if wait else []
+    server = serve(lambda a: answer(503, "", named) if a.action == "create" else answer(body=OK))
+    with pytest.raises(errors.ServerFault, match="503"):
+        connect(server.url).create_project("nn")
+    assert server.actions().count("create") == 1
+
+
+def test_a_refused_connection_is_tried_again_whatever_it_was() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    waits: list[float] = []
+    transport = Transport(
+        f"http://127.0.0.1:{port}",
+        address=None,
+        verify=True,
+        timeout=1.0,
+        retries=3,
+        sleep=waits.append,
+    )
+    with pytest.raises(errors.NetworkError, match="is the server running") as caught:
+        transport.send(Call("POST", "/executor", safe=False))
+    assert not isinstance(caught.value, errors.OutcomeUnknown)
+    assert len(waits) == 3
+    transport.close()
 
 
 @pytest.mark.parametrize("cut", [{"cut_after": 5}, None])

@@ -1,4 +1,4 @@
-"""The agent in the server's process: output does not fill the disk, no failure becomes a kill."""
+"""The agent: output and logs do not fill the disk, no failure becomes a kill, causes are said."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from setup import java, maven
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.live.conftest import LiveAzkaban
 
 TALKER = """
@@ -23,12 +27,41 @@ public class Talker {
 """
 MOST = 10 << 20
 
+LOGGER = """
+import java.io.IOException;
+import java.sql.SQLException;
+import org.apache.log4j.Logger;
+import org.apache.log4j.PatternLayout;
+
+public class Talkative {
+    public static void main(String[] arguments) throws Exception {
+        JobLog log = new JobLog(new PatternLayout("%m%n"), arguments[0], true);
+        log.setMaxBackupIndex(Integer.parseInt(arguments[1]));
+        log.setMaxFileSize("100KB");
+        Logger logger = Logger.getLogger("job");
+        logger.addAppender(log);
+        for (int line = 0; line < Integer.parseInt(arguments[2]); line++) {
+            logger.info("line " + line + " with a g\u00fcte and some more words");
+        }
+        log.close();
+        IOException file = new IOException("No space left on device");
+        SQLException table = new SQLException("The table 'project_files' is full Query: secret");
+        System.out.println(Causes.told("Error unzipping file.", file));
+        System.out.println(Causes.told("Error chunking", new IOException("x", table)));
+        System.out.println(Causes.told("Error chunking", new SQLException("Duplicate: secret")));
+        System.out.println(Causes.told("Error unzipping file.", new IOException("bad entry")));
+        System.out.println(Causes.told("Nothing more is known", null));
+    }
+}
+"""
+
 
 def compile_(azkaban: LiveAzkaban, source: Path, folder: Path) -> None:
-    """Compile a class that may use those of the server."""
+    """Compile a class that may use those of the server and of the agent."""
     program = str(java.ensure(azkaban.layout).program)
     [compiler] = maven.fetch(maven.pinned("compiler"), azkaban.layout.cache, lambda _: None)
-    jars = ":".join(map(str, (azkaban.server.home / "program/lib").glob("*.jar")))
+    home = azkaban.server.home / "program"
+    jars = ":".join(map(str, [*home.glob("agent/*.jar"), *home.glob("lib/*.jar")]))
     command = [program, "-jar", compiler, "-source", "1.8", "-target", "1.8", "-nowarn"]
     subprocess.run([*command, "-cp", jars, "-d", folder, source], check=True)
 
@@ -89,3 +122,63 @@ def test_a_failure_whose_end_the_flow_handles_late_is_a_failure(
             "FAILED_SUCCEEDED, 0 retries: last SUCCEEDED",
         ],
     }
+
+
+@pytest.mark.parametrize(("kept", "lines"), [(3, 30_000), (0, 30_000), (20, 60_000), (3, 9_000)])
+def test_a_long_log_keeps_its_ends_and_says_what_is_left_out(
+    azkaban: LiveAzkaban, talkative: Callable[..., str], tmp_path: Path, kept: int, lines: int
+) -> None:
+    log = tmp_path / "job.log"
+    talkative(log, kept, lines)
+    files = sorted(tmp_path.glob("job.log*"), reverse=True)  # as Azkaban stores them
+    assert sum(path.stat().st_size for path in files) < 100_500 * (2 + max(1, min(kept, 9)))
+    text = "".join(path.read_text() for path in files)
+    whole = "".join(
+        f"line {number} with a g\u00fcte and some more words\n" for number in range(lines)
+    )
+    first, mark, last = text.partition("[... ")
+    left_out, _, last = last.partition(" bytes of this log are left out here")
+    last = last.partition("...]\n")[2]
+    if lines == 9_000:
+        assert (text, mark) == (whole, "")
+        return
+    assert whole.startswith(first)
+    assert whole.endswith(last)
+    assert 90_000 < len(first) < len(last) + 100_000
+    assert len(whole.encode()) - len((first + last).encode()) == int(left_out)
+
+
+def test_a_full_disk_is_named(talkative: Callable[..., str]) -> None:
+    told = talkative("/dev/full", 3, 5).splitlines()
+    full = "The server's disk is full: "
+    assert told[-5:] == [
+        f"{full}Error unzipping file. (No space left on device)",
+        f"{full}Error chunking (The table 'project_files' is full)",
+        "Error chunking",
+        "Error unzipping file. (bad entry)",
+        "Nothing more is known",
+    ]
+    assert sum("/dev/full: " in line for line in told) == 1
+
+
+@pytest.fixture(scope="module")
+def talkative(azkaban: LiveAzkaban, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Write a log as the executor does, and return what is printed."""
+    folder = tmp_path_factory.mktemp("talkative")
+    home = azkaban.server.home / "program"
+    uses = f"{home}/agent/*:{home}/lib/*"
+    program = str(java.ensure(azkaban.layout).program)
+    (folder / "Talkative.java").write_text(LOGGER)
+    compile_(azkaban, folder / "Talkative.java", folder)
+
+    def run(*arguments: object) -> str:
+        command = [program, "-Dfile.encoding=UTF-8", "-cp", f"{uses}:{folder}", "Talkative"]
+        return subprocess.run(
+            [*command, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        ).stdout
+
+    return run

@@ -137,7 +137,9 @@ def test_cache_that_cannot_be_made(tmp_path: Path) -> None:
     assert f"cache {tmp_path / 'file'}: is no folder" in message
 
 
-@pytest.mark.parametrize(("option", "value"), [("-n", "100"), ("-f", "4096"), ("-t", "60")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("-n", "100"), ("-f", "4096"), ("-t", "60"), ("-u", "150")]
+)
 def test_limits_under_which_no_server_works(tmp_path: Path, option: str, value: str) -> None:
     command = f'ulimit {option} {value}; exec "$0" -m setup up --prefix "$1"'
     result = subprocess.run(

@@ -67,6 +67,10 @@ public final class PortGuard implements ClassFileTransformer {
         instrumentation.addTransformer(new Outgoing());
         instrumentation.addTransformer(new Sessions());
         instrumentation.addTransformer(new Jobs());
+        instrumentation.addTransformer(new Limits());
+        instrumentation.addTransformer(new Causes());
+        instrumentation.addTransformer(new JobLog.Use());
+        instrumentation.addTransformer(new FlowUpdates());
         String output = System.getProperty("portguard.output");
         if (output != null) {
             PrintStream stream = new PrintStream(new Output(new File(output)), true);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -117,6 +118,10 @@ class Site:
             self._supervisor.wait()
         process.stop()  # waits until it is gone
 
+    def wait_for_supervisor(self) -> None:
+        """Wait for the end of a supervisor that was killed: it is a child of this process."""
+        self._supervisor.wait()
+
     def recover(self, victim: str) -> None:
         """Wait until everything runs again, which nobody but the supervisor may bring about."""
         if victim == "supervisor":
@@ -130,18 +135,42 @@ class Site:
         with self.live.layout.locked():  # until the supervisor has mended what there is to mend
             assert whole()
 
+    @contextmanager
+    def starved(self, victim: str, limit: int) -> Iterator[None]:
+        """Let a process open no more files, start no threads and programs, or write no long files.
+
+        Parameters
+        ----------
+        victim
+            Its name.
+        limit
+            ``RLIMIT_NOFILE``, ``RLIMIT_NPROC`` or ``RLIMIT_FSIZE`` of `resource`.
+        """
+        process = self.process(victim)
+        assert process is not None, f"{victim} does not run"
+        before = resource.prlimit(process.pid, limit)
+        files = len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208 (names are enough)
+        few = {resource.RLIMIT_NOFILE: files, resource.RLIMIT_NPROC: 1, resource.RLIMIT_FSIZE: 4096}
+        resource.prlimit(process.pid, limit, (few[limit], before[1]))
+        try:
+            yield
+        finally:
+            if process.alive():
+                resource.prlimit(process.pid, limit, before)
+
     def end(self) -> None:
         """Leave the servers to themselves."""
         if self.process("supervisor"):
             self.kill("supervisor")
 
-    def client(self) -> Client:
+    def client(self, **options: Any) -> Client:
         live = self.live
         return Client(
             live.url,
             auth=(live.username, live.password),
             address=live.address,
             verify=str(live.layout.ca),
+            **options,
         )
 
     def ask(self, statement: str, *values: Any) -> list[Any]:

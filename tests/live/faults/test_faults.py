@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.live.faults.operations import OPERATIONS, Execution
-from tests.live.faults.site import Background, Site
+from tests.live.faults.site import Background
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.live.conftest import LiveAzkaban
+    from tests.live.faults.site import Site
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,6 @@ CASES = [
     for stage in STAGES
     for victim in VICTIMS
 ]
-
-
-@pytest.fixture(scope="module")
-def site(split: LiveAzkaban) -> Iterator[Site]:
-    supervised = Site(split)
-    yield supervised
-    supervised.end()
 
 
 @pytest.mark.parametrize(("victim", "stage"), CASES)

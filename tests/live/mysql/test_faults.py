@@ -24,18 +24,10 @@ from setup.mysql import checks
 from setup.mysql.config import SOCKET_BYTES
 from setup.mysql.program import Source
 from setup.process import Process
+from tests.live.mounted import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-# A file system of our own, mounted without root in a user namespace that ends with the test.
-NAMESPACE = ("unshare", "--user", "--mount", "--map-current-user", "--keep-caps")
-
-
-def mounted(folder: Path, options: str) -> tuple[str, ...]:
-    """Begin a command line that runs with a file system of its own mounted on `folder`."""
-    script = f'mount -t tmpfs -o mode=0700,{options} t "$0" && exec "$@"'
-    return (*NAMESPACE, "sh", "-c", script, str(folder))
 
 
 def test_long_socket_path(copy: Callable[[str], Any]) -> None:

@@ -1,0 +1,108 @@
+import java.lang.instrument.ClassFileTransformer;
+import java.security.ProtectionDomain;
+import java.util.HashMap;
+import java.util.Map;
+import org.objectweb.asm.ClassReader;
+import org.objectweb.asm.ClassVisitor;
+import org.objectweb.asm.ClassWriter;
+import org.objectweb.asm.MethodVisitor;
+import org.objectweb.asm.Opcodes;
+
+/**
+ * Sets limits of Azkaban and its libraries that have no setting, so that many can use one server.
+ *
+ * Twice a second the web server of 2.5 asks the executor for what is new, in one request that
+ * names all executions with some 22 characters each. Jetty refuses a request line of more than
+ * 4 KB: from about 180 executions on each of these requests failed, and after the sixth the web
+ * server recorded all of them as failed, while they ran.
+ *
+ * Up to 50 connections may wait to be accepted; the next ones are dropped and tried again by the
+ * clients' kernels after 1, 3 and 7 seconds.
+ *
+ * Of the connections to the database only 8 stay open; the others are opened and closed again for
+ * each question.
+ *
+ * An upload is held in memory up to 20 MB, and copied to the database in pieces of 10 MB, each of
+ * which is in memory several times: a few dozen of any size filled the heap.
+ */
+public final class Limits implements ClassFileTransformer {
+    private static final Map<String, Map<String, Integer>> FIELDS =
+            new HashMap<String, Map<String, Integer>>();
+    private static final Map<Integer, Integer> CONSTANTS = new HashMap<Integer, Integer>();
+
+    static {
+        field("org/mortbay/jetty/AbstractBuffers", "_headerBufferSize", 64 << 10);
+        field("org/mortbay/jetty/AbstractConnector", "_acceptQueueSize", 1024);
+        field("org/apache/commons/dbcp/BasicDataSource", "maxIdle", 64);
+        field("org/apache/commons/dbcp2/BasicDataSource", "maxIdle", 64);
+        CONSTANTS.put(20 << 20, 256 << 10);
+        CONSTANTS.put(10 << 20, 1 << 20);
+    }
+
+    private static void field(String type, String name, int value) {
+        Map<String, Integer> fields = new HashMap<String, Integer>();
+        fields.put(name, value);
+        FIELDS.put(type, fields);
+    }
+
+    private static boolean takesUploads(String name) {
+        return name.equals("azkaban/webapp/servlet/LoginAbstractAzkabanServlet")
+                || name.equals("azkaban/project/JdbcProjectLoader")
+                || name.equals("azkaban/project/JdbcProjectImpl");
+    }
+
+    @Override
+    public byte[] transform(ClassLoader loader, String name, Class<?> type,
+            ProtectionDomain domain, byte[] bytes) {
+        if (name == null || !(FIELDS.containsKey(name) || takesUploads(name))) {
+            return null;
+        }
+        final Map<String, Integer> fields = FIELDS.get(name);
+        ClassReader reader = new ClassReader(bytes);
+        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
+        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
+            @Override
+            public MethodVisitor visitMethod(int access, String method, String descriptor,
+                    String signature, String[] exceptions) {
+                MethodVisitor next =
+                        super.visitMethod(access, method, descriptor, signature, exceptions);
+                if (fields == null) {
+                    return new OtherConstants(next);
+                }
+                return method.equals("<init>") ? new OtherDefaults(next, fields) : next;
+            }
+        }, 0);
+        return writer.toByteArray();
+    }
+
+    /** Replaces constants. */
+    private static final class OtherConstants extends MethodVisitor {
+        OtherConstants(MethodVisitor next) {
+            super(Opcodes.ASM9, next);
+        }
+
+        @Override
+        public void visitLdcInsn(Object value) {
+            super.visitLdcInsn(CONSTANTS.containsKey(value) ? CONSTANTS.get(value) : value);
+        }
+    }
+
+    /** Replaces the values that a constructor gives to fields. */
+    private static final class OtherDefaults extends MethodVisitor {
+        private final Map<String, Integer> fields;
+
+        OtherDefaults(MethodVisitor next, Map<String, Integer> fields) {
+            super(Opcodes.ASM9, next);
+            this.fields = fields;
+        }
+
+        @Override
+        public void visitFieldInsn(int opcode, String owner, String name, String descriptor) {
+            if (opcode == Opcodes.PUTFIELD && fields.containsKey(name)) {
+                super.visitInsn(Opcodes.POP);
+                super.visitLdcInsn(fields.get(name));
+            }
+            super.visitFieldInsn(opcode, owner, name, descriptor);
+        }
+    }
+}
