@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,26 +13,23 @@ import pytest
 # A shell that starts tests in the background has them, and all they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Files whose tests share a server, by its fixture. In another process they would start another one.
-SHARING = {
-    "azkaban": "agent cli client client_lint client_local dense_flows flows server truststore web",
-    "split": "clock profiles",
-}
-GROUPS = {
-    "tests/live/mysql/": "mysql",
-    "tests/live/spark/": "spark",
-    "tests/live/faults/": "split",
-    **{
-        f"tests/live/test_{name}.py": key
-        for key, names in SHARING.items()
-        for name in names.split()
-    },
-}
+ROOT = Path(__file__).parents[1]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of servers: the longest ones must not be left to one process."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/live/"))
+
+
+@functools.cache
+def server_of(path: str) -> str:
+    """Name the server that the tests of a file share with others; else the file itself."""
+    folder = path.split("/")[2]
+    if folder in ("mysql", "spark"):
+        return folder
+    functions = ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+    asked = {arg.arg for f in functions if isinstance(f, ast.FunctionDef) for arg in f.args.args}
+    return next((name for name in ("split", "azkaban") if name in asked), path)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -39,10 +39,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
+    class ByServer(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             path, *_ = nodeid.split("::", maxsplit=1)
-            return next((key for start, key in GROUPS.items() if path.startswith(start)), path)
+            return server_of(path) if path.startswith("tests/live/") else path
 
     config.option.loadscopereorder = False  # by the number of tests, which says nothing of servers
-    return ByFile(config, log)
+    return ByServer(config, log)
