@@ -17,7 +17,7 @@ from setup.paths import expanded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["keep", "named", "sha256"]
+__all__ = ["copy_whole", "keep", "named", "require_pinned", "sha256"]
 
 
 def sha256(path: Path) -> str:
@@ -41,10 +41,40 @@ def keep(path: Path, store: Path) -> Path:
     kept = store / path.name
     if not kept.is_file() or sha256(kept) != sha256(path):
         store.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=store) as folder:
-            copy = shutil.copyfile(path, Path(folder) / path.name)
-            copy.replace(kept)
+        copy_whole(path, kept)
     return kept
+
+
+def copy_whole(path: Path, target: Path) -> None:
+    """Copy a file, maybe to another disk, whole or not at all; it gets the mode of a new file."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        copy = shutil.copyfile(path, Path(folder) / target.name)
+        copy.replace(target)
+
+
+def require_pinned(what: str, path: Path, expected: str) -> None:
+    """Refuse a download that is not the file which ``versions.toml`` pins.
+
+    Parameters
+    ----------
+    what
+        Its coordinate, for the message.
+    path
+        Where it was put; the caller deletes it.
+    expected
+        Its SHA-256.
+
+    Raises
+    ------
+    DownloadError
+        When it is another file.
+    """
+    if (found := sha256(path)) != expected:
+        raise DownloadError(
+            f"{what} is not the pinned file, it was deleted: SHA-256 {found}, expected {expected} "
+            "(setup/versions.toml). Somebody between here and the registry changes it: ask your "
+            "network administrators"
+        )
 
 
 def named(

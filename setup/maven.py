@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import tomllib
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import environment
-from setup.downloads import sha256
+from setup.downloads import require_pinned, sha256
 from setup.errors import DownloadError
 from setup.layout import SHIPPED
 from setup.network import explain, is_page, page_words
@@ -136,18 +135,11 @@ def _download(jar: Jar, folder: Path, store: Path) -> None:
         raise DownloadError(
             f"{jar.coordinate} could not be downloaded: {said}\n{explain(said, _MIRROR)}"
         ) from error
-    content = source.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != jar.sha256:
-        if is_page(content):
-            raise DownloadError(
-                f"{jar.coordinate} could not be downloaded: a page came instead of it, as proxies "
-                f"and login pages send: {page_words(content)}\nSee what a browser on this machine "
-                f"shows; HTTPS_PROXY and NO_PROXY say which way is taken; {_MIRROR}"
-            )
+    if not _matches(source, jar.sha256) and is_page(content := source.read_bytes()):
         raise DownloadError(
-            f"{jar.coordinate} is not the pinned file, it was deleted: SHA-256 {found}, expected "
-            f"{jar.sha256} (setup/versions.toml). Somebody between here and the repository "
-            "changes it: ask your network administrators"
+            f"{jar.coordinate} could not be downloaded: a page came instead of it, as proxies "
+            f"and login pages send: {page_words(content)}\nSee what a browser on this machine "
+            f"shows; HTTPS_PROXY and NO_PROXY say which way is taken; {_MIRROR}"
         )
+    require_pinned(jar.coordinate, source, jar.sha256)
     source.replace(folder / jar.filename)

@@ -35,6 +35,7 @@ __all__ = [
     "addresses",
     "command",
     "emit",
+    "emit_table",
     "exit_code",
     "for_terminal",
     "group",
@@ -196,6 +197,11 @@ def emit(as_json: bool, data: Any, text: str | Callable[[], str]) -> None:  # no
     shown = text if isinstance(text, str) else text()
     if shown:
         click.echo(for_terminal(shown, sys.stdout))
+
+
+def emit_table(as_json: bool, data: Any, header: list[str], rows: list[list[Any]]) -> None:  # noqa: FBT001
+    """Print a list on standard output: JSON, or a table for people."""
+    emit(as_json, data, lambda: table(header, rows))
 
 
 def print_json(data: Any) -> None:

@@ -12,6 +12,7 @@ from azkaban_client.cli._app import (
     App,
     addresses,
     emit,
+    emit_table,
     group,
     json_option,
     pass_app,
@@ -109,13 +110,11 @@ def schedule_list(app: App, project: str | None, *, as_json: bool) -> None:
     """
     with app.client() as client:
         found: tuple[Schedule, ...] = client.schedules(project)
-    emit(
+    emit_table(
         as_json,
         found,
-        lambda: table(
-            ["id", "project", "flow", "next", "every", "cron"],
-            [[s.id, s.project, s.flow, s.next, s.period, s.cron] for s in found],
-        ),
+        ["id", "project", "flow", "next", "every", "cron"],
+        [[s.id, s.project, s.flow, s.next, s.period, s.cron] for s in found],
     )
 
 
@@ -137,33 +136,31 @@ def schedule_remove(app: App, project: str, flow: str, *, as_json: bool) -> None
 
 @group()
 def sla() -> None:
-    """Show and set the time limits of scheduled flows."""
+    """List and add time limits of scheduled flows."""
 
 
-@sla.command("show")
+@sla.command("list")
 @click.argument("project")
 @click.argument("flow")
 @json_option
 @pass_app
-def sla_show(app: App, project: str, flow: str, *, as_json: bool) -> None:
-    """Show the time limits of a scheduled flow.
+def sla_list(app: App, project: str, flow: str, *, as_json: bool) -> None:
+    """List the time limits of a scheduled flow.
 
     Example:
-      azk sla show nn nn
+      azk sla list nn nn
     """
     with app.client() as client:
         limits, emails = client.sla(_schedule_id(client, project, flow))
-    emit(
+    emit_table(
         as_json,
         {"limits": limits, "emails": emails},
-        lambda: table(
-            ["job", "rule", "within", "then"],
-            [[one.job or "(flow)", one.rule, one.within, _then(one)] for one in limits],
-        ),
+        ["job", "rule", "within", "then"],
+        [[one.job or "(flow)", one.rule, one.within, _then(one)] for one in limits],
     )
 
 
-@sla.command("set")
+@sla.command("add")
 @click.argument("project")
 @click.argument("flow")
 @click.argument("limits", nargs=-1, required=True, metavar="LIMIT...")
@@ -174,7 +171,7 @@ def sla_show(app: App, project: str, flow: str, *, as_json: bool) -> None:
 @click.option("--kill", is_flag=True, help="Kill what exceeds its limit.")
 @json_option
 @pass_app
-def sla_set(
+def sla_add(
     app: App,
     project: str,
     flow: str,
@@ -184,12 +181,12 @@ def sla_set(
     kill: bool,
     as_json: bool,
 ) -> None:
-    """Set the time limits of a scheduled flow, in place of those that it has.
+    """Add time limits to a scheduled flow, in place of those that it has.
 
     Examples
     --------
-      azk sla set nn nn 1:30 --email me@example.org
-      azk sla set nn nn success:2:00 nn_train:0:45 --email me@example.org --kill
+      azk sla add nn nn 1:30 --email me@example.org
+      azk sla add nn nn success:2:00 nn_train:0:45 --email me@example.org --kill
 
     LIMIT is [JOB:][success:]HOURS:MINUTES.
     """
@@ -235,7 +232,7 @@ def _then(limit: Sla) -> str:
 
 @group()
 def permission() -> None:
-    """Show and change who may do what with a project."""
+    """List, add and remove permissions on a project."""
 
 
 @permission.command("list")
@@ -250,17 +247,15 @@ def permission_list(app: App, project: str, *, as_json: bool) -> None:
     """
     with app.client() as client:
         found = client.permissions(project)
-    emit(
+    emit_table(
         as_json,
         found,
-        lambda: table(
-            ["name", "kind", "may"],
-            [[p.name, "group" if p.group else "user", " ".join(p.types).lower()] for p in found],
-        ),
+        ["name", "kind", "may"],
+        [[p.name, "group" if p.group else "user", " ".join(p.types).lower()] for p in found],
     )
 
 
-@permission.command("grant")
+@permission.command("add")
 @click.argument("project")
 @click.argument("name")
 @click.argument(
@@ -272,15 +267,15 @@ def permission_list(app: App, project: str, *, as_json: bool) -> None:
 @click.option("--group", "is_group", is_flag=True, help="NAME is a group.")
 @json_option
 @pass_app
-def permission_grant(
+def permission_add(
     app: App, project: str, name: str, *, types: tuple[Any, ...], is_group: bool, as_json: bool
 ) -> None:
     """Give a user or a group these permissions, in place of any others.
 
     Examples
     --------
-      azk permission grant nn bob read execute
-      azk permission grant nn analysts read --group
+      azk permission add nn bob read execute
+      azk permission add nn analysts read --group
     """
     with app.client() as client:
         client.grant(project, name, types, group=is_group)
@@ -291,17 +286,17 @@ def permission_grant(
     )
 
 
-@permission.command("revoke")
+@permission.command("remove")
 @click.argument("project")
 @click.argument("name")
 @click.option("--group", "is_group", is_flag=True, help="NAME is a group.")
 @json_option
 @pass_app
-def permission_revoke(app: App, project: str, name: str, *, is_group: bool, as_json: bool) -> None:
-    """Take all permissions from a user or a group.
+def permission_remove(app: App, project: str, name: str, *, is_group: bool, as_json: bool) -> None:
+    """Remove all permissions of a user or a group.
 
     Example:
-      azk permission revoke nn bob
+      azk permission remove nn bob
     """
     with app.client() as client:
         client.revoke(project, name, group=is_group)
@@ -311,7 +306,7 @@ def permission_revoke(app: App, project: str, name: str, *, is_group: bool, as_j
 
 @permission.group("proxy")
 def proxy() -> None:
-    """Show and change the users that the jobs of a project may run as."""
+    """List, add and remove the users that the jobs of a project may run as."""
 
 
 @proxy.command("list")

@@ -15,6 +15,7 @@ from azkaban_client.cli._app import (
     App,
     command,
     emit,
+    emit_table,
     group,
     json_option,
     local_time,
@@ -187,13 +188,11 @@ def project_list(app: App, *, mine: bool, as_json: bool) -> None:
     """
     with app.client() as client:
         projects = client.projects(mine=mine)
-    emit(
+    emit_table(
         as_json,
         projects,
-        lambda: table(
-            ["project", "by", "description"],
-            [[p.name, p.modified_by or p.created_by, p.description] for p in projects],
-        ),
+        ["project", "by", "description"],
+        [[p.name, p.modified_by or p.created_by, p.description] for p in projects],
     )
 
 
@@ -285,21 +284,19 @@ def project_log(app: App, name: str, *, limit: int, as_json: bool) -> None:
     """
     with app.client() as client:
         events = client.project_log(name, size=limit)
-    emit(
+    emit_table(
         as_json,
         events,
-        lambda: table(
-            ["time", "user", "what", "message"],
+        ["time", "user", "what", "message"],
+        [
             [
-                [
-                    local_time(e.time),
-                    e.user,
-                    e.type,
-                    e.message,
-                ]
-                for e in events
-            ],
-        ),
+                local_time(e.time),
+                e.user,
+                e.type,
+                e.message,
+            ]
+            for e in events
+        ],
     )
 
 

@@ -179,12 +179,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         notes=_list(_TEXT),
     ),
     "pause": _object(execid=_COUNT, paused=_DONE),
-    "permission grant": _ACCESS,
+    "permission add": _ACCESS,
     "permission list": _list(_define(models.Permission)),
     "permission proxy add": _object(project=_TEXT, name=_TEXT, added=_DONE),
     "permission proxy list": _list(_TEXT),
     "permission proxy remove": _object(project=_TEXT, name=_TEXT, removed=_DONE),
-    "permission revoke": _ACCESS,
+    "permission remove": _ACCESS,
     "project create": _object(project=_TEXT, created=_YES),
     "project delete": _object(project=_TEXT, deleted=_DONE, message=_TEXT),
     "project describe": _object(project=_TEXT, description=_TEXT),
@@ -228,8 +228,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "server status": _object(
         url=_TEXT, address=_MAYBE_TEXT, version=_TEXT, capabilities=_define(Capabilities)
     ),
-    "sla set": _SLA,
-    "sla show": _SLA,
+    "sla add": _SLA,
+    "sla list": _SLA,
     "status": _EXECUTION,
     "undeploy": _object(project=_TEXT, unscheduled=_list(_TEXT), deleted=_YES),
     "upload": _object(

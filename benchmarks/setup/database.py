@@ -76,7 +76,7 @@ def bare(program: Build, folder: Path, results: dict[str, list[float]]) -> None:
 
 
 def ours(template: Server, folder: Path, results: dict[str, list[float]]) -> None:
-    from setup.mysql.program import Source
+    from setup.mysql.program import ServerSource
 
     layout = Layout(folder, template.layout.cache)
     layout.create(0)
@@ -85,7 +85,7 @@ def ours(template: Server, folder: Path, results: dict[str, list[float]]) -> Non
     (server.home).mkdir()
     (server.home / "lib").symlink_to(base.libraries)
     with timed(results, "setup init"):
-        server.init(Source("basedir", str(base.mysqld.parent)))
+        server.init(ServerSource("basedir", str(base.mysqld.parent)))
     with timed(results, "setup start"):
         server.start()
     process = server.process()

@@ -6,7 +6,6 @@ refused while the earlier one is still there.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup import java as java_module
@@ -17,6 +16,7 @@ from setup.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from setup.azkaban.settings import Settings
     from setup.java import Java
@@ -80,7 +80,7 @@ def users_file(layout: Layout) -> Path | None:
     own = own_properties(layout.azkaban / "conf" / "local.properties")
     if "user.manager.class" in own:
         return None
-    return Path(own.get(_USERS_FILE, layout.azkaban / "conf" / "azkaban-users.xml"))
+    return layout.azkaban / own.get(_USERS_FILE, "conf/azkaban-users.xml")  # where the server runs
 
 
 def _properties(layout: Layout, settings: Settings) -> None:

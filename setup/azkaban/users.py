@@ -171,7 +171,7 @@ class Users:
             When there is none, or nobody else could do everything.
         """
         self.get(name)
-        if not set(self.admins) - {name}:
+        if set(self.admins) == {name}:
             raise UsageError(f"{name!r} is the only admin: nobody could undo that; add one first")
         while found := [user for user in self.all if user.name == name]:
             begin, end = found[0].begin, found[0].end

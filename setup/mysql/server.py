@@ -23,7 +23,7 @@ from setup.messages import step, wait_for_lock
 from setup.mysql import checks, config, own, waiting
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.connections import ask, connect, rows
-from setup.mysql.program import Source, check_executable, install, probe
+from setup.mysql.program import ServerSource, check_executable, install, probe
 from setup.mysql.settings import Connection, Settings
 from setup.private import open_private, write_private
 from setup.probe import halted
@@ -131,7 +131,7 @@ class Server:
         self.start()
         return self.connection
 
-    def init(self, source: Source | None = None, port: int | None = None) -> None:
+    def init(self, source: ServerSource | None = None, port: int | None = None) -> None:
         """Install the program and make the data folder; what is there already is kept.
 
         Parameters
@@ -391,7 +391,7 @@ class Server:
         if not self.process():
             raise UsageError(f"MySQL is not running; run {called()} mysql start")
 
-    def _choose(self, source: Source | None, port: int | None) -> None:
+    def _choose(self, source: ServerSource | None, port: int | None) -> None:
         """Settle program and port, and write what depends on them."""
         files = self.files
         old = self.settings if self.settings_file.is_file() else None
@@ -399,7 +399,7 @@ class Server:
         if source is not None or program is None or not program.mysqld.is_file():
             with step("MySQL program") as shown:
                 program = install(
-                    source or Source(),
+                    source or ServerSource(),
                     self.home,
                     self.layout.cache,
                     shown.update,

@@ -13,7 +13,7 @@ from setup.errors import SetupError, UsageError
 from setup.messages import say, step
 from setup.paths import expanded
 from setup.python import layers
-from setup.python.install import Installed, Source, install, installed
+from setup.python.install import Installed, PythonSource, install, installed
 from setup.python.pack import KINDS, pack
 
 if TYPE_CHECKING:
@@ -84,21 +84,23 @@ def add_commands(commands: Commands) -> None:
 def _install(layout: Layout, options: argparse.Namespace) -> int:
     layout.create(_INSTALL_BYTES)
     if options.source:
-        private = _bring(layout, Source.of(options.source, options.sha256), options)
+        private = _bring(layout, PythonSource.of(options.source, options.sha256), options)
     elif present := installed(layout):
         private = present
     else:
         try:
-            private = _bring(layout, Source("running"), options, "not of the Python that runs here")
+            private = _bring(
+                layout, PythonSource("running"), options, "not of the Python that runs here"
+            )
         except SetupError as error:
             say(f"{error}\nTrying again, with the Python of Maven Central")
-            private = _bring(layout, Source("maven"), options)
+            private = _bring(layout, PythonSource("maven"), options)
     print(private.python)
     return 0
 
 
 def _bring(
-    layout: Layout, source: Source, options: argparse.Namespace, failure: str = "failed"
+    layout: Layout, source: PythonSource, options: argparse.Namespace, failure: str = "failed"
 ) -> Installed:
     if source.kind == "maven":  # its resolver is in the environment
         layers.enter(layout, sys.argv[1:])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Update = Callable[[str], None]
 
-__all__ = ["Installed", "Source", "home", "install", "installed"]
+__all__ = ["Installed", "PythonSource", "home", "install", "installed"]
 
 KINDS = ("running", "debian", "maven")
 
@@ -42,7 +42,7 @@ for _path in {authorities.PLACES!r}:
 
 
 @dataclass(frozen=True)
-class Source:
+class PythonSource:
     """Where a Python comes from.
 
     Attributes
@@ -61,7 +61,7 @@ class Source:
     sha256: str = ""
 
     @classmethod
-    def of(cls, text: str, sha256: str = "") -> Source:
+    def of(cls, text: str, sha256: str = "") -> PythonSource:
         """Read what ``--from`` was given.
 
         Raises
@@ -71,7 +71,7 @@ class Source:
 
         Examples
         --------
-        >>> Source.of("debian").kind, Source.of("cpython-3.12.tar.gz").kind
+        >>> PythonSource.of("debian").kind, PythonSource.of("cpython-3.12.tar.gz").kind
         ('debian', 'archive')
         """
         if text not in KINDS:
@@ -116,7 +116,7 @@ def installed(layout: Layout) -> Installed | None:
 
 def install(
     layout: Layout,
-    source: Source,
+    source: PythonSource,
     update: Update,
     *,
     replace: bool = False,
@@ -182,7 +182,7 @@ def _record(layout: Layout) -> Path:
     return home(layout) / ".installed.json"
 
 
-def _make(layout: Layout, source: Source, update: Update) -> None:
+def _make(layout: Layout, source: PythonSource, update: Update) -> None:
     """Put the files into place."""
     target = home(layout)
     shutil.rmtree(target, ignore_errors=True)  # an interrupted one

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from setup import archives, environment, trust
+from setup.downloads import copy_whole
 from setup.errors import SetupError, UsageError
 from setup.messages import say
 
@@ -137,7 +138,7 @@ def pack(
         if work:
             draft.replace(target)
         else:
-            _put(draft, target)
+            copy_whole(draft, target)
     return Packed(
         path=target,
         kind=kind,
@@ -181,19 +182,6 @@ def _fill(
         site = _link_interpreter(about, tree)
     _copy_environment(about, tree, site)
     return [name for name in _importable(about) if name not in before["failed"]]
-
-
-def _put(draft: Path, target: Path) -> None:
-    """Copy a file to another disk, whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pack-")
-    try:
-        with draft.open("rb") as source, os.fdopen(handle, "wb") as copy:
-            shutil.copyfileobj(source, copy)
-        Path(name).chmod(draft.stat().st_mode & 0o777)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, Any]:

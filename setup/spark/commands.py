@@ -326,8 +326,8 @@ def _request(options: argparse.Namespace, *, yarn: bool) -> resources.Request:
         )
     overhead = {who: _overhead(who, options.conf) for who in ("driver", "executor")}
     return resources.Request(
-        resources.Process(options.driver_cores, options.driver_memory, overhead["driver"]),
-        resources.Process(cores, options.executor_memory, overhead["executor"]),
+        resources.ProcessSize(options.driver_cores, options.driver_memory, overhead["driver"]),
+        resources.ProcessSize(cores, options.executor_memory, overhead["executor"]),
         num_executors=number or (total // cores if total else 2),
         deploy_mode=options.deploy_mode,
         yarn=yarn,

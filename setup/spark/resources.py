@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from setup.spark.resource_manager import Node
 
-__all__ = ["Process", "Request", "check"]
+__all__ = ["ProcessSize", "Request", "check"]
 
 # What Spark adds to each process for memory outside of Java's heap, mostly for Python.
 _OVERHEAD_SHARE = 0.1
@@ -20,8 +20,8 @@ _OVERHEAD_LEAST = 384
 
 
 @dataclass(frozen=True)
-class Process:
-    """What one process requests.
+class ProcessSize:
+    """The cores and memory that one process requests.
 
     Attributes
     ----------
@@ -50,8 +50,8 @@ class Request:
         Whether it goes to YARN: a standalone cluster counts only heaps, and has no agent.
     """
 
-    driver: Process = Process()
-    executor: Process = Process()
+    driver: ProcessSize = ProcessSize()
+    executor: ProcessSize = ProcessSize()
     num_executors: int = 2
     deploy_mode: str = "client"
     yarn: bool = True
@@ -105,7 +105,7 @@ def check(request: Request, nodes: Sequence[Node]) -> None:
     Examples
     --------
     >>> from setup.spark.resource_manager import Node
-    >>> check(Request(executor=Process(memory=8192)), [Node("n:1", "RUNNING", 4096, 4)])
+    >>> check(Request(executor=ProcessSize(memory=8192)), [Node("n:1", "RUNNING", 4096, 4)])
     Traceback (most recent call last):
     setup.errors.UsageError: --executor-memory 8192m: 9011 MB with Spark's overhead, but the \
 largest node has 4096 MB; use --executor-memory 3712m or less

@@ -76,7 +76,7 @@ def test_1_the_execution_failed(azk, server) -> None:
         (["project", "delete", "p"], "needs --yes"),
         (["run", "p", "f", "--failure-email", "a b"], "'a b': expected one address of mail"),
         (["schedule", "add", "p", "f", "--cron", "x", "--success-email", "a,b"], "one address"),
-        (["sla", "set", "p", "f", "1:30", "--email", ""], "one address"),
+        (["sla", "add", "p", "f", "1:30", "--email", ""], "one address"),
     ],
 )
 def test_2_usage(azk, server, args, words) -> None:
@@ -584,13 +584,13 @@ def test_schedules_and_time_limits(azk, server) -> None:
     assert (result.code, result.out) == (2, "")
     assert "--at 2020-01-01T00:00: has passed" in result.err
     server.play("fetchprojectflows", "fetchSchedule", "slaInfo", "setSla")
-    assert azk("sla", "set", "rec56548", "b", "a:1:30", "--email", "a@example.com").code == 0
+    assert azk("sla", "add", "rec56548", "b", "a:1:30", "--email", "a@example.com").code == 0
     server.play("fetchprojectflows", "fetchSchedule", "slaInfo")
-    assert "a    finish  1:30:00  email" in azk("sla", "show", "rec56548", "b").out
-    assert azk("sla", "set", "p", "f", "1:30").code == 2
-    assert azk("sla", "set", "p", "f", "soon", "--kill").code == 2
+    assert "a    finish  1:30:00  email" in azk("sla", "list", "rec56548", "b").out
+    assert azk("sla", "add", "p", "f", "1:30").code == 2
+    assert azk("sla", "add", "p", "f", "soon", "--kill").code == 2
     server.play("fetchprojectflows", "fetchSchedule, none")
-    assert azk("sla", "show", "rec56548", "b").code == 4
+    assert azk("sla", "list", "rec56548", "b").code == 4
     server.play("fetchprojectflows", "fetchSchedule", "removeSched")
     assert "removed from Schedules" in azk("schedule", "remove", "rec56548", "b").out
     server.play("unknown action")
@@ -615,12 +615,12 @@ def test_permissions(azk, server) -> None:
     server.play("getPermissions", "server status", "getGroupPermissions")
     assert "azkaban  user  admin" in azk("permission", "list", "rec56548").out
     server.play("getPermissions", "server status", "getGroupPermissions", "addPermission")
-    assert azk("permission", "grant", "rec56548", "bob", "read").code == 5
-    assert azk("permission", "grant", "rec56548", "bob", "own").code == 2
+    assert azk("permission", "add", "rec56548", "bob", "read").code == 5
+    assert azk("permission", "add", "rec56548", "bob", "own").code == 2
     server.play("getPermissions", "server status", "getGroupPermissions", "changeDescription")
-    assert azk("permission", "revoke", "rec56548", "azkaban").code == 0
+    assert azk("permission", "remove", "rec56548", "azkaban").code == 0
     server.play("getPermissions", "server status", "getGroupPermissions")
-    result = azk("permission", "revoke", "rec56548", "bob")
+    result = azk("permission", "remove", "rec56548", "bob")
     assert (result.code, "user 'bob' has no permission on" in result.err) == (4, True)
 
 

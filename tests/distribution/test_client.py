@@ -17,10 +17,11 @@ from pathlib import Path
 import javaproperties
 import pytest
 
-from azkaban_client import Bundle, Client, JobEnded, JobStarted, LogLine, errors
+from azkaban_client import Bundle, Client, JobEnded, JobStarted, errors
 from azkaban_client.flow.local import run
 from azkaban_client.flow.overrides import overridable
 from azkaban_client.models import Sla
+from tests.following import logs_of, wait_for
 
 TALK = "häßlich 😀 <b>&amp;</b>"
 FLOW_1 = {
@@ -103,21 +104,6 @@ def upload(client, project: str, files: dict[str, str]):
     bundle = Bundle({name: text.encode() for name, text in files.items()})
     with bundle.temporary() as path:
         return client.upload(project, path)
-
-
-def logs_of(events) -> dict[tuple[str, int], str]:
-    found: dict[tuple[str, int], list[str]] = {}
-    for event in events:
-        if isinstance(event, LogLine):
-            found.setdefault((event.job.id, event.attempt), []).append(event.text + event.end)
-    return {key: "".join(lines) for key, lines in found.items()}
-
-
-def wait_for(client, execid: int, job: str, status: str) -> None:
-    deadline = time.monotonic() + 60
-    while client.execution(execid).job(job).status != status:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_the_version_is_told(client) -> None:

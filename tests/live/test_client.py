@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from azkaban_client import Bundle, Client, FlowEnded, JobEnded, JobStarted, LogLine, errors
+from azkaban_client import Bundle, Client, FlowEnded, JobEnded, JobStarted, errors
 from azkaban_client.auth import Login
 from azkaban_client.models import Sla
+from tests.following import logs_of, wait_for
 
 PROJECT = "client-tests"
 
@@ -65,21 +66,6 @@ def client(azkaban):
         with names(FILES).temporary() as path:
             client.upload(PROJECT, path)
         yield client
-
-
-def logs_of(events) -> dict[tuple[str, int], str]:
-    found: dict[tuple[str, int], list[str]] = {}
-    for event in events:
-        if isinstance(event, LogLine):
-            found.setdefault((event.job.id, event.attempt), []).append(event.text + event.end)
-    return {key: "".join(lines) for key, lines in found.items()}
-
-
-def wait_for(client, execid: int, job: str, status: str) -> None:
-    deadline = time.monotonic() + 60
-    while client.execution(execid).job(job).status != status:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_the_server_is_recognised(client) -> None:

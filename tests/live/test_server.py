@@ -8,7 +8,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,8 +21,9 @@ from setup import java, probe, servers
 from setup.azkaban import Server, Wanted
 from setup.azkaban import settings as settings_module
 from setup.errors import ServerError, SetupError, UsageError
-from setup.layout import CHECKOUT, Layout
+from setup.layout import Layout
 from setup.process import Process, free_port
+from tests.commands import run_setup
 from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
@@ -31,19 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setup.azkaban import Settings
-
-
-def _setup(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "setup", *arguments]
-    return subprocess.run(
-        command,
-        cwd=CHECKOUT,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def test_listens_on_one_loopback_address(azkaban: LiveAzkaban) -> None:
@@ -372,19 +359,19 @@ def _cmdline(process: psutil.Process) -> list[str]:
 
 
 def test_status_command_shows_the_server_and_its_exit_code(azkaban: LiveAzkaban) -> None:
-    result = _setup("status", "--prefix", str(azkaban.layout.prefix))
+    result = run_setup("status", "--prefix", str(azkaban.layout.prefix))
     assert result.returncode == 0, result.stderr
     assert re.search(r"azkaban +running +\d+ +\d+ +2\.5\.0 +http://", result.stdout)
 
 
 def test_status_without_installation_exits_1(tmp_path: Path) -> None:
-    result = _setup("status", "--json", "--prefix", str(tmp_path / "none"))
+    result = run_setup("status", "--json", "--prefix", str(tmp_path / "none"))
     assert result.returncode == 1
     assert '"not installed"' in result.stdout
     assert not (tmp_path / "none").exists()
 
 
 def test_logs_command(azkaban: LiveAzkaban) -> None:
-    result = _setup("logs", "-n", "5", "--prefix", str(azkaban.layout.prefix))
+    result = run_setup("logs", "-n", "5", "--prefix", str(azkaban.layout.prefix))
     assert result.returncode == 0
     assert 1 <= len(result.stdout.splitlines()) <= 5

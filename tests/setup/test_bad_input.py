@@ -20,24 +20,13 @@ from setup.azkaban import Server, Wanted
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
 from setup.python import layers
+from tests.commands import run_setup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 JAR = maven.Jar("org.example:thing:1.0", "0" * 64, "Apache-2.0")
-
-
-def _setup(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "setup", *arguments],
-        cwd=CHECKOUT,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def _one_message(result: subprocess.CompletedProcess[str], code: int) -> str:
@@ -56,7 +45,7 @@ def test_prefix_with_a_character_that_java_would_misread(char: str) -> None:
 
 
 def test_prefix_with_a_space(tmp_path: Path) -> None:
-    message = _one_message(_setup("demo", "--prefix", str(tmp_path / "my place")), 2)
+    message = _one_message(run_setup("demo", "--prefix", str(tmp_path / "my place")), 2)
     assert f"prefix '{tmp_path / 'my place'}': the character ' ' cannot be in it" in message
     assert list(tmp_path.iterdir()) == []
 
@@ -73,14 +62,14 @@ def test_prefix_from_environment_and_option_wins() -> None:
 
 
 def test_prefix_that_is_not_writable() -> None:
-    message = _one_message(_setup("env", "--prefix", "/proc/azkaban"), 3)
+    message = _one_message(run_setup("env", "--prefix", "/proc/azkaban"), 3)
     assert "prefix /proc/azkaban: cannot write there" in message
     assert "--prefix" in message
 
 
 def test_prefix_that_holds_somebody_elses_files(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    message = _one_message(_setup("env", "--prefix", str(tmp_path)), 3)
+    message = _one_message(run_setup("env", "--prefix", str(tmp_path)), 3)
     assert "not empty and was not made by this program; nothing was changed" in message
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
@@ -88,9 +77,9 @@ def test_prefix_that_holds_somebody_elses_files(tmp_path: Path) -> None:
 def test_prefix_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     for place in (tmp_path / "thesis.txt", tmp_path / "thesis.txt" / "below"):
-        message = _one_message(_setup("env", "--prefix", str(place)), 3)
+        message = _one_message(run_setup("env", "--prefix", str(place)), 3)
         assert f"prefix {place}: " in message
-    message = _one_message(_setup("env", "--prefix", "/dev/null"), 3)
+    message = _one_message(run_setup("env", "--prefix", "/dev/null"), 3)
     assert "prefix /dev/null: is no folder" in message
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
@@ -98,12 +87,12 @@ def test_prefix_that_is_a_file(tmp_path: Path) -> None:
 def test_prefix_above_another_one(ours: Layout) -> None:
     ours.prefix.rename(ours.prefix.with_name(".azkaban-jobflow"))
     home = ours.prefix.parent
-    message = _one_message(_setup("env", "--prefix", str(home)), 3)
+    message = _one_message(run_setup("env", "--prefix", str(home)), 3)
     assert f"prefix {home}: the folder is not empty" in message
 
 
 def test_prefix_of_a_variable_that_is_not_set(ours: Layout) -> None:
-    message = _one_message(_setup("wipe", "--yes", "--prefix", "", AZK_HOME=str(ours.prefix)), 2)
+    message = _one_message(run_setup("wipe", "--yes", "--prefix", "", AZK_HOME=str(ours.prefix)), 2)
     assert "--prefix '': expected a folder" in message
     assert ours.exists()
 
@@ -111,7 +100,7 @@ def test_prefix_of_a_variable_that_is_not_set(ours: Layout) -> None:
 @pytest.mark.parametrize("name", ["AZK_HOME", "AZK_CACHE"])
 def test_home_folder_of_no_account(tmp_path: Path, name: str) -> None:
     given = {"AZK_HOME": str(tmp_path / "p"), "AZK_CACHE": str(tmp_path / "c")}
-    message = _one_message(_setup("status", **{**given, name: "~no-such/x"}), 2)
+    message = _one_message(run_setup("status", **{**given, name: "~no-such/x"}), 2)
     assert "~no-such/x: this machine has no home folder for ~no-such" in message
 
 
@@ -127,13 +116,13 @@ def test_home_that_is_no_path_is_not_used(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_cache_that_cannot_be_made(tmp_path: Path) -> None:
     message = _one_message(
-        _setup("env", "--prefix", str(tmp_path / "p"), AZK_CACHE="/proc/azkaban"), 3
+        run_setup("env", "--prefix", str(tmp_path / "p"), AZK_CACHE="/proc/azkaban"), 3
     )
     assert "cache /proc/azkaban: cannot be made" in message
     assert "AZK_CACHE" in message
     (tmp_path / "file").touch()
     environ = {"AZK_CACHE": str(tmp_path / "file")}
-    message = _one_message(_setup("env", "--prefix", str(tmp_path / "p"), **environ), 3)
+    message = _one_message(run_setup("env", "--prefix", str(tmp_path / "p"), **environ), 3)
     assert f"cache {tmp_path / 'file'}: is no folder" in message
 
 
@@ -218,16 +207,16 @@ def test_a_folder_that_was_deleted(
 
 def test_wipe_leaves_somebody_elses_files(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    result = _setup("wipe", "--yes", "--prefix", str(tmp_path))
+    result = run_setup("wipe", "--yes", "--prefix", str(tmp_path))
     assert "nothing to delete" in result.stderr
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
 def test_wipe_asks(ours: Layout) -> None:
-    message = _one_message(_setup("wipe", "--prefix", str(ours.prefix)), 2)
+    message = _one_message(run_setup("wipe", "--prefix", str(ours.prefix)), 2)
     assert "add --yes" in message
     assert ours.prefix.is_dir()
-    assert _setup("wipe", "--yes", "--prefix", str(ours.prefix)).returncode == 0
+    assert run_setup("wipe", "--yes", "--prefix", str(ours.prefix)).returncode == 0
     assert not ours.prefix.exists()
 
 
@@ -305,7 +294,7 @@ def test_root_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_wrong_usage(arguments: list[str], words: str) -> None:
-    result = _setup(*arguments)
+    result = run_setup(*arguments)
     assert result.returncode == 2
     assert words in result.stderr
 
@@ -333,7 +322,7 @@ def test_java_too_old(ours: Layout, tmp_path: Path) -> None:
 
 def test_no_network_for_packages(tmp_path: Path) -> None:
     nowhere = "http://127.0.0.1:9"  # discard: nobody listens
-    result = _setup(
+    result = run_setup(
         "env",
         "--prefix",
         str(tmp_path / "p"),

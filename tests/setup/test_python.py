@@ -26,7 +26,7 @@ from setup import archives, cli, downloads
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import Layout
 from setup.python import pip
-from setup.python.install import Source, install
+from setup.python.install import PythonSource, install
 from setup.python.pack import Packed, ask, pack
 from tests.setup.conda import lay_out
 
@@ -343,7 +343,7 @@ def test_running_python_then_an_archive(
 def test_python_that_the_machine_has_not(source: str, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "p", Layout.of().cache)
     layout.create(need=0)
-    made = install(layout, Source(source), lambda _: None)
+    made = install(layout, PythonSource(source), lambda _: None)
     assert made.source == source
     found = _modules(str(made.python))
     assert found.startswith(str(tmp_path / "p/python/lib"))

@@ -369,7 +369,7 @@ def test_an_installed_mysql_in_which_others_may_write_is_refused(home: Path) -> 
     (base / "bin").chmod(0o777)
     with pytest.raises(SetupError, match=rf"--basedir .*{base}/bin may be changed by everybody"):
         program.install(
-            program.Source("basedir", str(base)), home, home, lambda _: None, lambda _: None
+            program.ServerSource("basedir", str(base)), home, home, lambda _: None, lambda _: None
         )
 
 

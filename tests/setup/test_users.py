@@ -142,6 +142,32 @@ def test_a_file_in_another_encoding(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff<a>\r\n\t<user username='me' password='x' roles='admin'/>\r\n\t{new}</a>\r\n",
+        "<a><user username='me' password='x' roles='admin'/>{new}</a>",
+        "<a>\n<!-- <user username='no' password='p'/> --><user\n password='x'\n"
+        " username='me password=\"y\"'>text /></user\n>\n{new}</a>",
+    ],
+)
+def test_files_that_people_write(file: Path, text: str) -> None:
+    file.write_bytes(text.replace("{new}", "").encode())
+    found = Users(file)
+    name = found.all[0].name
+    assert len(found.all) == 1
+    found.set_password(name, "another")
+    found.add(User("ada", "", groups=("night",)), "hash")
+    found.write()
+    assert entry(file, name)["password"] == "another"
+    assert entry(file, "ada")["groups"] == "night"
+    found.remove("ada")
+    found.set_password(name, "x")
+    found.write()
+    left = file.read_bytes().decode().replace('"x"', "'x'")
+    assert left.replace("\n", "") == text.replace("{new}", "").replace("\n", "")
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["ME"], "'ME': there is a user me already"),
@@ -303,7 +329,9 @@ def test_users_that_are_kept_elsewhere(
     own = ours.azkaban / "conf" / "local.properties"
     other = ours.azkaban / "other.xml"
     other.write_bytes(file.read_bytes())
-    own.write_text(f"user.manager.xml.file={other}\n")
+    for place in (str(other), "other.xml"):
+        own.write_text(f"user.manager.xml.file={place}\n")
+        assert users("list") == 0
     assert users("add", "ada", "--password-file", "-") == 0
     assert entry(other, "ada")
     own.write_text("user.manager.class=com.example.Ldap\n")

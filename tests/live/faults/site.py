@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import Client
@@ -19,6 +19,7 @@ from setup.mysql import Server as MySQL
 from setup.private import open_private
 from setup.process import Process
 from setup.supervise import pid_file
+from tests import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Background", "Site", "eventually"]
 
 SECONDS = 180.0  # for what must happen; a failing test waits so long
+eventually = partial(waiting.eventually, seconds=SECONDS)
 
 # `setup supervise` without the making of an environment, and with shorter pauses.
 _SUPERVISE = """
@@ -40,15 +42,6 @@ backoff = supervise.Backoff(first=0.1, longest=1.0, most=100)
 policy = supervise.Policy(backoff=backoff)
 servers.keep_up(Layout(Path(sys.argv[1]), Path(sys.argv[2])), Path(sys.executable), policy)
 """
-
-
-def eventually(what: Callable[[], Any], about: str) -> Any:
-    """Wait until something is true, and return it."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := what()):
-        assert time.monotonic() < deadline, f"not within {SECONDS:.0f} s: {about}"
-        time.sleep(0.1)
-    return found
 
 
 class Background(threading.Thread):

@@ -22,7 +22,7 @@ from setup.debian import Apt
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import Server, dump
-from setup.mysql.program import Source
+from setup.mysql.program import ServerSource
 from setup.mysql.restore import restore
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def test_restore_into_a_newer_server(template: Any, server: Any, tmp_path: Path)
     older = type(template)(tmp_path / "older")
     older.home.mkdir()
     (older.home / "lib").symlink_to(template.settings.program.libraries)
-    older.init(Source("maven"))
+    older.init(ServerSource("maven"))
     older.start()
     try:
         assert older.status().version == "5.7.22"

@@ -22,7 +22,7 @@ from setup import orphans
 from setup.errors import ServerError, SetupError, UsageError
 from setup.mysql import checks
 from setup.mysql.config import SOCKET_BYTES
-from setup.mysql.program import Source
+from setup.mysql.program import ServerSource
 from setup.process import Process
 from tests.live.mounted import mounted
 
@@ -140,7 +140,7 @@ def test_older_program_does_not_replace_the_newer(server: Any) -> None:
     before = server.settings
     shutil.copytree(before.program.libraries, server.home / "lib", symlinks=True)
     with pytest.raises(SetupError, match=r"last used by MySQL 5\.7\.29, the program is 5\.7\.22"):
-        server.init(Source("maven"))
+        server.init(ServerSource("maven"))
     assert server.settings == before
     assert not (server.home / "program").exists()
     server.start()
@@ -215,9 +215,9 @@ from pathlib import Path
 from setup.errors import SetupError
 from setup.layout import Layout
 from setup.mysql import Server, server as module
-from setup.mysql.program import Source
+from setup.mysql.program import ServerSource
 
-prefix, source = Path(sys.argv[1]), Source("basedir", sys.argv[2])
+prefix, source = Path(sys.argv[1]), ServerSource("basedir", sys.argv[2])
 server = Server(Layout(prefix, prefix / "cache"))
 server.home.mkdir()
 shutil.copytree(sys.argv[3], server.home / "lib", symlinks=True)
@@ -280,7 +280,7 @@ def test_killed_during_initialisation(
     base = template.settings.program.mysqld.parent
     shutil.copytree(template.home / "lib", home / "lib", symlinks=True)
     (tmp_path / ".azkaban-jobflow").touch()
-    init = f"init(Source('basedir', {str(base)!r}))"
+    init = f"init(ServerSource('basedir', {str(base)!r}))"
     first = setup(tmp_path, init)
     deadline = time.monotonic() + 60
     while not (home / "mysql_data.new" / "ib_logfile0").exists():
@@ -387,7 +387,7 @@ def test_missing_library(server: Any, template: Any, tmp_path: Path) -> None:
     program.write_bytes(words.replace(b"libaio.so.1\0", b"libxyz.so.1\0"))
     program.chmod(0o700)
     with pytest.raises(SetupError, match=rf"needs libxyz\.so\.1.*into {server.home}/lib"):
-        server.init(Source("basedir", str(tmp_path / "server")))
+        server.init(ServerSource("basedir", str(tmp_path / "server")))
 
 
 def test_program_that_is_gone(server: Any, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from setup import cli, debian
 from setup.errors import DownloadError, ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import Connection, connections, program
-from setup.mysql.program import Source
+from setup.mysql.program import ServerSource
 from setup.python import layers
 from tests.stranger import GREETING, Stranger, disguised
 
@@ -358,9 +358,9 @@ def test_tarball(server: Any, tarball: tuple[Path, str], template: Any) -> None:
     path, digest = tarball
     shutil.copytree(template.home / "lib", server.home / "lib", symlinks=True)
     with pytest.raises(DownloadError, match="not 00ff"):
-        server.init(Source("tarball", str(path), "00ff"))
+        server.init(ServerSource("tarball", str(path), "00ff"))
     assert server.settings.program == template.settings.program
-    server.init(Source("tarball", str(path), digest))
+    server.init(ServerSource("tarball", str(path), digest))
     program = server.settings.program
     assert program.mysqld == server.home / "program" / "bin" / "mysqld"
     assert not (server.home / "program" / "mysql-test").exists()
@@ -390,12 +390,12 @@ def test_tarball_by_url(server: Any, tarball: tuple[Path, str], template: Any) -
         url = f"http://127.0.0.1:{web.server_port}/{path.name}"
         before = server.settings
         with pytest.raises(DownloadError, match="not 00ff"):
-            server.init(Source("tarball", url, "00ff"))
+            server.init(ServerSource("tarball", url, "00ff"))
         with pytest.raises(DownloadError, match="404"):
-            server.init(Source("tarball", url + ".x", digest))
+            server.init(ServerSource("tarball", url + ".x", digest))
         assert server.settings == before
         assert [p for p in cache.rglob("*") if p.is_file()] == []
-        server.init(Source("tarball", url, digest))
+        server.init(ServerSource("tarball", url, digest))
         web.shutdown()
     assert server.settings.program.mysqld == server.home / "program" / "bin" / "mysqld"
     server.start()
@@ -404,7 +404,7 @@ def test_tarball_by_url(server: Any, tarball: tuple[Path, str], template: Any) -
 
 def test_url_needs_a_hash(server: Any) -> None:
     with pytest.raises(UsageError, match="--sha256"):
-        server.init(Source("tarball", "https://127.0.0.1/mysql.tar.gz"))
+        server.init(ServerSource("tarball", "https://127.0.0.1/mysql.tar.gz"))
 
 
 def test_damaged_tarball(server: Any, tarball: tuple[Path, str]) -> None:
@@ -412,7 +412,7 @@ def test_damaged_tarball(server: Any, tarball: tuple[Path, str]) -> None:
     path.write_bytes(path.read_bytes()[:100_000])
     before = server.settings
     with pytest.raises(UsageError, match="cannot be unpacked"):
-        server.init(Source("tarball", str(path)))
+        server.init(ServerSource("tarball", str(path)))
     assert server.settings == before
     assert not (server.home / "program.new").exists()
 
@@ -420,10 +420,10 @@ def test_damaged_tarball(server: Any, tarball: tuple[Path, str]) -> None:
 def test_basedir(server: Any, template: Any, tmp_path: Path) -> None:
     base = template.settings.program.mysqld.parent
     shutil.copytree(template.home / "lib", server.home / "lib", symlinks=True)
-    server.init(Source("basedir", str(base)))
+    server.init(ServerSource("basedir", str(base)))
     assert server.settings.program.mysqld == base / "mysqld"
     with pytest.raises(UsageError, match="no mysqld in it"):
-        server.init(Source("basedir", str(tmp_path)))
+        server.init(ServerSource("basedir", str(tmp_path)))
 
 
 def test_program_that_is_no_mysql(server: Any, template: Any, tmp_path: Path) -> None:
@@ -431,7 +431,7 @@ def test_program_that_is_no_mysql(server: Any, template: Any, tmp_path: Path) ->
     shutil.copytree(template.settings.program.messages, tmp_path / "share")
     shutil.copy("/bin/true", tmp_path / "bin" / "mysqld")
     with pytest.raises(UsageError, match=r"no MySQL, and a MySQL 5\.7 is needed"):
-        server.init(Source("basedir", str(tmp_path)))
+        server.init(ServerSource("basedir", str(tmp_path)))
 
 
 # Command line
