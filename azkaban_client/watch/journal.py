@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client._files import whole
@@ -94,6 +95,7 @@ class Journal:
         self.files: dict[str, str] = {}
         self.pending: list[Pending] = []
         self.down = False
+        self.since = datetime.now(UTC)  # who was never told of anything is told from now on
         self._read()
 
     def _read(self) -> None:
@@ -103,6 +105,7 @@ class Journal:
             self.pending = [Pending(**one) for one in content["pending"]]
             self.files = dict(content["files"])
             self.down = bool(content["down"])
+            self.since = datetime.fromisoformat(content["since"])
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -119,6 +122,7 @@ class Journal:
             "pending": [asdict(one) for one in self.pending],
             "files": self.files,
             "down": self.down,
+            "since": self.since.isoformat(),
         }
         with whole(self.path, mode=0o600) as stream:
             stream.write(json.dumps(content, indent=1).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 import time
 from collections import deque
@@ -22,8 +23,16 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
 
-__all__ = ["Event", "arrived", "log_tail", "look"]
+__all__ = ["Event", "Scope", "arrived", "log_tail", "look"]
 
+_HEAD = r"^\d\d-\d\d-\d{{4}} \d\d:\d\d:\d\d \S+ {} (?:INFO|ERROR|WARN|DEBUG) - "
+_ABOUT = re.compile(
+    r"(Starting|Finishing) job \S+ at \d|Building \w+ job executor|\d+ commands to execute|"
+    r"Command: |Environment variables: \{|Working directory: |Job run failed!|"
+    r"Process completed (un)?successfully in |Process with id \d+ completed |"
+    r"azkaban\.jobExecutor\.utils\.process\.ProcessFailureException|"
+    r"(effective user|user\.to\.proxy|Memory granted) "
+)
 _PAGE = 20
 _MOST = 500  # executions of one flow that are looked at after a long absence
 
@@ -68,15 +77,30 @@ class Event:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What to look for.
+
+    Attributes
+    ----------
+    since
+        At a first look: what was submitted before is nothing new; by default, nothing is new.
+    limit
+        When a run counts as long.
+    schedule
+        Also look whether a run was missed: one request more.
+    zone
+        Of the server's times; this machine's by default.
+    """
+
+    since: datetime | None = None
+    limit: timedelta | None = None
+    schedule: bool = False
+    zone: tzinfo | None = None
+
+
 def look(
-    client: Client,
-    project: str,
-    flow: str,
-    seen: Seen | None,
-    *,
-    limit: timedelta | None = None,
-    schedule: bool = False,
-    zone: tzinfo | None = None,
+    client: Client, project: str, flow: str, seen: Seen | None, scope: Scope | None = None
 ) -> tuple[list[Event], Seen]:
     """Look at a flow.
 
@@ -87,30 +111,20 @@ def look(
     project, flow
         The flow.
     seen
-        What is known of it; None at the first look, which finds nothing new.
-    limit
-        When a run counts as long.
-    schedule
-        Also look whether a run was missed: one request more.
-    zone
-        Of the server's times; this machine's by default.
+        What is known of it; None at the first look.
+    scope
+        What to look for, besides the ends of executions.
 
     Returns
     -------
     tuple
         What happened, the oldest first; and what is known now.
     """
+    scope = scope or Scope()
     # The schedule first: a run that starts in between is in the history then.
-    due = _due(client, project, flow) if schedule else None
+    due = _due(client, project, flow) if scope.schedule else None
     if seen is None:
-        page = client.history(project, flow, length=_PAGE).executions
-        ended = [one for one in page if one.status.final]
-        return [], Seen(
-            newest=page[0].execid if page else -1,
-            going=[one.execid for one in page if not one.status.final],
-            last=ended[0].status.value if ended else None,
-            due=due,
-        )
+        seen = _first(client, project, flow, scope.since)
     new, going = _since(client, project, flow, seen)
     events: list[Event] = []
     now = Seen(newest=seen.newest, last=seen.last, due=due)
@@ -124,13 +138,28 @@ def look(
             continue
         now.going.append(one.execid)
         spent = (datetime.now(UTC) - one.start) if one.start else None
-        if limit and spent and spent > limit:
+        if scope.limit and spent and spent > scope.limit:
             now.long.append(one.execid)
             if one.execid not in seen.long:
                 events.append(Event("long", **about, seconds=spent.total_seconds()))
-    if schedule and seen.due and due != seen.due and not new and _has_passed(seen.due, zone):
-        events.append(Event("missed", project, flow, due=seen.due))
+    missed = scope.schedule and seen.due and due != seen.due and not new
+    if missed and _has_passed(str(seen.due), scope.zone):
+        events.append(Event("missed", project, flow, due=str(seen.due)))
     return events, now
+
+
+def _first(client: Client, project: str, flow: str, since: datetime | None) -> Seen:
+    """Return what is known of a flow at the first look: its executions of before."""
+    page = client.history(project, flow, length=_PAGE).executions
+    before = [
+        one for one in page if since is None or one.submitted is None or one.submitted < since
+    ]
+    ended = [one for one in before if one.status.final]
+    return Seen(
+        newest=before[0].execid if before else -1,
+        going=[one.execid for one in before if not one.status.final],
+        last=ended[0].status.value if ended else None,
+    )
 
 
 _LATE = datetime.max.replace(tzinfo=UTC)
@@ -212,22 +241,31 @@ def arrived(pattern: str, settled: timedelta, known: dict[str, str]) -> list[tup
 
 
 def log_tail(client: Client, execid: int, lines: int) -> list[tuple[str, list[str]]]:
-    """Return the last lines of the log of each job that failed, as far as the server has them."""
+    """Return the last lines of the log of each job that failed, as far as the server has them.
+
+    Of what the server adds to each line, and of its own lines, nothing is left.
+    """
     found = []
     for job in client.execution(execid).walk():
         if job.jobs or job.status not in (Status.FAILED, Status.KILLED) or job.start is None:
             continue
         last: deque[str] = deque(maxlen=lines)
         rest = ""
+        head = re.compile(_HEAD.format(re.escape(job.id.rpartition(":")[2])))
         try:
             for piece in client.log(execid, job.id):
                 *whole, rest = (rest + piece).split("\n")
-                last.extend(whole)
+                last.extend(line for line in (head.sub("", one) for one in whole) if _is_own(line))
         except NetworkError:
             raise
         except Refused:
             pass  # 2.5 can lose a log
-        if rest:
-            last.append(rest)
+        if rest and _is_own(rest):
+            last.append(head.sub("", rest))
         found.append((job.id, list(last)))
     return found
+
+
+def _is_own(line: str) -> bool:
+    """Tell whether a line is the job's own, and not one of the server's about it."""
+    return not _ABOUT.match(line)

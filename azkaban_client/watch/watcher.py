@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.errors import AzkabanError, NetworkError, Refused, ServerFault
 from azkaban_client.watch.journal import Pending
-from azkaban_client.watch.look import Event, arrived, log_tail, look
+from azkaban_client.watch.look import Event, Scope, arrived, log_tail, look
 from azkaban_client.watch.tell import Undelivered, message, send
 
 if TYPE_CHECKING:
@@ -111,17 +111,14 @@ class Watcher:
     def _look(self, project: str, flow: str) -> None:
         name = f"{project}/{flow}"
         rules = [rule for rule in self.rules.rules if rule.covers(project, flow)]
-        limits = [rule.limit for rule in rules if rule.limit]
+        scope = Scope(
+            since=self.journal.since,
+            limit=min((rule.limit for rule in rules if rule.limit), default=None),
+            schedule=any("missed" in rule.on for rule in rules),
+            zone=self.zone,
+        )
         try:
-            events, seen = look(
-                self.client,
-                project,
-                flow,
-                self.journal.flows.get(name),
-                limit=min(limits, default=None),
-                schedule=any("missed" in rule.on for rule in rules),
-                zone=self.zone,
-            )
+            events, seen = look(self.client, project, flow, self.journal.flows.get(name), scope)
         except (NetworkError, ServerFault):
             raise
         except Refused:  # deleted, or no longer ours to read

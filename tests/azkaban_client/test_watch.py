@@ -15,7 +15,7 @@ import pytest
 
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
-from azkaban_client.watch.look import Event, arrived, look
+from azkaban_client.watch.look import Event, Scope, arrived, look
 from azkaban_client.watch.rules import Channel, RulesError, read
 from azkaban_client.watch.tell import Undelivered, message, send
 from azkaban_client.watch.watcher import is_quiet
@@ -129,6 +129,14 @@ def test_the_first_look_tells_nothing() -> None:
     assert (seen.newest, seen.going, seen.last) == (2, [2], "FAILED")
 
 
+def test_of_a_new_flow_everything_is_told() -> None:
+    begin = datetime.now(UTC) - timedelta(minutes=5)
+    now = server(run(1, "FAILED", 9), run(2, "FAILED", 3), run(3, "RUNNING", 1))
+    events, seen = look(now, "p", "f", None, Scope(since=begin))
+    assert kinds(events) == [("failed", 2)]
+    assert (seen.newest, seen.going) == (3, [3])
+
+
 def test_each_end_is_told_once_in_its_order() -> None:
     _, seen = look(server(run(1, "SUCCEEDED"), run(2, "RUNNING")), "p", "f", None)
     later = server(run(1, "SUCCEEDED"), run(2, "FAILED", 9), run(3, "SUCCEEDED"), run(4, "KILLED"))
@@ -153,9 +161,9 @@ def test_a_long_absence_loses_nothing() -> None:
 def test_a_long_run_is_told_once() -> None:
     now = server(run(1, "RUNNING", minutes=50))
     _, seen = look(now, "p", "f", None)
-    events, seen = look(now, "p", "f", seen, limit=timedelta(minutes=45))
+    events, seen = look(now, "p", "f", seen, Scope(limit=timedelta(minutes=45)))
     assert kinds(events) == [("long", 1)]
-    assert look(now, "p", "f", seen, limit=timedelta(minutes=45))[0] == []
+    assert look(now, "p", "f", seen, Scope(limit=timedelta(minutes=45)))[0] == []
 
 
 @pytest.mark.parametrize(
@@ -171,7 +179,7 @@ def test_a_long_run_is_told_once() -> None:
 def test_a_run_that_came_due_and_was_not_made_is_missed(before, after, new, missed) -> None:
     _, seen = look(server(run(1, "SUCCEEDED"), due=before), "p", "f", None, schedule=True)
     runs = [run(1, "SUCCEEDED"), *([run(2, "RUNNING")] if new else [])]
-    events, _ = look(server(*runs, due=after), "p", "f", seen, schedule=True, zone=UTC)
+    events, _ = look(server(*runs, due=after), "p", "f", seen, Scope(schedule=True, zone=UTC))
     assert [event.due for event in events] == ([before] if missed else [])
 
 

@@ -105,7 +105,8 @@ def test_what_happens_is_told_once_also_what_happened_meanwhile(
             one.after = 0
         watcher.deliver()
         assert told() == [("failed", failed)]
-        assert "because of this" in receiver.told[0]["text"]
+        log = [["watched", ["because of this"]]]
+        assert receiver.told[0]["events"][0]["logs"] == log
         good = run(0)
         watcher.round()
         watcher.deliver()
