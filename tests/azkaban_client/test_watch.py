@@ -177,7 +177,7 @@ def test_a_long_run_is_told_once() -> None:
     ],
 )
 def test_a_run_that_came_due_and_was_not_made_is_missed(before, after, new, missed) -> None:
-    _, seen = look(server(run(1, "SUCCEEDED"), due=before), "p", "f", None, schedule=True)
+    _, seen = look(server(run(1, "SUCCEEDED"), due=before), "p", "f", None, Scope(schedule=True))
     runs = [run(1, "SUCCEEDED"), *([run(2, "RUNNING")] if new else [])]
     events, _ = look(server(*runs, due=after), "p", "f", seen, Scope(schedule=True, zone=UTC))
     assert [event.due for event in events] == ([before] if missed else [])
