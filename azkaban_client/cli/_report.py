@@ -65,7 +65,10 @@ def list_(
     """
     from azkaban_client.reports import records
 
-    history = records.runs(_root(app, runs), project=project, flow=flow)[:limit]
+    history: list[Run] = []
+    # Set-up names the folder of its server before a job has made it.
+    if runs or not app.settings.values["runs"].source.startswith("file") or _setting(app).exists():
+        history = records.runs(_root(app, runs), project=project, flow=flow)[:limit]
     if not history and not as_json:
         note("no job has left anything there yet")
     emit(as_json, [_plain(run) for run in history], lambda: _shown(history) if history else "")
@@ -172,8 +175,12 @@ def _browse(url: str) -> bool:
     return webbrowser.open(Path(name).as_uri())
 
 
+def _setting(app: App) -> Path:
+    return expanded(app.settings["runs"])
+
+
 def _root(app: App, given: str | None) -> Path:
-    root = expanded(given or app.settings["runs"])
+    root = expanded(given) if given else _setting(app)
     if not root.is_dir():
         source = "--runs" if given else f"runs, from {app.settings.values['runs'].source}"
         raise click.UsageError(

@@ -274,6 +274,17 @@ def test_names_do_not_command_the_terminal(root: Path, capfd: Any) -> None:
     assert "\x1b" not in azk(capfd, "list", "--runs", str(root))[1]
 
 
+def test_a_server_on_which_no_job_has_left_anything(
+    tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "azk.toml").write_text('runs = "runs"\n')
+    monkeypatch.setenv("AZK_CONFIG", str(tmp_path / "azk.toml"))
+    assert azk(capfd, "list", "--json")[:2] == (0, "[]\n")
+    assert "no job has left anything there yet" in azk(capfd, "list")[2]
+    code, _, err = azk(capfd, "open", "1")
+    assert (code, "runs, from file" in err) == (2, True)
+
+
 def test_mistakes_are_named(root: Path, capfd: Any) -> None:
     code, _, err = azk(capfd, "list", "--runs", str(root / "none"))
     assert (code, f"{root / 'none'} (--runs): no such folder" in err) == (2, True)
