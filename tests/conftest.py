@@ -14,6 +14,11 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
+# These type set-up's commands and get the usual ports: one of two at a time could lose its port to
+# the other while its server is down.
+TYPED = {
+    f"tests/live/test_{name}.py" for name in ("bundle", "layers", "newcomer", "outside", "update")
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,10 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @functools.cache
 def server_of(path: str) -> str:
-    """Name the server that the tests of a file share with others; else the file itself."""
+    """Name the server, or the ports, that the tests of a file share with others; else the file."""
     folder = path.split("/")[2]
     if folder in ("mysql", "spark"):
         return folder
+    if path in TYPED:
+        return "typed"
     functions = ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
     asked = {arg.arg for f in functions if isinstance(f, ast.FunctionDef) for arg in f.args.args}
     return next((name for name in ("split", "azkaban") if name in asked), path)

@@ -23,13 +23,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import expect, sync_playwright
 
 from setup import java, maven
-from setup.azkaban import Server, Wanted
+from setup.azkaban import Server, Wanted, settings
 from setup.layout import Layout
 from setup.private import write_private
 from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# Each process prefers ports of its own, apart from those of other tests.
+settings.WEB_PORT = 12_000 + 20 * (os.getpid() % 400)
+settings.EXECUTOR_PORT = settings.WEB_PORT + 10
 
 numbers = itertools.count(1)
 USERS = "".join(f'  <user username="{name}" password="{PASSWORD}"/>\n' for name in ("rea", "noa"))
