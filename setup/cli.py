@@ -282,7 +282,7 @@ def _demo(layout: Layout, options: argparse.Namespace) -> int:
 def _test(layout: Layout, options: argparse.Namespace) -> int:
     from setup import maven
 
-    sections = ["azkaban", "agent", "compiler", "loader", "hadoop"]
+    sections = ["azkaban", "agent", "jetty", "compiler", "loader", "hadoop"]
     # Two processes, as tests of servers mostly wait; those that share servers stay in one.
     paths = ["-n", "2", "--dist", "loadscope"]
     if options.spark:

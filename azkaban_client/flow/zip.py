@@ -28,6 +28,8 @@ __all__ = ["Bundle", "Member", "extract", "members", "unpack"]
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # by Java
+_SMALL = 100 << 20  # bytes that any zip may unpack to
+_MOST_RATIO = 200  # of larger ones
 _LARGEST = 64 << 20  # of a flow file; a larger one is no flow file, or made to fill the memory
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
@@ -202,9 +204,18 @@ def members(path: str | os.PathLike[str]) -> dict[str, Member]:
             entries = archive.infolist()
     except (*_DAMAGE, UnicodeDecodeError) as error:
         raise InvalidProject(f"{where}: not a usable zip: {error}") from error
+    packed, whole = Path(path).stat().st_size, sum(entry.file_size for entry in entries)
+    if whole > max(_SMALL, packed * _MOST_RATIO):
+        raise InvalidProject(
+            f"{where}: the zip unpacks to {whole >> 20} MB, from {packed} bytes: no project does"
+        )
     found: dict[str, Member] = {}
     for entry in entries:
         name = _java_name(entry, where)
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise InvalidProject(
+                f"{where}: the entry {name!r} is a link: pack the file itself (zip without -y)"
+            )
         if entry.is_dir():
             continue
         if entry.flag_bits & 0x1:
@@ -261,8 +272,6 @@ def extract(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> tup
     for name, member in entries.items():
         if re.match(r"/|[A-Za-z]:|.*\\", member.info.orig_filename):
             raise InvalidProject(f"{where}: the entry {name!r} leads out of the folder")
-        if stat.S_ISLNK(member.info.external_attr >> 16):
-            raise InvalidProject(f"{where}: the entry {name!r} is a link")
     bundle = Bundle(entries)
     # Beside the target, so that a damaged zip leaves nothing in it.
     target.parent.mkdir(parents=True, exist_ok=True)

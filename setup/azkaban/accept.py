@@ -96,6 +96,9 @@ def _properties(layout: Layout, settings: Settings) -> None:
     for name, (value, way) in fixed.items():
         if name in own and own[name].strip() != str(value):
             raise UsageError(f"{path}: {name}={own[name]}: {way}, and take the line out")
+    for name in ("portguard.upload", "portguard.unpacked", "portguard.entries"):
+        if not own.get(name, "1").strip().isdecimal():
+            raise UsageError(f"{path}: {name}={own[name]}: expected a whole number")
     if zone := own.get("default.timezone.id"):
         try:
             timezone.resolve(zone)

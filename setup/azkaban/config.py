@@ -85,7 +85,7 @@ def write(
             **(_executor(home, part) if part.kind == "executor" else {}),
         }
         _write_properties(place / "azkaban.properties", values, conf / "local.properties")
-        _write_properties(place / "log4j.properties", _log(home, part.name))
+        _write_properties(place / "log4j.properties", _log(home, part.name, program))
     _write_plugins(home, program)
     client = {
         "url": settings.url,
@@ -307,8 +307,11 @@ def _jobs(layout: Layout, python: Path) -> dict[str, object]:
     }
 
 
-def _log(home: Path, part: str) -> dict[str, object]:
+def _log(home: Path, part: str, program: Program) -> dict[str, object]:
+    # 2.5 writes the session of each request into the log
+    servlet = "log4j.logger.azkaban.webapp.servlet.LoginAbstractAzkabanServlet"
     return {
+        **({} if program.several_executors else {servlet: "WARN"}),
         "log4j.rootLogger": "INFO, file",
         "log4j.appender.file": "org.apache.log4j.RollingFileAppender",
         "log4j.appender.file.File": home / f"logs/{part}.log",

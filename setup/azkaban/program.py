@@ -250,8 +250,9 @@ def _finish(
     agent = new / "agent"
     shutil.rmtree(agent, ignore_errors=True)
     agent.mkdir()
-    extra = maven.pinned("agent") + (() if program.stock else maven.pinned("distribution"))
-    for jar in maven.fetch(extra, layout.cache, update):
+    extra = ["agent", "jetty", *(() if program.stock else ("distribution",))]
+    pins = [jar for section in extra for jar in maven.pinned(section)]
+    for jar in maven.fetch(pins, layout.cache, update):
         shutil.copyfile(jar, agent / jar.name)
     compiler = maven.fetch(maven.pinned("compiler"), layout.cache, update)[0]
     update("compiling our classes")

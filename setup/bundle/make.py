@@ -65,7 +65,7 @@ class Extra:
     folders: tuple[str, ...] = ()
 
 
-_SERVER = Extra(("uv", "pip", "base"), ("azkaban", "agent", "distribution", "compiler"))
+_SERVER = Extra(("uv", "pip", "base"), ("azkaban", "agent", "jetty", "distribution", "compiler"))
 EXTRAS = {
     "java": Extra(("java",)),
     "jobs": Extra(("jobs",)),

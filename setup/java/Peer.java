@@ -16,7 +16,8 @@ import java.util.Set;
 
 /** Who is at the other end of a connection from this machine: the kernel's tables tell. */
 public final class Peer {
-    private static final String TABLES = "/proc/net/tcp";
+    private static final String TABLES =
+            System.getProperty("portguard.tables", "/proc/net") + "/tcp";
     private static final int STATE = 3;
     private static final int OWNER = 7;
     private static final int INODE = 9;
@@ -87,6 +88,26 @@ public final class Peer {
             }
         }
         return new HashSet<String>();
+    }
+
+    /**
+     * Lists the accounts that have the other end of a connection that came in from this machine. One
+     * whose process has closed it already is nobody's: who listens at its address means nothing.
+     */
+    public static Set<String> callers(InetSocketAddress here, InetSocketAddress there)
+            throws IOException {
+        Set<String> to = ends(here.getAddress().getAddress(), here.getPort());
+        Set<String> from = ends(there.getAddress().getAddress(), there.getPort());
+        Set<String> found = new HashSet<String>();
+        for (int look = 0; look < LOOKS && found.isEmpty(); look++) {
+            for (String[] words : sockets(there.getPort())) {
+                if (from.contains(words[1]) && to.contains(words[2])
+                        && !words[INODE].equals("0")) {
+                    found.add(words[OWNER]);
+                }
+            }
+        }
+        return found;
     }
 
     /** Writes an end as the tables do; one of IPv4 can stand in both. */

@@ -57,9 +57,9 @@ class Jar:
         with zipfile.ZipFile(self.target, "w") as jar:
             jar.writestr("META-INF/MANIFEST.MF", f"Manifest-Version: 1.0\n{self.manifest}\n")
             stems = {source.stem for source in self.sources}
-            for path in sorted(classes.glob("*.class")):
+            for path in sorted(classes.rglob("*.class")):
                 if path.stem.partition("$")[0] in stems:
-                    jar.write(path, path.name)
+                    jar.write(path, path.relative_to(classes))
 
 
 def compile_jars(

@@ -170,8 +170,20 @@ def test_a_link_in_a_zip_is_refused(tmp_path) -> None:
     info.external_attr = 0o120777 << 16
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(info, "/etc/passwd")
-    with pytest.raises(InvalidProject, match="is a link"):
-        extract(path, tmp_path / "out")
+    for read in (Bundle.from_zip, lambda p: extract(p, tmp_path / "out")):
+        with pytest.raises(InvalidProject, match="is a link"):
+            read(path)
+
+
+def test_a_zip_that_is_a_bomb_is_refused(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros", bytes(3 << 20))
+    assert Bundle.from_zip(path).names == ("zeros",), "a small one is none"
+    monkeypatch.setattr("azkaban_client.flow.zip._SMALL", 2 << 20)
+    for read in (Bundle.from_zip, lambda p: extract(p, tmp_path / "out")):
+        with pytest.raises(InvalidProject, match=r"unpacks to 3 MB, from \d+ bytes"):
+            read(path)
 
 
 def test_a_damaged_zip(project, tmp_path) -> None:

@@ -9,9 +9,8 @@ import socket
 import stat
 import subprocess
 import time
-import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -52,28 +51,6 @@ def test_another_address_of_this_machine_is_refused(azkaban: LiveAzkaban) -> Non
     for port in (settings.port, settings.executor_port):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((other, port), timeout=5)
-
-
-def test_executor_refuses_processes_of_other_accounts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No second account is at hand here, so the server is told that its own is another one."""
-    layout = Layout(tmp_path / "p", _cache())
-    layout.create(need=0)
-    server = Server(layout)
-    whole = Server._command
-
-    def command(*arguments: Any) -> list[str]:
-        java_program, *rest = whole(*arguments)
-        return [java_program, "-Dportguard.uid=4242", *rest]
-
-    monkeypatch.setattr(Server, "_command", command)
-    settings = server.up(java.ensure(layout))  # the pages answer as ever
-    try:
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            _ping(settings)
-    finally:
-        server.stop()
 
 
 def test_executor_answers_processes_of_its_own_account(azkaban: LiveAzkaban) -> None:

@@ -252,6 +252,7 @@ def kept(ours: Layout) -> Path:
         ([], "executor.port=9", "executor.port=9: set-up chooses a free one, and take the line"),
         ([], "jetty.use.ssl=true", "jetty.use.ssl=true: choose it with python3 -m setup up --tls"),
         ([], "default.timezone.id=Mars/Base", "default.timezone.id='Mars/Base': no such time zone"),
+        ([], "portguard.upload=1 GB", "portguard.upload=1 GB: expected a whole number"),
         ([], "a=\\u12", "local.properties cannot be read"),
         ([], b"name=\xff", "local.properties cannot be read"),
         (["--tls"], "", "is for other.example, not for build7"),

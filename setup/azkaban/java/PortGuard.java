@@ -17,12 +17,9 @@ import java.util.Properties;
 import java.util.Set;
 import javax.mail.Authenticator;
 import javax.mail.Session;
-import org.mortbay.jetty.HttpConnection;
-import org.mortbay.jetty.Request;
 import org.objectweb.asm.ClassReader;
 import org.objectweb.asm.ClassVisitor;
 import org.objectweb.asm.ClassWriter;
-import org.objectweb.asm.Label;
 import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
 
@@ -32,8 +29,8 @@ import org.objectweb.asm.Opcodes;
  * Azkaban has no setting for the address of its web and executor ports, and a Jetty connector
  * without a host listens everywhere: AbstractConnector.getHost() is made to return the address
  * that was asked for. The executor obeys whoever reaches it, without a password, and any account
- * of this machine reaches loopback: Server.handle() is made to refuse, on that port, requests from
- * processes of other accounts.
+ * of this machine reaches loopback: Requests refuses, on that port, those from processes of other
+ * accounts. What else Azkaban lacks at the door is added by the classes that Incoming names.
  *
  * Use: -javaagent:port-guard.jar=PORT=ADDRESS,PORT=ADDRESS=own with asm on the class path. A port
  * that is not named is bound to 127.0.0.1 and is for this account's own processes. Set-up checks
@@ -46,7 +43,6 @@ import org.objectweb.asm.Opcodes;
  */
 public final class PortGuard implements ClassFileTransformer {
     private static final String CONNECTOR = "org/mortbay/jetty/AbstractConnector";
-    private static final String SERVER = "org/mortbay/jetty/Server";
     private static final Set<String> CALLERS = new HashSet<String>(Arrays.asList(
             "azkaban/utils/EmailMessage", "azkaban/execapp/AzkabanExecutorServer",
             "azkaban/soloserver/AzkabanSingleServer"));
@@ -71,6 +67,7 @@ public final class PortGuard implements ClassFileTransformer {
         instrumentation.addTransformer(new Causes());
         instrumentation.addTransformer(new JobLog.Use());
         instrumentation.addTransformer(new FlowUpdates());
+        instrumentation.addTransformer(new Incoming());
         String output = System.getProperty("portguard.output");
         if (output != null) {
             PrintStream stream = new PrintStream(new Output(new File(output)), true);
@@ -82,7 +79,7 @@ public final class PortGuard implements ClassFileTransformer {
     @Override
     public byte[] transform(ClassLoader loader, String name, Class<?> type,
             ProtectionDomain domain, byte[] bytes) {
-        final boolean jetty = CONNECTOR.equals(name) || SERVER.equals(name);
+        final boolean jetty = CONNECTOR.equals(name);
         if (!jetty && !CALLERS.contains(name)) {
             return null;
         }
@@ -101,10 +98,6 @@ public final class PortGuard implements ClassFileTransformer {
                     returnOurHost(next);
                     return null; // the original body is dropped
                 }
-                if (method.equals("handle")
-                        && descriptor.equals("(Lorg/mortbay/jetty/HttpConnection;)V")) {
-                    return new GuardFirst(next);
-                }
                 return next;
             }
         }, 0);
@@ -120,25 +113,6 @@ public final class PortGuard implements ClassFileTransformer {
         method.visitInsn(Opcodes.ARETURN);
         method.visitMaxs(1, 1);
         method.visitEnd();
-    }
-
-    /** Puts "if (PortGuard$Peers.refuse(connection)) return;" before a method's own code. */
-    private static final class GuardFirst extends MethodVisitor {
-        GuardFirst(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
-
-        @Override
-        public void visitCode() {
-            super.visitCode();
-            Label allowed = new Label();
-            visitVarInsn(Opcodes.ALOAD, 1);
-            visitMethodInsn(Opcodes.INVOKESTATIC, "PortGuard$Peers", "refuse",
-                    "(Lorg/mortbay/jetty/HttpConnection;)Z", false);
-            visitJumpInsn(Opcodes.IFEQ, allowed);
-            visitInsn(Opcodes.RETURN);
-            visitLabel(allowed); // Jetty's classes are older than stack map frames
-        }
     }
 
     /** Leads a session of JavaMail past us, and leaves out the security manager. */
@@ -160,28 +134,15 @@ public final class PortGuard implements ClassFileTransformer {
         }
     }
 
+    /** Tells whether a port is for other accounts, too. */
+    static boolean isOpen(int port) {
+        return OPEN.contains(port);
+    }
+
     /** The address for a port; called by Jetty's connectors. */
     public static String host(int port) {
         String host = HOSTS.get(port);
         return host == null ? "127.0.0.1" : host;
-    }
-
-    /** Who is at the other end; a class of its own, so that Jetty is not loaded too early. */
-    public static final class Peers {
-        private Peers() {
-        }
-
-        /** Refuses a request to a guarded port that comes from another account. */
-        public static boolean refuse(HttpConnection connection) throws IOException {
-            Request request = connection.getRequest();
-            int port = request.getLocalPort();
-            if (OPEN.contains(port) || Peer.isOurs(request.getRemotePort(), port)) {
-                return false;
-            }
-            connection.getResponse().sendError(403, "this port is for the server's own account");
-            request.setHandled(true);
-            return true;
-        }
     }
 
     /** Sessions of JavaMail with the settings of this process. */

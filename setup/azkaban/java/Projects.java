@@ -1,5 +1,3 @@
-import java.io.File;
-import java.io.IOException;
 import java.lang.instrument.ClassFileTransformer;
 import java.lang.reflect.AccessibleObject;
 import java.lang.reflect.Field;
@@ -10,15 +8,12 @@ import java.util.ArrayDeque;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Deque;
-import java.util.Enumeration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipFile;
 import org.objectweb.asm.ClassReader;
 import org.objectweb.asm.ClassVisitor;
 import org.objectweb.asm.ClassWriter;
@@ -26,14 +21,13 @@ import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
 
 /**
- * Loads projects in linear time, and unpacks none outside its folder.
+ * Loads projects in linear time.
  *
  * Up to 3.44 Azkaban walks every path of a flow when it loads it, once for its nodes and once for
  * their levels: nine layers of eight jobs take minutes, thirty layers never end. Its methods are
  * replaced by walks that come to each job and each edge once. What they make is the same: nodes,
  * edges, errors of cycles, levels. They keep a stack of their own, so that a chain of ten thousand
- * jobs does not overflow that of the thread. Before 4.0 an entry of a zip may lead out of the
- * folder that it is unpacked to; here it is refused.
+ * jobs does not overflow that of the thread.
  *
  * The classes of the server are used by reflection: their packages differ between versions.
  */
@@ -46,7 +40,7 @@ public final class Projects implements ClassFileTransformer {
     @Override
     public byte[] transform(ClassLoader loader, final String name, Class<?> type,
             ProtectionDomain domain, byte[] bytes) {
-        if (name == null || !(name.equals(FLOW) || name.equals("azkaban/utils/Utils")
+        if (name == null || !(name.equals(FLOW)
                 || name.endsWith("/DirectoryFlowLoader") && name.startsWith("azkaban/"))) {
             return null;
         }
@@ -67,9 +61,6 @@ public final class Projects implements ClassFileTransformer {
                     callInstead(next, "setLevels", 2);
                     return null;
                 }
-                if (called.equals("unzip(Ljava/util/zip/ZipFile;Ljava/io/File;)V")) {
-                    return new CheckFirst(next);
-                }
                 return next;
             }
         }, 0);
@@ -89,37 +80,6 @@ public final class Projects implements ClassFileTransformer {
         method.visitInsn(Opcodes.RETURN);
         method.visitMaxs(arguments, arguments + 1);
         method.visitEnd();
-    }
-
-    /** Puts "Projects.refuseEscapes(zip, folder);" before a method's own code. */
-    private static final class CheckFirst extends MethodVisitor {
-        CheckFirst(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
-
-        @Override
-        public void visitCode() {
-            super.visitCode();
-            visitVarInsn(Opcodes.ALOAD, 0);
-            visitVarInsn(Opcodes.ALOAD, 1);
-            visitMethodInsn(Opcodes.INVOKESTATIC, "Projects", "refuseEscapes",
-                    "(Ljava/util/zip/ZipFile;Ljava/io/File;)V", false);
-        }
-    }
-
-    public static void refuseEscapes(ZipFile zip, File folder) throws IOException {
-        String inside = folder.getCanonicalPath() + File.separator;
-        Enumeration<? extends ZipEntry> entries = zip.entries();
-        while (entries.hasMoreElements()) {
-            String name = entries.nextElement().getName();
-            if (!name.contains("..")) {
-                continue; // the folder is new and holds no links: nothing else leads out
-            }
-            String path = new File(folder, name).getCanonicalPath() + File.separator;
-            if (!path.startsWith(inside)) {
-                throw new IOException("The entry '" + name + "' leads out of the project's folder.");
-            }
-        }
     }
 
     /** Adds the jobs that lead to one to its flow, as DirectoryFlowLoader.constructFlow does. */

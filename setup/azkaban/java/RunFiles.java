@@ -49,7 +49,8 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     private static final String[] RECORDED =
             {"status", "error", "started", "seconds", "metrics"};
     private static final String POLICY = "sandbox allow-scripts allow-popups; default-src 'none'; "
-            + "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:";
+            + "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+            + "frame-ancestors 'none'";
     private static final Map<String, String> TYPES = new HashMap<String, String>();
 
     static {
@@ -73,7 +74,6 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     protected void handleGet(HttpServletRequest request, HttpServletResponse response,
             Session session) throws ServletException, IOException {
         response.setHeader("Cache-Control", "no-store");
-        response.setHeader("X-Content-Type-Options", "nosniff");
         if (hasParam(request, "ajax") && "records".equals(getParam(request, "ajax"))) {
             Map<String, Object> found = new TreeMap<String, Object>();
             for (String number : getParam(request, "execids", "").split(",", MOST_EXECUTIONS + 1)) {
