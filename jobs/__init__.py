@@ -1,7 +1,6 @@
 """Entry points of Azkaban jobs: ``python -m jobs.nn.train --epochs 2``."""
 
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,8 @@ from pathlib import Path
 _SETUP = Path(sys.prefix, "bin", "azkaban-jobflow")
 
 if importlib.util.find_spec("numpy") is None and _SETUP.is_file():
+    import subprocess
+
     print("installing the packages of this job", flush=True)
     if subprocess.run([_SETUP, "env", "--with", "jobs"], check=False).returncode:  # noqa: S603
         print(

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtbtrs
 
 from core.decipher.score import Keys, Vocabulary, key_prints
 
@@ -177,6 +176,8 @@ def _log_last(band: Floats) -> float:
         Its lower band as LAPACK stores it, shape (width + 1, n): ``band[d, i]`` is the coefficient
         of number ``i`` in equation ``i + d``. The first `width` numbers are 0, ..., 0, 1.
     """
+    from scipy.linalg.lapack import dtbtrs
+
     width, n = band.shape[0] - 1, band.shape[1]
     before = np.add.outer(np.arange(width + 1), np.arange(width)) < width
     before[0] = False

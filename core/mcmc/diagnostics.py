@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from arviz_stats.base.array import BaseArray
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -122,8 +121,6 @@ def _rounded(value: float) -> float:
     return round(float(value)) if np.isfinite(value) else float(value)
 
 
-_STATS: Any = BaseArray()  # the package carries no types
-
 HEADER = ["", "mean", "sd", "5%", "95%", "MCSE", "ESS bulk", "ESS tail", "R-hat"]
 
 
@@ -164,12 +161,16 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
     sound = (not_finite == 0) & (frozen == 0)
     estimates = np.full((4, n_dim), np.nan)
     if sound.any():
+        # It takes most of a second, which jobs that draw need not wait for.
+        from arviz_stats.base.array import BaseArray
+
+        stats: Any = BaseArray()  # the package carries no types
         some = np.ascontiguousarray(values[..., sound])
         estimates[:, sound] = (
-            _STATS.mcse(some, method="mean", **axes),
-            _STATS.ess(some, method="bulk", **axes),
-            _STATS.ess(some, method="tail", prob=(0.05, 0.95), **axes),
-            _STATS.rhat(some, **axes),
+            stats.mcse(some, method="mean", **axes),
+            stats.ess(some, method="bulk", **axes),
+            stats.ess(some, method="tail", prob=(0.05, 0.95), **axes),
+            stats.rhat(some, **axes),
         )
     with np.errstate(invalid="ignore", over="ignore"):  # of draws that are not finite
         mean, sd = values.mean((0, 1)), values.std((0, 1), ddof=1)

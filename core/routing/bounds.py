@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +123,9 @@ def _there_and_back(problem: Problem, matrix: FloatArray | None) -> FloatArray:
     if matrix is None:
         every = np.arange(problem.n_stops + 1)
         return problem.between(0, every) + problem.between(every, 0)
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+
     # A sparse matrix takes a stored 0 for an edge of that length, as it should be here.
     graph = csr_array(np.asarray(matrix))
     if (np.asarray(matrix)[~np.eye(len(matrix), dtype=bool)] == 0).any():

@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from core.routing._jit import kernel, native
 from core.routing.problem import EARTH_RADIUS_KM
@@ -76,6 +75,8 @@ def neighbours(
     points = problem.points if places is None else problem.points[places]
     if problem.metric == "great_circle":
         points = _unit_vectors(points)
+    from scipy.spatial import cKDTree
+
     _, found = cKDTree(points).query(points, k=count + 1)
     # A place is among its own nearest, though not always first where places coincide.
     found = np.asarray(found, dtype=np.intp).reshape(n, count + 1)

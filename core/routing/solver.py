@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.routing._jit import COMPILED
 from core.routing.ascent import ascent_bound
 from core.routing.bounds import contradiction
+from core.routing.choices import METHODS
 from core.routing.divide import divide
 from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
@@ -20,13 +21,10 @@ from core.routing.tour import kick_tour
 from core.routing.validate import check
 
 if TYPE_CHECKING:
-    from core.routing.exact import Model, Solver
+    from core.routing.choices import Method, Model, Solver
     from core.routing.problem import Problem
 
-__all__ = ["METHODS", "Method", "solve"]
-
-Method = Literal["exact", "divide", "heuristic", "pyvrp", "auto"]
-METHODS: tuple[Method, ...] = ("auto", "exact", "divide", "heuristic", "pyvrp")
+__all__ = ["solve"]
 
 # Up to here `auto` asks for a proof.
 _EXACT_STOPS = 60

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
 from core.routing.bounds import contradiction
-from core.routing.divide import group_routes
-from core.routing.start import cut_tour
 from jobs.routing._common import Crew, bounded_stops, exactly
 
 
@@ -28,6 +26,9 @@ class Params(Crew):
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Write one file per part."""
+    from core.routing.divide import group_routes
+    from core.routing.start import cut_tour
+
     problem = bounded_stops(params, params.stops, run.prefix)
     if reason := contradiction(problem):
         raise InputError(f"{run.prefix}: {reason}")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
 from core.routing import NoRoutesError, Result, Status, check
-from core.routing.heuristic import improve
 from jobs.routing._common import Crew, bounded_stops, read_routes, write_result
 
 
@@ -24,6 +23,8 @@ class Params(Crew):
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Write the joined result."""
+    from core.routing.heuristic import improve
+
     problem = bounded_stops(params, params.stops, run.prefix)
     routes = [tuple(route) for path in params.parts for route in read_routes(problem, path)]
     # Parts keep the bounds on stops; the others may be met only now that stops can change parts.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azkaban_client.job import Outputs, Run, job, param, write_text
-from core.routing.divide import improve_part, subproblem
 from jobs.routing._common import Work, bounded_stops, read_routes
 
 
@@ -23,6 +22,8 @@ class Params(Work):
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Write the part again, improved."""
+    from core.routing.divide import improve_part, subproblem
+
     whole = bounded_stops(params, params.stops, run.prefix)
     routes = read_routes(whole, params.part)
     target = run.dir / "part.json"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
-from core.routing import METHODS, MODELS, SOLVERS, NoRoutesError, solve
+from core.routing import METHODS, MODELS, SOLVERS, NoRoutesError
 from jobs.routing._common import Crew, bounded_stops, shown, write_result
 
 
@@ -49,6 +49,8 @@ class Params(Crew):
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Solve and write the result."""
+    from core.routing import solve
+
     problem = bounded_stops(params, params.input, run.prefix)
     for warning in problem.warnings():
         run.log(f"warning: {params.input}: {warning}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,3 +68,15 @@ def test_outputs_of_parents_are_not_taken_for_parameters(path: Path) -> None:
 def test_the_name_of_a_job_can_be_referred_to() -> None:
     """Azkaban 2.5 leaves ``${a-b.key}`` as it is."""
     assert [path.stem for path in JOB_FILES if not re.fullmatch(r"\w+", path.stem)] == []
+
+
+def test_jobs_start_without_what_only_their_work_needs() -> None:
+    """The first line of a job's work comes soon: these take from 50 ms to a second each."""
+    modules = sorted({job.module for job in jobs_of("jobs") if ".spark." not in job.module})
+    heavy = ("arviz_stats", "highspy", "matplotlib", "numba", "pulp", "scipy", "sklearn", "jinja2")
+    code = f"import sys, {', '.join(modules)}\nprint(*sorted({set(heavy)} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("\n", 0), done.stderr
+    assert len(modules) >= 25

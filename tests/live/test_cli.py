@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from azkaban_client.environments import store
+from tests.setup import made_up
+
 PROJECT = "cli-tests"
 
 
@@ -23,6 +26,8 @@ def azk(azkaban, tmp_path_factory):
         **{k: v for k, v in os.environ.items() if not k.startswith(("AZK_", "XDG_"))},
         "HOME": str(home),
         "AZK_CONFIG": str(azkaban.config),
+        "AZK_HOME": str(home / "prefix"),  # for environments; uv is in the cache of this one
+        "AZK_CACHE": str(store.cache()),
         "COLUMNS": "100",
         "PYTHONPATH": str(Path.cwd()),
     }
@@ -45,6 +50,8 @@ def azk(azkaban, tmp_path_factory):
         out, err = process.communicate(timeout=120)
         return process.returncode, out, err
 
+    (home / "prefix").mkdir()
+    (home / "prefix" / ".azkaban-jobflow").touch()
     folder = home / "flow"
     folder.mkdir()
     for name, text in {
@@ -151,3 +158,39 @@ def test_the_session_is_kept_and_renewed(azk) -> None:
     assert json.loads(out)["address"] == "127.0.0.1"
     assert azk("logout")[0] == 0
     assert azk("project", "list")[0] == 0
+
+
+def test_a_flow_in_python_with_packages_of_its_own(azk, tmp_path: Path) -> None:
+    index = made_up.Index()
+    index.add("numbers", "1.5")
+    index.write(tmp_path / "wheels")
+    for name, text in {
+        "requirements.txt": "--no-index\n--find-links wheels\nnumbers\n",
+        "count.py": "import made_up_numbers, sys\nprint(sys.argv[1], made_up_numbers.VERSION)\n",
+        "flow.py": "from azkaban_client.flow import Flow\n"
+        'nightly = Flow("nightly", properties={"word": "counted"})\n'
+        'for city in ("berlin", "paris"):\n'
+        '    nightly.job(f"count-{city}", "${python} count.py ${word}-" + city)\n',
+    }.items():
+        (tmp_path / name).write_text(text)
+    code, out, err = azk("upload", "cli-python", str(tmp_path), "--create", "--json")
+    assert code == 0, err
+    uploaded = json.loads(out)
+    assert uploaded["flows"] == ["nightly"]
+    code, out, err = azk(
+        "run", "cli-python", "nightly", "--prop", "word=seen", "--follow", "--json"
+    )
+    assert code == 0, err
+    jobs = {job["id"] for job in json.loads(out)["jobs"]}
+    assert jobs == {"count-berlin", "count-paris", "nightly"}
+    code, log, err = azk("logs", str(json.loads(out)["execid"]), "count-paris")
+    assert "seen-paris 1.5" in log, err
+    (made,) = json.loads(azk("env", "list", "--json")[1])
+    assert made["python"] == uploaded["python"]
+    assert [(use["project"], use["current"]) for use in made["uses"]] == [
+        ("cli-python", True),
+        ("", False),
+    ]
+    assert json.loads(azk("env", "prune", "--days", "0", "--json")[1]) == []
+    assert azk("project", "delete", "cli-python", "--yes")[0] == 0
+    assert len(json.loads(azk("env", "prune", "--days", "0", "--json")[1])) == 1

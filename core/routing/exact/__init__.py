@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from core.routing.bounds import contradiction, named_bounds
 from core.routing.exact import three_index
-from core.routing.exact.backend import SOLVERS, Answer, End, MipSolver, Solver, run
+from core.routing.exact.backend import Answer, End, MipSolver, run
 from core.routing.exact.relaxation import Relaxation, separate
 from core.routing.exact.two_index import NO_ROUTES, refusal, solve_two_index
 from core.routing.exact.units import restored, scaled, scaled_result
@@ -18,22 +18,16 @@ from core.routing.result import NoRoutesError, Result, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.routing.choices import Model, Solver
     from core.routing.problem import Problem
 
 __all__ = [
-    "MODELS",
-    "SOLVERS",
-    "Model",
-    "Solver",
     "refusal",
     "relaxed_bound",
     "solve_exact",
     "solve_three_index",
     "solve_two_index",
 ]
-
-Model = Literal["auto", "three-index", "two-index"]
-MODELS: tuple[Model, ...] = ("auto", "three-index", "two-index")
 
 
 def solve_exact(

@@ -20,11 +20,9 @@ import highspy
 import numpy as np
 import pulp
 
-__all__ = ["SOLVERS", "Answer", "End", "MipSolver", "Solver", "quiet_highs", "run"]
+__all__ = ["Answer", "End", "MipSolver", "quiet_highs", "run"]
 
 MipSolver = Literal["cbc", "highs"]
-Solver = Literal["cbc", "highs", "scip"]
-SOLVERS: tuple[Solver, ...] = ("cbc", "highs", "scip")
 
 # What a solver may take beyond its limit to come to an end by itself.
 _GRACE_SECONDS = 5.0

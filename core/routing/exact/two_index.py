@@ -30,7 +30,8 @@ from core.routing.result import NoRoutesError, Result, Status, Step
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from core.routing.exact.backend import Answer, Solver
+    from core.routing.choices import Solver
+    from core.routing.exact.backend import Answer
     from core.routing.problem import Problem
 
 __all__ = ["NO_ROUTES", "build", "refusal", "solve_two_index", "trace_edges"]
