@@ -14,7 +14,7 @@ from setup import java, maven
 from tests.stranger import GREETING, PLAYED, REAL, UID, Stranger
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.live.conftest import LiveAzkaban
 
@@ -53,17 +53,18 @@ public class Caller {
 """
 
 
-@pytest.fixture
-def call(azkaban: LiveAzkaban, tmp_path: Path):
+@pytest.fixture(scope="module")
+def call(azkaban: LiveAzkaban, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Call MySQL and executors at some places from a Java with the server's jars and its agent."""
+    folder = tmp_path_factory.mktemp("caller")
     program = str(java.ensure(azkaban.layout).program)
     [compiler] = maven.fetch(maven.pinned("compiler"), azkaban.layout.cache, lambda _: None)
     home = azkaban.server.home / "program"
     jars = sorted(str(jar) for part in ("agent", "lib") for jar in (home / part).glob("*.jar"))
-    classpath = ":".join([*jars, str(tmp_path)])
-    (tmp_path / "Caller.java").write_text(CALLER)
+    classpath = ":".join([*jars, str(folder)])
+    (folder / "Caller.java").write_text(CALLER)
     compile_it = [program, "-jar", str(compiler), "-1.8", "-nowarn", "-cp", classpath]
-    subprocess.run([*compile_it, "-d", ".", "Caller.java"], cwd=tmp_path, check=True)
+    subprocess.run([*compile_it, "-d", ".", "Caller.java"], cwd=folder, check=True)
 
     def run(places: list[str], *options: str) -> str:
         agent = f"-javaagent:{home}/agent/port-guard.jar=1=127.0.0.1"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup import cli, downloads, environment, java, trust
-from setup.azkaban import distribution
+from setup.azkaban import distribution, launch
 from setup.errors import SetupError
 from setup.layout import CHECKOUT, Layout
 from setup.mysql import program
@@ -389,6 +389,9 @@ def test_accounts_that_are_trusted_are_known_by_their_numbers(
 ) -> None:
     monkeypatch.setenv("AZK_TRUST", "root, 1234,no-such-account")
     assert trust.accounts() == [0, 1234]
+    assert launch._trusted() == ("-Dportguard.trusted=0,1234",)
+    monkeypatch.delenv("AZK_TRUST")
+    assert launch._trusted() == ()
 
 
 def test_what_is_packed_is_not_run_in_a_folder_that_others_may_change(
