@@ -100,6 +100,7 @@ class JobFunction(Generic[P, R]):
         argv
             Options; those of the command line by default.
         """
+        _open_closed()
         sys.exit(self.main(argv))
 
     def main(self, argv: list[str] | None = None) -> int:
@@ -200,6 +201,16 @@ def job(function: Callable[P, R]) -> JobFunction[P, R]:
     ['rows']
     """
     return JobFunction(function)
+
+
+def _open_closed() -> None:
+    """Lead output and errors to nowhere where whoever started this has closed them.
+
+    Otherwise a message for the errors would be printed to the output, and a bar would have no
+    terminal to ask for. What is opened takes the closed descriptor, so that no file gets it.
+    """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115 (it stays open)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 def _module(name: str, space: Mapping[str, Any]) -> str:

@@ -415,3 +415,41 @@ def test_a_project_without_the_kit_is_left_alone(project: Path) -> None:
     assert collect(project, exclude=["azkaban_client"]).names == ("sales.job", "sales.py")
     (project / "sales.py").write_text("# azkaban_client.job is not used\nprint()\n")
     assert collect(project).names == ("sales.job", "sales.py")
+
+
+BAR = """\
+from azkaban_client.job import Run, job
+@job
+def main(run: Run, rows: int = 3):
+    return {"total": sum(run.progress(range(rows), "rows"))}
+main.start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("closed", "rows", "code", "printed"),
+    [
+        ("2>&-", "3", 0, "bar.total = 3"),
+        ("2>&-", "x", 2, ""),
+        (">&-", "3", 0, ""),
+        (">&- 2>&-", "3", 0, ""),
+        ("<&- >&- 2>&-", "x", 2, ""),
+    ],
+)
+def test_a_job_whose_output_or_errors_are_closed(
+    tmp_path: Path, closed: str, rows: str, code: int, printed: str
+) -> None:
+    (tmp_path / "bar.py").write_text(BAR)
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" bar.py --rows {rows} {closed}', sys.executable],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+    assert printed in done.stdout
+    assert "x" not in done.stdout
+    written = tmp_path / "runs/local/local/bar/run.json"
+    assert written.is_file() is (code == 0)
