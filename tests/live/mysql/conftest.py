@@ -150,7 +150,7 @@ def setup() -> Callable[..., subprocess.Popen[str]]:
     ) -> subprocess.Popen[str]:
         code = (
             "import sys; from pathlib import Path; from setup.layout import Layout\n"
-            "from setup.mysql import Server; from setup.mysql.program import Source\n"
+            "from setup.mysql import Server; from setup.mysql.program import ServerSource\n"
             "from setup.errors import SetupError\n"
             "try:\n"
             "    layout = Layout.of(sys.argv[1]); layout.create(0); server = Server(layout)\n"
