@@ -10,7 +10,8 @@ still runs gets SIGKILL. The keeper says on the job's log what it ended.
 
 A variable in the environment of each job, `VARIABLE`, names its executor's folder, its execution
 and its attempt. It shows whose a process is when nobody keeps it any more:
-``keeper.py --end GRACE MARK`` ends all whose mark begins so. A process that sets the variable to
+``keeper.py --end GRACE MARK [PID]`` ends all whose mark begins so, and all below a keeper that does
+not end them itself. A process that sets the variable to
 `OUTLIVES` is left alone, until it ends by itself.
 
 This needs Linux and the standard library alone, and as little of that as possible: it is started
@@ -39,6 +40,7 @@ __all__ = [
     "VARIABLE",
     "descendants",
     "end",
+    "keeps",
     "living",
     "main",
     "marked",
@@ -186,6 +188,12 @@ def _send(one: Found, number: int) -> None:
 
 
 # -- what the kernel tells -------------------------------------------------------------------
+
+
+def keeps(pid: int) -> bool:
+    """Tell whether a process is a keeper."""
+    words = _read(f"/proc/{pid}/cmdline").split(b"\0")
+    return words[1:3] == [b"-I", b"-S"] and os.path.basename(words[3]) == b"keeper.py"
 
 
 def _owner(pid: int) -> int | None:
@@ -384,8 +392,17 @@ def _say(text: str) -> None:
 def main(arguments: list[str]) -> int:
     """Keep a program, or end what is marked; see the top of this file."""
     if arguments[0] == "--end":
-        grace, mark = float(arguments[1]), arguments[2]
-        for line in end(lambda: marked(mark), grace):
+        grace, mark, kept_by = (
+            float(arguments[1]),
+            arguments[2],
+            [int(pid) for pid in arguments[3:]],
+        )
+
+        def left() -> list[Found]:
+            found = {*marked(mark), *(one for pid in kept_by for one in descendants(pid))}
+            return [one for one in found if one[0] not in kept_by]
+
+        for line in end(left, grace):
             sys.stdout.write(f"{line}\n")
         return 0
     return _Keeper(float(arguments[0]), arguments[1], arguments[2:]).run()

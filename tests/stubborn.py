@@ -64,6 +64,7 @@ KINDS = {
         f"trap 'env -i setsid {_STAY} >/dev/null 2>&1 & exit 0' TERM; touch $ready; {_LOOP}"
     ),
     "pipe": f"(env -i setsid {_STAY} &); touch $ready; {_LOOP}",
+    "stops-keeper": f"(env -i setsid {_STAY} &); touch $ready; kill -STOP $PPID; {_LOOP}",
     "no-keeper": f"(setsid {_STAY} &); touch $ready; kill -KILL $PPID; {_LOOP}",
 }
 _PROGRAMS = {"hops.py": _HOPS, "daemon.py": _DAEMON, "children.py": _CHILDREN}

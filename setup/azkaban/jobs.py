@@ -55,7 +55,10 @@ def end(home: Path, others: Collection[Process] = ()) -> list[str]:
         found |= {below for pid, _, _ in found for below in keeper.descendants(pid)}
         return found | {one for one in keeper.living() if one[:2] in known}
 
-    return keeper.end(left)
+    # Keepers last: without theirs, processes that have no mark would be lost.
+    lines = keeper.end(lambda: [one for one in left() if not keeper.keeps(one[0])])
+    keeper.end(left)
+    return lines
 
 
 def _inside(home: str) -> list[Found]:

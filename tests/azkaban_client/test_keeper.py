@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from tests.stubborn import KINDS, eventually, left, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -61,7 +61,7 @@ def _end(process: subprocess.Popen[bytes]) -> str:
 
 
 def test_every_process_of_a_stubborn_job_ends(start: Start, tmp_path: Path) -> None:
-    kinds = [kind for kind in KINDS if kind != "no-keeper"]
+    kinds = [kind for kind in KINDS if not kind.endswith("-keeper")]
     write(tmp_path)
     jobs = {
         kind: start("sh", str(tmp_path / f"{kind}.sh"), WORD, str(tmp_path / kind), mark=kind)
@@ -100,6 +100,24 @@ def test_the_rest_of_a_job_that_killed_its_keeper_is_found_by_its_mark(
     assert f"sh (pid {pid})" in said
     assert left(WORD) == []
     assert other.poll() is None
+
+
+def test_what_is_below_a_keeper_that_does_nothing_is_ended_without_it(
+    start: Start, tmp_path: Path
+) -> None:
+    write(tmp_path)
+    job = start("sh", str(tmp_path / "stops-keeper.sh"), WORD, str(tmp_path / "up"), mark="m:1:x")
+    eventually(lambda: "T" in (_state(job.pid)), lambda: left(WORD), 30)
+    assert keeper.keeps(job.pid)
+    command = [sys.executable, "-I", "-S", keeper.__file__, "--end", "1", "m:1:x", str(job.pid)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("ended by SIGTERM: ")
+    eventually(lambda: len(left(WORD)) == 1, lambda: left(WORD), 10)  # the keeper itself
+    assert job.poll() is None
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_a_job_ends_when_its_server_is_killed(tmp_path: Path) -> None:

@@ -92,6 +92,18 @@ def test_a_cancelled_flow_ends_every_process_of_its_jobs(stubborn: Stubborn) -> 
     assert "azkaban-jobflow: ended by SIGTERM: sh (pid " in stubborn.log(two, "no-environment")
 
 
+def test_stop_ends_the_programs_of_running_jobs(
+    stubborn: Stubborn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stubborn.execute("two", ["no-environment", "stops-keeper", "forks"])
+    stubborn.live.stop()
+    try:
+        assert left(stubborn.word) == []
+        assert "stopping Azkaban: stopped; of its jobs ended by SIG" in capsys.readouterr().err
+    finally:
+        stubborn.live.start()
+
+
 def test_jobs_end_when_their_server_dies_though_nobody_starts_another(stubborn: Stubborn) -> None:
     stubborn.execute("one", ["ignores", "daemon"])
     stubborn.live.kill()

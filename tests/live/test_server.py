@@ -8,7 +8,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -300,39 +299,8 @@ def test_a_server_that_dies_at_start_shows_its_log(tmp_path: Path) -> None:
     assert not server.pid_file("azkaban").exists()
 
 
-def test_stop_ends_the_programs_of_running_jobs(azkaban: LiveAzkaban, tmp_path: Path) -> None:
-    folder = tmp_path / "sleeper"
-    folder.mkdir()
-    (folder / "sleeper.job").write_text("type=command\ncommand=sleep 987\n")
-    archive = tmp_path / "sleeper.zip"
-    collect(folder).write(archive)
-    with _client(azkaban) as client:
-        client.create_project("sleeper", "sleeps")
-        client.upload("sleeper", archive)
-        client.execute("sleeper", "sleeper")
-    deadline = time.monotonic() + 30
-    while not (sleepers := _commands("sleep 987")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert sleepers
-    azkaban.restart()
-    assert not _commands("sleep 987")
-
-
 def _client(azkaban: LiveAzkaban) -> Client:
     return Client(azkaban.url, auth=(azkaban.username, azkaban.password), address=azkaban.address)
-
-
-def _commands(line: str) -> list[int]:
-    return [
-        p.pid for p in psutil.process_iter() if p.is_running() and line == " ".join(_cmdline(p))
-    ]
-
-
-def _cmdline(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
 
 
 def test_status_command_shows_the_server_and_its_exit_code(azkaban: LiveAzkaban) -> None:

@@ -213,6 +213,19 @@ def test_what_java_needs_for_later_releases(ours: Layout) -> None:
         assert (opened in command) is expected
 
 
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [("1.8.0_45", False), ("1.8.0_92", True), ("11.0.2", True), ("25", True)],
+)
+def test_a_java_that_can_ends_when_it_is_out_of_memory(
+    ours: Layout, release: str, expected: bool
+) -> None:
+    [part] = SETTINGS.parts
+    java = Java(Path("/java"), release)
+    command = launch.command(ours, java, program("2.5.0"), SETTINGS, part, python=Path("/python"))
+    assert ("-XX:+ExitOnOutOfMemoryError" in command) is expected
+
+
 def test_what_is_not_asked_for_stays() -> None:
     first = choose(Wanted(profile="server", executors=3, heap="2g", timezone="UTC"), None)
     assert len(first.more_executors) == 2

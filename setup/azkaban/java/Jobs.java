@@ -257,7 +257,7 @@ public final class Jobs implements ClassFileTransformer {
         if (started != null && started.kept) {
             return ended.await(unit.toMillis(time) + MARGIN, TimeUnit.MILLISECONDS);
         }
-        signal(process);
+        signal(process, "-TERM");
         return ended.await(time, unit);
     }
 
@@ -265,10 +265,10 @@ public final class Jobs implements ClassFileTransformer {
     public static void hardKill(Process process) {
         if (process != null) {
             Started started = STARTED.get(process);
-            process.destroyForcibly();
-            if (started != null) {
-                sweep(started.mark, 0.0);
+            if (started != null) { // while what has no mark is still below it
+                sweep(started.mark, 0.0, String.valueOf(processId(process)));
             }
+            process.destroyForcibly();
         }
     }
 
@@ -331,19 +331,21 @@ public final class Jobs implements ClassFileTransformer {
         return command;
     }
 
-    /** Closes the standard input of a job's keeper, which then ends the job. */
+    /** Closes the standard input of a job's keeper, which then ends the job; wakes it if needed. */
     private static void release(Process process) {
         try {
             process.getOutputStream().close();
         } catch (IOException closed) { // it has ended meanwhile
             return;
         }
+        signal(process, "-CONT");
     }
 
     /** Ends all processes whose mark begins so, and returns what it says of them. */
-    private static String sweep(String mark, double grace) {
-        ProcessBuilder builder =
-                new ProcessBuilder(keeper("--end", String.valueOf(grace), mark));
+    private static String sweep(String mark, double grace, String... keepers) {
+        List<String> command = keeper("--end", String.valueOf(grace), mark);
+        command.addAll(Arrays.asList(keepers));
+        ProcessBuilder builder = new ProcessBuilder(command);
         builder.redirectErrorStream(true);
         try {
             Process process = builder.start();
@@ -357,12 +359,15 @@ public final class Jobs implements ClassFileTransformer {
         }
     }
 
-    /** Sends SIGTERM to a process without a keeper; Process.destroy() would close its log. */
-    private static void signal(Process process) {
-        try {
-            new ProcessBuilder("kill", String.valueOf(processId(process))).start();
-        } catch (IOException none) {
-            process.destroy();
+    /** Sends a signal to a job's first process; Process.destroy() would close its log. */
+    private static void signal(Process process, String name) {
+        int pid = processId(process);
+        if (pid > 0 && process.isAlive()) {
+            try {
+                new ProcessBuilder("kill", name, String.valueOf(pid)).start();
+            } catch (IOException none) { // no further process may be started: SIGKILL comes later
+                return;
+            }
         }
     }
 
