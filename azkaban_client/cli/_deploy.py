@@ -13,7 +13,7 @@ import click
 
 from azkaban_client.cli import _env
 from azkaban_client.cli._app import NO_MAIL, App, command, emit, json_option, note, pass_app
-from azkaban_client.cli._dev import NOT_SENT
+from azkaban_client.cli._dev import of_project
 from azkaban_client.cli._projects import (
     Content,
     content_options,
@@ -183,8 +183,7 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, 
     notify = _addresses(asked.get("notify", ()))
     if notify and wanted is None:
         raise click.UsageError("--notify tells of scheduled runs: give --daily or the like too")
-    extra = content.extra or tuple(_beside(folder, one) for one in kept.get("with", ()))
-    content = replace(content, extra=extra, exclude=(*content.exclude, *NOT_SENT))
+    content = of_project(folder, content, kept)
     bundle, environment = _env.for_upload(app, folder, lambda: content.bundle(folder), make=make)
     stop_on_errors(content.problems(app, bundle, folder), "nothing is deployed")
     sent = contents.Sent(contents.files_of(bundle))
@@ -193,12 +192,6 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, 
     if flow not in flows:
         raise NotFound(f"the project has no flow {flow!r} (its flows: {', '.join(flows)})")
     return Wish(folder, name, flow, flows, bundle, sent, notify, wanted, environment)
-
-
-def _beside(folder: Path, text: str) -> str:
-    """Return a ``--with`` of a project's own azk.toml, which counts from its folder."""
-    name, equals, path = text.rpartition("=")
-    return f"{name}{equals}{folder / path}"
 
 
 def _only(flows: tuple[str, ...]) -> str:

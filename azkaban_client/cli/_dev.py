@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,13 +17,15 @@ from azkaban_client.cli._projects import Content, content_options, stop_on_error
 from azkaban_client.errors import AzkabanError, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.options import ExecutionOptions
 
-__all__ = ["COMMANDS", "NOT_SENT"]
+__all__ = ["COMMANDS", "of_project"]
 
 # What stands in a project's folder and is no part of it: azk's settings, and what runs have left.
-NOT_SENT = ("azk.toml", "runs/*")
+_NOT_SENT = ("azk.toml", "runs/*")
 _LOOK_SECONDS = 0.3
 
 _Seen = dict[Path, tuple[int, int]] | str
@@ -59,7 +61,13 @@ def dev(
     It runs as azk run --local does, after the checks of azk lint, until Ctrl-C ends it. With
     --json, one document for each run.
     """
-    content = replace(content, exclude=(*content.exclude, *NOT_SENT))
+    from azkaban_client.config import ConfigError
+    from azkaban_client.deploy import table
+
+    try:
+        content = of_project(folder, content, table.read(folder))
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     chosen: ExecutionOptions = {"properties": parse_props(props)}
     following = Following(logs=shown["logs"], raw=shown["raw"])
     while True:
@@ -81,6 +89,18 @@ def dev(
             pass  # the run failed, which was shown
         note("waiting for a change of a file; Ctrl-C ends")
         _wait(content, folder, seen)
+
+
+def of_project(folder: Path, content: Content, kept: Mapping[str, Any]) -> Content:
+    """Add what the ``[deploy]`` of a project says of its files; paths count from its folder."""
+    beside = (one.rpartition("=") for one in kept.get("with", ()))
+    extra = tuple(f"{name}{equals}{folder / path}" for name, equals, path in beside)
+    return replace(
+        content,
+        extra=content.extra or extra,
+        exclude=(*content.exclude, *kept.get("exclude", ()), *_NOT_SENT),
+        known=(*content.known, *kept.get("known", ())),
+    )
 
 
 def _only_flow(bundle: Bundle) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _TEXTS = {"project", "flow", "daily", "weekdays", "every", "cron", "timezone"}
-_LISTS = {"notify", "with"}
+_LISTS = {"exclude", "known", "notify", "with"}
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -231,6 +231,20 @@ def test_what_the_settings_say_will_not_work(azk, server, folder, monkeypatch) -
         assert f"warning: {words}" in result.err.replace("the server counts in Asia/Tokyo: ", "")
 
 
+def test_files_of_a_project_by_its_table(azk, server, folder, tmp_path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/x.py").write_text("")
+    (folder / "note.ipynb").write_text("{}")
+    (folder / "b.properties").write_text("greet=${cluster.name}\n")
+    (folder / "azk.toml").write_text(
+        "[deploy]\nwith = ['../lib', 'own=../lib']\nexclude = ['*.ipynb']\nknown = ['cluster.*']\n"
+    )
+    server.play("fetchProjectLogs", "fetchSchedule, none")
+    result = azk("deploy", str(folder), "--dry-run", "--json")
+    assert result.code == 0, result.err
+    assert result.json["changes"]["added"] == ["b.job", "b.properties", "lib/x.py", "own/x.py"]
+
+
 def test_files_that_look_like_secrets_are_named(azk, server, folder) -> None:
     for name in (".env", ".env.local", "sub/id_rsa", "a.pem", "keys.csv", "id_rsa.pub"):
         (folder / name).parent.mkdir(exist_ok=True)
