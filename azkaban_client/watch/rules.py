@@ -7,14 +7,15 @@ import tomllib
 from dataclasses import dataclass, fields
 from datetime import time, timedelta
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from azkaban_client._home import expanded
+from azkaban_client.config import written_by_others
 from azkaban_client.errors import AzkabanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 __all__ = ["KINDS", "Channel", "Rule", "Rules", "RulesError", "read"]
 
@@ -152,8 +153,11 @@ def read(path: Path) -> Rules:
     Raises
     ------
     RulesError
-        The file cannot be read, or something in it cannot be meant.
+        The file cannot be read, something in it cannot be meant, or another account could have
+        written it: it names programs to run.
     """
+    if reason := written_by_others(path):
+        raise RulesError(f"{path}: {reason}; it names programs that run as you")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -205,6 +209,9 @@ def _channel(name: str, table: dict[str, Any], path: Path) -> Channel:
         _ = channel.quiet_hours
     except ValueError:
         raise _MistakeError(f"{where}quiet = {channel.quiet!r}: expected 22:00-07:00") from None
+    program = channel.program[0] if channel.program else ""
+    if "/" in program and (reason := written_by_others(Path(program))):
+        raise _MistakeError(f"{where}program: {reason}; it runs as you")
     return channel
 
 

@@ -16,6 +16,7 @@ from email.utils import formatdate, make_msgid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client import owners
 from azkaban_client.cli.display import duration_text
 from azkaban_client.errors import AzkabanError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Message", "Undelivered", "message", "send"]
 
 _PATIENCE = 20.0  # seconds for a receiver
+_ROOTS_PORTS = 1023  # root alone listens there
 _MOST_TEXT = 1_900  # characters; Discord takes 2,000
 _WORDS = {
     "failed": "failed",
@@ -151,9 +153,18 @@ def _mail(channel: Channel, told: Message) -> None:
                 raise ValueError(
                     f"{channel.server} offers no encryption: mail is not sent in clear"
                 )
+            else:
+                _refuse_strangers(channel, int(port), server.sock)
         if channel.user:
             server.login(channel.user, _first_line(channel.password_file))
         server.send_message(mail)
+
+
+def _refuse_strangers(channel: Channel, port: int, connected: socket.socket | None) -> None:
+    """Refuse a port of this machine that another account has; mail servers have one below 1024."""
+    certain = not channel.user and port <= _ROOTS_PORTS
+    if connected and not certain and (reason := owners.refusal(connected)):
+        raise ValueError(f"{channel.server}: {reason}")
 
 
 def _is_here(host: str) -> bool:

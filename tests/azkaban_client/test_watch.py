@@ -19,6 +19,7 @@ from azkaban_client.watch.look import Event, Scope, arrived, look
 from azkaban_client.watch.rules import Channel, RulesError, read
 from azkaban_client.watch.tell import Undelivered, message, send
 from azkaban_client.watch.watcher import is_quiet
+from tests.stranger import as_another
 
 GOOD = """
 every = "1m"
@@ -34,6 +35,19 @@ on = ["failed", "long"]
 longer_than = "90m"
 tell = ["me", "team"]
 """
+
+
+def test_rules_and_programs_that_others_could_have_written_are_refused(tmp_path) -> None:
+    rules, program = tmp_path / "watch.toml", tmp_path / "tell"
+    program.write_text("#!/bin/sh\n")
+    rules.write_text(
+        f"[tell.me]\nprogram = ['{program}']\n[[rule]]\ntell = ['me']\non = ['failed']"
+    )
+    assert read(rules).channels["me"].program == (str(program),)
+    for path, words in ((program, "tell.me: program: "), (rules, "")):
+        path.chmod(0o666)
+        with pytest.raises(RulesError, match=f"{rules}: {words}{path} may be changed by everybody"):
+            read(rules)
 
 
 def test_rules_are_read(tmp_path) -> None:
@@ -282,6 +296,11 @@ def test_mail_is_sent_in_clear_on_this_machine_alone(monkeypatch) -> None:
         assert "Subject: sales/daily failed\r\n" in mail
         assert "To: me@example.org\r\n" in mail
         assert "http://a:1/executor?execid=42" in mail
+        box.mail.clear()
+        as_another(monkeypatch)
+        with pytest.raises(Undelivered, match=f"127.0.0.1 port {port} belongs to the account"):
+            send(Channel("me", mail=("me@example.org",), server=f"127.0.0.1:{port}"), TOLD)
+        assert box.mail == []
         monkeypatch.setattr("azkaban_client.watch.tell._is_here", lambda _: False)
         with pytest.raises(Undelivered, match="not sent in clear"):
             send(Channel("me", mail=("me@example.org",), server=f"127.0.0.1:{port}"), TOLD)
