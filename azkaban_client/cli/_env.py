@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,12 +56,16 @@ def installed(app: App, source: Path) -> tuple[dict[str, frozenset[str]] | None,
 
 
 def is_here(app: App) -> bool:
-    """Tell whether the server is on this machine, so that its jobs can use what is here."""
+    """Tell whether the server's jobs can use what is here: on this machine, as this account."""
+    import getpass
     import socket
     from urllib.parse import urlsplit
 
     from azkaban_client import owners
 
+    account = app.settings["server_account"]
+    if account and account not in (getpass.getuser(), str(getattr(os, "getuid", str)())):
+        return False
     url = app.settings["url"]
     name = app.settings["address"] or (urlsplit(url).hostname if url else None)
     if not name:
@@ -86,8 +91,8 @@ def for_upload(
         return collect(), None
     if not is_here(app):
         note(
-            f"warning: {app.url} is on another machine: the packages of {folder} must be where its "
-            "jobs run; its environment here is not used",
+            f"warning: {app.url} is on another machine, or of another account: its jobs need the "
+            f"packages of {folder} where they run; the environment here is not used",
             colour="yellow",
         )
         return collect(), None

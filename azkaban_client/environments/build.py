@@ -76,6 +76,7 @@ def find(folder: str | os.PathLike[str]) -> Environment | None:
     place = Path(folder)
     if not lock.asks(place):
         return None
+    store.require_private()
     wanted = lock.read(place)
     if wanted.lock is None or not wanted.current:
         return None
@@ -119,6 +120,16 @@ def ensure(
     place = Path(folder)
     if not lock.asks(place):
         return None
+    found = None if upgrade else find(place)
+    if found is None:
+        found = _ensured(place, upgrade=upgrade, say=say)
+    store.record_use(found, place)
+    return found
+
+
+def _ensured(place: Path, *, upgrade: bool, say: Callable[[str], object]) -> Environment:
+    """Bring the lock up to date, and make the environment unless it is there."""
+    store.require_private()
     python = _python(place)
     with installer(python.path) as tool:
         chosen = _locked(place, python, tool, upgrade=upgrade, say=say)
@@ -127,7 +138,6 @@ def ensure(
         if found is None:
             with store.locked(target, waiting=lambda: say(f"another azk makes {target}: waiting")):
                 found = store.recorded(target) or _make(target, chosen, python, tool, say)
-    store.record_use(found, place)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -217,12 +218,18 @@ def _find_uv(folder: Path) -> Path | None:
     return None
 
 
+@functools.cache
+def _with_pip() -> str:
+    """Return a Python that has a pip which can install for another one; empty if none does."""
+    bases = (sys.executable, getattr(sys, "_base_executable", sys.executable))
+    tried = ([base, "-I", "-m", "pip", "--python", base, "--version"] for base in bases)
+    return next((command[0] for command in tried if _runs(command)), "")
+
+
 def _pip(python: Path) -> list[str]:
     """Return the command of a pip that installs for an interpreter, which need not have it."""
-    bases = (sys.executable, getattr(sys, "_base_executable", sys.executable))
-    for base in dict.fromkeys(map(str, bases)):
-        if _runs([base, "-I", "-m", "pip", "--python", base, "--version"]):
-            return [base, "-I", "-m", "pip", "--python", str(python)]
+    if base := _with_pip():
+        return [base, "-I", "-m", "pip", "--python", str(python)]
     # A wheel is a zip from which Python can run; ensurepip brings one.
     places = [Path("/usr/share/python-wheels")]
     if spec := importlib.util.find_spec("ensurepip"):

@@ -15,6 +15,8 @@ from typing import IO, TYPE_CHECKING
 
 from azkaban_client._files import whole
 from azkaban_client._home import expanded
+from azkaban_client.config import written_by_others
+from azkaban_client.errors import AzkabanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +33,7 @@ __all__ = [
     "prune",
     "record_use",
     "recorded",
+    "require_private",
     "root",
 ]
 
@@ -144,6 +147,18 @@ def root() -> Path:
     if found := prefix():
         return found / "environments"
     return expanded(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "azk" / "environments"
+
+
+def require_private() -> None:
+    """Refuse environments that another account could exchange for others.
+
+    Raises
+    ------
+    AzkabanError
+        With the folder and who could.
+    """
+    if reason := written_by_others(root()):
+        raise AzkabanError(f"environments in {root()}: {reason}")
 
 
 def cache() -> Path | None:

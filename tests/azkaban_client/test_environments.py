@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
 import threading
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +29,17 @@ if TYPE_CHECKING:
 BASE = Path(getattr(sys, "_base_executable", sys.executable))
 
 
+@pytest.fixture(scope="session")
+def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack set-up's uv once."""
+    found = module._find_uv(tmp_path_factory.mktemp("uv"))
+    assert found is not None
+    return found
+
+
 @pytest.fixture(autouse=True)
-def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make an installation of its own with set-up's uv, and none of this machine's settings."""
+def prefix(tmp_path: Path, uv: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an installation of its own with uv on the PATH, and none of this machine's settings."""
     kept = store.cache()
     for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "AZK_"))]:
         monkeypatch.delenv(name)
@@ -40,6 +50,7 @@ def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for wheel in kept.glob("installer/uv-*.whl") if kept else ():
         (found / "cache" / "installer" / wheel.name).symlink_to(wheel)
     monkeypatch.setenv("AZK_HOME", str(found))
+    monkeypatch.setenv("PATH", f"{uv.parent}{os.pathsep}{os.environ['PATH']}")
     return found
 
 
@@ -339,6 +350,21 @@ def test_two_at_once_make_one(folder: Path, index: made_up.Index) -> None:
     assert sum(line.startswith("made ") for line in said) == 1
 
 
+def test_set_up_s_uv_is_found_in_its_cache(
+    tmp_path: Path, uv: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(sys, "executable", str(prefix / "python"))
+    wheels = prefix / "cache" / "installer"
+    if not any(wheels.iterdir()):  # uv was on the PATH of whoever runs the tests
+        with zipfile.ZipFile(wheels / f"uv-1-py3-none-{platform.machine()}.whl", "w") as archive:
+            archive.write(uv, "uv-1.data/scripts/uv")
+    found = module._find_uv(tmp_path)
+    assert found == tmp_path / "uv"
+    shutil.rmtree(prefix / "cache")
+    assert module._find_uv(tmp_path) is None
+
+
 def test_an_unknown_installer_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from azkaban_client.config import ConfigError
 
@@ -421,6 +447,15 @@ def test_what_is_being_made_is_not_pruned(prefix: Path) -> None:
         assert held
         assert environments.prune(unused=timedelta(0)) == []
     assert environments.prune() == [half]
+
+
+def test_environments_that_others_could_exchange_are_not_used(folder: Path, prefix: Path) -> None:
+    _require(folder, "numbers")
+    (prefix / "environments").mkdir()
+    (prefix / "environments").chmod(0o777)
+    for use in (environments.ensure, environments.find):
+        with pytest.raises(AzkabanError, match=f"environments in {prefix}.*environments"):
+            use(folder)
 
 
 def test_without_an_installation_environments_are_the_account_s(

@@ -216,6 +216,7 @@ def test_findings_name_the_line_of_flow_py(folder: Path) -> None:
         ("import os\nos._exit(7)", "flow.py: its process ended with exit code 7"),
         ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "ended with signal 11"),
         ('f.job("a", "x", properties=5)', "flow.py:3: "),
+        ('f.job("a", properties={"dependencies": "b"})', "is said with depends"),
     ],
 )
 def test_what_is_wrong_in_it_is_named_without_a_traceback(
@@ -240,6 +241,13 @@ def test_errors_in_helpers_name_who_called(folder: Path) -> None:
         """,
     )
     assert said == ("cities.py:2: IndexError: list index out of range\n  called from flow.py:4")
+
+
+def test_endless_recursion_is_told_in_a_few_lines(folder: Path) -> None:
+    text = "from azkaban_client.flow import Flow\ndef f():\n    f()\nf()\n"
+    said = _fails(folder, text).splitlines()
+    assert said[0].startswith("flow.py:3: RecursionError")
+    assert len(said) == 6
 
 
 def test_one_that_never_ends_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from azkaban_client.flow.script.files import write
 __all__ = ["main"]
 
 _SCRIPT = "flow.py"
+_CALLERS = 5  # that a message names; endless recursion has a thousand
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def _failure(error: Exception, folder: Path) -> dict[str, Any]:
     if isinstance(error, FlowError) and error.place is not None:
         own = [f"{_shown(error.place.file, folder)}:{error.place.line}"]
     words = str(error) if isinstance(error, FlowError) or source is not error else _named(error)
-    called = "".join(f"\n  called from {place}" for place in reversed(own[:-1]))
+    called = "".join(f"\n  called from {place}" for place in own[-2 : -2 - _CALLERS : -1])
     return {"error": f"{own[-1] if own else _SCRIPT}: {words}{called}"}
 
 

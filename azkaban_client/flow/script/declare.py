@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow", "FlowError", "Job", "Place"]
 
 _NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
+_TAKEN = {"dependencies": "depends", "condition": "condition", "flow.name": "embed()"}
 _HERE = str(Path(__file__).parents[2])  # all of this package
 
 
@@ -193,6 +194,8 @@ class Flow:
             raise FlowError(
                 f"flow {self.name!r} has a job {name!r} already (line {twin.place.line})"
             )
+        if key := next((key for key in properties if key in _TAKEN), None):
+            raise FlowError(f"{name!r}: the property {key!r} is said with {_TAKEN[key]}")
         needs = tuple(_flat(name, depends))
         for one in needs:
             if one.flow is not self:
