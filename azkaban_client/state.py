@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Saved", "forget", "recall", "remember"]
+
+log = logging.getLogger("azkaban_client")
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,12 @@ def recall(url: str) -> Saved | None:
 
     So does one that another account could have written: it says where a login goes.
     """
-    if written_by_others(_file(url)):
+    path = _file(url)
+    if path.is_file() and (reason := written_by_others(path)):
+        log.warning("the session in %s is not used: %s", path, reason)
         return None
     try:
-        saved = Saved(**json.loads(_file(url).read_text(encoding="utf-8")))
+        saved = Saved(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     return saved if saved.url == url else None

@@ -263,7 +263,9 @@ def test_settings_of_another_account_are_not_used_unless_it_is_trusted(
     assert azk("config", "show", "--json").json["url"]["value"] == "http://127.0.0.1:1"
 
 
-def test_a_file_of_the_user_s_that_others_could_have_written(azk, monkeypatch, tmp_path) -> None:
+def test_a_file_of_the_user_s_that_others_could_have_written(
+    azk, caplog, monkeypatch, tmp_path
+) -> None:
     """The configuration that AZK_CONFIG names, the usual one, the password, a kept session."""
     url = "http://127.0.0.1:1"
     config = tmp_path / "config/azk/config.toml"
@@ -293,5 +295,6 @@ def test_a_file_of_the_user_s_that_others_could_have_written(azk, monkeypatch, t
     folder = tmp_path / "state/azk"
     folder.chmod(0o777)
     assert state.recall(url) is None
+    assert f"is not used: {folder} may be changed by everybody" in caplog.text
     folder.chmod(0o700)
     assert state.recall(url) == kept
