@@ -6,6 +6,7 @@ import os
 import re
 from functools import lru_cache
 from importlib import metadata, resources
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def collect(
     """
     files = files_of(folder, extra, include=include, exclude=exclude)
     made, origins = flows_of(files)
-    return Bundle({**_job_kit(files, (*EXCLUDED, *exclude)), **files, **made}, origins)
+    return Bundle({**_job_kit(files, made, (*EXCLUDED, *exclude)), **files, **made}, origins)
 
 
 def files_of(
@@ -149,6 +150,7 @@ def _walk(root: Path, prefix: str, left_out: Sequence[str]) -> Iterator[tuple[st
                 raise InvalidProject(f"{path}: a link to a file that does not exist")
 
 
+_STARTS_KIT = re.compile(rb"-m[ \t]+azkaban_client\.job\.plain\b")  # in a command
 # Modules that use the job kit, even if the import is inside a function; tests do not run there.
 _IMPORTS_KIT = re.compile(
     rb"^[ \t]*(?:from|import)[ \t]+azkaban_client(?:\.job\b(?!\.testing)|[ \t]+import\b.*\bjob\b)",
@@ -156,18 +158,30 @@ _IMPORTS_KIT = re.compile(
 )
 
 
-def _job_kit(files: Mapping[str, Path], left_out: Sequence[str]) -> dict[str, bytes]:
-    """Return the files of the job kit if modules of a project use it.
+def _job_kit(
+    files: Mapping[str, Path], made: Mapping[str, bytes], left_out: Sequence[str]
+) -> dict[str, bytes]:
+    """Return the files of the job kit if modules or commands of a project use it.
 
-    The modules then run even if the executor's Python lacks the kit. Other parts of this package
+    They then run even if the executor's Python lacks the kit. Other parts of this package
     that are installed there are still found, because `azkaban_client` looks for its modules in all
     places.
     """
-    modules = (path for name, path in files.items() if name.endswith(".py"))
+    texts = chain(
+        made.items(),
+        (
+            (name, path.read_bytes())
+            for name, path in files.items()
+            if name.endswith((".py", ".job", ".properties", ".flow"))
+        ),
+    )
     if (
         "azkaban_client/__init__.py" in files
         or any(_matches(pattern, "azkaban_client") for pattern in left_out)
-        or not any(_IMPORTS_KIT.search(path.read_bytes()) for path in modules)
+        or not any(
+            (_IMPORTS_KIT if name.endswith(".py") else _STARTS_KIT).search(text)
+            for name, text in texts
+        )
     ):
         return {}
     start = resources.files("azkaban_client") / "__init__.py"

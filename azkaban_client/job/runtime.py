@@ -43,7 +43,7 @@ from azkaban_client.job.run import InputError, Run
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-__all__ = ["JobFunction", "Outputs", "job"]
+__all__ = ["JobFunction", "Outputs", "job", "make_run", "read_properties"]
 
 Outputs = Mapping[str, object]
 _TAKEN = {"help", "output_dir", "prop", "seed"}
@@ -125,7 +125,7 @@ class JobFunction(Generic[P, R]):
         return 0
 
     def _run(self, props: Mapping[str, str]) -> None:
-        run = _make_run(self, props)
+        run = make_run(self.module, props)
         if run.execid == "local":  # a typing error costs no earlier result
             parse(self.parameters, self.prefix, props)
         secret = {f"{self.prefix}.{one.name}" for one in self.parameters if one.kind.secret}
@@ -222,14 +222,20 @@ def _module(name: str, space: Mapping[str, Any]) -> str:
     return Path(space.get("__file__") or "job").stem
 
 
+def read_properties() -> dict[str, str]:
+    """Read the properties that Azkaban gives a job; none without Azkaban."""
+    name = os.environ.get("JOB_PROP_FILE")
+    if not name:
+        return {}
+    import javaproperties
+
+    with Path(name).open("rb") as stream:
+        return dict(javaproperties.load(stream))
+
+
 def _properties(work: JobFunction[Any, Any], argv: list[str] | None) -> dict[str, str]:
     """Read Azkaban's properties, then those of the command line, then options."""
-    props: dict[str, str] = {}
-    if name := os.environ.get("JOB_PROP_FILE"):
-        import javaproperties
-
-        with Path(name).open("rb") as stream:
-            props.update(javaproperties.load(stream))
+    props = read_properties()
     argv = sys.argv[1:] if argv is None else argv
     if not argv:
         return props
@@ -280,11 +286,12 @@ def _parser(work: JobFunction[Any, Any]) -> ArgumentParser:
     return parser
 
 
-def _make_run(work: JobFunction[Any, Any], props: Mapping[str, str]) -> Run:
+def make_run(module: str, props: Mapping[str, str]) -> Run:
+    """Make the run of a job: where it is and where its artifacts go, by Azkaban's properties."""
     text = props.get("seed", "").strip() or "0"
     if not text.isdecimal():
         raise ParamError(f"seed = {text!r}: expected an integer >= 0")
-    name = os.environ.get("JOB_NAME") or work.prefix.replace(".", "_")
+    name = os.environ.get("JOB_NAME") or module.removeprefix("jobs.").replace(".", "_")
     # Azkaban 2.5 does not tell jobs the name of their project: our flows carry it themselves
     named = props.get("azkaban.flow.projectname") or props.get("project.name")
     project = named or props.get("azkaban.flow.flowid") or "local"
@@ -292,7 +299,7 @@ def _make_run(work: JobFunction[Any, Any], props: Mapping[str, str]) -> Run:
     base = Path(props.get("output.dir", "").strip() or "runs").expanduser().absolute()
     attempt = props.get("azkaban.job.attempt", "")
     return Run(
-        module=work.module,
+        module=module,
         name=name,
         project=project,
         flow=props.get("azkaban.flow.flowid") or "local",

@@ -70,20 +70,22 @@ class Usage:
 
     @staticmethod
     def peak_bytes() -> int:
-        """Return the peak of resident memory; 0 if it cannot be measured.
+        """Return the peak of resident memory, also of ended children; 0 if it cannot be measured.
 
-        On Linux it comes from ``/proc``, because ``ru_maxrss`` starts at the value of the parent
-        program, and Azkaban's is large.
+        On Linux its own comes from ``/proc``, because ``ru_maxrss`` starts at the value of the
+        parent program, and Azkaban's is large.
         """
-        with suppress(OSError):
-            for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-                if line.startswith("VmHWM:"):
-                    return 1024 * int(line.split()[1])
         try:
             import resource
         except ImportError:  # Windows
             return 0
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+        largest_child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * _RSS_UNIT
+        with suppress(OSError):
+            for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+                if line.startswith("VmHWM:"):
+                    return max(largest_child, 1024 * int(line.split()[1]))
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+        return max(own, largest_child)
 
     def _watch(self) -> None:
         interval, begin = _INTERVAL, time.process_time()

@@ -170,7 +170,8 @@ def test_a_flow_in_python_with_packages_of_its_own(azk, tmp_path: Path) -> None:
         "flow.py": "from azkaban_client.flow import Flow\n"
         'nightly = Flow("nightly", properties={"word": "counted"})\n'
         'for city in ("berlin", "paris"):\n'
-        '    nightly.job(f"count-{city}", "${python} count.py ${word}-" + city)\n',
+        '    command = "${python} -m azkaban_client.job.plain count.py ${word}-" + city\n'
+        '    nightly.job(f"count-{city}", command)\n',
     }.items():
         (tmp_path / name).write_text(text)
     code, out, err = azk("upload", "cli-python", str(tmp_path), "--create", "--json")

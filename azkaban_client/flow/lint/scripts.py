@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,7 @@ def check_scripts(
     program = find_program(words)
     if program is None:
         return
+    program = _recorded(program)
     settings = program.settings | {key[4:] for key in _environment(job)}
     certain = not (earlier or changed or context.may_come_after_work(job))
     command = _Command(
@@ -106,6 +107,14 @@ def check_scripts(
             yield from _check_file(command, texts[texts.index("-jar") + 1])
     else:
         yield from _check_program(command, program.name)
+
+
+def _recorded(program: Program) -> Program:
+    """Look at the script that `azkaban_client.job.plain` runs and records."""
+    texts = [word.text for word in program.arguments]
+    if PYTHON.match(program.name) and texts[:2] == ["-m", "azkaban_client.job.plain"]:
+        return replace(program, arguments=program.arguments[2:])
+    return program
 
 
 def _environment(job: Job) -> Iterator[str]:
