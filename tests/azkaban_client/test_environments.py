@@ -91,7 +91,8 @@ def test_an_environment_is_made_once_for_each_lock(
     name: str, folder: Path, prefix: Path, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZK_INSTALLER", name)
-    _require(folder, "plots  # and what it needs")
+    # As an editor on Windows saves it.
+    (folder / "requirements.txt").write_bytes(b"\xef\xbb\xbfplots  # and what it needs\r\n")
     said: list[str] = []
     made = environments.ensure(folder, say=said.append)
     assert made is not None
@@ -486,6 +487,15 @@ def test_nothing_that_others_may_change_is_left(
 # azk ---------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def azk(
+    azk: Callable[..., Any], prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Keep the installation of these tests, which the other fixture takes away."""
+    monkeypatch.setenv("AZK_HOME", str(prefix))
+    return azk
+
+
 def _job(folder: Path, script: str) -> None:
     (folder / "count.job").write_text("type=command\ncommand=${python} count.py\n")
     (folder / "count.py").write_text(script)
@@ -498,7 +508,6 @@ def test_azk_env_builds_lists_and_prunes(
     index: made_up.Index,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AZK_HOME", str(prefix))
     assert "azk env build" in azk("env", "list").err
     _require(folder, "plots")
     built = azk("env", "build", str(folder))
@@ -520,7 +529,6 @@ def test_azk_env_builds_lists_and_prunes(
 def test_azk_env_build_says_what_is_missing(
     azk: Callable[..., Any], folder: Path, prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AZK_HOME", str(prefix))
     result = azk("env", "build", str(folder))
     assert result.code == 2
     assert "there is no requirements.txt" in result.err
@@ -538,7 +546,6 @@ def test_a_local_run_uses_the_project_s_packages(
     index: made_up.Index,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AZK_HOME", str(prefix))
     _require(folder, "numbers")
     _job(folder, "import made_up_numbers\nprint('version', made_up_numbers.VERSION)\n")
     result = azk("run", str(folder), "count", "--local", "--logs")
@@ -553,7 +560,6 @@ def test_lint_says_what_the_environment_lacks(
     index: made_up.Index,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AZK_HOME", str(prefix))
     _require(folder, "numbers")
     _job(folder, "import json\nimport made_up_numbers\nimport sklearn.linear_model\n")
     before = azk("lint", str(folder))

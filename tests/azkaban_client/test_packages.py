@@ -104,6 +104,13 @@ def test_what_another_python_or_folder_decides_is_not_checked(job: str) -> None:
     assert [rule for _, _, rule, _ in problems if rule == "missing-package"] == []
 
 
+def test_a_python_that_is_not_the_environment_s_is_named() -> None:
+    job = "command=python3 a.py"
+    assert found({"a.py": ""}, job=job) == [("a.job", 2, "other-python", "warning")]
+    assert found({"a.py": ""}, job=job, modules={}) == []
+    assert found({"a.py": ""}, job="command=/bin/sh a.py") == []
+
+
 @pytest.mark.parametrize("job", ["command.1=${python} a.py\ncommand=make a", "env.PYTHONPATH=/x"])
 def test_what_something_else_may_put_there_is_a_warning(job: str) -> None:
     job = job if "command" in job else f"{job}\ncommand=${{python}} a.py"

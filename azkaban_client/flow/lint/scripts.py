@@ -168,6 +168,12 @@ def _check_installed(
     """Check that a Python is there, and what the script or module that it is given imports."""
     if words := missing_interpreter(program.name, settings):
         yield command.problem("missing-interpreter", words, certain=False)
+    elif installed and "/" not in program.name and program.name not in installed:
+        words = (
+            f"{program.name} is not the Python of the project's environment: write ${{python}} for "
+            "the packages of requirements.txt"
+        )
+        yield command.problem("other-python", words, certain=False)
     modules = installed.get(program.name)
     found = python_target(program.arguments)
     if modules is None or found is None or found[0] not in ("file", "-m"):
