@@ -122,5 +122,7 @@ def make(folder: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
             path = whole / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        whole.rename(folder)  # over an empty folder as well
+        if folder.exists():
+            folder.rmdir()  # it is empty
+        whole.rename(folder)
     return tuple(sorted(files))

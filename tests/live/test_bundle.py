@@ -33,6 +33,7 @@ rm azkaban-jobflow-*.pyz
 cd /
 azkaban-jobflow status --json > "$HOME/status.json"
 AZK_CONFIG=$HOME/.azkaban-jobflow/azk.toml azk project list --json
+(cd && azk new sales --template etl && azk run sales sales --local)
 azkaban-jobflow stop
 azkaban-jobflow env --with routing 2> "$HOME/refused" || echo $? >> "$HOME/refused"
 azkaban-jobflow mysql start
