@@ -143,6 +143,7 @@ class _Job:
         file = self.script.path.name
         words = ["${python}", f'"{file}"' if " " in file else file]
         if not self.kit:
+            words[1:1] = ["-m", "azkaban_client.job.plain"]  # leaves a record and a page
             places = [self._word(one) for one in self.given if not one.flag]
             words += [self._word(one) for one in self.given if one.flag]
             words += ["${arguments}", *places]

@@ -284,11 +284,13 @@ def test_a_job_of_the_kit(azk, scripts) -> None:
     assert ran.code == 0, ran.err
 
 
-def test_the_kit_travels_with_jobs_alone(azk, scripts) -> None:
+def test_the_kit_travels_with_what_uses_it_and_not_with_tests(azk, scripts) -> None:
     for script in ("fetch.py", "day.py"):
         azk("new", "--from", script)
+        assert "azkaban_client/job/run.py" in collect(scripts / script[:-3]).names
+    job = scripts / "fetch/fetch.job"
+    job.write_text(job.read_text().replace("-m azkaban_client.job.plain ", ""))
     assert not any(n.startswith("azkaban_client/") for n in collect(scripts / "fetch").names)
-    assert "azkaban_client/job/run.py" in collect(scripts / "day").names
 
 
 PLAIN = "import sys\nprint('hello', sys.argv[1:])\n"
@@ -332,7 +334,9 @@ def test_what_the_command_becomes(tmp_path, text, command) -> None:
     (tmp_path / "s.py").write_text(text)
     wrap(tmp_path / "made", tmp_path / "s.py")
     line = properties(tmp_path / "made/made.job")["command"]
-    assert " ".join(split_command(line)) == f"${{python}} s.py {command}"
+    assert (
+        " ".join(split_command(line)) == f"${{python}} -m azkaban_client.job.plain s.py {command}"
+    )
     problems = lint(collect(tmp_path / "made"), known=("python", "pw"))
     assert [str(one) for one in problems] == []
 
