@@ -223,6 +223,7 @@ def test_scripts_work_without_the_project(live: LiveAzkaban, kept: int, tmp_path
     assert _script(live, "stop").returncode == 0
     assert _script(live, "start").returncode == 0  # as from cron
     assert _trusts(live, company)
+    (live.layout.prefix / "extra-authorities.pem").unlink()  # other tests are not to trust it
     told = _script(live, "use").stdout
     assert live.url in told
     assert live.password not in told
