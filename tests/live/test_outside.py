@@ -130,7 +130,8 @@ def _check_modes(prefix: Path) -> None:
     for path in prefix.rglob("*"):
         if path.is_symlink() or path.is_socket():
             continue
-        private = path.is_file() and (path.name in secret or path.suffix in suffixes)
+        ours = "templates" in path.parts  # of projects, as they come with the program
+        private = path.is_file() and (path.name in secret or path.suffix in suffixes) and not ours
         secrets += private
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & (0o077 if private else 0o022):

@@ -39,8 +39,8 @@ make.write(Layout(prefix, prefix / "cache"), make.Selection(thin=True), target, 
 # A later release whose servers do not come up: Java refuses the option.
 BROKEN = """
 _good = command
-def command(*arguments):
-    first, *rest = _good(*arguments)
+def command(*arguments, **options):
+    first, *rest = _good(*arguments, **options)
     return [first, "-XX:+NoSuchOption", *rest]
 """
 
