@@ -145,6 +145,7 @@ public class Kill {
         while (!new File(words[2]).exists()) {
             Thread.sleep(20);
         }
+        process.awaitStartup();
         System.out.println("pid " + process.getProcessId());
         System.out.println("ended: " + process.softKill(1, TimeUnit.SECONDS));
         process.hardKill();
