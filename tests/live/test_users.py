@@ -50,10 +50,11 @@ def users(azkaban: LiveAzkaban, file: Path, tmp_path: Path) -> Callable[..., Non
 class Browser:
     """Somebody who keeps one session and never logs in again."""
 
-    def __init__(self, azkaban: LiveAzkaban, name: str, password: str) -> None:
+    def __init__(self, azkaban: LiveAzkaban, name: str, password: str, **headers: str) -> None:
         self.base = f"http://{azkaban.address}:{azkaban.server.settings.port}/"
         form = {"action": "login", "username": name, "password": password}
         self.session = requests.Session()
+        self.session.headers.update(headers)
         self.answer = self.session.post(self.base, data=form, timeout=20).json()
 
     @property
@@ -152,6 +153,16 @@ def test_another_password_ends_the_sessions_of_the_old_one(
     assert not Browser(azkaban, "ada", PASSWORD).inside
     for _ in range(2):  # the second is recognised without the slow hash
         assert Browser(azkaban, "ada", "another one").inside
+
+
+def test_a_browser_at_the_other_end_of_a_tunnel(
+    azkaban: LiveAzkaban, users: Callable[..., None]
+) -> None:
+    """It calls the server `localhost`, with whatever port the laptop had free."""
+    users("add", "ada", password=PASSWORD)
+    here = Browser(azkaban, "ada", PASSWORD, Host="localhost:9", Origin="http://localhost:9")
+    assert here.answer["status"] == "success"
+    assert here.inside
 
 
 def test_set_up_and_azk_log_in_with_the_administrators_new_password(

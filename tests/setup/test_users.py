@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+from contextlib import chdir
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -321,6 +322,17 @@ def test_files_that_the_server_could_not_read(file: Path, text: str, words: str)
     file.write_text(text)
     with pytest.raises(UsageError, match=re.escape(words)):
         Users(file)
+
+
+def test_the_commands_of_the_page_are_commands(users: Callable[..., int], tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs/users.md").read_text()
+    (tmp_path / "new.txt").write_text("another one\n")
+    lines = re.findall(r"^\$ python3 -m setup users ([^#\n]*)", page, re.MULTILINE)
+    assert [line.split()[0] for line in lines] == ["add", "add", "list", "passwd", "remove"]
+    with chdir(tmp_path):
+        for number, line in enumerate(lines):
+            asked = ("--password-file", "-") if number == 0 else ()  # there is no terminal
+            assert users(*line.split(), *asked) == 0
 
 
 def test_users_that_are_kept_elsewhere(
