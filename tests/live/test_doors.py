@@ -352,9 +352,8 @@ def test_zips_that_are_attacks(
         with pytest.raises(errors.InvalidProject, match=words):
             client.upload(f"attack-{kind}", made)  # azk sees it first
     monkeypatch.setattr("azkaban_client._projects.members", lambda _: {})
-    with pytest.raises(errors.AzkabanError, match="unzipping") as refused:
+    with pytest.raises(errors.AzkabanError, match=words):
         client.upload(f"attack-{kind}", made)
-    assert re.search(words, str(refused.value)) or True
     assert sorted(server.layout.prefix.rglob("temp/*")) == before, "nothing is left"
     assert not list(server.layout.prefix.rglob("escaped"))
 
