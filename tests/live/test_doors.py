@@ -74,7 +74,13 @@ def watched(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     def command(*arguments: Any) -> list[str]:
         program, *rest = whole(*arguments)
-        return [program, f"-Dportguard.tables={tables.folder}", "-Dportguard.patience=2", *rest]
+        return [
+            program,
+            f"-Dportguard.tables={tables.folder}",
+            "-Dportguard.patience=5",
+            "-Dportguard.connections=40",
+            *rest,
+        ]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Server, "_command", command)
@@ -170,6 +176,16 @@ def test_two_hundred_slow_clients_keep_nobody_out(
     finally:
         for one in slow:
             one.close()
+
+
+def test_the_oldest_connections_give_way_to_new_ones(watched: LiveAzkaban) -> None:
+    door = Door(watched)
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(door.plain()) for _ in range(60)]
+        assert '"success"' in door.login(watched.username, watched.password).body
+        while any(map(is_open, idle[:20])):
+            time.sleep(0.01)
+        assert all(map(is_open, idle[-10:])), "they gave way, nobody was cut off for waiting"
 
 
 def test_who_never_comes_to_the_end_is_cut_off(watched: LiveAzkaban) -> None:

@@ -31,7 +31,8 @@ public final class PatientConnection extends HttpConnection {
             Integer.getInteger("portguard.patience", 30) * 1000;
     private static final int LITTLE_PATIENCE = 5000; // ms, while there are MANY connections
     private static final int MANY = 300;
-    private static final int MOST_CONNECTIONS = 1000;
+    private static final int MOST_CONNECTIONS =
+            Integer.getInteger("portguard.connections", 1000);
     private static final byte[] NOTHING = new byte[0];
     private static final Set<SelectChannelEndPoint> OPEN =
             new LinkedHashSet<SelectChannelEndPoint>(); // oldest first
