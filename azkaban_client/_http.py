@@ -52,6 +52,7 @@ _IDS = [
     "scheduleId",
 ]
 _TRANSIENT = {502, 503, 504}  # a proxy in front of the server answers for it
+_CONNECT_SECONDS = 10.0  # at most, TLS included
 _BUSY = {429, 503}  # with Retry-After: the server did nothing yet, whatever was asked
 _LONGEST_WAIT = 10  # seconds; a server that asks for more is told to the user instead
 _LARGEST = 256 << 20  # bytes of an answer, unpacked; the graph of 10,000 jobs has some 10 MB
@@ -306,7 +307,7 @@ class Transport:
                 url,
                 data=call.body if call.body is not None else call.form,
                 headers=headers,
-                timeout=(min(self._timeout, 10.0), seconds),
+                timeout=(min(self._timeout, _CONNECT_SECONDS), seconds),
                 allow_redirects=False,
                 stream=True,
             )
@@ -361,7 +362,8 @@ class Transport:
                 error = late
             if isinstance(error, requests.exceptions.ReadTimeout) and deadline is not None:
                 if not deadline.sent:
-                    words = f"{where}: connected, but TLS was not set up within {seconds:g} s"
+                    limit = min(self._timeout, _CONNECT_SECONDS)
+                    words = f"{where}: connected, but TLS was not set up within {limit:g} s"
                     raise self._error(_NeverLeftError, call, words) from error
                 words = (
                     str(error)

@@ -137,12 +137,13 @@ def followers(crowd: Crowd, count: int, folder: Path, config: Path) -> dict[str,
     script = f"for i in $(seq {LINES}); do echo line $i; sleep 0.5; done\n"
     files = {"talk.job": "type=command\ncommand=sh talk.sh\n", "talk.sh": script}
     _project(crowd, "talks", _zip(folder / "talks.zip", files))
-    with crowd.client() as client:
-        execids = [
-            client.execute("talks", "talk", concurrency="concurrent") for _ in range(count // 10)
-        ]
     command = [sys.executable, __file__, str(config), "--probe"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as probe:
+        assert probe.stdout is not None
+        probe.stdout.readline()  # it has begun
+        with crowd.client() as client:
+            runs = range(count // 10)
+            execids = [client.execute("talks", "talk", concurrency="concurrent") for _ in runs]
 
         def follow(client: Client, number: int) -> int:
             lines, ended = 0, False
@@ -189,6 +190,7 @@ def probe(crowd: Crowd) -> dict[str, Any]:
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     times, failed = [], 0
+    print(flush=True)
     while not ended.wait(PROBE_SECONDS):
         start = time.perf_counter()
         try:

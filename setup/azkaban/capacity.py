@@ -11,12 +11,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Capacity", "of"]
 
-_REQUESTS = (16, 50, 200)  # for each processor; at least; at most
+# For each processor; at least; at most. Most of them wait, for the database or the executor, and
+# a new connection is greeted by a free thread only.
+_REQUESTS = (64, 128, 256)
 _REQUEST_MB = 8  # of heap: an upload takes the most, see Limits.java
 _FLOWS = (8, 30, 100)
 _POOLS_WEB, _POOLS_EXECUTOR = 3, 2  # of connections: each part of Azkaban has its own
-_CONNECTIONS = (8, 32)  # of a pool
-_ALL = 400  # connections of all pools; MySQL has more, for set-up, backups and people
+# Of a pool: a flow whose thread has to wait for a connection can miss the end of a job, since
+# Azkaban wakes it by an interrupt, and then its state is not written.
+_CONNECTIONS = (16, 120)
+_ALL = 600  # connections of all pools; MySQL has more, for set-up, backups and people
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import java.util.Map;
 import org.objectweb.asm.ClassReader;
 import org.objectweb.asm.ClassVisitor;
 import org.objectweb.asm.ClassWriter;
+import org.objectweb.asm.Label;
 import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
 
@@ -20,12 +21,17 @@ import org.objectweb.asm.Opcodes;
  * clients' kernels after 1, 3 and 7 seconds.
  *
  * Of the connections to the database only 8 stay open; the others are opened and closed again for
- * each question.
+ * each question. On H2 there are no others: flows wait, and one that is woken then by the end of a
+ * job takes that for an error of the database.
+ *
+ * A connection whose request waits for a thread is idle to Jetty, and cut off after the time limit
+ * for idle ones. Here one that was handed to the threads is none.
  *
  * An upload is held in memory up to 20 MB, and copied to the database in pieces of 10 MB, each of
  * which is in memory several times: a few dozen of any size filled the heap.
  */
 public final class Limits implements ClassFileTransformer {
+    private static final String END_POINT = "org/mortbay/io/nio/SelectChannelEndPoint";
     private static final Map<String, Map<String, Integer>> FIELDS =
             new HashMap<String, Map<String, Integer>>();
     private static final Map<Integer, Integer> CONSTANTS = new HashMap<Integer, Integer>();
@@ -33,16 +39,19 @@ public final class Limits implements ClassFileTransformer {
     static {
         field("org/mortbay/jetty/AbstractBuffers", "_headerBufferSize", 64 << 10);
         field("org/mortbay/jetty/AbstractConnector", "_acceptQueueSize", 1024);
+        field("org/apache/commons/dbcp/BasicDataSource", "maxActive", 120); // MySQL has a setting
         field("org/apache/commons/dbcp/BasicDataSource", "maxIdle", 64);
+        field("org/apache/commons/dbcp2/BasicDataSource", "maxTotal", 120);
         field("org/apache/commons/dbcp2/BasicDataSource", "maxIdle", 64);
         CONSTANTS.put(20 << 20, 256 << 10);
         CONSTANTS.put(10 << 20, 1 << 20);
     }
 
     private static void field(String type, String name, int value) {
-        Map<String, Integer> fields = new HashMap<String, Integer>();
-        fields.put(name, value);
-        FIELDS.put(type, fields);
+        if (!FIELDS.containsKey(type)) {
+            FIELDS.put(type, new HashMap<String, Integer>());
+        }
+        FIELDS.get(type).put(name, value);
     }
 
     private static boolean takesUploads(String name) {
@@ -54,7 +63,8 @@ public final class Limits implements ClassFileTransformer {
     @Override
     public byte[] transform(ClassLoader loader, String name, Class<?> type,
             ProtectionDomain domain, byte[] bytes) {
-        if (name == null || !(FIELDS.containsKey(name) || takesUploads(name))) {
+        final boolean endPoint = END_POINT.equals(name);
+        if (name == null || !(FIELDS.containsKey(name) || takesUploads(name) || endPoint)) {
             return null;
         }
         final Map<String, Integer> fields = FIELDS.get(name);
@@ -66,6 +76,9 @@ public final class Limits implements ClassFileTransformer {
                     String signature, String[] exceptions) {
                 MethodVisitor next =
                         super.visitMethod(access, method, descriptor, signature, exceptions);
+                if (endPoint) {
+                    return method.equals("idleExpired") ? new WaitFirst(next) : next;
+                }
                 if (fields == null) {
                     return new OtherConstants(next);
                 }
@@ -103,6 +116,26 @@ public final class Limits implements ClassFileTransformer {
                 super.visitLdcInsn(fields.get(name));
             }
             super.visitFieldInsn(opcode, owner, name, descriptor);
+        }
+    }
+
+    /** Puts "if (_dispatched) { scheduleIdle(); return; }" before a method's own code. */
+    private static final class WaitFirst extends MethodVisitor {
+        WaitFirst(MethodVisitor next) {
+            super(Opcodes.ASM9, next);
+        }
+
+        @Override
+        public void visitCode() {
+            super.visitCode();
+            Label idle = new Label();
+            visitVarInsn(Opcodes.ALOAD, 0);
+            visitFieldInsn(Opcodes.GETFIELD, END_POINT, "_dispatched", "Z");
+            visitJumpInsn(Opcodes.IFEQ, idle);
+            visitVarInsn(Opcodes.ALOAD, 0);
+            visitMethodInsn(Opcodes.INVOKEVIRTUAL, END_POINT, "scheduleIdle", "()V", false);
+            visitInsn(Opcodes.RETURN);
+            visitLabel(idle); // Jetty's classes are older than stack map frames
         }
     }
 }
