@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import json
 import os
 import re
@@ -104,10 +105,14 @@ def uploads(crowd: Crowd, count: int, folder: Path) -> dict[str, Any]:
     archive = _zip(folder / "small.zip", {"go.job": "type=command\ncommand=true\n"})
     with crowd.client() as client:
         for name in names:
-            client.create_project(name)
+            _patiently(functools.partial(client.create_project, name))
     found = crowd.act(count, lambda client, n: client.upload(names[n], archive).version)
     with crowd.client() as client:
-        there = {n for n in found["answers"] if client.flows(names[n]) == ("go",)}
+        there = {
+            n
+            for n in found["answers"]
+            if _patiently(functools.partial(client.flows, names[n])) == ("go",)
+        }
     found["lost"] = len(found.pop("answers")) - len(there)
     return found
 
@@ -122,7 +127,9 @@ def executions(crowd: Crowd, count: int, folder: Path) -> dict[str, Any]:
     deadline = time.monotonic() + 120
     with crowd.client() as client:
         while True:
-            all_of_them = client.history("runs", "go", length=2 * count).executions
+            all_of_them = _patiently(
+                lambda: client.history("runs", "go", length=2 * count).executions
+            )
             by_id = {one.execid: str(one.status) for one in all_of_them}
             if all(one.status.final for one in all_of_them) or time.monotonic() > deadline:
                 break
@@ -207,6 +214,16 @@ def probe(crowd: Crowd) -> dict[str, Any]:
         "95 of 100": round(times[int(0.95 * (len(times) - 1))], 3),
         "slowest": round(times[-1], 3),
     }
+
+
+def _patiently(call: Callable[[], Any]) -> Any:
+    """Ask until a server that has too much to do answers."""
+    for _ in range(20):
+        try:
+            return call()
+        except AzkabanError:
+            time.sleep(3)
+    return call()
 
 
 def _project(crowd: Crowd, name: str, archive: Path) -> None:
