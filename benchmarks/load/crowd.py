@@ -195,7 +195,12 @@ def jobs(crowd: Crowd, count: int, folder: Path) -> dict[str, Any]:
 def probe(crowd: Crowd) -> dict[str, Any]:
     """Ask again and again, each time over a new connection, until the standard input is closed."""
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def until_the_end() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=until_the_end, daemon=True).start()
     times, failed = [], 0
     print(flush=True)
     while not ended.wait(PROBE_SECONDS):
