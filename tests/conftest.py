@@ -36,6 +36,7 @@ def server_of(path: str) -> str:
         return "typed"
     functions = ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
     asked = {arg.arg for f in functions if isinstance(f, ast.FunctionDef) for arg in f.args.args}
+    asked |= {"split"} if "site" in asked else set()  # which is a supervisor over those
     return next((name for name in ("split", "azkaban") if name in asked), path)
 
 

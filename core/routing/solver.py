@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from core.routing.choices import METHODS
 from core.routing.divide import divide
 from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
+from core.routing.problem import Problem
 from core.routing.result import NoRoutesError, Result, Status
 from core.routing.start import cut_tour
 from core.routing.tour import kick_tour
@@ -22,7 +24,6 @@ from core.routing.validate import check
 
 if TYPE_CHECKING:
     from core.routing.choices import Method, Model, Solver
-    from core.routing.problem import Problem
 
 __all__ = ["solve"]
 
@@ -41,6 +42,14 @@ _RELAXED_STOPS = 200
 _LEAST_BOUND = 0.5  # seconds for the bound of `divide`, or as long as it took itself
 
 _PROOF = 1e-7  # relative: costs closer than this are the same
+
+
+@functools.cache
+def _compile() -> None:
+    """Compile the search, once: that takes many seconds where no earlier run has kept it."""
+    if COMPILED:
+        tiny = Problem(points=[[0, 0], [1, 0], [1, 1], [0, 1]], dispatchers=2)
+        improve(tiny, start=cut_tour(tiny), time_limit=None, steps=1, seed=0)
 
 
 def solve(
@@ -64,7 +73,8 @@ def solve(
         tour, cut and improved. ``heuristic``: improved until the time is up. ``pyvrp``: the same by
         PyVRP, where it is installed. ``auto``: ``exact`` up to 60 stops, else ``heuristic``.
     time_limit
-        Seconds of wall time, more than 0; None for no limit. ``divide`` does a fixed amount of work
+        Seconds of wall time, more than 0; None for no limit. Compiling, which numba does at the
+        first search on a machine, does not count. ``divide`` does a fixed amount of work
         and takes no notice of it.
     steps, seed
         Of ``heuristic``: with a number of steps the routes depend on the seed alone, not on the
@@ -96,9 +106,10 @@ def solve(
         raise ValueError(f"method = {method!r}: expected one of {', '.join(METHODS)}")
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit = {time_limit!r}: expected seconds > 0")
-    begin = time.monotonic()
     if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
+    _compile()  # before the clock runs: the limit is for the search
+    begin = time.monotonic()
     if method == "auto":
         method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
     if method in ("heuristic", "pyvrp") and time_limit is None and steps is None:

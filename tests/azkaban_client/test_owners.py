@@ -249,9 +249,9 @@ def test_settings_of_another_account_are_not_used_unless_it_is_trusted(
     monkeypatch.chdir(shared / "work")
     real = os.lstat
 
-    def lstat(path) -> object:
-        found = real(path)
-        if Path(path) != shared / "azk.toml":
+    def lstat(path, **options) -> object:
+        found = real(path, **options)
+        if options or Path(path) != shared / "azk.toml":
             return found
         return SimpleNamespace(st_mode=found.st_mode, st_gid=found.st_gid, st_uid=54321)
 

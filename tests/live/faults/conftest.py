@@ -1,4 +1,4 @@
-"""One supervised installation for all tests of this folder."""
+"""A supervised installation for the tests of each file here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.live.conftest import LiveAzkaban
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # its supervisor looks so often that it takes a tenth of a core
 def site(split: LiveAzkaban) -> Iterator[Site]:
     """MySQL, executor, web server, and a supervisor over them."""
     supervised = Site(split)
