@@ -64,7 +64,7 @@ class ExecutionCalls(ProjectCalls):
             Time limits of this execution and whom to tell (servers from 4.0 on; on older ones
             set them on a schedule).
         options
-            Of `azkaban_client.options.ExecutionOptions`: ``properties``, ``only`` ...
+            Those of `azkaban_client.options.ExecutionOptions`: ``properties``, ``only`` ...
 
         Raises
         ------
@@ -279,7 +279,7 @@ class ExecutionCalls(ProjectCalls):
             In bytes of the log's UTF-8 form; a piece ends with a whole character and may be
             shorter. At the end of what there is, its length is 0.
         attempt
-            Of a job that was retried; the latest by default.
+            Attempt of a job that was retried; the latest by default.
 
         Raises
         ------

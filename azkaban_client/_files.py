@@ -48,7 +48,7 @@ def whole(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     path
         Its folder exists; a file that is there is replaced.
     mode
-        Of the complete file; until then only its owner can read it.
+        Mode of the complete file; until then only its owner can read it.
 
     Raises
     ------

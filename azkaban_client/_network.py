@@ -54,7 +54,7 @@ def authority_files() -> list[str]:
 
 
 def authorities() -> ssl.SSLContext:
-    """Trust the operating system's certificate authorities, and those of the company's setting.
+    """Return a context that trusts the system's authorities and those of the company's setting.
 
     Requests itself also trusts those that came with Python packages.
 

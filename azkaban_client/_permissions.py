@@ -56,7 +56,7 @@ class PermissionCalls(ProjectCalls):
         project, name
             The project; the user or group.
         types
-            Of admin, read, write, execute, schedule. ``admin`` includes all others.
+            Any of admin, read, write, execute, schedule. ``admin`` includes all others.
         group
             `name` is a group.
         """

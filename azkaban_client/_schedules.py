@@ -48,7 +48,7 @@ class ScheduleCalls(ProjectCalls):
             A number and a unit: ``s`` seconds, ``m`` minutes, ``h`` hours, ``d`` days,
             ``w`` weeks, ``M`` months. Once by default.
         options
-            Of `azkaban_client.options.ExecutionOptions`.
+            Those of `azkaban_client.options.ExecutionOptions`.
 
         Notes
         -----
@@ -79,7 +79,7 @@ class ScheduleCalls(ProjectCalls):
         at
             In the time zone of the server; whole minutes.
         options
-            Of `azkaban_client.options.ExecutionOptions`.
+            Those of `azkaban_client.options.ExecutionOptions`.
         """
         yesterday = datetime.now(UTC) - timedelta(days=1)
         when = {
@@ -118,7 +118,7 @@ class ScheduleCalls(ProjectCalls):
             Seconds, minutes, hours, day of month, month, day of week, for example
             ``0 30 5 ? * MON-FRI``: in the time zone of the server.
         options
-            Of `azkaban_client.options.ExecutionOptions`.
+            Those of `azkaban_client.options.ExecutionOptions`.
         """
         self._need("cron", "a cron schedule", "3.2")
         form = {

@@ -91,7 +91,7 @@ class Capabilities:
 
     @classmethod
     def of(cls, version: Version) -> Capabilities:
-        """Derive them from what is known of the version."""
+        """Derive the capabilities from what is known of the version."""
 
         def since(*release: int) -> bool | None:
             if version.low >= release:

@@ -64,7 +64,7 @@ class MultipartStream:
         return len(self._head) + self._size + len(self._tail)
 
     def tell(self) -> int:
-        """Bytes read so far."""
+        """Return the number of bytes read so far."""
         return self._position
 
     def rewind(self) -> None:

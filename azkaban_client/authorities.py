@@ -59,7 +59,7 @@ def remember(prefix: Path) -> None:
     Parameters
     ----------
     prefix
-        Of an installation.
+        Prefix of an installation.
     """
     kept = prefix / "extra-authorities.pem"
     given = os.environ.get(EXTRA)

@@ -62,7 +62,7 @@ class ExecutionOptions(TypedDict, total=False):
     success_emails, failure_emails
         Whom to tell, instead of those in the flow's own file.
     notify
-        Of the ``first`` failure, when the execution has ended (``last``), of ``both`` or ``never``.
+        When to tell of failures: at the ``first``, at the end (``last``), at ``both`` or ``never``.
     """
 
     properties: Mapping[str, str] | None

@@ -42,7 +42,7 @@ def refusal(connected: socket.socket, account: str | None = None) -> str:
     Parameters
     ----------
     connected
-        Of TCP, within this machine or not.
+        Connected TCP socket, within this machine or not.
     account
         Whose the other end must be, by name or number; this process's own by default. Root's will
         do as well, who can take over either of them.
@@ -71,7 +71,7 @@ def owners(connected: socket.socket) -> set[int] | None:
     Parameters
     ----------
     connected
-        Of TCP.
+        Connected TCP socket.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def taken_by(address: str, port: int) -> str:
     address
         Where somebody else would like to listen.
     port
-        Of TCP.
+        TCP port.
     """
     rows = list(_rows(port))
     found = _listening(rows, _texts((address, port)), port)

@@ -84,7 +84,7 @@ def resume(
     execution
         It has ended.
     outputs
-        Of its jobs and embedded flows, by nested id; None if the server does not tell them.
+        Outputs of its jobs and embedded flows, by nested id; None if the server does not tell.
     wish
         What to run again.
     own

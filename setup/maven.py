@@ -34,7 +34,7 @@ class Jar:
     coordinate
         ``group:artifact:version``, or ``group:artifact:version:classifier``.
     sha256
-        Of the file, in hexadecimal.
+        SHA-256 of the file, in hexadecimal.
     licence
         SPDX expression.
     """

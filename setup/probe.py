@@ -44,7 +44,7 @@ class Endpoint:
     Attributes
     ----------
     name
-        Of the part.
+        Name of the part.
     pages
         Whether it serves pages, where one can log in; else it is an executor.
     host

@@ -32,7 +32,7 @@ class Place:
     setting
         The setting that names this server, such as ``AZK_MAVEN_REPO``.
     url
-        Of a file.
+        URL of a file.
     page
         Whether that is a page, such as those of an index.
     """

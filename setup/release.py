@@ -43,9 +43,9 @@ class Release:
     Attributes
     ----------
     version
-        Of this program, such as ``0.1.0``.
+        Version of this program, such as ``0.1.0``.
     format
-        Of what a prefix holds; 0 before this was recorded.
+        Format of what a prefix holds; 0 before this was recorded.
     checkout
         The folder from which it ran; empty where that is unknown.
     """
@@ -56,7 +56,7 @@ class Release:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Compares releases; a later one is greater."""
+        """Key that compares releases; that of a later one is greater."""
         return (self.format, *(int(number) for number in re.findall(r"\d+", self.version)[:3]))
 
 

@@ -52,7 +52,7 @@ def unit(layout: Layout, options: Sequence[str] = ()) -> str:
     layout
         Whose servers it keeps up.
     options
-        Of ``supervise``.
+        Options of ``supervise``.
 
     Notes
     -----
@@ -121,7 +121,7 @@ def install(layout: Layout, options: Sequence[str] = ()) -> None:
     layout
         Whose servers.
     options
-        Of ``supervise``.
+        Options of ``supervise``.
 
     Raises
     ------

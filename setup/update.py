@@ -80,7 +80,7 @@ class Saved:
         Holds copies of what an update changes, by their names in the prefix; ``update.json`` in
         it appears when they are complete.
     version
-        Of the release that had set it up.
+        Version of the release that had set it up.
     azkaban, mysql
         Whether they ran.
     """

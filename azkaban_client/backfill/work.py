@@ -41,7 +41,7 @@ class Plan:
     entries
         One for each logical date, in the order in which they are started.
     options
-        Of each execution, but for its properties.
+        Options of each execution, but for its properties.
     """
 
     project: str
@@ -86,7 +86,7 @@ class Worker:
     client
         Connected to the server.
     ledger
-        Of the flow; nobody else writes it meanwhile (`Ledger.alone`).
+        Ledger of the flow; nobody else writes it meanwhile (`Ledger.alone`).
     plan
         Its entries become those that the ledger has.
     concurrent

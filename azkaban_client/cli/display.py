@@ -82,7 +82,7 @@ def _status_text(status: Status) -> Text:
 
 
 def _depth(job: JobRun, execution: Execution) -> int:
-    """Length of the longest chain of dependencies above a job, for its indentation."""
+    """Return the length of the longest chain of dependencies above a job, for its indentation."""
     jobs = {one.id: one for one in execution.walk()}
     depths: dict[str, int] = {}
 
@@ -293,7 +293,7 @@ class _Tree:
         return Group(table, bar)
 
     def _running_for(self, job: JobRun) -> float | None:
-        """Measure by this machine's clock alone: the server's may be wrong."""
+        """Measure how long a job has run by this machine's clock: the server's may be wrong."""
         since = self.since.get(job.id)
         return None if since is None else time.monotonic() - since
 

@@ -91,14 +91,14 @@ def files_of(bundle: Bundle) -> dict[str, str]:
 
 
 def changes(old: Sent | None, digest: str | None, new: Sent) -> Changes:
-    """Compare with what the server has.
+    """Compare the files with what the server has.
 
     Parameters
     ----------
     old
         What was sent last from here.
     digest
-        Of what the server has, where that is known.
+        Digest of what the server has, where that is known.
     new
         What would be sent.
     """

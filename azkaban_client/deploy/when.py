@@ -180,7 +180,7 @@ def _zone(name: str) -> ZoneInfo:
 def timing(
     when: When, server_zone: str | None, *, has_cron: bool, now: datetime | None = None
 ) -> Timing:
-    """Say it as a server can do it.
+    """Put what is asked for in terms that the server has.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class Installer:
         before
             The lock so far, whose versions stay where they fit.
         version
-            Of the Python.
+            Version of Python.
         upgrade
             Whether to take the newest versions instead.
         """
@@ -160,7 +160,7 @@ class Installer:
 
     @staticmethod
     def _caches() -> dict[str, str]:
-        """Trust the system's authorities, and share set-up's cache where there is one."""
+        """Choose variables that trust the system's authorities, and share set-up's cache if any."""
         ours = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
         kept = store.cache()
         if kept is not None and kept.is_dir() and os.access(kept, os.W_OK):

@@ -96,7 +96,7 @@ class Wanted:
     lock
         The lock that is there; None where there is none yet.
     digest
-        Of the requirements and the files that they name.
+        Digest of the requirements and the files that they name.
     options
         Lines of the requirements that say where packages come from.
     """

@@ -59,7 +59,7 @@ class Bundle:
     files
         Path on disk of each name, its bytes, or its place in another zip.
     origins
-        Of files that were made from another one: ``(line, file, line there)``, sorted; what begins
+        For files made from another one: ``(line, file, line there)``, sorted; what begins
         at that line, up to the next one that is named, comes from there.
     """
 

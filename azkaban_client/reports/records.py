@@ -31,7 +31,7 @@ class JobRecord:
     Attributes
     ----------
     name
-        Of the job: its folder.
+        Name of the job: its folder.
     status
         ``succeeded``, ``failed``, ``killed``, ``running`` (or killed outright: it wrote no end),
         ``no record`` (files, but no run.json) or ``unreadable``.
@@ -87,13 +87,13 @@ class Run:
 
     @property
     def duration(self) -> timedelta | None:
-        """From the start of the first job to the end of the last."""
+        """Time from the start of the first job to the end of the last."""
         ends = [job.ended for job in self.jobs if job.ended]
         return max(ends) - self.started if ends and self.started else None
 
     @cached_property
     def age_key(self) -> tuple[float, int]:
-        """Sorts runs by their time, then by their number."""
+        """Key that sorts runs by their time, then by their number."""
         time = self.started.timestamp() if self.started else 0.0
         return time, int(self.execution) if self.execution.isdigit() else -1
 

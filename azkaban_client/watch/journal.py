@@ -77,7 +77,7 @@ class Journal:
     Parameters
     ----------
     url
-        Of the server.
+        URL of the server.
     rules
         The file of rules: each has a memory of its own.
 

@@ -44,7 +44,7 @@ class Event:
     Attributes
     ----------
     kind
-        Of `azkaban_client.watch.rules.KINDS`, and ``server-up``.
+        One of `azkaban_client.watch.rules.KINDS`, or ``server-up``.
     status
         How the execution ended, by the server's word.
     seconds
@@ -90,7 +90,7 @@ class Scope:
     schedule
         Also look whether a run was missed: one request more.
     zone
-        Of the server's times; this machine's by default.
+        Time zone of the server's times; this machine's by default.
     """
 
     since: datetime | None = None

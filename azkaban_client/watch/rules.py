@@ -42,11 +42,11 @@ class Channel:
         The mail server, as ``host:port``: TLS from the start on port 465, STARTTLS on others;
         only the machine's own may do without.
     user, password_file, sender
-        Of the mail server; the password is the file's first line.
+        Account and sender at the mail server; the password is the file's first line.
     webhook_file
         Its first line is the URL, which is a secret in itself.
     format
-        Of the webhook: ``json``, ``slack`` (Mattermost understands it, too) or ``discord``.
+        What the webhook takes: ``json``, ``slack`` (which suits Mattermost, too) or ``discord``.
     secret_file
         Its first line signs the webhook: ``X-Azk-Signature: sha256=HMAC``.
     program
@@ -91,7 +91,7 @@ class Rule:
     settled
         For how long a file must not have changed, to count as complete.
     on
-        Of `KINDS`.
+        Some of `KINDS`.
     project, flow
         Names, or patterns such as ``sales*``.
     longer_than
@@ -120,7 +120,7 @@ class Rule:
 
     @property
     def quiet_for(self) -> timedelta:
-        """For how long a file must not have changed."""
+        """Time for which a file must not have changed."""
         return _duration(self.settled)
 
     @property

@@ -70,7 +70,7 @@ def message(url: str, events: Sequence[dict[str, Any]], identity: str) -> Messag
     Parameters
     ----------
     url
-        Of the server, for links.
+        URL of the server, for links.
     events
         As `azkaban_client.watch.look.Event.plain` gives them, with ``logs`` if there are any.
     identity

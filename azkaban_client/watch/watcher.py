@@ -47,7 +47,7 @@ class Watcher:
     say
         Takes a line for the person who looks on.
     zone
-        Of the server's times; this machine's by default.
+        Time zone of the server's times; this machine's by default.
     """
 
     def __init__(

@@ -145,7 +145,7 @@ class _Work(NamedTuple):
     Attributes
     ----------
     parts
-        Of each chain, as they are; shape (n_chains, n_places).
+        Parts of each chain, as they are; shape (n_chains, n_places).
     new
         What a swap makes of them, where it has been found out; shape (n_places,).
     mark
@@ -411,7 +411,7 @@ def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
 
 @compiled(**_OPTIONS)
 def _log_pair(data: _Pairs, before: float, word: float) -> Any:
-    """Log P(w | v), as `model` defines it."""
+    """Return log P(w | v), as `model` defines it."""
     chance = -word if word < 0 else data.chance[np.int64(word) - 1]
     if before < 0:
         return np.log(chance)

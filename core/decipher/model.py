@@ -60,7 +60,7 @@ class WordLogs(NamedTuple):
     Attributes
     ----------
     known
-        Of the vocabulary, shape (V,).
+        Log-probabilities of the vocabulary, shape (V,).
     unknown
         To add to the log-probability of the spelling of any other word.
     """
@@ -197,7 +197,7 @@ class LanguageModel:
         return trie, words
 
     def log_pairs(self, first: Ints, second: Ints) -> Floats:
-        """Log P(w | v) of pairs of vocabulary indices, shape (n,)."""
+        """Return log P(w | v) of pairs of vocabulary indices, shape (n,)."""
         types, total = self.backoff
         pairs, wanted = self.first * len(self.words) + self.second, first * len(self.words) + second
         at = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
@@ -222,7 +222,7 @@ class LanguageModel:
         return types + 2 * dropped, self.counts + types + dropped
 
     def log_spell(self, word: str) -> float:
-        """Log of P_spell(word)."""
+        """Return the log of P_spell(word)."""
         codes = [0, 0, *(self.alphabet.code[c] for c in word), 0]
         return float(
             sum(
@@ -232,7 +232,7 @@ class LanguageModel:
         )
 
     def log_word(self, word: str) -> float:
-        """Log of P(word), known or not.
+        """Return the log of P(word), known or not.
 
         Examples
         --------
@@ -249,7 +249,7 @@ class LanguageModel:
         return logs.unknown + self.log_spell(word)
 
     def log_pair(self, before: str, word: str) -> float:
-        """Log of P(word | before); an empty or unknown `before` tells nothing."""
+        """Return the log of P(word | before); an empty or unknown `before` tells nothing."""
         v, w = self.index.get(before), self.index.get(word)
         backed = self._log_word(self.continuation, word)
         if v is None:
@@ -264,7 +264,7 @@ class LanguageModel:
         return dict(zip(keys, self.pair_counts.tolist(), strict=True))
 
     def log_text(self, words: Iterable[str]) -> float:
-        """Log-probability of a sequence of words: the oracle of the fast scorers."""
+        """Return the log-probability of a sequence of words: the oracle of the fast scorers."""
         total, before = 0.0, ""
         for word in words:
             total += self.log_pair(before, word)
@@ -441,7 +441,7 @@ def english() -> LanguageModel:
 
 
 def _witten_bell(counts: Ints) -> Floats:
-    """P(last | those before) from n-gram counts, each order backed off to the next shorter one."""
+    """Return P(last | before) from n-gram counts, each order backed off to the next shorter one."""
     shorter = counts.sum(0)
     if shorter.ndim == 1:
         lower = (shorter + 1) / (shorter.sum() + shorter.size)

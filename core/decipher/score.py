@@ -113,7 +113,7 @@ class WordScore:
         return total
 
     def _compute(self, keys: Keys, chain: Ints, pair: Ints) -> Floats:
-        """Log P(w | v) of some pairs, from the model's counts."""
+        """Return log P(w | v) of some pairs, from the model's counts."""
         model, n_pairs = self.model, len(self.first)
         second = self.second[pair]
         v = self.words.find(keys.prints[chain, n_pairs + self.first[pair]])
@@ -172,7 +172,7 @@ class Vocabulary:
             left, at = left[~settled], (at[~settled] + 1) & self._mask
 
     def find(self, prints: Prints) -> Ints:
-        """Vocabulary indices of words, -1 for unknown ones; shape (n,)."""
+        """Return the vocabulary indices of words, -1 for unknown ones; shape (n,)."""
         at = (prints >> self.shift).view(np.int64)
         ids = self.ids[at].astype(np.int64)
         other = np.flatnonzero((self.names[at] != prints) & (ids >= 0))

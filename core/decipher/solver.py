@@ -88,7 +88,7 @@ class Settings:
         Maximum number of steps of every chain, half of it in a first search; a step proposes a
         swap.
     temperatures
-        Of tempering: rising, from 1.
+        Temperatures of tempering: rising, from 1.
     exchange_every
         Steps between exchanges of neighbouring temperatures.
     check_every
@@ -493,7 +493,7 @@ def _climb(score: Score, best: Floats, best_key: Ints, fixed: Ints) -> bool:
 
 
 def _readings(run: _Run, cipher: CipherText, top: int) -> tuple[tuple[float, str], ...]:
-    """Distinct plaintexts of the best keys and of the draws, most probable first."""
+    """Return the distinct plaintexts of the best keys and the draws, most probable first."""
     density = np.concatenate([run.best, run.draws.log_density.ravel()])
     keys = np.concatenate([run.best_key, run.draws.key.reshape(-1, run.best_key.shape[1])])
     _, first = np.unique(keys[:, np.unique(cipher.codes)], axis=0, return_index=True)

@@ -137,7 +137,7 @@ class WordSum:
         return words[::-1]
 
     def _log_words(self, key: Ints) -> Floats:
-        """Log P(w) of the run of each length from each place on, shape (n_letters, longest).
+        """Return log P(w) of the run of each length from each place, shape (n_letters, longest).
 
         That of a run which would go beyond the end is minus infinity.
         """
@@ -168,7 +168,7 @@ class WordSum:
 
 
 def _log_last(band: Floats) -> float:
-    """Log of the last of the positive numbers that solve a triangular system of equations.
+    """Return the log of the last of the positive numbers that solve a triangular system.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class Usual(NamedTuple):
     Attributes
     ----------
     mean, sd
-        Of texts of the model's own words.
+        Mean and standard deviation for texts of the model's own words.
     least
         A reading below this is unlikely to be right.
     """
@@ -46,7 +46,7 @@ def usual_score(model: LanguageModel, n_letters: int, *, spaces: bool) -> Usual:
     model
         The language.
     n_letters
-        Of the text: the shorter, the more its score varies.
+        Length of the text: the shorter, the more its score varies.
     spaces
         As in `core.decipher.solver.Settings`.
 

@@ -151,7 +151,7 @@ class KeyWalk:
     def _together(
         self, keys: Keys, density: Floats, steps: int, randoms: Randoms, block: Block
     ) -> None:
-        """All chains step by step."""
+        """Move all chains step by step."""
         columns = len(block.accepted)
         beta, every, turns = np.repeat(self.beta, columns), self.exchange_every, 0
         screen = self._screen
@@ -186,7 +186,7 @@ class KeyWalk:
     def _ahead(
         self, chain: int, keys: Keys, density: Floats, randoms: Randoms, block: Block
     ) -> None:
-        """One chain: evaluate the next proposals at once, up to the first accepted one."""
+        """Move one chain: evaluate the next proposals at once, up to the first accepted one."""
         swap, threshold = randoms.swap[:, chain], randoms.threshold[:, chain]
         i, ahead = 0, 4
         while i < len(swap):

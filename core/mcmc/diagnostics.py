@@ -33,9 +33,9 @@ class Summary:
     Attributes
     ----------
     names
-        Of the dimensions.
+        Names of the dimensions.
     mean, sd
-        Of the draws of all chains.
+        Mean and standard deviation of the draws of all chains.
     q05, q95
         Quantiles.
     mcse
@@ -132,7 +132,7 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
     draws
         Shape (n_chains, n_draws, n_dim), at least 4 draws.
     names
-        Of the dimensions; ``x[0]``, ``x[1]``, ... by default.
+        Names of the dimensions; ``x[0]``, ``x[1]``, ... by default.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
 
 
 def autocorrelation(draws: NDArray[Any], max_lag: int) -> Floats:
-    """Autocorrelation of each chain, shape (n_chains, n_dim, max_lag + 1), by FFT."""
+    """Return the autocorrelation of each chain, shape (n_chains, n_dim, max_lag + 1), by FFT."""
     n = draws.shape[1]
     draws = np.asarray(draws, dtype=float)
     draws = np.where(np.isfinite(draws), draws, np.nan)  # no distance from a mean

@@ -39,7 +39,7 @@ class Problem:
     Attributes
     ----------
     names
-        Of the dimensions.
+        Names of the dimensions.
     kernel
         Keeps the target. A `RandomWalk` wants to be adapted first.
     start
@@ -57,7 +57,7 @@ def bivariate_normal(
     rho: float = 0.9,
     size: float = 1.0,
 ) -> Problem:
-    """Two standard normal variables with correlation `rho`, by each method of the notes.
+    """Pose the problem of two standard normals with correlation `rho`, by a method of the notes.
 
     Metropolis takes symmetric normal steps of standard deviation `size`. Metropolis-Hastings drifts
     along the gradient before the same step (Langevin), which is not symmetric: its density enters
@@ -145,7 +145,7 @@ class Decay:
         return y
 
     def log_density(self, x: Floats) -> Floats:
-        """Log of the posterior, up to a constant."""
+        """Return the log of the posterior, up to a constant."""
         prior = -0.5 * (((x - [0, 0, 0, -1]) / [5, 1, 5, 1]) ** 2).sum(1)
         sigma = np.exp(np.clip(x[:, 3], -300, 300))
         residual = (self.y - self.curve(x, self.t)) / sigma[:, None]
@@ -153,7 +153,7 @@ class Decay:
         return fit
 
     def problem(self) -> Problem:
-        """Sample by a random walk; adapt it during burn-in."""
+        """Pose the problem: sample by a random walk that is adapted during burn-in."""
 
         def start(rng: Rng, n: int) -> Floats:
             spread = float(np.ptp(self.y)) or 1.0
@@ -237,7 +237,7 @@ class Groups:
         return [mu, tau2, sigma2, theta]
 
     def problem(self) -> Problem:
-        """Sample by Gibbs."""
+        """Pose the problem: sample by Gibbs."""
         n_groups = int(self.group.max()) + 1
 
         def start(rng: Rng, n: int) -> Floats:
@@ -302,7 +302,7 @@ class ChangePoint:
         return [k, rate(before=True), rate(before=False)]
 
     def problem(self) -> Problem:
-        """Sample by Gibbs."""
+        """Pose the problem: sample by Gibbs."""
 
         def start(rng: Rng, n: int) -> Floats:
             split = rng.integers(1, len(self.y), n)

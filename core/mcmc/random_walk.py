@@ -108,7 +108,7 @@ class RandomWalk:
     def _together(
         self, state: State[Floats], noise: Floats, threshold: Floats
     ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-        """All chains step by step."""
+        """Move all chains step by step."""
         log_density = self.log_density
         x, density = state.position, state.log_density
         positions, densities = np.empty_like(noise), np.empty_like(threshold)
@@ -130,7 +130,7 @@ class RandomWalk:
     def _ahead(
         self, x: Floats, density: float, noise: Floats, threshold: Floats
     ) -> tuple[Floats, Floats, int]:
-        """One chain: evaluate the next proposals at once, up to the first accepted one."""
+        """Move one chain: evaluate the next proposals at once, up to the first accepted one."""
         log_density, n = self.log_density, len(noise)
         positions, densities = np.empty_like(noise), np.empty_like(threshold)
         accepted = i = 0

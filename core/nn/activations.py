@@ -18,7 +18,7 @@ __all__ = ["ReLU", "Sigmoid", "Softmax", "Tanh", "sigmoid", "softmax"]
 
 
 def sigmoid(z: Array) -> Array:
-    """``1 / (1 + exp(-z))``, by way of tanh: exact at both ends, no overflow.
+    """Compute ``1 / (1 + exp(-z))`` by way of tanh: exact at both ends, no overflow.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def sigmoid(z: Array) -> Array:
 
 
 def softmax(z: Array) -> Array:
-    """``exp(z_i) / sum_j exp(z_j)`` over the last axis, shifted so that nothing overflows.
+    """Compute ``exp(z_i) / sum_j exp(z_j)`` over the last axis, shifted so that nothing overflows.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class _Elementwise:
         return f"{type(self).__name__}()"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Any shape, kept."""
+        """Return `shape` unchanged; any shape will do."""
         return shape
 
 
@@ -70,7 +70,7 @@ class Sigmoid(_Elementwise):
     """
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
-        """Squash into (0, 1)."""
+        """Squash the inputs into (0, 1)."""
         y = sigmoid(x)
         return y, y
 
@@ -83,7 +83,7 @@ class Tanh(_Elementwise):
     """``y = tanh(x)``, with ``dy/dx = 1 - y^2``."""
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
-        """Squash into (-1, 1)."""
+        """Squash the inputs into (-1, 1)."""
         y = np.tanh(x)
         return y, y
 
@@ -96,12 +96,12 @@ class ReLU(_Elementwise):
     """``y = max(x, 0)``; the derivative at 0 is taken as 0."""
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
-        """Cut off what is negative."""
+        """Set negative inputs to 0."""
         y = np.maximum(x, 0)
         return y, y
 
     def backward(self, dy: Array, cache: Array) -> tuple[Array, Gradients]:
-        """Pass what was positive."""
+        """Pass the gradient where the input was positive."""
         return dy * (cache > 0), {}
 
 
@@ -120,7 +120,7 @@ class Softmax(_Elementwise):
     """
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """``(..., classes)``, kept."""
+        """Return `shape`, ``(..., classes)``, unchanged."""
         if not shape:
             raise ShapeError(f"{self}: expected an input of shape (..., classes), got {shape}")
         return shape

@@ -36,7 +36,7 @@ _kernel = compiled(nogil=True, forceinline=True, error_model="numpy", fastmath={
 
 @_kernel
 def tanh(x: Any, real: Any) -> Any:
-    """Hyperbolic tangent by arithmetic that can be vectorised, within 8 units in the last place.
+    """Compute the hyperbolic tangent by vectorisable arithmetic, within 8 units in the last place.
 
     Lambert's continued fraction to seven terms at ``x / 8``, as a fraction ``n / d``; then three
     times ``tanh 2y = 2 n d / (n^2 + d^2)``. From 20 on it is that of 20, which is 1; NaN stays NaN.
@@ -108,7 +108,7 @@ def _lstm_forward(t: int, own: Array, scale: Array, arrays: Arrays, keep: Array)
 
 
 def lstm_backward(dy: Array, cache: LSTMCache, u: Array) -> Array:
-    """Gradient by the inputs' sums."""
+    """Return the gradient with respect to the inputs' sums."""
     dy, keep, u_t = np.ascontiguousarray(dy), _kept(cache), spaced(u.T)
     dz = np.empty_like(cache.gates)
     back, past, dc = np.zeros((3, *dy.shape[1:]), dtype=dz.dtype)
@@ -189,7 +189,7 @@ def _gru_forward(t: int, own: Array, fixed: Arrays, arrays: Arrays, keep: Array)
 
 
 def gru_backward(dy: Array, cache: GRUCache, u: Array) -> tuple[Array, Array]:
-    """Gradients by the inputs' sums and by ``h U``."""
+    """Return the gradients with respect to the inputs' sums and to ``h U``."""
     dy, keep, u_t = np.ascontiguousarray(dy), _kept(cache), spaced(u.T)
     dz, by_u = np.empty((2, *cache.gates.shape), dtype=u.dtype)
     back, past = np.zeros((2, *dy.shape[1:]), dtype=u.dtype)

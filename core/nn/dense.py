@@ -70,7 +70,7 @@ class Dense:
         return f"Dense({self.n_in}, {self.n_out})"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """``(..., n_in)`` to ``(..., n_out)``."""
+        """Return ``(..., n_out)`` for inputs of shape ``(..., n_in)``."""
         if not shape or shape[-1] != self.n_in:
             raise ShapeError(f"{self}: expected an input of shape (..., {self.n_in}), got {shape}")
         return (*shape[:-1], self.n_out)

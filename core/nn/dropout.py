@@ -45,7 +45,7 @@ class Dropout:
         return f"Dropout({self.rate})"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Any shape, kept."""
+        """Return `shape` unchanged; any shape will do."""
         return shape
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array | None]:
@@ -60,5 +60,5 @@ class Dropout:
         return x * kept, kept
 
     def backward(self, dy: Array, cache: Array | None) -> tuple[Array, Gradients]:
-        """Pass what was kept, scaled alike."""
+        """Pass the gradient of what was kept, scaled alike."""
         return (dy if cache is None else dy * cache), {}

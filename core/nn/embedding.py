@@ -66,11 +66,11 @@ class Embedding:
         return f"Embedding({self.vocabulary}, {self.n_out})"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """``(...)`` to ``(..., n_out)``."""
+        """Return ``(..., n_out)`` for inputs of shape ``(...)``."""
         return (*shape, self.n_out)
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
-        """Look up whole numbers ``(...)``."""
+        """Look up the rows of whole numbers ``(...)``."""
         _check_ids(self, x, self.vocabulary)
         return self.params["E"].take(x, axis=0), x
 
@@ -129,11 +129,11 @@ class EmbeddedDense:
         return f"EmbeddedDense({self.vocabulary}, {self.n_embedding}, {self.n_out})"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """``(...)`` to ``(..., n_out)``."""
+        """Return ``(..., n_out)`` for inputs of shape ``(...)``."""
         return (*shape, self.n_out)
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
-        """Look up whole numbers ``(...)``."""
+        """Look up the rows of whole numbers ``(...)``."""
         _check_ids(self, x, self.vocabulary)
         table = self.params["E"] @ self.params["W"]
         table += self.params["b"]

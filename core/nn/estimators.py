@@ -102,14 +102,14 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """Probability of each class, ``(examples, classes)``, in the order of ``classes_``."""
+        """Return class probabilities, ``(examples, classes)``, in the order of ``classes_``."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, allow_nd=self._three_d, reset=False)
         logits, _ = self.network_.forward(self._arrange(X))
         return softmax(logits)
 
     def predict(self, X: Any) -> Array:
-        """Label of each example, ``(examples,)``."""
+        """Return the label of each example, ``(examples,)``."""
         picked: Array = self.predict_proba(X).argmax(axis=1)
         labels: Array = self.classes_[picked]
         return labels
@@ -128,7 +128,7 @@ class MLPClassifier(_Classifier):
     activation
         ``"tanh"``, ``"sigmoid"`` or ``"relu"``.
     learning_rate, weight_decay
-        Of Adam.
+        Settings of Adam.
     epochs, batch_size
         Passes over the data and examples per update.
     clip

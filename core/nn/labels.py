@@ -18,7 +18,7 @@ __all__ = ["accuracy", "classic_accuracy", "from_classic", "to_classic"]
 
 
 def to_classic(classes: Array, n_classes: int) -> Array:
-    """Class numbers ``(n,)`` as targets ``(n, n_classes - 1)``.
+    """Turn class numbers ``(n,)`` into targets ``(n, n_classes - 1)``.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def to_classic(classes: Array, n_classes: int) -> Array:
 
 
 def from_classic(outputs: Array) -> Array:
-    """Sigmoid outputs ``(..., n - 1)`` as class numbers ``(...)``.
+    """Turn sigmoid outputs ``(..., n - 1)`` into class numbers ``(...)``.
 
     Examples
     --------

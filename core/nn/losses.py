@@ -35,7 +35,7 @@ class SquaredError:
         _check_reduction(self.reduction)
 
     def check(self, shape: tuple[int, ...], target: Array) -> None:
-        """Targets have the output's shape and are finite."""
+        """Check that targets have the output's shape and are finite."""
         if shape != target.shape:
             raise ShapeError(f"SquaredError: outputs are {shape}, targets are {target.shape}")
         if not np.isfinite(target).all():
@@ -54,7 +54,7 @@ class SquaredError:
         return 0.5 * scale * float(np.vdot(error, error)), (error, scale)
 
     def backward(self, cache: tuple[Array, float]) -> Array:
-        """``y - t``, averaged if the loss is."""
+        """Return ``y - t``, averaged if the loss is."""
         error, scale = cache
         return error if scale == 1.0 else error * error.dtype.type(scale)
 
@@ -85,7 +85,7 @@ class CrossEntropy:
         _check_reduction(self.reduction)
 
     def check(self, shape: tuple[int, ...], target: Array) -> None:
-        """Targets are class numbers, one per row of logits."""
+        """Check that targets are class numbers, one per row of logits."""
         _check_classes("CrossEntropy", shape, target)
 
     def forward(
@@ -111,7 +111,7 @@ class CrossEntropy:
         return scale * float(nats.sum()), (z.reshape(y.shape), classes, keep, scale)
 
     def backward(self, cache: tuple[Array, Array, Array | None, float]) -> Array:
-        """``softmax(y) - onehot(t)``, averaged if the loss is."""
+        """Return ``softmax(y) - onehot(t)``, averaged if the loss is."""
         gap, _, keep, scale = cache
         if keep is not None:
             gap = gap * keep.reshape(*gap.shape[:-1], 1)
@@ -145,7 +145,7 @@ class NegativeLogLikelihood:
         _check_reduction(self.reduction)
 
     def check(self, shape: tuple[int, ...], target: Array) -> None:
-        """Targets are class numbers, one per row of probabilities."""
+        """Check that targets are class numbers, one per row of probabilities."""
         _check_classes("NegativeLogLikelihood", shape, target)
 
     def forward(
@@ -164,7 +164,7 @@ class NegativeLogLikelihood:
         return -float((chosen * np.log(safe)).sum()), (chosen, safe)
 
     def backward(self, cache: tuple[Array, Array]) -> Array:
-        """``-1 / y`` at the true class."""
+        """Return ``-1 / y`` at the true class."""
         chosen, safe = cache
         return -chosen / safe
 

@@ -64,7 +64,7 @@ class LSTM(Recurrent):
         return h[1:], cache
 
     def backward(self, dy: Array, cache: LSTMCache) -> tuple[Array, Gradients]:
-        """Back through time.
+        """Propagate the gradient back through time.
 
         With ``dh`` and ``dc`` the gradients that arrive at a step::
 

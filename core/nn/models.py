@@ -55,7 +55,7 @@ def mlp(
     sizes
         Features of the input, units of each hidden layer, outputs.
     activation
-        Of the hidden layers: ``"sigmoid"``, ``"tanh"`` or ``"relu"``.
+        Activation of the hidden layers: ``"sigmoid"``, ``"tanh"`` or ``"relu"``.
     output
         ``"linear"`` for logits, or ``"sigmoid"`` for the classic convention.
     start

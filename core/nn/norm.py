@@ -54,7 +54,7 @@ class LayerNorm:
         return f"LayerNorm({self.n})"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """``(..., n)``, kept."""
+        """Return `shape`, ``(..., n)``, unchanged."""
         if not shape or shape[-1] != self.n:
             raise ShapeError(f"{self}: expected an input of shape (..., {self.n}), got {shape}")
         return shape
@@ -69,7 +69,7 @@ class LayerNorm:
         return centred * self.params["gain"] + self.params["shift"], (centred, inverse)
 
     def backward(self, dy: Array, cache: tuple[Array, Array]) -> tuple[Array, Gradients]:
-        """See the formulas above."""
+        """Return the gradients by the formulas above."""
         normal, inverse = cache
         axes = tuple(range(dy.ndim - 1))
         grads = {"gain": (dy * normal).sum(axis=axes), "shift": dy.sum(axis=axes)}

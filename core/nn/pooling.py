@@ -43,7 +43,7 @@ class LastStep:
         return _pooled(self, shape)
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[int, ...]]:  # noqa: ARG002
-        """Take the last."""
+        """Return the last step."""
         return x[-1], x.shape
 
     def backward(self, dy: Array, cache: tuple[int, ...]) -> tuple[Array, Gradients]:
@@ -80,7 +80,7 @@ class MeanPool:
         return (x * share).sum(axis=0), share
 
     def backward(self, dy: Array, cache: Array) -> tuple[Array, Gradients]:
-        """Give each kept step its share."""
+        """Give each kept step its share of the gradient."""
         return cache * dy, {}
 
 
@@ -136,7 +136,7 @@ class AttentionPool:
         return shape[1:]
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[Array, Array, Array]]:
-        """Weigh and add; ``a`` ``(steps, batch, 1)`` is the cache's last part."""
+        """Weigh the steps and add them up; the cache's last part is ``a`` ``(steps, batch, 1)``."""
         self.output_shape(x.shape)
         keys = np.tanh(x @ self.params["W"] + self.params["b"])
         score = keys @ self.params["v"]

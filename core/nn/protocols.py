@@ -93,7 +93,10 @@ class Layer(Protocol):
         """Parameters by name; an optimiser replaces the arrays by views into one flat vector."""
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the output for an input of `shape`; raises `ShapeError` if it does not fit."""
+        """Return the shape of the output for an input of `shape`.
+
+        Raises `ShapeError` if it does not fit.
+        """
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Any]:
         """Return the output and whatever `backward` needs."""

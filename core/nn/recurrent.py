@@ -102,7 +102,7 @@ class Recurrent:
         )
 
     def _more(self, dtype: npt.DTypeLike) -> dict[str, Array]:  # noqa: ARG002
-        """Further parameters of a kind of layer."""
+        """Make the further parameters of a kind of layer."""
         return {}
 
     def __repr__(self) -> str:
@@ -122,7 +122,7 @@ class Recurrent:
         return (*projected[:2], self.hidden)
 
     def _inputs(self, x: Array, ctx: Context) -> tuple[Array, Any]:
-        """Project; the result may be written over."""
+        """Project the inputs; the result may be written over."""
         self.output_shape(x.shape)
         z, cache = self.project.forward(x, ctx)
         if not (
@@ -209,7 +209,7 @@ class Bidirectional:
         return (*ahead[:-1], ahead[-1] + back[-1])
 
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[Any, Any, int]]:
-        """Run both; a state cannot be carried, as the second needs the sequence's end."""
+        """Run both layers; a state cannot be carried, as the second needs the sequence's end."""
         if ctx.state is not None:
             raise ValueError(f"{self}: reads whole sequences, so it takes no state")
         mask = None if ctx.mask is None else ctx.mask[::-1]
@@ -220,7 +220,7 @@ class Bidirectional:
         return y, (cache_ahead, cache_back, first.shape[-1])
 
     def backward(self, dy: Array, cache: tuple[Any, Any, int]) -> tuple[Array, Gradients]:
-        """Both backwards, each in its own direction."""
+        """Run both layers backwards, each in its own direction."""
         cache_ahead, cache_back, width = cache
         dx, grads = self.ahead.backward(dy[..., :width], cache_ahead)
         dx_back, grads_back = self.back.backward(dy[::-1, :, width:], cache_back)

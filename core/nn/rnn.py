@@ -57,7 +57,10 @@ class RNN(Recurrent):
         return h[1:], _Cache(projected, h, keep)
 
     def backward(self, dy: Array, cache: _Cache) -> tuple[Array, Gradients]:
-        """Back through time: ``dz_t = dh_t (1 - h_t^2)``, ``dh_{t-1} = dz_t U^T + dy_{t-1}``."""
+        """Propagate the gradient back through time.
+
+        ``dz_t = dh_t (1 - h_t^2)``, ``dh_{t-1} = dz_t U^T + dy_{t-1}``.
+        """
         h, keep = cache.h, cache.keep
         u_t = spaced(self.params["U"].T)
         dz = 1 - h[1:] * h[1:]

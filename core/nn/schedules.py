@@ -14,7 +14,7 @@ __all__ = ["cosine", "falling", "steps", "warm_up"]
 
 
 def falling(updates: int) -> Callable[[int], float]:
-    """Fall linearly from 1 to 0 over `updates`.
+    """Return a schedule that falls linearly from 1 to 0 over `updates`.
 
     Examples
     --------
@@ -27,7 +27,9 @@ def falling(updates: int) -> Callable[[int], float]:
 
 
 def cosine(updates: int) -> Callable[[int], float]:
-    """Fall from 1 to 0 along half a cosine over `updates` (Loshchilov, Hutter 2017).
+    """Return a schedule that falls from 1 to 0 along half a cosine over `updates`.
+
+    The method is that of Loshchilov and Hutter (2017).
 
     Examples
     --------
@@ -40,7 +42,7 @@ def cosine(updates: int) -> Callable[[int], float]:
 
 
 def steps(every: int, factor: float) -> Callable[[int], float]:
-    """Multiply by `factor` after every `every` updates.
+    """Return a schedule that is multiplied by `factor` after every `every` updates.
 
     Examples
     --------
@@ -54,7 +56,7 @@ def steps(every: int, factor: float) -> Callable[[int], float]:
 
 
 def warm_up(updates: int, then: Callable[[int], float]) -> Callable[[int], float]:
-    """Rise linearly over the first `updates`, then follow another schedule from its start.
+    """Return a schedule that rises linearly over `updates`, then follows `then` from its start.
 
     Examples
     --------

@@ -48,7 +48,7 @@ class Sequential:
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape after the last layer; a `ShapeError` names the layer that it does not fit."""
+        """Return the shape after the last layer; a `ShapeError` names a layer that does not fit."""
         for i, layer in enumerate(self.layers):
             try:
                 shape = layer.output_shape(shape)
@@ -72,7 +72,7 @@ class Sequential:
         return dx, grads | {f"0.{name}": grad for name, grad in own.items()}
 
     def parameter_gradients(self, dy: Array, cache: list[Any]) -> Gradients:
-        """Do without the gradient by the input, which training does not need."""
+        """Return the parameters' gradients alone: training does not need the input's."""
         dy, grads = self._back_to(1, dy, cache)
         own = parameter_gradients(self.layers[0], dy, cache[0])
         return grads | {f"0.{name}": grad for name, grad in own.items()}
@@ -87,7 +87,7 @@ class Sequential:
 
 
 def parameter_gradients(layer: Layer, dy: Array, cache: Any) -> Gradients:
-    """Gradients by the parameters alone: by the layer's method of that name, if it has one.
+    """Return the parameters' gradients alone, by the layer's method of that name if it has one.
 
     Examples
     --------

@@ -45,7 +45,7 @@ class GRUCache:
 
     @property
     def state(self) -> Array:
-        """After the last step."""
+        """The state after the last step."""
         last: Array = self.h[-1]
         return last
 
@@ -63,7 +63,7 @@ class LSTMCache:
 
     @property
     def state(self) -> tuple[Array, Array]:
-        """``(h, c)`` after the last step."""
+        """The state ``(h, c)`` after the last step."""
         return self.h[-1], self.c[-1]
 
 
@@ -101,7 +101,7 @@ def gru_forward(cache: GRUCache, u: Array, b_h: Array) -> None:
 
 
 def gru_backward(dy: Array, cache: GRUCache, u: Array) -> tuple[Array, Array]:
-    """Gradients by the inputs' sums and by ``h U``."""
+    """Return the gradients with respect to the inputs' sums and to ``h U``."""
     h, n = cache.h, cache.hn.shape[-1]
     r = cache.gates[..., :n]
     u_t = spaced(u.T)
@@ -181,7 +181,7 @@ def lstm_forward(cache: LSTMCache, u: Array) -> None:
 
 
 def lstm_backward(dy: Array, cache: LSTMCache, u: Array) -> Array:
-    """Gradient by the inputs' sums."""
+    """Return the gradient with respect to the inputs' sums."""
     h, keep = cache.h, cache.keep
     steps, batch, n = cache.tanh_c.shape
     u_t = spaced(u.T)

@@ -269,7 +269,7 @@ class Trainer:
     def prepare(
         self, x: Array, y: Array, mask: Array | None = None
     ) -> tuple[Array, Array, Array | None]:
-        """Check data and bring them to the network's dtype; raises ValueError if they are unfit."""
+        """Check data and bring them to the network's dtype; raise ValueError if they are unfit."""
         dtype = self.parameters.values.dtype
         x, y = np.asarray(x), np.asarray(y)
         if x.size == 0:
@@ -293,7 +293,7 @@ class Trainer:
         return x, y, None if mask is None else mask.astype(bool)
 
     def evaluate(self, x: Array, y: Array, mask: Array | None = None) -> dict[str, float]:
-        """Loss (and accuracy, with a metric) on data, without training."""
+        """Return the loss (and accuracy, with a metric) on data, without training."""
         return self._measure(*self.prepare(x, y, mask))
 
     def _measure(self, x: Array, y: Array, mask: Array | None = None) -> dict[str, float]:

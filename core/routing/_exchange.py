@@ -34,7 +34,7 @@ _NEAR = 10  # the edges are at a stop and at one of so many nearest
 
 @kernel
 def exchange(search: Search, tolerance: float, rng: Any) -> float:
-    """Try one exchange at a random stop; the change of cost if it is less than `tolerance`, else 0.
+    """Try one exchange at a random stop; return the change of cost if below `tolerance`, else 0.
 
     Most are rejected after a look at the four edges; the others take time linear in the length of
     their routes. Distances must be symmetric.
@@ -110,26 +110,26 @@ def _replace(
 
 @kernel
 def _allowed(limits: Limits, size: int) -> bool:
-    """Whether a route may have so many stops."""
+    """Tell whether a route may have so many stops."""
     return limits.least <= size <= limits.most or (limits.optional and size == 0)
 
 
 @kernel
 def _now(routes: Routes, work: Work, own: int) -> float:
-    """Price of the bounds that a route breaks now."""
+    """Price the bounds that a route breaks now."""
     return _price(work, routes.size[own], routes.length[own], routes.load[own], routes.clock[own])
 
 
 @kernel
 def _price(work: Work, size: int, length: float, load: float, clock: float) -> float:
-    """Price of the bounds that a route breaks."""
+    """Price the bounds that a route breaks."""
     price = crowding(work.bounds, size) if work.elastic else 0.0
     return price + strain(work.bounds, size, length, load, clock) if work.bounded else price
 
 
 @kernel
 def _index(routes: Routes, stop: int, own: int, line: Any, start: int, behind: bool) -> int:  # noqa: FBT001
-    """Write a route out; where it is cut: at a stop, or behind it."""
+    """Write a route out; return where it is cut: at a stop, or behind it."""
     end = write_out(routes, own, line, start)
     for at in range(start, end):
         if line[at] == stop:
@@ -139,7 +139,7 @@ def _index(routes: Routes, stop: int, own: int, line: Any, start: int, behind: b
 
 @kernel
 def _turn(line: Any, half: int, low: int, high: int) -> int:
-    """Write the only route again, reversed from `low` up to `high`; where it ends."""
+    """Write the only route again, reversed from `low` up to `high`; return where it ends."""
     for at in range(half):
         line[half + at] = line[low + high - 1 - at] if low <= at < high else line[at]
     return 2 * half
@@ -154,7 +154,7 @@ def _cross(
     start: int,
     tails: bool,  # noqa: FBT001
 ) -> tuple[int, int]:
-    """Join the parts of two routes anew; where the first and the second end."""
+    """Join the parts of two routes anew; return where the first and the second end."""
     at = start
     for place in range(cut):
         line[at] = line[place]

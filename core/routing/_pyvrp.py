@@ -79,7 +79,7 @@ def solve_pyvrp(
     time_limit, steps
         Seconds of wall time, or iterations; one of them.
     seed
-        Of the random numbers.
+        Seed of the random numbers.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def solve_pyvrp(
     interrupts: list[int] = []
 
     def note(cost: int) -> bool:
-        """PyVRP asks this whether to stop; it tells the cost of the best routes."""
+        """Note PyVRP's cost of the best routes, and tell it whether to stop."""
         value = cost / scale
         if cost < 2**62 and (not trace or value < (trace[-1].cost or math.inf)):
             trace.append(Step(time.monotonic() - begin, value, None))
@@ -151,7 +151,7 @@ def _stops(route: Any, n_stops: int) -> list[int]:
 
 
 def _data(problem: Problem) -> tuple[Any, float]:
-    """Give the problem as PyVRP takes it, and how many of its units a unit of distance has."""
+    """Return the problem as PyVRP takes it, and how many of its units a unit of distance has."""
     n, dummies = problem.n_stops, _dummies(problem)
     every = np.arange(n + 1)
     lengths = problem.distances()

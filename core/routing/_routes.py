@@ -76,7 +76,7 @@ class Work(NamedTuple):
     timed
         Whether driving times come from `times`, or else from the distance by ``bounds[PACE]``.
     demand, service
-        Of each place.
+        Demand and service time of each place.
     times
         Driving times.
     bounds
@@ -175,7 +175,7 @@ class Search(NamedTuple):
 
 @kernel
 def strain(bounds: Any, size: int, length: float, load: float, clock: float) -> float:
-    """Price of the bounds on distance, time and load that a route breaks; 0 for an empty one."""
+    """Price the bounds on distance, time and load that a route breaks; 0 for an empty one."""
     if size == 0:
         return 0.0
     price = 0.0
@@ -194,7 +194,7 @@ def strain(bounds: Any, size: int, length: float, load: float, clock: float) -> 
 
 @kernel
 def crowding(bounds: Any, size: int) -> float:
-    """Price of the bounds on stops that a route breaks; 0 for an empty one."""
+    """Price the bounds on stops that a route breaks; 0 for an empty one."""
     if size > bounds[MOST_STOPS]:
         return float(bounds[STOPS_PRICE] * (size - bounds[MOST_STOPS]))
     if 0 < size < bounds[LEAST_STOPS]:
@@ -204,7 +204,7 @@ def crowding(bounds: Any, size: int) -> float:
 
 @kernel
 def strains(routes: Routes, work: Work) -> float:
-    """Price of all the bounds that are broken."""
+    """Price all the bounds that are broken."""
     total = 0.0
     size, length, load, clock = routes.size, routes.length, routes.load, routes.clock
     if work.elastic:
@@ -218,7 +218,7 @@ def strains(routes: Routes, work: Work) -> float:
 
 @kernel
 def worth(routes: Routes, work: Work, makespan: bool) -> float:  # noqa: FBT001
-    """Value of the objective, with the price of bounds that are broken."""
+    """Return the value of the objective, with the price of bounds that are broken."""
     longest, total = 0.0, 0.0
     for own in range(len(routes.length)):
         longest = max(longest, routes.length[own])
@@ -238,7 +238,7 @@ def minutes_added(work: Work, change: float, left: int, stop: int, right: int) -
 
 @kernel
 def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
-    """Take a stop out of its route; the change of cost."""
+    """Take a stop out of its route; return the change of cost."""
     before, after, route, first, last, size, length, load, clock = routes
     left, right, own = before[stop], after[stop], route[stop]
     change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
@@ -267,7 +267,7 @@ def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
 
 @kernel
 def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: int) -> float:
-    """Put a stop behind `left` (0: at the start) on route `own`; the change of cost."""
+    """Put a stop behind `left` (0: at the start) on route `own`; return the change of cost."""
     before, after, route, first, last, size, length, load, clock = routes
     right = first[own] if left == 0 else after[left]
     change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
@@ -298,7 +298,7 @@ def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: i
 
 @kernel
 def write_out(routes: Routes, own: int, line: Any, start: int) -> int:
-    """Write the stops of a route into a line from `start` on; where they end."""
+    """Write the stops of a route into a line from `start` on; return where they end."""
     place = routes.first[own]
     while place != 0:
         line[start] = place
@@ -311,7 +311,7 @@ def write_out(routes: Routes, own: int, line: Any, start: int) -> int:
 def measure(
     geo: Geometry, work: Work, line: Any, start: int, stop: int
 ) -> tuple[float, float, float]:
-    """Length, load and minutes of a route that is written out; the latter two where bounded."""
+    """Return length, load and minutes of a written-out route; the latter two where bounded."""
     length, load, clock, previous = 0.0, 0.0, 0.0, 0
     for at in range(start, stop + 1):
         place = line[at] if at < stop else 0

@@ -72,7 +72,7 @@ class Cooling(NamedTuple):
 
 @kernel
 def _string_start(routes: Routes, stop: int, count: int, rng: Any) -> int:
-    """First stop of a random string of `count` stops of a route that holds `stop`."""
+    """Choose a random string of `count` stops of a route that holds `stop`; return its first."""
     before, after = routes.before, routes.after
     ahead, place = 0, after[stop]
     while ahead < count - 1 and place != 0:
@@ -92,7 +92,7 @@ def _string_start(routes: Routes, stop: int, count: int, rng: Any) -> int:
 
 @kernel
 def _ruin(search: Search, rng: Any) -> tuple[int, int, float]:
-    """Take strings out around a random stop; stops in hand, routes touched, change of cost."""
+    """Take out strings around a random stop; return stops in hand, routes touched, cost change."""
     routes, near, degree, space = search.routes, search.near, search.degree, search.space
     n = len(routes.route) - 1
     longest = min(float(_STRING), n / len(routes.size))
@@ -126,7 +126,7 @@ def _ruin(search: Search, rng: Any) -> tuple[int, int, float]:
 
 @kernel
 def _among(touched: Any, ruined: int, own: int) -> bool:
-    """Whether a string of the route has been taken out already."""
+    """Tell whether a string of the route has been taken out already."""
     found = False
     for r in range(ruined):
         found = found or touched[r] == own
@@ -179,7 +179,7 @@ def _order(space: Workspace, held: int, geo: Geometry, rng: Any) -> None:
 def _place(  # noqa: C901 (one loop: a call in it would take longer than what it works out)
     search: Search, stop: int, free: int, ruined: int, rng: Any
 ) -> tuple[int, int]:
-    """Cheapest position of a stop: what it goes behind, and the route (-1: none).
+    """Find the cheapest position of a stop: what it goes behind, and the route (-1: none).
 
     ``free`` of the stops in hand, this one among them, are not owed to any route: with 0 it goes
     where one is owed; an empty route that may stay empty is opened for as many as its minimum.

@@ -44,7 +44,7 @@ def ascent_bound(
     time_limit: float | None = None,
     iterations: int = _ITERATIONS,
 ) -> float:
-    """Lower bound of the objective.
+    """Return a lower bound of the objective.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class _Ascent:
         self._crews = np.arange(min(needed, top), top + 1)
 
     def value(self, prices: FloatArray, highest: float = math.inf) -> tuple[float, FloatArray]:
-        """Cost of the cheapest edges under `prices`, and how many too many each stop has.
+        """Return the cheapest edges' cost under `prices`, and how many too many each stop has.
 
         Edges between stops count for at most `highest`.
         """
@@ -159,7 +159,7 @@ class _Ascent:
         return float(totals[pick] - 2 * prices.sum()), excess - 2
 
     def _tree(self, weight: FloatArray) -> tuple[np.ndarray, FloatArray]:
-        """Cheapest spanning tree (or forest): its edges and weights, cheapest first."""
+        """Find the cheapest spanning tree (or forest): its edges and weights, cheapest first."""
         # Stored zeros would be dropped: shift all weights, which changes no comparison. The number
         # of the edge rides along as rank, so that weights come back exactly.
         rank = np.empty(len(weight))
@@ -171,7 +171,7 @@ class _Ascent:
         return chosen, weight[chosen]
 
     def proved(self, prices: FloatArray) -> float:
-        """Bound that holds for all edges, not only those of the graph.
+        """Return a bound that holds for all edges, not only those of the graph.
 
         An edge that is missing is longer than the reach of both its ends, and so has a weight of
         ``reach_i / 2 + price_i + reach_j / 2 + price_j`` or more: never below twice the least such

@@ -33,7 +33,7 @@ def contradiction(problem: Problem) -> str:
 
 
 def named_bounds(problem: Problem) -> dict[str, float]:
-    """Bounds that are set, by name; a minimum of one stop is none."""
+    """Return the bounds that are set, by name; a minimum of one stop is none."""
     names = ("min_stops", "max_stops", "min_distance", "max_distance", "min_time", "max_time")
     found = {name: getattr(problem, name) for name in (*names, "capacity")}
     return {name: v for name, v in found.items() if v is not None and (name, v) != ("min_stops", 1)}
@@ -119,7 +119,7 @@ def _of_far_stops(problem: Problem) -> Iterator[str]:
 
 
 def _there_and_back(problem: Problem, matrix: FloatArray | None) -> FloatArray:
-    """Least distance (or time) of a route through each place; a matrix may have short cuts."""
+    """Return the least distance (or time) to each place and back; a matrix may have short cuts."""
     if matrix is None:
         every = np.arange(problem.n_stops + 1)
         return problem.between(0, every) + problem.between(every, 0)
@@ -134,7 +134,10 @@ def _there_and_back(problem: Problem, matrix: FloatArray | None) -> FloatArray:
 
 
 def _of_short_routes(problem: Problem) -> Iterator[str]:
-    """No route visits more than all stops, and each stop adds at most its way there and back."""
+    """Say which minimum is more than all routes together can reach.
+
+    No route visits more than all stops, and each stop adds at most its way there and back.
+    """
     crew = problem.fewest_routes
     if problem.min_distance:
         longest = _most(problem, problem.matrix)
@@ -160,7 +163,7 @@ def _too_short(problem: Problem, what: str, crew: int, longest: float) -> str:
 
 
 def _most(problem: Problem, matrix: FloatArray | None) -> float:
-    """No routes are longer in total."""
+    """Return a length that all routes together cannot exceed."""
     if matrix is None:
         return float(_there_and_back(problem, None).sum())
     leaving = np.asarray(matrix).max(axis=1)

@@ -72,7 +72,7 @@ def divide_parts(
     steps_per_stop, repair_per_stop
         Ruin-and-recreate steps for each stop: in the parts, and in the repair of the whole.
     seed
-        Of the random numbers; each part has its own.
+        Seed of the random numbers; each part has its own.
     share
         Improves the parts: a ``map`` that may distribute its calls over machines.
 

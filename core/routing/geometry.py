@@ -38,7 +38,7 @@ def geometry(problem: Problem, places: NDArray[np.intp] | None = None) -> Geomet
 
 @kernel
 def leg(geo: Geometry, i: int, j: int) -> float:
-    """Distance from place i to place j."""
+    """Return the distance from place i to place j."""
     kind, x, y, z, matrix, places = geo
     if kind == 0:
         dx = x[i] - x[j]
@@ -56,7 +56,7 @@ def leg(geo: Geometry, i: int, j: int) -> float:
 def neighbours(
     problem: Problem, count: int, places: NDArray[np.intp] | None = None
 ) -> NDArray[np.intp]:
-    """Nearest places of each of `places`, nearest first; shape ``(n, min(count, n - 1))``.
+    """Find the nearest places of each of `places`, nearest first: ``(n, min(count, n - 1))``.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ def improve(
         Number of ruin-and-recreate steps: the same steps and seed give the same routes, whatever
         the machine's speed. Without it the number depends on the time.
     seed
-        Of the random numbers.
+        Seed of the random numbers.
 
     Raises
     ------
@@ -238,7 +238,7 @@ class _Annealing:
         return float(self._leg * self._hot * (self._cold / self._hot) ** done)
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
-        """Best routes at the end of the last run."""
+        """Return the best routes at the end of the last run."""
         found = []
         firsts, after = self._saved
         for first in firsts:
@@ -252,7 +252,7 @@ class _Annealing:
 
 
 def _search(problem: Problem, routes: Sequence[Sequence[int]], mean_leg: float) -> Search:
-    """Pass a problem and the initial routes to the kernels."""
+    """Prepare a problem and the initial routes for the kernels."""
     n = problem.n_stops
     near = neighbours(problem, _NEAR, np.arange(1, n + 1)) + 1
     degree = near.shape[1]
@@ -286,7 +286,7 @@ def _search(problem: Problem, routes: Sequence[Sequence[int]], mean_leg: float) 
 
 
 def _work(problem: Problem, mean_leg: float, *, elastic: bool) -> Work:
-    """Bounds of a problem as the kernel takes them, a little wide for rounding."""
+    """Turn the bounds of a problem into those of the kernel, a little wide for rounding."""
     none = np.zeros(problem.n_stops + 1)
     demand = none if problem.demands is None else problem.demands
     service = none if problem.service is None else problem.service

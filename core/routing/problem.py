@@ -239,7 +239,7 @@ class Problem:
         return "km" if self.matrix is None and self.metric == "great_circle" else "input units"
 
     def between(self, start: ArrayLike, end: ArrayLike) -> FloatArray:
-        """Distance from places `start` to places `end` (indices; arrays broadcast)."""
+        """Return the distance from places `start` to places `end` (indices; arrays broadcast)."""
         i, j = np.asarray(start), np.asarray(end)
         if self.matrix is not None:
             return np.asarray(self.matrix[i, j])
@@ -257,7 +257,7 @@ class Problem:
         return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.minimum(h, 1.0))))
 
     def distances(self) -> FloatArray:
-        """Full matrix, shape ``(N + 1, N + 1)``; for small problems only."""
+        """Return the full matrix, shape ``(N + 1, N + 1)``; for small problems only."""
         if self.matrix is not None:
             return np.asarray(self.matrix)
         n_places = self.n_stops + 1
@@ -270,17 +270,17 @@ class Problem:
         return self.between(every[:, None], every[None, :])
 
     def length(self, route: ArrayLike) -> float:
-        """Length of one route given as stop indices without the depot."""
+        """Return the length of one route given as stop indices without the depot."""
         path = np.concatenate(([0], np.asarray(route, dtype=np.intp), [0]))
         return float(self.between(path[:-1], path[1:]).sum())
 
     def cost(self, routes: Sequence[ArrayLike]) -> float:
-        """Value of the objective: total length of the routes, or length of the longest."""
+        """Return the objective's value: total length of the routes, or length of the longest."""
         lengths = [self.length(route) for route in routes]
         return max(lengths) if self.objective == "makespan" else math.fsum(lengths)
 
     def driving_time(self, start: ArrayLike, end: ArrayLike) -> FloatArray:
-        """Minutes from places `start` to places `end`; 0 where neither times nor speed is given."""
+        """Return minutes from places `start` to `end`; 0 where neither times nor speed is given."""
         if self.times is not None:
             return np.asarray(self.times[np.asarray(start), np.asarray(end)])
         return self.between(start, end) * self.pace
@@ -291,13 +291,13 @@ class Problem:
         return 0.0 if self.speed is None else 60.0 / self.speed
 
     def duration(self, route: ArrayLike) -> float:
-        """Minutes of one route given as stop indices without the depot: driving and service."""
+        """Return the minutes of one route (stop indices without the depot): driving and service."""
         path = np.concatenate(([0], np.asarray(route, dtype=np.intp), [0]))
         served = 0.0 if self.service is None else float(self.service[path].sum())
         return float(self.driving_time(path[:-1], path[1:]).sum()) + served
 
     def load(self, route: ArrayLike) -> float:
-        """Sum of the demands of a route."""
+        """Sum up the demands of a route."""
         if self.demands is None:
             return 0.0
         return float(self.demands[np.asarray(route, dtype=np.intp)].sum())

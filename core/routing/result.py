@@ -96,7 +96,7 @@ class Result:
         return max(0.0, (self.cost - self.lower_bound) / self.cost)
 
     def summary(self) -> str:
-        """One line for a log."""
+        """Summarise the result in one line for a log."""
         if self.cost is None:
             return f"{self.status}: {self.reason}, {self.seconds:.1f} s"
         parts = [f"cost {self.cost:,.7g}"]

@@ -77,10 +77,10 @@ def solve(
         first search on a machine, does not count. ``divide`` does a fixed amount of work
         and takes no notice of it.
     steps, seed
-        Of ``heuristic``: with a number of steps the routes depend on the seed alone, not on the
-        machine's speed.
+        Options of ``heuristic``: with a number of steps the routes depend on the seed alone, not on
+        the machine's speed.
     model, solver
-        Of ``exact``: see `core.routing.exact`.
+        Options of ``exact``: see `core.routing.exact`.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def _search(
 
 
 def _too_long(problem: Problem, bound: float) -> str:
-    """Check whether the shortest routes are longer than all dispatchers may drive in total."""
+    """Say that all dispatchers may not drive as far as the routes need; empty if they may."""
     if problem.max_distance is None or problem.objective != "distance":
         return ""
     crew, most = problem.dispatchers, problem.max_distance
@@ -192,7 +192,7 @@ def _too_long(problem: Problem, bound: float) -> str:
 
 
 def _bound(problem: Problem, start: Result, seconds: float) -> float | None:
-    """Lower bound within about so many seconds."""
+    """Compute a lower bound within about so many seconds."""
     total = sum(problem.length(route) for route in start.routes)
     if not refusal(problem) and problem.n_stops <= _RELAXED_STOPS:
         bound = relaxed_bound(problem, seconds)

@@ -68,7 +68,7 @@ def split(problem: Problem, tour: NDArray[np.intp], *, starts: int = 32) -> list
 def _split_open(
     problem: Problem, tour: NDArray[np.intp], *, all_bounds: bool
 ) -> tuple[float, list[int]]:
-    """Split a tour opened at its first stop; cost and the inner cut positions."""
+    """Split a tour opened at its first stop; return the cost and the inner cut positions."""
     n, crew = len(tour), min(problem.dispatchers, len(tour))
     # Serving stops i .. j - 1 costs ahead[i] + behind[j].
     ahead, behind = _stretches(problem.between, tour)
@@ -112,7 +112,7 @@ def _value(row: tuple[int, FloatArray], j: int) -> float:
 def _stretches(
     legs: Callable[[ArrayLike, ArrayLike], FloatArray], tour: NDArray[np.intp]
 ) -> tuple[FloatArray, FloatArray]:
-    """Two terms whose sum ``ahead[i] + behind[j]`` is the length of a route of stops i .. j - 1."""
+    """Return two terms of the length of a route of stops i .. j - 1: ``ahead[i] + behind[j]``."""
     along = np.concatenate(([0.0], np.cumsum(legs(tour[:-1], tour[1:]))))
     return (
         np.concatenate((legs(0, tour) - along, [np.inf])),
@@ -128,7 +128,7 @@ def _windows(
     *,
     all_bounds: bool,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """First and last start of a route that ends before each position."""
+    """Return the first and last start of a route that ends before each position."""
     n = len(tour)
     ends = np.arange(n + 1)
     first, last = np.maximum(0, ends - problem.most_stops), ends - problem.min_stops
@@ -175,7 +175,7 @@ def _narrow(  # noqa: PLR0917 (two windows, two terms, two bounds)
 def _window_minima(
     values: FloatArray, first: NDArray[np.intp], last: NDArray[np.intp]
 ) -> FloatArray:
-    """``min(values[first[j] : last[j] + 1])`` for each j, infinite where that is empty.
+    """Return ``min(values[first[j] : last[j] + 1])`` for each j, infinite where that is empty.
 
     Two overlapping windows whose width is a power of 2 cover any window.
     """

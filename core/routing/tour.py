@@ -100,7 +100,7 @@ def _least_gain(problem: Problem, tour: NDArray[np.intp]) -> float:
 
 
 def tour_length(problem: Problem, tour: NDArray[np.intp]) -> float:
-    """Length of a closed tour of places."""
+    """Return the length of a closed tour of places."""
     return float(problem.between(tour, np.roll(tour, -1)).sum())
 
 
@@ -246,7 +246,7 @@ def kick_tour(
     time_limit, kicks
         Seconds of wall time, or the number of kicks for the same tour every time.
     seed
-        Of the random numbers.
+        Seed of the random numbers.
 
     An interrupt (KeyboardInterrupt) ends it early with the best tour so far.
     """
@@ -314,7 +314,7 @@ def _exchange(tour: Tour, a: int, b: int, c: int, d: int, noted: int) -> int:
 
 @kernel
 def _beside(order: Any, position: Any, place: int, step: int) -> int:
-    """Next place in direction `step` (1 or -1)."""
+    """Return the next place in direction `step` (1 or -1)."""
     at = position[place] + step
     if at == len(order):
         at = 0
@@ -324,7 +324,7 @@ def _beside(order: Any, position: Any, place: int, step: int) -> int:
 
 @kernel
 def _find_move(tour: Tour, base: int, step: int) -> float:
-    """Find a move that replaces the edge from `base` in direction `step`; its gain, 0 for none.
+    """Find a move that replaces the edge from `base` in direction `step`; return its gain, or 0.
 
     ``tour.move`` receives mate, other, far, and for Or-opt last and before (else -1), where
     ``before [last .. base] mate`` is the stretch in direction `step`: see `_apply`.

@@ -181,7 +181,7 @@ def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = Fals
 
 
 def _split(text: str, source: str) -> _File:
-    """Part a file into keys and sections."""
+    """Split a file into keys and sections."""
     file, section = _File(source), None
     for line, raw in enumerate(text.splitlines(), 1):
         stripped = raw.strip()
@@ -251,7 +251,7 @@ def tour_tsplib(problem: Problem, route: Sequence[int], name: str = "tour") -> s
 
 
 def _depot_first(file: _File, ids: list[str]) -> list[int]:
-    """Order of the nodes with the depot at the front."""
+    """Return the order of the nodes with the depot at the front."""
     depots: list[str] = []
     for line, words in file.body.get("DEPOT_SECTION", []):
         nodes = words[: words.index("-1")] if "-1" in words else words
@@ -265,7 +265,7 @@ def _depot_first(file: _File, ids: list[str]) -> list[int]:
 
 
 def _work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
-    """Demands, dispatchers and bounds of a CVRP file."""
+    """Read the demands, dispatchers and bounds of a CVRP file."""
     fields: dict[str, Any] = {}
     if "DEMAND_SECTION" in file.body:
         demands = file.by_node("DEMAND_SECTION", ids)
@@ -285,7 +285,7 @@ def _work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
 
 
 def _routes_work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
-    """How far and how long a dispatcher may drive."""
+    """Read how far and how long a dispatcher may drive."""
     fields: dict[str, Any] = {}
     most, service = file.amount("DISTANCE"), file.amount("SERVICE_TIME")
     if "SERVICE_TIME_SECTION" in file.body:

@@ -72,7 +72,7 @@ def check(
 
 
 def broken_bounds(problem: Problem, number: int, route: Sequence[int]) -> list[str]:
-    """Every bound that the route breaks."""
+    """List every bound that the route breaks."""
     work = {"stops": float(len(route))}
     if problem.min_distance is not None or problem.max_distance is not None:
         work["distance"] = route_length(problem, route)
@@ -96,7 +96,7 @@ def broken_bounds(problem: Problem, number: int, route: Sequence[int]) -> list[s
 
 
 def route_duration(problem: Problem, route: Sequence[int]) -> float:
-    """Minutes of one route: driving, and service at its stops."""
+    """Return the minutes of one route: driving, and service at its stops."""
     path = [0, *route, 0]
     served = 0.0
     if problem.service is not None:
@@ -109,13 +109,13 @@ def route_duration(problem: Problem, route: Sequence[int]) -> float:
 
 
 def route_length(problem: Problem, route: Sequence[int]) -> float:
-    """Length of one route, depot to depot."""
+    """Return the length of one route, depot to depot."""
     path = [0, *route, 0]
     return math.fsum(leg_length(problem, a, b) for a, b in itertools.pairwise(path))
 
 
 def leg_length(problem: Problem, a: int, b: int) -> float:
-    """Distance from one place to another."""
+    """Return the distance from one place to another."""
     if problem.matrix is not None:
         return float(problem.matrix[a][b])
     (xa, ya), (xb, yb) = problem.points[a].tolist(), problem.points[b].tolist()

@@ -64,7 +64,7 @@ class StoredSolution:
 
     @classmethod
     def of(cls, solution: Solution, method: str) -> StoredSolution:
-        """Take what the report needs."""
+        """Take from a solution what the report needs."""
         return cls(
             alphabet=solution.cipher.alphabet.letters,
             ciphertext=solution.cipher.text,

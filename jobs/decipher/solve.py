@@ -158,7 +158,7 @@ def _warn(solutions: list[tuple[str, Solution] | None], *, lines: bool) -> None:
 def _solve(
     params: Params, run: Run, rng: np.random.Generator, models: dict[str, LanguageModel], text: str
 ) -> tuple[str, Solution]:
-    """Decipher into each possible language; the most probable reading wins."""
+    """Decipher into each possible language; return the most probable reading."""
     settings = Settings(
         method="metropolis" if params.method == "metropolis" else "tempering",
         spaces=params.spaces and not _unparted(next(iter(models.values())), text),

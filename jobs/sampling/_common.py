@@ -126,8 +126,8 @@ def draw(
 
     Parameters
     ----------
-    params, job
-        Of the job that draws; its seed and a stream's number make the stream's draws.
+    params, run
+        Those of the job that draws; its seed and a stream's number make the stream's draws.
     streams
         Which.
     share

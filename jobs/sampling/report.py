@@ -179,7 +179,7 @@ def _lags(pooled: Draws, shown: int) -> Figure:
 
 
 def _shades() -> Colormap:
-    """One colour, the stronger the more: readable on light and dark."""
+    """Make shades of one colour, the stronger the more: readable on light and dark."""
     from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
     return LinearSegmentedColormap.from_list(

@@ -131,7 +131,7 @@ def _codes(x: Array, offsets: tuple[int, ...], size: int) -> Array:
 
 
 def _scores(counts: Array, classes: tuple[str, ...]) -> list[list[object]]:
-    """Per label: how many, precision, recall and their harmonic mean, in percent."""
+    """Return per label how many, precision, recall and their harmonic mean, in percent."""
     hits, said, true = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
     measures = (hits / np.maximum(said, 1), hits / np.maximum(true, 1))
     f1 = 2 * hits / np.maximum(said + true, 1)

@@ -48,7 +48,7 @@ def to_bigdl(params: Mapping[str, npt.NDArray[Any]]) -> list[Floats]:
     Parameters
     ----------
     params
-        Of a network without dropout, with ``cell="lstm"`` and ``pool="mean"``.
+        Parameters of a network without dropout, with ``cell="lstm"`` and ``pool="mean"``.
 
     Examples
     --------

@@ -76,7 +76,7 @@ def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: b
     Parameters
     ----------
     context
-        Of Spark.
+        Spark's context.
     work
         What a task does, given its seat.
     tasks

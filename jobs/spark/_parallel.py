@@ -44,7 +44,7 @@ class Report:
     seconds
         From the first update to the end.
     cpu_seconds
-        Of the processor, in that time.
+        Seconds of processor time, in that time.
     waited
         Seconds of those spent on sums, waiting for the others included.
     digest

@@ -61,7 +61,7 @@ class Distribution:
     Attributes
     ----------
     version
-        Of all of them.
+        Version of all of them.
     libraries
         The folder of jars with which each kind of process (``azkaban``, ``web``, ``executor``)
         runs; a solo server can be any of them.

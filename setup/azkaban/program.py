@@ -57,7 +57,7 @@ class Program:
     Attributes
     ----------
     version
-        Of Azkaban.
+        Version of Azkaban.
     stock
         Whether set-up put it together from pinned jars; else it is the user's own.
     libraries

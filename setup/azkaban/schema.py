@@ -94,7 +94,7 @@ def recorded(cursor: Any) -> str:
 
 
 def _tables_of(program: Program) -> str:
-    """All 2.x have the tables that `setup mysql init` makes."""
+    """Tell the version of a program's tables: all 2.x have those that `setup mysql init` makes."""
     return program.version if program.several_executors else STOCK_VERSION
 
 
@@ -226,7 +226,7 @@ def align_to(cursor: Any, sql: Path, version: str) -> tuple[int, int]:
     Parameters
     ----------
     cursor
-        Of the database.
+        Cursor of the database.
     sql
         The folder of that version's table definitions.
     version

@@ -104,7 +104,7 @@ class Wanted:
     mail
         How the server sends mail.
     mail_password
-        Of the account at the mail server.
+        Password of the account at the mail server.
     """
 
     profile: str | None = None

@@ -41,7 +41,7 @@ class Backup:
     folder
         Its place; ``backup.json`` in it appears when it is complete.
     version
-        Of the Azkaban that was saved.
+        Version of the Azkaban that was saved.
     """
 
     folder: Path

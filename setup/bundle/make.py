@@ -53,11 +53,11 @@ class Extra:
     Attributes
     ----------
     locks
-        Of the packages.
+        Locks of the packages.
     jars
         Sections of ``versions.toml``.
     folders
-        Of the checkout.
+        Folders of the checkout.
     """
 
     locks: tuple[str, ...] = ()

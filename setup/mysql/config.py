@@ -64,7 +64,7 @@ class Files:
 
     @property
     def pid_file(self) -> Path:
-        """Written by mysqld itself."""
+        """The process id, written by mysqld itself."""
         return self.files / "mysqld.pid"
 
     @property
@@ -84,7 +84,7 @@ class Files:
 
     @property
     def own_options(self) -> Path:
-        """The user's own, read after the generated ones."""
+        """The user's own options, read after the generated ones."""
         return self.home / "my.local.cnf"
 
     @property
@@ -104,7 +104,7 @@ class Files:
 
     @staticmethod
     def marker_in(data: Path) -> Path:
-        """Where the marker is in a data folder."""
+        """Return where the marker is in a data folder."""
         return data / "azkaban-jobflow.json"
 
     @property

@@ -28,7 +28,7 @@ def connect(layout: Layout, **arguments: Any) -> Any:
     layout
         Whose environment holds the driver.
     arguments
-        Of ``mysql.connector.connect``.
+        Arguments of ``mysql.connector.connect``.
 
     Raises
     ------

@@ -301,7 +301,7 @@ class Server:
 
     @property
     def restore_lock(self) -> Path:
-        """A restore that lives holds a lock on this file."""
+        """The file on which a restore holds a lock while it lives."""
         return self.home / ".restore.lock"
 
     def rotate(self) -> None:

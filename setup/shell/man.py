@@ -22,7 +22,7 @@ def page(tree: Command, summary: str, version: str) -> str:
     summary
         What it is for, in a few words.
     version
-        Of the program.
+        Version of the program.
 
     Examples
     --------

@@ -72,7 +72,7 @@ class Environment:
     interpreter
         Path of ``bin/python`` in the archive.
     version
-        Of Python, such as ``3.11.9``.
+        Version of Python, such as ``3.11.9``.
     base
         Path of the Python that each node must have; empty if the archive is complete.
     glibc

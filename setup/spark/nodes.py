@@ -45,7 +45,7 @@ def launcher(interpreter: str, version: str, *, base: str, glibc: str) -> str:
     interpreter
         The shipped one, relative to the working folder of a process on a node.
     version
-        Of Python, such as ``3.11.9``.
+        Version of Python, such as ``3.11.9``.
     base
         The Python that nodes must have; empty if it is shipped.
     glibc

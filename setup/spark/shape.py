@@ -93,7 +93,7 @@ def choose(workers: int, cores: int | None, memory: int | None, ports: Sequence[
     workers
         Number of machines to simulate.
     cores, memory
-        Of each; by default at least 4 cores, and half of this machine's memory up to 4 GB each.
+        Size of each; by default at least 4 cores, and half this machine's memory up to 4 GB each.
     ports
         Free ones.
 

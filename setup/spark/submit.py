@@ -93,7 +93,7 @@ class Run:
         Parameters
         ----------
         command
-            Of `setup.spark.plan.command`.
+            Command that `setup.spark.plan.command` makes.
         show_logs
             Whether to print the logs of the cluster's processes even after a success.
 

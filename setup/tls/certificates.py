@@ -68,7 +68,7 @@ class Keystore:
     path
         PKCS12 keystore.
     password
-        Of the store and of the key in it.
+        Password of the store and of the key in it.
     ca
         Certificates that a client trusts to check the server's.
     """

@@ -39,7 +39,7 @@ def accepted(key: Key, chain: Sequence[x509.Certificate]) -> None:
     Parameters
     ----------
     key
-        Of the first certificate.
+        Key of the first certificate.
     chain
         The server's certificate, those of its issuers, and the root, which clients trust.
 

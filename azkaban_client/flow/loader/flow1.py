@@ -27,7 +27,7 @@ class Files:
     problems: tuple[Problem, ...]
 
     def roots(self) -> list[str]:
-        """Names of the flows: jobs that nothing depends on, and those marked as roots."""
+        """List the flows: jobs that nothing depends on, and those marked as roots."""
         needed = {name for job in self.jobs.values() for name in job.dependencies}
         return sorted(
             name

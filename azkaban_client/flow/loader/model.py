@@ -106,7 +106,7 @@ class Project:
     Attributes
     ----------
     version
-        Of the format: 1 or 2.
+        Version of the format: 1 or 2.
     """
 
     version: int

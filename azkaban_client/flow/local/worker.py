@@ -96,7 +96,7 @@ class Work:
     Attributes
     ----------
     name
-        Of the job.
+        Name of the job.
     given
         Its properties, references as written.
     later

@@ -104,9 +104,9 @@ def _conflict(
 
 
 def relaxed_bound(problem: Problem, seconds: float) -> float | None:
-    """Lower bound of the total distance from the edge model's relaxation, cut for some seconds.
+    """Return a lower bound of the total distance, from the edge model's relaxation.
 
-    None where the time does not suffice for a first one.
+    Cuts are added for some seconds; None where these do not suffice for a first bound.
     """
     begin = time.monotonic()
     problem, unit = scaled(problem)

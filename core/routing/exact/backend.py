@@ -84,7 +84,7 @@ def run(
 
 
 def _program() -> str:
-    """Path of CBC: the one that PuLP brings, or one on the PATH."""
+    """Return the path of CBC: the one that PuLP brings, or one on the PATH."""
     bundled = Path(pulp.PULP_CBC_CMD.pulp_cbc_path).resolve()
     found = shutil.which(str(bundled)) or shutil.which("cbc")
     if found is None:

@@ -70,11 +70,11 @@ class Needs:
         self.shares: FloatArray = np.array(shares)
 
     def routes(self, taken: FloatArray) -> int:
-        """Routes for stops whose shares add up to `taken`."""
+        """Return how many routes stops need whose shares add up to `taken`."""
         return max(1, math.ceil(float(taken.max()) - SLACK))
 
     def of_set(self, stops: frozenset[int]) -> int:
-        """Routes that a set needs."""
+        """Return how many routes a set needs."""
         return self.routes(self.shares[:, sorted(stops)].sum(axis=1))
 
     def of_tour(self, stops: frozenset[int]) -> int:
@@ -128,7 +128,7 @@ def find_cuts(problem: Problem, edges: dict[Edge, int]) -> list[Cut]:
 def _too_long(
     problem: Problem, needs: Needs, stops: frozenset[int], edges: dict[Edge, int]
 ) -> list[Cut]:
-    """Cut off a route that is too long."""
+    """Return cuts that exclude a route that is too long; none if it is not."""
     route = _follow(edges)
     if not exceeds(problem, route):
         return []
@@ -151,7 +151,7 @@ def _too_long(
 
 
 def exceeds(problem: Problem, route: list[int]) -> bool:
-    """Whether a route is longer than one may be."""
+    """Tell whether a route is longer than one may be."""
     wide = 1 + SLACK
     too_far = (
         problem.max_distance is not None and problem.length(route) > problem.max_distance * wide

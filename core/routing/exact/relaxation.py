@@ -91,7 +91,7 @@ class Relaxation:
             self.cuts.append(cut)
 
     def solve(self, time_limit: float | None = None) -> Solution | None:
-        """Minimise; None when infeasible or out of time."""
+        """Solve the relaxation; return None when it is infeasible or out of time."""
         if time_limit is not None:
             if time_limit <= 0:
                 return None
@@ -108,7 +108,7 @@ class Relaxation:
         )
 
     def tighten(self, solution: Solution) -> list[Cut]:
-        """Drop rows with slack; they come back when they are broken again. Returns those kept."""
+        """Drop rows with slack, which come back when broken again; return the cuts kept."""
         used = [
             float(solution.x[cut.mask(self.tail, self.head, self._places)].sum())
             for cut in self.cuts
@@ -120,14 +120,14 @@ class Relaxation:
         return self.cuts
 
     def weights(self, solution: Solution) -> FloatArray:
-        """Edge values as a symmetric matrix."""
+        """Return the edge values as a symmetric matrix."""
         matrix = np.zeros((self._places, self._places))
         matrix[self.tail, self.head] = solution.x
         return matrix + matrix.T
 
 
 def upper_bounds(problem: Problem, tail: np.ndarray, head: np.ndarray) -> FloatArray:
-    """Largest value of each edge: 2 for a dispatcher who goes to one stop and straight back."""
+    """Return the largest value of each edge: 2 for a dispatcher who goes to one stop and back."""
     top = np.ones(len(tail))
     if problem.min_stops == 1:
         alone = [j for j in range(1, problem.n_stops + 1) if not exceeds(problem, [j])]
@@ -136,7 +136,7 @@ def upper_bounds(problem: Problem, tail: np.ndarray, head: np.ndarray) -> FloatA
 
 
 def degree(problem: Problem, place: int) -> tuple[float, float]:
-    """Fewest and most edges at a place."""
+    """Return the fewest and most edges at a place."""
     if place:
         return 2.0, 2.0
     return 2.0 * problem.fewest_routes, 2.0 * problem.dispatchers
@@ -202,7 +202,7 @@ def _grow(
 
 
 def _minimum_cuts(problem: Problem, needs: Needs, weights: FloatArray) -> list[Cut]:
-    """Subtour cuts by one maximum flow per stop."""
+    """Find subtour cuts by one maximum flow per stop."""
     flows = csr_array(np.rint(weights * _FLOW_SCALE).astype(np.int32))
     cuts = []
     settled: NDArray[np.bool_] = np.zeros(problem.n_stops + 1, dtype=bool)

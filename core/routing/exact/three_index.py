@@ -167,7 +167,7 @@ def _order_stops(model: pulp.LpProblem, x: dict[Arc, pulp.LpVariable], problem: 
 def start_values(
     x: dict[Arc, pulp.LpVariable], routes: tuple[tuple[int, ...], ...], longest: float
 ) -> dict[str, float]:
-    """Values of the variables for known routes, to start the solver from."""
+    """Return the values of the variables for known routes, to start the solver from."""
     values = {"longest": longest}
     for k, route in enumerate(routes):
         path = [0, *route, 0]
@@ -179,7 +179,7 @@ def start_values(
 
 
 def trace_arcs(arcs: list[Arc]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """Follow the chosen arcs: routes (per dispatcher, depot left out) and closed loops beside them.
+    """Follow the chosen arcs; return routes (per dispatcher, depot left out) and closed loops.
 
     Examples
     --------

@@ -250,14 +250,14 @@ class _Search:
         return edges
 
     def _start(self, x: dict[Edge, pulp.LpVariable]) -> dict[str, float] | None:
-        """Values of the variables for the best routes known."""
+        """Return the values of the variables for the best routes known."""
         known = self._known_edges()
         if not known or any(edge not in x for edge in known):
             return None
         return {x[edge].name: float(count) for edge, count in known.items()}
 
     def _relax(self, relaxation: Relaxation) -> list[Edge]:
-        """Tighten the relaxation; the edges that a better solution can use."""
+        """Tighten the relaxation; return the edges that a better solution can use."""
         keep = np.ones(len(relaxation.tail), dtype=bool)
         while True:
             left = self._left()
@@ -277,7 +277,10 @@ class _Search:
         return list(zip(tails, heads, strict=True))
 
     def _learn(self, x: dict[Edge, pulp.LpVariable], found: Answer) -> list[Cut]:
-        """Cuts that the solver's point breaks; when none, it is a better solution or as good."""
+        """Return the cuts that the solver's point breaks.
+
+        If there are none, the point is a better solution or as good.
+        """
         if found.objective is None:
             return []
         values = {edge: round(found.values[var.name]) for edge, var in x.items()}
