@@ -54,6 +54,7 @@ def stop(layout: Layout) -> bool:
         with step("stopping the supervisor") as shown:
             supervisor.stop(patience=STOP_SECONDS)
             shown.done("stopped, with the servers that it kept up")
+    Watching(layout).end()  # one whose supervisor was killed
     azkaban = server.stop()
     database = MySQL(layout).installed and MySQL(layout).stop()  # one of its own, too
     cluster = running(Spark(layout))

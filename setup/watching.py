@@ -7,7 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from setup import environment
+from setup.messages import say
 from setup.private import open_private
+from setup.process import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +35,7 @@ class Watching:
         self._layout = layout
         self._process: subprocess.Popen[bytes] | None = None
         self._rules: int | None = None
+        self._looked = False
         self._started = float("-inf")
 
     @property
@@ -45,19 +48,30 @@ class Watching:
         """What it says."""
         return self._layout.prefix / "watch.log"
 
+    @property
+    def record(self) -> Path:
+        """Which process it is, for a supervisor that finds one left by another."""
+        return self._layout.prefix / "watch.pid"
+
     def keep(self) -> None:
         """Start it if it does not run, anew if the rules have changed, end it without rules."""
         try:
             now: int | None = self.rules.stat().st_mtime_ns
         except OSError:
             now = None
-        if now != self._rules:
+        if now != self._rules or not self._looked:
             self.end()
-            self._rules, self._started = now, float("-inf")
+            self._rules, self._started, self._looked = now, float("-inf"), True
         runs = self._process is not None and self._process.poll() is None
         if now is None or runs or time.monotonic() - self._started < _PAUSE:
             return
         self._started = time.monotonic()
+        try:
+            self._start()
+        except OSError as error:  # such as a full disk, or an update that replaces azk just now
+            say(f"azk watch cannot be started: {error}")
+
+    def _start(self) -> None:
         variables = environment.local({"AZK_CONFIG": str(self._layout.client_config)})
         with open_private(self.log, "ab") as log:
             self._process = subprocess.Popen(
@@ -68,15 +82,15 @@ class Watching:
                 stderr=log,
                 cwd=self._layout.prefix,
             )
+        if started := Process.of(self._process.pid):
+            started.write(self.record)
 
     def end(self) -> None:
-        """End it, if it runs."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
+        """End it, if it runs, also one that a supervisor which was killed has left."""
+        if left := Process.read(self.record, self._layout.prefix):
+            left.stop(_PATIENCE)
+        if self._process is not None:
+            self._process.kill()  # one that could not be recorded
             self._process.wait()
-        self._process = None
+            self._process = None
+        self.record.unlink(missing_ok=True)

@@ -1,0 +1,85 @@
+"""``azk watch`` beside the servers; what it tells is in tests/azkaban_client and tests/live."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from setup.process import Process
+from setup.watching import Watching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from setup.layout import Layout
+
+
+@pytest.fixture
+def watching(ours: Layout) -> Iterator[Watching]:
+    """A prefix with rules, and an ``azk`` that waits."""
+    azk = ours.env / "bin" / "azk"
+    azk.parent.mkdir(parents=True)
+    azk.write_text("#!/bin/sh\nexec sleep 60\n")
+    azk.chmod(0o755)
+    made = Watching(ours)
+    made.rules.write_text("")
+    yield made
+    made.end()
+
+
+def running(watching: Watching) -> Process | None:
+    return Process.read(watching.record)
+
+
+def test_it_runs_while_there_are_rules_and_anew_when_they_change(watching: Watching) -> None:
+    watching.keep()
+    first = running(watching)
+    assert first
+    watching.keep()
+    assert running(watching) == first
+    os.utime(watching.rules, (1, 1))
+    watching.keep()
+    second = running(watching)
+    assert second
+    assert second != first
+    assert not first.alive()
+    watching.rules.unlink()
+    watching.keep()
+    assert not second.alive()
+    assert not watching.record.exists()
+
+
+def test_one_that_a_killed_supervisor_has_left_is_ended(ours: Layout, watching: Watching) -> None:
+    watching.keep()
+    left = running(watching)
+    assert left
+    after = Watching(ours)
+    after.keep()
+    assert not left.alive()
+    assert running(after)
+    Watching(ours).end()  # as `setup stop` does, without a supervisor
+    assert not running(after)
+    after.end()
+
+
+def test_one_that_was_left_is_ended_without_rules_as_well(
+    ours: Layout, watching: Watching
+) -> None:
+    watching.keep()
+    left = running(watching)
+    assert left
+    watching.rules.unlink()
+    Watching(ours).keep()
+    assert not left.alive()
+
+
+def test_a_program_that_is_not_there_does_not_end_the_supervisor(
+    ours: Layout, watching: Watching, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours.env.joinpath("bin", "azk").unlink()
+    watching.keep()
+    captured = capsys.readouterr()
+    assert "azk watch cannot be started: " in captured.out + captured.err
+    assert running(watching) is None
