@@ -36,9 +36,11 @@ class Seen:
     last
         How the latest that ended did.
     long
-        Those of which it was told that they take long.
+        Those of which it was told that they take long, once for each limit that they have passed.
     due
         When its schedule comes next, in the server's words.
+    met
+        The last such time for which a run was seen.
     """
 
     newest: int = -1
@@ -46,6 +48,7 @@ class Seen:
     last: str | None = None
     long: list[int] = field(default_factory=list)
     due: str | None = None
+    met: str | None = None
 
 
 @dataclass

@@ -9,7 +9,7 @@ import stat
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client.errors import NetworkError, Refused
@@ -18,7 +18,7 @@ from azkaban_client.watch.journal import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import timedelta, tzinfo
+    from datetime import tzinfo
 
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
@@ -51,7 +51,7 @@ class Event:
         How long it took, or has taken.
     due
         When a missed run should have started, in the server's time zone; else what tells the
-        event from others of its kind: a time, or the state of a file.
+        event from others of its kind: a time, the state of a file, or the limit of a long run.
     file
         What has arrived.
     """
@@ -85,8 +85,8 @@ class Scope:
     ----------
     since
         At a first look: what was submitted before is nothing new; by default, nothing is new.
-    limit
-        When a run counts as long.
+    limits
+        When a run counts as long; it is told of each.
     schedule
         Also look whether a run was missed: one request more.
     zone
@@ -94,7 +94,7 @@ class Scope:
     """
 
     since: datetime | None = None
-    limit: timedelta | None = None
+    limits: tuple[timedelta, ...] = ()
     schedule: bool = False
     zone: tzinfo | None = None
 
@@ -121,15 +121,18 @@ def look(
         What happened, the oldest first; and what is known now.
     """
     scope = scope or Scope()
-    # The schedule first: a run that starts in between is in the history then.
+    # The schedule first: a run that starts in between is in the history then, and meets it although
+    # the server tells the time after it only at the next look.
     due = _due(client, project, flow) if scope.schedule else None
     if seen is None:
         seen = _first(client, project, flow, scope.since)
     new, going = _since(client, project, flow, seen)
     events: list[Event] = []
-    now = Seen(newest=seen.newest, last=seen.last, due=due)
+    now = Seen(newest=seen.newest, last=seen.last, due=due, met=seen.met)
     if new:
         now.newest = max(seen.newest, new[-1].execid)
+        if due and _has_passed(due, scope.zone):
+            now.met = due
     for one in sorted((*going, *new), key=lambda one: (one.end or _LATE, one.execid)):
         about: dict[str, Any] = {"project": project, "flow": flow, "execid": one.execid}
         if one.status.final:
@@ -137,12 +140,14 @@ def look(
             now.last = one.status.value
             continue
         now.going.append(one.execid)
-        spent = (datetime.now(UTC) - one.start) if one.start else None
-        if scope.limit and spent and spent > scope.limit:
-            now.long.append(one.execid)
-            if one.execid not in seen.long:
-                events.append(Event("long", **about, seconds=spent.total_seconds()))
-    missed = scope.schedule and seen.due and due != seen.due and not new
+        spent = datetime.now(UTC) - one.start if one.start else timedelta(0)
+        passed = sorted(limit for limit in scope.limits if spent > limit)
+        now.long += [one.execid] * len(passed)
+        events += [
+            Event("long", **about, seconds=spent.total_seconds(), due=str(limit))
+            for limit in passed[seen.long.count(one.execid) :]
+        ]
+    missed = scope.schedule and seen.due not in (None, due, seen.met) and not new
     if missed and _has_passed(str(seen.due), scope.zone):
         events.append(Event("missed", project, flow, due=str(seen.due)))
     return events, now
@@ -150,10 +155,14 @@ def look(
 
 def _first(client: Client, project: str, flow: str, since: datetime | None) -> Seen:
     """Return what is known of a flow at the first look: its executions of before."""
-    page = client.history(project, flow, length=_PAGE).executions
-    before = [
-        one for one in page if since is None or one.submitted is None or one.submitted < since
-    ]
+    before: list[ExecutionSummary] = []
+    for offset in range(0, _MOST, _PAGE):
+        page = client.history(project, flow, offset=offset, length=_PAGE).executions
+        before = [
+            one for one in page if since is None or one.submitted is None or one.submitted < since
+        ]
+        if before or len(page) < _PAGE:
+            break
     ended = [one for one in before if one.status.final]
     return Seen(
         newest=before[0].execid if before else -1,

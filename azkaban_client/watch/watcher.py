@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from azkaban_client.errors import AzkabanError, NetworkError, Refused, ServerFault
+from azkaban_client.errors import AzkabanError, BadAnswer, NetworkError, Refused, ServerFault
 from azkaban_client.watch.journal import Pending
 from azkaban_client.watch.look import Event, Scope, arrived, log_tail, look
 from azkaban_client.watch.tell import Undelivered, message, send
@@ -62,8 +63,10 @@ class Watcher:
         self.client, self.rules, self.journal, self.say = client, rules, journal, say
         self.zone = zone
         self._flows: list[tuple[str, str]] = []
-        self._flows_at = -_FLOWS_EVERY
+        self._flows_at = float("-inf")
+        self._listed: datetime | None = None  # when these were all the flows that there were
         self._lost_since: float | None = None
+        self._said: set[str] = set()
 
     def run(self) -> None:
         """Make rounds until interrupted."""
@@ -76,15 +79,24 @@ class Watcher:
 
     def round(self) -> None:
         """Look at every flow once; what happened is in the journal afterwards."""
+        whole = True
         try:
             for project, flow in self._watched():
                 begin, before = time.monotonic(), self.client.requests_made
-                self._look(project, flow)
+                try:
+                    self._look(project, flow)
+                except ServerFault as error:
+                    self.client.projects()  # raises, too, if more than this flow is at fault
+                    self._say_once(f"{project}/{flow} cannot be looked at: {error.message}")
+                    whole = False
                 spent = self.client.requests_made - before
                 time.sleep(max(0.0, spent / _RATE - (time.monotonic() - begin)) if spent else 0)
-        except (NetworkError, ServerFault) as error:
+        except (NetworkError, ServerFault, BadAnswer) as error:
             self._lost(error)
             return
+        if whole and self._listed and self._listed > self.journal.since:
+            self.journal.since = self._listed  # of flows that are found from now on
+            self.journal.save()
         self._look_for_files()
         self._lost_since = None
         if self.journal.down:
@@ -94,6 +106,7 @@ class Watcher:
     def _watched(self) -> Iterable[tuple[str, str]]:
         if time.monotonic() - self._flows_at < _FLOWS_EVERY:
             return self._flows
+        listed = datetime.now(UTC)
         projects = [
             project.name
             for project in self.client.projects()
@@ -102,18 +115,32 @@ class Watcher:
         found = [
             (project, flow)
             for project in projects
-            for flow in self.client.flows(project)
+            for flow in self._flows_of(project)
             if any(rule.covers(project, flow) for rule in self.rules.rules)
         ]
-        self._flows, self._flows_at = found, time.monotonic()
+        self._flows, self._flows_at, self._listed = found, time.monotonic(), listed
         return found
+
+    def _flows_of(self, project: str) -> tuple[str, ...]:
+        try:
+            return self.client.flows(project)
+        except ServerFault:
+            raise
+        except Refused as error:  # servers list projects that one may not read; or it is gone
+            self._say_once(f"{project} cannot be watched: {error.message}")
+            return ()
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self.say(line)
 
     def _look(self, project: str, flow: str) -> None:
         name = f"{project}/{flow}"
         rules = [rule for rule in self.rules.rules if rule.covers(project, flow)]
         scope = Scope(
             since=self.journal.since,
-            limit=min((rule.limit for rule in rules if rule.limit), default=None),
+            limits=tuple({rule.limit for rule in rules if rule.limit}),
             schedule=any("missed" in rule.on for rule in rules),
             zone=self.zone,
         )
@@ -122,8 +149,9 @@ class Watcher:
         except (NetworkError, ServerFault):
             raise
         except Refused:  # deleted, or no longer ours to read
-            self.journal.flows.pop(name, None)
-            self._flows_at = -_FLOWS_EVERY
+            if before := self.journal.flows.get(name):  # it may come back
+                self.journal.flows[name] = replace(before, due=None)
+            self._flows_at = float("-inf")
             return
         if seen != self.journal.flows.get(name) or events:
             self.journal.flows[name] = seen
@@ -149,13 +177,7 @@ class Watcher:
     def _note(self, events: Iterable[Event]) -> None:
         """Write down what is to be told, and what is known, at once."""
         for event in events:
-            self.say(
-                " ".join(
-                    str(part)
-                    for part in (event.kind, event.project, event.flow, event.execid or "")
-                    if part
-                )
-            )
+            self.say(_line(event))
             for channel, lines in self._told(event).items():
                 told = {**event.plain(), "log_lines": lines}
                 identity = hashlib.sha256(f"{event.id}:{channel}".encode()).hexdigest()[:24]
@@ -172,12 +194,12 @@ class Watcher:
         for rule in self.rules.rules:
             if kind not in rule.on or (event.flow and not rule.covers(event.project, event.flow)):
                 continue
-            if event.file and not fnmatchcase(event.file, rule.file):
+            if event.file and not _matches(event.file, rule.file):
+                continue
+            if kind == "long" and event.due != str(rule.limit):
                 continue
             if rule.run and event.kind != "server-up":
                 found[f"{_RUN}{rule.run}"] = 0
-            if kind == "long" and rule.limit and rule.limit.total_seconds() > (event.seconds or 0):
-                continue
             for channel in rule.tell:
                 found[channel] = max(found.get(channel, 0), rule.log_lines)
         return found
@@ -268,6 +290,11 @@ def _line(event: Event) -> str:
     execid = "" if event.execid is None else f" (execution {event.execid})"
     flow = f" {event.project}/{event.flow}" if event.flow else ""
     return f"{event.kind}{flow or (event.file and f' {event.file}')}{execid}"
+
+
+def _matches(file: str, pattern: str) -> bool:
+    """Tell whether a pattern of the shell means a file: its ``*`` stays within a folder."""
+    return fnmatchcase(file, pattern) and file.count("/") == pattern.count("/")
 
 
 def _now() -> str:

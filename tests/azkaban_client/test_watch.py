@@ -8,17 +8,25 @@ import json
 import socketserver
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
+from azkaban_client.errors import (
+    BadAnswer,
+    NetworkError,
+    NotFound,
+    PermissionDenied,
+    ServerFault,
+)
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
 from azkaban_client.watch.look import Event, Scope, arrived, look
 from azkaban_client.watch.rules import Channel, RulesError, read
 from azkaban_client.watch.tell import Undelivered, message, send
-from azkaban_client.watch.watcher import is_quiet
+from azkaban_client.watch.watcher import Watcher, is_quiet
 from tests.stranger import as_another
 
 GOOD = """
@@ -175,9 +183,20 @@ def test_a_long_absence_loses_nothing() -> None:
 def test_a_long_run_is_told_once() -> None:
     now = server(run(1, "RUNNING", minutes=50))
     _, seen = look(now, "p", "f", None)
-    events, seen = look(now, "p", "f", seen, Scope(limit=timedelta(minutes=45)))
+    scope = Scope(limits=(timedelta(minutes=45),))
+    events, seen = look(now, "p", "f", seen, scope)
     assert kinds(events) == [("long", 1)]
-    assert look(now, "p", "f", seen, Scope(limit=timedelta(minutes=45)))[0] == []
+    assert look(now, "p", "f", seen, scope)[0] == []
+
+
+def test_a_long_run_is_told_of_each_limit() -> None:
+    scope = Scope(limits=(timedelta(hours=2), timedelta(minutes=45)))
+    _, seen = look(server(run(1, "RUNNING", minutes=50)), "p", "f", None)
+    events, seen = look(server(run(1, "RUNNING", minutes=50)), "p", "f", seen, scope)
+    assert [event.due for event in events] == ["0:45:00"]
+    events, seen = look(server(run(1, "RUNNING", minutes=130)), "p", "f", seen, scope)
+    assert [event.due for event in events] == ["2:00:00"]
+    assert look(server(run(1, "RUNNING", minutes=140)), "p", "f", seen, scope)[0] == []
 
 
 @pytest.mark.parametrize(
@@ -197,6 +216,27 @@ def test_a_run_that_came_due_and_was_not_made_is_missed(before, after, new, miss
     assert [event.due for event in events] == ([before] if missed else [])
 
 
+def test_a_run_that_was_seen_before_the_next_time_was_is_not_missed() -> None:
+    """The server tells the time after a run a little later than the run."""
+    scope = Scope(schedule=True, zone=UTC)
+    first, second = "2026-01-01 06:00:00", "2026-01-02 06:00:00"
+    _, seen = look(server(due=first), "p", "f", None, scope)
+    events, seen = look(server(run(1, "RUNNING"), due=first), "p", "f", seen, scope)
+    assert events == []
+    events, seen = look(server(run(1, "SUCCEEDED"), due=second), "p", "f", seen, scope)
+    assert kinds(events) == [("succeeded", 1)]
+    events, _ = look(server(run(1, "SUCCEEDED"), due="2026-01-03 06:00:00"), "p", "f", seen, scope)
+    assert kinds(events) == [("missed", None)]
+
+
+def test_of_a_flow_with_many_new_runs_the_old_ones_are_not_told() -> None:
+    begin = datetime.now(UTC) - timedelta(minutes=30)
+    old = [run(number, "FAILED", 60) for number in range(1, 31)]
+    new = [run(number, "FAILED", 5) for number in range(31, 61)]
+    events, _ = look(server(*old, *new), "p", "f", None, Scope(since=begin))
+    assert sorted(kinds(events)) == [("failed", number) for number in range(31, 61)]
+
+
 def test_a_file_has_arrived_when_it_no_longer_changes(tmp_path) -> None:
     pattern, known = str(tmp_path / "*.csv"), {}
     (tmp_path / "a.csv").write_text("1")
@@ -209,6 +249,142 @@ def test_a_file_has_arrived_when_it_no_longer_changes(tmp_path) -> None:
     assert arrived(pattern, timedelta(0), known) == []
     (tmp_path / "a.csv").write_text("12")
     assert [name for name, _ in arrived(pattern, timedelta(0), known)] == [name]
+
+
+# -- rounds, against a server that can do what a real one does not do on request ------------------
+
+
+@pytest.fixture
+def watcher(tmp_path, monkeypatch):
+    """A watch of all flows p/f and q/f, and what the server answers."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("azkaban_client.watch.watcher.time.sleep", lambda _: None)
+    rules = tmp_path / "watch.toml"
+    rules.write_text(
+        """
+        down_after = "1s"
+        [tell.me]
+        program = ["true"]
+        [tell.you]
+        program = ["true"]
+        [[rule]]
+        on = ["failed", "long", "server-down"]
+        longer_than = "45m"
+        tell = ["me"]
+        [[rule]]
+        on = ["long"]
+        longer_than = "2h"
+        tell = ["you"]
+        [[rule]]
+        file = "in/*.csv"
+        tell = ["me"]
+        [[rule]]
+        file = "*.csv"
+        tell = ["you"]
+        """
+    )
+    made = server()
+    made.url, made.requests_made = "http://a:1", 0
+    made.projects = lambda: [SimpleNamespace(name="p"), SimpleNamespace(name="q")]
+    made.flows = lambda _: ("f",)
+    said: list[str] = []
+    found = Watcher(made, read(rules), Journal(made.url, rules), said.append)
+    found.said = said
+    return found
+
+
+def pending(watcher):
+    return [
+        (one.channel, one.event["kind"], one.event["project"]) for one in watcher.journal.pending
+    ]
+
+
+def fails(error):
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def only_for(project, broken, working):
+    return lambda name, *rest, **more: (broken if name == project else working)(name, *rest, **more)
+
+
+def test_one_flow_that_makes_the_server_fail_hides_no_other(watcher) -> None:
+    watcher.round()
+    history = server(run(1, "FAILED")).history
+    watcher.client.history = only_for("p", fails(ServerFault("NullPointerException")), history)
+    watcher.round()
+    watcher.round()
+    assert pending(watcher) == [("me", "failed", "q")]
+    assert [line for line in watcher.said if "NullPointer" in line] == [
+        "p/f cannot be looked at: NullPointerException"
+    ]
+    assert not watcher.journal.down
+
+
+def test_a_project_that_may_not_be_read_is_left_out(watcher) -> None:
+    denied = fails(PermissionDenied("no READ"))
+    watcher.client.flows = only_for("p", denied, watcher.client.flows)
+    watcher.round()
+    assert set(watcher.journal.flows) == {"q/f"}
+    assert watcher.said == ["p cannot be watched: no READ"]
+
+
+@pytest.mark.parametrize("error", [BadAnswer("half"), ServerFault("500"), NetworkError("cut")])
+def test_a_server_that_answers_nonsense_is_down(watcher, error) -> None:
+    watcher.client.projects = fails(error)
+    watcher.round()
+    watcher._lost_since -= 2
+    watcher.round()
+    assert pending(watcher) == [("me", "server-down", "")]
+
+
+def test_what_was_told_is_not_told_again_after_a_refusal(watcher) -> None:
+    watcher.round()
+    history = server(run(1, "FAILED")).history
+    watcher.client.history = only_for("p", history, watcher.client.history)
+    watcher.round()
+    watcher.client.history = only_for("p", fails(NotFound("gone")), history)
+    watcher.round()
+    watcher.client.history = history
+    watcher.round()
+    assert pending(watcher) == [("me", "failed", "p"), ("me", "failed", "q")]
+
+
+def test_of_a_flow_that_a_changed_rule_adds_nothing_of_before_is_told(watcher) -> None:
+    watcher.client.projects = lambda: [SimpleNamespace(name="p")]
+    watcher.round()
+    watcher.client.history = server(run(1, "FAILED")).history
+    watcher.client.projects = lambda: [SimpleNamespace(name="p"), SimpleNamespace(name="q")]
+    watcher._flows_at = float("-inf")
+    watcher.round()
+    assert pending(watcher) == [("me", "failed", "p")]
+
+
+def test_each_rule_has_its_own_limit(watcher) -> None:
+    watcher.round()
+    watcher.client.history = only_for(
+        "p", server(run(1, "RUNNING", minutes=50)).history, watcher.client.history
+    )
+    watcher.round()
+    watcher.client.history = only_for(
+        "p", server(run(1, "RUNNING", minutes=130)).history, server().history
+    )
+    watcher.round()
+    assert pending(watcher) == [("me", "long", "p"), ("you", "long", "p")]
+    assert watcher.said == ["long p/f (execution 1)"] * 2
+
+
+def test_a_pattern_of_files_means_those_of_its_folder(watcher, tmp_path, monkeypatch) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("in/a.csv", "b.csv"):
+        (tmp_path / name).write_text("1")
+    later = time.time() + 3600
+    monkeypatch.setattr("azkaban_client.watch.look.time.time", lambda: later)
+    watcher.round()
+    told = [(one.channel, one.event["file"]) for one in watcher.journal.pending]
+    assert told == [("me", f"{tmp_path}/in/a.csv"), ("you", f"{tmp_path}/b.csv")]
 
 
 # -- how it is told -------------------------------------------------------------------------------

@@ -64,9 +64,7 @@ def test_one_that_a_killed_supervisor_has_left_is_ended(ours: Layout, watching: 
     after.end()
 
 
-def test_one_that_was_left_is_ended_without_rules_as_well(
-    ours: Layout, watching: Watching
-) -> None:
+def test_one_that_was_left_is_ended_without_rules_as_well(ours: Layout, watching: Watching) -> None:
     watching.keep()
     left = running(watching)
     assert left
