@@ -123,6 +123,8 @@ def _plan(project: str, flow: str, chosen: ExecutionOptions, given: dict[str, An
         return plan(project, flow, dates, every, chosen)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    except OverflowError:
+        raise click.UsageError("a date or the one after it is not in the years 1 to 9999") from None
 
 
 def _zone(name: str | None) -> tzinfo:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "ensure", "for_upload", "forget", "installed", "is_here", "uploaded"]
 
+_LONGEST_DAYS = 36_500  # a calendar cannot count back for ever
+
 
 def ensure(folder: Path, *, upgrade: bool = False) -> Environment | None:
     """Make a project's environment, and say what goes on; None if it asks for no packages."""
@@ -57,14 +59,13 @@ def installed(app: App, source: Path) -> tuple[dict[str, frozenset[str]] | None,
 
 def is_here(app: App) -> bool:
     """Tell whether the server's jobs can use what is here: on this machine, as this account."""
-    import getpass
     import socket
     from urllib.parse import urlsplit
 
     from azkaban_client import owners
 
     account = app.settings["server_account"]
-    if account and account not in (getpass.getuser(), str(getattr(os, "getuid", str)())):
+    if account and not _is_own(account):
         return False
     url = app.settings["url"]
     name = app.settings["address"] or (urlsplit(url).hostname if url else None)
@@ -75,6 +76,16 @@ def is_here(app: App) -> bool:
     except OSError:
         return False
     return all(owners.is_here(str(entry[4][0])) for entry in entries)
+
+
+def _is_own(account: str) -> bool:
+    """Tell whether an account, by name or number, is the one that runs this."""
+    from azkaban_client import owners
+
+    try:
+        return hasattr(os, "geteuid") and owners.uid_of(account) == os.geteuid()
+    except ValueError:
+        return False
 
 
 def for_upload(
@@ -224,7 +235,8 @@ def prune(*, days: float, dry_run: bool, as_json: bool) -> None:
     """
     from azkaban_client import environments
 
-    gone = environments.prune(unused=timedelta(days=days), dry=dry_run)
+    unused = timedelta(days=min(_LONGEST_DAYS, days))  # in this order, "nan" is the first
+    gone = environments.prune(unused=unused, dry=dry_run)
     data = [{"folder": str(path), "deleted": not dry_run} for path in gone]
     words = "would be deleted" if dry_run else "deleted"
     text = "\n".join(f"{path} {words}" for path in gone) or "every environment is in use"

@@ -10,6 +10,8 @@ import click
 from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app, table
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from azkaban_client.watch.rules import Rules
 
 __all__ = ["COMMANDS"]
@@ -54,9 +56,19 @@ def watch(
         emit(as_json, {"told": events}, "")
 
 
-def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
+def _zone(name: str | None) -> tzinfo | None:
     from zoneinfo import ZoneInfo
 
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):
+        raise click.UsageError(
+            f"timezone = {name!r}: this machine knows no such time zone; expected a name such as "
+            "Europe/Berlin"
+        ) from None
+
+
+def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
     from azkaban_client._files import alone
     from azkaban_client.watch.journal import Journal
     from azkaban_client.watch.watcher import Watcher
@@ -67,13 +79,13 @@ def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
         events.append(line)
         note(line)
 
-    zone = app.settings["timezone"]
+    zone = _zone(app.settings["timezone"])
     with app.client() as client:
         journal = Journal(client.url, path)
         with alone(journal.path.with_suffix(".lock")) as free:
             if not free:
                 raise click.UsageError(f"another azk watch uses {path}: end it first")
-            watcher = Watcher(client, rules, journal, say, zone=ZoneInfo(zone) if zone else None)
+            watcher = Watcher(client, rules, journal, say, zone=zone)
             if once:
                 watcher.round()
                 watcher.deliver()

@@ -83,3 +83,17 @@ def test_a_damaged_ledger_is_named_and_kept(ledger, content) -> None:
     with pytest.raises(LedgerError, match="move the file away"), ledger.alone():
         pass
     assert ledger.path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--from", "9999-12-31", "--to", "9999-12-31"],
+        ["--from", "2026-12-31", "--to", "2026-12-31", "--every", "999999w"],
+        ["--from", "2026-12-31", "--to", "2026-12-31", "--every", "999999M"],
+        ["--from", "0001-01-01", "--to", "0001-01-02", "--timezone", "Europe/Berlin"],
+    ],
+)
+def test_dates_that_no_calendar_has_are_refused(azk, given) -> None:
+    result = azk("--url", "http://localhost:1", "backfill", "p", "f", *given)
+    assert (result.code, "year" in result.err) == (2, True)

@@ -13,11 +13,13 @@ import threading
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from azkaban_client import environments
+from azkaban_client.cli import _env
 from azkaban_client.environments import build, lock, store
 from azkaban_client.environments import installer as module
 from azkaban_client.errors import AzkabanError, InvalidProject, NetworkError
@@ -596,3 +598,16 @@ def test_what_is_sent_holds_the_lock_that_was_just_written(
     assert result.code == 0, result.err
     (sent,) = (asked.body for asked in server.asked if asked.action == "upload")
     assert b"requirements.lock" in sent
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "1e300"])
+def test_any_number_of_days_is_understood(azk, days) -> None:
+    assert azk("env", "prune", "--days", days, "--dry-run").code == 0
+
+
+def test_whose_server_it_is_can_be_asked_by_an_account_without_a_name(monkeypatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: {}["no name"])
+    own = os.geteuid()
+    for account, here in ((str(own), True), (str(own + 1), False), ("no-such-account", False)):
+        settings = {"server_account": account, "address": "127.0.0.1", "url": None}
+        assert _env.is_here(SimpleNamespace(settings=settings)) is here

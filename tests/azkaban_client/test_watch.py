@@ -113,6 +113,13 @@ def test_rules_are_shown(tmp_path, azk) -> None:
     assert (result.code, "there is no [tell.nobody]" in result.err) == (2, True)
 
 
+def test_a_time_zone_that_is_none_is_named(tmp_path, azk, monkeypatch) -> None:
+    (tmp_path / "watch.toml").write_text(GOOD)
+    monkeypatch.setenv("AZK_TIMEZONE", "Europe/Nowhere")
+    result = azk("--url", "http://localhost:1", "watch", "--once")
+    assert (result.code, "'Europe/Nowhere': this machine knows no" in result.err) == (2, True)
+
+
 def test_quiet_hours_may_pass_midnight() -> None:
     night, noon = Channel("a", quiet="22:00-07:00"), Channel("b", quiet="12:00-13:00")
     clock = [datetime(2026, 11, 30, hour, 30, tzinfo=UTC) for hour in (3, 12, 23)]
