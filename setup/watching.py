@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from azkaban_client.config import ConfigError
 from setup import environment
 from setup.messages import say
 from setup.private import open_private
@@ -20,6 +22,7 @@ __all__ = ["Watching"]
 
 _PAUSE = 60.0  # seconds between two starts: rules with a mistake end it at once
 _PATIENCE = 10.0
+_PASSED_ON = ("AZK_TRUST", "XDG_STATE_HOME")  # its journal is that of azk watch in a terminal
 
 
 class Watching:
@@ -68,11 +71,14 @@ class Watching:
         self._started = time.monotonic()
         try:
             self._start()
-        except OSError as error:  # such as a full disk, or an update that replaces azk just now
+        except (OSError, ConfigError) as error:  # a full disk, or an update that replaces azk
             say(f"azk watch cannot be started: {error}")
 
     def _start(self) -> None:
-        variables = environment.local({"AZK_CONFIG": str(self._layout.client_config)})
+        # To send messages it needs the user's proxy and certificate authorities.
+        given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        given["AZK_CONFIG"] = str(self._layout.client_config)
+        variables = environment.tool(self._layout.temporary, given)
         with open_private(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 [self._layout.env / "bin" / "azk", "watch", self.rules],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +50,25 @@ def test_it_runs_while_there_are_rules_and_anew_when_they_change(watching: Watch
     watching.keep()
     assert not second.alive()
     assert not watching.record.exists()
+
+
+def test_it_reaches_the_world_as_set_up_does(
+    ours: Layout, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours.env.joinpath("bin", "azk").write_text("#!/bin/sh\nenv > seen.new && mv seen.new seen\n")
+    given = {"HTTPS_PROXY": "http://proxy.test:3128", "AZK_TRUST": "software", "AZK_URL": "other"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    watching.keep()
+    seen = ours.prefix / "seen"
+    deadline = time.monotonic() + 20
+    while not seen.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    told = seen.read_text().splitlines()
+    assert "HTTPS_PROXY=http://proxy.test:3128" in told
+    assert "AZK_TRUST=software" in told
+    assert f"AZK_CONFIG={ours.client_config}" in told
+    assert "AZK_URL=other" not in told
 
 
 def test_one_that_a_killed_supervisor_has_left_is_ended(ours: Layout, watching: Watching) -> None:
