@@ -489,7 +489,8 @@ def _cut(error: BaseException) -> bool:
 def _asked_to_wait(response: requests.Response) -> float:
     """Return the seconds after which a server that did nothing wants to be asked again, or 0."""
     text = response.headers.get("Retry-After", "")
-    asked = response.status_code in _BUSY and text.isascii() and text.isdecimal()
+    number = text.isascii() and text.isdecimal() and len(text) < 10  # Python reads no endless one
+    asked = response.status_code in _BUSY and number
     return max(float(text), 0.1) if asked and int(text) <= _LONGEST_WAIT else 0.0
 
 
