@@ -169,12 +169,23 @@ def _files(env: Mapping[str, str], folder: Path) -> Iterator[Path]:
             # Who names settings of their own is not kept from working in a folder of others.
             if not (env.get("AZK_CONFIG") and written_by_others(path)):
                 yield path
-            break
+            if not _only_deploys(path):
+                break
     user = config_file(env)
     if user.is_file():
         yield user
     elif env.get("AZK_CONFIG"):
         raise ConfigError(f"AZK_CONFIG={env['AZK_CONFIG']}: no such file")
+
+
+def _only_deploys(path: Path) -> bool:
+    """Tell whether a file has no settings but how a project is deployed, as `azk new` writes it."""
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig")).keys() == {"deploy"}
+    except (OSError, ValueError, RecursionError):
+        return False  # `_read` says what is wrong with it
 
 
 def written_by_others(path: Path) -> str:

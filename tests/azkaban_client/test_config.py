@@ -50,6 +50,15 @@ def test_the_order_of_sources(home) -> None:
     assert (found["url"], found.values["url"].source) == ("http://option", "option")
 
 
+def test_a_project_that_only_says_how_it_is_deployed_hides_no_settings(home) -> None:
+    (home / "work/azk.toml").write_text('url = "http://above"\n')
+    (home / "work/deep/azk.toml").write_text('[deploy]\nproject = "deep"\n')
+    assert settings(home)["url"] == "http://above"
+    (home / "work/deep/azk.toml").write_text('timeout = 5\n[deploy]\nproject = "deep"\n')
+    found = settings(home)
+    assert (found["url"], found["timeout"]) == (None, 5.0)
+
+
 def test_another_configuration_file(home) -> None:
     other = home / "other.toml"
     other.write_text('url = "http://other"\npassword_file = "secret"\n')
