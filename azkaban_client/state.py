@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from azkaban_client import _home
 from azkaban_client._files import whole
-from azkaban_client._home import expanded
 from azkaban_client.config import written_by_others
 
 if TYPE_CHECKING:
@@ -37,13 +36,8 @@ class Saved:
     address: str | None
 
 
-def _folder() -> Path:
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return expanded(base) / "azk" / "sessions"
-
-
 def _file(url: str) -> Path:
-    return _folder() / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.json"
+    return _home.state("sessions") / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.json"
 
 
 def recall(url: str) -> Saved | None:

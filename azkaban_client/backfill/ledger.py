@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from azkaban_client import _home
 from azkaban_client._files import alone, whole
-from azkaban_client._home import expanded
 from azkaban_client.errors import AzkabanError
 from azkaban_client.models import Status
 
@@ -98,8 +97,7 @@ class Ledger:
     def __init__(self, url: str, project: str, flow: str) -> None:
         self._about = {"url": url, "project": project, "flow": flow}
         name = hashlib.sha256(json.dumps(self._about, sort_keys=True).encode()).hexdigest()[:24]
-        base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        self.path: Path = expanded(base) / "azk" / "backfill" / f"{name}.json"
+        self.path: Path = _home.state("backfill") / f"{name}.json"
         self.entries = {entry.key: entry for entry in self._read()}
 
     def _read(self) -> list[Entry]:

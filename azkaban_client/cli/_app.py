@@ -20,7 +20,7 @@ from azkaban_client import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime, timedelta
+    from datetime import datetime, timedelta, tzinfo
 
     from azkaban_client.auth import Login
     from azkaban_client.client import Client
@@ -46,6 +46,7 @@ __all__ = [
     "print_json",
     "seconds",
     "table",
+    "time_zone",
     "visible",
     "warn_without_mail",
 ]
@@ -216,6 +217,18 @@ def table(header: list[str], rows: list[list[Any]]) -> str:
     return "\n".join(
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
     )
+
+
+def time_zone(name: str, said: str) -> tzinfo:
+    """Return a time zone; refuse what was `said` if this machine does not know it."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise click.UsageError(
+            f"{said}: this machine knows no such time zone; expected a name such as Europe/Berlin"
+        ) from None
 
 
 def local_time(time: datetime | None) -> str | None:

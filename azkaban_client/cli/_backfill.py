@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app, table
+from azkaban_client.cli._app import (
+    App,
+    command,
+    emit,
+    json_option,
+    note,
+    pass_app,
+    table,
+    time_zone,
+)
 from azkaban_client.cli._executions import execution_options, refuse_unknown_props
 
 if TYPE_CHECKING:
-    from datetime import datetime, tzinfo
+    from datetime import datetime
 
     from azkaban_client.backfill.ledger import Entry
     from azkaban_client.backfill.work import Plan, Worker
@@ -104,7 +113,8 @@ def _plan(project: str, flow: str, chosen: ExecutionOptions, given: dict[str, An
     context = click.get_current_context()
     if context.get_parameter_source("concurrency") is not ParameterSource.DEFAULT:
         raise click.UsageError("--concurrency: a backfill has --concurrent N instead")
-    zone = _zone(given["timezone"])
+    name = given["timezone"]
+    zone = UTC if name is None else time_zone(name, f"--timezone {name!r}")
     try:
         every = period(given["every"])
     except ValueError as error:
@@ -125,19 +135,6 @@ def _plan(project: str, flow: str, chosen: ExecutionOptions, given: dict[str, An
         raise click.UsageError(str(error)) from None
     except OverflowError:
         raise click.UsageError("a date or the one after it is not in the years 1 to 9999") from None
-
-
-def _zone(name: str | None) -> tzinfo:
-    from zoneinfo import ZoneInfo
-
-    if name is None:
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise click.UsageError(
-            f"--timezone {name!r}: no time zone of this machine, such as Europe/Berlin"
-        ) from None
 
 
 def _refuse_equal_runs(client: Client, project: str, flow: str, chosen: ExecutionOptions) -> None:

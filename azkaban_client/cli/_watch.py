@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app, table
+from azkaban_client.cli._app import (
+    App,
+    command,
+    emit,
+    json_option,
+    note,
+    pass_app,
+    table,
+    time_zone,
+)
 
 if TYPE_CHECKING:
-    from datetime import tzinfo
-
     from azkaban_client.watch.rules import Rules
 
 __all__ = ["COMMANDS"]
@@ -56,18 +63,6 @@ def watch(
         emit(as_json, {"told": events}, "")
 
 
-def _zone(name: str | None) -> tzinfo | None:
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):
-        raise click.UsageError(
-            f"timezone = {name!r}: this machine knows no such time zone; expected a name such as "
-            "Europe/Berlin"
-        ) from None
-
-
 def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
     from azkaban_client._files import alone
     from azkaban_client.watch.journal import Journal
@@ -79,7 +74,8 @@ def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
         events.append(line)
         note(line)
 
-    zone = _zone(app.settings["timezone"])
+    name = app.settings["timezone"]
+    zone = time_zone(name, f"timezone = {name!r}") if name else None
     with app.client() as client:
         journal = Journal(client.url, path)
         with alone(journal.path.with_suffix(".lock")) as free:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
+from azkaban_client import _home
 from azkaban_client._files import whole
-from azkaban_client._home import expanded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,9 +125,8 @@ def digest_in(message: str | None) -> str | None:
 
 
 def _file(url: str, project: str) -> Path:
-    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     name = hashlib.sha256(f"{url}\0{project}".encode()).hexdigest()[:24]
-    return expanded(base) / "azk" / "deployed" / f"{name}.json"
+    return _home.state("deployed") / f"{name}.json"
 
 
 def recall(url: str, project: str) -> Sent | None:

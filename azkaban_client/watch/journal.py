@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client import _home
 from azkaban_client._files import whole
-from azkaban_client._home import expanded
 from azkaban_client.errors import AzkabanError
 
 if TYPE_CHECKING:
@@ -92,8 +91,7 @@ class Journal:
 
     def __init__(self, url: str, rules: Path) -> None:
         name = hashlib.sha256(f"{url}\n{rules.resolve()}".encode()).hexdigest()[:24]
-        base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        self.path: Path = expanded(base) / "azk" / "watch" / f"{name}.json"
+        self.path: Path = _home.state("watch") / f"{name}.json"
         self.flows: dict[str, Seen] = {}
         self.files: dict[str, str] = {}
         self.pending: list[Pending] = []
