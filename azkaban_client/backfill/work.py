@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.backfill.dates import fill
 from azkaban_client.backfill.ledger import Entry
-from azkaban_client.errors import BadAnswer, NetworkError, NotFound, OutcomeUnknown, ServerFault
+from azkaban_client.errors import (
+    BadAnswer,
+    NetworkError,
+    NotFound,
+    OutcomeUnknown,
+    ServerFault,
+    TLSError,
+    WrongAccount,
+)
 from azkaban_client.models import Status
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from azkaban_client.backfill.dates import Period
     from azkaban_client.backfill.ledger import Ledger
     from azkaban_client.client import Client
+    from azkaban_client.errors import AzkabanError
     from azkaban_client.options import ExecutionOptions
 
 __all__ = ["LOGICAL_DATE", "Plan", "Worker", "plan", "succeeded_dates"]
@@ -158,7 +167,7 @@ class Worker:
         while True:
             yield from self._start()
             running = [entry for entry in self.entries if entry.state == "running"]
-            if not running:
+            if not running and self._lost_since is None:
                 return
             yield from self._look(running)
             if all(entry.state == "running" for entry in running):
@@ -197,7 +206,12 @@ class Worker:
             if entry.state != "due":
                 continue
             project, flow = self.plan.project, self.plan.flow
-            latest = self.client.history(project, flow, length=1).executions
+            try:
+                latest = self.client.history(project, flow, length=1).executions
+            except (NetworkError, ServerFault, BadAnswer) as error:
+                self._bear(error)
+                return
+            self._lost_since = None
             entry.after = latest[0].execid if latest else -1
             entry.state = "starting"
             self.ledger.save()  # before the start: see _find_starting
@@ -222,11 +236,8 @@ class Worker:
                 execution = self.client.execution(entry.executions[-1])
             except NotFound:
                 entry.state, entry.status = "ended", "LOST"  # with the server's database
-            except (NetworkError, ServerFault, BadAnswer):
-                now = time.monotonic()
-                self._lost_since = self._lost_since or now
-                if now - self._lost_since > _PATIENCE:
-                    raise
+            except (NetworkError, ServerFault, BadAnswer) as error:
+                self._bear(error)
                 return
             else:
                 self._lost_since = None
@@ -236,6 +247,14 @@ class Worker:
             self.failures += entry.failed
             self.ledger.save()
             yield entry
+
+    def _bear(self, error: AzkabanError) -> None:
+        """Raise an error of the way to the server that waiting does not mend."""
+        now = time.monotonic()
+        if self._lost_since is None:
+            self._lost_since = now
+        if isinstance(error, (TLSError, WrongAccount)) or now - self._lost_since > _PATIENCE:
+            raise error
 
 
 def _history(client: Client, project: str, flow: str, after: int) -> Iterator[int]:

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from azkaban_client.backfill.dates import fill, logical_dates, moment, period
 from azkaban_client.backfill.ledger import Entry, Ledger, LedgerError
+from azkaban_client.backfill.work import Plan, Worker
+from azkaban_client.errors import NetworkError, WrongAccount
+from azkaban_client.models import Execution, ExecutionPage, Status
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -97,3 +100,44 @@ def test_a_damaged_ledger_is_named_and_kept(ledger, content) -> None:
 def test_dates_that_no_calendar_has_are_refused(azk, given) -> None:
     result = azk("--url", "http://localhost:1", "backfill", "p", "f", *given)
     assert (result.code, "year" in result.err) == (2, True)
+
+
+class Restarting:
+    """A server that is out of reach for some calls, and does at once what it is asked for."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.started: list[str] = []
+
+    def history(self, *_: object, **__: object) -> ExecutionPage:
+        if self.errors:
+            raise self.errors.pop(0)
+        return ExecutionPage(total=0, offset=0, executions=())
+
+    def execute(self, *_: object, properties: dict[str, str], **__: object) -> int:
+        self.started.append(properties["logical.date"])
+        return len(self.started)
+
+    def execution(self, execid: int) -> Execution:
+        return Execution(execid=execid, project="p", flow="f", status=Status.SUCCEEDED, jobs=())
+
+
+def worker(server: Restarting, ledger: Ledger, dates: list[str]) -> Worker:
+    made = Worker(server, ledger, Plan("p", "f", [Entry(one, {}) for one in dates], {}), poll=0.001)
+    made.prepare()
+    return made
+
+
+def test_a_server_that_restarts_before_a_start_is_waited_for(ledger) -> None:
+    server = Restarting(NetworkError("refused"), NetworkError("refused"))
+    made = worker(server, ledger, ["2026-11-01", "2026-11-02"])
+    list(made.run())
+    assert server.started == ["2026-11-01", "2026-11-02"]
+    assert all(entry.succeeded for entry in made.entries)
+
+
+def test_what_waiting_does_not_mend_ends_it_at_once(ledger) -> None:
+    made = worker(Restarting(WrongAccount("of another account")), ledger, ["2026-11-01"])
+    with pytest.raises(WrongAccount):
+        list(made.run())
+    assert made.entries[0].state == "due"
