@@ -132,7 +132,9 @@ def install(layout: Layout, options: Sequence[str] = ()) -> None:
     name, path = unit_name(layout), _unit_path(layout)
     if _run(["systemctl", "--user", "daemon-reload"]) == 0:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(unit(layout, options))
+        text = unit(layout, options)
+        changed = path.is_file() and path.read_text() != text
+        path.write_text(text)
         _run(["systemctl", "--user", "daemon-reload"])
         if _run(["systemctl", "--user", "enable", "--now", name]):
             raise SetupError(f"systemctl --user enable --now {name} failed; {path} is in place")
@@ -143,6 +145,11 @@ def install(layout: Layout, options: Sequence[str] = ()) -> None:
                 f"shows why, and so does {called()} supervise in a terminal"
             )
         say(f"{path} is enabled; systemctl --user status {name} shows it")
+        if changed:
+            say(
+                "a supervisor that ran before keeps its options until it is restarted, which stops "
+                f"the servers for a moment: systemctl --user restart {name}"
+            )
         say('for a start without login an administrator says once: loginctl enable-linger "$USER"')
     elif shutil.which("crontab"):
         kept = [line for line in _crontab() if not _is_ours(line, layout)]

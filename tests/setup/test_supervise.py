@@ -71,7 +71,11 @@ case "$*" in *is-active*) test ! -e "$0.dead" ;; esac
 
 
 def test_each_prefix_has_a_unit_of_its_own(
-    ours: Layout, bin_only: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ours: Layout,
+    bin_only: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Of systemd it is only seen what it is told; what a real one did is in docs/setup.md."""
     program = bin_only / "systemctl"
@@ -79,6 +83,10 @@ def test_each_prefix_has_a_unit_of_its_own(
     program.chmod(0o755)
     monkeypatch.setattr(service, "LOOK_SECONDS", 0.0)
     other = Layout(tmp_path / "q", tmp_path / "cache")
+    service.install(ours)
+    assert "keeps its options" not in capsys.readouterr().err
+    service.install(ours, ["--restart-hung"])
+    assert f"systemctl --user restart {service.unit_name(ours)}" in capsys.readouterr().err
     service.install(ours)
     service.install(other)
     units = tmp_path / ".config/systemd/user"
