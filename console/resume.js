@@ -2,7 +2,8 @@
  * What an ended run needs to go on: the jobs that run again, and the outputs of the others.
  *
  * The same rules as `azk retry` (azkaban_client/resume.py): a job that succeeded runs again only if
- * a condition asks for it, or if two of them give different values of one output.
+ * a condition asks for it, if two of them give different values of one output, or if the project's
+ * files set a property of that name, too (the output would reach jobs that are not after it).
  */
 
 const LEFT_OUT = /^(DISABLED|SKIPPED)$/;
@@ -20,8 +21,11 @@ function index(nodes, prefix = '', found = new Map()) {
 
 const chain = (id) => id.split(':').map((_, level, parts) => parts.slice(0, level + 1).join(':'));
 
-/** `{disabled, flowParam, again}`; `outputs` by nested id, or null where the server tells none. */
-export function resumeOf(nodes, outputs) {
+/**
+ * `{disabled, flowParam, again}`; `outputs` by nested id, or null where the server tells none; `own`
+ * has what the project's files set, by name.
+ */
+export function resumeOf(nodes, outputs, own) {
   const all = index(nodes);
   const leaves = [...all.values()].filter(({ node }) => !node.nodes && !LEFT_OUT.test(node.status)).map(({ id }) => id);
   const inside = (id) => leaves.filter((leaf) => leaf === id || leaf.startsWith(`${id}:`));
@@ -49,6 +53,10 @@ export function resumeOf(nodes, outputs) {
           for (const giver of whole ? [parent] : kept) {
             if (!GOOD.test(all.get(giver).node.status)) continue;
             for (const [key, value] of Object.entries(outputs?.[giver] ?? {})) {
+              if (own.has(key)) {
+                need([giver]);
+                return null;
+              }
               if ((flowParam[key] ?? value) !== value) {
                 need([source[key], giver]);
                 return null;

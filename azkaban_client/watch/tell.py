@@ -192,7 +192,13 @@ def _webhook(channel: Channel, told: Message) -> None:
     import requests
 
     short = told.text if len(told.text) <= _MOST_TEXT else told.text[:_MOST_TEXT] + " …"
-    contents = {"slack": {"text": short}, "discord": {"content": short}, "json": _content(told)}
+    # Nobody is pinged, and nothing is a link, because a job has printed it.
+    escaped = short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    contents = {
+        "slack": {"text": escaped},
+        "discord": {"content": short, "allowed_mentions": {"parse": []}},
+        "json": _content(told),
+    }
     body = json.dumps(contents[channel.format]).encode()
     headers = {"Content-Type": "application/json", "X-Azk-Id": told.id}
     if channel.secret_file:

@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from azkaban_client.errors import AzkabanError, BadAnswer, NetworkError, Refused, ServerFault
+from azkaban_client.errors import (
+    AuthenticationError,
+    AzkabanError,
+    BadAnswer,
+    NetworkError,
+    Refused,
+    ServerFault,
+)
 from azkaban_client.watch.journal import Pending
 from azkaban_client.watch.look import Event, Scope, arrived, log_tail, look
 from azkaban_client.watch.tell import Undelivered, message, send
@@ -28,6 +35,7 @@ TRIGGER = "trigger"
 """The property of a start by a rule; ``trigger.execution`` and ``trigger.file`` say by what."""
 
 _RUN = "run "
+_LOOKED_AT = 200  # executions of a flow's history, for a start whose answer was lost
 _FLOWS_EVERY = 300.0  # seconds after which new projects and flows are found
 _RATE = 1.5  # requests a second at most, on the average of a round
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds until an undelivered message is tried again
@@ -91,7 +99,7 @@ class Watcher:
                     whole = False
                 spent = self.client.requests_made - before
                 time.sleep(max(0.0, spent / _RATE - (time.monotonic() - begin)) if spent else 0)
-        except (NetworkError, ServerFault, BadAnswer) as error:
+        except (NetworkError, ServerFault, BadAnswer, AuthenticationError) as error:
             self._lost(error)
             return
         if whole and self._listed and self._listed > self.journal.since:
@@ -258,7 +266,7 @@ class Watcher:
 
     def _was_started(self, project: str, flow: str, identity: str) -> bool:
         """Look for a start whose answer was lost."""
-        for one in self.client.history(project, flow).executions:
+        for one in self.client.history(project, flow, length=_LOOKED_AT).executions:
             told = self.client.execution_options(one.execid).get("flowParam") or {}
             if told.get(TRIGGER) == identity:
                 return True

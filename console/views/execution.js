@@ -125,17 +125,18 @@ function controls(context, run, refresh) {
 
 /** Run the flow once more with the same options; without the jobs that succeeded when asked. */
 async function runAgain(context, run, failedOnly) {
-  const asked = [api.executionOptions(run.execid), failedOnly ? api.outputs(run.execid) : null];
-  const found = await attempt(() => Promise.all(asked));
+  const last = run.nodes.find((node) => !run.nodes.some((next) => (next.in ?? []).includes(node.id)));
+  const asked = failedOnly ? [api.outputs(run.execid), stock.defaults(run.project, run.flow, last.id).catch(() => new Map())] : [];
+  const found = await attempt(() => Promise.all([api.executionOptions(run.execid), ...asked]));
   if (!found) return;
-  const [options, outputs] = found;
+  const [options, outputs, own] = found;
   const first = options.flowParam?.['retry.of'] ?? String(run.execid);
-  const preset = failedOnly ? retryOf(run, options, outputs, first) : options;
+  const preset = failedOnly ? retryOf(run, options, { outputs, own }, first) : options;
   await startRun(context, { project: run.project, flow: run.flow, preset });
 }
 
-function retryOf(run, options, outputs, first) {
-  const { disabled, flowParam, again } = resumeOf(run.nodes, outputs);
+function retryOf(run, options, { outputs, own }, first) {
+  const { disabled, flowParam, again } = resumeOf(run.nodes, outputs, own);
   const named = Object.keys(flowParam).length;
   const hints = [
     named ? `The parameters hold ${count(named, 'output')} of the jobs that do not run again.` : '',

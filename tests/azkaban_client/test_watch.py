@@ -25,7 +25,7 @@ from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Sta
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
 from azkaban_client.watch.look import Event, Scope, arrived, look
 from azkaban_client.watch.rules import Channel, RulesError, read
-from azkaban_client.watch.tell import Undelivered, message, send
+from azkaban_client.watch.tell import Message, Undelivered, message, send
 from azkaban_client.watch.watcher import Watcher, is_quiet
 from tests.stranger import as_another
 
@@ -433,12 +433,21 @@ def test_a_webhook_is_signed_and_its_url_never_told(serve, answer, tmp_path) -> 
     assert "secret-path" not in str(error.value)
 
 
-@pytest.mark.parametrize(("kind", "key"), [("slack", "text"), ("discord", "content")])
-def test_chats_get_their_form(serve, answer, tmp_path, kind, key) -> None:
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("slack", {"text": "&lt;!channel&gt;\n"}),
+        ("discord", {"content": "<!channel>\n", "allowed_mentions": {"parse": []}}),
+    ],
+)
+def test_chats_get_their_form_and_nobody_is_pinged(serve, answer, tmp_path, kind, content) -> None:
     receiver = serve(lambda _: answer())
     (tmp_path / "hook").write_text(receiver.url)
-    send(Channel("chat", webhook_file=str(tmp_path / "hook"), format=kind), TOLD)
-    assert json.loads(receiver.asked[0].body) == {key: TOLD.text}
+    send(
+        Channel("chat", webhook_file=str(tmp_path / "hook"), format=kind),
+        Message("x", "", "<!channel>\n", []),
+    )
+    assert json.loads(receiver.asked[0].body) == content
 
 
 def test_a_program_gets_it_on_its_input(tmp_path) -> None:
