@@ -115,8 +115,9 @@ class Rule:
         return self.covers_project(project) and fnmatchcase(flow, self.flow)
 
     def covers_project(self, project: str) -> bool:
-        """Tell whether flows of a project are meant."""
-        return fnmatchcase(project, self.project)
+        """Tell whether flows of a project are meant, and not files or the server alone."""
+        of_flows = set(self.on) - {"arrived", "server-down"}
+        return bool(of_flows) and fnmatchcase(project, self.project)
 
     @property
     def quiet_for(self) -> timedelta:

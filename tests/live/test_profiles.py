@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,6 +20,7 @@ from setup.azkaban import Wanted, recovery, upgrade
 from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
 from setup.mysql import Server as MySQL
+from tests import waiting
 from tests.live import archives
 from tests.live.conftest import LiveAzkaban
 
@@ -191,6 +193,10 @@ def _archives(folder: Path, version: str, *, without: str = "") -> list[str]:
     return [str(folder)]
 
 
+def _run_both(split: LiveAzkaban, version: str) -> bool:
+    return [(s.state, s.version) for s in split.server.statuses()] == [("running", version)] * 2
+
+
 def test_upgrade_and_an_upgrade_that_fails_keep_everything(
     split: LiveAzkaban, client: Client, tmp_path: Path
 ) -> None:
@@ -206,8 +212,7 @@ def test_upgrade_and_an_upgrade_that_fails_keep_everything(
                 upgrade.upgrade(split.server, found, sources)
         else:
             upgrade.upgrade(split.server, found, sources)
-        statuses = split.server.statuses()
-        assert [(s.state, s.version) for s in statuses] == [("running", "2.5.1")] * 2
+        waiting.eventually(partial(_run_both, split, "2.5.1"))  # a busy one answers late
         with _connect(split) as again:
             assert "stays" in {project.name for project in again.projects()}
             assert again.execution(execid).succeeded
