@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from azkaban_client.backfill.dates import fill
@@ -19,6 +20,7 @@ from azkaban_client.errors import (
     WrongAccount,
 )
 from azkaban_client.models import Status
+from azkaban_client.past import past, started_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +37,6 @@ __all__ = ["LOGICAL_DATE", "Plan", "Worker", "plan", "succeeded_dates"]
 LOGICAL_DATE = "logical.date"
 """The property that each run is given: its logical date, by which it is found again."""
 
-_PAGE = 100
 _PATIENCE = 120.0  # seconds without a server, as those who follow an execution have it
 
 
@@ -193,9 +194,13 @@ class Worker:
     def _started(self, entry: Entry) -> int | None:
         """Look in the flow's history for the execution of an entry."""
         known = set(entry.executions)
-        for execid in _history(self.client, self.plan.project, self.plan.flow, entry.after):
-            if execid not in known and _logical_date(self.client, execid) == entry.date:
-                return execid
+        flow = past(self.client, self.plan.project, self.plan.flow)
+        for one in takewhile(lambda one: one.execid > entry.after, flow):
+            if (
+                one.execid not in known
+                and started_with(self.client, one.execid, LOGICAL_DATE) == entry.date
+            ):
+                return one.execid
         return None
 
     def _start(self) -> Iterator[Entry]:
@@ -257,26 +262,6 @@ class Worker:
             raise error
 
 
-def _history(client: Client, project: str, flow: str, after: int) -> Iterator[int]:
-    """List the ids of a flow's executions that are later than one, the newest first."""
-    offset = 0
-    while True:
-        page = client.history(project, flow, offset=offset, length=_PAGE).executions
-        for one in page:
-            if one.execid <= after:
-                return
-            yield one.execid
-        if len(page) < _PAGE:
-            return
-        offset += _PAGE
-
-
-def _logical_date(client: Client, execid: int) -> str | None:
-    found = client.execution_options(execid).get("flowParam") or {}
-    date = found.get(LOGICAL_DATE)
-    return None if date is None else str(date)
-
-
 def succeeded_dates(client: Client, project: str, flow: str, *, most: int = 1_000) -> set[str]:
     """Return the logical dates for which an execution on the server has succeeded.
 
@@ -289,14 +274,9 @@ def succeeded_dates(client: Client, project: str, flow: str, *, most: int = 1_00
     most
         How many executions of its history are looked at, the newest first: one request each.
     """
-    found: set[str] = set()
-    offset = 0
-    while offset < most:
-        page = client.history(project, flow, offset=offset, length=_PAGE).executions
-        for one in page:
-            if one.status is Status.SUCCEEDED and (date := _logical_date(client, one.execid)):
-                found.add(date)
-        if len(page) < _PAGE:
-            break
-        offset += _PAGE
-    return found
+    dates = (
+        started_with(client, one.execid, LOGICAL_DATE)
+        for one in islice(past(client, project, flow), most)
+        if one.status is Status.SUCCEEDED
+    )
+    return {date for date in dates if date}

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import (
@@ -17,6 +18,7 @@ from azkaban_client.errors import (
     Refused,
     ServerFault,
 )
+from azkaban_client.past import past, started_with
 from azkaban_client.watch.journal import Pending
 from azkaban_client.watch.look import Event, Scope, arrived, log_tail, look
 from azkaban_client.watch.tell import Undelivered, message, send
@@ -266,11 +268,8 @@ class Watcher:
 
     def _was_started(self, project: str, flow: str, identity: str) -> bool:
         """Look for a start whose answer was lost."""
-        for one in self.client.history(project, flow, length=_LOOKED_AT).executions:
-            told = self.client.execution_options(one.execid).get("flowParam") or {}
-            if told.get(TRIGGER) == identity:
-                return True
-        return False
+        latest = islice(past(self.client, project, flow), _LOOKED_AT)
+        return any(started_with(self.client, one.execid, TRIGGER) == identity for one in latest)
 
     def _later(self, due: list[Pending]) -> None:
         for one in due:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from azkaban_client import Client
 from azkaban_client.backfill.work import LOGICAL_DATE
+from tests.commands import Azk
 
 PROJECT = "backfill"
 DAYS = ("--from", "2026-11-01", "--to", "2026-11-04", "--prop", "day={date:%d}")
@@ -28,31 +25,7 @@ def mended(tmp_path_factory):
 @pytest.fixture(scope="module")
 def azk(azkaban, mended, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    environ = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("AZK_", "XDG_"))},
-        "HOME": str(home),
-        "AZK_CONFIG": str(azkaban.config),
-        "PYTHONPATH": str(Path.cwd()),
-    }
-    code = "from azkaban_client.cli import main; main()"
-
-    def start(*args: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *args],
-            cwd=home,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(*args: str) -> tuple[int, str, str]:
-        process = start(*args)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
-
-    run.start = start
+    run = Azk(azkaban, home)
     folder = home / "flow"
     folder.mkdir()
     for name, text in {

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from azkaban_client.environments import store
+from tests.commands import Azk
 from tests.setup import made_up
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROJECT = "cli-tests"
 
@@ -22,34 +23,8 @@ PROJECT = "cli-tests"
 def azk(azkaban, tmp_path_factory):
     """Run `azk` as its users do, in an empty home, with settings from a file."""
     home = tmp_path_factory.mktemp("home")
-    environ = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("AZK_", "XDG_"))},
-        "HOME": str(home),
-        "AZK_CONFIG": str(azkaban.config),
-        "AZK_HOME": str(home / "prefix"),  # for environments; uv is in the cache of this one
-        "AZK_CACHE": str(store.cache()),
-        "COLUMNS": "100",
-        "PYTHONPATH": str(Path.cwd()),
-    }
-
-    def start(*args: str) -> subprocess.Popen[str]:
-        code = "from azkaban_client.cli import main; main()"
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *args],
-            cwd=home,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
-
-    def run(*args: str) -> tuple[int, str, str]:
-        process = start(*args)
-        out, err = process.communicate(timeout=120)
-        return process.returncode, out, err
-
+    prefix = str(home / "prefix")  # for environments; uv is in the cache of this one
+    run = Azk(azkaban, home, AZK_HOME=prefix, AZK_CACHE=str(store.cache()), COLUMNS="100")
     (home / "prefix").mkdir()
     (home / "prefix" / ".azkaban-jobflow").touch()
     folder = home / "flow"
@@ -62,7 +37,6 @@ def azk(azkaban, tmp_path_factory):
         "say.sh": "for i in $(seq $1); do echo häßlich $i; done; sleep 0.3\n",
     }.items():  # fmt: skip
         (folder / name).write_text(text)
-    run.start = start
     run.folder = folder
     code, out, err = run("upload", PROJECT, str(folder), "--create", "--json")
     assert code == 0, err

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from azkaban_client import Client
 from azkaban_client.resume import RETRY_OF
+from tests.commands import Azk
 
 PROJECT = "retry"
 
@@ -24,27 +21,7 @@ def mended(tmp_path_factory):
 @pytest.fixture(scope="module")
 def azk(azkaban, mended, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    environ = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("AZK_", "XDG_"))},
-        "HOME": str(home),
-        "AZK_CONFIG": str(azkaban.config),
-        "PYTHONPATH": str(Path.cwd()),
-    }
-
-    def run(*args: str) -> tuple[int, str, str]:
-        code = "from azkaban_client.cli import main; main()"
-        result = subprocess.run(
-            [sys.executable, "-c", code, *args],
-            cwd=home,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return result.returncode, result.stdout, result.stderr
-
+    run = Azk(azkaban, home)
     folder = home / "flow"
     folder.mkdir()
     for name, text in {
