@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from azkaban_client.config import ConfigError
-from setup import disk, environment, java, servers, supervise
+from setup import disk, environment, java
 from setup.azkaban import Server
 from setup.azkaban.options import server_options, wanted
 from setup.bundle import product
@@ -24,10 +24,11 @@ from setup.called import NAME, as_called, called, speaker
 from setup.commands import Commands, Needs
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.life import servers, supervise
+from setup.life.process import tail
+from setup.life.status import show
 from setup.messages import confirmed, say, step, table
-from setup.process import tail
 from setup.python import layers
-from setup.status import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -347,7 +348,7 @@ def _supervise(layout: Layout, options: argparse.Namespace) -> int:
 
 
 def _service(layout: Layout, options: argparse.Namespace) -> int:
-    from setup import service
+    from setup.life import service
 
     given = ["--restart-hung"] if options.restart_hung else []
     given += ["--alert", options.alert] if options.alert else []

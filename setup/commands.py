@@ -18,8 +18,8 @@ from setup.azkaban import Server, busy
 from setup.called import as_called, called
 from setup.errors import UsageError
 from setup.layout import CHECKOUT
+from setup.life.process import refuse_root
 from setup.messages import say
-from setup.process import refuse_root
 from setup.python import layers
 
 if TYPE_CHECKING:

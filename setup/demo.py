@@ -15,8 +15,8 @@ from azkaban_client.flow.lint import lint
 from setup.azkaban import Server
 from setup.errors import ServerError, SetupError
 from setup.layout import CHECKOUT
+from setup.life.process import tail
 from setup.messages import say, step
-from setup.process import tail
 
 if TYPE_CHECKING:
     from setup.layout import Layout

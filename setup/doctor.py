@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client import owners
-from setup import environment, java, maven, probe, reach, servers
+from setup import environment, java, maven, reach
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
 from setup.called import called
 from setup.errors import SetupError, masked
-from setup.process import port_taken
+from setup.life import probe, servers
+from setup.life.process import port_taken
 from setup.python import layers, pip
 
 if TYPE_CHECKING:

@@ -20,17 +20,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup import environment, release, servers, service, supervise
+from setup import environment, release
 from setup import java as javas
 from setup.azkaban import Server, busy
 from setup.bundle import product
 from setup.called import called, speaker
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, LOCK, Layout
+from setup.life import servers, service, supervise
+from setup.life.process import Process
 from setup.messages import confirmed, say, step
 from setup.mysql import Server as MySQL
 from setup.private import write_private
-from setup.process import Process
 from setup.python import layers
 
 if TYPE_CHECKING:

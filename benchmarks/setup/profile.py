@@ -20,9 +20,10 @@ from pathlib import Path
 
 import psutil
 
-from setup import java, servers
+from setup import java
 from setup.azkaban import Server, Wanted
 from setup.layout import Layout
+from setup.life import servers
 from setup.mysql import Server as MySQL
 
 

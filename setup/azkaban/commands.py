@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from setup import java, supervise
+from setup import java
 from setup.azkaban import busy, upgrade
 from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
 from setup.called import called
 from setup.commands import Needs
 from setup.errors import UsageError
+from setup.life import supervise
+from setup.life.process import Process
+from setup.life.status import show
 from setup.messages import confirmed, say
 from setup.paths import expanded
-from setup.process import Process
-from setup.status import show
 
 if TYPE_CHECKING:
     import argparse

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from azkaban_client.keeper import Found
-    from setup.process import Process
+    from setup.life.process import Process
 
 __all__ = ["end", "mark"]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup import environment, orphans, probe
+from setup import environment
 from setup.azkaban import config, jobs, program, recovery, schema, timezone
 from setup.azkaban.accept import accept
 from setup.azkaban.launch import command
@@ -17,13 +17,14 @@ from setup.azkaban.settings import Settings, Wanted, choose
 from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.java import keep, kept, truststore
+from setup.life import orphans, probe
+from setup.life.probe import START_SECONDS, Endpoint
+from setup.life.process import Process, refuse_root, tail
+from setup.life.status import Status
 from setup.messages import say, step
 from setup.mysql import Server as MySQL
 from setup.private import write_private
-from setup.probe import START_SECONDS, Endpoint
-from setup.process import Process, refuse_root, tail
 from setup.shell import scripts
-from setup.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,9 +13,9 @@ from setup import environment, hosts
 from setup.azkaban import timezone
 from setup.called import called
 from setup.errors import SetupError, UsageError
+from setup.life.process import free_port, port_taken
 from setup.messages import say
 from setup.private import write_private
-from setup.process import free_port, port_taken
 
 if TYPE_CHECKING:
     from pathlib import Path

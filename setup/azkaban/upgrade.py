@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from setup.azkaban import program, schema
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
+from setup.life.process import refuse_root
 from setup.messages import say, step
 from setup.private import write_private
-from setup.process import refuse_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,11 +14,11 @@ from setup import environment
 from setup.called import called
 from setup.commands import Commands, Needs
 from setup.errors import UsageError
+from setup.life.status import show
 from setup.messages import confirmed, say
 from setup.mysql import dump, prompt, restore
 from setup.mysql.program import ServerSource
 from setup.mysql.server import Server
-from setup.status import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from setup.errors import ServerError, UsageError
+from setup.life.process import free_port
 from setup.messages import step
 from setup.mysql import config, dump
 from setup.mysql.server import Server, rows
 from setup.private import open_private, write_private
-from setup.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

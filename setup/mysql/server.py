@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import owners
-from setup import orphans, trust
+from setup import trust
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
+from setup.life import orphans
+from setup.life.probe import halted
+from setup.life.process import Process, free_port, port_taken, refuse_root, tail
+from setup.life.status import Status
 from setup.messages import step, wait_for_lock
 from setup.mysql import checks, config, own, waiting
 from setup.mysql.config import ADDRESS, DATABASE, USER, Files
@@ -26,10 +30,7 @@ from setup.mysql.connections import ask, connect, rows
 from setup.mysql.program import ServerSource, check_executable, install, probe
 from setup.mysql.settings import Connection, Settings
 from setup.private import open_private, write_private
-from setup.probe import halted
-from setup.process import Process, free_port, port_taken, refuse_root, tail
 from setup.shell import scripts
-from setup.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

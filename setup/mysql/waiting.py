@@ -8,17 +8,17 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from setup import probe
 from setup.errors import ServerError
+from setup.life import probe
+from setup.life.process import tail
 from setup.mysql import checks
-from setup.process import tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from setup.life.process import Process
     from setup.mysql.config import Files
-    from setup.process import Process
 
 __all__ = ["LockedError", "ended", "failed", "until"]
 

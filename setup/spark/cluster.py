@@ -6,16 +6,16 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from setup import orphans, probe
 from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
+from setup.life import orphans, probe
+from setup.life.process import Process, free_port, refuse_root
+from setup.life.status import Status
 from setup.messages import step
-from setup.process import Process, free_port, refuse_root
 from setup.spark.shape import Daemon, Shape, choose
 from setup.spark.standalone import Standalone
 from setup.spark.yarn import Yarn
-from setup.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

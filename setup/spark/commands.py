@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from setup.called import called
 from setup.commands import Commands, Needs
 from setup.errors import UsageError
+from setup.life.status import show
 from setup.messages import say
 from setup.spark import environments, plan, resources
 from setup.spark import target as targets
@@ -18,7 +19,6 @@ from setup.spark.bigdl import BigDL
 from setup.spark.cluster import KINDS, Cluster, running
 from setup.spark.install import Spark
 from setup.spark.submit import Run
-from setup.status import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,9 +15,9 @@ from setup import hosts
 from setup.called import called
 from setup.commands import Commands, Needs
 from setup.errors import UsageError
+from setup.life.process import refuse_root
 from setup.messages import say
 from setup.paths import expanded
-from setup.process import refuse_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import java, servers
+from setup import java
 from setup.azkaban import Wanted, align, upgrade
+from setup.life import servers
 from setup.mysql import Server as MySQL
 from tests.distribution.conftest import Live, archives, intact, project
 

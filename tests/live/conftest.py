@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client import Client, collect
-from setup import java, servers
+from setup import java
 from setup.azkaban import Server, Wanted, settings
 from setup.layout import CHECKOUT, Layout
+from setup.life import servers
+from setup.life.process import Process
 from setup.mysql import server as mysql
-from setup.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

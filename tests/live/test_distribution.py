@@ -25,7 +25,7 @@ from setup import cli, java
 from setup.azkaban import Mail, Wanted, config, program, timezone, upgrade
 from setup.errors import ServerError, UsageError
 from setup.layout import CHECKOUT
-from setup.process import Process
+from setup.life.process import Process
 from setup.python import layers
 from tests.live import archives
 from tests.live.conftest import LiveAzkaban

@@ -20,7 +20,7 @@ import pytest
 
 from setup.demo import FLOWS
 from setup.layout import CHECKOUT, Layout
-from setup.process import Process, free_port
+from setup.life.process import Process, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

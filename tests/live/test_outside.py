@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.layout import CHECKOUT, Layout
-from setup.process import free_port
+from setup.life.process import free_port
 from tests.live.landlock import confine
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ import psutil
 import pytest
 
 from azkaban_client import Client, collect
-from setup import java, probe, servers
+from setup import java
 from setup.azkaban import Server, Wanted
 from setup.azkaban import settings as settings_module
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import Layout
-from setup.process import Process, free_port
+from setup.life import probe, servers
+from setup.life.process import Process, free_port
 from tests.commands import run_setup
 from tests.live.conftest import LiveAzkaban
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.layout import CHECKOUT
-from setup.process import Process
-from setup.supervise import pid_file
+from setup.life.process import Process
+from setup.life.supervise import pid_file
 from tests.commands import run_setup
 from tests.live.conftest import LiveAzkaban
 from tests.waiting import eventually
@@ -97,7 +97,7 @@ def test_supervisor_restarts_what_was_killed_or_hangs_and_stop_ends_both(
 _SUPERVISE = """
 import sys
 from pathlib import Path
-from setup import servers, supervise
+from setup.life import servers, supervise
 from setup.layout import Layout
 supervise.HUNG_SECONDS = 1.0
 layout = Layout(Path(sys.argv[1]), Path(sys.argv[2]))

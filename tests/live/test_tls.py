@@ -18,7 +18,7 @@ from azkaban_client.errors import TLSError
 from setup import java
 from setup.azkaban import Wanted
 from setup.layout import CHECKOUT
-from setup.process import free_port
+from setup.life.process import free_port
 from setup.tls import renewal
 from setup.tls.certificates import Certificates
 from tests.live.conftest import LiveAzkaban

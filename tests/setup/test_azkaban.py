@@ -19,7 +19,7 @@ from setup.azkaban.settings import choose
 from setup.errors import SetupError, UsageError
 from setup.java import Java
 from setup.layout import Layout
-from setup.process import free_port
+from setup.life.process import free_port
 from setup.python import layers
 from setup.tls.certificates import Certificates
 from tests.setup.authority import Company

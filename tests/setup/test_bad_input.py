@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, commands, environment, java, layout, maven, process
+from setup import cli, commands, environment, java, layout, maven
 from setup.azkaban import Server, Wanted
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.life import process
 from setup.python import layers
 from tests.commands import run_setup
 

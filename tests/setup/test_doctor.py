@@ -19,8 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from setup import doctor, maven
 from setup.azkaban import Settings, program
 from setup.layout import CHECKOUT, Layout
+from setup.life.process import free_port
 from setup.private import write_private
-from setup.process import free_port
 from setup.python import layers
 from setup.tls.certificates import Certificates
 from tests.setup.authority import Company

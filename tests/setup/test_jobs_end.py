@@ -12,7 +12,7 @@ import pytest
 from azkaban_client import keeper
 from setup import cli
 from setup.azkaban import Server, jobs
-from setup.process import Process, stop_all
+from setup.life.process import Process, stop_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import maven, probe
+from setup import maven
 from setup.errors import DownloadError, SetupError, UsageError
+from setup.life import probe
 from setup.mysql import config, program, prompt, waiting
 from setup.mysql.program import Build, ServerSource
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, orphans, supervise
+from setup import cli
 from setup.errors import SetupError
-from setup.process import Process
+from setup.life import orphans, supervise
+from setup.life.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from setup.layout import Layout
-    from setup.status import Status
+    from setup.life.status import Status
 
 # Starts a child, as a server does a job, and says that it is up.
 _SERVER = """

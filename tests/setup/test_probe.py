@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import probe
+from setup.life import probe
 from tests.stranger import Stranger, disguised
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from setup import environment
 from setup.errors import ServerError
 from setup.layout import Layout
-from setup.process import Process
+from setup.life.process import Process
 from setup.spark import cluster as module
 from setup.spark.cluster import Cluster
 from setup.spark.install import Spark

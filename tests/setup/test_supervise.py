@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, service, supervise
+from setup import cli
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, Layout
-from setup.status import Status
+from setup.life import service, supervise
+from setup.life.status import Status
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 from setup import cli, release, update
 from setup.azkaban import Server, busy
 from setup.errors import SetupError, UsageError
-from setup.process import Process
+from setup.life.process import Process
 from setup.python import layers
 
 if TYPE_CHECKING:

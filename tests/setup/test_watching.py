@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup.process import Process
-from setup.watching import Watching
+from setup.life.process import Process
+from setup.life.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,12 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import Client
-from setup import servers
 from setup.layout import CHECKOUT
+from setup.life import servers
+from setup.life.process import Process
+from setup.life.supervise import pid_file
 from setup.mysql import Server as MySQL
 from setup.private import open_private
-from setup.process import Process
-from setup.supervise import pid_file
 from tests import waiting
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ eventually = partial(waiting.eventually, seconds=SECONDS)
 _SUPERVISE = """
 import sys
 from pathlib import Path
-from setup import servers, supervise
+from setup.life import servers, supervise
 from setup.layout import Layout
 supervise.CHECK_SECONDS, servers.LOOK_SECONDS = 0.3, 3.0
 backoff = supervise.Backoff(first=0.1, longest=1.0, most=100)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import environment, servers
+from setup import environment
+from setup.life import servers
 from tests.live.faketime import moved
 from tests.live.faults.ledger import Ledger
 

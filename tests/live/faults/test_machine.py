@@ -18,7 +18,7 @@ from setup import limits
 from setup.azkaban import Wanted, busy, commands
 from setup.errors import UsageError
 from setup.layout import CHECKOUT
-from setup.supervise import pid_file
+from setup.life.supervise import pid_file
 from tests.live.conftest import LiveAzkaban
 from tests.live.faults.operations import Execution
 from tests.live.faults.site import eventually
@@ -132,7 +132,7 @@ import sys
 from pathlib import Path
 from setup.azkaban import Wanted, busy, commands
 from setup.errors import UsageError
-from setup import servers
+from setup.life import servers
 from tests.live.conftest import LiveAzkaban
 live = LiveAzkaban(Path(sys.argv[1]), Wanted(profile="server"))
 print(live.config)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from setup.layout import CHECKOUT, Layout
+from setup.life.process import free_port
 from setup.mysql import Server, config
 from setup.mysql.server import rows
 from setup.private import write_private
-from setup.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from setup.process import Process
+    from setup.life.process import Process
 
 
 class LiveMySQL(Server):

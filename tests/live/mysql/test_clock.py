@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from setup.layout import CHECKOUT
+from setup.life.process import Process
 from setup.mysql import dump
 from setup.mysql.program import Build
 from setup.mysql.restore import restore
-from setup.process import Process
 from tests.live.faketime import moved
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def test_clock_of_setup_jumps(server: Any, setup: Callable[..., Any], offset: st
     told = started.communicate()[0]
     assert (started.returncode, "already running" in told) == (0, True), told
     code = (
-        "import sys, time; from pathlib import Path; from setup.process import Process\n"
+        "import sys, time; from pathlib import Path; from setup.life.process import Process\n"
         "print(time.time(), Process.read(Path(sys.argv[1])).pid)"
     )
     found = subprocess.run(

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import mysql.connector
 import pytest
 
-from setup import orphans
 from setup.errors import ServerError, SetupError, UsageError
+from setup.life import orphans
+from setup.life.process import Process
 from setup.mysql import checks
 from setup.mysql.config import SOCKET_BYTES
 from setup.mysql.program import ServerSource
-from setup.process import Process
 from tests.live.mounted import mounted
 
 if TYPE_CHECKING:

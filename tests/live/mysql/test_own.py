@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from setup import probe
 from setup.errors import ServerError, UsageError
+from setup.life import probe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from core.decipher import ENGLISH
 from jobs.spark.words import count
 from jobs.textclass.load import docstrings
 from setup.layout import CHECKOUT, Layout
-from setup.process import Process, free_port
+from setup.life.process import Process, free_port
 from setup.spark import Cluster, Spark, cluster
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark.conftest import (

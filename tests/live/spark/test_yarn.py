@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup.process import Process, free_port
+from setup.life.process import Process, free_port
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark.conftest import QUICK, SIZES, eventually
 

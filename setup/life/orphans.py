@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup.life.process import Process, stop_all
 from setup.messages import step
-from setup.process import Process, stop_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,15 +7,16 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from setup import java, orphans, supervise
+from setup import java
 from setup.azkaban import Server
 from setup.errors import SetupError
+from setup.life import orphans, supervise
+from setup.life.process import Process
+from setup.life.status import Status
+from setup.life.watching import Watching
 from setup.messages import step
 from setup.mysql import Server as MySQL
-from setup.process import Process
 from setup.spark import Spark, running
-from setup.status import Status
-from setup.watching import Watching
 
 if TYPE_CHECKING:
     from pathlib import Path

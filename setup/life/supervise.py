@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 from setup import environment
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
+from setup.life.process import Process
 from setup.messages import say
 from setup.private import write_private
-from setup.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from setup.status import Status
+    from setup.life.status import Status
 
 __all__ = ["Backoff", "Policy", "Servers", "pid_file", "run", "trouble"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.config import ConfigError
 from setup import environment
+from setup.life.process import Process
 from setup.messages import say
 from setup.private import open_private
-from setup.process import Process
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client import keeper
-from setup import probe
 from setup.errors import SetupError
+from setup.life import probe
 from setup.private import open_private, write_private
 
 if TYPE_CHECKING:
