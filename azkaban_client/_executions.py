@@ -27,10 +27,10 @@ from azkaban_client.models import (
     LogChunk,
     runs,
 )
-from azkaban_client.options import execution_fields, refuse_unknown_jobs, sla_fields
+from azkaban_client.options import RETRY_OF, execution_fields, refuse_unknown_jobs, sla_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from azkaban_client.follow import Event
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ExecutionCalls"]
 
 _CHUNK = 1 << 20
+_AT_ONCE = 50  # executions about which the viewer of a server that set-up installed answers
 
 
 class ExecutionCalls(ProjectCalls):
@@ -252,6 +253,43 @@ class ExecutionCalls(ProjectCalls):
             self._execution(execid, "fetchexecflow", _expect=("status",))  # or there is none
             return None
         return dict(data["outputs"])
+
+    def retries(self, execids: Iterable[int]) -> dict[int, int]:
+        """Return the first executions of those that are retries (``azk retry``, the console).
+
+        Parameters
+        ----------
+        execids
+            Executions. A server that set-up installed is asked once for fifty, others once for
+            each.
+        """
+        asked, found = list(execids), {}
+        for begin in range(0, len(asked), _AT_ONCE):
+            page = asked[begin : begin + _AT_ONCE]
+            told = self._told_retries(page)
+            for execid, first in (self._each_retry(page) if told is None else told).items():
+                if str(first).isascii() and str(first).isdecimal() and int(first) < int(execid):
+                    found[int(execid)] = int(first)
+        return found
+
+    def _told_retries(self, execids: Sequence[int]) -> dict[str, Any] | None:
+        try:
+            numbers = ",".join(map(str, execids))
+            data = self._get("/runs", ajax="retries", execids=numbers, _expect=("retries",))
+        except (BadAnswer, Refused):
+            return None
+        return dict(data["retries"])
+
+    def _each_retry(self, execids: Sequence[int]) -> dict[str, Any]:
+        found = {}
+        for execid in execids:
+            try:
+                given = self.execution_options(execid).get("flowParam") or {}
+            except (BadAnswer, Refused):  # of a project that one may not read, or deleted since
+                continue
+            if RETRY_OF in given:
+                found[str(execid)] = given[RETRY_OF]
+        return found
 
     def job_stats(self, execid: int, job: str) -> list[Any]:
         """Return what a job reported about itself (Hadoop jobs do); empty for others."""

@@ -348,7 +348,14 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionSummary:
-    """One line of a flow's history."""
+    """One line of a flow's history.
+
+    Attributes
+    ----------
+    retry_of
+        The execution of which it is a retry: the first, if there were several. No server tells it
+        in a history: `azkaban_client.attempts.with_retries` looks it up.
+    """
 
     execid: int
     flow: str
@@ -357,6 +364,7 @@ class ExecutionSummary:
     submitted: datetime | None
     start: datetime | None
     end: datetime | None
+    retry_of: int | None = None
 
     @property
     def duration(self) -> timedelta | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from azkaban_client.models import Flow, Sla
 
 __all__ = [
+    "RETRY_OF",
     "Concurrency",
     "ExecutionOptions",
     "FailureAction",
@@ -24,6 +25,13 @@ __all__ = [
     "refuse_unknown_jobs",
     "sla_fields",
 ]
+
+RETRY_OF = "retry.of"
+"""The property by which an execution belongs to the first of which it is a retry.
+
+Every server keeps the properties of an execution and tells them (``flowInfo``), jobs get them, and
+no server has a place of its own for this.
+"""
 
 Concurrency = Literal["skip", "concurrent", "pipeline"]
 FailureAction = Literal["finish-running", "cancel-all", "finish-possible"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.errors import Refused
 from azkaban_client.flow.overrides import overridable
 from azkaban_client.models import Execution, JobRun, Status
-from azkaban_client.options import options_of, refuse_unknown_jobs
+from azkaban_client.options import RETRY_OF, options_of, refuse_unknown_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from azkaban_client.models import JobNode
     from azkaban_client.options import ExecutionOptions
 
-__all__ = ["RETRY_OF", "Resume", "Wish", "choose", "not_run", "resume", "retry"]
-
-RETRY_OF = "retry.of"
-"""The property by which an execution belongs to the first of which it is a retry."""
+__all__ = ["Resume", "Wish", "choose", "not_run", "resume", "retry"]
 
 _LOOKED_AT = 30  # executions of a flow's history, to find one with all outputs
 _LEFT_OUT = {Status.SKIPPED, Status.DISABLED}

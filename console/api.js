@@ -233,6 +233,32 @@ export async function outputs(execid, signal) {
   }
 }
 
+/** Of which execution each is a retry, for those that are one: `{execid: first}`. */
+export async function retries(execids, signal) {
+  const found = {};
+  for (let at = 0; at < execids.length; at += 50) Object.assign(found, await someRetries(execids.slice(at, at + 50), signal));
+  return found;
+}
+
+async function someRetries(execids, signal) {
+  try {
+    const { retries: told } = await get('runs', { ajax: 'retries', execids: execids.join(',') }, signal);
+    if (told) return told;
+  } catch (error) {
+    if (error.kind !== 'server' && error.kind !== 'refused') throw error;
+  }
+  // A server without our viewer tells what each was started with.
+  const told = await Promise.all(execids.map(async (execid) => {
+    try {
+      return [execid, (await executor('flowInfo', { execid }, signal)).flowParam?.['retry.of']];
+    } catch (error) {
+      if (error.kind !== 'server' && error.kind !== 'refused') throw error;
+      return [execid]; // it is not ours to read
+    }
+  }));
+  return Object.fromEntries(told.filter(([, first]) => first));
+}
+
 /** What the jobs of executions recorded: `{execid: {job: {status, metrics, …}}}`. */
 export async function records(execids, signal) {
   try {

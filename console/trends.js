@@ -17,25 +17,28 @@ export function short(value) {
   return small ? value.toExponential(2) : String(Number(value.toPrecision(4)));
 }
 
-/** The metrics over runs, oldest first: `[{job, metric, points: [[execid, value], …]}, …]`. */
-export function follow(records) {
+/**
+ * The metrics over runs, oldest first: `[{job, metric, points: [[execid, value], …]}, …]`; of several
+ * attempts at a run (`first`, as attempts.js has it), the last counts.
+ */
+export function follow(records, first = new Map()) {
   const found = new Map();
   for (const execid of Object.keys(records).sort((a, b) => a - b)) {
     for (const [job, { metrics }] of Object.entries(records[execid])) {
       for (const [metric, value] of Object.entries(metrics ?? {})) {
         if (!Number.isFinite(value)) continue;
         const key = JSON.stringify([job, metric]);
-        if (!found.has(key)) found.set(key, { job, metric, points: [] });
-        found.get(key).points.push([execid, value]);
+        if (!found.has(key)) found.set(key, { job, metric, points: new Map() });
+        found.get(key).points.set(first.get(Number(execid)) ?? Number(execid), [execid, value]);
       }
     }
   }
-  return [...found.values()];
+  return [...found.values()].map(({ points, ...of }) => ({ ...of, points: [...points.values()] }));
 }
 
 /** Charts of the metrics that changed from run to run; null when no metric is in two runs. */
-export function trendCharts(records) {
-  const trends = follow(records).filter(({ points }) => points.length > 1);
+export function trendCharts(records, first) {
+  const trends = follow(records, first).filter(({ points }) => points.length > 1);
   if (!trends.length) return null;
   const moves = ({ points }) => points.some(([, value]) => value !== points[0][1]);
   const still = trends.filter((trend) => !moves(trend));

@@ -34,12 +34,12 @@ from azkaban_client.cli._following import (
 from azkaban_client.cli._projects import Content, executable_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from azkaban_client.client import Client
     from azkaban_client.flow.overrides import Overridable
     from azkaban_client.flow.zip import Bundle
-    from azkaban_client.models import Execution
+    from azkaban_client.models import Execution, ExecutionSummary
     from azkaban_client.options import ExecutionOptions
     from azkaban_client.resume import Resume
 
@@ -421,32 +421,40 @@ def logs(
 @json_option
 @pass_app
 def history(app: App, project: str, flow: str, *, limit: int, skip: int, as_json: bool) -> None:
-    """List executions of a flow, newest first.
+    """List executions of a flow, newest first; the attempts of a run stand together.
 
     Examples
     --------
       azk history nn nn
       azk history nn nn -n 1 --json | jq '.[0].execid'
+
+    An execution that azk retry or the console made is an attempt of the first: "retry of" and, with
+    --json, retry_of name it.
     """
+    from azkaban_client.attempts import with_retries
+
     with app.client() as client:
         page = client.history(project, flow, offset=skip, length=limit)
-    emit(
-        as_json,
-        page.executions,
-        lambda: table(
-            ["execid", "status", "user", "start", "seconds"],
-            [
-                [
-                    one.execid,
-                    one.status,
-                    one.user,
-                    local_time(one.start),
-                    seconds(one.duration),
-                ]
-                for one in page.executions
-            ],
-        ),
-    )
+        executions = with_retries(client, page.executions)
+    emit(as_json, executions, lambda: _history_table(executions))
+
+
+def _history_table(executions: Sequence[ExecutionSummary]) -> str:
+    from azkaban_client.attempts import together
+
+    rows = [
+        [
+            one.execid,
+            one.status,
+            one.user,
+            local_time(one.start),
+            seconds(one.duration),
+            one.retry_of or "",
+        ]
+        for run in together(executions)
+        for one in run
+    ]
+    return table(["execid", "status", "user", "start", "seconds", "retry of"], rows)
 
 
 @command()

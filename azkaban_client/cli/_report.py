@@ -195,6 +195,7 @@ def _plain(run: Run) -> dict[str, Any]:
         "project": run.project,
         "flow": run.flow,
         "execution": run.execution,
+        "retry_of": run.retry_of or None,
         "status": run.status,
         "start": run.started,
         "duration": run.duration,
@@ -221,7 +222,8 @@ def _shown(history: list[Run]) -> str:
         metrics = ", ".join(f"{name} {number:.4g}" for name, number in last.metrics.items())
         started = run.started.astimezone().strftime("%Y-%m-%d %H:%M:%S") if run.started else "-"
         took = f"{run.duration.total_seconds():.1f}" if run.duration is not None else "-"
-        row = [run.project, run.flow or "-", run.execution, run.status, started, took, metrics[:70]]
+        execution = f"{run.execution} (of {run.retry_of})" if run.retry_of else run.execution
+        row = [run.project, run.flow or "-", execution, run.status, started, took, metrics[:70]]
         rows.append([visible(str(cell)) for cell in row])
     header = ["project", "flow", "execution", "status", "started", "seconds", "metrics, last job"]
     return table(header, rows)

@@ -198,6 +198,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             project=_TEXT,
             flow=_MAYBE_TEXT,
             execution=_TEXT,
+            retry_of=_MAYBE_TEXT,
             status=_TEXT,
             start=_or_null(_TIME),
             duration=_or_null(_NUMBER),

@@ -74,6 +74,7 @@ def recorded(run: Run, given: Mapping[str, str]) -> Iterator[Record]:
         "flow": run.flow,
         "execution": run.execid,
         "attempt": run.attempt,
+        "retry_of": run.props.get("retry.of"),
         "status": "running",
         "started": _iso(started),
         "seed": run.seed,

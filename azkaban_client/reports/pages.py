@@ -56,7 +56,11 @@ def index(history: Sequence[Run]) -> str:
     flows = []
     for project, name in records.tally(history):
         own = [run for run in history if (run.project, run.flow) == (project, name)]
-        flows.append({"project": project, "flow": name, "runs": own, "trend": _headline(own)})
+        count = len({run.first for run in own})
+        trend = _headline(own)
+        flows.append(
+            {"project": project, "flow": name, "last": own[0], "count": count, "trend": trend}
+        )
     return _render("index.html", root="", flows=flows, history=history[:200])
 
 
@@ -93,12 +97,8 @@ def flow(project: str, name: str, history: Sequence[Run]) -> str:
     history
         Its runs, newest first.
     """
-    seconds = [
-        (run.execution, run.duration.total_seconds())
-        for run in sorted(history, key=lambda run: run.age_key)
-        if run.duration is not None and run.status == "succeeded"
-    ]
-    duration = records.Trend("all jobs", "duration (s)", tuple(seconds))
+    seconds = _seconds(history)
+    duration = records.Trend("all jobs", "duration (s)", seconds)
     followed = [duration, *records.trends(history)] if seconds else records.trends(history)
     moving = [trend for trend in followed if _moves(trend)]
     return _render(
@@ -109,6 +109,19 @@ def flow(project: str, name: str, history: Sequence[Run]) -> str:
         history=history,
         plots=[(trend, _plot(trend)) for trend in moving],
         still=[trend for trend in followed if trend not in moving],
+    )
+
+
+def _seconds(history: Sequence[Run]) -> tuple[tuple[str, float], ...]:
+    """Return how long each run took that succeeded in the end: all its attempts together."""
+    spent: dict[str, float] = {}
+    last: dict[str, Run] = {}
+    for run in sorted(history, key=lambda run: run.age_key):
+        if run.duration is not None:
+            spent[run.first] = spent.get(run.first, 0.0) + run.duration.total_seconds()
+            last[run.first] = run
+    return tuple(
+        (run.execution, spent[first]) for first, run in last.items() if run.status == "succeeded"
     )
 
 

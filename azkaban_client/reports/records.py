@@ -43,6 +43,8 @@ class JobRecord:
         Wall time.
     flow
         The flow's name; empty where not recorded.
+    retry_of
+        The execution of which its own is a retry; empty if of none.
     metrics
         The numbers among its outputs.
     report
@@ -58,6 +60,7 @@ class JobRecord:
     flow: str
     metrics: Mapping[str, float]
     report: Path | None
+    retry_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,17 @@ class Run:
     def flow(self) -> str:
         """The flow's name, where a job recorded it."""
         return next((job.flow for job in self.jobs if job.flow), "")
+
+    @property
+    def retry_of(self) -> str:
+        """The execution of which it is a retry, the first if there were several; else empty."""
+        told = next((job.retry_of for job in self.jobs if job.retry_of), "")
+        return told if told.isascii() and told.isdecimal() and told != self.execution else ""
+
+    @property
+    def first(self) -> str:
+        """The first execution of which this is an attempt: the same for all attempts of a run."""
+        return self.retry_of or self.execution
 
     @property
     def status(self) -> str:
@@ -142,7 +156,7 @@ def find(root: Path, execution: str, *, project: str | None = None) -> list[Run]
 
 
 def trends(history: Iterable[Run]) -> list[Trend]:
-    """Follow each metric over executions of one flow.
+    """Follow each metric over the runs of one flow: of several attempts, the last counts.
 
     Parameters
     ----------
@@ -157,12 +171,12 @@ def trends(history: Iterable[Run]) -> list[Trend]:
     >>> trends([run])
     [Trend(job='fit', metric='loss', points=(('7', 0.5),))]
     """
-    found: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    found: dict[tuple[str, str], dict[str, tuple[str, float]]] = {}
     for run in sorted(history, key=lambda run: run.age_key):
         for job in run.jobs:
             for metric, value in job.metrics.items():
-                found.setdefault((job.name, metric), []).append((run.execution, value))
-    return [Trend(job, metric, tuple(points)) for (job, metric), points in found.items()]
+                found.setdefault((job.name, metric), {})[run.first] = (run.execution, value)
+    return [Trend(job, metric, tuple(points.values())) for (job, metric), points in found.items()]
 
 
 def tally(history: Iterable[Run]) -> dict[tuple[str, str], int]:
@@ -195,6 +209,7 @@ def _job(folder: Path) -> JobRecord:
         flow=_text(data.get("flow")),
         metrics={key: value for key, value in numbers.items() if value is not None},
         report=report if report.is_file() and not report.is_symlink() else None,
+        retry_of=_text(data.get("retry_of")),
     )
 
 

@@ -83,14 +83,25 @@ function flowCell({ flow, project }) {
   return h('td', { class: 'main' }, name, h('span', { class: 'hint' }, gone ? ' in a deleted project' : ` in ${project}`));
 }
 
-/** A table of executions, times as the server wrote them or in milliseconds. */
+/** Whether it is one attempt of several; the first may be on another page. */
+const attemptNote = ({ id, first, earlier }) => {
+  if (earlier?.length) return h('span', { class: 'hint' }, ` ${earlier.length + 1} attempts`);
+  return first && first !== Number(id) ? h('span', { class: 'hint' }, ` retry of #${first}`) : null;
+};
+
+/**
+ * A table of executions, times as the server wrote them or in milliseconds; of runs (`together`) the
+ * latest attempt, and those before it below.
+ */
 export function executionTable(list, { withFlow = true } = {}) {
   const time = (value) => (typeof value === 'number' ? when(value) : value || '–');
-  const rows = list.map((run) =>
+  const all = list.flatMap((run) => [run, ...(run.earlier ?? []).map((one) => ({ ...one, before: run.id }))]);
+  const rows = all.map((run) =>
     h(
       'tr',
-      {},
-      h('td', { class: 'number' }, h('a', { href: route('execution', run.id), data: { key: `run-${run.id}` } }, `#${run.id}`)),
+      { class: run.before ? 'earlier' : null },
+      h('td', { class: 'number' }, h('a', { href: route('execution', run.id), data: { key: `run-${run.id}` } }, `#${run.id}`),
+        run.before ? h('span', { class: 'hint' }, ` before #${run.before}`) : attemptNote(run)),
       withFlow ? flowCell(run) : null,
       h('td', { class: 'state' }, badge(run.status)),
       h('td', { class: 'nowrap' }, time(run.start)),

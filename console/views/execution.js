@@ -2,6 +2,7 @@
 
 import * as api from '../api.js';
 import * as stock from '../stock.js';
+import { firsts } from '../attempts.js';
 import { attempt, confirm } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { badge, count, duration, finished, span, status, took, when } from '../format.js';
@@ -32,12 +33,13 @@ export async function executionView(context, id, tab = 'graph') {
   let run = await firstLook(id, signal);
   let files = await api.files(id, signal);
   const { rights } = await stock.project(run.project, signal);
+  const first = (await firsts([id], signal)).get(Number(id));
   const head = h('div', { class: 'run-state', 'aria-live': 'off' });
   const actions = h('div', { class: 'actions' });
   const pane = await choose(PANES, tab)(context, run);
 
   function draw() {
-    show(head, summary(run));
+    show(head, summary(run), first === Number(id) ? null : h('a', { href: route('execution', first) }, `retry of #${first}`));
     const last = inOrder(run.nodes).at(-1)?.id;
     show(actions, reportLink(id, last, files), rights.has('execute') ? controls(context, run, refresh) : null);
     pane.update?.(run, files);

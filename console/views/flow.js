@@ -2,6 +2,7 @@
 
 import * as api from '../api.js';
 import * as stock from '../stock.js';
+import { firsts, together } from '../attempts.js';
 import { attempt } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { count, duration, period, span, status, when } from '../format.js';
@@ -87,8 +88,10 @@ async function executionsPane(context, project, flow) {
       show(place, h('p', { class: 'empty' }, 'This flow has never run.'));
       return;
     }
-    const records = await api.records(list.map(({ id }) => id), context.signal);
-    show(place, trend(list), trendCharts(records), executionTable(list, { withFlow: false }), pager(page, page * SIZE < total, load));
+    const ids = list.map(({ id }) => id);
+    const [records, first] = await Promise.all([api.records(ids, context.signal), firsts(ids, context.signal)]);
+    const runs = together(list, first);
+    show(place, trend(list), trendCharts(records, first), executionTable(runs, { withFlow: false }), pager(page, page * SIZE < total, load));
   }
   await load(1);
   return place;

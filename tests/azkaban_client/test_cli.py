@@ -521,10 +521,45 @@ def test_logs_that_are_not_there(azk, server) -> None:
 
 
 def test_history(azk, server) -> None:
+    for _ in range(2):  # it has no viewer of ours, and what it was started with is not recorded
+        server.play("fetchFlowExecutions", "unknown action", "unknown action")
     result = azk("history", "rec56548", "b", "-n", "3")
     assert result.out.splitlines()[1].startswith("32      FAILED  azkaban")
     (one,) = azk("history", "rec56548", "b", "-n", "3", "--json").json
     assert (one["execid"], one["start"][-5:-4], one["duration"] > 0) == (32, ".", True)
+    assert one["retry_of"] is None
+
+
+@pytest.mark.parametrize("viewer", [True, False])
+def test_attempts_of_a_run_stand_together_in_the_history(
+    azk, serve, answer, tmp_path, monkeypatch, viewer
+) -> None:
+    """A server of ours has a viewer that answers for all; a stock one is asked for each."""
+    retries = {44: "41", 47: "41", 45: "none of ours", 46: "99"}
+
+    def reply(asked):
+        execid = asked.query.get("execid")
+        if asked.action == "login":
+            return answer(body='{"status": "success", "session.id": "s"}')
+        if asked.action == "fetchFlowExecutions":
+            about = {"flowId": "f", "status": "FAILED"}
+            runs = [{"execId": number, **about} for number in (47, 46, 45, 44, 43, 41)]
+            return answer(body=json.dumps({"total": 6, "from": 0, "executions": runs}))
+        if asked.action == "retries" and viewer:
+            return answer(body=json.dumps({"retries": retries}))
+        if asked.action == "flowInfo" and execid != "43":
+            given = {"retry.of": retries[int(execid)]} if int(execid) in retries else {}
+            return answer(body=json.dumps({"failureAction": "finishCurrent", "flowParam": given}))
+        return answer(body="<html>" if asked.action == "retries" else '{"error": "not yours"}')
+
+    server = serve(reply)
+    (tmp_path / "password").write_text("secret\n")
+    monkeypatch.setenv("AZK_PASSWORD_FILE", str(tmp_path / "password"))
+    rows = azk("--url", server.url, "--user", "me", "history", "p", "f").out.splitlines()[1:]
+    assert [row.split()[0] for row in rows] == ["47", "44", "41", "46", "45", "43"]
+    assert [row.split()[-1] == "41" for row in rows] == [True, True] + [False] * 4
+    asked = [one.action for one in server.asked].count("flowInfo")
+    assert asked == (0 if viewer else 6)
 
 
 @pytest.mark.parametrize(

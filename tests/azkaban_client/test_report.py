@@ -63,6 +63,23 @@ def test_runs_are_read_newest_first_and_their_metrics_followed(root: Path) -> No
     assert found["train", "loss"] == (("9", 0.5), ("10", 0.25), ("11", 0.125))
 
 
+def test_a_retry_is_an_attempt_of_its_first_run(root: Path) -> None:
+    leave(root, "nn", 12, "train", metrics={"loss": 9.0}, retry_of="11")
+    leave(root, "nn", 13, "train", metrics={"loss": 0.1}, retry_of="11")
+    leave(root, "nn", 14, "train", metrics={"loss": 0.2}, retry_of="../x")
+    history = records.runs(root)
+    assert [(run.execution, run.first) for run in history][:4] == [
+        ("14", "14"), ("13", "11"), ("12", "11"), ("11", "11")
+    ]  # fmt: skip
+    found = {(trend.job, trend.metric): trend.points for trend in records.trends(history)}
+    assert found["train", "loss"] == (("9", 0.5), ("10", 0.25), ("13", 0.1), ("14", 0.2))
+    assert found["load", "rows"] == (("9", 150), ("10", 150), ("11", 150))
+    assert pages._seconds(history) == (("9", 30), ("10", 30), ("13", 90), ("14", 30))
+    assert 'data-unit="runs">4</td>' in pages.index(history)
+    assert pages.flow("nn", "fit", history).count("retry of #11") == 2
+    assert 'retry of <a href="../../run/nn/11">' in pages.summary(history[1], history)
+
+
 @pytest.mark.parametrize(
     ("text", "status"),
     [

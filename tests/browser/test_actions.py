@@ -190,6 +190,14 @@ def test_a_retry_gets_the_outputs_of_what_is_kept(
     page.wait_for_url(lambda url: not url.endswith(f"/{first}"))
     console.wait_for_status("Succeeded")
     expect(page.locator(".node", has_text="count")).to_have_attribute("data-status", "SKIPPED")
+    second = console.execution()
+    page.get_by_role("link", name=f"retry of #{first}").click()
+    console.wait_for_status("Failed")
+    console.open(f"flow/{name}-outputs/use/executions")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text(f"#{second} 2 attempts")
+    expect(rows.nth(1)).to_contain_text(f"#{first} before #{second}")
 
 
 def test_failed_jobs_are_retried_while_others_still_run(

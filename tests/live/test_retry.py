@@ -7,7 +7,7 @@ import json
 import pytest
 
 from azkaban_client import Client
-from azkaban_client.resume import RETRY_OF
+from azkaban_client.options import RETRY_OF
 from tests.commands import Azk
 
 PROJECT = "retry"
@@ -69,6 +69,15 @@ def test_the_rest_runs_with_the_outputs_of_what_succeeded(azk, azkaban, failed, 
     ) as client:
         told = client.execution_options(execution["execid"])["flowParam"]
         assert told == {"rows": "5", "total": "5", "text": "a b=c", RETRY_OF: failed}
+
+        assert client.retries([int(failed), execution["execid"]]) == {
+            execution["execid"]: int(failed)
+        }
+        stock = client._each_retry([int(failed), execution["execid"]])
+        assert stock == {str(execution["execid"]): failed}
+    code, out, _ = azk("history", PROJECT, "end")
+    latest, before = (row.split() for row in out.splitlines()[1:3])
+    assert (latest[-1], before[0]) == (failed, failed)
 
     code, _, err = azk("retry", str(execution["execid"]))
     assert code == 5

@@ -35,7 +35,8 @@ import org.codehaus.jackson.map.ObjectMapper;
  * A viewer plugin of Azkaban, at /runs: GET /runs?ajax=files&amp;execid=N lists the files of an
  * execution by job, ajax=records&amp;execids=N,M what the jobs recorded (metrics, status) in
  * run.json, ajax=outputs&amp;execid=N the outputs of each job, which a later run needs that does not
- * run it again (no call of Azkaban's tells them); GET /runs/N/JOB/FILE is one of the files. Jobs write to
+ * run it again (no call of Azkaban's tells them), ajax=retries&amp;execids=N,M of which execution
+ * each is a retry; GET /runs/N/JOB/FILE is one of the files. Jobs write to
  * RUNS/PROJECT/N/JOB/. A report is a page made by somebody's project: it is shown in a sandbox,
  * without the origin of the console, so it can neither read the session nor act with it.
  */
@@ -45,6 +46,7 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     private static final int DEPTH = 4;
     private static final int MOST_EXECUTIONS = 50;
     private static final int MOST_BYTES = 1 << 20;
+    private static final String RETRY_OF = "retry.of";
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String[] RECORDED =
             {"status", "error", "started", "seconds", "metrics"};
@@ -76,12 +78,23 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         response.setHeader("Cache-Control", "no-store");
         if (hasParam(request, "ajax") && "records".equals(getParam(request, "ajax"))) {
             Map<String, Object> found = new TreeMap<String, Object>();
-            for (String number : getParam(request, "execids", "").split(",", MOST_EXECUTIONS + 1)) {
-                if (number.matches("[0-9]{1,9}") && mayRead(Integer.parseInt(number), session)) {
-                    found.put(number, records(Integer.parseInt(number)));
-                }
+            for (Integer execution : executions(request, session)) {
+                found.put(String.valueOf(execution), records(execution));
             }
             writeJSON(response, Collections.singletonMap("records", found));
+            return;
+        }
+        if (hasParam(request, "ajax") && "retries".equals(getParam(request, "ajax"))) {
+            Map<String, Object> found = new TreeMap<String, Object>();
+            for (Integer execution : executions(request, session)) {
+                Map<String, String> given =
+                        flow(execution).getExecutionOptions().getFlowParameters();
+                String first = given.get(RETRY_OF);
+                if (first != null) {
+                    found.put(String.valueOf(execution), first);
+                }
+            }
+            writeJSON(response, Collections.singletonMap("retries", found));
             return;
         }
         if (hasParam(request, "ajax")) {
@@ -116,6 +129,18 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     protected void handlePost(HttpServletRequest request, HttpServletResponse response,
             Session session) throws ServletException, IOException {
         response.sendError(HttpServletResponse.SC_METHOD_NOT_ALLOWED);
+    }
+
+    /** Those of the executions asked for that the user may read. */
+    private List<Integer> executions(HttpServletRequest request, Session session)
+            throws ServletException {
+        List<Integer> found = new ArrayList<Integer>();
+        for (String number : getParam(request, "execids", "").split(",", MOST_EXECUTIONS + 1)) {
+            if (number.matches("[0-9]{1,9}") && mayRead(Integer.parseInt(number), session)) {
+                found.add(Integer.valueOf(number));
+            }
+        }
+        return found;
     }
 
     private ExecutableFlow flow(int execution) {
