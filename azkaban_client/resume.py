@@ -9,9 +9,11 @@ from azkaban_client.errors import Refused
 from azkaban_client.flow.overrides import overridable
 from azkaban_client.models import Execution, JobRun, Status
 from azkaban_client.options import RETRY_OF, options_of, refuse_unknown_jobs
+from azkaban_client.reports.outputs import recorded_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
 
     from azkaban_client.client import Client
     from azkaban_client.models import JobNode
@@ -37,12 +39,15 @@ class Wish:
         With `only`: and all after them.
     upstream
         Also the jobs whose outputs are needed and cannot be had.
+    bare
+        Go on without outputs that cannot be had.
     """
 
     start: Collection[str] = ()
     only: Collection[str] = ()
     downstream: bool = False
     upstream: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,17 +64,20 @@ class Resume:
         The outputs of the kept jobs that those after them get.
     reasons
         Why a job that succeeded runs again.
+    unknown
+        With `Wish.bare`: the kept jobs whose outputs are not given, since nobody can tell them.
     """
 
     jobs: tuple[str, ...]
     kept: tuple[str, ...]
     properties: Mapping[str, str]
     reasons: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
 
 def resume(
     execution: Execution,
-    outputs: Mapping[str, Mapping[str, str]] | None,
+    outputs: Mapping[str, Mapping[str, str] | None] | None,
     wish: Wish | None = None,
     *,
     own: Collection[str] = (),
@@ -81,7 +89,7 @@ def resume(
     execution
         It has ended.
     outputs
-        Outputs of its jobs and embedded flows, by nested id; None if the server does not tell.
+        Outputs of its jobs and embedded flows, by nested id; None where nobody can tell.
     wish
         What to run again.
     own
@@ -111,7 +119,7 @@ class _Planner:
     def __init__(
         self,
         execution: Execution,
-        outputs: Mapping[str, Mapping[str, str]] | None,
+        outputs: Mapping[str, Mapping[str, str] | None] | None,
         wish: Wish,
         own: set[str],
     ) -> None:
@@ -128,6 +136,7 @@ class _Planner:
                 self.inside.setdefault(name, []).append(leaf)
         self.run: set[str] = set()
         self.reasons: dict[str, str] = {}
+        self.unknown: set[str] = set()
 
     def plan(self) -> Resume:
         self.run = self._wished()
@@ -147,6 +156,7 @@ class _Planner:
             tuple(kept),
             properties,
             {name: why for name, why in self.reasons.items() if name in self.run},
+            tuple(name for name in self.leaves if name in self.unknown),
         )
 
     def _wished(self) -> set[str]:
@@ -227,13 +237,15 @@ class _Planner:
                         why = f"{source[key]} and {giver} have different values of {key}"
                         return self._again({source[key], giver}, why)
                     source[key] = giver
-        if not unknown:
+        self.unknown = unknown if self.wish.bare else set()
+        if not unknown or self.unknown:
             return found
         if not self.wish.upstream:
             names = ", ".join(sorted(unknown))
             raise Refused(
-                f"this server does not tell the outputs of {names}, which the jobs after them "
-                "may need: run them again as well (--upstream), or begin before them (--from JOB)"
+                f"neither the server nor a record (--runs DIR) tells the outputs of {names}, which "
+                "the jobs after them may need: run them again as well (--upstream), or go on "
+                "without, if there are none (--without-outputs)"
             )
         self._note(unknown, "nobody can tell its outputs")
         return unknown
@@ -275,6 +287,7 @@ def retry(
     wish: Wish | None = None,
     *,
     properties: Mapping[str, str] | None = None,
+    runs: Path | None = None,
     dry_run: bool = False,
 ) -> tuple[int | None, Resume]:
     """Go on with an execution that has ended, as a new execution.
@@ -292,6 +305,9 @@ def retry(
         Which jobs, if not those that did not succeed.
     properties
         In place of the first one's, or beside them.
+    runs
+        Where the jobs left their records (``output.dir``): they have the outputs if the server
+        does not tell them.
     dry_run
         Only make the plan.
 
@@ -311,7 +327,7 @@ def retry(
     told = client.execution_options(execid)
     earlier = dict(told.get("flowParam") or {})
     own = _own(client, execution.project, execution.flow)
-    plan = resume(execution, client.outputs(execid), wish, own=own)
+    plan = resume(execution, _outputs(client, execution, runs), wish, own=own)
     if dry_run:
         return None, plan
     given = {
@@ -331,8 +347,24 @@ def retry(
     return client.execute(execution.project, execution.flow, **options), plan
 
 
+def _outputs(
+    client: Client, execution: Execution, runs: Path | None
+) -> Mapping[str, Mapping[str, str] | None] | None:
+    """Return the outputs of an execution's jobs, from the server or else from their records."""
+    told = client.outputs(execution.execid)
+    if told is None and runs is not None:
+        return recorded_outputs(runs, execution)
+    return told
+
+
 def choose(
-    client: Client, project: str, flow: str, wish: Wish, *, disabled: Collection[str] = ()
+    client: Client,
+    project: str,
+    flow: str,
+    wish: Wish,
+    *,
+    disabled: Collection[str] = (),
+    runs: Path | None = None,
 ) -> tuple[int | None, Resume]:
     """Plan a run of some jobs of a flow, with the others' outputs of its last whole success.
 
@@ -346,39 +378,42 @@ def choose(
         Which jobs.
     disabled
         Jobs that are left out and give no outputs.
+    runs
+        Where the jobs left their records.
 
     Returns
     -------
     tuple
-        The execution whose outputs are given, None if the flow has never succeeded or the server
-        does not tell them; and the plan.
+        The execution whose outputs are given, None if the flow has never succeeded or nobody can
+        tell them; and the plan.
     """
     graph = client.flow(project, flow)
     latest = _last_whole_success(client, project, flow, disabled)
-    outputs = None if latest is None else client.outputs(latest)
+    outputs = None if latest is None else _outputs(client, latest, runs)
     as_if = Execution(
-        execid=-1 if latest is None else latest,
+        execid=-1 if latest is None else latest.execid,
         project=project,
         flow=flow,
         status=Status.SUCCEEDED,
         jobs=_as_succeeded(graph.nodes, disabled),
     )
-    plan = resume(as_if, outputs or {}, wish, own=_own(client, project, flow))
-    return (None if outputs is None else latest), plan
+    plan = resume(as_if, outputs, wish, own=_own(client, project, flow))
+    return (None if outputs is None or latest is None else latest.execid), plan
 
 
 def _last_whole_success(
     client: Client, project: str, flow: str, disabled: Collection[str]
-) -> int | None:
+) -> Execution | None:
     """Find the latest execution in which every job succeeded, but for those left out now, too.
 
     One that was itself a part of the flow does not have the outputs of the rest.
     """
     for one in client.history(project, flow, length=_LOOKED_AT).executions:
         if one.status is Status.SUCCEEDED:
-            jobs = [job for job in client.execution(one.execid).walk() if job.id not in disabled]
+            execution = client.execution(one.execid)
+            jobs = [job for job in execution.walk() if job.id not in disabled]
             if all(job.status is Status.SUCCEEDED for job in jobs):
-                return one.execid
+                return execution
     return None
 
 

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from azkaban_client import errors
+from azkaban_client._home import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +45,8 @@ __all__ = [
     "note",
     "pass_app",
     "print_json",
+    "runs_folder",
+    "runs_option",
     "seconds",
     "table",
     "time_zone",
@@ -425,6 +428,19 @@ NO_MAIL = (
     "this server sends no mail: azkaban-jobflow azkaban restart --mail-host HOST gives it a mail "
     "server; azk watch tells people without it"
 )
+
+
+runs_option = click.option(
+    "--runs", metavar="DIR", help="Where jobs leave their results (default: the setting, or runs)."
+)
+
+
+def runs_folder(app: App, given: str | None) -> Path | None:
+    """Return where jobs leave their results: None if that is not here."""
+    folder = expanded(given or app.settings["runs"])
+    if given and not folder.is_dir():
+        raise click.UsageError(f"--runs {given}: no such folder")
+    return folder if folder.is_dir() else None
 
 
 def warn_without_mail(app: App, *addresses: Any) -> None:

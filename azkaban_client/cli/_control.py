@@ -6,12 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from azkaban_client.cli._app import App, command, emit, json_option, note, pass_app
+from azkaban_client.cli._app import (
+    App,
+    command,
+    emit,
+    json_option,
+    note,
+    pass_app,
+    runs_folder,
+    runs_option,
+)
 from azkaban_client.cli._executions import (
     downstream_option,
     parse_props,
     start_option,
     tell_plan,
+    upstream_option,
 )
 from azkaban_client.cli._following import Following, follow_options, follow_to_end
 
@@ -85,7 +95,9 @@ def resume(app: App, execid: int, *, as_json: bool) -> None:
 @start_option
 @click.option("--only", multiple=True, metavar="JOB", help="This job alone. Repeatable.")
 @downstream_option
-@click.option("--upstream", is_flag=True, help="Also the jobs whose outputs cannot be had.")
+@upstream_option
+@click.option("--without-outputs", "bare", is_flag=True, help="Go on where they cannot be had.")
+@runs_option
 @click.option("--prop", "props", multiple=True, metavar="KEY=VALUE", help="Change a property.")
 @click.option("--dry-run", is_flag=True, help="Show what would run.")
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
@@ -103,11 +115,13 @@ def retry(app: App, /, execid: int, *, following: Following, as_json: bool, **gi
       azk retry 42 --only report
 
     Of an execution that has ended, the jobs that did not succeed run in a new one, with the same
-    properties and options. Of one that goes on, its failed jobs run again within it.
+    properties and options. Of one that goes on, its failed jobs run again within it. Outputs that
+    the server does not tell are read from the jobs' records in DIR.
     """
     from azkaban_client.resume import Wish, retry
 
-    wish = Wish(**{name: given[name] for name in ("start", "only", "downstream", "upstream")})
+    names = ("start", "only", "downstream", "upstream", "bare")
+    wish = Wish(**{name: given[name] for name in names})
     properties = parse_props(given["props"])
     plan: Resume | None = None
     with app.client() as client:
@@ -121,7 +135,14 @@ def retry(app: App, /, execid: int, *, following: Following, as_json: bool, **gi
             client.retry_failed(execid)
             new = execid
         else:
-            new, plan = retry(client, execid, wish, properties=properties, dry_run=given["dry_run"])
+            new, plan = retry(
+                client,
+                execid,
+                wish,
+                properties=properties,
+                runs=runs_folder(app, given["runs"]),
+                dry_run=given["dry_run"],
+            )
             tell_plan(plan)
         if new is not None and (given["follow"] or following.logs or following.wait is not None):
             note(f"execution {new} goes on with {execid}")

@@ -20,6 +20,8 @@ from azkaban_client.cli._app import (
     note,
     pass_app,
     print_json,
+    runs_folder,
+    runs_option,
     seconds,
     table,
     warn_without_mail,
@@ -52,6 +54,7 @@ __all__ = [
     "run_here",
     "start_option",
     "tell_plan",
+    "upstream_option",
 ]
 
 
@@ -154,6 +157,9 @@ start_option = click.option(
 downstream_option = click.option(
     "--with-downstream", "downstream", is_flag=True, help="With --only: and all after it."
 )
+upstream_option = click.option(
+    "--upstream", is_flag=True, help="Also the jobs whose outputs cannot be had."
+)
 
 
 @command()
@@ -162,6 +168,8 @@ downstream_option = click.option(
 @execution_options
 @start_option
 @downstream_option
+@upstream_option
+@runs_option
 @click.option("--follow", "-f", is_flag=True, help="Follow it to its end and exit by its result.")
 @click.option("--local", is_flag=True, help="Run it on this machine; PROJECT is a folder or zip.")
 @click.option(
@@ -216,6 +224,7 @@ def run(
     with app.client() as client:
         refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
         if chosen["only"] or flags["start"]:
+            flags["runs"] = runs_folder(app, flags["runs"])
             chosen = _part(client, project, flow, chosen, flags)
         warn_without_mail(app, chosen["success_emails"], chosen["failure_emails"])
         execid = client.execute(project, flow, **chosen)
@@ -234,8 +243,17 @@ def _part(
     """Choose the jobs of a part of a flow, and the outputs that they get of the others."""
     from azkaban_client.resume import Wish, choose
 
-    wish = Wish(start=flags["start"], only=chosen["only"] or (), downstream=flags["downstream"])
-    latest, plan = choose(client, project, flow, wish, disabled=chosen["disabled"])
+    upstream = flags["upstream"]
+    wish = Wish(
+        start=flags["start"],
+        only=chosen["only"] or (),
+        downstream=flags["downstream"],
+        upstream=upstream,
+        bare=not upstream,
+    )
+    latest, plan = choose(
+        client, project, flow, wish, disabled=chosen["disabled"], runs=flags["runs"]
+    )
     tell_plan(plan, "" if latest is None else f" of execution {latest}")
     return {
         **chosen,
@@ -252,11 +270,17 @@ def tell_plan(plan: Resume, source: str = "") -> None:
         note(f"kept: {', '.join(plan.kept)}")
     if plan.properties:
         note(f"with their outputs{source}: {', '.join(sorted(plan.properties))}")
+    if plan.unknown:
+        note(
+            f"without the outputs of {', '.join(plan.unknown)}, which nobody can tell (--upstream)"
+        )
 
 
 _FOR_A_SERVER = (
     "start",
     "downstream",
+    "upstream",
+    "runs",
     "concurrency",
     "pipeline_level",
     "on_failure",

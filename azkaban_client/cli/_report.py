@@ -9,7 +9,17 @@ import click
 
 from azkaban_client import errors
 from azkaban_client._home import expanded
-from azkaban_client.cli._app import App, emit, group, json_option, note, pass_app, table, visible
+from azkaban_client.cli._app import (
+    App,
+    emit,
+    group,
+    json_option,
+    note,
+    pass_app,
+    runs_option,
+    table,
+    visible,
+)
 
 if TYPE_CHECKING:
     from azkaban_client.reports.records import Run
@@ -17,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_runs = click.option(
-    "--runs", metavar="DIR", help="Where jobs leave their results (default: the setting, or runs)."
-)
 _port = click.option(
     "--port", type=click.IntRange(1, 65535), metavar="N", help="Default: a free one."
 )
@@ -41,7 +48,7 @@ def report() -> None:
 
 
 @report.command("list")
-@_runs
+@runs_option
 @click.option("--project", help="Only this project's.")
 @click.option("--flow", help="Only this flow's.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most.")
@@ -76,7 +83,7 @@ def list_(
 
 @report.command("open")
 @click.argument("execution", required=False)
-@_runs
+@runs_option
 @click.option("--project", help="Whose execution, where projects share a number.")
 @_port
 @json_option
@@ -115,7 +122,7 @@ def open_(
 
 
 @report.command("serve")
-@_runs
+@runs_option
 @_port
 @json_option
 @pass_app

@@ -18,7 +18,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from azkaban_client.job.killed import CODE, Killed, Terminator
 from azkaban_client.job.record import FILE, REPORT, recorded
@@ -26,8 +26,6 @@ from azkaban_client.job.report import Page
 from azkaban_client.job.runtime import make_run, read_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from azkaban_client.job.run import Run
 
 __all__ = ["main"]
@@ -69,7 +67,11 @@ def main(words: list[str]) -> int:
 def _record(words: list[str], run: Run) -> None:
     """Run the script, and end as it does."""
     with recorded(run, {"command": shlex.join(words)}) as record:
-        code, record.outputs = _call(words, run)
+        code, record.passed = _call(words, run)
+        record.outputs = {
+            key.removeprefix(f"{run.name}."): _value(value)
+            for key, value in (record.passed or {}).items()
+        }
         if files := _files(run.dir):
             page = Page(run.name, f"{run.project} / {run.flow}, execution {run.execid}")
             page.table("Files", ["name", "bytes"], files)
@@ -78,8 +80,8 @@ def _record(words: list[str], run: Run) -> None:
             raise SystemExit(code)
 
 
-def _call(words: list[str], run: Run) -> tuple[int, dict[str, object]]:
-    """Run the script; return its exit code, as a shell would have it, and its outputs."""
+def _call(words: list[str], run: Run) -> tuple[int, dict[str, object] | None]:
+    """Run the script; return its exit code, as a shell would have it, and what it has output."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(os.environ.get(_OUTPUTS) or Path(folder) / "outputs.json")
         environ = {**os.environ, _OUTPUTS: str(target), "OUTPUT_DIR": str(run.dir)}
@@ -92,16 +94,18 @@ def _call(words: list[str], run: Run) -> tuple[int, dict[str, object]]:
                 process.wait(_PATIENCE)
             process.kill()
             raise
-        return (code if code >= 0 else 128 - code), _read(target, run.name)
+        return (code if code >= 0 else 128 - code), _read(target)
 
 
-def _read(path: Path, job: str) -> dict[str, object]:
-    """Read what a script has output, without the job's name; what is no JSON is lost, as ever."""
+def _read(path: Path) -> dict[str, object] | None:
+    """Read what a script has output; None if it is no JSON, so that Azkaban loses it."""
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8") or "{}")
-        return {key.removeprefix(f"{job}."): _value(value) for key, value in found.items()}
-    except (OSError, ValueError, AttributeError):
+        found: object = json.loads(path.read_text(encoding="utf-8").strip() or "{}")
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _value(value: object) -> object:

@@ -49,11 +49,15 @@ class Record:
         The parameters by property, once they are read.
     outputs
         What the job returned.
+    passed
+        The same as Azkaban passes it to the jobs after it: a retry gives it to them; None if that
+        is not certain.
     """
 
     given: Mapping[str, str]
     values: Mapping[str, object] = field(default_factory=dict)
     outputs: Mapping[str, object] = field(default_factory=dict)
+    passed: Mapping[str, object] | None = None
 
 
 @contextmanager
@@ -117,6 +121,7 @@ def _end(run: Run, record: Record, usage: Usage, entry: dict[str, Any]) -> None:
         "peak_memory_bytes": usage.peak_bytes() or None,
         "metrics": {name: value for name, value in metrics.items() if value is not None},
         "outputs": {key: str(value) for key, value in record.outputs.items()},
+        "output_properties": record.passed,
         "parameters": {key: _plain(value) for key, value in values.items()} or dict(record.given),
         "inputs": _inputs(values),
         "environment": _environment(),

@@ -138,7 +138,10 @@ class JobFunction(Generic[P, R]):
             values = parse(self.parameters, self.prefix, props)
             record.values = {f"{self.prefix}.{name}": value for name, value in values.items()}
             record.outputs = self._call(values, run)
-        _write_outputs(run, record.outputs)
+            record.passed = passed = {
+                f"{run.name}.{key}": str(value) for key, value in record.outputs.items()
+            }
+        _write_outputs(run, passed)
 
     def _call(self, values: dict[str, Any], run: Run) -> Outputs:
         arguments: dict[str, Any] = {}
@@ -311,8 +314,7 @@ def make_run(module: str, props: Mapping[str, str]) -> Run:
     )
 
 
-def _write_outputs(run: Run, outputs: Outputs) -> None:
-    flat = {f"{run.name}.{key}": str(value) for key, value in outputs.items()}
+def _write_outputs(run: Run, flat: Mapping[str, str]) -> None:
     if name := os.environ.get("JOB_OUTPUT_PROP_FILE"):
         import json
 

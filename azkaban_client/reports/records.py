@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["JobRecord", "Run", "Trend", "find", "runs", "trends"]
+__all__ = ["JobRecord", "Run", "Trend", "find", "folders", "moment", "read", "runs", "trends"]
 
 _MOST_BYTES = 1 << 20  # of a run.json
 _WORST_FIRST = ("failed", "killed", "running", "unreadable", "no record", "succeeded")
@@ -136,12 +136,12 @@ def runs(root: Path, *, project: str | None = None, flow: str | None = None) -> 
     OSError
         The folder cannot be read.
     """
-    projects = [place for place in _folders(root) if project in (None, place.name)]
+    projects = [place for place in folders(root) if project in (None, place.name)]
     found = [
         Run(place.name, execution.name, execution, jobs)
         for place in projects
-        for execution in _folders(place)
-        if (jobs := tuple(sorted(map(_job, _folders(execution)), key=_start)))
+        for execution in folders(place)
+        if (jobs := tuple(sorted(map(_job, folders(execution)), key=_start)))
     ]
     return sorted(
         (run for run in found if flow in (None, run.flow)),
@@ -184,7 +184,8 @@ def tally(history: Iterable[Run]) -> dict[tuple[str, str], int]:
     return dict(Counter((run.project, run.flow) for run in history))
 
 
-def _folders(parent: Path) -> list[Path]:
+def folders(parent: Path) -> list[Path]:
+    """List the folders in a folder; links are none."""
     return sorted(path for path in parent.iterdir() if path.is_dir() and not path.is_symlink())
 
 
@@ -193,7 +194,7 @@ def _start(job: JobRecord) -> tuple[bool, float, str]:
 
 
 def _job(folder: Path) -> JobRecord:
-    data, status = _read(folder / "run.json")
+    data, status = read(folder / "run.json")
     report = folder / "report.html"
     metrics = data.get("metrics")
     numbers = {str(key): _number(value) for key, value in _table(metrics).items()}
@@ -203,8 +204,8 @@ def _job(folder: Path) -> JobRecord:
         name=folder.name,
         status=said if said in _WORST_FIRST else status,
         error=_text(data.get("error")),
-        started=_time(data.get("started")),
-        ended=_time(data.get("ended")),
+        started=moment(data.get("started")),
+        ended=moment(data.get("ended")),
         seconds=seconds,
         flow=_text(data.get("flow")),
         metrics={key: value for key, value in numbers.items() if value is not None},
@@ -213,7 +214,7 @@ def _job(folder: Path) -> JobRecord:
     )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
+def read(path: Path) -> tuple[dict[str, Any], str]:
     """Read a run.json, and what is to be said where it tells no status."""
     try:
         with path.open("rb") as stream:
@@ -243,7 +244,8 @@ def _number(value: object) -> float | None:
         return None
 
 
-def _time(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
+    """Read a time with its zone; None if it is none."""
     try:
         time = datetime.fromisoformat(_text(value))
     except ValueError:

@@ -65,6 +65,8 @@ def test_its_numbers_are_metrics_and_its_files_are_shown(tmp_path: Path) -> None
     assert record["status"] == "succeeded"
     assert record["metrics"] == {"rows": 3, "share": 0.5}
     assert record["outputs"]["day"] == "2026-11-30"
+    assert record["output_properties"] == json.loads((tmp_path / "outputs").read_text())
+    assert record["retry_of"] is None
     assert record["parameters"] == {"command": "fetch.py --rows 0"}
     assert record["peak_memory_bytes"] > 60_000_000
     assert json.loads((tmp_path / "outputs").read_text())["fetch.rows"] == 3  # the script's own
@@ -125,6 +127,7 @@ def test_outputs_that_are_none_are_lost_as_on_a_server(text: str, tmp_path: Path
     process.communicate()
     assert process.returncode == 0
     assert _record(tmp_path)["metrics"] == {}
+    assert _record(tmp_path)["output_properties"] is None
 
 
 def test_the_kit_travels_and_lint_looks_at_the_script(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_run_json_says_how_to_run_it_again(tmp_path: Path) -> None:
     assert (record["seed"], record["status"], record["attempt"]) == (7, "succeeded", 0)
     assert record["outputs"] == {"letters": "10", "share": str(10 / 7), "bad": "nan", "name": "7"}
     assert record["metrics"] == {"letters": 10, "share": 10 / 7}
+    passed = {f"{record['job']}.{key}": text for key, text in record["outputs"].items()}
+    assert record["output_properties"] == passed
     assert record["inputs"] == {
         str(path): {
             "bytes": path.stat().st_size,

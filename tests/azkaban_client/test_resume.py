@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from azkaban_client import Execution, JobRun, Status
 from azkaban_client.errors import NotFound, Refused
 from azkaban_client.options import options_of
+from azkaban_client.reports.outputs import recorded_outputs
 from azkaban_client.resume import Wish, not_run, resume
 
 S, F, C, K = Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.KILLED
@@ -95,11 +99,95 @@ def test_a_condition_wants_what_it_names_to_run() -> None:
 
 
 def test_without_outputs_nobody_guesses() -> None:
-    with pytest.raises(Refused, match=r"does not tell the outputs of b,.*\(--upstream\)"):
+    with pytest.raises(Refused, match=r"tells the outputs of b,.*\(--upstream\)"):
         resume(CHAIN, None)
     plan = resume(CHAIN, None, Wish(upstream=True))
     assert plan.jobs == ("a", "b", "c", "d")
     assert resume(ended(job("a", F), job("b", C, "a")), None).jobs == ("a", "b")
+
+    plan = resume(CHAIN, None, Wish(bare=True))
+    assert (plan.jobs, plan.properties, plan.unknown) == (("c", "d"), {}, ("b",))
+    assert resume(CHAIN, {"b": {}}, Wish(bare=True)).unknown == ()
+
+
+# -- of a server that tells no outputs, the records of the jobs do --------------------------------
+
+START = datetime(2026, 11, 30, 6, tzinfo=UTC)
+
+
+def ran(name, status=S, *needs, minute=0, kind="command", jobs=()):
+    begin = START + timedelta(minutes=minute)
+    end = begin + timedelta(seconds=30)
+    return JobRun(
+        id=name, status=status, dependencies=needs, type=kind, start=begin, end=end, jobs=jobs
+    )
+
+
+def record(root, job, outputs, *, project="p", minute=0, **more):
+    folder = root / project / "7" / job
+    folder.mkdir(parents=True)
+    begin = START + timedelta(minutes=minute, seconds=1)
+    whole = {
+        "job": job,
+        "execution": "7",
+        "status": "succeeded",
+        "started": begin.isoformat(),
+        "ended": (begin + timedelta(seconds=20)).isoformat(),
+        "output_properties": outputs,
+        **more,
+    }
+    (folder / "run.json").write_text(json.dumps(whole))
+
+
+def test_records_tell_outputs_as_the_server_would(tmp_path) -> None:
+    record(tmp_path, "a", {"n": 7, "x": 1e-5, "yes": True, "a": {"k": [1]}})
+    execution = ended(ran("a"), ran("b", F, "a"), ran("gate", S, "a", kind="noop"))
+    assert recorded_outputs(tmp_path, execution) == {
+        "a": {"n": "7", "x": "1.0E-5", "yes": "true", "a": "{k=[1]}"},
+        "gate": {},
+    }
+    assert recorded_outputs(tmp_path / "nosuch", execution) == {"a": None, "gate": {}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"minute": 10},  # of another server's execution 7
+        {"minute": -10},
+        {"status": "failed"},
+        {"status": "running", "ended": None},
+        {"execution": "8"},
+        {"job": "b"},
+        {"outputs": None},  # by an earlier version, or no JSON
+        {"outputs": {"n": None}},
+        {"outputs": {"n": float("inf")}},
+        {"outputs": [1]},
+    ],
+)
+def test_a_record_that_is_not_certainly_the_jobs_own_tells_nothing(tmp_path, change) -> None:
+    change = {"outputs": {"n": 1}, **change}
+    record(tmp_path, change.pop("job", "a"), change.pop("outputs"), **change)
+    if (tmp_path / "p" / "7" / "b").is_dir():
+        (tmp_path / "p" / "7" / "b").rename(tmp_path / "p" / "7" / "a")
+    assert recorded_outputs(tmp_path, ended(ran("a"), ran("b", F, "a"))) == {"a": None}
+
+
+def test_two_records_of_a_job_tell_nothing(tmp_path) -> None:
+    for project in ("p", "q"):
+        record(tmp_path, "a", {"n": 1}, project=project)
+    assert recorded_outputs(tmp_path, ended(ran("a"), ran("b", F, "a"))) == {"a": None}
+
+
+def test_an_embedded_flow_gives_what_its_last_jobs_give(tmp_path) -> None:
+    for name in ("in1", "in2", "twice"):
+        record(tmp_path, name, {f"{name}.n": 1})
+    inner = (ran("sub:in1"), ran("sub:in2", S, "sub:in1"))
+    flow = ended(ran("sub", kind="flow", jobs=inner), ran("end", F, "sub"))
+    found = recorded_outputs(tmp_path, flow)
+    assert (found["sub"], found["sub:in1"]) == ({"in2.n": "1"}, {"in1.n": "1"})
+    again = [ran(f"{name}:twice") for name in ("one", "two")]
+    flow = ended(*(ran(job.id[:3], kind="flow", jobs=(job,)) for job in again), ran("end", F))
+    assert set(recorded_outputs(tmp_path, flow).values()) == {None}  # they share a folder
 
 
 def test_jobs_that_were_left_out_stay_so() -> None:

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from azkaban_client import Client
+from azkaban_client import Bundle, Client
+from azkaban_client.errors import Refused
 from azkaban_client.options import RETRY_OF
+from azkaban_client.resume import Wish, retry
 from tests.commands import Azk
 
 PROJECT = "retry"
@@ -94,6 +96,40 @@ def test_one_job_runs_again_by_name(azk, failed, mended) -> None:
     code, out, err = azk("retry", failed, "--from", "count", "--prop", "rows=4", "--follow")
     assert code == 1  # the count runs again, with another property
     assert "total is 4" in err
+
+
+def test_a_server_that_tells_no_outputs_is_helped_by_the_records_of_jobs(
+    azkaban, tmp_path, monkeypatch
+) -> None:
+    """A stock server is one without our viewer, as far as a client sees."""
+    files = {
+        "kept.job": "type=command\ncommand=${python} -m azkaban_client.job.plain kept.py\n",
+        "kept.py": "import json, os\n"
+        'json.dump({"total": 7, "x": 1e-5}, open(os.environ["JOB_OUTPUT_PROP_FILE"], "w"))\n',
+        "gate.job": "type=noop\ndependencies=kept\n",
+        "late.job": "type=command\ncommand=bash late.sh ${total} ${x}\ndependencies=gate,kept\n",
+        "late.sh": f'sleep 0.5; test "$1 $2" = "7 1.0E-5" && test -e {tmp_path}/mended\n',
+        "where.properties": f"output.dir={tmp_path}/runs\nproject.name=told\n",
+    }
+    monkeypatch.setattr(Client, "outputs", lambda *_: None)
+    auth = (azkaban.username, azkaban.password)
+    tmp_path.chmod(0o755)
+    with Client(azkaban.url, auth=auth, address=azkaban.address) as client:
+        client.create_project("told")
+        with Bundle({name: text.encode() for name, text in files.items()}).temporary() as path:
+            client.upload("told", path)
+        failed = client.execute("told", "late")
+        assert not client.wait(failed).succeeded
+        (tmp_path / "mended").touch()
+        with pytest.raises(Refused, match=r"outputs of kept, .*--upstream.*--without-outputs"):
+            retry(client, failed)
+        new, plan = retry(client, failed, runs=tmp_path / "runs")
+        assert (plan.jobs, plan.properties) == (("late",), {"total": "7", "x": "1.0E-5"})
+        assert client.wait(new).succeeded
+        new, plan = retry(client, failed, Wish(upstream=True))
+        assert plan.jobs == ("kept", "late")
+        assert client.wait(new).succeeded
+        client.delete_project("told")
 
 
 def test_what_cannot_be_retried_is_said(azk, failed) -> None:
