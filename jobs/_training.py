@@ -125,6 +125,7 @@ def fit(
         When training cannot continue; the message names the data.
     """
     x, y, mask = setting.train
+    setting.trainer.progress = progress
     try:
         setting.trainer.fit(
             x,
@@ -134,7 +135,6 @@ def fit(
             batch_size=params.batch_size,
             validation=setting.held,
             callbacks=callbacks,
-            progress=progress,
         )
     except (TrainingError, ValueError) as error:
         raise InputError(f"texts {params.data}: {error}") from None

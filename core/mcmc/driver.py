@@ -54,7 +54,6 @@ def sample(
     n_draws: int,
     burn_in: int = 0,
     thin: int = 1,
-    n_chains: int | None = None,
     record: Callable[[P], NDArray[Any]] | None = None,
 ) -> Result:
     """Draw from several chains at once.
@@ -64,8 +63,7 @@ def sample(
     kernel
         One of `core.mcmc.kernels`.
     position
-        Where to start: shape (n_chains, n_dim); or (n_dim,), the same for all `n_chains`; or a
-        state to go on from.
+        Where to start: shape (n_chains, n_dim), or a state to go on from.
     rng
         Source of every random number: the same seed gives the same draws.
     n_draws
@@ -75,8 +73,6 @@ def sample(
     thin
         Steps per kept draw (the sampling interval). 1 keeps every step. More only saves memory,
         because discarded draws carry information even if they are correlated.
-    n_chains
-        Needed only with a start of shape (n_dim,).
     record
         How to record a position that is not an array: position -> (n_chains, n_dim).
 
@@ -90,7 +86,7 @@ def sample(
     >>> from core.mcmc import Metropolis, gaussian
     >>> kernel = Metropolis(lambda x: -0.5 * (x**2).sum(1), gaussian(2.4))
     >>> rng = np.random.default_rng(0)
-    >>> result = sample(kernel, np.zeros(1), rng, n_chains=4, burn_in=100, n_draws=500)
+    >>> result = sample(kernel, np.zeros((4, 1)), rng, burn_in=100, n_draws=500)
     >>> result.draws.shape
     (4, 500, 1)
     >>> bool(0.3 < result.acceptance_rate.mean() < 0.6)
@@ -98,7 +94,7 @@ def sample(
     """
     for name, value, least in (("n_draws", n_draws, 1), ("burn_in", burn_in, 0), ("thin", thin, 1)):
         count(name, value, least)
-    state = _start(kernel, position, n_chains)
+    state = _start(kernel, position)
     keep = record or (lambda x: cast("NDArray[Any]", x))
     if hasattr(kernel, "run") and record is None:
         return _sample_blocks(kernel, state, rng, n_draws=n_draws, burn_in=burn_in, thin=thin)
@@ -147,19 +143,9 @@ def _sample_blocks(
     return Result(draws, density, accepted / (n_draws * thin), state)
 
 
-def _start(kernel: Kernel[P], position: P | State[P], n_chains: int | None) -> State[P]:
+def _start(kernel: Kernel[P], position: P | State[P]) -> State[P]:
     if hasattr(position, "log_density"):  # a state of whichever kernel
         return cast("State[P]", position)
-    if isinstance(position, np.ndarray) and position.ndim == 1:
-        if n_chains is None:
-            raise ValueError("n_chains = None: a start of shape (n_dim,) needs n_chains >= 1")
-        count("n_chains", n_chains)
-        return kernel.init(cast("P", np.tile(position, (n_chains, 1))))
-    if isinstance(position, np.ndarray):
-        if position.ndim != 2:
-            raise ValueError(
-                f"start of shape {position.shape}: expected (n_dim,) or (n_chains, n_dim)"
-            )
-        if n_chains is not None and n_chains != len(position):
-            raise ValueError(f"n_chains = {n_chains}, but the start has {len(position)} rows")
+    if isinstance(position, np.ndarray) and position.ndim != 2:
+        raise ValueError(f"start of shape {position.shape}: expected (n_chains, n_dim)")
     return kernel.init(position)

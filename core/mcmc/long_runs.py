@@ -212,10 +212,8 @@ def sample_streams(
     *,
     streams: Sequence[int],
     n_chains: int,
-    burn_in: int,
-    n_draws: int,
-    thin: int = 1,
     share: Callable[..., Iterable[Result]] = map,
+    **counts: Any,
 ) -> list[Result]:
     """Draw several chains in each of several streams of random numbers, here or elsewhere.
 
@@ -232,10 +230,10 @@ def sample_streams(
         Their numbers, from 0.
     n_chains
         Chains in each stream.
-    burn_in, n_draws, thin
-        As for `core.mcmc.sample`.
     share
         Runs the streams: a ``map`` that may distribute its calls over machines.
+    **counts
+        ``n_draws``, ``burn_in``, ``thin``, as for `core.mcmc.sample`.
 
     Examples
     --------
@@ -251,9 +249,7 @@ def sample_streams(
         count("streams", number, 0)
     children = rng.spawn(max(streams, default=-1) + 1)
     generators = [children[number] for number in streams]
-    draw = partial(
-        _draw_stream, problem, n_chains=n_chains, burn_in=burn_in, n_draws=n_draws, thin=thin
-    )
+    draw = partial(_draw_stream, problem, n_chains=n_chains, **counts)
     return list(share(draw, generators))
 
 
@@ -262,9 +258,8 @@ def _draw_stream(
     rng: np.random.Generator,
     *,
     n_chains: int,
-    burn_in: int,
-    n_draws: int,
-    thin: int,
+    burn_in: int = 0,
+    **counts: Any,
 ) -> Result:
     start = problem.start(rng, n_chains)
     kernel = problem.kernel
@@ -272,7 +267,7 @@ def _draw_stream(
     if isinstance(kernel, RandomWalk):
         kernel, state = adapt(kernel.log_density, start, rng, n_steps=burn_in, size=kernel.size)
         burn_in = 0
-    return sample(kernel, state or start, rng, burn_in=burn_in, n_draws=n_draws, thin=thin)
+    return sample(kernel, state or start, rng, burn_in=burn_in, **counts)
 
 
 def merge(results: Sequence[Result]) -> Result:

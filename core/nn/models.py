@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, Unpack
 
 from core.checks import count, share
 from core.nn.activations import ReLU, Sigmoid, Tanh
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["BUILDERS", "charlm", "mlp", "tagger", "textclass"]
 
 T = TypeVar("T")
+
+
+class Weights(TypedDict):
+    """How the first weights of a network are made."""
+
+    rng: np.random.Generator
+    dtype: NotRequired[str]
+
 
 _ACTIVATIONS: dict[str, Callable[[], Layer]] = {"sigmoid": Sigmoid, "tanh": Tanh, "relu": ReLU}
 _CELLS: dict[str, type[RNN | GRU | LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
@@ -99,9 +107,8 @@ def charlm(
     embedding: int | None = None,
     layers: int = 1,
     dropout: float = 0.0,
-    dtype: str = "float32",
-    rng: np.random.Generator,
     compiled: bool = False,
+    **weights: Unpack[Weights],
 ) -> Sequential:
     """Build a language model: symbols ``(steps, batch)`` to logits ``(steps, batch, vocabulary)``.
 
@@ -119,10 +126,10 @@ def charlm(
         Recurrent layers on top of each other.
     dropout
         Share of outputs dropped after each of them in training.
-    dtype, rng
-        As for `mlp`.
     compiled
         As for `core.nn.recurrent.Recurrent`.
+    **weights
+        ``rng`` and ``dtype``, as for `mlp`; the default is ``"float32"``.
 
     Examples
     --------
@@ -134,18 +141,19 @@ def charlm(
     kind = _lookup("cell", cell, _CELLS)
     features = hidden if embedding is None else embedding
     _check(dropout, vocabulary=vocabulary, hidden=hidden, layers=layers, embedding=features)
+    made: Weights = {"dtype": "float32", **weights}
     stack: list[Layer] = []
     for i in range(layers):
         width = kind.gates * hidden
         project = None
         if i == 0:
-            project = EmbeddedDense(vocabulary, features, width, rng=rng, dtype=dtype)
+            project = EmbeddedDense(vocabulary, features, width, **made)
         n_in = hidden if i else vocabulary
-        layer = kind(n_in, hidden, project=project, rng=rng, dtype=dtype, compiled=compiled)
+        layer = kind(n_in, hidden, project=project, **made, compiled=compiled)
         stack.append(layer)
         if dropout:
             stack.append(Dropout(dropout))
-    return Sequential([*stack, Dense(hidden, vocabulary, rng=rng, dtype=dtype)])
+    return Sequential([*stack, Dense(hidden, vocabulary, **made)])
 
 
 def textclass(
@@ -157,8 +165,7 @@ def textclass(
     cell: str = "lstm",
     pool: str = "attention",
     dropout: float = 0.3,
-    dtype: str = "float32",
-    rng: np.random.Generator,
+    **weights: Unpack[Weights],
 ) -> Sequential:
     """Build a text classifier: words ``(steps, batch)`` to logits ``(batch, classes)``.
 
@@ -175,7 +182,7 @@ def textclass(
         does not matter.
     pool
         ``"attention"``, ``"mean"`` or ``"last"``.
-    dropout, dtype, rng
+    dropout, **weights
         As for `charlm`.
 
     Examples
@@ -186,22 +193,23 @@ def textclass(
     (8, 3)
     """
     _check(dropout, vocabulary=vocabulary, classes=classes, embedding=embedding, hidden=hidden)
+    made: Weights = {"dtype": "float32", **weights}
     layers: list[Layer] = [
-        Embedding(vocabulary, embedding, weights=uniform(0.1), rng=rng, dtype=dtype),
+        Embedding(vocabulary, embedding, weights=uniform(0.1), **made),
         Dropout(dropout),
     ]
     width = embedding
     if cell != "none":
         kind = _lookup("cell", cell, {**_CELLS, "none": RNN})
-        ahead, back = (kind(embedding, hidden, rng=rng, dtype=dtype) for _ in range(2))
+        ahead, back = (kind(embedding, hidden, **made) for _ in range(2))
         layers.append(Bidirectional(ahead, back))
         width = 2 * hidden
     if pool == "attention":
-        layers.append(AttentionPool(width, hidden, rng=rng, dtype=dtype))
+        layers.append(AttentionPool(width, hidden, **made))
     else:
         pools: dict[str, Callable[[], Layer]] = {"mean": MeanPool, "last": LastStep}
         layers.append(_lookup("pool", pool, {"attention": MeanPool, **pools})())
-    layers += [Dropout(dropout), Dense(width, classes, rng=rng, dtype=dtype)]
+    layers += [Dropout(dropout), Dense(width, classes, **made)]
     return Sequential(layers)
 
 
@@ -213,8 +221,7 @@ def tagger(
     hidden: int = 64,
     cell: str = "lstm",
     dropout: float = 0.1,
-    dtype: str = "float32",
-    rng: np.random.Generator,
+    **weights: Unpack[Weights],
 ) -> Sequential:
     """Build a sequence labeller: symbols ``(steps, batch)`` to logits ``(steps, batch, classes)``.
 
@@ -229,7 +236,7 @@ def tagger(
         Features of a symbol, and units of the recurrent layer in each direction.
     cell
         ``"rnn"``, ``"gru"`` or ``"lstm"``.
-    dropout, dtype, rng
+    dropout, **weights
         As for `charlm`.
 
     Examples
@@ -240,14 +247,15 @@ def tagger(
     (20, 8, 3)
     """
     _check(dropout, vocabulary=vocabulary, classes=classes, embedding=embedding, hidden=hidden)
+    made: Weights = {"dtype": "float32", **weights}
     kind = _lookup("cell", cell, _CELLS)
-    ahead, back = (kind(embedding, hidden, rng=rng, dtype=dtype) for _ in range(2))
+    ahead, back = (kind(embedding, hidden, **made) for _ in range(2))
     return Sequential(
         [
-            Embedding(vocabulary, embedding, weights=uniform(0.1), rng=rng, dtype=dtype),
+            Embedding(vocabulary, embedding, weights=uniform(0.1), **made),
             Bidirectional(ahead, back),
             Dropout(dropout),
-            Dense(2 * hidden, classes, rng=rng, dtype=dtype),
+            Dense(2 * hidden, classes, **made),
         ]
     )
 

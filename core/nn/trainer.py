@@ -96,6 +96,8 @@ class Trainer:
     batch_axis, target_axis
         Where examples are counted in the data and in the targets: 1 for sequences, which are
         time-major, and for targets that have one value per step.
+    progress
+        Wraps the epochs of `fit`, to show how far training is.
 
     Examples
     --------
@@ -121,6 +123,7 @@ class Trainer:
     schedule: Callable[[int], float] | None = None
     batch_axis: int = 0
     target_axis: int = 0
+    progress: Callable[[Iterable[int]], Iterable[int]] = iter
 
     def __post_init__(self) -> None:
         if self.clip is not None:
@@ -181,7 +184,6 @@ class Trainer:
         mask: Array | None = None,
         validation: tuple[Array, ...] | None = None,
         callbacks: Sequence[Callable[[Trainer], bool | None]] = (),
-        progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     ) -> History:
         """Train for `epochs` passes over the examples, in a new random order each time.
 
@@ -202,8 +204,6 @@ class Trainer:
         callbacks
             Called after each epoch; true ends the training, after which each that has a method
             `finish` is called by it. See `core.nn.callbacks`.
-        progress
-            Wraps the epochs, to show how far training is.
 
         Returns
         -------
@@ -223,7 +223,7 @@ class Trainer:
             count("batch_size", batch_size)
         x, y, mask = self.prepare(x, y, mask)
         checked = None if validation is None else self.prepare(*validation)
-        for epoch in progress(range(epochs)):
+        for epoch in self.progress(range(epochs)):
             row = self._epoch(x, y, mask, batch_size, epoch)
             if checked is not None:
                 for name, value in self._measure(*checked).items():

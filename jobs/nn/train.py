@@ -84,13 +84,13 @@ def main(params: Params, run: Run) -> Outputs:
     try:
         split = _split(data, kept, classic=params.model == "classic")
         trainer = _trainer(params, network, len(split.train[1]), run.rng)
+        trainer.progress = lambda epochs: run.progress(epochs, "epochs")
         trainer.fit(
             *split.train,
             epochs=_epochs(params),
             batch_size=_batch_size(params),
             validation=split.validation,
             callbacks=[_measure_held_out(split.held_out)],
-            progress=lambda epochs: run.progress(epochs, "epochs"),
         )
     except (TrainingError, ValueError) as error:
         raise InputError(f"{run.prefix}.data = {params.data}: {error}") from None

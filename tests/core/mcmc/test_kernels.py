@@ -221,7 +221,7 @@ def check_exponential_moments() -> None:
 
     kernel = MetropolisHastings(lambda x: -x[:, 0], propose)
     rng = np.random.default_rng(3)
-    draws = sample(kernel, np.ones(1), rng, n_chains=64, burn_in=100, n_draws=600).draws
+    draws = sample(kernel, np.ones((64, 1)), rng, burn_in=100, n_draws=600).draws
     within(np.concatenate([draws, draws**2], axis=2), [1.0, 2.0])
 
 
@@ -240,9 +240,8 @@ def normal(x: np.ndarray) -> np.ndarray:
 def test_metropolis_moments_for_each_kind_of_perturbation(size: Any) -> None:
     result = sample(
         Metropolis(normal, gaussian(size)),
-        np.zeros(2),
+        np.zeros((64, 2)),
         np.random.default_rng(4),
-        n_chains=64,
         burn_in=200,
         n_draws=1000,
     )
@@ -260,7 +259,7 @@ def test_integer_walk_moments_of_a_poisson() -> None:
 
     kernel = Metropolis(poisson, integers(3))
     rng = np.random.default_rng(5)
-    draws = sample(kernel, np.array([4]), rng, n_chains=64, burn_in=100, n_draws=1000).draws
+    draws = sample(kernel, np.full((64, 1), 4), rng, burn_in=100, n_draws=1000).draws
     within(np.concatenate([draws, draws**2], axis=2).astype(float), [4, 20])
 
 
@@ -272,7 +271,7 @@ def test_permutation_moments_of_a_mallows_model() -> None:
     weight = np.exp(energy(states))
     kernel = Metropolis(energy, swap())
     rng = np.random.default_rng(6)
-    draws = sample(kernel, np.arange(4), rng, n_chains=64, burn_in=50, n_draws=600).draws
+    draws = sample(kernel, np.tile(np.arange(4), (64, 1)), rng, burn_in=50, n_draws=600).draws
     within(draws.astype(float), weight @ states / weight.sum())
 
 
@@ -319,13 +318,12 @@ def test_rows_of_a_position_with_parts_stay_together() -> None:
         ("n_draws = 0", {"n_draws": 0}),
         ("burn_in = -1", {"n_draws": 1, "burn_in": -1}),
         ("thin = 0", {"n_draws": 1, "thin": 0}),
-        ("needs n_chains", {"n_draws": 1}),
     ],
 )
 def test_bad_counts_are_named(message: str, call: dict[str, int]) -> None:
     kernel = Metropolis(normal, gaussian(1.0))
     with pytest.raises(ValueError, match=message):
-        sample(kernel, np.zeros(2), np.random.default_rng(0), **call)
+        sample(kernel, np.zeros((1, 2)), np.random.default_rng(0), **call)
 
 
 def test_bad_starts_sizes_and_densities_are_named() -> None:
@@ -336,8 +334,8 @@ def test_bad_starts_sizes_and_densities_are_named() -> None:
     with pytest.raises(ValueError, match=r"shape \(2, 1\)"):
         Metropolis(lambda x: x, gaussian(1.0)).init(np.ones((2, 1)))
     kernel = Metropolis(normal, gaussian(1.0))
-    with pytest.raises(ValueError, match="n_chains = 3, but the start has 2 rows"):
-        sample(kernel, np.zeros((2, 2)), np.random.default_rng(0), n_draws=1, n_chains=3)
+    with pytest.raises(ValueError, match=r"start of shape \(2,\): expected \(n_chains, n_dim\)"):
+        sample(kernel, np.zeros(2), np.random.default_rng(0), n_draws=1)
     for size in (0.0, -1.0, [1.0, np.nan], [[1.0, 2.0], [2.0, 1.0]]):
         with pytest.raises(ValueError, match="positive"):
             gaussian(size)

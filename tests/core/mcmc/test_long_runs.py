@@ -167,7 +167,7 @@ def multiply(rng: np.random.Generator, x: np.ndarray) -> Any:
 def test_cycles_and_mixtures_of_kernels_keep_the_target(combine: Any) -> None:
     kernel = combine([Metropolis(gamma, gaussian(1.0)), MetropolisHastings(gamma, multiply)])
     rng = np.random.default_rng(6)
-    draws = sample(kernel, np.ones(1), rng, n_chains=64, burn_in=100, n_draws=500).draws
+    draws = sample(kernel, np.ones((64, 1)), rng, burn_in=100, n_draws=500).draws
     means = np.concatenate([draws, draws**2], axis=2).mean(1)  # Gamma(3, 1): 3 and 12
     assert (np.abs(means.mean(0) - [3, 12]) < 4 * means.std(0, ddof=1) / 8).all()
 

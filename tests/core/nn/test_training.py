@@ -191,7 +191,6 @@ def test_the_same_seed_gives_the_same_run(dtype: str) -> None:
 
 def test_history_and_counts() -> None:
     x, y = _problem()
-    trainer = _trainer(_net())
     seen = []
 
     def progress(epochs):
@@ -199,7 +198,8 @@ def test_history_and_counts() -> None:
             yield epoch
             seen.append(epoch)
 
-    history = trainer.fit(x, y, epochs=4, batch_size=25, validation=(x, y), progress=progress)
+    trainer = _trainer(_net(), progress=progress)
+    history = trainer.fit(x, y, epochs=4, batch_size=25, validation=(x, y))
     assert seen == [0, 1, 2, 3]
     assert trainer.updates == 4 * 3
     assert len(history) == 4
