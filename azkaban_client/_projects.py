@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from azkaban_client._answers import cookie_message, is_login_page, read
-from azkaban_client._files import whole
 from azkaban_client._http import Call
 from azkaban_client._session import SessionBase, cookies_of
 from azkaban_client._upload import MultipartStream
@@ -26,6 +25,7 @@ from azkaban_client.errors import (
     ServerFault,
     Unsupported,
 )
+from azkaban_client.files import whole
 from azkaban_client.flow.zip import members
 from azkaban_client.models import Flow, Project, ProjectEvent, Upload, moment
 from azkaban_client.options import refuse_unknown_jobs

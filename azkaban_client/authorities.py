@@ -20,10 +20,10 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azkaban_client._files import whole
 from azkaban_client._home import expanded
 from azkaban_client.certificates import EXTRA
 from azkaban_client.config import ConfigError
+from azkaban_client.files import write_private
 from azkaban_client.index import Index
 
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ def remember(prefix: Path) -> None:
     elif expanded(given) != kept:
         text = "".join(f"{pem}\n" for pem in _in([expanded(given)]))
         if text and not (kept.is_file() and kept.read_text(encoding="ascii") == text):
-            with whole(kept, mode=0o600) as stream:
-                stream.write(text.encode("ascii"))
+            write_private(kept, text)
 
 
 def variables(folder: Path) -> dict[str, str]:
@@ -101,8 +100,7 @@ def bundle(folder: Path) -> Path | None:
     path = folder / "authorities.pem"
     text = "".join(f"{pem}\n" for pem in found)
     if not path.is_file() or path.read_text(encoding="ascii") != text:
-        with whole(path, mode=0o600) as stream:
-            stream.write(text.encode("ascii"))
+        write_private(path, text)
     return path
 
 

@@ -43,6 +43,8 @@ _MODULES = (
     "flow.script.declare",
     "environments",
 )
+# Modules of what `azkaban_client.job` has.
+_SHOWN_BY_JOB = ("azkaban_client.job.", "azkaban_client.files")
 _GROUPS = ("_session", "_projects", "_executions", "_schedules", "_permissions")
 
 
@@ -108,7 +110,7 @@ def _sections() -> Iterator[str]:
         for public in module.__all__:
             thing = getattr(module, public)
             home = getattr(thing, "__module__", module.__name__)
-            if home != module.__name__ and not home.startswith("azkaban_client.job."):
+            if home != module.__name__ and not home.startswith(_SHOWN_BY_JOB):
                 continue  # shown where it is at home
             if inspect.isclass(thing):
                 yield from _of_class(public, thing)

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from azkaban_client import _home
-from azkaban_client._files import whole
 from azkaban_client.config import written_by_others
+from azkaban_client.files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +60,7 @@ def remember(saved: Saved) -> None:
     """Keep a session; two processes may do so at once, each file is whole."""
     target = _file(saved.url)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with whole(target, mode=0o600) as stream:
-        stream.write(json.dumps(asdict(saved)).encode())
+    write_private(target, json.dumps(asdict(saved)))
 
 
 def forget(url: str) -> bool:

@@ -18,6 +18,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
+from azkaban_client.files import whole
 from setup.errors import UsageError
 
 __all__ = ["Links", "Member", "digest", "members", "unpack", "write"]
@@ -265,20 +266,15 @@ def write(found: Iterable[Member], target: Path) -> None:
     """
     if not target.name.endswith(SUFFIXES):
         raise UsageError(f"{target}: the name must end in {', '.join(SUFFIXES)}")
-    partial = target.with_name(f".{target.name}.new")
-    try:
+    with whole(target) as stream:
         if target.suffix == ".zip":
-            _write_zip(found, partial)
+            _write_zip(found, stream)
         else:
-            _write_tar(found, partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+            _write_tar(found, stream)
 
 
-def _write_tar(found: Iterable[Member], path: Path) -> None:
+def _write_tar(found: Iterable[Member], raw: IO[bytes]) -> None:
     with (
-        path.open("wb") as raw,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
@@ -295,8 +291,8 @@ def _write_tar(found: Iterable[Member], path: Path) -> None:
                 tar.addfile(info, data)
 
 
-def _write_zip(found: Iterable[Member], path: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+def _write_zip(found: Iterable[Member], raw: IO[bytes]) -> None:
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for member in found:
             info = zipfile.ZipInfo(member.name, _EPOCH)
             info.create_system = 3  # Unix: the mode counts

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import whole
 from setup import environment, trust
 from setup.errors import DownloadError, UsageError
 from setup.network import explain, is_page, opened, page_words
@@ -46,10 +46,9 @@ def keep(path: Path, store: Path) -> Path:
 
 
 def copy_whole(path: Path, target: Path) -> None:
-    """Copy a file, maybe to another disk, whole or not at all; it gets the mode of a new file."""
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        copy = shutil.copyfile(path, Path(folder) / target.name)
-        copy.replace(target)
+    """Copy a file, maybe to another disk, whole or not at all."""
+    with path.open("rb") as source, whole(target) as stream:
+        shutil.copyfileobj(source, stream)
 
 
 def require_pinned(what: str, path: Path, expected: str) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import open_private
 from setup import disk, trust
 from setup.errors import SetupError, UsageError
 from setup.messages import wait_for_lock
 from setup.paths import expanded
-from setup.private import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import sys
 import threading
@@ -10,6 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+from azkaban_client.files import lock
 from setup.disk import ELSEWHERE
 from setup.errors import SetupError, UsageError, masked
 
@@ -148,10 +148,9 @@ def wait_for_lock(stream: IO[Any], what: str) -> None:
         When the disk grants no locks.
     """
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        with step(f"{what}: waiting for it"):
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        if not lock(stream):
+            with step(f"{what}: waiting for it"):
+                lock(stream, wait=True)
     except OSError as error:
         raise SetupError(
             f"{stream.name}: its disk grants no locks ({error.strerror}), as NFS does without its "

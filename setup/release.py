@@ -12,10 +12,10 @@ import tomllib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup.called import called
 from setup.errors import ServerError, SetupError
 from setup.layout import CHECKOUT
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

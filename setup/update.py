@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import environment, release
 from setup import java as javas
 from setup.azkaban import Server, busy
@@ -31,7 +32,6 @@ from setup.life import servers, service, supervise
 from setup.life.process import Process
 from setup.messages import confirmed, say, step
 from setup.mysql import Server as MySQL
-from setup.private import write_private
 from setup.python import layers
 
 if TYPE_CHECKING:

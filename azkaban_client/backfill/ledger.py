@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from azkaban_client import _home
-from azkaban_client._files import alone, whole
 from azkaban_client.errors import AzkabanError
+from azkaban_client.files import alone, write_private
 from azkaban_client.models import Status
 
 if TYPE_CHECKING:
@@ -124,8 +124,7 @@ class Ledger:
         """Write the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         entries = [asdict(entry) for entry in self.entries.values()]
-        with whole(self.path, mode=0o600) as stream:
-            stream.write(json.dumps({**self._about, "entries": entries}, indent=1).encode())
+        write_private(self.path, json.dumps({**self._about, "entries": entries}, indent=1))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

@@ -409,19 +409,16 @@ class App:
 
 def _read_password(name: str) -> str:
     from azkaban_client.config import written_by_others
+    from azkaban_client.files import first_line
 
     if name != "-" and (reason := written_by_others(Path(name))):
         raise click.UsageError(
             f"password file {name}: {reason}, who could have another file of yours sent instead"
         )
     try:
-        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        return first_line(name)
+    except (OSError, ValueError) as error:
         raise click.UsageError(f"password file {name}: {error}") from error
-    password = text.split("\n")[0].rstrip("\r")
-    if not password:
-        raise click.UsageError(f"password file {name}: its first line is empty")
-    return password
 
 
 NO_MAIL = (

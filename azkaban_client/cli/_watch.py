@@ -64,7 +64,7 @@ def watch(
 
 
 def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
-    from azkaban_client._files import alone
+    from azkaban_client.files import alone
     from azkaban_client.watch.journal import Journal
     from azkaban_client.watch.watcher import Watcher
 

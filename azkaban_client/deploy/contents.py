@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from azkaban_client import _home
-from azkaban_client._files import whole
+from azkaban_client.files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,5 +146,4 @@ def remember(url: str, project: str, sent: Sent) -> None:
     """Keep what was deployed."""
     target = _file(url, project)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with whole(target, mode=0o600) as stream:
-        stream.write(json.dumps(asdict(sent)).encode())
+    write_private(target, json.dumps(asdict(sent)))

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azkaban_client._files import whole
 from azkaban_client.environments import lock, store
 from azkaban_client.environments.installer import installer
 from azkaban_client.errors import AzkabanError, InvalidProject
+from azkaban_client.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,8 +161,7 @@ def _locked(
     pins = tool.resolve(wanted.requirements, text, python.minor, upgrade=upgrade)
     made = wanted.new_lock(pins)
     made.require_hashes()
-    with whole(made.path) as stream:
-        stream.write(made.text.encode())
+    write_text(made.path, made.text)
     say(f"wrote {made.path}, which keeps these versions: commit it beside {lock.REQUIREMENTS}")
     return made
 
@@ -186,8 +185,7 @@ def _make(
             "made": datetime.now(UTC).isoformat(),
             **_ask(inside, _INSIDE),
         }
-        with whole(target / store.RECORD) as stream:
-            stream.write(json.dumps(record, indent=1).encode())
+        write_text(target / store.RECORD, json.dumps(record, indent=1))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise

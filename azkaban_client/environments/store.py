@@ -11,12 +11,12 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from azkaban_client._files import whole
 from azkaban_client._home import expanded
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import AzkabanError
+from azkaban_client.files import lock, open_private, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -279,24 +279,12 @@ def locked(
     """
     path = folder.with_name(f".{folder.name}.lock")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("a") as stream:
-        held = _lock(stream, blocking=False)
+    with open_private(path, "a") as stream:
+        held = lock(stream)
         if not held and wait:
             waiting()
-            held = _lock(stream, blocking=True)
+            held = lock(stream, wait=True)
         yield held
-
-
-def _lock(stream: IO[str], *, blocking: bool) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: two calls at once are the user's affair
-        return True
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _folders() -> list[Path]:
@@ -326,5 +314,4 @@ def _write(environment: Environment, use: Use) -> None:
     data = {**asdict(use), "time": use.time.isoformat()}
     with contextlib.suppress(OSError):  # of another account: it can be used all the same
         place.mkdir(exist_ok=True)
-        with whole(path) as stream:
-            stream.write(json.dumps(data).encode())
+        write_text(path, json.dumps(data))

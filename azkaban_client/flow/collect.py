@@ -158,6 +158,9 @@ _IMPORTS_KIT = re.compile(
 )
 
 
+_BESIDE_KIT = ("__init__.py", "files.py")  # modules that the job kit needs
+
+
 def _job_kit(
     files: Mapping[str, Path], made: Mapping[str, bytes], left_out: Sequence[str]
 ) -> dict[str, bytes]:
@@ -184,8 +187,8 @@ def _job_kit(
         )
     ):
         return {}
-    start = resources.files("azkaban_client") / "__init__.py"
-    kit = {"azkaban_client/__init__.py": start.read_bytes()}
+    top = resources.files("azkaban_client")
+    kit = {f"azkaban_client/{name}": (top / name).read_bytes() for name in _BESIDE_KIT}
     for package in ("azkaban_client.job", "javaproperties"):
         for file in resources.files(package).iterdir():
             if file.name.endswith((".py", ".html")):

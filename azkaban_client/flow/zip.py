@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azkaban_client._files import whole
 from azkaban_client.errors import InvalidProject
+from azkaban_client.files import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

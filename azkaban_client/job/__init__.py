@@ -31,7 +31,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from azkaban_client.job.files import write_bytes, write_text
+from azkaban_client.files import write_bytes, write_text
 from azkaban_client.job.kinds import Secret
 from azkaban_client.job.params import Param, ParamError, param
 from azkaban_client.job.report import Page

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azkaban_client.job.files import write_text
+from azkaban_client.files import write_text
 from azkaban_client.job.killed import Killed
 from azkaban_client.job.kinds import show
 from azkaban_client.job.report import Page

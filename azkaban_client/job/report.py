@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from numbers import Number
 from typing import TYPE_CHECKING
 
-from azkaban_client.job.files import write_text
+from azkaban_client.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -26,7 +26,7 @@ from typing import (
     get_origin,
 )
 
-from azkaban_client.job.files import write_text
+from azkaban_client.files import write_text
 from azkaban_client.job.killed import CODE, Killed, Terminator
 from azkaban_client.job.params import (
     ParamError,

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import _home
-from azkaban_client._files import whole
 from azkaban_client.errors import AzkabanError
+from azkaban_client.files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,5 +125,4 @@ class Journal:
             "down": self.down,
             "since": self.since.isoformat(),
         }
-        with whole(self.path, mode=0o600) as stream:
-            stream.write(json.dumps(content, indent=1).encode())
+        write_private(self.path, json.dumps(content, indent=1))

@@ -13,12 +13,12 @@ import subprocess
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import owners
 from azkaban_client.cli.display import duration_text
 from azkaban_client.errors import AzkabanError
+from azkaban_client.files import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,10 +126,6 @@ def send(channel: Channel, told: Message) -> None:
         raise Undelivered(f"{channel.name}: {error}") from error
 
 
-def _first_line(name: str) -> str:
-    return Path(name).read_text(encoding="utf-8").split("\n")[0].strip()
-
-
 def _mail(channel: Channel, told: Message) -> None:
     host, _, port = channel.server.rpartition(":")
     mail = EmailMessage()
@@ -159,7 +155,7 @@ def _mail(channel: Channel, told: Message) -> None:
             else:
                 _refuse_strangers(channel, int(port), server.sock)
         if channel.user:
-            server.login(channel.user, _first_line(channel.password_file))
+            server.login(channel.user, first_line(channel.password_file))
         server.send_message(mail)
 
 
@@ -202,11 +198,11 @@ def _webhook(channel: Channel, told: Message) -> None:
     body = json.dumps(contents[channel.format]).encode()
     headers = {"Content-Type": "application/json", "X-Azk-Id": told.id}
     if channel.secret_file:
-        key = _first_line(channel.secret_file).encode()
+        key = first_line(channel.secret_file).encode()
         headers["X-Azk-Signature"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
     try:
         answer = requests.post(
-            _first_line(channel.webhook_file),
+            first_line(channel.webhook_file),
             data=body,
             headers=headers,
             timeout=_PATIENCE,

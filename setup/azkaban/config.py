@@ -6,12 +6,12 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup.azkaban import capacity, timezone
 from setup.azkaban.accept import own_properties
 from setup.azkaban.passwords import generated, hashed
 from setup.azkaban.users import Users, first
 from setup.life import service
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,9 @@ import argparse
 import re
 
 from setup.azkaban import timezone
+from setup.azkaban.passwords import first_line
 from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
 from setup.errors import UsageError
-from setup.private import first_line
 
 __all__ = ["server_options", "wanted"]
 

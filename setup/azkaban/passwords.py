@@ -11,14 +11,23 @@ import sys
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
+from azkaban_client import files
+from azkaban_client.files import open_private
 from setup.errors import UsageError
 from setup.paths import expanded
-from setup.private import first_line, open_private
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["chosen", "generated", "hashed", "is_hash", "matches", "password_options"]
+__all__ = [
+    "chosen",
+    "first_line",
+    "generated",
+    "hashed",
+    "is_hash",
+    "matches",
+    "password_options",
+]
 
 LEAST = 8
 _ITERATIONS = 600_000  # what OWASP asks for with this hash; a quarter of a second
@@ -64,6 +73,16 @@ def chosen(options: argparse.Namespace, name: str) -> str:
     if password != password.strip() or not password.isprintable():
         raise UsageError("the password begins or ends with a space, or has a control character")
     return password
+
+
+def first_line(name: str, option: str) -> str:
+    """Read the secret that an option names: the first line of a file, or of standard input."""
+    try:
+        return files.first_line(name)
+    except OSError as error:
+        raise UsageError(f"{option} {name}: cannot be read ({error})") from error
+    except ValueError as error:
+        raise UsageError(f"{option} {name}: {error}") from error
 
 
 def _made(file: str) -> str:

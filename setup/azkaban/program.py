@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client import keeper
+from azkaban_client.files import write_private
 from setup import maven
 from setup.azkaban import distribution, pages
 from setup.called import called
@@ -30,7 +31,6 @@ from setup.downloads import sha256
 from setup.errors import ServerError, SetupError
 from setup.java.compile import PEER, Jar, compile_jars
 from setup.layout import CHECKOUT, copy_fresh
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

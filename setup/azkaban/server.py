@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client.files import write_private
 from setup import environment
 from setup.azkaban import config, jobs, program, recovery, schema, timezone
 from setup.azkaban.accept import accept
@@ -23,7 +24,6 @@ from setup.life.process import Process, refuse_root, tail
 from setup.life.status import Status
 from setup.messages import say, step
 from setup.mysql import Server as MySQL
-from setup.private import write_private
 from setup.shell import scripts
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azkaban_client import owners
+from azkaban_client.files import write_private
 from setup import environment, hosts
 from setup.azkaban import timezone
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.life.process import free_port, port_taken
 from setup.messages import say
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup.azkaban import program, schema
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.life.process import refuse_root
 from setup.messages import say, step
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

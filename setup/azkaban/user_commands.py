@@ -6,6 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup.azkaban.accept import users_file
 from setup.azkaban.passwords import chosen, hashed, is_hash, password_options
 from setup.azkaban.server import Server
@@ -14,7 +15,6 @@ from setup.called import called
 from setup.commands import Needs
 from setup.errors import UsageError
 from setup.messages import say, table
-from setup.private import write_private
 
 if TYPE_CHECKING:
     import argparse

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
+from azkaban_client.files import write_private
 from setup.azkaban.passwords import is_hash
 from setup.errors import UsageError
-from setup.private import write_private
 
 __all__ = ["OWN", "ROLES", "User", "Users", "first"]
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client.files import lock
 from setup import environment, release
 from setup.called import NAME
 from setup.errors import DownloadError
@@ -221,6 +222,6 @@ def prune(layout: Layout) -> None:
         if product == CHECKOUT or f"/product/{product.name}/" in named:
             continue
         with suppress(OSError), (product / _LOCK).open("a") as stream:
-            # Each process that uses a product shares its lock (`hold`): this fails while one lives.
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(product, ignore_errors=True)
+            # Each process that uses a product shares its lock (`hold`).
+            if lock(stream):
+                shutil.rmtree(product, ignore_errors=True)

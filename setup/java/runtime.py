@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import environment, trust
 from setup.errors import SetupError, UsageError
 from setup.messages import say, step
 from setup.paths import expanded
-from setup.private import write_private
 from setup.python.installer import LOCKS, Installer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from azkaban_client import authorities
-from setup.private import write_private
+from azkaban_client.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

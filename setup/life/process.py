@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client import keeper
+from azkaban_client.files import open_private, write_private
 from setup.errors import SetupError
 from setup.life import probe
-from setup.private import open_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

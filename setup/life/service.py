@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import environment, trust
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.layout import Layout
 from setup.messages import say
-from setup.private import write_private
 from setup.shell import program
 
 if TYPE_CHECKING:

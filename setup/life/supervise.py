@@ -15,12 +15,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import environment
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.life.process import Process
 from setup.messages import say
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING
 
 from azkaban_client.config import ConfigError
+from azkaban_client.files import open_private
 from setup import environment
 from setup.life.process import Process
 from setup.messages import say
-from setup.private import open_private
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,6 +20,7 @@ import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from azkaban_client.files import whole
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.messages import step
@@ -101,20 +102,14 @@ def backup(server: Server, path: Path | None = None) -> Path:
         path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S}.sql.gz"
     elif not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
-    partial = path.with_name(f".{path.name}.part")
     with step("backup") as shown:
         start = time.monotonic()
-        try:
-            handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with (
-                server.connect() as connection,
-                os.fdopen(handle, "wb") as raw,
-                gzip.GzipFile("", "wb", 1, raw) as file,
-            ):
-                what, size = _write(server, connection, file.write, shown.update)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with (
+            server.connect() as connection,
+            whole(path, mode=0o600) as raw,
+            gzip.GzipFile("", "wb", 1, raw) as file,
+        ):
+            what, size = _write(server, connection, file.write, shown.update)
         rate = size / 1e6 / max(time.monotonic() - start, 1e-9)
         shown.done(f"{path}: {what} ({rate:.0f} MB/s)")
     return path

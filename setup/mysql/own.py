@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from azkaban_client.files import write_private
 from setup.called import called
 from setup.errors import UsageError
 from setup.mysql import config
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

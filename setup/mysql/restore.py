@@ -10,20 +10,18 @@ crash can leave some in each place.
 
 from __future__ import annotations
 
-import fcntl
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client.files import alone, write_private
 from setup.errors import ServerError, UsageError
 from setup.life.process import free_port
 from setup.messages import step
 from setup.mysql import config, dump
 from setup.mysql.server import Server, rows
-from setup.private import open_private, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["exchanged", "restore"]
@@ -103,7 +101,9 @@ def exchanged(
     ServerError
         When the server does not come up on the new data; the old data is in place then.
     """
-    with _alone(server):
+    with alone(server.restore_lock) as free:
+        if not free:
+            raise UsageError(f"another restore works on {server.home}; wait for its end")
         with server.connect() as connection:
             cursor = connection.cursor()
             if not replace and (table := _used(cursor)):
@@ -128,17 +128,6 @@ def exchanged(
             server.exchange(second.files.data)
         finally:
             second.wipe()
-
-
-@contextmanager
-def _alone(server: Server) -> Iterator[None]:
-    """Let only one restore run at a time; the lock ends with its process."""
-    with open_private(server.restore_lock, "a") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another restore works on {server.home}; wait for its end") from None
-        yield
 
 
 def _second(server: Server) -> Server:

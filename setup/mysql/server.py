@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import owners
+from azkaban_client.files import alone, open_private, write_private
 from setup import trust
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
@@ -29,7 +29,6 @@ from setup.mysql.config import ADDRESS, DATABASE, USER, Files
 from setup.mysql.connections import ask, connect, rows
 from setup.mysql.program import ServerSource, check_executable, install, probe
 from setup.mysql.settings import Connection, Settings
-from setup.private import open_private, write_private
 from setup.shell import scripts
 
 if TYPE_CHECKING:
@@ -289,9 +288,9 @@ class Server:
         """Go back to the old data when a restore was killed before the new was in its place."""
         if self.files.old_data.is_dir() and not self.files.data.is_dir():
             self.files.old_data.rename(self.files.data)
-        with open_private(self.restore_lock, "a") as stream, suppress(BlockingIOError):  # it lives
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.clear_restore()
+        with alone(self.restore_lock) as free:
+            if free:  # else it lives
+                self.clear_restore()
 
     def clear_restore(self) -> None:
         """End and delete the second server of a restore that was killed."""

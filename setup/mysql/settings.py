@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from azkaban_client.files import write_private
 from setup.mysql.program import Build
-from setup.private import write_private
 
 __all__ = ["Connection", "Settings"]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import authorities
+from azkaban_client.files import write_private
 from setup import archives, debian, downloads, maven
 from setup.errors import SetupError, UsageError
-from setup.private import write_private
 from setup.python import pip
 from setup.python.pack import ask, conda_unpack, launcher
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import whole
 from setup.called import NAME
 from setup.layout import CHECKOUT
 
@@ -39,8 +40,5 @@ def write(layout: Layout) -> None:
     """Write the command atomically, because it may be running."""
     names = {"python": layout.python, "setup": CHECKOUT / "setup", "prefix": layout.prefix}
     quoted = {name: shlex.quote(str(path)) for name, path in names.items()}
-    path = place(layout)
-    new = path.with_name(f".{NAME}.new")
-    new.write_text(TEMPLATE.format(name=NAME, **quoted), encoding="utf-8")
-    new.chmod(0o755)
-    new.replace(path)
+    with whole(place(layout), mode=0o755) as stream:
+        stream.write(TEMPLATE.format(name=NAME, **quoted).encode("utf-8"))

@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import archives
 from setup.called import called
 from setup.downloads import sha256
 from setup.errors import SetupError, UsageError
 from setup.java import LANGUAGE
 from setup.messages import step
-from setup.private import write_private
 from setup.python import pip
 from setup.python.installer import Installer
 from setup.python.pack import ask, least_glibc, pack

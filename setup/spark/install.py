@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from azkaban_client.files import write_private
 from setup import environment, java, maven, trust
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.java.compile import PEER, Jar, compile_jars
 from setup.messages import step
 from setup.paths import expanded
-from setup.private import write_private
 from setup.python import pip
 from setup.python.installer import LOCKS, Installer
 from setup.shell import program

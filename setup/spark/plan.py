@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import archives
 from setup.errors import UsageError
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from azkaban_client.files import write_private
 from setup.errors import UsageError
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

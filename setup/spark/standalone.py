@@ -7,7 +7,7 @@ import secrets
 import urllib.request
 from typing import TYPE_CHECKING
 
-from setup.private import write_private
+from azkaban_client.files import write_private
 from setup.spark.shape import HEAP, Daemon, Shape, log_settings, write_properties
 from setup.spark.yarn import common_properties
 

@@ -15,11 +15,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from azkaban_client import keeper
+from azkaban_client.files import write_private
 from setup import environment
 from setup.errors import ServerError
 from setup.java import OPTIONS
 from setup.messages import say, step
-from setup.private import write_private
 from setup.spark import logs
 from setup.spark.plan import shown
 from setup.spark.resource_manager import ENDED

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import environment
 from setup.errors import ServerError
 from setup.java import LANGUAGE
-from setup.private import write_private
 from setup.spark.resource_manager import ResourceManager
 from setup.spark.shape import HEAP, Daemon, Shape, log_settings, write_properties, write_xml
 

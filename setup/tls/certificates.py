@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from azkaban_client import authorities
+from azkaban_client.files import write_private
 from setup import hosts
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.messages import say
-from setup.private import write_private
 from setup.tls.files import as_key, load_key, nobody, read, read_certificates
 from setup.tls.verify import accepted, ordered_chain
 from setup.tls.x509 import (

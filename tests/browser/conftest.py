@@ -22,10 +22,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import expect, sync_playwright
 
+from azkaban_client.files import write_private
 from setup import java, maven
 from setup.azkaban import Server, Wanted, settings
 from setup.layout import Layout
-from setup.private import write_private
 from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, launch
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from azkaban_client import Bundle, Client, errors
+from azkaban_client.files import write_private
 from setup import cli
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

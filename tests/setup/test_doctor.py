@@ -16,11 +16,11 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from azkaban_client.files import write_private
 from setup import doctor, maven
 from setup.azkaban import Settings, program
 from setup.layout import CHECKOUT, Layout
 from setup.life.process import free_port
-from setup.private import write_private
 from setup.python import layers
 from setup.tls.certificates import Certificates
 from tests.setup.authority import Company

@@ -177,7 +177,7 @@ class Backup(Operation):
 
     def outcome(self, acknowledged: Any) -> str:
         path = self.folder / "b.sql.gz"
-        assert not list(self.folder.glob(".*.part"))
+        assert not list(self.folder.glob(".b.sql.gz*"))
         if not path.exists():
             assert not acknowledged
             return "absent"

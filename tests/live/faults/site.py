@@ -13,12 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import Client
+from azkaban_client.files import open_private
 from setup.layout import CHECKOUT
 from setup.life import servers
 from setup.life.process import Process
 from setup.life.supervise import pid_file
 from setup.mysql import Server as MySQL
-from setup.private import open_private
 from tests import waiting
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from azkaban_client.files import write_private
 from setup.layout import CHECKOUT, Layout
 from setup.life.process import free_port
 from setup.mysql import Server, config
 from setup.mysql.server import rows
-from setup.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

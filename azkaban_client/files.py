@@ -1,0 +1,152 @@
+"""Files that are written whole or not at all, locks, and the first line of a secret's file.
+
+It needs nothing but the standard library: set-up starts with it, and it travels with the job kit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "alone",
+    "first_line",
+    "lock",
+    "open_private",
+    "whole",
+    "write_bytes",
+    "write_private",
+    "write_text",
+]
+
+
+@contextlib.contextmanager
+def whole(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a file for writing that gets its name when it is complete.
+
+    Parameters
+    ----------
+    path
+        Its folder exists; a file that is there is replaced.
+    mode
+        Mode of the complete file; until then only its owner can read it.
+
+    Raises
+    ------
+    OSError
+        The disk is full, the folder not writable ...; nothing is left behind, as after any error.
+    """
+    import tempfile  # takes 3 ms, and not every import of the job kit writes
+
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException as error:
+        Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and not error.filename:
+            error.filename = str(path)  # a write does not say where the disk was full
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a binary file, whole or not at all, so that a killed job leaves no partial file.
+
+    Parameters
+    ----------
+    path
+        Its folder must exist; an existing file is replaced.
+    data
+        The content.
+    """
+    with whole(path) as stream:
+        stream.write(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in UTF-8, whole or not at all; line ends are kept."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_private(path: Path, content: str | bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all; a text in UTF-8."""
+    with whole(path, mode=0o600) as stream:
+        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+def open_private(path: Path, mode: str) -> IO[Any]:
+    """Open a file that, if it is new, only its owner can read."""
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def first_line(name: str | Path) -> str:
+    """Read a secret from the first line of a file, or of standard input for ``-``.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is not in UTF-8, or its first line is empty.
+    """
+    # Editors of Windows write a mark at the beginning (utf-8-sig).
+    text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+    line = text.split("\n", 1)[0].rstrip("\r")
+    if not line.strip():
+        raise ValueError("its first line is empty")
+    return line
+
+
+def lock(stream: IO[Any], *, wait: bool = False) -> bool:
+    """Lock an open file for this process, until it closes the file or ends.
+
+    Parameters
+    ----------
+    stream
+        The open file.
+    wait
+        Whether to wait for a process that has the lock.
+
+    Returns
+    -------
+    bool
+        False if another process has it; True on Windows, where nothing is locked.
+
+    Raises
+    ------
+    OSError
+        The disk grants no locks.
+    """
+    try:
+        if fcntl is not None:
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Keep out other processes that ask likewise; tell whether none was in.
+
+    Parameters
+    ----------
+    path
+        The lock. Its folder is made; it stays when this ends.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open_private(path, "a") as stream:
+        yield lock(stream)
