@@ -27,6 +27,7 @@ from azkaban_client import _network, certificates, owners
 from azkaban_client._deadline import POOLS, Deadline
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import BadAnswer, NetworkError, OutcomeUnknown, TLSError, WrongAccount
+from azkaban_client.secrecy import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,6 @@ __all__ = ["Call", "Transport"]
 
 log = logging.getLogger("azkaban_client")
 
-_SECRET = ("password", "passwd", "secret", "token", "session.id", "credential", "apikey", "api_key")
 _IDS = [
     "project",
     "projectName",
@@ -87,12 +87,8 @@ class Call:
 
     def __str__(self) -> str:
         fields = {**self.query, **(self.form or {}), **self.ids}
-        shown = [f"{name}={_redact(name, text)}" for name, text in fields.items()]
+        shown = [f"{name}={'***' if is_secret(name) else text}" for name, text in fields.items()]
         return " ".join([self.method, self.path, *shown])
-
-
-def _redact(name: str, text: str) -> str:
-    return "***" if any(word in name.lower() for word in _SECRET) else text
 
 
 class _PinnedAdapter(HTTPAdapter):

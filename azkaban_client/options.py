@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from azkaban_client.errors import NotFound, Refused
+from azkaban_client.mail import check_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +19,6 @@ __all__ = [
     "ExecutionOptions",
     "FailureAction",
     "Notify",
-    "check_address",
     "execution_fields",
     "left_out",
     "options_of",
@@ -150,20 +150,6 @@ def _addresses(emails: Collection[str]) -> str:
     for one in emails:
         check_address(one)
     return ",".join(emails)
-
-
-def check_address(text: str) -> None:
-    """Raise a `ValueError` for what the server would take for several addresses, or for none.
-
-    Examples
-    --------
-    >>> check_address("me@example.org, you@example.org")
-    Traceback (most recent call last):
-    ...
-    ValueError: 'me@example.org, you@example.org': expected one address of mail
-    """
-    if not text or any(sign in text for sign in " ,;\t\n"):
-        raise ValueError(f"{text!r}: expected one address of mail")
 
 
 def sla_fields(limits: Sequence[Sla], emails: Sequence[str], group: str) -> dict[str, str]:

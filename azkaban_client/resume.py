@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import Refused
-from azkaban_client.flow.overrides import overridable
+from azkaban_client.flow.overrides import FlowOnServer
 from azkaban_client.models import Execution, JobRun, Status
 from azkaban_client.options import RETRY_OF, options_of, refuse_unknown_jobs
 from azkaban_client.reports.outputs import recorded_outputs
@@ -326,7 +326,7 @@ def retry(
         raise Refused(f"execution {execid} has not ended", ids={"execid": str(execid)})
     told = client.execution_options(execid)
     earlier = dict(told.get("flowParam") or {})
-    own = _own(client, execution.project, execution.flow)
+    own = _own(FlowOnServer(client, execution.project, execution.flow))
     plan = resume(execution, _outputs(client, execution, runs), wish, own=own)
     if dry_run:
         return None, plan
@@ -358,9 +358,7 @@ def _outputs(
 
 
 def choose(
-    client: Client,
-    project: str,
-    flow: str,
+    there: FlowOnServer,
     wish: Wish,
     *,
     disabled: Collection[str] = (),
@@ -370,9 +368,7 @@ def choose(
 
     Parameters
     ----------
-    client
-        Connected to the server.
-    project, flow
+    there
         The flow.
     wish
         Which jobs.
@@ -387,30 +383,28 @@ def choose(
         The execution whose outputs are given, None if the flow has never succeeded or nobody can
         tell them; and the plan.
     """
-    graph = client.flow(project, flow)
-    latest = _last_whole_success(client, project, flow, disabled)
-    outputs = None if latest is None else _outputs(client, latest, runs)
+    latest = _last_whole_success(there, disabled)
+    outputs = None if latest is None else _outputs(there.client, latest, runs)
     as_if = Execution(
         execid=-1 if latest is None else latest.execid,
-        project=project,
-        flow=flow,
+        project=there.project,
+        flow=there.flow,
         status=Status.SUCCEEDED,
-        jobs=_as_succeeded(graph.nodes, disabled),
+        jobs=_as_succeeded(there.graph.nodes, disabled),
     )
-    plan = resume(as_if, outputs, wish, own=_own(client, project, flow))
+    plan = resume(as_if, outputs, wish, own=_own(there))
     return (None if outputs is None or latest is None else latest.execid), plan
 
 
-def _last_whole_success(
-    client: Client, project: str, flow: str, disabled: Collection[str]
-) -> Execution | None:
+def _last_whole_success(there: FlowOnServer, disabled: Collection[str]) -> Execution | None:
     """Find the latest execution in which every job succeeded, but for those left out now, too.
 
     One that was itself a part of the flow does not have the outputs of the rest.
     """
-    for one in client.history(project, flow, length=_LOOKED_AT).executions:
+    past = there.client.history(there.project, there.flow, length=_LOOKED_AT)
+    for one in past.executions:
         if one.status is Status.SUCCEEDED:
-            execution = client.execution(one.execid)
+            execution = there.client.execution(one.execid)
             jobs = [job for job in execution.walk() if job.id not in disabled]
             if all(job.status is Status.SUCCEEDED for job in jobs):
                 return execution
@@ -430,10 +424,9 @@ def _as_succeeded(nodes: Iterable[JobNode], disabled: Collection[str]) -> tuple[
     )
 
 
-def _own(client: Client, project: str, flow: str) -> list[str]:
+def _own(there: FlowOnServer) -> list[str]:
     """List the properties that the files of a project set."""
-    known = overridable(client, project, flow).defaults
-    return [key for key, value in known.items() if value is not None]
+    return [key for key, value in there.properties.defaults.items() if value is not None]
 
 
 def not_run(plan: Resume, execution: Execution) -> list[str]:

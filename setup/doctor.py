@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client import owners
+from azkaban_client.secrecy import masked
 from setup import environment, java, maven, reach
 from setup.azkaban import Server, program
 from setup.azkaban.settings import addresses
 from setup.called import called
-from setup.errors import SetupError, masked
+from setup.errors import SetupError
 from setup.life import probe, servers
 from setup.life.process import port_taken
 from setup.python import layers, pip

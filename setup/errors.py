@@ -10,22 +10,9 @@
 0 is success, 1 a flow that failed or a server that is down, 130 interrupted.
 """
 
-import re
+from azkaban_client.secrecy import masked
 
-__all__ = ["DownloadError", "ServerError", "SetupError", "UsageError", "masked"]
-
-_CREDENTIALS = re.compile(r"(\w://)[^/\s'\"]*@")
-
-
-def masked(text: str) -> str:
-    """Hide user and password of URLs, such as those of proxies and mirrors.
-
-    Examples
-    --------
-    >>> masked("http://me:secret@proxy:3128 failed")
-    'http://***@proxy:3128 failed'
-    """
-    return _CREDENTIALS.sub(r"\1***@", text)
+__all__ = ["DownloadError", "ServerError", "SetupError", "UsageError"]
 
 
 class SetupError(Exception):

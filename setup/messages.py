@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 from azkaban_client.files import lock
+from azkaban_client.secrecy import masked
 from setup.disk import ELSEWHERE
-from setup.errors import SetupError, UsageError, masked
+from setup.errors import SetupError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

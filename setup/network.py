@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from azkaban_client import certificates
-from setup.errors import masked
+from azkaban_client.secrecy import masked
 
 if TYPE_CHECKING:
     import ssl

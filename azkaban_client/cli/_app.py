@@ -251,7 +251,7 @@ def addresses(
     _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Check the addresses of an option; for click's ``callback``."""
-    from azkaban_client.options import check_address
+    from azkaban_client.mail import check_address
 
     for text in texts:
         try:

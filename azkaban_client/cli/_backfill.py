@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from azkaban_client.backfill.ledger import Entry
     from azkaban_client.backfill.work import Plan, Worker
     from azkaban_client.client import Client
+    from azkaban_client.flow.overrides import FlowOnServer
     from azkaban_client.options import ExecutionOptions
 
 __all__ = ["COMMANDS"]
@@ -78,10 +79,13 @@ def backfill(
     Each run also has its date as the property logical.date. The same command goes on where an
     earlier one was interrupted, and runs nothing twice. Ctrl-C stops starting; what runs goes on.
     """  # noqa: E501 (a command to copy is one line)
+    from azkaban_client.flow.overrides import FlowOnServer
+
     made = _plan(project, flow, chosen, given)
     with app.client() as client:
-        _refuse_equal_runs(client, project, flow, chosen)
-        refuse_unknown_props(client, project, flow, chosen, any_prop=given["any_prop"])
+        there = FlowOnServer(client, project, flow)
+        _refuse_equal_runs(there, chosen)
+        refuse_unknown_props(there, chosen, any_prop=given["any_prop"])
         worker = _worker(client, made, given)
         with worker.ledger.alone():
             worker.prepare(
@@ -137,15 +141,14 @@ def _plan(project: str, flow: str, chosen: ExecutionOptions, given: dict[str, An
         raise click.UsageError("a date or the one after it is not in the years 1 to 9999") from None
 
 
-def _refuse_equal_runs(client: Client, project: str, flow: str, chosen: ExecutionOptions) -> None:
+def _refuse_equal_runs(there: FlowOnServer, chosen: ExecutionOptions) -> None:
     """Refuse a backfill whose runs would not know which date they are for."""
     from azkaban_client.backfill.dates import names_date
     from azkaban_client.backfill.work import LOGICAL_DATE
-    from azkaban_client.flow.overrides import overridable
 
     if any(map(names_date, (chosen["properties"] or {}).values())):
         return
-    if LOGICAL_DATE not in overridable(client, project, flow).defaults:
+    if LOGICAL_DATE not in there.properties.defaults:
         raise click.UsageError(
             "no run would know its date: give --prop 'NAME={date:%Y-%m-%d}' with a property of "
             f"the flow, or use ${{{LOGICAL_DATE}}} in it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
-_SECRET_FILE = re.compile(
-    r"(?:^|/)(?:\.env(?:\..+)?|\.netrc|\.pgpass|id_(?:rsa|dsa|ecdsa|ed25519)|[^/]+\.(?:pem|key|p12))$"
-)
 _KINDS = ("daily", "weekdays", "every", "cron")
 
 
@@ -202,14 +198,18 @@ def _only(flows: tuple[str, ...]) -> str:
 
 def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Read whom to tell of failures."""
+    from azkaban_client.mail import check_address
+
     found = []
     for text in texts:
         kind, _, address = text.partition(":")
-        if kind != "mail" or not re.fullmatch(r"[^\s,;@]+@[^\s,;@]+", address):
+        try:
+            check_address(address if kind == "mail" else "")
+        except ValueError:
             raise click.UsageError(
                 f"--notify {text}: expected mail:ADDRESS, one address; the server itself sends "
                 "nothing but mail (azk watch tells chats, webhooks and programs)"
-            )
+            ) from None
         found.append(address)
     return tuple(dict.fromkeys(found))
 
@@ -334,7 +334,9 @@ def _keep_limits(
 def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> Iterator[str]:
     """Say what will not work, or not as one may expect."""
     settings = app.settings
-    if secrets := [name for name in wish.bundle.names if _SECRET_FILE.search(name)]:
+    from azkaban_client.secrecy import is_secret_file
+
+    if secrets := [name for name in wish.bundle.names if is_secret_file(name)]:
         yield (
             f"{', '.join(secrets)}: a secret by its name, and all who may read the project can "
             "read it: --exclude NAME"

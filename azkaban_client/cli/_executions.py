@@ -38,8 +38,7 @@ from azkaban_client.cli._projects import Content, executable_option
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from azkaban_client.client import Client
-    from azkaban_client.flow.overrides import Overridable
+    from azkaban_client.flow.overrides import FlowOnServer, Overridable
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.models import Execution, ExecutionSummary
     from azkaban_client.options import ExecutionOptions
@@ -92,15 +91,11 @@ def execution_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return gather
 
 
-def refuse_unknown_props(
-    client: Client, project: str, flow: str, chosen: ExecutionOptions, *, any_prop: bool
-) -> None:
+def refuse_unknown_props(there: FlowOnServer, chosen: ExecutionOptions, *, any_prop: bool) -> None:
     """Refuse properties that no job of a flow on the server uses."""
-    from azkaban_client.flow.overrides import overridable
-
     properties = chosen["properties"]
     if properties and not any_prop:
-        _refuse_unknown(overridable(client, project, flow), properties)
+        _refuse_unknown(there.properties, properties)
 
 
 _EXECUTION_OPTIONS = (
@@ -207,6 +202,8 @@ def run(
     which all succeeded. A --prop that no job of the flow uses is refused: most often it is
     misspelt.
     """
+    from azkaban_client.flow.overrides import FlowOnServer
+
     content = Content(extra=flags["extra"], executable=flags["executable"])
     any_prop = flags["any_prop"]
     if flags["local"]:
@@ -222,10 +219,11 @@ def run(
     if content != Content():
         raise click.UsageError("--with and --executable are for --local; azk upload has them too")
     with app.client() as client:
-        refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
+        there = FlowOnServer(client, project, flow)
+        refuse_unknown_props(there, chosen, any_prop=any_prop)
         if chosen["only"] or flags["start"]:
             flags["runs"] = runs_folder(app, flags["runs"])
-            chosen = _part(client, project, flow, chosen, flags)
+            chosen = _part(there, chosen, flags)
         warn_without_mail(app, chosen["success_emails"], chosen["failure_emails"])
         execid = client.execute(project, flow, **chosen)
         if flags["follow"] or following.logs or following.wait is not None:
@@ -237,9 +235,7 @@ def run(
         note(f"started {project}/{flow} as execution {execid}: azk follow {execid}")
 
 
-def _part(
-    client: Client, project: str, flow: str, chosen: ExecutionOptions, flags: dict[str, Any]
-) -> ExecutionOptions:
+def _part(there: FlowOnServer, chosen: ExecutionOptions, flags: dict[str, Any]) -> ExecutionOptions:
     """Choose the jobs of a part of a flow, and the outputs that they get of the others."""
     from azkaban_client.resume import Wish, choose
 
@@ -251,9 +247,7 @@ def _part(
         upstream=upstream,
         bare=not upstream,
     )
-    latest, plan = choose(
-        client, project, flow, wish, disabled=chosen["disabled"], runs=flags["runs"]
-    )
+    latest, plan = choose(there, wish, disabled=chosen["disabled"], runs=flags["runs"])
     tell_plan(plan, "" if latest is None else f" of execution {latest}")
     return {
         **chosen,

@@ -63,12 +63,14 @@ def schedule_add(
 
     A cron expression counts in the time zone of the server.
     """
+    from azkaban_client.flow.overrides import FlowOnServer
+
     cron, at, every = when["cron"], when["at"], when["every"]
     if (cron is None) == (at is None) or (cron and every):
         raise click.UsageError("give either --cron, or --at (and --every)")
     first = _time(str(at), every=_every(every)) if at else None
     with app.client() as client:
-        refuse_unknown_props(client, project, flow, chosen, any_prop=any_prop)
+        refuse_unknown_props(FlowOnServer(client, project, flow), chosen, any_prop=any_prop)
         warn_without_mail(app, chosen["success_emails"], chosen["failure_emails"])
         if first is None:
             added = client.schedule_cron(project, flow, str(cron), **chosen)

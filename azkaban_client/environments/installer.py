@@ -23,13 +23,13 @@ from azkaban_client.config import ConfigError
 from azkaban_client.environments import store
 from azkaban_client.errors import AzkabanError, InvalidProject, NetworkError
 from azkaban_client.index import Index
+from azkaban_client.secrecy import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 __all__ = ["Installer", "installer"]
 
-_CREDENTIALS = re.compile(r"(\w://)[^/\s'\"]*@")
 # What uv and pip say when the requirements are at fault, not the way to the packages.
 _NO_SOLUTION = re.compile(
     r"No solution found|ResolutionImpossible|No matching distribution|Could not find a version"
@@ -251,7 +251,7 @@ def _runs(command: Sequence[str]) -> bool:
 
 def _error(said: str, file: Path) -> AzkabanError:
     """Turn the output of uv or pip into an error: the project's, the network's, or neither."""
-    text = _CREDENTIALS.sub(r"\1***@", said)
+    text = masked(said)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if not re.match(r"WARNING|warning|hint|\[notice\]|×$", line)]
     words = " ".join(re.sub(r"^(ERROR|error): |^[×╰─▶│ ]+", "", line).strip() for line in told)[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from azkaban_client.flow.loader.properties import REFERENCE, values
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 
     from azkaban_client.client import Client
     from azkaban_client.flow.loader import Project
+    from azkaban_client.models import Flow
 
-__all__ = ["Overridable", "overridable", "overridable_here"]
+__all__ = ["FlowOnServer", "Overridable", "overridable_here"]
 
 
 @dataclass(frozen=True)
@@ -60,22 +62,41 @@ class Overridable:
         return lines
 
 
-def overridable(client: Client, project: str, flow: str) -> Overridable:
-    """Ask the server which properties an execution of a flow can change.
+@dataclass
+class FlowOnServer:
+    """A flow as the server has it, which is asked once for whatever is needed of it."""
 
-    One or two requests for each job, and one for each ``.properties`` file.
-    """
-    own: dict[str, Mapping[str, str]] = {}
-    shared: dict[str, str] = {}
-    seen: set[str] = set()
-    for node in client.flow(project, flow).walk():
-        own[node.id] = client.job_properties(project, flow, node.id)
-        if node.embedded is None and ":" not in node.id:
-            sources = client.shared_properties(project, flow, node.id, skip=seen)
-            seen.update(sources)
-            for found in sources.values():
-                shared |= {key: value for key, value in found.items() if key not in shared}
-    return _overridable(own, shared)
+    client: Client
+    project: str
+    flow: str
+
+    @cached_property
+    def graph(self) -> Flow:
+        """Its jobs."""
+        return self.client.flow(self.project, self.flow)
+
+    @cached_property
+    def properties(self) -> Overridable:
+        """The properties that an execution can change.
+
+        One or two requests for each job, and one for each ``.properties`` file.
+        """
+        own: dict[str, Mapping[str, str]] = {}
+        shared: dict[str, str] = {}
+        seen: set[str] = set()
+        inside = {"": self.flow}  # the flow that each node embeds
+        for node in self.graph.walk():
+            outer, _, name = node.id.rpartition(":")
+            if node.embedded is not None:
+                inside[node.id] = node.embedded
+            flow = inside.get(outer, self.flow)
+            own[node.id] = self.client.job_properties(self.project, flow, name)
+            if node.embedded is None and not outer:
+                sources = self.client.shared_properties(self.project, self.flow, name, skip=seen)
+                seen.update(sources)
+                for found in sources.values():
+                    shared |= {key: value for key, value in found.items() if key not in shared}
+        return _overridable(own, shared)
 
 
 def overridable_here(project: Project, flow: str) -> Overridable:

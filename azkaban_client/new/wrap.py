@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.new.create import check_name, fill, make, module_of
 from azkaban_client.new.script import Script, read
+from azkaban_client.secrecy import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,6 @@ _TAKEN = {
     *("arguments", "command", "condition", "dependencies", "failure", "nodes", "python"),
     *("retries", "seed", "success", "type"),
 }
-# Azkaban logs all properties and command lines.
-_SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,8 @@ class _Job:
         self.name, self.script = name, script
         self.kit = script.kind == "kit"
         self.prefix = script.path.stem
-        self.secrets = [] if self.kit else [o for o in script.options if _SECRET.search(o.name)]
+        # Azkaban logs all properties and command lines.
+        self.secrets = [] if self.kit else [o for o in script.options if is_secret(o.name)]
         usable = [o for o in script.options if _usable(o) and o not in self.secrets]
         usable = [] if script.subcommands else usable
         # An option that may be left out has no value that could stand in the command.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from azkaban_client._home import expanded
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import AzkabanError
+from azkaban_client.mail import check_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -202,8 +203,11 @@ def _channel(name: str, table: dict[str, Any], path: Path) -> Channel:
         )
     if channel.format not in _FORMATS:
         raise _MistakeError(f"{where}format = {channel.format!r}: expected {' or '.join(_FORMATS)}")
-    if bad := [one for one in channel.mail if not re.fullmatch(r"[^\s,;@<>]+@[^\s,;@<>]+", one)]:
-        raise _MistakeError(f"{where}mail: {bad[0]!r} is no address")
+    try:
+        for one in channel.mail:
+            check_address(one)
+    except ValueError as error:
+        raise _MistakeError(f"{where}mail: {error}") from None
     if not re.fullmatch(r"[^\s:/]+:\d{1,5}", channel.server):
         raise _MistakeError(f"{where}server = {channel.server!r}: expected host:port")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
+from azkaban_client.mail import check_address
 from setup.azkaban import timezone
 from setup.azkaban.passwords import first_line
 from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
@@ -161,8 +162,12 @@ def _mail(options: argparse.Namespace) -> Mail | None:
     if not 1 <= int(number) <= 65535:
         raise UsageError(f"--mail-host {options.mail_host}: ports go from 1 to 65535")
     sender = options.mail_sender or f"azkaban@{host}"
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", sender):
-        raise UsageError(f"--mail-sender {sender}: expected an address such as azkaban@example.org")
+    try:
+        check_address(sender)
+    except ValueError:
+        raise UsageError(
+            f"--mail-sender {sender}: expected an address such as azkaban@example.org"
+        ) from None
     if bool(options.mail_user) != bool(options.mail_password_file):
         raise UsageError("--mail-user and --mail-password-file belong together")
     local = host == "localhost" or host.startswith("127.")

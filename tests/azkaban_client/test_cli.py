@@ -75,6 +75,7 @@ def test_1_the_execution_failed(azk, server) -> None:
         (["upload", "p", "/nosuch"], "does not exist"),
         (["project", "delete", "p"], "needs --yes"),
         (["run", "p", "f", "--failure-email", "a b"], "'a b': expected one address of mail"),
+        (["run", "p", "f", "--failure-email", "me"], "'me': expected one address of mail"),
         (["schedule", "add", "p", "f", "--cron", "x", "--success-email", "a,b"], "one address"),
         (["sla", "add", "p", "f", "1:30", "--email", ""], "one address"),
     ],

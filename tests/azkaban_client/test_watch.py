@@ -82,7 +82,7 @@ def test_rules_are_read(tmp_path) -> None:
         ('tell = ["me", "team"]', 'run = "sales"', "run = 'sales': expected project/flow"),
         ('tell = ["me", "team"]', 'run = "sales/x"', "it would go on for ever"),
         ('project = "sales*"', 'file = "/in/*"', "stands alone, together with file"),
-        ('mail = ["me@example.org"]', 'mail = ["me"]', "tell.me: mail: 'me' is no address"),
+        ('mail = ["me@example.org"]', 'mail = ["me"]', "tell.me: mail: 'me': expected one address"),
         ('mail = ["me@example.org"]', "", "tell.me: expected one of mail, webhook_file"),
         ('format = "slack"', 'format = "teams"', "format = 'teams': expected json or slack"),
         ('quiet = "22:00-07:00"', 'quiet = "night"', "quiet = 'night': expected 22:00-07:00"),

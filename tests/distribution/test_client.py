@@ -19,7 +19,7 @@ import pytest
 
 from azkaban_client import Bundle, Client, JobEnded, JobStarted, errors
 from azkaban_client.flow.local import run
-from azkaban_client.flow.overrides import overridable
+from azkaban_client.flow.overrides import FlowOnServer
 from azkaban_client.models import Sla
 from tests.following import logs_of, wait_for
 
@@ -265,7 +265,7 @@ def test_flow_2_runs_as_without_a_server(client, project) -> None:
     upload(client, project, FLOW_2)
     assert client.flows(project) == ("f",)
     assert client.flow_trigger(project, "f") is None
-    known = overridable(client, project, "f")
+    known = FlowOnServer(client, project, "f").properties
     assert {"over", "base"} <= set(known.defaults)
     assert known.literals["own"] == "give"
     given = {"over": "given"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -145,8 +146,12 @@ def test_a_part_of_a_flow_runs_with_the_outputs_of_the_last_success(azk, failed,
     assert code == 0, err
     success = json.loads(out)["execid"]
     for options in (("--only", "whole:inner-use", "--with-downstream"), ("--from", "whole")):
-        code, out, err = azk("run", PROJECT, "end", *options, "--follow", "--json")
+        run = ("--debug", "run", PROJECT, "end", "--prop", "rows=5", *options)
+        code, out, err = azk(*run, "--follow", "--json")
         assert code == 0, err
+        asked = re.findall(r"^GET .*(?:flowgraph|nodedata|prop=).*(?= -> )", err, re.MULTILINE)
+        assert asked
+        assert len(asked) == len(set(asked)), "what a flow is was asked twice"
         assert f"with their outputs of execution {success}: text, total" in err
         states = {one["id"]: one["status"] for one in json.loads(out)["jobs"]}
         assert states == {"count": "SKIPPED", "whole": "SUCCEEDED", "end": "SUCCEEDED"}
