@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-__all__ = ["Call", "Transport"]
+__all__ = ["Call", "Transport", "trusting"]
 
 log = logging.getLogger("azkaban_client")
 
@@ -91,8 +91,8 @@ class Call:
         return " ".join([self.method, self.path, *shown])
 
 
-class _PinnedAdapter(HTTPAdapter):
-    """Connects to `address`, whatever the URL's host; the certificate must still be for that host.
+class _TrustingAdapter(HTTPAdapter):
+    """Checks certificates by a context.
 
     Parameters
     ----------
@@ -101,16 +101,36 @@ class _PinnedAdapter(HTTPAdapter):
     """
 
     def __init__(self, context: ssl.SSLContext | None) -> None:
-        self.address: str | None = None
         self._context = context
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **options)
-        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         options |= {"ssl_context": self._context, "proxy_ssl_context": self._context}
+        return super().proxy_manager_for(proxy, **options)
+
+
+def trusting(context: ssl.SSLContext) -> requests.Session:
+    """Make a session for other servers than Azkaban's, which trusts whom a context does."""
+    session = requests.Session()
+    session.mount("https://", _TrustingAdapter(context))
+    return session
+
+
+class _PinnedAdapter(_TrustingAdapter):
+    """Connects to `address`, whatever the URL's host; the certificate must be for that host."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self.address: str | None = None
+        super().__init__(context)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = POOLS
         return manager

@@ -24,6 +24,7 @@ __all__ = [
     "first_line",
     "lock",
     "open_private",
+    "rotate",
     "whole",
     "write_bytes",
     "write_private",
@@ -150,3 +151,13 @@ def alone(path: Path) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open_private(path, "a") as stream:
         yield lock(stream)
+
+
+def rotate(log: Path, count: int) -> None:
+    """Rename a log to ``NAME.1``, the older ones one further, and forget the oldest."""
+    for number in range(count - 1, 0, -1):
+        older = Path(f"{log}.{number}")
+        if older.exists():
+            older.replace(f"{log}.{number + 1}")
+    if log.exists():
+        log.replace(f"{log}.1")

@@ -64,8 +64,11 @@ def watch(
 
 
 def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
+    from contextlib import ExitStack
+
     from azkaban_client.files import alone
     from azkaban_client.watch.journal import Journal
+    from azkaban_client.watch.metrics import Metrics
     from azkaban_client.watch.watcher import Watcher
 
     events: list[str] = []
@@ -78,10 +81,14 @@ def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
     zone = time_zone(name, f"timezone = {name!r}") if name else None
     with app.client() as client:
         journal = Journal(client.url, path)
-        with alone(journal.path.with_suffix(".lock")) as free:
+        with alone(journal.path.with_suffix(".lock")) as free, ExitStack() as closing:
             if not free:
                 raise click.UsageError(f"another azk watch uses {path}: end it first")
-            watcher = Watcher(client, rules, journal, say, zone=zone)
+            metrics = Metrics(rules.metrics) if rules.metrics and not once else None
+            if metrics is not None:
+                note(f"metrics at {metrics.serve()}, for the token in {metrics.rule.token_file}")
+                closing.callback(metrics.close)
+            watcher = Watcher(client, rules, journal, say, zone=zone, metrics=metrics)
             if once:
                 watcher.round()
                 watcher.deliver()

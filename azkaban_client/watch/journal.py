@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Journal", "JournalError", "Pending", "Seen"]
+
+_MONTH = 30 * 86_400.0
 
 
 class JournalError(AzkabanError):
@@ -40,6 +43,8 @@ class Seen:
         When its schedule comes next, in the server's words.
     met
         The last such time for which a run was seen.
+    waiting
+        How many of those that had not ended had not started either.
     """
 
     newest: int = -1
@@ -48,6 +53,7 @@ class Seen:
     long: list[int] = field(default_factory=list)
     due: str | None = None
     met: str | None = None
+    waiting: int = 0
 
 
 @dataclass
@@ -94,6 +100,7 @@ class Journal:
         self.path: Path = _home.state("watch") / f"{name}.json"
         self.flows: dict[str, Seen] = {}
         self.files: dict[str, str] = {}
+        self.gone: dict[str, float] = {}  # since when files do not exist that were told
         self.pending: list[Pending] = []
         self.down = False
         self.since = datetime.now(UTC)  # who was never told of anything is told from now on
@@ -105,6 +112,7 @@ class Journal:
             self.flows = {name: Seen(**one) for name, one in content["flows"].items()}
             self.pending = [Pending(**one) for one in content["pending"]]
             self.files = dict(content["files"])
+            self.gone = dict(content.get("gone", {}))
             self.down = bool(content["down"])
             self.since = datetime.fromisoformat(content["since"])
         except FileNotFoundError:
@@ -115,6 +123,20 @@ class Journal:
                 "anew: then only what happens from now on is told"
             ) from error
 
+    def forget_files(self, now: float) -> None:
+        """Forget files that have not existed for a month: a folder may not be mounted for a while.
+
+        Parameters
+        ----------
+        now
+            In seconds since 1970.
+        """
+        self.gone = {
+            name: self.gone.get(name, now) for name in self.files if not os.path.lexists(name)
+        }
+        for name in [name for name, since in self.gone.items() if now - since > _MONTH]:
+            del self.files[name], self.gone[name]
+
     def save(self) -> None:
         """Write the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -122,6 +144,7 @@ class Journal:
             "flows": {name: asdict(one) for name, one in self.flows.items()},
             "pending": [asdict(one) for one in self.pending],
             "files": self.files,
+            "gone": self.gone,
             "down": self.down,
             "since": self.since.isoformat(),
         }

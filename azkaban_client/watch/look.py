@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
 
-__all__ = ["Event", "Scope", "arrived", "log_tail", "look"]
+__all__ = ["Event", "Scope", "arrived", "is_late", "log_tail", "look"]
 
 _HEAD = r"^\d\d-\d\d-\d{{4}} \d\d:\d\d:\d\d \S+ {} (?:INFO|ERROR|WARN|DEBUG) - "
 _ABOUT = re.compile(
@@ -33,6 +33,7 @@ _ABOUT = re.compile(
     r"azkaban\.jobExecutor\.utils\.process\.ProcessFailureException|"
     r"(effective user|user\.to\.proxy|Memory granted) "
 )
+_GRACE = timedelta(minutes=2)  # a server looks at its schedules once a minute
 _PAGE = 20
 _MOST = 500  # executions of one flow that are looked at after a long absence
 
@@ -54,6 +55,10 @@ class Event:
         event from others of its kind: a time, the state of a file, or the limit of a long run.
     file
         What has arrived.
+    start, end
+        When an execution started and ended, as ISO 8601 writes it; empty if it has not.
+    about
+        Of messages that were given up: what they were about.
     """
 
     kind: str
@@ -64,6 +69,9 @@ class Event:
     seconds: float | None = None
     due: str = ""
     file: str = ""
+    start: str = ""
+    end: str = ""
+    about: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -74,7 +82,7 @@ class Event:
 
     def plain(self) -> dict[str, Any]:
         """Return it for JSON."""
-        return asdict(self)
+        return {**asdict(self), "about": list(self.about)}
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class Scope:
     limits
         When a run counts as long; it is told of each.
     schedule
-        Also look whether a run was missed: one request more.
+        Also look whether a run was missed or is late: one request more.
     zone
         Time zone of the server's times; this machine's by default.
     """
@@ -133,6 +141,9 @@ def look(
         now.newest = max(seen.newest, new[-1].execid)
         if due and _has_passed(due, scope.zone):
             now.met = due
+    for one in new:
+        begin = one.start or one.submitted
+        events.append(Event("started", project, flow, one.execid, start=_iso(begin)))
     for one in sorted((*going, *new), key=lambda one: (one.end or _LATE, one.execid)):
         about: dict[str, Any] = {"project": project, "flow": flow, "execid": one.execid}
         if one.status.final:
@@ -140,6 +151,7 @@ def look(
             now.last = one.status.value
             continue
         now.going.append(one.execid)
+        now.waiting += one.start is None or one.status in _WAITING
         spent = datetime.now(UTC) - one.start if one.start else timedelta(0)
         passed = sorted(limit for limit in scope.limits if spent > limit)
         now.long += [one.execid] * len(passed)
@@ -172,6 +184,11 @@ def _first(client: Client, project: str, flow: str, since: datetime | None) -> S
 
 
 _LATE = datetime.max.replace(tzinfo=UTC)
+_WAITING = {Status.READY, Status.PREPARING, Status.DISPATCHING, Status.QUEUED}
+
+
+def _iso(time: datetime | None) -> str:
+    return "" if time is None else time.isoformat(timespec="milliseconds")
 
 
 def _due(client: Client, project: str, flow: str) -> str | None:
@@ -179,13 +196,27 @@ def _due(client: Client, project: str, flow: str) -> str | None:
     return found.next if found else None
 
 
-def _has_passed(due: str, zone: tzinfo | None) -> bool:
+def is_late(seen: Seen, zone: tzinfo | None) -> bool:
+    """Tell whether a scheduled run is due and was not made, longer than a server takes for it.
+
+    Parameters
+    ----------
+    seen
+        What is known of the flow.
+    zone
+        Time zone of the server's times.
+    """
+    due = seen.due
+    return due is not None and due != seen.met and _has_passed(due, zone, _GRACE)
+
+
+def _has_passed(due: str, zone: tzinfo | None, by: timedelta = timedelta(0)) -> bool:
     """Tell whether a time of the server is past: else somebody has changed the schedule."""
     try:
         found = datetime.fromisoformat(due)
     except ValueError:
-        return True
-    return found.replace(tzinfo=zone).astimezone(UTC) <= datetime.now(UTC)
+        return not by
+    return found.replace(tzinfo=zone).astimezone(UTC) + by <= datetime.now(UTC)
 
 
 def _since(
@@ -210,7 +241,8 @@ def _since(
 
 def _ended(one: ExecutionSummary, last: str | None, about: dict[str, Any]) -> Iterator[Event]:
     spent = one.duration.total_seconds() if one.duration else None
-    told = {**about, "status": one.status.value, "seconds": spent}
+    begin, end = _iso(one.start or one.submitted), _iso(one.end)
+    told = {**about, "status": one.status.value, "seconds": spent, "start": begin, "end": end}
     if one.status is Status.SUCCEEDED:
         yield Event("succeeded", **told)
         if last not in (None, Status.SUCCEEDED.value):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import time, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,15 +17,17 @@ from azkaban_client.errors import AzkabanError
 from azkaban_client.mail import check_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["KINDS", "Channel", "Rule", "Rules", "RulesError", "read"]
+__all__ = ["KINDS", "Channel", "MetricsRule", "Rule", "Rules", "RulesError", "read"]
 
-KINDS = ("failed", "recovered", "succeeded", "long", "missed", "arrived", "server-down")
+KINDS = ("started", "failed", "recovered", "succeeded", "long", "missed", "arrived", "server-down")
 """What can be told, and can start a flow."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_FORMATS = ("json", "slack", "discord")
+_FORMATS = ("json", "openlineage")
+_OF_LINEAGE = {"started", "succeeded", "failed"}
+_SECRETS = ("password_file", "webhook_file", "apprise_file", "secret_file")
 
 
 class RulesError(AzkabanError):
@@ -33,7 +36,7 @@ class RulesError(AzkabanError):
 
 @dataclass(frozen=True)
 class Channel:
-    """A way to tell somebody: one of `mail`, `webhook_file` and `program`.
+    """A way to tell somebody: one of `mail`, `webhook_file`, `apprise_file` and `program`.
 
     Attributes
     ----------
@@ -47,9 +50,12 @@ class Channel:
     webhook_file
         Its first line is the URL, which is a secret in itself.
     format
-        What the webhook takes: ``json``, ``slack`` (which suits Mattermost, too) or ``discord``.
+        What the webhook takes: ``json``, or ``openlineage`` for the events of that standard.
     secret_file
-        Its first line signs the webhook: ``X-Azk-Signature: sha256=HMAC``.
+        Its first line signs the webhook: ``X-Azk-Signature: sha256=HMAC``. For ``openlineage`` it
+        is the key of the API.
+    apprise_file
+        Its lines are URLs of Apprise, for chats and the like: ``slack://...``, ``msteams://...``.
     program
         A command line that gets the message as JSON on its standard input.
     quiet
@@ -65,6 +71,7 @@ class Channel:
     webhook_file: str = ""
     format: str = "json"
     secret_file: str = ""
+    apprise_file: str = ""
     program: tuple[str, ...] = ()
     quiet: str = ""
 
@@ -132,6 +139,34 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class MetricsRule:
+    """Where the metrics are to be had, and of which flows.
+
+    Attributes
+    ----------
+    listen
+        Address and port, as ``127.0.0.1:9464``.
+    token_file
+        Its first line is the token that who asks must have; made if it does not exist.
+    project, flow
+        Names, or patterns.
+    """
+
+    listen: str = "127.0.0.1:9464"
+    token_file: str = ""
+    project: str = "*"
+    flow: str = "*"
+
+    def covers(self, project: str, flow: str) -> bool:
+        """Tell whether a flow is meant."""
+        return self.covers_project(project) and fnmatchcase(flow, self.flow)
+
+    def covers_project(self, project: str) -> bool:
+        """Tell whether flows of a project are meant."""
+        return fnmatchcase(project, self.project)
+
+
+@dataclass(frozen=True)
 class Rules:
     """A file of rules.
 
@@ -141,12 +176,15 @@ class Rules:
         Time between two rounds.
     down_after
         How long the server must be out of reach before that is told.
+    metrics
+        For Prometheus; None for none.
     """
 
     channels: Mapping[str, Channel]
     rules: tuple[Rule, ...]
     every: timedelta = timedelta(seconds=30)
     down_after: timedelta = timedelta(seconds=90)
+    metrics: MetricsRule | None = None
 
 
 def read(path: Path) -> Rules:
@@ -175,34 +213,91 @@ class _MistakeError(Exception):
 
 
 def _rules(table: dict[str, Any], path: Path) -> Rules:
-    _refuse_unknown(table, {"tell", "rule", "every", "down_after"}, "")
+    _refuse_unknown(table, {"tell", "rule", "every", "down_after", "metrics"}, "")
     told, listed = table.get("tell", {}), table.get("rule", [])
     if not (isinstance(told, dict) and all(isinstance(one, dict) for one in told.values())):
         raise _MistakeError("tell: expected tables [tell.NAME]")
     if not (isinstance(listed, list) and all(isinstance(one, dict) for one in listed)):
         raise _MistakeError("rule: expected tables [[rule]]")
-    if not listed:
+    if not listed and "metrics" not in table:
         raise _MistakeError("no [[rule]]: nothing would ever be told")
     channels = {name: _channel(name, one, path) for name, one in told.items()}
     rules = tuple(_rule(one, f"rule {n}: ", channels, path) for n, one in enumerate(listed, 1))
+    _refuse_circles(rules)
     times = {key: _time(table, key) for key in ("every", "down_after") if key in table}
-    return Rules(channels, rules, **times)
+    return Rules(channels, rules, metrics=_metrics(table.get("metrics"), path), **times)
+
+
+def _metrics(table: object, path: Path) -> MetricsRule | None:
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise _MistakeError("metrics: expected a table [metrics]")
+    found = MetricsRule(**_values(table, MetricsRule, "metrics: "))
+    host, _, port = found.listen.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise _MistakeError(f"metrics: listen = {found.listen!r}: expected 127.0.0.1:9464")
+    token = path.parent / expanded(found.token_file or f"{path.stem}.token")
+    _check_secret(token, "metrics: token_file")
+    return replace(found, token_file=str(token))
+
+
+def _check_secret(path: Path, where: str) -> None:
+    """Refuse a file with a secret that other accounts may read, or could have written."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # who uses it says so
+    if os.name == "posix" and mode & 0o077:
+        raise _MistakeError(f"{where}: {path} may be read by others: chmod 600 {path}")
+    if reason := written_by_others(path):
+        raise _MistakeError(f"{where}: {reason}")
+
+
+def _refuse_circles(rules: Sequence[Rule]) -> None:
+    """Refuse rules that start each other's flows: they would go on for ever."""
+    next_of = {
+        number: [
+            other
+            for other, one in enumerate(rules)
+            if one.run and one.covers(*rule.run.split("/", 1))
+        ]
+        for number, rule in enumerate(rules)
+        if rule.run
+    }
+
+    def walk(way: list[int]) -> None:
+        for number in next_of[way[-1]]:
+            if number in way:
+                circle = [*way[way.index(number) :], number]
+                names = " -> ".join(f"rule {one + 1} ({rules[one].run})" for one in circle)
+                raise _MistakeError(f"{names}: they start each other's flows for ever")
+            if number not in done:
+                walk([*way, number])
+        done.add(way[-1])
+
+    done: set[int] = set()
+    for number in next_of:
+        if number not in done:
+            walk([number])
 
 
 def _channel(name: str, table: dict[str, Any], path: Path) -> Channel:
     where = f"tell.{name}: "
     values = _values(table, Channel, where, skip="name")
-    for key in ("password_file", "webhook_file", "secret_file"):
+    for key in _SECRETS:
         if values.get(key):
             values[key] = str(path.parent / expanded(values[key]))
+            _check_secret(Path(values[key]), f"{where}{key}")
     channel = Channel(name=name, **values)
-    ways = [key for key in ("mail", "webhook_file", "program") if getattr(channel, key)]
+    ways = [key for key in _WAYS if getattr(channel, key)]
     if len(ways) != 1:
-        raise _MistakeError(
-            f"{where}expected one of mail, webhook_file and program, has {ways or 0}"
-        )
+        raise _MistakeError(f"{where}expected one of {_list(_WAYS)}, has {_list(ways)}")
     if channel.format not in _FORMATS:
-        raise _MistakeError(f"{where}format = {channel.format!r}: expected {' or '.join(_FORMATS)}")
+        raise _MistakeError(
+            f"{where}format = {channel.format!r}: expected {' or '.join(_FORMATS)} "
+            "(chats are told by apprise_file)"
+        )
     try:
         for one in channel.mail:
             check_address(one)
@@ -234,6 +329,12 @@ def _rule(table: dict[str, Any], where: str, channels: Mapping[str, Channel], pa
         )
     if unknown := [kind for kind in rule.on if kind not in KINDS]:
         raise _MistakeError(f"{where}on: {unknown[0]!r} is none of {_list(KINDS)}")
+    for name in rule.tell:
+        other = [kind for kind in rule.on if kind not in _OF_LINEAGE]
+        if channels[name].format == "openlineage" and other:
+            raise _MistakeError(
+                f"{where}tell.{name} takes {_list(sorted(_OF_LINEAGE))}, not {other[0]}"
+            )
     if ("long" in rule.on) != bool(rule.longer_than):
         raise _MistakeError(f'{where}on = ["long"] and longer_than = "90m" belong together')
     if rule.longer_than:
@@ -272,6 +373,7 @@ def _values(table: dict[str, Any], kind: type, where: str, skip: str = "") -> di
     return found
 
 
+_WAYS = ("mail", "webhook_file", "apprise_file", "program")
 _LIST, _TEXT, _COUNT = str(tuple[str, ...]), str(str), str(int)
 _IS: dict[str, Callable[[Any], bool]] = {
     _LIST: lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),

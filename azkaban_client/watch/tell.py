@@ -1,4 +1,4 @@
-"""Send a message: by mail, to a webhook, or to a program."""
+"""Send a message: by mail, to a webhook, a chat or a program."""
 
 from __future__ import annotations
 
@@ -6,31 +6,37 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import os
 import smtplib
 import socket
-import ssl
 import subprocess
+import sys
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from azkaban_client import owners
+from azkaban_client import _home, owners
+from azkaban_client._network import authorities
 from azkaban_client.cli.display import duration_text
-from azkaban_client.errors import AzkabanError
+from azkaban_client.errors import AzkabanError, NetworkError, Refused
 from azkaban_client.files import first_line
+from azkaban_client.watch import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from azkaban_client.watch.rules import Channel
 
-__all__ = ["Message", "Undelivered", "message", "send"]
+__all__ = ["Message", "Undelivered", "Unreachable", "headline", "message", "send"]
 
 _PATIENCE = 20.0  # seconds for a receiver
+_CHAT_PATIENCE = 60.0  # for all receivers of a channel of Apprise
 _ROOTS_PORTS = 1023  # root alone listens there
-_MOST_TEXT = 1_900  # characters; Discord takes 2,000
 _WORDS = {
+    "started": "has started",
     "failed": "failed",
     "recovered": "works again",
     "succeeded": "succeeded",
@@ -39,11 +45,20 @@ _WORDS = {
     "arrived": "has arrived",
     "server-down": "the server does not answer",
     "server-up": "the server answers again",
+    "given-up": "messages that could not be delivered for two days",
 }
 
 
 class Undelivered(AzkabanError):  # noqa: N818 (a state, not a mistake)
     """A receiver could not be reached, or refused the message."""
+
+
+class Unreachable(Undelivered, NetworkError):  # noqa: N818 (a state, not a mistake)
+    """A receiver could not be reached."""
+
+
+class Rejected(Undelivered, Refused):
+    """A receiver refused the message."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +71,15 @@ class Message:
         The same at each attempt.
     events
         As JSON.
+    url
+        The server's.
     """
 
     id: str
     subject: str
     text: str
     events: Sequence[dict[str, Any]]
+    url: str = ""
 
 
 def message(url: str, events: Sequence[dict[str, Any]], identity: str) -> Message:
@@ -78,14 +96,15 @@ def message(url: str, events: Sequence[dict[str, Any]], identity: str) -> Messag
     """
     lines: list[str] = []
     for event in events:
-        lines += [_headline(event), *_details(url, event), ""]
-    subject = _headline(events[0])
+        lines += [headline(event), *_details(url, event), ""]
+    subject = headline(events[0])
     if len(events) > 1:
         subject = f"{subject}, and {len(events) - 1} more"
-    return Message(identity, subject, "\n".join(lines).rstrip() + "\n", events)
+    return Message(identity, subject, "\n".join(lines).rstrip() + "\n", events, url)
 
 
-def _headline(event: dict[str, Any]) -> str:
+def headline(event: dict[str, Any]) -> str:
+    """Say in a line what happened."""
     words = _WORDS[event["kind"]]
     if event["file"]:
         return f"{event['file']} {words}"
@@ -101,6 +120,7 @@ def _details(url: str, event: dict[str, Any]) -> list[str]:
         lines.append(f"execution {event['execid']} {event['status'] or 'RUNNING'}{spent}")
     if event["kind"] == "missed":
         lines.append(f"it was due at {event['due']} (time of the server)")
+    lines += event.get("about") or ()
     for job, log in event.get("logs") or ():
         lines += [f"--- the end of the log of {job}:", *log]
     path = f"/executor?execid={event['execid']}" if event["execid"] is not None else ""
@@ -120,10 +140,16 @@ def send(channel: Channel, told: Message) -> None:
             _mail(channel, told)
         elif channel.webhook_file:
             _webhook(channel, told)
+        elif channel.apprise_file:
+            _chat(channel, told)
         else:
             _program(channel, told)
-    except (OSError, smtplib.SMTPException, subprocess.SubprocessError, ValueError) as error:
+    except smtplib.SMTPResponseException as error:
+        raise Rejected(f"{channel.name}: {error}") from error
+    except (ValueError, subprocess.SubprocessError, FileNotFoundError, PermissionError) as error:
         raise Undelivered(f"{channel.name}: {error}") from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise Unreachable(f"{channel.name}: {error}") from error
 
 
 def _mail(channel: Channel, told: Message) -> None:
@@ -135,7 +161,7 @@ def _mail(channel: Channel, told: Message) -> None:
     mail["Date"] = formatdate(localtime=True)
     mail["Message-ID"] = make_msgid(idstring=told.id, domain="azk")
     mail.set_content(told.text)
-    context = ssl.create_default_context()
+    context = authorities()
     if port == "465":
         connection: smtplib.SMTP = smtplib.SMTP_SSL(host, 465, timeout=_PATIENCE, context=context)
     else:
@@ -187,32 +213,65 @@ def _content(told: Message) -> dict[str, Any]:
 def _webhook(channel: Channel, told: Message) -> None:
     import requests
 
-    short = told.text if len(told.text) <= _MOST_TEXT else told.text[:_MOST_TEXT] + " …"
-    # Nobody is pinged, and nothing is a link, because a job has printed it.
-    escaped = short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    contents = {
-        "slack": {"text": escaped},
-        "discord": {"content": short, "allowed_mentions": {"parse": []}},
-        "json": _content(told),
-    }
-    body = json.dumps(contents[channel.format]).encode()
+    from azkaban_client._http import trusting
+
+    url = first_line(channel.webhook_file)
     headers = {"Content-Type": "application/json", "X-Azk-Id": told.id}
+    if channel.format == "openlineage":
+        body = json.dumps(lineage.run_event(told.url, told.events[0])).encode()
+    else:
+        body = json.dumps(_content(told)).encode()
     if channel.secret_file:
-        key = first_line(channel.secret_file).encode()
-        headers["X-Azk-Signature"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
+        key = first_line(channel.secret_file)
+        if channel.format == "openlineage":
+            _refuse_clear(url)
+            headers["Authorization"] = f"Bearer {key}"
+        else:
+            signed = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+            headers["X-Azk-Signature"] = f"sha256={signed}"
     try:
-        answer = requests.post(
-            first_line(channel.webhook_file),
-            data=body,
-            headers=headers,
-            timeout=_PATIENCE,
-            allow_redirects=False,
-        )
+        with trusting(authorities()) as session:
+            answer = session.post(
+                url, data=body, headers=headers, timeout=_PATIENCE, allow_redirects=False
+            )
     except requests.RequestException as error:
         # The URL is a secret, and its messages name it.
-        raise Undelivered(f"{channel.name}: {type(error).__name__} at the webhook") from None
+        raise Unreachable(f"{channel.name}: {type(error).__name__} at the webhook") from None
     if not answer.ok:
-        raise Undelivered(f"{channel.name}: the webhook answers HTTP {answer.status_code}")
+        raise Rejected(f"{channel.name}: the webhook answers HTTP {answer.status_code}")
+
+
+def _refuse_clear(url: str) -> None:
+    """Refuse to send a key in clear to another machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not _is_here(parts.hostname or ""):
+        raise ValueError("its URL begins with http: a key is not sent in clear")
+
+
+def _chat(channel: Channel, told: Message) -> None:
+    """Send by Apprise, in a process of its own: it needs memory, and knows no time limit."""
+    from azkaban_client.authorities import bundle
+
+    lines = Path(channel.apprise_file).read_text(encoding="utf-8").splitlines()
+    urls = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    folder = _home.state("watch")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    trusted = bundle(folder)
+    environ = {**os.environ, **({"REQUESTS_CA_BUNDLE": str(trusted)} if trusted else {})}
+    content = {"urls": urls, "title": told.subject, "body": told.text}
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "azkaban_client.watch.chat"],
+        input=json.dumps(content),
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=_CHAT_PATIENCE,
+        check=False,
+    )
+    if result.returncode:
+        words = result.stderr.strip().split("\n")[-1][:300] or "Apprise could not deliver it"
+        kind = Undelivered if result.returncode == 2 else Unreachable
+        raise kind(f"{channel.name}: {words}")
 
 
 def _program(channel: Channel, told: Message) -> None:
@@ -226,6 +285,6 @@ def _program(channel: Channel, told: Message) -> None:
     )
     if result.returncode:
         words = result.stderr.strip().split("\n")[-1][:300]
-        raise Undelivered(
+        raise Rejected(
             f"{channel.name}: {channel.program[0]} ended with {result.returncode}: {words}"
         )

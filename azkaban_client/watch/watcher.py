@@ -20,8 +20,8 @@ from azkaban_client.errors import (
 )
 from azkaban_client.past import past, started_with
 from azkaban_client.watch.journal import Pending
-from azkaban_client.watch.look import Event, Scope, arrived, log_tail, look
-from azkaban_client.watch.tell import Undelivered, message, send
+from azkaban_client.watch.look import Event, Scope, arrived, is_late, log_tail, look
+from azkaban_client.watch.tell import Undelivered, headline, message, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from azkaban_client.client import Client
     from azkaban_client.watch.journal import Journal
-    from azkaban_client.watch.rules import Channel, Rules
+    from azkaban_client.watch.metrics import Metrics
+    from azkaban_client.watch.rules import Channel, MetricsRule, Rule, Rules
 
 __all__ = ["TRIGGER", "Watcher"]
 
@@ -37,11 +38,14 @@ TRIGGER = "trigger"
 """The property of a start by a rule; ``trigger.execution`` and ``trigger.file`` say by what."""
 
 _RUN = "run "
+_GIVEN_UP = "given-up"
 _LOOKED_AT = 200  # executions of a flow's history, for a start whose answer was lost
 _FLOWS_EVERY = 300.0  # seconds after which new projects and flows are found
 _RATE = 1.5  # requests a second at most, on the average of a round
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds until an undelivered message is tried again
 _KEPT = 2 * 86_400.0  # seconds after which it is given up
+_FORGET_EVERY = 3600.0  # seconds between two looks for files that are gone
+_MOST_ABOUT = 50  # messages that were given up and are named
 
 
 class Watcher:
@@ -59,6 +63,8 @@ class Watcher:
         Takes a line for the person who looks on.
     zone
         Time zone of the server's times; this machine's by default.
+    metrics
+        Where what is seen is counted.
     """
 
     def __init__(
@@ -69,14 +75,19 @@ class Watcher:
         say: Callable[[str], object],
         *,
         zone: tzinfo | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.client, self.rules, self.journal, self.say = client, rules, journal, say
-        self.zone = zone
+        self.zone, self.metrics = zone, metrics
         self._flows: list[tuple[str, str]] = []
         self._flows_at = float("-inf")
         self._listed: datetime | None = None  # when these were all the flows that there were
         self._lost_since: float | None = None
         self._said: set[str] = set()
+        self._forgot_at = float("-inf")
+        self._covering: list[Rule | MetricsRule] = [*rules.rules]
+        if rules.metrics is not None:
+            self._covering.append(rules.metrics)
 
     def run(self) -> None:
         """Make rounds until interrupted."""
@@ -84,6 +95,7 @@ class Watcher:
             begin = time.monotonic()
             self.round()
             self.deliver()
+            self._measure()
             pause = self.rules.every.total_seconds() - (time.monotonic() - begin)
             time.sleep(max(1.0, pause))
 
@@ -109,9 +121,24 @@ class Watcher:
             self.journal.save()
         self._look_for_files()
         self._lost_since = None
+        if self.metrics is not None:
+            self.metrics.seen(whole=whole)
         if self.journal.down:
             self.journal.down = False
             self._note([Event("server-up", due=_now())])
+
+    def _measures(self, project: str, flow: str) -> bool:
+        return self.rules.metrics is not None and self.rules.metrics.covers(project, flow)
+
+    def _measure(self) -> None:
+        if self.metrics is None:
+            return
+        journal, now = self.journal, {}
+        for project, flow in self._flows:
+            if seen := journal.flows.get(f"{project}/{flow}"):
+                now[project, flow] = seen, is_late(seen, self.zone)
+        self.metrics.tell(now)
+        self.metrics.pending.set(len(journal.pending))
 
     def _watched(self) -> Iterable[tuple[str, str]]:
         if time.monotonic() - self._flows_at < _FLOWS_EVERY:
@@ -120,13 +147,13 @@ class Watcher:
         projects = [
             project.name
             for project in self.client.projects()
-            if any(rule.covers_project(project.name) for rule in self.rules.rules)
+            if any(one.covers_project(project.name) for one in self._covering)
         ]
         found = [
             (project, flow)
             for project in projects
             for flow in self._flows_of(project)
-            if any(rule.covers(project, flow) for rule in self.rules.rules)
+            if any(one.covers(project, flow) for one in self._covering)
         ]
         self._flows, self._flows_at, self._listed = found, time.monotonic(), listed
         return found
@@ -151,7 +178,7 @@ class Watcher:
         scope = Scope(
             since=self.journal.since,
             limits=tuple({rule.limit for rule in rules if rule.limit}),
-            schedule=any("missed" in rule.on for rule in rules),
+            schedule=any("missed" in rule.on for rule in rules) or self._measures(project, flow),
             zone=self.zone,
         )
         try:
@@ -168,6 +195,9 @@ class Watcher:
             self._note(events)
 
     def _look_for_files(self) -> None:
+        if time.monotonic() - self._forgot_at > _FORGET_EVERY:
+            self._forgot_at = time.monotonic()
+            self.journal.forget_files(time.time())
         for rule in self.rules.rules:
             if rule.file:
                 for name, state in arrived(rule.file, rule.quiet_for, self.journal.files):
@@ -176,6 +206,8 @@ class Watcher:
 
     def _lost(self, error: AzkabanError) -> None:
         now = time.monotonic()
+        if self.metrics is not None:
+            self.metrics.lost(answers=isinstance(error, ServerFault))
         if self._lost_since is None:
             self._lost_since = now
         gone = now - self._lost_since >= self.rules.down_after.total_seconds()
@@ -187,12 +219,19 @@ class Watcher:
     def _note(self, events: Iterable[Event]) -> None:
         """Write down what is to be told, and what is known, at once."""
         for event in events:
-            self.say(_line(event))
-            for channel, lines in self._told(event).items():
-                told = {**event.plain(), "log_lines": lines}
-                identity = hashlib.sha256(f"{event.id}:{channel}".encode()).hexdigest()[:24]
-                self.journal.pending.append(Pending(identity, channel, told))
+            if self.metrics is not None:
+                self.metrics.count(event)
+            told = self._told(event)
+            if told:
+                self.say(_line(event))
+            for channel, lines in told.items():
+                self._put(channel, event, lines)
         self.journal.save()
+
+    def _put(self, channel: str, event: Event, lines: int = 0) -> None:
+        told = {**event.plain(), "log_lines": lines}
+        identity = hashlib.sha256(f"{event.id}:{channel}".encode()).hexdigest()[:24]
+        self.journal.pending.append(Pending(identity, channel, told))
 
     def _told(self, event: Event) -> dict[str, int]:
         """Return the channels that are told of an event, and how many lines of logs they get.
@@ -211,7 +250,8 @@ class Watcher:
             if rule.run and event.kind != "server-up":
                 found[f"{_RUN}{rule.run}"] = 0
             for channel in rule.tell:
-                found[channel] = max(found.get(channel, 0), rule.log_lines)
+                lines = 0 if self._is_lineage(channel) else rule.log_lines
+                found[channel] = max(found.get(channel, 0), lines)
         return found
 
     def deliver(self) -> None:
@@ -228,9 +268,17 @@ class Watcher:
             now = time.time()
             due = [one for one in mine if one.after <= now]
             if due and not is_quiet(channel, datetime.now().astimezone()):
-                self._send(channel, due)
+                # Of lineage each event is a message, in their order.
+                parts = [[one] for one in due] if self._is_lineage(name) else [due]
+                for part in parts:
+                    if not self._send(channel, part):
+                        break
 
-    def _send(self, channel: Channel, due: list[Pending]) -> None:
+    def _is_lineage(self, name: str) -> bool:
+        channel = self.rules.channels.get(name)
+        return channel is not None and channel.format == "openlineage"
+
+    def _send(self, channel: Channel, due: list[Pending]) -> bool:
         events = [self._with_logs(one.event) for one in due]
         identity = due[0].id if len(due) == 1 else f"{due[0].id}-{len(due)}"
         try:
@@ -240,8 +288,9 @@ class Watcher:
             for one in due:
                 one.tries += 1
             self._later(due)
-            return
+            return False
         self._drop(due)
+        return True
 
     def _start(self, target: str, due: list[Pending]) -> None:
         """Start a flow for each event: with what it was, and once."""
@@ -275,7 +324,41 @@ class Watcher:
         for one in due:
             pause = min(_FIRST_PAUSE * 2 ** max(one.tries - 1, 0), _LONGEST_PAUSE)
             one.after = time.time() + pause
-        self._drop([one for one in due if one.tries * _LONGEST_PAUSE > _KEPT])
+        self._give_up([one for one in due if one.tries * _LONGEST_PAUSE > _KEPT])
+
+    def _give_up(self, lost: list[Pending]) -> None:
+        """Forget what could not be told; that it was lost is told as soon as that is possible."""
+        lines: dict[str, list[str]] = {}
+        for one in lost:
+            if one.event["kind"] != _GIVEN_UP:
+                line = headline(one.event)
+                target = one.channel.removeprefix(_RUN)
+                self.say(f"given up: {line} ({one.channel})")
+                if target == one.channel:
+                    lines.setdefault(one.channel, []).append(line)
+                    continue
+                told = {
+                    name for rule in self.rules.rules if rule.run == target for name in rule.tell
+                }
+                for channel in told:
+                    lines.setdefault(channel, []).append(f"{target} was not started: {line}")
+        self._drop([one for one in lost if one.event["kind"] != _GIVEN_UP])
+        for channel, about in lines.items():
+            if channel not in self.rules.channels or self._is_lineage(channel):
+                continue
+            earlier = [
+                one
+                for one in self.journal.pending
+                if one.channel == channel and one.event["kind"] == _GIVEN_UP
+            ]
+            before = [line for one in earlier for line in one.event["about"]]
+            self._drop(earlier)
+            all_lines = (*before, *about)[-_MOST_ABOUT:]
+            self._put(channel, Event(_GIVEN_UP, due=_now(), about=all_lines))
+            if earlier:
+                self.journal.pending[-1].after = earlier[0].after
+                self.journal.pending[-1].tries = earlier[0].tries
+        self.journal.save()
 
     def _drop(self, done: list[Pending]) -> None:
         self.journal.pending = [one for one in self.journal.pending if one not in done]

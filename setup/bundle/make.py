@@ -67,6 +67,7 @@ class Extra:
 
 _SERVER = Extra(("uv", "pip", "base"), ("azkaban", "agent", "jetty", "distribution", "compiler"))
 EXTRAS = {
+    "chat": Extra(("chat",)),
     "java": Extra(("java",)),
     "jobs": Extra(("jobs",)),
     "mysql": Extra(("mysql",)),

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from azkaban_client.config import ConfigError
-from azkaban_client.files import open_private
+from azkaban_client.files import open_private, rotate
 from setup import environment
 from setup.life.process import Process
 from setup.messages import say
@@ -22,6 +22,7 @@ __all__ = ["Watching"]
 
 _PAUSE = 60.0  # seconds between two starts: rules with a mistake end it at once
 _PATIENCE = 10.0
+_LOG_BYTES, _LOG_COUNT = 5 << 20, 3
 _PASSED_ON = ("AZK_TRUST", "XDG_STATE_HOME")  # its journal is that of azk watch in a terminal
 
 
@@ -48,7 +49,7 @@ class Watching:
 
     @property
     def log(self) -> Path:
-        """What it says."""
+        """What it says; of 5 MB, three older ones are kept."""
         return self._layout.prefix / "watch.log"
 
     @property
@@ -65,6 +66,10 @@ class Watching:
         if now != self._rules or not self._looked:
             self.end()
             self._rules, self._started, self._looked = now, float("-inf"), True
+        if self.log.is_file() and self.log.stat().st_size > _LOG_BYTES:
+            self.end()  # it has the log open; its journal lets the next one go on
+            rotate(self.log, _LOG_COUNT)
+            self._started = float("-inf")
         runs = self._process is not None and self._process.poll() is None
         if now is None or runs or time.monotonic() - self._started < _PAUSE:
             return

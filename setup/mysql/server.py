@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client import owners
-from azkaban_client.files import alone, open_private, write_private
+from azkaban_client.files import alone, open_private, rotate, write_private
 from setup import trust
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
@@ -554,16 +554,6 @@ class Server:
                 f"Run {self.home / 'start'}, then set the password that is in the file: "
                 f"{self.home / 'use'} -e \"ALTER USER '{USER}'@'{ADDRESS}' IDENTIFIED BY ...\""
             ) from error
-
-
-def rotate(log: Path, count: int) -> None:
-    """Rename a log to ``NAME.1``, the older ones one further, and forget the oldest."""
-    for number in range(count - 1, 0, -1):
-        older = Path(f"{log}.{number}")
-        if older.exists():
-            older.replace(f"{log}.{number + 1}")
-    if log.exists():
-        log.replace(f"{log}.1")
 
 
 def _size(log: Path) -> int:

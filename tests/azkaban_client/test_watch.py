@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import json
+import re
+import socket
 import socketserver
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
+import attrs
 import pytest
+from openlineage.client import event_v2
+from openlineage.client.generated import job_type_job
 
+from azkaban_client.cli._app import exit_code
 from azkaban_client.errors import (
     BadAnswer,
     NetworkError,
@@ -23,12 +32,15 @@ from azkaban_client.errors import (
 )
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
+from azkaban_client.watch.lineage import run_event
 from azkaban_client.watch.look import Event, Scope, arrived, look
-from azkaban_client.watch.rules import Channel, RulesError, read
+from azkaban_client.watch.metrics import Metrics, MetricsError
+from azkaban_client.watch.rules import Channel, MetricsRule, Rule, RulesError, read
 from azkaban_client.watch.tell import Message, Undelivered, message, send
 from azkaban_client.watch.watcher import Watcher, is_quiet
 from tests.stranger import as_another
 
+ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
 every = "1m"
 [tell.me]
@@ -36,7 +48,6 @@ mail = ["me@example.org"]
 quiet = "22:00-07:00"
 [tell.team]
 webhook_file = "hook"
-format = "slack"
 [[rule]]
 project = "sales*"
 on = ["failed", "long"]
@@ -72,8 +83,8 @@ def test_rules_are_read(tmp_path) -> None:
     ("old", "new", "words"),
     [
         ('every = "1m"', "every = 1", "every = 1: expected a number and one of s m h d"),
-        ('every = "1m"', "evry = 1", "evry: unknown (known: down_after, every, rule, tell)"),
-        ('on = ["failed", "long"]', 'on = ["fail"]', "'fail' is none of failed, recovered"),
+        ('every = "1m"', "evry = 1", "evry: unknown (known: down_after, every, metrics"),
+        ('on = ["failed", "long"]', 'on = ["fail"]', "'fail' is none of started, failed"),
         ('on = ["failed", "long"]', 'on = ["long"]\nlog_lines = 999', "expected 0 to 200"),
         ('longer_than = "90m"', "", "belong together"),
         ('tell = ["me", "team"]', 'tell = ["you"]', "no [tell.you] (there are: me, team)"),
@@ -83,8 +94,11 @@ def test_rules_are_read(tmp_path) -> None:
         ('tell = ["me", "team"]', 'run = "sales/x"', "it would go on for ever"),
         ('project = "sales*"', 'file = "/in/*"', "stands alone, together with file"),
         ('mail = ["me@example.org"]', 'mail = ["me"]', "tell.me: mail: 'me': expected one address"),
-        ('mail = ["me@example.org"]', "", "tell.me: expected one of mail, webhook_file"),
-        ('format = "slack"', 'format = "teams"', "format = 'teams': expected json or slack"),
+        ('mail = ["me@example.org"]', "", "tell.me: expected one of mail, webhook_file, apprise"),
+        ('webhook_file = "hook"', 'webhook_file = "hook"\nformat = "teams"', "(chats are told by"),
+        ("[tell.me]", "[metrics]\nlisten = '9464'\n[tell.me]", "listen = '9464': expected 127.0"),
+        ("[tell.me]", "[metrics]\nport = 1\n[tell.me]", "metrics: port: unknown (known: flow"),
+        ('webhook_file = "hook"', 'webhook_file = "hook"\nformat = "openlineage"', "not long"),
         ('quiet = "22:00-07:00"', 'quiet = "night"', "quiet = 'night': expected 22:00-07:00"),
         ("[[rule]]", "[rule]", "rule: expected tables [[rule]]"),
         ("[tell.me]", "[tell.me", "cannot be read"),
@@ -98,6 +112,47 @@ def test_what_cannot_be_meant_is_named(tmp_path, azk, old, new, words) -> None:
     assert words in str(error.value)
     assert str(path) in str(error.value)
     assert azk("watch", str(path), "--check").code == 2
+
+
+def test_secrets_that_others_may_read_are_refused(tmp_path) -> None:
+    rules, hook = tmp_path / "watch.toml", tmp_path / "hook"
+    rules.write_text(GOOD + "[metrics]\n")
+    hook.touch(mode=0o600)
+    assert read(rules).metrics.token_file == str(tmp_path / "watch.token")
+    hook.chmod(0o640)
+    with pytest.raises(RulesError, match=f"tell.team: webhook_file: {hook} may be read by others"):
+        read(rules)
+    hook.chmod(0o600)
+    (tmp_path / "watch.token").touch(mode=0o644)
+    (tmp_path / "watch.token").chmod(0o644)
+    with pytest.raises(RulesError, match=r"metrics: token_file: .* chmod 600"):
+        read(rules)
+
+
+@pytest.mark.parametrize(
+    ("starts", "circle"),
+    [
+        (["a/* b/x", "b/* c/x"], ""),
+        (["a/* b/x", "b/* a/x"], "rule 1 (b/x) -> rule 2 (a/x) -> rule 1 (b/x)"),
+        (["z/* a/x", "a/* b/x", "b/* c/x", "c/* b/y"], "rule 3 (c/x) -> rule 4 (b/y) -> rule 3"),
+        (["in/*.csv a/x", "a/* b/x"], ""),
+        (["in/*.csv a/x", "a/* b/x", "b/* a/x"], "rule 2 (b/x) -> rule 3 (a/x) -> rule 2"),
+    ],
+)
+def test_rules_that_start_each_other_for_ever_are_refused(tmp_path, starts, circle) -> None:
+    text = ""
+    for one in starts:
+        pattern, target = one.split()
+        when = f'file = "{pattern}"' if ".csv" in pattern else f'project = "{pattern[0]}"'
+        text += f'[[rule]]\n{when}\nrun = "{target}"\n'
+    path = tmp_path / "watch.toml"
+    path.write_text(text)
+    if not circle:
+        assert len(read(path).rules) == len(starts)
+        return
+    with pytest.raises(RulesError) as error:
+        read(path)
+    assert f"{circle}" in str(error.value)
 
 
 def test_rules_are_shown(tmp_path, azk) -> None:
@@ -149,7 +204,8 @@ def server(*runs, due=None):
 
 
 def kinds(events):
-    return [(event.kind, event.execid) for event in events]
+    """What can be told of them, without that they started."""
+    return [(event.kind, event.execid) for event in events if event.kind != "started"]
 
 
 def test_the_first_look_tells_nothing() -> None:
@@ -163,6 +219,7 @@ def test_of_a_new_flow_everything_is_told() -> None:
     now = server(run(1, "FAILED", 9), run(2, "FAILED", 3), run(3, "RUNNING", 1))
     events, seen = look(now, "p", "f", None, Scope(since=begin))
     assert kinds(events) == [("failed", 2)]
+    assert [one.execid for one in events if one.kind == "started"] == [2, 3]
     assert (seen.newest, seen.going) == (3, [3])
 
 
@@ -220,7 +277,8 @@ def test_a_run_that_came_due_and_was_not_made_is_missed(before, after, new, miss
     _, seen = look(server(run(1, "SUCCEEDED"), due=before), "p", "f", None, Scope(schedule=True))
     runs = [run(1, "SUCCEEDED"), *([run(2, "RUNNING")] if new else [])]
     events, _ = look(server(*runs, due=after), "p", "f", seen, Scope(schedule=True, zone=UTC))
-    assert [event.due for event in events] == ([before] if missed else [])
+    assert kinds(events) == ([("missed", None)] if missed else [])
+    assert [event.due for event in events if event.due] == ([before] if missed else [])
 
 
 def test_a_run_that_was_seen_before_the_next_time_was_is_not_missed() -> None:
@@ -229,7 +287,7 @@ def test_a_run_that_was_seen_before_the_next_time_was_is_not_missed() -> None:
     first, second = "2026-01-01 06:00:00", "2026-01-02 06:00:00"
     _, seen = look(server(due=first), "p", "f", None, scope)
     events, seen = look(server(run(1, "RUNNING"), due=first), "p", "f", seen, scope)
-    assert events == []
+    assert kinds(events) == []
     events, seen = look(server(run(1, "SUCCEEDED"), due=second), "p", "f", seen, scope)
     assert kinds(events) == [("succeeded", 1)]
     events, _ = look(server(run(1, "SUCCEEDED"), due="2026-01-03 06:00:00"), "p", "f", seen, scope)
@@ -294,6 +352,7 @@ def watcher(tmp_path, monkeypatch):
     made.url, made.requests_made = "http://a:1", 0
     made.projects = lambda: [SimpleNamespace(name="p"), SimpleNamespace(name="q")]
     made.flows = lambda _: ("f",)
+    made.execution = fails(NotFound("no logs"))
     said: list[str] = []
     found = Watcher(made, read(rules), Journal(made.url, rules), said.append)
     found.said = said
@@ -383,6 +442,228 @@ def test_each_rule_has_its_own_limit(watcher) -> None:
     assert watcher.said == ["long p/f (execution 1)"] * 2
 
 
+def test_what_is_given_up_is_told_when_that_is_possible(watcher, tmp_path) -> None:
+    """Two days of outage: the messages are gone, but not unnoticed."""
+    watcher.round()
+    watcher.client.history = server(run(1, "FAILED"), run(2, "KILLED")).history
+    watcher.round()
+    down = Channel("me", program=("false",))
+    watcher.rules = replace(watcher.rules, channels={**watcher.rules.channels, "me": down})
+    for _ in range(220):
+        for one in watcher.journal.pending:
+            one.after = 0
+        watcher.deliver()
+    (left,) = watcher.journal.pending
+    assert left.event["kind"] == "given-up"
+    assert sorted(left.event["about"]) == ["p/f failed"] * 2 + ["q/f failed"] * 2
+    assert "given up: p/f failed (me)" in watcher.said
+    left.after = 0
+    out = tmp_path / "out"
+    works = Channel("me", program=("sh", "-c", f"cat > {out}"))
+    watcher.rules = replace(watcher.rules, channels={"me": works})
+    watcher.deliver()
+    assert watcher.journal.pending == []
+    told = json.loads(out.read_text())
+    assert told["subject"] == "Azkaban: messages that could not be delivered for two days"
+    assert told["text"].count("failed") == 4
+
+
+def test_files_that_are_gone_for_a_month_are_forgotten(watcher, tmp_path) -> None:
+    """A folder that is not mounted for a while tells nothing twice."""
+    (tmp_path / "b.csv").write_text("1")
+    journal, day = watcher.journal, 86_400
+    journal.files = {str(tmp_path / "b.csv"): "1 1", str(tmp_path / "gone.csv"): "1 1"}
+    for now in (0, 29 * day):
+        journal.forget_files(now)
+    assert len(journal.files) == 2
+    (tmp_path / "gone.csv").write_text("1")
+    journal.forget_files(31 * day)
+    (tmp_path / "gone.csv").unlink()
+    for now in (32 * day, 61 * day):
+        journal.forget_files(now)
+    assert len(journal.files) == 2
+    journal.forget_files(63 * day)
+    assert list(journal.files) == [str(tmp_path / "b.csv")]
+    journal.save()
+    assert Journal(watcher.client.url, tmp_path / "watch.toml").gone == {}
+
+
+# -- metrics and lineage --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    """Metrics of a watch, and how they are asked for."""
+    rule = MetricsRule("127.0.0.1:0", str(tmp_path / "token"), project="p*")
+    made = Metrics(rule)
+    made.serve()
+    host, port = made._server.server_address[:2]
+
+    def ask(path="/metrics", token=None):
+        connection = http.client.HTTPConnection(host, port, timeout=10)
+        token = (tmp_path / "token").read_text().strip() if token is None else token
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    made.ask = ask
+    yield made
+    made.close()
+
+
+def values(text):
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def test_what_is_seen_is_measured(watcher, metrics) -> None:
+    watcher.metrics = metrics
+    watcher._covering.append(metrics.rule)
+    watcher.rules = replace(watcher.rules, metrics=metrics.rule)
+    due = "2026-01-01 06:00:00"
+    watcher.client.schedule_of = lambda *_: Schedule(id=1, next=due)
+    watcher.round()
+    waits = replace(run(4, "PREPARING"), start=None)
+    runs = (run(1, "FAILED"), run(2, "SUCCEEDED", 2), run(3, "RUNNING"), waits)
+    watcher.client.history = server(*runs).history
+    watcher.journal.flows["p/f"].due = "2025-12-31 06:00:00"
+    watcher.round()
+    watcher._measure()
+    found = values(metrics.ask()[1])
+    flow = '{flow="f",project="p"}'
+    assert found["azkaban_up"] == found["azkaban_database_up"] == 1
+    assert found['azkaban_executions_total{flow="f",project="p",status="FAILED"}'] == 1
+    assert found[f"azkaban_execution_seconds_count{flow}"] == 2
+    assert found[f"azkaban_execution_seconds_sum{flow}"] == pytest.approx(180)
+    assert found[f"azkaban_executions_running{flow}"] == 1
+    assert found[f"azkaban_executions_queued{flow}"] == 1
+    assert found[f"azkaban_schedules_late{flow}"] == 0  # the new runs have met it
+    assert found["azk_watch_pending"] == 2  # of q, too, which is not measured
+    assert not any('project="q"' in name for name in found)
+    assert not any("_created" in name for name in found)
+    watcher.journal.flows["p/f"].met = None
+    watcher._measure()
+    assert values(metrics.ask()[1])[f"azkaban_schedules_late{flow}"] == 1
+    watcher.client.projects = fails(ServerFault("database"))
+    watcher._flows_at = float("-inf")
+    watcher.round()
+    found = values(metrics.ask()[1])
+    assert (found["azkaban_up"], found["azkaban_database_up"]) == (1, 0)
+    watcher.client.projects = fails(NetworkError("gone"))
+    watcher.round()
+    assert values(metrics.ask()[1])["azkaban_up"] == 0
+
+
+def test_metrics_are_for_who_has_the_token(metrics, tmp_path) -> None:
+    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
+    assert metrics.ask()[0] == 200
+    assert metrics.ask(token="")[0] == metrics.ask(token="ü")[0] == 401
+    assert "azkaban" not in metrics.ask(token="wrong")[1]
+    assert metrics.ask("/")[0] == 404
+    host, port = metrics._server.server_address[:2]
+    idle = [socket.create_connection((host, port)) for _ in range(20)]
+    for one in idle[:12]:
+        one.close()
+    idle[-1].close()
+    for one in idle:
+        one.close()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            assert metrics.ask()[0] == 200
+            break
+        except OSError:  # the places of those who left are free in a moment
+            time.sleep(0.1)
+    again = Metrics(MetricsRule(f"127.0.0.1:{port}", str(tmp_path / "token")))
+    with pytest.raises(MetricsError, match=f"listen = 127.0.0.1:{port}: .*in use"):
+        again.serve()
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(metrics) -> None:
+    board = json.loads((ROOT / "docs" / "grafana.json").read_text())
+    asked = {
+        name
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"\b(?:azkaban|azk)_\w+", target["expr"])
+    }
+    ends = {"counter": ("_total",), "summary": ("_sum", "_count"), "gauge": ("",)}
+    told = {family.name + end for family in metrics.registry.collect() for end in ends[family.type]}
+    assert asked == told  # all of them, too
+
+
+RAN = Event("succeeded", "sales", "daily", 42, "SUCCEEDED", 75.0)
+TIMES = {"start": "2026-11-30T06:00:00.000+00:00", "end": "2026-11-30T06:01:15.000+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "told", "when"),
+    [
+        ("started", "", "START", "start"),
+        ("succeeded", "SUCCEEDED", "COMPLETE", "end"),
+        ("failed", "FAILED", "FAIL", "end"),
+        ("failed", "KILLED", "ABORT", "end"),
+    ],
+)
+def test_lineage_is_what_its_readers_read(kind, status, told, when) -> None:
+    """The classes are made from the schema that OpenLineage publishes."""
+    event = run_event("https://me@a:8081", replace(RAN, kind=kind, status=status, **TIMES).plain())
+    read_back = event_v2.RunEvent(
+        eventTime=event["eventTime"],
+        producer=event["producer"],
+        run=event_v2.Run(**event["run"]),
+        job=event_v2.Job(**{**event["job"], "facets": {}}),
+        eventType=event_v2.RunState(event["eventType"]),
+    )
+    assert (read_back.eventType.value, read_back.eventTime) == (told, TIMES[when])
+    mine, theirs = set(event), {field.name for field in attrs.fields(event_v2.RunEvent)}
+    assert mine == theirs
+    facet = job_type_job.JobTypeJobFacet(
+        **{
+            name: value
+            for name, value in event["job"]["facets"]["jobType"].items()
+            if not name.startswith("_")
+        }
+    )
+    assert facet.processingType == "BATCH"
+    assert facet._get_schema().startswith("https://openlineage.io/spec/facets/")
+    assert (
+        event["job"]["facets"]["jobType"]["_schemaURL"].partition("/facets/")[2][5:]
+        == (facet._get_schema().partition("/facets/")[2][5:])
+    )
+    assert event["job"]["namespace"] == "azkaban://a:8081"
+    again = run_event("https://a:8081", replace(RAN, kind="failed", **TIMES).plain())
+    assert again["run"] == event["run"]
+
+
+def test_lineage_goes_one_by_one_in_its_order(watcher, serve, answer, tmp_path) -> None:
+    statuses = [200, 500, 200, 200, 200]
+    receiver = serve(lambda _: answer(status=statuses.pop(0)))
+    for name, text in (("hook", receiver.url), ("key", "swordfish")):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text(text)
+    channel = Channel("me", webhook_file=str(tmp_path / "hook"), format="openlineage")
+    channel = replace(channel, secret_file=str(tmp_path / "key"))
+    rule = Rule(tell=("me",), on=("started", "succeeded", "failed"), project="p")
+    watcher.rules = replace(watcher.rules, channels={"me": channel}, rules=(rule,))
+    watcher.round()
+    watcher.client.history = server(run(1, "SUCCEEDED"), run(2, "KILLED")).history
+    watcher.round()
+    for _ in range(2):
+        for one in watcher.journal.pending:
+            one.after = 0
+        watcher.deliver()
+    told = [json.loads(asked.body)["eventType"] for asked in receiver.asked]
+    assert told == ["START", "START", "START", "COMPLETE", "ABORT"]  # the second was refused once
+    assert watcher.journal.pending == []
+    assert {asked.headers["Authorization"] for asked in receiver.asked} == {"Bearer swordfish"}
+    (tmp_path / "hook").write_text("http://lineage.example.org/api")
+    with pytest.raises(Undelivered, match="a key is not sent in clear"):
+        send(channel, message("http://a:1", [RAN.plain()], "x"))
+
+
 def test_a_pattern_of_files_means_those_of_its_folder(watcher, tmp_path, monkeypatch) -> None:
     (tmp_path / "in").mkdir()
     for name in ("in/a.csv", "b.csv"):
@@ -433,21 +714,82 @@ def test_a_webhook_is_signed_and_its_url_never_told(serve, answer, tmp_path) -> 
     assert "secret-path" not in str(error.value)
 
 
+def test_a_webhook_is_trusted_as_the_system_and_the_company_say(
+    serve, answer, tmp_path, monkeypatch, ca_cert
+) -> None:
+    receiver = serve(lambda _: answer(), tls=True)
+    here, asked = ("127.0.0.1", receiver.port), socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest, **more: asked(
+            here[0] if host == "azkaban.test" else host, *rest, **more
+        ),
+    )
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AZK_EXTRA_CA_CERTS"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "hook").write_text(receiver.url)
+    channel = Channel("team", webhook_file=str(tmp_path / "hook"))
+    with pytest.raises(Undelivered, match="SSLError at the webhook"):
+        send(channel, TOLD)
+    monkeypatch.setenv("AZK_EXTRA_CA_CERTS", ca_cert)
+    send(channel, TOLD)
+    assert len(receiver.asked) == 1
+
+
 @pytest.mark.parametrize(
-    ("kind", "content"),
+    ("channel", "code"),
     [
-        ("slack", {"text": "&lt;!channel&gt;\n"}),
-        ("discord", {"content": "<!channel>\n", "allowed_mentions": {"parse": []}}),
+        ('webhook_file = "hook"', 6),
+        ('mail = ["me@example.org"]\nserver = "localhost:1"', 6),
+        ('program = ["false"]', 5),
+        ('program = ["nosuch-program"]', 2),
     ],
 )
-def test_chats_get_their_form_and_nobody_is_pinged(serve, answer, tmp_path, kind, content) -> None:
+def test_a_test_message_that_cannot_be_sent_says_how(tmp_path, azk, channel, code) -> None:
+    (tmp_path / "hook").touch(mode=0o600)
+    (tmp_path / "hook").write_text("http://localhost:1/secret-path")
+    (tmp_path / "watch.toml").write_text(f"[tell.it]\n{channel}\n[[rule]]\ntell = ['it']\n")
+    result = azk("--url", "http://localhost:1", "watch", "--test", "it")
+    assert (result.code, "secret-path" in result.err) == (code, False)
+    assert result.err.startswith("azk: it: ")
+
+
+def chat_of(tmp_path, *urls):
+    path = tmp_path / "chats"
+    path.touch(mode=0o600)
+    path.write_text("# where we talk\n" + "".join(f"{url}\n" for url in urls))
+    return Channel("chat", apprise_file=str(path))
+
+
+def test_chats_are_told_by_apprise_and_nobody_is_pinged(serve, answer, tmp_path) -> None:
     receiver = serve(lambda _: answer())
-    (tmp_path / "hook").write_text(receiver.url)
-    send(
-        Channel("chat", webhook_file=str(tmp_path / "hook"), format=kind),
-        Message("x", "", "<!channel>\n", []),
+    place = f"localhost:{receiver.port}"
+    channel = chat_of(
+        tmp_path, f"mmost://{place}/3ccdd113474722377935511fc85d3dd4", f"json://{place}"
     )
-    assert json.loads(receiver.asked[0].body) == content
+    send(channel, Message("x", "p/f failed", "@here <!channel> because\n", []))
+    chat, plain = (json.loads(asked.body) for asked in receiver.asked)
+    assert receiver.asked[0].path == "/hooks/3ccdd113474722377935511fc85d3dd4"
+    for text in (chat["text"], plain["message"]):
+        assert "because" in text
+        assert not re.search("@here|<!channel", text)
+    assert plain["title"] == "p/f failed"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nosuch://secret-part", "its URL 1 (nosuch://...) is none of Apprise's"),
+        ("json://localhost:1/secret-part", "Apprise could not deliver it"),
+    ],
+)
+def test_a_chat_that_cannot_be_told_is_named_without_its_url(tmp_path, url, words) -> None:
+    with pytest.raises(Undelivered) as error:
+        send(chat_of(tmp_path, url), TOLD)
+    assert words in str(error.value)
+    assert "secret-part" not in str(error.value)
+    assert exit_code(error.value) == (6 if "deliver" in words else 2)
 
 
 def test_a_program_gets_it_on_its_input(tmp_path) -> None:

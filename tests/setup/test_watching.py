@@ -52,6 +52,19 @@ def test_it_runs_while_there_are_rules_and_anew_when_they_change(watching: Watch
     assert not watching.record.exists()
 
 
+def test_a_long_log_is_put_aside(watching: Watching) -> None:
+    watching.keep()
+    first = running(watching)
+    for number in range(5):
+        watching.log.write_bytes(bytes([48 + number]) * (6 << 20))
+        watching.keep()
+    assert running(watching) not in (None, first)
+    kept = sorted(path.name for path in watching.log.parent.glob("watch.log*"))
+    assert kept == ["watch.log", "watch.log.1", "watch.log.2", "watch.log.3"]
+    assert watching.log.with_name("watch.log.1").read_bytes()[:1] == b"4"
+    assert watching.log.stat().st_mode & 0o077 == 0
+
+
 def test_it_reaches_the_world_as_set_up_does(
     ours: Layout, watching: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
