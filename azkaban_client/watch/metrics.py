@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client.errors import AzkabanError
+from azkaban_client.files import first_line, write_private
 from azkaban_client.models import Status
 
 if TYPE_CHECKING:
@@ -142,8 +142,9 @@ class Metrics:
             The port is taken, or the token can be neither read nor made.
         """
         host, _, port = self.rule.listen.rpartition(":")
+        token = self._token()
         try:
-            self._server = _Server((host.strip("[]"), int(port)), self.registry, self._token())
+            self._server = _Server((host.strip("[]"), int(port)), self.registry, token)
         except OSError as error:
             raise MetricsError(f"[metrics] listen = {self.rule.listen}: {error}") from error
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -158,14 +159,12 @@ class Metrics:
 
     def _token(self) -> str:
         path = Path(self.rule.token_file)
-        with suppress(FileExistsError):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as stream:
-                stream.write(f"{secrets.token_urlsafe(32)}\n")
-        token = path.read_text(encoding="utf-8").split("\n")[0].strip()
-        if not token:
-            raise MetricsError(f"[metrics] token_file: the first line of {path} is empty")
-        return token
+        try:
+            if not path.exists():
+                write_private(path, f"{secrets.token_urlsafe(32)}\n")
+            return first_line(path)
+        except (OSError, ValueError) as error:
+            raise MetricsError(f"[metrics] token_file: {path}: {error}") from error
 
 
 class _Server(ThreadingHTTPServer):

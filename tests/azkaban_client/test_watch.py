@@ -579,6 +579,9 @@ def test_metrics_are_for_who_has_the_token(metrics, tmp_path) -> None:
     again = Metrics(MetricsRule(f"127.0.0.1:{port}", str(tmp_path / "token")))
     with pytest.raises(MetricsError, match=f"listen = 127.0.0.1:{port}: .*in use"):
         again.serve()
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(MetricsError, match=r"token_file: .* its first line is empty"):
+        again.serve()
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are(metrics) -> None:
