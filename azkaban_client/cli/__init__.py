@@ -22,6 +22,7 @@ from azkaban_client.cli import (
     _dev,
     _env,
     _executions,
+    _export,
     _manage,
     _new,
     _projects,
@@ -77,7 +78,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
 
 _MODULES = (
     *(_session, _new, _dev, _deploy, _projects, _executions, _control, _backfill),
-    *(_manage, _env, _report, _watch, _console),
+    *(_manage, _env, _export, _report, _watch, _console),
 )
 for _module in _MODULES:
     for _command in _module.COMMANDS:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import javaproperties
-import yaml
 
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.loader import is_flow_2
@@ -89,6 +88,8 @@ def _sets_python(bundle: Bundle, name: str) -> bool:
 
 def _with_config(name: str, data: bytes, python: str) -> bytes:
     """Add the property to the ``config`` of a flow, as text: the rest stays as it is written."""
+    import yaml  # for Flow 2.0 alone
+
     try:
         content = data.decode("utf-8-sig")
         root = yaml.compose(content, Loader=yaml.SafeLoader)

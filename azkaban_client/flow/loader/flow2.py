@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import yaml
@@ -120,9 +120,10 @@ class _Reader:
                     "ignored-key",
                     f"{key!r} of the whole flow has no effect: its name is the file's",
                 )
-        if "trigger" in keys:
-            check_trigger(self.file, keys["trigger"])
+        trigger = check_trigger(self.file, keys["trigger"]) if "trigger" in keys else None
         self._flow(self.name, keys, (), (), top=True)
+        if trigger is not None and self.name in self.flows:
+            self.flows[self.name] = replace(self.flows[self.name], trigger=trigger)
 
     def _flow(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -11,7 +11,22 @@ if TYPE_CHECKING:
     from azkaban_client.flow.loader.problem import Problem
     from azkaban_client.flow.loader.properties import Entry, PropertyFile
 
-__all__ = ["Flow", "Job", "Project"]
+__all__ = ["Flow", "Job", "Project", "Trigger"]
+
+
+class Trigger(NamedTuple):
+    """When a flow starts by itself.
+
+    Attributes
+    ----------
+    cron
+        An expression of Quartz.
+    waits
+        How many data it then waits for.
+    """
+
+    cron: str
+    waits: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +104,8 @@ class Flow:
         Its jobs by name; dependencies come first, except around a cycle.
     config
         What it sets for all its jobs (Flow 2.0).
+    trigger
+        When it starts by itself (Flow 2.0).
     top
         Whether it can be run on its own.
     """
@@ -96,6 +113,7 @@ class Flow:
     id: str
     jobs: Mapping[str, Job]
     config: PropertyFile | None = None
+    trigger: Trigger | None = None
     top: bool = True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from azkaban_client.flow.loader import cron
+from azkaban_client.flow.loader.model import Trigger
 from azkaban_client.flow.loader.yaml_file import Value, YamlFile, integer, is_null, show
 
 if TYPE_CHECKING:
@@ -13,15 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["check_trigger"]
 
 
-def check_trigger(file: YamlFile, trigger: Value) -> None:
-    """Note what is wrong with a ``trigger``, as the server would refuse it."""
+def check_trigger(file: YamlFile, trigger: Value) -> Trigger | None:
+    """Note what is wrong with a ``trigger``, as the server would refuse it, and return it."""
     if is_null(trigger.node):
-        return
+        return None
     keys = ("maxWaitMins", "schedule", "triggerDependencies")
     found = file.mapping(trigger.node, "trigger", keys)
     if found is None:
-        return
-    _check_schedule(file, found.get("schedule"), trigger.line)
+        return None
+    schedule = _check_schedule(file, found.get("schedule"), trigger.line)
     waits = found.get("maxWaitMins")
     waits = None if waits is None or is_null(waits.node) else waits
     if waits is not None:
@@ -30,17 +31,19 @@ def check_trigger(file: YamlFile, trigger: Value) -> None:
             words = f"maxWaitMins: {show(waits.node)}: expected a whole number, 1 or more"
             file.error(waits.line, "bad-trigger" if minutes is not None else "wrong-kind", words)
     depends = found.get("triggerDependencies")
+    count = 0
     if depends is not None and not is_null(depends.node):
         count = _check_dependencies(file, depends.node)
         if count and waits is None:
             words = "a trigger with triggerDependencies needs maxWaitMins: ..."
             file.error(depends.line, "bad-trigger", words)
+    return None if schedule is None else Trigger(schedule, count)
 
 
-def _check_schedule(file: YamlFile, schedule: Value | None, line: int) -> None:
+def _check_schedule(file: YamlFile, schedule: Value | None, line: int) -> str | None:
     if schedule is None or is_null(schedule.node):
         file.error(line, "bad-trigger", "a trigger needs schedule: {type: cron, value: ...}")
-        return
+        return None
     texts = file.texts(schedule, "schedule")
     extra = [key for key in texts if key not in ("type", "value")]
     if extra:
@@ -53,16 +56,17 @@ def _check_schedule(file: YamlFile, schedule: Value | None, line: int) -> None:
     if expression is None:
         words = "schedule: value is missing: expected a cron expression"
         file.error(schedule.line, "bad-trigger", words)
-        return
+        return None
     line = texts["value"].line
     try:
         cron.check(expression)
     except ValueError as error:
         file.error(line, "bad-trigger", f"schedule: {expression!r} is no cron expression: {error}")
-        return
+        return None
     if expression.split()[0] != "0":
         words = f"schedule: {expression!r}: the first field, seconds, must be 0"
         file.error(line, "bad-trigger", words)
+    return expression
 
 
 def _check_dependencies(file: YamlFile, node: Node) -> int:

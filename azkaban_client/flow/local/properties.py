@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from azkaban_client.flow.loader import Project
     from azkaban_client.flow.local.nodes import Node
 
-__all__ = ["Merger", "run_properties"]
+__all__ = ["Merger", "count", "known_of_server", "run_properties"]
 
 
 def run_properties(flow: str, execid: int, begun: datetime) -> dict[str, str]:
@@ -41,6 +41,28 @@ def run_properties(flow: str, execid: int, begun: datetime) -> dict[str, str]:
         "azkaban.flow.uuid": str(uuid.uuid4()),
         **{f"azkaban.flow.start.{key}": value for key, value in start.items()},
     }
+
+
+def known_of_server(
+    project: Project, name: str, server: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what a server's configuration defines, and what jobs can read but not refer to.
+
+    Parameters
+    ----------
+    project, name
+        The project's files, and its name.
+    server
+        Properties of the server's own configuration.
+    """
+    # From 2.6 on a reference finds it as well.
+    named = {"azkaban.flow.projectname": name}
+    return ({**server}, named) if project.version == 1 else ({**named, **server}, {})
+
+
+def count(text: str | None) -> int:
+    """Read ``retries`` and ``retry.backoff``; 0 where there is no number."""
+    return int(text) if text is not None and text.strip().isdecimal() else 0
 
 
 @dataclass(frozen=True)

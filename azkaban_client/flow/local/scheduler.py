@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from azkaban_client.flow.local.nodes import Node, build, ends, state, walk
-from azkaban_client.flow.local.properties import Merger, run_properties
+from azkaban_client.flow.local.properties import Merger, count, known_of_server, run_properties
 from azkaban_client.flow.local.worker import Processes, Work, run_job
 from azkaban_client.follow import Event, FlowEnded, JobEnded, JobStarted, LogLine
 from azkaban_client.models import Attempt, Execution, Status
@@ -54,10 +54,7 @@ class Scheduler:
         self.project, self.flow, self.name = project, flow, name
         self.begun = datetime.now(UTC)
         self.execid = int(time.time())
-        # From 2.6 on a reference finds it as well.
-        named = {"azkaban.flow.projectname": name}
-        self.later = named if project.version == 1 else {}
-        given = server if project.version == 1 else {**named, **server}
+        given, self.later = known_of_server(project, name, server)
         common = run_properties(flow, self.execid, self.begun)
         self.merger = Merger(project, flow, given, common, overrides, folder)
         self.nodes = build(project, flow)
@@ -210,7 +207,7 @@ class Scheduler:
 
         try:
             given = self.merger.merge(node, 0)
-            retries, backoff = (_count(given.get(key)) for key in ("retries", "retry.backoff"))
+            retries, backoff = (count(given.get(key)) for key in ("retries", "retry.backoff"))
             while not self._attempt(node, attempt, say, last=attempt >= retries):
                 if self.processes.stopping.wait(backoff / 1000):
                     break
@@ -245,10 +242,6 @@ class Scheduler:
             self._set(node, status=Status.READY, end=ended.end, past=(*ended.past, past))
         self.queue.put(JobEnded(execution=self._state(), job=ended, attempt=attempt, status=status))
         return last
-
-
-def _count(text: str | None) -> int:
-    return int(text) if text is not None and text.strip().isdecimal() else 0
 
 
 def _result(nodes: list[Node], *, failed: bool) -> Status:

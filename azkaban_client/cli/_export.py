@@ -1,0 +1,175 @@
+"""azk export."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from azkaban_client.cli._app import (
+    App,
+    command,
+    emit_table,
+    json_option,
+    note,
+    pass_app,
+)
+from azkaban_client.cli._dev import of_project
+from azkaban_client.cli._projects import Content, content_options, stop_on_errors
+from azkaban_client.errors import InvalidProject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azkaban_client.flow.export import Export, Options
+    from azkaban_client.flow.export.times import Schedule
+
+__all__ = ["COMMANDS"]
+
+_TARGETS = ("luigi", "airflow", "chronos", "cron")
+_KINDS = ("daily", "weekdays", "every", "cron")
+
+
+@command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("flow", required=False)
+@click.option(
+    "--to", "target", type=click.Choice(_TARGETS), required=True, help="The other scheduler."
+)
+@click.option(
+    "--output", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="Where to write; here, FLOW-TARGET or the project's name, by default.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Write nothing unless all of it is exact; exit 2.")
+@click.option("--daily", metavar="HH:MM", help="It runs every day at this time.")
+@click.option("--weekdays", metavar="HH:MM", help="Monday to Friday.")
+@click.option("--every", metavar="PERIOD", help="Again and again: 15m, 2h, 1d, 1w, 1M.")
+@click.option("--cron", metavar="EXPRESSION", help="Quartz cron.")
+@click.option("--timezone", metavar="ZONE", help="Of the time.")
+@click.option(
+    "--concurrency", type=click.Choice(["skip", "concurrent", "pipeline"]), default="skip",
+    help="While the flow runs already.",
+)  # fmt: skip
+@click.option(
+    "--on-failure", type=click.Choice(["finish-running", "cancel-all", "finish-possible"]),
+    default="finish-running", help="When a job fails.",
+)  # fmt: skip
+@click.option("--python", default="python3", metavar="PATH", help="Starts the jobs there.")
+@content_options
+@json_option
+@pass_app
+def export(
+    app: App,
+    /,
+    folder: Path,
+    flow: str | None,
+    *,
+    target: Any,
+    output: Path | None,
+    content: Content,
+    **options: Any,
+) -> None:
+    """Write a flow for another scheduler.
+
+    Examples
+    --------
+      azk export sales --to airflow
+      azk export sales sales --to cron --daily 06:00 --strict
+      azk export flows/nn nn --with jobs --with core --to luigi --output nn-luigi
+
+    The folder DIR holds the other scheduler's file, the project, and one program that gives a job
+    what Azkaban gives it, and needs no more than a Python. A table tells what is exact, what is
+    approximated, and what is lost. The options, or the [deploy] of FOLDER/azk.toml, tell what the
+    files of a flow do not: when it runs, and how.
+    """
+    from azkaban_client.flow.export import export as make
+
+    content, table = _kept(folder, content)
+    bundle = content.bundle(folder)
+    stop_on_errors(content.problems(app, bundle, folder), "it is not exported")
+    project = str(table.get("project", folder.resolve().name))
+    flow = flow or table.get("flow")
+    target_folder = (output or Path(f"{flow or project}-{target}")).absolute()
+    chosen = _options(options, table, target_folder)
+    made = make(bundle, target, project=project, flow=flow, options=chosen)
+    if options["strict"] and not made.is_exact:
+        _show(made, None, as_json=options["as_json"])
+        raise click.UsageError("not all of it is exact: nothing is written")
+    _write(made, project, target_folder)
+    _show(made, target_folder, as_json=options["as_json"])
+
+
+def _kept(folder: Path, content: Content) -> tuple[Content, Mapping[str, Any]]:
+    from azkaban_client.config import ConfigError
+    from azkaban_client.deploy import table
+
+    try:
+        kept = table.read(folder)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    return of_project(folder, content, kept), kept
+
+
+def _options(given: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -> Options:
+    from azkaban_client.flow.export import Options
+
+    names = (*_KINDS, "timezone")
+    times = given if any(given[name] for name in names) else table
+    return Options(
+        schedule=_schedule({kind: times.get(kind) for kind in _KINDS}, times.get("timezone")),
+        concurrency=given["concurrency"],
+        on_failure=given["on_failure"],
+        python=given["python"],
+        home=str(folder),
+    )
+
+
+def _schedule(texts: Mapping[str, str | None], zone: str | None) -> Schedule | None:
+    from azkaban_client.deploy import when
+    from azkaban_client.flow.export.times import Schedule
+
+    try:
+        asked = when.read(texts, zone)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if asked is None:
+        return None
+    if asked.kind == "every":
+        return Schedule(every=asked.text)
+    if asked.kind == "cron":
+        return Schedule(cron=asked.text, zone=zone)
+    days = "MON-FRI" if asked.kind == "weekdays" else "*"
+    return Schedule(cron=f"0 {asked.clock.minute} {asked.clock.hour} ? * {days}", zone=zone)
+
+
+def _write(made: Export, project: str, folder: Path) -> None:
+    """Write an export, or an earlier one anew; what its runs have left stays."""
+    from azkaban_client.flow.export.program import NAME
+    from azkaban_client.flow.zip import unpack
+
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / NAME).is_file():
+            raise InvalidProject(f"{folder}: is there already, and is no export: name another")
+        shutil.rmtree(folder / project, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    unpack(made.bundle, folder)
+
+
+def _show(made: Export, folder: Path | None, *, as_json: bool) -> None:
+    from azkaban_client.flow.export import Loss
+
+    data = {
+        "flow": made.flow,
+        "folder": None if folder is None else str(folder),
+        "file": made.start,
+        "exact": made.is_exact,
+        "features": [loss._asdict() for loss in made.losses],
+    }
+    emit_table(as_json, data, [*Loss._fields], [list(loss) for loss in made.losses])
+    if folder is not None and not as_json:
+        note(f"wrote {folder / made.start}")
+
+
+COMMANDS = (export,)

@@ -1,0 +1,104 @@
+"""A flow as jobs of Chronos."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from azkaban_client.flow.export.common import listed, note_common, note_mails
+from azkaban_client.flow.export.plan import word
+from azkaban_client.flow.export.program import NAME
+from azkaban_client.flow.export.times import LostError, iso_repeat
+
+if TYPE_CHECKING:
+    from azkaban_client.flow.export.plan import Losses, Plan
+
+__all__ = ["write"]
+
+_NEVER = "R0/2024-01-01T00:00:00Z/P1D"
+
+
+def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
+    """Return the jobs, in the order in which they are to be posted.
+
+    The first begins a run and is for ``/v1/scheduler/iso8601``; the others have parents and are for
+    ``/v1/scheduler/dependency``.
+    """
+    taken: set[str] = set()
+    names = {node.id: _name(f"{plan.flow}_{node.id}", taken) for node in plan.jobs}
+    first = _name(plan.flow, taken)
+    step = [
+        plan.options.python,
+        f"{plan.options.home}/{NAME}",
+        f"{plan.options.home}/{plan.project}",
+    ]
+    step.append(plan.flow)
+    begin = _job(plan, first, [*step, "--begin"]) | {"schedule": _NEVER}
+    if plan.schedule is not None:
+        try:
+            begin["schedule"] = iso_repeat(plan.schedule)
+            losses.exact("schedule", begin["schedule"], str(plan.schedule))
+        except LostError as error:
+            losses.lost("schedule", str(error), str(plan.schedule))
+        if plan.schedule.zone:
+            begin["scheduleTimeZone"] = plan.schedule.zone
+    jobs = [begin]
+    for node in plan.jobs:
+        options = ["--accept"] if plan.accepted(node) else []
+        parents = [names[one.id] for one in plan.needs(node)] or [first]
+        jobs.append(_job(plan, names[node.id], [*step, node.id, *options]) | {"parents": parents})
+    _note(plan, losses)
+    text = json.dumps(jobs, indent=2, ensure_ascii=False)
+    return {f"{word(plan.flow, set())}.json": f"{text}\n".encode()}
+
+
+def _name(text: str, taken: set[str]) -> str:
+    """Return a name that Chronos takes: letters, digits, ``-`` and ``_``."""
+    made = re.sub(r"[^A-Za-z0-9_-]", "_", text)
+    found, number = made, 2
+    while found in taken:
+        found, number = f"{made}_{number}", number + 1
+    taken.add(found)
+    return found
+
+
+def _job(plan: Plan, name: str, words: list[str]) -> dict[str, Any]:
+    owner = plan.mails.get("failure") or plan.mails.get("both") or ""
+    return {
+        "name": name,
+        "command": shlex.join(words),
+        "shell": True,
+        "owner": owner,
+        "epsilon": "PT30M",
+        "retries": 0,
+        "async": False,
+        "concurrent": plan.options.concurrency == "concurrent",
+        "cpus": 0.1,
+        "mem": 256,
+        "disk": 256,
+        "environmentVariables": [{"name": "AZKABAN_OVERRIDES", "value": "{}"}],
+    }
+
+
+def _note(plan: Plan, losses: Losses) -> None:
+    note_common(plan, losses, by_step="the step tries again, within one run of a job of Chronos")
+    if plan.parameters:
+        losses.lost(
+            "parameters", "a run has none of its own: AZKABAN_OVERRIDES in the file is for all runs"
+        )
+    losses.approximated(
+        "run", "no id is common to the jobs of a run: they take the run that was begun last"
+    )
+    losses.approximated("outputs", "exact as long as no run begins before the last one has ended")
+    if plan.options.concurrency == "skip":
+        losses.approximated("concurrency: skip", "for each job, not for the run")
+    elif plan.options.concurrency == "pipeline":
+        losses.lost("concurrency: pipeline", "runs do not wait for each other's jobs")
+    if plan.branches and plan.options.on_failure != "finish-possible":
+        words = "jobs that do not wait for the failed one are still run"
+        losses.approximated(f"on failure: {plan.options.on_failure}", words)
+    if conditional := [node for node in plan.jobs if node.condition]:
+        losses.exact("conditions", "the step looks at them", listed(conditional))
+    note_mails(plan, losses, failure="owner: Chronos writes for each failed job")

@@ -1,0 +1,62 @@
+"""What the exports have in common: the features that the step itself keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from azkaban_client.flow.export.plan import retries
+from azkaban_client.flow.local.nodes import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from azkaban_client.flow.export.plan import Losses, Plan
+    from azkaban_client.flow.local.nodes import Node
+
+__all__ = ["listed", "note_common", "note_mails"]
+
+_MOST = 4  # names of jobs that a line lists
+
+
+def listed(nodes: Iterable[Node]) -> str:
+    """Name some jobs."""
+    names = [node.id for node in nodes]
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    return ", ".join(names[:_MOST]) + more
+
+
+def note_common(plan: Plan, losses: Losses, *, by_step: str) -> None:
+    """Note what every export keeps.
+
+    Parameters
+    ----------
+    by_step
+        Who tries a failed job again: the step, or the other scheduler.
+    """
+    jobs = plan.jobs
+    losses.exact("jobs and dependencies", f"{len(jobs)} jobs")
+    if again := [node for node in jobs if retries(node)[0]]:
+        losses.exact("retries and retry.backoff", by_step, listed(again))
+    if embedded := [node for node in walk(plan.nodes) if node.embeds]:
+        losses.exact("embedded flows", "their jobs, with their dependencies", listed(embedded))
+    callbacks = [
+        node
+        for node in jobs
+        if any(k.startswith("job.notification.") for k in node.job.own.entries)
+    ]
+    if callbacks:
+        losses.lost("job callbacks", "only an Azkaban calls them", listed(callbacks))
+    if plan.waits:
+        losses.lost("triggerDependencies", f"{plan.waits} data that the trigger waits for")
+
+
+def note_mails(plan: Plan, losses: Losses, *, failure: str, success: str | None = None) -> None:
+    """Note what becomes of the addresses; of those of a success, None where nobody is written."""
+    for when, addresses in plan.mails.items():
+        if when in ("failure", "both"):
+            losses.approximated("e-mail on failure", failure, addresses)
+        if when in ("success", "both"):
+            if success is None:
+                losses.lost("e-mail on success", "it writes on failure alone", addresses)
+            else:
+                losses.approximated("e-mail on success", success, addresses)

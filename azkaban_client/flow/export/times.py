@@ -1,0 +1,206 @@
+"""When a flow runs, in the terms of cron and of Chronos."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from azkaban_client.flow.loader import cron as quartz
+
+__all__ = ["LostError", "Schedule", "iso_repeat", "to_cron"]
+
+_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_EVERY = re.compile(r"([1-9]\d*)([mhdwM])")
+_LENGTHS = {"m": "PT{}M", "h": "PT{}H", "d": "P{}D", "w": "P{}W", "M": "P{}M"}
+
+
+class LostError(ValueError):
+    """The other scheduler has no words for such a time."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a flow runs; one of the two.
+
+    Attributes
+    ----------
+    cron
+        An expression of Quartz, as Azkaban takes them.
+    every
+        A period, such as ``15m``.
+    zone
+        The time zone that it counts in; None is the machine's own.
+    """
+
+    cron: str | None = None
+    every: str | None = None
+    zone: str | None = None
+
+    def __str__(self) -> str:
+        words = self.cron if self.cron is not None else f"every {self.every}"
+        return f"{words} {self.zone}" if self.zone else f"{words}"
+
+
+def to_cron(schedule: Schedule, *, dialect: str = "cron") -> str:
+    """Return the five fields of cron.
+
+    Parameters
+    ----------
+    dialect
+        ``airflow`` knows ``#`` and ``L`` as well.
+
+    Raises
+    ------
+    LostError
+        Cron has no words for it; names the field.
+
+    Examples
+    --------
+    >>> to_cron(Schedule(cron="0 30 6 ? * MON-FRI"))
+    '30 6 * * MON-FRI'
+    >>> to_cron(Schedule(cron="0 0 6 ? * 2#1"), dialect="airflow")
+    '0 6 * * MON#1'
+    >>> to_cron(Schedule(every="15m"))
+    '*/15 * * * *'
+    """
+    if schedule.cron is None:
+        return _every(schedule.every or "")
+    quartz.check(schedule.cron)
+    seconds, minute, hour, day, month, weekday, *year = schedule.cron.upper().split()
+    if seconds != "0":
+        raise LostError(f"seconds {seconds!r}: cron counts in minutes")
+    if year and year[0] != "*":
+        raise LostError(f"year {year[0]!r}: cron has no years")
+    return " ".join(
+        (
+            _field(minute, "minutes", 59),
+            _field(hour, "hours", 23),
+            _day(day, dialect),
+            _field(month, "month", 12),
+            _weekday(weekday, dialect),
+        )
+    )
+
+
+def _every(text: str) -> str:
+    found = _EVERY.fullmatch(text)
+    if not found:
+        raise LostError(f"every {text!r}: cannot be read")
+    number, unit = int(found[1]), found[2]
+    if number == 1:
+        return {"m": "* * * * *", "h": "0 * * * *", "d": "0 0 * * *", "w": "0 0 * * 0"}.get(
+            unit, "0 0 1 * *"
+        )
+    if unit == "m" and 60 % number == 0:
+        return f"*/{number} * * * *"
+    if unit == "h" and 24 % number == 0:
+        return f"0 */{number} * * *"
+    if unit == "M" and 12 % number == 0:
+        return f"0 0 1 */{number} *"
+    raise LostError(f"every {text}: cron's fields begin anew each hour, day, month and year")
+
+
+def _field(text: str, name: str, high: int) -> str:
+    """Copy a field; Quartz reads ``A/STEP`` as from A on, which cron writes as a range."""
+    items = []
+    for item in text.split(","):
+        found = re.fullmatch(r"(\w+)/(\d+)", item)
+        if found:
+            items.append(f"{found[1]}-{high}/{found[2]}")
+        elif re.fullmatch(r"(\d+)-(\d+)(/\d+)?", item) and _backwards(item):
+            first, last, *step = re.split(r"[-/]", item)
+            if step:
+                raise LostError(f"{name} {item!r}: cron has no steps over the end of the range")
+            low = 1 if name in ("month", "day of month") else 0
+            items += [f"{first}-{high}", f"{low}-{last}"]
+        else:
+            items.append("*" if item == "99" else item)
+    return ",".join(items)
+
+
+def _backwards(item: str) -> bool:
+    first, last, *_ = map(int, re.split(r"[-/]", item))
+    return last < first
+
+
+def _day(text: str, dialect: str) -> str:
+    if text == "?":
+        return "*"
+    if text == "L" and dialect == "airflow":
+        return "L"
+    if "L" in text or "W" in text:
+        raise LostError(f"day of month {text!r}: cron has no L and no W")
+    return _field(text, "day of month", 31)
+
+
+def _weekday(text: str, dialect: str) -> str:
+    """Write days by their names: Quartz counts from Sunday, 1, cron from Sunday, 0."""
+    if text in ("?", "*"):
+        return "*"
+    named = re.sub(r"(?<![#/\d])([1-7])", lambda found: _DAYS[int(found[1]) - 1], text)
+    if "#" in named:
+        if dialect != "airflow":
+            raise LostError(f"day of week {text!r}: cron has no #")
+        return named
+    if "L" in named:
+        if named == "L":
+            return "SAT"
+        if dialect != "airflow":
+            raise LostError(f"day of week {text!r}: cron has no L")
+        return f"L{_DAYS.index(named[:3])}"
+    return ",".join(days for item in named.split(",") for days in _days(item))
+
+
+def _days(item: str) -> list[str]:
+    """Write a range over the end of the week, and steps, as single days."""
+    found = re.fullmatch(r"(\w{3})-(\w{3})(/\d+)?", item)
+    if found is None:
+        start, _, step = item.partition("/")
+        first = 0 if start == "*" else _DAYS.index(start)
+        return list(_DAYS[first :: int(step)]) if step else [start]
+    first, last = _DAYS.index(found[1]), _DAYS.index(found[2])
+    if found[3] is None and first <= last:
+        return [item]
+    days = _DAYS[first : last + 1] if first <= last else (*_DAYS[first:], *_DAYS[: last + 1])
+    return list(days[:: int((found[3] or "/1")[1:])])
+
+
+def iso_repeat(schedule: Schedule) -> str:
+    """Return the repeating interval of ISO 8601 that Chronos takes.
+
+    It begins at a time that has passed: Chronos goes on from the next one that has not.
+
+    Raises
+    ------
+    LostError
+        It has no words for it.
+
+    Examples
+    --------
+    >>> iso_repeat(Schedule(cron="0 30 6 ? * *")), iso_repeat(Schedule(every="15m"))
+    ('R/2024-01-01T06:30:00Z/P1D', 'R/2024-01-01T00:00:00Z/PT15M')
+    """
+    if schedule.cron is None:
+        found = _EVERY.fullmatch(schedule.every or "")
+        if not found:
+            raise LostError(f"every {schedule.every!r}: cannot be read")
+        return f"R/2024-01-01T00:00:00Z/{_LENGTHS[found[2]].format(found[1])}"
+    minute, hour, day, month, weekday = to_cron(schedule).split()
+    begin, length = "2024-01-01", "P1D"  # a Monday
+    if month != "*" or not minute.isdecimal():
+        found = re.fullmatch(r"\*/(\d+)", minute)
+        if found and (hour, day, month, weekday) == ("*",) * 4 and 60 % int(found[1]) == 0:
+            return f"R/{begin}T00:00:00Z/PT{found[1]}M"
+        raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
+    if weekday in _DAYS and day == "*":
+        begin = f"2024-01-{(_DAYS.index(weekday) - 1) % 7 + 1:02}"
+        length = "P1W"
+    elif day.isdecimal() and weekday == "*" and int(day) <= 28:
+        begin, length = f"2024-01-{int(day):02}", "P1M"
+    elif (day, weekday) != ("*", "*"):
+        raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
+    if hour == "*" and length == "P1D":
+        return f"R/{begin}T00:{int(minute):02}:00Z/PT1H"
+    if not hour.isdecimal():
+        raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
+    return f"R/{begin}T{int(hour):02}:{int(minute):02}:00Z/{length}"
