@@ -45,6 +45,7 @@ _ROOMS = {
     "mysql": "setup.mysql.commands",
     "tls": "setup.tls.commands",
     "spark": "setup.spark.commands",
+    "schedulers": "setup.schedulers.commands",
     "bundle": "setup.bundle.commands",
     "shell": "setup.shell.commands",
     "python": "setup.python.commands",

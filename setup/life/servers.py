@@ -1,4 +1,4 @@
-"""All the servers of an installation together: supervisor, Azkaban, database, Spark."""
+"""All the servers of an installation together: Azkaban, its database, Spark, other schedulers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from setup.life.status import Status
 from setup.life.watching import Watching
 from setup.messages import step
 from setup.mysql import Server as MySQL
+from setup.schedulers import scheduler as schedulers
 from setup.spark import Spark, running
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ LOOK_SECONDS = 15.0  # between two searches for executions that no process knows
 
 
 def statuses(layout: Layout) -> list[Status]:
-    """Look at each server that the installation uses, and at a Spark cluster that runs."""
+    """Look at each server that the installation uses, and at others that run."""
     cluster = running(Spark(layout))
+    others = [one for other in schedulers.running(layout) for one in other.statuses()]
     gone = [
         Status(name, "orphaned", process.pid, None, "", None)
         for name, process in orphans.find(layout.prefix)
     ]
-    return [*_kept_up(layout), *(cluster.statuses() if cluster else []), *gone]
+    return [*_kept_up(layout), *(cluster.statuses() if cluster else []), *others, *gone]
 
 
 def _kept_up(layout: Layout) -> list[Status]:
@@ -48,7 +50,7 @@ def _kept_up(layout: Layout) -> list[Status]:
 
 
 def stop(layout: Layout) -> bool:
-    """Stop the supervisor, Azkaban, its database, Spark; False when nothing was running."""
+    """Stop the supervisor and all servers; False when nothing was running."""
     server = Server(layout)
     supervisor = Process.read(supervise.pid_file(layout.prefix))
     if supervisor and supervisor.pid != os.getpid():
@@ -60,8 +62,9 @@ def stop(layout: Layout) -> bool:
     database = MySQL(layout).installed and MySQL(layout).stop()  # one of its own, too
     cluster = running(Spark(layout))
     spark = cluster is not None and cluster.stop()
+    others = [other.stop() for other in schedulers.running(layout)]
     gone = orphans.end(layout.prefix)
-    return bool(supervisor or gone) or azkaban or database or spark
+    return bool(supervisor or gone or others) or azkaban or database or spark
 
 
 def keep_up(

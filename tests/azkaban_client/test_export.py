@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from click.testing import CliRunner
 
-from azkaban_client import Bundle
 from azkaban_client.cli import azk
 from azkaban_client.errors import InvalidProject, NotFound
 from azkaban_client.flow.export import TARGETS, Options, export
@@ -23,58 +22,15 @@ from azkaban_client.flow.export.times import LostError, Schedule, iso_repeat, to
 from azkaban_client.flow.local import run
 from azkaban_client.flow.step import main
 from azkaban_client.flow.zip import unpack
+from tests.exported import FLOW_1, FLOW_2, bundle, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-# A chain with outputs, shared and nested properties, an embedded flow, and attempts.
-FLOW_1 = {
-    "common.properties": "day=mon\nplace=${day}-x\nretries=0\n",
-    "load.job": "type=command\ncommand=bash say.sh load.rows 7\n",
-    "again.job": "type=command\ncommand=bash twice.sh\nretries=2\nretry.backoff=1\n"
-    "dependencies=load\n",
-    "inner_a.job": "type=command\ncommand=bash say.sh inner_a.seen ${load.rows}${place}\n",
-    "inner.job": "type=command\ncommand=bash say.sh inner.seen ${inner_a.seen}!\n"
-    "dependencies=inner_a\n",
-    "part.job": "type=flow\nflow.name=inner\ndependencies=load\n",
-    "end.job": "type=command\ncommand=bash say.sh end.all ${again.attempt}/${inner.seen}\n"
-    "dependencies=again,part\nfailure.emails=me@example.org\n",
-    "say.sh": 'echo "{\\"$1\\": \\"$2\\"}" > "$JOB_OUTPUT_PROP_FILE"\n',
-    "twice.sh": "n=$(grep ^azkaban.job.attempt= $JOB_PROP_FILE | cut -d= -f2)\n"
-    'echo "{\\"again.attempt\\": $n}" > "$JOB_OUTPUT_PROP_FILE"\n[ $n = 1 ]\n',
-}
-# Conditions of all kinds, and failures that are accepted.
-FLOW_2 = {
-    "p.project": "azkaban-flow-version: 2.0",
-    "f.flow": """
-trigger: {schedule: {type: cron, value: "0 0 6 ? * MON"}}
-config: {limit: "3"}
-nodes:
-  - {name: count, type: command, config: {command: "bash say.sh rows 5"}}
-  - {name: breaks, type: command, config: {command: "false"}}
-  - {name: many, type: command, dependsOn: [count], condition: "${count:rows} > 3",
-     config: {command: "bash say.sh many yes"}}
-  - {name: few, type: command, dependsOn: [count], condition: "!(${count:rows} > 3)",
-     config: {command: "bash say.sh few yes"}}
-  - {name: repair, type: command, dependsOn: [breaks], condition: one_failed,
-     config: {command: "bash say.sh repair ${limit}"}}
-  - {name: after, type: noop, dependsOn: [few]}
-  - {name: end, type: command, dependsOn: [many, repair, after], condition: all_done,
-     config: {command: "bash say.sh end done"}}
-""",
-    "say.sh": FLOW_1["say.sh"],
-}
 STATES = {"count", "breaks", "many", "few", "repair", "after", "end"}
 
 
-def bundle(files: Mapping[str, str]) -> Bundle:
-    return Bundle({name: text.encode() for name, text in files.items()})
-
-
-def write(
-    files: Mapping[str, str], target, folder: Path, flow: str | None = None, **options
-) -> Path:
+def write(files, target, folder: Path, flow=None, **options) -> Path:
     made = export(bundle(files), target, project="p", flow=flow, options=Options(**options))
     folder.mkdir(exist_ok=True)
     unpack(made.bundle, folder)
@@ -82,7 +38,7 @@ def write(
 
 
 def elsewhere(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
-    """Start the program as it is started elsewhere: by a Python without anything of this project."""
+    """Start the program by a Python that has nothing of this project."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", folder / "azkaban_step.pyz", *words],
         cwd=folder, env={"PATH": os.environ["PATH"], **environment}, text=True,
@@ -110,12 +66,6 @@ def step(folder: Path, project: str, *words: str, **environment: str) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def records(folder: Path) -> Iterator[tuple[str, str, Mapping[str, str]]]:
-    for path in (folder / "jobs").iterdir():
-        found = json.loads(path.read_text())
-        yield path.stem.replace("%3A", ":"), found["status"], found["outputs"]
-
-
 @pytest.fixture
 def luigi_folder(tmp_path: Path) -> Path:
     write(FLOW_1, "luigi", tmp_path, flow="end")
@@ -128,7 +78,7 @@ def test_jobs_get_what_azkaban_gives_them(luigi_folder: Path) -> None:
         with elsewhere(luigi_folder, "p", "end", *words) as process:
             out, err = process.communicate(timeout=120)
         assert (process.returncode, err) == (0, ""), (job, out)
-    found = {job: outputs for job, _, outputs in records(luigi_folder / "runs/end/a%2Fb")}
+    found = {job: out for job, (_, out) in records(luigi_folder / "runs/end/a%2Fb").items()}
     assert found == {
         "load": {"load.rows": "7"},
         "again": {"again.attempt": "1"},  # the second attempt ends well
@@ -149,7 +99,7 @@ def test_conditions_end_as_in_a_local_run(tmp_path: Path) -> None:
     }  # fmt: skip
     events = list(run(bundle(FLOW_2), "f"))
     local = {job.id: job.status.name for job in events[-1].execution.walk()}
-    assert {job: status for job, status, _ in records(tmp_path / "runs/f/r")} == local
+    assert {job: status for job, (status, _) in records(tmp_path / "runs/f/r").items()} == local
     assert local.keys() == STATES
 
 
@@ -163,7 +113,7 @@ def test_a_job_ends_with_the_program(tmp_path: Path) -> None:
         assert process.wait(60) == 128 + 15
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert list(records(tmp_path / "runs/a/r")) == []
+    assert records(tmp_path / "runs/a/r") == {}
 
 
 def test_a_job_is_not_run_before_those_that_it_waits_for(luigi_folder: Path) -> None:
@@ -177,7 +127,7 @@ def test_an_accepted_failure_and_an_attempt_of_the_other_scheduler(luigi_folder:
 
     assert step(luigi_folder, "p", "end", "load", "--run", "r").returncode == 0
     assert [again("--attempt", "0"), again("--attempt", "0", "--accept")] == [1, 0]
-    ended = {job: status for job, status, _ in records(luigi_folder / "runs/end/r")}
+    ended = {job: status for job, (status, _) in records(luigi_folder / "runs/end/r").items()}
     assert ended == {"load": "SUCCEEDED", "again": "FAILED"}
     assert again("--attempt", "1") == 0
 

@@ -1,0 +1,237 @@
+"""Start, ask and stop another scheduler on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from setup import environment
+from setup.errors import ServerError
+from setup.life.process import Process, free_port, refuse_root, tail
+from setup.life.status import Status
+from setup.messages import step
+from setup.private import write_private
+from setup.python import pip
+from setup.python.installer import LOCKS, Installer
+from setup.schedulers.airflow import Airflow
+from setup.schedulers.luigi import Luigi
+from setup.schedulers.parts import Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from setup.layout import Layout
+    from setup.schedulers.parts import Kind, Part
+
+__all__ = ["KINDS", "Scheduler", "running"]
+
+KINDS: dict[str, Kind] = {"luigi": Luigi(), "airflow": Airflow()}
+
+START_SECONDS = 300.0  # for all of it, on a busy machine; Airflow needs 20 s on an idle one
+_ADDRESS = "127.0.0.1"
+
+
+class Scheduler:
+    """A scheduler of a prefix.
+
+    Parameters
+    ----------
+    layout
+        The installation.
+    name
+        One of `KINDS`.
+    """
+
+    def __init__(self, layout: Layout, name: str) -> None:
+        self.layout = layout
+        self.name = name
+        self.kind = KINDS[name]
+        self.home = layout.prefix / "schedulers" / name
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of its environment."""
+        return self.home / "env" / "bin" / "python"
+
+    @property
+    def version(self) -> str:
+        """The version that its lock pins."""
+        package = {"airflow": "apache-airflow"}.get(self.name, self.name)
+        lines = (LOCKS / f"{self.name}.txt").read_text("utf-8").splitlines()
+        pin = next(line for line in lines if line.startswith(f"{package}=="))
+        return pin.split("==")[1].split()[0]
+
+    @property
+    def installed(self) -> bool:
+        """Whether its environment is that of its lock."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self.home / ".lock").read_text("utf-8") == self._digest()
+        return False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any of its processes runs."""
+        return bool(self._alive())
+
+    def install(self) -> None:
+        """Make its environment, in which nothing but its lock is; a second call does nothing.
+
+        Raises
+        ------
+        DownloadError
+            When a package cannot be downloaded, or is not the pinned one.
+        """
+        if self.installed:
+            return
+        self.layout.create(self.kind.megabytes << 20)
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with step(self.name) as shown, Installer(self.layout) as installer:
+            (self.home / ".lock").unlink(missing_ok=True)
+            shutil.rmtree(self.home / "env", ignore_errors=True)
+            pip.make_environment(self.home / "env")
+            shown.update("downloading and unpacking")
+            installer.install(LOCKS / f"{self.name}.txt", self.python)
+            write_private(self.home / ".lock", self._digest())
+            shown.done(self.version)
+
+    def start(self) -> Place:
+        """Start it and wait until it works; leave a running one as it is.
+
+        Raises
+        ------
+        SetupError
+            For root.
+        ServerError
+            When it does not start, with the end of the log; nothing is left running.
+        """
+        refuse_root()
+        self.install()
+        alive = self._alive()
+        if alive and len(alive) == len(self._pid_files()):
+            return self._place()
+        self._end(alive)
+        (self.home / "logs").mkdir(exist_ok=True, mode=0o700)
+        with step(f"starting {self.name}") as shown:
+            place = Place(self.layout, self.home, free_port(_ADDRESS, self.kind.port))
+            write_private(self._port_file, str(place.port))
+            try:
+                self.kind.prepare(place, shown.update)
+                deadline = time.monotonic() + START_SECONDS
+                for part in self.kind.parts(place):
+                    shown.update(part.name)
+                    self._launch(part, deadline)
+            except BaseException:
+                self._end(self._alive())
+                raise
+            shown.done(place.url)
+        return place
+
+    def stop(self) -> bool:
+        """Stop it; return False if it was not running."""
+        alive = self._alive()
+        if alive:
+            with step(f"stopping {self.name}") as shown:
+                self._end(alive)
+                shown.done("stopped")
+        for file in self._pid_files():
+            file.unlink()
+        return bool(alive)
+
+    def wipe(self) -> None:
+        """Stop it, and delete its environment and its data."""
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def statuses(self) -> list[Status]:
+        """Report the state of each of its processes; the page is the first one's of them."""
+        if not self.installed:
+            return [Status(self.name, "not installed", None, None, self.version, None)]
+        files, alive = self._pid_files(), self._alive()
+        if not files:
+            return [Status(self.name, "down", None, None, self.version, None)]
+        place, found = self._place(), []
+        for file in files:
+            process = alive.get(file.stem)
+            serves = process is not None and (_ADDRESS, place.port) in process.listening()
+            found.append(
+                Status(
+                    f"{self.name} {file.stem}",
+                    "running" if process else "down",
+                    process.pid if process else None,
+                    place.port if serves else None,
+                    self.version,
+                    place.url if serves else None,
+                )
+            )
+        return found
+
+    def log(self, part: str) -> Path:
+        """Return the log file of a process."""
+        return self.home / "logs" / f"{part}.log"
+
+    def about(self) -> str:
+        """Say what somebody needs to know who has started it."""
+        return self.kind.about(self._place())
+
+    # Steps of these
+
+    def _digest(self) -> str:
+        return hashlib.sha256((LOCKS / f"{self.name}.txt").read_bytes()).hexdigest()
+
+    @property
+    def _port_file(self) -> Path:
+        return self.home / "port"
+
+    def _place(self) -> Place:
+        return Place(self.layout, self.home, int(self._port_file.read_text("utf-8")))
+
+    def _pid_files(self) -> list[Path]:
+        return sorted(self.home.glob("*.pid"))
+
+    def _alive(self) -> dict[str, Process]:
+        found = {file.stem: Process.read(file) for file in self._pid_files()}
+        places = (self.home, self.home / "data")  # PostgreSQL works in its data
+        return {name: one for name, one in found.items() if one and one.works_in(*places)}
+
+    def _launch(self, part: Part, deadline: float) -> None:
+        """Start a process and wait until it works, or until it has ended if it is to end."""
+        log = self.log(part.name)
+        log.unlink(missing_ok=True)
+        path = f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        environ = environment.local({"PATH": path, **part.variables})
+        process = Process.start(part.command, folder=self.home, log=log, environ=environ)
+        if not part.once:
+            process.write(self.home / f"{part.name}.pid")
+        while part.once or not part.ready():
+            if not process.alive():
+                if part.once and part.ready():
+                    return
+                raise ServerError(f"{part.name} ended; the end of {log}:\n{tail(log)}")
+            if time.monotonic() > deadline:
+                process.stop()
+                raise ServerError(
+                    f"{part.name} is not ready after {START_SECONDS:.0f} s; the end of {log}:\n"
+                    f"{tail(log)}"
+                )
+            time.sleep(0.2)
+
+    def _end(self, alive: dict[str, Process]) -> None:
+        """End its processes and what they started, the database last."""
+        for name in sorted(alive, key=lambda one: one == "database"):
+            children = alive[name].children()
+            alive[name].stop()
+            for child in children:
+                if child.alive():
+                    child.stop(patience=5.0)
+        for file in self._pid_files():
+            file.unlink()
+
+
+def running(layout: Layout) -> list[Scheduler]:
+    """Find those that run under a prefix."""
+    found = (Scheduler(layout, name) for name in KINDS)
+    return [scheduler for scheduler in found if scheduler.is_running]

@@ -1,0 +1,162 @@
+"""The same flows on Azkaban, Luigi and Airflow; takes some minutes.
+
+python3 -m setup test -- tests/distribution/test_schedulers.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from azkaban_client import Bundle, collect
+from azkaban_client.flow.export import Options, export
+from azkaban_client.flow.zip import unpack
+from setup.layout import CHECKOUT
+from setup.schedulers.scheduler import Scheduler
+from tests.exported import BROKEN, FAN, FLOW_1, FLOW_2, bundle, records
+from tests.live.conftest import LiveAzkaban
+from tests.live.test_schedulers import on_azkaban, on_luigi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WITH = [CHECKOUT / "jobs", CHECKOUT / "core"]
+NN = {"epochs": "3", "classic.epochs": "3"}
+ROUTING = {"time_limit": "5"}
+# What a run leaves that does not depend on its number, its folder or its duration.
+NUMBERS = {
+    "nn": ("nn.best", "nn.accuracy", "nn.accuracy.classic", "nn.accuracy.default"),
+    "routing": ("routing.cost",),
+}
+
+
+@pytest.fixture(scope="module")
+def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
+    live = LiveAzkaban(tmp_path_factory.mktemp("schedulers") / "p")
+    yield live
+    live.stop()
+
+
+@pytest.fixture(scope="module")
+def luigi(azkaban: LiveAzkaban) -> Scheduler:
+    scheduler = Scheduler(azkaban.layout, "luigi")
+    scheduler.install()
+    return scheduler
+
+
+class Airflow:
+    """A real one, asked through its API."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.home, self.url = scheduler.home, scheduler.start().url
+        password = json.loads((self.home / "passwords.json").read_text())["admin"]
+        self.session = requests.Session()
+        self.session.trust_env = False
+        answer = self.session.post(
+            f"{self.url}/auth/token", json={"username": "admin", "password": password}, timeout=60
+        )
+        self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def ask(self, method: str, path: str, **options: Any) -> Any:
+        answer = self.session.request(method, f"{self.url}/api/v2/{path}", timeout=60, **options)
+        return answer.json() if answer.ok else None
+
+    def run(
+        self, files: Bundle, project: str, flow: str, conf: dict[str, str]
+    ) -> tuple[str, dict[str, tuple[str, int]], dict[str, tuple[str, dict[str, str]]]]:
+        """Export a flow, run it; its end, those of its tasks with their attempts, and records."""
+        options = Options(python=sys.executable)
+        made = export(files, "airflow", project=project, flow=flow, options=options)
+        folder = self.home / "dags" / project
+        folder.mkdir()
+        unpack(made.bundle, folder)
+        until(lambda: self.ask("PATCH", f"dags/{flow}", json={"is_paused": False}))
+        started = self.ask(
+            "POST", f"dags/{flow}/dagRuns",
+            json={"dag_run_id": "r:1", "logical_date": None, "conf": conf},
+        )  # fmt: skip
+        assert started, "not started"
+        state = until(lambda: self._end(flow))
+        tasks = self.ask("GET", f"dags/{flow}/dagRuns/r:1/taskInstances?limit=100")
+        ends = {
+            one["task_id"]: (one["state"], one["try_number"]) for one in tasks["task_instances"]
+        }
+        return state, ends, records(folder / "runs" / flow / "r%3A1")
+
+    def _end(self, flow: str) -> str | None:
+        state = self.ask("GET", f"dags/{flow}/dagRuns/r:1")["state"]
+        return state if state in ("success", "failed") else None
+
+
+def until(look) -> Any:
+    deadline = time.monotonic() + 600
+    while not (found := look()):
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def airflow(azkaban: LiveAzkaban) -> Iterator[Airflow]:
+    scheduler = Scheduler(azkaban.layout, "airflow")
+    yield Airflow(scheduler)
+    assert all(
+        address == "127.0.0.1"
+        for process in scheduler._alive().values()
+        for address, _ in process.listening()
+    )
+    scheduler.wipe()
+    assert not scheduler.home.exists()
+
+
+def test_attempts_and_outputs_on_airflow(azkaban, airflow: Airflow) -> None:
+    expected = on_azkaban(azkaban, "attempts", bundle(FLOW_1), "end", day="tue")
+    state, tasks, ends = airflow.run(bundle(FLOW_1), "attempts", "end", {"day": "tue"})
+    assert (state, ends) == ("success", expected)
+    assert tasks["again"] == ("success", 2)
+    assert tasks["part.inner"] == ("success", 1)
+
+
+def test_a_fan_on_airflow(azkaban, airflow: Airflow) -> None:
+    files = {name.replace("end", "last"): text.replace("end", "last") for name, text in FAN.items()}
+    expected = on_azkaban(azkaban, "fan", bundle(files), "last")
+    state, _, ends = airflow.run(bundle(files), "fan", "last", {})
+    assert (state, ends) == ("success", expected)
+
+
+def test_a_failure_on_airflow(airflow: Airflow) -> None:
+    state, tasks, ends = airflow.run(bundle(BROKEN), "broken", "c", {})
+    assert (state, {job: status for job, (status, _) in ends.items()}) == (
+        "failed",
+        {"a": "SUCCEEDED", "b": "FAILED"},
+    )
+    assert tasks == {"a": ("success", 1), "b": ("failed", 2), "c": ("upstream_failed", 0)}
+
+
+def test_conditions_on_airflow(airflow: Airflow) -> None:
+    state, tasks, ends = airflow.run(bundle(FLOW_2), "conditions", "f", {"limit": "4"})
+    assert state == "success"
+    assert {job: status for job, (status, _) in ends.items()} == {
+        "count": "SUCCEEDED", "breaks": "FAILED", "many": "SUCCEEDED", "few": "CANCELLED",
+        "repair": "SUCCEEDED", "end": "SUCCEEDED",
+    }  # fmt: skip
+    assert ends["repair"][1] == {"repair": "4"}
+    assert {tasks["few"][0], tasks["after"][0]} == {"skipped"}
+
+
+@pytest.mark.parametrize(("flow", "properties"), [("nn", NN), ("routing", ROUTING)])
+def test_real_flows(azkaban, luigi, airflow: Airflow, tmp_path: Path, flow, properties) -> None:
+    files = collect(CHECKOUT / "flows" / flow, WITH)
+    expected = on_azkaban(azkaban, flow, files, flow, **properties)
+    code, said, there = on_luigi(luigi, tmp_path, files, flow, **properties)
+    assert code == 0, said
+    state, _, here = airflow.run(files, flow, flow, properties)
+    assert state == "success"
+    for name in NUMBERS[flow]:
+        assert [ends[flow][1].get(name) for ends in (there, here)] == [expected[flow][1][name]] * 2
