@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,9 +166,10 @@ def _show(made: Export, folder: Path | None, *, as_json: bool) -> None:
         "folder": None if folder is None else str(folder),
         "file": made.start,
         "exact": made.is_exact,
-        "features": [loss._asdict() for loss in made.losses],
+        "features": list(made.losses),
     }
-    emit_table(as_json, data, [*Loss._fields], [list(loss) for loss in made.losses])
+    header = [one.name for one in fields(Loss)]
+    emit_table(as_json, data, header, [[*asdict(loss).values()] for loss in made.losses])
     if folder is not None and not as_json:
         note(f"wrote {folder / made.start}")
 

@@ -19,6 +19,7 @@ from azkaban_client import models
 from azkaban_client._session import Capabilities
 from azkaban_client.deploy.contents import Changes
 from azkaban_client.environments import Use
+from azkaban_client.flow.export.plan import Loss
 from azkaban_client.flow.loader.problem import Problem
 
 __all__ = ["DEFINITIONS", "SCHEMAS", "page", "schema_of"]
@@ -161,6 +162,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         _object(**_ENVIRONMENT, bytes=_COUNT, made=_TIME, used=_TIME, uses=_list(_define(Use)))
     ),
     "env prune": _list(_object(folder=_TEXT, deleted=_YES)),
+    "export": _object(
+        flow=_TEXT, folder=_MAYBE_TEXT, file=_TEXT, exact=_YES, features=_list(_define(Loss))
+    ),
     "follow": _EXECUTION,
     "graph": _list(
         _object(flow=_TEXT, needs={"type": "object", "additionalProperties": _list(_TEXT)})

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from azkaban_client._files import whole
 from azkaban_client.errors import AzkabanError, InvalidProject, NotFound
+from azkaban_client.files import whole
 from azkaban_client.flow.interpreter import as_word
 from azkaban_client.flow.loader import load
 from azkaban_client.flow.local import run as run_flow

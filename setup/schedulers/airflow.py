@@ -13,9 +13,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import archives, environment, maven
 from setup.errors import ServerError, UsageError
-from setup.private import write_private
 from setup.schedulers.parts import Part
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup import environment
 from setup.errors import ServerError
 from setup.life.process import Process, free_port, refuse_root, tail
 from setup.life.status import Status
 from setup.messages import step
-from setup.private import write_private
 from setup.python import pip
 from setup.python.installer import LOCKS, Installer
 from setup.schedulers.airflow import Airflow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from azkaban_client.errors import InvalidProject, NotFound
 from azkaban_client.flow.export.times import Schedule
@@ -31,7 +31,8 @@ _NO_PARAMETERS = ("project.name", "failure.emails", "success.emails", "notify.em
 _RUNS_HERE = ("command", "noop", "flow")
 
 
-class Loss(NamedTuple):
+@dataclass(frozen=True)
+class Loss:
     """What becomes of a feature.
 
     Attributes

@@ -18,7 +18,7 @@ __all__ = ["NAME", "program"]
 NAME = "azkaban_step.pyz"
 
 _MAIN = b"from azkaban_client.flow.step import program\n\nraise SystemExit(program())\n"
-_MODULES = ("_files", "errors", "follow", "keeper", "models", "options")  # beside the flow's own
+_MODULES = ("errors", "files", "follow", "keeper", "models", "options")  # beside the flow's own
 _BRINGS = ("javaproperties", "yaml")  # both in Python alone
 
 
