@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tempfile
 from importlib import metadata, resources
 from pathlib import Path
@@ -11,14 +12,14 @@ from azkaban_client.flow.zip import Bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from importlib.resources.abc import Traversable
 
 __all__ = ["NAME", "program"]
 
 NAME = "azkaban_step.pyz"
 
 _MAIN = b"from azkaban_client.flow.step import program\n\nraise SystemExit(program())\n"
-_MODULES = ("errors", "files", "follow", "keeper", "models", "options")  # beside the flow's own
+_ROOT = Path(__file__).parents[3]
+_START = "azkaban_client.flow.step"
 _BRINGS = ("javaproperties", "yaml")  # both in Python alone
 
 
@@ -32,13 +33,11 @@ def program() -> bytes:
     >>> program().startswith(b"#!/usr/bin/env python3")
     True
     """
-    ours = resources.files("azkaban_client")
-    files = {"__main__.py": _MAIN, "azkaban_client/__init__.py": b""}
-    for name in _MODULES:
-        files[f"azkaban_client/{name}.py"] = (ours / f"{name}.py").read_bytes()
-    files |= dict(_modules(ours / "flow", "azkaban_client/flow"))
+    files = {"__main__.py": _MAIN, **dict(_used(_START)), "azkaban_client/__init__.py": b""}
     for package in _BRINGS:
-        files |= dict(_modules(resources.files(package), package))
+        for entry in resources.files(package).iterdir():
+            if entry.name.endswith(".py"):
+                files[f"{package}/{entry.name}"] = entry.read_bytes()
         for file in metadata.files({"yaml": "PyYAML"}.get(package, package)) or ():
             if file.name == "LICENSE":
                 files[f"{package}/LICENSE"] = file.read_binary()
@@ -48,9 +47,33 @@ def program() -> bytes:
         return b"#!/usr/bin/env python3\n" + path.read_bytes()
 
 
-def _modules(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
-    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
-        if entry.is_dir() and entry.name not in ("__pycache__", "lint", "export", "script"):
-            yield from _modules(entry, f"{name}/{entry.name}")
-        elif entry.name.endswith(".py"):
-            yield f"{name}/{entry.name}", entry.read_bytes()
+def _used(start: str) -> Iterator[tuple[str, bytes]]:
+    """Yield a module of this package and all that it imports, those imported later included."""
+    todo, seen = [start], {start}
+    while todo:
+        name = todo.pop()
+        module = f"{name.replace('.', '/')}.py"
+        package = module.removesuffix(".py") + "/__init__.py"
+        place = next((one for one in (module, package) if (_ROOT / one).is_file()), None)
+        if place is None:
+            continue  # not a module, but something in one
+        source = (_ROOT / place).read_bytes()
+        yield place, source
+        named = {*_imports(ast.parse(source)), name.rpartition(".")[0]}
+        found = {one for one in named if one.startswith("azkaban_client.")} - seen
+        seen |= found
+        todo += found
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that a module imports, but not those for type checkers alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{one.name}" for one in node.names)
+        else:
+            yield from _imports(node)
