@@ -70,7 +70,8 @@ class ExecutionOptions(TypedDict, total=False):
     success_emails, failure_emails
         Whom to tell, instead of those in the flow's own file.
     notify
-        When to tell of failures: at the ``first``, at the end (``last``), at ``both`` or ``never``.
+        When to tell of failures: at the ``first``, at the end (``last``; the default where
+        `failure_emails` are given), at ``both`` or ``never``.
     """
 
     properties: Mapping[str, str] | None
@@ -103,7 +104,10 @@ def execution_fields(graph: Flow | None, options: ExecutionOptions) -> dict[str,
         if emails is not None:
             fields[f"{kind}Emails"] = _addresses(emails)
             fields[f"{kind}EmailsOverride"] = "true"
-    if (notify := options.get("notify")) is not None:
+    notify = options.get("notify")
+    if notify is None and options.get("failure_emails"):
+        notify = "last"  # servers tell at the first failure by default, and 2.5 at the end, too
+    if notify is not None:
         fields["notifyFailureFirst"] = str(notify in ("first", "both")).lower()
         fields["notifyFailureLast"] = str(notify in ("last", "both")).lower()
     disabled, only = options.get("disabled", ()), options.get("only")

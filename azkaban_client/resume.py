@@ -349,12 +349,10 @@ def retry(
 
 def _outputs(
     client: Client, execution: Execution, runs: Path | None
-) -> Mapping[str, Mapping[str, str] | None] | None:
+) -> Mapping[str, Mapping[str, str] | None]:
     """Return the outputs of an execution's jobs, from the server or else from their records."""
     told = client.outputs(execution.execid)
-    if told is None and runs is not None:
-        return recorded_outputs(runs, execution)
-    return told
+    return recorded_outputs(runs, execution) if told is None else told
 
 
 def choose(
@@ -393,7 +391,7 @@ def choose(
         jobs=_as_succeeded(there.graph.nodes, disabled),
     )
     plan = resume(as_if, outputs, wish, own=_own(there))
-    return (None if outputs is None or latest is None else latest.execid), plan
+    return (None if latest is None else latest.execid), plan
 
 
 def _last_whole_success(there: FlowOnServer, disabled: Collection[str]) -> Execution | None:

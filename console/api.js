@@ -335,6 +335,7 @@ export async function flowSchedule(projectId, flowId, signal) {
     disabled: (told.disabledJobs ?? []).map(disabledJob),
     failureAction: FAILURE_ACTIONS[told.failureAction],
     concurrentOptions: told.concurrentOption,
+    notifyFailureFirst: told.notifyOnFirstFailure,
     notifyFailureLast: told.notifyOnLastFailure,
     successEmails: told.successEmails,
     failureEmails: told.failureEmails,

@@ -56,9 +56,9 @@ export async function runFlow({ project, flow, scheduling = null, limited = fals
       field('Mail on success to', mailInput('successEmails', mails.successEmails), 'Addresses with commas between'),
       field('Mail on failure to', mailInput('failureEmails', mails.failureEmails)),
       field('Mail about a failure', select({ name: 'notify' }, [
-        ['first', 'at the first failed job'],
         ['last', 'when the flow has ended'],
-      ], preset.notifyFailureLast ? 'last' : 'first')),
+        ['first', 'at the first failed job'],
+      ], preset.notifyFailureFirst && !preset.notifyFailureLast ? 'first' : 'last')),
     ),
     limits ? h('details', {}, h('summary', {}, 'Time limits'), limits.element) : null,
   ];

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from azkaban_client import owners
 from azkaban_client.secrecy import masked
 from setup import environment, java, maven, reach
-from setup.azkaban import Server, program
+from setup.azkaban import Server, mail, program
+from setup.azkaban.config import mail_password_file
 from setup.azkaban.settings import addresses
 from setup.called import called
 from setup.errors import SetupError
@@ -72,6 +73,7 @@ def examine(layout: Layout) -> list[Finding]:
         _certificate,
         _ports,
         _servers,
+        _mail,
     ]
     findings = []
     for check in checks:
@@ -209,6 +211,26 @@ def _only_here(address: str) -> bool:
     """Tell whether an address serves this machine's own clients, or all addresses of it."""
     number = ipaddress.ip_address(address)
     return number.is_loopback or number.is_unspecified
+
+
+def _mail(layout: Layout) -> Iterator[Finding]:
+    """Ask the mail server whether it would take mail."""
+    server = Server(layout)
+    if not server.installed:
+        return
+    settings = server.settings.mail
+    if settings is None:
+        fix = (
+            f"nothing, or name a mail server: {called()} stop, then {called()} up --mail-host HOST"
+        )
+        yield Finding("mail", ok=True, detail="the server sends none", fix=fix)
+        return
+    secret = mail_password_file(layout)
+    password = secret.read_text(encoding="utf-8").strip() if settings.user else ""
+    why = mail.trouble(settings, password)
+    detail = f"{settings.host}:{settings.port} {f'takes none: {why}' if why else 'takes it'}"
+    fix = f"set it right, or name another: {called()} stop, then {called()} up --mail-host HOST"
+    yield Finding("mail", not why, detail, fix if why else "")
 
 
 def _ports(layout: Layout) -> Iterator[Finding]:

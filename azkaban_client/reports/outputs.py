@@ -22,13 +22,13 @@ __all__ = ["recorded_outputs"]
 _SLACK = timedelta(seconds=2)  # the server writes a job's times a little before and after
 
 
-def recorded_outputs(root: Path, execution: Execution) -> dict[str, dict[str, str] | None]:
+def recorded_outputs(root: Path | None, execution: Execution) -> dict[str, dict[str, str] | None]:
     """Read the outputs of the jobs and embedded flows that succeeded.
 
     Parameters
     ----------
     root
-        The folder that jobs write to (``output.dir``).
+        The folder that jobs write to (``output.dir``); None if it is not here.
     execution
         It has ended.
 
@@ -43,11 +43,11 @@ def recorded_outputs(root: Path, execution: Execution) -> dict[str, dict[str, st
 
 
 class _Reader:
-    def __init__(self, root: Path, execution: Execution) -> None:
+    def __init__(self, root: Path | None, execution: Execution) -> None:
         self.execid = str(execution.execid)
         self.folders = [
             place / self.execid
-            for place in (records.folders(root) if root.is_dir() else ())
+            for place in (records.folders(root) if root is not None and root.is_dir() else ())
             if (place / self.execid).is_dir()
         ]
         names = (_name(job) for job in execution.walk() if not job.jobs)

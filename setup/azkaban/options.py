@@ -88,6 +88,7 @@ def _add_mail(server: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="send mail encrypted only (default, unless the mail server is this machine)",
     )
+    add("--mail-test", metavar="ADDRESS", help="also send a test mail there")
 
 
 def port(text: str) -> int:
@@ -141,7 +142,18 @@ def wanted(options: argparse.Namespace) -> Wanted:
         timezone=options.timezone,
         mail=_mail(options),
         mail_password=_mail_password(options.mail_password_file),
+        mail_test=_address("--mail-test", options.mail_test) if options.mail_test else "",
     )
+
+
+def _address(option: str, text: str) -> str:
+    try:
+        check_address(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text}: expected an address such as azkaban@example.org"
+        ) from None
+    return text
 
 
 def _mail_password(file: str | None) -> str | None:
@@ -149,7 +161,7 @@ def _mail_password(file: str | None) -> str | None:
 
 
 def _mail(options: argparse.Namespace) -> Mail | None:
-    names = ("mail_sender", "mail_user", "mail_password_file", "mail_tls")
+    names = ("mail_sender", "mail_user", "mail_password_file", "mail_tls", "mail_test")
     if options.mail_host is None:
         for name in names:
             if getattr(options, name) is not None:
@@ -162,12 +174,7 @@ def _mail(options: argparse.Namespace) -> Mail | None:
     if not 1 <= int(number) <= 65535:
         raise UsageError(f"--mail-host {options.mail_host}: ports go from 1 to 65535")
     sender = options.mail_sender or f"azkaban@{host}"
-    try:
-        check_address(sender)
-    except ValueError:
-        raise UsageError(
-            f"--mail-sender {sender}: expected an address such as azkaban@example.org"
-        ) from None
+    _address("--mail-sender", sender)
     if bool(options.mail_user) != bool(options.mail_password_file):
         raise UsageError("--mail-user and --mail-password-file belong together")
     local = host == "localhost" or host.startswith("127.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from azkaban_client.files import write_private
 from setup import environment
-from setup.azkaban import config, jobs, program, recovery, schema, timezone
+from setup.azkaban import config, jobs, mail, program, recovery, schema, timezone
 from setup.azkaban.accept import accept
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
@@ -190,6 +190,7 @@ class Server:
         old = self.settings if self.installed else None
         settings = choose(wanted, old)
         accept(self.layout, java, settings)
+        self._try_mail(wanted)
         self._install_program(java, settings, sources)
         schema.require_executors(self.program, settings)
         home = program.folder(self.layout)
@@ -200,6 +201,21 @@ class Server:
         keep(self.layout, java)
         settings.write(self._settings_file)
         return settings
+
+    def _try_mail(self, wanted: Wanted) -> None:
+        """Refuse a mail server that would take no mail."""
+        if wanted.mail is None:
+            return
+        place = f"{wanted.mail.host}:{wanted.mail.port}"
+        with step("mail") as shown:
+            shown.update(f"asking {place}")
+            if why := mail.trouble(wanted.mail, wanted.mail_password or "", wanted.mail_test):
+                raise UsageError(
+                    f"--mail-host {place}: no mail can be sent: {why}; set it right, or leave "
+                    "--mail-host out"
+                )
+            sent = f", a test mail is on its way to {wanted.mail_test}" if wanted.mail_test else ""
+            shown.done(f"{place} takes it{sent}")
 
     def up(self, java: Java, wanted: Wanted | None = None, sources: Sequence[str] = ()) -> Settings:
         """Install what is missing, start what does not run, and wait until a login works.

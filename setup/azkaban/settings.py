@@ -105,6 +105,8 @@ class Wanted:
         How the server sends mail.
     mail_password
         Password of the account at the mail server.
+    mail_test
+        Where a test mail is sent.
     """
 
     profile: str | None = None
@@ -118,6 +120,7 @@ class Wanted:
     timezone: str | None = None
     mail: Mail | None = None
     mail_password: str | None = field(default=None, repr=False)
+    mail_test: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

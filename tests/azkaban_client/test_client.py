@@ -348,7 +348,11 @@ def test_every_option_of_execute(serve, connect, answer) -> None:
     }
     client.execute("p", "f", concurrency="concurrent", disabled=["a", "e:x"])
     assert sent(server)["concurrentOption"] == "ignore"
+    assert "notifyFailureLast" not in sent(server)
     assert json.loads(sent(server)["disabled"]) == ["a", {"id": "e", "children": ["x"]}]
+    client.execute("p", "f", failure_emails=["a@x"])  # one mail
+    told = sent(server)
+    assert (told["notifyFailureFirst"], told["notifyFailureLast"]) == ("false", "true")
     client.execute("p", "f", only=["e:x", "z"])
     assert json.loads(sent(server)["disabled"]) == ["a", {"id": "e", "children": ["y"]}]
     client.execute("p", "f", only=["e"])

@@ -22,6 +22,7 @@ from setup.layout import Layout
 from setup.life.process import free_port
 from setup.python import layers
 from setup.tls.certificates import Certificates
+from tests.mailbox import mailbox
 from tests.setup.authority import Company
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def test_wrong_values(
     [
         (["--mail-user", "me"], "--mail-user belongs to --mail-host"),
         (["--no-mail-tls"], "--mail-tls belongs to --mail-host"),
+        (["--mail-test", "a@b.c"], "--mail-test belongs to --mail-host"),
+        (["--mail-host", "m", "--mail-test", "me"], "--mail-test me: expected an address"),
         (["--mail-host", "a b"], "--mail-host a b: expected a name, or NAME:PORT"),
         (["--mail-host", "mail:smtp"], "--mail-host mail:smtp: expected a name, or NAME:PORT"),
         (["--mail-host", "mail:70000"], "ports go from 1 to 65535"),
@@ -173,6 +176,17 @@ def test_own_settings_win(ours: Layout) -> None:
     (ours.azkaban / "conf").mkdir()
     (ours.azkaban / "conf/local.properties").write_text("azkaban.name=Ours\n")
     assert written(ours, SETTINGS, "2.5.0", "azkaban")["azkaban.name"] == "Ours"
+
+
+def test_a_mail_server_that_takes_no_mail_is_refused(
+    ours: Layout, setup: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mailbox(answers={"MAIL": "550 who is that"}) as box:
+        host = f"127.0.0.1:{box.port}"
+        assert setup("--mail-host", host, "--java", str(shutil.which("java"))) == 2
+    words = f"--mail-host {host}: no mail can be sent: azkaban@127.0.0.1 is refused as sender"
+    assert words in capsys.readouterr().err
+    assert not (ours.azkaban / "settings.json").exists()
 
 
 def test_mail_is_encrypted_unless_told_otherwise(ours: Layout) -> None:

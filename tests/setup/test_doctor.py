@@ -18,19 +18,19 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from azkaban_client.files import write_private
 from setup import doctor, maven
-from setup.azkaban import Settings, program
+from setup.azkaban import Mail, Settings, program
+from setup.doctor import Finding
 from setup.layout import CHECKOUT, Layout
 from setup.life.process import free_port
 from setup.python import layers
 from setup.tls.certificates import Certificates
+from tests.mailbox import mailbox
 from tests.setup.authority import Company
 from tests.setup.corporate import CA, NAMESPACE, PASSWORD, Proxy, jar, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from setup.doctor import Finding
 
 
 @pytest.fixture
@@ -209,6 +209,19 @@ def test_doctor_finds_a_name_that_leads_elsewhere(
     assert "DNS" in found.fix
     _names(monkeypatch, "192.0.2.7")
     assert _found(ours, "host name").ok
+
+
+def test_doctor_asks_the_mail_server(ours: Layout, installed: Settings) -> None:
+    assert "--mail-host" in _found(ours, "mail").fix
+    with mailbox() as box:
+        mail = Mail(host="127.0.0.1", port=box.port, sender="a@example.org", tls=False)
+        replace(installed, mail=mail).write(ours.azkaban / "settings.json")
+        assert _found(ours, "mail") == Finding(
+            "mail", ok=True, detail=f"127.0.0.1:{box.port} takes it"
+        )
+    found = _found(ours, "mail")
+    assert not found.ok
+    assert "takes none: " in found.detail
 
 
 def test_doctor_goes_on_after_a_check_that_cannot_be_made(ours: Layout) -> None:
