@@ -15,7 +15,7 @@ from azkaban_client.files import first_line, write_private
 from azkaban_client.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Sequence
 
     from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -72,6 +72,7 @@ class Metrics:
         self.late = gauge("azkaban_schedules_late", "1 if a scheduled run is due and not made.")
         self.missed = counter("azkaban_schedules_missed", "Scheduled runs that were not made.")
         self.round = gauge("azk_watch_round_timestamp_seconds", "End of the last whole round.", ())
+        self.requests = counter("azk_watch_requests", "Requests to the server.", ())
         self.pending = gauge("azk_watch_pending", "Messages and starts to be delivered.", ())
         self._known: set[tuple[str, str]] = set()
         self._server: _Server | None = None
@@ -114,24 +115,31 @@ class Metrics:
         self.up.set(int(answers))
         self.database.set(0 if answers else float("nan"))
 
-    def tell(self, flows: Mapping[tuple[str, str], tuple[Seen, bool]]) -> None:
-        """Tell the present state of flows: what is known of them, and whether they are late.
+    def tell(self, flow: tuple[str, str], seen: Seen, *, late: bool) -> None:
+        """Tell the present state of a flow.
 
         Parameters
         ----------
-        flows
-            All that there are.
+        flow
+            Its project and its name.
+        seen
+            What is known of it.
+        late
+            A scheduled run is due and not made.
         """
-        for flow, (seen, late) in flows.items():
-            if self.rule.covers(*flow):
-                self.queued.labels(*flow).set(seen.waiting)
-                self.running.labels(*flow).set(len(seen.going) - seen.waiting)
-                self.late.labels(*flow).set(late)
-        for flow in self._known - flows.keys():  # deleted
+        if self.rule.covers(*flow):
+            self.queued.labels(*flow).set(seen.waiting)
+            self.running.labels(*flow).set(len(seen.going) - seen.waiting)
+            self.late.labels(*flow).set(late)
+            self._known.add(flow)
+
+    def forget(self, flows: Container[tuple[str, str]]) -> None:
+        """Forget the state of all flows but these: the others were deleted."""
+        for flow in [flow for flow in self._known if flow not in flows]:
             for one in (self.queued, self.running, self.late):
                 with suppress(KeyError):
                     one.remove(*flow)
-        self._known = {flow for flow in flows if self.rule.covers(*flow)}
+            self._known.discard(flow)
 
     def serve(self) -> str:
         """Begin to serve, in threads, and return the address.

@@ -41,6 +41,7 @@ _RUN = "run "
 _GIVEN_UP = "given-up"
 _LOOKED_AT = 200  # executions of a flow's history, for a start whose answer was lost
 _FLOWS_EVERY = 300.0  # seconds after which new projects and flows are found
+_LISTED = 50  # projects whose flows are listed anew at a time
 _RATE = 1.5  # requests a second at most, on the average of a round
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds until an undelivered message is tried again
 _KEPT = 2 * 86_400.0  # seconds after which it is given up
@@ -81,9 +82,12 @@ class Watcher:
         self.zone, self.metrics = zone, metrics
         self._flows: list[tuple[str, str]] = []
         self._flows_at = float("-inf")
+        self._flows_by: dict[str, tuple[str, ...]] = {}
+        self._known_now: set[str] = set()  # projects whose flows are not asked for this time
         self._listed: datetime | None = None  # when these were all the flows that there were
         self._lost_since: float | None = None
         self._said: set[str] = set()
+        self._counted = 0  # requests that the metrics have
         self._forgot_at = float("-inf")
         self._covering: list[Rule | MetricsRule] = [*rules.rules]
         if rules.metrics is not None:
@@ -95,7 +99,6 @@ class Watcher:
             begin = time.monotonic()
             self.round()
             self.deliver()
-            self._measure()
             pause = self.rules.every.total_seconds() - (time.monotonic() - begin)
             time.sleep(max(1.0, pause))
 
@@ -111,6 +114,7 @@ class Watcher:
                     self.client.projects()  # raises, too, if more than this flow is at fault
                     self._say_once(f"{project}/{flow} cannot be looked at: {error.message}")
                     whole = False
+                self._measure(project, flow)
                 spent = self.client.requests_made - before
                 time.sleep(max(0.0, spent / _RATE - (time.monotonic() - begin)) if spent else 0)
         except (NetworkError, ServerFault, BadAnswer, AuthenticationError) as error:
@@ -123,6 +127,7 @@ class Watcher:
         self._lost_since = None
         if self.metrics is not None:
             self.metrics.seen(whole=whole)
+            self.metrics.forget(set(self._flows))
         if self.journal.down:
             self.journal.down = False
             self._note([Event("server-up", due=_now())])
@@ -130,20 +135,20 @@ class Watcher:
     def _measures(self, project: str, flow: str) -> bool:
         return self.rules.metrics is not None and self.rules.metrics.covers(project, flow)
 
-    def _measure(self) -> None:
+    def _measure(self, project: str, flow: str) -> None:
         if self.metrics is None:
             return
-        journal, now = self.journal, {}
-        for project, flow in self._flows:
-            if seen := journal.flows.get(f"{project}/{flow}"):
-                now[project, flow] = seen, is_late(seen, self.zone)
-        self.metrics.tell(now)
-        self.metrics.pending.set(len(journal.pending))
+        if seen := self.journal.flows.get(f"{project}/{flow}"):
+            self.metrics.tell((project, flow), seen, late=is_late(seen, self.zone))
+        self.metrics.pending.set(len(self.journal.pending))
+        self.metrics.requests.inc(self.client.requests_made - self._counted)
+        self._counted = self.client.requests_made
 
     def _watched(self) -> Iterable[tuple[str, str]]:
         if time.monotonic() - self._flows_at < _FLOWS_EVERY:
             return self._flows
         listed = datetime.now(UTC)
+        self._known_now = set(list(self._flows_by)[_LISTED:])
         projects = [
             project.name
             for project in self.client.projects()
@@ -159,13 +164,19 @@ class Watcher:
         return found
 
     def _flows_of(self, project: str) -> tuple[str, ...]:
+        """List the flows of a project; of many projects a part is asked for each time, in turn."""
+        if project in self._known_now:
+            return self._flows_by[project]
         try:
-            return self.client.flows(project)
+            found = self.client.flows(project)
         except ServerFault:
             raise
         except Refused as error:  # servers list projects that one may not read; or it is gone
             self._say_once(f"{project} cannot be watched: {error.message}")
-            return ()
+            found = ()
+        self._flows_by.pop(project, None)  # the one that was asked for last is the last
+        self._flows_by[project] = found
+        return found
 
     def _say_once(self, line: str) -> None:
         if line not in self._said:
@@ -189,6 +200,7 @@ class Watcher:
             if before := self.journal.flows.get(name):  # it may come back
                 self.journal.flows[name] = replace(before, due=None)
             self._flows_at = float("-inf")
+            self._flows_by.pop(project, None)
             return
         if seen != self.journal.flows.get(name) or events:
             self.journal.flows[name] = seen

@@ -397,6 +397,23 @@ def test_a_project_that_may_not_be_read_is_left_out(watcher) -> None:
     assert watcher.said == ["p cannot be watched: no READ"]
 
 
+def test_flows_of_many_projects_are_listed_in_turn(watcher) -> None:
+    asked: list[str] = []
+    names = [f"n{number}" for number in range(120)]
+    watcher.client.projects = lambda: [SimpleNamespace(name=name) for name in names]
+    watcher.client.flows = lambda project: asked.append(project) or ("f",)
+    for expected in (names, names[:50], names[50:100], [*names[100:], *names[:30]]):
+        asked.clear()
+        watcher._flows_at = float("-inf")
+        assert len(list(watcher._watched())) == 120
+        assert sorted(asked) == sorted(expected)
+    names.append("new")
+    asked.clear()
+    watcher._flows_at = float("-inf")
+    assert ("new", "f") in watcher._watched()
+    assert "new" in asked
+
+
 @pytest.mark.parametrize("error", [BadAnswer("half"), ServerFault("500"), NetworkError("cut")])
 def test_a_server_that_answers_nonsense_is_down(watcher, error) -> None:
     watcher.client.projects = fails(error)
@@ -530,7 +547,7 @@ def test_what_is_seen_is_measured(watcher, metrics) -> None:
     watcher.client.history = server(*runs).history
     watcher.journal.flows["p/f"].due = "2025-12-31 06:00:00"
     watcher.round()
-    watcher._measure()
+    watcher._measure("p", "f")
     found = values(metrics.ask()[1])
     flow = '{flow="f",project="p"}'
     assert found["azkaban_up"] == found["azkaban_database_up"] == 1
@@ -544,8 +561,12 @@ def test_what_is_seen_is_measured(watcher, metrics) -> None:
     assert not any('project="q"' in name for name in found)
     assert not any("_created" in name for name in found)
     watcher.journal.flows["p/f"].met = None
-    watcher._measure()
+    watcher._measure("p", "f")
     assert values(metrics.ask()[1])[f"azkaban_schedules_late{flow}"] == 1
+    watcher.client.projects = lambda: [SimpleNamespace(name="q")]  # the other was deleted
+    watcher._flows_at = float("-inf")
+    watcher.round()
+    assert f"azkaban_schedules_late{flow}" not in values(metrics.ask()[1])
     watcher.client.projects = fails(ServerFault("database"))
     watcher._flows_at = float("-inf")
     watcher.round()
@@ -772,8 +793,8 @@ def test_chats_are_told_by_apprise_and_nobody_is_pinged(serve, answer, tmp_path)
         tmp_path, f"mmost://{place}/3ccdd113474722377935511fc85d3dd4", f"json://{place}"
     )
     send(channel, Message("x", "p/f failed", "@here <!channel> because\n", []))
-    chat, plain = (json.loads(asked.body) for asked in receiver.asked)
-    assert receiver.asked[0].path == "/hooks/3ccdd113474722377935511fc85d3dd4"
+    told = {asked.path: json.loads(asked.body) for asked in receiver.asked}  # at the same time
+    chat, plain = told["/hooks/3ccdd113474722377935511fc85d3dd4"], told["/"]
     for text in (chat["text"], plain["message"]):
         assert "because" in text
         assert not re.search("@here|<!channel", text)
