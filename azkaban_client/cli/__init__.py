@@ -30,7 +30,8 @@ from azkaban_client.cli import (
     _session,
     _watch,
 )
-from azkaban_client.cli._app import EXIT_CODES, App, exit_code, group, note
+from azkaban_client.cli._app import App, group, note
+from azkaban_client.cli.exit_codes import EXIT_CODES, exit_code
 from azkaban_client.descriptors import open_closed
 from azkaban_client.errors import AzkabanError
 

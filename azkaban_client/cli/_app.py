@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from azkaban_client.config import Settings
 
 __all__ = [
-    "EXIT_CODES",
     "NO_MAIL",
     "App",
     "Command",
@@ -37,7 +36,6 @@ __all__ = [
     "command",
     "emit",
     "emit_table",
-    "exit_code",
     "for_terminal",
     "group",
     "json_option",
@@ -105,33 +103,6 @@ def command(name: str | None = None) -> Callable[[Callable[..., Any]], Command]:
 def group(name: str | None = None, **attributes: Any) -> Callable[[Callable[..., Any]], Group]:
     """Make a group of commands of a function."""
     return click.group(name, cls=Group, **attributes)
-
-
-EXIT_CODES = {
-    0: "ok",
-    1: "the execution failed or was killed",
-    2: "usage: bad arguments, settings or project",
-    3: "authentication",
-    4: "not found",
-    5: "refused by the server",
-    6: "network or TLS",
-    7: "the wait timed out",
-    130: "interrupted",
-}
-
-
-def exit_code(error: Exception) -> int:
-    """Return the exit code of an error."""
-    kinds: list[tuple[type[Exception], int]] = [
-        (errors.AuthenticationError, 3),
-        (errors.NotFound, 4),
-        (errors.InvalidProject, 2 if getattr(error, "status", None) is None else 5),
-        (errors.Refused, 5),
-        (errors.NetworkError, 6),
-        (errors.BadAnswer, 6),
-        (errors.WaitTimeout, 7),
-    ]
-    return next((code for kind, code in kinds if isinstance(error, kind)), 2)
 
 
 def note(text: str, *, colour: str | None = None) -> None:

@@ -20,12 +20,10 @@ from azkaban_client.files import write_text
 from azkaban_client.job.killed import Killed
 from azkaban_client.job.kinds import show
 from azkaban_client.job.report import Page
-from azkaban_client.job.usage import Usage
+from azkaban_client.job.usage import Usage, plot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from matplotlib.figure import Figure
 
     from azkaban_client.job.run import Run
     from azkaban_client.job.usage import Sample
@@ -201,33 +199,11 @@ def _describe(page: Page, entry: dict[str, Any], samples: Sequence[Sample]) -> N
         page.table("Outputs", ["name", "value"], others)
     if entry["seconds"] >= _PLOTTED_SECONDS and len(samples) > 1:
         with suppress(ImportError):  # a job may have no matplotlib
-            page.plot("Resources", _resources(samples), "Of the job's own process.")
+            page.plot("Resources", plot(samples), "Of the job's own process.")
     page.table("Parameters", ["property", "value"], entry["parameters"].items())
     files = entry["inputs"].items()
     page.table("Inputs", ["file", "bytes", "SHA-256"], [[n, *f.values()] for n, f in files])
     page.table("Environment", ["part", "version"], entry["environment"].items())
-
-
-def _resources(samples: Sequence[Sample]) -> Figure:
-    """Plot memory and processor time over time."""
-    from itertools import pairwise
-
-    from azkaban_client.job.plots import COLOURS, figure
-
-    rows = [(0.0, samples[0][1], 0.0), *samples]
-    at = [second for second, _, _ in rows]
-    memory_mb = [resident / 1e6 for _, resident, _ in rows]
-    busy = [
-        (cpu - before) / max(end - begin, 1e-9)
-        for (begin, _, before), (end, _, cpu) in pairwise(rows)
-    ]
-    fig = figure(7.0, 2.6)
-    memory, processors = fig.subplots(1, 2)
-    memory.plot(at, memory_mb, color=COLOURS[0])
-    memory.set(xlabel="time (s)", ylabel="memory (MB)", ylim=(0, None))
-    processors.stairs(busy, at, color=COLOURS[1])
-    processors.set(xlabel="time (s)", ylabel="processors busy", ylim=(0, None))
-    return fig
 
 
 def _environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Sample the memory and processor time of a job while it runs."""
+"""Sample the memory and processor time of a job while it runs, and plot them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
-__all__ = ["Sample", "Usage"]
+    from matplotlib.figure import Figure
+
+__all__ = ["Sample", "Usage", "plot"]
 
 Sample = tuple[float, int, float]
 
@@ -95,6 +99,26 @@ class Usage:
             if len(self.samples) > _MOST:
                 del self.samples[::2]
                 interval *= 2
+
+
+def plot(samples: Sequence[Sample]) -> Figure:
+    """Plot memory and processor time over time, for the report."""
+    from azkaban_client.job.plots import COLOURS, figure
+
+    rows = [(0.0, samples[0][1], 0.0), *samples]
+    at = [second for second, _, _ in rows]
+    memory_mb = [resident / 1e6 for _, resident, _ in rows]
+    busy = [
+        (cpu - before) / max(end - begin, 1e-9)
+        for (begin, _, before), (end, _, cpu) in pairwise(rows)
+    ]
+    fig = figure(7.0, 2.6)
+    memory, processors = fig.subplots(1, 2)
+    memory.plot(at, memory_mb, color=COLOURS[0])
+    memory.set(xlabel="time (s)", ylabel="memory (MB)", ylim=(0, None))
+    processors.stairs(busy, at, color=COLOURS[1])
+    processors.set(xlabel="time (s)", ylabel="processors busy", ylim=(0, None))
+    return fig
 
 
 def _resident_bytes() -> int:

@@ -1,6 +1,7 @@
 /** One execution, live: graph, timeline, jobs, log, parameters; cancel, pause, retry, run again. */
 
 import * as api from '../api.js';
+import * as intervals from '../intervals.js';
 import * as stock from '../stock.js';
 import { firsts } from '../attempts.js';
 import { attempt, confirm } from '../dialog.js';
@@ -54,12 +55,12 @@ export async function executionView(context, id, tab = 'graph') {
 
   draw();
   if (!finished(run.status)) {
-    context.every(1000, async () => {
+    context.every(intervals.EXECUTION, async () => {
       await refresh();
       return !finished(run.status);
     });
   }
-  if (pane.poll) context.every(1000, () => pane.poll(run));
+  if (pane.poll) context.every(intervals.LOG, () => pane.poll(run));
   return {
     title: `#${id} ${run.flow}`,
     node: [

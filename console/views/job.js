@@ -1,6 +1,7 @@
 /** One job of an execution: its state and its log, attempt by attempt. */
 
 import * as api from '../api.js';
+import * as intervals from '../intervals.js';
 import { plain } from '../stock.js';
 import { h, route, show } from '../dom.js';
 import { badge, duration, finished, took, when } from '../format.js';
@@ -54,7 +55,7 @@ export async function jobView(context, id, path, chosen) {
   draw();
   await showFiles();
   if (!finished(run.status)) {
-    context.every(1500, async () => {
+    context.every(intervals.JOB, async () => {
       run = await api.execution(id, signal);
       job = find(run);
       draw();
@@ -62,7 +63,7 @@ export async function jobView(context, id, path, chosen) {
       return !finished(run.status);
     });
   }
-  context.every(1000, () => log.poll());
+  context.every(intervals.LOG, () => log.poll());
   return {
     title: `${path} #${id}`,
     node: [

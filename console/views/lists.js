@@ -1,5 +1,6 @@
 /** What runs, what ran, what is scheduled. */
 
+import * as intervals from '../intervals.js';
 import * as stock from '../stock.js';
 import { button, h, route, show } from '../dom.js';
 import { finished, period } from '../format.js';
@@ -13,7 +14,7 @@ export async function runningView(context) {
     return true;
   }
   await load();
-  context.every(2000, load);
+  context.every(intervals.RUNNING, load);
   return { title: 'Running', node: [h('header', { class: 'page-head' }, h('h1', {}, 'Running')), place] };
 }
 
@@ -55,7 +56,7 @@ export async function historyView(context) {
 
   const first = await load(1);
   if (first.some(({ status }) => !finished(status))) {
-    context.every(3000, async () => (await load()).some(({ status }) => !finished(status)));
+    context.every(intervals.HISTORY, async () => (await load()).some(({ status }) => !finished(status)));
   }
   return { title: 'History', node: [h('header', { class: 'page-head' }, h('h1', {}, 'History')), form, place] };
 }

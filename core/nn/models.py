@@ -141,19 +141,19 @@ def charlm(
     kind = _lookup("cell", cell, _CELLS)
     features = hidden if embedding is None else embedding
     _check(dropout, vocabulary=vocabulary, hidden=hidden, layers=layers, embedding=features)
-    made: Weights = {"dtype": "float32", **weights}
+    weights = {"dtype": "float32", **weights}
     stack: list[Layer] = []
     for i in range(layers):
         width = kind.gates * hidden
         project = None
         if i == 0:
-            project = EmbeddedDense(vocabulary, features, width, **made)
+            project = EmbeddedDense(vocabulary, features, width, **weights)
         n_in = hidden if i else vocabulary
-        layer = kind(n_in, hidden, project=project, **made, compiled=compiled)
+        layer = kind(n_in, hidden, project=project, **weights, compiled=compiled)
         stack.append(layer)
         if dropout:
             stack.append(Dropout(dropout))
-    return Sequential([*stack, Dense(hidden, vocabulary, **made)])
+    return Sequential([*stack, Dense(hidden, vocabulary, **weights)])
 
 
 def textclass(
@@ -193,23 +193,23 @@ def textclass(
     (8, 3)
     """
     _check(dropout, vocabulary=vocabulary, classes=classes, embedding=embedding, hidden=hidden)
-    made: Weights = {"dtype": "float32", **weights}
+    weights = {"dtype": "float32", **weights}
     layers: list[Layer] = [
-        Embedding(vocabulary, embedding, weights=uniform(0.1), **made),
+        Embedding(vocabulary, embedding, weights=uniform(0.1), **weights),
         Dropout(dropout),
     ]
     width = embedding
     if cell != "none":
         kind = _lookup("cell", cell, {**_CELLS, "none": RNN})
-        ahead, back = (kind(embedding, hidden, **made) for _ in range(2))
+        ahead, back = (kind(embedding, hidden, **weights) for _ in range(2))
         layers.append(Bidirectional(ahead, back))
         width = 2 * hidden
     if pool == "attention":
-        layers.append(AttentionPool(width, hidden, **made))
+        layers.append(AttentionPool(width, hidden, **weights))
     else:
         pools: dict[str, Callable[[], Layer]] = {"mean": MeanPool, "last": LastStep}
         layers.append(_lookup("pool", pool, {"attention": MeanPool, **pools})())
-    layers += [Dropout(dropout), Dense(width, classes, **made)]
+    layers += [Dropout(dropout), Dense(width, classes, **weights)]
     return Sequential(layers)
 
 
@@ -247,15 +247,15 @@ def tagger(
     (20, 8, 3)
     """
     _check(dropout, vocabulary=vocabulary, classes=classes, embedding=embedding, hidden=hidden)
-    made: Weights = {"dtype": "float32", **weights}
+    weights = {"dtype": "float32", **weights}
     kind = _lookup("cell", cell, _CELLS)
-    ahead, back = (kind(embedding, hidden, **made) for _ in range(2))
+    ahead, back = (kind(embedding, hidden, **weights) for _ in range(2))
     return Sequential(
         [
-            Embedding(vocabulary, embedding, weights=uniform(0.1), **made),
+            Embedding(vocabulary, embedding, weights=uniform(0.1), **weights),
             Bidirectional(ahead, back),
             Dropout(dropout),
-            Dense(2 * hidden, classes, **made),
+            Dense(2 * hidden, classes, **weights),
         ]
     )
 

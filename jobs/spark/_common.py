@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from azkaban_client.job import Run
 
 
-__all__ = ["connected", "host_of", "spark_map", "together", "told"]
+__all__ = ["connected", "host_of", "spark_errors", "spark_map", "together"]
 
 # A lost executor comes back within seconds; by default Spark would check every 15.
 _SLOT_SECONDS, _SLOT_LOOKS = 3, 200
@@ -61,7 +61,7 @@ def spark_map(context: Any) -> Callable[..., list[Any]]:
     def run(function: Callable[..., Any], *columns: Iterable[Any]) -> list[Any]:
         rows = list(zip(*columns, strict=True))
         tasks = context.parallelize(rows, max(len(rows), 1))
-        with told():
+        with spark_errors():
             return list(tasks.map(lambda row: function(*row)).collect())
 
     return run
@@ -109,13 +109,13 @@ def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: b
         yield rank, value
 
     stage = context.parallelize(range(tasks), tasks).barrier()
-    with told():
+    with spark_errors():
         found = stage.mapPartitions(task).repartition(1).collect()
     return [value for _, value in sorted(found, key=itemgetter(0))]
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def spark_errors() -> Iterator[None]:
     """Say in one line why Spark gave up."""
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 
 from azkaban_client.job import InputError, Outputs, Page, Run, job, param
 from jobs.spark import _library, _torch_training
-from jobs.spark._common import connected, told
+from jobs.spark._common import connected, spark_errors
 
 __all__ = ["Params", "main"]
 
@@ -74,7 +74,7 @@ def main(params: Params, run: Run) -> Outputs:
         SparkSession.builder.getOrCreate()  # what the distributor runs in
         cloudpickle.register_pickle_by_value(_torch_training)  # torch's processes have no `jobs`
         team = TorchDistributor(params.processes, local_mode=False, use_gpu=False)
-        with told():
+        with spark_errors():
             learnt = team.run(_torch_training.train, given)
     training.take(learnt["weights"], learnt["history"])
     return {**training.finish(run, page, learnt["seconds"], learnt["logits"]), "note": ""}

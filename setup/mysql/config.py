@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.files import write_private
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
     from setup.mysql.program import Build
 
-__all__ = ["Files", "client_options", "initial_sql", "server_options"]
+__all__ = ["Files", "client_options", "initial_sql", "server_options", "write"]
 
 ADDRESS = "127.0.0.1"
 DATABASE = "azkaban"
@@ -112,6 +113,11 @@ class Files:
         """The socket's path, relative to `files` where the whole path is too long for a socket."""
         whole = str(self.socket)
         return whole if len(os.fsencode(whole)) <= SOCKET_BYTES else self.socket.name
+
+
+def write(files: Files, program: Build, port: int) -> None:
+    """Write ``my.cnf``, which only its owner can read."""
+    write_private(files.options, server_options(files, program, port))
 
 
 def server_options(files: Files, program: Build, port: int) -> str:

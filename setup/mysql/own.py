@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from azkaban_client.files import write_private
 from setup.called import called
 from setup.errors import UsageError
 from setup.mysql import config
@@ -67,7 +66,7 @@ def check(files: Files, program: Build, port: int) -> None:
     UsageError
         Naming the file, the line, the option, and what to do instead.
     """
-    write_private(files.options, config.server_options(files, program, port))
+    config.write(files, program, port)
     own = files.own_options
     if not own.is_file():
         return

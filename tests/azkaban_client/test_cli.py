@@ -21,9 +21,9 @@ from rich.console import Console
 from azkaban_client import Execution, JobRun, JobStarted, Status
 from azkaban_client._session import Version
 from azkaban_client.cli import azk as root
-from azkaban_client.cli._app import EXIT_CODES
 from azkaban_client.cli._manage import _limit
 from azkaban_client.cli.display import _Tree
+from azkaban_client.cli.exit_codes import EXIT_CODES
 
 
 def leaves(command=root, path=()):

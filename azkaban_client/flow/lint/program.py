@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from azkaban_client.flow.loader.command_line import Word
 
-__all__ = ["PYTHON", "SHELL", "Program", "find_program", "python_target", "shell_script_at"]
+__all__ = ["PYTHON", "SHELL", "Invocation", "find_program", "python_target", "shell_script_at"]
 
 PYTHON = re.compile(r"(?:.*/)?(?:python[\d.]*|pypy[\d.]*)$|\$\{python\}$")
 SHELL = re.compile(r"(?:.*/)?(?:ba|da|z|k|a|mk)?sh$")
@@ -30,7 +30,7 @@ _WITH_VALUE = {  # options that take the next word
 
 
 @dataclass(frozen=True)
-class Program:
+class Invocation:
     """The program that does the work of a command.
 
     Attributes
@@ -48,14 +48,14 @@ class Program:
     settings: frozenset[str]
 
 
-def find_program(words: Sequence[Word]) -> Program | None:
+def find_program(words: Sequence[Word]) -> Invocation | None:
     """Find the program of a command; None if a word before it is not understood."""
     at = 0
     settings: set[str] = set()
     while at < len(words):
         name = posixpath.basename(words[at].text)
         if name not in _WITH_VALUE:
-            return Program(words[at].text, words[at + 1 :], frozenset(settings))
+            return Invocation(words[at].text, words[at + 1 :], frozenset(settings))
         options = _WITH_VALUE[name]
         at += 1
         while at < len(words):

@@ -18,7 +18,7 @@ from azkaban_client.flow.lint.packages import check_imports, missing_interpreter
 from azkaban_client.flow.lint.program import (
     PYTHON,
     SHELL,
-    Program,
+    Invocation,
     find_program,
     python_target,
     shell_script_at,
@@ -109,7 +109,7 @@ def check_scripts(
         yield from _check_program(command, program.name)
 
 
-def _recorded(program: Program) -> Program:
+def _recorded(program: Invocation) -> Invocation:
     """Look at the script that `azkaban_client.job.plain` runs and records."""
     texts = [word.text for word in program.arguments]
     if PYTHON.match(program.name) and texts[:2] == ["-m", "azkaban_client.job.plain"]:
@@ -161,7 +161,7 @@ def _check_python(
 
 def _check_installed(
     command: _Command,
-    program: Program,
+    program: Invocation,
     settings: frozenset[str] | set[str],
     installed: Mapping[str, frozenset[str]],
 ) -> Iterator[Problem]:
