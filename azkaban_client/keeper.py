@@ -38,10 +38,12 @@ __all__ = [
     "GRACE",
     "OUTLIVES",
     "VARIABLE",
+    "below",
     "descendants",
     "end",
     "keeps",
     "living",
+    "look",
     "main",
     "marked",
     "wrapped",
@@ -81,21 +83,26 @@ def wrapped(program: str, words: list[str], grace: float = GRACE) -> list[str]:
 def living() -> list[Found]:
     """List the processes of this account."""
     own = os.geteuid()
-    return [seen[1] for pid in _pids() if _owner(pid) == own and (seen := _look(pid))]
+    return [seen[1] for pid in _pids() if _owner(pid) == own and (seen := look(pid))]
 
 
 def descendants(pid: int) -> list[Found]:
+    """List the processes below one, in any depth, but for those that are to outlive it."""
+    return [found for found in below(pid) if _mark(found[0]) != OUTLIVES]
+
+
+def below(pid: int) -> list[Found]:
     """List the processes below one, in any depth; those that have ended do not count."""
     children: dict[int, list[Found]] = {}
-    for parent, found in filter(None, map(_look, _pids())):
+    for parent, found in filter(None, map(look, _pids())):
         children.setdefault(parent, []).append(found)
-    below: list[Found] = []
+    listed: list[Found] = []
     pending = [pid]
     while pending:
         inner = children.pop(pending.pop(), [])
-        below += inner
+        listed += inner
         pending += [number for number, _, _ in inner]
-    return [found for found in below if _mark(found[0]) != OUTLIVES]
+    return listed
 
 
 def marked(beginning: str) -> list[Found]:
@@ -103,7 +110,7 @@ def marked(beginning: str) -> list[Found]:
     result = []
     for number in _pids():
         mark = _mark(number)
-        if mark is not None and mark.startswith(beginning) and (seen := _look(number)):
+        if mark is not None and mark.startswith(beginning) and (seen := look(number)):
             result.append(seen[1])
     return result
 
@@ -179,7 +186,7 @@ def _names(found: list[Found]) -> str:
 def _send(one: Found, number: int) -> None:
     """Send a signal, unless the pid is another process's by now."""
     pid, started, _ = one
-    seen = _look(pid)
+    seen = look(pid)
     if seen and seen[1][1] == started:
         try:
             os.kill(pid, number)
@@ -207,7 +214,7 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
-def _look(pid: int) -> tuple[int, Found] | None:
+def look(pid: int) -> tuple[int, Found] | None:
     """Return the parent of a process, and itself; None when it has ended."""
     content = _read(f"/proc/{pid}/stat")
     opening, closing = content.find(b"("), content.rfind(b")")
@@ -311,7 +318,7 @@ class _Keeper:
         if not self._reap():
             return True
         own = [
-            found[0] for parent, found in filter(None, map(_look, _pids())) if parent == self._own
+            found[0] for parent, found in filter(None, map(look, _pids())) if parent == self._own
         ]
         return bool(own) and all(_mark(pid) == OUTLIVES for pid in own)
 
@@ -319,7 +326,7 @@ class _Keeper:
         """Yield own children, again and again for a while, where the kernel has a list of them."""
         for _ in range(_LOOKS):
             for pid in _read(f"/proc/self/task/{self._own}/children").split():
-                if seen := _look(int(pid)):
+                if seen := look(int(pid)):
                     yield seen[1]
             self._reap()
 

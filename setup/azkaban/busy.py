@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from setup.azkaban import jobs
 from setup.errors import ServerError, UsageError
 from setup.messages import step
 
@@ -116,15 +115,4 @@ def listed(executions: set[int]) -> str:
 
 def with_processes(server: Server) -> set[int]:
     """Find the executions whose programs run: they work in folders named after them."""
-    place = Path(os.path.realpath(server.home))
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            folder = (entry / "cwd").readlink()
-        except OSError:  # another account's, or it ended meanwhile
-            continue
-        names = folder.relative_to(place).parts if folder.is_relative_to(place) else ()
-        if "executions" in names[:-1]:  # each further executor has such a folder of its own
-            name = names[names.index("executions") + 1]
-            found |= {int(name)} if name.isdigit() else set()
-    return found
+    return {int(name) for _, name in jobs.working(server.home) if name.isdigit()}

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client import keeper
+from setup.life.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from azkaban_client.keeper import Found
-    from setup.life.process import Process
 
-__all__ = ["end", "mark"]
+__all__ = ["end", "mark", "working"]
 
 
 def mark(home: Path) -> str:
@@ -51,7 +51,7 @@ def end(home: Path, others: Collection[Process] = ()) -> list[str]:
     known = {(one.pid, one.started) for one in others}
 
     def left() -> set[Found]:
-        found = {*keeper.marked(f"{mark(home)}:"), *_inside(mark(home))}
+        found = {*keeper.marked(f"{mark(home)}:"), *(one for one, _ in working(home))}
         found |= {below for pid, _, _ in found for below in keeper.descendants(pid)}
         return found | {one for one in keeper.living() if one[:2] in known}
 
@@ -61,14 +61,17 @@ def end(home: Path, others: Collection[Process] = ()) -> list[str]:
     return lines
 
 
-def _inside(home: str) -> list[Found]:
-    """List those that work in the folder of an execution; each executor has such a folder."""
-    found = []
+def working(home: Path) -> Iterator[tuple[Found, str]]:
+    """Iterate over the processes that work in the folder of an execution, each with its name.
+
+    Parameters
+    ----------
+    home
+        The folder in which the server works. Each executor has a folder of executions in it.
+    """
+    place = mark(home)
     for one in keeper.living():
-        try:
-            folder = Path(os.readlink(f"/proc/{one[0]}/cwd"))  # noqa: PTH115 (it may be gone)
-        except OSError:  # another account's, or it ended meanwhile
-            continue
-        if folder.is_relative_to(home) and "executions" in folder.relative_to(home).parts[:-1]:
-            found.append(one)
-    return found
+        folder = Path(Process(*one[:2]).folder)
+        names = folder.relative_to(place).parts if folder.is_relative_to(place) else ()
+        if "executions" in names[:-1]:
+            yield one, names[names.index("executions") + 1]

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup.life.process import Process, stop_all
+from setup.life.process import Process, living, stop_all
 from setup.messages import step
 
 if TYPE_CHECKING:
@@ -59,16 +59,12 @@ def end(prefix: Path) -> int:
 
 def _orphans(prefix: Path) -> Iterator[tuple[str, Process]]:
     place = Path(os.path.realpath(prefix))
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            folder = str((entry / "cwd").readlink())
-            ours = entry.stat().st_uid == os.geteuid()
-            command = (entry / "cmdline").read_bytes()
-        except OSError:  # another account's, or it ended meanwhile
-            continue
-        if not (ours and folder.endswith(_DELETED) and os.fsencode(prefix) in command):
+    for process in living():
+        folder = process.folder
+        named = os.fsencode(prefix) in b"\0".join(process.command)
+        if not (named and folder.endswith(_DELETED)):
             continue
         path = Path(folder.removesuffix(_DELETED))
         name = _FOLDERS.get(str(path.relative_to(place))) if path.is_relative_to(place) else None
-        if name and (process := Process.of(int(entry.name))):
+        if name:
             yield name, process

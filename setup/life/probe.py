@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azkaban_client import owners
+from azkaban_client.files import first_line
 
 __all__ = [
     "Endpoint",
@@ -94,30 +95,29 @@ class Endpoint:
 
     def login(self) -> str:
         """Log in and return the session; empty when that fails."""
-        password = Path(self.password_file).read_text(encoding="utf-8").strip()
-        form = {"action": "login", "username": self.user, "password": password}
-        try:
-            answer = json.loads(self.ask("/", form) or b"{}")
-        except ValueError:
-            return ""
-        return str(answer.get("session.id") or "")
+        return str(self._answer().get("session.id") or "")
 
     def refusal(self) -> str:
         """Say why a server that answers refuses the login; empty if it does not refuse it."""
         if not self.pages:
             return ""
-        password = Path(self.password_file).read_text(encoding="utf-8").strip()
-        form = {"action": "login", "username": self.user, "password": password}
-        try:
-            words = json.loads(self.ask("/", form) or b"{}").get("error", "")
-        except (ValueError, AttributeError):
-            return ""
+        words = self._answer().get("error", "")
         return (
             f"it refuses the login of {self.user} with the password in {self.password_file} "
             f"({words}): see conf/azkaban-users.xml and conf/local.properties"
             if words
             else ""
         )
+
+    def _answer(self) -> "dict[str, object]":
+        """Log in and return what it says; empty when it says nothing that can be read."""
+        form = {"action": "login", "username": self.user}
+        form["password"] = first_line(self.password_file)
+        try:
+            found = json.loads(self.ask("/", form) or b"{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def answers(self) -> bool:
         """Tell whether it answers at all."""
@@ -317,23 +317,21 @@ class Watch:
 
 
 def _ticks(pid: int) -> int:
-    with suppress(OSError, ValueError, IndexError):
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return int(words[11]) + int(words[12])
-    return 0
+    return sum(map(int, _stat(pid)[11:13]))
 
 
 def halted(pid: int) -> str:
     """Say that a process was stopped by a signal; empty when it was not."""
-    if _state_of(pid) != "T":
+    if _stat(pid)[:1] != ["T"]:
         return ""
     return f"it was stopped by a signal; kill -CONT {pid} lets it go on"
 
 
-def _state_of(pid: int) -> str:
-    with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return ""
+def _stat(pid: int) -> list[str]:
+    """Read ``/proc/PID/stat`` behind the name; empty when there is no such process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
 
 
 def _moved(pid: int) -> int:

@@ -19,11 +19,12 @@ from setup.errors import SetupError
 from setup.life import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "Process",
     "free_port",
+    "living",
     "port_taken",
     "refuse_root",
     "stop_all",
@@ -49,10 +50,8 @@ class Process:
     @classmethod
     def of(cls, pid: int) -> Process | None:
         """Return a running process; None when there is none (a zombie does not count)."""
-        fields = _stat(pid)
-        if not fields or (fields[0] == "Z" and not _has_threads(pid)):
-            return None
-        return cls(pid, int(fields[19]))
+        seen = keeper.look(pid)
+        return cls(*seen[1][:2]) if seen else None
 
     @classmethod
     def read(cls, pid_file: Path, folder: Path | None = None) -> Process | None:
@@ -79,10 +78,10 @@ class Process:
                 start_new_session=True,
                 umask=0o077,
             )
-        started = _stat(child.pid)
+        started = cls.of(child.pid)
         # Popen's finaliser would warn about a child that still runs; it is meant to.
         child.returncode = 0
-        return cls(child.pid, int(started[19]) if started else 0)
+        return started or cls(child.pid, 0)
 
     def write(self, pid_file: Path) -> None:
         """Record this process."""
@@ -93,6 +92,22 @@ class Process:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)  # a child of ours that ended would stay a zombie
         return Process.of(self.pid) == self
+
+    @property
+    def command(self) -> list[bytes]:
+        """Its command line; empty when it has ended."""
+        try:
+            return Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")[:-1]
+        except OSError:
+            return []
+
+    @property
+    def folder(self) -> str:
+        """The name of its working folder, as the kernel has it; empty when it has ended."""
+        try:
+            return os.readlink(f"/proc/{self.pid}/cwd")  # noqa: PTH115 (the folder may be gone)
+        except OSError:
+            return ""
 
     def works_in(self, *folders: Path) -> bool:
         """Tell whether its working folder is one of these; one that was made again is another."""
@@ -105,17 +120,7 @@ class Process:
 
     def children(self) -> list[Process]:
         """List the processes that it started, and theirs."""
-        # The kernel's own list (/proc/PID/task/TID/children) is not compiled into every kernel.
-        parents: dict[int, list[int]] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and (fields := _stat(int(entry.name))):
-                parents.setdefault(int(fields[1]), []).append(int(entry.name))
-        found, pending = [], [self.pid]
-        while pending:
-            pids = parents.get(pending.pop(), [])
-            pending += pids
-            found += [process for pid in pids if (process := Process.of(pid))]
-        return found
+        return [Process(pid, started) for pid, started, _ in keeper.below(self.pid)]
 
     def stop(self, patience: float = 20.0) -> None:
         """End it with SIGTERM, or with SIGKILL if it still runs after `patience` seconds."""
@@ -146,21 +151,9 @@ def stop_all(processes: Iterable[Process]) -> list[str]:
     return keeper.end(lambda: [one for one in keeper.living() if one[:2] in known])
 
 
-def _stat(pid: int) -> list[str]:
-    """Read ``/proc/PID/stat`` from its third field on; empty when there is no such process."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return []
-    return text[text.rindex(")") + 2 :].split()  # the name before it may contain spaces
-
-
-def _has_threads(pid: int) -> bool:
-    """Tell whether an ended process still has threads, which hold its ports and locks."""
-    try:
-        return len(os.listdir(f"/proc/{pid}/task")) > 1  # noqa: PTH208 (names are enough)
-    except OSError:
-        return False
+def living() -> Iterator[Process]:
+    """Iterate over the processes of this account."""
+    return (Process(pid, started) for pid, started, _ in keeper.living())
 
 
 def port_taken(address: str, port: int) -> bool:

@@ -21,7 +21,7 @@ from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.life import orphans
 from setup.life.probe import halted
-from setup.life.process import Process, free_port, port_taken, refuse_root, tail
+from setup.life.process import Process, free_port, living, port_taken, refuse_root, tail
 from setup.life.status import Status
 from setup.messages import step, wait_for_lock
 from setup.mysql import checks, config, own, waiting
@@ -109,16 +109,10 @@ class Server:
 
     def process(self) -> Process | None:
         """Find the running server, however it was started, by the one argument that only it has."""
-        for entry in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # one that ended meanwhile
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                ours = entry.stat().st_uid == os.geteuid()
-                if ours and words[1:] == [os.fsencode(self._argument), b""]:
-                    process = Process.of(int(entry.name))
-                    # One that was started before its folder was deleted serves other data.
-                    if process and process.works_in(self.files.data, self.home):
-                        return process
-        return None
+        argument = [os.fsencode(self._argument)]
+        found = (process for process in living() if process.command[1:] == argument)
+        # One that was started before its folder was deleted serves other data.
+        return next((one for one in found if one.works_in(self.files.data, self.home)), None)
 
     # Its life
 
