@@ -145,56 +145,45 @@ def _clean(text: str) -> str:
     return "\n".join(line.strip() for line in html.unescape(text).splitlines() if line.strip())
 
 
-def _kind(  # noqa: PLR0911 (one return for each kind)
-    status: int, message: str, data: dict[str, Any]
-) -> type[AzkabanError]:
-    if message == "session" or data.get("action") == "login" or "re-login" in message:
-        return SessionRefused
-    if status == 401 or _LOGIN.search(message):
-        return AuthenticationError
-    if _RUNNING.search(message):
-        return AlreadyRunning
-    if _BUSY.search(message):
-        return ServerFault  # its database did not answer in time
-    if status == 403 or _DENIED.search(message):
-        return PermissionDenied
-    if status in (404, 410) or _MISSING.search(message.split("\n", maxsplit=1)[0]):
-        return NotFound
-    return ServerFault if status >= 500 and "error" not in data else Refused
-
-
-def _not_json(  # noqa: PLR0911 (one return for each shape)
-    status: int, body: str, call: Call
-) -> AzkabanError:
-    text = body.strip()
-    kind: type[AzkabanError]
-    if is_login_page(text) and status < 500:
-        return _make(SessionRefused, "the server asks for a login", status, call)
-    if text.lower().startswith("login error"):
-        kind = SessionRefused if "Need username" in text else AuthenticationError
-        return _make(kind, text, status, call)
-    if status >= 500:
-        words = _stack_words(text) or f"HTTP {status}"
-        return _make(NotReady if _NOT_READY.search(words) else ServerFault, words, status, call)
-    if status in (401, 403, 404, 410):
-        kind = {401: AuthenticationError, 403: PermissionDenied}.get(status, NotFound)
-        return _make(kind, f"HTTP {status}: {_title(text) or 'no reason given'}", status, call)
-    if not text and status < 400:
-        about = call.about()
-        if project := about.get("project"):
-            return _make(NotFound, f"project {project!r} doesn't exist", status, call)
-        return _make(BadAnswer, "the server's answer is empty", status, call)
-    if text.startswith(("{", "[")):
-        return _make(
-            BadAnswer, f"the server's JSON breaks off after {len(body)} characters", status, call
-        )
-    what = f"a page titled {_title(text)!r}" if _title(text) else repr(text[:60])
-    return _make(
-        BadAnswer,
-        f"this is not an answer of Azkaban's API (HTTP {status}): {what}; check the URL",
-        status,
-        call,
+def _kind(status: int, message: str, data: dict[str, Any]) -> type[AzkabanError]:
+    asks_for_login = message == "session" or data.get("action") == "login" or "re-login" in message
+    kinds: tuple[tuple[object, type[AzkabanError]], ...] = (
+        (asks_for_login, SessionRefused),
+        (status == 401 or _LOGIN.search(message), AuthenticationError),
+        (_RUNNING.search(message), AlreadyRunning),
+        (_BUSY.search(message), ServerFault),  # its database did not answer in time
+        (status == 403 or _DENIED.search(message), PermissionDenied),
+        (status in (404, 410) or _MISSING.search(message.partition("\n")[0]), NotFound),
+        (status >= 500 and "error" not in data, ServerFault),
     )
+    return next((kind for fits, kind in kinds if fits), Refused)
+
+
+def _not_json(status: int, body: str, call: Call) -> AzkabanError:
+    text, title = body.strip(), _title(body.strip())
+    kind: type[AzkabanError] = BadAnswer
+    if is_login_page(text) and status < 500:
+        kind, words = SessionRefused, "the server asks for a login"
+    elif text.lower().startswith("login error"):
+        kind, words = AuthenticationError, text
+        if "Need username" in text:
+            kind = SessionRefused
+    elif status >= 500:
+        words = _stack_words(text) or f"HTTP {status}"
+        kind = NotReady if _NOT_READY.search(words) else ServerFault
+    elif status in (401, 403, 404, 410):
+        kind = {401: AuthenticationError, 403: PermissionDenied}.get(status, NotFound)
+        words = f"HTTP {status}: {title or 'no reason given'}"
+    elif not text and status < 400 and (project := call.about().get("project")):
+        kind, words = NotFound, f"project {project!r} doesn't exist"
+    elif not text and status < 400:
+        words = "the server's answer is empty"
+    elif text.startswith(("{", "[")):
+        words = f"the server's JSON breaks off after {len(body)} characters"
+    else:
+        what = f"a page titled {title!r}" if title else repr(text[:60])
+        words = f"this is not an answer of Azkaban's API (HTTP {status}): {what}; check the URL"
+    return _make(kind, words, status, call)
 
 
 def _title(text: str) -> str:

@@ -279,7 +279,7 @@ class Transport:
                 self._adapter.address = None
             else:
                 return response
-        assert failure is not None  # noqa: S101 (a name resolves to at least one address)
+        assert failure is not None
         raise failure
 
     @cached_property

@@ -89,11 +89,11 @@ class TLSError(NetworkError):
     """The certificate was refused, or the server speaks no TLS."""
 
 
-class WrongAccount(NetworkError):  # noqa: N818 (names what is wrong)
+class WrongAccount(NetworkError):
     """On this machine, another account than the server's has the port; nothing was sent."""
 
 
-class OutcomeUnknown(NetworkError):  # noqa: N818 (a state, not a mistake)
+class OutcomeUnknown(NetworkError):
     """The request went out and the answer was lost; it may have been carried out."""
 
 
@@ -101,11 +101,11 @@ class AuthenticationError(AzkabanError):
     """Wrong user or password, or no password to log in with."""
 
 
-class SessionRefused(AuthenticationError):  # noqa: N818 (reads as the server's deed)
+class SessionRefused(AuthenticationError):
     """The server refused the session: expired, or bound to another address."""
 
 
-class Refused(AzkabanError):  # noqa: N818 (reads as the server's deed)
+class Refused(AzkabanError):
     """The server said no; the message is its own."""
 
 
@@ -133,13 +133,13 @@ class NotReady(ServerFault):
     """A passing 5xx: the job's log does not exist yet, or the flow is being filed."""
 
 
-class BadAnswer(AzkabanError):  # noqa: N818 (it is the answer that is bad)
+class BadAnswer(AzkabanError):
     """The answer is not one of Azkaban's: HTML where JSON was due, half a JSON document."""
 
 
-class WaitTimeout(AzkabanError):  # noqa: N818 (the common name)
+class WaitTimeout(AzkabanError):
     """The execution did not end within the given time; it goes on running."""
 
 
-class InvalidProject(AzkabanError):  # noqa: N818 (names what is invalid)
+class InvalidProject(AzkabanError):
     """The project has errors; nothing was sent."""

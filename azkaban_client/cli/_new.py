@@ -53,7 +53,7 @@ def new(folder: Path | None, *, template: str | None, script: Path | None, as_js
         else:
             from azkaban_client.new.create import from_template
 
-            assert folder is not None  # noqa: S101 (see above)
+            assert folder is not None
             files = from_template(folder, template or "script")
             parameters, missing, notes = (), (), ()
     except ValueError as error:

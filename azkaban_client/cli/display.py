@@ -228,7 +228,7 @@ def _follow_plain(events: Iterator[Event], console: Console, *, raw: bool) -> Ex
             write_log(event.text + event.end, raw=raw)
             continue
         console.print(Text(_plain_words(event)), highlight=False, soft_wrap=True)
-    assert execution is not None  # noqa: S101 (the last event is FlowEnded)
+    assert execution is not None
     return execution
 
 

@@ -155,7 +155,7 @@ def _locked(
     if before is not None and wanted.current and not (upgrade and before.made_from):
         before.require_hashes()
         return before
-    assert wanted.requirements is not None  # noqa: S101 (without them there is a lock)
+    assert wanted.requirements is not None
     say(f"{wanted.requirements}: choosing versions with {tool.name}")
     text = before.text if before else ""
     pins = tool.resolve(wanted.requirements, text, python.minor, upgrade=upgrade)
@@ -202,7 +202,7 @@ def _make(
 
 def _virtual(target: Path, python: _Python) -> None:
     command = [str(python.path), "-I", "-m", "venv", "--without-pip", str(target)]
-    result = subprocess.run(  # noqa: S603
+    result = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if result.returncode:
@@ -249,7 +249,7 @@ def _named_python(file: Path, text: str) -> Path:
 def _ask(python: Path, question: str) -> dict[str, Any]:
     """Ask an interpreter what it is; one that does not run is refused by name."""
     try:
-        result = subprocess.run(  # noqa: S603
+        result = subprocess.run(
             [str(python), "-I", "-c", question],
             stdin=subprocess.DEVNULL,
             capture_output=True,

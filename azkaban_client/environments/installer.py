@@ -147,7 +147,7 @@ class Installer:
             command = [*_pip(python or self.base), *options, "--no-input"]
             command += [] if options[0] == "check" else ["--disable-pip-version-check"]
             environ = index.for_pip(environ)
-        return subprocess.run(  # noqa: S603 (uv or pip, with options of ours)
+        return subprocess.run(
             command,
             cwd=folder,
             env=environ,
@@ -243,7 +243,7 @@ def _pip(python: Path) -> list[str]:
 
 def _runs(command: Sequence[str]) -> bool:
     try:
-        result = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+        result = subprocess.run(command, capture_output=True, check=False)
     except OSError:
         return False
     return not result.returncode

@@ -85,7 +85,7 @@ def _call(words: list[str], run: Run) -> tuple[int, dict[str, object] | None]:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(os.environ.get(_OUTPUTS) or Path(folder) / "outputs.json")
         environ = {**os.environ, _OUTPUTS: str(target), "OUTPUT_DIR": str(run.dir)}
-        process = subprocess.Popen([sys.executable, *words], env=environ)  # noqa: S603
+        process = subprocess.Popen([sys.executable, *words], env=environ)
         try:
             code = process.wait()
         except BaseException:

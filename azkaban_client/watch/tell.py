@@ -275,7 +275,7 @@ def _chat(channel: Channel, told: Message) -> None:
 
 
 def _program(channel: Channel, told: Message) -> None:
-    result = subprocess.run(  # noqa: S603 (the user's own program)
+    result = subprocess.run(
         channel.program,
         input=json.dumps(_content(told)),
         capture_output=True,

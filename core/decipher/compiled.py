@@ -237,7 +237,7 @@ def _tables(score: Score) -> _Letters | _Pairs | _Runs:
 
 
 @compiled(_nrt=False)
-def _walk(  # noqa: PLR0917 (compiled functions take no keywords)
+def _walk(
     data: Any,
     moves: _Moves,
     ladder: Ladder,

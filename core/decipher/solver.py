@@ -356,7 +356,7 @@ def _words(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool)
     return " ".join(letters[e - n : e] for n, e in zip(lengths, ends, strict=True))
 
 
-def _warnings(  # noqa: PLR0917 (what a reading is judged by)
+def _warnings(
     cipher: CipherText,
     model: LanguageModel,
     best: float,

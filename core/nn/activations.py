@@ -69,7 +69,7 @@ class Sigmoid(_Elementwise):
     array([[0.25, 0.25]])
     """
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:
         """Squash the inputs into (0, 1)."""
         y = sigmoid(x)
         return y, y
@@ -82,7 +82,7 @@ class Sigmoid(_Elementwise):
 class Tanh(_Elementwise):
     """``y = tanh(x)``, with ``dy/dx = 1 - y^2``."""
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:
         """Squash the inputs into (-1, 1)."""
         y = np.tanh(x)
         return y, y
@@ -95,7 +95,7 @@ class Tanh(_Elementwise):
 class ReLU(_Elementwise):
     """``y = max(x, 0)``; the derivative at 0 is taken as 0."""
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:
         """Set negative inputs to 0."""
         y = np.maximum(x, 0)
         return y, y
@@ -125,7 +125,7 @@ class Softmax(_Elementwise):
             raise ShapeError(f"{self}: expected an input of shape (..., classes), got {shape}")
         return shape
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:
         """Normalise over the last axis."""
         y = softmax(x)
         return y, y

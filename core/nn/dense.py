@@ -75,7 +75,7 @@ class Dense:
             raise ShapeError(f"{self}: expected an input of shape (..., {self.n_in}), got {shape}")
         return (*shape[:-1], self.n_out)
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:
         """Map ``x`` ``(..., n_in)`` to ``(..., n_out)``."""
         if x.shape[-1] != self.n_in:
             self.output_shape(x.shape)

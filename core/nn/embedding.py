@@ -69,7 +69,7 @@ class Embedding:
         """Return ``(..., n_out)`` for inputs of shape ``(...)``."""
         return (*shape, self.n_out)
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:
         """Look up the rows of whole numbers ``(...)``."""
         _check_ids(self, x, self.vocabulary)
         return self.params["E"].take(x, axis=0), x
@@ -132,7 +132,7 @@ class EmbeddedDense:
         """Return ``(..., n_out)`` for inputs of shape ``(...)``."""
         return (*shape, self.n_out)
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, Array]:
         """Look up the rows of whole numbers ``(...)``."""
         _check_ids(self, x, self.vocabulary)
         table = self.params["E"] @ self.params["W"]

@@ -59,7 +59,7 @@ class LayerNorm:
             raise ShapeError(f"{self}: expected an input of shape (..., {self.n}), got {shape}")
         return shape
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[Array, Array]]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[Array, Array]]:
         """Normalise over the last axis."""
         self.output_shape(x.shape)
         centred = x - x.mean(axis=-1, keepdims=True)

@@ -40,7 +40,7 @@ class SGD:
     def __post_init__(self) -> None:
         _check(self.learning_rate, self.weight_decay)
 
-    def init(self, theta: Array) -> OptimiserState:  # noqa: ARG002
+    def init(self, theta: Array) -> OptimiserState:
         """Return an empty state."""
         return {}
 
@@ -48,7 +48,7 @@ class SGD:
         self,
         theta: Array,
         grad: Array,
-        state: Mapping[str, Array],  # noqa: ARG002
+        state: Mapping[str, Array],
         factor: float = 1.0,
     ) -> None:
         """Move against the gradient."""

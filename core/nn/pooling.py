@@ -42,7 +42,7 @@ class LastStep:
         """Drop the steps: ``(steps, batch, features)`` to ``(batch, features)``."""
         return _pooled(self, shape)
 
-    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[int, ...]]:  # noqa: ARG002
+    def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[int, ...]]:
         """Return the last step."""
         return x[-1], x.shape
 

@@ -101,7 +101,7 @@ class Recurrent:
             {**own, **self._more(dtype)}, self.project
         )
 
-    def _more(self, dtype: npt.DTypeLike) -> dict[str, Array]:  # noqa: ARG002
+    def _more(self, dtype: npt.DTypeLike) -> dict[str, Array]:
         """Make the further parameters of a kind of layer."""
         return {}
 

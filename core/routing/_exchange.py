@@ -5,8 +5,6 @@ two, 2-opt* (Potvin and Rousseau, 1995), which swaps their tails, or joins head 
 tail. Ruin and recreate takes out few stops at a time, and cannot do that.
 """
 
-# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
-
 from __future__ import annotations
 
 import math
@@ -128,7 +126,7 @@ def _price(work: Work, size: int, length: float, load: float, clock: float) -> f
 
 
 @kernel
-def _index(routes: Routes, stop: int, own: int, line: Any, start: int, behind: bool) -> int:  # noqa: FBT001
+def _index(routes: Routes, stop: int, own: int, line: Any, start: int, behind: bool) -> int:
     """Write a route out; return where it is cut: at a stop, or behind it."""
     end = write_out(routes, own, line, start)
     for at in range(start, end):
@@ -152,7 +150,7 @@ def _cross(
     half: int,
     other: int,
     start: int,
-    tails: bool,  # noqa: FBT001
+    tails: bool,
 ) -> tuple[int, int]:
     """Join the parts of two routes anew; return where the first and the second end."""
     at = start

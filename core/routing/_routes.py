@@ -1,7 +1,5 @@
 """Linked lists of stops for kernels: the cost of routes, and changes to them."""
 
-# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -217,7 +215,7 @@ def strains(routes: Routes, work: Work) -> float:
 
 
 @kernel
-def worth(routes: Routes, work: Work, makespan: bool) -> float:  # noqa: FBT001
+def worth(routes: Routes, work: Work, makespan: bool) -> float:
     """Return the value of the objective, with the price of bounds that are broken."""
     longest, total = 0.0, 0.0
     for own in range(len(routes.length)):

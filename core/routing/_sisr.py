@@ -13,8 +13,6 @@ Bounds on distance, time and load, and those on stops if the caller wants it, ma
 way at a price that the caller adapts (`Work`); only routes that keep them all are ever handed back.
 """
 
-# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
-
 from __future__ import annotations
 
 import math
@@ -176,9 +174,7 @@ def _order(space: Workspace, held: int, geo: Geometry, rng: Any) -> None:
 
 
 @kernel
-def _place(  # noqa: C901 (one loop: a call in it would take longer than what it works out)
-    search: Search, stop: int, free: int, ruined: int, rng: Any
-) -> tuple[int, int]:
+def _place(search: Search, stop: int, free: int, ruined: int, rng: Any) -> tuple[int, int]:
     """Find the cheapest position of a stop: what it goes behind, and the route (-1: none).
 
     ``free`` of the stops in hand, this one among them, are not owed to any route: with 0 it goes
@@ -208,9 +204,8 @@ def _place(  # noqa: C901 (one loop: a call in it would take longer than what it
             if blink < 0:
                 blink = int(math.log(1.0 - rng.random()) * _BLINKS)
                 continue
-            right = after[left]
-            if front:
-                left, right = 0, left
+            right = left if front else after[left]
+            left = 0 if front else left
         # Not a function: passing the arguments would take three times as long as the work.
         added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
         cost = added
@@ -304,7 +299,7 @@ def _rebuild(search: Search, cost: float, temperature: float, rng: Any) -> float
         owed += _owed(routes, limits, own)
         placed += 1
     if limits.makespan:
-        change = worth(routes, work, True) - cost  # noqa: FBT003
+        change = worth(routes, work, True) - cost
     if placed == held and owed == 0 and change < -temperature * math.log(1.0 - rng.random()):
         return change
     for i in range(placed - 1, -1, -1):

@@ -148,7 +148,7 @@ def _windows(
     return first, last
 
 
-def _narrow(  # noqa: PLR0917 (two windows, two terms, two bounds)
+def _narrow(
     first: NDArray[np.intp],
     last: NDArray[np.intp],
     ahead: FloatArray,

@@ -5,8 +5,6 @@ changed since it was last looked at is skipped (don't-look bits; Bentley, 1992),
 as a queue of the places that are worth a look.
 """
 
-# ruff: noqa: PLR0917 (kernels take positional arguments: compiled functions know no others)
-
 from __future__ import annotations
 
 import time

@@ -18,7 +18,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,9 +73,9 @@ class Program:
     version: str
     stock: bool
     libraries: dict[str, str]
-    classes: dict[str, str]
-    jars: dict[str, str]
-    ours: str
+    classes: dict[str, str] = field(default_factory=dict)
+    jars: dict[str, str] = field(default_factory=dict)
+    ours: str = ""
 
     @classmethod
     def read(cls, home: Path) -> Program | None:
@@ -152,7 +152,7 @@ def make(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
     server = next((new / "lib").glob("azkaban-[0-9]*.jar"))
     pages.install_stand_ins(new / "web", pages.template_files(server))
     libraries = dict.fromkeys(("azkaban", "web", "executor"), "lib")
-    _finish(layout, new, java, update, Program(STOCK_VERSION, True, libraries, {}, {}, ""))  # noqa: FBT003 (fields in their order)
+    _finish(layout, new, java, update, Program(STOCK_VERSION, stock=True, libraries=libraries))
     return new
 
 
@@ -194,7 +194,7 @@ def make_from(
         new = _new(layout)
         update("copying")
         libraries = distribution.copy(found, new)
-        _finish(layout, new, java, update, Program(found.version, False, libraries, {}, {}, ""))  # noqa: FBT003 (fields in their order)
+        _finish(layout, new, java, update, Program(found.version, stock=False, libraries=libraries))
     return new
 
 
@@ -265,10 +265,8 @@ def _finish(
     shutil.copyfile(_KEEPER, agent / _KEEPER.name)
     pages.install_console(new / "web")
     kinds = program.libraries.items()
-    record = Program(
-        version=program.version,
-        stock=program.stock,
-        libraries=program.libraries,
+    record = replace(
+        program,
         classes={kind: distribution.main_class(new / lib, kind) for kind, lib in kinds},
         jars={str(p.relative_to(new)): sha256(p) for p in sorted(new.rglob("*.jar"))},
         ours=_digest(),

@@ -199,7 +199,7 @@ def hold(product: Path = CHECKOUT) -> None:
         return  # a checkout
     with suppress(OSError):  # a disk without locks: then nothing is deleted either
         handle = os.open(product / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        os.set_inheritable(handle, True)  # noqa: FBT003 (kept by exec; subprocesses close it)
+        os.set_inheritable(handle, True)
         fcntl.flock(handle, fcntl.LOCK_SH)
 
 

@@ -196,7 +196,7 @@ def _by_program(
             stderr=errors,
         ) as process,
     ):
-        assert process.stdout is not None  # noqa: S101 (asked for above)
+        assert process.stdout is not None
         while piece := process.stdout.read(1 << 20):
             size += len(piece)
             write(piece)

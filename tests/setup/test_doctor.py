@@ -85,7 +85,7 @@ def test_doctor_finds_a_changed_jar(ours: Layout) -> None:
     jar = home / "lib" / "h2-1.3.176.jar"
     jar.write_bytes(b"right")
     sha256 = hashlib.sha256(b"right").hexdigest()
-    record = program.Program("2.5.0", True, {}, {}, {"lib/h2-1.3.176.jar": sha256}, "")  # noqa: FBT003 (fields in their order)
+    record = program.Program("2.5.0", stock=True, libraries={}, jars={"lib/h2-1.3.176.jar": sha256})
     (home / "program.json").write_text(json.dumps(asdict(record)))
     [found] = [f for f in doctor.examine(ours) if f.check == "jars"]
     assert found.ok

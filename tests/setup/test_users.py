@@ -69,7 +69,7 @@ def file(ours: Layout) -> Path:
 @pytest.fixture
 def users(ours: Layout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run `setup users` in this process; standard input is no terminal."""
-    monkeypatch.setattr(Program, "read", lambda _: Program("2.5.0", True, {}, {}, {}, ""))  # noqa: FBT003
+    monkeypatch.setattr(Program, "read", lambda _: Program("2.5.0", stock=True, libraries={}))
     monkeypatch.setattr(Program, "current", True)
     monkeypatch.setattr("sys.stdin", io.StringIO("correct horse\n"))
     prefix = ["--prefix", str(ours.prefix)]
@@ -372,7 +372,7 @@ def test_a_start_hashes_what_an_earlier_release_wrote(ours: Layout, file: Path) 
     (ours.azkaban / "program" / "run-files").mkdir(parents=True)
     before = file.read_text()
     settings = Settings.read(ours.azkaban / "settings.json")
-    program = Program("2.5.0", True, {}, {}, {}, "")  # noqa: FBT003
+    program = Program("2.5.0", stock=True, libraries={})
     for _ in range(2):
         config.write(ours, settings, program, ours.python)
         stored = entry(file, "me")["password"]

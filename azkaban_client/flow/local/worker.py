@@ -55,7 +55,7 @@ class Processes:
             if self.stopping.is_set():
                 return None
             command = keeper.wrapped(os.path.join(folder, program), words)  # noqa: PTH118 (as it is)
-            process = subprocess.Popen(  # noqa: S603 (the job's own command, no shell)
+            process = subprocess.Popen(
                 command,
                 executable=program if command is words else None,
                 cwd=folder,
@@ -238,7 +238,7 @@ def _run_process(
 
 
 def _pass_on(process: subprocess.Popen[bytes], say: Say) -> None:
-    assert process.stdout is not None  # noqa: S101 (it is a pipe)
+    assert process.stdout is not None
     with process.stdout as stream:
         for line in stream:
             say(line.decode("utf-8", "replace").removesuffix("\n"))

@@ -130,7 +130,7 @@ def run(folder: Path, *, seconds: float = _SECONDS) -> tuple[dict[str, bytes], O
 
 def _run_child(folder: Path, target: Path, seconds: float) -> None:
     sys.stderr.flush()
-    process = subprocess.Popen(  # noqa: S603 (this Python, with a module of ours)
+    process = subprocess.Popen(
         [sys.executable, "-B", "-P", "-m", "azkaban_client.flow.script.child", str(target)],
         cwd=folder,
         env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(_paths())},

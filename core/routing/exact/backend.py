@@ -206,7 +206,7 @@ def _highs(
 def quiet_highs(time_limit: float | None) -> Any:
     """Make a HiGHS that prints nothing and uses one thread."""
     solver = highspy.Highs()  # type: ignore[no-untyped-call]
-    solver.setOptionValue("output_flag", False)  # noqa: FBT003 (an option's value)
+    solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
     if time_limit is not None:
         solver.setOptionValue("time_limit", max(0.01, time_limit))

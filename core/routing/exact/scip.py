@@ -68,10 +68,10 @@ def branch_and_cut(
     model = pyscipopt.Model("edges")
     model.hideOutput()
     model.setParam("misc/usesymmetry", 0)  # the cuts to come are not symmetric
-    model.setParam("misc/catchctrlc", True)  # noqa: FBT003 (an option's value)
+    model.setParam("misc/catchctrlc", True)
     # Reductions by duality would reason without the cuts that are still to come.
-    model.setParam("misc/allowstrongdualreds", False)  # noqa: FBT003
-    model.setParam("misc/allowweakdualreds", False)  # noqa: FBT003
+    model.setParam("misc/allowstrongdualreds", False)
+    model.setParam("misc/allowweakdualreds", False)
     model.setParam("limits/gap", 0.0)
     if time_limit is not None:
         model.setParam("limits/time", max(0.01, time_limit))
