@@ -21,18 +21,23 @@ __all__ = ["Cycle", "Mixture"]
 P = TypeVar("P")
 
 
-def _moves(kernels: Sequence[Kernel[P]]) -> list[Move]:
-    """Collect what changes a position in any of some kernels."""
-    return [move for kernel in kernels for move in getattr(kernel, "moves", ())]
+class _Combined(Generic[P]):
+    """What both have: moves of several kernels, and a first state that suits them all."""
 
+    kernels: Sequence[Kernel[P]]
 
-def _first(kernels: Sequence[Kernel[P]], position: P) -> State[P]:
-    """Make the first state, in the type that all the kernels need."""
-    return kernels[0].init(typed(position, _moves(kernels)))
+    @property
+    def moves(self) -> list[Move]:
+        """What changes a position."""
+        return [move for kernel in self.kernels for move in getattr(kernel, "moves", ())]
+
+    def init(self, position: P) -> State[P]:
+        """Make the first state, as the first kernel does, in the type that all of them need."""
+        return self.kernels[0].init(typed(position, self.moves))
 
 
 @dataclass(frozen=True)
-class Cycle(Generic[P]):
+class Cycle(_Combined[P]):
     """Apply every kernel in order in one step; a chain has accepted if any kernel moved it.
 
     Examples
@@ -51,15 +56,6 @@ class Cycle(Generic[P]):
         if not self.kernels:
             raise ValueError("kernels is empty: a cycle needs at least one")
 
-    @property
-    def moves(self) -> list[Move]:
-        """What changes a position."""
-        return _moves(self.kernels)
-
-    def init(self, position: P) -> State[P]:
-        """Make the first state, as the first kernel does."""
-        return _first(self.kernels, position)
-
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Step with each kernel."""
         accepted = np.zeros(len(state.log_density), dtype=bool)
@@ -70,7 +66,7 @@ class Cycle(Generic[P]):
 
 
 @dataclass(frozen=True)
-class Mixture(Generic[P]):
+class Mixture(_Combined[P]):
     """Apply one kernel, drawn with the given weights; the same one for all chains of a step."""
 
     kernels: Sequence[Kernel[P]]
@@ -83,15 +79,6 @@ class Mixture(Generic[P]):
             )
         if not np.isfinite(self.weights).all() or min(self.weights) < 0 or sum(self.weights) == 0:
             raise ValueError(f"weights = {self.weights!r}: expected numbers >= 0, not all 0")
-
-    @property
-    def moves(self) -> list[Move]:
-        """What changes a position."""
-        return _moves(self.kernels)
-
-    def init(self, position: P) -> State[P]:
-        """Make the first state, as the first kernel does."""
-        return _first(self.kernels, position)
 
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Step with one kernel."""

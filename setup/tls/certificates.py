@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from azkaban_client import authorities
-from azkaban_client.files import write_private
+from azkaban_client.files import write_bytes, write_private
 from setup import hosts
 from setup.called import called
 from setup.errors import SetupError, UsageError
@@ -319,7 +319,7 @@ class Certificates:
             .sign(request_key, hashes.SHA256())
         )
         write_private(self._request_key, pem(request_key))
-        _write_public(self.request, request.public_bytes(Encoding.PEM))
+        write_bytes(self.request, request.public_bytes(Encoding.PEM))
         return self.request
 
     def import_answer(
@@ -487,7 +487,7 @@ class Certificates:
         """Write what clients trust, then the keystore, each whole or not at all."""
         encryption = self._encryption()
         trusted = [pkcs12.PKCS12Certificate(root, b"ca-%d" % n) for n, root in enumerate(roots)]
-        _write_public(self.ca, b"".join(root.public_bytes(Encoding.PEM) for root in roots))
+        write_bytes(self.ca, b"".join(root.public_bytes(Encoding.PEM) for root in roots))
         write_private(self.truststore, pkcs12.serialize_java_truststore(trusted, encryption))
         others = [other for other in (*chain[1:], *roots) if other != chain[0]]
         write_private(
@@ -539,8 +539,3 @@ def _covered(names: Sequence[str], host: str) -> bool:
 def _usable(names: Sequence[str]) -> list[str]:
     """Leave out names that earlier releases accepted but no client can use."""
     return [n for n in names if not hosts.trouble(n.removeprefix("*."), tls=True)]
-
-
-def _write_public(path: Path, data: bytes) -> None:
-    write_private(path, data)
-    path.chmod(0o644)
