@@ -39,7 +39,7 @@ __all__ = ["main"]
 
 # Commands of rooms of their own, in the order of the help; what one does not ask for is not loaded.
 _ROOMS = {
-    "update": "setup.update",
+    "update": "setup.life.update",
     "azkaban": "setup.azkaban.commands",
     "users": "setup.azkaban.user_commands",
     "mysql": "setup.mysql.commands",

@@ -1,1 +1,1 @@
-"""The life of servers: started, looked at, kept up, stopped, started with the machine."""
+"""The life of servers: started, looked at, kept up, stopped, updated, started with the machine."""

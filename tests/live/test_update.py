@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client import Client, collect
-from setup import release, update
+from setup import release
 from setup.azkaban import Server, busy
 from setup.layout import CHECKOUT, Layout
+from setup.life import update
 from setup.mysql import Server as MySQL
 from tests.live.conftest import LiveAzkaban
 

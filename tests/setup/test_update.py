@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli, release, update
+from setup import cli, release
 from setup.azkaban import Server, busy
 from setup.errors import SetupError, UsageError
+from setup.life import update
 from setup.life.process import Process
 from setup.python import layers
 

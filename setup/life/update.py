@@ -279,7 +279,7 @@ def _latest(layout: Layout) -> Saved | None:
 def _inside(layout: Layout, what: str, saved: Saved, java: str = "auto") -> None:
     """Call `inside` in the environment."""
     code = (  # it names commands as this process does
-        f"import sys; sys.argv[0] = {sys.argv[0]!r}; from setup.update import inside; "
+        f"import sys; sys.argv[0] = {sys.argv[0]!r}; from setup.life.update import inside; "
         "sys.exit(inside(*sys.argv[1:]))"
     )
     command = [str(layout.python), "-c", code, what, str(layout.prefix), str(layout.cache)]
