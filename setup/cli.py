@@ -28,6 +28,7 @@ from setup.life import servers, supervise
 from setup.life.process import tail
 from setup.life.status import show
 from setup.messages import confirmed, say, step, table
+from setup.numbers import number
 from setup.python import layers
 
 if TYPE_CHECKING:
@@ -247,17 +248,17 @@ def _add_test(commands: Commands) -> None:
 
 def _add_logs(commands: Commands) -> None:
     logs = commands.add("logs", _logs, "Show the end of the server's log.")
-    logs.add_argument("-n", type=_lines, default=40, metavar="N", help="lines (default: 40)")
+    logs.add_argument(
+        "-n",
+        type=number(1, what="a number of lines"),
+        default=40,
+        metavar="N",
+        help="lines (default: 40)",
+    )
     logs.add_argument(
         "--part", default="", metavar="NAME", help="web, executor, executor-2 of the profile server"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
-
-
-def _lines(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of lines, 1 or more")
-    return int(text)
 
 
 def _up(layout: Layout, options: argparse.Namespace) -> int:

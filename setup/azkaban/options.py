@@ -10,6 +10,7 @@ from setup.azkaban import timezone
 from setup.azkaban.passwords import first_line
 from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
 from setup.errors import UsageError
+from setup.numbers import number
 
 __all__ = ["server_options", "wanted"]
 
@@ -35,7 +36,12 @@ def server_options() -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="serve the pages over TLS, with a certificate of a local authority",
     )
-    add("--port", type=port, metavar="N", help="port of the web pages (default: a free one)")
+    add(
+        "--port",
+        type=number(1, 65535),
+        metavar="N",
+        help="port of the web pages (default: a free one)",
+    )
     add("--listen", metavar="ADDRESS", help="address to serve (default: this machine only)")
     add("--host", metavar="NAME", help="name in its URL (default: this machine's)")
     _add_program(server)
@@ -59,7 +65,7 @@ def _add_program(server: argparse.ArgumentParser) -> None:
     )
     add(
         "--executors",
-        type=_executors,
+        type=number(1, MOST_EXECUTORS),
         metavar="N",
         help="executors of the profile server (Azkaban 3 and later; default: 1)",
     )
@@ -89,19 +95,6 @@ def _add_mail(server: argparse.ArgumentParser) -> None:
         help="send mail encrypted only (default, unless the mail server is this machine)",
     )
     add("--mail-test", metavar="ADDRESS", help="also send a test mail there")
-
-
-def port(text: str) -> int:
-    """Read a TCP port."""
-    if not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 65535")
-    return int(text)
-
-
-def _executors(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= MOST_EXECUTORS:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to {MOST_EXECUTORS}")
-    return int(text)
 
 
 def _heap(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -19,8 +18,10 @@ from setup.messages import confirmed, say
 from setup.mysql import dump, prompt, restore
 from setup.mysql.program import ServerSource
 from setup.mysql.server import Server
+from setup.numbers import number
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     _Run = Callable[[Server, argparse.Namespace], int]
@@ -90,14 +91,11 @@ def _add_init(init: argparse.ArgumentParser) -> None:
     where.add_argument("--basedir", metavar="DIR", help="an installed MySQL 5.7, used in place")
     init.add_argument("--sha256", metavar="HEX", help="what --tarball must have (needed for a URL)")
     init.add_argument(
-        "--port", type=_port, metavar="N", help="TCP port on this machine (default: a free one)"
+        "--port",
+        type=number(1024, 65535),
+        metavar="N",
+        help="TCP port on this machine (default: a free one)",
     )
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or not 1024 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1024 to 65535")
-    return int(text)
 
 
 def _init(server: Server, options: argparse.Namespace) -> int:

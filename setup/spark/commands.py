@@ -13,6 +13,7 @@ from setup.commands import Commands, Needs
 from setup.errors import UsageError
 from setup.life.status import show
 from setup.messages import say
+from setup.numbers import number
 from setup.spark import environments, plan, resources
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     _Run = Callable[[Spark, argparse.Namespace], int]
 
 __all__ = ["add_commands"]
+
+_COUNT = number(1, 1024)
 
 _EPILOG = """\
 examples:
@@ -94,9 +97,9 @@ def _add_install(install: argparse.ArgumentParser) -> None:
 def _add_start(start: argparse.ArgumentParser) -> None:
     start.add_argument("kind", choices=list(KINDS))
     start.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="machines that it plays (default: 1)"
+        "--workers", type=_COUNT, default=1, metavar="N", help="machines that it plays (default: 1)"
     )
-    start.add_argument("--cores", type=_count, metavar="N", help="of each worker (default: 4)")
+    start.add_argument("--cores", type=_COUNT, metavar="N", help="of each worker (default: 4)")
     start.add_argument(
         "--memory", type=megabytes, metavar="SIZE", help="of each worker, such as 4g (the default)"
     )
@@ -141,10 +144,10 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--deploy-mode", choices=["client", "cluster"], default="client")
     for name, default in (("driver", 1), ("executor", 1)):
-        parser.add_argument(f"--{name}-cores", type=_count, default=default, metavar="N")
+        parser.add_argument(f"--{name}-cores", type=_COUNT, default=default, metavar="N")
         parser.add_argument(f"--{name}-memory", type=megabytes, default=1024, metavar="SIZE")
-    parser.add_argument("--num-executors", type=_count, metavar="N", help="(default: 2)")
-    parser.add_argument("--total-executor-cores", type=_count, metavar="N")
+    parser.add_argument("--num-executors", type=_COUNT, metavar="N", help="(default: 2)")
+    parser.add_argument("--total-executor-cores", type=_COUNT, metavar="N")
     parser.add_argument(
         "--py-files", default="", metavar="LIST", help="modules, zips, or folders of packages"
     )
@@ -164,12 +167,6 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print the spark-submit that this stands for, and stop",
     )
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 1024")
-    return int(text)
 
 
 def megabytes(text: str) -> int:

@@ -17,6 +17,7 @@ from setup.commands import Commands, Needs
 from setup.errors import UsageError
 from setup.life.process import refuse_root
 from setup.messages import say
+from setup.numbers import number
 from setup.paths import expanded
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ def add_commands(commands: Commands) -> None:
 
     init = add("init", _init, "Make a certificate, signed by a local authority.", names)
     init.add_argument(
-        "--days", type=_days, default=365, metavar="N", help="how long it holds (default: 365)"
+        "--days",
+        type=number(1, 3650),
+        default=365,
+        metavar="N",
+        help="how long it holds (default: 365)",
     )
     text = "delete a certificate of another authority with its key, if there is one"
     init.add_argument("--replace", action="store_true", help=text)
@@ -84,12 +89,6 @@ def add_commands(commands: Commands) -> None:
     show = add("show", _show, "Describe the certificate; exit 1 when it ends within 30 days.")
     show.add_argument("--json", action="store_true", help="machine-readable")
     add("renew", _renew, "Make a new certificate for the same names; a server that runs uses it.")
-
-
-def _days(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 3650:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to 3650")
-    return int(text)
 
 
 def _names(options: argparse.Namespace) -> list[str]:
