@@ -18,10 +18,11 @@ from rich.text import Text
 
 from azkaban_client.cli._app import for_terminal, seconds, table, visible
 from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
+from azkaban_client.times import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from pathlib import Path
 
     from azkaban_client.client import Client
@@ -55,25 +56,6 @@ _STYLES = {
 }
 _MARKS = {"SUCCEEDED": "✓", "FAILED": "✗", "KILLED": "✗", "RUNNING": "▶", "PAUSED": "‖"}
 _TAIL_LINES = 30
-
-
-def duration_text(duration: timedelta | float | None) -> str:
-    """Write a duration as a person would.
-
-    Examples
-    --------
-    >>> duration_text(0.84), duration_text(75), duration_text(None)
-    ('0.8 s', '1 min 15 s', '')
-    """
-    if duration is None:
-        return ""
-    seconds = duration if isinstance(duration, (int, float)) else duration.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _status_text(status: Status) -> Text:
@@ -114,7 +96,7 @@ def result_table(execution: Execution) -> Table:
             Text("  " * depth + visible(job.id)),
             _status_text(job.status),
             _clock(job),
-            duration_text(job.duration),
+            in_words(job.duration),
             _attempts(job),
         )
     framed.add_section()
@@ -122,7 +104,7 @@ def result_table(execution: Execution) -> Table:
         Text("flow", style="bold"),
         _status_text(execution.status),
         _clock(execution),
-        duration_text(execution.duration),
+        in_words(execution.duration),
     )
     return framed
 
@@ -240,10 +222,10 @@ def _plain_words(event: JobStarted | JobEnded | FlowEnded) -> str:
         return f"{_time(start)} {event.job.id}: started{again}"
     if isinstance(event, JobEnded):
         start, end = _times(event)
-        spent = duration_text(end - start if start and end else None)
+        spent = in_words(end - start if start and end else None)
         return f"{_time(end)} {event.job.id}: {event.status}{f' in {spent}' if spent else ''}"
     execution = event.execution
-    spent = duration_text(execution.duration)
+    spent = in_words(execution.duration)
     ended = f"execution {execution.execid}: {execution.status}{f' in {spent}' if spent else ''}"
     return f"{_time(execution.end)} {ended}"
 
@@ -280,11 +262,11 @@ class _Tree:
         for depth, job in jobs:
             spent = job.duration or self._running_for(job)
             table.add_row(
-                Text("  " * depth + visible(job.id)), _status_text(job.status), duration_text(spent)
+                Text("  " * depth + visible(job.id)), _status_text(job.status), in_words(spent)
             )
         done = sum(job.status.final for _, job in jobs)
         bar = Table.grid(padding=(0, 2))
-        total = duration_text(time.monotonic() - self.started)
+        total = in_words(time.monotonic() - self.started)
         bar.add_row(
             ProgressBar(total=max(len(jobs), 1), completed=done, width=30),
             f"{done}/{len(jobs)} jobs",

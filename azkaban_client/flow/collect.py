@@ -158,7 +158,7 @@ _IMPORTS_KIT = re.compile(
 )
 
 
-_BESIDE_KIT = ("__init__.py", "files.py")  # modules that the job kit needs
+_BESIDE_KIT = ("__init__.py", "files.py", "times.py")  # modules that the job kit needs
 
 
 def _job_kit(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import math
 import os
-import re
 import stat
 import types
 import typing
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from azkaban_client.times import duration, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +140,7 @@ def show(value: object) -> str:
     if isinstance(value, enum.Enum):
         return str(value.value)
     if isinstance(value, timedelta):
-        return _show_duration(value)
+        return plain(value)
     if isinstance(value, (list, tuple)):
         return ",".join(show(one) for one in value)
     return str(value)
@@ -190,26 +191,6 @@ def _path(text: str) -> Path:
         raise NotUsableError(str(error)) from None
 
 
-_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhd])\s*")
-
-
-def _duration(text: str) -> timedelta:
-    if not text or _LENGTH.sub("", text):
-        raise ValueError(text)
-    parts = [timedelta(**{_UNITS[unit]: float(size)}) for size, unit in _LENGTH.findall(text)]
-    return sum(parts, timedelta())
-
-
-def _show_duration(value: timedelta) -> str:
-    left, texts = round(value.total_seconds() * 1000), []
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        if left >= size:
-            texts.append(f"{left // size}{unit}")
-            left %= size
-    return "".join(texts) or "0s"
-
-
 def _secret(source: str) -> str:
     where, _, name = source.partition(":")
     if where == "env" and os.environ.get(name):
@@ -236,6 +217,6 @@ _KINDS = {
     Path: Kind("a path", _path),
     date: Kind("a date (2026-11-30, today, yesterday)", _date),
     datetime: Kind("a time (2026-11-30T06:00)", datetime.fromisoformat),
-    timedelta: Kind("a duration (90s, 15m, 1h30m, 2d)", _duration),
+    timedelta: Kind("a duration (90s, 15m, 1h30m, 2d)", duration),
     Secret: Kind("file:PATH or env:NAME, where the secret is", Secret, secret=True),
 }

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from azkaban_client.errors import AzkabanError
 from azkaban_client.reports import records
+from azkaban_client.times import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,13 +201,7 @@ def _when(time: datetime | None) -> str:
 
 
 def _took(length: timedelta | float | None) -> str:
-    if length is None:
-        return "–"
-    seconds = length if isinstance(length, (int, float)) else length.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60:02} m" if minutes >= 60 else f"{minutes} m {rest:02} s"
+    return in_words(length) or "–"
 
 
 def _value(number: float) -> str:

@@ -15,6 +15,7 @@ from azkaban_client._home import expanded
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import AzkabanError
 from azkaban_client.mail import check_address
+from azkaban_client.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,6 @@ __all__ = ["KINDS", "Channel", "MetricsRule", "Rule", "Rules", "RulesError", "re
 KINDS = ("started", "failed", "recovered", "succeeded", "long", "missed", "arrived", "server-down")
 """What can be told, and can start a flow."""
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _FORMATS = ("json", "openlineage")
 _OF_LINEAGE = {"started", "succeeded", "failed"}
 _SECRETS = ("password_file", "webhook_file", "apprise_file", "secret_file")
@@ -130,12 +130,12 @@ class Rule:
     @property
     def quiet_for(self) -> timedelta:
         """Time for which a file must not have changed."""
-        return _duration(self.settled)
+        return duration(self.settled)
 
     @property
     def limit(self) -> timedelta | None:
         """After how long a run counts as long."""
-        return _duration(self.longer_than) if self.longer_than else None
+        return duration(self.longer_than) if self.longer_than else None
 
 
 @dataclass(frozen=True)
@@ -394,15 +394,11 @@ def _list(names: Any) -> str:
 
 def _time(table: dict[str, Any], key: str, where: str = "") -> timedelta:
     try:
-        return _duration(str(table[key]))
+        found = duration(str(table[key]))
     except ValueError:
+        found = timedelta()
+    if found < timedelta(seconds=1):
         raise _MistakeError(
             f"{where}{key} = {table[key]!r}: expected a number and one of s m h d, as 90m"
-        ) from None
-
-
-def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
-    if found is None:
-        raise ValueError(text)
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+        )
+    return found

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from azkaban_client import _home, owners
 from azkaban_client._network import authorities
-from azkaban_client.cli.display import duration_text
 from azkaban_client.errors import AzkabanError, NetworkError, Refused
 from azkaban_client.files import first_line
+from azkaban_client.times import in_words
 from azkaban_client.watch import lineage
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def headline(event: dict[str, Any]) -> str:
 def _details(url: str, event: dict[str, Any]) -> list[str]:
     lines = []
     if event["execid"] is not None:
-        spent = f" after {duration_text(event['seconds'])}" if event["seconds"] else ""
+        spent = f" after {in_words(event['seconds'])}" if event["seconds"] else ""
         lines.append(f"execution {event['execid']} {event['status'] or 'RUNNING'}{spent}")
     if event["kind"] == "missed":
         lines.append(f"it was due at {event['due']} (time of the server)")

@@ -376,11 +376,11 @@ def project(tmp_path: Path) -> Path:
 
 def test_the_kit_travels_with_a_project_that_uses_it(project: Path, tmp_path: Path) -> None:
     bundle = collect(project)
-    assert bundle.names[:3] == (
+    assert [name for name in bundle.names if name.count("/") == 1 and "azkaban" in name] == [
         "azkaban_client/__init__.py",
         "azkaban_client/files.py",
-        "azkaban_client/job/__init__.py",
-    )
+        "azkaban_client/times.py",
+    ]
     extract(bundle.write(tmp_path / "a.zip"), tmp_path / "there")
     assert (tmp_path / "a.zip").read_bytes() == collect(project).write(
         tmp_path / "b.zip"
