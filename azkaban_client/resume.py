@@ -270,8 +270,9 @@ class _Planner:
                 yield from kept
 
     def _outputs(self, giver: str) -> Mapping[str, str] | None:
-        if self.nodes[giver].status is not Status.SUCCEEDED:
-            return {}  # it failed, and gave none
+        job = self.nodes[giver]
+        if job.status is not Status.SUCCEEDED or job.type == "noop":
+            return {}  # it failed or does nothing, and gave none
         return None if self.outputs is None else self.outputs.get(giver, {})
 
 
