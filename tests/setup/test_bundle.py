@@ -355,7 +355,7 @@ def test_each_python_gets_the_packages_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--with", "mysql,flowers"], "'flowers': expected some of java, jobs, mysql"),
+        (["--with", "mysql,flowers"], "'flowers': expected some of chat, java, jobs, mysql"),
         (["--python", "3.9"], "'3.9': expected versions such as 3.11,3.13"),
         (["--python", ","], "expected versions such as 3.11,3.13"),
     ],
