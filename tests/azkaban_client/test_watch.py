@@ -22,7 +22,7 @@ import pytest
 from openlineage.client import event_v2
 from openlineage.client.generated import job_type_job
 
-from azkaban_client.cli._app import exit_code
+from azkaban_client.cli.exit_codes import exit_code
 from azkaban_client.errors import (
     BadAnswer,
     NetworkError,
