@@ -23,6 +23,7 @@ from azkaban_client.cli import (
     _env,
     _executions,
     _export,
+    _import,
     _manage,
     _new,
     _projects,
@@ -79,7 +80,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
 
 _MODULES = (
     *(_session, _new, _dev, _deploy, _projects, _executions, _control, _backfill),
-    *(_manage, _env, _export, _report, _watch, _console),
+    *(_manage, _env, _export, _import, _report, _watch, _console),
 )
 for _module in _MODULES:
     for _command in _module.COMMANDS:

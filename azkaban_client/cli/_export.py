@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,12 @@ import click
 from azkaban_client.cli._app import (
     App,
     command,
-    emit_table,
     json_option,
     note,
     pass_app,
 )
 from azkaban_client.cli._dev import of_project
+from azkaban_client.cli._import import show_losses
 from azkaban_client.cli._projects import Content, content_options, stop_on_errors
 from azkaban_client.errors import InvalidProject
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from azkaban_client.flow.export import Export, Options
-    from azkaban_client.flow.export.times import Schedule
+    from azkaban_client.flow.times import Schedule
 
 __all__ = ["COMMANDS"]
 
@@ -129,7 +128,7 @@ def _options(given: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -
 
 def _schedule(texts: Mapping[str, str | None], zone: str | None) -> Schedule | None:
     from azkaban_client.deploy import when
-    from azkaban_client.flow.export.times import Schedule
+    from azkaban_client.flow.times import Schedule
 
     try:
         asked = when.read(texts, zone)
@@ -159,8 +158,6 @@ def _write(made: Export, project: str, folder: Path) -> None:
 
 
 def _show(made: Export, folder: Path | None, *, as_json: bool) -> None:
-    from azkaban_client.flow.export import Loss
-
     data = {
         "flow": made.flow,
         "folder": None if folder is None else str(folder),
@@ -168,8 +165,7 @@ def _show(made: Export, folder: Path | None, *, as_json: bool) -> None:
         "exact": made.is_exact,
         "features": list(made.losses),
     }
-    header = [one.name for one in fields(Loss)]
-    emit_table(as_json, data, header, [[*asdict(loss).values()] for loss in made.losses])
+    show_losses(as_json, data, made.losses)
     if folder is not None and not as_json:
         note(f"wrote {folder / made.start}")
 

@@ -19,8 +19,8 @@ from azkaban_client import models
 from azkaban_client._session import Capabilities
 from azkaban_client.deploy.contents import Changes
 from azkaban_client.environments import Use
-from azkaban_client.flow.export.plan import Loss
 from azkaban_client.flow.loader.problem import Problem
+from azkaban_client.flow.losses import Loss
 
 __all__ = ["DEFINITIONS", "SCHEMAS", "page", "schema_of"]
 
@@ -162,6 +162,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         _object(**_ENVIRONMENT, bytes=_COUNT, made=_TIME, used=_TIME, uses=_list(_define(Use)))
     ),
     "env prune": _list(_object(folder=_TEXT, deleted=_YES)),
+    "convert": _object(
+        folder=_MAYBE_TEXT, flows=_list(_TEXT), exact=_YES, features=_list(_define(Loss))
+    ),
     "export": _object(
         flow=_TEXT, folder=_MAYBE_TEXT, file=_TEXT, exact=_YES, features=_list(_define(Loss))
     ),
@@ -170,6 +173,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         _object(flow=_TEXT, needs={"type": "object", "additionalProperties": _list(_TEXT)})
     ),
     "history": _list(_define(models.ExecutionSummary)),
+    "import": _object(
+        folder=_MAYBE_TEXT,
+        flows=_list(_TEXT),
+        schedules=_list(_TEXT),
+        exact=_YES,
+        features=_list(_define(Loss)),
+    ),
     "lint": _list(_define(Problem)),
     "login": _object(url=_TEXT, username=_MAYBE_TEXT),
     "logout": _object(url=_TEXT, was_logged_in=_YES),

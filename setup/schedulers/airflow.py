@@ -135,6 +135,7 @@ class Airflow:
                 "secret_key": kept["session"],
             },
             "api_auth": {"jwt_secret": kept["jwt"]},
+            "dag_processor": {"refresh_interval": 10},  # a new file is seen in seconds
             # A busy machine answers late; the default gives up after 5 s, and the task fails.
             "workers": {"execution_api_timeout": 60},
             "database": {

@@ -18,9 +18,9 @@ from azkaban_client.cli import azk
 from azkaban_client.errors import InvalidProject, NotFound
 from azkaban_client.flow.export import TARGETS, Options, export
 from azkaban_client.flow.export.cron import calendar
-from azkaban_client.flow.export.times import LostError, Schedule, iso_repeat, to_cron
 from azkaban_client.flow.local import run
 from azkaban_client.flow.step import main
+from azkaban_client.flow.times import LostError, Schedule, iso_repeat, to_cron
 from azkaban_client.flow.zip import unpack
 from tests.exported import FLOW_1, FLOW_2, bundle, records
 

@@ -83,11 +83,18 @@ class Airflow:
         )  # fmt: skip
         assert started, "not started"
         state = until(lambda: self._end(flow))
+        assert (folder / "runs").is_dir(), self.logs()
         tasks = self.ask("GET", f"dags/{flow}/dagRuns/r:1/taskInstances?limit=100")
         ends = {
             one["task_id"]: (one["state"], one["try_number"]) for one in tasks["task_instances"]
         }
         return state, ends, records(folder / "runs" / flow / "r%3A1")
+
+    def logs(self) -> str:
+        """What the tasks printed, for a failure's message."""
+        return "\n".join(
+            path.read_text() for path in sorted((self.home / "logs").rglob("attempt=*.log"))
+        )
 
     def _end(self, flow: str) -> str | None:
         state = self.ask("GET", f"dags/{flow}/dagRuns/r:1")["state"]

@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from azkaban_client.flow.export.plan import Loss, Losses, Options, Target, make_plan
+from azkaban_client.flow.export.plan import Options, Target, make_plan
 from azkaban_client.flow.export.program import NAME, program
+from azkaban_client.flow.losses import Loss, Losses
 from azkaban_client.flow.zip import Bundle
 
 __all__ = ["TARGETS", "Export", "Loss", "Options", "export"]
@@ -79,7 +80,8 @@ def export(
 
     Examples
     --------
-    >>> from azkaban_client.flow.zip import Bundle
+    >>> from azkaban_client.flow.losses import Loss, Losses
+    from azkaban_client.flow.zip import Bundle
     >>> files = {"a.job": b"type=noop", "b.job": b"type=noop\ndependencies=a\nretries=2"}
     >>> made = export(Bundle(files), "chronos", project="p")
     >>> made.start, [loss.feature for loss in made.losses if loss.degree != "exact"]

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from azkaban_client.flow.export.common import listed, note_common, note_mails
 from azkaban_client.flow.export.plan import word
 from azkaban_client.flow.export.program import NAME
-from azkaban_client.flow.export.times import LostError, iso_repeat
+from azkaban_client.flow.times import LostError, iso_repeat
 
 if TYPE_CHECKING:
-    from azkaban_client.flow.export.plan import Losses, Plan
+    from azkaban_client.flow.export.plan import Plan
+    from azkaban_client.flow.losses import Losses
 
 __all__ = ["write"]
 

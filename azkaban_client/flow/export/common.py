@@ -10,8 +10,9 @@ from azkaban_client.flow.local.nodes import walk
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from azkaban_client.flow.export.plan import Losses, Plan
+    from azkaban_client.flow.export.plan import Plan
     from azkaban_client.flow.local.nodes import Node
+    from azkaban_client.flow.losses import Losses
 
 __all__ = ["listed", "note_common", "note_mails"]
 

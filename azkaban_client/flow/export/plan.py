@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from azkaban_client.errors import InvalidProject, NotFound
-from azkaban_client.flow.export.times import Schedule
 from azkaban_client.flow.loader import load
 from azkaban_client.flow.local.nodes import Node, build, ends, walk
 from azkaban_client.flow.local.properties import count
 from azkaban_client.flow.overrides import overridable_here
+from azkaban_client.flow.times import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,55 +21,13 @@ if TYPE_CHECKING:
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.options import Concurrency, FailureAction
 
-__all__ = ["Loss", "Losses", "Options", "Plan", "Target", "literal", "make_plan", "retries", "word"]
+__all__ = ["Options", "Plan", "Target", "literal", "make_plan", "retries", "word"]
 
-Degree = Literal["exact", "approximated", "lost"]
 Target = Literal["luigi", "airflow", "chronos", "cron"]
 
 _MAILS = {"failure.emails": "failure", "success.emails": "success", "notify.emails": "both"}
 _NO_PARAMETERS = ("project.name", "failure.emails", "success.emails", "notify.emails")
 _RUNS_HERE = ("command", "noop", "flow")
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What becomes of a feature.
-
-    Attributes
-    ----------
-    feature
-        What the flow uses, in Azkaban's words.
-    degree
-        Whether the other scheduler does the same.
-    how
-        What it does.
-    where
-        The jobs or files that use it.
-    """
-
-    feature: str
-    degree: Degree
-    how: str
-    where: str
-
-
-@dataclass
-class Losses:
-    """What an export found, in the order of its finding."""
-
-    found: list[Loss] = field(default_factory=list)
-
-    def exact(self, feature: str, how: str, where: str = "") -> None:
-        """Note a feature that the other scheduler has as well."""
-        self.found.append(Loss(feature, "exact", how, where))
-
-    def approximated(self, feature: str, how: str, where: str = "") -> None:
-        """Note a feature that becomes something like it."""
-        self.found.append(Loss(feature, "approximated", how, where))
-
-    def lost(self, feature: str, how: str, where: str = "") -> None:
-        """Note a feature that the other scheduler does not have."""
-        self.found.append(Loss(feature, "lost", how, where))
 
 
 @dataclass(frozen=True)

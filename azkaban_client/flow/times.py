@@ -1,4 +1,4 @@
-"""When a flow runs, in the terms of cron and of Chronos."""
+"""When a flow runs, in the terms of Quartz, of cron and of Chronos."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from azkaban_client.flow.loader import cron as quartz
 
-__all__ = ["LostError", "Schedule", "iso_repeat", "to_cron"]
+__all__ = ["LostError", "Schedule", "iso_repeat", "to_cron", "to_quartz"]
 
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _EVERY = re.compile(r"([1-9]\d*)([mhdwM])")
@@ -204,3 +204,41 @@ def iso_repeat(schedule: Schedule) -> str:
     if not hour.isdecimal():
         raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
     return f"R/{begin}T{int(hour):02}:{int(minute):02}:00Z/{length}"
+
+
+def to_quartz(when: str) -> str:
+    """Return the six fields of Quartz for the five of cron.
+
+    Raises
+    ------
+    ValueError
+        Quartz has no words for it.
+
+    Examples
+    --------
+    >>> to_quartz("*/15 6-8 * * 1-5"), to_quartz("0 0 1 * *")
+    ('0 */15 6-8 ? * MON-FRI', '0 0 0 1 * ?')
+    """
+    fields = when.split()
+    if len(fields) != 5:
+        raise ValueError("Azkaban starts flows at times, not with the machine")
+    minute, hour, day, month, weekday = fields
+    if day != "*" and weekday != "*":
+        raise ValueError("Quartz has no day of month or day of week, whichever comes first")
+    named = "?" if weekday == "*" else _named_days(weekday)
+    month = month.upper()
+    found = f"0 {minute} {hour} {'?' if named != '?' else day} {month} {named}"
+    quartz.check(found)
+    return found
+
+
+def _named_days(text: str) -> str:
+    """Name the days, of which cron has Sunday twice: 0 and 7."""
+
+    def name(found: re.Match[str]) -> str:
+        number = int(found[0])
+        if number > 7:
+            raise ValueError(f"day of week {number}: expected 0 to 7")
+        return _DAYS[number % 7]
+
+    return re.sub(r"(?<!/)\b\d+", name, text).upper()
