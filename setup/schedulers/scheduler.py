@@ -31,7 +31,7 @@ __all__ = ["KINDS", "Scheduler", "running"]
 
 KINDS: dict[str, Kind] = {"luigi": Luigi(), "airflow": Airflow()}
 
-START_SECONDS = 300.0  # for all of it, on a busy machine; Airflow needs 20 s on an idle one
+START_SECONDS = 300.0  # for each part, on a busy machine; Airflow needs 20 s in all on an idle one
 _ADDRESS = "127.0.0.1"
 
 
@@ -120,10 +120,9 @@ class Scheduler:
             write_private(self._port_file, str(place.port))
             try:
                 self.kind.prepare(place, shown.update)
-                deadline = time.monotonic() + START_SECONDS
                 for part in self.kind.parts(place):
                     shown.update(part.name)
-                    self._launch(part, deadline)
+                    self._launch(part)
             except BaseException:
                 self._end(self._alive())
                 raise
@@ -197,7 +196,7 @@ class Scheduler:
         places = (self.home, self.home / "data")  # PostgreSQL works in its data
         return {name: one for name, one in found.items() if one and one.works_in(*places)}
 
-    def _launch(self, part: Part, deadline: float) -> None:
+    def _launch(self, part: Part) -> None:
         """Start a process and wait until it works, or until it has ended if it is to end."""
         log = self.log(part.name)
         log.unlink(missing_ok=True)
@@ -206,6 +205,7 @@ class Scheduler:
         process = Process.start(part.command, folder=self.home, log=log, environ=environ)
         if not part.once:
             process.write(self.home / f"{part.name}.pid")
+        deadline = time.monotonic() + START_SECONDS
         while part.once or not part.ready():
             if not process.alive():
                 if part.once and part.ready():
