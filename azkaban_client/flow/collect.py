@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.script import flows_of
-from azkaban_client.flow.zip import Bundle
+from azkaban_client.flow.zip import LARGEST, Bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -176,6 +176,7 @@ def _job_kit(
             (name, path.read_bytes())
             for name, path in files.items()
             if name.endswith((".py", ".job", ".properties", ".flow"))
+            and path.stat().st_size <= LARGEST  # what is larger is refused when it is read
         ),
     )
     if (

@@ -24,13 +24,13 @@ from azkaban_client.files import whole
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Bundle", "Member", "extract", "members", "unpack"]
+__all__ = ["LARGEST", "Bundle", "Member", "extract", "members", "unpack"]
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # by Java
 _SMALL = 100 << 20  # bytes that any zip may unpack to
 _MOST_RATIO = 200  # of larger ones
-_LARGEST = 64 << 20  # of a flow file; a larger one is no flow file, or made to fill the memory
+LARGEST = 64 << 20  # of a flow file; a larger one is no flow file, or made to fill the memory
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
@@ -101,7 +101,7 @@ class Bundle:
             It is damaged, or larger than any flow file.
         """
         if name not in self._cache:
-            if self._size(name) > _LARGEST:
+            if self._size(name) > LARGEST:
                 raise InvalidProject(
                     f"{name}: {self._size(name) >> 20} MB: no flow file is that large"
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,9 +14,6 @@ from azkaban_client import Bundle, collect
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.lint import lint
 from azkaban_client.flow.local import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NODES = "nodes:\n- {name: a, type: noop}\n"
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(
@@ -68,9 +65,10 @@ def test_a_spoilt_file_is_named(azk, tmp_path, name, command) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_flow_file_of_gigabytes_is_not_read(azk, tmp_path) -> None:
+def test_a_flow_file_of_gigabytes_is_not_read(azk, tmp_path, monkeypatch) -> None:
     with (tmp_path / "a.job").open("wb") as stream:
         stream.truncate(3 << 30)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read"))
     result = azk("lint", str(tmp_path))
     assert (result.code, "a.job: 3072 MB: no flow file is that large" in result.err) == (2, True)
 
