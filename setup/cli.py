@@ -243,6 +243,7 @@ def _add_test(commands: Commands) -> None:
         "--faults", action="store_true", help="kill each server at each stage, instead"
     )
     test.add_argument("--spark", action="store_true", help="run the longer tests of Spark instead")
+    test.add_argument("--long", action="store_true", help="run longer forms of tests instead")
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
 
 
@@ -291,6 +292,8 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
     paths = ["-n", "2", "--dist", "loadscope"]
     if options.spark:
         paths = ["-m", "spark"]
+    elif options.long:
+        paths += ["-m", "long"]
     elif options.faults:
         paths = ["-m", "", "tests/live/faults"]
     environ = environment.program(

@@ -72,7 +72,8 @@ def _installed(python: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["uv", "pip"])
+# Locks are alike to pip: test_with_each_pip has it install one of them every day.
+@pytest.mark.parametrize("name", ["uv", pytest.param("pip", marks=pytest.mark.long)])
 def test_every_lock_installs_what_it_pins_whatever_else_an_index_has(
     name: str, layout: Layout, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:

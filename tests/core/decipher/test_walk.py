@@ -139,7 +139,7 @@ def test_a_screen_that_nothing_makes_up_for_would_be_seen(monkeypatch: pytest.Mo
     monkeypatch.setattr(walk, "Randoms", lenient)
     score, keys, posterior = small_target(WordSum)
     kernel = KeyWalk(score, Swaps.of(score))
-    state = kernel.init(np.tile(keys[0], (64, 1)))
+    state = kernel.init(np.tile(keys[0], (16, 1)))
     state, _ = kernel.run(np.random.default_rng(3), state, 100)
     _, block = kernel.run(np.random.default_rng(4), state, 1000)
     with pytest.raises(AssertionError):
