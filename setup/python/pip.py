@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from azkaban_client.index import Index
@@ -40,7 +41,12 @@ def interpreter() -> str:
 
 def version() -> tuple[int, ...] | None:
     """Return the version of that Python's pip; None where it has none."""
-    command = [interpreter(), "-I", "-c", "import pip; print(pip.__version__)"]
+    return _version(interpreter())
+
+
+@cache  # each call of pip asks, and starting Python with pip takes half a second
+def _version(python: str) -> tuple[int, ...] | None:
+    command = [python, "-I", "-c", "import pip; print(pip.__version__)"]
     result = subprocess.run(
         command, env=environment.local(), capture_output=True, text=True, check=False
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # pip's releases, from the first that comes with Python 3.11 to the newest.
 PIPS = ("22.3", "23.0.1", "23.2.1", "24.3.1", "25.3", "26.3")
+LONG = pytest.mark.long
 ALL = sorted(path.stem for path in LOCKS.glob("*.txt"))
 
 
@@ -73,7 +74,7 @@ def _installed(python: Path) -> dict[str, str]:
 
 
 # Locks are alike to pip: test_with_each_pip has it install one of them every day.
-@pytest.mark.parametrize("name", ["uv", pytest.param("pip", marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", ["uv", pytest.param("pip", marks=LONG)])
 def test_every_lock_installs_what_it_pins_whatever_else_an_index_has(
     name: str, layout: Layout, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,35 +106,36 @@ def test_nothing_that_others_may_change_is_left(layout: Layout, index: made_up.I
 
 
 @pytest.fixture(scope="session")
-def pips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install each of several releases of pip into a folder of its name."""
-    layout = Layout(tmp_path_factory.mktemp("pips"), Layout.of().cache)
-    lock = Path(__file__).with_name("pips.txt")
+def release(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install a release of pip, from this machine's index, into a folder of its name."""
+    layout = Layout(tmp_path_factory.mktemp("pip"), Layout.of().cache)
+    locks = Path(__file__).with_name("pips.txt").read_text().split("\n\n")
+    one = layout.prefix / "one.txt"
+    one.write_text(next(lock for lock in locks if lock.startswith(f"pip=={request.param} ")))
     with Installer(layout) as installer:
-        for text in lock.read_text().split("\n\n"):
-            one = layout.prefix / "one.txt"
-            one.write_text(text)
-            [(_, version)] = module.pins(one)
-            installer.install(one, Path(sys.executable), target=layout.prefix / version)
-    return layout.prefix
+        installer.install(one, Path(sys.executable), target=layout.prefix / request.param)
+    return layout.prefix / request.param / "pip"
 
 
-@pytest.mark.parametrize("version", PIPS)
+@pytest.mark.parametrize(
+    "release",
+    [PIPS[0], *(pytest.param(one, marks=LONG) for one in PIPS[1:-1]), PIPS[-1]],
+    indirect=True,
+)
 def test_with_each_pip(
-    version: str,
-    pips: Path,
+    release: Path,
     layout: Layout,
     index: made_up.Index,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def command(python: Path | None, _folder: Path) -> list[str]:
-        return [str(python), "-I", str(pips / version / "pip")]
+        return [str(python), "-I", str(release)]
 
     python = _environment(layout)
     said = subprocess.run(
-        [*command(python, pips), "--version"], capture_output=True, text=True, check=True
+        [*command(python, layout.prefix), "--version"], capture_output=True, text=True, check=True
     )
-    assert said.stdout.startswith(f"pip {version} ")
+    assert said.stdout.startswith(f"pip {release.parent.name} ")
     monkeypatch.setattr(pip, "command", command)
     monkeypatch.setenv("AZK_INSTALLER", "pip")
     monkeypatch.setenv("PIP_USER", "1")
@@ -200,7 +202,7 @@ def test_another_file_than_the_pinned_one_is_refused(
     assert _installed(python) == {}
 
 
-@pytest.mark.parametrize("name", ["uv", "pip"])
+@pytest.mark.parametrize("name", ["uv", pytest.param("pip", marks=LONG)])
 def test_a_folder_with_another_file_is_refused_before_the_index_is_asked(
     name: str, layout: Layout, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +301,7 @@ def test_packages_that_do_not_fit_are_found(
         assert "two>=2" in installer.check(python)
 
 
-@pytest.mark.parametrize("name", ["uv", "pip"])
+@pytest.mark.parametrize("name", ["uv", pytest.param("pip", marks=LONG)])
 def test_a_list_without_hashes_is_resolved(
     name: str, layout: Layout, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
