@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from azkaban_client import collect
@@ -11,6 +13,8 @@ from azkaban_client.flow.lint import lint
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.live.conftest import LiveAzkaban
 
 # nn, mcmc and routing run in the demo. Here: less work than by default, the same jobs.
@@ -52,3 +56,15 @@ def test_flow_succeeds_and_leaves_a_report(azkaban: LiveAzkaban, name: str) -> N
         report = (folder / "report.html").read_text()
         assert "</html>" in report
         assert "<image" not in report  # plots are vector graphics
+    if name == "decipher":
+        _check_pool(azkaban.layout.runs / name / str(execid))
+
+
+def _check_pool(folder: Path) -> None:
+    """The chains of three jobs, each with random numbers of its own, agree on the text."""
+    outputs = json.loads((folder / "decipher" / "run.json").read_text())["outputs"]
+    assert float(outputs["recovered"]) >= 0.99
+    assert outputs["agreed"] == "3 of 3"
+    solutions = [folder / f"decipher_chains{number}" / "solution.npz" for number in (1, 2)]
+    first, second = [np.load(path)["trace"][:, 0] for path in solutions]
+    assert not np.array_equal(first, second)

@@ -109,6 +109,10 @@ def test_demo_runs_three_flows_to_succeeded(newcomer: Newcomer) -> None:
         page = reports[0].read_text()
         assert page.count("<svg") >= 1
         assert not re.search(r"(src|href)=.https?:", page), "the report must stand alone"
+        if name == "mcmc":
+            assert re.search(r"(?m)^recovered: (1\.0|0\.99)", newcomer.result.stdout)
+            for text in ("Convergence", "Posterior of the key", "Confidence"):
+                assert text in page
 
 
 def test_each_flow_has_at_least_three_jobs_that_succeeded(newcomer: Newcomer) -> None:
