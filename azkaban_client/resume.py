@@ -146,6 +146,7 @@ class _Planner:
                 "run again (say which with --from or --only, or run the flow anew)"
             )
         properties = self._settle()
+        self.run |= self._empty_ends()
         kept = [
             name
             for name, job in self.leaves.items()
@@ -158,6 +159,18 @@ class _Planner:
             {name: why for name, why in self.reasons.items() if name in self.run},
             tuple(name for name in self.leaves if name in self.unknown),
         )
+
+    def _empty_ends(self) -> set[str]:
+        """Return the last jobs that do nothing: 4.0 may end a flow early whose end is left out.
+
+        It does so while a job waits to be tried again by its own ``retries``.
+        """
+        waited = {name for job in self.execution.jobs for name in job.dependencies}
+        return {
+            job.id
+            for job in self.execution.jobs
+            if job.type == "noop" and job.id in self.leaves and job.id not in waited
+        }
 
     def _wished(self) -> set[str]:
         named = (*self.wish.start, *self.wish.only)
@@ -414,6 +427,7 @@ def _as_succeeded(nodes: Iterable[JobNode], disabled: Collection[str]) -> tuple[
     return tuple(
         JobRun(
             id=node.id,
+            type=node.type,
             status=Status.SKIPPED if node.id in disabled else Status.SUCCEEDED,
             dependencies=node.dependencies,
             condition=node.condition,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -193,6 +194,18 @@ def test_an_embedded_flow_gives_what_its_last_jobs_give(tmp_path) -> None:
 def test_jobs_that_were_left_out_stay_so() -> None:
     flow = ended(job("a", Status.SKIPPED), job("b", K, "a"), job("c", Status.DISABLED, "b"))
     assert resume(flow, {}).jobs == ("b",)
+
+
+def test_an_end_that_does_nothing_runs_in_any_case() -> None:
+    """4.0 ends a flow early whose end is left out, while a job waits for its own retries."""
+    end = replace(job("end", S, "b"), type="noop")
+    flow = ended(job("a"), job("b", S, "a"), replace(job("gate", S, "a"), type="noop"), end)
+    plan = resume(flow, {"a": {"x": "1"}}, Wish(only=["a"]))
+    assert (plan.jobs, plan.kept) == (("a", "gate", "end"), ("b",))
+    later = ended(*flow.jobs, job("last", F, "gate", "end"))
+    assert resume(later, {}, Wish(only=["a"])).jobs == ("a",)
+    with pytest.raises(Refused, match="all jobs of execution 7 succeeded"):
+        resume(flow, {})
 
 
 def test_nothing_to_do_and_unknown_jobs_are_refused() -> None:

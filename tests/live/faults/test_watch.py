@@ -1,4 +1,4 @@
-"""azk watch between faults, its own death, the receiver's, the server's: each thing is told once."""
+"""azk watch when it, its receiver or the server is killed: each thing is told once."""
 
 from __future__ import annotations
 
