@@ -25,7 +25,7 @@ __all__ = ["FLOWS", "run"]
 
 # Each project's flow has the project's name.
 FLOWS = {
-    "nn": "Two neural networks on iris: the first one drawn on paper, and a better one",
+    "nn": "Two neural networks on digits: the first one drawn on paper, and a better one",
     "mcmc": "A substitution cipher broken by Markov chain Monte Carlo",
     "routing": "Delivery routes for several dispatchers",
 }

@@ -201,9 +201,10 @@ def _describe(page: Page, entry: dict[str, Any], samples: Sequence[Sample]) -> N
         with suppress(ImportError):  # a job may have no matplotlib
             page.plot("Resources", plot(samples), "Of the job's own process.")
     page.table("Parameters", ["property", "value"], entry["parameters"].items())
-    files = entry["inputs"].items()
-    page.table("Inputs", ["file", "bytes", "SHA-256"], [[n, *f.values()] for n, f in files])
-    page.table("Environment", ["part", "version"], entry["environment"].items())
+    # Where it all came from: for those who ask.
+    files = [[name, *about.values()] for name, about in entry["inputs"].items()]
+    page.table("Inputs", ["file", "bytes", "SHA-256"], files, folded=True)
+    page.table("Environment", ["part", "version"], entry["environment"].items(), folded=True)
 
 
 def _environment() -> dict[str, str]:

@@ -42,7 +42,7 @@ class Page:
 
     title: str
     subtitle: str = ""
-    _blocks: list[tuple[str, str]] = field(default_factory=list)
+    _blocks: list[str] = field(default_factory=list)
 
     def facts(self, title: str, pairs: Iterable[tuple[str, object]]) -> None:
         """Add the key figures, shown large."""
@@ -51,8 +51,27 @@ class Page:
         )
         self._add(title, f'<dl class="facts">\n{shown}\n</dl>')
 
-    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Add a table; numbers are aligned to the right."""
+    def table(
+        self,
+        title: str,
+        header: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        *,
+        folded: bool = False,
+    ) -> None:
+        """Add a table; numbers are aligned to the right, long ones rounded to five digits.
+
+        Parameters
+        ----------
+        title
+            The block's heading.
+        header
+            Names of the columns.
+        rows
+            As many values in each.
+        folded
+            Only the heading is shown until a reader opens it.
+        """
         body = [list(row) for row in rows]
         if not body:
             self._add(title, '<p class="subtitle">None.</p>')
@@ -65,6 +84,7 @@ class Page:
             title,
             f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(title)}"><table>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>",
+            folded=folded,
         )
 
     def plot(self, title: str, fig: Figure, caption: str = "") -> None:
@@ -105,10 +125,7 @@ class Page:
 
         page = get_data(__package__, "page.html") or b""  # also from a zip of modules
         subtitle = f'\n<p class="subtitle">{_text(self.subtitle)}</p>' if self.subtitle else ""
-        blocks = "".join(
-            f"<section>\n<h2>{_text(title)}</h2>\n{body}\n</section>\n"
-            for title, body in self._blocks
-        )
+        blocks = "".join(f"<section>\n{block}\n</section>\n" for block in self._blocks)
         return Template(page.decode()).substitute(
             title=_text(self.title), subtitle=subtitle, blocks=blocks
         )
@@ -117,8 +134,11 @@ class Page:
         """Write the page atomically."""
         write_text(path, self.html())
 
-    def _add(self, title: str, body: str) -> None:
-        self._blocks.append((title, body))
+    def _add(self, title: str, body: str, *, folded: bool = False) -> None:
+        heading = f"<h2>{_text(title)}</h2>"
+        if folded:
+            heading, body = f"<details><summary>{heading}</summary>", f"{body}\n</details>"
+        self._blocks.append(f"{heading}\n{body}")
 
 
 def _text(value: object) -> str:
@@ -130,4 +150,12 @@ def _text(value: object) -> str:
 def _cell(tag: str, value: object, like: object) -> str:
     """Make a cell, aligned like a number if `like` is one."""
     kind = ' class="number"' if isinstance(like, Number) else ""
-    return f"<{tag}{kind}>{_text(value)}</{tag}>"
+    shown = _rounded(value) if isinstance(value, float) else str(value)
+    exact = f' title="{_text(value)}"' if shown != str(value) else ""
+    return f"<{tag}{kind}{exact}>{_text(shown)}</{tag}>"
+
+
+def _rounded(value: float) -> str:
+    """Write a number in the digits that a reader can use; a large one to the unit."""
+    shown = f"{value:.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:.5g}"
+    return shown if len(shown) < len(str(value)) else str(value)

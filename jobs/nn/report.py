@@ -67,6 +67,8 @@ def main(params: Params, run: Run) -> Outputs:
     accuracies = _table(page, models, data, validated=validated)
     for name, accuracy in accuracies.items():
         run.log(f"{name}: {accuracy:.1%} of the held-out examples right")
+    if all(len(model.meta.get("held_out", ())) > 1 for model in models):
+        _starts(page, models)
     _plot(page, models, data)
     merit = "validation_accuracy" if validated else "accuracy"  # the held-out examples stay unseen
     best = max(models, key=lambda model: float(model.meta["scores"][merit])).name
@@ -91,6 +93,34 @@ def _table(page: Page, models: list[_Model], data: Dataset, *, validated: bool) 
     parts = ["training, %", *(["validation, %"] if validated else []), "held out, %"]
     page.table("Models", ["model", *parts, "right", "updates"], rows)
     return accuracies
+
+
+def _starts(page: Page, models: list[_Model]) -> None:
+    """Show how right the models are over several starts, and whether the difference is more."""
+    found = {model.name: np.array(model.meta["held_out"]) for model in models}
+    rows = [
+        [name, len(a), *(f"{100 * v:.1f}" for v in (a.mean(), a.std(ddof=1), a.min(), a.max()))]
+        for name, a in found.items()
+    ]
+    page.table(
+        "Held-out accuracy by the mean over starts, %",
+        ["model", "starts", "mean", "standard deviation", "least", "most"],
+        rows,
+    )
+    (first, best), *rest = sorted(found.items(), key=lambda one: -one[1].mean())
+    for name, other in rest:
+        gain = best.mean() - other.mean()
+        error = float(np.sqrt(best.var(ddof=1) / len(best) + other.var(ddof=1) / len(other)))
+        verdict = (
+            "more than other starting weights explain"
+            if gain > 2 * error
+            else "which other starting weights may explain as well: a tie"
+        )
+        page.text(
+            f"{first} and {name}",
+            f"{first} gets {100 * gain:.1f} percentage points more of the held-out examples right, "
+            f"with a standard error of {100 * error:.1f}: {verdict}.",
+        )
 
 
 def _plot(page: Page, models: list[_Model], data: Dataset) -> None:

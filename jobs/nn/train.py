@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from azkaban_client.job import InputError, Outputs, Run, job, param
 from core.nn import SGD, Adam, CrossEntropy, SquaredError, Trainer, TrainingError
 from core.nn.labels import accuracy, classic_accuracy, to_classic
@@ -24,9 +26,7 @@ from jobs._models import save_model
 from jobs.nn._common import Dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
+    from collections.abc import Callable, Mapping
 
     from core.nn import Layer, Loss, Optimiser
     from core.nn.protocols import Array
@@ -52,6 +52,9 @@ class Params:
     )
     validation: float = param(
         0.0, doc="Share of the training data that is kept to choose a model by.", ge=0, lt=1
+    )
+    repeats: int = param(
+        1, doc="Networks that are trained, from other weights; the first is kept.", ge=1, le=100
     )
     label: str | None = param(None, doc="What the report calls it; the model's name if empty.")
     weight_decay: float | None = param(
@@ -92,6 +95,7 @@ def main(params: Params, run: Run) -> Outputs:
             validation=split.validation,
             callbacks=[_measure_held_out(split.held_out)],
         )
+        others = _others(params, split, settings, run.seed)
     except (TrainingError, ValueError) as error:
         raise InputError(f"{run.prefix}.data = {params.data}: {error}") from None
     scores = trainer.evaluate(*split.train)
@@ -102,6 +106,7 @@ def main(params: Params, run: Run) -> Outputs:
         "model": params.model,
         "label": label,
         "scores": scores,
+        "held_out": [trainer.evaluate(*split.held_out)["accuracy"], *others],
         "features": data.features,
         "classes": data.classes,
         "mean": data.mean.tolist(),
@@ -113,6 +118,18 @@ def main(params: Params, run: Run) -> Outputs:
     run.log(f"{label}: {scores['accuracy']:.1%} of the training examples right")
     # The report's job depends on this one, and Azkaban hands outputs to direct children only.
     return {"model": path, "data": params.data.absolute(), **scores}
+
+
+def _others(params: Params, split: _Split, settings: Mapping[str, Any], seed: int) -> list[float]:
+    """Train the networks that are only measured, and return their held-out accuracies."""
+    found = []
+    for number in range(1, params.repeats):
+        rng = np.random.default_rng([seed, number])
+        network = mlp(**settings, rng=rng)
+        trainer = _trainer(params, network, len(split.train[1]), rng)
+        trainer.fit(*split.train, epochs=_epochs(params), batch_size=_batch_size(params))
+        found.append(trainer.evaluate(*split.held_out)["accuracy"])
+    return found
 
 
 def _network(params: Params, data: Dataset) -> dict[str, Any]:
