@@ -300,6 +300,8 @@ class _Keeper:
                 else:  # the input is closed, or no pipe
                     poll.unregister(0)
             self._reap()
+        if self._code:  # 2.5 tells it nowhere
+            _say(f"exit code {self._code}")
         return self._code
 
     def _end(self) -> int:

@@ -31,7 +31,7 @@ _ABOUT = re.compile(
     r"Command: |Environment variables: \{|Working directory: |Job run failed!|"
     r"Process completed (un)?successfully in |Process with id \d+ completed |"
     r"azkaban\.jobExecutor\.utils\.process\.ProcessFailureException|"
-    r"(effective user|user\.to\.proxy|Memory granted) "
+    r"(effective user|user\.to\.proxy|Memory granted) |azkaban-jobflow: exit code \d+$"
 )
 _GRACE = timedelta(minutes=2)  # a server looks at its schedules once a minute
 _PAGE = 20

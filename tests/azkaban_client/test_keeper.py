@@ -221,11 +221,12 @@ def test_a_script_that_names_no_shell_and_a_program_that_cannot_run(tmp_path: Pa
     script.chmod(0o755)
     command = [sys.executable, "-I", "-S", keeper.__file__, "1", str(script), "script"]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    assert result.stdout == f"from {script}\n".encode()
+    assert (result.stdout, result.stderr) == (f"from {script}\n".encode(), b"")
     script.write_text("#!/nowhere/sh\n")
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert result.returncode == 127
     assert b'Cannot run program "script": error=2, No such file or directory' in result.stderr
+    assert result.stderr.endswith(b"azkaban-jobflow: exit code 127\n")  # 2.5 tells it nowhere
 
 
 def test_without_a_program_there_is_no_keeper(tmp_path: Path) -> None:
