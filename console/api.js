@@ -9,6 +9,8 @@
 /** The root of the server: the console lies in js/console/ below it. */
 const ROOT = new URL('../../', import.meta.url).pathname;
 
+const UNREACHED = 'The server does not answer. Is it running, and are you online?';
+
 /** Why a call failed; `kind` is session, refused, server or network. */
 export class ApiError extends Error {
   constructor(message, kind) {
@@ -34,7 +36,7 @@ async function send(path, { params = {}, method = 'GET', signal, headers = {} } 
     response = await fetch(url, options);
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new ApiError('The server does not answer. Is it running, and are you online?', 'network');
+    throw new ApiError(UNREACHED, 'network');
   }
   return { status: response.status, text: await response.text() };
 }
@@ -99,12 +101,21 @@ export async function probe() {
 }
 
 /** The server's version, such as `4.0.0`; empty where it does not tell (before 3.33). */
-export async function version() {
+export const version = async () => (await status())?.version ?? '';
+
+/** What a server tells about itself (3.33 and later); null where it tells nothing. */
+export const status = (signal) => optional(() => get('status', {}, signal));
+
+/** What our viewer tells about the server beside it; null without the viewer. */
+export const health = (signal) => optional(async () => (await get('runs', { ajax: 'health' }, signal)).health ?? null);
+
+/** What a server may not have; null where it does not. */
+async function optional(work) {
   try {
-    return (await get('status', {})).version ?? '';
+    return await work();
   } catch (error) {
-    if (error.kind === 'session' || error.kind === 'network') throw error;
-    return '';
+    if (error.kind === 'server' || error.kind === 'refused') return null;
+    throw error;
   }
 }
 
@@ -127,6 +138,22 @@ export const executions = (project, flow, start, length, signal) =>
   manager('fetchFlowExecutions', project, { flow, start, length }, signal);
 export const events = (project, skip, size, signal) =>
   manager('fetchProjectLogs', project, { skip, size }, signal);
+
+/** The zip of a version of a project, from 2.6.4 on by the server itself, before that by our viewer. */
+export async function source(project, version, modern, signal) {
+  const params = modern ? { project, version, download: 'true' } : { ajax: 'source', project, version };
+  const query = new URLSearchParams(params);
+  let response;
+  try {
+    response = await fetch(`${ROOT}${modern ? 'manager' : 'runs'}?${query}`, { signal, credentials: 'same-origin', cache: 'no-store' });
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new ApiError(UNREACHED, 'network');
+  }
+  if (response.ok && /zip|octet-stream/.test(response.headers.get('Content-Type') ?? '')) return response.arrayBuffer();
+  read(response.status, await response.text());
+  throw new ApiError('This server does not give the files of a project.', 'server');
+}
 
 /** Upload a zip; `progress` gets a fraction from 0 to 1. */
 export function upload(project, file, progress) {
@@ -233,31 +260,9 @@ export async function outputs(execid, signal) {
   }
 }
 
-/** Of which execution each is a retry, for those that are one: `{execid: first}`. */
-export async function retries(execids, signal) {
-  const found = {};
-  for (let at = 0; at < execids.length; at += 50) Object.assign(found, await someRetries(execids.slice(at, at + 50), signal));
-  return found;
-}
-
-async function someRetries(execids, signal) {
-  try {
-    const { retries: told } = await get('runs', { ajax: 'retries', execids: execids.join(',') }, signal);
-    if (told) return told;
-  } catch (error) {
-    if (error.kind !== 'server' && error.kind !== 'refused') throw error;
-  }
-  // A server without our viewer tells what each was started with.
-  const told = await Promise.all(execids.map(async (execid) => {
-    try {
-      return [execid, (await executor('flowInfo', { execid }, signal)).flowParam?.['retry.of']];
-    } catch (error) {
-      if (error.kind !== 'server' && error.kind !== 'refused') throw error;
-      return [execid]; // it is not ours to read
-    }
-  }));
-  return Object.fromEntries(told.filter(([, first]) => first));
-}
+/** What executions, at most 50, were started with: `{execid: {name: value}}`; null without our viewer. */
+export const started = (execids, signal) =>
+  optional(async () => (await get('runs', { ajax: 'started', execids: execids.join(',') }, signal)).started ?? null);
 
 /** What the jobs of executions recorded: `{execid: {job: {status, metrics, …}}}`. */
 export async function records(execids, signal) {

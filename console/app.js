@@ -5,13 +5,18 @@ import * as stock from './stock.js';
 import { toast } from './dialog.js';
 import { button, h, icon, show } from './dom.js';
 import { setZone } from './format.js';
+import { forget, openSearch, searchKeys } from './search.js';
+import { compareView } from './views/compare.js';
 import { executionView } from './views/execution.js';
 import { flowView } from './views/flow.js';
 import { jobView } from './views/job.js';
-import { historyView, runningView, schedulesView } from './views/lists.js';
+import { historyView } from './views/history.js';
 import { loginView } from './views/login.js';
 import { projectView } from './views/project.js';
 import { projectsView } from './views/projects.js';
+import { reportView } from './views/report.js';
+import { runningView } from './views/running.js';
+import { schedulesView } from './views/schedules.js';
 
 const PAGES = {
   '': projectsView,
@@ -22,6 +27,8 @@ const PAGES = {
   running: runningView,
   history: historyView,
   schedules: schedulesView,
+  compare: compareView,
+  report: reportView,
 };
 
 const MENU = [
@@ -58,6 +65,7 @@ async function start() {
 function showLogin(message) {
   leave.abort();
   session = null;
+  forget();
   document.title = 'Log in';
   show(app, h('main', { class: 'alone' }, loginView(message, start)));
 }
@@ -81,6 +89,7 @@ function frame(current) {
       { class: 'top' },
       h('a', { class: 'brand', href: '#/' }, h('strong', {}, session.name || 'Azkaban'), h('span', {}, session.label)),
       h('nav', { class: 'menu', 'aria-label': 'Main' }, links),
+      button('Search', () => openSearch(go), { class: 'small find', icon: 'search', title: 'Search (/)', 'aria-keyshortcuts': '/' }),
       h('div', { class: 'user' }, icon('user'), h('span', { class: 'user-name' }, session.user), button('Log out', logout, { class: 'small', icon: 'out' })),
     ),
     h('main', { id: 'main', tabindex: -1 }),
@@ -129,17 +138,28 @@ async function visit() {
   context.begin();
 }
 
+function go(href) {
+  if (location.hash === href) visit();
+  else location.hash = href;
+}
+
 /** What a page gets: the session, a signal that ends with it, and repeated work. */
 function pageContext(here) {
   const repeated = [];
   return {
     session,
     signal: here.signal,
-    go: (href) => {
-      if (location.hash === href) visit();
-      else location.hash = href;
-    },
+    go,
     reload: visit,
+    /** What the address has after its `?`. */
+    query: new URLSearchParams(location.hash.split('?').slice(1).join('?')),
+    /** Write what a page shows into its address, so that the view can be sent; empty values are left out. */
+    keep: (values) => {
+      const kept = new URLSearchParams(Object.entries(values).filter(([, value]) => value && String(value) !== '0'));
+      history.replaceState(null, '', `${location.hash.split('?')[0]}${kept.size ? `?${kept}` : ''}`);
+      const main = document.getElementById('main');
+      if (main && !main.hasAttribute('aria-busy')) main.dataset.address = location.hash;
+    },
     /** Do `work` every so often while the page is open and seen, until it resolves to false. */
     every: (milliseconds, work) => repeated.push([milliseconds, work]),
     begin: () => repeated.forEach(([milliseconds, work]) => repeat(here.signal, milliseconds, work)),
@@ -174,6 +194,7 @@ const problem = (error) => [
 ];
 
 addEventListener('hashchange', visit);
+searchKeys(go);
 addEventListener('unhandledrejection', (event) => {
   if (event.reason?.name === 'AbortError') event.preventDefault();
   else if (event.reason?.kind === 'session') {

@@ -3,20 +3,15 @@
  * first one, which its parameter `retry.of` names.
  */
 
-import * as api from './api.js';
-
-const known = new Map(); // what an execution was started with never changes
+import { started } from './known.js';
 
 /** The first execution of each: its own number, or that of which it is a retry, as a Map. */
 export async function firsts(execids, signal) {
-  const numbers = execids.map(Number);
-  const unknown = numbers.filter((id) => !known.has(id));
-  const found = unknown.length ? await api.retries(unknown, signal) : {};
-  for (const id of unknown) {
-    const first = /^\d{1,9}$/.test(found[id] ?? '') ? Number(found[id]) : id;
-    known.set(id, Math.min(first, id));
-  }
-  return new Map(numbers.map((id) => [id, known.get(id)]));
+  const given = await started(execids, signal);
+  return new Map(execids.map(Number).map((id) => {
+    const told = given.get(id)?.['retry.of'] ?? '';
+    return [id, /^\d{1,9}$/.test(told) ? Math.min(Number(told), id) : id];
+  }));
 }
 
 /**

@@ -31,7 +31,7 @@ function fill(element, properties, children) {
     } else if (name === 'value' || name === 'checked' || name === 'selected') {
       element[name] = value;
     } else {
-      if (name === 'href' && !/^(#|\/(?!\/)|\?)/.test(value)) {
+      if ((name === 'href' || name === 'src') && !/^(#|\/(?!\/)|\?)/.test(value)) {
         throw new Error(`link to ${value}: only pages of this server are linked`);
       }
       element.setAttribute(name, value === true ? '' : value);

@@ -32,6 +32,28 @@ export function when(time) {
   return `${year}-${month}-${day} ${hour}:${minute}:${second}`;
 }
 
+const TIME = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?/;
+
+/** The moment of a time such as `2026-11-22 18:04:05` in the server's zone; NaN for anything else. */
+export function instant(text) {
+  const found = TIME.exec(text ?? '')?.slice(1).map((part) => Number(part ?? 0));
+  if (!found) return NaN;
+  const wanted = Date.UTC(found[0], found[1] - 1, ...found.slice(2));
+  const shown = (time) => {
+    const { year, month, day, hour, minute, second } = parts(time);
+    return Date.UTC(year, month - 1, day, hour, minute, second);
+  };
+  // By the zone's distance from UTC about then; twice, since it may change in between.
+  const near = wanted - (shown(wanted) - wanted);
+  return wanted - (shown(near) - near);
+}
+
+/** `2026-11-22`: the day of a moment in the server's zone. */
+export const day = (time) => when(time).slice(0, 10);
+
+/** `18:04`: its time of day. */
+export const clock = (time) => when(time).slice(11, 16);
+
 /** `350 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `3 d 4 h`. */
 export function duration(milliseconds) {
   if (!(milliseconds >= 0)) return '–';

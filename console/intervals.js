@@ -5,3 +5,4 @@ export const LOG = 1000;
 export const JOB = 1500;
 export const RUNNING = 2000;
 export const HISTORY = 3000;
+export const OVERVIEW = 30_000;

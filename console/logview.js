@@ -2,6 +2,7 @@
 
 import { button, h, icon, uid } from './dom.js';
 import { toast } from './dialog.js';
+import { save } from './save.js';
 
 const PIECE = 200_000; // bytes in one request
 const AUTOMATIC = 4_000_000; // bytes loaded without asking
@@ -185,14 +186,6 @@ export function logView({ fetchPiece, isOver, decode, name }) {
 
   const whole = () => lines.map(({ text }) => text).join('\n') + rest;
 
-  function download() {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([whole()], { type: 'text/plain' }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-
   async function copy() {
     await navigator.clipboard.writeText(whole());
     toast('The log was copied.');
@@ -210,7 +203,7 @@ export function logView({ fetchPiece, isOver, decode, name }) {
     wrap.element,
     only.element,
     navigator.clipboard ? button('Copy', copy, { class: 'small' }) : null, // https only
-    button('Download', download, { class: 'small' }),
+    button('Download', () => save(name, 'text/plain', whole()), { class: 'small' }),
   );
 
   function arrow(name_, label, by) {

@@ -8,6 +8,7 @@
  */
 
 import * as api from './api.js';
+import { parts } from './format.js';
 
 // Under require-trusted-types-for 'script' this is the only place that may read HTML.
 const policy = globalThis.trustedTypes?.createPolicy('stock-pages', { createHTML: (text) => text });
@@ -189,7 +190,8 @@ const SCANS = 10;
  * Past and present executions, newest first.
  *
  * Azkaban 2.5 finds nothing when asked for a project (its query is ambiguous), so that filter is
- * ours: it looks at the last SCAN * SCANS executions that the other filters leave.
+ * ours: it looks at the last SCAN * SCANS executions that the other filters leave. `begin` and `end`
+ * are moments: only what started after the one and ended before the other.
  */
 export async function history({ page, size, project: name, ...filter }, signal) {
   if (!name) return historyPage({ page, size, ...filter }, signal);
@@ -203,10 +205,17 @@ export async function history({ page, size, project: name, ...filter }, signal) 
   return found.slice((page - 1) * size, page * size);
 }
 
-async function historyPage({ page, size, flow, user, status: code }, signal) {
+/** A moment as the history's filter reads it. */
+function filterTime(time) {
+  if (!(time > 0)) return '';
+  const { year, month, day, hour, minute } = parts(time);
+  return `${month}/${day}/${year}-${hour}:${minute}`;
+}
+
+async function historyPage({ page, size, flow = '', user = '', status: code, begin, end }, signal) {
   const filter = { advfilter: 'true', projcontain: '', flowcontain: flow, usercontain: user };
-  const whole = { status: code || 0, begin: '', end: '' };
-  const params = flow || user || code ? { page, size, ...filter, ...whole } : { page, size };
+  const whole = { status: code || 0, begin: filterTime(begin), end: filterTime(end) };
+  const params = flow || user || code || begin || end ? { page, size, ...filter, ...whole } : { page, size };
   return executions((await open('history', params, signal)).doc);
 }
 

@@ -70,7 +70,7 @@ export async function unschedule(context, id, flow) {
 /** A link to the report that a job left, if it left one. */
 export function reportLink(execid, job, files, properties = {}) {
   if (!files[job]?.includes('report.html')) return null;
-  const href = api.fileUrl(execid, job, 'report.html');
+  const href = route('report', execid, job);
   return h('a', { class: ['button', properties.class], href, data: { key: `report-${job}` } }, icon('report'), h('span', {}, 'Report'));
 }
 

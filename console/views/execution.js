@@ -14,6 +14,7 @@ import { flatten, inOrder } from '../order.js';
 import { ON_FAILURE, WHEN_RUNNING } from '../run.js';
 import { short } from '../trends.js';
 import { resumeOf } from '../resume.js';
+import { whyPanel } from '../why.js';
 import { choose, crumbs, reportLink, startRun, tabs, walkHint } from './common.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
@@ -37,13 +38,19 @@ export async function executionView(context, id, tab = 'graph') {
   const first = (await firsts([id], signal)).get(Number(id));
   const head = h('div', { class: 'run-state', 'aria-live': 'off' });
   const actions = h('div', { class: 'actions' });
+  const may = rights.has('execute');
   const pane = await choose(PANES, tab)(context, run);
+  const why = whyPanel(context, {
+    decode: decoder(context),
+    resume: may ? () => runAgain(context, run, true) : null,
+  });
 
   function draw() {
     show(head, summary(run), first === Number(id) ? null : h('a', { href: route('execution', first) }, `retry of #${first}`));
     const last = inOrder(run.nodes).at(-1)?.id;
-    show(actions, reportLink(id, last, files), rights.has('execute') ? controls(context, run, refresh) : null);
+    show(actions, reportLink(id, last, files), may ? controls(context, run, refresh) : null);
     pane.update?.(run, files);
+    if (tab === 'graph') why.update(run, files);
     document.title = `${run.status.toLowerCase()} #${id} ${run.flow}`;
   }
 
@@ -67,11 +74,15 @@ export async function executionView(context, id, tab = 'graph') {
       crumbs(['Projects', '#/'], [run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')]),
       h('header', { class: 'page-head' }, h('h1', {}, run.flow, h('span', { class: 'muted' }, ` #${id}`)), actions),
       head,
+      why.element,
       tabs(tab, TABS.map(([key, text]) => [key, text, key === 'graph' ? route('execution', id) : route('execution', id, key)])),
       pane.element,
     ],
   };
 }
+
+/** How a log becomes text: newer servers escape it. */
+export const decoder = (context) => (context.session.modern ? stock.plain : (text) => text);
 
 /** The execution; Azkaban 2.5 has only a Java error for one that does not exist. */
 export async function firstLook(id, signal) {
@@ -223,7 +234,7 @@ async function logPane(context, first) {
   let over = finished(first.status);
   const view = logView({
     name: `run-${first.execid}.log`,
-    decode: context.session.modern ? stock.plain : (text) => text,
+    decode: decoder(context),
     isOver: () => over,
     fetchPiece: (offset, length) => api.flowLog(first.execid, offset, length, context.signal),
   });

@@ -8,8 +8,14 @@ import { button, h, icon, route, show } from '../dom.js';
 import { count, duration, period, span, status, when } from '../format.js';
 import { editLimits, inWords } from '../limits.js';
 import { nestedGraph } from '../nested.js';
+import { flatten } from '../order.js';
 import { trendCharts } from '../trends.js';
+import { calendarPane } from './calendar.js';
 import { choose, crumbs, executionTable, forbidden, jobPanel, pager, startRun, startSchedule, tabs, unschedule, walkHint } from './common.js';
+import { comparePane } from './compare.js';
+import { gridPane } from './grid.js';
+
+const PANES = { graph: graphPane, executions: executionsPane, grid: gridPane, calendar: calendarPane, compare: comparePane };
 
 export async function flowView(context, projectName, flow, tab = 'graph') {
   const { signal } = context;
@@ -20,7 +26,7 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
   const limits = planned ? await api.limits(planned.scheduleId, signal).catch(() => ({})) : {};
   const may = (right) => project.rights.has(right);
   const target = { project: projectName, flow };
-  const pane = choose({ graph: graphPane, executions: executionsPane }, tab);
+  const pane = choose(PANES, tab);
   return {
     title: flow,
     node: [
@@ -40,6 +46,9 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
       tabs(tab, [
         ['graph', `Graph (${count(graph.nodes.length, 'job')})`, route('flow', projectName, flow)],
         ['executions', 'Runs', route('flow', projectName, flow, 'executions')],
+        ['grid', 'Grid', route('flow', projectName, flow, 'grid')],
+        ['calendar', 'Calendar', route('flow', projectName, flow, 'calendar')],
+        ['compare', 'Compare', route('flow', projectName, flow, 'compare')],
       ]),
       await pane(context, project, flow, graph),
     ],
@@ -66,13 +75,13 @@ function scheduleNote(context, planned, limits, flow, may) {
 
 async function graphPane(context, project, flow, graph) {
   const panel = h('div', {});
-  const drawn = nestedGraph(graph.nodes, {
-    label: `Graph of ${flow}`,
-    open: (node, path) => {
-      const inside = path.slice(0, -1).reduce((at, id) => at.nodes.find((next) => next.id === id), graph);
-      jobPanel(panel, context, project.name, inside.flowId ?? inside.flow ?? flow, node);
-    },
-  });
+  const open = (node, path) => {
+    const inside = path.slice(0, -1).reduce((at, id) => at.nodes.find((next) => next.id === id), graph);
+    jobPanel(panel, context, project.name, inside.flowId ?? inside.flow ?? flow, node);
+  };
+  const drawn = nestedGraph(graph.nodes, { label: `Graph of ${flow}`, open });
+  const asked = flatten(graph.nodes).find(({ path }) => path === context.query.get('job'));
+  if (asked) open(asked, asked.path.split(':'));
   return [drawn.element, walkHint('Choose a job to see its properties.'), panel];
 }
 

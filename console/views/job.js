@@ -2,13 +2,12 @@
 
 import * as api from '../api.js';
 import * as intervals from '../intervals.js';
-import { plain } from '../stock.js';
 import { h, route, show } from '../dom.js';
 import { badge, duration, finished, took, when } from '../format.js';
 import { logView } from '../logview.js';
 import { flatten } from '../order.js';
 import { crumbs, reportLink, tabs } from './common.js';
-import { firstLook } from './execution.js';
+import { decoder, firstLook } from './execution.js';
 
 export async function jobView(context, id, path, chosen) {
   const { signal } = context;
@@ -24,7 +23,7 @@ export async function jobView(context, id, path, chosen) {
   const isOver = () => finished(run.status) || (finished(job.status) && attempt === job.attempt) || attempt < job.attempt;
   const log = logView({
     name: `run-${id}-${path}.log`,
-    decode: context.session.modern ? plain : (text) => text,
+    decode: decoder(context),
     isOver,
     fetchPiece: async (offset, length) =>
       job.startTime > 0 ? api.jobLog(id, path, attempt, offset, length, signal) : null,

@@ -6,12 +6,13 @@ import { ask, attempt, confirm, field, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { badge, count, duration, span, when } from '../format.js';
 import { choose, crumbs, forbidden, startRun, tabs } from './common.js';
+import { sourcePane } from './source.js';
 
 export async function projectView(context, name, tab = 'flows') {
   const project = await stock.project(name, context.signal);
   if (!project.known) return forbidden(`Project ${name}`, project.message);
   const may = (right) => project.rights.has(right);
-  const pane = choose({ flows: flowsPane, permissions: permissionsPane, events: eventsPane }, tab);
+  const pane = choose({ flows: flowsPane, source: sourcePane, permissions: permissionsPane, events: eventsPane }, tab);
   const description = h('p', { class: 'description' }, project.description);
   return {
     title: name,
@@ -33,6 +34,7 @@ export async function projectView(context, name, tab = 'flows') {
       h('p', { class: 'hint' }, mayDo(project.rights)),
       tabs(tab, [
         ['flows', 'Flows', route('project', name)],
+        ['source', 'Source', route('project', name, 'source')],
         ['permissions', 'Permissions', route('project', name, 'permissions')],
         ['events', 'Log', route('project', name, 'events')],
       ]),

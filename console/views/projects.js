@@ -1,10 +1,12 @@
-/** All projects, and making one. */
+/** The first page: what needs somebody now, and all projects; making one. */
 
 import * as api from '../api.js';
 import * as stock from '../stock.js';
+import { fillCards } from '../cards.js';
 import { ask, field, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { count } from '../format.js';
+import { overview } from '../overview.js';
 
 export async function projectsView(context) {
   const projects = await stock.projects(context.signal);
@@ -32,7 +34,7 @@ export async function projectsView(context) {
   }
 
   draw();
-  fillFlows(cards, context);
+  fillCards(cards, context);
   const create = context.session.mayCreate
     ? button('New project', () => createProject(context), { kind: 'primary', icon: 'add' })
     : null;
@@ -46,7 +48,7 @@ export async function projectsView(context) {
     title: 'Projects',
     node: [
       h('header', { class: 'page-head' }, h('h1', {}, 'Projects'), h('div', { class: 'actions' }, create)),
-      projects.length ? [h('div', { class: 'filters' }, filter, tally), list] : empty,
+      projects.length ? [overview(context), h('div', { class: 'filters' }, filter, tally), list] : empty,
     ],
   };
 }
@@ -57,30 +59,10 @@ function card(project, context) {
     { class: 'card' },
     h('h2', {}, h('a', { href: route('project', project.name) }, icon('folder'), project.name)),
     h('p', { class: 'description' }, project.description),
+    h('div', { class: 'card-state', data: { state: project.name } }),
     h('div', { class: 'chips', data: { flows: project.name } }),
     h('p', { class: 'hint' }, `Changed ${project.modified} by ${project.by}`),
   );
-}
-
-/** Name the flows on each card, a few requests at a time. */
-async function fillFlows(cards, { signal }) {
-  const queue = [...cards];
-  const worker = async () => {
-    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
-      const place = next.element.querySelector('[data-flows]');
-      const { name } = next.project;
-      try {
-        const { flows } = await api.flows(name, signal);
-        const names = flows.map(({ flowId }) => flowId).sort((a, b) => a.localeCompare(b));
-        const links = names.slice(0, 8).map((flow) => h('a', { class: 'chip', href: route('flow', name, flow) }, icon('flow'), flow));
-        show(place, links.length ? links : h('span', { class: 'hint' }, 'No flows uploaded yet'),
-          flows.length > 8 ? h('span', { class: 'hint' }, `and ${flows.length - 8} more`) : null);
-      } catch (error) {
-        if (error.kind === 'refused') show(place, h('span', { class: 'hint' }, icon('key'), 'You may not read this project'));
-      }
-    }
-  };
-  await Promise.all([1, 2, 3, 4].map(worker));
 }
 
 async function createProject(context) {

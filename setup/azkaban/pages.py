@@ -28,7 +28,8 @@ __all__ = [
 ]
 
 _BRIDGE = CHECKOUT / "console" / "bridge"
-_RUN_FILES = CHECKOUT / "setup" / "azkaban" / "java" / "RunFiles.java"
+_JAVA = CHECKOUT / "setup" / "azkaban" / "java"
+_VIEWER = [_JAVA / "RunFiles.java", *sorted((_JAVA / "viewer").glob("*.java"))]
 
 # What a template loads: src="${context}/js/NAME.js", href="/css/NAME.css".
 _LOADED = re.compile(r"""(?:src|href)="(?:\$\{context\})?/((?:js|css)/[^"]+\.(?:js|css))["]""")
@@ -94,7 +95,7 @@ def install_run_files(plugin: Path, runs: Path, libraries: Path) -> Jar:
     text = javaproperties.dumps(lines, timestamp=None)
     (plugin / "conf" / "plugin.properties").write_text(text, encoding="ascii")
     names = _renamed(libraries.glob("*.jar"))
-    return Jar(plugin / "lib" / "run-files.jar", [_RUN_FILES], renamed=names)
+    return Jar(plugin / "lib" / "run-files.jar", _VIEWER, renamed=names)
 
 
 def _renamed(jars: Iterable[Path]) -> dict[str, str]:

@@ -14,6 +14,7 @@ import itertools
 import os
 import sys
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import expect, sync_playwright
 
+from azkaban_client import Bundle
 from azkaban_client.files import write_private
 from setup import java, maven
 from setup.azkaban import Server, Wanted, settings
 from setup.layout import Layout
-from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, launch
+from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, Looked, client_of, launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,6 +88,28 @@ def chromium(azkaban: Server) -> Iterator[Any]:
 def made() -> dict[str, int]:
     """Projects that several tests look at without changing them, with an execution of each."""
     return {}
+
+
+@pytest.fixture(scope="session")
+def looked(azkaban: Server) -> Looked:
+    """A flow that succeeded, was changed, and failed."""
+    project = "looked"
+    with client_of(azkaban) as client:
+        client.create_project(project, "Two versions of a shop")
+        runs: list[int] = []
+        first = datetime.now(UTC).date() - timedelta(days=40)
+        days = (first.isoformat(), (first + timedelta(days=1)).isoformat())
+        for day, note, fail in zip(
+            days, ("", "# Of the second version\n"), ("no", "yes"), strict=True
+        ):
+            files = SHOP | {"work.py": note + SHOP["work.py"]}
+            files["shop.properties"] += "logical.date=\n"
+            with Bundle({name: text.encode() for name, text in files.items()}).temporary() as path:
+                client.upload(project, path)
+            given = {"fail": fail, "seconds": "0", "logical.date": day}
+            runs.append(client.execute(project, "shop", properties=given))
+            client.wait(runs[-1])
+    return Looked(project, runs[0], runs[1], days)
 
 
 @pytest.fixture(params=list(WINDOWS))

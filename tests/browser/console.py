@@ -7,10 +7,13 @@ import os
 import re
 import shutil
 import zipfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
+
+from azkaban_client import Client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +44,23 @@ def launch(playwright: Playwright, server: Server, *flags: str) -> Browser:
     assert program, "no chromium: install Debian's package chromium, or name one in CHROMIUM"
     names = f"--host-resolver-rules=MAP {server.settings.host} {server.settings.address}"
     return playwright.chromium.launch(executable_path=program, args=[*FLAGS, names, *flags])
+
+
+def client_of(server: Server) -> Client:
+    """Return a client of the server's administrator."""
+    at = server.settings
+    auth = (at.user, server.password)
+    return Client(at.url, auth=auth, address=at.address, verify=str(server.layout.ca))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A project that tests look at: two versions, a run that succeeded and one that failed."""
+
+    project: str
+    good: int
+    bad: int
+    days: tuple[str, str]  # for which they were
 
 
 class Console:

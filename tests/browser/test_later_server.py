@@ -63,6 +63,9 @@ PAGES = {
 <tr><td colspan="7">No Group Permissions Found.</td></tr></tbody></table>
 <table id="proxy-user-table"><thead><tr><th>Proxy User</th><th></th></tr></thead><tbody>
 <tr><td colspan="2">No Proxy User Found.</td></tr></tbody></table>""",
+    "executor": f"""{NAV}<table id="executingJobs"><thead><tr><th>#</th><th>Execution Id</th>
+<th>Flow</th><th>Project</th><th>User</th><th>Start Time</th><th>End Time</th><th>Elapsed</th>
+<th>Status</th><th>Action</th></tr></thead><tbody></tbody></table>""",
     "history": f"""{NAV}<table id="executingJobs"><thead><tr><th>#</th><th>Execution Id</th>
 <th>Flow</th><th>Project</th><th>User</th><th>Start Time</th><th>End Time</th><th>Elapsed</th>
 <th>Status</th><th>Action</th></tr></thead><tbody><tr><td>1</td>
@@ -97,6 +100,7 @@ class Later:
             "fetchallprojects": "list all projects",
             "fetchexecflow": "fetchexecflow at the end",
             "fetchExecJobLogs": "job log 3 s later",
+            "fetchExecFlowLogs": "flow log",
         }
         bodies["flowInfo"] = '{"successEmails": [], "failureEmails": [], "disabled": []}'
         self.bodies = {**bodies, **{ajax: bodies[name] for ajax, name in names.items()}}
@@ -122,12 +126,18 @@ class Later:
             route.fulfill(body="{}", content_type="application/json")
         elif ajax == "fetchExecJobLogs" and query["offset"] != "0":
             route.fulfill(body='{"length": 0, "offset": 0, "data": ""}')
-        elif ajax in ("files", "records"):  # a server without our plugin: with its index page
+        elif ajax in (
+            "files",
+            "records",
+            "health",
+            "started",
+            "outputs",
+        ):  # a server without our plugin: with its index page
             route.fulfill(body=PAGES["index"], content_type="text/html")
         elif ajax == "executeFlow":
             route.fulfill(body='{"execid": 32}', content_type="application/json")
         elif path == "status":
-            route.fulfill(body='{"version": "4.0.0"}', content_type="application/json")
+            route.fulfill(body=self.bodies["server status"], content_type="application/json")
         elif ajax:
             route.fulfill(body=self.bodies[ajax], content_type="application/json")
         else:
@@ -159,7 +169,9 @@ def show(page: Page, route: str) -> None:
 def test_lists_are_read_from_its_pages(later: tuple[Page, Later]) -> None:
     page, _ = later
     show(page, "")
-    expect(page.locator(".card")).to_contain_text(DESCRIPTION)
+    expect(page.locator(".cards .card")).to_contain_text(DESCRIPTION)
+    expect(page.locator(".part.health")).to_contain_text("Executors1 of 1 answer")
+    expect(page.locator(".part.health")).to_contain_text("tells nothing about its disk")
     expect(page.locator(".user-name")).to_have_text("azkaban")
     show(page, "history")
     row = page.locator("tbody tr")
@@ -176,6 +188,11 @@ def test_its_escaped_logs_are_shown_as_they_were_written(later: tuple[Page, Late
     show(page, "job/32/a")
     expect(page.get_by_role("log")).to_contain_text('Cannot invoke "Object.getClass()" because')
     expect(page.get_by_role("log")).not_to_contain_text("&quot;")
+    show(page, "execution/32")
+    why = page.get_by_role("region", name="Why it failed")
+    expect(why).to_contain_text("exit code 1: the program ended with an error")
+    last = why.get_by_role("region", name="Last lines of a")
+    expect(last).to_have_text("bash: line 1: b: No such file or directory")
 
 
 @pytest.mark.parametrize("window", ["desktop"])

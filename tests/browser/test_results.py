@@ -70,6 +70,9 @@ def test_results_and_trends_are_shown_with_links_to_the_reports(
     )  # why it failed, without its log
     expect(failed.get_by_role("link", name="Report")).to_be_visible()
     data.get_by_role("link", name="Report").click()
+    beside = page.frame_locator("iframe.report").get_by_role("heading", name="Environment")
+    expect(beside).to_be_visible()
+    page.get_by_role("link", name="Open alone").click()
     expect(page.get_by_role("heading", name="Environment")).to_be_visible()
     expect(page.get_by_role("row", name=re.compile("values.*112"))).to_be_visible()
     assert barriers(page, axe) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
 
@@ -64,6 +64,17 @@ def test_who_may_only_read_sees_everything_and_no_action(
     assert "for readers" in reader.context.request.get(report, ignore_https_errors=True).text()
     stranger = browse("noa")
     assert stranger.context.request.get(report, ignore_https_errors=True).status == 404
+
+    def told(console: Console, ajax: str) -> Any:
+        url = f"{admin.url}/runs?ajax={ajax}"
+        return console.context.request.get(url, ignore_https_errors=True)
+
+    source = f"source&project={name}&version="
+    assert told(reader, f"{source}1").body().startswith(b"PK")
+    assert "unknown" in told(reader, f"{source}7").json()["error"]
+    assert "unknown" in told(stranger, f"{source}1").json()["error"]
+    assert list(told(reader, f"started&execids={number},0,x").json()["started"]) == [str(number)]
+    assert told(stranger, f"started&execids={number}").json() == {"started": {}}
 
     admin.open(f"flow/{name}/shop")
     admin.button("Unschedule").click()

@@ -103,8 +103,12 @@ def test_run_files_want_a_login(base: str) -> None:
     assert 'id="login-form"' in get(f"{base}runs/1/job/report.html").text
 
 
-def test_records_want_a_login(base: str) -> None:
-    assert get(f"{base}runs?ajax=records&execids=1").json() == {"error": "session"}
+@pytest.mark.parametrize(
+    "asked",
+    ["records&execids=1", "started&execids=1", "health", "source&project=nn&version=1"],
+)
+def test_what_the_viewer_tells_wants_a_login(base: str, asked: str) -> None:
+    assert get(f"{base}runs?ajax={asked}").json() == {"error": "session"}
 
 
 @pytest.mark.parametrize(

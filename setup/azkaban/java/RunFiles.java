@@ -36,7 +36,8 @@ import org.codehaus.jackson.map.ObjectMapper;
  * execution by job, ajax=records&amp;execids=N,M what the jobs recorded (metrics, status) in
  * run.json, ajax=outputs&amp;execid=N the outputs of each job, which a later run needs that does not
  * run it again (no call of Azkaban's tells them), ajax=retries&amp;execids=N,M of which execution
- * each is a retry; GET /runs/N/JOB/FILE is one of the files. Jobs write to
+ * each is a retry, ajax=started&amp;execids=N,M the parameters that each was started with,
+ * ajax=health how the server is, ajax=source&amp;project=P&amp;version=V the zip of a version; GET /runs/N/JOB/FILE is one of the files. Jobs write to
  * RUNS/PROJECT/N/JOB/. A report is a page made by somebody's project: it is shown in a sandbox,
  * without the origin of the console, so it can neither read the session nor act with it.
  */
@@ -52,7 +53,7 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
             {"status", "error", "started", "seconds", "metrics"};
     private static final String POLICY = "sandbox allow-scripts allow-popups; default-src 'none'; "
             + "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
-            + "frame-ancestors 'none'";
+            + "frame-ancestors 'self'";
     private static final Map<String, String> TYPES = new HashMap<String, String>();
 
     static {
@@ -76,25 +77,15 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     protected void handleGet(HttpServletRequest request, HttpServletResponse response,
             Session session) throws ServletException, IOException {
         response.setHeader("Cache-Control", "no-store");
+        if (hasParam(request, "ajax") && answered(request, response, session)) {
+            return;
+        }
         if (hasParam(request, "ajax") && "records".equals(getParam(request, "ajax"))) {
             Map<String, Object> found = new TreeMap<String, Object>();
             for (Integer execution : executions(request, session)) {
                 found.put(String.valueOf(execution), records(execution));
             }
             writeJSON(response, Collections.singletonMap("records", found));
-            return;
-        }
-        if (hasParam(request, "ajax") && "retries".equals(getParam(request, "ajax"))) {
-            Map<String, Object> found = new TreeMap<String, Object>();
-            for (Integer execution : executions(request, session)) {
-                Map<String, String> given =
-                        flow(execution).getExecutionOptions().getFlowParameters();
-                String first = given.get(RETRY_OF);
-                if (first != null) {
-                    found.put(String.valueOf(execution), first);
-                }
-            }
-            writeJSON(response, Collections.singletonMap("retries", found));
             return;
         }
         if (hasParam(request, "ajax")) {
@@ -123,6 +114,41 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
             return;
         }
         send(file, response);
+    }
+
+    /** What is told besides files and records; false when something else is asked for. */
+    private boolean answered(HttpServletRequest request, HttpServletResponse response,
+            Session session) throws ServletException, IOException {
+        AzkabanWebServer server = (AzkabanWebServer) getApplication();
+        String asked = getParam(request, "ajax");
+        if ("started".equals(asked) || "retries".equals(asked)) {
+            Map<String, Object> found = new TreeMap<String, Object>();
+            for (Integer execution : executions(request, session)) {
+                Map<String, String> given =
+                        flow(execution).getExecutionOptions().getFlowParameters();
+                Object told = "started".equals(asked) ? given : given.get(RETRY_OF);
+                if (told != null) {
+                    found.put(String.valueOf(execution), told);
+                }
+            }
+            writeJSON(response, Collections.singletonMap(asked, found));
+            return true;
+        }
+        if ("health".equals(asked)) {
+            writeJSON(response, Collections.singletonMap("health", ServerHealth.of(server, runs)));
+            return true;
+        }
+        if (!"source".equals(asked)) {
+            return false;
+        }
+        Project project = server.getProjectManager().getProject(getParam(request, "project", ""));
+        int version = getIntParam(request, "version", -1);
+        if (project == null || !hasPermission(project, session.getUser(), Permission.Type.READ)
+                || !ProjectSource.send(server.getProjectManager(), project, version, response)) {
+            writeJSON(response, Collections.singletonMap("error",
+                    "This version is unknown, too large, or the server keeps it no more."));
+        }
+        return true;
     }
 
     @Override
@@ -272,6 +298,7 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         String ending = name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
         String type = TYPES.get(ending);
         response.setHeader("Content-Security-Policy", POLICY);
+        response.setHeader("X-Frame-Options", "SAMEORIGIN"); // the console shows it beside its run
         response.setContentType(type == null ? "application/octet-stream" : type);
         if (type == null) {
             response.setHeader("Content-Disposition", "attachment");

@@ -1,0 +1,79 @@
+/** How the flows of each project on the list are: last state, the last 20 runs, the next one. */
+
+import * as api from './api.js';
+import * as known from './known.js';
+import { h, icon, route, show } from './dom.js';
+import { badge, duration, finished, span, status, when } from './format.js';
+
+const NAMED = 8; // flows on a card
+const ASKED = 3; // flows of a project whose runs are asked for
+const RUNS = 20;
+
+/** Fill cards (`{project, element}`) when they come into sight, a few requests at a time. */
+export function fillCards(cards, { signal }) {
+  const byElement = new Map(cards.map((one) => [one.element, one]));
+  let planned = null; // asked for once, with the first card
+  const queue = [];
+  let busy = 0;
+
+  async function work() {
+    busy += 1;
+    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
+      planned ??= known.schedules().catch(() => []);
+      await fill(next, planned, signal).catch(() => null); // the page was left, or the server is away: the list stays
+    }
+    busy -= 1;
+  }
+
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      watcher.unobserve(target);
+      queue.push(byElement.get(target));
+      if (busy < 3) work();
+    }
+  }, { rootMargin: '300px' });
+  signal.addEventListener('abort', () => watcher.disconnect());
+  for (const { element } of cards) watcher.observe(element);
+}
+
+async function fill({ project: { name }, element }, planned, signal) {
+  const place = element.querySelector('[data-flows]');
+  const state = element.querySelector('[data-state]');
+  let names;
+  try {
+    const { flows } = await api.flows(name, signal);
+    names = flows.map(({ flowId }) => flowId).sort((a, b) => a.localeCompare(b));
+  } catch (error) {
+    if (error.kind === 'refused') show(place, h('span', { class: 'hint' }, icon('key'), 'You may not read this project'));
+    return;
+  }
+  const links = names.slice(0, NAMED).map((flow) => h('a', { class: 'chip', href: route('flow', name, flow) }, icon('flow'), flow));
+  show(place, links.length ? links : h('span', { class: 'hint' }, 'No flows uploaded yet'),
+    names.length > NAMED ? h('span', { class: 'hint' }, `and ${names.length - NAMED} more`) : null);
+  if (!names.length) return;
+  const lists = await Promise.all(names.slice(0, ASKED).map(async (flow) => {
+    const { list } = await known.flowRuns(name, flow, { length: RUNS }, signal);
+    return list.map((run) => ({ ...run, flow }));
+  }));
+  const runs = lists.flat().sort((a, b) => b.id - a.id).slice(0, RUNS);
+  const next = (await planned).filter(({ project }) => project === name).map(({ next: time }) => time).sort()[0];
+  show(state, runs.length
+    ? [h('a', { href: route('execution', runs[0].id), class: 'last' }, badge(runs[0].status)), sparkline(runs)]
+    : h('span', { class: 'hint' }, 'Never run'),
+    next ? h('span', { class: 'hint' }, `Next ${next.slice(5, 16)}`) : null);
+}
+
+/** The last runs as bars, oldest first: height by duration, colour by status. */
+export function sparkline(runs) {
+  const shown = [...runs].reverse().map((run) => ({ ...run, took: span(run.start, run.end) }));
+  const longest = Math.max(...shown.map(({ took }) => took || 0), 1);
+  const good = runs.filter((run) => status(run.status).family === 'good').length;
+  const over = runs.filter((run) => finished(run.status)).length;
+  return h('span', { class: 'spark', role: 'img', 'aria-label': `${good} of the last ${over} runs succeeded` },
+    shown.map((run) => h('span', {
+      class: `is-${status(run.status).family}`,
+      title: `#${run.id} ${run.flow ?? ''} ${status(run.status).word}, ${when(run.start)}, ${duration(run.took)}`,
+      style: { height: `${Math.max(15, (100 * (run.took || 0)) / longest)}%` },
+    })));
+}

@@ -1,0 +1,211 @@
+/**
+ * Search over everything: projects, flows, jobs, runs, parameters. One key (/) opens it anywhere.
+ *
+ * What needs one request for each project or flow is looked up while the dialog is open, a few at a time, the
+ * newest projects first; with many projects the user says when to look into all.
+ */
+
+import * as api from './api.js';
+import * as known from './known.js';
+import * as stock from './stock.js';
+import { button, h, icon, route, show, uid } from './dom.js';
+import { count, status } from './format.js';
+import { flatten } from './order.js';
+
+const AUTOMATIC = 40; // projects that are looked into without asking
+const GRAPHS = 120; // of their flows
+const SHOWN = 6; // results of a kind
+const RECENT = 200; // runs that are searched
+const PARAMETERS = 100; // of them, whose parameters are
+const MOST = 30_000; // names in memory
+
+const GROUPS = ['Projects', 'Flows', 'Jobs', 'Runs', 'Parameters'];
+
+// What was found stays while the console is open; `again` is when it is looked up anew.
+const index = { entries: new Map(), projects: new Map(), runs: [], again: 0 };
+const FRESH = 300_000;
+
+function add(group, text, href, detail = '') {
+  if (index.entries.size < MOST) index.entries.set(`${group} ${href} ${text}`, { group, text, href, detail, low: `${text} ${detail}`.toLowerCase() });
+}
+
+async function looked(names, graphs, tell, signal) {
+  let left = graphs;
+  await known.each(names, async (name) => {
+    if (index.projects.get(name)) return;
+    try {
+      const { flows } = await api.flows(name, signal);
+      for (const { flowId } of flows) {
+        add('Flows', flowId, route('flow', name, flowId), `in ${name}`);
+        if (left <= 0) continue;
+        left -= 1;
+        const { nodes } = await api.graph(name, flowId, signal);
+        for (const job of flatten(nodes)) add('Jobs', job.path, `${route('flow', name, flowId)}?job=${encodeURIComponent(job.path)}`, `in ${name} / ${flowId}`);
+      }
+    } catch (error) {
+      if (error.name === 'AbortError' || error.kind === 'session' || error.kind === 'network') throw error;
+      // One that may not be read has nothing to be found.
+    }
+    index.projects.set(name, true);
+    tell();
+  }, signal);
+}
+
+/** Look up what is cheap, then into the newest projects. */
+async function fillIndex(tell, signal) {
+  if (Date.now() - index.again > FRESH) {
+    const [projects, runs, planned] = await Promise.all([
+      stock.projects(signal), stock.history({ page: 1, size: RECENT }, signal), known.schedules(),
+    ]);
+    index.entries.clear();
+    index.projects.clear();
+    projects.sort((a, b) => (a.modified < b.modified ? 1 : -1));
+    for (const { name, description } of projects) {
+      add('Projects', name, route('project', name), description);
+      index.projects.set(name, false);
+    }
+    for (const { project, flow } of [...planned, ...runs]) {
+      if (index.projects.has(project)) add('Flows', flow, route('flow', project, flow), `in ${project}`);
+    }
+    for (const run of runs) add('Runs', `#${run.id} ${run.flow}`, route('execution', run.id), `in ${run.project}, ${status(run.status).word.toLowerCase()}, ${run.start}, by ${run.user}`);
+    index.runs = runs;
+    index.again = Date.now();
+    tell();
+  }
+  const ids = index.runs.slice(0, PARAMETERS).map(({ id }) => id);
+  const given = await known.started(ids, signal);
+  for (const { id, flow } of index.runs.slice(0, PARAMETERS)) {
+    for (const [name, value] of Object.entries(given.get(id) ?? {})) add('Parameters', `${name}=${value}`, route('execution', id, 'parameters'), `in #${id} ${flow}`);
+  }
+  tell();
+  await looked([...index.projects.keys()].slice(0, AUTOMATIC), GRAPHS, tell, signal);
+}
+
+/** The best entries of each kind for some words; all words must be in it. */
+function find(text) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  if (!words.length) return [];
+  const rank = ({ text: name }) => {
+    const low = name.toLowerCase();
+    return low === words[0] ? 0 : low.startsWith(words[0]) ? 1 : low.includes(words[0]) ? 2 : 3;
+  };
+  const fit = [...index.entries.values()].filter(({ low }) => words.every((word) => low.includes(word)));
+  const number = /^#?(\d{1,9})$/.exec(text.trim())?.[1];
+  const direct = number ? [{ group: 'Runs', text: `#${number}`, href: route('execution', number), detail: 'open this run' }] : [];
+  return GROUPS.map((group) => {
+    const found = fit.filter((one) => one.group === group && !(direct.length && one.href === direct[0].href));
+    found.sort((a, b) => rank(a) - rank(b) || (group === 'Runs' ? 0 : a.text.localeCompare(b.text)));
+    const all = group === 'Runs' ? [...direct, ...found] : found;
+    return { group, all, some: all.slice(0, SHOWN) };
+  }).filter(({ all }) => all.length);
+}
+
+let open = null;
+
+/** Show the dialog; `go(href)` leads to what is chosen. */
+export function openSearch(go) {
+  if (open) return;
+  const ending = new AbortController();
+  const list = h('div', { id: uid('results'), role: 'listbox', 'aria-label': 'Results', class: 'results' });
+  const said = h('p', { class: 'hint', 'aria-live': 'polite' });
+  const input = h('input', {
+    type: 'search', class: 'input', placeholder: 'Project, flow, job, run number, parameter', autocomplete: 'off', autofocus: true,
+    role: 'combobox', 'aria-label': 'Search', 'aria-expanded': 'true', 'aria-controls': list.id, oninput: () => draw(),
+  });
+  const rest = button('Look into all', () => everything(), { class: 'small', hidden: true });
+  let options = [];
+  let at = 0;
+
+  function draw(keep = false) {
+    const groups = find(input.value);
+    const before = keep ? options[at]?.href : undefined;
+    options = groups.flatMap(({ some }) => some);
+    at = Math.max(0, options.findIndex(({ href }) => href === before));
+    show(list, groups.map(({ group, all, some }) => h('div', { role: 'group', 'aria-label': group },
+      h('h3', { 'aria-hidden': 'true' }, group, all.length > some.length ? h('span', { class: 'hint' }, ` ${some.length} of ${all.length}`) : null),
+      some.map((one) => h('div', { role: 'option', id: `option-${options.indexOf(one)}`, class: 'result', onclick: () => choose(one) },
+        h('strong', {}, one.text), h('span', { class: 'hint' }, ` ${one.detail}`))))));
+    mark();
+    const [seen, all] = [[...index.projects.values()].filter(Boolean).length, index.projects.size];
+    rest.hidden = seen >= all || seen < Math.min(AUTOMATIC, all);
+    rest.lastElementChild.textContent = `Look into the other ${count(all - seen, 'project')}`;
+    said.textContent = !all ? 'Looking …'
+      : input.value.trim() && !groups.length ? `Nothing found in ${seen} of ${count(all, 'project')}.`
+        : seen < all ? `Jobs of ${seen} of ${count(all, 'project')} are known.` : '';
+  }
+
+  function mark() {
+    for (const [number, one] of options.entries()) {
+      list.querySelector(`#option-${number}`)?.setAttribute('aria-selected', number === at ? 'true' : 'false');
+      if (number === at && one) list.querySelector(`#option-${number}`)?.scrollIntoView({ block: 'nearest' });
+    }
+    if (options.length) input.setAttribute('aria-activedescendant', `option-${at}`);
+    else input.removeAttribute('aria-activedescendant');
+  }
+
+  function choose(one) {
+    dialog.close();
+    go(one.href);
+  }
+
+  const failed = (error) => { if (error.name !== 'AbortError') said.textContent = error.message; };
+  let waiting = 0;
+  const tell = () => { waiting ||= setTimeout(() => { waiting = 0; draw(true); }, 200); };
+  const everything = () => {
+    rest.hidden = true;
+    looked([...index.projects.keys()], Infinity, tell, ending.signal).catch(failed);
+  };
+
+  input.addEventListener('keydown', (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && options.length) {
+      event.preventDefault();
+      at = (at + step + options.length) % options.length;
+      mark();
+    }
+    if (event.key === 'Enter' && options[at]) {
+      event.preventDefault();
+      choose(options[at]);
+    }
+  });
+  const dialog = h('dialog', { class: 'wide search', 'aria-label': 'Search' },
+    h('div', { class: 'search-box' }, icon('search'), input,
+      h('button', { type: 'button', class: 'button bare', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('cross'))),
+    list, h('div', { class: 'row search-foot' }, said, rest));
+  const leave = () => dialog.close();
+  addEventListener('hashchange', leave);
+  dialog.addEventListener('close', () => {
+    ending.abort();
+    clearTimeout(waiting);
+    dialog.remove();
+    removeEventListener('hashchange', leave);
+    open = null;
+  });
+  open = dialog;
+  document.body.append(dialog);
+  dialog.showModal();
+  input.focus();
+  draw();
+  fillIndex(tell, ending.signal).catch(failed);
+}
+
+/** Open it by / or Ctrl+K, where nothing else is being typed. */
+export function searchKeys(go) {
+  addEventListener('keydown', (event) => {
+    const typing = event.target.closest?.('input, textarea, select, [contenteditable]');
+    const slash = event.key === '/' && !typing && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const k = event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey);
+    if ((!slash && !k) || document.querySelector('dialog[open]') || !document.getElementById('main')) return;
+    event.preventDefault();
+    openSearch(go);
+  });
+}
+
+/** Forget what one user could see. */
+export function forget() {
+  open?.close();
+  index.entries.clear();
+  index.projects.clear();
+  Object.assign(index, { runs: [], again: 0 });
+  known.forget();
+}

@@ -1,0 +1,127 @@
+/** Two runs of a flow beside each other: versions, parameters, durations, metrics. */
+
+import * as api from '../api.js';
+import { h, route } from '../dom.js';
+import { badge, duration, span, took, when } from '../format.js';
+import * as known from '../known.js';
+import { flatten } from '../order.js';
+import { short } from '../trends.js';
+import { changes } from '../why.js';
+import { crumbs } from './common.js';
+import { firstLook } from './execution.js';
+
+const CHOICES = 100; // runs to choose from
+
+/** The page `#/compare/BEFORE/AFTER`. */
+export async function compareView(context, before, after) {
+  const { signal } = context;
+  const [old, fresh] = await Promise.all([firstLook(before, signal), firstLook(after, signal)]);
+  if (old.project !== fresh.project || old.flow !== fresh.flow) {
+    throw new api.ApiError(`#${before} is of ${old.project}/${old.flow}, #${after} of ${fresh.project}/${fresh.flow}: two runs of one flow can be compared.`, 'refused');
+  }
+  const { project, flow } = fresh;
+  return {
+    title: `${flow} #${before} and #${after}`,
+    node: [
+      crumbs(['Projects', '#/'], [project, route('project', project)], [flow, route('flow', project, flow, 'executions')]),
+      h('header', { class: 'page-head' }, h('h1', {}, flow, h('span', { class: 'muted' }, ` #${before} and #${after}`))),
+      await chooser(context, project, flow, [old, fresh]),
+      ...await tables(context, old, fresh),
+    ],
+  };
+}
+
+/** The tab of a flow: its last two runs. */
+export async function comparePane(context, project, flow) {
+  const { list } = await known.flowRuns(project.name, flow, {}, context.signal);
+  if (list.length < 2) return h('p', { class: 'empty' }, 'There are no two runs yet.');
+  const pair = await Promise.all([list[1], list[0]].map(({ id }) => known.run(id, context.signal)));
+  return [await chooser(context, project.name, flow, pair), ...await tables(context, ...pair)];
+}
+
+async function chooser(context, project, flow, pair) {
+  const { list } = await known.flowRuns(project, flow, { length: CHOICES }, context.signal);
+  const logical = await known.logicalDates(list.slice(0, 50).map(({ id }) => id), context.signal).catch(() => new Map());
+  const one = (label, run) => {
+    const ids = list.map(({ id }) => id);
+    const all = ids.includes(run.execid) ? list : [{ id: run.execid, status: run.status, start: run.startTime }, ...list];
+    return h('select', { class: 'input', 'aria-label': label, data: { key: label }, onchange: go }, all.map(({ id, status, start }) =>
+      h('option', { value: id, selected: id === run.execid }, `#${id} ${logical.get(id) ? `for ${logical.get(id)}` : when(start)} ${status.toLowerCase()}`)));
+  };
+  const selects = [one('Earlier run', pair[0]), one('Later run', pair[1])];
+  function go() {
+    context.go(route('compare', ...selects.map(({ value }) => value)));
+  }
+  return h('div', { class: 'filters' }, selects);
+}
+
+const sheet = (title, headings, rows, empty) => h('section', {},
+  h('header', { class: 'section-head' }, h('h2', {}, title)),
+  rows.length
+    ? h('table', { class: 'list' }, h('thead', {}, h('tr', {}, headings.map((text, at) => h('th', { scope: 'col', class: at ? 'number' : '' }, text)))), h('tbody', {}, rows))
+    : h('p', { class: 'hint' }, empty));
+
+const row = (name, cells, differs) =>
+  h('tr', { class: differs ? 'differs' : '' }, h('th', { scope: 'row' }, name), cells.map((cell) => h('td', { class: 'number' }, cell)));
+
+async function tables({ signal }, old, fresh) {
+  const ids = [old.execid, fresh.execid];
+  const given = await known.started(ids, signal);
+  const [versions, records] = await Promise.all([
+    Promise.all(ids.map((id) => known.version(id, signal))),
+    api.records(ids, signal),
+  ]);
+  const links = ids.map((id) => h('a', { href: route('execution', id) }, `#${id}`));
+  const set = (value) => (value === undefined ? h('em', { class: 'muted' }, 'default') : h('code', {}, value));
+  const changed = changes(...ids.map((id) => given.get(id)));
+  const both = [old, fresh];
+  return [
+    sheet('Runs', ['', ...links], [
+      row('Status', both.map(({ status }) => badge(status)), old.status !== fresh.status),
+      row('Started', both.map(({ startTime }) => when(startTime))),
+      row('Took', both.map(({ startTime, endTime }) => duration(span(startTime, endTime)))),
+      row('By', both.map(({ submitUser }) => submitUser), old.submitUser !== fresh.submitUser),
+      row('Version of the project', versions.map((one) => one ?? 'not told'), versions[0] !== versions[1]),
+    ]),
+    sheet('Parameters that differ', ['Parameter', ...links], changed.map((one) => row(h('code', {}, one.name), [set(one.before), set(one.after)], true)),
+      ids.some((id) => !given.get(id)) ? 'The server does not tell the parameters of one of them.' : 'Both were started with the same.'),
+    sheet('Jobs', ['Job', ...links, 'Change'], jobRows(old, fresh), 'No jobs.'),
+    sheet('Metrics', ['Metric', ...links, 'Change'], metricRows(ids.map((id) => records[id] ?? {})), 'No job of both recorded a metric.'),
+  ];
+}
+
+/** `+12%`; a dash where there is nothing to compare. */
+function change(before, after) {
+  if (!Number.isFinite(before) || !Number.isFinite(after) || before === after) return before === after ? 'same' : '–';
+  if (before === 0) return `+${short(after)}`;
+  const percent = (100 * (after - before)) / Math.abs(before);
+  const shown = Math.abs(percent) < 10 ? percent.toFixed(1) : percent.toFixed(0);
+  return `${percent > 0 ? '+' : ''}${shown}%`;
+}
+
+const LARGE = 0.25; // a change of a duration that is marked
+const SMALL = 1000; // milliseconds that are no difference
+
+function jobRows(old, fresh) {
+  const of = (run) => new Map(flatten(run.nodes).filter((job) => !job.nodes).map((job) => [job.path, job]));
+  const [was, is] = [of(old), of(fresh)];
+  const cell = (run, job) => (job ? [h('a', { href: route('job', run.execid, job.path) }, badge(job.status)), ` ${duration(took(job))}`] : 'not in it');
+  return [...new Set([...is.keys(), ...was.keys()])].map((path) => {
+    const [a, b] = [was.get(path), is.get(path)];
+    const [before, after] = [a ? took(a) : NaN, b ? took(b) : NaN];
+    const slow = Math.abs(after - before) > Math.max(SMALL, LARGE * before);
+    return row(path, [cell(old, a), cell(fresh, b), change(before, after)], a?.status !== b?.status || slow);
+  });
+}
+
+function metricRows([was, is]) {
+  const rows = [];
+  for (const [job, { metrics = {} }] of Object.entries(is)) {
+    for (const [name, value] of Object.entries(metrics)) {
+      const before = was[job]?.metrics?.[name];
+      if (!Number.isFinite(value) || !Number.isFinite(before)) continue;
+      rows.push(row([name, h('span', { class: 'hint' }, ` ${job}`)], [short(before), short(value), change(before, value)], before !== value));
+    }
+  }
+  return rows;
+}
