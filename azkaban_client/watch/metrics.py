@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from contextlib import suppress
+from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -88,8 +89,8 @@ class Metrics:
             self.ended.labels(*flow, event.status).inc()
             if event.seconds is not None:
                 self.seconds.labels(*flow).observe(event.seconds)
-            if event.status == Status.SUCCEEDED.value:
-                self.success.labels(*flow).set_to_current_time()
+            if event.status == Status.SUCCEEDED.value and event.end:
+                self.success.labels(*flow).set(datetime.fromisoformat(event.end).timestamp())
 
     def seen(self, *, whole: bool) -> None:
         """Tell that a round came to its end.

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from azkaban_client import _home, owners
 from azkaban_client._network import authorities
+from azkaban_client.config import ConfigError
 from azkaban_client.errors import AzkabanError, NetworkError, Refused
 from azkaban_client.files import first_line
 from azkaban_client.times import in_words
@@ -146,7 +147,13 @@ def send(channel: Channel, told: Message) -> None:
             _program(channel, told)
     except smtplib.SMTPResponseException as error:
         raise Rejected(f"{channel.name}: {error}") from error
-    except (ValueError, subprocess.SubprocessError, FileNotFoundError, PermissionError) as error:
+    except (
+        ConfigError,
+        FileNotFoundError,
+        PermissionError,
+        ValueError,
+        subprocess.SubprocessError,
+    ) as error:
         raise Undelivered(f"{channel.name}: {error}") from error
     except (OSError, smtplib.SMTPException) as error:
         raise Unreachable(f"{channel.name}: {error}") from error

@@ -553,6 +553,8 @@ def test_what_is_seen_is_measured(watcher, metrics) -> None:
     assert found["azkaban_up"] == found["azkaban_database_up"] == 1
     assert found['azkaban_executions_total{flow="f",project="p",status="FAILED"}'] == 1
     assert found[f"azkaban_execution_seconds_count{flow}"] == 2
+    ended = runs[1].end.timestamp()
+    assert found[f"azkaban_last_success_timestamp_seconds{flow}"] == pytest.approx(ended, abs=0.01)
     assert found[f"azkaban_execution_seconds_sum{flow}"] == pytest.approx(180)
     assert found[f"azkaban_executions_running{flow}"] == 1
     assert found[f"azkaban_executions_queued{flow}"] == 1
@@ -777,6 +779,18 @@ def test_a_test_message_that_cannot_be_sent_says_how(tmp_path, azk, channel, cod
     result = azk("--url", "http://localhost:1", "watch", "--test", "it")
     assert (result.code, "secret-path" in result.err) == (code, False)
     assert result.err.startswith("azk: it: ")
+
+
+def test_authorities_that_are_none_end_no_watch(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("AZK_EXTRA_CA_CERTS", "/nosuch")
+    (tmp_path / "hook").write_text("https://localhost:1")
+    for channel in (chat_of(tmp_path, "json://localhost:1"), hook_of(tmp_path)):
+        with pytest.raises(Undelivered, match="AZK_EXTRA_CA_CERTS=/nosuch"):
+            send(channel, TOLD)
+
+
+def hook_of(tmp_path):
+    return Channel("team", webhook_file=str(tmp_path / "hook"))
 
 
 def chat_of(tmp_path, *urls):
