@@ -47,6 +47,7 @@ _VARIABLES = {
     "timezone": "AZK_TIMEZONE",
     "mail": "AZK_MAIL",
     "service": "AZK_SERVICE",
+    "watch": "AZK_WATCH",
 }
 _OF_A_SERVER = (
     "address",
@@ -60,8 +61,9 @@ _OF_A_SERVER = (
     "timezone",
     "mail",
     "service",
+    "watch",
 )
-_PATHS = ("password_file", "ca_cert", "runs")
+_PATHS = ("password_file", "ca_cert", "runs", "watch")
 
 
 class ConfigError(Exception):

@@ -5,8 +5,11 @@ import * as stock from './stock.js';
 import { ask, field, select } from './dialog.js';
 import { button, h, show, uid } from './dom.js';
 import { parts, period, zoneName } from './format.js';
+import { control, expected } from './kinds.js';
 import { keepLimits, limitFields } from './limits.js';
 import { inOrder } from './order.js';
+
+const FORM = 'azk.form'; // a property, written by azk: azkaban_client/flow/form.py
 
 export const ON_FAILURE = [
   ['finishCurrent', 'Finish the jobs that run, start no others'],
@@ -151,15 +154,21 @@ function jobTree(nodes, disabled) {
 
 /** The flow's properties with their defaults, to be overridden, and rows for others. */
 function parameterTable(project, flow, nodes, given, signal) {
-  const rows = []; // {key(), input, initial}
+  const rows = []; // {key(), input, always}
   const list = h('div', { class: 'parameters' });
+  const more = h('div', { class: 'parameters' });
   const note = h('p', { class: 'hint' }, 'Looking up the flow’s parameters …');
   const left = new Map(Object.entries(given));
 
-  function known(name, standard) {
-    const input = h('input', { class: 'input', placeholder: standard || 'empty', value: left.get(name) ?? '', id: uid('parameter') });
+  /** A parameter; `declared` is what the jobs say of it, if they do. */
+  function known(name, standard, declared = {}, place = list) {
+    const shown = standard || declared.default || '';
+    const { element, input } = control(declared, { standard: shown, value: left.get(name) ?? '' });
+    input.required = Boolean(declared.required && !shown);
+    const hint = h('p', { class: 'hint', id: uid('hint') }, help(declared));
+    if (hint.textContent) input.setAttribute('aria-describedby', hint.id);
     const label = h('label', { for: input.id }, h('code', {}, name));
-    list.append(h('div', { class: 'parameter' }, label, input));
+    place.append(h('div', { class: 'parameter' }, label, element, hint.textContent ? hint : null));
     rows.push({ key: () => name, input });
     left.delete(name);
   }
@@ -176,13 +185,22 @@ function parameterTable(project, flow, nodes, given, signal) {
   (async () => {
     try {
       const last = nodes.find((node) => !nodes.some((next) => (next.in ?? []).includes(node.id)));
-      const found = last ? await stock.defaults(project, flow, last.id, signal) : new Map();
-      // What Flow 2.0 says of the flow itself is no parameter.
-      if (found.get('type') === 'flow') found.delete('type');
-      for (const [name, standard] of [...found].sort(([a], [b]) => a.localeCompare(b))) known(name, standard);
-      show(note, found.size ? 'Empty means the default, shown in grey.' : 'This flow has no .properties file: name the parameters yourself.');
+      const [found, form] = last ? await lookUp(project, flow, last.id, signal) : [new Map(), {}];
+      const names = [...found.keys()].sort((a, b) => a.localeCompare(b));
+      for (const name of names) known(name, found.get(name), form[name]);
+      // The jobs take these as well, but no file of the project mentions them.
+      for (const [name, declared] of Object.entries(form).filter(([key]) => !found.has(key))) {
+        known(name, '', declared, declared.required || left.has(name) ? list : more);
+      }
+      show(note, rows.length ? 'Empty means the default, shown in grey.' : 'This flow has no .properties file: name the parameters yourself.');
     } catch {
       show(note, 'The flow’s parameters could not be looked up: name those that you want to set.');
+    }
+    if (more.children.length) {
+      const rest = h('details', {}, h('summary', {}, `${more.children.length} more, which the project leaves as they are`), more);
+      // The browser shows what is wrong with a value only where it can be seen.
+      rest.addEventListener('invalid', () => { rest.open = true; }, true);
+      list.after(rest);
     }
     for (const [name, value] of left) other(name, value);
     left.clear();
@@ -198,6 +216,37 @@ function parameterTable(project, flow, nodes, given, signal) {
         .map(({ key, value }) => [key, value])
         .concat([...left]), // who is quicker than the lookup still gets what was given
   };
+}
+
+/** The flow's properties with their defaults, and what its jobs declare of them (`azk.form`). */
+async function lookUp(project, flow, job, signal) {
+  const [found, { props }] = await Promise.all([
+    stock.defaults(project, flow, job, signal),
+    api.jobProperties(project, flow, job, signal),
+  ]);
+  const text = found.get(FORM) ?? props?.[FORM] ?? '{}';
+  found.delete(FORM);
+  // What Flow 2.0 says of the flow itself is no parameter.
+  if (found.get('type') === 'flow') found.delete('type');
+  return [found, readForm(text)];
+}
+
+/** Read a form; somebody's own property of this name is none. */
+function readForm(text) {
+  try {
+    const isTable = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+    const form = JSON.parse(text);
+    return isTable(form) ? Object.fromEntries(Object.entries(form).filter(([, one]) => isTable(one))) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** What a job says of a parameter, and what it takes. */
+function help(declared) {
+  const takes = declared.choices?.length && !declared.several ? '' : expected(declared);
+  const said = [declared.doc, takes ? `${takes[0].toUpperCase()}${takes.slice(1)}.` : ''];
+  return said.filter(Boolean).join(' ');
 }
 
 // Time -------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from azkaban_client import Client, collect
 from azkaban_client.cli import display
 from azkaban_client.errors import AzkabanError, NetworkError
+from azkaban_client.flow.form import with_form
 from azkaban_client.flow.lint import lint
 from setup.azkaban import Server
 from setup.errors import ServerError, SetupError
@@ -83,7 +84,7 @@ def _run_flow(client: Client, layout: Layout, name: str, *, logs: bool) -> bool:
         raise SetupError("\n".join(map(str, errors)))
     if name not in {project.name for project in client.projects()}:
         client.create_project(name, FLOWS[name])
-    with bundle.temporary(f"{name}.zip") as archive:
+    with with_form(bundle).temporary(f"{name}.zip") as archive:
         version = client.upload(name, archive).version
     # Allow other runs: after a crash the server takes a lost execution for a running one.
     execid = client.execute(name, name, concurrency="concurrent")

@@ -55,7 +55,9 @@ class Wish:
     sent
         Their hashes.
     notify
-        Whom to tell of failures.
+        Whom the server mails of failures.
+    tells
+        What `azk watch` tells of them: kind and file of each channel; None leaves it as it is.
     when
         When it runs; None leaves the schedule as it is.
     environment
@@ -70,6 +72,7 @@ class Wish:
     sent: Sent
     notify: tuple[str, ...]
     when: When | None
+    tells: tuple[tuple[str, str], ...] | None = None
     environment: Environment | None = None
 
 
@@ -98,10 +101,13 @@ class Found:
 @click.option("--every", metavar="PERIOD", help="Again and again: 15m, 2h, 1d, 1w, 1M.")
 @click.option("--cron", metavar="EXPRESSION", help="Quartz cron; Azkaban 3.2 or later.")
 @click.option("--timezone", metavar="ZONE", help="Of the time; the server's by default.")
-@click.option("--notify", multiple=True, metavar="mail:ADDRESS", help="Of failures. Repeatable.")
+@click.option(
+    "--notify", multiple=True, metavar="KIND:WHERE", help="Of failures: see below. Repeatable."
+)
 @click.option("--project", metavar="NAME", help="The folder's name by default.")
 @click.option("--flow", metavar="NAME", help="Which to schedule, where the project has several.")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@_env.pack_option
 @content_options
 @json_option
 @pass_app
@@ -116,15 +122,23 @@ def deploy(
       azk deploy sales --dry-run
       azk deploy sales --weekdays 7:30 --timezone Europe/Berlin
 
+    --notify mail:ADDRESS has the server send mail. azk watch, which runs beside a server of set-up,
+    tells chat:FILE, slack:FILE and webhook:FILE. FILE holds the address, which is a secret: for a
+    chat any URL of Apprise's.
+
     Done again, it changes what has changed, and shows it first. Without a time, a schedule stays
     as it is. The table [deploy] of FOLDER/azk.toml may hold the same options. Files are checked as
-    azk lint does; azk.toml and runs/ are not sent.
+    azk lint does; azk.toml and what runs have left in runs/ are not sent.
     """
+    from azkaban_client.watch import deployed
+
     wish = _wish(app, folder, content, options, make=not dry_run)
     with app.client() as client:
         found = _look(client, wish, zone=app.settings["timezone"])
         for line in _difference(wish, found):
             note(line)
+        if wish.tells is not None and deployed.differs(_rules(app), *_told(wish)):
+            note(f"rules of azk watch: {', '.join(':'.join(one) for one in wish.tells) or 'none'}")
         version, schedule = None, found.schedule
         if not dry_run:
             version = _upload(client, wish) if found.upload else None
@@ -132,6 +146,8 @@ def deploy(
             _env.uploaded(wish.environment, folder, wish.project, client.url)
             try:
                 schedule = _schedule(client, wish, found)
+                if wish.tells is not None:
+                    deployed.change(_rules(app), *_told(wish))
             except AzkabanError:
                 note(f"{wish.project}: the files are on the server, the schedule is not changed")
                 raise
@@ -148,6 +164,7 @@ def deploy(
         "scheduled": found.reschedule and not dry_run,
         "schedule": schedule,
         "notify": wish.notify,
+        "tells": [f"{kind}:{path}" for kind, path in wish.tells or ()],
         "warnings": warnings,
         "url": url,
     }
@@ -159,7 +176,7 @@ def deploy(
 def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, make: bool) -> Wish:
     """Read what is asked for; anything wrong with it is said before a server is asked."""
     from azkaban_client.config import ConfigError
-    from azkaban_client.deploy import contents, table, when
+    from azkaban_client.deploy import contents, notify, table, when
     from azkaban_client.flow.loader import load
     from azkaban_client.new.create import check_name
 
@@ -174,20 +191,27 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, 
         check_name(name)
         times = {kind: asked.get(kind) for kind in _KINDS}
         wanted = when.read(times, asked.get("timezone"))
+        mails, tells = notify.read(asked.get("notify", ()))
     except (ConfigError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    notify = _addresses(asked.get("notify", ()))
-    if notify and wanted is None:
+    if tells:
+        _rules(app)  # there must be one
+    if (mails or tells) and wanted is None:
         raise click.UsageError("--notify tells of scheduled runs: give --daily or the like too")
     content = of_project(folder, content, kept)
-    bundle, environment = _env.for_upload(app, folder, lambda: content.bundle(folder), make=make)
+    pack = bool(asked.get("pack"))
+    bundle, environment = _env.for_upload(
+        app, folder, lambda: content.bundle(folder), pack=pack, make=make
+    )
     stop_on_errors(content.problems(app, bundle, folder), "nothing is deployed")
+    bundle = _env.as_sent(bundle, environment, pack=pack)
     sent = contents.Sent(contents.files_of(bundle))
     flows = load(bundle).names
     flow = asked.get("flow") or _only(flows)
     if flow not in flows:
         raise NotFound(f"the project has no flow {flow!r} (its flows: {', '.join(flows)})")
-    return Wish(folder, name, flow, flows, bundle, sent, notify, wanted, environment)
+    told = tells if asked.get("notify") and app.settings["watch"] is not None else None
+    return Wish(folder, name, flow, flows, bundle, sent, mails, wanted, told, environment)
 
 
 def _only(flows: tuple[str, ...]) -> str:
@@ -196,22 +220,19 @@ def _only(flows: tuple[str, ...]) -> str:
     return flows[0]
 
 
-def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Read whom to tell of failures."""
-    from azkaban_client.mail import check_address
+def _told(wish: Wish) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    return wish.project, wish.flow, wish.tells or ()
 
-    found = []
-    for text in texts:
-        kind, _, address = text.partition(":")
-        try:
-            check_address(address if kind == "mail" else "")
-        except ValueError:
-            raise click.UsageError(
-                f"--notify {text}: expected mail:ADDRESS, one address; the server itself sends "
-                "nothing but mail (azk watch tells chats, webhooks and programs)"
-            ) from None
-        found.append(address)
-    return tuple(dict.fromkeys(found))
+
+def _rules(app: App) -> Path:
+    """Return the file that `azk watch` of the server reads."""
+    path = app.settings["watch"]
+    if path is None:
+        raise click.UsageError(
+            "--notify: this server sends nothing but mail itself; azk watch tells chats and "
+            "webhooks: name the file with its rules as watch = ... in azk.toml"
+        )
+    return Path(path)
 
 
 def _look(client: Client, wish: Wish, *, zone: str | None) -> Found:
@@ -354,17 +375,27 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
         yield "the time is that of the server's clock, whose time zone is not known here"
     if words := _other_clock(wish, settings["timezone"]):
         yield words
-    notify = wish.notify
-    if wish.when is not None and not notify:
-        yield "nobody is told when it fails: --notify mail:ADDRESS, or azk watch"
-    if notify and settings["mail"] is False:
-        yield NO_MAIL
-    if notify and settings["mail"] is None:
-        yield "whether this server sends mail is not known here (azk.toml: mail = true)"
+    yield from _alerts(app, wish)
     if settings["service"] is False:
         yield (
             "after a restart of its machine this server does not run, and so nothing on it: "
             "azkaban-jobflow service install"
+        )
+
+
+def _alerts(app: App, wish: Wish) -> Iterator[str]:
+    """Say so where nobody would hear of a failure."""
+    notify, mail = wish.notify, app.settings["mail"]
+    if wish.when is not None and not notify and not wish.tells:
+        yield "nobody is told when it fails: --notify mail:ADDRESS, chat:FILE ..."
+    if notify and mail is False:
+        yield NO_MAIL
+    if notify and mail is None:
+        yield "whether this server sends mail is not known here (azk.toml: mail = true)"
+    if wish.tells and not (rules := _rules(app)).with_name("watch.pid").exists():
+        yield (
+            "azk watch, which tells chats and webhooks, does not run: azkaban-jobflow supervise or "
+            f"service install runs it with the servers, elsewhere azk watch {rules}"
         )
 
 
@@ -401,8 +432,8 @@ def _summary(app: App, wish: Wish, data: dict[str, Any]) -> str:
         zone = app.settings["timezone"]
         words = wish.when if wish.when is not None else _repeats(schedule)
         lines.append(f"runs {words}; next {schedule.next} ({zone or 'time of the server'})")
-    if wish.notify:
-        lines.append(f"tells {', '.join(wish.notify)} when it fails")
+    if told := [*wish.notify, *data["tells"]]:
+        lines.append(f"tells {', '.join(told)} when it fails")
     return "\n".join([*lines, data["url"]])
 
 
@@ -420,6 +451,8 @@ def undeploy(app: App, project: str, *, delete: bool, yes: bool, as_json: bool) 
       azk undeploy sales
       azk undeploy sales --delete --yes
     """
+    from azkaban_client.watch import deployed
+
     name = _name_of(project)
     if delete and not yes:
         if not sys.stdin.isatty():
@@ -433,6 +466,8 @@ def undeploy(app: App, project: str, *, delete: bool, yes: bool, as_json: bool) 
         if delete:
             client.delete_project(name)
             _env.forget(name, client.url)
+    if app.settings["watch"] is not None:
+        deployed.change(Path(app.settings["watch"]), name, "", ())
     flows = [one.flow for one in removed]
     words = f"no longer scheduled: {', '.join(map(str, flows))}" if flows else "was not scheduled"
     data = {"project": name, "unscheduled": flows, "deleted": delete}

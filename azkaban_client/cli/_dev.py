@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "of_project"]
 
-# What stands in a project's folder and is no part of it: azk's settings, and what runs have left.
-_NOT_SENT = ("azk.toml", "runs/*")
 _LOOK_SECONDS = 0.3
 
 _Seen = dict[Path, tuple[int, int]] | str
@@ -98,7 +96,7 @@ def of_project(folder: Path, content: Content, kept: Mapping[str, Any]) -> Conte
     return replace(
         content,
         extra=content.extra or extra,
-        exclude=(*content.exclude, *kept.get("exclude", ()), *_NOT_SENT),
+        exclude=(*content.exclude, *kept.get("exclude", ())),
         known=(*content.known, *kept.get("known", ())),
     )
 

@@ -26,8 +26,22 @@ if TYPE_CHECKING:
     from azkaban_client.flow.lint import Problem
     from azkaban_client.flow.zip import Bundle
 
-__all__ = ["COMMANDS", "ensure", "for_upload", "forget", "installed", "is_here", "uploaded"]
+__all__ = [
+    "COMMANDS",
+    "as_sent",
+    "ensure",
+    "for_upload",
+    "forget",
+    "installed",
+    "is_here",
+    "of_server",
+    "pack_option",
+    "uploaded",
+]
 
+pack_option = click.option(
+    "--pack", is_flag=True, help="Send the project's packages along, for executors elsewhere."
+)
 _LONGEST_DAYS = 36_500  # a calendar cannot count back for ever
 
 
@@ -78,6 +92,16 @@ def is_here(app: App) -> bool:
     return all(owners.is_here(str(entry[4][0])) for entry in entries)
 
 
+def of_server() -> dict[str, str]:
+    """Return what a server of set-up here defines for all jobs, for runs without it."""
+    from azkaban_client.environments import store
+    from azkaban_client.flow.interpreter import as_word
+
+    home = store.prefix()
+    submit = home / "spark" / "submit" if home else None
+    return {"spark.submit": as_word(submit)} if submit and submit.is_file() else {}
+
+
 def _is_own(account: str) -> bool:
     """Tell whether an account, by name or number, is the one that runs this."""
     from azkaban_client import owners
@@ -89,28 +113,57 @@ def _is_own(account: str) -> bool:
 
 
 def for_upload(
-    app: App, folder: Path, collect: Callable[[], Bundle], *, make: bool = True
+    app: App,
+    folder: Path,
+    collect: Callable[[], Bundle],
+    *,
+    pack: bool = False,
+    make: bool = True,
 ) -> tuple[Bundle, Environment | None]:
     """Make a project's environment and let its jobs use it, where they run on this machine.
 
-    Its files are collected afterwards, with the lock that this may have written.
+    Its files are collected afterwards, with the lock that this may have written. With `pack` the
+    environment is made as well, and `as_sent` adds it.
     """
     from azkaban_client import environments
     from azkaban_client.flow.interpreter import with_python
 
     if not folder.is_dir() or not environments.asks(folder):
+        if pack:
+            raise click.UsageError(f"--pack: {folder} asks for no packages of its own")
         return collect(), None
-    if not is_here(app):
+    if not pack and not is_here(app):
         note(
             f"warning: {app.url} is on another machine, or of another account: its jobs need the "
-            f"packages of {folder} where they run; the environment here is not used",
+            f"packages of {folder} where they run; the environment here is not used (--pack sends "
+            "it along)",
             colour="yellow",
         )
         return collect(), None
     environment = ensure(folder) if make else environments.find(folder)
-    if environment is None:
-        return collect(), None
+    if environment is None or pack:
+        return collect(), environment
     return with_python(collect(), environment.python), environment
+
+
+def as_sent(bundle: Bundle, environment: Environment | None, *, pack: bool) -> Bundle:
+    """Add what lint need not see: what the console shows of parameters, and packed packages."""
+    from azkaban_client import environments
+    from azkaban_client.flow.form import with_form
+    from azkaban_client.flow.loader import load
+
+    bundle = with_form(bundle)
+    if not pack or environment is None:
+        return bundle
+    flows = load(bundle).flows.values()
+    for job in (job for flow in flows for job in flow.jobs.values()):
+        if job.get("working.dir") is not None:
+            note(
+                f"warning: {job.own.name}: {job.name} works in another folder (working.dir), where "
+                "${python} does not find the packages that are sent",
+                colour="yellow",
+            )
+    return environments.with_packed(bundle, environments.pack(environment, say=note))
 
 
 def uploaded(environment: Environment | None, folder: Path, project: str, url: str) -> None:
@@ -172,6 +225,36 @@ def build(folder: Path, *, upgrade: bool, as_json: bool) -> None:
         "packages": environment.packages,
     }
     emit(as_json, data, str(environment.python))
+
+
+@env.command("pack")
+@click.argument(
+    "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=Path()
+)
+@json_option
+def pack_(folder: Path, *, as_json: bool) -> None:
+    """Pack the environment of a project for another machine; prints the archive.
+
+    Examples
+    --------
+      azk env pack sales
+      azk deploy sales --pack
+
+    The archive holds Python as well, and runs on Linux with the same processor and no older glibc.
+    azk deploy --pack and azk upload --pack send it in the project's zip. The first job on an
+    executor unpacks it, to ~/.cache/azk/environments of the account that runs the jobs or to the
+    folder that AZK_ENVIRONMENTS names; later ones find it there.
+    """
+    from azkaban_client import environments
+    from azkaban_client.environments import lock
+
+    environment = ensure(folder)
+    if environment is None:
+        lock.read(folder)  # says what is missing
+        raise AssertionError("unreachable: there is nothing to read")
+    archive = environments.pack(environment, say=note)
+    data = {"archive": str(archive), "bytes": archive.stat().st_size, "python": environment.version}
+    emit(as_json, data, str(archive))
 
 
 @env.command("list")

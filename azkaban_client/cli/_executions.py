@@ -317,10 +317,14 @@ def run_here(
     project = load(bundle)
     properties = chosen.get("properties") or {}
     if properties and not any_prop and flow in project.flows:
-        _refuse_unknown(overridable_here(project, flow), properties)
+        from azkaban_client.flow.form import form_of
+
+        known = overridable_here(project, flow).declared(form_of(project, flow, bundle))
+        _refuse_unknown(known, properties)
     server = {"output.dir": str(Path("runs").absolute())}
     if source.is_dir() and (environment := _env.ensure(source)):
         server["python"] = as_word(environment.python)
+    server |= _env.of_server()
     events = local.run(
         bundle,
         flow,

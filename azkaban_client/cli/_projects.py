@@ -61,7 +61,12 @@ class Content:
         """List the files of a folder that go into the zip."""
         from azkaban_client.flow.collect import files_of
 
-        return files_of(folder, self.extra, include=self.include, exclude=self.exclude)
+        return files_of(folder, self.extra, include=self.include, exclude=self._exclude(folder))
+
+    def _exclude(self, folder: Path) -> tuple[str, ...]:
+        """Leave out what is no part of a project: azk's settings, and what runs have left."""
+        ran = any(folder.glob("runs/*/*/*/run.json"))
+        return (*self.exclude, "azk.toml", *(["runs/*"] if ran else []))
 
     def bundle(self, source: Path) -> Bundle:
         """Collect a folder, or read a zip."""
@@ -70,7 +75,8 @@ class Content:
         from azkaban_client.flow.zip import Bundle
 
         if source.is_dir():
-            bundle = collect(source, self.extra, include=self.include, exclude=self.exclude)
+            exclude = self._exclude(source)
+            bundle = collect(source, self.extra, include=self.include, exclude=exclude)
         elif self.extra or self.include or self.exclude:
             raise click.UsageError(
                 "--with, --include and --exclude are for a folder, not for a zip"
@@ -337,18 +343,19 @@ def project_download(
 @click.argument("source", type=click.Path(path_type=Path, exists=True))
 @click.option("--create", is_flag=True, help="Create the project if it does not exist.")
 @click.option("--no-lint", is_flag=True, help="Upload in spite of errors.")
+@_env.pack_option
 @content_options
 @json_option
 @pass_app
 def upload(
     app: App,
+    /,
     name: str,
     source: Path,
     *,
-    create: bool,
-    no_lint: bool,
     content: Content,
     as_json: bool,
+    **options: bool,
 ) -> None:
     """Upload a folder or a zip as the new version of a project.
 
@@ -358,10 +365,11 @@ def upload(
       azk upload nn nn.zip
 
     The files are checked first (azk lint). Patterns: *.csv matches a name at any depth, data/*.csv
-    a path in the zip, ** any folders. __pycache__, .git, virtual environments and the like are
-    always left out.
+    a path in the zip, ** any folders. __pycache__, .git, virtual environments and the like,
+    azk.toml, and what runs have left in runs/ are never sent.
     """
-    bundle, environment = _env.for_upload(app, source, lambda: content.bundle(source))
+    pack, no_lint = options["pack"], options["no_lint"]
+    bundle, environment = _env.for_upload(app, source, lambda: content.bundle(source), pack=pack)
     if not no_lint:
         problems = content.problems(app, bundle, source)
         stop_on_errors(problems, "nothing is uploaded (--no-lint to do it anyway)")
@@ -369,10 +377,10 @@ def upload(
         if not no_lint:
             refuse_where_unread(client, name, bundle)
         if source.is_dir() or content.executable:
-            with bundle.temporary(f"{name}.zip") as path:
-                result = send(client, name, path, create=create)
+            with _env.as_sent(bundle, environment, pack=pack).temporary(f"{name}.zip") as path:
+                result = send(client, name, path, create=options["create"])
         else:
-            result = send(client, name, source, create=create)
+            result = send(client, name, source, create=options["create"])
         flows = client.flows(name)
         _env.uploaded(environment, source, name, client.url)
     if not flows:

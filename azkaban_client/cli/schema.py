@@ -153,11 +153,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         scheduled=_YES,
         schedule=_or_null(_define(models.Schedule)),
         notify=_list(_TEXT),
+        tells=_list(_TEXT),
         warnings=_list(_TEXT),
         url=_TEXT,
     ),
     "dev": _EXECUTION,
     "env build": _object(**_ENVIRONMENT),
+    "env pack": _object(archive=_TEXT, bytes=_COUNT, python=_TEXT),
     "env list": _list(
         _object(**_ENVIRONMENT, bytes=_COUNT, made=_TIME, used=_TIME, uses=_list(_define(Use)))
     ),

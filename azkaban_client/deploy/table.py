@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _TEXTS = {"project", "flow", "daily", "weekdays", "every", "cron", "timezone"}
+_SWITCHES = {"pack"}
 _LISTS = {"exclude", "known", "notify", "with"}
 
 
@@ -35,9 +36,13 @@ def read(folder: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: deploy: expected a table [deploy]")
     for key, value in table.items():
-        if key not in _TEXTS | _LISTS:
-            known = ", ".join(sorted(_TEXTS | _LISTS))
+        if key not in _TEXTS | _LISTS | _SWITCHES:
+            known = ", ".join(sorted(_TEXTS | _LISTS | _SWITCHES))
             raise ConfigError(f"{path}: [deploy] {key}: unknown (known: {known})")
+        if key in _SWITCHES:
+            if not isinstance(value, bool):
+                raise ConfigError(f"{path}: [deploy] {key} = {value!r}: expected true or false")
+            continue
         texts = value if key in _LISTS else [value]
         if not isinstance(texts, list) or not all(isinstance(one, str) for one in texts):
             expected = "a list of texts" if key in _LISTS else "text"

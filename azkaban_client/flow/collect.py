@@ -158,7 +158,8 @@ _IMPORTS_KIT = re.compile(
 )
 
 
-_BESIDE_KIT = ("__init__.py", "files.py", "times.py")  # modules that the job kit needs
+# Modules that the job kit needs.
+_BESIDE_KIT = ("__init__.py", "files.py", "secrecy.py", "times.py")
 
 
 def _job_kit(

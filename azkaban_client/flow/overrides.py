@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from azkaban_client.flow.loader import Project
     from azkaban_client.models import Flow
 
-__all__ = ["FlowOnServer", "Overridable", "overridable_here"]
+__all__ = ["FORM", "FlowOnServer", "Overridable", "overridable_here"]
+
+FORM = "azk.form"
+"""The property in which a flow tells what values its parameters take; no parameter itself."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Overridable:
 
     defaults: Mapping[str, str | None]
     literals: Mapping[str, str]
+
+    def declared(self, keys: Iterable[str]) -> Overridable:
+        """Return these and others that jobs declare: each can be set, though no file names it."""
+        more = {key: None for key in keys if key not in self.literals}
+        return Overridable({**more, **self.defaults}, self.literals)
 
     def refusals(self, keys: Iterable[str]) -> list[str]:
         """Say why an execution cannot change a key, for each such key.
@@ -81,7 +90,7 @@ class FlowOnServer:
 
         One or two requests for each job, and one for each ``.properties`` file.
         """
-        own: dict[str, Mapping[str, str]] = {}
+        own: dict[str, dict[str, str]] = {}
         shared: dict[str, str] = {}
         seen: set[str] = set()
         inside = {"": self.flow}  # the flow that each node embeds
@@ -96,7 +105,16 @@ class FlowOnServer:
                 seen.update(sources)
                 for found in sources.values():
                     shared |= {key: value for key, value in found.items() if key not in shared}
-        return _overridable(own, shared)
+        told = [properties.pop(FORM, "") for properties in (*own.values(), shared)]
+        return _overridable(own, shared).declared(key for text in told for key in _keys(text))
+
+
+def _keys(form: str) -> list[str]:
+    """Return the properties that a flow tells the values of."""
+    try:
+        return list(json.loads(form or "{}"))
+    except (ValueError, TypeError, RecursionError):  # somebody's own property of this name
+        return []
 
 
 def overridable_here(project: Project, flow: str) -> Overridable:

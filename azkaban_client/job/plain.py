@@ -24,6 +24,7 @@ from azkaban_client.job.killed import CODE, Killed, Terminator
 from azkaban_client.job.record import FILE, REPORT, recorded
 from azkaban_client.job.report import Page
 from azkaban_client.job.runtime import make_run, read_properties
+from azkaban_client.secrecy import masked_words
 
 if TYPE_CHECKING:
     from azkaban_client.job.run import Run
@@ -66,7 +67,7 @@ def main(words: list[str]) -> int:
 
 def _record(words: list[str], run: Run) -> None:
     """Run the script, and end as it does."""
-    with recorded(run, {"command": shlex.join(words)}) as record:
+    with recorded(run, {"command": shlex.join(masked_words(words))}) as record:
         code, record.passed = _call(words, run)
         record.outputs = {
             key.removeprefix(f"{run.name}."): _value(value)

@@ -13,4 +13,5 @@ TEMPLATES = {
     "etl": "three jobs in a row: fetch, add up, store in a database",
     "python-flow": "a flow in Python: a job for each item of a list, then one that joins them",
     "flow2": "Flow 2.0, with a condition: for Azkaban 3.43 or later",
+    "spark": "a job on a Spark cluster, which takes its packages along",
 }

@@ -14,6 +14,8 @@ import tokenize
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from azkaban_client.flow.signature import declared, last_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -102,7 +104,7 @@ def read(path: Path) -> Script:
     names = [_called(call) for call in calls]
     imports = _Imports(path.parent)
     imports.add(tree)
-    kind, options = _options(tree, calls)
+    kind, options = _options(tree, calls, path)
     return Script(
         path=path,
         kind=kind,
@@ -130,15 +132,7 @@ def _parse(path: Path) -> ast.Module:
 
 def _called(call: ast.Call) -> str:
     """Return the last name of what is called: ``add_argument`` of ``parser.add_argument``."""
-    return _last(call.func)
-
-
-def _last(node: ast.expr) -> str:
-    if isinstance(node, ast.Call):
-        return _last(node.func)
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
+    return last_name(call.func)
 
 
 def _functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -147,18 +141,18 @@ def _functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]
 
 
 def _decorators(tree: ast.Module) -> set[str]:
-    return {_last(one) for function in _functions(tree) for one in function.decorator_list}
+    return {last_name(one) for function in _functions(tree) for one in function.decorator_list}
 
 
 def _options(
-    tree: ast.Module, calls: list[ast.Call]
+    tree: ast.Module, calls: list[ast.Call], path: Path
 ) -> tuple[Literal["kit", "argparse", "click", "plain"], list[Option]]:
     modules = {name for name, _ in _imported(tree)}
     decorated = [function for function in _functions(tree) if function.decorator_list]
     if any(name.startswith("azkaban_client") for name in modules):
         for function in decorated:
-            if any(_last(one) == "job" for one in function.decorator_list):
-                return "kit", list(_of_job(function, tree))
+            if any(last_name(one) == "job" for one in function.decorator_list):
+                return "kit", list(_of_job(path))
     if modules & {"click", "rich_click"}:
         found = [
             option
@@ -188,7 +182,7 @@ def _of_argparse(call: ast.Call) -> Option | None:
     action = _literal(given.get("action"))
     if action in ("help", "version"):
         return None
-    switch = action in _FLAGS or _last(given.get("action", ast.Constant(""))).endswith("Action")
+    switch = action in _FLAGS or last_name(given.get("action", ast.Constant(""))).endswith("Action")
     several = "nargs" in given and _literal(given["nargs"]) != "?"
     default = _text(given.get("default"))
     optional = positional and _literal(given.get("nargs")) in ("?", "*")
@@ -236,40 +230,23 @@ def _of_click(call: ast.Call) -> Option | None:
     )
 
 
-def _of_job(function: ast.FunctionDef | ast.AsyncFunctionDef, tree: ast.Module) -> Iterator[Option]:
+def _of_job(path: Path) -> Iterator[Option]:
     """Yield the parameters of a job of the kit, those of a dataclass one by one."""
-    places = function.args.args
-    defaults = [None] * (len(places) - len(function.args.defaults)) + function.args.defaults
-    pairs = [*zip(places, defaults, strict=True)]
-    pairs += zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    for one, default in pairs:
-        hint = _last(one.annotation) if one.annotation else ""
-        if hint == "Run":
-            continue
-        if hint in classes:
-            for line in classes[hint].body:
-                if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
-                    yield _of_kit(line.target.id, line.annotation, line.value)
-            continue
-        yield _of_kit(one.arg, one.annotation, default)
 
+    def module(name: str) -> str | None:
+        file = path.parent / f"{name.replace('.', '/')}.py"
+        try:
+            return file.read_text(encoding="utf-8") if file.is_file() else None
+        except (OSError, UnicodeDecodeError):
+            return None
 
-def _of_kit(name: str, hint: ast.expr | None, default: ast.expr | None) -> Option:
-    doc = ""
-    if isinstance(hint, ast.Subscript) and _last(hint.value) == "Annotated":
-        parts = hint.slice.elts if isinstance(hint.slice, ast.Tuple) else [hint.slice]
-        said = parts[-1].args[:1] if isinstance(parts[-1], ast.Call) else parts[-1:]
-        doc = str(_literal(said[0]) or "") if said else ""
-        hint = parts[0]
-    if isinstance(default, ast.Call) and _last(default.func) == "param":
-        docs = [one.value for one in default.keywords if one.arg == "doc"]
-        doc, default = str(_literal(docs[0]) if docs else ""), next(iter(default.args), None)
-    required = default is None
-    text = _text(default)
-    if required and hint is not None and _last(hint) == "date":
-        required, text = False, "yesterday"  # what a job that runs every day is most often about
-    return Option(name=name, flag="", default=text, required=required, doc=doc)
+    with tokenize.open(path) as stream:
+        text = stream.read()
+    for one in declared(text, module):
+        required, default = one.required, one.default or None
+        if required and one.kind == "date":
+            required, default = False, "yesterday"  # what a daily job is most often about
+        yield Option(name=one.name, flag="", default=default, required=required, doc=one.doc)
 
 
 def _literal(node: ast.expr | None) -> object:
@@ -281,7 +258,7 @@ def _literal(node: ast.expr | None) -> object:
 
 def _text(node: ast.expr | None) -> str | None:
     """Write a default as a property would have it; None where only a run could tell it."""
-    if isinstance(node, ast.Call) and _last(node.func) == "Path" and len(node.args) == 1:
+    if isinstance(node, ast.Call) and last_name(node.func) == "Path" and len(node.args) == 1:
         node = node.args[0]
     found = _literal(node)
     if isinstance(found, bool):
@@ -358,11 +335,11 @@ def _files_beside(tree: ast.Module, folder: Path) -> set[str]:
 def _variables(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         name: object = None
-        if isinstance(node, ast.Subscript) and _last(node.value) == "environ":
+        if isinstance(node, ast.Subscript) and last_name(node.value) == "environ":
             name = _literal(node.slice)
         elif isinstance(node, ast.Call) and node.args:
             of_environ = (
-                isinstance(node.func, ast.Attribute) and _last(node.func.value) == "environ"
+                isinstance(node.func, ast.Attribute) and last_name(node.func.value) == "environ"
             )
             if _called(node) == "getenv" or (of_environ and _called(node) == "get"):
                 name = _literal(node.args[0])

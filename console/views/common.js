@@ -132,7 +132,7 @@ export async function jobPanel(place, context, project, flow, node) {
   try {
     const { props, type } = await api.jobProperties(project, flow, node.id, context.signal);
     const needs = node.in?.length ? node.in.join(', ') : 'nothing';
-    const rows = Object.entries(props).filter(([key]) => key !== 'type' && key !== 'dependencies');
+    const rows = Object.entries(props).filter(([key]) => !['type', 'dependencies', 'azk.form'].includes(key));
     show(
       body,
       h('p', {}, `Type ${type}; needs ${needs}.`),

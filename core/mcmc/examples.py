@@ -20,6 +20,8 @@ from core.mcmc.random_walk import RandomWalk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Rng = np.random.Generator
+
 __all__ = [
     "ChangePoint",
     "Decay",
@@ -29,7 +31,6 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Rng = np.random.Generator
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 P = TypeVar("P")  # a position: an array, or a NamedTuple of arrays
 LogDensity = Callable[[P], Floats]
-Move = Callable[[np.random.Generator, Any], Any]
-Conditional = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]
+# As texts, since numpy loads its random numbers when they are first named.
+Move = Callable[["np.random.Generator", Any], Any]
+Conditional = Callable[["np.random.Generator", NDArray[Any]], NDArray[Any]]
 
 
 class TargetError(ValueError):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
@@ -196,6 +194,9 @@ def sample_processes(
         count("n_processes", n_processes)
     n = min(n_processes or os.cpu_count() or 1, len(position))
     starts = np.array_split(position, n)
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     with ProcessPoolExecutor(n, mp_context=get_context("spawn")) as pool:
         run: Callable[..., Result] = sample
         jobs = [

@@ -15,7 +15,7 @@ from core.checks import count
 
 __all__ = ["gaussian", "integers", "swap"]
 
-Propose = Callable[[np.random.Generator, NDArray[Any]], NDArray[Any]]
+Propose = Callable[["np.random.Generator", NDArray[Any]], NDArray[Any]]
 
 
 def gaussian(size: ArrayLike) -> Propose:

@@ -4,22 +4,29 @@ A network is a `Sequential` of layers (`Dense`, `Sigmoid`, ...); a `Trainer` fit
 an optimiser. `core.nn.protocols` defines each of these, and shows how to write your own.
 """
 
-from core.nn.activations import ReLU, Sigmoid, Softmax, Tanh, sigmoid, softmax
-from core.nn.dense import Dense
-from core.nn.dropout import Dropout
-from core.nn.embedding import EmbeddedDense, Embedding
-from core.nn.gru import GRU
-from core.nn.losses import CrossEntropy, NegativeLogLikelihood, SquaredError
-from core.nn.lstm import LSTM
-from core.nn.norm import LayerNorm
-from core.nn.optimisers import SGD, Adam, Momentum
-from core.nn.parameters import ParameterVector
-from core.nn.pooling import AttentionPool, LastStep, MeanPool
-from core.nn.protocols import EVAL, Context, Layer, Loss, Optimiser, ShapeError
-from core.nn.recurrent import Bidirectional, final_state
-from core.nn.rnn import RNN
-from core.nn.sequential import Sequential
-from core.nn.trainer import History, Trainer, TrainingError
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.lazy import lazily
+
+if TYPE_CHECKING:
+    from core.nn.activations import ReLU, Sigmoid, Softmax, Tanh, sigmoid, softmax
+    from core.nn.dense import Dense
+    from core.nn.dropout import Dropout
+    from core.nn.embedding import EmbeddedDense, Embedding
+    from core.nn.gru import GRU
+    from core.nn.losses import CrossEntropy, NegativeLogLikelihood, SquaredError
+    from core.nn.lstm import LSTM
+    from core.nn.norm import LayerNorm
+    from core.nn.optimisers import SGD, Adam, Momentum
+    from core.nn.parameters import ParameterVector
+    from core.nn.pooling import AttentionPool, LastStep, MeanPool
+    from core.nn.protocols import EVAL, Context, Layer, Loss, Optimiser, ShapeError
+    from core.nn.recurrent import Bidirectional, final_state
+    from core.nn.rnn import RNN
+    from core.nn.sequential import Sequential
+    from core.nn.trainer import History, Trainer, TrainingError
 
 __all__ = [
     "EVAL",
@@ -59,3 +66,25 @@ __all__ = [
     "sigmoid",
     "softmax",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "activations": ("ReLU", "Sigmoid", "Softmax", "Tanh", "sigmoid", "softmax"),
+        "dense": ("Dense",),
+        "dropout": ("Dropout",),
+        "embedding": ("EmbeddedDense", "Embedding"),
+        "gru": ("GRU",),
+        "losses": ("CrossEntropy", "NegativeLogLikelihood", "SquaredError"),
+        "lstm": ("LSTM",),
+        "norm": ("LayerNorm",),
+        "optimisers": ("SGD", "Adam", "Momentum"),
+        "parameters": ("ParameterVector",),
+        "pooling": ("AttentionPool", "LastStep", "MeanPool"),
+        "protocols": ("EVAL", "Context", "Layer", "Loss", "Optimiser", "ShapeError"),
+        "recurrent": ("Bidirectional", "final_state"),
+        "rnn": ("RNN",),
+        "sequential": ("Sequential",),
+        "trainer": ("History", "Trainer", "TrainingError"),
+    },
+)

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from core.lazy import lazily
 
 if TYPE_CHECKING:
     from core.routing.choices import METHODS, MODELS, SOLVERS, Method
@@ -34,18 +35,14 @@ __all__ = [
     "solve",
 ]
 
-_HOMES = {
-    "choices": ("METHODS", "MODELS", "SOLVERS", "Method"),
-    "problem": ("Problem",),
-    "result": ("NoRoutesError", "Result", "Status", "Step"),
-    "solver": ("solve",),
-    "validate": ("check", "route_duration", "route_length"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    # The solvers take half a second to import, and who reads or checks routes needs none.
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"core.routing.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The solvers take half a second to import, and who reads or checks routes needs none.
+__getattr__ = lazily(
+    __name__,
+    {
+        "choices": ("METHODS", "MODELS", "SOLVERS", "Method"),
+        "problem": ("Problem",),
+        "result": ("NoRoutesError", "Result", "Status", "Step"),
+        "solver": ("solve",),
+        "validate": ("check", "route_duration", "route_length"),
+    },
+)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
 from core.routing import NoRoutesError
-from core.routing.divide import divide_parts
 from jobs.routing._common import Crew, bounded_stops, write_result
 from jobs.spark._common import connected, spark_map
 
@@ -37,6 +36,8 @@ def main(params: Params, run: Run) -> Outputs:
     """Write result.json."""
     problem = bounded_stops(params, params.stops, run.prefix)
     with connected(run) as context:
+        from core.routing.divide import divide_parts  # compiles: not before it is needed
+
         try:
             result = divide_parts(
                 problem,

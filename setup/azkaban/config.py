@@ -98,6 +98,7 @@ def write(
         "timezone": settings.timezone or timezone.of_machine(),
         "mail": settings.mail is not None,
         "service": service.installed(layout),
+        "watch": str(layout.prefix / "watch.toml"),
         **({"ca_cert": str(keystore.ca)} if keystore else {}),
     }
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in client.items())

@@ -9,6 +9,7 @@ import re
 import secrets
 import sys
 from base64 import b64decode, b64encode
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from azkaban_client import files
@@ -18,6 +19,7 @@ from setup.paths import expanded
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 __all__ = [
     "chosen",
@@ -46,8 +48,11 @@ def password_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(options: argparse.Namespace, name: str) -> str:
-    """Return the password that the options name, or that is typed twice on a terminal.
+@contextmanager
+def chosen(options: argparse.Namespace, name: str) -> Iterator[str]:
+    """Yield the password that the options name, or that is typed twice on a terminal.
+
+    A file that is made for it is removed again when the block fails.
 
     Raises
     ------
@@ -56,7 +61,14 @@ def chosen(options: argparse.Namespace, name: str) -> str:
         or is there already, the two differ, or nobody can be asked.
     """
     if options.generate:
-        return _made(options.generate)
+        password = _made(options.generate)
+        try:
+            yield password
+        except BaseException:
+            if options.generate != "-":
+                expanded(options.generate).unlink(missing_ok=True)
+            raise
+        return
     if options.password_file:
         password = first_line(options.password_file, "--password-file")
     elif sys.stdin and sys.stdin.isatty():
@@ -72,7 +84,7 @@ def chosen(options: argparse.Namespace, name: str) -> str:
         raise UsageError(f"the password has {len(password)} characters, {LEAST} are the least")
     if password != password.strip() or not password.isprintable():
         raise UsageError("the password begins or ends with a space, or has a control character")
-    return password
+    yield password
 
 
 def first_line(name: str, option: str) -> str:

@@ -101,9 +101,8 @@ def _add(layout: Layout, options: argparse.Namespace) -> int:
     roles = tuple(r for r in dict.fromkeys(options.roles) if r != OWN or r in users.roles)
     new = User(options.name, "", roles, tuple(options.groups), tuple(options.proxies))
     users.require_new(new)  # before anybody thinks of a password
-    password = hashed(chosen(options, new.name))
-    with _changed(server) as users:
-        users.add(new, password)
+    with chosen(options, new.name) as password, _changed(server) as users:
+        users.add(new, hashed(password))
     role = f"the role {', '.join(roles)}" if roles else "no role: its own and shared projects"
     say(f"{new.name} can log in, with {role}")
     return 0
@@ -112,8 +111,7 @@ def _add(layout: Layout, options: argparse.Namespace) -> int:
 def _passwd(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     _opened(server).get(options.name)
-    password = chosen(options, options.name)
-    with _changed(server) as users:
+    with chosen(options, options.name) as password, _changed(server) as users:
         users.set_password(options.name, hashed(password))
         if options.name == server.settings.user:  # set-up and azk log in with it
             write_private(server.password_file, f"{password}\n")

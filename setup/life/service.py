@@ -185,7 +185,9 @@ def _tell_azk(layout: Layout) -> None:
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if not line.startswith("service = ")]
-        kept.append(f"service = {str(installed(layout)).lower()}")
+        # A table of the user's own takes in whatever follows it.
+        tables = (at for at, line in enumerate(kept) if line.lstrip().startswith("["))
+        kept.insert(next(tables, len(kept)), f"service = {str(installed(layout)).lower()}")
         write_private(path, "".join(f"{line}\n" for line in kept))
 
 

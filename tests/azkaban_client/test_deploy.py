@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client._session import Version
+from azkaban_client.cli._projects import Content
 from azkaban_client.deploy import contents, when
 from azkaban_client.deploy.contents import Changes, Sent
 from azkaban_client.flow.collect import collect
@@ -184,8 +185,8 @@ def folder(tmp_path) -> Path:
     (place / "b.job").write_text("type=command\ncommand=echo ${greet}\n")
     (place / "b.properties").write_text("greet=hi\n")
     (place / "azk.toml").write_text("[deploy]\n")
-    (place / "runs/local").mkdir(parents=True)
-    (place / "runs/local/run.json").write_text("{}")
+    (place / "runs/local/1/b").mkdir(parents=True)
+    (place / "runs/local/1/b/run.json").write_text("{}")
     return place
 
 
@@ -229,6 +230,14 @@ def test_what_the_settings_say_will_not_work(azk, server, folder, monkeypatch) -
         "after a restart of its machine this server does not run",
     ):
         assert f"warning: {words}" in result.err.replace("the server counts in Asia/Tokyo: ", "")
+
+
+def test_what_runs_have_left_is_no_part_of_a_project(folder) -> None:
+    assert sorted(Content().files(folder)) == ["b.job", "b.properties"]
+    assert Content().bundle(folder).names == ("b.job", "b.properties")
+    (folder / "runs/local/1/b/run.json").unlink()
+    (folder / "runs/table.csv").write_text("1")  # a folder of the user's that is called so
+    assert sorted(Content().files(folder)) == ["b.job", "b.properties", "runs/table.csv"]
 
 
 def test_files_of_a_project_by_its_table(azk, server, folder, tmp_path) -> None:
@@ -280,7 +289,10 @@ def test_a_time_on_another_clock_is_told(azk, server, folder, monkeypatch) -> No
     [
         (["--daily", "6"], "", 2, "--daily '6': expected a time of day"),
         (["--daily", "6:00", "--every", "1d"], "", 2, "give one of"),
-        (["--daily", "6:00", "--notify", "slack:https://x"], "", 2, "expected mail:ADDRESS"),
+        (["--daily", "6:00", "--notify", "slack:https://x"], "", 2, "the address is a secret"),
+        (["--daily", "6:00", "--notify", "chat:/no/x"], "", 2, "there is no file /no/x"),
+        (["--daily", "6:00", "--notify", "chat:/dev/../etc/passwd"], "", 2, "name the file with"),
+        (["--daily", "6:00", "--notify", "pager:x"], "", 2, "expected mail:ADDRESS, one"),
         (["--notify", "mail:me@x"], "", 2, "give --daily"),
         (["--daily", "6:00", "--notify", "mail:a@x, b@x"], "", 2, "one address"),
         (["--daily", "6:00", "--notify", "me@x"], "", 2, "expected mail:ADDRESS"),

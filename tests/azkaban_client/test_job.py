@@ -379,6 +379,7 @@ def test_the_kit_travels_with_a_project_that_uses_it(project: Path, tmp_path: Pa
     assert [name for name in bundle.names if name.count("/") == 1 and "azkaban" in name] == [
         "azkaban_client/__init__.py",
         "azkaban_client/files.py",
+        "azkaban_client/secrecy.py",
         "azkaban_client/times.py",
     ]
     extract(bundle.write(tmp_path / "a.zip"), tmp_path / "there")

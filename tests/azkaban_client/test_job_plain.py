@@ -77,6 +77,18 @@ def test_its_numbers_are_metrics_and_its_files_are_shown(tmp_path: Path) -> None
     assert points[("fetch", "rows")] == (("7", 3.0), ("8", 3.0))
 
 
+def test_its_secrets_are_in_no_record(tmp_path: Path) -> None:
+    (tmp_path / "fetch.py").write_text("import sys; print(len(sys.argv))")
+    words = ["--token", "s3cr3t", "--db-password=s3cr3t", "API_KEY=s3cr3t", "https://me:s3cr3t@x/"]
+    words += ["--header", "Authorization: Bearer s3cr3t", "http://x/?token=s3cr3t&rows=3"]
+    out, _ = _start(tmp_path, "fetch.py", *words).communicate()
+    assert out == "9\n"  # the script gets them all
+    assert "--db-password=***" in _record(tmp_path)["parameters"]["command"]
+    left = [path for path in tmp_path.glob("runs/**/*") if path.is_file()]
+    assert len(left) == 2
+    assert not [path for path in left if "s3cr3t" in path.read_text()]
+
+
 def test_its_failure_is_recorded_and_its_exit_code_passed_on(tmp_path: Path) -> None:
     (tmp_path / "fetch.py").write_text(SCRIPT)
     process = _start(tmp_path, "fetch.py", "--rows", "3")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from azkaban_client import Client
 from azkaban_client.cli import main
 from azkaban_client.models import Sla
+from tests.setup import made_up
 
 
 @pytest.fixture
@@ -96,6 +98,71 @@ def test_a_new_project_runs_every_day_and_changes_only_what_has_changed(
     assert azk("undeploy", "deployed")[1] == "deployed: was not scheduled\n"
     assert azk("undeploy", "deployed", "--delete", "--yes")[0] == 0
     assert azk("undeploy", "deployed")[0] == 4
+
+
+def test_failures_are_told_to_a_chat_by_the_watch_of_the_server(azk, azkaban, tmp_path) -> None:
+    rules = azkaban.layout.prefix / "watch.toml"
+    own = '[tell.me]\nmail = ["me@example.org"]\n[[rule]]\ntell = ["me"]\n'
+    rules.write_text(own)
+    try:
+        (tmp_path / "chat").write_text("slack://secret\n")
+        assert azk("new", "told")[0] == 0
+        options = ("told", "--daily", "06:05", "--notify", "mail:me@example.org")
+        options = (*options, "--notify", f"slack:{tmp_path / 'chat'}")
+        assert "rules of azk watch: slack:" in deployed(azk, *options, "--dry-run")["err"]
+        assert rules.read_text() == own
+        first = deployed(azk, *options)
+        assert first["tells"] == [f"slack:{tmp_path / 'chat'}"]
+        assert any("azk watch, which tells chats" in line for line in first["warnings"])
+        text = rules.read_text()
+        assert "rules of azk watch" not in deployed(azk, *options)["err"]
+        assert rules.read_text() == text
+        _, out, _ = azk("watch", str(rules), "--check", "--json")
+        assert json.loads(out)[1:] == [
+            {"project": "told", "flow": "told", "on": ["failed", "recovered", "missed"],
+             "tell": ["deploy-told-1"]}
+        ]  # fmt: skip
+        deployed(azk, "told")
+        assert rules.read_text() == text
+        rules.write_text(text.replace("tell.me", "tell.you"))  # a mistake of somebody's
+        code, _, err = azk("deploy", *options[:-1], f"chat:{tmp_path / 'chat'}")
+        assert (code != 0, "there is no [tell.me]" in err) == (True, True)
+        assert rules.read_text() == text.replace("tell.me", "tell.you")
+        assert azk("undeploy", "told", "--delete", "--yes")[0] == 0
+        assert rules.read_text() == own.replace("tell.me", "tell.you")
+    finally:
+        rules.unlink(missing_ok=True)
+
+
+@pytest.mark.faults
+def test_packages_that_are_sent_along_are_unpacked_once(azk, azkaban, tmp_path) -> None:
+    assert azk("new", "packed")[0] == 0
+    index = made_up.Index()
+    index.add("plums", "1.0")
+    index.write(tmp_path / "packed" / "wheels")
+    asked = "--no-index\n--find-links wheels\nplums\n"
+    (tmp_path / "packed/requirements.txt").write_text(asked)
+    script = tmp_path / "packed/packed.py"
+    script.write_text(
+        script.read_text().replace("    run.log(", "    import numbers\n    run.log(")
+    )
+    job = tmp_path / "packed/packed.job"
+    job.write_text(f"{job.read_text()}env.AZK_ENVIRONMENTS={tmp_path / 'there'}\n")
+    done = deployed(azk, "packed", "--pack")
+    assert done["uploaded"]
+    assert not deployed(azk, "packed", "--pack")["uploaded"]
+    _, out, _ = azk("env", "pack", "packed")
+    archive = Path(out.strip())
+    for times in (1, 0):
+        code, out, err = azk("run", "packed", "packed", "--follow", "--json")
+        assert code == 0, err
+        execid = str(json.loads(out)["execid"])
+        log = azk("logs", execid, "packed")[1]
+        assert log.count("azk-python: unpacking") == times
+        record = azkaban.layout.runs / "packed" / execid / "packed/run.json"
+        assert json.loads(record.read_text())["status"] == "succeeded"
+    assert (tmp_path / "there" / archive.name.removesuffix(".tar.gz")).is_dir()
+    assert azk("undeploy", "packed", "--delete", "--yes")[0] == 0
 
 
 def test_what_this_server_cannot_do_leaves_nothing_on_it(azk) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azkaban_client.environments import with_packed
+from azkaban_client.flow.zip import Bundle
 from setup import archives, cli, downloads
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import Layout
@@ -125,6 +128,60 @@ def test_libraries_that_are_not_everywhere_travel_along(whole: Unpacked) -> None
 def test_scripts_run_the_interpreter_beside_them(whole: Unpacked) -> None:
     assert whole.run("bin/hello", "a b") == "hello a b"
     assert (whole.home / "share/hello/words.txt").read_text() == "one"
+
+
+def test_a_project_that_brings_it_unpacks_it_once(whole: Unpacked, tmp_path: Path) -> None:
+    """As on an executor: `${python}` of a job runs the Python that came in the project's zip."""
+    job = b"type=command\ncommand=${python} a.py"
+    project = with_packed(Bundle({"a.job": job, "deep/er/b.job": job}), whole.packed.path)
+    for name in project.names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"".join(project.pieces(name)))
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "a home")}
+
+    def start(folder: str, **more: str) -> subprocess.Popen[str]:
+        file = tmp_path / folder / "azk-environment.properties"
+        words = file.read_text().removeprefix("python=").split()
+        return subprocess.Popen(
+            [*words, "-c", "import hello, sys; print(sys.prefix, sys.argv[1:])", "a b", ""],
+            cwd=tmp_path / folder,
+            env=environ | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    home = tmp_path / "a home/.cache/azk/environments" / whole.packed.path.name[: -len(".tar.gz")]
+    said = [process.communicate() for process in [start("deep/er"), start("."), start(".")]]
+    assert {out for out, _ in said} == {f"{home} ['a b', '']\n"}, said
+    assert "".join(err for _, err in said).count("unpacking") == 1
+    assert home.parent.stat().st_mode & 0o077 == 0
+    assert [path.name for path in home.parent.iterdir() if path.name != ".lock"] == [home.name]
+
+    old = home.parent / "python-3.9.1-old"
+    old.mkdir()
+    (old / ".azk-used").touch()
+    os.utime(old / ".azk-used", (0, 0))
+    os.utime(home / ".azk-used", (0, 0))
+    assert start(".").communicate()[1] == ""
+    assert (home / ".azk-used").stat().st_mtime > 0  # used today
+    other = tmp_path / "other"
+    assert start(".", AZK_ENVIRONMENTS=str(other)).communicate()[0].startswith(str(other))
+    assert old.is_dir()
+    shutil.rmtree(home)
+    assert start(".").communicate()[0]
+    assert not old.exists()  # whenever one is unpacked, those of long ago go
+
+    for more, words in (
+        ({"HOME": ""}, "there is no HOME to unpack"),
+        ({"HOME": "/proc/no"}, "cannot create directory"),
+    ):
+        process = start(".", **more)
+        out, err = process.communicate()
+        assert (process.returncode != 0, out, words in err) == (True, "", True), err
+    script = (tmp_path / "azk-python").read_text()
+    (tmp_path / "azk-python").write_text(script.replace(platform.machine(), "vax"))
+    assert "the project's packages are for vax, this machine is" in start(".").communicate()[1]
 
 
 def test_what_packed_says(whole: Unpacked) -> None:

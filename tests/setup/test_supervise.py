@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,10 +55,12 @@ def test_crontab_gets_one_line_and_keeps_the_users(
     table = bin_only / "crontab.table"
     table.write_text("0 5 * * * backup\n")
     ours.client_config.parent.mkdir(exist_ok=True)
-    ours.client_config.write_text('url = "http://h"\nservice = false\n')
+    own = '\n[deploy]\nproject = "p"\n'  # what follows a table belongs to it
+    ours.client_config.write_text(f'url = "http://h"\nservice = false\n{own}')
     service.install(ours)
     service.install(ours)
-    assert ours.client_config.read_text() == 'url = "http://h"\nservice = true\n'
+    text = ours.client_config.read_text()
+    assert tomllib.loads(text) == {"url": "http://h", "service": True, "deploy": {"project": "p"}}
     lines = table.read_text().splitlines()
     assert lines == ["0 5 * * * backup", service.crontab_line(ours)]
     service.remove(ours)

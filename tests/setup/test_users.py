@@ -236,12 +236,27 @@ def test_a_password_is_made(
     assert matches(capsys.readouterr().out.strip(), entry(file, "ben")["password"])
 
 
+def test_a_password_of_nobody_is_not_left(
+    users: Callable[..., int], file: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "ada.password"
+    file.parent.chmod(0o500)
+    try:
+        assert users("add", "ada", "--generate", str(target)) != 0
+    finally:
+        file.parent.chmod(0o700)
+    assert not target.exists()
+    assert users("add", "ada", "--generate", str(target)) == 0
+
+
 @pytest.mark.parametrize(("again", "code"), [("correct horse", 0), ("correct house", 2)])
 def test_the_password_is_asked_for_twice_on_a_terminal(again: str, code: int) -> None:
     program = (
         "import argparse; from setup.azkaban.passwords import chosen\n"
         "from setup.errors import UsageError\n"
-        "try: print(chosen(argparse.Namespace(generate=None, password_file=None), 'ada'))\n"
+        "try:\n"
+        "    with chosen(argparse.Namespace(generate=None, password_file=None), 'ada') as it:\n"
+        "        print(it)\n"
         "except UsageError as error: print(error); raise SystemExit(2)"
     )
     ours, theirs = pty.openpty()

@@ -80,8 +80,7 @@ def export(
 
     Examples
     --------
-    >>> from azkaban_client.flow.losses import Loss, Losses
-    from azkaban_client.flow.zip import Bundle
+    >>> from azkaban_client.flow.zip import Bundle
     >>> files = {"a.job": b"type=noop", "b.job": b"type=noop\ndependencies=a\nretries=2"}
     >>> made = export(Bundle(files), "chronos", project="p")
     >>> made.start, [loss.feature for loss in made.losses if loss.degree != "exact"]

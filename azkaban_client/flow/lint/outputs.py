@@ -6,11 +6,9 @@ The kit names outputs after the job (``sales.total``) and parameters after the s
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING
 
-from azkaban_client.flow.lint.program import PYTHON, find_program, python_target
-from azkaban_client.flow.loader.command_line import words_of
+from azkaban_client.flow.lint.kit import kit_script
 from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from azkaban_client.flow.zip import Bundle
 
 __all__ = ["check_outputs"]
-
-_KIT = b"azkaban_client.job"
 
 
 def check_outputs(job: Job, context: Context) -> Iterator[Problem]:
@@ -44,13 +40,5 @@ def check_outputs(job: Job, context: Context) -> Iterator[Problem]:
 
 def _prefix(job: Job, bundle: Bundle) -> str:
     """Return the prefix of a job's parameters; empty if it does not use the kit."""
-    command = job.get("command")
-    program = find_program(words_of(command)) if command and job.type == "command" else None
-    if program is None or not PYTHON.match(program.name):
-        return ""
-    kind, name, _ = python_target(program.arguments) or ("", "", "")
-    path = {"file": name, "-m": f"{name.replace('.', '/')}.py"}.get(kind)
-    place = posixpath.normpath(posixpath.join(job.folder, path)) if path else ""
-    if place not in bundle.files or _KIT not in bundle.read(place):
-        return ""
-    return name.removeprefix("jobs.") if kind == "-m" else posixpath.basename(name)[: -len(".py")]
+    script = kit_script(job, bundle)
+    return script[1] if script else ""

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from azkaban_client import Client, collect
+from azkaban_client.flow.form import with_form
+from azkaban_client.new.create import from_template
 from core.mcmc.diagnostics import summarise
 from core.mcmc.long_runs import merge, sample_streams
 from core.nn.callbacks import EarlyStopping
@@ -25,7 +28,15 @@ from jobs.routing._common import read_stops
 from jobs.sampling._common import Data, Draws
 from jobs.textclass.train import Params, prepare
 from setup.layout import CHECKOUT
-from tests.live.spark.conftest import QUICK, SIZES, Long, cancel_in_mid_run, executors
+from tests.live.spark.conftest import (
+    LACKED,
+    QUICK,
+    SIZES,
+    Long,
+    cancel_in_mid_run,
+    eventually,
+    executors,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,6 +226,34 @@ def test_flow_succeeds_on_azkaban_and_leaves_reports(
     for job in execution.walk():
         folder = azkaban.layout.runs / "spark" / str(execid) / job.id
         assert "</html>" in (folder / "report.html").read_text()
+
+
+def test_a_project_of_azk_new_runs_and_takes_its_packages_along(
+    azkaban: LiveAzkaban, yarn: LiveSpark, tmp_path: Path
+) -> None:
+    name = "words"
+    from_template(tmp_path / name, "spark")
+    script = tmp_path / name / "words.py"
+    # On an executor, and in the driver: a package that neither the cluster nor the jobs have.
+    (tmp_path / name / "requirements.txt").write_text(f"{LACKED}\n")
+    text = script.read_text()
+    for line in ("    return Counter", "    from pyspark"):
+        text = text.replace(line, f"    import sortedcontainers\n{line}")
+    script.write_text(text)
+    auth = (azkaban.username, azkaban.password)
+    with Client(azkaban.url, auth=auth, address=azkaban.address) as client:
+        client.create_project(name, "of the template")
+        with with_form(collect(tmp_path / name)).temporary() as archive:
+            client.upload(name, archive)
+        execid = client.execute(name, name, properties={"top": "3", "executors": "1"})
+        execution = client.wait(execid, timeout=600)
+        log = "".join(client.log(execid, name))
+        client.delete_project(name)
+    assert execution.succeeded, log[-3000:]
+    assert "12 words" in log
+    record = json.loads((azkaban.layout.runs / name / str(execid) / name / "run.json").read_text())
+    assert record["metrics"] == {"words": 12, "distinct": 9}
+    assert eventually(lambda: not yarn.unpacked())
 
 
 # some seconds an epoch
