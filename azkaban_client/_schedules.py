@@ -131,6 +131,23 @@ class ScheduleCalls(ProjectCalls):
         self._ask(Call("POST", "/schedule", form=form, safe=False), expect=("scheduleId",))
         return self._scheduled(project, flow)
 
+    def check_options(self, project: str, flow: str, **options: Unpack[ExecutionOptions]) -> None:
+        """Refuse options that no execution of a flow could have; nothing is started.
+
+        Parameters
+        ----------
+        project, flow
+            The flow.
+        options
+            Those of `azkaban_client.options.ExecutionOptions`.
+
+        Raises
+        ------
+        NotFound
+            There is no such project, flow or job.
+        """
+        self._options(project, flow, options)
+
     def _options(self, project: str, flow: str, options: ExecutionOptions) -> dict[str, str]:
         names_jobs = options.get("disabled") or options.get("only") is not None
         if not names_jobs:

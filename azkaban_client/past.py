@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,14 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
 
-__all__ = ["past", "started_with"]
+__all__ = ["LOGICAL_DATE", "TRIGGER", "find_start", "past", "started_with"]
+
+LOGICAL_DATE = "logical.date"
+"""The property that tells what time a run is for, as ISO 8601 writes it: each run of a backfill has
+it, and each that `azk watch` starts by a schedule."""
+
+TRIGGER = "trigger"
+"""The property of a run that `azk watch` started: what for, and another value for each start."""
 
 _PAGE = 100
 
@@ -30,3 +38,35 @@ def started_with(client: Client, execid: int, name: str) -> str | None:
     """Return a property that an execution was started with, or None."""
     value = (client.execution_options(execid).get("flowParam") or {}).get(name)
     return None if value is None else str(value)
+
+
+def find_start(
+    client: Client,
+    project: str,
+    flow: str,
+    name: str,
+    value: str,
+    *,
+    after: int = -1,
+    most: int | None = None,
+) -> int | None:
+    """Return the execution that was started with a property of this value, or None.
+
+    Parameters
+    ----------
+    client
+        Connected to the server.
+    project, flow
+        The flow.
+    name, value
+        The property.
+    after
+        Only later executions are looked at.
+    most
+        Only so many of the latest are looked at: one request each.
+    """
+    later = takewhile(lambda one: one.execid > after, past(client, project, flow))
+    for one in islice(later, most):
+        if started_with(client, one.execid, name) == value:
+            return one.execid
+    return None

@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from azkaban_client.cron import Cron
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-__all__ = ["MOST", "Period", "fill", "logical_dates", "moment", "names_date", "period"]
+__all__ = [
+    "MOST",
+    "Period",
+    "cron_dates",
+    "fill",
+    "logical_dates",
+    "moment",
+    "names_date",
+    "period",
+]
 
 MOST = 100_000
 """More dates than this are taken for a slip of the keyboard."""
@@ -102,6 +113,53 @@ def logical_dates(first: datetime, last: datetime, every: Period) -> list[dateti
             raise ValueError(f"more than {MOST:,} dates: expected fewer")
         dates.append(date)
     return dates
+
+
+def cron_dates(first: datetime, last: datetime, expression: str) -> list[tuple[datetime, datetime]]:
+    """List the dates of a Quartz expression from the first to the last, each with the next one.
+
+    Parameters
+    ----------
+    first, last
+        Aware of their time zone, which is that of the expression.
+    expression
+        As a schedule has it.
+
+    Raises
+    ------
+    ValueError
+        The expression is none, it has no such date, or there are more than `MOST`.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> first, last = datetime(2026, 11, 6, tzinfo=UTC), datetime(2026, 11, 10, tzinfo=UTC)
+    >>> [f"{date:%d.} {end:%d.}" for date, end in cron_dates(first, last, "0 0 6 ? * MON-FRI")]
+    ['06. 09.', '09. 10.']
+    """
+    if last < first:
+        raise ValueError(f"{last:%Y-%m-%d %H:%M} is before {first:%Y-%m-%d %H:%M}")
+    assert first.tzinfo is not None
+    try:
+        times = Cron(expression).after(first - timedelta(microseconds=1), first.tzinfo)
+    except ValueError as error:
+        raise ValueError(f"--cron {expression!r}: {error}") from None
+    end = last.astimezone(UTC)
+    dates: list[datetime] = []
+    for date in times:
+        dates.append(date)
+        if date.astimezone(UTC) > end:
+            break
+        if len(dates) > MOST:
+            raise ValueError(f"more than {MOST:,} dates: expected fewer")
+    found = [
+        (date, following)
+        for date, following in zip(dates, [*dates[1:], *dates[-1:]], strict=True)
+        if date.astimezone(UTC) <= end
+    ]
+    if not found:
+        raise ValueError(f"--cron {expression!r}: has no time from {first} to {last}")
+    return found
 
 
 def fill(template: str, date: datetime, end: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from azkaban_client.backfill.dates import fill
@@ -20,22 +20,18 @@ from azkaban_client.errors import (
     WrongAccount,
 )
 from azkaban_client.models import Status
-from azkaban_client.past import past, started_with
+from azkaban_client.past import LOGICAL_DATE, find_start, past, started_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from azkaban_client.backfill.dates import Period
     from azkaban_client.backfill.ledger import Ledger
     from azkaban_client.client import Client
     from azkaban_client.errors import AzkabanError
     from azkaban_client.options import ExecutionOptions
 
-__all__ = ["LOGICAL_DATE", "Plan", "Worker", "plan", "succeeded_dates"]
-
-LOGICAL_DATE = "logical.date"
-"""The property that each run is given: its logical date, by which it is found again."""
+__all__ = ["Plan", "Worker", "plan", "succeeded_dates"]
 
 _PATIENCE = 120.0  # seconds without a server, as those who follow an execution have it
 
@@ -63,11 +59,19 @@ class Plan:
 def plan(
     project: str,
     flow: str,
-    dates: Sequence[datetime],
-    every: Period,
+    dates: Iterable[tuple[datetime, datetime]],
     options: ExecutionOptions,
 ) -> Plan:
-    """Make the plan of a backfill; the properties of `options` are templates.
+    """Make the plan of a backfill.
+
+    Parameters
+    ----------
+    project, flow
+        The flow.
+    dates
+        Each logical date with the next one.
+    options
+        Those of each execution; its properties are templates.
 
     Raises
     ------
@@ -81,8 +85,7 @@ def plan(
     rest.pop("properties", None)
     told = json.dumps(rest, sort_keys=True, default=list)
     entries = []
-    for date in dates:
-        end = every.after(date, 1)
+    for date, end in dates:
         properties = {name: fill(text, date, end) for name, text in templates.items()}
         entries.append(Entry(date.isoformat(), properties, told))
     return Plan(project, flow, entries, rest)
@@ -193,15 +196,8 @@ class Worker:
 
     def _started(self, entry: Entry) -> int | None:
         """Look in the flow's history for the execution of an entry."""
-        known = set(entry.executions)
-        flow = past(self.client, self.plan.project, self.plan.flow)
-        for one in takewhile(lambda one: one.execid > entry.after, flow):
-            if (
-                one.execid not in known
-                and started_with(self.client, one.execid, LOGICAL_DATE) == entry.date
-            ):
-                return one.execid
-        return None
+        project, flow = self.plan.project, self.plan.flow
+        return find_start(self.client, project, flow, LOGICAL_DATE, entry.date, after=entry.after)
 
     def _start(self) -> Iterator[Entry]:
         for entry in self.entries:

@@ -28,6 +28,7 @@ from azkaban_client.cli import (
     _new,
     _projects,
     _report,
+    _schedule,
     _session,
     _watch,
 )
@@ -80,7 +81,7 @@ def azk(context: click.Context, /, *, debug: bool, **flags: Any) -> None:
 
 _MODULES = (
     *(_session, _new, _dev, _deploy, _projects, _executions, _control, _backfill),
-    *(_manage, _env, _export, _import, _report, _watch, _console),
+    *(_schedule, _manage, _env, _export, _import, _report, _watch, _console),
 )
 for _module in _MODULES:
     for _command in _module.COMMANDS:

@@ -40,6 +40,7 @@ _WORDS = {"due": "due", "starting": "asked for", "running": "running"}
 @click.option("--from", "first", required=True, metavar="DATE", help="The first logical date.")
 @click.option("--to", "last", required=True, metavar="DATE", help="The last one, included.")
 @click.option("--every", default="1d", show_default=True, metavar="PERIOD", help="30m, 2h, 1w, 1M.")
+@click.option("--cron", metavar="EXPRESSION", help="The dates, by Quartz, in place of --every.")
 @click.option("--timezone", metavar="ZONE", help="Of the dates, as Europe/Berlin; UTC by default.")
 @click.option(
     "--concurrent",
@@ -73,6 +74,7 @@ def backfill(
     --------
       azk backfill sales daily --from 2026-11-01 --to 2026-11-30 --prop 'day={date:%Y-%m-%d}'
       azk backfill sales daily --from 2026-11-01 --to 2026-11-30 --prop 'day={date:%Y-%m-%d}' --retry-failed
+      azk backfill sales daily --from 2026-11-01 --to 2026-11-30 --cron "0 0 6 ? * MON-FRI" --timezone Europe/Berlin --prop 'day={date:%F}'
       azk backfill sales hourly --from 2026-11-01 --to 2026-11-02 --every 1h --concurrent 4 --prop 'from={date}' --prop 'to={end}' --dry-run
 
     {date} is the logical date, {end} the next one; both take a format of strftime after a colon.
@@ -111,7 +113,7 @@ def _worker(client: Client, made: Plan, given: dict[str, Any]) -> Worker:
 
 
 def _plan(project: str, flow: str, chosen: ExecutionOptions, given: dict[str, Any]) -> Plan:
-    from azkaban_client.backfill.dates import logical_dates, moment, period
+    from azkaban_client.backfill.dates import moment
     from azkaban_client.backfill.work import plan
 
     context = click.get_current_context()
@@ -119,10 +121,6 @@ def _plan(project: str, flow: str, chosen: ExecutionOptions, given: dict[str, An
         raise click.UsageError("--concurrency: a backfill has --concurrent N instead")
     name = given["timezone"]
     zone = UTC if name is None else time_zone(name, f"--timezone {name!r}")
-    try:
-        every = period(given["every"])
-    except ValueError as error:
-        raise click.UsageError(f"--every {error}") from None
     times: dict[str, datetime] = {}
     for option in ("first", "last"):
         try:
@@ -131,20 +129,38 @@ def _plan(project: str, flow: str, chosen: ExecutionOptions, given: dict[str, An
             name = "--from" if option == "first" else "--to"
             raise click.UsageError(f"{name} {error}") from None
     try:
-        dates = logical_dates(times["first"], times["last"], every)
+        dates = _dates(times["first"], times["last"], given["every"], given["cron"])
         if given["order"] == "newest":
             dates.reverse()
-        return plan(project, flow, dates, every, chosen)
+        return plan(project, flow, dates, chosen)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OverflowError:
         raise click.UsageError("a date or the one after it is not in the years 1 to 9999") from None
 
 
+def _dates(
+    first: datetime, last: datetime, every: str, cron: str | None
+) -> list[tuple[datetime, datetime]]:
+    """Return the logical dates, each with the next one."""
+    from azkaban_client.backfill.dates import cron_dates, logical_dates, period
+
+    context = click.get_current_context()
+    if cron is not None:
+        if context.get_parameter_source("every") is not ParameterSource.DEFAULT:
+            raise click.UsageError("give --every or --cron")
+        return cron_dates(first, last, cron)
+    try:
+        step = period(every)
+    except ValueError as error:
+        raise click.UsageError(f"--every {error}") from None
+    return [(date, step.after(date, 1)) for date in logical_dates(first, last, step)]
+
+
 def _refuse_equal_runs(there: FlowOnServer, chosen: ExecutionOptions) -> None:
     """Refuse a backfill whose runs would not know which date they are for."""
     from azkaban_client.backfill.dates import names_date
-    from azkaban_client.backfill.work import LOGICAL_DATE
+    from azkaban_client.past import LOGICAL_DATE
 
     if any(map(names_date, (chosen["properties"] or {}).values())):
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -20,22 +20,24 @@ from azkaban_client.cli._projects import (
     send,
     stop_on_errors,
 )
-from azkaban_client.errors import AzkabanError, NotFound, Unsupported
+from azkaban_client.cli._schedule import WHEN, read_when, tell_keeper, when_options
+from azkaban_client.errors import AzkabanError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from azkaban_client.client import Client
-    from azkaban_client.deploy.contents import Changes, Made, Sent
-    from azkaban_client.deploy.when import Timing, When
+    from azkaban_client.deploy.contents import Changes, Sent
     from azkaban_client.environments import Environment
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.models import ProjectEvent, Schedule, Sla
     from azkaban_client.options import ExecutionOptions
+    from azkaban_client.schedules.book import Book, CatchUp, Entry
+    from azkaban_client.schedules.listing import Listed
+    from azkaban_client.schedules.place import Place, Wanted
+    from azkaban_client.schedules.when import When
 
 __all__ = ["COMMANDS"]
-
-_KINDS = ("daily", "weekdays", "every", "cron")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Wish:
         What `azk watch` tells of them: kind and file of each channel; None leaves it as it is.
     when
         When it runs; None leaves the schedule as it is.
+    catch_up
+        What becomes of runs that are missed.
     environment
         The packages of its own that its jobs use.
     """
@@ -73,7 +77,18 @@ class Wish:
     notify: tuple[str, ...]
     when: When | None
     tells: tuple[tuple[str, str], ...] | None = None
+    catch_up: CatchUp = "none"
     environment: Environment | None = None
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The schedule that is asked for."""
+        from azkaban_client.schedules.place import Wanted
+
+        options: ExecutionOptions = {"failure_emails": self.notify} if self.notify else {}
+        if self.when is None:
+            return None
+        return Wanted(self.project, self.flow, self.when, "", self.catch_up, options)
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,8 @@ class Found:
     last: ProjectEvent | None
     changes: Changes
     schedule: Schedule | None
-    timing: Timing | None
+    entry: Entry | None
+    place: Place | None
     reschedule: bool
     stray: tuple[str, ...]  # flows that are scheduled and would no longer be there
 
@@ -93,14 +109,21 @@ class Found:
         one = self.changes
         return bool(one.added or one.changed or one.removed)
 
+    @property
+    def listed(self) -> Listed | None:
+        """The schedule that there is, as it is shown."""
+        from azkaban_client.schedules.listing import shown
+
+        entry = self.entry
+        of_server = entry is not None and entry.kept_by == "server" and not entry.paused
+        if entry and of_server and (self.schedule is None or self.schedule.id != entry.server_id):
+            entry = None  # it was changed elsewhere since
+        return shown(entry, self.schedule) if entry or self.schedule else None
+
 
 @command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--daily", metavar="HH:MM", help="Run it every day at this time.")
-@click.option("--weekdays", metavar="HH:MM", help="Monday to Friday; Azkaban 3.2 or later.")
-@click.option("--every", metavar="PERIOD", help="Again and again: 15m, 2h, 1d, 1w, 1M.")
-@click.option("--cron", metavar="EXPRESSION", help="Quartz cron; Azkaban 3.2 or later.")
-@click.option("--timezone", metavar="ZONE", help="Of the time; the server's by default.")
+@when_options
 @click.option(
     "--notify", multiple=True, metavar="KIND:WHERE", help="Of failures: see below. Repeatable."
 )
@@ -134,18 +157,19 @@ def deploy(
 
     wish = _wish(app, folder, content, options, make=not dry_run)
     with app.client() as client:
-        found = _look(client, wish, zone=app.settings["timezone"])
+        book = _book(client)
+        found = _look(client, book, wish, zone=app.settings["timezone"])
         for line in _difference(wish, found):
             note(line)
         if wish.tells is not None and deployed.differs(_rules(app), *_told(wish)):
             note(f"rules of azk watch: {', '.join(':'.join(one) for one in wish.tells) or 'none'}")
-        version, schedule = None, found.schedule
+        version, schedule = None, found.listed
         if not dry_run:
             version = _upload(client, wish) if found.upload else None
-            _remember(client, wish, {})
+            _remember(client, wish)
             _env.uploaded(wish.environment, folder, wish.project, client.url)
             try:
-                schedule = _schedule(client, wish, found)
+                schedule = _schedule(client, book, wish, found, app.settings["timezone"])
                 if wish.tells is not None:
                     deployed.change(_rules(app), *_told(wish))
             except AzkabanError:
@@ -153,6 +177,8 @@ def deploy(
                 raise
         url = f"{client.url}/manager?project={quote(wish.project)}&flow={quote(wish.flow)}"
     warnings = [*_warnings(app, wish, found, schedule)]
+    if found.place and found.place.timing is None:
+        warnings += filter(None, [tell_keeper(book, found.place.reason)])
     data = {
         "project": wish.project,
         "flow": wish.flow,
@@ -176,21 +202,19 @@ def deploy(
 def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, make: bool) -> Wish:
     """Read what is asked for; anything wrong with it is said before a server is asked."""
     from azkaban_client.config import ConfigError
-    from azkaban_client.deploy import contents, notify, table, when
+    from azkaban_client.deploy import contents, notify, table
     from azkaban_client.flow.loader import load
     from azkaban_client.new.create import check_name
 
     try:
         kept = table.read(folder)
         given = {key: value for key, value in options.items() if value}
-        if any(kind in given for kind in _KINDS):
-            gone = {*_KINDS, *(["timezone"] if "every" in given else [])}
-            kept = {key: value for key, value in kept.items() if key not in gone}
+        if any(kind in given for kind in WHEN):
+            kept = {key: value for key, value in kept.items() if key not in WHEN}
         asked = {**kept, **given}
         name = asked.get("project") or folder.resolve().name
         check_name(name)
-        times = {kind: asked.get(kind) for kind in _KINDS}
-        wanted = when.read(times, asked.get("timezone"))
+        wanted = read_when(asked)
         mails, tells = notify.read(asked.get("notify", ()))
     except (ConfigError, ValueError) as error:
         raise click.UsageError(str(error)) from None
@@ -211,7 +235,8 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, 
     if flow not in flows:
         raise NotFound(f"the project has no flow {flow!r} (its flows: {', '.join(flows)})")
     told = tells if asked.get("notify") and app.settings["watch"] is not None else None
-    return Wish(folder, name, flow, flows, bundle, sent, mails, wanted, told, environment)
+    late: CatchUp = asked.get("catch_up", "none")
+    return Wish(folder, name, flow, flows, bundle, sent, mails, wanted, told, late, environment)
 
 
 def _only(flows: tuple[str, ...]) -> str:
@@ -235,41 +260,36 @@ def _rules(app: App) -> Path:
     return Path(path)
 
 
-def _look(client: Client, wish: Wish, *, zone: str | None) -> Found:
+def _book(client: Client) -> Book:
+    from azkaban_client.schedules.book import Book
+
+    return Book(client.url)
+
+
+def _look(client: Client, book: Book, wish: Wish, *, zone: str | None) -> Found:
     """Ask the server what it has; refuse what it cannot do before anything is changed."""
-    from azkaban_client.deploy import contents, when
+    from azkaban_client.deploy import contents
+    from azkaban_client.schedules import place
 
     refuse_where_unread(
         client, wish.project, wish.bundle, "Nothing is deployed; write it as .job files instead"
     )
-    timing = None
-    try:
-        if wish.when is not None:
-            has_cron = client.capabilities.cron is not False
-            timing = when.timing(wish.when, zone, has_cron=has_cron)
-    except when.NeedsCronError as error:
-        raise Unsupported(f"{error}. Nothing is deployed") from None
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    wanted = wish.wanted
+    decided = place.decide(client, wanted, zone) if wanted else None
     try:
         last = client.last_upload(wish.project)
         schedules = client.schedules(wish.project)
     except NotFound:
         last, schedules = None, ()
+    entries = [one for one in book.read() if one.is_of(wish.project)]
     schedule = next((one for one in schedules if one.flow == wish.flow), None)
-    stray = tuple(str(one.flow) for one in schedules if one.flow not in wish.flows)
+    entry = next((one for one in entries if one.is_of(wish.project, wish.flow, "")), None)
+    flows = [*(str(one.flow) for one in schedules), *(one.flow for one in entries)]
+    stray = tuple(dict.fromkeys(one for one in flows if one not in wish.flows))
     old = contents.recall(client.url, wish.project)
     changes = contents.changes(old, contents.digest_in(last.message if last else None), wish.sent)
-    # Servers do not tell whom a schedule notifies: it is known of one that was made from here.
-    made = old.schedules.get(wish.flow) if old else None
-    kept = (
-        schedule is not None
-        and timing is not None
-        and timing.is_that_of(schedule)
-        and made == contents.Made(schedule.id, wish.notify)
-    )
-    reschedule = timing is not None and not kept
-    return Found(last, changes, schedule, timing, reschedule, stray)
+    kept = wanted is not None and place.is_made(wanted, decided, entry, schedule)
+    return Found(last, changes, schedule, entry, decided, wanted is not None and not kept, stray)
 
 
 def _difference(wish: Wish, found: Found) -> Iterator[str]:
@@ -285,15 +305,9 @@ def _difference(wish: Wish, found: Found) -> Iterator[str]:
     for sign, names in (("+", one.added), ("~", one.changed), ("-", one.removed)):
         yield from (f"  {sign} {name}" for name in (names if one.known else ()))
     if found.reschedule:
-        before = found.schedule
-        old = f" (before: {_repeats(before)}, next {before.next})" if before else ""
+        before = found.listed
+        old = f" (before: {before.when}, next {before.next})" if before else ""
         yield f"schedule of {wish.flow}: {wish.when}{old}"
-
-
-def _repeats(schedule: Schedule) -> str:
-    if schedule.cron:
-        return f"cron {schedule.cron}"
-    return f"every {schedule.period}" if schedule.period else "once"
 
 
 def _upload(client: Client, wish: Wish) -> int | None:
@@ -301,40 +315,37 @@ def _upload(client: Client, wish: Wish) -> int | None:
         return send(client, wish.project, path, create=True).version
 
 
-def _schedule(client: Client, wish: Wish, found: Found) -> Schedule | None:
+def _schedule(
+    client: Client, book: Book, wish: Wish, found: Found, zone: str | None
+) -> Listed | None:
     """Schedule the flow unless it is so already; time limits of the old schedule are kept."""
-    from azkaban_client.deploy import contents
+    from azkaban_client.schedules import listing, place
 
-    timing, old = found.timing, found.schedule
-    if timing is None or not found.reschedule:
-        return old
+    wanted, old = wish.wanted, found.schedule
+    if wanted is None or found.place is None or not found.reschedule:
+        return found.listed
     limits, emails = client.sla(old.id) if old else ((), ())
-    notify: ExecutionOptions = {}
-    if wish.notify:
-        notify["failure_emails"] = wish.notify
-    if timing.cron is not None:
-        made = client.schedule_cron(wish.project, wish.flow, timing.cron, **notify)
-    elif timing.at is not None:
-        made = client.schedule_daily(wish.project, wish.flow, timing.at, **notify)
-    else:
-        from datetime import UTC, datetime, timedelta
-
-        first = datetime.now(UTC) + timedelta(minutes=1)
-        made = client.schedule(wish.project, wish.flow, at=first, every=timing.every, **notify)
-    if limits:
+    entry = place.make(client, book, wanted, found.place, zone)
+    if entry.kept_by == "watch":
+        if limits:
+            note(
+                "warning: its time limits are gone: only schedules of the server have any "
+                "(azk watch tells of long runs)",
+                colour="yellow",
+            )
+        return listing.shown(entry, None)
+    made = client.schedule_of(wish.project, wish.flow)
+    if limits and made:
         _keep_limits(client, wish, made, limits, emails)
-    _remember(client, wish, {wish.flow: contents.Made(made.id, wish.notify)})
-    return made
+    return listing.shown(entry, made)
 
 
-def _remember(client: Client, wish: Wish, made: dict[str, Made]) -> None:
-    """Keep what the server has now; schedules that were made before stay."""
+def _remember(client: Client, wish: Wish) -> None:
+    """Keep which files the server has now."""
     from azkaban_client.deploy import contents
 
-    old = contents.recall(client.url, wish.project)
-    schedules = {**(old.schedules if old else {}), **made}
     try:
-        contents.remember(client.url, wish.project, replace(wish.sent, schedules=schedules))
+        contents.remember(client.url, wish.project, wish.sent)
     except OSError as error:
         note(f"warning: what was deployed is not kept: {error}", colour="yellow")
 
@@ -352,7 +363,7 @@ def _keep_limits(
             note(f"warning: the time limit of {one.job} is gone with that job", colour="yellow")
 
 
-def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> Iterator[str]:
+def _warnings(app: App, wish: Wish, found: Found, schedule: Listed | None) -> Iterator[str]:
     """Say what will not work, or not as one may expect."""
     settings = app.settings
     from azkaban_client.secrecy import is_secret_file
@@ -370,7 +381,8 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Schedule | None) -> 
     if wish.when is None and schedule is None:
         yield "it is not scheduled: --daily 06:00, --every 15m ..."
         return
-    yield from found.timing.warnings if found.timing else ()
+    of_server = found.place.timing if found.place else None
+    yield from of_server.warnings if of_server else ()
     if wish.when is not None and wish.when.kind != "every" and settings["timezone"] is None:
         yield "the time is that of the server's clock, whose time zone is not known here"
     if words := _other_clock(wish, settings["timezone"]):
@@ -430,8 +442,9 @@ def _summary(app: App, wish: Wish, data: dict[str, Any]) -> str:
     lines = [f"{wish.project}: {sent}"]
     if schedule is not None:
         zone = app.settings["timezone"]
-        words = wish.when if wish.when is not None else _repeats(schedule)
-        lines.append(f"runs {words}; next {schedule.next} ({zone or 'time of the server'})")
+        words = wish.when if wish.when is not None else schedule.when
+        clock = f" ({zone or 'time of the server'})" if schedule.id is not None else ""
+        lines.append(f"runs {words}; next {schedule.next}{clock}")
     if told := [*wish.notify, *data["tells"]]:
         lines.append(f"tells {', '.join(told)} when it fails")
     return "\n".join([*lines, data["url"]])
@@ -463,15 +476,27 @@ def undeploy(app: App, project: str, *, delete: bool, yes: bool, as_json: bool) 
         removed = [one for one in client.schedules(name) if one.flow is not None]
         for one in removed:
             client.remove_schedule(one.id)
+        of_watch = _forget_schedules(_book(client), name)
         if delete:
             client.delete_project(name)
             _env.forget(name, client.url)
     if app.settings["watch"] is not None:
         deployed.change(Path(app.settings["watch"]), name, "", ())
-    flows = [one.flow for one in removed]
+    flows = [*(one.flow for one in removed), *of_watch]
     words = f"no longer scheduled: {', '.join(map(str, flows))}" if flows else "was not scheduled"
     data = {"project": name, "unscheduled": flows, "deleted": delete}
     emit(as_json, data, f"{name}: {words}{'; deleted' if delete else ''}")
+
+
+def _forget_schedules(book: Book, project: str) -> list[str]:
+    """Forget the schedules of a project; return those that no server kept."""
+    if not any(one.is_of(project) for one in book.read()):
+        return []
+    with book.changing() as entries:
+        mine = [one for one in entries if one.is_of(project)]
+        entries[:] = [one for one in entries if one not in mine]
+    of_watch = [one for one in mine if one.kept_by == "watch" or one.paused]
+    return ["/".join(filter(None, (one.flow, one.name))) for one in of_watch]
 
 
 def _name_of(text: str) -> str:

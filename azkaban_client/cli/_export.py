@@ -127,8 +127,8 @@ def _options(given: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -
 
 
 def _schedule(texts: Mapping[str, str | None], zone: str | None) -> Schedule | None:
-    from azkaban_client.deploy import when
     from azkaban_client.flow.times import Schedule
+    from azkaban_client.schedules import when
 
     try:
         asked = when.read(texts, zone)

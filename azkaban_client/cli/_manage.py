@@ -1,9 +1,9 @@
-"""azk schedule, sla, permission, server."""
+"""azk sla, permission, server."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,121 +19,11 @@ from azkaban_client.cli._app import (
     table,
     warn_without_mail,
 )
-from azkaban_client.cli._executions import execution_options, refuse_unknown_props
 
 if TYPE_CHECKING:
-    from azkaban_client.models import Schedule, Sla
-    from azkaban_client.options import ExecutionOptions
+    from azkaban_client.models import Sla
 
 __all__ = ["COMMANDS"]
-
-
-@group()
-def schedule() -> None:
-    """Run flows on a schedule."""
-
-
-@schedule.command("add")
-@click.argument("project")
-@click.argument("flow")
-@click.option("--cron", metavar="EXPRESSION", help="Quartz cron; Azkaban 3.2 or later.")
-@click.option("--at", metavar="TIME", help="First time, as 2027-01-31T05:30; local time zone.")
-@click.option("--every", metavar="PERIOD", help="Repeat: 30m, 2h, 1d, 1w, 1M.")
-@execution_options
-@json_option
-@pass_app
-def schedule_add(
-    app: App,
-    /,
-    project: str,
-    flow: str,
-    *,
-    chosen: ExecutionOptions,
-    any_prop: bool,
-    as_json: bool,
-    **when: str | None,
-) -> None:
-    """Schedule a flow, in place of the schedule that it has.
-
-    Examples
-    --------
-      azk schedule add nn nn --at 2027-01-31T05:30 --every 1d
-      azk schedule add nn nn --at 2027-01-31T05:30+01:00 --prop epochs=50
-      azk schedule add nn nn --cron "0 30 5 ? * MON-FRI"
-
-    A cron expression counts in the time zone of the server.
-    """
-    from azkaban_client.flow.overrides import FlowOnServer
-
-    cron, at, every = when["cron"], when["at"], when["every"]
-    if (cron is None) == (at is None) or (cron and every):
-        raise click.UsageError("give either --cron, or --at (and --every)")
-    first = _time(str(at), every=_every(every)) if at else None
-    with app.client() as client:
-        refuse_unknown_props(FlowOnServer(client, project, flow), chosen, any_prop=any_prop)
-        warn_without_mail(app, chosen["success_emails"], chosen["failure_emails"])
-        if first is None:
-            added = client.schedule_cron(project, flow, str(cron), **chosen)
-        else:
-            added = client.schedule(project, flow, at=first, every=every, **chosen)
-    emit(as_json, added, f"schedule {added.id}: next at {added.next} (time of the server)")
-
-
-def _time(text: str, *, every: str | None) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(f"--at {text!r}: expected a time as 2027-01-31T05:30") from None
-    found = found.astimezone()
-    if every is None and found <= datetime.now(UTC):
-        raise click.UsageError(f"--at {text}: has passed; give a time to come, or --every PERIOD")
-    return found
-
-
-def _every(text: str | None) -> str | None:
-    if text is not None and not re.fullmatch(r"[1-9]\d*[smhdwM]", text):
-        raise click.UsageError(f"--every {text!r}: expected a number and one of s m h d w M")
-    return text
-
-
-@schedule.command("list")
-@click.argument("project", required=False)
-@json_option
-@pass_app
-def schedule_list(app: App, project: str | None, *, as_json: bool) -> None:
-    """List the schedules of the server, or of a project.
-
-    Examples
-    --------
-      azk schedule list
-      azk schedule list nn --json
-
-    Times are those of the server, in its time zone.
-    """
-    with app.client() as client:
-        found: tuple[Schedule, ...] = client.schedules(project)
-    emit_table(
-        as_json,
-        found,
-        ["id", "project", "flow", "next", "every", "cron"],
-        [[s.id, s.project, s.flow, s.next, s.period, s.cron] for s in found],
-    )
-
-
-@schedule.command("remove")
-@click.argument("project")
-@click.argument("flow")
-@json_option
-@pass_app
-def schedule_remove(app: App, project: str, flow: str, *, as_json: bool) -> None:
-    """Remove the schedule of a flow.
-
-    Example:
-      azk schedule remove nn nn
-    """
-    with app.client() as client:
-        words = client.unschedule(project, flow)
-    emit(as_json, {"project": project, "flow": flow, "removed": True}, words)
 
 
 @group()
@@ -387,4 +277,4 @@ def server_status(app: App, *, as_json: bool) -> None:
     emit(as_json, data, lambda: f"Azkaban {version}\n\n{table(['can', ''], rows)}")
 
 
-COMMANDS = (schedule, sla, permission, server)
+COMMANDS = (sla, permission, server)

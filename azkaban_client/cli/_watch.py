@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+_RULES = "watch.toml"
+
 
 @command()
-@click.argument("rules", type=click.Path(path_type=Path), default="watch.toml")
+@click.argument("rules", type=click.Path(path_type=Path), default=_RULES)
 @click.option("--check", is_flag=True, help="Only read the rules, and show them.")
 @click.option("--test", metavar="CHANNEL", help="Only send a test message to this channel.")
 @click.option("--once", is_flag=True, help="One round, for cron.")
@@ -34,7 +36,7 @@ __all__ = ["COMMANDS"]
 def watch(
     app: App, /, rules: Path, *, check: bool, test: str | None, once: bool, as_json: bool
 ) -> None:
-    """Tell people what happens on a server: failures, missed runs, a server that is down.
+    """Tell people what happens on a server, and start the runs of schedules that it cannot keep.
 
     Examples
     --------
@@ -43,12 +45,16 @@ def watch(
       azk watch
       azk watch watch.toml --once
 
-    RULES is a file (watch.toml by default), see docs/watch.md. What happens while nothing watches
-    is told afterwards, once. It runs beside any Azkaban from 2.5 to 4.0 until it is interrupted.
+    RULES is a file (watch.toml by default), see docs/watch.md; schedules (docs/schedules.md) need
+    none. What happens while nothing watches is told afterwards, once. It runs beside any Azkaban
+    from 2.5 to 4.0 until it is interrupted.
     """
-    from azkaban_client.watch.rules import read
+    from azkaban_client.watch.rules import Rules, read
 
-    found = read(rules)
+    if str(rules) == _RULES and not rules.exists() and not check and test is None:
+        found = Rules({}, ())  # for schedules alone, if there are any
+    else:
+        found = read(rules)
     if check:
         emit(as_json, _plain(found), lambda: _table(found))
         return
@@ -67,6 +73,8 @@ def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
     from contextlib import ExitStack
 
     from azkaban_client.files import alone
+    from azkaban_client.schedules.book import Book
+    from azkaban_client.schedules.scheduler import Scheduler
     from azkaban_client.watch.journal import Journal
     from azkaban_client.watch.metrics import Metrics
     from azkaban_client.watch.watcher import Watcher
@@ -80,6 +88,11 @@ def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
     name = app.settings["timezone"]
     zone = time_zone(name, f"timezone = {name!r}") if name else None
     with app.client() as client:
+        book = Book(client.url)
+        if not path.exists() and not book.read():
+            raise click.UsageError(
+                f"{path}: no such file, and azk schedule made nothing that would have to be kept"
+            )
         journal = Journal(client.url, path)
         with alone(journal.path.with_suffix(".lock")) as free, ExitStack() as closing:
             if not free:
@@ -88,12 +101,18 @@ def _watch(app: App, path: Path, rules: Rules, *, once: bool) -> list[str]:
             if metrics is not None:
                 note(f"metrics at {metrics.serve()}, for the token in {metrics.rule.token_file}")
                 closing.callback(metrics.close)
-            watcher = Watcher(client, rules, journal, say, zone=zone, metrics=metrics)
+            scheduler = Scheduler(client, book, say)
+            closing.callback(scheduler.close)
+            watcher = Watcher(
+                client, rules, journal, say, zone=zone, metrics=metrics, scheduler=scheduler
+            )
             if once:
+                watcher.start_due()
                 watcher.round()
                 watcher.deliver()
             else:
-                note(f"watching {client.url} by {path}; Ctrl-C ends it")
+                by = path if path.exists() else "the schedules that were made here"
+                note(f"watching {client.url} by {by}; Ctrl-C ends it")
                 watcher.run()
     return events
 

@@ -21,6 +21,7 @@ from azkaban_client.deploy.contents import Changes
 from azkaban_client.environments import Use
 from azkaban_client.flow.loader.problem import Problem
 from azkaban_client.flow.losses import Loss
+from azkaban_client.schedules.listing import Listed
 
 __all__ = ["DEFINITIONS", "SCHEMAS", "page", "schema_of"]
 
@@ -32,8 +33,9 @@ screen is a list, what is one thing is an object. Keys are always there; what a 
 tell is `null`.
 
 - Times are in UTC, to the millisecond: `2027-01-31T05:30:00.000Z`. Three are the server's own, in
-  its own time zone, which it does not name, and so have no `Z`: `first` and `next` of a schedule,
-  `modified` of a project.
+  its own time zone, which it does not name, and so have no `Z`: `first` and `next` of a schedule
+  that the server keeps, `modified` of a project. `next` of one that `azk watch` keeps, and the
+  logical dates of runs (`date`), have the offset of their zone: `2027-01-31T05:30:00+01:00`.
 - Durations are seconds, to the millisecond: `0.505`.
 """
 _TIME = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
@@ -41,7 +43,7 @@ _SERVER_TIME = {"type": ["string", "null"]}
 _TEXT, _NUMBER, _YES = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
 _COUNT = {"type": "integer"}
 _MAYBE_TEXT = {"type": ["string", "null"]}
-_SERVER_TIMES = {("Schedule", "first"), ("Schedule", "next"), ("Project", "modified")}
+_SERVER_TIMES = {("Listed", "first"), ("Listed", "next"), ("Project", "modified")}
 
 DEFINITIONS: dict[str, Any] = {}
 """The types that answers share."""
@@ -151,7 +153,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         uploaded=_YES,
         version=_or_null(_COUNT),
         scheduled=_YES,
-        schedule=_or_null(_define(models.Schedule)),
+        schedule=_or_null(_define(Listed)),
         notify=_list(_TEXT),
         tells=_list(_TEXT),
         warnings=_list(_TEXT),
@@ -239,9 +241,12 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "run": {"anyOf": [_STARTED, _EXECUTION]},
     "running": _list(_object(execid=_COUNT, flow=_TEXT)),
-    "schedule add": _define(models.Schedule),
-    "schedule list": _list(_define(models.Schedule)),
-    "schedule remove": _object(project=_TEXT, flow=_TEXT, removed=_DONE),
+    "schedule add": _define(Listed),
+    "schedule list": _list(_define(Listed)),
+    "schedule next": _list(_TIME),
+    "schedule pause": _define(Listed),
+    "schedule remove": _object(project=_TEXT, flow=_TEXT, name=_TEXT, removed=_DONE),
+    "schedule resume": _define(Listed),
     "server status": _object(
         url=_TEXT, address=_MAYBE_TEXT, version=_TEXT, capabilities=_define(Capabilities)
     ),

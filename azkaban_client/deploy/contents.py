@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 
     from azkaban_client.flow.zip import Bundle
 
-__all__ = ["Changes", "Made", "Sent", "changes", "digest_in", "files_of", "recall", "remember"]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A schedule that was made: its number, and whom the server tells of a failure."""
-
-    id: int
-    notify: tuple[str, ...]
+__all__ = ["Changes", "Sent", "changes", "digest_in", "files_of", "recall", "remember"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +32,9 @@ class Sent:
     ----------
     files
         Hash of each file.
-    schedules
-        The schedule of each flow that was given one.
     """
 
     files: dict[str, str] = field(default_factory=dict)
-    schedules: dict[str, Made] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -133,11 +122,7 @@ def recall(url: str, project: str) -> Sent | None:
     """Return what was deployed last from this account, or None; a damaged file counts as none."""
     try:
         saved = json.loads(_file(url, project).read_text(encoding="utf-8"))
-        schedules = {
-            flow: Made(int(one["id"]), tuple(one["notify"]))
-            for flow, one in saved["schedules"].items()
-        }
-        return Sent(dict(saved["files"]), schedules)
+        return Sent(dict(saved["files"]))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 

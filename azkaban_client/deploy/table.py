@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-_TEXTS = {"project", "flow", "daily", "weekdays", "every", "cron", "timezone"}
+_TEXTS = {"project", "flow", "daily", "weekdays", "every", "cron", "at", "timezone", "until"} | {
+    "catch_up"
+}
 _SWITCHES = {"pack"}
 _LISTS = {"exclude", "known", "notify", "with"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from azkaban_client.flow.loader import cron as quartz
+from azkaban_client import cron as quartz
 
 __all__ = ["LostError", "Schedule", "iso_repeat", "to_cron", "to_quartz"]
 

@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import (
@@ -18,7 +17,7 @@ from azkaban_client.errors import (
     Refused,
     ServerFault,
 )
-from azkaban_client.past import past, started_with
+from azkaban_client.past import TRIGGER, find_start
 from azkaban_client.watch.journal import Pending
 from azkaban_client.watch.look import Event, Scope, arrived, is_late, log_tail, look
 from azkaban_client.watch.tell import Undelivered, headline, message, send
@@ -28,20 +27,19 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from azkaban_client.client import Client
+    from azkaban_client.schedules.scheduler import Scheduler
     from azkaban_client.watch.journal import Journal
     from azkaban_client.watch.metrics import Metrics
     from azkaban_client.watch.rules import Channel, MetricsRule, Rule, Rules
 
-__all__ = ["TRIGGER", "Watcher"]
-
-TRIGGER = "trigger"
-"""The property of a start by a rule; ``trigger.execution`` and ``trigger.file`` say by what."""
+__all__ = ["Watcher"]
 
 _RUN = "run "
 _GIVEN_UP = "given-up"
 _LOOKED_AT = 200  # executions of a flow's history, for a start whose answer was lost
 _FLOWS_EVERY = 300.0  # seconds after which new projects and flows are found
 _LISTED = 50  # projects whose flows are listed anew at a time
+_TICK = 1.0  # seconds between two looks at the schedules
 _RATE = 1.5  # requests a second at most, on the average of a round
 _FIRST_PAUSE, _LONGEST_PAUSE = 15.0, 900.0  # seconds until an undelivered message is tried again
 _KEPT = 2 * 86_400.0  # seconds after which it is given up
@@ -66,6 +64,8 @@ class Watcher:
         Time zone of the server's times; this machine's by default.
     metrics
         Where what is seen is counted.
+    scheduler
+        Starts the runs of the schedules that no server keeps.
     """
 
     def __init__(
@@ -77,9 +77,10 @@ class Watcher:
         *,
         zone: tzinfo | None = None,
         metrics: Metrics | None = None,
+        scheduler: Scheduler | None = None,
     ) -> None:
         self.client, self.rules, self.journal, self.say = client, rules, journal, say
-        self.zone, self.metrics = zone, metrics
+        self.zone, self.metrics, self.scheduler = zone, metrics, scheduler
         self._flows: list[tuple[str, str]] = []
         self._flows_at = float("-inf")
         self._flows_by: dict[str, tuple[str, ...]] = {}
@@ -99,8 +100,32 @@ class Watcher:
             begin = time.monotonic()
             self.round()
             self.deliver()
-            pause = self.rules.every.total_seconds() - (time.monotonic() - begin)
-            time.sleep(max(1.0, pause))
+            end = begin + self.rules.every.total_seconds()
+            self._pause(max(1.0, end - time.monotonic()))
+
+    def start_due(self) -> None:
+        """Start the runs of schedules that are due, and write down those that were missed."""
+        if self.scheduler is None:
+            return
+        try:
+            if missed := self.scheduler.tick():
+                self._note(
+                    Event("missed", entry.project, entry.flow, due=lost.date)
+                    for entry, lost in missed
+                )
+                self.scheduler.told(missed)
+        except OSError as error:  # a full disk; what was not written is looked for again
+            self._say_once(f"schedules wait: {error}")
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep, but start what becomes due meanwhile."""
+        end = time.monotonic() + seconds
+        while True:
+            self.start_due()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _TICK))
 
     def round(self) -> None:
         """Look at every flow once; what happened is in the journal afterwards."""
@@ -116,7 +141,8 @@ class Watcher:
                     whole = False
                 self._measure(project, flow)
                 spent = self.client.requests_made - before
-                time.sleep(max(0.0, spent / _RATE - (time.monotonic() - begin)) if spent else 0)
+                if spent:
+                    self._pause(max(0.0, spent / _RATE - (time.monotonic() - begin)))
         except (NetworkError, ServerFault, BadAnswer, AuthenticationError) as error:
             self._lost(error)
             return
@@ -150,18 +176,27 @@ class Watcher:
         listed = datetime.now(UTC)
         self._known_now = set(list(self._flows_by)[_LISTED:])
         projects = [
-            project.name
-            for project in self.client.projects()
-            if any(one.covers_project(project.name) for one in self._covering)
+            project.name for project in self.client.projects() if self._covers(project.name)
         ]
         found = [
             (project, flow)
             for project in projects
             for flow in self._flows_of(project)
-            if any(one.covers(project, flow) for one in self._covering)
+            if self._covers(project, flow)
         ]
         self._flows, self._flows_at, self._listed = found, time.monotonic(), listed
         return found
+
+    def _covers(self, project: str, flow: str | None = None) -> bool:
+        """Tell whether a rule or a schedule is about a project, or a flow of it."""
+        return self._keeps(project, flow) or any(
+            one.covers_project(project) if flow is None else one.covers(project, flow)
+            for one in self._covering
+        )
+
+    def _keeps(self, project: str, flow: str | None) -> bool:
+        """Tell whether the server keeps a schedule that was made here."""
+        return self.scheduler is not None and self.scheduler.of_server(project, flow)
 
     def _flows_of(self, project: str) -> tuple[str, ...]:
         """List the flows of a project; of many projects a part is asked for each time, in turn."""
@@ -189,7 +224,9 @@ class Watcher:
         scope = Scope(
             since=self.journal.since,
             limits=tuple({rule.limit for rule in rules if rule.limit}),
-            schedule=any("missed" in rule.on for rule in rules) or self._measures(project, flow),
+            schedule=any("missed" in rule.on for rule in rules)
+            or self._measures(project, flow)
+            or self._keeps(project, flow),
             zone=self.zone,
         )
         try:
@@ -202,6 +239,10 @@ class Watcher:
             self._flows_at = float("-inf")
             self._flows_by.pop(project, None)
             return
+        if self.scheduler is not None:
+            for one in events:
+                if one.kind == "missed":
+                    self.scheduler.missed_by_server(project, flow, one.due)
         if seen != self.journal.flows.get(name) or events:
             self.journal.flows[name] = seen
             self._note(events)
@@ -329,8 +370,8 @@ class Watcher:
 
     def _was_started(self, project: str, flow: str, identity: str) -> bool:
         """Look for a start whose answer was lost."""
-        latest = islice(past(self.client, project, flow), _LOOKED_AT)
-        return any(started_with(self.client, one.execid, TRIGGER) == identity for one in latest)
+        found = find_start(self.client, project, flow, TRIGGER, identity, most=_LOOKED_AT)
+        return found is not None
 
     def _later(self, due: list[Pending]) -> None:
         for one in due:

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
+from azkaban_client.schedules.book import Book
 from setup.azkaban import capacity, timezone
 from setup.azkaban.accept import own_properties
 from setup.azkaban.passwords import generated, hashed
@@ -86,7 +87,7 @@ def write(
         }
         _write_properties(place / "azkaban.properties", values, conf / "local.properties")
         _write_properties(place / "log4j.properties", _log(home, part.name, program))
-    _write_plugins(home, program)
+    _write_plugins(home, program, Book(settings.url).path)
     client = {
         "url": settings.url,
         "address": settings.address,
@@ -219,10 +220,15 @@ def mail_password_file(layout: Layout) -> Path:
     return layout.azkaban / "mail.password"
 
 
-def _write_plugins(home: Path, program: Program) -> None:
+def _write_plugins(home: Path, program: Program, schedules: Path) -> None:
     """Put plugins where the server looks for them; the user's own stay."""
+    import javaproperties
+
     source = home / "program" / "run-files"
     shutil.copytree(source, home / "plugins/viewer/runs", dirs_exist_ok=True)
+    # The file of `azk schedule` is in the user's home, which may be another one at each start.
+    with (home / "plugins/viewer/runs/conf/plugin.properties").open("a") as stream:
+        stream.write(javaproperties.dumps({"schedules.file": str(schedules)}, timestamp=None))
     came = home / "program" / "plugins"
     if came.is_dir():
         for path in came.rglob("*"):

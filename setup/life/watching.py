@@ -1,14 +1,16 @@
-"""Run ``azk watch`` beside the servers, where the prefix has rules for it."""
+"""Run ``azk watch`` beside the servers, where there are rules or schedules for it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import time
+import tomllib
 from typing import TYPE_CHECKING
 
 from azkaban_client.config import ConfigError
 from azkaban_client.files import open_private, rotate
+from azkaban_client.schedules.book import Book
 from setup import environment
 from setup.life.process import Process
 from setup.messages import say
@@ -27,7 +29,9 @@ _PASSED_ON = ("AZK_TRUST", "XDG_STATE_HOME")  # its journal is that of azk watch
 
 
 class Watching:
-    """The ``azk watch`` of an installation: runs while there is a file ``watch.toml``.
+    """The ``azk watch`` of an installation.
+
+    It runs while there is a file ``watch.toml``, or a schedule that ``azk schedule`` made here.
 
     Parameters
     ----------
@@ -62,7 +66,7 @@ class Watching:
         try:
             now: int | None = self.rules.stat().st_mtime_ns
         except OSError:
-            now = None
+            now = 0 if self._has_schedules() else None
         if now != self._rules or not self._looked:
             self.end()
             self._rules, self._started, self._looked = now, float("-inf"), True
@@ -79,6 +83,13 @@ class Watching:
         except (OSError, ConfigError) as error:  # a full disk, or an update that replaces azk
             say(f"azk watch cannot be started: {error}")
 
+    def _has_schedules(self) -> bool:
+        try:
+            url = tomllib.loads(self._layout.client_config.read_text(encoding="utf-8"))["url"]
+        except (OSError, ValueError, KeyError):
+            return False
+        return Book(str(url).rstrip("/")).path.exists()
+
     def _start(self) -> None:
         # To send messages it needs the user's proxy and certificate authorities.
         given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -86,7 +97,7 @@ class Watching:
         variables = environment.tool(self._layout.temporary, given)
         with open_private(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                [self._layout.env / "bin" / "azk", "watch", self.rules],
+                [self._layout.env / "bin" / "azk", "watch", *([self.rules] if self._rules else [])],
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azkaban_client.backfill.dates import fill, logical_dates, moment, period
+from azkaban_client.backfill.dates import cron_dates, fill, logical_dates, moment, period
 from azkaban_client.backfill.ledger import Entry, Ledger, LedgerError
 from azkaban_client.backfill.work import Plan, Worker
 from azkaban_client.errors import NetworkError, WrongAccount
@@ -47,6 +47,25 @@ def test_dates_grow_and_end_in_time(start, count, unit, zone) -> None:
     assert instants == sorted(set(instants))
     assert dates[0] == first
     assert dates[-1] <= last < every.after(first, len(dates))
+
+
+def test_dates_by_cron_count_in_the_zone_of_the_dates() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    first, last = moment("2027-03-26T06:00", berlin), moment("2027-03-29T06:00", berlin)
+    dates = cron_dates(first, last, "0 0 6 ? * MON-FRI")
+    assert [f"{date:%d %H %z} {end:%d}" for date, end in dates] == [
+        "26 06 +0100 29",
+        "29 06 +0200 30",
+    ]
+    last_one = cron_dates(first, last, "0 0 6 29 3 ? 2027")
+    assert [date == end for date, end in last_one] == [True]
+    for expression, words in (
+        ("0 0 6 ? * SAT#5", "has no time from"),
+        ("0 6 * * *", "--cron '0 6 [*] [*] [*]': 5 fields"),
+        ("* * * * * ?", "more than 100,000 dates"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            cron_dates(first, last + timedelta(2 if "5" in words else 0), expression)
 
 
 def test_only_the_two_names_are_filled_in() -> None:

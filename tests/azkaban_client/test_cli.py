@@ -628,7 +628,7 @@ def test_schedules_and_time_limits(azk, server) -> None:
     server.play("fetchprojectflows", "fetchSchedule, none")
     assert azk("sla", "list", "rec56548", "b").code == 4
     server.play("fetchprojectflows", "fetchSchedule", "removeSched")
-    assert "removed from Schedules" in azk("schedule", "remove", "rec56548", "b").out
+    assert "no longer scheduled" in azk("schedule", "remove", "rec56548", "b").out
     server.play("unknown action")
     assert azk("schedule", "list", "--json").json == []
 

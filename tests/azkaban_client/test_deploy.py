@@ -3,130 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from azkaban_client._session import Version
 from azkaban_client.cli._projects import Content
-from azkaban_client.deploy import contents, when
+from azkaban_client.deploy import contents
 from azkaban_client.deploy.contents import Changes, Sent
 from azkaban_client.flow.collect import collect
 from azkaban_client.flow.zip import Bundle
-from azkaban_client.models import Schedule
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-WINTER = datetime(2026, 11, 30, 12, tzinfo=UTC)
-SUMMER = datetime(2026, 7, 1, 12, tzinfo=UTC)
-
-
-# -- when ------------------------------------------------------------------------------------
-
-
-def planned(kind, text, zone=None, server=None, *, has_cron=True, now=WINTER):
-    asked = when.read({kind: text}, zone)
-    return when.timing(asked, server, has_cron=has_cron, now=now)
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "zone", "server", "cron"),
-    [
-        ("daily", "06:00", None, None, "0 0 6 * * ?"),
-        ("daily", "6:05", None, "Asia/Tokyo", "0 5 6 * * ?"),
-        ("daily", "0:00", "UTC", "UTC", "0 0 0 * * ?"),
-        ("daily", "06:00", "Europe/Berlin", "UTC", "0 0 5 * * ?"),
-        ("daily", "23:59", "UTC", "Asia/Kolkata", "0 29 5 * * ?"),
-        ("weekdays", "7:30", None, "UTC", "0 30 7 ? * MON-FRI"),
-        ("weekdays", "0:30", "Europe/Berlin", "UTC", "0 30 23 ? * SUN-THU"),
-        ("weekdays", "20:00", "America/New_York", "UTC", "0 0 1 ? * TUE-SAT"),
-        ("cron", "0 30 5 ? * MON-FRI", "UTC", "UTC", "0 30 5 ? * MON-FRI"),
-    ],
-)
-def test_a_time_as_cron(kind, text, zone, server, cron) -> None:
-    when.quartz.check(cron)
-    assert planned(kind, text, zone, server).cron == cron
-
-
-def test_a_time_without_cron() -> None:
-    for zone, server, shown in ((None, None, "06:00"), ("Europe/Berlin", "UTC", "05:00")):
-        timing = planned("daily", "06:00", zone, server, has_cron=False)
-        assert (f"{timing.at:%H:%M}", timing.cron) == (shown, None)
-    assert planned("every", "15m", has_cron=False).every == "15m"
-    for kind, text in (("weekdays", "7:30"), ("cron", "0 0 5 * * ?")):
-        with pytest.raises(when.NeedsCronError, match=r"before 3\.2.*use --daily or --every"):
-            planned(kind, text, has_cron=False)
-
-
-def test_another_time_zone_is_told() -> None:
-    (words,) = planned("daily", "06:00", "Europe/Berlin", "UTC").warnings
-    assert words == (
-        "the server counts in UTC: 06:00 in Europe/Berlin is 05:00 there now, but not when one of "
-        "them has changed its clocks: deploy again then"
-    )
-    (words,) = planned("daily", "06:00", "Europe/Berlin", "UTC", now=SUMMER).warnings
-    assert "is 04:00 there now" in words
-    (words,) = planned("daily", "06:00", "Asia/Tokyo", "UTC").warnings
-    assert words == "the server counts in UTC: 06:00 in Asia/Tokyo is 21:00 there"
-    assert planned("daily", "06:00", "UTC", "UTC").warnings == ()
-    (words,) = planned("daily", "06:00", "Europe/Berlin", "Europe/Paris").warnings
-    assert words.endswith("is 06:00 there")
-
-
-@pytest.mark.parametrize(
-    ("given", "zone", "words"),
-    [
-        ({"daily": "6"}, None, "--daily '6': expected a time of day"),
-        ({"daily": "24:00"}, None, "expected a time of day"),
-        ({"daily": "06:60"}, None, "expected a time of day"),
-        ({"weekdays": "7h"}, None, "--weekdays '7h'"),
-        ({"every": "15"}, None, "--every '15': expected a number and one of m"),
-        ({"every": "30s"}, None, "once a minute"),
-        ({"every": "0m"}, None, "expected a number"),
-        ({"cron": "0 6 * * *"}, None, "--cron '0 6 * * *': 5 fields"),
-        ({"daily": "6:00", "every": "1d"}, None, "give one of --daily, --every"),
-        ({"daily": "6:00"}, "Europe/Berln", "--timezone Europe/Berln: this machine knows no such"),
-        ({"daily": "6:00"}, "../../etc/passwd", "this machine knows no such"),
-        ({"every": "1d"}, "UTC", "--timezone UTC: a period is the same everywhere"),
-        ({}, "UTC", "--timezone UTC: is for --daily and --weekdays"),
-    ],
-)
-def test_a_time_that_cannot_be_read(given, zone, words) -> None:
-    with pytest.raises(ValueError, match="--") as error:
-        when.read(given, zone)
-    assert words in str(error.value)
-
-
-def test_a_time_zone_that_cannot_be_kept() -> None:
-    with pytest.raises(ValueError, match="time zone of this server is not known"):
-        planned("daily", "06:00", "Europe/Berlin")
-    for server in ("UTC", None):
-        with pytest.raises(ValueError, match="counts in the time zone of the server"):
-            planned("cron", "0 0 5 * * ?", "Europe/Berlin", server)
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "has_cron", "old", "same"),
-    [
-        ("daily", "6:00", False, {"period": "1 day(s)", "next": "2026-12-01 06:00:00"}, True),
-        ("daily", "6:00", False, {"period": "1 day(s)", "next": "2026-12-01 16:00:00"}, False),
-        ("daily", "6:00", False, {"period": "2 day(s)", "next": "2026-12-01 06:00:00"}, False),
-        ("daily", "6:00", False, {"next": "2026-12-01 06:00:00"}, False),
-        ("daily", "6:00", True, {"cron": "0 0  6 * * ?"}, True),
-        ("daily", "6:00", True, {"cron": "0 0 7 * * ?"}, False),
-        ("daily", "6:00", True, {"period": "1 day(s)", "next": "2026-12-01 06:00:00"}, False),
-        ("every", "15m", False, {"period": "15 minute(s)"}, True),
-        ("every", "15m", True, {"period": "15 minute(s)", "cron": "0 0 6 * * ?"}, False),
-        ("every", "15m", False, {"period": "15 month(s)"}, False),
-        ("every", "1M", False, {"period": "1 month(s)"}, True),
-    ],
-)
-def test_whether_a_schedule_is_the_same(kind, text, has_cron, old, same) -> None:
-    timing = planned(kind, text, has_cron=has_cron)
-    assert timing.is_that_of(Schedule(id=1, **old)) is same
-
 
 # -- what has changed ------------------------------------------------------------------------
 
@@ -156,7 +45,7 @@ def test_a_hash_depends_on_all_that_the_server_gets(tmp_path) -> None:
 
 def test_what_is_kept_may_be_damaged(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    sent = Sent({"a": "1"}, {"f": contents.Made(7, ("me@example.org",))})
+    sent = Sent({"a": "1"})
     assert contents.recall("http://h", "p") is None
     contents.remember("http://h", "p", sent)
     assert contents.recall("http://h", "p") == sent
@@ -167,9 +56,7 @@ def test_what_is_kept_may_be_damaged(tmp_path, monkeypatch) -> None:
         "",
         "[]",
         "{}",
-        '{"files": 1, "schedules": {}}',
-        '{"files": {}, "schedules": []}',
-        '{"files": {}, "schedules": {"f": {"id": "x", "notify": []}}}',
+        '{"files": 1}',
     ):
         kept.write_text(text)
         assert contents.recall("http://h", "p") is None
@@ -337,9 +224,8 @@ def test_files_that_are_sent_before_a_schedule_is_refused(azk, server, folder) -
     assert "can not be parsed to quartz cron" in result.err
 
 
-@pytest.mark.parametrize("what", ["flow2", "weekdays"])
 def test_what_a_2_5_cannot_do_is_said_before_anything_is_sent(
-    azk, serve, answer, monkeypatch, tmp_path, what
+    azk, serve, answer, monkeypatch, tmp_path
 ) -> None:
     server = serve(lambda _: answer(body='{"session.id": "s"}'))
     monkeypatch.setenv("AZK_URL", server.url)
@@ -347,16 +233,10 @@ def test_what_a_2_5_cannot_do_is_said_before_anything_is_sent(
     (tmp_path / "pw").write_text("x\n")
     version = property(lambda _: Version((2, 5, 0), (3, 1, 0)))
     monkeypatch.setattr("azkaban_client.client.Client.version", version)
-    template = "flow2" if what == "flow2" else "script"
-    assert azk("new", "p", "--template", template).code == 0
-    result = azk(
-        "--password-file", "pw", "deploy", "p", f"--{'daily' if what == 'flow2' else what}", "6:00"
-    )
+    assert azk("new", "p", "--template", "flow2").code == 0
+    result = azk("--password-file", "pw", "deploy", "p", "--daily", "6:00")
     assert result.code == 5
-    assert {
-        "flow2": "needs Azkaban 3.43 or later; this server is 2.5.0 or later",
-        "weekdays": "knows no days of the week: use --daily or --every. Nothing is deployed",
-    }[what] in result.err
+    assert "needs Azkaban 3.43 or later; this server is 2.5.0 or later" in result.err
     assert server.actions() == []
 
 

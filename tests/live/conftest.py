@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -36,6 +37,7 @@ class LiveAzkaban:
     ) -> None:
         self.layout = Layout(prefix, self.cache())
         self.layout.create(need=0)
+        self.state = prefix.parent / "state"  # of the account, as azk has it
         self.server = Server(self.layout, python=Path(sys.executable))
         self.wanted = wanted or Wanted()
         if archive:
@@ -49,7 +51,8 @@ class LiveAzkaban:
 
     def start(self) -> None:
         """Start it unless it runs."""
-        settings = self.server.up(java.ensure(self.layout), self.wanted)
+        with patch.dict(os.environ, XDG_STATE_HOME=str(self.state)):
+            settings = self.server.up(java.ensure(self.layout), self.wanted)
         self.url, self.address, self.username = settings.url, settings.address, settings.user
         self.password, self.password_file = self.server.password, self.server.password_file
         self.config = self.layout.client_config

@@ -10,12 +10,14 @@ import json
 import os
 import random
 import subprocess
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from azkaban_client import Bundle
+from azkaban_client import Bundle, cron
 from azkaban_client.flow.lint import lint
 from azkaban_client.flow.loader import conditions, load
 from azkaban_client.flow.local.nodes import walk
@@ -60,8 +62,8 @@ def generate() -> tuple[dict[str, projects.Files], set[str]]:
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory):
-    """Give all projects, and what the loaders say of each."""
+def programs(tmp_path_factory):
+    """Compile the programs; give their folder, and the command that runs them."""
     home = tmp_path_factory.mktemp("loader")
     cache = os.environ.get("AZK_CACHE") or Path("~/.azkaban-jobflow/cache").expanduser()
     layout = Layout(home / "prefix", Path(cache))
@@ -77,20 +79,73 @@ def cases(tmp_path_factory):
     sources = sorted(HERE.glob("*.java"))
     (home / "classes").mkdir()
     subprocess.run([*command, "-cp", classpath, "-d", home / "classes", *sources], check=True)
+    options = ["-Xss4m", "-Dlog4j.defaultInitOverride=true", "-cp", classpath]
+    return home, [program, *options]
+
+
+@pytest.fixture(scope="module")
+def cases(programs):
+    """Give all projects, and what the loaders say of each."""
+    home, command = programs
     made, whole = generate()
     for name, files in made.items():
         for file, text in files.items():
             path = home / "projects" / name / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    command = [program, "-Xss4m", "-Dlog4j.defaultInitOverride=true", "-cp", classpath]
     report = home / "report.jsonl"
-    command += ["LoadProjects", home / "projects", report]
-    subprocess.run(command, cwd=home, check=True)
+    subprocess.run([*command, "LoadProjects", home / "projects", report], cwd=home, check=True)
     said = map(json.loads, report.read_text(encoding="utf-8").rstrip("\n").split("\n"))
     reports = {one["project"]: one for one in said}
     assert set(reports) == set(made)
     return {name: (bundle_of(files), reports[name], name in whole) for name, files in made.items()}
+
+
+def expression(rng: random.Random) -> str:
+    """Make a Quartz expression of any kind."""
+
+    def item(low: int, high: int, words: tuple[str, ...] = ()) -> str:
+        first, last = rng.randint(low, high), rng.randint(low, high)
+        shown = [
+            words[one - low] if words and rng.random() < 0.5 else str(one) for one in (first, last)
+        ]
+        step = rng.randint(1, max(2, high // 3))
+        kinds = ["*", shown[0], "-".join(shown), f"*/{step}", f"{first}/{step}"]
+        kinds.append(f"{first}-{last}/{step}")
+        return rng.choice(kinds)
+
+    def field(*about: Any) -> str:
+        count = rng.choice([1, 1, 1, 2, 3])
+        items = [item(*about) for _ in range(count)]
+        return "*" if "*" in items else ",".join(items)
+
+    clock = [rng.choice(["0", field(0, 59)]), rng.choice(["0", field(0, 59)]), field(0, 23)]
+    day, weekday = field(1, 31), "?"
+    if rng.random() < 0.4:
+        day = rng.choice(["L", "LW", f"L-{rng.randint(1, 9)}", f"{rng.randint(1, 28)}W", "*"])
+    elif rng.random() < 0.6:
+        day, weekday = "?", field(1, 7, cron._DAYS)
+        if rng.random() < 0.5:
+            named = rng.choice([*cron._DAYS, *"1234567"])
+            weekday = rng.choice(["L", f"{named}L", f"{named}#{rng.randint(1, 5)}"])
+    year = rng.choice([[], [], [], ["*"], ["2027-2031"], ["2028"], ["2027/3"]])
+    return " ".join([*clock, day, rng.choice(["*", field(1, 12, cron._MONTHS)]), weekday, *year])
+
+
+def test_times_of_expressions_are_those_of_quartz(programs) -> None:
+    home, command = programs
+    rng = random.Random(SEED)
+    expressions = [expression(rng) for _ in range(600)]
+    since = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    (home / "cron.txt").write_text("\n".join(expressions))
+    files = (home / "cron.txt", home / "times.txt")
+    begin = str(int(since.timestamp()))
+    subprocess.run([*command, "CronTimes", begin, *files], cwd=home, check=True)
+    quartz = (home / "times.txt").read_text().splitlines()
+    assert len(quartz) == len(expressions)
+    for text, times in zip(expressions, quartz, strict=True):
+        found = islice(cron.Cron(text).after(since, UTC), 6)
+        assert " ".join(str(int(one.timestamp())) for one in found) == times, text
 
 
 def bundle_of(files: projects.Files) -> Bundle:

@@ -169,8 +169,15 @@ def test_what_this_server_cannot_do_leaves_nothing_on_it(azk) -> None:
     assert azk("new", "flow2-deployed", "--template", "flow2")[0] == 0
     code, _, err = azk("deploy", "flow2-deployed", "--daily", "6:00")
     assert (code, "needs Azkaban 3.43 or later" in err) == (5, True)
-    assert azk("new", "never-deployed")[0] == 0
-    code, _, err = azk("deploy", "never-deployed", "--weekdays", "6:00")
-    assert (code, "knows no days of the week" in err) == (5, True)
     known = json.loads(azk("project", "list", "--json")[1])
-    assert not {"flow2-deployed", "never-deployed"} & {one["name"] for one in known}
+    assert "flow2-deployed" not in {one["name"] for one in known}
+
+
+def test_what_this_server_cannot_keep_is_for_azk_watch(azk) -> None:
+    assert azk("new", "on-weekdays")[0] == 0
+    made = deployed(azk, "on-weekdays", "--weekdays", "6:00")
+    assert made["schedule"]["kept_by"] == "watch"
+    assert "kept by azk watch" in made["err"]
+    assert not deployed(azk, "on-weekdays", "--weekdays", "6:00")["scheduled"]
+    assert azk("schedule", "pause", "on-weekdays", "on-weekdays")[0] == 0
+    assert azk("undeploy", "on-weekdays", "--delete", "--yes")[0] == 0

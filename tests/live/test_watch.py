@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from azkaban_client import Bundle, Client
+from azkaban_client.files import write_private
+from azkaban_client.past import LOGICAL_DATE, TRIGGER
+from azkaban_client.schedules.book import Book, Entry, Run
+from azkaban_client.schedules.scheduler import Scheduler
+from azkaban_client.schedules.when import When
 from azkaban_client.watch.journal import Journal
 from azkaban_client.watch.rules import read
 from azkaban_client.watch.watcher import Watcher
@@ -69,7 +75,7 @@ def test_what_happens_is_told_once_also_what_happened_meanwhile(
     client, receiver, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    (tmp_path / "hook").write_text(f"http://127.0.0.1:{receiver.server_port}/")
+    write_private(tmp_path / "hook", f"http://127.0.0.1:{receiver.server_port}/")
     rules = tmp_path / "watch.toml"
     rules.write_text(RULES)
 
@@ -161,7 +167,7 @@ def test_a_server_that_is_down_is_told_and_that_it_is_back(
     client, receiver, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    (tmp_path / "hook").write_text(f"http://127.0.0.1:{receiver.server_port}/")
+    write_private(tmp_path / "hook", f"http://127.0.0.1:{receiver.server_port}/")
     rules = tmp_path / "watch.toml"
     rules.write_text('down_after = "1s"\n' + RULES)
     found = read(rules)
@@ -177,3 +183,32 @@ def test_a_server_that_is_down_is_told_and_that_it_is_back(
     watcher.deliver()
     kinds = [event["kind"] for one in receiver.told for event in one["events"]]
     assert kinds == ["server-down", "server-up"]
+
+
+def test_a_run_of_a_schedule_is_started_once_and_has_its_date(
+    client, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    book = Book(client.url)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    daily = When("daily", "6:00", "UTC")
+    with book.changing() as entries:
+        entries.append(
+            Entry(PROJECT, "next", "n", daily, catch_up="last", since=yesterday.isoformat())
+        )
+
+    def look() -> list[dict[str, str]]:
+        """What was started, after a scheduler that was started anew has looked."""
+        with closing(Scheduler(client, book, lambda _: None)) as scheduler:
+            assert scheduler.tick() == []
+        assert book.read()[0].runs == []
+        found = [client.wait(one.execid) for one in client.history(PROJECT, "next").executions]
+        return [client.execution_options(one.execid)["flowParam"] for one in found]
+
+    (given,) = look()
+    date = datetime.fromisoformat(given[LOGICAL_DATE])
+    assert (date.hour, date > yesterday) == (6, True)
+    assert given[TRIGGER] == f"schedule {PROJECT}/next/n {given[LOGICAL_DATE]}"
+    with book.changing() as entries:  # as if the watch had died before it had the answer
+        entries[0].runs = [Run(given[LOGICAL_DATE], tried=1.0)]
+    assert look() == [given]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import zipfile
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 from urllib.parse import urljoin
 
 import pytest
 import requests
 
+from azkaban_client.schedules.book import Book, Entry
+from azkaban_client.schedules.when import When
 from setup.azkaban import pages
 from setup.layout import CHECKOUT
 
@@ -130,6 +134,30 @@ def session(base: str, azkaban: LiveAzkaban) -> Iterator[requests.Session]:
         form = {"action": "login", "username": azkaban.username, "password": azkaban.password}
         logged_in.post(base, data=form, timeout=20).raise_for_status()
         yield logged_in
+
+
+def test_schedules_made_by_azk_are_told_to_those_who_may_read_their_project(
+    base: str, azkaban: LiveAzkaban, session: requests.Session
+) -> None:
+    about = {"action": "create", "name": "shown", "description": "-"}
+    session.post(f"{base}manager", data=about, timeout=20)
+    with patch.dict(os.environ, XDG_STATE_HOME=str(azkaban.state)):
+        book = Book(azkaban.url)
+    asked = f"{base}runs?ajax=schedules"
+    assert session.get(asked, timeout=20).json() == {"schedules": []}
+    noon = When("daily", "12:00", "UTC")
+    with book.changing() as entries:
+        for project in ("shown", "of-nobody"):
+            entries.append(Entry(project, "only", "noon", noon, options={"properties": {"k": "v"}}))
+            entries[-1].miss("2026-11-30T12:00:00+00:00", "it was down")
+    assert get(asked).json() == {"error": "session"}
+    (shown,) = session.get(asked, timeout=20).json()["schedules"]
+    assert (shown["project"], shown["missed"][0]["reason"]) == ("shown", "it was down")
+    assert shown["next"].endswith("T12:00:00+00:00")
+    assert "options" not in shown
+    book.path.write_text('{"entries": [1, ')
+    assert session.get(asked, timeout=20).json() == {"schedules": []}
+    book.path.unlink()
 
 
 def test_run_files_are_served_and_nothing_beside_them(

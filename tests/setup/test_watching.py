@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azkaban_client.schedules.book import Book, Entry
+from azkaban_client.schedules.when import When
 from setup.life.process import Process
 from setup.life.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from setup.layout import Layout
 
@@ -63,6 +66,30 @@ def test_a_long_log_is_put_aside(watching: Watching) -> None:
     assert kept == ["watch.log", "watch.log.1", "watch.log.2", "watch.log.3"]
     assert watching.log.with_name("watch.log.1").read_bytes()[:1] == b"4"
     assert watching.log.stat().st_mode & 0o077 == 0
+
+
+def test_it_runs_for_schedules_alone(
+    ours: Layout, watching: Watching, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    watching.rules.unlink()
+    ours.client_config.write_text('url = "http://localhost:1"\n')
+    watching.keep()
+    assert not running(watching)
+    book = Book("http://localhost:1")
+    with book.changing() as entries:
+        entries.append(Entry("p", "f", "", When("daily", "6:00")))
+    watching.keep()
+    first = running(watching)
+    assert first
+    with book.changing() as entries:
+        entries[0].paused = True
+    watching.keep()
+    assert running(watching) == first, "it reads them by itself"
+    with book.changing() as entries:
+        entries.clear()
+    watching.keep()
+    assert not running(watching)
 
 
 def test_it_reaches_the_world_as_set_up_does(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.flow.loader import cron
+from azkaban_client import cron
 from azkaban_client.flow.loader.model import Trigger
 from azkaban_client.flow.loader.yaml_file import Value, YamlFile, integer, is_null, show
 

@@ -37,7 +37,8 @@ import org.codehaus.jackson.map.ObjectMapper;
  * run.json, ajax=outputs&amp;execid=N the outputs of each job, which a later run needs that does not
  * run it again (no call of Azkaban's tells them), ajax=retries&amp;execids=N,M of which execution
  * each is a retry, ajax=started&amp;execids=N,M the parameters that each was started with,
- * ajax=health how the server is, ajax=source&amp;project=P&amp;version=V the zip of a version; GET /runs/N/JOB/FILE is one of the files. Jobs write to
+ * ajax=health how the server is, ajax=source&amp;project=P&amp;version=V the zip of a version; ajax=schedules
+ * those that azk made, and the runs that they missed. GET /runs/N/JOB/FILE is one of the files. Jobs write to
  * RUNS/PROJECT/N/JOB/. A report is a page made by somebody's project: it is shown in a sandbox,
  * without the origin of the console, so it can neither read the session nor act with it.
  */
@@ -67,10 +68,12 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     }
 
     private final Path runs;
+    private final Path schedules;
 
     public RunFiles(Props settings) {
         super();
         runs = Paths.get(settings.getString("runs.dir"));
+        schedules = Paths.get(settings.getString("schedules.file", "none"));
     }
 
     @Override
@@ -86,6 +89,11 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
                 found.put(String.valueOf(execution), records(execution));
             }
             writeJSON(response, Collections.singletonMap("records", found));
+            return;
+        }
+        if (hasParam(request, "ajax") && "schedules".equals(getParam(request, "ajax"))) {
+            writeJSON(response, Collections.singletonMap("schedules",
+                    Schedules.read(schedules, name -> mayRead(name, session))));
             return;
         }
         if (hasParam(request, "ajax")) {
@@ -178,6 +186,11 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         } catch (IndexOutOfBoundsException unknown) { // what 2.5 throws for an unknown number
             return null;
         }
+    }
+
+    private boolean mayRead(String name, Session session) {
+        Project project = ((AzkabanWebServer) getApplication()).getProjectManager().getProject(name);
+        return project != null && hasPermission(project, session.getUser(), Permission.Type.READ);
     }
 
     private boolean mayRead(int execution, Session session) throws ServletException {
