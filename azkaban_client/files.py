@@ -136,6 +136,9 @@ def lock(stream: IO[Any], *, wait: bool = False) -> bool:
             fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
+    except OSError as error:
+        error.filename = stream.name  # the system does not say where it grants none
+        raise
     return True
 
 

@@ -188,7 +188,7 @@ def _mail(channel: Channel, told: Message) -> None:
             else:
                 _refuse_strangers(channel, int(port), server.sock)
         if channel.user:
-            server.login(channel.user, first_line(channel.password_file))
+            server.login(channel.user, first_line(channel.password_file).strip())
         server.send_message(mail)
 
 
@@ -222,14 +222,14 @@ def _webhook(channel: Channel, told: Message) -> None:
 
     from azkaban_client._http import trusting
 
-    url = first_line(channel.webhook_file)
+    url = first_line(channel.webhook_file).strip()
     headers = {"Content-Type": "application/json", "X-Azk-Id": told.id}
     if channel.format == "openlineage":
         body = json.dumps(lineage.run_event(told.url, told.events[0])).encode()
     else:
         body = json.dumps(_content(told)).encode()
     if channel.secret_file:
-        key = first_line(channel.secret_file)
+        key = first_line(channel.secret_file).strip()
         if channel.format == "openlineage":
             _refuse_clear(url)
             headers["Authorization"] = f"Bearer {key}"

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from azkaban_client import owners
-from azkaban_client.files import first_line
 
 __all__ = [
     "Endpoint",
@@ -111,8 +110,8 @@ class Endpoint:
 
     def _answer(self) -> "dict[str, object]":
         """Log in and return what it says; empty when it says nothing that can be read."""
-        form = {"action": "login", "username": self.user}
-        form["password"] = first_line(self.password_file)
+        password = Path(self.password_file).read_text(encoding="utf-8").strip()
+        form = {"action": "login", "username": self.user, "password": password}
         try:
             found = json.loads(self.ask("/", form) or b"{}")
         except ValueError:
