@@ -7,7 +7,8 @@ import { badge, count, duration, finished, span, took, when } from './format.js'
 import { errorLine, exitCode, exitWords, logEnd, ownLines } from './joblog.js';
 import { flatten } from './order.js';
 
-const WAITS = [0, 700, 1500, 3000]; // 2.5 loses sight of a log for a moment when its run ends
+const WAITS = [0, 700, 1500, 3000]; // before a log is asked for once more
+const UNSEEN = 2500; // for so long after a run's end 2.5 has no log of it, which it says with an error
 
 const leaves = (run) => flatten(run.nodes).filter((job) => !job.nodes);
 
@@ -39,6 +40,9 @@ export function whyPanel(context, { decode, resume }) {
     const fresh = h('div', {});
     show(element, h('section', { class: 'card why', 'aria-label': 'Why it failed' },
       h('h2', {}, title(run, job)), also(run, jobs), said, fresh, todo(run, job, files, resume)));
+    const since = Date.now() - run.endTime;
+    if (run.endTime > 0 && since >= 0 && since < UNSEEN) await new Promise((resolve) => setTimeout(resolve, UNSEEN - since));
+    if (context.signal.aborted) return;
     await Promise.all([
       fill(said, () => lastWords(context, run, job, decode)),
       finished(run.status) ? fill(fresh, () => news(context, run, job)) : null,

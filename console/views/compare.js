@@ -71,22 +71,22 @@ async function tables({ signal }, old, fresh) {
     Promise.all(ids.map((id) => known.version(id, signal))),
     api.records(ids, signal),
   ]);
-  const links = ids.map((id) => h('a', { href: route('execution', id) }, `#${id}`));
+  const links = () => ids.map((id) => h('a', { href: route('execution', id) }, `#${id}`));
   const set = (value) => (value === undefined ? h('em', { class: 'muted' }, 'default') : h('code', {}, value));
   const changed = changes(...ids.map((id) => given.get(id)));
   const both = [old, fresh];
   return [
-    sheet('Runs', ['', ...links], [
+    sheet('Runs', ['', ...links()], [
       row('Status', both.map(({ status }) => badge(status)), old.status !== fresh.status),
       row('Started', both.map(({ startTime }) => when(startTime))),
       row('Took', both.map(({ startTime, endTime }) => duration(span(startTime, endTime)))),
       row('By', both.map(({ submitUser }) => submitUser), old.submitUser !== fresh.submitUser),
       row('Version of the project', versions.map((one) => one ?? 'not told'), versions[0] !== versions[1]),
     ]),
-    sheet('Parameters that differ', ['Parameter', ...links], changed.map((one) => row(h('code', {}, one.name), [set(one.before), set(one.after)], true)),
+    sheet('Parameters that differ', ['Parameter', ...links()], changed.map((one) => row(h('code', {}, one.name), [set(one.before), set(one.after)], true)),
       ids.some((id) => !given.get(id)) ? 'The server does not tell the parameters of one of them.' : 'Both were started with the same.'),
-    sheet('Jobs', ['Job', ...links, 'Change'], jobRows(old, fresh), 'No jobs.'),
-    sheet('Metrics', ['Metric', ...links, 'Change'], metricRows(ids.map((id) => records[id] ?? {})), 'No job of both recorded a metric.'),
+    sheet('Jobs', ['Job', ...links(), 'Change'], jobRows(old, fresh), 'No jobs.'),
+    sheet('Metrics', ['Metric', ...links(), 'Change'], metricRows(ids.map((id) => records[id] ?? {})), 'No job of both recorded a metric.'),
   ];
 }
 

@@ -52,6 +52,7 @@ def test_a_failed_run_says_why_first(
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="fail"))
     expect(row).to_contain_text("noyes")
     expect(page.get_by_role("row", name=re.compile("^shop-join "))).to_contain_text("Failed")
+    expect(page.get_by_role("link", name=f"#{looked.good}", exact=True)).to_have_count(3)
     assert barriers(page, axe) == []
     page.get_by_label("Later run").select_option(str(looked.good))
     expect(page.get_by_text("Both were started with the same.")).to_be_visible()
