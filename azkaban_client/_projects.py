@@ -198,14 +198,14 @@ class ProjectCalls(SessionBase):
                 data = self._in_session(send)
             except OutcomeUnknown as error:
                 return self._find_upload(project, before, error)
-            except NotFound as error:
-                if _flow_errors(error.message):
-                    raise _invalid(error) from error
-                raise
             except Refused as error:
-                if _flow_errors(error.message):
-                    raise _invalid(error) from error
-                raise
+                kind = _kind_of_refusal(error.message)
+                if kind is None:
+                    raise
+                about = {"project": error.project or ""}
+                raise kind(
+                    error.message, request=error.request, status=error.status, ids=about
+                ) from error
         return Upload(project_id=int(data["projectId"]), version=int(data["version"]))
 
     def last_upload(self, project: str) -> ProjectEvent | None:
@@ -466,21 +466,27 @@ def _property_table(page: str) -> dict[str, str]:
     }
 
 
-def _flow_errors(message: str) -> bool:
-    """Distinguish the server's report on bad flows from other refusals of an upload."""
-    return bool(
-        re.search(
-            r"cannot find dependency|Validator .* reports|Duplicate job names|self cycle|"
-            r"Cyclical|doesn't have type|ambiguous dependency|unzipping|Installation Failed\.\n",
-            message,
-        )
-    ) and not re.search(r"Project '.*doesn't exist|write access", message)
+# What a server says of an upload when it is itself at fault: its disk, its database, its memory.
+_SERVERS_OWN = re.compile(
+    r"disk is full|Too many open files|Cannot allocate memory|"
+    r"Broken pipe|Connection (?:reset|refused|timed out|is closed)|[Cc]ommunications|"
+    r"[Ll]ink failure|Deadlock|Lock wait|"
+    r"^(?:Error (?:chunking|creating|deleting|fetching|getting|inserting|marking|retrieving|"
+    r"updating|uploading|writing)|Md5 Hash failed|Flow Upload failed|Checking for existing|"
+    r"Failed to upload|Insert|Query for)",
+    re.MULTILINE,
+)
 
 
-def _invalid(error: Refused) -> InvalidProject:
-    return InvalidProject(
-        error.message,
-        request=error.request,
-        status=error.status,
-        ids={"project": error.project or ""},
+def _kind_of_refusal(message: str) -> type[Refused | InvalidProject] | None:
+    """Tell a report on bad flows, or on trouble of the server, from other refusals of an upload."""
+    if re.search(r"Project '.*doesn't exist|write access", message):
+        return None
+    flows = re.search(
+        r"cannot find dependency|Validator .* reports|Duplicate job names|self cycle|"
+        r"Cyclical|doesn't have type|ambiguous dependency|unzipping|Installation Failed\.\n",
+        message,
     )
+    if not flows:
+        return None
+    return ServerFault if _SERVERS_OWN.search(message) else InvalidProject

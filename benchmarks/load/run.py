@@ -4,7 +4,8 @@
 
 Two servers, each in a prefix of its own below the home folder: HTTP on H2, and TLS on MySQL with
 web server and executor apart. With ``--before``, those of a commit are measured in turn with them.
-`page.py` writes docs/load-figures.md from the file.
+`page.py` writes docs/load-figures.md from the file, where phases that are not measured again keep
+their figures.
 """
 
 from __future__ import annotations
@@ -79,30 +80,32 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also keep the figures there")
     parser.add_argument("crowd", nargs="*", help="after --: options of crowd.py")
     options = parser.parse_args()
-    found: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory(dir=Path.home(), prefix="load-") as text:
-        folder = Path(text)
+    kept = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
+    found: dict[str, dict[str, Any]] = kept.get("servers", {})
+    before = options.before or kept.get("before", "")
+    with tempfile.TemporaryDirectory(dir=Path.home(), prefix="load-") as name:
+        folder = Path(name)
         ways = [Way("now", ROOT)]
         if options.before:
             ways.append(Way("before", _checkout(options.before, folder / "old")))
         for server in [options.only] if options.only else SERVERS:
             for way in ways:
-                place = folder / f"{len(found)}-{way.name}-{server.replace(' ', '-')}"
+                place = folder / f"{way.name}-{server.replace(' ', '-')}"
                 place.mkdir()
                 start = time.monotonic()
                 measured = way.measure(place, server, *options.crowd)
-                found.setdefault(server, {})[way.name] = measured
+                found.setdefault(server, {}).setdefault(way.name, {}).update(measured)
                 print(f"{server}, {way.name} ({time.monotonic() - start:.0f} s):")
                 for phase, values in measured.items():
                     print(f"  {phase:12}", json.dumps(values))
                 if options.json:
-                    kept = json.dumps(_kept(found, options.before), indent=1)
-                    options.json.write_text(kept + "\n")
+                    text = json.dumps(_kept(found, before), indent=1)
+                    options.json.write_text(text + "\n")
 
 
-def _kept(found: dict[str, Any], before: str | None) -> dict[str, Any]:
+def _kept(found: dict[str, Any], before: str) -> dict[str, Any]:
     return {
-        "before": before or "",
+        "before": before,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30,

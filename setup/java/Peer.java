@@ -23,6 +23,9 @@ public final class Peer {
     private static final int INODE = 9;
     private static final String LISTENS = "0A";
     private static final int LOOKS = 3;
+    private static final int SPACING = 20; // ms between two readings of the tables
+    private static List<String> latest = new ArrayList<String>();
+    private static long begun = System.nanoTime();
 
     private Peer() {
     }
@@ -136,18 +139,42 @@ public final class Peer {
     private static List<String[]> sockets(int port) throws IOException {
         List<String[]> found = new ArrayList<String[]>();
         String end = String.format(":%04X", port);
-        for (String table : new String[] {TABLES, TABLES + "6"}) {
-            if (!Files.isReadable(Paths.get(table))) {
-                continue;
-            }
-            for (String line : Files.readAllLines(Paths.get(table), StandardCharsets.US_ASCII)) {
-                String[] words = line.contains(end) ? line.trim().split("\\s+") : new String[0];
-                if (words.length > INODE) {
-                    found.add(words);
-                }
+        for (String line : lines(System.nanoTime())) {
+            String[] words = line.contains(end) ? line.trim().split("\\s+") : new String[0];
+            if (words.length > INODE) {
+                found.add(words);
             }
         }
         return found;
+    }
+
+    /**
+     * Reads the tables as they are at a moment or later. What another thread has begun to read
+     * since then will do, and readings wait for each other: with hundreds of new connections the
+     * kernel's walk would take all of a processor.
+     */
+    private static synchronized List<String> lines(long moment) throws IOException {
+        if (begun - moment <= 0) {
+            pause(SPACING - (System.nanoTime() - begun) / 1000000);
+            long start = System.nanoTime();
+            List<String> found = new ArrayList<String>();
+            for (String table : new String[] {TABLES, TABLES + "6"}) {
+                if (Files.isReadable(Paths.get(table))) {
+                    found.addAll(Files.readAllLines(Paths.get(table), StandardCharsets.US_ASCII));
+                }
+            }
+            latest = found;
+            begun = start;
+        }
+        return latest;
+    }
+
+    private static void pause(long milliseconds) {
+        try {
+            Thread.sleep(Math.max(milliseconds, 0));
+        } catch (InterruptedException wanted) {
+            Thread.currentThread().interrupt(); // whoever wanted that finds it
+        }
     }
 
     /** Called by LoopbackGuard at the end of each accept(): closes what is not ours, takes the next. */

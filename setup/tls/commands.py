@@ -51,7 +51,8 @@ def add_commands(commands: Commands) -> None:
     names.add_argument(
         "--san", action="append", default=[], metavar="NAME", help="one more name or address"
     )
-    names.add_argument("--key", choices=("rsa", "ec"), default="rsa", help="default: rsa")
+    text = "default: ec for a local certificate, rsa for a request"
+    names.add_argument("--key", choices=("ec", "rsa"), help=text)
 
     def add(
         name: str, run: _Run, text: str, *parents: argparse.ArgumentParser
@@ -96,12 +97,12 @@ def _names(options: argparse.Namespace) -> list[str]:
 
 
 def _init(certificates: Certificates, options: argparse.Namespace) -> int:
-    certificates.init(_names(options), options.key, options.days, replace=options.replace)
+    certificates.init(_names(options), options.key or "ec", options.days, replace=options.replace)
     return _made(certificates)
 
 
 def _csr(certificates: Certificates, options: argparse.Namespace) -> int:
-    print(certificates.csr(_names(options), options.key))
+    print(certificates.csr(_names(options), options.key or "rsa"))
     say(
         f"send this file to the authority; then: {called()} tls import ANSWER [CHAIN...] [--ca "
         "ROOT]"

@@ -259,6 +259,33 @@ def test_refused_uploads(client, replay, archive, name, kind, words) -> None:
     assert caught.value.project == "rec56548"
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Error found in upload. Cannot upload.<br>a cannot find dependency b", "InvalidProject"),
+        ("Error unzipping file. (zip file is empty)", "InvalidProject"),
+        ("Error unzipping file. (/temp/x/a.job (Too many open files))", "ServerFault"),
+        ("The server's disk is full: Error unzipping file. (No space left)", "ServerFault"),
+        ("Error chunking (Broken pipe)", "ServerFault"),
+        ("Error getting DB connection.", "ServerFault"),
+        ("Flow Upload failed commit.", "ServerFault"),
+        ("Something new (Communications link failure)", "ServerFault"),
+    ],
+)
+def test_a_server_at_fault_does_not_blame_the_project(
+    serve, connect, answer, archive, words, kind
+) -> None:
+    body = json.dumps({"error": f"Installation Failed.<br>{words}", "projectId": "7"})
+    log = json.dumps({"session.id": "s", "logData": [], "projectId": 7})
+    server = serve(
+        lambda request: answer(body=body if request.fields.get("ajax") == "upload" else log)
+    )
+    with pytest.raises(errors.AzkabanError, match="Installation Failed") as caught:
+        connect(server.url).upload("p", archive)
+    assert type(caught.value).__name__ == kind
+    assert server.actions().count("upload") == 1
+
+
 def test_flows_and_graph(client) -> None:
     assert client.flows("rec56548") == ("b", "fail", "slow")
     flow = client.flow("rec56548", "b")

@@ -68,7 +68,7 @@ def watched(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     own.parent.mkdir(parents=True)
     own.write_text(
         "portguard.names = laptop.example, other.example\nportguard.origins = proxy.example\n"
-        "portguard.upload = 1\n"
+        "portguard.upload = 1\njetty.maxThreads = 12\n"
     )
     whole = Server._command
 
@@ -191,19 +191,37 @@ def test_the_oldest_connections_give_way_to_new_ones(watched: LiveAzkaban) -> No
 def test_who_never_comes_to_the_end_is_cut_off(watched: LiveAzkaban) -> None:
     door = Door(watched)
     form = {"Content_Type": "application/x-www-form-urlencoded", "Content_Length": "6000"}
-    begun = (b"", b"GET /index?", b"GET / HTTP/1.1\r\nX: ", door.head("POST / HTTP/1.1", **form))
+    begun = (
+        *(b"", _upload(door, watched, 900_000)[:100_000]),
+        *(b"GET /index?", b"GET / HTTP/1.1\r\nX: ", door.head("POST / HTTP/1.1", **form)),
+    )
     with contextlib.ExitStack() as stack:
         dripping = [stack.enter_context(door.plain()) for _ in begun]
         for one, start in zip(dripping, begun, strict=True):
             one.sendall(start)
         for _ in range(300):
             time.sleep(0.1)
-            for one in filter(is_open, dripping[1:]):
+            for one in filter(is_open, dripping[2:]):
                 with contextlib.suppress(ConnectionError):
                     one.sendall(b"a")
             if not any(map(is_open, dripping)):
                 break
         assert not any(map(is_open, dripping))
+
+
+def test_uploads_that_stall_hold_no_thread(watched: LiveAzkaban) -> None:
+    """Of users who have logged in; the server has 12 threads."""
+    door = Door(watched)
+    request = _upload(door, watched, 300_000)
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(door.plain()) for _ in range(20)]
+        for one in stalled:
+            one.sendall(request[:100_000])
+        assert '"success"' in door.login(watched.username, watched.password).body
+        for one in stalled[:2]:
+            one.sendall(request[100_000:])
+            assert "doesn't exist" in receive(one).body, "the project: it was read to its end"
+        assert all(map(is_open, stalled[2:])), "they were there all the time"
 
 
 @SERVERS
@@ -243,6 +261,16 @@ def _file(content: bytes, name: str = "p.zip") -> bytes:
 
 
 END = f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def _upload(door: Door, server: LiveAzkaban, size: int) -> bytes:
+    """Write an upload into a project that is not there."""
+    fields = _field("ajax", "upload") + _field("project", "nowhere") + _file(bytes(size)) + END
+    cookie = f"{COOKIE}={door.session(server)}"
+    head = door.head(
+        "POST /manager HTTP/1.1", Cookie=cookie, Content_Length=str(len(fields)), **MULTIPART
+    )
+    return head + fields
 
 
 def _in_temp(server: LiveAzkaban) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 # The ways in which Azkaban 2.5 to 4.0 connect: to the database, to executors.
 CALLER = """
 import java.sql.DriverManager;
+import java.util.Properties;
+import org.apache.commons.dbcp.DriverConnectionFactory;
 import org.apache.http.client.methods.HttpPost;
 import org.apache.http.impl.client.DefaultHttpClient;
 import org.apache.http.impl.client.HttpClients;
@@ -37,9 +42,11 @@ public class Caller {
             p -> new DefaultHttpClient().execute(new HttpPost("http://" + p + "/executor")),
             p -> HttpClients.createDefault().execute(new HttpPost("http://" + p + "/executor")),
         };
+        Call pool = p -> new DriverConnectionFactory(new com.mysql.jdbc.Driver(),
+            "jdbc:mysql://" + p.substring(5) + "/azkaban", new Properties()).createConnection();
         for (int i = 0; i < places.length; i++) {
             try {
-                calls[i % calls.length].at(places[i]);
+                (places[i].startsWith("pool:") ? pool : calls[i % calls.length]).at(places[i]);
             } catch (Throwable error) {
                 Throwable cause = error;
                 while (cause.getCause() != null) {
@@ -109,3 +116,24 @@ def test_ones_own_servers_and_those_of_trusted_accounts_are_spoken_to(call, opti
         assert b"azkaban\0" in heard[0]
         assert all(text.startswith(b"POST /executor") for text in heard[1:])
         assert "belongs to" not in shown
+
+
+def test_a_connection_of_the_pool_that_was_cut_before_the_log_in_is_tried_again(call) -> None:
+    """MySQL does that to whoever is slow; Azkaban would fail an upload for it."""
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def cut() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    taken.append(connection.getpeername())
+                    connection.close()
+
+        thread = threading.Thread(target=cut, daemon=True)
+        thread.start()
+        said = call([f"pool:127.0.0.1:{server.getsockname()[1]}"])
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert said.startswith("0 "), "the last failure is told"
+    assert len(taken) == 4

@@ -18,8 +18,7 @@ SSL3, TLS10, TLS11, TLS12 = 0x0300, 0x0301, 0x0302, 0x0303
 HANDSHAKE, ALERT = 22, 21
 
 
-# Curves by their numbers.
-P256, P384, P521, X25519, X448 = 0x17, 0x18, 0x19, 0x1D, 0x1E
+_CURVES = (0x1D, 0x17, 0x18, 0x19, 0x1E)  # X25519, P-256, P-384, P-521, X448
 
 
 def accepted(
@@ -27,7 +26,6 @@ def accepted(
     host: str,
     version: int,
     suites: Sequence[int],
-    curves: Sequence[int] = (X25519, P256, P384, P521, X448),
 ) -> int | None:
     """Offer cipher suites of one version of TLS (up to 1.2); return the suite that is taken.
 
@@ -41,11 +39,9 @@ def accepted(
         Such as 0x0303 for TLS 1.2.
     suites
         Numbers of cipher suites, at most 8000 (a record has room for 16 KB).
-    curves
-        Numbers of curves for the exchange of keys.
     """
     with socket.create_connection(address, timeout=20) as plain:
-        plain.sendall(_hello(host, version, suites, curves))
+        plain.sendall(_hello(host, version, suites))
         answer = plain.makefile("rb")
         head = answer.read(5)
         if len(head) < 5 or head[0] != HANDSHAKE:
@@ -57,9 +53,9 @@ def accepted(
         return int(struct.unpack_from(">H", body, 39 + session)[0])
 
 
-def _hello(host: str, version: int, suites: Sequence[int], curves: Sequence[int]) -> bytes:
+def _hello(host: str, version: int, suites: Sequence[int]) -> bytes:
     name = host.encode()
-    groups = b"".join(struct.pack(">H", curve) for curve in curves)
+    groups = b"".join(struct.pack(">H", curve) for curve in _CURVES)
     extensions = {
         0: struct.pack(">HBH", len(name) + 3, 0, len(name)) + name,  # server name
         10: struct.pack(">H", len(groups)) + groups,

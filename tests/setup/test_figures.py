@@ -1,18 +1,22 @@
-"""The figures of set-up stand on their page as they were measured."""
+"""The figures of set-up and of load stand on their pages as they were measured."""
 
 from __future__ import annotations
 
+import importlib
 import json
 
-from benchmarks.setup import page
+import pytest
+
 from setup.layout import CHECKOUT
 
 
-def test_figures_on_the_page_are_those_that_were_measured() -> None:
-    measured = json.loads((CHECKOUT / "benchmarks/setup/figures.json").read_text())
-    shown = (CHECKOUT / "docs/setup-figures.md").read_text()
-    assert shown == page.page(measured), (
-        "run: python benchmarks/setup/page.py > docs/setup-figures.md"
+@pytest.mark.parametrize("kind", ["setup", "load"])
+def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
+    page = importlib.import_module(f"benchmarks.{kind}.page").page
+    measured = json.loads((CHECKOUT / f"benchmarks/{kind}/figures.json").read_text())
+    shown = (CHECKOUT / f"docs/{kind}-figures.md").read_text()
+    assert shown == page(measured), (
+        f"run: python benchmarks/{kind}/page.py > docs/{kind}-figures.md"
     )
 
 
@@ -21,3 +25,13 @@ def test_the_first_demo_takes_at_most_sixty_percent_of_the_time_before() -> None
     for case in ("demo, empty cache", "demo, full cache"):
         assert ways["uv"][case]["seconds"] <= 0.6 * ways["before"][case]["seconds"]
     assert ways["uv"]["up, sizes"]["prefix"] < 80
+
+
+def test_nothing_failed_under_load_and_nothing_was_lost() -> None:
+    measured = json.loads((CHECKOUT / "benchmarks/load/figures.json").read_text())
+    for ways in measured["servers"].values():
+        for phase, least in (("uploads", 400), ("executions", 200), ("followers", 100)):
+            now = ways["now"][phase]
+            assert now["acknowledged"] == now["asked"] >= least
+            assert now.get("lost", 0) == 0
+        assert ways["now"]["followers"]["probe"]["failed"] == 0

@@ -116,8 +116,8 @@ def test_properties_of_the_certificate(certificates: Certificates) -> None:
     assert store.cert.friendly_name == b"jetty"
     leaf = store.cert.certificate
     key = leaf.public_key()
-    assert isinstance(key, rsa.RSAPublicKey)
-    assert key.key_size == 3072
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert key.curve.name == "secp256r1"
     assert isinstance(leaf.signature_hash_algorithm, hashes.SHA256)
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     left = leaf.not_valid_after_utc - dt.datetime.now(dt.UTC)

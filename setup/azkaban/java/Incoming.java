@@ -7,7 +7,7 @@ import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
 
 /**
- * Leads what comes in past our checks: requests past Requests, bodies past PatientConnection, new
+ * Leads what comes in past our checks: requests past Requests, their bodies past Bodies, new
  * cookies past Cookies, sessions past Owners, logins past Logins, uploaded zips past Uploads.
  */
 public final class Incoming implements ClassFileTransformer {
@@ -44,8 +44,7 @@ public final class Incoming implements ClassFileTransformer {
                                 "(L" + JETTY + "HttpConnection;)Z", 1)
                         : next;
             case "HttpConnection$RequestHandler.content":
-                return new Before(next, JETTY + "PatientConnection", "keep",
-                        "(Lorg/mortbay/io/Buffer;)Z", 1);
+                return new Before(next, "Bodies", "keep", "(Lorg/mortbay/io/Buffer;)Z", 1);
             case "Response.addCookie":
                 return new Before(next, "Cookies", "add",
                         "(L" + JETTY + "Response;Ljavax/servlet/http/Cookie;)Z", 0, 1);

@@ -77,7 +77,9 @@ public final class Limits implements ClassFileTransformer {
                 MethodVisitor next =
                         super.visitMethod(access, method, descriptor, signature, exceptions);
                 if (endPoint) {
-                    return method.equals("idleExpired") ? new WaitFirst(next) : next;
+                    return method.equals("idleExpired") ? new Before(new WaitFirst(next),
+                            "org/mortbay/jetty/PatientConnection", "isPatient",
+                            "(L" + END_POINT + ";)Z", 0) : next;
                 }
                 if (fields == null) {
                     return new OtherConstants(next);

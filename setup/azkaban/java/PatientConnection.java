@@ -7,20 +7,22 @@ import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.Set;
 import javax.servlet.ServletInputStream;
-import org.mortbay.io.Buffer;
+import org.mortbay.io.Connection;
 import org.mortbay.io.EndPoint;
 import org.mortbay.io.nio.SelectChannelEndPoint;
 import org.mortbay.jetty.nio.SelectChannelConnector;
 import org.mortbay.log.Log;
+import org.mortbay.util.ajax.Continuation;
 
 /**
  * A connection whose client may be slow without holding a thread.
  *
  * Jetty handles a request at the first byte of its body, and the thread then waits for the rest: 25
  * half-sent forms are 25 threads. Here a body is collected while it comes, and the request is
- * handled when it is whole, or when there is more than fits into memory. Then Requests decides
- * whether the rest is wanted. Who sends nothing, too little of a header, or too little of such a
- * body is cut off after PATIENCE.
+ * handled when it is whole. What does not fit into memory goes to a file, if Bodies finds that it
+ * is wanted; if not, the request is handled, and refused, at once. Who sends nothing, or too little
+ * of a header or of a body in memory, is cut off after PATIENCE; who sends a longer one, when
+ * nothing of it has come for so long.
  */
 public final class PatientConnection extends HttpConnection {
     /** What is kept of a body before its request is handled. */
@@ -41,8 +43,13 @@ public final class PatientConnection extends HttpConnection {
     private byte[] kept = NOTHING;
     private int size;
     private int position;
+    private volatile Spool rest; // of the body
     private boolean handled;
-    private volatile boolean inServlet;
+    private volatile boolean inServlet; // or waits for its turn
+    private volatile boolean running;
+    private volatile long lastPiece; // of the rest
+    volatile Turns turns; // where this request waits or has its turn; used by them, as the next is
+    boolean hasTurn;
 
     public PatientConnection(Connector connector, EndPoint end, Server server) {
         super(connector, end, server);
@@ -86,6 +93,11 @@ public final class PatientConnection extends HttpConnection {
         synchronized (OPEN) {
             OPEN.remove(connection.getEndPoint());
         }
+        PatientConnection closed = (PatientConnection) connection;
+        if (!closed.running) { // otherwise its thread comes to the end of the request
+            Turns.end(closed);
+            closed.forget();
+        }
     }
 
     /** Closes a connection in a thread of its own: it is polite about that, which takes time. */
@@ -111,24 +123,48 @@ public final class PatientConnection extends HttpConnection {
         socket.setSoTimeout(500);
     }
 
-    /** Called before Jetty's own code for each piece of a body; true when it is kept for later. */
-    public static boolean keep(Buffer piece) throws IOException {
-        HttpConnection current = getCurrentConnection();
-        return current instanceof PatientConnection
-                && ((PatientConnection) current).take(piece.length());
+    /** Called before Jetty cuts off a connection that seems idle; true if it must wait longer. */
+    public static boolean isPatient(SelectChannelEndPoint end) {
+        Connection connection = end.getConnection();
+        boolean patient = connection instanceof PatientConnection
+                && ((PatientConnection) connection).isReceiving();
+        if (patient) {
+            end.scheduleIdle();
+        }
+        return patient;
     }
 
-    private boolean take(int length) throws IOException {
-        if (handled || size + length > MOST_KEPT) {
-            // It is read now or, where it was refused, thrown away: a client that is cut off in
-            // the middle does not see why.
+    private boolean isReceiving() {
+        return rest != null && System.nanoTime() - lastPiece < PATIENCE * 1000000L;
+    }
+
+    /** Tells whether its request has been handled, or is. */
+    public boolean isHandled() {
+        return handled;
+    }
+
+    /** Keeps the next piece of the body for later; false if there is no room. */
+    public boolean keep(int length) throws IOException {
+        if (rest != null) {
+            lastPiece = System.nanoTime();
+            return rest.take(live(), length);
+        }
+        if (size + length > MOST_KEPT) {
             return false;
         }
         if (kept.length < size + length) {
             kept = Arrays.copyOf(kept, Math.max(2 * kept.length, size + length));
         }
-        size += super.getInputStream().read(kept, size, length);
+        size += live().read(kept, size, length);
         return true;
+    }
+
+    /** Makes room on the disk for all that comes; false if it has none. */
+    public boolean makeRoom() {
+        if (rest == null) {
+            rest = Spool.create();
+        }
+        return rest != null;
     }
 
     /** Tells whether the whole body has come. */
@@ -145,10 +181,17 @@ public final class PatientConnection extends HttpConnection {
     protected void handleRequest() throws IOException {
         handled = true;
         inServlet = true;
+        running = true;
         try {
             super.handleRequest();
         } finally {
-            inServlet = false;
+            running = false;
+            Continuation later = getRequest().getContinuation();
+            if (later == null || !later.isPending()) {
+                inServlet = false;
+                Turns.end(this);
+                forget();
+            }
         }
     }
 
@@ -159,6 +202,13 @@ public final class PatientConnection extends HttpConnection {
         kept = NOTHING;
         size = 0;
         position = 0;
+    }
+
+    private void forget() {
+        if (rest != null) {
+            rest.close();
+            rest = null;
+        }
     }
 
     @Override
@@ -174,13 +224,15 @@ public final class PatientConnection extends HttpConnection {
     private final class Body extends ServletInputStream {
         @Override
         public int read() throws IOException {
-            return position < size ? kept[position++] & 0xff : live().read();
+            byte[] one = new byte[1];
+            return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
         }
 
         @Override
         public int read(byte[] bytes, int from, int length) throws IOException {
             if (position == size) {
-                return live().read(bytes, from, length);
+                int count = rest == null ? 0 : rest.read(bytes, from, length);
+                return count > 0 ? count : live().read(bytes, from, length);
             }
             int count = Math.min(length, size - position);
             System.arraycopy(kept, position, bytes, from, count);
@@ -190,7 +242,7 @@ public final class PatientConnection extends HttpConnection {
 
         @Override
         public int available() throws IOException {
-            return size - position + live().available();
+            return size - position + (rest == null ? 0 : rest.available()) + live().available();
         }
     }
 }

@@ -61,6 +61,7 @@ public final class PortGuard implements ClassFileTransformer {
         instrumentation.addTransformer(new Projects());
         instrumentation.addTransformer(new FinishedJobs());
         instrumentation.addTransformer(new Outgoing());
+        instrumentation.addTransformer(new Connections());
         instrumentation.addTransformer(new Sessions());
         instrumentation.addTransformer(new Jobs());
         instrumentation.addTransformer(new Limits());

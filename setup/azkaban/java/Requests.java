@@ -48,6 +48,7 @@ public final class Requests {
         response.setHeader("Referrer-Policy", "same-origin");
         Refusal refusal = refusal(connection, request);
         if (refusal == null) {
+            Bodies.takeTurn(connection, request);
             return false;
         }
         byte[] answer = refusal.body.getBytes(StandardCharsets.UTF_8);
@@ -60,8 +61,7 @@ public final class Requests {
         return true;
     }
 
-    private static Refusal refusal(HttpConnection connection, Request request)
-            throws IOException {
+    static Refusal refusal(HttpConnection connection, Request request) throws IOException {
         boolean open = PortGuard.isOpen(request.getLocalPort());
         if (!open && !Owners.isOurs(connection)) {
             return new Refusal(403, "this port is for the server's own account");

@@ -39,7 +39,7 @@ from setup.life import servers, supervise
 from setup.layout import Layout
 supervise.CHECK_SECONDS, servers.LOOK_SECONDS = 0.3, 3.0
 backoff = supervise.Backoff(first=0.1, longest=1.0, most=100)
-policy = supervise.Policy(backoff=backoff)
+policy = supervise.Policy(restart_hung=sys.argv[3] == "True", backoff=backoff)
 servers.keep_up(Layout(Path(sys.argv[1]), Path(sys.argv[2])), Path(sys.executable), policy)
 """
 
@@ -82,13 +82,13 @@ class Site:
         self.database = MySQL(live.layout)
         self.supervise()
 
-    def supervise(self) -> None:
+    def supervise(self, *, restart_hung: bool = False) -> None:
         """Start the supervisor, as systemd or a person would, and wait for it."""
         folders = [str(self.live.layout.prefix), str(self.live.layout.cache)]
         log = self.live.layout.prefix / "supervisor.log"
         with open_private(log, "ab") as stream:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-c", _SUPERVISE, *folders],
+                [sys.executable, "-c", _SUPERVISE, *folders, str(restart_hung)],
                 cwd=CHECKOUT,
                 stderr=stream,
                 start_new_session=True,
@@ -119,13 +119,17 @@ class Site:
         """Wait until everything runs again, which nobody but the supervisor may bring about."""
         if victim == "supervisor":
             self.supervise()
+        self.whole(f"the death of {victim}")
+
+    def whole(self, event: str) -> None:
+        """Wait until all servers run, and the supervisor has mended what there is to mend."""
 
         def whole() -> bool:
             found = servers.statuses(self.live.layout)
             return len(found) == 3 and all(status.state == "running" for status in found)
 
-        eventually(whole, f"all servers up after the death of {victim}")
-        with self.live.layout.locked():  # until the supervisor has mended what there is to mend
+        eventually(whole, f"all servers up after {event}")
+        with self.live.layout.locked():
             assert whole()
 
     @contextmanager
