@@ -29,7 +29,7 @@ from setup.azkaban import distribution, pages
 from setup.called import called
 from setup.downloads import sha256
 from setup.errors import ServerError, SetupError
-from setup.java.compile import PEER, Jar, compile_jars
+from setup.java.compile import PEER, TRANSFORMER, Jar, compile_jars
 from setup.layout import CHECKOUT, copy_fresh
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ STOCK_VERSION = "2.5.0"
 _SETUP = CHECKOUT / "setup"
 _SQL = _SETUP / "azkaban" / "sql"
 _JAVA = _SETUP / "azkaban" / "java"
-_AGENT = [path for path in sorted(_JAVA.glob("*.java")) if path.stem != "RunFiles"]
+_AGENT = [PEER, TRANSFORMER, *(p for p in sorted(_JAVA.glob("*.java")) if p.stem != "RunFiles")]
 _KEEPER = Path(keeper.__file__)
 _RECORD = "program.json"
 
@@ -259,7 +259,7 @@ def _finish(
     jars = new / program.libraries.get("web", next(iter(program.libraries.values())))
     uses = [*agent.glob("*.jar"), *sorted(jars.glob("*.jar"))]
     manifest = "Premain-Class: PortGuard\n"
-    guard = Jar(agent / "port-guard.jar", [*_AGENT, PEER], manifest)
+    guard = Jar(agent / "port-guard.jar", _AGENT, manifest)
     run_files = pages.install_run_files(new / "run-files", layout.runs, jars)
     compile_jars(java, compiler, [guard, run_files], classpath=uses)
     shutil.copyfile(_KEEPER, agent / _KEEPER.name)
@@ -285,6 +285,7 @@ def _digest() -> str:
 def _inputs() -> Iterator[Path]:
     yield _SETUP / "versions.toml"
     yield PEER
+    yield TRANSFORMER
     yield _KEEPER
     for name in ("setup/azkaban/java", "setup/azkaban/sql", "console"):
         yield from (path for path in (CHECKOUT / name).rglob("*") if path.is_file())

@@ -177,8 +177,8 @@ public final class Peer {
         }
     }
 
-    /** Called by LoopbackGuard at the end of each accept(): closes what is not ours, takes the next. */
-    public static SocketChannel admit(ServerSocketChannel server, SocketChannel peer)
+    /** Called by LoopbackGuard with what accept() returns: closes what is not ours, takes the next. */
+    public static SocketChannel admit(SocketChannel peer, ServerSocketChannel server)
             throws IOException {
         if (peer == null) {
             return null;

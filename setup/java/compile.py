@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from setup.java.runtime import Java
 
-__all__ = ["PEER", "Jar", "compile_jars"]
+__all__ = ["PEER", "TRANSFORMER", "Jar", "compile_jars"]
 
-PEER = Path(__file__).with_name("Peer.java")  # which account has a port: both guards use it
+# What Azkaban's agent and Spark's share: which account has a port, and how classes are changed.
+PEER = Path(__file__).with_name("Peer.java")
+TRANSFORMER = Path(__file__).with_name("MethodTransformer.java")
 
 
 @dataclass(frozen=True)

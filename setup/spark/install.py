@@ -16,7 +16,7 @@ from azkaban_client.files import write_private
 from setup import environment, java, maven, trust
 from setup.called import called
 from setup.errors import SetupError, UsageError
-from setup.java.compile import PEER, Jar, compile_jars
+from setup.java.compile import PEER, TRANSFORMER, Jar, compile_jars
 from setup.messages import step
 from setup.paths import expanded
 from setup.python import pip
@@ -236,7 +236,7 @@ class Spark:
     def _digest(self) -> str:
         """Hash what the whole installation depends on."""
         parts = [self._env_digest(), _SUBMIT]
-        parts += [source.read_text(encoding="utf-8") for source in (_GUARD, PEER)]
+        parts += [source.read_text(encoding="utf-8") for source in (_GUARD, TRANSFORMER, PEER)]
         parts += [jar.sha256 for name in ("hadoop", "agent") for jar in maven.pinned(name)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -298,7 +298,7 @@ class Spark:
         update("compiling the port guard")
         manifest = _GUARD_MANIFEST.format(asm=agent[0].name)
         peer = Jar(self.guard.with_name("peer.jar"), [PEER])
-        guard = Jar(self.guard, [_GUARD], manifest)
+        guard = Jar(self.guard, [_GUARD, TRANSFORMER], manifest)
         compile_jars(chosen, compiler, [peer, guard], classpath=agent)
         return len(jars) + len(agent)
 

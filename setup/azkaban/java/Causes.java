@@ -1,12 +1,7 @@
 import java.io.File;
 import java.io.IOException;
-import java.lang.instrument.ClassFileTransformer;
-import java.security.ProtectionDomain;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
 
@@ -17,7 +12,7 @@ import org.objectweb.asm.Opcodes;
  * whether the zip is damaged or the disk full. The constructors of its two exceptions are made to
  * add the cause where it is one of the disk or of a file.
  */
-public final class Causes implements ClassFileTransformer {
+public final class Causes extends MethodTransformer {
     private static final String ALONE = "(Ljava/lang/String;)V";
     private static final String CAUSED = "(Ljava/lang/String;Ljava/lang/Throwable;)V";
     /** What Azkaban says where it drops the cause. */
@@ -29,26 +24,17 @@ public final class Causes implements ClassFileTransformer {
             + "|The table '[^']*' is full|Disk full");
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
-            ProtectionDomain domain, byte[] bytes) {
-        if (!"azkaban/project/ProjectManagerException".equals(name)
-                && !"azkaban/executor/ExecutorManagerException".equals(name)) {
-            return null;
-        }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                boolean caused = descriptor.equals(CAUSED);
-                boolean ours = method.equals("<init>") && (caused || descriptor.equals(ALONE));
-                return ours ? new TellFirst(next, caused) : next;
-            }
-        }, 0);
-        return writer.toByteArray();
+    protected boolean changes(String type) {
+        return type.equals("azkaban/project/ProjectManagerException")
+                || type.equals("azkaban/executor/ExecutorManagerException");
+    }
+
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        boolean caused = descriptor.equals(CAUSED);
+        boolean ours = method.equals("<init>") && (caused || descriptor.equals(ALONE));
+        return ours ? new TellFirst(next, caused) : next;
     }
 
     /** Puts "message = Causes.told(message, cause);" before the constructor's own code. */

@@ -1,14 +1,8 @@
-import java.lang.instrument.ClassFileTransformer;
-import java.security.ProtectionDomain;
 import java.sql.Connection;
 import java.sql.Driver;
 import java.sql.SQLException;
 import java.util.Properties;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.MethodVisitor;
-import org.objectweb.asm.Opcodes;
 
 /**
  * Tries again to connect to the database when that was refused, or cut off before the log-in ended.
@@ -17,47 +11,20 @@ import org.objectweb.asm.Opcodes;
  * machine the server itself is late at times. Nothing was asked yet, so another try is safe, where
  * Azkaban would fail an upload, or answer as if a project had no log.
  */
-public final class Connections implements ClassFileTransformer {
+public final class Connections extends MethodTransformer {
     private static final int TRIES = 4;
     private static final long PAUSE = 250; // ms, twice as long each time
-    private static final String CONNECT =
-            "(Ljava/lang/String;Ljava/util/Properties;)Ljava/sql/Connection;";
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
-            ProtectionDomain domain, byte[] bytes) {
-        if (name == null || !name.matches("org/apache/commons/dbcp2?/DriverConnectionFactory")) {
-            return null;
-        }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                return new Again(
-                        super.visitMethod(access, method, descriptor, signature, exceptions));
-            }
-        }, 0);
-        return writer.toByteArray();
+    protected boolean changes(String type) {
+        return type.matches("org/apache/commons/dbcp2?/DriverConnectionFactory");
     }
 
-    /** Makes "driver.connect(url, settings)" to "Connections.connect(driver, url, settings)". */
-    private static final class Again extends MethodVisitor {
-        Again(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
-
-        @Override
-        public void visitMethodInsn(int opcode, String owner, String name, String descriptor,
-                boolean ofInterface) {
-            if (name.equals("connect") && descriptor.equals(CONNECT)) {
-                super.visitMethodInsn(Opcodes.INVOKESTATIC, "Connections", name,
-                        "(Ljava/sql/Driver;" + CONNECT.substring(1), false);
-            } else {
-                super.visitMethodInsn(opcode, owner, name, descriptor, ofInterface);
-            }
-        }
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        return redirect(next, "java/sql/Driver.connect", "Connections.connect",
+                "(Ljava/sql/Driver;Ljava/lang/String;Ljava/util/Properties;)Ljava/sql/Connection;");
     }
 
     /** Connects; the last failure is the caller's. */

@@ -1,15 +1,13 @@
-import java.lang.instrument.ClassFileTransformer;
+import azkaban.executor.ExecutableNode;
+import azkaban.executor.Status;
+import azkaban.utils.SwapQueue;
 import java.security.ProtectionDomain;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.WeakHashMap;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.MethodVisitor;
-import org.objectweb.asm.Opcodes;
 
 /**
  * Lets a job wait for another one's failure until its flow has handled it.
@@ -23,9 +21,9 @@ import org.objectweb.asm.Opcodes;
  *
  * A FlowRunner in which not all three places are found stays as it is.
  */
-public final class FinishedJobs implements ClassFileTransformer {
+public final class FinishedJobs extends MethodTransformer {
     private static final String NODE = "azkaban/executor/ExecutableNode";
-    private static final String STATUS = "azkaban/executor/Status";
+    private static final String QUEUE = "azkaban/utils/SwapQueue";
     private static final Set<String> ASKING = new HashSet<String>(
             Arrays.asList("getImpliedStatus", "checkConditionOnJobStatus"));
     /** Jobs that were started and whose end no flow has handled; they are equal if identical. */
@@ -33,97 +31,30 @@ public final class FinishedJobs implements ClassFileTransformer {
             Collections.newSetFromMap(new WeakHashMap<Object, Boolean>()));
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
+    public byte[] transform(ClassLoader loader, String type, Class<?> redefined,
             ProtectionDomain domain, byte[] bytes) {
-        if (!"azkaban/execapp/FlowRunner".equals(name)) {
-            return null;
-        }
-        final Set<String> found = new HashSet<String>();
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                if (method.equals("runExecutableNode") && descriptor.equals("(L" + NODE + ";)V")) {
-                    found.add("start");
-                    return new NoteFirst(next);
-                }
-                if (method.equals("progressGraph")) {
-                    return new Swaps(next, found);
-                }
-                return ASKING.contains(method) ? new Asks(next, found) : next;
-            }
-        }, 0);
-        return found.size() == 3 ? writer.toByteArray() : null;
+        byte[] changed = super.transform(loader, type, redefined, domain, bytes);
+        return changed != null && placed.size() == 3 ? changed : null;
     }
 
-    /** Puts "FinishedJobs.started(node);" before a method's own code. */
-    private static final class NoteFirst extends MethodVisitor {
-        NoteFirst(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
-
-        @Override
-        public void visitCode() {
-            super.visitCode();
-            visitVarInsn(Opcodes.ALOAD, 1);
-            visitMethodInsn(Opcodes.INVOKESTATIC, "FinishedJobs", "started",
-                    "(Ljava/lang/Object;)V", false);
-        }
+    @Override
+    protected boolean changes(String type) {
+        return type.equals("azkaban/execapp/FlowRunner");
     }
 
-    /** Puts "FinishedJobs.handled(queue);" after "queue.swap();". */
-    private static final class Swaps extends MethodVisitor {
-        private final Set<String> found;
-
-        Swaps(MethodVisitor next, Set<String> found) {
-            super(Opcodes.ASM9, next);
-            this.found = found;
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        if (method.equals("runExecutableNode") && descriptor.equals("(L" + NODE + ";)V")) {
+            return before(next, "FinishedJobs.started", "(Ljava/lang/Object;)V", 1);
         }
-
-        @Override
-        public void visitMethodInsn(int opcode, String owner, String name, String descriptor,
-                boolean ofInterface) {
-            boolean swap = owner.equals("azkaban/utils/SwapQueue") && name.equals("swap");
-            if (swap) {
-                found.add("end");
-                super.visitInsn(Opcodes.DUP);
-            }
-            super.visitMethodInsn(opcode, owner, name, descriptor, ofInterface);
-            if (swap) {
-                super.visitMethodInsn(Opcodes.INVOKESTATIC, "FinishedJobs", "handled",
-                        "(Ljava/lang/Iterable;)V", false);
-            }
+        if (method.equals("progressGraph")) {
+            return redirect(next, QUEUE + ".swap", "FinishedJobs.swap", "(L" + QUEUE + ";)V");
         }
-    }
-
-    /** Makes "node.getStatus()" into "(Status) FinishedJobs.status(node, node.getStatus())". */
-    private static final class Asks extends MethodVisitor {
-        private final Set<String> found;
-
-        Asks(MethodVisitor next, Set<String> found) {
-            super(Opcodes.ASM9, next);
-            this.found = found;
-        }
-
-        @Override
-        public void visitMethodInsn(int opcode, String owner, String name, String descriptor,
-                boolean ofInterface) {
-            boolean asked = owner.equals(NODE) && name.equals("getStatus");
-            if (asked) {
-                found.add("status");
-                super.visitInsn(Opcodes.DUP);
-            }
-            super.visitMethodInsn(opcode, owner, name, descriptor, ofInterface);
-            if (asked) {
-                super.visitMethodInsn(Opcodes.INVOKESTATIC, "FinishedJobs", "status",
-                        "(Ljava/lang/Object;Ljava/lang/Enum;)Ljava/lang/Enum;", false);
-                super.visitTypeInsn(Opcodes.CHECKCAST, STATUS);
-            }
-        }
+        return ASKING.contains(method)
+                ? redirect(next, NODE + ".getStatus", "FinishedJobs.status",
+                        "(L" + NODE + ";)Lazkaban/executor/Status;")
+                : next;
     }
 
     /** Called by the flow's thread before it starts a job. */
@@ -131,21 +62,18 @@ public final class FinishedJobs implements ClassFileTransformer {
         OPEN.add(node);
     }
 
-    /** Called by the flow's thread with the jobs whose end it handles now. */
-    public static void handled(Iterable<?> nodes) {
-        for (Object node : nodes) {
+    /** Takes the jobs from the queue whose end the flow's thread handles now. */
+    public static void swap(SwapQueue<?> queue) {
+        queue.swap();
+        for (Object node : queue) {
             OPEN.remove(node);
         }
     }
 
-    /** The status of a job as those that wait for it shall see it. */
-    public static Enum<?> status(Object node, Enum<?> status) {
+    /** Returns the status of a job as those that wait for it shall see it. */
+    public static Status status(ExecutableNode node) {
+        Status status = node.getStatus();
         boolean failed = status.name().startsWith("FAILED"); // FAILED, FAILED_SUCCEEDED
-        return failed && OPEN.contains(node) ? running(status) : status;
-    }
-
-    @SuppressWarnings({"unchecked", "rawtypes"})
-    private static Enum<?> running(Enum status) {
-        return Enum.valueOf(status.getDeclaringClass(), "RUNNING");
+        return failed && OPEN.contains(node) ? Status.RUNNING : status;
     }
 }

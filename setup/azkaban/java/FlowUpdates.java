@@ -1,17 +1,10 @@
-import java.lang.instrument.ClassFileTransformer;
-import java.lang.reflect.Method;
 import java.security.ProtectionDomain;
 import java.util.Collection;
 import java.util.Map;
 import java.util.Timer;
 import java.util.TimerTask;
 import java.util.WeakHashMap;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
-import org.objectweb.asm.Label;
 import org.objectweb.asm.MethodVisitor;
-import org.objectweb.asm.Opcodes;
 
 /**
  * Lets the executor of 2.5 run flows of thousands of jobs in a time that grows with their number.
@@ -21,7 +14,7 @@ import org.objectweb.asm.Opcodes;
  * of a large flow is written again when ten times as long has gone by as the last writing took. The
  * flow's own state, its end, and the rows of single jobs are written as ever.
  */
-public final class FlowUpdates implements ClassFileTransformer {
+public final class FlowUpdates extends MethodTransformer {
     private static final String RUNNER = "azkaban/execapp/FlowRunner";
     private static final int LARGE = 100; // jobs
     private static final int TIMES = 10;
@@ -31,65 +24,37 @@ public final class FlowUpdates implements ClassFileTransformer {
     private static final Timer LATER = new Timer("flow-updates", true);
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
+    public byte[] transform(ClassLoader loader, String type, Class<?> redefined,
             ProtectionDomain domain, byte[] bytes) {
-        if (!RUNNER.equals(name) || bytes[7] > JAVA_6) {
-            return null;
-        }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                boolean ours = method.equals("updateFlow") && descriptor.equals("(J)V");
-                return ours ? new AskFirst(next) : next;
-            }
-        }, 0);
-        return writer.toByteArray();
+        return bytes[7] > JAVA_6 ? null
+                : super.transform(loader, type, redefined, domain, bytes);
     }
 
-    /** Puts "if (FlowUpdates.waits(this)) return;" before a method's own code, and notes its end. */
-    private static final class AskFirst extends MethodVisitor {
-        AskFirst(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
+    @Override
+    protected boolean changes(String type) {
+        return type.equals(RUNNER);
+    }
 
-        @Override
-        public void visitCode() {
-            super.visitCode();
-            Label now = new Label();
-            call("waits", "(Ljava/lang/Object;)Z");
-            visitJumpInsn(Opcodes.IFEQ, now);
-            super.visitInsn(Opcodes.RETURN);
-            visitLabel(now);
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        if (!method.equals("updateFlow") || !descriptor.equals("(J)V")) {
+            return next;
         }
-
-        @Override
-        public void visitInsn(int opcode) {
-            if (opcode == Opcodes.RETURN) {
-                call("written", "(Ljava/lang/Object;)V");
-            }
-            super.visitInsn(opcode);
-        }
-
-        private void call(String ours, String descriptor) {
-            visitVarInsn(Opcodes.ALOAD, 0);
-            visitMethodInsn(Opcodes.INVOKESTATIC, "FlowUpdates", ours, descriptor, false);
-        }
+        // In this order, an update that has to wait is not noted as written.
+        MethodVisitor asked = before(next, "FlowUpdates.waits", "(Ljava/lang/Object;)Z", 0);
+        return after(asked, "FlowUpdates.written", "(Ljava/lang/Object;)V", 0);
     }
 
     /** Tells whether the state need not be written now; then it is written later. */
     public static boolean waits(final Object runner) {
-        Object flow = call(runner, "getExecutableFlow");
-        if (((Collection<?>) call(flow, "getExecutableNodes")).size() < LARGE) {
+        Object flow = Members.call(runner, "getExecutableFlow");
+        if (((Collection<?>) Members.call(flow, "getExecutableNodes")).size() < LARGE) {
             return false;
         }
         long now = System.nanoTime() / 1000000;
-        Object status = call(flow, "getStatus");
-        boolean ended = (Long) call(flow, "getEndTime") != -1;
+        Object status = Members.call(flow, "getStatus");
+        boolean ended = (Long) Members.call(flow, "getEndTime") != -1;
         synchronized (LAST) {
             Last last = LAST.get(runner);
             if (last == null || ended || status != last.status || now >= last.next) {
@@ -143,27 +108,13 @@ public final class FlowUpdates implements ClassFileTransformer {
                 LAST.get(runner).waiting = false;
             }
             try {
-                if ((Long) call(call(runner, "getExecutableFlow"), "getEndTime") == -1) {
-                    call(runner, "updateFlow");
+                Object flow = Members.call(runner, "getExecutableFlow");
+                if ((Long) Members.call(flow, "getEndTime") == -1) {
+                    Members.call(runner, "updateFlow");
                 }
             } catch (IllegalStateException error) {
                 error.printStackTrace(); // an error that gets out would end all later updates
             }
         }
-    }
-
-    private static Object call(Object object, String name) {
-        for (Class<?> type = object.getClass(); type != null; type = type.getSuperclass()) {
-            try {
-                Method method = type.getDeclaredMethod(name);
-                method.setAccessible(true);
-                return method.invoke(object);
-            } catch (NoSuchMethodException error) {
-                continue; // an ancestor has it
-            } catch (ReflectiveOperationException error) {
-                throw new IllegalStateException(name, error);
-            }
-        }
-        throw new IllegalStateException("This Azkaban has no " + name);
     }
 }

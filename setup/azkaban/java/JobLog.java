@@ -2,9 +2,7 @@ import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.lang.instrument.ClassFileTransformer;
 import java.nio.charset.StandardCharsets;
-import java.security.ProtectionDomain;
 import org.apache.log4j.Appender;
 import org.apache.log4j.Layout;
 import org.apache.log4j.Logger;
@@ -12,9 +10,6 @@ import org.apache.log4j.RollingFileAppender;
 import org.apache.log4j.helpers.LogLog;
 import org.apache.log4j.spi.ErrorHandler;
 import org.apache.log4j.spi.LoggingEvent;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
 
@@ -129,26 +124,18 @@ public final class JobLog extends RollingFileAppender {
     }
 
     /** Makes Azkaban's JobRunner write this kind of log. */
-    public static final class Use implements ClassFileTransformer {
+    public static final class Use extends MethodTransformer {
         private static final String STOCK = "org/apache/log4j/RollingFileAppender";
 
         @Override
-        public byte[] transform(ClassLoader loader, String name, Class<?> type,
-                ProtectionDomain domain, byte[] bytes) {
-            if (!"azkaban/execapp/JobRunner".equals(name)) {
-                return null;
-            }
-            ClassReader reader = new ClassReader(bytes);
-            ClassWriter writer = new ClassWriter(0);
-            reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-                @Override
-                public MethodVisitor visitMethod(int access, String method, String descriptor,
-                        String signature, String[] exceptions) {
-                    return new Replace(
-                            super.visitMethod(access, method, descriptor, signature, exceptions));
-                }
-            }, 0);
-            return writer.toByteArray();
+        protected boolean changes(String type) {
+            return type.equals("azkaban/execapp/JobRunner");
+        }
+
+        @Override
+        protected MethodVisitor change(
+                String type, String method, String descriptor, MethodVisitor next) {
+            return new Replace(next);
         }
 
         private static final class Replace extends MethodVisitor {

@@ -1,11 +1,9 @@
 import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.instrument.ClassFileTransformer;
 import java.lang.ref.WeakReference;
 import java.lang.reflect.Field;
 import java.nio.charset.StandardCharsets;
-import java.security.ProtectionDomain;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,11 +16,7 @@ import java.util.WeakHashMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.MethodVisitor;
-import org.objectweb.asm.Opcodes;
 
 /**
  * Makes a job end with everything that it started.
@@ -36,7 +30,7 @@ import org.objectweb.asm.Opcodes;
  * two programs: FlowRunner.kill() is made to tell all keepers at once, and no program of a
  * cancelled flow is started any more. What jobs left behind that have ended is ended as well.
  */
-public final class Jobs implements ClassFileTransformer {
+public final class Jobs extends MethodTransformer {
     private static final String PROCESS = "azkaban/jobExecutor/utils/process/AzkabanProcess";
     private static final String FLOW = "azkaban/execapp/FlowRunner";
     private static final String HOME = System.getProperty("jobs.home", "");
@@ -65,117 +59,45 @@ public final class Jobs implements ClassFileTransformer {
     }
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
-            ProtectionDomain domain, byte[] bytes) {
-        final boolean process = PROCESS.equals(name);
-        if (HOME.isEmpty() || !process && !FLOW.equals(name)) {
-            return null;
-        }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                if (!process) {
-                    return method.equals("kill") && descriptor.equals("()V")
-                            ? new AroundKill(next) : next;
-                }
-                return method.equals("run") ? new OurCalls(next)
-                        : replaced(next, method, descriptor) ? null : next;
-            }
-        }, 0);
-        return writer.toByteArray();
+    protected boolean changes(String type) {
+        return !HOME.isEmpty() && (type.equals(PROCESS) || type.equals(FLOW));
     }
 
-    /** Gives a method of AzkabanProcess our body; false for one that stays as it is. */
-    private static boolean replaced(MethodVisitor method, String name, String descriptor) {
-        String types = "(Ljava/lang/Process;";
-        int end;
-        if (name.equals("processId")) {
-            method.visitCode();
-            method.visitVarInsn(Opcodes.ALOAD, 1);
-            types += ")I";
-            end = Opcodes.IRETURN;
-        } else if (name.equals("softKill") || name.equals("hardKill")) {
-            method.visitCode();
-            method.visitVarInsn(Opcodes.ALOAD, 0);
-            method.visitFieldInsn(Opcodes.GETFIELD, PROCESS, "process", "Ljava/lang/Process;");
-            end = Opcodes.RETURN;
-            if (name.equals("softKill")) {
-                String latch = "Ljava/util/concurrent/CountDownLatch;";
-                method.visitVarInsn(Opcodes.ALOAD, 0);
-                method.visitFieldInsn(Opcodes.GETFIELD, PROCESS, "completeLatch", latch);
-                method.visitVarInsn(Opcodes.LLOAD, 1);
-                method.visitVarInsn(Opcodes.ALOAD, 3);
-                types += latch + "JLjava/util/concurrent/TimeUnit;)Z";
-                end = Opcodes.IRETURN;
-            } else {
-                types += ")V";
-            }
-        } else {
-            return false;
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        if (type.equals(FLOW)) {
+            return method.equals("kill") && descriptor.equals("()V") ? aroundKill(next) : next;
         }
-        method.visitMethodInsn(Opcodes.INVOKESTATIC, "Jobs", name, types, false);
-        method.visitInsn(end);
-        method.visitMaxs(0, 0);
-        method.visitEnd();
-        return true;
-    }
-
-    /** Leads AzkabanProcess.run() past us where it starts the program and waits for it. */
-    private static final class OurCalls extends MethodVisitor {
-        OurCalls(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
-
-        @Override
-        public void visitMethodInsn(int opcode, String owner, String name, String descriptor,
-                boolean ofInterface) {
-            String ours = null;
-            if (owner.equals("java/lang/ProcessBuilder") && name.equals("start")) {
-                ours = "(Ljava/lang/ProcessBuilder;)Ljava/lang/Process;";
-            } else if (owner.equals("java/lang/Process") && name.equals("waitFor")) {
-                ours = "(Ljava/lang/Process;)I";
-            } else if (owner.equals("azkaban/utils/LogGobbler") && name.equals("start")) {
-                super.visitMethodInsn(Opcodes.INVOKESTATIC, "Jobs", "startReader",
-                        "(Ljava/lang/Thread;)V", false);
-                return;
-            }
-            if (ours == null) {
-                super.visitMethodInsn(opcode, owner, name, descriptor, ofInterface);
-            } else {
-                super.visitMethodInsn(Opcodes.INVOKESTATIC, "Jobs", name, ours, false);
-            }
+        switch (method) {
+            case "run":
+                return ourCalls(next);
+            case "processId":
+                return instead(next, "Jobs.processId", "(Ljava/lang/Process;)I", 1);
+            case "softKill":
+                return instead(next, "Jobs.softKill",
+                        "(Ljava/lang/Object;JLjava/util/concurrent/TimeUnit;)Z", 0, 1, 3);
+            case "hardKill":
+                return instead(next, "Jobs.hardKill", "(Ljava/lang/Object;)V", 0);
+            default:
+                return next;
         }
     }
 
     /** Calls us at the begin and at the end of FlowRunner.kill(). */
-    private static final class AroundKill extends MethodVisitor {
-        AroundKill(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
+    private MethodVisitor aroundKill(MethodVisitor next) {
+        MethodVisitor begin = before(next, "Jobs.killing", "(Ljava/lang/Object;)V", 0);
+        return after(begin, "Jobs.killed", "(Ljava/lang/Object;)V", 0);
+    }
 
-        @Override
-        public void visitCode() {
-            super.visitCode();
-            call("killing");
-        }
-
-        @Override
-        public void visitInsn(int opcode) {
-            if (opcode == Opcodes.RETURN) {
-                call("killed");
-            }
-            super.visitInsn(opcode);
-        }
-
-        private void call(String name) {
-            visitVarInsn(Opcodes.ALOAD, 0);
-            visitMethodInsn(Opcodes.INVOKESTATIC, "Jobs", name, "(Ljava/lang/Object;)V", false);
-        }
+    /** Leads AzkabanProcess.run() past us where it starts the program and waits for it. */
+    private MethodVisitor ourCalls(MethodVisitor next) {
+        MethodVisitor started = redirect(next, "java/lang/ProcessBuilder.start", "Jobs.start",
+                "(Ljava/lang/ProcessBuilder;)Ljava/lang/Process;");
+        MethodVisitor read = redirect(started, "azkaban/utils/LogGobbler.start",
+                "Jobs.startReader", "(Ljava/lang/Thread;)V");
+        return redirect(read, "java/lang/Process.waitFor", "Jobs.waitFor",
+                "(Ljava/lang/Process;)I");
     }
 
     // -- what AzkabanProcess calls ------------------------------------------------------------
@@ -247,8 +169,10 @@ public final class Jobs implements ClassFileTransformer {
     }
 
     /** Ends a job; true when nothing of it is left within the time, and some more for SIGKILL. */
-    public static boolean softKill(Process process, CountDownLatch ended, long time, TimeUnit unit)
+    public static boolean softKill(Object job, long time, TimeUnit unit)
             throws InterruptedException {
+        Process process = (Process) Members.get(job, "process");
+        CountDownLatch ended = (CountDownLatch) Members.get(job, "completeLatch");
         if (process == null) { // its flow is cancelled: start() will refuse
             return false;
         }
@@ -262,7 +186,8 @@ public final class Jobs implements ClassFileTransformer {
     }
 
     /** Ends a job whose keeper does not. */
-    public static void hardKill(Process process) {
+    public static void hardKill(Object job) {
+        Process process = (Process) Members.get(job, "process");
         if (process != null) {
             Started started = STARTED.get(process);
             if (started != null) { // while what has no mark is still below it
@@ -276,7 +201,7 @@ public final class Jobs implements ClassFileTransformer {
 
     /** Tells all keepers of a flow's jobs at once. */
     public static void killing(Object flow) {
-        int execution = number(flow);
+        int execution = execution(flow);
         for (WeakReference<Object> known : KILLED.values()) {
             if (known.get() == null) {
                 KILLED.values().remove(known);
@@ -292,12 +217,11 @@ public final class Jobs implements ClassFileTransformer {
 
     /** Ends what jobs of a cancelled flow left behind that had ended themselves. */
     public static void killed(Object flow) {
-        String said = sweep(HOME + ":" + number(flow) + ":", grace() / 1000.0);
+        String said = sweep(HOME + ":" + execution(flow) + ":", grace() / 1000.0);
         if (!said.isEmpty()) {
             try {
-                Object logger = field(flow, "logger");
-                logger.getClass().getMethod("info", Object.class).invoke(logger, said);
-            } catch (ReflectiveOperationException none) {
+                Members.call(Members.get(flow, "logger"), "info", said);
+            } catch (IllegalStateException other) { // a version whose flows log in another way
                 System.err.println(said);
             }
         }
@@ -306,13 +230,9 @@ public final class Jobs implements ClassFileTransformer {
     private static void refuseIfKilled(int execution) throws IOException {
         WeakReference<Object> known = KILLED.get(execution);
         Object flow = known == null ? null : known.get();
-        try {
-            if (flow != null && (Boolean) flow.getClass().getMethod("isKilled").invoke(flow)) {
-                throw new IOException("Execution " + execution
-                        + " was cancelled: no further program of it is started.");
-            }
-        } catch (ReflectiveOperationException none) {
-            throw new IllegalStateException(none);
+        if (flow != null && (Boolean) Members.call(flow, "isKilled")) {
+            throw new IOException("Execution " + execution
+                    + " was cancelled: no further program of it is started.");
         }
     }
 
@@ -414,17 +334,7 @@ public final class Jobs implements ClassFileTransformer {
                 ? Integer.parseInt(number) : -1;
     }
 
-    private static int number(Object flow) {
-        try {
-            return ((Number) field(flow, "execId")).intValue();
-        } catch (ReflectiveOperationException other) {
-            throw new IllegalStateException(other);
-        }
-    }
-
-    private static Object field(Object object, String name) throws ReflectiveOperationException {
-        Field found = object.getClass().getDeclaredField(name);
-        found.setAccessible(true);
-        return found.get(object);
+    private static int execution(Object flow) {
+        return ((Number) Members.get(flow, "execId")).intValue();
     }
 }

@@ -1,10 +1,5 @@
-import java.lang.instrument.ClassFileTransformer;
-import java.security.ProtectionDomain;
 import java.util.HashMap;
 import java.util.Map;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.Label;
 import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
@@ -30,7 +25,7 @@ import org.objectweb.asm.Opcodes;
  * An upload is held in memory up to 20 MB, and copied to the database in pieces of 10 MB, each of
  * which is in memory several times: a few dozen of any size filled the heap.
  */
-public final class Limits implements ClassFileTransformer {
+public final class Limits extends MethodTransformer {
     private static final String END_POINT = "org/mortbay/io/nio/SelectChannelEndPoint";
     private static final Map<String, Map<String, Integer>> FIELDS =
             new HashMap<String, Map<String, Integer>>();
@@ -61,33 +56,23 @@ public final class Limits implements ClassFileTransformer {
     }
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
-            ProtectionDomain domain, byte[] bytes) {
-        final boolean endPoint = END_POINT.equals(name);
-        if (name == null || !(FIELDS.containsKey(name) || takesUploads(name) || endPoint)) {
-            return null;
+    protected boolean changes(String type) {
+        return FIELDS.containsKey(type) || takesUploads(type) || type.equals(END_POINT);
+    }
+
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        if (type.equals(END_POINT)) {
+            return method.equals("idleExpired")
+                    ? before(new WaitFirst(next), "org/mortbay/jetty/PatientConnection.isPatient",
+                            "(L" + END_POINT + ";)Z", 0)
+                    : next;
         }
-        final Map<String, Integer> fields = FIELDS.get(name);
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                if (endPoint) {
-                    return method.equals("idleExpired") ? new Before(new WaitFirst(next),
-                            "org/mortbay/jetty/PatientConnection", "isPatient",
-                            "(L" + END_POINT + ";)Z", 0) : next;
-                }
-                if (fields == null) {
-                    return new OtherConstants(next);
-                }
-                return method.equals("<init>") ? new OtherDefaults(next, fields) : next;
-            }
-        }, 0);
-        return writer.toByteArray();
+        if (!FIELDS.containsKey(type)) {
+            return new OtherConstants(next);
+        }
+        return method.equals("<init>") ? new OtherDefaults(next, FIELDS.get(type)) : next;
     }
 
     /** Replaces constants. */

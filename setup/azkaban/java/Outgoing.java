@@ -1,20 +1,14 @@
 import java.io.IOException;
-import java.lang.instrument.ClassFileTransformer;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.net.Socket;
-import java.security.ProtectionDomain;
 import java.util.Arrays;
 import java.util.Date;
 import java.util.HashSet;
 import java.util.Set;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.MethodVisitor;
-import org.objectweb.asm.Opcodes;
 
 /**
  * Looks at whom the server has connected to, before it says anything.
@@ -26,63 +20,39 @@ import org.objectweb.asm.Opcodes;
  * this account, of root, or of one of the accounts (numbers, with commas between them) in
  * -Dportguard.trusted. Otherwise it is closed, and the attempt fails as if nobody listened.
  */
-public final class Outgoing implements ClassFileTransformer {
+public final class Outgoing extends MethodTransformer {
     private static final Set<String> FACTORIES = new HashSet<String>(Arrays.asList(
             "com/mysql/jdbc/StandardSocketFactory", "com/mysql/cj/protocol/StandardSocketFactory",
             "org/apache/http/conn/scheme/PlainSocketFactory",
             "org/apache/http/conn/socket/PlainConnectionSocketFactory"));
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
-            ProtectionDomain domain, byte[] bytes) {
-        if (!FACTORIES.contains(name)) {
-            return null;
-        }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(reader, ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                return method.startsWith("connect") ? new CheckLast(next) : next;
-            }
-        }, 0);
-        return writer.toByteArray();
+    protected boolean changes(String type) {
+        return FACTORIES.contains(type);
     }
 
-    /** Puts "Outgoing.check(socket);" before each "return socket;". */
-    private static final class CheckLast extends MethodVisitor {
-        CheckLast(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
-
-        @Override
-        public void visitInsn(int code) {
-            if (code == Opcodes.ARETURN) {
-                super.visitInsn(Opcodes.DUP);
-                visitMethodInsn(Opcodes.INVOKESTATIC, "Outgoing", "check",
-                        "(Ljava/lang/Object;)V", false);
-            }
-            super.visitInsn(code);
-        }
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        return method.startsWith("connect")
+                ? result(next, descriptor, "Outgoing.check", "(Ljava/lang/Object;)Ljava/lang/Object;")
+                : next;
     }
 
-    /** Closes a connection whose other end another account of this machine has. */
-    public static void check(Object made) throws IOException {
+    /** Returns a connection; closes one whose other end another account of this machine has. */
+    public static Object check(Object made) throws IOException {
         if (!(made instanceof Socket) || !((Socket) made).isConnected()) {
-            return;
+            return made;
         }
         Socket socket = (Socket) made;
         InetSocketAddress here = (InetSocketAddress) socket.getLocalSocketAddress();
         InetSocketAddress there = (InetSocketAddress) socket.getRemoteSocketAddress();
         if (!isHere(there.getAddress())) {
-            return;
+            return made;
         }
         Set<String> owners = Peer.owners(here, there);
         if (!owners.isEmpty() && trusted().containsAll(owners)) {
-            return;
+            return made;
         }
         socket.close();
         String words = there.getAddress().getHostAddress() + " port " + there.getPort()

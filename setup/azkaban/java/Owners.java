@@ -81,12 +81,7 @@ public final class Owners {
 
     /** Tells whether there is a session of this name that this connection may use. */
     public static boolean knows(String id) {
-        try {
-            return sessions != null && sessions.getClass().getMethod("getSession", String.class)
-                    .invoke(sessions, id) != null;
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalStateException(error);
-        }
+        return sessions != null && Members.call(sessions, "getSession", id) != null;
     }
 
     /** Returns a session that was found if this connection may use it, else null. */

@@ -1,7 +1,7 @@
 package org.mortbay.jetty;
 
 import java.io.IOException;
-import java.net.Socket;
+import java.nio.channels.SocketChannel;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
@@ -33,6 +33,7 @@ public final class PatientConnection extends HttpConnection {
             Integer.getInteger("portguard.patience", 30) * 1000;
     private static final int LITTLE_PATIENCE = 5000; // ms, while there are MANY connections
     private static final int MANY = 300;
+    private static final int HURRY = 500; // ms, of a thread, to tell a client that it is cut off
     private static final int MOST_CONNECTIONS =
             Integer.getInteger("portguard.connections", 1000);
     private static final byte[] NOTHING = new byte[0];
@@ -67,8 +68,9 @@ public final class PatientConnection extends HttpConnection {
      * Takes a new connection in. Beyond the most that there is memory for, the oldest one that is
      * not being served gives way to it: who holds many gains nothing, and who comes anew is served.
      */
-    public static void admit(SelectChannelConnector connector, SelectChannelEndPoint end)
-            throws IOException {
+    public static SelectChannelEndPoint admit(SelectChannelConnector connector,
+            SocketChannel channel, SelectChannelEndPoint end) throws IOException {
+        channel.socket().setSoTimeout(HURRY);
         SelectChannelEndPoint oldest = null;
         synchronized (OPEN) {
             OPEN.add(end);
@@ -86,6 +88,7 @@ public final class PatientConnection extends HttpConnection {
         if (oldest != null) {
             connector.getThreadPool().dispatch(new Farewell(oldest));
         }
+        return end;
     }
 
     /** Forgets a connection that was closed. */
@@ -116,11 +119,6 @@ public final class PatientConnection extends HttpConnection {
                 Log.ignore(gone);
             }
         }
-    }
-
-    /** Limits for how long Jetty tries, in a thread, to tell a client that it is cut off. */
-    public static void hurry(Socket socket) throws IOException {
-        socket.setSoTimeout(500);
     }
 
     /** Called before Jetty cuts off a connection that seems idle; true if it must wait longer. */

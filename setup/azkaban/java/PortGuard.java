@@ -8,7 +8,6 @@ import java.lang.instrument.Instrumentation;
 import java.nio.file.Files;
 import java.nio.file.Paths;
 import java.nio.file.StandardCopyOption;
-import java.security.ProtectionDomain;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -17,9 +16,7 @@ import java.util.Properties;
 import java.util.Set;
 import javax.mail.Authenticator;
 import javax.mail.Session;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
+import org.mortbay.jetty.Connector;
 import org.objectweb.asm.MethodVisitor;
 import org.objectweb.asm.Opcodes;
 
@@ -41,7 +38,7 @@ import org.objectweb.asm.Opcodes;
  * allows everything, which Java 24 no longer has: that call is left out. What is printed goes to
  * the file of -Dportguard.output and begins anew at 10 MB, with one earlier file kept.
  */
-public final class PortGuard implements ClassFileTransformer {
+public final class PortGuard extends MethodTransformer {
     private static final String CONNECTOR = "org/mortbay/jetty/AbstractConnector";
     private static final Set<String> CALLERS = new HashSet<String>(Arrays.asList(
             "azkaban/utils/EmailMessage", "azkaban/execapp/AzkabanExecutorServer",
@@ -57,18 +54,12 @@ public final class PortGuard implements ClassFileTransformer {
                 OPEN.add(Integer.valueOf(parts[0]));
             }
         }
-        instrumentation.addTransformer(new PortGuard());
-        instrumentation.addTransformer(new Projects());
-        instrumentation.addTransformer(new FinishedJobs());
-        instrumentation.addTransformer(new Outgoing());
-        instrumentation.addTransformer(new Connections());
-        instrumentation.addTransformer(new Sessions());
-        instrumentation.addTransformer(new Jobs());
-        instrumentation.addTransformer(new Limits());
-        instrumentation.addTransformer(new Causes());
-        instrumentation.addTransformer(new JobLog.Use());
-        instrumentation.addTransformer(new FlowUpdates());
-        instrumentation.addTransformer(new Incoming());
+        for (ClassFileTransformer one : new ClassFileTransformer[] {
+            new PortGuard(), new Incoming(), new Outgoing(), new Connections(), new Limits(),
+            new Projects(), new Jobs(), new JobLog.Use(), new FinishedJobs(), new FlowUpdates(),
+            new Causes()}) {
+            instrumentation.addTransformer(one);
+        }
         String output = System.getProperty("portguard.output");
         if (output != null) {
             PrintStream stream = new PrintStream(new Output(new File(output)), true);
@@ -78,42 +69,19 @@ public final class PortGuard implements ClassFileTransformer {
     }
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
-            ProtectionDomain domain, byte[] bytes) {
-        final boolean jetty = CONNECTOR.equals(name);
-        if (!jetty && !CALLERS.contains(name)) {
-            return null;
-        }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                if (!jetty) {
-                    return new OtherCalls(next);
-                }
-                if (method.equals("getHost") && descriptor.equals("()Ljava/lang/String;")) {
-                    returnOurHost(next);
-                    return null; // the original body is dropped
-                }
-                return next;
-            }
-        }, 0);
-        return writer.toByteArray();
+    protected boolean changes(String type) {
+        return type.equals(CONNECTOR) || CALLERS.contains(type);
     }
 
-    private static void returnOurHost(MethodVisitor method) {
-        method.visitCode();
-        method.visitVarInsn(Opcodes.ALOAD, 0);
-        method.visitMethodInsn(Opcodes.INVOKEVIRTUAL, CONNECTOR, "getPort", "()I", false);
-        method.visitMethodInsn(Opcodes.INVOKESTATIC, "PortGuard", "host",
-                "(I)Ljava/lang/String;", false);
-        method.visitInsn(Opcodes.ARETURN);
-        method.visitMaxs(1, 1);
-        method.visitEnd();
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        if (!type.equals(CONNECTOR)) {
+            return new OtherCalls(next);
+        }
+        return method.equals("getHost") && descriptor.equals("()Ljava/lang/String;")
+                ? instead(next, "PortGuard.host", "(Ljava/lang/Object;)Ljava/lang/String;", 0)
+                : next;
     }
 
     /** Leads a session of JavaMail past us, and leaves out the security manager. */
@@ -140,9 +108,9 @@ public final class PortGuard implements ClassFileTransformer {
         return OPEN.contains(port);
     }
 
-    /** The address for a port; called by Jetty's connectors. */
-    public static String host(int port) {
-        String host = HOSTS.get(port);
+    /** Returns the address for a connector of Jetty. */
+    public static String host(Object connector) { // a Java without Jetty can have this agent, too
+        String host = HOSTS.get(((Connector) connector).getPort());
         return host == null ? "127.0.0.1" : host;
     }
 

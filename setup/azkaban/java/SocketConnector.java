@@ -1,7 +1,6 @@
 package org.mortbay.jetty.bio;
 
 import java.io.IOException;
-import java.net.Socket;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import org.mortbay.io.Connection;
@@ -26,17 +25,9 @@ public class SocketConnector extends SelectChannelConnector {
     }
 
     @Override
-    protected void configure(Socket socket) throws IOException {
-        super.configure(socket);
-        PatientConnection.hurry(socket);
-    }
-
-    @Override
     protected SelectChannelEndPoint newEndPoint(SocketChannel channel, SelectSet set,
             SelectionKey key) throws IOException {
-        SelectChannelEndPoint end = super.newEndPoint(channel, set, key);
-        PatientConnection.admit(this, end);
-        return end;
+        return PatientConnection.admit(this, channel, super.newEndPoint(channel, set, key));
     }
 
     @Override

@@ -40,7 +40,8 @@ import org.xml.sax.SAXException;
  * Three things are added. A password may stand there as pbkdf2-sha256$ITERATIONS$SALT$HASH, with
  * salt and hash in Base64; one in plain text goes on to work. The file is read again as soon as it
  * has changed, and what cannot be understood leaves what was read before in force. A user whose
- * entry was changed or removed has to log in again: see Sessions.
+ * entry was changed or removed has to log in again: Azkaban keeps a session, with the roles of its
+ * login, for hours, so that its SessionCache is made to ask here before it returns one.
  */
 public final class Users implements UserManager {
     private static final Logger LOG = Logger.getLogger(Users.class);
@@ -75,13 +76,9 @@ public final class Users implements UserManager {
         if (session == null || users == null) {
             return session; // another user manager is set
         }
-        try {
-            User user = (User) session.getClass().getMethod("getUser").invoke(session);
-            Account account = users.now().accounts.get(user.getUserId());
-            return account != null && account.user == user ? session : null;
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalStateException(error);
-        }
+        User user = (User) Members.call(session, "getUser");
+        Account account = users.now().accounts.get(user.getUserId());
+        return account != null && account.user == user ? session : null;
     }
 
     @Override

@@ -1,11 +1,5 @@
-import java.lang.instrument.ClassFileTransformer;
 import java.lang.instrument.Instrumentation;
-import java.security.ProtectionDomain;
-import org.objectweb.asm.ClassReader;
-import org.objectweb.asm.ClassVisitor;
-import org.objectweb.asm.ClassWriter;
 import org.objectweb.asm.MethodVisitor;
-import org.objectweb.asm.Opcodes;
 
 /**
  * Keeps all of a process's ports for its own account.
@@ -17,59 +11,34 @@ import org.objectweb.asm.Opcodes;
  *
  * Use: -javaagent:loopback-guard.jar, with peer.jar (Peer.java) and asm beside it.
  */
-public final class LoopbackGuard implements ClassFileTransformer {
+public final class LoopbackGuard extends MethodTransformer {
     private static final String CHANNEL = "sun/nio/ch/ServerSocketChannelImpl";
-    private static final String ACCEPTED = ")Ljava/nio/channels/SocketChannel;";
-    private static int guarded;
+    private static final String ACCEPTED = "Ljava/nio/channels/SocketChannel;";
 
     public static void premain(String arguments, Instrumentation instrumentation)
             throws ReflectiveOperationException,
             java.lang.instrument.UnmodifiableClassException {
-        instrumentation.addTransformer(new LoopbackGuard(), true);
+        LoopbackGuard guard = new LoopbackGuard();
+        instrumentation.addTransformer(guard, true);
         instrumentation.retransformClasses(Class.forName(CHANNEL.replace('/', '.')));
-        if (guarded == 0) { // what a transformer throws is swallowed: without this it would go on
+        // What a transformer throws is swallowed: without this the ports would stay open.
+        if (guard.placed.isEmpty()) {
             throw new IllegalStateException("this Java is too new for LoopbackGuard");
         }
     }
 
     @Override
-    public byte[] transform(ClassLoader loader, String name, Class<?> type,
-            ProtectionDomain domain, byte[] bytes) {
-        if (!CHANNEL.equals(name)) {
-            return null;
-        }
-        ClassReader reader = new ClassReader(bytes);
-        ClassWriter writer = new ClassWriter(reader, ClassWriter.COMPUTE_MAXS);
-        reader.accept(new ClassVisitor(Opcodes.ASM9, writer) {
-            @Override
-            public MethodVisitor visitMethod(int access, String method, String descriptor,
-                    String signature, String[] exceptions) {
-                MethodVisitor next =
-                        super.visitMethod(access, method, descriptor, signature, exceptions);
-                boolean accepts = method.equals("accept") || method.equals("blockingAccept");
-                return accepts && descriptor.endsWith(ACCEPTED) ? new AdmitLast(next) : next;
-            }
-        }, 0);
-        return writer.toByteArray();
+    protected boolean changes(String type) {
+        return type.equals(CHANNEL);
     }
 
-    /** Makes "return channel" into "return Peer.admit(this, channel)". */
-    private static final class AdmitLast extends MethodVisitor {
-        AdmitLast(MethodVisitor next) {
-            super(Opcodes.ASM9, next);
-        }
-
-        @Override
-        public void visitInsn(int code) {
-            if (code == Opcodes.ARETURN) {
-                guarded++;
-                visitVarInsn(Opcodes.ALOAD, 0);
-                super.visitInsn(Opcodes.SWAP);
-                visitMethodInsn(Opcodes.INVOKESTATIC, "Peer", "admit",
-                        "(Ljava/nio/channels/ServerSocketChannel;Ljava/nio/channels/SocketChannel"
-                        + ";)Ljava/nio/channels/SocketChannel;", false);
-            }
-            super.visitInsn(code);
-        }
+    @Override
+    protected MethodVisitor change(
+            String type, String method, String descriptor, MethodVisitor next) {
+        boolean accepts = method.equals("accept") || method.equals("blockingAccept");
+        return accepts && descriptor.endsWith(")" + ACCEPTED)
+                ? result(next, descriptor, "Peer.admit",
+                        "(" + ACCEPTED + "Ljava/nio/channels/ServerSocketChannel;)" + ACCEPTED, 0)
+                : next;
     }
 }
