@@ -57,7 +57,8 @@ def test_what_is_hidden_is_hidden_from_our_modules_alone() -> None:
 
 def test_the_tests_of_the_client_pass_without_what_only_posix_has() -> None:
     files = [str(HERE / f"test_{name}.py") for name in TESTS]
-    result = _python("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", *files)
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", "not two_thousand"]
+    result = _python("-m", "pytest", *options, *files)
     assert result.returncode == 0, result.stdout[-4000:]
     assert " passed" in result.stdout
 
