@@ -397,6 +397,10 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Listed | None) -> It
 
 def _alerts(app: App, wish: Wish) -> Iterator[str]:
     """Say so where nobody would hear of a failure."""
+    from importlib.util import find_spec
+
+    from azkaban_client.watch.chat import MISSING
+
     notify, mail = wish.notify, app.settings["mail"]
     if wish.when is not None and not notify and not wish.tells:
         yield "nobody is told when it fails: --notify mail:ADDRESS, chat:FILE ..."
@@ -404,6 +408,8 @@ def _alerts(app: App, wish: Wish) -> Iterator[str]:
         yield NO_MAIL
     if notify and mail is None:
         yield "whether this server sends mail is not known here (azk.toml: mail = true)"
+    if any(kind != "webhook" for kind, _ in wish.tells or ()) and find_spec("apprise") is None:
+        yield MISSING
     if wish.tells and not (rules := _rules(app)).with_name("watch.pid").exists():
         yield (
             "azk watch, which tells chats and webhooks, does not run: azkaban-jobflow supervise or "

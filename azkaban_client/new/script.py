@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Option", "Script", "read"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What a job of Azkaban's, or of `azkaban_client.job.plain`, finds in its environment.
+_OF_AZKABAN = {"JOB_NAME", "JOB_OUTPUT_PROP_FILE", "JOB_PROP_FILE", "OUTPUT_DIR"}
 _FLAGS = {"store_true", "store_false", "store_const", "count", "version", "help", "append_const"}
 
 
@@ -114,7 +116,7 @@ def read(path: Path) -> Script:
         imports=tuple(sorted(imports.foreign)),
         beside=tuple(sorted(imports.beside)),
         files=tuple(sorted(_files_beside(tree, path.parent) - {path.name})),
-        environment=tuple(sorted(_variables(tree))),
+        environment=tuple(sorted(set(_variables(tree)) - _OF_AZKABAN)),
         asks="input" in names,
     )
 

@@ -12,7 +12,7 @@ import re
 import sys
 from importlib.util import find_spec
 
-__all__ = ["main", "quiet"]
+__all__ = ["MISSING", "main", "quiet"]
 
 MISSING = (
     "chats need apprise: azkaban-jobflow env --with chat installs it, elsewhere "

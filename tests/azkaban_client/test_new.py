@@ -299,6 +299,13 @@ def test_the_kit_travels_with_what_uses_it_and_not_with_tests(azk, scripts) -> N
 PLAIN = "import sys\nprint('hello', sys.argv[1:])\n"
 
 
+def test_the_environment_of_a_job_is_no_surprise(tmp_path) -> None:
+    names = ("JOB_NAME", "JOB_PROP_FILE", "JOB_OUTPUT_PROP_FILE", "OUTPUT_DIR", "SHOP_TOKEN")
+    text = "".join(f"print(os.environ['{name}'])\n" for name in names)
+    (tmp_path / "a.py").write_text(f"import os\n{text}")
+    assert read(tmp_path / "a.py").environment == ("SHOP_TOKEN",)
+
+
 def test_a_plain_script(azk, tmp_path) -> None:
     (tmp_path / "my script.py").write_text(PLAIN)
     result = azk("new", "--from", "my script.py", "--json")

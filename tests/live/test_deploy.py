@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,8 @@ def test_failures_are_told_to_a_chat_by_the_watch_of_the_server(azk, azkaban, tm
         first = deployed(azk, *options)
         assert first["tells"] == [f"slack:{tmp_path / 'chat'}"]
         assert any("azk watch, which tells chats" in line for line in first["warnings"])
+        missing = find_spec("apprise") is None
+        assert any("chats need apprise" in line for line in first["warnings"]) is missing
         text = rules.read_text()
         assert "rules of azk watch" not in deployed(azk, *options)["err"]
         assert rules.read_text() == text
