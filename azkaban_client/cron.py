@@ -81,6 +81,8 @@ def _check_item(item: str, name: str, low: int, high: int, words: tuple[str, ...
         if number is not None and number.isdecimal() and not low <= int(number) <= high:
             raise ValueError(f"{name} {item!r}: expected numbers from {low} to {high}")
     first, last = found[1] or "", found[2] or ""
+    if first and last and first.isdecimal() != last.isdecimal():
+        raise ValueError(f"{name} {item!r}: expected two names or two numbers")
     if name == "year" and first.isdecimal() and last.isdecimal() and int(last) < int(first):
         raise ValueError(f"year {item!r}: it ends before it begins")
     if found[3] is not None and not 1 <= int(found[3]) <= max(high, 1):

@@ -241,7 +241,7 @@ def pack_(folder: Path, *, as_json: bool) -> None:
       azk deploy sales --pack
 
     The archive holds Python as well, and runs on Linux with the same processor and no older glibc.
-    azk deploy --pack and azk upload --pack send it in the project's zip. The first job on an
+    With --pack, azk deploy and azk upload send it in the project's zip. The first job on an
     executor unpacks it, to ~/.cache/azk/environments of the account that runs the jobs or to the
     folder that AZK_ENVIRONMENTS names; later ones find it there.
     """

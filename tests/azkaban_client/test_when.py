@@ -165,6 +165,7 @@ def test_what_a_server_cannot_do_is_for_the_watch(
         ({"every": "30s"}, None, None, "once a minute"),
         ({"every": "0m"}, None, None, "expected a number"),
         ({"cron": "0 6 * * *"}, None, None, "--cron '0 6 * * *': 5 fields"),
+        ({"cron": "0 0 6 ? * MON-6"}, None, None, "'MON-6': expected two names or two numbers"),
         ({"daily": "6:00", "every": "1d"}, None, None, "give one of --daily, --every"),
         ({"daily": "6:00", "at": "6:00"}, None, None, "give one of --daily, --at"),
         ({"daily": "6:00"}, "Europe/Berln", None, "--timezone Europe/Berln: this machine knows no"),

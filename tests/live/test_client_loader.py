@@ -144,6 +144,10 @@ def test_times_of_expressions_are_those_of_quartz(programs) -> None:
     quartz = (home / "times.txt").read_text().splitlines()
     assert len(quartz) == len(expressions)
     for text, times in zip(expressions, quartz, strict=True):
+        if times.startswith("refused: "):
+            with pytest.raises(ValueError, match="expected two names or two numbers"):
+                cron.check(text)
+            continue
         found = islice(cron.Cron(text).after(since, UTC), 6)
         assert " ".join(str(int(one.timestamp())) for one in found) == times, text
 
