@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -16,6 +15,7 @@ from azkaban_client.options import (
     refuse_unknown_jobs,
     sla_fields,
 )
+from azkaban_client.times import period
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +56,11 @@ class ScheduleCalls(ProjectCalls):
         """
         if at.tzinfo is None:
             raise ValueError(f"at = {at}: expected a time with its time zone")
-        if every is not None and not re.fullmatch(r"[1-9]\d*[smhdwM]", every):
-            raise ValueError(f"every = {every!r}: expected a number and one of s m h d w M")
+        if every is not None:
+            try:
+                period(every)
+            except ValueError as error:
+                raise ValueError(f"every = {error}") from None
         if every is None and at <= datetime.now(UTC):
             # The server would say "scheduled" and forget it.
             raise ValueError(f"at = {at}: expected a time to come, or a period to repeat it")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import calendar
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,73 +11,21 @@ from azkaban_client.cron import Cron
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from azkaban_client.times import Period
+
 __all__ = [
     "MOST",
-    "Period",
     "cron_dates",
     "fill",
     "logical_dates",
     "moment",
     "names_date",
-    "period",
 ]
 
 MOST = 100_000
 """More dates than this are taken for a slip of the keyboard."""
 
-_EXACT = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 _PLACE = re.compile(r"\{(date|end)(?::([^{}]*))?\}")
-
-
-@dataclass(frozen=True)
-class Period:
-    """The time from one logical date to the next.
-
-    Attributes
-    ----------
-    count, unit
-        As in ``2h``: seconds, minutes and hours (``s m h``) are exact; days, weeks and months
-        (``d w M``) are those of the calendar, which a change of the clocks makes longer or shorter.
-    """
-
-    count: int
-    unit: str
-
-    def after(self, start: datetime, number: int) -> datetime:
-        """Return the date that is so many periods after another.
-
-        Examples
-        --------
-        >>> from datetime import UTC, datetime
-        >>> print(period("1M").after(datetime(2027, 1, 31, tzinfo=UTC), 1))
-        2027-02-28 00:00:00+00:00
-        """
-        count = self.count * number
-        if self.unit in _EXACT:
-            return (start.astimezone(UTC) + count * _EXACT[self.unit]).astimezone(start.tzinfo)
-        wall = start.replace(tzinfo=None)
-        if self.unit == "M":
-            year, month = divmod(wall.year * 12 + wall.month - 1 + count, 12)
-            last = calendar.monthrange(year, month + 1)[1]
-            wall = wall.replace(year=year, month=month + 1, day=min(wall.day, last))
-        else:
-            wall += timedelta(days=count * (7 if self.unit == "w" else 1))
-        # A time that the clocks leave out becomes the one that they show instead.
-        return wall.replace(tzinfo=start.tzinfo).astimezone(UTC).astimezone(start.tzinfo)
-
-
-def period(text: str) -> Period:
-    """Read a period such as ``1d``.
-
-    Raises
-    ------
-    ValueError
-        It is not a number and one of ``s m h d w M``.
-    """
-    found = re.fullmatch(r"([1-9]\d{0,5})([smhdwM])", text)
-    if found is None:
-        raise ValueError(f"{text!r}: expected a number and one of s m h d w M, such as 1d")
-    return Period(int(found[1]), found[2])
 
 
 def logical_dates(first: datetime, last: datetime, every: Period) -> list[datetime]:
@@ -100,6 +46,7 @@ def logical_dates(first: datetime, last: datetime, every: Period) -> list[dateti
     Examples
     --------
     >>> from datetime import UTC, datetime
+    >>> from azkaban_client.times import period
     >>> first, last = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 15, tzinfo=UTC)
     >>> [f"{date:%d.%m.}" for date in logical_dates(first, last, period("1w"))]
     ['01.11.', '08.11.', '15.11.']

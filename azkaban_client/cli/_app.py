@@ -195,14 +195,12 @@ def table(header: list[str], rows: list[list[Any]]) -> str:
 
 def time_zone(name: str, said: str) -> tzinfo:
     """Return a time zone; refuse what was `said` if this machine does not know it."""
-    from zoneinfo import ZoneInfo
+    from azkaban_client.times import zone
 
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise click.UsageError(
-            f"{said}: this machine knows no such time zone; expected a name such as Europe/Berlin"
-        ) from None
+        return zone(name, said)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def local_time(time: datetime | None) -> str | None:

@@ -143,7 +143,8 @@ def _dates(
     first: datetime, last: datetime, every: str, cron: str | None
 ) -> list[tuple[datetime, datetime]]:
     """Return the logical dates, each with the next one."""
-    from azkaban_client.backfill.dates import cron_dates, logical_dates, period
+    from azkaban_client.backfill.dates import cron_dates, logical_dates
+    from azkaban_client.times import period
 
     context = click.get_current_context()
     if cron is not None:

@@ -420,14 +420,15 @@ def _alerts(app: App, wish: Wish) -> Iterator[str]:
 def _other_clock(wish: Wish, server_zone: str | None) -> str | None:
     """Say so where a time without a zone may be meant by this machine's clock."""
     from datetime import UTC, datetime
-    from zoneinfo import ZoneInfo
+
+    from azkaban_client.times import zone
 
     if server_zone is None or wish.when is None or wish.when.zone or wish.when.kind == "every":
         return None
     now = datetime.now(UTC)
     try:
-        there = now.astimezone(ZoneInfo(server_zone)).utcoffset()
-    except (KeyError, ValueError, OSError):
+        there = now.astimezone(zone(server_zone, server_zone)).utcoffset()
+    except ValueError:
         return None
     if there == now.astimezone().utcoffset():
         return None

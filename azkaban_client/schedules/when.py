@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from azkaban_client import cron as quartz
-from azkaban_client.backfill.dates import period
+from azkaban_client.times import period
+from azkaban_client.times import zone as find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import tzinfo
 
-    from azkaban_client.backfill.dates import Period
+    from azkaban_client.times import Period
 
 __all__ = [
     "KINDS",
@@ -282,7 +283,11 @@ def _clock(text: str) -> time:
 
 
 def _check_period(text: str) -> None:
-    if not re.fullmatch(r"[1-9]\d{0,5}[mhdwM]", text):
+    try:
+        seconds = period(text).unit == "s"
+    except ValueError:
+        seconds = True
+    if seconds:
         raise ValueError(
             "expected a number and one of m (minutes) h d w M (months), such as 15m; a server "
             "looks once a minute"
@@ -297,13 +302,7 @@ def zone_named(name: str) -> ZoneInfo:
     ValueError
         This machine knows no such zone.
     """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"--timezone {name}: this machine knows no such time zone; expected a name such as "
-            "Europe/Berlin"
-        ) from None
+    return find_zone(name, f"--timezone {name}")
 
 
 def machine_zone() -> tzinfo:

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from azkaban_client.backfill.dates import cron_dates, fill, logical_dates, moment, period
+from azkaban_client.backfill.dates import cron_dates, fill, logical_dates, moment
 from azkaban_client.backfill.ledger import Entry, Ledger, LedgerError
 from azkaban_client.backfill.work import Plan, Worker
 from azkaban_client.errors import NetworkError, WrongAccount
 from azkaban_client.models import Execution, ExecutionPage, Status
+from azkaban_client.times import period
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
