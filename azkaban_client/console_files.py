@@ -1,7 +1,9 @@
 """Install the web console's files next to the pages of any Azkaban from 2.5 to 4.0.
 
 Azkaban serves every file below ``js/`` and ``css/`` of its ``web.resource.dir`` without login. The
-console goes to ``js/console/`` there, and asks the server's Ajax API with the user's session.
+console goes to ``js/console/`` there, and asks the server's Ajax API with the user's session. Its
+modules are joined (`console_bundle`), and what is large lies there compressed as well, for a server
+that can send it so.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ import time
 from pathlib import Path
 
 from azkaban_client.config import written_by_others
+from azkaban_client.console_bundle import PROGRAMS, bundle, compress
 
-__all__ = ["ADDRESS", "SOURCE", "add", "install", "revalidate"]
+__all__ = ["ADDRESS", "SOURCE", "add", "files", "install", "revalidate"]
 
 _PLACE = "js/console"
 ADDRESS = f"{_PLACE}/index.html"
@@ -72,18 +75,28 @@ def install(web: Path) -> Path:
     new = target.with_name(f".console.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
     try:
-        for path in sorted(SOURCE.rglob("*")):
-            place = new / path.relative_to(SOURCE)
-            if path.is_file() and _BRIDGE not in path.relative_to(SOURCE).parts:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, place)  # with the mode of new files, not of a checkout's
-                revalidate(place)
+        for name, data in files().items():
+            place = new / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)  # with the mode of new files, not of a checkout's
+            revalidate(place)
         shutil.rmtree(target, ignore_errors=True)
         new.rename(target)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
     return web / ADDRESS
+
+
+def files() -> dict[str, bytes]:
+    """Return what is installed: each file's path in the console's folder and what is in it."""
+    found = {name: bundle(SOURCE, name).encode() for name in PROGRAMS}
+    for path in sorted(SOURCE.rglob("*")):
+        inside = path.relative_to(SOURCE)
+        if path.is_file() and path.suffix != ".js" and _BRIDGE not in inside.parts:
+            found[str(inside)] = path.read_bytes()
+    large = {name: data for name, data in found.items() if name.endswith((".js", ".css"))}
+    return found | {f"{name}.gz": compress(data) for name, data in large.items()}
 
 
 def revalidate(path: Path) -> None:

@@ -81,7 +81,8 @@ export function button(label, onclick, properties = {}) {
   );
 }
 
-const ICONS = {
+/** The lines of each icon, in a square of 24. */
+export const ICONS = {
   add: 'M12 5v14M5 12h14',
   calendar: 'M4 6h16v14H4zM4 10h16M8 3v5M16 3v5',
   check: 'M5 12.5l4.5 4.5L19 7.5',

@@ -54,13 +54,15 @@ export const day = (time) => when(time).slice(0, 10);
 /** `18:04`: its time of day. */
 export const clock = (time) => when(time).slice(11, 16);
 
-/** `350 ms`, `4.2 s`, `3 m 05 s`, `2 h 10 m`, `3 d 4 h`. */
+/**
+ * `< 1 s`, `4 s`, `3 m 05 s`, `2 h 10 m`, `3 d 4 h`: whole seconds, since lists of the server's own
+ * pages have no finer ones, and one run must not last `0 s` here and `505 ms` there.
+ */
 export function duration(milliseconds) {
   if (!(milliseconds >= 0)) return '–';
   const seconds = Math.floor(milliseconds / 1000);
   const pad = (number) => String(number).padStart(2, '0');
-  if (milliseconds < 995) return `${Math.round(milliseconds)} ms`;
-  if (milliseconds < 9950) return `${(milliseconds / 1000).toFixed(1)} s`;
+  if (seconds < 1) return '< 1 s';
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(seconds % 60)} s`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${pad(Math.floor(seconds / 60) % 60)} m`;
@@ -121,5 +123,5 @@ export function period(text) {
   return /^(null|Non-?recurring)?$/i.test(text?.trim() ?? '') ? '' : text;
 }
 
-/** `3 jobs`, `1 job`. */
-export const count = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`;
+/** `1,200 jobs`, `1 job`. */
+export const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;

@@ -11,14 +11,30 @@ const ROOM = 240; // pixels for a name
 
 const attempts = (job) => [...(job.pastAttempts ?? []), job].filter((one) => took(one) >= 0);
 
-/** Draw the timeline of an execution; `link(job)` is where a job's row leads. */
-export function drawGantt(execution, link, now = Date.now()) {
-  const jobs = flatten(execution.nodes);
-  const ran = jobs.filter((job) => attempts(job).length);
+/** The jobs of an execution that have started, in the order in which they did. */
+export const inTime = (execution) =>
+  flatten(execution.nodes)
+    .map((job) => ({ job, tries: attempts(job) }))
+    .filter(({ tries }) => tries.length)
+    .sort((a, b) => a.tries[0].startTime - b.tries[0].startTime)
+    .map(({ job }) => job);
+
+/** The first start and the last end of jobs that have started. */
+function extent(ran, now) {
+  let [begin, end] = [Infinity, 0];
+  for (const { startTime, endTime } of ran.flatMap(attempts)) {
+    begin = Math.min(begin, startTime);
+    end = Math.max(end, endTime > 0 ? endTime : now);
+  }
+  return [begin, Math.max(end, begin + 1000)];
+}
+
+/** Draw the bars of some jobs on the time axis of their execution; `link(job)` is where a row leads. */
+export function drawGantt(execution, jobs, link, now = Date.now()) {
+  const ran = inTime(execution);
   if (!ran.length) return h('p', { class: 'empty' }, 'No job has started yet.');
-  const begin = Math.min(...ran.flatMap((job) => attempts(job).map(({ startTime }) => startTime)));
-  const ends = ran.flatMap((job) => attempts(job).map(({ endTime }) => (endTime > 0 ? endTime : now)));
-  const total = Math.max(...ends, begin + 1000) - begin;
+  const [begin, end] = extent(ran, now);
+  const total = end - begin;
   const place = (time) => `${(100 * (time - begin)) / total}%`;
 
   const most = matchMedia('(max-width: 760px)').matches ? 4 : 9;
@@ -29,15 +45,14 @@ export function drawGantt(execution, link, now = Date.now()) {
       (at * step) / total > 0.94 ? '' : at ? axis(at * step) : '0'),
   );
 
-  const order = [...ran].sort((a, b) => attempts(a)[0].startTime - attempts(b)[0].startTime);
-  const rows = order.map((job) => {
+  const rows = jobs.map((job) => {
     const tries = attempts(job);
     const bars = tries.map((attempt, at) => {
-      const end = attempt.endTime > 0 ? attempt.endTime : now;
+      const last = attempt.endTime > 0 ? attempt.endTime : now;
       const { family, word } = status(attempt.status);
       const nth = tries.length > 1 ? `attempt ${at + 1}, ` : '';
-      const hint = `${nth}${word}, ${when(attempt.startTime)}, ${duration(end - attempt.startTime)}`;
-      const length = `max(3px, ${(100 * (end - attempt.startTime)) / total}%)`;
+      const hint = `${nth}${word}, ${when(attempt.startTime)}, ${duration(last - attempt.startTime)}`;
+      const length = `max(3px, ${(100 * (last - attempt.startTime)) / total}%)`;
       return h('span', {
         class: ['bar', `is-${family}`],
         style: { left: place(attempt.startTime), width: length },
@@ -54,7 +69,7 @@ export function drawGantt(execution, link, now = Date.now()) {
       h('td', { class: 'wide-only' }, badge(job.status)),
     );
   });
-  const waiting = jobs.length - ran.length;
+  const waiting = flatten(execution.nodes).length - ran.length;
   return h(
     'div',
     { class: 'gantt' },

@@ -1,262 +1,173 @@
 /**
- * The graph of a flow as SVG; layout.js chooses the places.
+ * The graph of a flow: a canvas, and above it a button for each job.
  *
- * Wheel with Ctrl and pinch zoom, dragging moves, the keyboard walks: arrow keys go from a job to
- * those before and after it, Enter opens it.
+ * arrange.js chooses what is shown and lays it out, paint.js draws it. The buttons are invisible:
+ * they are what one points at, tabs to and hears. Arrow keys go from a job to those before and after
+ * it, Enter opens it; the button of folded jobs shows them.
  */
 
-import { button, h, s, icon } from './dom.js';
-import { duration, status, took } from './format.js';
-import { layout } from './layout.js';
+import { arranged } from './arranging.js';
+import { button, h } from './dom.js';
+import { count } from './format.js';
 import { inOrder } from './order.js';
-import { shorten, width as wide } from './text.js';
+import { drawScene, TOOLS } from './scene.js';
+import { viewport } from './viewport.js';
 
-const HEIGHT = 46;
-const TOOLS = 48; // room for the buttons below the graph
+const MANY = 20; // jobs of a flow in which one may have to look for a job
+const WINDOWS = 2; // how many times as high as the window a graph may be
 
-const INSET = 38; // of the words in a box, beside the icon
-
-/** Width of a box, the fonts of its two lines (console.css), and the smallest scale that can be read. */
-const size = () =>
-  matchMedia('(max-width: 760px)').matches
-    ? { width: 172, name: '600 14px', detail: '500 13px', smallest: 0.75 }
-    : { width: 206, name: '600 13px', detail: '500 12px', smallest: 0.75 };
-
-/** Distance between two pointers. */
-const apart = ([a, b]) => Math.hypot(a.x - b.x, a.y - b.y);
-
-/** A path through the points of an edge: straight past other jobs, curved between layers. */
-function path([first, ...rest]) {
-  let d = `M${first.x},${first.y}`;
-  let last = first;
-  for (const point of rest) {
-    const middle = (last.y + point.y) / 2;
-    d += point.x === last.x ? `V${point.y}` : `C${last.x},${middle} ${point.x},${middle} ${point.x},${point.y}`;
-    last = point;
-  }
-  return d;
+/** The fonts of a box's lines, how wide it gets, and the smallest scale at which it can be read. */
+function appearance() {
+  const phone = matchMedia('(max-width: 760px)').matches;
+  return {
+    name: phone ? '600 14px' : '600 13px',
+    detail: phone ? '500 13px' : '500 12px',
+    widest: phone ? 270 : 320,
+    smallest: 0.7,
+    family: getComputedStyle(document.body).fontFamily,
+  };
 }
 
 /**
  * Draw a flow.
  *
  * `nodes` have id, in, type and, in an execution, status and times. `open(node)` is called when
- * one is chosen. The result has `element` and `update(nodes)`, which changes colours and
- * durations in place.
+ * one is chosen; all ends with the `signal`. The result has `element` and `update(nodes)`, which
+ * changes colours and durations in place.
  */
-export function drawGraph(given, { open, label = 'Graph of the flow' }) {
-  // The server lists jobs in changing order; so the same flow always looks the same.
-  const nodes = inOrder(given);
-  const box = size();
-  const fits = (text, font) => wide(text, font) <= box.width - INSET - 8;
-  const { width, height, edges, places } = layout(nodes, { width: box.width, height: HEIGHT });
-  const boxes = new Map();
-  const after = new Map(nodes.map((node) => [node.id, []]));
-  for (const { from, to } of edges) after.get(from).push(to);
-  const before = new Map(nodes.map((node) => [node.id, node.in ?? []]));
+export function drawGraph(nodes, { open, signal, label = 'Graph of the flow' }) {
   const current = new Map(nodes.map((node) => [node.id, node]));
+  const plain = nodes.map(({ id, in: before, nodes: inner }) => ({ id, in: before ?? [], nested: Boolean(inner) }));
+  const note = h('p', { class: 'graph-note hint' }, plain.length > MANY ? `Laying out ${count(plain.length, 'job')} …` : '');
+  const frame = h('div', { class: 'graph-frame', role: 'group', 'aria-label': label }, note);
+  const port = viewport(frame, (view) => drawn?.show(view));
+  const choice = { all: false, opened: new Set(), coarseness: null };
+  let drawn = null; // what is shown, once it is laid out
+  let scene = new AbortController(); // ends it
+  let turn = 0; // of the last request for a layout
+  let known = 0; // the frame's width that it was for
 
-  const lines = edges.map((edge) => {
-    const line = s('path', { class: 'edge', d: path(edge.points), 'marker-end': 'url(#arrow)' });
-    return { ...edge, line };
+  /** Lay out what is to be seen, then go on. */
+  async function arrange(then = () => {}) {
+    turn += 1;
+    const mine = turn;
+    const look = appearance();
+    const room = { width: frame.clientWidth, height: WINDOWS * innerHeight - TOOLS };
+    try {
+      const found = await arranged({ nodes: plain, room, look, ...choice, opened: [...choice.opened] }, signal);
+      if (mine !== turn || signal.aborted) return;
+      scene.abort();
+      scene = new AbortController();
+      setHeight(frame, found, look);
+      const of = (box) => (box.members ?? [box.id]).map((id) => current.get(id));
+      drawn = drawScene(found, { frame, port, look, nodes: of, choose, signal: scene.signal });
+      drawn.resize();
+      drawn.start();
+      tell(found);
+      then();
+    } catch (error) {
+      frame.replaceChildren(h('p', { class: 'problem', role: 'alert' }, error.message));
+    }
+  }
+
+  const unfold = (box, then) => {
+    choice.coarseness ??= drawn.scene.coarseness;
+    choice.opened.add(box.key);
+    arrange(then);
+  };
+
+  function choose(box) {
+    if (box.members) unfold(box, () => drawn.focus(drawn.holding(box.members[0])));
+    else open(current.get(box.id));
+  }
+
+  /** Go to a job, and open the groups that hold it. */
+  function reach(id) {
+    const at = drawn.holding(id);
+    const box = drawn.scene.boxes[at];
+    if (box.members) unfold(box, () => reach(id));
+    else drawn.focus(at, false);
+  }
+
+  const folding = button('', () => {
+    const folded = drawn.scene.coarseness > 0 && !choice.opened.size;
+    Object.assign(choice, { all: folded, opened: new Set(), coarseness: null });
+    arrange();
+  }, { class: 'small' });
+  folding.hidden = true;
+
+  function tell(found) {
+    frame.dataset.edges = found.ends.length / 2;
+    frame.dataset.boxes = found.boxes.length;
+    const folded = found.coarseness > 0 && !choice.opened.size;
+    folding.hidden = !folded && !choice.all && !choice.opened.size;
+    const all = ['Show all', h('span', { class: 'wide-only' }, ` ${count(found.jobs, 'job')}`)];
+    folding.querySelector('span').replaceChildren(...(folded ? all : ['Fold']));
+  }
+
+  const observer = new ResizeObserver(() => requestAnimationFrame(() => {
+    if (signal.aborted || !frame.clientWidth) return;
+    if (frame.clientWidth !== known) {
+      known = frame.clientWidth;
+      arrange();
+    } else if (drawn) {
+      drawn.resize();
+      if (!port.view.touched) drawn.start();
+    }
+  }));
+  observer.observe(frame);
+  signal.addEventListener('abort', () => {
+    observer.disconnect();
+    scene.abort();
   });
-
-  for (const node of nodes) {
-    const { x, y } = places.get(node.id);
-    const name = s('text', { class: 'node-name', x: INSET, y: 19 }, shorten(node.id, (text) => fits(text, box.name)));
-    const detail = s('text', { class: 'node-detail', x: INSET, y: 36 });
-    const glyph = s('g', { class: 'node-icon', transform: 'translate(10 13)' });
-    const shape = s(
-      'g',
-      {
-        class: 'node',
-        tabindex: nodes[0] === node ? 0 : -1,
-        role: 'button',
-        transform: `translate(${x - box.width / 2} ${y - HEIGHT / 2})`,
-        onclick: () => choose(node.id),
-        onkeydown: (event) => walk(event, node.id),
-        onfocus: () => mark(node.id),
-        onpointerenter: () => mark(node.id),
-      },
-      s('rect', { class: 'node-box', width: box.width, height: HEIGHT, rx: 8 }),
-      glyph,
-      name,
-      detail,
-      s('title', {}, node.id),
-    );
-    boxes.set(node.id, { shape, detail, glyph });
-  }
-
-  const marker = s(
-    'marker',
-    { id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: 'userSpaceOnUse', orient: 'auto' },
-    s('path', { class: 'arrow', d: 'M0,0L8,4L0,8z' }),
-  );
-  const scene = s('g', {}, lines.map(({ line }) => line), [...boxes.values()].map(({ shape }) => shape));
-  const svg = s('svg', { class: 'graph', role: 'group', 'aria-label': label }, s('defs', {}, marker), scene);
-  const frame = h('div', { class: 'graph-frame' }, svg);
-  const view = { x: 0, y: 0, scale: 1 };
-
-  function place() {
-    scene.setAttribute('transform', `translate(${view.x} ${view.y}) scale(${view.scale})`);
-  }
-
-  /** Show the whole graph. */
-  function fit(smallest = 0) {
-    const room = { width: frame.clientWidth, height: frame.clientHeight - TOOLS };
-    if (!room.width) return;
-    const whole = Math.min(room.width / width, room.height / height, 1.15);
-    view.scale = Math.max(whole, smallest);
-    const [wide, high] = [width * view.scale, height * view.scale];
-    // What is wider than the window starts at its first job.
-    const first = room.width / 2 - places.get(nodes[0]?.id)?.x * view.scale;
-    view.x = wide <= room.width ? (room.width - wide) / 2 : Math.min(0, Math.max(room.width - wide, first));
-    view.y = Math.max((room.height - high) / 2, 0);
-    place();
-  }
-
-  /** Show as much of it as can be read. */
-  const fitReadable = () => fit(box.smallest);
-
-  function zoom(factor, x = frame.clientWidth / 2, y = frame.clientHeight / 2) {
-    const scale = Math.min(2.5, Math.max(0.05, view.scale * factor));
-    view.x = x - ((x - view.x) * scale) / view.scale;
-    view.y = y - ((y - view.y) * scale) / view.scale;
-    view.scale = scale;
-    place();
-  }
-
-  // Pointers: one moves the graph, two zoom it. A click stays a click until it moves 4 pixels.
-  const pointers = new Map();
-  let dragged = false;
-  svg.addEventListener('pointerdown', (event) => {
-    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    dragged = false;
-  });
-  svg.addEventListener('pointermove', (event) => {
-    const last = pointers.get(event.pointerId);
-    if (!last) return;
-    const distance = pointers.size === 2 ? apart([...pointers.values()]) : 0;
-    const next = { x: event.clientX, y: event.clientY };
-    if (!dragged && Math.hypot(next.x - last.x, next.y - last.y) < 4) return;
-    dragged = true;
-    svg.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, next);
-    if (distance) {
-      const room = frame.getBoundingClientRect();
-      const middle = [...pointers.values()].reduce((a, b) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }));
-      zoom(apart([...pointers.values()]) / distance, middle.x - room.left, middle.y - room.top);
-    } else {
-      view.x += next.x - last.x;
-      view.y += next.y - last.y;
-      place();
-    }
-  });
-  for (const end of ['pointerup', 'pointercancel']) {
-    svg.addEventListener(end, (event) => pointers.delete(event.pointerId));
-  }
-  svg.addEventListener(
-    'wheel',
-    (event) => {
-      if (!event.ctrlKey && !event.metaKey) return; // else the page could not be scrolled past it
-      event.preventDefault();
-      const room = frame.getBoundingClientRect();
-      zoom(Math.exp(-event.deltaY / 300), event.clientX - room.left, event.clientY - room.top);
-    },
-    { passive: false },
-  );
-
-  function choose(id) {
-    if (!dragged) open(current.get(id));
-  }
-
-  /** Emphasise the edges of one job. */
-  function mark(id) {
-    for (const { from, to, line } of lines) line.classList.toggle('near', from === id || to === id);
-  }
-
-  function focus(id) {
-    for (const { shape } of boxes.values()) shape.setAttribute('tabindex', -1);
-    const { shape } = boxes.get(id);
-    shape.setAttribute('tabindex', 0);
-    shape.focus({ preventScroll: true });
-    const room = frame.getBoundingClientRect();
-    const { x, y } = places.get(id);
-    const at = { x: x * view.scale + view.x, y: y * view.scale + view.y };
-    const margin = 40;
-    if (at.x < margin || at.x > room.width - margin) view.x = room.width / 2 - x * view.scale;
-    if (at.y < margin || at.y > room.height - margin) view.y = room.height / 2 - y * view.scale;
-    place();
-  }
-
-  function walk(event, id) {
-    if (event.key === 'Enter' || event.key === ' ') {
-      event.preventDefault();
-      dragged = false;
-      choose(id);
-      return;
-    }
-    const here = places.get(id);
-    const beside = (sign) =>
-      nodes
-        .map((node) => ({ id: node.id, ...places.get(node.id) }))
-        .filter((other) => Math.abs(other.y - here.y) < 2 && sign * (other.x - here.x) > 0)
-        .sort((a, b) => sign * (a.x - b.x))
-        .map((other) => other.id);
-    const moves = {
-      ArrowDown: () => after.get(id),
-      ArrowUp: () => before.get(id),
-      ArrowLeft: () => beside(-1),
-      ArrowRight: () => beside(1),
-    };
-    const target = moves[event.key]?.().find((other) => boxes.has(other));
-    if (!(event.key in moves)) return;
-    event.preventDefault();
-    if (target !== undefined) focus(target);
-  }
-
-  /** Show what became of the jobs. */
-  function update(fresh) {
-    for (const node of fresh) {
-      const parts = boxes.get(node.id);
-      if (!parts) continue;
-      current.set(node.id, node);
-      const shown = node.skip ? 'DISABLED' : node.status;
-      const { word, glyph, family } = status(shown ?? 'READY');
-      const elapsed = took({ ...node, status: shown });
-      const lasting = elapsed >= 0 ? duration(elapsed) : '';
-      const text = shown ? [word, lasting].filter(Boolean).join(' · ') : (node.type ?? '');
-      const line = fits(text, box.detail) ? text : lasting || shorten(text, (part) => fits(part, box.detail));
-      parts.shape.setAttribute('class', `node is-${shown ? family : 'plain'}${node.nodes ? ' nested' : ''}`);
-      parts.shape.setAttribute('aria-label', `${node.id}, ${text || 'job'}`);
-      parts.shape.dataset.status = shown ?? '';
-      if (parts.detail.textContent !== line) parts.detail.textContent = line;
-      const drawn = shown ? glyph : node.nodes ? 'flow' : 'chevron';
-      if (parts.glyph.dataset.icon !== drawn) {
-        parts.glyph.dataset.icon = drawn;
-        const image = icon(drawn);
-        image.setAttribute('width', 20);
-        image.setAttribute('height', 20);
-        parts.glyph.replaceChildren(image);
-      }
-    }
-    for (const { from, line } of lines) {
-      line.classList.toggle('passed', /SUCCEEDED/.test(current.get(from)?.status ?? ''));
-    }
-  }
-
   const tools = h(
     'div',
-    { class: 'graph-tools', role: 'group', 'aria-label': 'Zoom' },
-    tool('add', 'Larger', () => zoom(1.25)),
-    tool('minus', 'Smaller', () => zoom(0.8)),
-    tool('fit', 'Show the whole graph', () => fit()),
+    { class: 'graph-tools' },
+    plain.length > MANY ? finder(nodes, (id) => drawn && reach(id)) : null,
+    folding,
+    h('div', { class: 'row', role: 'group', 'aria-label': 'Zoom' },
+      tool('add', 'Larger', () => port.zoom(1.25)),
+      tool('minus', 'Smaller', () => port.zoom(0.8)),
+      tool('fit', 'Show the whole graph', () => drawn?.fit())),
   );
-  update(nodes);
-  // Tall enough for the graph, at most most of the window (console.css).
-  frame.style.setProperty('--graph-height', `${Math.ceil(height) + TOOLS}px`);
-  new ResizeObserver(fitReadable).observe(frame);
-  return { element: h('div', { class: 'graph-panel' }, frame, tools), update };
+  return {
+    element: h('div', { class: 'graph-panel' }, frame, tools),
+    update(fresh) {
+      for (const node of fresh) current.set(node.id, node);
+      drawn?.update();
+    },
+  };
+}
+
+/** As tall as a graph that can be read, at most two windows; else part of one (console.css). */
+function setHeight(frame, { width, height }, { smallest }) {
+  const scale = Math.min(1, frame.clientWidth / width);
+  const high = height * scale + TOOLS;
+  const whole = Math.min(scale, (WINDOWS * innerHeight - TOOLS) / height) >= smallest;
+  frame.style.setProperty('--graph-height', whole ? `${Math.ceil(Math.min(high, WINDOWS * innerHeight))}px` : '68vh');
+}
+
+/** A field that goes to the next job with a text in its name. */
+function finder(nodes, reach) {
+  let last;
+  const field = h('input', {
+    type: 'search',
+    class: 'input',
+    placeholder: 'Find a job',
+    'aria-label': 'Find a job in the graph',
+    oninput: () => field.setCustomValidity(''),
+    onkeydown: (event) => {
+      if (event.key !== 'Enter') return;
+      event.preventDefault();
+      const wanted = field.value.trim().toLowerCase();
+      const ids = inOrder(nodes).map(({ id }) => id).filter((id) => wanted && id.toLowerCase().includes(wanted));
+      last = ids[(ids.indexOf(last) + 1) % ids.length];
+      if (last !== undefined) reach(last);
+      else if (wanted) field.setCustomValidity('No job of this flow has that in its name.');
+      field.reportValidity();
+    },
+  });
+  return field;
 }
 
 function tool(name, label, onclick) {

@@ -4,10 +4,12 @@ import { button, h, show } from './dom.js';
 import { drawGraph } from './graph.js';
 
 /** Like `drawGraph`; `open(node, path)` gets jobs only, `path` leads to them from the top. */
-export function nestedGraph(nodes, { open, label }) {
+export function nestedGraph(nodes, { open, label, signal }) {
   let top = nodes;
   let trail = []; // ids of the embedded flows that are open
   let drawn;
+  let leave = new AbortController(); // ends the graph that is shown
+  signal.addEventListener('abort', () => leave.abort());
   const crumbs = h('nav', { class: 'crumbs small', 'aria-label': 'Embedded flow', hidden: true });
   const place = h('div', {});
   const element = h('div', { class: 'nested-graph' }, crumbs, place);
@@ -15,9 +17,12 @@ export function nestedGraph(nodes, { open, label }) {
   const level = () => trail.reduce((list, id) => list.find((node) => node.id === id)?.nodes ?? [], top);
 
   function enter(next) {
+    leave.abort();
+    leave = new AbortController();
     trail = next;
     drawn = drawGraph(level(), {
       label,
+      signal: leave.signal,
       open: (node) => (node.nodes ? enter([...trail, node.id]) : open(node, [...trail, node.id])),
     });
     show(place, drawn.element);

@@ -5,14 +5,25 @@ export function inOrder(nodes) {
   const sorted = [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1));
   const known = new Map(sorted.map((node) => [node.id, node]));
   const result = new Set(); // sets keep the order of insertion
-  const entered = new Set(); // ends the recursion when the flow has a cycle
-  const visit = (node) => {
-    if (entered.has(node)) return;
+  const entered = new Set(); // ends the walk when the flow has a cycle
+  // The way that leads here, not calls of a function in itself: a chain can have 10,000 jobs.
+  for (const first of sorted) {
+    const way = entered.has(first) ? [] : [enter(first)];
+    while (way.length) {
+      const { node, needs } = way.at(-1);
+      const next = known.get(needs.pop());
+      if (next && !entered.has(next)) {
+        way.push(enter(next));
+      } else if (!needs.length) {
+        way.pop();
+        result.add(node);
+      }
+    }
+  }
+  function enter(node) {
     entered.add(node);
-    for (const id of [...(node.in ?? [])].sort()) if (known.has(id)) visit(known.get(id));
-    result.add(node);
-  };
-  sorted.forEach(visit);
+    return { node, needs: [...(node.in ?? [])].sort().reverse() };
+  }
   return [...result];
 }
 

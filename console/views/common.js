@@ -105,7 +105,7 @@ export function executionTable(list, { withFlow = true } = {}) {
       withFlow ? flowCell(run) : null,
       h('td', { class: 'state' }, badge(run.status)),
       h('td', { class: 'nowrap' }, time(run.start)),
-      h('td', { class: 'number' }, run.elapsed ?? duration(span(run.start, run.end))),
+      h('td', { class: 'number' }, duration(run.elapsed ?? span(run.start, run.end))),
       h('td', { class: 'wide-only' }, run.user),
     ),
   );

@@ -5,9 +5,8 @@ import * as intervals from '../intervals.js';
 import * as stock from '../stock.js';
 import { firsts } from '../attempts.js';
 import { attempt, confirm } from '../dialog.js';
-import { button, h, icon, route, show } from '../dom.js';
+import { button, h, route, show } from '../dom.js';
 import { badge, count, duration, finished, span, status, took, when } from '../format.js';
-import { drawGantt } from '../gantt.js';
 import { logView } from '../logview.js';
 import { nestedGraph } from '../nested.js';
 import { flatten, inOrder } from '../order.js';
@@ -16,8 +15,11 @@ import { short } from '../trends.js';
 import { resumeOf } from '../resume.js';
 import { whyPanel } from '../why.js';
 import { choose, crumbs, reportLink, startRun, tabs, walkHint } from './common.js';
+import { jobLink, jobsPane, timelinePane } from './jobs.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
+
+const MANY = 300; // jobs of a run that is asked for less often: an answer has 200 kB
 
 const TABS = [
   ['graph', 'Graph'],
@@ -62,7 +64,7 @@ export async function executionView(context, id, tab = 'graph') {
 
   draw();
   if (!finished(run.status)) {
-    context.every(intervals.EXECUTION, async () => {
+    context.every(run.nodes.length > MANY ? 3 * intervals.EXECUTION : intervals.EXECUTION, async () => {
       await refresh();
       return !finished(run.status);
     });
@@ -165,41 +167,13 @@ function retryOf(run, options, { outputs, own }, first) {
   };
 }
 
-const jobLink = (run) => (job) => route('job', run.execid, job.path);
-
 async function graphPane(context, run) {
   const drawn = nestedGraph(run.nodes, {
     label: `Graph of run ${run.execid}`,
+    signal: context.signal,
     open: (node, path) => context.go(route('job', run.execid, path.join(':'))),
   });
   return { element: [drawn.element, walkHint('Choose a job to read its log.')], update: (fresh) => drawn.update(fresh.nodes) };
-}
-
-async function timelinePane() {
-  const place = h('div', {});
-  return { element: place, update: (fresh) => show(place, drawGantt(fresh, jobLink(fresh))) };
-}
-
-async function jobsPane() {
-  const place = h('tbody', {});
-  const head = ['Job', 'Status', 'Started', 'Took', 'Attempt'].map((text, at) =>
-    h('th', { scope: 'col', class: at === 4 ? 'number' : '' }, text));
-  const started = (job) => (job.startTime > 0 ? 'nowrap' : 'nowrap wide-only');
-  const update = (run, files) =>
-    show(place, flatten(run.nodes).map((job) =>
-      h(
-        'tr',
-        {},
-        h('td', { class: 'main' }, job.nodes
-          ? h('span', { style: { 'padding-inline-start': `${job.depth}em` } }, icon('flow'), job.id)
-          : h('a', { href: jobLink(run)(job), style: { 'padding-inline-start': `${job.depth}em` }, data: { key: `job-${job.path}` } }, job.id)),
-        h('td', { class: 'state' }, badge(job.status)),
-        h('td', { class: started(job) }, when(job.startTime)),
-        h('td', { class: started(job) }, duration(took(job))),
-        h('td', { class: job.attempt > 0 ? 'number' : 'number wide-only' }, h('span', { class: 'narrow-only' }, 'attempt '), (job.attempt ?? 0) + 1),
-        h('td', { class: 'end' }, reportLink(run.execid, job.path, files, { class: 'small' })),
-      )));
-  return { element: h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, head, h('td', {}))), place), update };
 }
 
 /** What each job recorded and left: the summary of the run. */

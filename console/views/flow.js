@@ -79,7 +79,7 @@ async function graphPane(context, project, flow, graph) {
     const inside = path.slice(0, -1).reduce((at, id) => at.nodes.find((next) => next.id === id), graph);
     jobPanel(panel, context, project.name, inside.flowId ?? inside.flow ?? flow, node);
   };
-  const drawn = nestedGraph(graph.nodes, { label: `Graph of ${flow}`, open });
+  const drawn = nestedGraph(graph.nodes, { label: `Graph of ${flow}`, signal: context.signal, open });
   const asked = flatten(graph.nodes).find(({ path }) => path === context.query.get('job'));
   if (asked) open(asked, asked.path.split(':'));
   return [drawn.element, walkHint('Choose a job to see its properties.'), panel];

@@ -27,11 +27,13 @@ from azkaban_client import Bundle
 from azkaban_client.files import write_private
 from setup import java, maven
 from setup.azkaban import Server, Wanted, settings
-from setup.layout import Layout
+from setup.layout import CHECKOUT, Layout
 from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, Looked, client_of, launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page, Route
 
 # Each process prefers ports of its own, apart from those of other tests.
 settings.WEB_PORT = 12_000 + 20 * (os.getpid() % 400)
@@ -82,6 +84,26 @@ def chromium(azkaban: Server) -> Iterator[Any]:
         browser = launch(playwright, azkaban, f"--ignore-certificate-errors-spki-list={trusted}")
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def modules(chromium: Any) -> Iterator[Page]:
+    """An empty page that can import the console's modules."""
+
+    def answer(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        if name.endswith(".js"):
+            body = (CHECKOUT / "console" / name).read_bytes()
+            route.fulfill(body=body, content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html><title>empty</title>", content_type="text/html")
+
+    context = chromium.new_context()
+    context.route("**/*", answer)
+    page = context.new_page()
+    page.goto("https://modules.invalid/empty.html")
+    yield page
+    context.close()
 
 
 @pytest.fixture(scope="session")

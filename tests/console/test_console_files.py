@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import zipfile
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client import console_files
+from azkaban_client.console_bundle import bundle
 from setup import maven
 from setup.azkaban import pages
 from setup.layout import CHECKOUT
@@ -66,7 +68,7 @@ def test_the_page_forbids_everything_that_is_not_its_own() -> None:
     assert rules.pop("default-src") == "'none'"
     assert rules.pop("base-uri") == "'none'"
     assert rules.pop("require-trusted-types-for") == "'script'"
-    assert rules.pop("trusted-types") == "stock-pages"
+    assert rules.pop("trusted-types") == "stock-pages layout-worker"
     assert set(rules.values()) == {"'self'"}
     assert "<script>" not in page
     assert "style=" not in page
@@ -79,6 +81,63 @@ def test_third_party_parts_are_pinned_with_their_licence() -> None:
         assert re.fullmatch(r"[0-9a-f]{64}", jar.sha256)
         assert re.fullmatch(r"[^:]+:[^:]+:[0-9][0-9.]*", jar.coordinate)
         assert jar.licence
+
+
+def test_the_modules_become_one_program() -> None:
+    files = console_files.files()
+    text = files["app.js"].decode()
+    assert not re.findall(r"^\s*(?:import|export)\b", text, re.MULTILINE)
+    for path in SCRIPTS:
+        inside = name(path)
+        if not inside.startswith("bridge/") and inside != "worker.js":
+            assert text.count(f"// {inside}\n") == 1, inside
+    assert text.index("// dom.js\n") < text.index("// format.js\n")  # after what it imports
+    for inside, data in files.items():
+        if inside.endswith(".gz"):
+            assert gzip.decompress(data) == files[inside.removesuffix(".gz")]
+    first = sum(len(files[f"{one}.gz"]) for one in ("app.js", "console.css"))
+    assert first + len(files["index.html"]) + len(files["icon.svg"]) < 150_000
+    assert console_files.files() == files  # the same bytes each time
+
+
+def test_a_program_is_joined_as_a_browser_would_join_it(tmp_path: Path) -> None:
+    modules = {
+        "app.js": "import * as all from './a.js';\nimport {\n  one as first,\n  two,\n} from "
+        "'./in/b.js';\n// a note\n/** And\n * another. */\nstart(all.three, first, two);\n",
+        "a.js": "import { two } from './in/b.js';\nexport const three = `${two} // no note`;\n",
+        "in/b.js": "const one = 1;\nexport async function two() {}\nexport { one };\n",
+    }
+    (tmp_path / "in").mkdir()
+    for path, text in modules.items():
+        (tmp_path / path).write_text(text)
+    assert bundle(tmp_path, "app.js") == (
+        "// in/b.js\nconst of_in_b = (() => {\nconst one = 1;\nasync function two() {}\n\n"
+        "return { two, one };\n})();\n"
+        "// a.js\nconst of_a = (() => {\nconst { two } = of_in_b;\n"
+        "const three = `${two} // no note`;\nreturn { three };\n})();\n"
+        "// app.js\nconst of_app = (() => {\nconst all = of_a;\n"
+        "const { one: first, two, } = of_in_b;\nstart(all.three, first, two);\n})();\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import x from './app.js';", "import x from"),
+        ("export default 1;", "export default"),
+        ("export let x = 1;", "export let"),
+        ("const x = import('./b.js');", "import("),
+        ("import { x as z } from './b.js';", "b.js exports no x"),
+        ("import { x } from './app.js';", "imported by what it imports: app.js -> a.js"),
+    ],
+)
+def test_what_cannot_be_joined_is_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "app.js").write_text("import { y } from './a.js';\n")
+    (tmp_path / "a.js").write_text(f"{text}\n")
+    (tmp_path / "b.js").write_text("export const y = 1;\n")
+    with pytest.raises(ValueError, match="js") as caught:
+        bundle(tmp_path, "app.js")
+    assert said in str(caught.value)
 
 
 def make_jar(path: Path, files: dict[str, str]) -> Path:
@@ -111,9 +170,9 @@ def test_the_console_is_installed_beside_a_servers_own_files(tmp_path: Path) -> 
     (target / "views" / "gone.js").write_text("of an earlier version")
     for _ in range(2):  # a second time changes nothing
         assert console_files.install(tmp_path) == target / "index.html"
-        installed = {path.relative_to(target) for path in target.rglob("*") if path.is_file()}
-        ours = {path.relative_to(CONSOLE) for path in CONSOLE.rglob("*") if path.is_file()}
-        assert installed == {path for path in ours if path.parts[0] != "bridge"}
+        installed = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+        large = {"app.js", "worker.js", "console.css"}
+        assert installed == {"index.html", "icon.svg", *large, *(f"{name}.gz" for name in large)}
         assert {path.name for path in target.parent.iterdir()} == {"azkaban", "console"}
     for path, text in own.items():
         assert (tmp_path / path).read_text() == text

@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from azkaban_client import console_files
 from azkaban_client.schedules.book import Book, Entry
 from azkaban_client.schedules.when import When
 from setup.azkaban import pages
@@ -27,11 +28,7 @@ if TYPE_CHECKING:
     from tests.live.conftest import LiveAzkaban
 
 CONSOLE = CHECKOUT / "console"
-FILES = sorted(
-    str(path.relative_to(CONSOLE))
-    for path in CONSOLE.rglob("*")
-    if path.is_file() and path.parent.name != "bridge"
-)
+FILES = console_files.files()
 TYPES = {
     ".css": "text/css",
     ".html": "text/html",
@@ -51,23 +48,30 @@ def get(url: str, **options: object) -> requests.Response:
     return requests.get(url, timeout=20, **options)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".gz")])
 def test_every_file_is_served_without_login(base: str, name: str) -> None:
-    answer = get(f"{base}js/console/{name}")
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].split(";")[0] == TYPES[Path(name).suffix]
-    assert answer.content == (CONSOLE / name).read_bytes()
+    for accepted in ("identity", "gzip, deflate, br", "br;q=1.0, gzip;q=0.8, *;q=0.1"):
+        answer = get(f"{base}js/console/{name}", headers={"Accept-Encoding": accepted}, stream=True)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].split(";")[0] == TYPES[Path(name).suffix]
+        large = f"{name}.gz" in FILES
+        compressed = large and accepted != "identity"
+        assert answer.headers.get("Content-Encoding") == ("gzip" if compressed else None), accepted
+        assert answer.headers.get("Vary") == ("Accept-Encoding" if large else None)
+        sent = answer.raw.read(decode_content=False)
+        assert sent == FILES[f"{name}.gz" if compressed else name]
 
 
-def test_browsers_ask_again_for_every_file(base: str) -> None:
-    answer = get(f"{base}js/console/app.js")
+@pytest.mark.parametrize("accepted", ["identity", "gzip"])
+def test_browsers_ask_again_for_every_file(base: str, accepted: str) -> None:
+    wanted = {"Accept-Encoding": accepted}
+    answer = get(f"{base}js/console/app.js", headers=wanted)
     changed = parsedate_to_datetime(answer.headers["Last-Modified"])
     assert changed > datetime.now(UTC)  # no age, so nothing a browser could keep for a part of it
-    again = get(
-        f"{base}js/console/app.js",
-        headers={"If-Modified-Since": answer.headers["Last-Modified"]},
-    )
+    since = {"If-Modified-Since": answer.headers["Last-Modified"]}
+    again = get(f"{base}js/console/app.js", headers=wanted | since)
     assert again.status_code == 304
+    assert not again.content
 
 
 def test_whatever_the_login_page_loads_is_there(base: str) -> None:

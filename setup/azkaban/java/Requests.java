@@ -48,6 +48,7 @@ public final class Requests {
         response.setHeader("Referrer-Policy", "same-origin");
         Refusal refusal = refusal(connection, request);
         if (refusal == null) {
+            Compressed.prefer(request, response);
             Bodies.takeTurn(connection, request);
             return false;
         }

@@ -1,0 +1,299 @@
+"""How long the console's pages take to be drawn: generated flows, long lists, a first visit.
+
+    python3 -m setup test --browser -- --co -q    # once: Playwright comes into the environment
+    "$(python3 -m setup env)" -m benchmarks.console.run [--before REVISION] [--json FILE]
+
+A server with MySQL in a folder of its own, flows of 10 to 2,000 jobs, a run of each, and a history
+of 10,000 runs. The console of a commit is put beside this one on the same server, and measured in
+turn with it. `page.py` writes docs/web-figures.md from the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import sync_playwright
+
+from azkaban_client import Client
+from setup import java
+from setup.azkaban import Server, Wanted, recovery
+from setup.layout import Layout
+from setup.mysql import Server as MySQL
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+ROOT = Path(__file__).resolve().parents[2]
+JOBS = (10, 100, 1000, 2000)
+LAYERS = {10: 4, 100: 10, 1000: 25, 2000: 40}
+RUNS = 10_000
+PROJECTS = 300
+PROJECT = "generated"
+COLUMNS = """project_id, version, flow_id, status, submit_user, submit_time, update_time,
+    start_time, end_time, enc_type, flow_data"""
+COPY = f"""INSERT INTO execution_flows ({COLUMNS}) SELECT {COLUMNS} FROM execution_flows
+    WHERE exec_id = %s"""  # noqa: S608 (constants)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+# In the page: what held it up, and how many frames it showed.
+WATCH = """
+window.longest = [];
+new PerformanceObserver((list) => {
+    window.longest.push(...list.getEntries().map((one) => one.duration));
+}).observe({ type: 'longtask', buffered: true });
+"""
+FRAME = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+
+# Go to a page of the console and wait until so many elements are there and painted.
+DRAWN = f"""async ([hash, selector, least]) => {{
+    window.longest.length = 0;
+    const start = performance.now();
+    if (hash !== null) location.hash = hash;
+    while (document.querySelectorAll(selector).length < least) {{
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        if (performance.now() - start > 120000) throw new Error(`no ${{selector}}`);
+    }}
+    await {FRAME};
+    const drawn = performance.now() - start;
+    await new Promise((resolve) => setTimeout(resolve, 700)); // tasks that come afterwards
+    return {{ drawn: Math.round(drawn), longest: Math.round(Math.max(0, ...window.longest)) }};
+}}"""
+
+FRAMES = """async () => {
+    const frame = document.querySelector('.graph-frame');
+    const box = frame.getBoundingClientRect();
+    const target = frame.querySelector('svg') ?? frame;
+    const at = { bubbles: true, cancelable: true, clientX: box.x + 300, clientY: box.y + 200 };
+    window.longest.length = 0;
+    let frames = 0;
+    const start = performance.now();
+    while (performance.now() - start < 3000) {
+        const turn = Math.sin(frames / 9);
+        const wheel = { ...at, ctrlKey: true, deltaY: 14 * Math.sign(turn) };
+        target.dispatchEvent(new WheelEvent('wheel', wheel));
+        await new Promise((resolve) => requestAnimationFrame(resolve));
+        frames += 1;
+    }
+    const seconds = (performance.now() - start) / 1000;
+    const longest = Math.round(Math.max(0, ...window.longest));
+    return { frames: Math.round(frames / seconds), longest };
+}"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One console on the server."""
+
+    name: str
+    path: str  # of its folder below js/
+    all_jobs: bool  # whether it folds, and so can show all jobs
+
+
+def generated(jobs: int) -> dict[str, str]:
+    """Make the files of a flow in layers, each job with two needs in the layer before."""
+    chance = random.Random(jobs)  # noqa: S311 (a flow, no secret)
+    layers = LAYERS[jobs]
+    wide = jobs // layers
+    name = f"j{jobs}-{{:04}}".format
+    files = {}
+    for at in range(wide * layers - 1):
+        before = at // wide - 1
+        needs = {name(before * wide + chance.randrange(wide)) for _ in range(2 * (before >= 0))}
+        files[f"{name(at)}.job"] = f"type=noop\ndependencies={','.join(sorted(needs))}\n"
+    needed = {one for text in files.values() for one in text.split("=")[-1].strip().split(",")}
+    last = sorted({one.removesuffix(".job") for one in files} - needed)
+    files[f"flow{jobs}.job"] = f"type=noop\ndependencies={','.join(last)}\n"
+    return files
+
+
+def fill(server: Server, folder: Path) -> dict[int, int]:
+    """Upload the flows, run each with all jobs skipped, and make a long history."""
+    settings = server.settings
+    archive = folder / "generated.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for jobs in JOBS:
+            for name, text in generated(jobs).items():
+                packed.writestr(name, text)
+    executions = {}
+    auth = (settings.user, server.password)
+    with Client(settings.url, auth=auth, address=settings.address) as client:
+        client.create_project(PROJECT, "Generated flows")
+        client.upload(PROJECT, archive)
+        for number in range(PROJECTS):
+            client.create_project(f"project{number:03}", f"The project number {number}")
+        for jobs in JOBS:
+            flow = f"flow{jobs}"
+            names = [node.id for node in client.flow(PROJECT, flow).walk()]
+            executions[jobs] = client.execute(PROJECT, flow, disabled=names)
+            client.wait(executions[jobs])
+    with recovery.asking(MySQL(server.layout)) as cursor:
+        for _ in range(RUNS):
+            cursor.execute(COPY, (executions[10],))
+        cursor.execute("COMMIT")
+    return executions
+
+
+def visits(context: BrowserContext, url: str, way: Way) -> dict[str, Any]:
+    """Count what a first visit and a second one ask for."""
+    found = {}
+    for visit in ("first", "second"):
+        page = context.new_page()
+        page.add_init_script(WATCH)
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+        sizes: list[float] = []
+        session.on(
+            "Network.loadingFinished",
+            lambda event, all_=sizes: all_.append(event["encodedDataLength"]),
+        )
+        page.goto(f"{url}/js/{way.path}/index.html")
+        page.locator("main#main h1").wait_for()
+        page.wait_for_load_state("networkidle")
+        paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        found[visit] = {
+            "requests": len(sizes),
+            "kilobytes": round(sum(sizes) / 1000, 1),
+            "paint": round(page.evaluate(paint)),
+        }
+        page.close()
+    return found
+
+
+def graphs(page: Page, way: Way, executions: dict[int, int]) -> dict[str, Any]:
+    """Draw the graph of each flow, zoom in it, and list the jobs of its run."""
+    found: dict[str, Any] = {}
+    for jobs in JOBS:
+        folds = way.all_jobs and jobs > 100
+        told = page.evaluate(
+            DRAWN, [f"#/flow/{PROJECT}/flow{jobs}", ".node", 1 if folds else jobs - jobs // 10]
+        )
+        found[f"graph of {jobs}"] = told | {"frames": page.evaluate(FRAMES)}
+        if folds:
+            page.get_by_role("button", name="Show all").click()
+            told = page.evaluate(DRAWN, [None, ".node", jobs - jobs // 10])
+            found[f"graph of {jobs}, unfolded"] = told | {"frames": page.evaluate(FRAMES)}
+        for tab, selector in (("", ".node"), ("/jobs", ".list tbody tr")):
+            hash_ = f"#/execution/{executions[jobs]}{tab}"
+            found[f"run of {jobs}{tab}"] = page.evaluate(DRAWN, [hash_, selector, 1])
+        page.evaluate(DRAWN, ["#/running", "h1", 1])
+    return found
+
+
+def lists(page: Page) -> dict[str, Any]:
+    """Look at the lists."""
+    rows = ".list tbody tr"
+    found = {}
+    for name, hash_, selector in (
+        (f"projects ({PROJECTS})", "#/", "main .cards .card"),
+        (f"history ({RUNS} runs)", "#/history", rows),
+        (f"runs of a flow ({RUNS})", f"#/flow/{PROJECT}/flow10/executions", rows),
+    ):
+        found[name] = page.evaluate(DRAWN, [hash_, selector, 10])
+        page.evaluate(DRAWN, ["#/running", "h1", 1])
+    return found
+
+
+def measure(
+    browser: Browser, server: Server, way: Way, executions: dict[int, int]
+) -> dict[str, Any]:
+    """Measure one console."""
+    settings = server.settings
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    page.goto(f"{settings.url}/js/{way.path}/index.html")
+    page.get_by_label("User").fill(settings.user)
+    page.get_by_label("Password").fill(server.password)
+    page.get_by_role("button", name="Log in").click()
+    page.locator("main#main h1").wait_for()
+    cookies = context.cookies()
+    fresh = browser.new_context(viewport={"width": 1280, "height": 800})
+    fresh.add_cookies(cookies)
+    found = {"visits": visits(fresh, settings.url, way)}
+    fresh.close()
+    found |= {"lists": lists(page), "graphs": graphs(page, way, executions)}
+    context.close()
+    return found
+
+
+def add_before(revision: str, web: Path) -> None:
+    """Put the console of a commit beside this one."""
+    git = ["git", "-c", f"safe.directory={ROOT}", "-C", str(ROOT), "archive", revision, "console"]
+    packed = subprocess.run(git, capture_output=True, check=True).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
+        shutil.copytree(Path(folder) / "console", web / "js" / "before")
+
+
+def middle(rounds: list[Any]) -> Any:
+    """Take the medians of the figures of several rounds."""
+    if isinstance(rounds[0], dict):
+        return {key: middle([one[key] for one in rounds]) for key in rounds[0]}
+    return statistics.median(rounds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--before", metavar="REVISION", help="also the console of a commit")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the medians are kept")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also keep the figures there")
+    options = parser.parse_args()
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    ways = [Way("now", "console", all_jobs=True)]
+    with (
+        tempfile.TemporaryDirectory(dir=Path.home(), prefix="console-") as text,
+        sync_playwright() as play,
+    ):
+        folder = Path(text)
+        cache = os.environ.get("AZK_CACHE") or Path("~/.azkaban-jobflow/cache").expanduser()
+        layout = Layout(folder / "prefix", Path(cache))
+        layout.create(need=0)
+        server = Server(layout)
+        server.up(java.ensure(layout), Wanted(tls=False, mysql=True))
+        try:
+            executions = fill(server, folder)
+            if options.before:
+                add_before(options.before, layout.azkaban / "program" / "web")
+                ways.append(Way("before", "before", all_jobs=False))
+            browser = play.chromium.launch(
+                executable_path=program,
+                args=[
+                    *FLAGS,
+                    f"--host-resolver-rules=MAP {server.settings.host} {server.settings.address}",
+                ],
+            )
+            rounds: dict[str, list[Any]] = {way.name: [] for way in ways}
+            for _ in range(options.rounds):
+                for way in ways:
+                    rounds[way.name].append(measure(browser, server, way, executions))
+            browser.close()
+        finally:
+            server.stop()
+    kept = {
+        "before": options.before or "",
+        "rounds": options.rounds,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "consoles": {name: middle(found) for name, found in rounds.items()},
+    }
+    print(json.dumps(kept, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
