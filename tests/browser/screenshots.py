@@ -22,7 +22,7 @@ from tests.browser.console import WINDOWS, Console, launch
 PROJECT = FLOW = "nn"
 WANTED = {
     *("run-light", "execution-light", "execution-phone-dark", "timeline-dark", "log-dark"),
-    *("results-light", "trends-dark"),
+    *("results-light", "trends-dark", "home-light", "grid-dark", "why-light"),
 }
 
 
@@ -90,6 +90,19 @@ def take(console: Console, folder: Path, window: str) -> None:
     console.open(f"flow/{PROJECT}/{FLOW}/executions")
     page.wait_for_timeout(300)
     picture("trends")
+    console.open(f"flow/{PROJECT}/{FLOW}/grid")
+    page.wait_for_timeout(1000)
+    picture("grid")
+    console.open(f"flow/{PROJECT}/{FLOW}")
+    console.button("Run").click()
+    console.in_dialog().get_by_label("csv", exact=True).fill("/no/such/file.csv")
+    console.confirm()
+    console.wait_for_status("Failed", seconds=300)
+    page.wait_for_timeout(6000)  # until the server has its log
+    picture("why")
+    console.open()
+    page.wait_for_timeout(2000)
+    picture("home")
     console.open(f"job/{number}/{FLOW}")
     expect(page.locator(".log-state")).to_have_text("Complete", timeout=20_000)
     page.get_by_label("Search the log").fill("info")
