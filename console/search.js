@@ -122,7 +122,7 @@ export function openSearch(go) {
     options = groups.flatMap(({ some }) => some);
     at = Math.max(0, options.findIndex(({ href }) => href === before));
     show(list, groups.map(({ group, all, some }) => h('div', { role: 'group', 'aria-label': group },
-      h('div', { class: 'kind', 'aria-hidden': 'true' }, group, all.length > some.length ? h('span', { class: 'hint' }, ` ${some.length} of ${all.length}`) : null),
+      h('div', { class: 'kind' }, group, all.length > some.length ? h('span', { class: 'hint' }, ` ${some.length} of ${all.length}`) : null),
       some.map((one) => h('div', { role: 'option', id: `option-${options.indexOf(one)}`, class: 'result', onclick: () => choose(one) },
         h('strong', {}, one.text), h('span', { class: 'hint' }, ` ${one.detail}`))))));
     mark();

@@ -58,7 +58,7 @@ async function chooser(context, project, flow, pair) {
 const sheet = (title, headings, rows, empty) => h('section', {},
   h('header', { class: 'section-head' }, h('h2', {}, title)),
   rows.length
-    ? h('table', { class: 'list' }, h('thead', {}, h('tr', {}, headings.map((text, at) => h('th', { scope: 'col', class: at ? 'number' : '' }, text)))), h('tbody', {}, rows))
+    ? h('div', { class: 'wide-table', role: 'region', tabindex: 0, 'aria-label': title }, h('table', { class: 'list' }, h('thead', {}, h('tr', {}, headings.map((text, at) => h('th', { scope: 'col', class: at ? 'number' : '' }, text)))), h('tbody', {}, rows)))
     : h('p', { class: 'hint' }, empty));
 
 const row = (name, cells, differs) =>
