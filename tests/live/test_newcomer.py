@@ -145,6 +145,7 @@ def test_commands_of_a_page_work(newcomer: Newcomer, page: str) -> None:
 
 
 def test_azk_beside_the_interpreter_finds_the_server(newcomer: Newcomer) -> None:
+    assert newcomer.setup("up").returncode == 0  # the pages end with a stop
     azk = newcomer.layout.env / "bin" / "azk"
     config = {"AZK_CONFIG": str(newcomer.layout.client_config)}
     result = _run([str(azk), "project", "list", "--json"], newcomer.environ | config)
