@@ -25,7 +25,7 @@ class Mailbox(socketserver.ThreadingTCPServer):
     commands, letters
         What it was told.
     closed
-        Released when a client has said goodbye.
+        Released when a client has gone.
     """
 
     daemon_threads = True
