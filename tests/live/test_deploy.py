@@ -11,6 +11,7 @@ import pytest
 
 from azkaban_client import Client
 from azkaban_client.cli import main
+from azkaban_client.files import write_private
 from azkaban_client.models import Sla
 from tests.setup import made_up
 
@@ -106,7 +107,7 @@ def test_failures_are_told_to_a_chat_by_the_watch_of_the_server(azk, azkaban, tm
     own = '[tell.me]\nmail = ["me@example.org"]\n[[rule]]\ntell = ["me"]\n'
     rules.write_text(own)
     try:
-        (tmp_path / "chat").write_text("slack://secret\n")
+        write_private(tmp_path / "chat", "slack://secret\n")
         assert azk("new", "told")[0] == 0
         options = ("told", "--daily", "06:05", "--notify", "mail:me@example.org")
         options = (*options, "--notify", f"slack:{tmp_path / 'chat'}")
@@ -128,7 +129,8 @@ def test_failures_are_told_to_a_chat_by_the_watch_of_the_server(azk, azkaban, tm
         deployed(azk, "told")
         assert rules.read_text() == text
         rules.write_text(text.replace("tell.me", "tell.you"))  # a mistake of somebody's
-        code, _, err = azk("deploy", *options[:-1], f"chat:{tmp_path / 'chat'}")
+        write_private(tmp_path / "other", "slack://secret\n")
+        code, _, err = azk("deploy", *options[:-1], f"chat:{tmp_path / 'other'}")
         assert (code != 0, "there is no [tell.me]" in err) == (True, True)
         assert rules.read_text() == text.replace("tell.me", "tell.you")
         assert azk("undeploy", "told", "--delete", "--yes")[0] == 0
