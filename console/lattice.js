@@ -55,7 +55,7 @@ export function lattice({ names, label, cell, head, seen, told }) {
       h('span', { title: name.title ?? name.text, style: { top: `${row * height}px`, 'padding-inline-start': `${0.4 + (name.depth ?? 0)}em` } }, name.text)));
     show(heads, shownColumns.map((column) => h('div', { style: { left: `${column * width}px` } }, head(column))));
     show(body, shownColumns.map((column) => drawColumn(column)));
-    if (held) body.querySelector(`[data-at="${held}"]`)?.focus({ preventScroll: true });
+    if (held) body.querySelector(`[data-at="${focus.row},${focus.column}"]`)?.focus({ preventScroll: true });
     reach();
   }
 

@@ -17,6 +17,8 @@ from tests.browser.console import barriers, client_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import Page
+
     from setup.azkaban import Server
     from tests.browser.console import Console, Looked
 
@@ -105,7 +107,7 @@ def test_the_grid_has_runs_as_columns_and_jobs_as_rows(
 
 
 MANY = """async () => {
-    const { lattice } = await import('/js/console/lattice.js');
+    const { lattice } = await import('./lattice.js');
     let drawn = 0;
     const names = Array.from({ length: 100 }, (_, at) => ({ text: `job-${at}` }));
     const cell = (row, column) => {
@@ -116,7 +118,9 @@ MANY = """async () => {
         names, label: 'many', cell, seen() {}, told() {},
         head: () => document.createElement('span'),
     });
-    document.getElementById('main').replaceChildren(view.element);
+    view.element.style.cssText += 'display: grid; overflow: auto; width: 800px; height: 500px';
+    document.body.append(view.element);
+    await new Promise(requestAnimationFrame);
     view.resize(200);
     let most = 0;
     for (let at = 0; at <= 40; at += 1) {
@@ -135,10 +139,9 @@ MANY = """async () => {
 
 
 def test_of_many_runs_and_jobs_only_those_in_sight_are_in_the_page(
-    browse: Callable[[str], Console],
+    modules: Page,
 ) -> None:
-    page = browse("admin").open("running")
-    seen = page.evaluate(MANY)
+    seen = modules.evaluate(MANY)
     assert seen["most"] < 5000  # of 20,000
     assert seen["last"]
     assert seen["focused"]  # also where older runs came in on the left
@@ -242,8 +245,8 @@ def test_the_source_shows_files_versions_and_differences(
 
 
 PLANS = """async () => {
-    const { setZone, instant, when, zoneName } = await import('/js/console/format.js');
-    const { cronTimes, upcoming, missed } = await import('/js/console/plan.js');
+    const { setZone, instant, when, zoneName } = await import('./format.js');
+    const { cronTimes, upcoming, missed } = await import('./plan.js');
     const before = zoneName();
     setZone('America/Los_Angeles');
     const some = (expression, from, number) => {
@@ -274,9 +277,8 @@ PLANS = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("window", ["desktop"])
-def test_when_schedules_run(browse: Callable[[str], Console]) -> None:
-    assert browse("rea").open("running").evaluate(PLANS) == {
+def test_when_schedules_run(modules: Page) -> None:
+    assert modules.evaluate(PLANS) == {
         "third": ["2026-12-18 05:23:00", "2026-12-18 05:53:00", "2027-01-15 05:23:00"],
         "last": ["2027-01-29 08:00:00"],
         "over": [
@@ -292,9 +294,9 @@ def test_when_schedules_run(browse: Callable[[str], Console]) -> None:
 
 
 WORDS = """async () => {
-    const { ownLines, exitCode, exitWords, errorLine } = await import('/js/console/joblog.js');
-    const { difference, around } = await import('/js/console/lines.js');
-    const { csv } = await import('/js/console/save.js');
+    const { ownLines, exitCode, exitWords, errorLine } = await import('./joblog.js');
+    const { difference, around } = await import('./lines.js');
+    const { csv } = await import('./save.js');
     const log = LOG;
     const long = Array.from({ length: 3000 }, (_, at) => `${at}`).join('\\n');
     return {
@@ -325,10 +327,8 @@ Caused by: FAILURE: Process exited with code 1
 """.replace("FAILURE", "azkaban.jobExecutor.utils.process.ProcessFailureException")
 
 
-@pytest.mark.parametrize("window", ["desktop"])
-def test_words_for_logs_differences_and_tables(browse: Callable[[str], Console]) -> None:
-    page = browse("rea").open("running")
-    assert page.evaluate(WORDS.replace("LOG", json.dumps(LOG))) == {
+def test_words_for_logs_differences_and_tables(modules: Page) -> None:
+    assert modules.evaluate(WORDS.replace("LOG", json.dumps(LOG))) == {
         "own": ["one - INFO - two", "ValueError: 3 is too few"],
         "error": "ValueError: 3 is too few",
         "code": 1,
