@@ -227,7 +227,9 @@ def _write_plugins(home: Path, program: Program, schedules: Path) -> None:
     source = home / "program" / "run-files"
     shutil.copytree(source, home / "plugins/viewer/runs", dirs_exist_ok=True)
     # The file of `azk schedule` is in the user's home, which may be another one at each start.
-    with (home / "plugins/viewer/runs/conf/plugin.properties").open("a") as stream:
+    settings = home / "plugins/viewer/runs/conf/plugin.properties"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    with settings.open("a", encoding="ascii") as stream:
         stream.write(javaproperties.dumps({"schedules.file": str(schedules)}, timestamp=None))
     came = home / "program" / "plugins"
     if came.is_dir():
