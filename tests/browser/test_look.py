@@ -173,7 +173,7 @@ def test_search_finds_everything_by_one_key(
     page.keyboard.press("/")
     box = page.get_by_role("combobox", name="Search")
     expect(box).to_be_focused()
-    found = page.get_by_role("option")
+    found = page.get_by_role("listbox", name="Results").get_by_role("option")
     for words, group in (
         (f"{looked.project} shop-join", "Jobs"),
         (f"{looked.bad} shop failed", "Runs"),
