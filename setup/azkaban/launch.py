@@ -75,7 +75,7 @@ def command(
         *_leave_when_full(java),
         *(_later(java) if present.several_executors else ()),
         *(_mail_options(settings.mail) if settings.mail else ()),
-        *(_TLS_OPTIONS if settings.tls else ()),
+        *(_TLS_OPTIONS if settings.tls else ("-Dletters.scheme=http://",)),
         *("-cp", present.classpath(place, part.kind)),
         present.classes[part.kind],
         *("-conf", str(conf)),
