@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from azkaban_client import cron as quartz
+from azkaban_client.times import period
+
+if TYPE_CHECKING:
+    from azkaban_client.times import Period
 
 __all__ = ["LostError", "Schedule", "iso_repeat", "to_cron", "to_quartz"]
 
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_EVERY = re.compile(r"([1-9]\d*)([mhdwM])")
+_PRESETS = {
+    "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+}  # fmt: skip
 _LENGTHS = {"m": "PT{}M", "h": "PT{}H", "d": "P{}D", "w": "P{}W", "M": "P{}M"}
 
 
@@ -64,7 +73,7 @@ def to_cron(schedule: Schedule, *, dialect: str = "cron") -> str:
     '*/15 * * * *'
     """
     if schedule.cron is None:
-        return _every(schedule.every or "")
+        return _every(schedule.every)
     quartz.check(schedule.cron)
     seconds, minute, hour, day, month, weekday, *year = schedule.cron.upper().split()
     if seconds != "0":
@@ -82,11 +91,19 @@ def to_cron(schedule: Schedule, *, dialect: str = "cron") -> str:
     )
 
 
-def _every(text: str) -> str:
-    found = _EVERY.fullmatch(text)
-    if not found:
+def _period(text: str | None) -> Period:
+    try:
+        found = period(text or "")
+    except ValueError:
+        found = None
+    if found is None or found.unit == "s":
         raise LostError(f"every {text!r}: cannot be read")
-    number, unit = int(found[1]), found[2]
+    return found
+
+
+def _every(text: str | None) -> str:
+    every = _period(text)
+    number, unit = every.count, every.unit
     if number == 1:
         return {"m": "* * * * *", "h": "0 * * * *", "d": "0 0 * * *", "w": "0 0 * * 0"}.get(
             unit, "0 0 1 * *"
@@ -181,10 +198,8 @@ def iso_repeat(schedule: Schedule) -> str:
     ('R/2024-01-01T06:30:00Z/P1D', 'R/2024-01-01T00:00:00Z/PT15M')
     """
     if schedule.cron is None:
-        found = _EVERY.fullmatch(schedule.every or "")
-        if not found:
-            raise LostError(f"every {schedule.every!r}: cannot be read")
-        return f"R/2024-01-01T00:00:00Z/{_LENGTHS[found[2]].format(found[1])}"
+        every = _period(schedule.every)
+        return f"R/2024-01-01T00:00:00Z/{_LENGTHS[every.unit].format(every.count)}"
     minute, hour, day, month, weekday = to_cron(schedule).split()
     begin, length = "2024-01-01", "P1D"  # a Monday
     if month != "*" or not minute.isdecimal():
@@ -207,7 +222,7 @@ def iso_repeat(schedule: Schedule) -> str:
 
 
 def to_quartz(when: str) -> str:
-    """Return the six fields of Quartz for the five of cron.
+    """Return the six fields of Quartz for the five of cron, or for a name such as ``@daily``.
 
     Raises
     ------
@@ -216,10 +231,12 @@ def to_quartz(when: str) -> str:
 
     Examples
     --------
-    >>> to_quartz("*/15 6-8 * * 1-5"), to_quartz("0 0 1 * *")
+    >>> to_quartz("*/15 6-8 * * 1-5"), to_quartz("@monthly")
     ('0 */15 6-8 ? * MON-FRI', '0 0 0 1 * ?')
+    >>> to_quartz("0 6 * * 0-7")
+    '0 0 6 ? * SUN-SAT'
     """
-    fields = when.split()
+    fields = _PRESETS.get(when.lower(), when).split()
     if len(fields) != 5:
         raise ValueError("Azkaban starts flows at times, not with the machine")
     minute, hour, day, month, weekday = fields
@@ -241,4 +258,5 @@ def _named_days(text: str) -> str:
             raise ValueError(f"day of week {number}: expected 0 to 7")
         return _DAYS[number % 7]
 
-    return re.sub(r"(?<!/)\b\d+", name, text).upper()
+    # From Sunday to Sunday would be one day, where cron means all.
+    return re.sub(r"(?<!/)\b\d+", name, re.sub(r"\b0-7\b", "0-6", text)).upper()

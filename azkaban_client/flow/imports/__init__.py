@@ -90,6 +90,8 @@ def read(text: str, source: Source, *, name: str) -> Imported:
         raise InvalidProject(
             f"{name}: cannot be read: {error.msg} (line {error.lineno})"
         ) from error
+    except RecursionError as error:
+        raise InvalidProject(f"{name}: cannot be read: it is nested too deeply") from error
     if not draft.jobs:
         raise InvalidProject(f"{name}: nothing of {source} is found in it that Azkaban could run")
     return Imported(draft.files(), draft.flows(), draft.schedules, tuple(draft.losses.found))

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-_PRESETS = {
-    "@daily": "0 0 * * *", "@hourly": "0 * * * *", "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *",
-}  # fmt: skip
 _NOTHING = {"EmptyOperator", "DummyOperator"}
 _PARAM = re.compile(r"\{\{\s*(?:params|dag_run\.conf)(?:\.(\w+)|\[['\"]([\w.]+)['\"]\])\s*\}\}")
 _LOST = ("sla", "pool", "trigger_rule", "execution_timeout", "on_failure_callback", "executor")
@@ -50,11 +46,10 @@ def read(text: str, draft: Draft) -> None:
 
 
 def _note_schedule(draft: Draft, flow: str, asked: Any, zone: str | None) -> None:
-    text = _PRESETS.get(asked, asked)
     try:
-        if not isinstance(text, str):
+        if not isinstance(asked, str):
             raise ValueError("no cron expression")  # noqa: TRY004, TRY301 (of the DAG)
-        draft.schedules[flow] = Schedule(cron=to_quartz(text), zone=zone or "UTC")
+        draft.schedules[flow] = Schedule(cron=to_quartz(asked), zone=zone or "UTC")
         draft.losses.exact("schedule", str(draft.schedules[flow]), str(asked))
     except ValueError as error:
         draft.losses.lost("schedule", str(error), str(asked))
@@ -98,7 +93,7 @@ class _Reader:
             call = item.context_expr
             name = dotted(call.func).rpartition(".")[2] if isinstance(call, ast.Call) else ""
             if isinstance(call, ast.Call) and name == "DAG":
-                self._dag(call)
+                self._dag(call, self.draft.name)
                 self.body(node.body, prefix)
             elif isinstance(call, ast.Call) and name == "TaskGroup":
                 given = keywords(self.constants, call)
@@ -123,17 +118,28 @@ class _Reader:
         except UnknownError:
             return None
 
-    def _dag(self, call: ast.Call) -> None:
+    def _dag(self, call: ast.Call, name: str) -> None:
+        """Read what a DAG is made with; `name` is its name if it says none."""
         if self.dag:
             raise InvalidProject(
                 f"{self.draft.name}: line {call.lineno}: a second DAG: give each a file of its own"
             )
         given = keywords(self.constants, call)
-        self.dag = str(given.get("dag_id") or self._first(call) or self.draft.name)
+        self.dag = str(given.get("dag_id") or self._first(call) or name)
         self.schedule = given.get("schedule", given.get("schedule_interval"))
-        self.defaults = dict(given.get("default_args") or {})
-        for key, value in dict(given.get("params") or {}).items():
+        self.zone = self._zone(call)
+        self.defaults = _table(given.get("default_args"))
+        for key, value in _table(given.get("params")).items():
             self.draft.properties[str(key)] = "" if value is None else str(value)
+
+    def _zone(self, call: ast.Call) -> str | None:
+        """Return the time zone in which a DAG counts: that of its start date."""
+        start = next((one.value for one in call.keywords if one.arg == "start_date"), None)
+        if not isinstance(start, ast.Call):
+            return None
+        given = keywords(self.constants, start)
+        zone = given.get("tz", given.get("tzinfo", given.get("timezone")))
+        return zone if isinstance(zone, str) else None
 
     def _decorated(self, node: ast.FunctionDef) -> None:
         names = {dotted(one.func if isinstance(one, ast.Call) else one) for one in
@@ -142,20 +148,37 @@ class _Reader:
             words = "a function of Python: write its body as a script, or with the job kit"
             self.draft.losses.lost("@task", words, f"{node.name}, line {node.lineno}")
         elif "dag" in {name.rpartition(".")[2] for name in names}:
+            for one in node.decorator_list:
+                if isinstance(one, ast.Call) and dotted(one.func).rpartition(".")[2] == "dag":
+                    self._dag(one, node.name)
             self.dag = self.dag or node.name
             self.body(node.body, "")
 
     def _made(self, node: ast.expr, prefix: str) -> Ends | None:
-        """Read a task or a DAG that is made here."""
+        """Read a task or a DAG that is made here, or some tasks that are named together."""
+        if isinstance(node, ast.List | ast.Tuple | ast.BinOp) and self._has_tasks(node):
+            return self._ends(node, prefix)
         if not isinstance(node, ast.Call):
             return None
         name = dotted(node.func).rpartition(".")[2]
         if name == "DAG":
-            self._dag(node)
+            self._dag(node, self.draft.name)
         elif name.endswith(("Operator", "Sensor")):
             made = self._task(node, name, prefix)
             return [made], [made]
+        elif _makes_tasks(node):  # BashOperator.partial(...).expand(...)
+            words = "tasks that a call makes are not read"
+            self.draft.losses.lost("code", words, f"line {node.lineno}")
         return None
+
+    def _has_tasks(self, node: ast.expr) -> bool:
+        """Tell whether a list, or what stands between arrows, is of tasks alone."""
+        if isinstance(node, ast.List | ast.Tuple):
+            return bool(node.elts) and all(map(self._has_tasks, node.elts))
+        if isinstance(node, ast.BinOp):
+            arrow = isinstance(node.op, ast.RShift | ast.LShift)
+            return arrow and self._has_tasks(node.left) and self._has_tasks(node.right)
+        return (isinstance(node, ast.Name) and node.id in self.ends) or _is_operator(node)
 
     def _task(self, call: ast.Call, kind: str, prefix: str) -> str:
         given = {**self.defaults, **keywords(self.constants, call)}
@@ -167,18 +190,20 @@ class _Reader:
         if given.get("retries"):
             job.properties["retries"] = str(given["retries"])
             pause = given.get("retry_delay", 300)
-            job.properties["retry.backoff"] = str(round(float(pause) * 1000))
+            pause = pause if isinstance(pause, (int, float)) else 300
+            job.properties["retry.backoff"] = str(round(pause * 1000))
             self.draft.losses.exact("retries", f"{given['retries']}, after {pause} s", name)
         mail = given.get("email")
         if mail and given.get("email_on_failure", True):
-            job.properties["failure.emails"] = mail if isinstance(mail, str) else ",".join(mail)
+            many = mail if isinstance(mail, list) else [mail]
+            job.properties["failure.emails"] = ",".join(map(str, many))
         for lost in _LOST:
             if lost in {one.arg for one in call.keywords} and given.get(lost) != "all_success":
                 self.draft.losses.lost(lost, "not on Azkaban's Flow 1.0", name)
         command = given.get("bash_command")
         if kind == "BashOperator" and isinstance(command, str):
             job.command = self._command(name, command)
-            job.properties |= {f"env.{k}": str(v) for k, v in (given.get("env") or {}).items()}
+            job.properties |= {f"env.{k}": str(v) for k, v in _table(given.get("env")).items()}
         elif kind not in _NOTHING:
             job.note = f"Of Airflow: a {kind}, which is to be written as a command."
             words = f"a {kind}: a job that does nothing is in its place"
@@ -203,11 +228,11 @@ class _Reader:
         if not isinstance(node, ast.Call):
             return
         name = dotted(node.func).rpartition(".")[2]
-        if name == "chain":
+        if name in ("chain", "cross_downstream"):
             ends = [self._ends(one, prefix) for one in node.args]
             for left, right in pairwise(ends):
                 self._link(left, right)
-        elif name in ("set_downstream", "set_upstream") and isinstance(node.func, ast.Attribute):
+        elif name in ("set_downstream", "set_upstream") and isinstance(node.func, ast.Attribute) and node.args:
             one, other = self._ends(node.func.value, prefix), self._ends(node.args[0], prefix)
             self._link(*((one, other) if name == "set_downstream" else (other, one)))
         else:
@@ -215,8 +240,8 @@ class _Reader:
 
     def _ends(self, node: ast.expr, prefix: str) -> Ends:
         """Return the first and last jobs of what is written, and link what stands between."""
-        if isinstance(node, ast.Name):
-            return self.ends.get(node.id, ([], []))
+        if isinstance(node, ast.Name) and node.id in self.ends:
+            return self.ends[node.id]
         if isinstance(node, ast.List | ast.Tuple):
             found = [self._ends(one, prefix) for one in node.elts]
             return [x for one in found for x in one[0]], [x for one in found for x in one[1]]
@@ -235,8 +260,20 @@ class _Reader:
             self.draft.jobs[job].dependencies += left[1]
 
 
-def _makes_tasks(node: ast.stmt) -> bool:
-    return any(
-        isinstance(one, ast.Call) and dotted(one.func).endswith(("Operator", "Sensor"))
-        for one in ast.walk(node)
-    )
+def _table(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_operator(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and dotted(node.func).endswith(("Operator", "Sensor"))
+
+
+def _makes_tasks(node: ast.AST) -> bool:
+    """Tell whether operators are called in some code, or in part (``X.partial(...)``)."""
+    calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
+    return any(_is_operator(one) or _is_partial(one) for one in calls)
+
+
+def _is_partial(call: ast.Call) -> bool:
+    kind, _, word = dotted(call.func).rpartition(".")
+    return word == "partial" and kind.endswith(("Operator", "Sensor"))

@@ -9,9 +9,12 @@ from typing import Any
 __all__ = ["Constants", "dotted", "keywords"]
 
 _SECONDS = {
-    "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1, "weeks": 604800,
-    "milliseconds": 0.001,
+    "days": 86400, "seconds": 1, "microseconds": 1e-6, "milliseconds": 0.001, "minutes": 60,
+    "hours": 3600, "weeks": 604800,
 }  # fmt: skip
+"""Of timedelta's parameters, in their order."""
+
+_ZONES = ("ZoneInfo", "timezone")  # a time zone is read as its name
 
 
 class UnknownError(ValueError):
@@ -51,13 +54,15 @@ class Constants:
             case ast.List() | ast.Tuple():
                 found = [self.value(one) for one in node.elts]
             case ast.Dict():
-                found = {self.value(k): self.value(v) for k, v in _pairs(node)}
+                found = self._table(node)
             case ast.BinOp(op=ast.Add()):
                 found = self._add(self.value(node.left), self.value(node.right))
             case ast.JoinedStr():
-                found = "".join(str(self.value(_inner(one))) for one in node.values)
+                found = "".join(self._text(one) for one in node.values)
             case ast.Call() if dotted(node.func).rpartition(".")[2] == "timedelta":
                 found = self._seconds(node)
+            case ast.Call() if node.args and dotted(node.func).rpartition(".")[2] in _ZONES:
+                found = self.value(node.args[0])
             case ast.Call() if dotted(node.func).rpartition(".")[2] == "Param":
                 given = keywords(self, node)
                 found = self.value(node.args[0]) if node.args else given.get("default")
@@ -65,17 +70,37 @@ class Constants:
                 raise UnknownError(ast.unparse(node))
         return found
 
+    def _text(self, node: ast.expr) -> str:
+        """Return a part of an f-string."""
+        if not isinstance(node, ast.FormattedValue):
+            return str(self.value(node))
+        if node.format_spec is not None or node.conversion != -1:
+            raise UnknownError(ast.unparse(node))
+        return str(self.value(node.value))
+
     def _add(self, left: Any, right: Any) -> Any:
         if isinstance(left, str) and isinstance(right, str):
             return left + right
         raise UnknownError(f"{left!r} + {right!r}")
 
-    def _seconds(self, node: ast.Call) -> float:
-        total = sum(float(self.value(one)) * 86400 for one in node.args[:1])
-        for one in node.keywords:
-            if one.arg not in _SECONDS:
+    def _table(self, node: ast.Dict) -> dict[Any, Any]:
+        found = {}
+        for key, value in _pairs(node):
+            name = self.value(key)
+            if isinstance(name, (list, dict)):  # a tuple is read as a list
                 raise UnknownError(ast.unparse(node))
-            total += _SECONDS[one.arg] * float(self.value(one.value))
+            found[name] = self.value(value)
+        return found
+
+    def _seconds(self, node: ast.Call) -> float:
+        given = [*zip(_SECONDS, node.args, strict=False)]
+        given += [(one.arg or "", one.value) for one in node.keywords]
+        total = 0.0
+        for name, value in given:
+            number = self.value(value)
+            if name not in _SECONDS or not isinstance(number, (int, float)):
+                raise UnknownError(ast.unparse(node))
+            total += _SECONDS[name] * number
         return total
 
 
@@ -83,10 +108,6 @@ def _pairs(node: ast.Dict) -> list[tuple[ast.expr, ast.expr]]:
     if any(key is None for key in node.keys):
         raise UnknownError(ast.unparse(node))
     return [(k, v) for k, v in zip(node.keys, node.values, strict=True) if k is not None]
-
-
-def _inner(node: ast.expr) -> ast.expr:
-    return node.value if isinstance(node, ast.FormattedValue) else node
 
 
 def dotted(node: ast.expr) -> str:

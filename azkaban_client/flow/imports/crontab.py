@@ -15,22 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-_NAMED = {
-    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}  # fmt: skip
 _SETTING = re.compile(r"([A-Za-z_]\w*)\s*=\s*(.*)")
 
 
 def read(text: str, draft: Draft) -> None:
     """Read each line as a flow of one job."""
     zone, mail, variables = None, "", {}
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.strip()
-        if not words or words.startswith("#"):
+    for number, whole in enumerate(text.splitlines(), 1):
+        line = whole.strip()
+        if not line or line.startswith("#"):
             continue
-        if setting := _SETTING.fullmatch(words):
+        if setting := _SETTING.fullmatch(line):
             key, value = setting[1], setting[2].strip("\"'")
             if key in ("CRON_TZ", "TZ"):
                 zone = value
@@ -39,10 +34,11 @@ def read(text: str, draft: Draft) -> None:
             elif key != "SHELL":
                 variables[key] = value
             continue
-        when, command = _split(words, draft.name, number)
-        program = next((w for w in command.split() if re.search(r"\.\w+$", w)), command.split()[0])
-        line_input = re.search(r"(?<!\\)%", command)
-        command = command.replace(r"\%", "%")
+        when, command = _split(line, draft.name, number)
+        command, *line_input = re.split(r"(?<!\\)%", command, maxsplit=1)
+        command = command.strip().replace(r"\%", "%")
+        words = command.split() or ["job"]
+        program = next((one for one in words if re.search(r"\.\w+$", one)), words[0])
         job = DraftJob(properties={f"env.{key}": value for key, value in variables.items()})
         if mail:
             job.properties["failure.emails"] = mail
@@ -50,8 +46,8 @@ def read(text: str, draft: Draft) -> None:
         job.command = shell(draft, name, command)
         draft.losses.exact("command", job.command, f"line {number}")
         if line_input:
-            words = "what follows % is no standard input on Azkaban"
-            draft.losses.lost("standard input", words, f"line {number}")
+            said = "Azkaban gives none: what follows % is left out"
+            draft.losses.lost("standard input", said, f"line {number}")
         _note_time(draft, name, when, zone, number)
 
 
@@ -60,7 +56,7 @@ def _split(line: str, name: str, number: int) -> tuple[str, str]:
     if line.startswith("@"):
         named, *command = line.split(None, 1)
         if command:
-            return _NAMED.get(named.lower(), named), command[0]
+            return named, command[0]
     fields = line.split(None, 5)
     if len(fields) < 6:
         raise InvalidProject(
