@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from azkaban_client.cli._app import (
-    App,
-    command,
-    json_option,
-    note,
-    pass_app,
-)
+from azkaban_client.cli._app import App, command, json_option, note, pass_app
 from azkaban_client.cli._dev import of_project
 from azkaban_client.cli._import import show_losses
 from azkaban_client.cli._projects import Content, content_options, stop_on_errors
@@ -137,7 +131,7 @@ def _schedule(texts: Mapping[str, str | None], zone: str | None) -> Schedule | N
     if asked is None:
         return None
     if asked.kind == "every":
-        return Schedule(every=asked.text)
+        return Schedule(every=asked.text, zone=zone)
     if asked.kind == "cron":
         return Schedule(cron=asked.text, zone=zone)
     days = "MON-FRI" if asked.kind == "weekdays" else "*"
@@ -149,7 +143,7 @@ def _write(made: Export, project: str, folder: Path) -> None:
     from azkaban_client.flow.export.program import NAME
     from azkaban_client.flow.zip import unpack
 
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / NAME).is_file():
             raise InvalidProject(f"{folder}: is there already, and is no export: name another")
         shutil.rmtree(folder / project, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
     made = read(text, source, name=name)
     folder = output or Path(name)
     written = _write(Bundle(dict(made.files)), folder, made.losses, strict=strict)
-    commands = [_schedule(folder.name, flow, one) for flow, one in made.schedules.items()]
+    commands = [_schedule(folder.resolve().name, flow, one) for flow, one in made.schedules.items()]
     data = {
         "folder": str(folder) if written else None,
         "flows": made.flows,
@@ -75,8 +76,8 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
 
 
 def _schedule(project: str, flow: str, schedule: Schedule) -> str:
-    zone = f" (it counts in {schedule.zone})" if schedule.zone else ""
-    return f"azk schedule add {project} {flow} --cron '{schedule.cron}'{zone}"
+    zone = f" --timezone {shlex.quote(schedule.zone)}" if schedule.zone else ""
+    return f"azk schedule add {shlex.join([project, flow])} --cron '{schedule.cron}'{zone}"
 
 
 @command()
@@ -129,7 +130,7 @@ def _write(bundle: Bundle, folder: Path, losses: Sequence[Loss], *, strict: bool
 
     if strict and not _exact(losses):
         return False
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidProject(f"{folder}: is there already: name another folder by --output")
     folder.mkdir(parents=True, exist_ok=True)
     unpack(bundle, folder)

@@ -203,6 +203,50 @@ def test_what_is_no_dag(text: str, said: str) -> None:
         read(text, "airflow", name="x")
 
 
+AMSTERDAM = """
+import pendulum
+zone = pendulum.timezone("Europe/Amsterdam")
+TABLE = {("a", "b"): timedelta(minutes="x")}
+with DAG("d", schedule="@quarterly", start_date=pendulum.datetime(2026, 1, 1, tz=zone),
+         default_args="x", params=3):
+    a = BashOperator(task_id="a", bash_command="x", retries=1, retry_delay=timedelta(0, 30))
+    b = BashOperator(task_id="b", bash_command="x", env=["x"], email=3, retries=1, retry_delay=None)
+    many = BashOperator.partial(task_id="many").expand(bash_command=["x"])
+    both = [a, b]
+    c = EmptyOperator(task_id="c")
+    both >> c
+    elsewhere >> c
+    d = EmptyOperator(task_id="d")
+    cross_downstream([a, c], [d])
+    d.set_upstream()
+"""
+
+
+def test_what_a_dag_may_have_besides() -> None:
+    made = read(AMSTERDAM, "airflow", name="x")
+    assert str(made.schedules["d"]) == "0 0 0 1 */3 ? Europe/Amsterdam"
+    assert {name: needs for name, (_, needs) in jobs(made).items()} == {
+        "a": (), "b": (), "c": ("a", "b"), "d": ("a", "c"),
+    }  # fmt: skip
+    assert b"retry.backoff=30000" in made.files["a.job"]
+    assert lost(made) == {("code", "line 9"), ("dependency", "line 13")}
+
+
+@pytest.mark.parametrize("schedule", ['["data"]', "{'a': 1}", "timedelta(days=1)", "'@once'"])
+def test_a_schedule_without_a_time_is_lost(schedule: str) -> None:
+    task = "x = BashOperator(task_id='x', bash_command='true')"
+    made = read(f"@dag(schedule={schedule})\ndef d():\n    {task}\n", "airflow", name="y")
+    assert [one.feature for one in made.losses if one.degree == "lost"] == ["schedule"]
+    assert made.flows == ("d",)
+
+
+def test_standard_input_of_cron_is_left_out() -> None:
+    made = read("0 6 * * 0-7 mail me%Hello%you\n", "cron", name="mine")
+    assert jobs(made) == {"mail": ("sh -c 'mail me'", ())}
+    assert str(made.schedules["mail"]) == "0 0 6 ? * SUN-SAT"
+    assert lost(made) == {("standard input", "line 1")}
+
+
 def test_a_file_is_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     text = f"open({str(mark)!r}, 'w')\nx = BashOperator(task_id='x', bash_command='true')\n"
@@ -243,6 +287,22 @@ def test_a_workflow_of_oozie() -> None:
     }  # fmt: skip
     assert made.files["workflow.properties"] == b"day=today\n"
     assert lost(made) == {("hive action", "b"), ("error transition", "a")}
+
+
+def test_what_a_workflow_of_oozie_may_have_besides() -> None:
+    text = """<workflow-app name="w">
+      <action name="a"><fs><name-node>hdfs://x</name-node><mkdir path="/out"/></fs>
+        <ok to="b"/><error to="stop"/></action>
+      <action name="b"><fs><setrep path="/out"/></fs><ok to="c"/><error to="fail-mail"/></action>
+      <action name="c"><shell><exec>say</exec><argument>"a" b</argument></shell>
+        <ok to="end"/><error to="stop"/></action>
+      <action name="fail-mail"><shell><exec>mail</exec></shell><ok to="stop"/></action>
+      <kill name="stop"/><end name="end"/></workflow-app>"""
+    made = read(text, "oozie", name="w")
+    commands = {name: command for name, (command, _) in jobs(made).items()}
+    assert commands["a"] == "sh -c 'hdfs dfs -mkdir -p /out'"
+    assert commands["c"] == "say '\"a\" b'"
+    assert lost(made) == {("fs action", "b"), ("error transition", "b")}
 
 
 @pytest.mark.parametrize(
@@ -320,7 +380,10 @@ def test_import_writes_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / "mine/fetch.job").is_file()
     assert "then: azk schedule add mine fetch --cron '0 0 6 * * ?'" in done.stderr
+    assert "--timezone UTC" in done.stderr
     assert "is there already" in str(call("import", "mine.crontab", "--from", "cron").exception)
+    (tmp_path / "plain").write_text("0 6 * * * date\n")
+    assert "is there already" in str(call("import", "plain", "--from", "cron").exception)
     assert call("lint", "mine").exit_code == 0
     (tmp_path / "bad").write_bytes(b"\xff")
     done = call("import", "bad", "--from", "oozie")

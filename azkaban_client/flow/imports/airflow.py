@@ -232,7 +232,11 @@ class _Reader:
             ends = [self._ends(one, prefix) for one in node.args]
             for left, right in pairwise(ends):
                 self._link(left, right)
-        elif name in ("set_downstream", "set_upstream") and isinstance(node.func, ast.Attribute) and node.args:
+        elif (
+            name in ("set_downstream", "set_upstream")
+            and isinstance(node.func, ast.Attribute)
+            and node.args
+        ):
             one, other = self._ends(node.func.value, prefix), self._ends(node.args[0], prefix)
             self._link(*((one, other) if name == "set_downstream" else (other, one)))
         else:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
+_FS_SETTINGS = ("name-node", "job-xml", "configuration")
+
 
 def read(text: str, draft: Draft) -> None:
     """Read the actions, and what leads from one to the next when all goes well."""
@@ -23,11 +25,12 @@ def read(text: str, draft: Draft) -> None:
         if _kind(one) == "property" and _text(one, "name"):
             draft.properties.setdefault(_text(one, "name"), _text(one, "value"))
     nodes = {one.get("name", ""): one for one in root if one.get("name")}
+    kills = {key for key, node in nodes.items() if _kind(node) == "kill"}
     actions = {key: node for key, node in nodes.items() if _kind(node) == "action"}
     names = {key: draft.add(key, DraftJob()) for key in actions}
     before: dict[str, list[str]] = {}
     for key, node in nodes.items():
-        for target in _next(draft, key, node):
+        for target in _next(draft, key, node, kills):
             before.setdefault(target, []).append(key)
     for key, node in actions.items():
         _fill(draft, names[key], node)
@@ -77,12 +80,12 @@ def _text(node: Element, kind: str) -> str:
     return (child.text or "").strip() if child is not None else ""
 
 
-def _next(draft: Draft, name: str, node: Element) -> list[str]:
+def _next(draft: Draft, name: str, node: Element, kills: set[str]) -> list[str]:
     kind = _kind(node)
     if kind == "action":
         error = _child(node, "error")
         target = error.get("to", "") if error is not None else ""
-        if target and not target.lower().startswith(("kill", "fail")):
+        if target and target not in kills:
             words = f"goes on to {target} after an error: on Azkaban the flow fails"
             draft.losses.lost("error transition", words, name)
         ok = _child(node, "ok")
@@ -109,7 +112,7 @@ def _fill(draft: Draft, name: str, node: Element) -> None:
             if _kind(one) == "env-var":
                 key, _, value = (one.text or "").strip().partition("=")
                 job.properties[f"env.{key}"] = value
-        job.command = " ".join(f'"{one}"' if " " in one else one for one in words)
+        job.command = " ".join(map(_word, words))
         draft.losses.exact("shell action", job.command, name)
     elif action is not None and kind == "spark":
         words = ["spark-submit", "--master", _text(action, "master") or "yarn"]
@@ -120,15 +123,26 @@ def _fill(draft: Draft, name: str, node: Element) -> None:
         job.command = " ".join(words)
         draft.losses.approximated("spark action", job.command, name)
     elif action is not None and kind == "fs":
-        steps = [f"{_kind(one)} {one.get('path') or one.get('source', '')}" for one in action]
-        commands = [_fs(one) for one in action]
-        job.command = shell(draft, name, " && ".join(commands), refers=True)
-        draft.losses.approximated("fs action", "; ".join(steps), name)
+        steps = [one for one in action if _kind(one) not in _FS_SETTINGS]
+        commands = [_fs(one) for one in steps]
+        job.command = shell(draft, name, " && ".join(commands) or "true", refers=True)
+        said = [f"{_kind(one)} {one.get('path') or one.get('source', '')}" for one in steps]
+        draft.losses.approximated("fs action", "; ".join(said), name)
+        if unknown := sorted({_kind(one) for one in steps if _fs(one) == "false"}):
+            draft.losses.lost("fs action", f"{', '.join(unknown)}: the job fails there", name)
     else:
         job.note = f"Of Oozie: an action of the kind {kind or 'none'}, which is to be written."
         draft.losses.lost(
             f"{kind or 'empty'} action", "a job that does nothing is in its place", name
         )
+
+
+def _word(text: str) -> str:
+    """Quote a word of a command, which Azkaban splits at spaces and without escapes."""
+    if " " not in text and '"' not in text and "'" not in text:
+        return text
+    quote = "'" if '"' in text else '"'
+    return f"{quote}{text}{quote}"
 
 
 def _fs(step: Element) -> str:
