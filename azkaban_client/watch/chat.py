@@ -42,8 +42,9 @@ def main() -> int:
     chats = apprise.Apprise()
     for number, url in enumerate(told["urls"], 1):
         if not chats.add(url):
-            kind = url.partition("://")[0]
-            return _refuse(f"its URL {number} ({kind}://...) is none of Apprise's")
+            kind, colon, _ = url.partition("://")
+            shown = f"{kind}://..." if colon else "without ://"  # all of it may be secret
+            return _refuse(f"its URL {number} ({shown}) is none of Apprise's")
     if not len(chats):
         return _refuse("its file has no URL")
     title, body = quiet(told["title"]), quiet(told["body"])

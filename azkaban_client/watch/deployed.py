@@ -59,16 +59,21 @@ def with_block(text: str, project: str, flow: str, channels: Sequence[tuple[str,
     lines = [start]
     names = [f"deploy-{project}-{number}" for number in range(1, len(channels) + 1)]
     for name, (kind, path) in zip(names, channels, strict=True):
-        lines += [f"[tell.{name}]", f"{KINDS[kind]} = {json.dumps(path)}"]
+        lines += [f"[tell.{name}]", f"{KINDS[kind]} = {_toml(path)}"]
     rule: Mapping[str, object] = {
         "project": project,
         "flow": flow,
         "on": ["failed", "recovered", "missed"],
         "tell": names,
     }
-    lines += ["[[rule]]", *(f"{key} = {json.dumps(value)}" for key, value in rule.items()), end]
+    lines += ["[[rule]]", *(f"{key} = {_toml(value)}" for key, value in rule.items()), end]
     gap = "\n" if left and not left.endswith("\n\n") else ""
     return f"{left}{gap}" + "".join(f"{line}\n" for line in lines)
+
+
+def _toml(value: object) -> str:
+    """Write a text, or a list of them; TOML knows no escapes of JSON for what is beyond ASCII."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def change(path: Path, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> None:

@@ -171,7 +171,7 @@ class Metrics:
         try:
             if not path.exists():
                 write_private(path, f"{secrets.token_urlsafe(32)}\n")
-            return first_line(path)
+            return first_line(path).strip()
         except (OSError, ValueError) as error:
             raise MetricsError(f"[metrics] token_file: {path}: {error}") from error
 

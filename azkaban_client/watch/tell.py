@@ -120,7 +120,9 @@ def _details(url: str, event: dict[str, Any]) -> list[str]:
         spent = f" after {in_words(event['seconds'])}" if event["seconds"] else ""
         lines.append(f"execution {event['execid']} {event['status'] or 'RUNNING'}{spent}")
     if event["kind"] == "missed":
-        lines.append(f"it was due at {event['due']} (time of the server)")
+        # What the server keeps is in its time; what azk watch keeps has an offset, after a T.
+        of_server = "" if "T" in event["due"] else " (time of the server)"
+        lines.append(f"it was due at {event['due']}{of_server}")
     lines += event.get("about") or ()
     for job, log in event.get("logs") or ():
         lines += [f"--- the end of the log of {job}:", *log]
@@ -259,8 +261,9 @@ def _chat(channel: Channel, told: Message) -> None:
     """Send by Apprise, in a process of its own: it needs memory, and knows no time limit."""
     from azkaban_client.authorities import bundle
 
-    lines = Path(channel.apprise_file).read_text(encoding="utf-8").splitlines()
-    urls = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    text = Path(channel.apprise_file).read_text(encoding="utf-8-sig")
+    lines = [line.strip() for line in text.splitlines()]
+    urls = [line for line in lines if line and not line.startswith("#")]
     folder = _home.state("watch")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     trusted = bundle(folder)

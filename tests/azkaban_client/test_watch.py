@@ -12,6 +12,7 @@ import socketserver
 import sys
 import threading
 import time
+import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from azkaban_client.errors import (
     ServerFault,
 )
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
+from azkaban_client.watch.deployed import with_block
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
 from azkaban_client.watch.lineage import run_event
 from azkaban_client.watch.look import Event, Scope, arrived, look
@@ -715,7 +717,9 @@ def test_a_message_says_what_and_where() -> None:
     )
     two = message("http://a:1", [FAILED, Event("missed", "p", "f", due="2026-01-01").plain()], "x")
     assert two.subject == "sales/daily failed, and 1 more"
-    assert "it was due at 2026-01-01" in two.text
+    assert "it was due at 2026-01-01 (time of the server)" in two.text
+    kept = Event("missed", "p", "f", due="2026-01-01T06:00:00+01:00").plain()
+    assert "it was due at 2026-01-01T06:00:00+01:00\n" in message("http://a:1", [kept], "x").text
 
 
 def test_a_webhook_is_signed_and_its_url_never_told(serve, answer, tmp_path) -> None:
@@ -819,6 +823,7 @@ def test_chats_are_told_by_apprise_and_nobody_is_pinged(serve, answer, tmp_path)
     ("url", "words"),
     [
         ("nosuch://secret-part", "its URL 1 (nosuch://...) is none of Apprise's"),
+        ("T0/B0/secret-part", "its URL 1 (without ://) is none of Apprise's"),
         ("json://localhost:1/secret-part", "Apprise could not deliver it"),
     ],
 )
@@ -828,6 +833,20 @@ def test_a_chat_that_cannot_be_told_is_named_without_its_url(tmp_path, url, word
     assert words in str(error.value)
     assert "secret-part" not in str(error.value)
     assert exit_code(error.value) == (6 if "deliver" in words else 2)
+
+
+def test_a_file_of_chats_as_windows_writes_it(tmp_path) -> None:
+    channel = chat_of(tmp_path)
+    Path(channel.apprise_file).write_bytes(b"\xef\xbb\xbf# where\r\n  # we talk\r\nnosuch://x\r\n")
+    with pytest.raises(Undelivered, match=r"its URL 1 \(nosuch"):
+        send(channel, TOLD)
+
+
+def test_rules_of_a_deployed_flow_are_toml_whatever_its_name() -> None:
+    text = with_block("", "sales", "täglich 🚚", [("chat", "/home/me/🚚.chat")])
+    table = tomllib.loads(text)
+    assert table["rule"][0]["flow"] == "täglich 🚚"
+    assert table["tell"]["deploy-sales-1"]["apprise_file"] == "/home/me/🚚.chat"
 
 
 def test_a_program_gets_it_on_its_input(tmp_path) -> None:
