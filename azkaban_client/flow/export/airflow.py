@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from azkaban_client.flow.export.common import listed, note_common, note_mails
-from azkaban_client.flow.export.plan import literal, retries, word
+from azkaban_client.flow.export.common import listed, note_common, note_failure, note_mails
+from azkaban_client.flow.export.plan import label, literal, retries, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, to_cron
 
@@ -52,7 +51,7 @@ def job(name, task_id, **options):
 
 with DAG(
     {dag_id},
-    schedule={schedule},{start}
+    schedule={schedule},
     catchup=False,
     max_active_runs={active},
     default_args={default_args},
@@ -93,7 +92,7 @@ def _nodes(plan: Plan, nodes: list[Node], indent: str, lines: list[str], names: 
     """Write the tasks and groups of one flow, and then what waits for what."""
     taken: set[str] = set()
     for node in nodes:
-        task_id = _task_id(node.job.name, taken)
+        task_id = label(node.job.name, taken)
         if node.embeds:
             lines.append(f"{indent}with TaskGroup({literal(task_id)}) as {names.variable(node)}:")
             _nodes(plan, node.inner, f"{indent}    ", lines, names)
@@ -120,17 +119,8 @@ def _task(node: Node, task_id: str) -> str:
     return f"job({', '.join([literal(node.id), literal(task_id), *options])})"
 
 
-def _task_id(name: str, taken: set[str]) -> str:
-    made = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:200] or "job"
-    found, number = made, 2
-    while found in taken:
-        found, number = f"{made}_{number}", number + 1
-    taken.add(found)
-    return found
-
-
 def _head(plan: Plan, losses: Losses) -> str:
-    schedule, start = "None", ""
+    schedule = "None"
     if plan.schedule is not None:
         try:
             line = to_cron(plan.schedule, dialect="airflow")
@@ -138,7 +128,6 @@ def _head(plan: Plan, losses: Losses) -> str:
             zone = plan.schedule.zone
             if zone:
                 schedule = f"CronTriggerTimetable({literal(line)}, timezone={literal(zone)})"
-            if zone:
                 losses.exact("schedule", line, str(plan.schedule))
             else:
                 words = f"{line}, in Airflow's default_timezone: UTC unless it is set"
@@ -161,9 +150,8 @@ def _head(plan: Plan, losses: Losses) -> str:
         python=literal(plan.options.python),
         program=literal(NAME),
         skipped=_SKIPPED,
-        dag_id=literal(_task_id(plan.flow, set())),
+        dag_id=literal(label(plan.flow, set())),
         schedule=schedule,
-        start=start,
         active=1 if plan.options.concurrency == "skip" else 16,
         default_args=literal(arguments),
         params=f"{{{params}\n    }}" if params else "{}",
@@ -189,9 +177,7 @@ def _note(plan: Plan, losses: Losses) -> None:
         losses.approximated("concurrency: skip", "max_active_runs=1: the next run waits instead")
     elif plan.options.concurrency == "pipeline":
         losses.lost("concurrency: pipeline", "runs do not wait for each other's jobs")
-    if plan.branches and plan.options.on_failure != "finish-possible":
-        words = "jobs that do not wait for the failed one are still run"
-        losses.approximated(f"on failure: {plan.options.on_failure}", words)
+    note_failure(plan, losses)
     if conditional := [node for node in plan.jobs if node.condition]:
         losses.exact(
             "conditions", 'trigger_rule="all_done", the step looks at them', listed(conditional)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from azkaban_client.flow.export.common import listed, note_common, note_mails
-from azkaban_client.flow.export.plan import word
+from azkaban_client.flow.export.common import listed, note_common, note_failure, note_mails
+from azkaban_client.flow.export.plan import label, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, iso_repeat
 
@@ -28,8 +27,8 @@ def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
     ``/v1/scheduler/dependency``.
     """
     taken: set[str] = set()
-    names = {node.id: _name(f"{plan.flow}_{node.id}", taken) for node in plan.jobs}
-    first = _name(plan.flow, taken)
+    names = {node.id: label(f"{plan.flow}_{node.id}", taken) for node in plan.jobs}
+    first = label(plan.flow, taken)
     step = [
         plan.options.python,
         f"{plan.options.home}/{NAME}",
@@ -53,16 +52,6 @@ def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
     _note(plan, losses)
     text = json.dumps(jobs, indent=2, ensure_ascii=False)
     return {f"{word(plan.flow, set())}.json": f"{text}\n".encode()}
-
-
-def _name(text: str, taken: set[str]) -> str:
-    """Return a name that Chronos takes: letters, digits, ``-`` and ``_``."""
-    made = re.sub(r"[^A-Za-z0-9_-]", "_", text)
-    found, number = made, 2
-    while found in taken:
-        found, number = f"{made}_{number}", number + 1
-    taken.add(found)
-    return found
 
 
 def _job(plan: Plan, name: str, words: list[str]) -> dict[str, Any]:
@@ -97,9 +86,7 @@ def _note(plan: Plan, losses: Losses) -> None:
         losses.approximated("concurrency: skip", "for each job, not for the run")
     elif plan.options.concurrency == "pipeline":
         losses.lost("concurrency: pipeline", "runs do not wait for each other's jobs")
-    if plan.branches and plan.options.on_failure != "finish-possible":
-        words = "jobs that do not wait for the failed one are still run"
-        losses.approximated(f"on failure: {plan.options.on_failure}", words)
+    note_failure(plan, losses)
     if conditional := [node for node in plan.jobs if node.condition]:
         losses.exact("conditions", "the step looks at them", listed(conditional))
     note_mails(plan, losses, failure="owner: Chronos writes for each failed job")

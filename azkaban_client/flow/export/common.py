@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from azkaban_client.flow.local.nodes import Node
     from azkaban_client.flow.losses import Losses
 
-__all__ = ["listed", "note_common", "note_mails"]
+__all__ = ["listed", "note_common", "note_failure", "note_mails"]
 
 _MOST = 4  # names of jobs that a line lists
 
@@ -49,6 +49,13 @@ def note_common(plan: Plan, losses: Losses, *, by_step: str) -> None:
         losses.lost("job callbacks", "only an Azkaban calls them", listed(callbacks))
     if plan.waits:
         losses.lost("triggerDependencies", f"{plan.waits} data that the trigger waits for")
+
+
+def note_failure(plan: Plan, losses: Losses) -> None:
+    """Note what a scheduler does after a failure that only looks at what waits for what."""
+    if plan.branches and plan.options.on_failure != "finish-possible":
+        words = "jobs that do not wait for the failed one are still run"
+        losses.approximated(f"on failure: {plan.options.on_failure}", words)
 
 
 def note_mails(plan: Plan, losses: Losses, *, failure: str, success: str | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.flow.export.common import listed, note_common, note_mails
+from azkaban_client.flow.export.common import listed, note_common, note_failure, note_mails
 from azkaban_client.flow.export.plan import literal, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, to_cron
@@ -188,9 +188,7 @@ def _note(plan: Plan, losses: Losses) -> None:
         losses.exact("concurrency: skip", "flock in the command that starts it")
     elif plan.options.concurrency == "pipeline":
         losses.lost("concurrency: pipeline", "runs with other names do not wait for each other")
-    if plan.branches and plan.options.on_failure != "finish-possible":
-        words = "jobs that do not wait for the failed one are still run"
-        losses.approximated(f"on failure: {plan.options.on_failure}", words)
+    note_failure(plan, losses)
     if conditional := [node for node in plan.jobs if node.condition]:
         mixed = [
             node

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.options import Concurrency, FailureAction
 
-__all__ = ["Options", "Plan", "Target", "literal", "make_plan", "retries", "word"]
+__all__ = ["Options", "Plan", "Target", "label", "literal", "make_plan", "retries", "word"]
 
 Target = Literal["luigi", "airflow", "chronos", "cron"]
 
@@ -228,9 +228,24 @@ def word(text: str, taken: set[str], *, start: str = "job") -> str:
         made = f"{start}_{made}"
     if keyword.iskeyword(made):
         made += "_"
-    number, found = 2, made
+    return _unused(made, taken)
+
+
+def label(text: str, taken: set[str]) -> str:
+    """Make a name of letters, digits, ``-`` and ``_``, and keep it from being taken twice.
+
+    Examples
+    --------
+    >>> taken: set[str] = set()
+    >>> [label(one, taken) for one in ("load-a", "load:a", "load a")]
+    ['load-a', 'load_a', 'load_a_2']
+    """
+    return _unused(re.sub(r"[^A-Za-z0-9_-]", "_", text)[:200] or "job", taken)
+
+
+def _unused(wanted: str, taken: set[str]) -> str:
+    found, number = wanted, 2
     while found in taken:
-        found = f"{made}_{number}"
-        number += 1
+        found, number = f"{wanted}_{number}", number + 1
     taken.add(found)
     return found
