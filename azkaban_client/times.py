@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import MAXYEAR, UTC, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ class Period:
     def after(self, start: datetime, number: int) -> datetime:
         """Return the date that is so many periods after another.
 
+        Raises
+        ------
+        OverflowError
+            It is after the year 9999.
+
         Examples
         --------
         >>> from datetime import UTC, datetime
@@ -107,6 +112,8 @@ class Period:
         wall = start.replace(tzinfo=None)
         if self.unit == "M":
             year, month = divmod(wall.year * 12 + wall.month - 1 + count, 12)
+            if year > MAXYEAR:
+                raise OverflowError(f"year {year}")
             import calendar  # jobs load this module, and use no periods
 
             last = calendar.monthrange(year, month + 1)[1]

@@ -164,7 +164,10 @@ def _repeated(every: Period, first: datetime, since: datetime) -> Iterator[datet
     """Yield the times of a period that come after another time."""
     number = 0
     if since > first.astimezone(UTC):  # not from the first on: that may be years ago
-        longest = every.after(first, 1).astimezone(UTC) - first.astimezone(UTC)
+        try:
+            longest = every.after(first, 1).astimezone(UTC) - first.astimezone(UTC)
+        except OverflowError:  # it comes once: the second time is after the year 9999
+            return
         number = max(0, int((since - first.astimezone(UTC)) / (longest + timedelta(days=3))))
         if every.unit in "smh":
             number = int((since - first.astimezone(UTC)) / longest)

@@ -249,6 +249,13 @@ def test_periods_of_the_calendar_count_by_the_clock_and_hours_do_not() -> None:
     assert len({*islice(old.times(WINTER, UTC), 500)}) == 500
 
 
+@pytest.mark.parametrize("text", ["999999M", "999999w"])
+def test_a_period_beyond_the_calendar_comes_once(text: str) -> None:
+    once = When("every", text, first=datetime(2027, 1, 1, tzinfo=UTC))
+    assert following(once, "2026-11-30T12:00+00:00", 9) == ["01-01 00:00"]
+    assert following(once, "2027-01-02T00:00+00:00", 9) == []
+
+
 def test_an_end_is_the_end() -> None:
     asked = when.read({"daily": "6:00"}, "UTC", "2026-12-02", now=WINTER)
     assert following(asked, "2026-11-30T12:00+00:00", 9) == ["12-01 06:00", "12-02 06:00"]
