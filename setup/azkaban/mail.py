@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["trouble"]
 
 _PATIENCE = 20.0  # seconds for each answer
+_NOT_ASCII = "user, password or address has letters beyond ASCII, which cannot be sent"
 
 
 def trouble(mail: Mail, password: str, to: str = "") -> str:
@@ -52,8 +53,9 @@ def trouble(mail: Mail, password: str, to: str = "") -> str:
         return f"it answers {error.smtp_code} {_text(error.smtp_error)}"
     except smtplib.SMTPRecipientsRefused:
         return f"{to} is refused as recipient"
-    except (OSError, smtplib.SMTPException) as error:
-        return str(error) or type(error).__name__
+    except (OSError, smtplib.SMTPException, UnicodeError) as error:
+        # Python's own words would show a letter of the password.
+        return _NOT_ASCII if isinstance(error, UnicodeError) else str(error) or type(error).__name__
     return ""
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from setup import cli
 from setup.azkaban import Mail, Settings, Wanted, config, launch, schema, timezone
+from setup.azkaban.mail import trouble
 from setup.azkaban.program import Program
 from setup.azkaban.settings import choose
 from setup.errors import SetupError, UsageError
@@ -187,6 +188,14 @@ def test_a_mail_server_that_takes_no_mail_is_refused(
     words = f"--mail-host {host}: no mail can be sent: azkaban@127.0.0.1 is refused as sender"
     assert words in capsys.readouterr().err
     assert not (ours.azkaban / "settings.json").exists()
+
+
+def test_mail_that_is_not_in_ascii_is_refused_and_shows_no_letter_of_the_password() -> None:
+    with mailbox(offers=("AUTH PLAIN",)) as box:
+        known = Mail(host="127.0.0.1", port=box.port, sender="a@example.org", tls=False, user="u")
+        assert trouble(known, "gr\u00fcn") == (
+            "user, password or address has letters beyond ASCII, which cannot be sent"
+        )
 
 
 def test_mail_is_encrypted_unless_told_otherwise(ours: Layout) -> None:
