@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import os
 import shutil
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from azkaban_client.files import write_private
+from azkaban_client.files import open_private, write_private
 from setup import environment
 from setup.errors import ServerError
 from setup.life.process import Process, free_port, refuse_root, tail
@@ -22,6 +23,7 @@ from setup.schedulers.luigi import Luigi
 from setup.schedulers.parts import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from setup.layout import Layout
@@ -197,19 +199,19 @@ class Scheduler:
         return {name: one for name, one in found.items() if one and one.works_in(*places)}
 
     def _launch(self, part: Part) -> None:
-        """Start a process and wait until it works, or until it has ended if it is to end."""
+        """Start a process and wait until it works, or until it has ended well if it is to end."""
         log = self.log(part.name)
         log.unlink(missing_ok=True)
         path = f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         environ = environment.local({"PATH": path, **part.variables})
+        if part.once:
+            self._run(part, log, environ)
+            return
         process = Process.start(part.command, folder=self.home, log=log, environ=environ)
-        if not part.once:
-            process.write(self.home / f"{part.name}.pid")
+        process.write(self.home / f"{part.name}.pid")
         deadline = time.monotonic() + START_SECONDS
-        while part.once or not part.ready():
+        while not part.ready():
             if not process.alive():
-                if part.once and part.ready():
-                    return
                 raise ServerError(f"{part.name} ended; the end of {log}:\n{tail(log)}")
             if time.monotonic() > deadline:
                 process.stop()
@@ -218,6 +220,31 @@ class Scheduler:
                     f"{tail(log)}"
                 )
             time.sleep(0.2)
+
+    def _run(self, part: Part, log: Path, environ: Mapping[str, str]) -> None:
+        """Run a process to its end."""
+        with open_private(log, "ab") as output:
+            try:
+                code = subprocess.run(
+                    part.command,
+                    cwd=self.home,
+                    env=environ,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    umask=0o077,
+                    timeout=START_SECONDS,
+                    check=False,
+                ).returncode
+            except subprocess.TimeoutExpired as error:
+                raise ServerError(
+                    f"{part.name} has not ended after {START_SECONDS:.0f} s; the end of {log}:\n"
+                    f"{tail(log)}"
+                ) from error
+        if code:
+            raise ServerError(
+                f"{part.name} ended with exit code {code}; the end of {log}:\n{tail(log)}"
+            )
 
     def _end(self, alive: dict[str, Process]) -> None:
         """End its processes and what they started, the database last."""
