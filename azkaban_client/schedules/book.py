@@ -230,4 +230,6 @@ def _entry(data: dict[str, Any]) -> Entry:
     }
     datetime.fromisoformat(data["since"])
     told = {name: value for name, value in data.items() if name not in ("words", "next")}
-    return Entry(**{**told, **read})
+    made = Entry(**{**told, **read})
+    _ = made.counts_in  # raises for a zone that this machine does not know
+    return made

@@ -19,7 +19,7 @@ from azkaban_client.times import period
 from azkaban_client.times import zone as find_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import tzinfo
 
     from azkaban_client.times import Period
@@ -157,7 +157,10 @@ class When:
         }
         if data["kind"] not in KINDS:
             raise ValueError(f"kind = {data['kind']!r}")
-        return cls(data["kind"], str(data["text"]), data["zone"], **times)
+        text = _checked(data["kind"], str(data["text"]))
+        if data["zone"] is not None:
+            zone_named(data["zone"])
+        return cls(data["kind"], text, data["zone"], **times)
 
 
 def _repeated(every: Period, first: datetime, since: datetime) -> Iterator[datetime]:
@@ -256,7 +259,7 @@ def read(
     end = _end(until, local, now)
     first = moment(asked["at"], local, now) if "at" in asked else None
     if "every" in asked:
-        return When("every", _checked("every", asked["every"], _check_period), zone, first, end)
+        return When("every", _checked("every", asked["every"]), zone, first, end)
     if first is not None:
         if first <= now:
             raise ValueError(
@@ -266,13 +269,17 @@ def read(
             raise ValueError("--until: --at is once; give --every PERIOD, too")
         return When("at", first.isoformat(), zone)
     ((kind, text),) = asked.items()
-    check = quartz.check if kind == "cron" else _clock
-    return When(kind, _checked(kind, text, check), zone, None, end)  # type: ignore[arg-type]
+    return When(kind, _checked(kind, text), zone, None, end)  # type: ignore[arg-type]
 
 
-def _checked(kind: str, text: str, check: Any) -> str:
+def _checked(kind: str, text: str) -> str:
+    checks: dict[str, Callable[[str], object]] = {
+        "every": _check_period,
+        "cron": quartz.check,
+        "at": datetime.fromisoformat,
+    }
     try:
-        check(text)
+        checks.get(kind, _clock)(text)
     except ValueError as error:
         raise ValueError(f"--{kind} {text!r}: {error}") from None
     return text

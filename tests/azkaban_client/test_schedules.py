@@ -38,7 +38,10 @@ def test_a_book_that_is_damaged_or_anybodys_is_refused(book) -> None:
     assert str(book.read()[0]) == "p/f"
     assert book.path.stat().st_mode & 0o777 == 0o600
     good = book.path.read_text()
-    for text in ("", "[]", "{}", good.replace('"daily"', '"dayly"'), good.replace('"none"', '"x"')):
+    wrong = (('"daily"', '"dayly"'), ('"none"', '"x"'), ('"6:00"', '"6"'))
+    wrong += (('"zone": null', '"zone": "Nowhere"'), ('"daily"', '"cron"'), ('"daily"', '"every"'))
+    for text in ("", "[]", "{}", *(good.replace(*pair) for pair in wrong)):
+        assert text != good
         book.path.write_text(text)
         with pytest.raises(BookError, match="cannot read the schedules"):
             book.read()
