@@ -21,6 +21,7 @@ TRIGGER = "trigger"
 """The property of a run that `azk watch` started: what for, and another value for each start."""
 
 _PAGE = 100
+_LOOKED_AT = 200  # executions, for a start whose answer was lost
 
 
 def past(client: Client, project: str, flow: str) -> Iterator[ExecutionSummary]:
@@ -48,7 +49,7 @@ def find_start(
     value: str,
     *,
     after: int = -1,
-    most: int | None = None,
+    most: int | None = _LOOKED_AT,
 ) -> int | None:
     """Return the execution that was started with a property of this value, or None.
 
@@ -63,7 +64,7 @@ def find_start(
     after
         Only later executions are looked at.
     most
-        Only so many of the latest are looked at: one request each.
+        Only so many of the latest are looked at, one request each; None for all.
     """
     later = takewhile(lambda one: one.execid > after, past(client, project, flow))
     for one in islice(later, most):

@@ -8,10 +8,8 @@ const SIZE = 200; // rows of one request
 const PAGES = 4;
 const NEWEST = 50; // rows that are looked at again each time
 
-const GOOD = /^(SUCCEEDED|FAILED_SUCCEEDED)$/;
 const BAD = /^(FAILED|KILLED|CANCELLED|FAILED_FINISHING)$/;
 
-export const isGood = (status) => GOOD.test(status);
 export const isBad = (status) => BAD.test(status);
 
 /** The beginning of yesterday in the server's zone. */

@@ -197,7 +197,9 @@ class Worker:
     def _started(self, entry: Entry) -> int | None:
         """Look in the flow's history for the execution of an entry."""
         project, flow = self.plan.project, self.plan.flow
-        return find_start(self.client, project, flow, LOGICAL_DATE, entry.date, after=entry.after)
+        return find_start(
+            self.client, project, flow, LOGICAL_DATE, entry.date, after=entry.after, most=None
+        )
 
     def _start(self) -> Iterator[Entry]:
         for entry in self.entries:

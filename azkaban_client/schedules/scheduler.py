@@ -37,7 +37,6 @@ ON_TIME = timedelta(minutes=2)
 
 _AGAIN = 5.0  # seconds until a start is tried again
 _IN_FLIGHT = 10.0  # seconds for which a start without an answer may still arrive
-_LOOKED_AT = 200  # executions of a flow's history, for a start whose answer was lost
 _MOST = 1_000  # runs that are made up for
 
 
@@ -220,7 +219,7 @@ class Scheduler:
         """Look for a start whose answer was lost; one that cannot arrive any more was none."""
         about = (entry.project, entry.flow, TRIGGER, _identity(entry, run))
         try:
-            execid = find_start(self.client, *about, most=_LOOKED_AT)
+            execid = find_start(self.client, *about)
         except AzkabanError:
             return False
         if execid is not None:

@@ -36,7 +36,6 @@ __all__ = ["Watcher"]
 
 _RUN = "run "
 _GIVEN_UP = "given-up"
-_LOOKED_AT = 200  # executions of a flow's history, for a start whose answer was lost
 _FLOWS_EVERY = 300.0  # seconds after which new projects and flows are found
 _LISTED = 50  # projects whose flows are listed anew at a time
 _TICK = 1.0  # seconds between two looks at the schedules
@@ -370,8 +369,7 @@ class Watcher:
 
     def _was_started(self, project: str, flow: str, identity: str) -> bool:
         """Look for a start whose answer was lost."""
-        found = find_start(self.client, project, flow, TRIGGER, identity, most=_LOOKED_AT)
-        return found is not None
+        return find_start(self.client, project, flow, TRIGGER, identity) is not None
 
     def _later(self, due: list[Pending]) -> None:
         for one in due:
