@@ -4,17 +4,19 @@ import * as api from './api.js';
 
 const PIECE = 64_000; // bytes of the end that are looked at
 
-// The same lines as azkaban_client/watch/look.py leaves out, and those of later servers.
+// The same lines as azkaban_client/watch/look.py leaves out.
 const HEAD = /^\d\d-\d\d-\d{4} \d\d:\d\d:\d\d \S+ .*? (?:INFO|ERROR|WARN|DEBUG) - /;
 const ABOUT = new RegExp(
   '^(?:(?:Starting|Finishing) job \\S+ (?:at|attempt)|Building \\w+ job executor|\\d+ commands to execute|' +
     'Command: |Environment variables: \\{|Working directory: |Job run failed!|Kill has been called|Spawned process with id |' +
     'Process completed (?:un)?successfully in |Process with id \\d+ completed |Process exited with code |' +
     '(?:java\\.lang\\.RuntimeException: )?azkaban\\.jobExecutor\\.utils\\.process\\.ProcessFailureException|' +
-    'Caused by: azkaban\\.|\\s+at [\\w.$/]+\\(|\\s+\\.\\.\\. \\d+ more$|(?:effective user|user\\.to\\.proxy|Memory granted) |' +
+    'Caused by: azkaban\\.|(?:effective user|user\\.to\\.proxy|Memory granted) |' +
     'azkaban\\.webserver\\.url property|job JVM args: |JobClassLoader URLs:|Failed with \\d+ inputs|cwd=/|\\S+ creation took \\d+ milli|' +
     'azkaban-jobflow: exit code \\d+)',
 );
+// Where the server itself failed in Java, the lines have no head; those of a job have one.
+const FRAME = /^(?:\s+at [\w.$/<>]+\(|\s+\.\.\. \d+ more$)/;
 
 /** The end of a log, in bytes that the server need not read from its beginning; null without a log. */
 export async function logEnd(execid, job, attempt, signal) {
@@ -39,8 +41,10 @@ export async function logEnd(execid, job, attempt, signal) {
 export function ownLines(text, most = 12) {
   const lines = [];
   for (const line of text.split('\n')) {
-    const own = line.replace(/\r$/, '').replace(HEAD, '');
-    if (!ABOUT.test(own) && (own.trim() || lines.length)) lines.push(own);
+    const whole = line.replace(/\r$/, '');
+    const own = whole.replace(HEAD, '');
+    const frame = own === whole && FRAME.test(own);
+    if (!frame && !ABOUT.test(own) && (own.trim() || lines.length)) lines.push(own);
   }
   while (lines.length && !lines.at(-1).trim()) lines.pop();
   return lines.slice(-most);

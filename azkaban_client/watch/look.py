@@ -26,13 +26,19 @@ if TYPE_CHECKING:
 __all__ = ["Event", "Scope", "arrived", "is_late", "log_tail", "look"]
 
 _HEAD = r"^\d\d-\d\d-\d{{4}} \d\d:\d\d:\d\d \S+ {} (?:INFO|ERROR|WARN|DEBUG) - "
+# The same lines as console/joblog.js leaves out.
 _ABOUT = re.compile(
-    r"(Starting|Finishing) job \S+ at \d|Building \w+ job executor|\d+ commands to execute|"
-    r"Command: |Environment variables: \{|Working directory: |Job run failed!|"
+    r"(Starting|Finishing) job \S+ (at|attempt)|Building \w+ job executor|"
+    r"\d+ commands to execute|Command: |Environment variables: \{|Working directory: |"
+    r"Job run failed!|Kill has been called|Spawned process with id |"
     r"Process completed (un)?successfully in |Process with id \d+ completed |"
-    r"azkaban\.jobExecutor\.utils\.process\.ProcessFailureException|"
-    r"(effective user|user\.to\.proxy|Memory granted) |azkaban-jobflow: exit code \d+$"
+    r"Process exited with code |(java\.lang\.RuntimeException: )?"
+    r"azkaban\.jobExecutor\.utils\.process\.ProcessFailureException|Caused by: azkaban\.|"
+    r"(effective user|user\.to\.proxy|Memory granted) |azkaban\.webserver\.url property|"
+    r"job JVM args: |JobClassLoader URLs:|Failed with \d+ inputs|cwd=/|"
+    r"\S+ creation took \d+ milli|azkaban-jobflow: exit code \d+$"
 )
+_FRAME = re.compile(r"\s+at [\w.$/<>]+\(|\s+\.\.\. \d+ more$")
 _GRACE = timedelta(minutes=2)  # a server looks at its schedules once a minute
 _PAGE = 20
 _MOST = 500  # executions of one flow that are looked at after a long absence
@@ -296,17 +302,20 @@ def log_tail(client: Client, execid: int, lines: int) -> list[tuple[str, list[st
         try:
             for piece in client.log(execid, job.id):
                 *whole, rest = (rest + piece).split("\n")
-                last.extend(line for line in (head.sub("", one) for one in whole) if _is_own(line))
+                last.extend(own for line in whole if (own := _own(line, head)) is not None)
         except NetworkError:
             raise
         except Refused:
             pass  # 2.5 can lose a log
-        if rest and _is_own(rest):
-            last.append(head.sub("", rest))
+        if rest and (own := _own(rest, head)) is not None:
+            last.append(own)
         found.append((job.id, list(last)))
     return found
 
 
-def _is_own(line: str) -> bool:
-    """Tell whether a line is the job's own, and not one of the server's about it."""
-    return not _ABOUT.match(line)
+def _own(line: str, head: re.Pattern[str]) -> str | None:
+    """Return what the job wrote in a line; None for one of the server's about it."""
+    own = head.sub("", line)
+    # Where the server itself failed in Java, the lines have no head; those of a job have one.
+    frame = own == line and _FRAME.match(own)
+    return None if frame or _ABOUT.match(own) else own

@@ -317,6 +317,7 @@ LOG = """\
 22-11-2026 06:09:08 PST a INFO - Spawned process with id 7895
 22-11-2026 06:09:10 PST a INFO - one - INFO - two
 22-11-2026 06:09:10 PST a INFO - ValueError: 3 is too few
+22-11-2026 06:09:10 PST a INFO - \tat com.example.Count.main(Count.java:3)
 22-11-2026 06:09:10 PST a INFO - Process with id 7895 completed unsuccessfully in 2 seconds.
 22-11-2026 06:09:10 PST a ERROR - Job run failed!
 java.lang.RuntimeException: FAILURE: Process exited with code 1
@@ -329,7 +330,11 @@ Caused by: FAILURE: Process exited with code 1
 
 def test_words_for_logs_differences_and_tables(modules: Page) -> None:
     assert modules.evaluate(WORDS.replace("LOG", json.dumps(LOG))) == {
-        "own": ["one - INFO - two", "ValueError: 3 is too few"],
+        "own": [
+            "one - INFO - two",
+            "ValueError: 3 is too few",
+            "\tat com.example.Count.main(Count.java:3)",
+        ],
         "error": "ValueError: 3 is too few",
         "code": 1,
         "words": [
