@@ -111,8 +111,10 @@ def _options(given: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -
 
     names = (*_KINDS, "timezone")
     times = given if any(given[name] for name in names) else table
+    beside = {name: str(times.get(name, "none")) for name in ("at", "until", "catch_up")}
     return Options(
         schedule=_schedule({kind: times.get(kind) for kind in _KINDS}, times.get("timezone")),
+        beside=tuple((name, text) for name, text in beside.items() if text != "none"),
         concurrency=given["concurrency"],
         on_failure=given["on_failure"],
         python=given["python"],

@@ -372,6 +372,21 @@ def test_the_command_takes_the_schedule_of_deploy(project: Path) -> None:
     assert not (project.parent / "p-cron/p/azk.toml").exists()
 
 
+def test_what_deploy_says_beside_the_times_is_listed(project: Path) -> None:
+    table = '[deploy]\nevery = "1d"\nat = "06:00"\nuntil = "2999-01-31"\ncatch_up = "last"\n'
+    (project / "azk.toml").write_text(table + 'timezone = "Europe/Berlin"\n')
+    done = azk_export("p", "--to", "airflow", "--json")
+    assert done.exit_code == 0, done.stderr
+    found = {one["feature"]: one for one in json.loads(done.stdout)["features"]}
+    assert found["schedule"]["degree"] == "approximated"
+    assert "counts from the first run" in found["schedule"]["how"]
+    assert {name: found[f"schedule: {name}"]["where"] for name in ("at", "until", "catch_up")} == {
+        "at": "06:00", "until": "2999-01-31", "catch_up": "last",
+    }  # fmt: skip
+    text = (project.parent / "p-airflow" / "b_dag.py").read_text()
+    assert 'CronTriggerTimetable("0 0 * * *", timezone="Europe/Berlin")' in text
+
+
 def test_strict_writes_nothing(project: Path) -> None:
     done = azk_export("p", "--to", "luigi", "--strict")
     assert done.exit_code == 2

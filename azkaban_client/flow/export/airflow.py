@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.flow.export.common import listed, note_common, note_failure, note_mails
+from azkaban_client.flow.export.common import (
+    listed,
+    note_common,
+    note_failure,
+    note_mails,
+    note_schedule,
+)
 from azkaban_client.flow.export.plan import label, literal, retries, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, to_cron
@@ -128,7 +134,7 @@ def _head(plan: Plan, losses: Losses) -> str:
             zone = plan.schedule.zone
             if zone:
                 schedule = f"CronTriggerTimetable({literal(line)}, timezone={literal(zone)})"
-                losses.exact("schedule", line, str(plan.schedule))
+                note_schedule(plan, losses, line)
             else:
                 words = f"{line}, in Airflow's default_timezone: UTC unless it is set"
                 losses.approximated("schedule", words, str(plan.schedule))

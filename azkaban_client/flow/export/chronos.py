@@ -6,7 +6,13 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from azkaban_client.flow.export.common import listed, note_common, note_failure, note_mails
+from azkaban_client.flow.export.common import (
+    listed,
+    note_common,
+    note_failure,
+    note_mails,
+    note_schedule,
+)
 from azkaban_client.flow.export.plan import label, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, iso_repeat
@@ -39,7 +45,7 @@ def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
     if plan.schedule is not None:
         try:
             begin["schedule"] = iso_repeat(plan.schedule)
-            losses.exact("schedule", begin["schedule"], str(plan.schedule))
+            note_schedule(plan, losses, begin["schedule"])
         except LostError as error:
             losses.lost("schedule", str(error), str(plan.schedule))
         if plan.schedule.zone:

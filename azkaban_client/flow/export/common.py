@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from azkaban_client.flow.local.nodes import Node
     from azkaban_client.flow.losses import Losses
 
-__all__ = ["listed", "note_common", "note_failure", "note_mails"]
+__all__ = ["listed", "note_common", "note_failure", "note_mails", "note_schedule"]
 
 _MOST = 4  # names of jobs that a line lists
 
@@ -47,8 +47,19 @@ def note_common(plan: Plan, losses: Losses, *, by_step: str) -> None:
     ]
     if callbacks:
         losses.lost("job callbacks", "only an Azkaban calls them", listed(callbacks))
+    for name, value in plan.options.beside:
+        losses.lost(f"schedule: {name}", "the other scheduler is not told", value)
     if plan.waits:
         losses.lost("triggerDependencies", f"{plan.waits} data that the trigger waits for")
+
+
+def note_schedule(plan: Plan, losses: Losses, how: str) -> None:
+    """Note a schedule that the other scheduler has: a period of it begins at another time."""
+    if plan.schedule is not None and plan.schedule.cron is None:
+        words = f"{how}; on Azkaban it counts from the first run"
+        losses.approximated("schedule", words, str(plan.schedule))
+    else:
+        losses.exact("schedule", how, str(plan.schedule))
 
 
 def note_failure(plan: Plan, losses: Losses) -> None:

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from azkaban_client.errors import InvalidProject
-from azkaban_client.flow.export.common import note_common, note_mails
+from azkaban_client.flow.export.common import note_common, note_mails, note_schedule
 from azkaban_client.flow.export.plan import word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, to_cron
@@ -120,7 +120,7 @@ def _note(plan: Plan, losses: Losses, when: str) -> None:
     note_common(plan, losses, by_step="as azk run --local tries again")
     losses.exact("parameters and ${}", "--prop KEY=VALUE in the command")
     losses.exact("outputs", "as azk run --local passes them on")
-    losses.exact("schedule", when, str(plan.schedule))
+    note_schedule(plan, losses, when)
     if any(node.condition for node in plan.jobs):
         losses.exact("conditions", "as azk run --local looks at them")
     if plan.options.concurrency == "skip":

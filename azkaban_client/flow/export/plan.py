@@ -38,6 +38,8 @@ class Options:
     ----------
     schedule
         When it runs; in place of the trigger in the files.
+    beside
+        What is said of the schedule that no other scheduler is told: names and values.
     concurrency, on_failure
         As of `azkaban_client.ExecutionOptions`; the defaults are those of ``azk run``.
     python
@@ -47,6 +49,7 @@ class Options:
     """
 
     schedule: Schedule | None = None
+    beside: tuple[tuple[str, str], ...] = ()
     concurrency: Concurrency = "skip"
     on_failure: FailureAction = "finish-running"
     python: str = "python3"
