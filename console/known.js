@@ -6,7 +6,7 @@
  */
 
 import * as api from './api.js';
-import { finished } from './format.js';
+import { finished, when } from './format.js';
 import * as stock from './stock.js';
 
 const MOST = 600;
@@ -106,8 +106,11 @@ export async function schedules() {
   return planned.asked;
 }
 
-/** What a run is for: its parameter `logical.date`, else the time at which it started. */
+/** The parameter that tells what a run is for. */
 export const LOGICAL_DATE = 'logical.date';
+
+/** The day that a run is for: of its logical date (`logical`), else of its start. */
+export const dayOf = (run) => (run.logical ?? when(run.start)).slice(0, 10);
 
 const VIEWER = 50; // executions in one request
 

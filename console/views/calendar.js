@@ -17,7 +17,6 @@ const WEEK = ['Mo', 'Tu', 'We', 'Th', 'Fr', 'Sa', 'Su'];
 
 const iso = (date) => date.toISOString().slice(0, 10);
 const utc = (text) => new Date(`${text}T00:00:00Z`);
-const dayOf = (run) => (run.logical ?? when(run.start)).slice(0, 10);
 
 export async function calendarPane(context, project, flow, graph) {
   const { signal } = context;
@@ -44,8 +43,8 @@ export async function calendarPane(context, project, flow, graph) {
       const logical = await known.logicalDates(ids, signal);
       const first = await firsts(ids, signal);
       for (const run of together(list.map((one) => ({ ...one, logical: logical.get(one.id) })), first)) {
-        if (!days.has(dayOf(run))) days.set(dayOf(run), []);
-        days.get(dayOf(run)).push(run);
+        if (!days.has(known.dayOf(run))) days.set(known.dayOf(run), []);
+        days.get(known.dayOf(run)).push(run);
       }
       // By the start, since a backfill's runs are for days long before.
       oldest = when(list.at(-1).start).slice(0, 10);

@@ -9,8 +9,6 @@ import { flatten } from '../order.js';
 
 const PAGE = 100; // runs in one request
 
-const dayOf = (run) => (run.logical ?? when(run.start)).slice(0, 10);
-
 export async function gridPane(context, project, flow, graph) {
   const { signal } = context;
   const rows = flatten(graph.nodes).filter((job) => !job.nodes);
@@ -56,7 +54,7 @@ export async function gridPane(context, project, flow, graph) {
     const before = runs[column - 1];
     const name = `#${run.id}, ${run.logical ? `for ${run.logical}` : when(run.start)}, ${word}, ${duration(span(run.start, run.end))}`;
     return [
-      !before || dayOf(before) !== dayOf(run) ? h('span', { class: 'lattice-day' }, dayOf(run).slice(5)) : null,
+      !before || known.dayOf(before) !== known.dayOf(run) ? h('span', { class: 'lattice-day' }, known.dayOf(run).slice(5)) : null,
       h('a', { class: `is-${family}`, href: route('execution', run.id), 'aria-label': name, title: name },
         h('span', { style: { height: `${Math.max(3, (34 * (span(run.start, run.end) || 0)) / most)}px` } })),
     ];
