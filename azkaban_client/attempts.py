@@ -17,7 +17,7 @@ __all__ = ["together", "with_retries"]
 def with_retries(
     client: Client, executions: Sequence[ExecutionSummary]
 ) -> tuple[ExecutionSummary, ...]:
-    """Look up of which executions those of a history are retries.
+    """Look up which executions of a history are retries, and of which ones.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def with_retries(
 
 
 def together(executions: Sequence[ExecutionSummary]) -> list[list[ExecutionSummary]]:
-    """Group executions into runs: the attempts of each, in the order in which they come.
+    """Group executions into runs, each the list of its attempts in the order given.
 
     Parameters
     ----------

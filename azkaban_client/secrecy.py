@@ -1,4 +1,4 @@
-"""What is secret by its looks or its name, and must be neither shown nor sent."""
+"""Recognise secrets by their form or their name, so that they are neither shown nor sent."""
 
 from __future__ import annotations
 

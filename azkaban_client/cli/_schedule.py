@@ -59,7 +59,7 @@ def when_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_when(given: dict[str, Any]) -> When | None:
-    """Read the options of `when_options`; raise a `ValueError` for what cannot be meant."""
+    """Read the options of `when_options`; raise a `ValueError` for what is invalid."""
     from azkaban_client.schedules.book import CATCH_UP
     from azkaban_client.schedules.when import read
 

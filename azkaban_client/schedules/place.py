@@ -72,7 +72,7 @@ class Place:
 
 
 def decide(client: Client, wanted: Wanted, server_zone: str | None) -> Place:
-    """Decide who keeps a schedule: the server, unless it cannot do what is asked for.
+    """Decide who keeps a schedule: the server, if it can do what is asked for.
 
     Raises
     ------

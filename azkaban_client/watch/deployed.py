@@ -77,7 +77,7 @@ def _toml(value: object) -> str:
 
 
 def change(path: Path, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> None:
-    """Change the rules in a file; one of which nothing is left is deleted.
+    """Change the rules in a file; delete it when nothing is left in it.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def change(path: Path, project: str, flow: str, channels: Sequence[tuple[str, st
     Raises
     ------
     RulesError
-        They cannot be meant; the file is as it was.
+        They would be invalid; the file stays as it was.
     """
     before = _text_of(path)
     text = with_block(before, project, flow, channels)

@@ -1,4 +1,4 @@
-"""The metrics of a watch, for Prometheus: what it has seen, served to who has the token."""
+"""The metrics of a watch, for Prometheus: what it has seen, for clients that have the token."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Metrics:
         Parameters
         ----------
         answers
-            The server answers, but that it could not do what was asked.
+            The server answers, if only to say that it could not do what was asked.
         """
         self.up.set(int(answers))
         self.database.set(0 if answers else float("nan"))
@@ -201,7 +201,7 @@ class _Server(ThreadingHTTPServer):
             self.free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who asks has gone away."""
+        """Say nothing: the client has gone away."""
 
 
 class _Handler(BaseHTTPRequestHandler):

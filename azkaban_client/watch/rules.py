@@ -31,7 +31,7 @@ _SECRETS = ("password_file", "webhook_file", "apprise_file", "secret_file")
 
 
 class RulesError(AzkabanError):
-    """A rule that cannot be meant; the message names the file, the place and the fix."""
+    """A rule is invalid; the message names the file, the place and the fix."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +140,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class MetricsRule:
-    """Where the metrics are to be had, and of which flows.
+    """Where the metrics are served, and of which flows.
 
     Attributes
     ----------
     listen
         Address and port, as ``127.0.0.1:9464``.
     token_file
-        Its first line is the token that who asks must have; made if it does not exist.
+        Its first line is the token that a client must send; made if it does not exist.
     project, flow
         Names, or patterns.
     """
@@ -193,8 +193,8 @@ def read(path: Path) -> Rules:
     Raises
     ------
     RulesError
-        The file cannot be read, something in it cannot be meant, or another account could have
-        written it: it names programs to run.
+        The file cannot be read, something in it is invalid, or another account could have written
+        it: it names programs to run.
     """
     if reason := written_by_others(path):
         raise RulesError(f"{path}: {reason}; it names programs that run as you")

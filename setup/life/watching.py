@@ -53,7 +53,7 @@ class Watching:
 
     @property
     def log(self) -> Path:
-        """What it says; of 5 MB, three older ones are kept."""
+        """What it says; rotated at 5 MB, with three older ones kept."""
         return self._layout.prefix / "watch.log"
 
     @property

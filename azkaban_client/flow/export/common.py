@@ -70,7 +70,13 @@ def note_failure(plan: Plan, losses: Losses) -> None:
 
 
 def note_mails(plan: Plan, losses: Losses, *, failure: str, success: str | None = None) -> None:
-    """Note what becomes of the addresses; of those of a success, None where nobody is written."""
+    """Note what becomes of the addresses of mails.
+
+    Parameters
+    ----------
+    failure, success
+        What is done; None where nobody hears of a success.
+    """
     for when, addresses in plan.mails.items():
         if when in ("failure", "both"):
             losses.approximated("e-mail on failure", failure, addresses)

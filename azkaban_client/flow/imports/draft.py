@@ -1,4 +1,4 @@
-"""Flows that are being read."""
+"""The project that an import builds up while it reads."""
 
 from __future__ import annotations
 
