@@ -93,7 +93,7 @@ async function tables({ signal }, old, fresh) {
 /** `+12%`; a dash where there is nothing to compare. */
 function change(before, after) {
   if (!Number.isFinite(before) || !Number.isFinite(after) || before === after) return before === after ? 'same' : '–';
-  if (before === 0) return `+${short(after)}`;
+  if (before === 0) return `${after > 0 ? '+' : ''}${short(after)}`;
   const percent = (100 * (after - before)) / Math.abs(before);
   const shown = Math.abs(percent) < 10 ? percent.toFixed(1) : percent.toFixed(0);
   return `${percent > 0 ? '+' : ''}${shown}%`;
