@@ -93,7 +93,7 @@ def to_cron(schedule: Schedule, *, dialect: str = "cron") -> str:
 
 def _period(text: str | None) -> Period:
     try:
-        found = period(text or "")
+        found: Period | None = period(text or "")
     except ValueError:
         found = None
     if found is None or found.unit == "s":
