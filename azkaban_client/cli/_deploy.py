@@ -168,12 +168,14 @@ def deploy(
             version = _upload(client, wish) if found.upload else None
             _remember(client, wish)
             _env.uploaded(wish.environment, folder, wish.project, client.url)
+            state = "the schedule is not changed"
             try:
                 schedule = _schedule(client, book, wish, found, app.settings["timezone"])
+                state = "the schedule is as asked, but not whom azk watch tells"
                 if wish.tells is not None:
                     deployed.change(_rules(app), *_told(wish))
             except AzkabanError:
-                note(f"{wish.project}: the files are on the server, the schedule is not changed")
+                note(f"{wish.project}: the files are on the server, {state}")
                 raise
         url = f"{client.url}/manager?project={quote(wish.project)}&flow={quote(wish.flow)}"
     warnings = [*_warnings(app, wish, found, schedule)]

@@ -149,6 +149,8 @@ def send(channel: Channel, told: Message) -> None:
             _program(channel, told)
     except smtplib.SMTPResponseException as error:
         raise Rejected(f"{channel.name}: {error}") from error
+    except subprocess.TimeoutExpired as error:  # its words have the whole command line
+        raise Undelivered(f"{channel.name}: took more than {error.timeout:g} s") from None
     except (
         ConfigError,
         FileNotFoundError,

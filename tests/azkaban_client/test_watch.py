@@ -32,6 +32,7 @@ from azkaban_client.errors import (
     ServerFault,
 )
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
+from azkaban_client.watch import tell
 from azkaban_client.watch.deployed import with_block
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
 from azkaban_client.watch.lineage import run_event
@@ -890,6 +891,14 @@ def test_a_program_gets_it_on_its_input(tmp_path) -> None:
         send(Channel("it", program=(sys.executable, "-c", code)), TOLD)
     with pytest.raises(Undelivered, match="nosuch"):
         send(Channel("it", program=("/nosuch",)), TOLD)
+
+
+def test_a_program_that_hangs_is_named_without_its_arguments(monkeypatch) -> None:
+    monkeypatch.setattr(tell, "_PATIENCE", 0.2)
+    sleep = (sys.executable, "-c", "import time; time.sleep(60)", "--token", "abc")
+    with pytest.raises(Undelivered) as error:
+        send(Channel("it", program=sleep), TOLD)
+    assert str(error.value) == "it: took more than 0.2 s"
 
 
 class Mailbox(socketserver.StreamRequestHandler):
