@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-__all__ = ["Cron", "check"]
+__all__ = ["DAYS", "MONTHS", "Cron", "check"]
 
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("seconds", 0, 59, ()),
     ("minutes", 0, 59, ()),
     ("hours", 0, 23, ()),
     ("day of month", 1, 31, ()),
-    ("month", 1, 12, _MONTHS),
-    ("day of week", 1, 7, _DAYS),
+    ("month", 1, 12, MONTHS),
+    ("day of week", 1, 7, DAYS),
     ("year", 1970, 2199, ()),
 )
 _SPECIAL = {
     "day of month": re.compile(r"\?|L|LW|L-([1-9]|[12]\d|30)W?|([1-9]|[12]\d|3[01])W"),
-    "day of week": re.compile(rf"\?|L|([1-7]|{'|'.join(_DAYS)})(L|#[1-5])"),
+    "day of week": re.compile(rf"\?|L|([1-7]|{'|'.join(DAYS)})(L|#[1-5])"),
 }
 _DAY = timedelta(days=1)
 _YEARS = 100  # after so many years without a time, there is none
@@ -226,7 +226,7 @@ def _is_special_weekday(text: str, day: date, weekday: int) -> bool:
     found = re.fullmatch(r"(\w*?)(?:(L)|#(\d))", text)
     if found is None:
         return False
-    wanted = _number(found[1], 1, _DAYS) if found[1] else 7
+    wanted = _number(found[1], 1, DAYS) if found[1] else 7
     if weekday != wanted:
         return False
     if found[3]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azkaban_client import cron as quartz
+from azkaban_client.cron import DAYS, MONTHS
 from azkaban_client.times import period
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LostError", "Schedule", "iso_repeat", "to_cron", "to_quartz"]
 
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _PRESETS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
     "@weekly": "0 0 * * 0", "@monthly": "0 0 1 * *", "@quarterly": "0 0 1 */3 *",
@@ -120,7 +120,7 @@ def _every(text: str | None) -> str:
 def _field(text: str, name: str, high: int) -> str:
     """Copy a field; Quartz reads ``A/STEP`` as from A on, which cron writes as a range."""
     items = []
-    for item in text.split(","):
+    for item in map(_without_names, text.split(",")):
         found = re.fullmatch(r"(\w+)/(\d+)", item)
         if found:
             items.append(f"{found[1]}-{high}/{found[2]}")
@@ -133,6 +133,13 @@ def _field(text: str, name: str, high: int) -> str:
         else:
             items.append("*" if item == "99" else item)
     return ",".join(items)
+
+
+def _without_names(item: str) -> str:
+    """Write the months of a range as numbers: cron takes a name where it stands alone."""
+    if "-" not in item and "/" not in item:
+        return item
+    return re.sub("[A-Z]{3}", lambda found: str(MONTHS.index(found[0]) + 1), item)
 
 
 def _backwards(item: str) -> bool:
@@ -152,9 +159,9 @@ def _day(text: str, dialect: str) -> str:
 
 def _weekday(text: str, dialect: str) -> str:
     """Write days by their names: Quartz counts from Sunday, 1, cron from Sunday, 0."""
-    if text in ("?", "*"):
+    if text in ("?", "*", "99"):
         return "*"
-    named = re.sub(r"(?<![#/\d])([1-7])", lambda found: _DAYS[int(found[1]) - 1], text)
+    named = re.sub(r"(?<![#/\d])([1-7])", lambda found: DAYS[int(found[1]) - 1], text)
     if "#" in named:
         if dialect != "airflow":
             raise LostError(f"day of week {text!r}: cron has no #")
@@ -164,7 +171,7 @@ def _weekday(text: str, dialect: str) -> str:
             return "SAT"
         if dialect != "airflow":
             raise LostError(f"day of week {text!r}: cron has no L")
-        return f"L{_DAYS.index(named[:3])}"
+        return f"L{DAYS.index(named[:3])}"
     return ",".join(days for item in named.split(",") for days in _days(item))
 
 
@@ -173,12 +180,12 @@ def _days(item: str) -> list[str]:
     found = re.fullmatch(r"(\w{3})-(\w{3})(/\d+)?", item)
     if found is None:
         start, _, step = item.partition("/")
-        first = 0 if start == "*" else _DAYS.index(start)
-        return list(_DAYS[first :: int(step)]) if step else [start]
-    first, last = _DAYS.index(found[1]), _DAYS.index(found[2])
+        first = 0 if start == "*" else DAYS.index(start)
+        return list(DAYS[first :: int(step)]) if step else [start]
+    first, last = DAYS.index(found[1]), DAYS.index(found[2])
     if found[3] is None and first <= last:
         return [item]
-    days = _DAYS[first : last + 1] if first <= last else (*_DAYS[first:], *_DAYS[: last + 1])
+    days = DAYS[first : last + 1] if first <= last else (*DAYS[first:], *DAYS[: last + 1])
     return list(days[:: int((found[3] or "/1")[1:])])
 
 
@@ -207,8 +214,8 @@ def iso_repeat(schedule: Schedule) -> str:
         if found and (hour, day, month, weekday) == ("*",) * 4 and 60 % int(found[1]) == 0:
             return f"R/{begin}T00:00:00Z/PT{found[1]}M"
         raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
-    if weekday in _DAYS and day == "*":
-        begin = f"2024-01-{(_DAYS.index(weekday) - 1) % 7 + 1:02}"
+    if weekday in DAYS and day == "*":
+        begin = f"2024-01-{(DAYS.index(weekday) - 1) % 7 + 1:02}"
         length = "P1W"
     elif day.isdecimal() and weekday == "*" and int(day) <= 28:
         begin, length = f"2024-01-{int(day):02}", "P1M"
@@ -256,7 +263,7 @@ def _named_days(text: str) -> str:
         number = int(found[0])
         if number > 7:
             raise ValueError(f"day of week {number}: expected 0 to 7")
-        return _DAYS[number % 7]
+        return DAYS[number % 7]
 
     # From Sunday to Sunday would be one day, where cron means all.
     return re.sub(r"(?<!/)\b\d+", name, re.sub(r"\b0-7\b", "0-6", text)).upper()

@@ -40,7 +40,6 @@ Kind = Literal["daily", "weekdays", "every", "cron", "at"]
 KINDS: tuple[Kind, ...] = ("daily", "weekdays", "every", "cron", "at")
 """The options that say when; ``at`` and ``every`` go together, each other stands alone."""
 
-_DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _SPOKEN = {"today": 0, "tomorrow": 1}
 _SPOKEN_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -463,7 +462,7 @@ def _period_on_server(when: When) -> Timing:
 
 
 def _day(number: int) -> str:
-    return _DAYS[number % 7]
+    return quartz.DAYS[number % 7]
 
 
 def _on_server(

@@ -321,6 +321,8 @@ def test_times_that_chronos_lacks(cron: str) -> None:
 
 
 def test_periods_that_do_not_divide_an_hour_or_a_day_are_lost() -> None:
+    assert to_cron(Schedule(cron="0 0 6 1 NOV-FEB,JUN ?")) == "0 6 1 11-12,1-2,JUN *"
+    assert to_cron(Schedule(cron="0 0 6 ? JAN/3 99")) == "0 6 * 1-12/3 *"
     assert to_cron(Schedule(every="2h")) == "0 */2 * * *"
     for every in ("7m", "5h", "2d", "2w"):
         with pytest.raises(LostError, match=every):

@@ -124,12 +124,12 @@ def expression(rng: random.Random) -> str:
     if rng.random() < 0.4:
         day = rng.choice(["L", "LW", f"L-{rng.randint(1, 9)}", f"{rng.randint(1, 28)}W", "*"])
     elif rng.random() < 0.6:
-        day, weekday = "?", field(1, 7, cron._DAYS)
+        day, weekday = "?", field(1, 7, cron.DAYS)
         if rng.random() < 0.5:
-            named = rng.choice([*cron._DAYS, *"1234567"])
+            named = rng.choice([*cron.DAYS, *"1234567"])
             weekday = rng.choice(["L", f"{named}L", f"{named}#{rng.randint(1, 5)}"])
     year = rng.choice([[], [], [], ["*"], ["2027-2031"], ["2028"], ["2027/3"]])
-    return " ".join([*clock, day, rng.choice(["*", field(1, 12, cron._MONTHS)]), weekday, *year])
+    return " ".join([*clock, day, rng.choice(["*", field(1, 12, cron.MONTHS)]), weekday, *year])
 
 
 def test_times_of_expressions_are_those_of_quartz(programs) -> None:

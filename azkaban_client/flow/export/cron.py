@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from azkaban_client.cron import MONTHS
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.export.common import note_common, note_mails, note_schedule
 from azkaban_client.flow.export.plan import word
@@ -42,7 +43,6 @@ OnCalendar={calendar}
 [Install]
 WantedBy=timers.target
 """
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
 def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
@@ -104,7 +104,7 @@ def calendar(line: str, zone: str | None = None) -> str:
     'Mon..Fri *-*-* 6..8:0/15:00 Europe/Berlin'
     """
     minute, hour, day, month, weekday = line.split()
-    month = re.sub("|".join(_MONTHS), lambda found: str(_MONTHS.index(found[0]) + 1), month)
+    month = re.sub("|".join(MONTHS), lambda found: str(MONTHS.index(found[0]) + 1), month)
     fields = [_unit_field(one, low) for one, low in ((month, 1), (day, 1), (hour, 0), (minute, 0))]
     days = re.sub(r"[A-Z]{3}", lambda found: found[0].capitalize(), weekday).replace("-", "..")
     days = "" if days == "*" else f"{days.replace('0', 'Sun')} "
