@@ -78,7 +78,7 @@ def bundle(files: Mapping[str, str]) -> Bundle:
 def records(run: Path) -> dict[str, tuple[str, dict[str, str]]]:
     """Read how the jobs of a run elsewhere ended, and their outputs."""
     found = {}
-    for path in (run / "jobs").iterdir():
+    for path in (run / "jobs").glob("*"):
         one = json.loads(path.read_text())
         found[unquote(path.stem)] = (one["status"], one["outputs"])
     return found
