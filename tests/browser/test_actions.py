@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,7 +122,9 @@ def test_logs_follow_search_and_filter(shop: tuple[Console, str]) -> None:
     page = console.open(f"job/{number}/shop-users")
     log = page.get_by_role("log")
     expect(log).to_contain_text("users line 0")
-    expect(page.locator(".log-state")).to_have_text("Live")
+    expect(page.locator(".log-state")).to_have_text(
+        re.compile("Live|Complete")
+    )  # on a slow machine
     expect(log).to_contain_text("users line 3", timeout=15_000)
     expect(page.locator(".log-state")).to_have_text("Complete", timeout=20_000)
 
