@@ -100,7 +100,7 @@ def convert(
       azk convert sales
       azk convert sales --output sales-2 --strict
 
-    The folder itself stays as it is. Flow 2.0 needs Azkaban 3.58 or later.
+    The folder itself stays as it is. Flow 2.0 needs Azkaban 3.43 or later.
     """
     from azkaban_client.flow.convert import to_flow_2
 

@@ -190,6 +190,7 @@ def test_taken_port_names_port_and_way_out(tmp_path: Path) -> None:
             Server(layout).up(java.ensure(layout), Wanted(port=port))
 
 
+@pytest.mark.long
 def test_port_that_is_lost_between_choice_and_start_gives_way_to_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,6 +227,7 @@ def own(azkaban: LiveAzkaban) -> Iterator[Path]:
     azkaban.start()
 
 
+@pytest.mark.long
 def test_a_java_whose_main_thread_has_died_is_not_waited_for(
     azkaban: LiveAzkaban, own: Path
 ) -> None:

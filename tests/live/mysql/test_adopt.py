@@ -135,6 +135,7 @@ def test_adopted(
         assert ("shop",) not in target.ask("SHOW DATABASES")
 
 
+@pytest.mark.long
 def test_what_does_not_fit_changes_nothing(source: Any, target: Any, tmp_path: Path) -> None:
     whole = _dump(source)
     server = Server(target.layout)

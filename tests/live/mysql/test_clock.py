@@ -50,6 +50,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     return set_to
 
 
+@pytest.mark.long
 def test_clock_of_mysqld_jumps(
     server: Any,
     copy: Callable[[str], Any],

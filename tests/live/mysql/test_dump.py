@@ -212,7 +212,14 @@ restore.restore(server, backup, replace=True)
 """
 
 
-@pytest.mark.parametrize("point", ["loading", "second server", "between", "in place"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("loading", "second server")),
+        "between",
+        pytest.param("in place", marks=pytest.mark.long),
+    ],
+)
 def test_killed_restore(server: Any, filled: Any, saved: Path, tmp_path: Path, point: str) -> None:
     """Whenever it is killed, the old data is there, or the new; and nothing is left behind."""
     server.start()
@@ -306,6 +313,7 @@ def test_backup_is_of_one_moment(server: Any, copy: Callable[[str], Any], tmp_pa
     assert other.ask("SELECT file FROM azkaban.project_files") == [(value,)]
 
 
+@pytest.mark.long
 def test_restore_into_a_newer_server(template: Any, server: Any, tmp_path: Path) -> None:
     """From 5.7.22, the server of Maven Central (which has no TLS), to 5.7.29."""
     older = type(template)(tmp_path / "older")
@@ -349,6 +357,7 @@ def with_client(server: Any, mysqldump: Path, folder: Path) -> None:
     type(server.settings)(server.connection.port, chosen).write(server.settings_file)
 
 
+@pytest.mark.long
 def test_mysqldump_is_used_where_there_is_one(
     server: Any, copy: Callable[[str], Any], mysqldump: Path, tmp_path: Path
 ) -> None:
