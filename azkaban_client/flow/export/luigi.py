@@ -64,6 +64,10 @@ class Job(Run):
         subprocess.run(command, env={{**os.environ, **environment}}, check=True)
 '''
 _CONFIGURATION = """\
+[core]
+# Luigi's own lock lies in a folder of /tmp that is the account's who used it first; flock is used.
+no_lock=true
+
 [retcode]
 # Of the command luigi, which otherwise ends with 0 whatever has failed.
 already_running=1
