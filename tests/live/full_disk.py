@@ -29,7 +29,7 @@ def main(place: Path) -> None:
     told: dict[str, Any] = {}
     try:
         with Client(
-            live.url, auth=(live.username, live.password), address=live.address, timeout=20.0
+            live.url, auth=(live.username, live.password), address=live.address, timeout=60.0
         ) as client:
             use(client, place, told)
     finally:
@@ -54,11 +54,11 @@ def use(client: Client, place: Path, told: dict[str, Any]) -> None:
         told["start"] = said(lambda: client.execute("other", "talk"))
         time.sleep(0.5)  # lines of the job that cannot be written
     go.touch()
-    told["status"] = str(client.wait(execid, timeout=60).status)
+    told["status"] = str(client.wait(execid, timeout=300).status)
     told["log"] = "".join(client.log(execid, "talk"))
     told["version"] = client.upload("full", large).version
     again = client.execute("full", "talk")
-    told["again"] = str(client.wait(again, timeout=60).status)
+    told["again"] = str(client.wait(again, timeout=300).status)
 
 
 def said(deed: Callable[[], object]) -> str:
