@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Processes", "Work", "run_job"]
 
+_SAID_BY_KEEPER = b"azkaban-jobflow: exit code "
 _LAST_OUTPUT = 5.0  # seconds that the server waits for output after the end of a process
 _LAST_SECONDS = 2 * keeper.GRACE + 5  # for a job that is to end; its keeper needs less
 
@@ -241,4 +242,5 @@ def _pass_on(process: subprocess.Popen[bytes], say: Say) -> None:
     assert process.stdout is not None
     with process.stdout as stream:
         for line in stream:
-            say(line.decode("utf-8", "replace").removesuffix("\n"))
+            if not line.startswith(_SAID_BY_KEEPER):  # which `_run_process` says as well
+                say(line.decode("utf-8", "replace").removesuffix("\n"))
