@@ -14,12 +14,11 @@ from azkaban_client.cli._app import App, command, json_option, note, pass_app
 from azkaban_client.cli._executions import parse_props, run_here
 from azkaban_client.cli._following import Following, raw_option
 from azkaban_client.cli._projects import Content, content_options, stop_on_errors
-from azkaban_client.errors import AzkabanError, NotFound
+from azkaban_client.errors import AzkabanError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from azkaban_client.flow.zip import Bundle
     from azkaban_client.options import ExecutionOptions
 
 __all__ = ["COMMANDS", "of_project"]
@@ -61,6 +60,7 @@ def dev(
     """
     from azkaban_client.config import ConfigError
     from azkaban_client.deploy import table
+    from azkaban_client.flow.loader import load
 
     try:
         content = of_project(folder, content, table.read(folder))
@@ -76,7 +76,7 @@ def dev(
             seen = _seen(content, folder)  # with the lock that this may have written
             stop_on_errors(content.problems(app, bundle, folder), "it does not run")
             run_here(
-                bundle, folder, flow or _only_flow(bundle), chosen, following=following,
+                bundle, folder, load(bundle).choose(flow), chosen, following=following,
                 as_json=as_json,
             )  # fmt: skip
         except click.UsageError as error:
@@ -99,15 +99,6 @@ def of_project(folder: Path, content: Content, kept: Mapping[str, Any]) -> Conte
         exclude=(*content.exclude, *kept.get("exclude", ())),
         known=(*content.known, *kept.get("known", ())),
     )
-
-
-def _only_flow(bundle: Bundle) -> str:
-    from azkaban_client.flow.loader import load
-
-    names = load(bundle).names
-    if len(names) != 1:
-        raise NotFound(f"which flow? The project has {', '.join(names) or 'none'}")
-    return names[0]
 
 
 def _seen(content: Content, folder: Path) -> _Seen:

@@ -50,6 +50,7 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
     lost; a job that does nothing stands for what Azkaban cannot run.
     """
     from azkaban_client.flow.imports import read
+    from azkaban_client.flow.losses import is_exact
     from azkaban_client.flow.zip import Bundle
 
     name = file.name.partition(".")[0] or "imported"
@@ -65,7 +66,7 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
         "folder": str(folder) if written else None,
         "flows": made.flows,
         "schedules": commands,
-        "exact": _exact(made.losses),
+        "exact": is_exact(made.losses),
         "features": list(made.losses),
     }
     show_losses(as_json, data, made.losses)
@@ -103,6 +104,7 @@ def convert(
     The folder itself stays as it is. Flow 2.0 needs Azkaban 3.43 or later.
     """
     from azkaban_client.flow.convert import to_flow_2
+    from azkaban_client.flow.losses import is_exact
 
     bundle = content.bundle(folder)
     stop_on_errors(content.problems(app, bundle, folder), "it is not converted")
@@ -113,22 +115,19 @@ def convert(
     data = {
         "folder": str(target) if written else None,
         "flows": made.flows,
-        "exact": _exact(made.losses),
+        "exact": is_exact(made.losses),
         "features": list(made.losses),
     }
     show_losses(as_json, data, made.losses)
     _finish(target, written=written)
 
 
-def _exact(losses: Sequence[Loss]) -> bool:
-    return all(loss.degree == "exact" for loss in losses)
-
-
 def _write(bundle: Bundle, folder: Path, losses: Sequence[Loss], *, strict: bool) -> bool:
     """Write a new folder, unless it is to be exact and is not; tell whether."""
+    from azkaban_client.flow.losses import is_exact
     from azkaban_client.flow.zip import unpack
 
-    if strict and not _exact(losses):
+    if strict and not is_exact(losses):
         return False
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InvalidProject(f"{folder}: is there already: name another folder by --output")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client.errors import InvalidProject
-from azkaban_client.flow.loader import load
+from azkaban_client.flow.loader import is_flow_2, load_sound
 from azkaban_client.flow.loader.properties import values
 from azkaban_client.flow.losses import Loss, Losses
 from azkaban_client.flow.zip import Bundle
@@ -74,11 +74,9 @@ def to_flow_2(bundle: Bundle, name: str) -> Converted:
     """
     import yaml
 
-    project = load(bundle)
-    if project.version == 2:
+    if is_flow_2(bundle):
         raise InvalidProject(f"{name}: is Flow 2.0 already")
-    if problems := [one for one in project.problems if one.severity == "error"]:
-        raise InvalidProject("\n".join(map(str, problems)))
+    project = load_sound(bundle)
     losses, files = Losses(), {f"{name}.project": b"azkaban-flow-version: 2.0\n"}
     embedded = {job.embeds for one in project.flows.values() for job in one.jobs.values()}
     flows = tuple(name for name in project.names if name not in embedded)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["Loss", "Losses"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Loss", "Losses", "is_exact"]
 
 Degree = Literal["exact", "approximated", "lost"]
 
@@ -49,3 +52,8 @@ class Losses:
     def lost(self, feature: str, how: str, where: str = "") -> None:
         """Note a feature that the other scheduler does not have."""
         self.found.append(Loss(feature, "lost", how, where))
+
+
+def is_exact(losses: Iterable[Loss]) -> bool:
+    """Tell whether nothing is lost or approximated."""
+    return all(loss.degree == "exact" for loss in losses)

@@ -26,7 +26,7 @@ from urllib.parse import quote
 from azkaban_client.errors import AzkabanError, InvalidProject, NotFound
 from azkaban_client.files import whole
 from azkaban_client.flow.interpreter import as_word
-from azkaban_client.flow.loader import load
+from azkaban_client.flow.loader import load_sound
 from azkaban_client.flow.local import run as run_flow
 from azkaban_client.flow.local.nodes import Node, build, ends, walk
 from azkaban_client.flow.local.properties import Merger, count, known_of_server, run_properties
@@ -174,11 +174,8 @@ def _bundle(folder: Path) -> Bundle:
 
 
 def _load(folder: Path, flow: str) -> Project:
-    project = load(_bundle(folder))
-    if problems := [one for one in project.problems if one.severity == "error"]:
-        raise InvalidProject("\n".join(map(str, problems)))
-    if flow not in project.names:
-        raise NotFound(f"{folder.name} has no flow {flow!r} (its flows: {project.names})")
+    project = load_sound(_bundle(folder))
+    project.choose(flow)
     return project
 
 

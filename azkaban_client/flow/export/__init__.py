@@ -13,7 +13,7 @@ from typing import get_args
 
 from azkaban_client.flow.export.plan import Options, Target, make_plan
 from azkaban_client.flow.export.program import NAME, program
-from azkaban_client.flow.losses import Loss, Losses
+from azkaban_client.flow.losses import Loss, Losses, is_exact
 from azkaban_client.flow.zip import Bundle
 
 __all__ = ["TARGETS", "Export", "Loss", "Options", "export"]
@@ -45,7 +45,7 @@ class Export:
     @property
     def is_exact(self) -> bool:
         """Whether the other scheduler does all that Azkaban would."""
-        return all(loss.degree == "exact" for loss in self.losses)
+        return is_exact(self.losses)
 
 
 def export(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from azkaban_client.errors import InvalidProject, NotFound
-from azkaban_client.flow.loader import load
+from azkaban_client.errors import InvalidProject
+from azkaban_client.flow.loader import load_sound
 from azkaban_client.flow.local.nodes import Node, build, ends, walk
 from azkaban_client.flow.local.properties import count
 from azkaban_client.flow.overrides import overridable_here
@@ -17,7 +17,6 @@ from azkaban_client.flow.times import Schedule
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from azkaban_client.flow.loader import Project
     from azkaban_client.flow.zip import Bundle
     from azkaban_client.options import Concurrency, FailureAction
 
@@ -149,10 +148,8 @@ def make_plan(bundle: Bundle, name: str, flow: str | None, options: Options) -> 
     InvalidProject
         A file cannot be read, a dependency is missing, or a job is of a type that needs a server.
     """
-    project = load(bundle)
-    if problems := [one for one in project.problems if one.severity == "error"]:
-        raise InvalidProject("\n".join(map(str, problems)))
-    chosen = _choose(project, flow)
+    project = load_sound(bundle)
+    chosen = project.choose(flow)
     nodes = build(project, chosen)
     for node in walk(nodes):
         if node.job.type not in _RUNS_HERE:
@@ -181,18 +178,6 @@ def make_plan(bundle: Bundle, name: str, flow: str | None, options: Options) -> 
         waits=trigger.waits if trigger else 0,
         mails={when: ", ".join(found) for when, found in mails.items()},
     )
-
-
-def _choose(project: Project, flow: str | None) -> str:
-    if flow is None and len(project.names) == 1:
-        return project.names[0]
-    if flow not in project.names:
-        names = ", ".join(project.names) or "none"
-        raise NotFound(
-            f"which flow? The project has {names}" if flow is None
-            else f"the project has no flow {flow!r} (its flows: {names})"
-        )  # fmt: skip
-    return flow
 
 
 def retries(node: Node) -> tuple[int, int]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.loader.model import Flow, Job, Project
 from azkaban_client.flow.loader.problem import Problem
 
 if TYPE_CHECKING:
     from azkaban_client.flow.zip import Bundle
 
-__all__ = ["Flow", "Job", "Problem", "Project", "is_flow_2", "load"]
+__all__ = ["Flow", "Job", "Problem", "Project", "is_flow_2", "load", "load_sound"]
 
 
 def is_flow_2(bundle: Bundle) -> bool:
@@ -51,3 +52,22 @@ def load(bundle: Bundle) -> Project:
     from azkaban_client.flow.loader import flow1
 
     return flow1.load(bundle)
+
+
+def load_sound(bundle: Bundle) -> Project:
+    """Read all flows of a project that is to be run, exported or converted.
+
+    Parameters
+    ----------
+    bundle
+        Its files.
+
+    Raises
+    ------
+    InvalidProject
+        A file cannot be read, or holds what the server would refuse; names all such errors.
+    """
+    project = load(bundle)
+    if errors := [one for one in project.problems if one.severity == "error"]:
+        raise InvalidProject("\n".join(map(str, errors)))
+    return project

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from azkaban_client.errors import NotFound
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -135,6 +137,23 @@ class Project:
     def names(self) -> tuple[str, ...]:
         """Ids of the flows that can be run, sorted."""
         return tuple(sorted(flow.id for flow in self.flows.values() if flow.top))
+
+    def choose(self, flow: str | None) -> str:
+        """Return a flow that can be run: the one that was named, or the only one.
+
+        Raises
+        ------
+        NotFound
+            There is none of this id, or several and none was named; names those that there are.
+        """
+        names = ", ".join(self.names) or "none"
+        if flow is None:
+            if len(self.names) != 1:
+                raise NotFound(f"which flow? The project has {names}")
+            return self.names[0]
+        if flow not in self.names:
+            raise NotFound(f"the project has no flow {flow!r} (its flows: {names})")
+        return flow
 
 
 def in_order(jobs: Mapping[str, Job], last: str | None = None) -> dict[str, Job]:

@@ -15,9 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azkaban_client.errors import InvalidProject, NotFound
 from azkaban_client.flow.interpreter import as_word
-from azkaban_client.flow.loader import load
+from azkaban_client.flow.loader import load_sound
 from azkaban_client.flow.local.nodes import disable
 from azkaban_client.flow.local.scheduler import Scheduler
 from azkaban_client.flow.zip import unpack
@@ -68,13 +67,8 @@ def run(
     InvalidProject
         A cycle, a missing dependency, or a file that cannot be read.
     """
-    project = load(bundle)
-    problems = [problem for problem in project.problems if problem.severity == "error"]
-    if problems:
-        raise InvalidProject("\n".join(map(str, problems)))
-    if flow not in project.names:
-        names = ", ".join(project.names) or "none"
-        raise NotFound(f"the project has no flow {flow!r} (its flows: {names})")
+    project = load_sound(bundle)
+    project.choose(flow)
     with tempfile.TemporaryDirectory(prefix="azk-run-") as temporary:
         folder = Path(temporary)
         unpack(bundle, folder)
