@@ -21,7 +21,8 @@ __all__ = ["page"]
 _HEAD = """\
 # Reference of `azkaban_client`
 
-Made from the docstrings by `python -m azkaban_client.reference docs/api.md`; do not edit it.
+Made from the docstrings; do not edit it. It is written by
+`python -m azkaban_client.reference docs/reference/api.md`.
 How things go together, and what is taken care of: [client.md](client.md). The command line:
 [azk.md](azk.md).
 """

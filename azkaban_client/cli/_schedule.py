@@ -128,7 +128,7 @@ def schedule_add(
 
     The server keeps the schedule if it can. What it cannot do (several schedules of a flow, time
     zones, an end, catching up; before Azkaban 3.2 also --cron and --weekdays) azk watch does,
-    which must be running then. See docs/schedules.md.
+    which must be running then. See docs/how-to/schedules.md.
     """
     from azkaban_client.flow.overrides import FlowOnServer
     from azkaban_client.schedules import listing, place

@@ -45,9 +45,9 @@ def watch(
       azk watch
       azk watch watch.toml --once
 
-    RULES is a file (watch.toml by default), see docs/watch.md; schedules (docs/schedules.md) need
-    none. What happens while nothing watches is told afterwards, once. It runs beside any Azkaban
-    from 2.5 to 4.0 until it is interrupted.
+    RULES is a file (watch.toml by default), see docs/how-to/watch.md; schedules
+    (docs/how-to/schedules.md) need none. What happens while nothing watches is told afterwards,
+    once. It runs beside any Azkaban from 2.5 to 4.0 until it is interrupted.
     """
     from azkaban_client.watch.rules import Rules, read
 

@@ -21,7 +21,8 @@ __all__ = ["page"]
 _HEAD = """\
 # Reference of `azk`
 
-Made from `azk --help` by `python -m azkaban_client.cli.reference docs/azk.md`; do not edit it.
+Made from `azk --help`; do not edit it. It is written by
+`python -m azkaban_client.cli.reference docs/reference/azk.md`.
 What the commands are for, and how they behave when something goes wrong: [client.md](client.md).
 """
 

@@ -28,9 +28,9 @@ __all__ = ["DEFINITIONS", "SCHEMAS", "page", "schema_of"]
 _HEAD = """\
 # Answers as JSON
 
-Made by `python -m azkaban_client.cli.schema docs/json.md`; do not edit it. What is a list on the
-screen is a list, what is one thing is an object. Keys are always there; what a server does not
-tell is `null`.
+Made by `python -m azkaban_client.cli.schema docs/reference/json.md`; do not edit it. What is a list
+on the screen is a list, what is one thing is an object. Keys are always there; what a server does
+not tell is `null`.
 
 - Times are in UTC, to the millisecond: `2027-01-31T05:30:00.000Z`. Three are the server's own, in
   its own time zone, which it does not name, and so have no `Z`: `first` and `next` of a schedule

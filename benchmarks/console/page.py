@@ -1,6 +1,6 @@
-"""Write docs/web-figures.md from figures.json, where run.py keeps what it measures.
+"""Write docs/reference/web-figures.md from figures.json, where run.py keeps what it measures.
 
-python benchmarks/console/page.py > docs/web-figures.md
+python benchmarks/console/page.py > docs/reference/web-figures.md
 """
 
 from __future__ import annotations

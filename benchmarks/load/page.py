@@ -1,6 +1,6 @@
-"""Write docs/load-figures.md from figures.json, where run.py keeps what it measures.
+"""Write docs/reference/load-figures.md from figures.json, where run.py keeps what it measures.
 
-python benchmarks/load/page.py > docs/load-figures.md
+python benchmarks/load/page.py > docs/reference/load-figures.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Draw docs/routing-subtours.svg: the notes' model beside the one that is put right.
+"""Draw docs/explanation/routing-subtours.svg: the notes' model beside the one that is put right.
 
-    python benchmarks/routing/notes_subtours.py docs/routing-subtours.svg
+    python benchmarks/routing/notes_subtours.py docs/explanation/routing-subtours.svg
 
 Both are solved here and now by CBC; the loops that no dispatcher reaches are drawn dashed.
 """

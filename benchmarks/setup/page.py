@@ -1,6 +1,6 @@
-"""Write docs/setup-figures.md from figures.json, where benchmarks/demo.py keeps what it measures.
+"""Write docs/reference/setup-figures.md from what benchmarks/demo.py keeps in figures.json.
 
-python benchmarks/setup/page.py > docs/setup-figures.md
+python benchmarks/setup/page.py > docs/reference/setup-figures.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Write docs/spark-figures.md from figures.json: what was measured, and what follows for 128.
+"""Write docs/reference/spark-figures.md: what figures.json holds, and what follows for 128.
 
-    python benchmarks/spark/page.py > docs/spark-figures.md
+    python benchmarks/spark/page.py > docs/reference/spark-figures.md
 
 No figure of that page is typed in by hand; figures.md.j2 is its text. Only the network between 128
 executors is assumed (`HOP_US`, `GBIT`), and the page says so.

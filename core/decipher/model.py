@@ -435,7 +435,7 @@ def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
 
 @cache
 def english() -> LanguageModel:
-    """Return the shipped English model; `docs/mcmc.md` tells its training texts."""
+    """Return the shipped English model; `docs/explanation/mcmc.md` tells its training texts."""
     data = files("core.decipher").joinpath("data/english.lm").read_bytes()
     return LanguageModel.from_bytes(data)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["options"]
 
-# What conf/local.properties may hold for the agent: see docs/security.md
+# What conf/local.properties may hold for the agent: see docs/explanation/security.md
 _KEYS = tuple(f"portguard.{name}" for name in ("names", "origins", "upload", "unpacked", "entries"))
 
 

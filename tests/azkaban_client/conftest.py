@@ -232,7 +232,7 @@ class Result:
 
 
 def check_answer(args: tuple[str, ...], out: str) -> None:
-    """Hold an answer against its schema in docs/json.md."""
+    """Hold an answer against its schema in docs/reference/json.md."""
     words = " ".join(args)
     command = max((name for name in SCHEMAS if f"{name} " in f"{words} "), key=len)
     jsonschema.validate(json.loads(out), schema_of(command))

@@ -16,6 +16,7 @@ from azkaban_client.cli.reference import _walk, page
 
 STANDS_FOR = {"EXECID": "42", "EXECUTION": "42"}
 DOCS = Path(__file__).parents[2] / "docs"
+REFERENCE = DOCS / "reference"
 
 
 def _names(command: click.Command, path: str) -> list[str]:
@@ -28,8 +29,8 @@ def _names(command: click.Command, path: str) -> list[str]:
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert (DOCS / "azk.md").read_text(encoding="utf-8") == page(), (
-        "run python -m azkaban_client.cli.reference docs/azk.md"
+    assert (REFERENCE / "azk.md").read_text(encoding="utf-8") == page(), (
+        "run python -m azkaban_client.cli.reference docs/reference/azk.md"
     )
 
 
@@ -37,15 +38,15 @@ def test_every_answer_has_a_schema_on_its_page() -> None:
     walked = _walk(azk, ("azk",))
     commands = {" ".join(path[1:]) for path, one in walked if not hasattr(one, "commands")}
     assert set(schema.SCHEMAS) == commands
-    text = (DOCS / "json.md").read_text(encoding="utf-8")
-    assert text == schema.page(), "run python -m azkaban_client.cli.schema docs/json.md"
+    text = (REFERENCE / "json.md").read_text(encoding="utf-8")
+    assert text == schema.page(), "run python -m azkaban_client.cli.schema docs/reference/json.md"
     for name in commands:
         jsonschema.Draft202012Validator.check_schema(schema.schema_of(name))
 
 
 def test_the_page_of_the_library_is_up_to_date() -> None:
-    text = (DOCS / "api.md").read_text(encoding="utf-8")
-    assert text == reference.page(), "run python -m azkaban_client.reference docs/api.md"
+    text = (REFERENCE / "api.md").read_text(encoding="utf-8")
+    assert text == reference.page(), "run python -m azkaban_client.reference docs/reference/api.md"
     for name in dir(Client):
         if not name.startswith("_"):
             assert f"#### Client.{name}\n" in text
@@ -67,7 +68,7 @@ def test_every_command_has_a_section_and_a_help_for_each_option() -> None:
 def examples() -> list[tuple[str, str, bool]]:
     """All commands of azk in the pages and in the help; whether they stand there in full."""
     found = []
-    for path in (*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"):
+    for path in (*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"):
         text = path.read_text(encoding="utf-8")
         whole = re.findall(r"^\s*\$? ?(?:[A-Z_]+=\S+ )*(azk [a-z-].*)$", text, re.MULTILINE)
         found += [(path.name, line, True) for line in whole if line[-1] not in ":."]

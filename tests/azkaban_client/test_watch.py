@@ -611,7 +611,7 @@ def test_metrics_are_for_who_has_the_token(metrics, tmp_path) -> None:
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are(metrics) -> None:
-    board = json.loads((ROOT / "docs" / "grafana.json").read_text())
+    board = json.loads((ROOT / "docs" / "how-to" / "grafana.json").read_text())
     asked = {
         name
         for panel in board["panels"]

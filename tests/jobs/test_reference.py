@@ -27,9 +27,9 @@ def _job(props: dict[str, str]) -> JobFunction[Any, Any]:
 
 
 def test_reference_is_current() -> None:
-    shown = (ROOT / "docs" / "jobs.md").read_text()
+    shown = (ROOT / "docs" / "reference" / "jobs.md").read_text()
     assert shown == render("jobs"), (
-        "run: python -m azkaban_client.job.reference jobs > docs/jobs.md"
+        "run: python -m azkaban_client.job.reference jobs > docs/reference/jobs.md"
     )
 
 

@@ -79,7 +79,7 @@ def _run(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def _page() -> list[str]:
     """Read the commands of the page that are typed where there is no network."""
-    text = (CHECKOUT / "docs" / "one-file.md").read_text(encoding="utf-8")
+    text = (CHECKOUT / "docs" / "how-to" / "one-file.md").read_text(encoding="utf-8")
     lines = "".join(re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)).splitlines()
     assert lines[0] == "python3 -m setup bundle"  # which the fixture does
     if not shutil.which("man"):

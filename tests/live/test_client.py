@@ -354,7 +354,9 @@ def test_a_session_that_ends_while_it_follows_is_renewed(azkaban, client) -> Non
 
 
 def test_the_program_of_the_guide(azkaban, client, tmp_path, monkeypatch, capsys) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "reference" / "client.md").read_text(
+        encoding="utf-8"
+    )
     (program,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     server = f'"{azkaban.url}", auth=("{azkaban.username}", "{azkaban.password}")'
     server += f', address="{azkaban.address}"'

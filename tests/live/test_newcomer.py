@@ -130,13 +130,13 @@ def test_nothing_of_it_is_a_terminal_code(newcomer: Newcomer) -> None:
 def test_what_setup_does_can_be_done_by_hand(newcomer: Newcomer) -> None:
     ports = {port: str(free_port("127.0.0.1", 0)) for port in ("13307", "18443", "18322")}
     with tempfile.TemporaryDirectory() as short:  # as a socket's path has to be
-        result = _type("docs/by-hand.md", {**newcomer.environ, "TMPDIR": short}, ports)
+        result = _type("docs/how-to/by-hand.md", {**newcomer.environ, "TMPDIR": short}, ports)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     assert "5.7." in result.stdout
     assert result.stdout.rstrip().endswith("Hello from " + os.uname().nodename)
 
 
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/distributions.md"])
+@pytest.mark.parametrize("page", ["docs/start/tutorial.md", "docs/how-to/distributions.md"])
 def test_commands_of_a_page_work(newcomer: Newcomer, page: str) -> None:
     """Before a server is killed: Azkaban counts what ran then as running for a minute or two."""
     result = _type(page, newcomer.environ)

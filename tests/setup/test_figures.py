@@ -14,9 +14,9 @@ from setup.layout import CHECKOUT
 def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
     page = importlib.import_module(f"benchmarks.{kind}.page").page
     measured = json.loads((CHECKOUT / f"benchmarks/{kind}/figures.json").read_text())
-    shown = (CHECKOUT / f"docs/{kind}-figures.md").read_text()
+    shown = (CHECKOUT / f"docs/reference/{kind}-figures.md").read_text()
     assert shown == page(measured), (
-        f"run: python benchmarks/{kind}/page.py > docs/{kind}-figures.md"
+        f"run: python benchmarks/{kind}/page.py > docs/reference/{kind}-figures.md"
     )
 
 

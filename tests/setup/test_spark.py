@@ -65,9 +65,9 @@ def test_another_node_says_in_one_line_what_is_wrong(
 
 def test_figures_on_the_page_are_those_that_were_measured() -> None:
     measured = json.loads((CHECKOUT / "benchmarks/spark/figures.json").read_text())
-    shown = (CHECKOUT / "docs/spark-figures.md").read_text()
+    shown = (CHECKOUT / "docs/reference/spark-figures.md").read_text()
     assert shown == page.page(measured), (
-        "run: python benchmarks/spark/page.py > docs/spark-figures.md"
+        "run: python benchmarks/spark/page.py > docs/reference/spark-figures.md"
     )
 
 

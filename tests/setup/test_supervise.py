@@ -81,7 +81,7 @@ def test_each_prefix_has_a_unit_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of systemd it is only seen what it is told; what a real one did is in docs/setup.md."""
+    """Only what systemd is told is seen; docs/reference/setup.md has what a real one did."""
     program = bin_only / "systemctl"
     program.write_text(SYSTEMCTL)
     program.chmod(0o755)
@@ -250,7 +250,7 @@ def test_a_server_that_hangs_is_restarted_if_asked(
 
 
 def test_the_commands_of_the_page_about_faults_are_commands() -> None:
-    lines = (CHECKOUT / "docs" / "faults.md").read_text(encoding="utf-8").splitlines()
+    lines = (CHECKOUT / "docs" / "reference" / "faults.md").read_text(encoding="utf-8").splitlines()
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("azkaban-jobflow ")]
     found = [cli._parser().parse_args(command) for command in commands]
     assert [(one.command, one.restart_hung, one.alert) for one in found] == [

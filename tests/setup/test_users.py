@@ -340,7 +340,7 @@ def test_files_that_the_server_could_not_read(file: Path, text: str, words: str)
 
 
 def test_the_commands_of_the_page_are_commands(users: Callable[..., int], tmp_path: Path) -> None:
-    page = (CHECKOUT / "docs/users.md").read_text()
+    page = (CHECKOUT / "docs/how-to/users.md").read_text()
     (tmp_path / "new.txt").write_text("another one\n")
     lines = re.findall(r"^\$ python3 -m setup users ([^#\n]*)", page, re.MULTILINE)
     assert [line.split()[0] for line in lines] == ["add", "add", "list", "passwd", "remove"]

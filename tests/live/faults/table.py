@@ -1,4 +1,4 @@
-"""Write the table of docs/faults.md from what a run of the matrix recorded.
+"""Write the table of docs/reference/faults.md from what a run of the matrix recorded.
 
 python3 -m setup test --faults -- --junitxml=faults.xml
 python tests/live/faults/table.py faults.xml

@@ -404,7 +404,7 @@ def count_all() -> Counter[str]:
 
 
 def test_commands_of_the_page(yarn: LiveSpark) -> None:
-    page = (CHECKOUT / "docs" / "spark.md").read_text()
+    page = (CHECKOUT / "docs" / "how-to" / "spark.md").read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("python3 -m setup spark stop\n", "")  # others use it still
     for name in ("my.txt", "squares.py"):
