@@ -48,6 +48,7 @@ _ROOMS = {
     "spark": "setup.spark.commands",
     "schedulers": "setup.schedulers.commands",
     "bundle": "setup.bundle.commands",
+    "docs": "setup.docs",
     "shell": "setup.shell.commands",
     "python": "setup.python.commands",
 }
@@ -318,7 +319,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
         if not any(option.startswith("tests/") for option in options.pytest):
             paths.append("tests/browser")
         with layout.locked():
-            layers.ensure(layout, "browser")
+            layers.ensure(layout, "browser", "docs")
     with layout.locked(), step("jars") as shown:
         jars = [jar for section in sections for jar in maven.pinned(section)]
         maven.fetch(jars, layout.cache, shown.update)

@@ -38,7 +38,7 @@ __all__ = ["DEFAULT", "EXTRAS", "FILES", "FOLDERS", "Selection", "name", "versio
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can store
 FOLDERS = ("azkaban_client", "console", "core", "flows", "jobs", "setup")
-FILES = ("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml")
+FILES = ("CHANGELOG.md", "LICENSE", "README.md", "mkdocs.yml", "pyproject.toml")
 _SKIPPED = ("__pycache__", "*.pyc", "*~", ".*")
 
 # A truncated file is not a zip any more, and Python reads it as a program: its message then quotes
