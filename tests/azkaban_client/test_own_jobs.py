@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "start" / "own-jobs.md").read_text(encoding="utf-8")
-TUTORIAL = (ROOT / "docs" / "start" / "tutorial.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
+PAGES = ("start/own-jobs", "how-to/secrets", "how-to/packages")
+PAGE = "".join((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in PAGES)
+TUTORIAL = (DOCS / "start" / "tutorial.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from typing import TYPE_CHECKING
 
 import pytest
 
 from setup import cli
 from setup.layout import CHECKOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *(CHECKOUT / "docs").rglob("*.md")]
 _COMMAND = re.compile(
@@ -62,3 +68,38 @@ def test_enough_commands_are_found() -> None:
 def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
     with pytest.raises(SystemExit):
         cli._parser(line.split(maxsplit=1)[0]).parse_args(line.split())
+
+
+def _said(node: ast.AST) -> str:
+    """Return what a literal says, with `…` for each value that is put into it."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_said, node.values))
+    call = node.value if isinstance(node, ast.FormattedValue) else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "called":
+        return "python3 -m setup"
+    return "…"
+
+
+def _printed(path: Path) -> Iterator[str]:
+    """Read the texts in a module that are no docstrings."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    bare = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in bare:
+            yield _said(node)
+
+
+def test_each_message_on_the_page_is_one_that_is_printed() -> None:
+    page = (CHECKOUT / "docs" / "how-to" / "troubleshooting.md").read_text("utf-8")
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    assert len(messages) > 30
+    sources = [p for room in ("azkaban_client", "setup") for p in (CHECKOUT / room).rglob("*.py")]
+    printed = "\n".join(text for path in sources for text in _printed(path))
+    assert [one for one in messages if not _pattern(one).search(printed)] == []
+    assert not _pattern("port … on … is taken by nobody …").search(printed)
+
+
+def _pattern(message: str) -> re.Pattern[str]:
+    return re.compile(".{1,40}?".join(map(re.escape, message.split("…"))))
