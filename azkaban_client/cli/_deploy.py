@@ -161,7 +161,7 @@ def deploy(
         found = _look(client, book, wish, zone=app.settings["timezone"])
         for line in _difference(wish, found):
             note(line)
-        if wish.tells is not None and deployed.differs(_rules(app), *_told(wish)):
+        if wish.tells is not None and deployed.changed(_rules(app), *_told(wish)) is not None:
             note(f"rules of azk watch: {', '.join(':'.join(one) for one in wish.tells) or 'none'}")
         version, schedule = None, found.listed
         if not dry_run:
@@ -174,7 +174,7 @@ def deploy(
                 state = "the schedule is as asked, but not whom azk watch tells"
                 if wish.tells is not None:
                     deployed.change(_rules(app), *_told(wish))
-            except AzkabanError:
+            except (AzkabanError, OSError):
                 note(f"{wish.project}: the files are on the server, {state}")
                 raise
         url = f"{client.url}/manager?project={quote(wish.project)}&flow={quote(wish.flow)}"
@@ -490,7 +490,7 @@ def undeploy(app: App, project: str, *, delete: bool, yes: bool, as_json: bool) 
             client.delete_project(name)
             _env.forget(name, client.url)
     if app.settings["watch"] is not None:
-        deployed.change(Path(app.settings["watch"]), name, "", ())
+        deployed.forget(Path(app.settings["watch"]), name)
     flows = [*(one.flow for one in removed), *of_watch]
     words = f"no longer scheduled: {', '.join(map(str, flows))}" if flows else "was not scheduled"
     data = {"project": name, "unscheduled": flows, "deleted": delete}

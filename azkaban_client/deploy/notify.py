@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from azkaban_client._home import expanded
 from azkaban_client.mail import check_address
 from azkaban_client.watch.deployed import KINDS
+from azkaban_client.watch.rules import secret_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,4 +67,6 @@ def _file(kind: str, where: str) -> str:
     path = expanded(where).absolute()
     if not path.is_file():
         raise ValueError(f"--notify {kind}:{where}: there is no file {path}")
+    if reason := secret_trouble(path):
+        raise ValueError(f"--notify {kind}:{where}: {reason}")
     return str(path)

@@ -165,9 +165,16 @@ class Book:
         """Held by the `azk watch` that keeps these schedules."""
         return self.path.with_suffix(".watch")
 
+    def keep(self, until: contextlib.ExitStack) -> bool:
+        """Keep these schedules until the stack closes; return False if another process does."""
+        with self._locked():
+            return until.enter_context(alone(self.watch_lock))
+
     def is_watched(self) -> bool:
         """Tell whether an `azk watch` keeps these schedules now."""
-        with alone(self.watch_lock) as free:
+        # Whoever asks holds the watch's lock for a moment: neither another who asks nor a watch
+        # that begins may meet it then.
+        with self._locked(), alone(self.watch_lock) as free:
             return not free
 
     def read(self) -> list[Entry]:
@@ -192,11 +199,17 @@ class Book:
             ) from error
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[list[Entry]]:
-        """Give the entries to change; they are written when the block ends without an error."""
+    def _locked(self) -> Iterator[None]:
+        """Wait until no other process works on the file or asks for its watch."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open_private(self.path.with_suffix(".lock"), "a") as stream:
             lock(stream, wait=True)
+            yield
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[list[Entry]]:
+        """Give the entries to change; they are written when the block ends without an error."""
+        with self._locked():
             entries = self.read()
             yield entries
             if entries:

@@ -19,7 +19,6 @@ from azkaban_client.errors import (
     OutcomeUnknown,
     ServerFault,
 )
-from azkaban_client.files import alone
 from azkaban_client.past import LOGICAL_DATE, TRIGGER, find_start
 from azkaban_client.schedules.book import Run
 
@@ -91,7 +90,7 @@ class Scheduler:
         """
         now = now or datetime.now(UTC)
         if not self._locked:
-            self._locked = self._lock.enter_context(alone(self.book.watch_lock))
+            self._locked = self.book.keep(self._lock)
             if not self._locked:
                 self._lock.close()
                 return []

@@ -1,24 +1,38 @@
-"""Rules of a watch for a project that is deployed: one block in the file, replaced as a whole."""
+"""Rules of a watch for flows that are deployed: one block each, replaced as a whole."""
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
-from azkaban_client.watch.rules import RulesError, read
+from azkaban_client.watch.rules import RulesError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["KINDS", "change", "differs", "with_block"]
+__all__ = ["KINDS", "change", "changed", "forget", "with_block", "without"]
 
 KINDS = {"chat": "apprise_file", "slack": "apprise_file", "webhook": "webhook_file"}
 """What `azk deploy --notify` takes beside mail, and the key of the channel that it makes."""
 
-_START, _END = "# azk deploy: {project}", "# azk deploy: end of {project}"
+
+def without(text: str, project: str, flow: str | None = None) -> str:
+    """Return rules without the block of a flow, or without those of all flows of a project.
+
+    Parameters
+    ----------
+    text
+        The rules as they are.
+    project, flow
+        The flow; None for all.
+    """
+    name = re.escape(f"{project}/{flow}") if flow is not None else f"{re.escape(project)}/[^\n]*"
+    block = rf"\n?^# azk deploy: ({name})$.*?^# azk deploy: end of \1$\n?"
+    return re.sub(block, "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def with_block(text: str, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> str:
@@ -37,36 +51,33 @@ def with_block(text: str, project: str, flow: str, channels: Sequence[tuple[str,
     --------
     >>> text = with_block("", "sales", "daily", [("chat", "/home/me/.chat")])
     >>> print(text, end="")
-    # azk deploy: sales
-    [tell.deploy-sales-1]
+    # azk deploy: sales/daily
+    [tell."sales/daily/1"]
     apprise_file = "/home/me/.chat"
     [[rule]]
     project = "sales"
     flow = "daily"
     on = ["failed", "recovered", "missed"]
-    tell = ["deploy-sales-1"]
-    # azk deploy: end of sales
+    tell = ["sales/daily/1"]
+    # azk deploy: end of sales/daily
     >>> with_block(text, "sales", "daily", [])
     ''
     """
-    start, end = _START.format(project=project), _END.format(project=project)
-    block = re.compile(
-        rf"\n?^{re.escape(start)}$.*?^{re.escape(end)}$\n?", re.DOTALL | re.MULTILINE
-    )
-    left = block.sub("", text)
+    left = without(text, project, flow)
     if not channels:
         return left
-    lines = [start]
-    names = [f"deploy-{project}-{number}" for number in range(1, len(channels) + 1)]
+    lines = [f"# azk deploy: {project}/{flow}"]
+    names = [f"{project}/{flow}/{number}" for number in range(1, len(channels) + 1)]
     for name, (kind, path) in zip(names, channels, strict=True):
-        lines += [f"[tell.{name}]", f"{KINDS[kind]} = {_toml(path)}"]
+        lines += [f"[tell.{_toml(name)}]", f"{KINDS[kind]} = {_toml(path)}"]
     rule: Mapping[str, object] = {
         "project": project,
-        "flow": flow,
+        "flow": glob.escape(flow),  # a rule's flow is a pattern
         "on": ["failed", "recovered", "missed"],
         "tell": names,
     }
-    lines += ["[[rule]]", *(f"{key} = {_toml(value)}" for key, value in rule.items()), end]
+    lines += ["[[rule]]", *(f"{key} = {_toml(value)}" for key, value in rule.items())]
+    lines += [f"# azk deploy: end of {project}/{flow}"]
     gap = "\n" if left and not left.endswith("\n\n") else ""
     return f"{left}{gap}" + "".join(f"{line}\n" for line in lines)
 
@@ -76,8 +87,8 @@ def _toml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def change(path: Path, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> None:
-    """Change the rules in a file; delete it when nothing is left in it.
+def changed(path: Path, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> str | None:
+    """Return the rules of a file as they shall be; None if they are so already.
 
     Parameters
     ----------
@@ -89,31 +100,37 @@ def change(path: Path, project: str, flow: str, channels: Sequence[tuple[str, st
     Raises
     ------
     RulesError
-        They would be invalid; the file stays as it was.
+        They would be invalid.
     """
     before = _text_of(path)
     text = with_block(before, project, flow, channels)
     if text == before:
-        return
-    if not text.strip():
-        path.unlink()
-        return
-    write_private(path, text)
-    try:
-        if channels:  # rules without any are the user's affair
-            read(path)
-    except RulesError:
-        if before:
-            write_private(path, before)
-        else:
-            path.unlink()
-        raise
+        return None
+    if channels:  # rules without any are the user's affair
+        parse(path, text)
+    return text
 
 
-def differs(path: Path, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> bool:
-    """Tell whether `change` would change the file."""
+def change(path: Path, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> None:
+    """Write what `changed` returns; raise what it raises."""
+    text = changed(path, project, flow, channels)
+    if text is not None:
+        _write(path, text)
+
+
+def forget(path: Path, project: str) -> None:
+    """Take away the rules of all flows of a project that were deployed."""
     before = _text_of(path)
-    return with_block(before, project, flow, channels) != before
+    if (text := without(before, project)) != before:
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write rules to a file; delete it when nothing is left in it."""
+    if text.strip():
+        write_private(path, text)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _text_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tomllib
 from dataclasses import dataclass, fields, replace
 from datetime import time, timedelta
@@ -20,7 +21,17 @@ from azkaban_client.times import duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["KINDS", "Channel", "MetricsRule", "Rule", "Rules", "RulesError", "read"]
+__all__ = [
+    "KINDS",
+    "Channel",
+    "MetricsRule",
+    "Rule",
+    "Rules",
+    "RulesError",
+    "parse",
+    "read",
+    "secret_trouble",
+]
 
 KINDS = ("started", "failed", "recovered", "succeeded", "long", "missed", "arrived", "server-down")
 """What can be told, and can start a flow."""
@@ -199,11 +210,25 @@ def read(path: Path) -> Rules:
     if reason := written_by_others(path):
         raise RulesError(f"{path}: {reason}; it names programs that run as you")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise RulesError(f"{path}: cannot be read: {error}") from error
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> Rules:
+    """Read the rules in a text, which is or will be that of a file.
+
+    Raises
+    ------
+    RulesError
+        Something in it is invalid.
+    """
     try:
-        return _rules(table, path)
+        # Editors on Windows put a byte-order mark first.
+        return _rules(tomllib.loads(text.removeprefix("\ufeff")), path)
+    except (ValueError, RecursionError) as error:
+        raise RulesError(f"{path}: cannot be read: {error}") from error
     except _MistakeError as error:
         raise RulesError(f"{path}: {error}") from None
 
@@ -242,15 +267,19 @@ def _metrics(table: object, path: Path) -> MetricsRule | None:
     return replace(found, token_file=str(token))
 
 
-def _check_secret(path: Path, where: str) -> None:
-    """Refuse a file with a secret that other accounts may read, or could have written."""
+def secret_trouble(path: Path) -> str:
+    """Say how other accounts may read a file with a secret, or could have written it; else ''."""
     try:
         mode = path.stat().st_mode
     except OSError:
-        return  # who uses it says so
+        return ""  # who uses it says so
     if os.name == "posix" and mode & 0o077:
-        raise _MistakeError(f"{where}: {path} may be read by others: chmod 600 {path}")
-    if reason := written_by_others(path):
+        return f"{path} may be read by others: chmod 600 {shlex.quote(str(path))}"
+    return written_by_others(path)
+
+
+def _check_secret(path: Path, where: str) -> None:
+    if reason := secret_trouble(path):
         raise _MistakeError(f"{where}: {reason}")
 
 

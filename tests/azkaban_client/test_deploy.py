@@ -11,6 +11,7 @@ from azkaban_client._session import Version
 from azkaban_client.cli._projects import Content
 from azkaban_client.deploy import contents
 from azkaban_client.deploy.contents import Changes, Sent
+from azkaban_client.files import write_private
 from azkaban_client.flow.collect import collect
 from azkaban_client.flow.zip import Bundle
 
@@ -178,7 +179,7 @@ def test_a_time_on_another_clock_is_told(azk, server, folder, monkeypatch) -> No
         (["--daily", "6:00", "--every", "1d"], "", 2, "give one of"),
         (["--daily", "6:00", "--notify", "slack:https://x"], "", 2, "the address is a secret"),
         (["--daily", "6:00", "--notify", "chat:/no/x"], "", 2, "there is no file /no/x"),
-        (["--daily", "6:00", "--notify", "chat:/dev/../etc/passwd"], "", 2, "name the file with"),
+        (["--daily", "6:00", "--notify", "chat:/etc/passwd"], "", 2, "may be read by others"),
         (["--daily", "6:00", "--notify", "pager:x"], "", 2, "expected mail:ADDRESS, one"),
         (["--notify", "mail:me@x"], "", 2, "give --daily"),
         (["--daily", "6:00", "--notify", "mail:a@x, b@x"], "", 2, "one address"),
@@ -200,6 +201,13 @@ def test_what_is_refused_before_a_server_is_asked(
     assert (result.code, result.out) == (code, "")
     assert words in result.err
     assert server.asked == []
+
+
+def test_a_chat_wants_a_file_of_rules(azk, server, folder, tmp_path) -> None:
+    write_private(tmp_path / "chat", "slack://x\n")
+    result = azk("deploy", str(folder), "--daily", "6:00", "--notify", f"chat:{tmp_path / 'chat'}")
+    assert (result.code, server.asked) == (2, [])
+    assert "name the file with its rules as watch = ..." in result.err
 
 
 def test_several_flows_and_files_with_errors(azk, server, folder) -> None:

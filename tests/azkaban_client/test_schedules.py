@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -11,7 +13,9 @@ import pytest
 
 from azkaban_client import errors
 from azkaban_client._session import Version
+from azkaban_client.files import alone
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
+from azkaban_client.schedules import book as book_module
 from azkaban_client.schedules.book import Book, BookError, Entry
 from azkaban_client.schedules.scheduler import Scheduler
 from azkaban_client.schedules.when import When
@@ -263,6 +267,25 @@ def test_only_one_watch_keeps_a_book(book, monkeypatch) -> None:
     other.tick(datetime(2026, 11, 30, 6, tzinfo=UTC))
     assert day.server.hours() == ["06"]
     other.close()
+
+
+@pytest.mark.parametrize(("act", "right"), [("is_watched", False), ("keep", True)])
+def test_who_asks_is_not_taken_for_a_watch(book, monkeypatch, act, right) -> None:
+    found = []
+    with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor() as threads:
+        args = (stack,) if act == "keep" else ()
+
+        @contextlib.contextmanager
+        def while_held(path):
+            with alone(path) as free:
+                if not found:  # who asks first holds the lock now
+                    found.append(threads.submit(getattr(book, act), *args))
+                    concurrent.futures.wait(found, timeout=0.3)
+                yield free
+
+        monkeypatch.setattr(book_module, "alone", while_held)
+        assert not book.is_watched()
+        assert found[0].result(timeout=60) is right
 
 
 def test_an_end_or_a_removal_ends_it(book, monkeypatch) -> None:

@@ -32,7 +32,7 @@ from azkaban_client.errors import (
     ServerFault,
 )
 from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Status
-from azkaban_client.watch import tell
+from azkaban_client.watch import deployed, tell
 from azkaban_client.watch.deployed import with_block
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
 from azkaban_client.watch.lineage import run_event
@@ -878,7 +878,38 @@ def test_rules_of_a_deployed_flow_are_toml_whatever_its_name() -> None:
     text = with_block("", "sales", "täglich 🚚", [("chat", "/home/me/🚚.chat")])
     table = tomllib.loads(text)
     assert table["rule"][0]["flow"] == "täglich 🚚"
-    assert table["tell"]["deploy-sales-1"]["apprise_file"] == "/home/me/🚚.chat"
+    assert table["tell"]["sales/täglich 🚚/1"]["apprise_file"] == "/home/me/🚚.chat"
+
+
+def test_each_flow_that_is_deployed_keeps_its_own_rules(tmp_path) -> None:
+    path, chat = tmp_path / "watch.toml", tmp_path / "chat"
+    chat.write_text("slack://x")
+    chat.chmod(0o600)
+    flows = [("sales", "daily"), ("sales", "day[1]"), ("sales-daily", "1"), ("sales", "daily-1")]
+    for project, flow in flows:
+        deployed.change(path, project, flow, [("chat", str(chat)), ("slack", str(chat))])
+    rules = read(path).rules
+    told = [next(n for n, one in enumerate(rules) if one.covers(*flow)) for flow in flows]
+    assert (told, len({one.tell for one in rules})) == ([0, 1, 2, 3], 4)
+    text = path.read_text()
+    deployed.change(path, "sales", "daily", [("chat", str(chat)), ("slack", str(chat))])
+    assert path.read_text().count("[[rule]]") == text.count("[[rule]]") == 4
+    deployed.change(path, "sales", "daily", [])
+    assert not any(one.covers("sales", "daily") for one in read(path).rules)
+    deployed.forget(path, "sales")
+    assert [one.project for one in read(path).rules] == ["sales-daily"]
+    deployed.forget(path, "sales-daily")
+    assert not path.exists()
+
+
+def test_rules_that_would_be_invalid_are_refused_before_they_are_written(tmp_path) -> None:
+    path = tmp_path / "watch.toml"
+    path.write_text('[[rule]]\ntell = ["nobody"]\n')
+    before = path.read_text()
+    for act in (deployed.changed, deployed.change):
+        with pytest.raises(RulesError, match=r"there is no \[tell.nobody\]"):
+            act(path, "sales", "daily", [("chat", str(tmp_path / "chat"))])
+    assert path.read_text() == before
 
 
 def test_a_program_gets_it_on_its_input(tmp_path) -> None:

@@ -124,7 +124,7 @@ def test_failures_are_told_to_a_chat_by_the_watch_of_the_server(azk, azkaban, tm
         _, out, _ = azk("watch", str(rules), "--check", "--json")
         assert json.loads(out)[1:] == [
             {"project": "told", "flow": "told", "on": ["failed", "recovered", "missed"],
-             "tell": ["deploy-told-1"]}
+             "tell": ["told/told/1"]}
         ]  # fmt: skip
         deployed(azk, "told")
         assert rules.read_text() == text
@@ -132,6 +132,7 @@ def test_failures_are_told_to_a_chat_by_the_watch_of_the_server(azk, azkaban, tm
         write_private(tmp_path / "other", "slack://secret\n")
         code, _, err = azk("deploy", *options[:-1], f"chat:{tmp_path / 'other'}")
         assert (code != 0, "there is no [tell.me]" in err) == (True, True)
+        assert "the files are on the server" not in err
         assert rules.read_text() == text.replace("tell.me", "tell.you")
         assert azk("undeploy", "told", "--delete", "--yes")[0] == 0
         assert rules.read_text() == own.replace("tell.me", "tell.you")
