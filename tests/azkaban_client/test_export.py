@@ -334,6 +334,21 @@ def test_timers_of_systemd() -> None:
     assert calendar("0 6 * * SUN,SAT", "UTC") == "Sun,Sat *-*-* 6:0:00 UTC"
 
 
+@pytest.mark.parametrize(
+    ("target", "without", "named"),
+    [("cron", "exact", "approximated"), ("chronos", "approximated", "exact"),
+     ("airflow", "approximated", "exact"), ("luigi", "approximated", "approximated")],
+)  # fmt: skip
+def test_whether_a_time_is_exact_depends_on_its_zone(target, without, named) -> None:
+    def degree(zone: str | None) -> str:
+        options = Options(schedule=Schedule(cron="0 30 6 ? * *", zone=zone))
+        made = export(bundle({"a.job": "type=noop"}), target, project="p", options=options)
+        (found,) = (one for one in made.losses if one.feature == "schedule")
+        return found.degree
+
+    assert (degree(None), degree("Europe/Berlin")) == (without, named)
+
+
 def test_what_cannot_be_exported() -> None:
     with pytest.raises(InvalidProject, match="cron is nothing but one"):
         export(bundle(FLOW_1), "cron", project="p", flow="end")
@@ -368,7 +383,11 @@ def test_the_command_takes_the_schedule_of_deploy(project: Path) -> None:
     done = azk_export("p", "--to", "cron", "--json")
     assert done.exit_code == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["flow"], said["file"], said["exact"]) == ("b", "b.crontab", True)
+    assert (said["flow"], said["file"], said["exact"]) == ("b", "b.crontab", False)
+    (time,) = (one for one in said["features"] if one["feature"] == "schedule")
+    assert (time["degree"], "Debian and Ubuntu counts in the machine's" in time["how"]) == (
+        "approximated", True,
+    )  # fmt: skip
     text = (project.parent / "p-cron" / "b.crontab").read_text()
     assert "CRON_TZ=Europe/Berlin\n30 6 * * * " in text
     assert not (project.parent / "p-cron/p/azk.toml").exists()

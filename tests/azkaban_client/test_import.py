@@ -240,6 +240,15 @@ def test_a_schedule_without_a_time_is_lost(schedule: str) -> None:
     assert made.flows == ("d",)
 
 
+def test_only_cron_tz_is_the_zone_of_a_crontabs_times() -> None:
+    made = read("TZ=Asia/Tokyo\n0 6 * * * date\n", "cron", name="mine")
+    assert str(made.schedules["date"]) == "0 0 6 * * ?"
+    assert b"env.TZ=Asia/Tokyo" in made.files["date.job"]
+    assert {one.degree for one in made.losses} == {"exact"}
+    made = read("CRON_TZ=Asia/Tokyo\n0 6 * * * date\n", "cron", name="mine")
+    assert [one.degree for one in made.losses if one.feature == "time"] == ["approximated"]
+
+
 def test_standard_input_of_cron_is_left_out() -> None:
     made = read("0 6 * * 0-7 mail me%Hello%you\n", "cron", name="mine")
     assert jobs(made) == {"mail": ("sh -c 'mail me'", ())}

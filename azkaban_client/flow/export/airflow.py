@@ -134,10 +134,8 @@ def _head(plan: Plan, losses: Losses) -> str:
             zone = plan.schedule.zone
             if zone:
                 schedule = f"CronTriggerTimetable({literal(line)}, timezone={literal(zone)})"
-                note_schedule(plan, losses, line)
-            else:
-                words = f"{line}, in Airflow's default_timezone: UTC unless it is set"
-                losses.approximated("schedule", words, str(plan.schedule))
+            but = "" if zone else "in Airflow's default_timezone: UTC unless it is set"
+            note_schedule(plan, losses, line, but=but)
         except LostError as error:
             losses.lost("schedule", str(error), str(plan.schedule))
     params = "".join(

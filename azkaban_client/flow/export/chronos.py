@@ -45,7 +45,8 @@ def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
     if plan.schedule is not None:
         try:
             begin["schedule"] = iso_repeat(plan.schedule)
-            note_schedule(plan, losses, begin["schedule"])
+            but = "" if plan.schedule.zone else "in UTC: --timezone names another zone"
+            note_schedule(plan, losses, begin["schedule"], but=but)
         except LostError as error:
             losses.lost("schedule", str(error), str(plan.schedule))
         if plan.schedule.zone:

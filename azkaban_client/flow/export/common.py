@@ -53,13 +53,22 @@ def note_common(plan: Plan, losses: Losses, *, by_step: str) -> None:
         losses.lost("triggerDependencies", f"{plan.waits} data that the trigger waits for")
 
 
-def note_schedule(plan: Plan, losses: Losses, how: str) -> None:
-    """Note a schedule that the other scheduler has: a period of it begins at another time."""
-    if plan.schedule is not None and plan.schedule.cron is None:
-        words = f"{how}; on Azkaban it counts from the first run"
-        losses.approximated("schedule", words, str(plan.schedule))
-    else:
-        losses.exact("schedule", how, str(plan.schedule))
+def note_schedule(plan: Plan, losses: Losses, how: str, *, but: str = "") -> None:
+    """Note a schedule that the other scheduler has: a period of it begins at another time.
+
+    Parameters
+    ----------
+    how
+        Its words there.
+    but
+        In what it differs, besides.
+    """
+    of_period = plan.schedule is not None and plan.schedule.cron is None
+    differs = [but] if but else []
+    if of_period:
+        differs.append("on Azkaban it counts from the first run")
+    note = losses.approximated if differs else losses.exact
+    note("schedule", "; ".join([how, *differs]), str(plan.schedule))
 
 
 def note_failure(plan: Plan, losses: Losses) -> None:

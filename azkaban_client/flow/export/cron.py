@@ -43,6 +43,10 @@ OnCalendar={calendar}
 [Install]
 WantedBy=timers.target
 """
+_ZONE = (
+    "in CRON_TZ, which cronie knows (Red Hat, SUSE, Arch); the cron of Debian and Ubuntu counts in "
+    "the machine's time zone. The timer counts in this one"
+)
 
 
 def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
@@ -120,7 +124,8 @@ def _note(plan: Plan, losses: Losses, when: str) -> None:
     note_common(plan, losses, by_step="as azk run --local tries again")
     losses.exact("parameters and ${}", "--prop KEY=VALUE in the command")
     losses.exact("outputs", "as azk run --local passes them on")
-    note_schedule(plan, losses, when)
+    of_zone = plan.schedule is not None and plan.schedule.zone is not None
+    note_schedule(plan, losses, when, but=_ZONE if of_zone else "")
     if any(node.condition for node in plan.jobs):
         losses.exact("conditions", "as azk run --local looks at them")
     if plan.options.concurrency == "skip":

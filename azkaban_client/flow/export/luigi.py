@@ -208,7 +208,9 @@ def _note(plan: Plan, losses: Losses) -> None:
     if plan.schedule:
         try:
             line = to_cron(plan.schedule)
-            losses.approximated("schedule", f"Luigi has none; for cron: {line}", str(plan.schedule))
+            zone = f", in {plan.schedule.zone}" if plan.schedule.zone else ""
+            words = f"Luigi has none; for cron: {line}{zone}"
+            losses.approximated("schedule", words, str(plan.schedule))
         except LostError as error:
             losses.lost("schedule", f"Luigi has none, and {error}", str(plan.schedule))
     note_mails(plan, losses, failure="luigi.cfg: Luigi writes one for what failed in a start of it")

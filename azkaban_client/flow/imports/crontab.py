@@ -27,7 +27,7 @@ def read(text: str, draft: Draft) -> None:
             continue
         if setting := _SETTING.fullmatch(line):
             key, value = setting[1], setting[2].strip("\"'")
-            if key in ("CRON_TZ", "TZ"):
+            if key == "CRON_TZ":  # TZ is for the commands, not for their times
                 zone = value
             elif key == "MAILTO":
                 mail = value
@@ -72,4 +72,8 @@ def _note_time(draft: Draft, name: str, when: str, zone: str | None, number: int
         draft.losses.lost("time", f"{when}: {error}", f"line {number}")
         return
     draft.schedules[name] = schedule
-    draft.losses.exact("time", str(schedule), f"line {number}")
+    if zone is None:
+        draft.losses.exact("time", str(schedule), f"line {number}")
+    else:
+        words = f"{schedule}, as cronie counts; the cron of Debian and Ubuntu ignores CRON_TZ"
+        draft.losses.approximated("time", words, f"line {number}")
