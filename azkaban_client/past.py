@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
 
-__all__ = ["LOGICAL_DATE", "TRIGGER", "find_start", "past", "started_with"]
+__all__ = ["IN_FLIGHT", "LOGICAL_DATE", "TRIGGER", "find_start", "past", "started_with"]
 
 LOGICAL_DATE = "logical.date"
 """The property that tells what time a run is for, as ISO 8601 writes it: each run of a backfill has
@@ -19,6 +19,10 @@ it, and each that `azk watch` starts by a schedule."""
 
 TRIGGER = "trigger"
 """The property of a run that `azk watch` started: what for, and another value for each start."""
+
+IN_FLIGHT = 10.0
+"""Seconds for which a start without an answer may still arrive, once the server answers again: one
+that hung has the request in its queue."""
 
 _PAGE = 100
 _LOOKED_AT = 200  # executions, for a start whose answer was lost

@@ -20,7 +20,7 @@ from azkaban_client.errors import (
     WrongAccount,
 )
 from azkaban_client.models import Status
-from azkaban_client.past import LOGICAL_DATE, find_start, past, started_with
+from azkaban_client.past import IN_FLIGHT, LOGICAL_DATE, find_start, past, started_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -179,10 +179,15 @@ class Worker:
 
     def _find_starting(self) -> Iterator[Entry]:
         """Find the executions whose start an interruption left without an answer."""
+        since = None
         for entry in self.entries:
             if entry.state != "starting":
                 continue
-            execid = self._started(entry)
+            while (execid := self._started(entry)) is None:
+                since = since or time.monotonic()  # from the server's first answer on
+                if time.monotonic() - since > IN_FLIGHT:
+                    break
+                time.sleep(self.poll)
             self._keep(entry, execid)
             yield entry
 
@@ -222,7 +227,7 @@ class Worker:
             options: ExecutionOptions = {**self.plan.options, "properties": properties}
             try:
                 execid: int | None = self.client.execute(project, flow, **options)
-            except OutcomeUnknown:
+            except (OutcomeUnknown, ServerFault, BadAnswer):
                 execid = self._started(entry)
                 if execid is None:
                     raise  # it stays "starting": the next call looks again

@@ -19,7 +19,7 @@ from azkaban_client.errors import (
     OutcomeUnknown,
     ServerFault,
 )
-from azkaban_client.past import LOGICAL_DATE, TRIGGER, find_start
+from azkaban_client.past import IN_FLIGHT, LOGICAL_DATE, TRIGGER, find_start
 from azkaban_client.schedules.book import Run
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ ON_TIME = timedelta(minutes=2)
 """A run that is started later than this after its time counts as missed."""
 
 _AGAIN = 5.0  # seconds until a start is tried again
-_IN_FLIGHT = 10.0  # seconds for which a start without an answer may still arrive
 _MOST = 1_000  # runs that are made up for
 
 
@@ -73,6 +72,7 @@ class Scheduler:
         self._written: tuple[int, int] | None = None
         self._entries: list[Entry] = []
         self._next: dict[tuple[str, str, str], datetime | None] = {}
+        self._looked: dict[str, float] = {}  # when a start without an answer was first looked for
         self._after: dict[str, float] = {}  # a start that failed is tried again after this time
 
     def close(self) -> None:
@@ -216,15 +216,19 @@ class Scheduler:
 
     def _look_for(self, entry: Entry, run: Run) -> bool:
         """Look for a start whose answer was lost; one that cannot arrive any more was none."""
-        about = (entry.project, entry.flow, TRIGGER, _identity(entry, run))
+        identity = _identity(entry, run)
         try:
-            execid = find_start(self.client, *about)
+            execid = find_start(self.client, entry.project, entry.flow, TRIGGER, identity)
         except AzkabanError:
+            self._looked.pop(identity, None)
             return False
+        since = self._looked.setdefault(identity, time.monotonic())
         if execid is not None:
+            del self._looked[identity]
             self.say(f"started {entry} for {run.date} as execution {execid}")
             return self._end(entry, run)
-        if abs(time.time() - run.tried) > _IN_FLIGHT:
+        if time.monotonic() - since > IN_FLIGHT:
+            del self._looked[identity]
             self._note(entry, Run(run.date, reason="the server did not answer"))
         return False
 

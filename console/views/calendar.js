@@ -4,7 +4,7 @@ import * as api from '../api.js';
 import { firsts, together } from '../attempts.js';
 import { ask, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
-import { count, status, when } from '../format.js';
+import { count, finished, status, when } from '../format.js';
 import * as known from '../known.js';
 import { inOrder } from '../order.js';
 import * as stock from '../stock.js';
@@ -12,6 +12,7 @@ import * as stock from '../stock.js';
 const PAGE = 100;
 const MONTHS = 3; // that are shown at once
 const MOST = 31; // days that are started from here: each run waits on the server, with its thread
+const ARRIVING = [0, 1000, 3000]; // milliseconds before each look for a start whose answer was lost
 const NAMES = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
 const WEEK = ['Mo', 'Tu', 'We', 'Th', 'Fr', 'Sa', 'Su'];
 
@@ -33,9 +34,9 @@ export async function calendarPane(context, project, flow, graph) {
   const may = project.rights.has('execute');
 
   /** Read the history until a month is covered. */
-  async function reach(text) {
+  async function reach(text, fresh) {
     while (!all && (!oldest || oldest >= text)) {
-      const { list, total } = await known.flowRuns(project.name, flow, { start: loaded, length: PAGE }, signal);
+      const { list, total } = await known.flowRuns(project.name, flow, { start: loaded, length: PAGE, fresh }, signal);
       loaded += list.length;
       all = loaded >= total || !list.length;
       if (!list.length) break;
@@ -56,9 +57,16 @@ export async function calendarPane(context, project, flow, graph) {
     await draw();
   }
 
-  async function draw() {
+  /** Read the history anew: runs may have begun and ended since. */
+  async function renew() {
+    days.clear();
+    [loaded, oldest, all] = [0, '', false];
+    await draw(0);
+  }
+
+  async function draw(fresh) {
     const shown = Array.from({ length: MONTHS }, (_, at) => new Date(Date.UTC(last.getUTCFullYear(), last.getUTCMonth() - MONTHS + 1 + at, 1)));
-    await reach(iso(shown[0]));
+    await reach(iso(shown[0]), fresh);
     const [from, to] = [shown[0], last].map((date) => `${NAMES[date.getUTCMonth()]} ${date.getUTCFullYear()}`);
     span.textContent = `${from} to ${to}`;
     show(place, shown.map(month));
@@ -102,17 +110,28 @@ export async function calendarPane(context, project, flow, graph) {
     return found;
   }
 
+  /** Those of some days for which no run has succeeded, nor still may. */
+  const openOf = (list) => list.filter((text) => !(days.get(text) ?? []).some((run) => run.status === 'SUCCEEDED' || !finished(run.status)));
+
+  async function runOpen(list) {
+    await renew();
+    describe();
+    const open = openOf(list);
+    if (open.length) await backfill(open);
+    else toast('Each of these days has a run by now.');
+  }
+
   function describe() {
     const list = chosenDays();
-    const open = list.filter((text) => !(days.get(text) ?? []).some((run) => run.status === 'SUCCEEDED'));
+    const open = openOf(list);
     const runs = list.length === 1 ? days.get(list[0]) ?? [] : [];
-    const start = (dates, text) => button(text, () => backfill(dates), { icon: 'play', class: 'small', data: { key: text } });
+    const start = (text, work) => button(text, work, { icon: 'play', class: 'small', data: { key: text } });
     show(detail,
       h('h3', {}, list.length === 1 ? list[0] : `${list[0]} to ${list.at(-1)}: ${count(list.length, 'day')}, ${open.length} without success`),
       runs.map((run) => h('p', {}, h('a', { href: route('execution', run.id) }, `#${run.id}`), ` ${status(run.status).word}, started ${when(run.start)}`)),
       may ? h('div', { class: 'row' },
-        open.length ? start(open, open.length === 1 ? `Run ${open[0]}` : `Run ${open.length} days without success`) : null,
-        open.length < list.length ? start(list, list.length === 1 ? `Run ${list[0]} again` : `Run all ${list.length} days`) : null) : null,
+        open.length ? start(open.length === 1 ? `Run ${open[0]}` : `Run ${open.length} days without success`, () => runOpen(list)) : null,
+        open.length < list.length ? start(list.length === 1 ? `Run ${list[0]} again` : `Run all ${list.length} days`, () => backfill(list)) : null) : null,
       list.length === 1 ? h('p', { class: 'hint' }, 'A second day chooses all days between.') : null);
   }
 
@@ -129,7 +148,7 @@ export async function calendarPane(context, project, flow, graph) {
       return;
     }
     const progress = h('progress', { max: dates.length, value: 0, hidden: true, 'aria-label': 'Started' });
-    const left = [...dates];
+    const starts = starter(dates, progress);
     const beside = h('input', { type: 'checkbox', id: 'beside', name: 'beside' });
     const done = await ask({
       title: `Run ${flow} for ${count(dates.length, 'day')}`,
@@ -139,20 +158,61 @@ export async function calendarPane(context, project, flow, graph) {
         h('ul', { class: 'checks' }, h('li', {}, beside, h('label', { for: beside.id }, 'All at once: else each job waits until the same job of the day before has ended'))),
         progress,
       ],
-      submit: async (form) => {
-        progress.hidden = false;
-        const options = await api.flowOptions(project.name, flow, signal);
-        while (left.length) { // what has started is not started twice when a later one is refused
-          await startDay(left[0], options, form.has('beside') ? 'ignore' : 'pipeline');
-          left.shift();
-          progress.value = dates.length - left.length;
-        }
-        return true;
-      },
+      submit: (form) => starts.go(form.has('beside') ? 'ignore' : 'pipeline'),
     });
-    if (!done) return;
-    toast(`${count(dates.length, 'run')} started.`);
-    context.go(route('flow', project.name, flow, 'grid'));
+    if (done) {
+      toast(`${count(dates.length, 'run')} started.`);
+      context.go(route('flow', project.name, flow, 'grid'));
+    } else if (await starts.stop()) {
+      await renew();
+      describe();
+    }
+  }
+
+  /** Starts the flow for each day once, also when it is asked to go on after an error. */
+  function starter(dates, progress) {
+    const left = [...dates];
+    let before = null; // the newest run before the first start
+    let unsure = false; // the first of `left` was asked for, and nothing was heard
+    let stopped = false;
+    let working = null;
+
+    async function work(concurrentOption) {
+      progress.hidden = false;
+      const options = await api.flowOptions(project.name, flow, signal);
+      before ??= (await known.flowRuns(project.name, flow, { length: 1, fresh: 0 }, signal)).list[0]?.id ?? -1;
+      while (left.length && !stopped) {
+        if (!unsure || !(await hasStarted(left[0], before))) {
+          unsure = true;
+          await startDay(left[0], options, concurrentOption);
+        }
+        unsure = false;
+        left.shift();
+        progress.value = dates.length - left.length;
+      }
+      return true;
+    }
+
+    return {
+      go: (concurrentOption) => (working = work(concurrentOption)),
+      /** Start no more: the dialog was closed. Resolves to whether anything may have been started. */
+      async stop() {
+        stopped = true;
+        await working?.catch(() => {});
+        return before !== null;
+      },
+    };
+  }
+
+  /** Whether a run for a day is newer than another one; a start whose answer was lost may still arrive. */
+  async function hasStarted(date, before) {
+    for (const pause of ARRIVING) {
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      const { list } = await known.flowRuns(project.name, flow, { length: PAGE, fresh: 0 }, signal);
+      const newer = list.map(({ id }) => id).filter((id) => id > before);
+      if ([...(await known.logicalDates(newer, signal)).values()].includes(date)) return true;
+    }
+    return false;
   }
 
   async function startDay(date, options, concurrentOption) {

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from azkaban_client.backfill.dates import cron_dates, fill, logical_dates, moment
 from azkaban_client.backfill.ledger import Entry, Ledger, LedgerError
 from azkaban_client.backfill.work import Plan, Worker
-from azkaban_client.errors import NetworkError, WrongAccount
-from azkaban_client.models import Execution, ExecutionPage, Status
+from azkaban_client.errors import BadAnswer, NetworkError, ServerFault, WrongAccount
+from azkaban_client.models import Execution, ExecutionPage, ExecutionSummary, Status
 from azkaban_client.times import period
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -154,6 +154,54 @@ def test_a_server_that_restarts_before_a_start_is_waited_for(ledger) -> None:
     list(made.run())
     assert server.started == ["2026-11-01", "2026-11-02"]
     assert all(entry.succeeded for entry in made.entries)
+
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+RUNNING = ExecutionSummary(
+    execid=7, flow="f", user="me", status=Status.RUNNING, submitted=NOW, start=NOW, end=None
+)
+
+
+class Slow(Restarting):
+    """A server that comes to a start late, after it has answered others."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def history(self, *_: object, **__: object) -> ExecutionPage:
+        self.looks -= 1
+        runs = () if self.looks > 0 else (RUNNING,)
+        return ExecutionPage(total=len(runs), offset=0, executions=runs)
+
+    def execution_options(self, _execid: int) -> dict[str, dict[str, str]]:
+        return {"flowParam": {"logical.date": "2026-11-01"}}
+
+
+def test_a_start_that_arrives_late_is_found(ledger) -> None:
+    ledger.take(Entry("2026-11-01", {})).state = "starting"
+    server = Slow(looks=3)
+    made = worker(server, ledger, ["2026-11-01"])
+    list(made.run())
+    assert (server.started, made.entries[0].executions) == ([], [7])
+
+
+@pytest.mark.parametrize("error", [ServerFault("HTTP 502"), BadAnswer("no JSON")])
+def test_a_start_without_a_plain_answer_is_looked_for(ledger, monkeypatch, error) -> None:
+    monkeypatch.setattr("azkaban_client.backfill.work.IN_FLIGHT", 0.0)
+    server = Restarting()
+    made = worker(server, ledger, ["2026-11-01"])
+
+    def fail(*_: object, **__: object) -> int:
+        raise error
+
+    monkeypatch.setattr(server, "execute", fail)
+    with pytest.raises(type(error)):
+        list(made.run())
+    assert made.entries[0].state == "starting"
+    again = Slow(looks=1)
+    list(worker(again, ledger, ["2026-11-01"]).run())
+    assert again.started == []
 
 
 def test_what_waiting_does_not_mend_ends_it_at_once(ledger) -> None:

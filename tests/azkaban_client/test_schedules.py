@@ -242,9 +242,29 @@ def test_a_start_that_never_arrived_is_made_again(book, monkeypatch) -> None:
     assert day.server.hours() == ["06"]
 
 
+def test_a_start_may_arrive_after_the_server_answers_again(book, monkeypatch) -> None:
+    day = Day(book, monkeypatch, catch_up="last")
+    day.server.lost = True
+    day.server.started = queue = Forgetful()
+    day.at("6:00")
+    day.server.lost, day.server.error = False, errors.NetworkError("hung")
+    day.at("6:30")
+    day.server.error = None
+    now = datetime(2026, 11, 30, 6, 31, tzinfo=UTC)
+    day.monotonic = now.timestamp()
+    day.scheduler.tick(now)  # it answers, and has not come to the start yet
+    (arrived,) = queue.asked
+    day.server.started = [arrived]
+    assert day.at("6:32") == []
+    assert day.server.hours() == ["06"]
+
+
 class Forgetful(list):
-    def append(self, _one) -> None:
-        pass
+    def __init__(self) -> None:
+        self.asked = []
+
+    def append(self, one) -> None:
+        self.asked.append(one)
 
 
 def test_a_pause_starts_nothing_and_misses_nothing(book, monkeypatch) -> None:

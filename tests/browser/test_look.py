@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import re
-from datetime import time
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from azkaban_client.flow.zip import Bundle
+from azkaban_client.past import LOGICAL_DATE, started_with
 from tests.browser.console import barriers, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from setup.azkaban import Server
     from tests.browser.console import Console, Looked
@@ -162,6 +164,43 @@ def test_days_are_looked_at_and_run_from_the_calendar(
     console.button(f"Run {second}").click()
     expect(console.in_dialog()).to_contain_text("gets its day as the property logical.date")
     console.in_dialog().get_by_role("button", name="Cancel").click()
+
+
+@pytest.mark.parametrize("window", ["desktop"], indirect=True)
+def test_no_day_is_started_twice_from_the_calendar(
+    browse: Callable[[str], Console], azkaban: Server
+) -> None:
+    first, second = (f"{datetime.now(UTC):%Y-%m}-0{number}" for number in (1, 2))
+    files = {"day.job": b"type=noop\n", "day.properties": b"logical.date=\n"}
+    with client_of(azkaban) as client:
+        client.create_project("days", "A run for each day")
+        with Bundle(files).temporary() as path:
+            client.upload("days", path)
+
+        def lose(route: Route) -> None:
+            """The server starts it, and its answer does not arrive."""
+            if "executeFlow" not in (route.request.post_data or ""):
+                route.continue_()
+                return
+            page.unroute("**/executor")
+            client.execute("days", "day", properties={"logical.date": first})
+            route.abort("failed")
+
+        console = browse("admin")
+        page = console.open("flow/days/day/calendar")
+        page.route("**/executor", lose)
+        page.get_by_label(f"{first}: no run").click()
+        page.get_by_label(f"{second}: no run").click()
+        console.button("Run 2 days without success").click()
+        start = console.in_dialog().locator("button[type=submit]")
+        start.click()
+        expect(console.in_dialog().get_by_role("alert")).to_contain_text("does not answer")
+        start.click()
+        page.wait_for_url("**#/flow/days/day/grid")
+        runs = client.history("days", "day").executions
+        started = [started_with(client, one.execid, LOGICAL_DATE) for one in runs]
+        assert sorted(map(str, started)) == [first, second]
+    console.errors = [line for line in console.errors if "ERR_FAILED" not in line]
 
 
 def test_search_finds_everything_by_one_key(
