@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from azkaban_client.deploy.contents import Changes, Sent
     from azkaban_client.environments import Environment
     from azkaban_client.flow.zip import Bundle
-    from azkaban_client.models import ProjectEvent, Schedule, Sla
+    from azkaban_client.models import ProjectEvent, Schedule
     from azkaban_client.options import ExecutionOptions
     from azkaban_client.schedules.book import Book, CatchUp, Entry
     from azkaban_client.schedules.listing import Listed
@@ -323,23 +323,12 @@ def _schedule(
     """Schedule the flow unless it is so already; time limits of the old schedule are kept."""
     from azkaban_client.schedules import listing, place
 
-    wanted, old = wish.wanted, found.schedule
+    wanted = wish.wanted
     if wanted is None or found.place is None or not found.reschedule:
         return found.listed
-    limits, emails = client.sla(old.id) if old else ((), ())
     entry = place.make(client, book, wanted, found.place, zone)
-    if entry.kept_by == "watch":
-        if limits:
-            note(
-                "warning: its time limits are gone: only schedules of the server have any "
-                "(azk watch tells of long runs)",
-                colour="yellow",
-            )
-        return listing.shown(entry, None)
-    made = client.schedule_of(wish.project, wish.flow)
-    if limits and made:
-        _keep_limits(client, wish, made, limits, emails)
-    return listing.shown(entry, made)
+    of_server = entry.kept_by == "server"
+    return listing.shown(entry, client.schedule_of(wish.project, wish.flow) if of_server else None)
 
 
 def _remember(client: Client, wish: Wish) -> None:
@@ -350,19 +339,6 @@ def _remember(client: Client, wish: Wish) -> None:
         contents.remember(client.url, wish.project, wish.sent)
     except OSError as error:
         note(f"warning: what was deployed is not kept: {error}", colour="yellow")
-
-
-def _keep_limits(
-    client: Client, wish: Wish, made: Schedule, limits: tuple[Sla, ...], emails: tuple[str, ...]
-) -> None:
-    """Give a new schedule the time limits of the one that it replaces."""
-    jobs = {node.id for node in client.flow(wish.project, wish.flow).walk()}
-    kept = [one for one in limits if one.job is None or one.job in jobs]
-    if kept:
-        client.set_sla(made.id, kept, emails)
-    for one in limits:
-        if one not in kept:
-            note(f"warning: the time limit of {one.job} is gone with that job", colour="yellow")
 
 
 def _warnings(app: App, wish: Wish, found: Found, schedule: Listed | None) -> Iterator[str]:

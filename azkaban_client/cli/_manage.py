@@ -114,7 +114,10 @@ def _schedule_id(client: Any, project: str, flow: str) -> int:
 
     found = client.schedule_of(project, flow)
     if found is None:
-        raise NotFound(f"flow {flow!r} of project {project!r} is not scheduled")
+        raise NotFound(
+            f"flow {flow!r} of project {project!r} is not scheduled on the server, which alone has "
+            "time limits (azk schedule list shows who keeps a schedule)"
+        )
     return int(found.id)
 
 

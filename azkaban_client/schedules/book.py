@@ -97,7 +97,8 @@ class Entry:
     server_id
         Its number on the server, where that keeps it.
     limits
-        Time limits that the server had for it, while it is paused.
+        Time limits: those of each run that `azk watch` starts, or those that the server had for
+        it, while it is paused.
     since
         Times up to this one have been dealt with.
     runs, missed

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from azkaban_client.schedules.book import Book, CatchUp
     from azkaban_client.schedules.when import When
 
-__all__ = ["Place", "Wanted", "decide", "find", "is_made", "make", "pause", "remove", "resume"]
+__all__ = [
+    "Place",
+    "Wanted",
+    "decide",
+    "find",
+    "is_made",
+    "make",
+    "pause",
+    "remove",
+    "resume",
+    "sla_of",
+]
 
 log = logging.getLogger("azkaban_client")
 
@@ -129,7 +140,9 @@ def _options(wanted: Wanted) -> dict[str, Any]:
 def make(
     client: Client, book: Book, wanted: Wanted, place: Place, server_zone: str | None
 ) -> Entry:
-    """Make a schedule, in place of the one of the same flow and name.
+    """Make a schedule, in place of the one of the same flow and name, whose time limits it gets.
+
+    What becomes of limits that it cannot have is logged before the old schedule is gone.
 
     Parameters
     ----------
@@ -155,11 +168,22 @@ def make(
         catch_up=wanted.catch_up,
         since=now.isoformat(),
     )
+    limits = _limits_before(client, book, wanted)
     if place.timing is None:
         client.check_options(wanted.project, wanted.flow, **wanted.options)
+        if limits and not client.capabilities.sla_settings:
+            log.warning(
+                "%s loses its time limits: azk watch can set them from Azkaban 4.0 on alone. A "
+                'rule of azk watch can tell of long runs: on = ["long"]',
+                entry,
+            )
+        else:
+            entry.limits = limits
     else:
         entry.kept_by = "server"
         entry.server_id = _to_server(client, wanted, place.timing).id
+        if limits:
+            _set_limits(client, entry.server_id, limits)
     try:
         with book.changing() as entries:
             entries[:] = [one for one in entries if str(one) != str(entry)]
@@ -171,6 +195,39 @@ def make(
     if place.timing is None and not wanted.name:  # last: a crash on the way loses no schedule
         _off_server(client, wanted.project, wanted.flow)
     return entry
+
+
+def _limits_before(client: Client, book: Book, wanted: Wanted) -> dict[str, Any] | None:
+    """Return the time limits of the schedule that is replaced, but for jobs that are gone."""
+    old = None if wanted.name else client.schedule_of(wanted.project, wanted.flow)
+    about = (wanted.project, wanted.flow, wanted.name)
+    entry = next((one for one in book.read() if one.is_of(*about)), None)
+    kept = _limits_of(client, old.id) if old else entry.limits if entry else None
+    if kept is None:
+        return None
+    limits = _of_jobs(client, wanted.project, wanted.flow, kept["limits"])
+    for one in kept["limits"]:
+        if one not in limits:
+            log.warning("the time limit of %s is gone with that job", one["job"])
+    return {**kept, "limits": limits} if limits else None
+
+
+def _of_jobs(
+    client: Client, project: str, flow: str, limits: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the limits of the whole flow, and of jobs that it has."""
+    if all(one["job"] is None for one in limits):
+        return limits
+    jobs = {None, *(node.id for node in client.flow(project, flow).walk())}
+    return [one for one in limits if one["job"] in jobs]
+
+
+def sla_of(client: Client, entry: Entry) -> dict[str, Any]:
+    """Return the options of `Client.execute` that give a run the time limits of its schedule."""
+    if entry.limits is None:
+        return {}
+    limits = _of_jobs(client, entry.project, entry.flow, entry.limits["limits"])
+    return {"sla": _sla(limits), "sla_emails": entry.limits["emails"]} if limits else {}
 
 
 def _off_server(client: Client, project: str, flow: str) -> None:
@@ -267,8 +324,11 @@ def _limits_of(client: Client, schedule_id: int) -> dict[str, Any] | None:
 
 
 def _set_limits(client: Client, schedule_id: int, kept: dict[str, Any]) -> None:
-    limits = [Sla(**{**one, "within": timedelta(seconds=one["within"])}) for one in kept["limits"]]
-    client.set_sla(schedule_id, limits, kept["emails"])
+    client.set_sla(schedule_id, _sla(kept["limits"]), kept["emails"])
+
+
+def _sla(limits: list[dict[str, Any]]) -> list[Sla]:
+    return [Sla(**{**one, "within": timedelta(seconds=one["within"])}) for one in limits]
 
 
 def resume(
@@ -309,8 +369,10 @@ def resume(
         if entry.limits:
             _set_limits(client, made.id, entry.limits)
     with _changed(book, entry) as found:
-        found.paused, found.since, found.limits = False, now.isoformat(), None
+        found.paused, found.since = False, now.isoformat()
         found.server_id = made.id if made else None
+        if made:
+            found.limits = None  # the server has them
     return found
 
 

@@ -21,6 +21,7 @@ from azkaban_client.errors import (
 )
 from azkaban_client.past import IN_FLIGHT, LOGICAL_DATE, TRIGGER, find_start
 from azkaban_client.schedules.book import Run
+from azkaban_client.schedules.place import sla_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,7 +199,8 @@ class Scheduler:
         if not self._note(entry, Run(run.date, time.time(), run.reason)):
             return True
         try:
-            execid = self.client.execute(entry.project, entry.flow, **_options(entry, run))
+            options = {**_options(entry, run), **sla_of(self.client, entry)}
+            execid = self.client.execute(entry.project, entry.flow, **options)
         except (AzkabanError, ValueError, TypeError) as error:
             return self._failed(entry, run, error)
         self.say(f"started {entry} for {run.date} as execution {execid}")

@@ -90,8 +90,9 @@ def test_deployed_on_a_4_0(azk, server, folder) -> None:
         "other files than those of the last upload (Uploaded project files zip p.zip" in result.err
     )
     uploads = ("fetchProjectLogs", "upload")
+    before = ("fetchprojectflows", "fetchSchedule, none")
     schedules = ("fetchprojectflows", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
-    server.play(*looks, *uploads, *schedules)
+    server.play(*looks, *uploads, *before, *schedules)
     result = azk("deploy", *options, "--json")
     assert result.code == 0, result.err
     assert (result.json["uploaded"], result.json["version"], result.json["files"]) == (True, 1, 2)

@@ -77,6 +77,7 @@ class Server:
 
     def __init__(self) -> None:
         self.started: list[dict[str, str]] = []
+        self.options: list[dict] = []
         self.error: Exception | None = None
         self.lost = False  # the answer to a start does not come
 
@@ -84,6 +85,7 @@ class Server:
         if self.error is not None:
             raise self.error
         self.started.append(options["properties"])
+        self.options.append(options)
         if self.lost:
             raise errors.OutcomeUnknown("the answer was lost")
         return len(self.started)
@@ -551,6 +553,51 @@ def test_a_schedule_of_the_server_is_paused_and_resumed_as_it_was(azk, old) -> N
     assert limits["settings"][0]["duration"] == "90m"
     result = azk("schedule", "resume", "p", "f")
     assert (result.code, "no schedule of p/f is paused" in result.err) == (4, True)
+
+
+def limits_of(old: Old) -> list[str]:
+    """The time limits of what the server has scheduled."""
+    kept = (old.limits.get(one["scheduleId"], {}) for one in old.schedules.values())
+    return [f"{row['id']} {row['duration']}" for one in kept for row in one.get("settings", ())]
+
+
+def test_a_schedule_that_is_replaced_keeps_its_time_limits(azk, old) -> None:
+    assert azk("schedule", "add", "p", "f", "--daily", "06:00").code == 0
+    assert azk("sla", "add", "p", "f", "j:1:30", "--kill").code == 0
+    result = azk("schedule", "add", "p", "f", "--daily", "07:00")
+    assert (limits_of(old), "time limit" in result.err) == (["j 90m"], False)
+    result = azk("schedule", "add", "p", "f", "--daily", "06:00", "--catch-up", "last")
+    assert (old.schedules, "warning: p/f loses its time limits" in result.err) == ({}, True)
+
+
+def test_azk_watch_keeps_time_limits_where_it_can_set_them(azk, old, monkeypatch) -> None:
+    version = property(lambda _: Version((4, 0, 0), None))
+    monkeypatch.setattr("azkaban_client.client.Client.version", version)
+    assert azk("schedule", "add", "p", "f", "--every", "1d").code == 0
+    assert azk("sla", "add", "p", "f", "j:1:30", "--kill").code == 0
+    for _ in range(2):
+        result = azk("schedule", "add", "p", "f", "--every", "1d", "--catch-up", "last")
+        assert (old.schedules, "time limits" in result.err) == ({}, False)
+    assert azk("schedule", "pause", "p", "f").code == 0
+    assert azk("schedule", "resume", "p", "f").code == 0
+    (entry,) = Book(os.environ["AZK_URL"]).read()
+    assert entry.limits["limits"][0]["within"] == 5400
+    assert azk("schedule", "add", "p", "f", "--every", "1d").code == 0
+    assert limits_of(old) == ["j 90m"]
+
+
+def test_a_run_of_azk_watch_has_its_schedules_time_limits(book, monkeypatch) -> None:
+    rows = [
+        {"job": job, "rule": "finish", "within": 60.0, "email": True, "kill": False}
+        for job in (None, "j", "gone")
+    ]
+    day = Day(book, monkeypatch, limits={"limits": rows, "emails": ["me@x"]})
+    graph = SimpleNamespace(walk=lambda: [SimpleNamespace(id="j")])
+    day.server.flow = lambda *_: graph
+    day.at("6:00")
+    (given,) = day.server.options
+    assert [(one.job, one.within.seconds) for one in given["sla"]] == [(None, 60), ("j", 60)]
+    assert given["sla_emails"] == ["me@x"]
 
 
 def test_a_pause_takes_nothing_off_the_server_that_others_made_meanwhile(azk, old) -> None:
