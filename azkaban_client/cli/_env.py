@@ -57,12 +57,17 @@ def ensure(folder: Path, *, upgrade: bool = False) -> Environment | None:
 
 
 def installed(app: App, source: Path) -> tuple[dict[str, frozenset[str]] | None, list[Problem]]:
-    """Tell the linter what a project's Python can import; None where jobs run elsewhere."""
+    """Tell the linter what a project's Python, or the server's, can import; None if elsewhere."""
     from azkaban_client import environments
+    from azkaban_client.environments import store
+    from azkaban_client.flow.lint.context import OF_SERVER
     from azkaban_client.flow.loader.problem import Problem
 
     if not source.is_dir() or not environments.asks(source):
-        return ({} if is_here(app) else None), []
+        if not is_here(app):
+            return None, []
+        of_server = store.modules_of_server()
+        return ({} if of_server is None else {OF_SERVER: of_server}), []
     environment = environments.find(source)
     if environment is None:
         words = f"the environment with these packages is not made yet: azk env build {source}"

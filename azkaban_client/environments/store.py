@@ -19,7 +19,7 @@ from azkaban_client.errors import AzkabanError
 from azkaban_client.files import lock, open_private, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
     "RECORD",
@@ -29,6 +29,7 @@ __all__ = [
     "environments",
     "forget",
     "locked",
+    "modules_of_server",
     "prefix",
     "prune",
     "record_use",
@@ -100,14 +101,7 @@ class Environment:
     @property
     def modules(self) -> frozenset[str]:
         """The names of all modules that its packages install, without those below packages."""
-        from importlib.metadata import distributions
-
-        found = {"__main__"}
-        for place in self.sites:
-            found |= {path.name.partition(".")[0] for path in place.iterdir()}
-            for one in distributions(path=[str(place)]):
-                found |= {file.parts[0].partition(".")[0] for file in one.files or ()}
-        return frozenset(name for name in found if name.isidentifier())
+        return modules_in(self.sites)
 
     def uses(self) -> list[Use]:
         """Return who uses it, the latest first."""
@@ -132,6 +126,26 @@ class Environment:
         """Return the bytes of its files; some may be shared with a cache by hard links."""
         files = (path for path in self.folder.rglob("*") if not path.is_symlink())
         return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def modules_in(sites: Iterable[Path]) -> frozenset[str]:
+    """Return the names of all modules in folders of packages, without those below packages."""
+    from importlib.metadata import distributions
+
+    found = {"__main__"}
+    for place in sites:
+        found |= {path.name.partition(".")[0] for path in place.iterdir()}
+        for one in distributions(path=[str(place)]):
+            found |= {file.parts[0].partition(".")[0] for file in one.files or ()}
+    return frozenset(name for name in found if name.isidentifier())
+
+
+def modules_of_server() -> frozenset[str] | None:
+    """Return the modules that the Python of this installation's server has, if there is one."""
+    home = prefix()
+    sites = list(home.glob("env/lib/python3*/site-packages")) if home else []
+    # Ours may be used where it lies, and then is in no such folder.
+    return modules_in(sites) | {"azkaban_client"} if sites else None
 
 
 def prefix() -> Path | None:

@@ -237,6 +237,45 @@ def test_the_shipped_flows_have_no_errors() -> None:
 KIT = "from azkaban_client.job import job\n"
 
 
+EMBEDDED = """nodes:
+  - name: a
+    type: flow
+    nodes:
+      - {name: load, type: noop}
+      - {name: sales, type: command, config: {command: python3 sales.py}, dependsOn: [load]}
+  - name: b
+    type: flow
+    nodes:
+      - {name: OTHER, type: command, config: {command: python3 SCRIPT}}
+  - name: end
+    type: command
+    config: {command: bash end.sh}
+    dependsOn: [a, b]
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "script", "found"),
+    [("sales", "sales.py", True), ("rates", "sales.py", False), ("sales", "plain.py", False)],
+)
+def test_outputs_of_one_name_from_two_embedded_flows(other: str, script: str, found: bool) -> None:
+    flow = EMBEDDED.replace("OTHER", other).replace("SCRIPT", script)
+    texts = {"x.project": "azkaban-flow-version: 2.0\n", "x.flow": flow, "sales.py": KIT}
+    texts |= {"plain.py": "print(1)\n", "end.sh": ""}
+    told = lint(Bundle({name: text.encode() for name, text in texts.items()}))
+    words = "outputs of 'a' and 'b' are both named sales.*, and this job gets those of one alone"
+    expected = [("x.flow", 14, "colliding-outputs", words)]
+    assert [(one.file, one.line, one.rule, one.message) for one in told] == expected * found
+
+
+def test_outputs_of_a_flow_that_is_embedded_twice() -> None:
+    texts = {"sales.job": "type=command\ncommand=python3 sales.py\n", "sales.py": KIT}
+    texts |= {f"{one}.job": "type=flow\nflow.name=sales\n" for one in "ab"}
+    texts["end.job"] = "type=command\ncommand=python3 --version\ndependencies=a,b\n"
+    told = lint(Bundle({name: text.encode() for name, text in texts.items()}))
+    assert [one.rule for one in told if one.file == "end.job"] == ["colliding-outputs"]
+
+
 @pytest.mark.parametrize(
     ("first", "command", "found"),
     [

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from azkaban_client.environments import store
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.interpreter import with_python
 from azkaban_client.flow.lint import lint
+from azkaban_client.flow.lint.context import OF_SERVER
 from azkaban_client.flow.loader import load
 from azkaban_client.flow.zip import Bundle
 
@@ -102,6 +104,35 @@ def test_packages_and_relative_imports_are_followed() -> None:
 def test_what_another_python_or_folder_decides_is_not_checked(job: str) -> None:
     problems = found({"a.py": "import pandas\n", "a.sh": ""}, job=job)
     assert [rule for _, _, rule, _ in problems if rule == "missing-package"] == []
+
+
+def test_what_the_python_of_the_server_lacks_is_a_warning() -> None:
+    files = {"a.job": "type=command\ncommand=${python} a.py\n"}
+    files |= {"b.job": "type=command\ncommand=${python} b.py\n", "b.py": "import pandas\n"}
+    files["a.py"] = "import numpy\nimport pandas\nimport azkaban_client.job\nimport pandas.io\n"
+    bundle = Bundle({name: text.encode() for name, text in files.items()})
+
+    def rules(**given: object) -> list[tuple[str, int | None, str, str]]:
+        problems = lint(bundle, **given)
+        assert all("the server's Python lacks it" in one.message for one in problems)
+        return [(one.file, one.line, one.rule, one.severity) for one in problems]
+
+    known = frozenset({"numpy", "azkaban_client"})
+    expected = [
+        (name, line, "missing-package", "warning") for name, line in (("a.py", 2), ("b.py", 1))
+    ]
+    assert rules(modules={OF_SERVER: known}) == expected
+    assert rules(modules={}) == rules(modules=None) == []
+    own = Bundle({**bundle.files, "x.properties": b"python=/bin/sh\n"})
+    assert lint(own, modules={OF_SERVER: known}) == []
+
+
+def test_the_modules_of_the_servers_python(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("AZK_HOME", str(tmp_path))
+    (tmp_path / ".azkaban-jobflow").touch()
+    assert store.modules_of_server() is None
+    (tmp_path / "env/lib/python3.11/site-packages/pandas").mkdir(parents=True)
+    assert store.modules_of_server() == {"__main__", "pandas", "azkaban_client"}
 
 
 def test_a_python_that_is_not_the_environment_s_is_named() -> None:

@@ -70,6 +70,8 @@ def lint(
         Jobs run on this machine, so that interpreters which are not here are a finding. The modules
         that some of them can import, the standard library's and the project's aside, by their names
         in commands, such as ``${python}``: what scripts import besides is a finding, too.
+        Those of the server's own ``${python}`` are under `OF_SERVER`; what is not among them is a
+        warning.
 
     Returns
     -------

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from azkaban_client.flow.loader.model import Job
     from azkaban_client.flow.zip import Bundle
 
-__all__ = ["Context", "ServerFacts"]
+__all__ = ["OF_SERVER", "Context", "ServerFacts"]
+
+OF_SERVER = "the server's"
+"""Stands among the names of interpreters for ``${python}`` as the server defines it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class ServerFacts:
     modules
         The modules that interpreters can import besides the standard library's and the project's,
         by their names in commands, such as ``${python}``; None where jobs run on other machines.
+        Those of the server's own ``${python}`` are under `OF_SERVER`.
     """
 
     known: tuple[str, ...] = ()
@@ -62,6 +66,8 @@ class Context:
         and inputs reach it.
     embedded
         Whether the flow (2.0) is within another one.
+    flows
+        The jobs of each flow of the project by the flow's id (2.0).
     """
 
     bundle: Bundle
@@ -70,6 +76,7 @@ class Context:
     jobs: Mapping[str, Job]
     around: Mapping[str, Sequence[Job]] = field(default_factory=dict)
     embedded: bool = False
+    flows: Mapping[str, Mapping[str, Job]] = field(default_factory=dict)
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -108,6 +115,22 @@ class Context:
         for job in self.jobs.values():
             for name in job.dependencies:
                 found[name].append(job.name)
+        return found
+
+    def last_jobs(self, job: Job) -> list[Job]:
+        """Return a job, or the last ones of the flow that it embeds, at any depth."""
+        found, todo, seen = [], [job], set()
+        while todo:
+            one = todo.pop()
+            if one.embeds is None:
+                found.append(one)
+            elif one.embeds in self.flows and one.embeds not in seen:
+                inner = self.flows[one.embeds]
+                needed = {name for each in inner.values() for name in each.dependencies}
+                todo += [each for name, each in inner.items() if name not in needed]
+            elif one.embeds in self.jobs and one.embeds not in seen:  # Flow 1.0
+                todo.append(self.jobs[one.embeds])
+            seen.add(one.embeds)
         return found
 
     def may_come_after_work(self, job: Job) -> bool:

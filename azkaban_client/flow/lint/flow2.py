@@ -39,8 +39,9 @@ def check(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
     if ignored:
         words = "not read: a .project file makes the whole project Flow 2.0"
         yield Problem(ignored[0], None, "ignored-file", words, "warning")
+    flows = {flow.id: flow.jobs for flow in project.flows.values()}
     for flow in project.flows.values():
-        context = Context(bundle, server, _OLDEST, flow.jobs, embedded=not flow.top)
+        context = Context(bundle, server, _OLDEST, flow.jobs, embedded=not flow.top, flows=flows)
         if not flow.jobs and not any(one.severity == "error" for one in project.problems):
             words = f"flow {flow.id} has no nodes: it cannot run"
             place = flow.config.name if flow.config else "(project)"

@@ -1,6 +1,6 @@
-"""Outputs of a job that the next one, started with the job kit, takes for parameters of its own.
+"""Outputs with names that are taken: those of other jobs, and parameters of the next one.
 
-The kit names outputs after the job (``sales.total``) and parameters after the script
+The job kit names outputs after the job (``sales.total``) and parameters after the script
 (``sales.day``), and refuses a property with its prefix that is no parameter.
 """
 
@@ -22,7 +22,8 @@ __all__ = ["check_outputs"]
 
 
 def check_outputs(job: Job, context: Context) -> Iterator[Problem]:
-    """Find the jobs before this one whose outputs it refuses."""
+    """Find the jobs before this one whose outputs have one name, or are refused by it."""
+    yield from _check_each_other(job, context)
     prefix = _prefix(job, context.bundle)
     if not prefix:
         return
@@ -36,6 +37,21 @@ def check_outputs(job: Job, context: Context) -> Iterator[Problem]:
             yield Problem(
                 job.own.name, job.line("dependencies"), "colliding-outputs", words, "warning"
             )
+
+
+def _check_each_other(job: Job, context: Context) -> Iterator[Problem]:
+    """Find two flows with a last job of one name, as two that embed the same flow have."""
+    first: dict[str, str] = {}
+    for name in job.givers:
+        for last in context.last_jobs(context.jobs[name]) if name in context.jobs else ():
+            other = first.setdefault(last.name, name)
+            if other != name and _prefix(last, context.bundle):
+                words = (
+                    f"outputs of {other!r} and {name!r} are both named {last.name}.*, and this job "
+                    "gets those of one alone"
+                )
+                line = job.line("dependencies") or job.line("dependsOn")
+                yield Problem(job.own.name, line, "colliding-outputs", words, "warning")
 
 
 def _prefix(job: Job, bundle: Bundle) -> str:

@@ -58,7 +58,13 @@ class _Import:
 
 
 def check_imports(
-    bundle: Bundle, script: str, path: str, modules: frozenset[str], *, certain: bool
+    bundle: Bundle,
+    script: str,
+    path: str,
+    modules: frozenset[str],
+    *,
+    certain: bool,
+    of_server: bool = False,
 ) -> Iterator[Problem]:
     """Check what a script and the project's modules that it imports need.
 
@@ -74,19 +80,25 @@ def check_imports(
         Names of the modules that are installed.
     certain
         Whether nothing else can put a module there.
+    of_server
+        The Python is the server's, for all projects: each module is named once, as a warning,
+        since it may be installed there at any time.
     """
+    lacking = "the project's environment lacks it: add it to requirements.txt"
+    if of_server:
+        lacking = "the server's Python lacks it: name it in a requirements.txt of the project"
+    named = set()
     for one in _imports(bundle, script, path):
         top = one.name.partition(".")[0]
-        if top in modules or top in sys.stdlib_module_names:
+        if top in modules or top in sys.stdlib_module_names or (of_server and top in named):
             continue
+        named.add(top)
         known = _NAMES.get(top, top)
         called = "" if known == top else f" (the package {known})"
-        words = (
-            f"{top} is imported{called}, and the project's environment lacks it: add it to "
-            "requirements.txt"
-        )
+        words = f"{top} is imported{called}, and {lacking}"
         problem = Problem(one.file, one.line, "missing-package", words)
-        yield problem if certain and one.certain else replace(problem, severity="warning")
+        sure = certain and one.certain and not of_server
+        yield problem if sure else replace(problem, severity="warning")
 
 
 def _imports(bundle: Bundle, script: str, path: str) -> Iterator[_Import]:

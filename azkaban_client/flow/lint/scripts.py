@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from azkaban_client.flow.lint.context import OF_SERVER
 from azkaban_client.flow.lint.packages import check_imports, missing_interpreter
 from azkaban_client.flow.lint.program import (
     PYTHON,
@@ -163,9 +164,10 @@ def _check_installed(
     command: _Command,
     program: Invocation,
     settings: frozenset[str] | set[str],
-    installed: Mapping[str, frozenset[str]],
+    known: Mapping[str, frozenset[str]],
 ) -> Iterator[Problem]:
     """Check that a Python is there, and what the script or module that it is given imports."""
+    installed = {name: modules for name, modules in known.items() if name != OF_SERVER}
     if words := missing_interpreter(program.name, settings):
         yield command.problem("missing-interpreter", words, certain=False)
     elif installed and "/" not in program.name and program.name not in installed:
@@ -175,6 +177,9 @@ def _check_installed(
         )
         yield command.problem("other-python", words, certain=False)
     modules = installed.get(program.name)
+    of_server = modules is None and program.name == "${python}"
+    if of_server:
+        modules = known.get(OF_SERVER)
     found = python_target(program.arguments)
     if modules is None or found is None or found[0] not in ("file", "-m"):
         return
@@ -192,7 +197,9 @@ def _check_installed(
     certain = command.certain and "PYTHONPATH" not in settings
     for script in scripts:
         if script in command.bundle.files and script.endswith(".py"):
-            yield from check_imports(command.bundle, script, path, modules, certain=certain)
+            yield from check_imports(
+                command.bundle, script, path, modules, certain=certain, of_server=of_server
+            )
 
 
 def _check_module(command: _Command, module: str, *, certain: bool) -> Iterator[Problem]:
