@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from azkaban_client.models import JobNode
     from azkaban_client.options import ExecutionOptions
 
-__all__ = ["Resume", "Wish", "choose", "not_run", "resume", "retry"]
+__all__ = ["Resume", "Selection", "choose", "not_run", "resume", "retry"]
 
 _LOOKED_AT = 30  # executions of a flow's history, to find one with all outputs
 _LEFT_OUT = {Status.SKIPPED, Status.DISABLED}
 
 
 @dataclass(frozen=True)
-class Wish:
+class Selection:
     """What to run again.
 
     Attributes
@@ -65,7 +65,7 @@ class Resume:
     reasons
         Why a job that succeeded runs again.
     unknown
-        With `Wish.bare`: the kept jobs whose outputs are not given, since nobody can tell them.
+        With `Selection.bare`: the kept jobs whose outputs nobody can tell, and which are not given.
     """
 
     jobs: tuple[str, ...]
@@ -78,7 +78,7 @@ class Resume:
 def resume(
     execution: Execution,
     outputs: Mapping[str, Mapping[str, str] | None] | None,
-    wish: Wish | None = None,
+    selection: Selection | None = None,
     *,
     own: Collection[str] = (),
 ) -> Resume:
@@ -90,7 +90,7 @@ def resume(
         It has ended.
     outputs
         Outputs of its jobs and embedded flows, by nested id; None where nobody can tell.
-    wish
+    selection
         What to run again.
     own
         Properties that the project's own files set. An output of the same name must not be given
@@ -101,7 +101,7 @@ def resume(
     Resume
         Jobs that succeeded run again only where they must: a remaining condition names them
         (Azkaban does not look at properties there), two of them give different values of one
-        output, or, with `Wish.upstream`, nobody can tell their outputs.
+        output, or, with `Selection.upstream`, nobody can tell their outputs.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def resume(
     Refused
         Nothing would run, or outputs are needed that cannot be had.
     """
-    return _Planner(execution, outputs, wish or Wish(), set(own)).plan()
+    return _Planner(execution, outputs, selection or Selection(), set(own)).plan()
 
 
 class _Planner:
@@ -120,10 +120,10 @@ class _Planner:
         self,
         execution: Execution,
         outputs: Mapping[str, Mapping[str, str] | None] | None,
-        wish: Wish,
+        selection: Selection,
         own: set[str],
     ) -> None:
-        self.execution, self.outputs, self.wish, self.own = execution, outputs, wish, own
+        self.execution, self.outputs, self.selection, self.own = execution, outputs, selection, own
         self.nodes = {job.id: job for job in execution.walk()}
         self.leaves = {
             name: job
@@ -173,14 +173,16 @@ class _Planner:
         }
 
     def _wished(self) -> set[str]:
-        named = (*self.wish.start, *self.wish.only)
+        named = (*self.selection.start, *self.selection.only)
         refuse_unknown_jobs(list(self.nodes), named, self.execution.flow, self.execution.project)
         if not named:
             return {name for name, job in self.leaves.items() if not job.status.good}
         chosen = {leaf for name in named for leaf in self._inside(name)}
-        if self.wish.only and not self.wish.downstream:
+        if self.selection.only and not self.selection.downstream:
             return chosen
-        return chosen | self._after(chosen if self.wish.only else self._of(self.wish.start))
+        return chosen | self._after(
+            chosen if self.selection.only else self._of(self.selection.start)
+        )
 
     def _of(self, names: Iterable[str]) -> set[str]:
         return {leaf for name in names for leaf in self._inside(name)}
@@ -250,10 +252,10 @@ class _Planner:
                         why = f"{source[key]} and {giver} have different values of {key}"
                         return self._again({source[key], giver}, why)
                     source[key] = giver
-        self.unknown = unknown if self.wish.bare else set()
+        self.unknown = unknown if self.selection.bare else set()
         if not unknown or self.unknown:
             return found
-        if not self.wish.upstream:
+        if not self.selection.upstream:
             names = ", ".join(sorted(unknown))
             raise Refused(
                 f"neither the server nor a record (--runs DIR) tells the outputs of {names}, which "
@@ -298,7 +300,7 @@ def _chain(name: str) -> list[str]:
 def retry(
     client: Client,
     execid: int,
-    wish: Wish | None = None,
+    selection: Selection | None = None,
     *,
     properties: Mapping[str, str] | None = None,
     runs: Path | None = None,
@@ -315,7 +317,7 @@ def retry(
         Connected to the server.
     execid
         An execution that has ended.
-    wish
+    selection
         Which jobs, if not those that did not succeed.
     properties
         In place of the first one's, or beside them.
@@ -341,7 +343,7 @@ def retry(
     told = client.execution_options(execid)
     earlier = dict(told.get("flowParam") or {})
     own = _own(FlowOnServer(client, execution.project, execution.flow))
-    plan = resume(execution, _outputs(client, execution, runs), wish, own=own)
+    plan = resume(execution, _outputs(client, execution, runs), selection, own=own)
     if dry_run:
         return None, plan
     given = {
@@ -371,7 +373,7 @@ def _outputs(
 
 def choose(
     there: FlowOnServer,
-    wish: Wish,
+    selection: Selection,
     *,
     disabled: Collection[str] = (),
     runs: Path | None = None,
@@ -382,7 +384,7 @@ def choose(
     ----------
     there
         The flow.
-    wish
+    selection
         Which jobs.
     disabled
         Jobs that are left out and give no outputs.
@@ -404,7 +406,7 @@ def choose(
         status=Status.SUCCEEDED,
         jobs=_as_succeeded(there.graph.nodes, disabled),
     )
-    plan = resume(as_if, outputs, wish, own=_own(there))
+    plan = resume(as_if, outputs, selection, own=_own(there))
     return (None if latest is None else latest.execid), plan
 
 

@@ -118,16 +118,16 @@ def retry(app: App, /, execid: int, *, following: Following, as_json: bool, **gi
     properties and options. Of one that goes on, its failed jobs run again within it. Outputs that
     the server does not tell are read from the jobs' records in DIR.
     """
-    from azkaban_client.resume import Wish, retry
+    from azkaban_client.resume import Selection, retry
 
     names = ("start", "only", "downstream", "upstream", "bare")
-    wish = Wish(**{name: given[name] for name in names})
+    selection = Selection(**{name: given[name] for name in names})
     properties = parse_props(given["props"])
     plan: Resume | None = None
     with app.client() as client:
         new: int | None
         if not client.execution(execid).finished:
-            if properties or given["dry_run"] or wish != Wish():
+            if properties or given["dry_run"] or selection != Selection():
                 raise click.UsageError(
                     f"execution {execid} goes on: only its failed jobs can run again, without "
                     "options, until it has ended"
@@ -138,7 +138,7 @@ def retry(app: App, /, execid: int, *, following: Following, as_json: bool, **gi
             new, plan = retry(
                 client,
                 execid,
-                wish,
+                selection,
                 properties=properties,
                 runs=runs_folder(app, given["runs"]),
                 dry_run=given["dry_run"],

@@ -20,7 +20,7 @@ from azkaban_client.cli._projects import (
     send,
     stop_on_errors,
 )
-from azkaban_client.cli._schedule import WHEN, read_when, tell_keeper, when_options
+from azkaban_client.cli._schedule import beside, read_when, tell_keeper, when_options
 from azkaban_client.errors import AzkabanError, NotFound
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ __all__ = ["COMMANDS"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class Deployment:
     """What is to be deployed and how.
 
     Attributes
@@ -155,53 +155,55 @@ def deploy(
     """
     from azkaban_client.watch import deployed
 
-    wish = _wish(app, folder, content, options, make=not dry_run)
+    plan = _read(app, folder, content, options, make=not dry_run)
     with app.client() as client:
         book = _book(client)
-        found = _look(client, book, wish, zone=app.settings["timezone"])
-        for line in _difference(wish, found):
+        found = _look(client, book, plan, zone=app.settings["timezone"])
+        for line in _difference(plan, found):
             note(line)
-        if wish.tells is not None and deployed.changed(_rules(app), *_told(wish)) is not None:
-            note(f"rules of azk watch: {', '.join(':'.join(one) for one in wish.tells) or 'none'}")
+        if plan.tells is not None and deployed.changed(_rules(app), *_told(plan)) is not None:
+            note(f"rules of azk watch: {', '.join(':'.join(one) for one in plan.tells) or 'none'}")
         version, schedule = None, found.listed
         if not dry_run:
-            version = _upload(client, wish) if found.upload else None
-            _remember(client, wish)
-            _env.uploaded(wish.environment, folder, wish.project, client.url)
+            version = _upload(client, plan) if found.upload else None
+            _remember(client, plan)
+            _env.uploaded(plan.environment, folder, plan.project, client.url)
             state = "the schedule is not changed"
             try:
-                schedule = _schedule(client, book, wish, found, app.settings["timezone"])
+                schedule = _schedule(client, book, plan, found, app.settings["timezone"])
                 state = "the schedule is as asked, but not whom azk watch tells"
-                if wish.tells is not None:
-                    deployed.change(_rules(app), *_told(wish))
+                if plan.tells is not None:
+                    deployed.change(_rules(app), *_told(plan))
             except (AzkabanError, OSError):
-                note(f"{wish.project}: the files are on the server, {state}")
+                note(f"{plan.project}: the files are on the server, {state}")
                 raise
-        url = f"{client.url}/manager?project={quote(wish.project)}&flow={quote(wish.flow)}"
-    warnings = [*_warnings(app, wish, found, schedule)]
+        url = f"{client.url}/manager?project={quote(plan.project)}&flow={quote(plan.flow)}"
+    warnings = [*_warnings(app, plan, found, schedule)]
     if found.place and found.place.timing is None:
         warnings += filter(None, [tell_keeper(book, found.place.reason)])
     data = {
-        "project": wish.project,
-        "flow": wish.flow,
+        "project": plan.project,
+        "flow": plan.flow,
         "dry_run": dry_run,
-        "files": len(wish.sent.files),
+        "files": len(plan.sent.files),
         "changes": found.changes,
         "uploaded": found.upload and not dry_run,
         "version": version,
         "scheduled": found.reschedule and not dry_run,
         "schedule": schedule,
-        "notify": wish.notify,
-        "tells": [f"{kind}:{path}" for kind, path in wish.tells or ()],
+        "notify": plan.notify,
+        "tells": [f"{kind}:{path}" for kind, path in plan.tells or ()],
         "warnings": warnings,
         "url": url,
     }
-    emit(as_json, data, lambda: _summary(app, wish, data))
+    emit(as_json, data, lambda: _summary(app, plan, data))
     for line in warnings:
         note(f"warning: {line}", colour="yellow")
 
 
-def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, make: bool) -> Wish:
+def _read(
+    app: App, folder: Path, content: Content, options: dict[str, Any], *, make: bool
+) -> Deployment:
     """Read what is asked for; anything wrong with it is said before a server is asked."""
     from azkaban_client.config import ConfigError
     from azkaban_client.deploy import contents, notify, table
@@ -210,10 +212,7 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, 
 
     try:
         kept = table.read(folder)
-        given = {key: value for key, value in options.items() if value}
-        if any(kind in given for kind in WHEN):
-            kept = {key: value for key, value in kept.items() if key not in WHEN}
-        asked = {**kept, **given}
+        asked = beside(kept, options)
         name = asked.get("project") or folder.resolve().name
         check_name(name)
         wanted = read_when(asked)
@@ -238,7 +237,9 @@ def _wish(app: App, folder: Path, content: Content, options: dict[str, Any], *, 
         raise NotFound(f"the project has no flow {flow!r} (its flows: {', '.join(flows)})")
     told = tells if asked.get("notify") and app.settings["watch"] is not None else None
     late: CatchUp = asked.get("catch_up", "none")
-    return Wish(folder, name, flow, flows, bundle, sent, mails, wanted, told, late, environment)
+    return Deployment(
+        folder, name, flow, flows, bundle, sent, mails, wanted, told, late, environment
+    )
 
 
 def _only(flows: tuple[str, ...]) -> str:
@@ -247,8 +248,8 @@ def _only(flows: tuple[str, ...]) -> str:
     return flows[0]
 
 
-def _told(wish: Wish) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    return wish.project, wish.flow, wish.tells or ()
+def _told(plan: Deployment) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    return plan.project, plan.flow, plan.tells or ()
 
 
 def _rules(app: App) -> Path:
@@ -268,40 +269,40 @@ def _book(client: Client) -> Book:
     return Book(client.url)
 
 
-def _look(client: Client, book: Book, wish: Wish, *, zone: str | None) -> Found:
+def _look(client: Client, book: Book, plan: Deployment, *, zone: str | None) -> Found:
     """Ask the server what it has; refuse what it cannot do before anything is changed."""
     from azkaban_client.deploy import contents
     from azkaban_client.schedules import place
 
     refuse_where_unread(
-        client, wish.project, wish.bundle, "Nothing is deployed; write it as .job files instead"
+        client, plan.project, plan.bundle, "Nothing is deployed; write it as .job files instead"
     )
-    wanted = wish.wanted
+    wanted = plan.wanted
     decided = place.decide(client, wanted, zone) if wanted else None
     try:
-        last = client.last_upload(wish.project)
-        schedules = client.schedules(wish.project)
+        last = client.last_upload(plan.project)
+        schedules = client.schedules(plan.project)
     except NotFound:
         last, schedules = None, ()
-    entries = [one for one in book.read() if one.is_of(wish.project)]
-    schedule = next((one for one in schedules if one.flow == wish.flow), None)
-    entry = next((one for one in entries if one.is_of(wish.project, wish.flow, "")), None)
+    entries = [one for one in book.read() if one.is_of(plan.project)]
+    schedule = next((one for one in schedules if one.flow == plan.flow), None)
+    entry = next((one for one in entries if one.is_of(plan.project, plan.flow, "")), None)
     flows = [*(str(one.flow) for one in schedules), *(one.flow for one in entries)]
-    stray = tuple(dict.fromkeys(one for one in flows if one not in wish.flows))
-    old = contents.recall(client.url, wish.project)
-    changes = contents.changes(old, contents.digest_in(last.message if last else None), wish.sent)
+    stray = tuple(dict.fromkeys(one for one in flows if one not in plan.flows))
+    old = contents.recall(client.url, plan.project)
+    changes = contents.changes(old, contents.digest_in(last.message if last else None), plan.sent)
     kept = wanted is not None and place.is_made(wanted, decided, entry, schedule)
     return Found(last, changes, schedule, entry, decided, wanted is not None and not kept, stray)
 
 
-def _difference(wish: Wish, found: Found) -> Iterator[str]:
+def _difference(plan: Deployment, found: Found) -> Iterator[str]:
     """Say what will change."""
     one, last = found.changes, found.last
     if found.upload and last is None:
-        yield f"{wish.project}: new, {len(wish.sent.files)} files"
+        yield f"{plan.project}: new, {len(plan.sent.files)} files"
     elif last is not None and not one.known:
         yield (
-            f"{wish.project}: other files than those of the last upload "
+            f"{plan.project}: other files than those of the last upload "
             f"({last.message}, by {last.user})"
         )
     for sign, names in (("+", one.added), ("~", one.changed), ("-", one.removed)):
@@ -309,44 +310,44 @@ def _difference(wish: Wish, found: Found) -> Iterator[str]:
     if found.reschedule:
         before = found.listed
         old = f" (before: {before.when}, next {before.next})" if before else ""
-        yield f"schedule of {wish.flow}: {wish.when}{old}"
+        yield f"schedule of {plan.flow}: {plan.when}{old}"
 
 
-def _upload(client: Client, wish: Wish) -> int | None:
-    with wish.bundle.temporary(f"{wish.project}-{wish.sent.digest}.zip") as path:
-        return send(client, wish.project, path, create=True).version
+def _upload(client: Client, plan: Deployment) -> int | None:
+    with plan.bundle.temporary(f"{plan.project}-{plan.sent.digest}.zip") as path:
+        return send(client, plan.project, path, create=True).version
 
 
 def _schedule(
-    client: Client, book: Book, wish: Wish, found: Found, zone: str | None
+    client: Client, book: Book, plan: Deployment, found: Found, zone: str | None
 ) -> Listed | None:
     """Schedule the flow unless it is so already; time limits of the old schedule are kept."""
     from azkaban_client.schedules import listing, place
 
-    wanted = wish.wanted
+    wanted = plan.wanted
     if wanted is None or found.place is None or not found.reschedule:
         return found.listed
     entry = place.make(client, book, wanted, found.place, zone)
     of_server = entry.kept_by == "server"
-    return listing.shown(entry, client.schedule_of(wish.project, wish.flow) if of_server else None)
+    return listing.shown(entry, client.schedule_of(plan.project, plan.flow) if of_server else None)
 
 
-def _remember(client: Client, wish: Wish) -> None:
+def _remember(client: Client, plan: Deployment) -> None:
     """Keep which files the server has now."""
     from azkaban_client.deploy import contents
 
     try:
-        contents.remember(client.url, wish.project, wish.sent)
+        contents.remember(client.url, plan.project, plan.sent)
     except OSError as error:
         note(f"warning: what was deployed is not kept: {error}", colour="yellow")
 
 
-def _warnings(app: App, wish: Wish, found: Found, schedule: Listed | None) -> Iterator[str]:
+def _warnings(app: App, plan: Deployment, found: Found, schedule: Listed | None) -> Iterator[str]:
     """Say what will not work, or not as one may expect."""
     settings = app.settings
     from azkaban_client.secrecy import is_secret_file
 
-    if secrets := [name for name in wish.bundle.names if is_secret_file(name)]:
+    if secrets := [name for name in plan.bundle.names if is_secret_file(name)]:
         yield (
             f"{', '.join(secrets)}: a secret by its name, and all who may read the project can "
             "read it: --exclude NAME"
@@ -354,18 +355,18 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Listed | None) -> It
     for flow in found.stray:
         yield (
             f"{flow} is scheduled, but no flow of the project any more: "
-            f"azk schedule remove {wish.project} {flow}"
+            f"azk schedule remove {plan.project} {flow}"
         )
-    if wish.when is None and schedule is None:
+    if plan.when is None and schedule is None:
         yield "it is not scheduled: --daily 06:00, --every 15m ..."
         return
     of_server = found.place.timing if found.place else None
     yield from of_server.warnings if of_server else ()
-    if wish.when is not None and wish.when.kind != "every" and settings["timezone"] is None:
+    if plan.when is not None and plan.when.kind != "every" and settings["timezone"] is None:
         yield "the time is that of the server's clock, whose time zone is not known here"
-    if words := _other_clock(wish, settings["timezone"]):
+    if words := _other_clock(plan, settings["timezone"]):
         yield words
-    yield from _alerts(app, wish)
+    yield from _alerts(app, plan)
     if settings["service"] is False:
         yield (
             "after a restart of its machine this server does not run, and so nothing on it: "
@@ -373,35 +374,35 @@ def _warnings(app: App, wish: Wish, found: Found, schedule: Listed | None) -> It
         )
 
 
-def _alerts(app: App, wish: Wish) -> Iterator[str]:
+def _alerts(app: App, plan: Deployment) -> Iterator[str]:
     """Say so where nobody would hear of a failure."""
     from importlib.util import find_spec
 
     from azkaban_client.watch.chat import MISSING
 
-    notify, mail = wish.notify, app.settings["mail"]
-    if wish.when is not None and not notify and not wish.tells:
+    notify, mail = plan.notify, app.settings["mail"]
+    if plan.when is not None and not notify and not plan.tells:
         yield "nobody is told when it fails: --notify mail:ADDRESS, chat:FILE ..."
     if notify and mail is False:
         yield NO_MAIL
     if notify and mail is None:
         yield "whether this server sends mail is not known here (azk.toml: mail = true)"
-    if any(kind != "webhook" for kind, _ in wish.tells or ()) and find_spec("apprise") is None:
+    if any(kind != "webhook" for kind, _ in plan.tells or ()) and find_spec("apprise") is None:
         yield MISSING
-    if wish.tells and not (rules := _rules(app)).with_name("watch.pid").exists():
+    if plan.tells and not (rules := _rules(app)).with_name("watch.pid").exists():
         yield (
             "azk watch, which tells chats and webhooks, does not run: azkaban-jobflow supervise or "
             f"service install runs it with the servers, elsewhere azk watch {rules}"
         )
 
 
-def _other_clock(wish: Wish, server_zone: str | None) -> str | None:
+def _other_clock(plan: Deployment, server_zone: str | None) -> str | None:
     """Say so where a time without a zone may be meant by this machine's clock."""
     from datetime import UTC, datetime
 
     from azkaban_client.times import zone
 
-    if server_zone is None or wish.when is None or wish.when.zone or wish.when.kind == "every":
+    if server_zone is None or plan.when is None or plan.when.zone or plan.when.kind == "every":
         return None
     now = datetime.now(UTC)
     try:
@@ -416,21 +417,21 @@ def _other_clock(wish: Wish, server_zone: str | None) -> str | None:
     )
 
 
-def _summary(app: App, wish: Wish, data: dict[str, Any]) -> str:
+def _summary(app: App, plan: Deployment, data: dict[str, Any]) -> str:
     schedule = data["schedule"]
     if data["dry_run"]:
         wanted = data["changes"].added or data["changes"].changed or data["changes"].removed
         same = "" if wanted else "the server has these files; "
-        return f"{wish.project}: {same}nothing was changed (--dry-run)"
+        return f"{plan.project}: {same}nothing was changed (--dry-run)"
     version = "" if data["version"] is None else f" as version {data['version']}"
     sent = f"{data['files']} files uploaded{version}" if data["uploaded"] else "files unchanged"
-    lines = [f"{wish.project}: {sent}"]
+    lines = [f"{plan.project}: {sent}"]
     if schedule is not None:
         zone = app.settings["timezone"]
-        words = wish.when if wish.when is not None else schedule.when
+        words = plan.when if plan.when is not None else schedule.when
         clock = f" ({zone or 'time of the server'})" if schedule.id is not None else ""
         lines.append(f"runs {words}; next {schedule.next}{clock}")
-    if told := [*wish.notify, *data["tells"]]:
+    if told := [*plan.notify, *data["tells"]]:
         lines.append(f"tells {', '.join(told)} when it fails")
     return "\n".join([*lines, data["url"]])
 

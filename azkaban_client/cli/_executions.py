@@ -237,17 +237,17 @@ def run(
 
 def _part(there: FlowOnServer, chosen: ExecutionOptions, flags: dict[str, Any]) -> ExecutionOptions:
     """Choose the jobs of a part of a flow, and the outputs that they get of the others."""
-    from azkaban_client.resume import Wish, choose
+    from azkaban_client.resume import Selection, choose
 
     upstream = flags["upstream"]
-    wish = Wish(
+    selection = Selection(
         start=flags["start"],
         only=chosen["only"] or (),
         downstream=flags["downstream"],
         upstream=upstream,
         bare=not upstream,
     )
-    latest, plan = choose(there, wish, disabled=chosen["disabled"], runs=flags["runs"])
+    latest, plan = choose(there, selection, disabled=chosen["disabled"], runs=flags["runs"])
     tell_plan(plan, "" if latest is None else f" of execution {latest}")
     return {
         **chosen,

@@ -12,6 +12,7 @@ from azkaban_client.cli._app import App, command, json_option, note, pass_app
 from azkaban_client.cli._dev import of_project
 from azkaban_client.cli._import import show_losses
 from azkaban_client.cli._projects import Content, content_options, stop_on_errors
+from azkaban_client.cli._schedule import WHEN, beside, when_options
 from azkaban_client.errors import InvalidProject
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 _TARGETS = ("luigi", "airflow", "chronos", "cron")
-_KINDS = ("daily", "weekdays", "every", "cron")
+_BESIDE = ("at", "until", "catch_up")  # of which other schedulers are not told
 
 
 @command()
@@ -37,11 +38,7 @@ _KINDS = ("daily", "weekdays", "every", "cron")
     help="Where to write; here, FLOW-TARGET or the project's name, by default.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Write nothing unless all of it is exact; exit 2.")
-@click.option("--daily", metavar="HH:MM", help="It runs every day at this time.")
-@click.option("--weekdays", metavar="HH:MM", help="Monday to Friday.")
-@click.option("--every", metavar="PERIOD", help="Again and again: 15m, 2h, 1d, 1w, 1M.")
-@click.option("--cron", metavar="EXPRESSION", help="Quartz cron.")
-@click.option("--timezone", metavar="ZONE", help="Of the time.")
+@when_options
 @click.option(
     "--concurrency", type=click.Choice(["skip", "concurrent", "pipeline"]), default="skip",
     help="While the flow runs already.",
@@ -109,12 +106,12 @@ def _kept(folder: Path, content: Content) -> tuple[Content, Mapping[str, Any]]:
 def _options(given: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -> Options:
     from azkaban_client.flow.export import Options
 
-    names = (*_KINDS, "timezone")
-    times = given if any(given[name] for name in names) else table
-    beside = {name: str(times.get(name, "none")) for name in ("at", "until", "catch_up")}
+    times = beside(table, given)
+    kinds = {kind: times.get(kind) for kind in WHEN if kind not in _BESIDE}
+    lost = ((name, str(times.get(name, "none"))) for name in _BESIDE)
     return Options(
-        schedule=_schedule({kind: times.get(kind) for kind in _KINDS}, times.get("timezone")),
-        beside=tuple((name, text) for name, text in beside.items() if text != "none"),
+        schedule=_schedule(kinds, times.get("timezone")),
+        beside=tuple((name, text) for name, text in lost if text != "none"),
         concurrency=given["concurrency"],
         on_failure=given["on_failure"],
         python=given["python"],
@@ -134,10 +131,7 @@ def _schedule(texts: Mapping[str, str | None], zone: str | None) -> Schedule | N
         return None
     if asked.kind == "every":
         return Schedule(every=asked.text, zone=zone)
-    if asked.kind == "cron":
-        return Schedule(cron=asked.text, zone=zone)
-    days = "MON-FRI" if asked.kind == "weekdays" else "*"
-    return Schedule(cron=f"0 {asked.clock.minute} {asked.clock.hour} ? * {days}", zone=zone)
+    return Schedule(cron=asked.expression, zone=zone)
 
 
 def _write(made: Export, project: str, folder: Path) -> None:

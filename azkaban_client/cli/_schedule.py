@@ -21,7 +21,7 @@ from azkaban_client.cli._app import (
 from azkaban_client.cli._executions import execution_options, refuse_unknown_props
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from azkaban_client.client import Client
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from azkaban_client.schedules.listing import Listed
     from azkaban_client.schedules.when import When
 
-__all__ = ["COMMANDS", "WHEN", "read_when", "tell_keeper", "when_options"]
+__all__ = ["COMMANDS", "WHEN", "beside", "read_when", "tell_keeper", "when_options"]
 
 WHEN = ("daily", "weekdays", "every", "cron", "at")
 """The options that say when, as `azkaban_client.schedules.when.KINDS`."""
@@ -56,6 +56,17 @@ def when_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_WHEN_OPTIONS):
         function = option(function)
     return function
+
+
+def beside(kept: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a project and the options that are given, which come first.
+
+    Any option that says when stands for all of them.
+    """
+    given = {key: value for key, value in options.items() if value}
+    if any(kind in given for kind in WHEN):
+        kept = {key: value for key, value in kept.items() if key not in WHEN}
+    return {**kept, **given}
 
 
 def read_when(given: dict[str, Any]) -> When | None:

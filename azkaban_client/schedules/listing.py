@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from azkaban_client.schedules.book import CatchUp  # noqa: TC001 (the answer's schema reads it)
+from azkaban_client.schedules.book import CatchUp, Missed  # noqa: TC001 (the schema reads them)
 from azkaban_client.schedules.when import When, machine_zone, zone_named
 
 if TYPE_CHECKING:
@@ -17,26 +17,10 @@ if TYPE_CHECKING:
     from azkaban_client.models import Schedule
     from azkaban_client.schedules.book import Book, Entry
 
-__all__ = ["Listed", "MissedRun", "listed", "shown", "upcoming"]
+__all__ = ["Listed", "listed", "shown", "upcoming"]
 
 _PERIOD = re.compile(r"(\d+) (minute|hour|day|week|month)\(s\)")
 _UNITS = {"minute": "m", "hour": "h", "day": "d", "week": "w", "month": "M"}
-
-
-@dataclass(frozen=True)
-class MissedRun:
-    """A run that was never made.
-
-    Attributes
-    ----------
-    date
-        The time for which it was scheduled.
-    reason
-        Why it was not.
-    """
-
-    date: str
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +62,7 @@ class Listed:
     until: datetime | None
     paused: bool
     ended: bool
-    missed: tuple[MissedRun, ...]
+    missed: tuple[Missed, ...]
 
 
 def listed(client: Client, book: Book, project: str | None = None) -> tuple[Listed, ...]:
@@ -119,7 +103,7 @@ def shown(entry: Entry | None, schedule: Schedule | None) -> Listed:
         until=entry.when.until if entry else None,
         paused=entry is not None and entry.paused,
         ended=over,
-        missed=tuple(MissedRun(one.date, one.reason) for one in entry.missed) if entry else (),
+        missed=tuple(entry.missed) if entry else (),
     )
 
 

@@ -408,6 +408,16 @@ def test_what_deploy_says_beside_the_times_is_listed(project: Path) -> None:
     assert 'CronTriggerTimetable("0 0 * * *", timezone="Europe/Berlin")' in text
 
 
+def test_options_come_before_deploy_and_what_is_lost_of_them_is_listed(project: Path) -> None:
+    done = azk_export("p", "--to", "airflow", "--every", "1d", "--until", "2999-01-31", "--json")
+    assert done.exit_code == 0, done.stderr
+    found = {one["feature"]: one for one in json.loads(done.stdout)["features"]}
+    assert found["schedule"]["where"] == "every 1d Europe/Berlin"
+    assert (found["schedule: until"]["degree"], found["schedule: until"]["where"]) == (
+        "lost", "2999-01-31",
+    )  # fmt: skip
+
+
 def test_strict_writes_nothing(project: Path) -> None:
     done = azk_export("p", "--to", "luigi", "--strict")
     assert done.exit_code == 2

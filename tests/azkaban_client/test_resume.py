@@ -12,7 +12,7 @@ from azkaban_client import Execution, JobRun, Status
 from azkaban_client.errors import NotFound, Refused
 from azkaban_client.options import options_of
 from azkaban_client.reports.outputs import recorded_outputs
-from azkaban_client.resume import Wish, not_run, resume
+from azkaban_client.resume import Selection, not_run, resume
 
 S, F, C, K = Status.SUCCEEDED, Status.FAILED, Status.CANCELLED, Status.KILLED
 
@@ -46,16 +46,16 @@ def test_what_succeeded_is_kept_with_its_outputs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "jobs", "properties"),
+    ("selection", "jobs", "properties"),
     [
-        (Wish(start=["b"]), ("b", "c", "d"), {"x": "1"}),
-        (Wish(only=["b"]), ("b",), {"x": "1"}),
-        (Wish(only=["b"], downstream=True), ("b", "c", "d"), {"x": "1"}),
-        (Wish(only=["a", "d"]), ("a", "d"), {}),
+        (Selection(start=["b"]), ("b", "c", "d"), {"x": "1"}),
+        (Selection(only=["b"]), ("b",), {"x": "1"}),
+        (Selection(only=["b"], downstream=True), ("b", "c", "d"), {"x": "1"}),
+        (Selection(only=["a", "d"]), ("a", "d"), {}),
     ],
 )
-def test_jobs_can_be_named(wish, jobs, properties) -> None:
-    plan = resume(CHAIN, {"a": {"x": "1"}, "b": {"y": "2"}, "c": {"z": "no"}}, wish)
+def test_jobs_can_be_named(selection, jobs, properties) -> None:
+    plan = resume(CHAIN, {"a": {"x": "1"}, "b": {"y": "2"}, "c": {"z": "no"}}, selection)
     assert (plan.jobs, plan.properties) == (jobs, properties)
 
 
@@ -102,13 +102,13 @@ def test_a_condition_wants_what_it_names_to_run() -> None:
 def test_without_outputs_nobody_guesses() -> None:
     with pytest.raises(Refused, match=r"tells the outputs of b,.*\(--upstream\)"):
         resume(CHAIN, None)
-    plan = resume(CHAIN, None, Wish(upstream=True))
+    plan = resume(CHAIN, None, Selection(upstream=True))
     assert plan.jobs == ("a", "b", "c", "d")
     assert resume(ended(job("a", F), job("b", C, "a")), None).jobs == ("a", "b")
 
-    plan = resume(CHAIN, None, Wish(bare=True))
+    plan = resume(CHAIN, None, Selection(bare=True))
     assert (plan.jobs, plan.properties, plan.unknown) == (("c", "d"), {}, ("b",))
-    assert resume(CHAIN, {"b": {}}, Wish(bare=True)).unknown == ()
+    assert resume(CHAIN, {"b": {}}, Selection(bare=True)).unknown == ()
 
 
 # -- of a server that tells no outputs, the records of the jobs do --------------------------------
@@ -200,10 +200,10 @@ def test_an_end_that_does_nothing_runs_in_any_case() -> None:
     """4.0 ends a flow early whose end is left out, while a job waits for its own retries."""
     end = replace(job("end", S, "b"), type="noop")
     flow = ended(job("a"), job("b", S, "a"), replace(job("gate", S, "a"), type="noop"), end)
-    plan = resume(flow, {"a": {"x": "1"}}, Wish(only=["a"]))
+    plan = resume(flow, {"a": {"x": "1"}}, Selection(only=["a"]))
     assert (plan.jobs, plan.kept) == (("a", "gate", "end"), ("b",))
     later = ended(*flow.jobs, job("last", F, "gate", "end"))
-    assert resume(later, {}, Wish(only=["a"])).jobs == ("a",)
+    assert resume(later, {}, Selection(only=["a"])).jobs == ("a",)
     with pytest.raises(Refused, match="all jobs of execution 7 succeeded"):
         resume(flow, {})
 
@@ -212,7 +212,7 @@ def test_nothing_to_do_and_unknown_jobs_are_refused() -> None:
     with pytest.raises(Refused, match="all jobs of execution 7 succeeded"):
         resume(ended(job("a"), status=S), {})
     with pytest.raises(NotFound, match="no job 'nosuch'"):
-        resume(CHAIN, {}, Wish(only=["nosuch"]))
+        resume(CHAIN, {}, Selection(only=["nosuch"]))
 
 
 def test_a_success_that_left_a_job_out_is_none() -> None:

@@ -644,7 +644,8 @@ def test_missed_runs_are_in_the_list(azk, old) -> None:
             entries[0].miss(date, "the run before it was not over")
     (one,) = azk("schedule", "list", "--json").json
     assert one["missed"][1] == {
-        "date": "2026-11-30T12:00:00+00:00", "reason": "the run before it was not over"
+        "date": "2026-11-30T12:00:00+00:00", "reason": "the run before it was not over",
+        "told": False,
     }  # fmt: skip
     shown = azk("schedule", "list").out
     assert "2, last 2026-11-30T12:00:00+00:00 (the run before it was not over)" in shown

@@ -10,7 +10,7 @@ import pytest
 from azkaban_client import Bundle, Client
 from azkaban_client.errors import Refused
 from azkaban_client.options import RETRY_OF
-from azkaban_client.resume import Wish, retry
+from azkaban_client.resume import Selection, retry
 from tests.commands import Azk
 
 PROJECT = "retry"
@@ -127,7 +127,7 @@ def test_a_server_that_tells_no_outputs_is_helped_by_the_records_of_jobs(
         new, plan = retry(client, failed, runs=tmp_path / "runs")
         assert (plan.jobs, plan.properties) == (("late",), {"total": "7", "x": "1.0E-5"})
         assert client.wait(new).succeeded
-        new, plan = retry(client, failed, Wish(upstream=True))
+        new, plan = retry(client, failed, Selection(upstream=True))
         assert sorted(plan.jobs) == ["kept", "late"]
         assert client.wait(new).succeeded
         client.delete_project("told")

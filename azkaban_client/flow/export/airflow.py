@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from azkaban_client.flow.export.common import (
-    listed,
     note_common,
+    note_conditions,
     note_failure,
     note_mails,
     note_schedule,
@@ -182,10 +182,5 @@ def _note(plan: Plan, losses: Losses) -> None:
     elif plan.options.concurrency == "pipeline":
         losses.lost("concurrency: pipeline", "runs do not wait for each other's jobs")
     note_failure(plan, losses)
-    if conditional := [node for node in plan.jobs if node.condition]:
-        losses.exact(
-            "conditions", 'trigger_rule="all_done", the step looks at them', listed(conditional)
-        )
-        if any(node.condition for node in plan.last):
-            losses.approximated("end", "a run whose last job was cancelled ends well, not KILLED")
+    note_conditions(plan, losses, 'trigger_rule="all_done", the step looks at them')
     note_mails(plan, losses, failure="a mail for each failed job, if Airflow's [smtp] is set")

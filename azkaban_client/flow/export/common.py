@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from azkaban_client.flow.local.nodes import Node
     from azkaban_client.flow.losses import Losses
 
-__all__ = ["listed", "note_common", "note_failure", "note_mails", "note_schedule"]
+__all__ = [
+    "listed",
+    "note_common",
+    "note_conditions",
+    "note_failure",
+    "note_mails",
+    "note_schedule",
+]
 
 _MOST = 4  # names of jobs that a line lists
 
@@ -69,6 +76,14 @@ def note_schedule(plan: Plan, losses: Losses, how: str, *, but: str = "") -> Non
         differs.append("on Azkaban it counts from the first run")
     note = losses.approximated if differs else losses.exact
     note("schedule", "; ".join([how, *differs]), str(plan.schedule))
+
+
+def note_conditions(plan: Plan, losses: Losses, how: str) -> None:
+    """Note the conditions of jobs, where a job that is cancelled ends well."""
+    if conditional := [node for node in plan.jobs if node.condition]:
+        losses.exact("conditions", how, listed(conditional))
+    if any(node.condition for node in plan.last):
+        losses.approximated("end", "a run whose last job was cancelled ends well, not KILLED")
 
 
 def note_failure(plan: Plan, losses: Losses) -> None:

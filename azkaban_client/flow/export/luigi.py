@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from azkaban_client.flow.export.common import listed, note_common, note_failure, note_mails
+from azkaban_client.flow.export.common import (
+    listed,
+    note_common,
+    note_conditions,
+    note_failure,
+    note_mails,
+)
 from azkaban_client.flow.export.plan import literal, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, to_cron
@@ -193,18 +199,15 @@ def _note(plan: Plan, losses: Losses) -> None:
     elif plan.options.concurrency == "pipeline":
         losses.lost("concurrency: pipeline", "runs with other names do not wait for each other")
     note_failure(plan, losses)
-    if conditional := [node for node in plan.jobs if node.condition]:
-        mixed = [
-            node
-            for node in plan.jobs
-            if not plan.accepted(node) and any(one.macro != "all_success" for one in node.waiting)
-        ]
-        if mixed:
-            words = "they wait for a failure, and others for a success, of the same job"
-            losses.lost("conditions", words, listed(mixed))
-        losses.exact("conditions", "the step looks at them", listed(conditional))
-        if any(node.condition for node in plan.last):
-            losses.approximated("end", "a run whose last job was cancelled ends well, not KILLED")
+    mixed = [
+        node
+        for node in plan.jobs
+        if not plan.accepted(node) and any(one.macro != "all_success" for one in node.waiting)
+    ]
+    if mixed:
+        words = "they wait for a failure, and others for a success, of the same job"
+        losses.lost("conditions", words, listed(mixed))
+    note_conditions(plan, losses, "the step looks at them")
     if plan.schedule:
         try:
             line = to_cron(plan.schedule)
