@@ -120,14 +120,16 @@ def test_names_that_the_server_cannot_unpack(azk, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["../../x.job", "a/../../x.job", "..", "/../x.job"])
 def test_a_name_that_leads_out(azk, tmp_path, name) -> None:
-    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+    place = tmp_path / "a" / "b"  # so deep that what gets out stays in this test's own folder
+    place.mkdir(parents=True)
+    with zipfile.ZipFile(place / "p.zip", "w") as archive:
         archive.writestr("a.job", "type=noop\n")
         archive.writestr(zipfile.ZipInfo(name), "type=noop\n")
     for command in (["lint"], ["graph"], ["upload", "p"], ["run", "--local"]):
         flow = ["a"] if command[0] == "run" else []
-        result = azk("--url", "http://127.0.0.1:9", *command, str(tmp_path / "p.zip"), *flow)
+        result = azk("--url", "http://127.0.0.1:9", *command, str(place / "p.zip"), *flow)
         assert (result.code, "leads out of the folder" in result.err) == (2, True)
-    assert not list(tmp_path.parent.rglob("x.job"))
+    assert not list(tmp_path.rglob("x.job"))
 
 
 def test_windows_names_and_marks() -> None:

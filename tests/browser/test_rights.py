@@ -89,6 +89,7 @@ def test_who_may_not_read_is_told_so(
     stranger = browse("noa")
     page = stranger.open()
     card = page.locator(".card", has_text=f"secret-{window}")
+    card.scroll_into_view_if_needed()  # cards are filled when they come into sight
     expect(card).to_contain_text("You may not read this project")
     for route in (f"project/secret-{window}", f"flow/secret-{window}/shop"):
         stranger.open(route)

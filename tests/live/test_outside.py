@@ -8,7 +8,6 @@ an empty home folder and this checkout, are afterwards as they were, so it does 
 
 from __future__ import annotations
 
-import compileall
 import os
 import stat
 import subprocess
@@ -93,7 +92,8 @@ def test_whole_life_inside_the_prefix(home: Path, tmp_path: Path) -> None:
     environ.pop("TMPDIR", None)
     port = free_port("127.0.0.1", 3306, 3306)  # one that no other test's server takes meanwhile
     # Jobs of other tests that run meanwhile would compile what they import from here.
-    compileall.compile_dir(CHECKOUT / "azkaban_client", quiet=1)
+    compiling = [layout.python, "-m", "compileall", "-q", CHECKOUT / "azkaban_client"]
+    subprocess.run(compiling, env=environ, check=True)
     before = {name: _files(CHECKOUT / name) for name in ("setup", "azkaban_client", "flows")}
     result = subprocess.run(
         ["sh", "-c", _SCRIPT, "sh", str(layout.python), str(CHECKOUT), str(port)],

@@ -54,6 +54,7 @@ FREE = {
     "compiled",
     "steps",
     "decoupled",
+    "progress",
     "metric",
 } | {
     *("schedule", "network", "loss", "optimiser", "random_state", "column", "best", "_waited"),
