@@ -263,8 +263,9 @@ def _database(
         return {
             "database.type": "h2",
             # The path is put into a JDBC address. Writers of a table wait for each other, by
-            # default for 1 s and then with an error.
-            "h2.path": f"{home / 'h2/azkaban'};LOCK_TIMEOUT={_LOCK_SECONDS * 1000}",
+            # default for 1 s and then with an error. By default H2 writes what it has acknowledged
+            # up to 0.5 s later, and loses it if the process is killed or the disk is full by then.
+            "h2.path": f"{home / 'h2/azkaban'};LOCK_TIMEOUT={_LOCK_SECONDS * 1000};WRITE_DELAY=0",
             "h2.create.tables": "true",
             "database.sql.scripts.dir": home / "program/sql",
             "database.auto.update.tables": "true",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azkaban_client import Client
 from setup.layout import CHECKOUT
 from setup.life.process import Process
 from setup.life.supervise import pid_file
@@ -71,9 +72,12 @@ def test_supervisor_restarts_what_was_killed_or_hangs_and_stop_ends_both(
     eventually(lambda: live.server.running() and Process.read(record))
     first = live.server.running()["azkaban"]
     _settled(live)
-    os.kill(first.pid, signal.SIGKILL)
-    eventually(lambda: live.server.running().get("azkaban", first) != first)
-    _settled(live)
+    with Client(live.url, auth=(live.username, live.password), address=live.address) as client:
+        client.create_project("acknowledged")
+        os.kill(first.pid, signal.SIGKILL)  # before H2 would write it by default
+        eventually(lambda: live.server.running().get("azkaban", first) != first)
+        _settled(live)
+        assert [project.name for project in client.projects()] == ["acknowledged"]
     second = live.server.running()["azkaban"]
     os.kill(second.pid, signal.SIGSTOP)  # it is there, and takes connections, but says nothing
     eventually(lambda: live.server.running().get("azkaban", second) != second)
