@@ -178,8 +178,21 @@ async function repeat(signal, milliseconds, work) {
       if (!troubled) toast(`${error.message} Trying on.`, 'warn');
       troubled = true;
     }
-    await new Promise((resolve) => setTimeout(resolve, milliseconds * (troubled ? 4 : 1)));
+    await pause(signal, milliseconds * (troubled ? 4 : 1));
   }
+}
+
+/** Wait, at most until the page is left: a timer holds all of a page until it ends. */
+function pause(signal, milliseconds) {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener('abort', end);
+  });
 }
 
 const missing = () => ({
