@@ -31,7 +31,7 @@ def _typed() -> list[tuple[str, str]]:
             r"^```(?:sh|console|text|bash)\n(.*?)^```", text, re.MULTILINE | re.DOTALL
         )
         lines = [line for block in blocks for line in block.splitlines()]
-        lines += re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)
+        lines += re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
         lines += re.findall(r"`([^`\n]+)`", text)
         found += [(page.name, match[1]) for line in lines if (match := _COMMAND.match(line))]
     return sorted(set(found))
