@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from azkaban_client import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "azkaban_client" / "README.md"
 
@@ -46,6 +48,7 @@ def test_it_holds_the_client_and_its_text(wheel: Path) -> None:
     assert client == "azkaban_client"
     metadata = email.message_from_string((wheel / info / "METADATA").read_text("utf-8"))
     assert str(metadata.get_payload()).strip() == PAGE.read_text("utf-8").strip()
+    assert metadata["Version"] == __version__
     there = {path.relative_to(wheel / client).as_posix() for path in (wheel / client).rglob("*")}
     assert {"py.typed", "console/index.html", "job/page.html", "new/templates"} <= there
     ours = {path.name for path in (ROOT / "azkaban_client").glob("*.py")}

@@ -40,7 +40,9 @@ def _typed() -> list[tuple[str, str]]:
 def _words(line: str) -> list[str]:
     """Split what follows the program's name, up to the shell's next command."""
     words = []
-    for word in shlex.shlex(line, posix=True, punctuation_chars="|;&<>)"):
+    pieces = shlex.shlex(line, posix=True, punctuation_chars="|;&<>)")
+    pieces.whitespace_split = True
+    for word in pieces:
         if word[0] in "|;&<>)":
             break
         words.append(word)
