@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import re
 import sys
 import threading
 from pathlib import Path
@@ -31,11 +32,17 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the built site is served."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built site."""
     folder = tmp_path_factory.mktemp("site") / "docs"
     docs.build(PYTHON, folder)
-    handler = functools.partial(_Quiet, directory=str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(built: Path) -> Iterator[str]:
+    """Where it is served."""
+    handler = functools.partial(_Quiet, directory=str(built))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -62,6 +69,13 @@ def _opened(chromium: Any, site: str, window: str) -> Iterator[Page]:
     yield page
     context.close()
     assert (elsewhere, failed) == ([], [])
+
+
+def test_no_page_names_a_file_of_another_server(built: Path) -> None:
+    pages = list(built.rglob("*.html"))
+    assert len(pages) > 40
+    loaded = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*(?:src|href)=\"?(?:https?:)?//")
+    assert [page.name for page in pages if loaded.search(page.read_text("utf-8"))] == []
 
 
 def test_a_word_is_found_without_another_server(chromium: Any, site: str, window: str) -> None:
