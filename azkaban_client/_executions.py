@@ -14,6 +14,7 @@ from azkaban_client.errors import (
     NotFound,
     NotReady,
     OutcomeUnknown,
+    PermissionDenied,
     Refused,
     ServerFault,
     WaitTimeout,
@@ -71,6 +72,8 @@ class ExecutionCalls(ProjectCalls):
         ------
         NotFound
             There is no such project, flow or job.
+        PermissionDenied
+            The user may read the project, and not execute its flows.
         AlreadyRunning
             The flow is running and ``concurrency`` is ``skip``.
         OutcomeUnknown
@@ -107,6 +110,18 @@ class ExecutionCalls(ProjectCalls):
         except ServerFault as error:
             self._refuse_missing_flow(project, flow, error)
             raise
+        except NotFound as error:
+            # Servers say so of a project to those who may not execute its flows; its history,
+            # which has just been read, shows that it exists.
+            if f"Project '{project}' doesn't exist" not in error.message:
+                raise
+            raise PermissionDenied(
+                f"{self.username or 'this user'} may not execute flows of project {project!r}: its "
+                f"administrators can grant that (azk permission add {project} NAME read execute)",
+                request=error.request,
+                status=error.status,
+                ids=call.about(),
+            ) from error
         execid = int(data["execid"])
         if execid < 0:  # 4.0 answers so for a locked flow
             words = str(data.get("message") or f"flow {flow!r} was not started")

@@ -235,6 +235,19 @@ def test_an_upload_whose_answer_was_lost_is_looked_up(
     assert server.actions().count("upload") == 1
 
 
+def test_who_may_only_read_a_project_is_told_so(client, replay) -> None:
+    # As servers from 2.5 to 4.0 answer a user without the right EXECUTE.
+    body = json.dumps({"error": "Project 'rec56548' doesn't exist."})
+    denied = {**replay.entries["executeFlow, no such project"], "body": body}
+    replay.entries["executeFlow, denied"] = denied
+    replay.play("fetchFlowExecutions", "executeFlow, denied")
+    with pytest.raises(errors.PermissionDenied, match="may not execute flows of project 'rec565"):
+        client.execute("rec56548", "b")
+    replay.play("fetchprojectflows, no such project")
+    with pytest.raises(errors.NotFound, match="nosuch"):
+        client.execute("nosuch", "b")
+
+
 def test_a_project_that_is_missing_costs_no_upload(client, replay, archive) -> None:
     replay.play("upload, no such project")
     with pytest.raises(errors.NotFound):

@@ -98,7 +98,7 @@ def test_a_user_is_added_to_a_running_server_and_removed(
         assert ours.flows("mine") == ("one",)
         with pytest.raises(errors.PermissionDenied):
             ours.flows(project)
-        with pytest.raises(errors.Refused):
+        with pytest.raises(errors.PermissionDenied, match="Need READ access"):
             ours.execute(project, "one")
         with client(azkaban, azkaban.username, azkaban.password) as admin:
             admin.grant(project, name, ["read"])
@@ -118,7 +118,7 @@ def test_roles(azkaban: LiveAzkaban, users: Callable[..., None], project: str) -
         assert reader.flows(project) == ("one",)
         with Bundle(FILES).temporary() as archive, pytest.raises(errors.Refused):
             reader.upload(project, archive)
-        with pytest.raises(errors.Refused):
+        with pytest.raises(errors.PermissionDenied, match="reader may not execute flows of"):
             reader.execute(project, "one")
         with pytest.raises(errors.Refused):
             reader.delete_project(project)
