@@ -50,7 +50,11 @@ def whole(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """
     import tempfile  # takes 3 ms, and not every import of the job kit writes
 
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        error.filename = str(path)  # not the temporary file, which means nothing to anybody
+        raise
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream

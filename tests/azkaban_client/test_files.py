@@ -50,6 +50,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as error:
+        write_private(tmp_path / "nosuch" / "file", "x")
+    assert error.value.filename == str(tmp_path / "nosuch" / "file")
+
+
 def test_a_private_file_follows_no_link_that_others_prepared(tmp_path: Path) -> None:
     target = tmp_path / "theirs"
     target.write_text("")
