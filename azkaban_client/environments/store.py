@@ -130,14 +130,8 @@ class Environment:
 
 def modules_in(sites: Iterable[Path]) -> frozenset[str]:
     """Return the names of all modules in folders of packages, without those below packages."""
-    from importlib.metadata import distributions
-
-    found = {"__main__"}
-    for place in sites:
-        found |= {path.name.partition(".")[0] for path in place.iterdir()}
-        for one in distributions(path=[str(place)]):
-            found |= {file.parts[0].partition(".")[0] for file in one.files or ()}
-    return frozenset(name for name in found if name.isidentifier())
+    names = {path.name.partition(".")[0] for place in sites for path in place.iterdir()}
+    return frozenset(name for name in names | {"__main__"} if name.isidentifier())
 
 
 def modules_of_server() -> frozenset[str] | None:

@@ -1,0 +1,87 @@
+"""How long each job takes from the start of its process to the first line of its function.
+
+    python benchmarks/jobs/start.py --json benchmarks/jobs/figures.json
+
+It is processor time, of which other programs take nothing away, and the median of some starts.
+`python -X importtime -m jobs.nn.train` tells where it goes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(CHECKOUT))
+
+from azkaban_client.job.reference import jobs_of
+
+# A job that ends where its own work would begin, with the time that its process has taken so far.
+JOB = """
+import importlib, sys, time
+main = importlib.import_module(sys.argv[1]).main
+main.parameters
+def first(*_, **__):
+    print(time.process_time())
+    return {}
+main._function = first
+sys.exit(main.main(sys.argv[2:]))
+"""
+OTHERS = {
+    "Python alone": "import time; print(time.process_time())",
+    "Python and numpy": "import numpy, time; print(time.process_time())",
+}
+
+
+def main() -> None:
+    """Measure, and write a JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--starts", type=int, default=9)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    found = {name: measure(["-c", code], options.starts) for name, code in OTHERS.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        for job in jobs_of("jobs"):
+            if not job.module.startswith("jobs.spark."):  # their processes are started by Spark
+                given = [
+                    f"--{one.name.replace('_', '-')}" for one in job.parameters if one.required
+                ]
+                words = [word for option in given for word in (option, os.devnull)]
+                command = ["-c", JOB, job.module, "--output-dir", folder, *words]
+                found[job.module] = measure(command, options.starts)
+    text = json.dumps(
+        {
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            "load": round(os.getloadavg()[0], 1),
+            "starts": options.starts,
+            "milliseconds": found,
+        },
+        indent=1,
+    )
+    if options.json:
+        options.json.write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+
+
+def measure(command: list[str], starts: int) -> int:
+    """Return the median of the times that a program prints, in milliseconds."""
+    times = []
+    for _ in range(starts):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=CHECKOUT, capture_output=True, text=True, check=True
+        )
+        times.append(float(done.stdout.split()[-1]))
+    return round(1000 * statistics.median(times))
+
+
+if __name__ == "__main__":
+    main()
