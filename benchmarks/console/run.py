@@ -5,7 +5,7 @@
 
 A server with MySQL in a folder of its own, flows of 10 to 2,000 jobs, a run of each, and a history
 of 10,000 runs. The console of a commit is put beside this one on the same server, and measured in
-turn with it. `page.py` writes docs/reference/web-figures.md from the file.
+turn with it. `benchmarks/page.py` writes docs/reference/web-figures.md from the file.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Two servers, each in a prefix of its own below the home folder: HTTP on H2, and TLS on MySQL with
 web server and executor apart. With ``--before``, those of a commit are measured in turn with them.
-`page.py` writes docs/reference/load-figures.md from the file, where phases that are not measured
-again keep their figures.
+`benchmarks/page.py` writes docs/reference/load-figures.md from the file, where phases that are not
+measured again keep their figures.
 """
 
 from __future__ import annotations
