@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from azkaban_client.errors import InvalidProject
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from azkaban_client.chronos import Chronos
     from azkaban_client.flow.export import Export, Options
     from azkaban_client.flow.times import Schedule
 
@@ -48,6 +51,7 @@ _BESIDE = ("at", "until", "catch_up")  # of which other schedulers are not told
     default="finish-running", help="When a job fails.",
 )  # fmt: skip
 @click.option("--python", default="python3", metavar="PATH", help="Starts the jobs there.")
+@click.option("--url", metavar="URL", help="Of your Chronos, to which the jobs are posted.")
 @content_options
 @json_option
 @pass_app
@@ -69,6 +73,7 @@ def export(
       azk export sales --to airflow
       azk export sales sales --to cron --daily 06:00 --strict
       azk export flows/nn nn --with jobs --with core --to luigi --output nn-luigi
+      azk export sales --to chronos --url http://chronos.example:4400
 
     The folder DIR holds the other scheduler's file, the project, and one program that gives a job
     what Azkaban gives it, and needs no more than a Python. A table tells what is exact, what is
@@ -77,6 +82,7 @@ def export(
     """
     from azkaban_client.flow.export import export as make
 
+    chronos = _chronos(target, options["url"])
     content, table = _kept(folder, content)
     bundle = content.bundle(folder)
     stop_on_errors(content.problems(app, bundle, folder), "it is not exported")
@@ -90,6 +96,41 @@ def export(
         raise click.UsageError("not all of it is exact: nothing is written")
     _write(made, project, target_folder)
     _show(made, target_folder, as_json=options["as_json"])
+    if chronos:
+        _post(chronos, made, target_folder)
+
+
+def _chronos(target: str, url: str | None) -> Chronos | None:
+    """Connect to the Chronos that was named; a bad URL is refused before anything is written."""
+    from azkaban_client.chronos import Chronos
+
+    if url is None:
+        return None
+    if target != "chronos":
+        raise click.UsageError(f"--url is for --to chronos, not for --to {target}")
+    try:
+        return Chronos(url)
+    except ValueError as error:
+        raise click.UsageError(f"--url {error}") from None
+
+
+def _post(chronos: Chronos, made: Export, folder: Path) -> None:
+    from azkaban_client.flow.export.program import NAME
+
+    program = str(folder / NAME)
+
+    def own(command: str) -> bool:
+        try:
+            words = shlex.split(command)
+        except ValueError:  # somebody else's, with a quote that is not closed
+            return False
+        return words[1:2] == [program] and words[3:4] == [made.flow]
+
+    posted = chronos.post(json.loads((folder / made.start).read_text("utf-8")), own=own)
+    note(f"{chronos.url}: {len(posted.new)} new jobs, {len(posted.replaced)} replaced")
+    if posted.left:
+        names = ", ".join(posted.left)
+        note(f"warning: still there, of an earlier export: {names}", colour="yellow")
 
 
 def _kept(folder: Path, content: Content) -> tuple[Content, Mapping[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from azkaban_client import cron as quartz
@@ -11,6 +12,8 @@ from azkaban_client.cron import DAYS, MONTHS
 from azkaban_client.times import period
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from azkaban_client.times import Period
 
 __all__ = ["LostError", "Schedule", "iso_repeat", "to_cron", "to_quartz"]
@@ -189,10 +192,14 @@ def _days(item: str) -> list[str]:
     return list(days[:: int((found[3] or "/1")[1:])])
 
 
-def iso_repeat(schedule: Schedule) -> str:
+def iso_repeat(schedule: Schedule, since: date) -> str:
     """Return the repeating interval of ISO 8601 that Chronos takes.
 
-    It begins at a time that has passed: Chronos goes on from the next one that has not.
+    Parameters
+    ----------
+    since
+        It begins in the week or the month of this day: Chronos goes on from the next time that has
+        not passed, but takes no beginning that lies more than a year back.
 
     Raises
     ------
@@ -201,24 +208,27 @@ def iso_repeat(schedule: Schedule) -> str:
 
     Examples
     --------
-    >>> iso_repeat(Schedule(cron="0 30 6 ? * *")), iso_repeat(Schedule(every="15m"))
-    ('R/2024-01-01T06:30:00Z/P1D', 'R/2024-01-01T00:00:00Z/PT15M')
+    >>> from datetime import date
+    >>> day = date(2026, 11, 30)
+    >>> iso_repeat(Schedule(cron="0 30 6 ? * SUN"), day), iso_repeat(Schedule(every="15m"), day)
+    ('R/2026-12-06T06:30:00Z/P1W', 'R/2026-11-30T00:00:00Z/PT15M')
     """
     if schedule.cron is None:
         every = _period(schedule.every)
-        return f"R/2024-01-01T00:00:00Z/{_LENGTHS[every.unit].format(every.count)}"
+        return f"R/{since}T00:00:00Z/{_LENGTHS[every.unit].format(every.count)}"
     minute, hour, day, month, weekday = to_cron(schedule).split()
-    begin, length = "2024-01-01", "P1D"  # a Monday
+    begin, length = since, "P1D"
     if month != "*" or not minute.isdecimal():
         found = re.fullmatch(r"\*/(\d+)", minute)
         if found and (hour, day, month, weekday) == ("*",) * 4 and 60 % int(found[1]) == 0:
             return f"R/{begin}T00:00:00Z/PT{found[1]}M"
         raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
     if weekday in DAYS and day == "*":
-        begin = f"2024-01-{(DAYS.index(weekday) - 1) % 7 + 1:02}"
+        monday = since - timedelta(days=since.weekday())
+        begin = monday + timedelta(days=(DAYS.index(weekday) - 1) % 7)
         length = "P1W"
     elif day.isdecimal() and weekday == "*" and int(day) <= 28:
-        begin, length = f"2024-01-{int(day):02}", "P1M"
+        begin, length = since.replace(day=int(day)), "P1M"
     elif (day, weekday) != ("*", "*"):
         raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
     if hour == "*" and length == "P1D":

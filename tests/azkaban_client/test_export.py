@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -220,11 +221,12 @@ def test_names_that_are_no_names_elsewhere(tmp_path: Path) -> None:
 
 
 def test_fields_of_chronos(tmp_path: Path) -> None:
-    options = {"schedule": Schedule(cron="0 30 6 ? * *", zone="Europe/Berlin"), "home": "/x y"}
+    options = {"schedule": Schedule(cron="0 30 6 ? * *", zone="Europe/Berlin"), "home": "/x y",
+               "since": date(2026, 11, 30)}  # fmt: skip
     jobs = json.loads(write(FLOW_1, "chronos", tmp_path, flow="end", **options).read_text())
     first, *others = jobs
     assert (first["schedule"], first["scheduleTimeZone"]) == (
-        "R/2024-01-01T06:30:00Z/P1D",
+        "R/2026-11-30T06:30:00Z/P1D",
         "Europe/Berlin",
     )
     assert first["command"] == "python3 '/x y/azkaban_step.pyz' '/x y/p' end --begin"
@@ -301,23 +303,23 @@ def test_times_that_cron_lacks(quartz: str, field: str, airflow: str | None) -> 
 @pytest.mark.parametrize(
     ("schedule", "repeat"),
     [
-        (Schedule(cron="0 30 6 ? * *"), "R/2024-01-01T06:30:00Z/P1D"),
-        (Schedule(cron="0 0 6 ? * WED"), "R/2024-01-03T06:00:00Z/P1W"),
-        (Schedule(cron="0 0 6 ? * 1"), "R/2024-01-07T06:00:00Z/P1W"),
-        (Schedule(cron="0 0 6 15 * ?"), "R/2024-01-15T06:00:00Z/P1M"),
-        (Schedule(cron="0 */10 * * * ?"), "R/2024-01-01T00:00:00Z/PT10M"),
-        (Schedule(cron="0 20 * * * ?"), "R/2024-01-01T00:20:00Z/PT1H"),
-        (Schedule(every="2w"), "R/2024-01-01T00:00:00Z/P2W"),
+        (Schedule(cron="0 30 6 ? * *"), "R/2026-11-29T06:30:00Z/P1D"),
+        (Schedule(cron="0 0 6 ? * WED"), "R/2026-11-25T06:00:00Z/P1W"),
+        (Schedule(cron="0 0 6 ? * 1"), "R/2026-11-29T06:00:00Z/P1W"),
+        (Schedule(cron="0 0 6 15 * ?"), "R/2026-11-15T06:00:00Z/P1M"),
+        (Schedule(cron="0 */10 * * * ?"), "R/2026-11-29T00:00:00Z/PT10M"),
+        (Schedule(cron="0 20 * * * ?"), "R/2026-11-29T00:20:00Z/PT1H"),
+        (Schedule(every="2w"), "R/2026-11-29T00:00:00Z/P2W"),
     ],
 )
 def test_intervals_of_chronos(schedule: Schedule, repeat: str) -> None:
-    assert iso_repeat(schedule) == repeat
+    assert iso_repeat(schedule, date(2026, 11, 29)) == repeat  # a Sunday
 
 
 @pytest.mark.parametrize("cron", ["0 0 6 ? * MON-FRI", "0 0 6,18 ? * *", "0 0 6 31 * ?"])
 def test_times_that_chronos_lacks(cron: str) -> None:
     with pytest.raises(LostError, match="one length of time"):
-        iso_repeat(Schedule(cron=cron))
+        iso_repeat(Schedule(cron=cron), date(2026, 11, 29))
 
 
 def test_periods_that_do_not_divide_an_hour_or_a_day_are_lost() -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-_NEVER = "R0/2024-01-01T00:00:00Z/P1D"
+# Of a job that only a person starts: Chronos forgets one that is due no more.
+_NEVER = "R1/2999-12-31T00:00:00Z/P1Y"
 
 
 def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
@@ -44,7 +45,7 @@ def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
     begin = _job(plan, first, [*step, "--begin"]) | {"schedule": _NEVER}
     if plan.schedule is not None:
         try:
-            begin["schedule"] = iso_repeat(plan.schedule)
+            begin["schedule"] = iso_repeat(plan.schedule, plan.options.since)
             but = "" if plan.schedule.zone else "in UTC: --timezone names another zone"
             note_schedule(plan, losses, begin["schedule"], but=but)
         except LostError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +46,8 @@ class Options:
         The interpreter that starts the jobs' steps.
     home
         The folder that the export is for, where a file must name it.
+    since
+        The day from which a schedule counts that must begin on one.
     """
 
     schedule: Schedule | None = None
@@ -53,6 +56,7 @@ class Options:
     on_failure: FailureAction = "finish-running"
     python: str = "python3"
     home: str = "."
+    since: date = field(default_factory=date.today)
 
 
 @dataclass(frozen=True)
