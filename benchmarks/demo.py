@@ -58,7 +58,9 @@ class Way:
     def servers(self, folder: Path) -> float:
         """Read the processor time of the servers and their jobs."""
         statuses = self.run(folder, "status", "--json").stdout or "[]"
-        return sum(_process(status["pid"]) for status in json.loads(statuses) if status["pid"])
+        return sum(
+            processor_time(status["pid"]) for status in json.loads(statuses) if status["pid"]
+        )
 
     def stop(self, folder: Path, *parts: str) -> None:
         """Stop the server, and delete parts of the folder."""
@@ -86,10 +88,11 @@ def measure(way: Way, folder: Path) -> dict[str, dict[str, float]]:
 def sizes(folder: Path) -> dict[str, float]:
     """Measure what lies on the disk, in MB: a file with several names counts once."""
     seen: set[int] = set()
-    return {name: round(_disk(folder / name, seen), 1) for name in ("prefix", "cache")}
+    return {name: round(disk(folder / name, seen), 1) for name in ("prefix", "cache")}
 
 
-def _disk(folder: Path, seen: set[int]) -> float:
+def disk(folder: Path, seen: set[int]) -> float:
+    """Measure a folder, in MB; what was seen before does not count."""
     total = 0
     for path in folder.rglob("*"):
         about = path.lstat()
@@ -104,7 +107,7 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _process(pid: int) -> float:
+def processor_time(pid: int) -> float:
     """Read the processor time of a process and its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.files import write_private
 from setup import archives, environment, maven
 from setup.errors import ServerError, UsageError
+from setup.life.process import Process
 from setup.schedulers.parts import Part
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from setup.schedulers.parts import Place
 
-__all__ = ["Airflow"]
+__all__ = ["Airflow", "takes_questions"]
 
 _USER = "admin"
 _LONGEST = 90  # letters of a folder in which the database's socket lies; the kernel has 107
@@ -68,7 +70,6 @@ class Airflow:
     def parts(self, place: Place) -> list[Part]:
         """Return the processes: the database, its tables (once), and Airflow's own three."""
         variables = self._variables(place)
-        socket = place.home / ".s.PGSQL.5432"
         database = [
             *(str(place.home / "postgresql/bin/postgres"), "-D", str(place.home / "data")),
             *("-k", str(place.home), "-c", "listen_addresses="),
@@ -81,7 +82,7 @@ class Airflow:
             return Part(name, command, ready=lambda: _healthy(place, answer), variables=variables)
 
         return [
-            Part("database", database, ready=socket.exists),
+            Part("database", database, ready=lambda: takes_questions(place)),
             Part("tables", [airflow, "db", "migrate"], once=True, variables=variables),
             part("api-server", answer="metadatabase"),
             # Its server of logs would listen for the whole network.
@@ -194,6 +195,18 @@ def _make_database(place: Place, password: str) -> None:
     if done.returncode:
         shutil.rmtree(place.home / "data", ignore_errors=True)
         raise ServerError(f"the database cannot be made: {done.stderr.strip()}")
+
+
+def takes_questions(place: Place) -> bool:
+    """Tell whether the database that was started last is ready.
+
+    One that was killed leaves its socket, and this file, which says that it is ready.
+    """
+    process = Process.read(place.home / "database.pid")
+    with contextlib.suppress(FileNotFoundError):
+        lines = (place.home / "data" / "postmaster.pid").read_text("utf-8").split()
+        return process is not None and lines[:1] + lines[-1:] == [str(process.pid), "ready"]
+    return False
 
 
 def _healthy(place: Place, part: str) -> bool:

@@ -45,13 +45,18 @@ class Scheduler:
     layout
         The installation.
     name
-        One of `KINDS`.
+        One of `KINDS`, or that of another one.
+    kind
+        The other one; its lock lies in the folder `locks`.
     """
 
-    def __init__(self, layout: Layout, name: str) -> None:
+    def __init__(
+        self, layout: Layout, name: str, kind: Kind | None = None, *, locks: Path = LOCKS
+    ) -> None:
         self.layout = layout
         self.name = name
-        self.kind = KINDS[name]
+        self.kind = kind or KINDS[name]
+        self.lock = locks / f"{name}.txt"
         self.home = layout.prefix / "schedulers" / name
 
     @property
@@ -63,7 +68,7 @@ class Scheduler:
     def version(self) -> str:
         """The version that its lock pins."""
         package = {"airflow": "apache-airflow"}.get(self.name, self.name)
-        lines = (LOCKS / f"{self.name}.txt").read_text("utf-8").splitlines()
+        lines = self.lock.read_text("utf-8").splitlines()
         pin = next(line for line in lines if line.startswith(f"{package}=="))
         return pin.split("==")[1].split()[0]
 
@@ -96,7 +101,7 @@ class Scheduler:
             shutil.rmtree(self.home / "env", ignore_errors=True)
             pip.make_environment(self.home / "env")
             shown.update("downloading and unpacking")
-            installer.install(LOCKS / f"{self.name}.txt", self.python)
+            installer.install(self.lock, self.python)
             write_private(self.home / ".lock", self._digest())
             shown.done(self.version)
 
@@ -114,7 +119,7 @@ class Scheduler:
         self.install()
         alive = self._alive()
         if alive and len(alive) == len(self._pid_files()):
-            return self._place()
+            return self.place()
         self._end(alive)
         (self.home / "logs").mkdir(exist_ok=True, mode=0o700)
         with step(f"starting {self.name}") as shown:
@@ -154,7 +159,7 @@ class Scheduler:
         files, alive = self._pid_files(), self._alive()
         if not files:
             return [Status(self.name, "down", None, None, self.version, None)]
-        place, found = self._place(), []
+        place, found = self.place(), []
         for file in files:
             process = alive.get(file.stem)
             serves = process is not None and (_ADDRESS, place.port) in process.listening()
@@ -176,19 +181,20 @@ class Scheduler:
 
     def about(self) -> str:
         """Say what somebody needs to know who has started it."""
-        return self.kind.about(self._place())
+        return self.kind.about(self.place())
+
+    def place(self) -> Place:
+        """Tell where it lies, and where its page is."""
+        return Place(self.layout, self.home, int(self._port_file.read_text("utf-8")))
 
     # Steps of these
 
     def _digest(self) -> str:
-        return hashlib.sha256((LOCKS / f"{self.name}.txt").read_bytes()).hexdigest()
+        return hashlib.sha256(self.lock.read_bytes()).hexdigest()
 
     @property
     def _port_file(self) -> Path:
         return self.home / "port"
-
-    def _place(self) -> Place:
-        return Place(self.layout, self.home, int(self._port_file.read_text("utf-8")))
 
     def _pid_files(self) -> list[Path]:
         return sorted(self.home.glob("*.pid"))

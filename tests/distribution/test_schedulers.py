@@ -11,11 +11,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from azkaban_client import Bundle, collect
 from azkaban_client.flow.export import Options, export
 from azkaban_client.flow.zip import unpack
+from benchmarks.schedulers.airflow_api import Api
+from benchmarks.schedulers.processes import kill
 from setup.layout import CHECKOUT
 from setup.schedulers.scheduler import Scheduler
 from tests.exported import BROKEN, FAN, FLOW_1, FLOW_2, bundle, records
@@ -54,18 +55,9 @@ class Airflow:
     """A real one, asked through its API."""
 
     def __init__(self, scheduler: Scheduler) -> None:
-        self.home, self.url = scheduler.home, scheduler.start().url
-        password = json.loads((self.home / "passwords.json").read_text())["admin"]
-        self.session = requests.Session()
-        self.session.trust_env = False
-        answer = self.session.post(
-            f"{self.url}/auth/token", json={"username": "admin", "password": password}, timeout=60
-        )
-        self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-
-    def ask(self, method: str, path: str, **options: Any) -> Any:
-        answer = self.session.request(method, f"{self.url}/api/v2/{path}", timeout=60, **options)
-        return answer.json() if answer.ok else None
+        self.scheduler, self.home = scheduler, scheduler.home
+        url = scheduler.start().url
+        self.api = Api(url, json.loads((self.home / "passwords.json").read_text())["admin"])
 
     def run(
         self, files: Bundle, project: str, flow: str, conf: dict[str, str]
@@ -76,15 +68,11 @@ class Airflow:
         folder = self.home / "dags" / project
         folder.mkdir()
         unpack(made.bundle, folder)
-        until(lambda: self.ask("PATCH", f"dags/{flow}", json={"is_paused": False}))
-        started = self.ask(
-            "POST", f"dags/{flow}/dagRuns",
-            json={"dag_run_id": "r:1", "logical_date": None, "conf": conf},
-        )  # fmt: skip
-        assert started, "not started"
-        state = until(lambda: self._end(flow))
+        until(lambda: self.api.unpause(flow))
+        self.api.begin(flow, "r:1", conf)
+        state = until(lambda: self.api.end(flow, "r:1"))
         assert (folder / "runs").is_dir(), self.logs()
-        tasks = self.ask("GET", f"dags/{flow}/dagRuns/r:1/taskInstances?limit=100")
+        tasks = self.api.ask("GET", f"dags/{flow}/dagRuns/r:1/taskInstances?limit=100")
         ends = {
             one["task_id"]: (one["state"], one["try_number"]) for one in tasks["task_instances"]
         }
@@ -95,10 +83,6 @@ class Airflow:
         return "\n".join(
             path.read_text() for path in sorted((self.home / "logs").rglob("attempt=*.log"))
         )
-
-    def _end(self, flow: str) -> str | None:
-        state = self.ask("GET", f"dags/{flow}/dagRuns/r:1")["state"]
-        return state if state in ("success", "failed") else None
 
 
 def until(look) -> Any:
@@ -120,6 +104,15 @@ def airflow(azkaban: LiveAzkaban) -> Iterator[Airflow]:
     )
     scheduler.wipe()
     assert not scheduler.home.exists()
+
+
+def test_airflow_starts_again_after_a_power_cut(airflow: Airflow) -> None:
+    scheduler = airflow.scheduler
+    kill(status.pid for status in scheduler.statuses() if status.pid)
+    assert {status.state for status in scheduler.statuses()} == {"down"}
+    airflow.api.url = scheduler.start().url
+    assert {status.state for status in scheduler.statuses()} == {"running"}
+    assert airflow.api.ask("GET", "dags") is not None
 
 
 def test_attempts_and_outputs_on_airflow(azkaban, airflow: Airflow) -> None:

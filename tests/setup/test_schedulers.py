@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from setup.errors import ServerError
-from setup.schedulers.parts import Part
+from setup.life.process import Process
+from setup.schedulers.airflow import takes_questions
+from setup.schedulers.parts import Part, Place
 from setup.schedulers.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -23,3 +26,23 @@ def test_a_part_that_is_to_end_must_end_well(ours: Layout) -> None:
     failing = [sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"]
     with pytest.raises(ServerError, match=r"(?s)tables ended with exit code 3; .*no room"):
         scheduler._launch(Part("tables", failing, once=True))
+
+
+def test_what_a_killed_database_has_left_does_not_count(ours: Layout) -> None:
+    place = Place(ours, ours.prefix / "airflow", 0)
+    (place.home / "data").mkdir(parents=True)
+    file = place.home / "data" / "postmaster.pid"
+    assert not takes_questions(place)
+    process = Process.of(os.getpid())
+    assert process is not None
+    process.write(place.home / "database.pid")
+    assert not takes_questions(place)
+    for pid, state, answer in (
+        (1, "ready", False),  # of the one before
+        (os.getpid(), "starting", False),
+        (os.getpid(), "ready", True),
+    ):
+        file.write_text(f"{pid}\n/data\n1780000000\n5432\n/home\n\n  5432001  3\n{state}   \n")
+        assert takes_questions(place) is answer
+    file.write_text("")  # it is being written
+    assert not takes_questions(place)
