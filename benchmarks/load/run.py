@@ -83,6 +83,7 @@ def main() -> None:
     kept = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
     found: dict[str, dict[str, Any]] = kept.get("servers", {})
     before = options.before or kept.get("before", "")
+    load = round(os.getloadavg()[0], 1)  # of others: what is measured makes its own
     with tempfile.TemporaryDirectory(dir=Path.home(), prefix="load-") as name:
         folder = Path(name)
         ways = [Way("now", ROOT)]
@@ -99,15 +100,15 @@ def main() -> None:
                 for phase, values in measured.items():
                     print(f"  {phase:12}", json.dumps(values))
                 if options.json:
-                    text = json.dumps(_kept(found, before), indent=1)
+                    text = json.dumps(_kept(found, before, load), indent=1)
                     options.json.write_text(text + "\n")
 
 
-def _kept(found: dict[str, Any], before: str) -> dict[str, Any]:
+def _kept(found: dict[str, Any], before: str, load: float) -> dict[str, Any]:
     return {
         "before": before,
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": load,
         "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30,
         "servers": found,
     }

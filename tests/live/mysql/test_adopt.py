@@ -107,22 +107,21 @@ def test_adopted(
     source: Any, target: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dump = _dump(source)
-    path, packed, several = tmp_path / "a.sql", tmp_path / "a.sql.gz", tmp_path / "two.sql"
+    path, several = tmp_path / "a.sql", tmp_path / "two.sql.gz"
     path.write_bytes(dump)
-    packed.write_bytes(gzip.compress(dump))
     other = (
         b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `shop`;\nUSE `shop`;\nCREATE TABLE t (a int);\n"
     )
     ours = (
         b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `scheduler` /*!40100 */;\n\nUSE `scheduler`;\n"
     )
-    several.write_bytes(other + ours + dump)
+    several.write_bytes(gzip.compress(other + ours + dump))
     assert _adopt(target, str(path)) == 2
     assert "azkaban.projects has rows, which would be lost" in capsys.readouterr().err
     assert _adopt(target, str(several), "--replace") == 2
     assert "holds the databases shop, scheduler: name Azkaban's" in capsys.readouterr().err
     assert target.ask("SELECT name FROM azkaban.projects") == [("ours",)]
-    for arguments in ([path], [packed], [several, "--database", "scheduler"]):
+    for arguments in ([path], [several, "--database", "scheduler"]):
         assert _adopt(target, *map(str, arguments), "--replace") == 0
         assert "adopting the database: 1 projects, 0 executions" in capsys.readouterr().err
         assert target.ask("SELECT id, name, description FROM azkaban.projects") == [

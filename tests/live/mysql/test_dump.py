@@ -271,14 +271,14 @@ def test_new_data_that_does_not_start_gives_way(server: Any, tmp_path: Path) -> 
 def test_backup_is_of_one_moment(server: Any, copy: Callable[[str], Any], tmp_path: Path) -> None:
     """Money moves between two tables all the while; in the backup none is lost or made.
 
-    Between the two lies a value of 20 MB, which comes back as it was.
+    Between the two lies a value of 6 MB, which comes back as it was.
     """
     server.start()
     server.ask("CREATE TABLE azkaban.aa (v INT) ENGINE=InnoDB")
     server.ask("CREATE TABLE azkaban.zz (v INT) ENGINE=InnoDB")
     server.ask("INSERT INTO azkaban.aa VALUES (1000)")
     server.ask("INSERT INTO azkaban.zz VALUES (0)")
-    value = os.urandom(20 << 20)  # so that the backup takes a while between the two
+    value = os.urandom(6 << 20)  # so that the backup takes a while between the two
     server.ask("INSERT INTO azkaban.project_files VALUES (1,1,1,1,%s)", value)
     stop = threading.Event()
     moves = 0
