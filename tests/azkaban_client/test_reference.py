@@ -68,7 +68,8 @@ def test_every_command_has_a_section_and_a_help_for_each_option() -> None:
 def examples() -> list[tuple[str, str, bool]]:
     """All commands of azk in the pages and in the help; whether they stand there in full."""
     found = []
-    for path in (*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"):
+    others = (DOCS.parent / "README.md", DOCS.parent / "azkaban_client" / "README.md")
+    for path in (*sorted(DOCS.rglob("*.md")), *others):
         text = path.read_text(encoding="utf-8")
         whole = re.findall(r"^\s*\$? ?(?:[A-Z_]+=\S+ )*(azk [a-z-].*)$", text, re.MULTILINE)
         found += [(path.name, line, True) for line in whole if line[-1] not in ":."]

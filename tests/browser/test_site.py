@@ -81,10 +81,12 @@ def test_no_page_names_a_file_of_another_server(built: Path) -> None:
 def test_a_word_is_found_without_another_server(chromium: Any, site: str, window: str) -> None:
     with _opened(chromium, site, window) as page:
         page.goto(f"{site}/index.html")
-        expect(page).to_have_title("azkaban-jobflow")
+        expect(page).to_have_title("Documentation - azkaban-jobflow")
         if window == "phone":
             page.locator("label[for=__search]").first.click()
-        page.get_by_role("textbox", name="Search").fill("backfill")
+        words = page.get_by_role("textbox", name="Search")
+        words.click()
+        words.press_sequentially("backfill")
         found = page.locator(".md-search-result__link[href*=backfill]").first
         expect(found).to_be_visible()
         found.click()
