@@ -121,6 +121,14 @@ def test_links_in_the_docs_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_the_site_lists_every_page() -> None:
+    """`setup docs build` refuses a page that is in no list, and a list with a page too many."""
+    settings = (ROOT / "mkdocs.yml").read_text("utf-8")
+    listed = re.findall(r"^ *- (?:.*: )?([\w/-]+\.md)$", settings, re.MULTILINE)
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted(pages)
+
+
 def test_pages_that_code_and_messages_name_are_there() -> None:
     unwritten = {"docs/reference/web-figures.md"}  # until somebody measures the console
     missing = {
