@@ -91,7 +91,6 @@ def build(python: Path, folder: Path) -> None:
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if not line.startswith("INFO")]
             raise SetupError("\n".join(["docs: the site is not built:", *said]).rstrip())
-        new.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
 
@@ -119,7 +118,7 @@ def _require_pages() -> None:
 
 def _build(layout: Layout, options: argparse.Namespace) -> int:
     _require_pages()
-    folder = expanded(options.folder).absolute() if options.folder else layout.prefix / "docs"
+    folder = expanded(options.folder).resolve() if options.folder else layout.prefix / "docs"
     layers.ensure(layout, "docs")
     with step("building the site") as shown:
         build(layout.python, folder)

@@ -6,8 +6,10 @@ import contextlib
 import functools
 import http.server
 import re
+import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from playwright.sync_api import expect
 
 from setup import docs
 from setup.errors import SetupError, UsageError
+from setup.layout import CHECKOUT
+from setup.life.process import free_port
 from tests.browser.console import WINDOWS
 
 if TYPE_CHECKING:
@@ -102,6 +106,23 @@ def test_colours_and_width_are_those_of_the_device(chromium: Any, site: str, win
             expect(page.locator("body")).to_have_attribute("data-md-color-scheme", colours)
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert wide <= 0, name
+
+
+def test_served_while_one_writes_on_loopback_alone() -> None:
+    port = free_port("127.0.0.1", 0)
+    command = [sys.executable, "-m", "setup", "docs", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr
+        for line in process.stderr:
+            if "Serving on" in line:
+                break
+        assert f"http://127.0.0.1:{port}/" in line
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/index.html") as answer:
+            assert b"Documentation" in answer.read()
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def test_a_broken_link_leaves_the_earlier_site(
