@@ -599,8 +599,8 @@ def test_cancel_wants_an_execution_or_a_project(azk, server) -> None:
 
 
 def test_schedules_and_time_limits(azk, server) -> None:
-    server.play("server status", "fetchprojectflows", "scheduleCronFlow")
-    server.play("fetchprojectflows", "fetchSchedule")
+    server.play("server status", "fetchprojectflows", "fetchSchedule, none")
+    server.play("fetchprojectflows", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
     result = azk("schedule", "add", "rec56548", "b", "--cron", "0 23/30 5 ? * 6#3", "--json")
     assert result.json["cron"] == "0 23/30 5 ? * 6#3"
     server.play("server status", "fetchprojectflows", "scheduleCronFlow")

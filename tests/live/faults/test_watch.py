@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from azkaban_client import Bundle, Client
+from azkaban_client import Bundle
 from tests.commands import Azk
 from tests.live.faults.site import eventually
 
@@ -112,24 +112,19 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def watch(site: Site, tmp_path: Path, receiver: Receiver) -> Iterator[Watch]:
     made = Watch(site, tmp_path, receiver)
-    with _client(site) as client:
+    with site.client() as client:
         client.create_project("watched")
         with Bundle({"bad.job": b"type=command\ncommand=false\n"}).temporary() as path:
             client.upload("watched", path)
     yield made
     if made.process is not None:
         made.kill()
-    with _client(site) as client:
+    with site.client() as client:
         client.delete_project("watched")
 
 
-def _client(site: Site) -> Client:
-    live = site.live
-    return Client(live.url, auth=(live.username, live.password), address=live.address)
-
-
 def _fail(site: Site) -> str:
-    with _client(site) as client:
+    with site.client() as client:
         execid = client.execute("watched", "bad", concurrency="concurrent")
         client.wait(execid)
         return f"failed {execid}"
