@@ -603,8 +603,8 @@ def test_schedules_and_time_limits(azk, server) -> None:
     server.play("fetchprojectflows", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
     result = azk("schedule", "add", "rec56548", "b", "--cron", "0 23/30 5 ? * 6#3", "--json")
     assert result.json["cron"] == "0 23/30 5 ? * 6#3"
-    server.play("server status", "fetchprojectflows", "scheduleCronFlow")
-    server.play("fetchprojectflows", "fetchSchedule")
+    server.play("server status", "fetchprojectflows", "fetchSchedule, none")
+    server.play("fetchprojectflows", "scheduleCronFlow", "fetchprojectflows", "fetchSchedule")
     options = ["--on-failure", "cancel-all", "--failure-email", "me@x", "--notify", "first"]
     cron = ["--cron", "0 0 5 ? * *", "--any-prop", "--prop", "k=v", "--concurrency", "concurrent"]
     assert azk("schedule", "add", "rec56548", "b", *cron, *options).code == 0

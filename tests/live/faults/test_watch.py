@@ -107,6 +107,7 @@ def receiver() -> Iterator[Receiver]:
     yield server
     server.answers.set()
     server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
