@@ -34,18 +34,41 @@ export function when(time) {
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?/;
 
+/** How far the zone's clocks are from UTC at a moment. */
+function offset(time) {
+  const { year, month, day, hour, minute, second } = parts(time);
+  return Date.UTC(year, month - 1, day, hour, minute, second) - time;
+}
+
+const DAY = 86_400_000;
+const around = { day: NaN, zone: '', before: 0, after: 0 }; // offsets beside the last day that was asked for
+
+function lookAround(shown) {
+  const date = Math.floor(shown / DAY);
+  if (around.day !== date || around.zone !== zone.id) {
+    Object.assign(around, { day: date, zone: zone.id, before: offset((date - 1) * DAY), after: offset((date + 2) * DAY) });
+  }
+  return around;
+}
+
+/** Whether the zone's clocks do not change about a day. */
+export const sameClock = (shown) => lookAround(shown).before === lookAround(shown).after;
+
+/**
+ * The moments at which the zone's clocks show a time, which is written as if it were UTC: two in the
+ * hour that they repeat, else one; a time that they skip is as much later as they skip.
+ */
+export function moments(shown) {
+  const { before, after } = lookAround(shown);
+  if (before === after) return [shown - before];
+  const fit = [before, after].map((one) => shown - one).filter((time) => time + offset(time) === shown);
+  return fit.length ? fit : [shown - before];
+}
+
 /** The moment of a time such as `2026-11-22 18:04:05` in the server's zone; NaN for anything else. */
 export function instant(text) {
   const found = TIME.exec(text ?? '')?.slice(1).map((part) => Number(part ?? 0));
-  if (!found) return NaN;
-  const wanted = Date.UTC(found[0], found[1] - 1, ...found.slice(2));
-  const shown = (time) => {
-    const { year, month, day, hour, minute, second } = parts(time);
-    return Date.UTC(year, month - 1, day, hour, minute, second);
-  };
-  // By the zone's distance from UTC about then; twice, since it may change in between.
-  const near = wanted - (shown(wanted) - wanted);
-  return wanted - (shown(near) - near);
+  return found ? moments(Date.UTC(found[0], found[1] - 1, ...found.slice(2)))[0] : NaN;
 }
 
 /** `2026-11-22`: the day of a moment in the server's zone. */

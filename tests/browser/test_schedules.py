@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import re
+from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 
+from azkaban_client.cron import Cron
+from tests import crons
+
 if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
     from tests.browser.console import Console
 
 
@@ -131,3 +140,43 @@ def test_cron_is_offered_by_servers_that_have_it_alone(shop: tuple[Console, str]
     unit = page.get_by_label("Unit of repetition")
     expect(unit.get_by_role("option", name="weeks")).to_have_count(1)
     expect(unit.get_by_role("option", name="cron expression")).to_have_count(0)
+
+
+CRON = """async (asked) => {
+    const { setZone, zoneName } = await import('./format.js');
+    const { cronTimes } = await import('./cron.js');
+    const before = zoneName();
+    const found = asked.map(([expression, zone, since, number]) => {
+        setZone(zone);
+        try {
+            const times = [];
+            for (const time of cronTimes(expression, Date.parse(since))) {
+                times.push(time / 1000);
+                if (times.length === number) break;
+            }
+            return times;
+        } catch (error) {
+            return error.message;
+        }
+    });
+    setZone(before);
+    return found;
+}"""
+
+
+def test_cron_times_are_those_of_azk(modules: Page) -> None:
+    rng = random.Random(20261130)
+    zones = ["UTC", "Europe/Berlin", "America/Los_Angeles", "Australia/Lord_Howe"]
+    begins = ["2027-03-13T20:00:00+00:00", "2027-10-30T20:00:00+00:00", "2026-11-30T12:00:00+00:00"]
+    made = [(crons.expression(rng), rng.choice(zones), rng.choice(begins)) for _ in range(150)]
+    asked = [(*one, 6) for one in made]
+    asked += [(text, zone, since, max(1, len(times))) for text, zone, since, times in crons.TIMES]
+    asked += [(text, "UTC", begins[0], 1) for text in crons.REFUSED]
+    found = modules.evaluate(CRON, asked)
+    for (text, zone, since, number), times in zip(asked, found, strict=True):
+        try:
+            after = Cron(text).after(datetime.fromisoformat(since), ZoneInfo(zone))
+        except ValueError:
+            assert times == text, "it is refused"
+            continue
+        assert times == [one.timestamp() for one in islice(after, number)], (text, zone, since)
