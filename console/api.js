@@ -6,10 +6,12 @@
  * knows them all.
  */
 
+import { t } from './words.js';
+
 /** The root of the server: the console lies in js/console/ below it. */
 const ROOT = new URL('../../', import.meta.url).pathname;
 
-const UNREACHED = 'The server does not answer. Is it running, and are you online?';
+const UNREACHED = t`The server does not answer. Is it running, and are you online?`;
 
 /** Why a call failed; `kind` is session, refused, server or network. */
 export class ApiError extends Error {
@@ -48,17 +50,17 @@ export function read(status, text) {
     data = text.trim() ? JSON.parse(text) : {};
   } catch {
     if (/^Login error/.test(text) || (status === 200 && /id="login-form"/.test(text))) {
-      throw new ApiError('Your session has ended. Log in again.', 'session');
+      throw new ApiError(t`Your session has ended. Log in again.`, 'session');
     }
     throw new ApiError(serverMessage(status, text), 'server');
   }
   if (data.error === 'session' || /^Invalid Session/.test(data.error ?? '')) {
-    throw new ApiError('Your session has ended. Log in again.', 'session');
+    throw new ApiError(t`Your session has ended. Log in again.`, 'session');
   }
   if (data.error) throw new ApiError(lines(data.error), 'refused');
-  if (data.status === 'error') throw new ApiError(lines(data.message ?? 'The server refused.'), 'refused');
+  if (data.status === 'error') throw new ApiError(lines(data.message ?? t`The server refused.`), 'refused');
   if (typeof data.resume === 'string') throw new ApiError(data.resume, 'refused');
-  if (status >= 400) throw new ApiError(`The server answered with HTTP ${status}.`, 'server');
+  if (status >= 400) throw new ApiError(t`The server answered with HTTP ${status}.`, 'server');
   return data;
 }
 
@@ -69,7 +71,7 @@ const lines = (message) => String(message).replace(/<br\s*\/?>/gi, '\n').trim();
 function serverMessage(status, text) {
   const reason = /<pre>\s*([^\n<]+)/.exec(text)?.[1] ?? '';
   const words = reason.replace(/^(?:[\w.$]+(?:Exception|Error): )+/, '').trim();
-  return words || `The server answered with HTTP ${status} and nothing that can be read.`;
+  return words || t`The server answered with HTTP ${status} and nothing that can be read.`;
 }
 
 async function call(path, params, options = {}) {
@@ -152,7 +154,7 @@ export async function source(project, version, modern, signal) {
   }
   if (response.ok && /zip|octet-stream/.test(response.headers.get('Content-Type') ?? '')) return response.arrayBuffer();
   read(response.status, await response.text());
-  throw new ApiError('This server does not give the files of a project.', 'server');
+  throw new ApiError(t`This server does not give the files of a project.`, 'server');
 }
 
 /** Upload a zip; `progress` gets a fraction from 0 to 1. */
@@ -166,7 +168,7 @@ export function upload(project, file, progress) {
     const request = new XMLHttpRequest();
     request.open('POST', `${ROOT}manager`);
     request.upload.onprogress = (event) => progress(event.loaded / (event.total || 1));
-    request.onerror = () => reject(new ApiError('The upload was interrupted.', 'network'));
+    request.onerror = () => reject(new ApiError(t`The upload was interrupted.`, 'network'));
     request.onload = () => {
       try {
         resolve(read(request.status, request.responseText));
@@ -191,7 +193,7 @@ export function setPermission({ project, name, group, rights, isNew, token }) {
   // 4.0 asks for the token of its own permissions page.
   return call('manager', params, { headers: csrf(token) }).catch((error) => {
     if (!/^(User|Group) is invalid/.test(error.message)) throw error;
-    throw new ApiError(`The server knows no ${group ? 'group' : 'user'} ${name}.`, error.kind);
+    throw new ApiError(group ? t`The server knows no group ${name}.` : t`The server knows no user ${name}.`, error.kind);
   });
 }
 
@@ -317,7 +319,7 @@ export function schedule(projectId, project, flow, when, options) {
 export async function scheduleCron(projectId, project, flow, cronExpression, options) {
   const fields = { ajax: 'scheduleCronFlow', projectName: project, projectId, flow, cronExpression };
   const answer = await post('schedule', { ...fields, ...optionFields(options) });
-  if (!answer.scheduleId) throw new ApiError('This server has no cron schedules.', 'refused');
+  if (!answer.scheduleId) throw new ApiError(t`This server has no cron schedules.`, 'refused');
   return answer;
 }
 

@@ -5,6 +5,7 @@ import * as stock from './stock.js';
 import { toast } from './dialog.js';
 import { button, h, icon, show } from './dom.js';
 import { setZone } from './format.js';
+import { languageChoice } from './languages.js';
 import { forget, openSearch, searchKeys } from './search.js';
 import { compareView } from './views/compare.js';
 import { executionView } from './views/execution.js';
@@ -17,6 +18,7 @@ import { projectsView } from './views/projects.js';
 import { reportView } from './views/report.js';
 import { runningView } from './views/running.js';
 import { schedulesView } from './views/schedules.js';
+import { language, t } from './words.js';
 
 const PAGES = {
   '': projectsView,
@@ -32,10 +34,10 @@ const PAGES = {
 };
 
 const MENU = [
-  ['', 'Projects', 'folder'],
-  ['running', 'Running', 'play'],
-  ['schedules', 'Schedules', 'calendar'],
-  ['history', 'History', 'history'],
+  ['', t`Projects`, 'folder'],
+  ['running', t`Running`, 'play'],
+  ['schedules', t`Schedules`, 'calendar'],
+  ['history', t`History`, 'history'],
 ];
 
 const app = document.getElementById('app');
@@ -55,7 +57,7 @@ async function start() {
     session = { modern, limits: parseInt(version, 10) >= 4, ...(await stock.session()) };
   } catch (error) {
     if (error.kind === 'session') return showLogin();
-    return show(app, h('main', { class: 'alone' }, h('p', { class: 'problem', role: 'alert' }, error.message), button('Try again', start)));
+    return show(app, h('main', { class: 'alone' }, h('p', { class: 'problem', role: 'alert' }, error.message), button(t`Try again`, start)));
   }
   setZone(session.zone);
   document.documentElement.dataset.server = session.label;
@@ -66,14 +68,14 @@ function showLogin(message) {
   leave.abort();
   session = null;
   forget();
-  document.title = 'Log in';
-  show(app, h('main', { class: 'alone' }, loginView(message, start)));
+  document.title = t`Log in`;
+  show(app, h('main', { class: 'alone' }, loginView(message, start)), languageChoice());
 }
 
 async function logout() {
   await api.logout().catch(() => null);
   location.hash = '';
-  showLogin('You are logged out.');
+  showLogin(t`You are logged out.`);
 }
 
 /** The frame: brand, menu, user, and a place for the page. */
@@ -83,16 +85,17 @@ function frame(current) {
   return h(
     'div',
     { class: 'frame' },
-    h('a', { class: 'skip', href: '#main', onclick: skip }, 'Skip to the content'),
+    h('a', { class: 'skip', href: '#main', onclick: skip }, t`Skip to the content`),
     h(
       'header',
       { class: 'top' },
       h('a', { class: 'brand', href: '#/' }, h('strong', {}, session.name || 'Azkaban'), h('span', {}, session.label)),
-      h('nav', { class: 'menu', 'aria-label': 'Main' }, links),
-      button('Search', () => openSearch(go), { class: 'small find', icon: 'search', title: 'Search (/)', 'aria-keyshortcuts': '/' }),
-      h('div', { class: 'user' }, icon('user'), h('span', { class: 'user-name' }, session.user), button('Log out', logout, { class: 'small', icon: 'out' })),
+      h('nav', { class: 'menu', 'aria-label': t`Main` }, links),
+      button(t`Search`, () => openSearch(go), { class: 'small find', icon: 'search', title: t`Search (/)`, 'aria-keyshortcuts': '/' }),
+      h('div', { class: 'user' }, icon('user'), h('span', { class: 'user-name' }, session.user), button(t`Log out`, logout, { class: 'small', icon: 'out' })),
     ),
     h('main', { id: 'main', tabindex: -1 }),
+    languageChoice(),
   );
 }
 
@@ -119,7 +122,7 @@ async function visit() {
     if (here.signal.aborted || error.name === 'AbortError') return;
     if (error.kind === 'session') return showLogin(error.message);
     if (!error.kind) console.error(error);
-    result = { title: 'Problem', node: problem(error) };
+    result = { title: t`Problem`, node: problem(error) };
   }
   if (here.signal.aborted) return;
   const top = frame(MENU.some(([key]) => key === name) ? name : '');
@@ -175,7 +178,7 @@ async function repeat(signal, milliseconds, work) {
     } catch (error) {
       if (signal.aborted || error.name === 'AbortError') return;
       if (error.kind === 'session') return showLogin(error.message);
-      if (!troubled) toast(`${error.message} Trying on.`, 'warn');
+      if (!troubled) toast(t`${error.message} Trying on.`, 'warn');
       troubled = true;
     }
     await pause(signal, milliseconds * (troubled ? 4 : 1));
@@ -196,16 +199,17 @@ function pause(signal, milliseconds) {
 }
 
 const missing = () => ({
-  title: 'Not found',
-  node: [h('h1', {}, 'Not found'), h('p', {}, 'There is no such page. ', h('a', { href: '#/' }, 'To the projects'))],
+  title: t`Not found`,
+  node: [h('h1', {}, t`Not found`), h('p', {}, t`There is no such page. `, h('a', { href: '#/' }, t`To the projects`))],
 });
 
 const problem = (error) => [
-  h('header', { class: 'page-head' }, h('h1', {}, 'That did not work')),
+  h('header', { class: 'page-head' }, h('h1', {}, t`That did not work`)),
   h('p', { class: 'problem', role: 'alert' }, error.message),
-  h('p', {}, button('Try again', visit), ' ', h('a', { href: '#/' }, 'To the projects')),
+  h('p', {}, button(t`Try again`, visit), ' ', h('a', { href: '#/' }, t`To the projects`)),
 ];
 
+document.documentElement.lang = language;
 addEventListener('hashchange', visit);
 searchKeys(go);
 addEventListener('unhandledrejection', (event) => {

@@ -2,6 +2,7 @@
 
 import { arrange } from './arrange.js';
 import { width } from './text.js';
+import { t } from './words.js';
 
 const AT_ONCE = 60; // jobs that take less time than a worker needs to start
 
@@ -21,7 +22,7 @@ export function arranged(request, signal) {
     };
     worker.onerror = () => {
       worker.terminate();
-      reject(new Error('The graph could not be laid out: load the page again.'));
+      reject(new Error(t`The graph could not be laid out: load the page again.`));
     };
     worker.postMessage({ request, family: getComputedStyle(document.body).fontFamily });
   });

@@ -4,6 +4,7 @@ import * as api from './api.js';
 import * as known from './known.js';
 import { h, icon, route, show } from './dom.js';
 import { badge, duration, finished, span, status, when } from './format.js';
+import { t } from './words.js';
 
 const NAMED = 8; // flows on a card
 const ASKED = 3; // flows of a project whose runs are asked for
@@ -45,12 +46,12 @@ async function fill({ project: { name }, element }, planned, signal) {
     const { flows } = await api.flows(name, signal);
     names = flows.map(({ flowId }) => flowId).sort((a, b) => a.localeCompare(b));
   } catch (error) {
-    if (error.kind === 'refused') show(place, h('span', { class: 'hint' }, icon('key'), 'You may not read this project'));
+    if (error.kind === 'refused') show(place, h('span', { class: 'hint' }, icon('key'), t`You may not read this project`));
     return;
   }
   const links = names.slice(0, NAMED).map((flow) => h('a', { class: 'chip', href: route('flow', name, flow) }, icon('flow'), flow));
-  show(place, links.length ? links : h('span', { class: 'hint' }, 'No flows uploaded yet'),
-    names.length > NAMED ? h('span', { class: 'hint' }, `and ${names.length - NAMED} more`) : null);
+  show(place, links.length ? links : h('span', { class: 'hint' }, t`No flows uploaded yet`),
+    names.length > NAMED ? h('span', { class: 'hint' }, t`and ${names.length - NAMED} more`) : null);
   if (!names.length) return;
   const lists = await Promise.all(names.slice(0, ASKED).map(async (flow) => {
     const { list } = await known.flowRuns(name, flow, { length: RUNS }, signal);
@@ -60,8 +61,8 @@ async function fill({ project: { name }, element }, planned, signal) {
   const next = (await planned).filter(({ project }) => project === name).map(({ next: time }) => time).sort()[0];
   show(state, runs.length
     ? [h('a', { href: route('execution', runs[0].id), class: 'last' }, badge(runs[0].status)), sparkline(runs)]
-    : h('span', { class: 'hint' }, 'Never run'),
-    next ? h('span', { class: 'hint' }, `Next ${next.slice(5, 16)}`) : null);
+    : h('span', { class: 'hint' }, t`Never run`),
+    next ? h('span', { class: 'hint' }, t`Next ${next.slice(5, 16)}|a time`) : null);
 }
 
 /** The last runs as bars, oldest first: height by duration, colour by status. */
@@ -70,7 +71,7 @@ export function sparkline(runs) {
   const longest = Math.max(...shown.map(({ took }) => took || 0), 1);
   const good = runs.filter((run) => status(run.status).family === 'good').length;
   const over = runs.filter((run) => finished(run.status)).length;
-  return h('span', { class: 'spark', role: 'img', 'aria-label': `${good} of the last ${over} runs succeeded` },
+  return h('span', { class: 'spark', role: 'img', 'aria-label': t`${good} of the last ${over} runs succeeded` },
     shown.map((run) => h('span', {
       class: `is-${status(run.status).family}`,
       title: `#${run.id} ${run.flow ?? ''} ${status(run.status).word}, ${when(run.start)}, ${duration(run.took)}`,

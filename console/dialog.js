@@ -1,6 +1,7 @@
 /** Dialogs and passing messages. */
 
 import { button, h, icon, uid } from './dom.js';
+import { t } from './words.js';
 
 /**
  * Show a dialog with a form; resolves to what `submit` returned, or undefined when closed.
@@ -12,11 +13,11 @@ export function ask({ title, body, action, kind = 'primary', wide = false, submi
   return new Promise((resolve) => {
     const heading = uid('dialog');
     const problem = h('p', { class: 'problem', role: 'alert', hidden: true });
-    const cancel = button('Cancel', () => dialog.close());
+    const cancel = button(t`Cancel`, () => dialog.close());
     const confirm = button(action, null, { kind, type: 'submit' });
     const close = h(
       'button',
-      { type: 'button', class: 'button bare', 'aria-label': 'Close', onclick: () => dialog.close() },
+      { type: 'button', class: 'button bare', 'aria-label': t`Close`, onclick: () => dialog.close() },
       icon('cross'),
     );
     let result;

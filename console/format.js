@@ -1,6 +1,7 @@
 /** Words for times, durations and statuses. */
 
 import { h, icon } from './dom.js';
+import { count, t } from './words.js';
 
 /** The server's time zone: all times are shown in it, as schedules are set in it. */
 const zone = { id: 'UTC', format: null };
@@ -106,25 +107,25 @@ export const took = (job, now) => (NEVER_RAN.includes(job.status) ? NaN : span(j
 
 /** Each status: its word, icon and colour family. */
 const STATUSES = {
-  READY: ['Ready', 'clock', 'idle'],
-  PREPARING: ['Preparing', 'clock', 'wait'],
-  QUEUED: ['Queued', 'clock', 'wait'],
-  RUNNING: ['Running', 'play', 'run'],
-  PAUSED: ['Paused', 'pause', 'warn'],
-  SUCCEEDED: ['Succeeded', 'check', 'good'],
-  FAILED_SUCCEEDED: ['Succeeded after failure', 'check', 'good'],
-  FAILED: ['Failed', 'cross', 'bad'],
-  FAILED_FINISHING: ['Failed, finishing', 'cross', 'bad'],
-  KILLED: ['Killed', 'stop', 'warn'],
-  KILLING: ['Killing', 'stop', 'warn'],
-  CANCELLED: ['Cancelled', 'stop', 'warn'],
-  SKIPPED: ['Skipped', 'minus', 'idle'],
-  DISABLED: ['Disabled', 'minus', 'idle'],
+  READY: [t`Ready`, 'clock', 'idle'],
+  PREPARING: [t`Preparing`, 'clock', 'wait'],
+  QUEUED: [t`Queued`, 'clock', 'wait'],
+  RUNNING: [t`Running`, 'play', 'run'],
+  PAUSED: [t`Paused`, 'pause', 'warn'],
+  SUCCEEDED: [t`Succeeded`, 'check', 'good'],
+  FAILED_SUCCEEDED: [t`Succeeded after failure`, 'check', 'good'],
+  FAILED: [t`Failed`, 'cross', 'bad'],
+  FAILED_FINISHING: [t`Failed, finishing`, 'cross', 'bad'],
+  KILLED: [t`Killed`, 'stop', 'warn'],
+  KILLING: [t`Killing`, 'stop', 'warn'],
+  CANCELLED: [t`Cancelled`, 'stop', 'warn'],
+  SKIPPED: [t`Skipped`, 'minus', 'idle'],
+  DISABLED: [t`Disabled`, 'minus', 'idle'],
 };
 
 /** The word, icon and colour family of a status; one we don't know shows its own name. */
 export function status(name) {
-  const [word, glyph, family] = STATUSES[name] ?? [String(name ?? 'Unknown'), 'clock', 'idle'];
+  const [word, glyph, family] = STATUSES[name] ?? [String(name ?? t`Unknown`), 'clock', 'idle'];
   return { word, glyph, family };
 }
 
@@ -139,12 +140,26 @@ export function badge(name) {
   return h('span', { class: ['badge', `is-${family}`] }, icon(glyph), word);
 }
 
-/** `1 day`, `2 hours` from the server's `1 day(s)`; empty when it does not repeat. */
-export function period(text) {
-  const match = /^(\d+) ([a-z]+?)\(?s?\)?$/i.exec(text?.trim() ?? '');
-  if (match) return count(Number(match[1]), match[2]);
-  return /^(null|Non-?recurring)?$/i.test(text?.trim() ?? '') ? '' : text;
+const UNITS = {
+  second: [t`every second`, (number) => count(number, 'second')],
+  minute: [t`every minute`, (number) => count(number, 'minute')],
+  hour: [t`every hour`, (number) => count(number, 'hour')],
+  day: [t`every day`, (number) => count(number, 'day')],
+  week: [t`every week`, (number) => count(number, 'week')],
+  month: [t`every month`, (number) => count(number, 'month')],
+  year: [t`every year`, (number) => count(number, 'year')],
+};
+
+/** What the server's `2 day(s)` means: `{number, unit}`; null when it does not repeat. */
+export function repetition(text) {
+  const [, number, unit] = /^(\d+) ([a-z]+?)\(?s?\)?$/i.exec(text?.trim() ?? '') ?? [];
+  return number > 0 && Object.hasOwn(UNITS, unit) ? { number: Number(number), unit } : null;
 }
 
-/** `1,200 jobs`, `1 job`. */
-export const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
+/** `every day`, `every 2 hours` from the server's `2 hour(s)`; empty when it does not repeat. */
+export function every(text) {
+  const found = repetition(text);
+  if (!found) return /^(null|Non-?recurring)?$/i.test(text?.trim() ?? '') ? '' : text;
+  const [each, several] = UNITS[found.unit];
+  return found.number === 1 ? each : t`every ${several(found.number)}`;
+}

@@ -1,9 +1,10 @@
 /** When each job ran: one bar for each attempt, on a common time axis. */
 
 import { h } from './dom.js';
-import { badge, count, duration, span, status, took, when } from './format.js';
+import { badge, duration, span, status, took, when } from './format.js';
 import { flatten } from './order.js';
 import { shorten, width } from './text.js';
+import { count, t } from './words.js';
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
@@ -32,7 +33,7 @@ function extent(ran, now) {
 /** Draw the bars of some jobs on the time axis of their execution; `link(job)` is where a row leads. */
 export function drawGantt(execution, jobs, link, now = Date.now()) {
   const ran = inTime(execution);
-  if (!ran.length) return h('p', { class: 'empty' }, 'No job has started yet.');
+  if (!ran.length) return h('p', { class: 'empty' }, t`No job has started yet.`);
   const [begin, end] = extent(ran, now);
   const total = end - begin;
   const place = (time) => `${(100 * (time - begin)) / total}%`;
@@ -50,7 +51,7 @@ export function drawGantt(execution, jobs, link, now = Date.now()) {
     const bars = tries.map((attempt, at) => {
       const last = attempt.endTime > 0 ? attempt.endTime : now;
       const { family, word } = status(attempt.status);
-      const nth = tries.length > 1 ? `attempt ${at + 1}, ` : '';
+      const nth = tries.length > 1 ? t`attempt ${at + 1}, ` : '';
       const hint = `${nth}${word}, ${when(attempt.startTime)}, ${duration(last - attempt.startTime)}`;
       const length = `max(3px, ${(100 * (last - attempt.startTime)) / total}%)`;
       return h('span', {
@@ -76,22 +77,22 @@ export function drawGantt(execution, jobs, link, now = Date.now()) {
     h(
       'table',
       {},
-      h('caption', { class: 'unseen' }, 'When each job ran'),
+      h('caption', { class: 'unseen' }, t`When each job ran`),
       h(
         'thead',
         {},
         h(
           'tr',
           {},
-          h('th', { scope: 'col' }, 'Job'),
-          h('th', { scope: 'col', class: 'axis' }, h('div', { 'aria-label': 'Time since the start' }, ticks)),
-          h('th', { scope: 'col', class: 'number' }, 'Took'),
-          h('th', { scope: 'col', class: 'wide-only' }, 'Status'),
+          h('th', { scope: 'col' }, t`Job`),
+          h('th', { scope: 'col', class: 'axis' }, h('div', { 'aria-label': t`Time since the start` }, ticks)),
+          h('th', { scope: 'col', class: 'number' }, t`Took`),
+          h('th', { scope: 'col', class: 'wide-only' }, t`Status`),
         ),
       ),
       h('tbody', {}, rows),
     ),
-    waiting ? h('p', { class: 'hint' }, `${count(waiting, 'job')} without a run.`) : null,
+    waiting ? h('p', { class: 'hint' }, t`${count(waiting, 'job')} without a run.`) : null,
   );
 }
 

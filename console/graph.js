@@ -8,10 +8,10 @@
 
 import { arranged } from './arranging.js';
 import { button, h } from './dom.js';
-import { count } from './format.js';
 import { inOrder } from './order.js';
 import { drawScene, TOOLS } from './scene.js';
 import { viewport } from './viewport.js';
+import { count, t } from './words.js';
 
 const MANY = 20; // jobs of a flow in which one may have to look for a job
 const WINDOWS = 2; // how many times as high as the window a graph may be
@@ -35,10 +35,10 @@ function appearance() {
  * one is chosen; all ends with the `signal`. The result has `element` and `update(nodes)`, which
  * changes colours and durations in place.
  */
-export function drawGraph(nodes, { open, signal, label = 'Graph of the flow' }) {
+export function drawGraph(nodes, { open, signal, label = t`Graph of the flow` }) {
   const current = new Map(nodes.map((node) => [node.id, node]));
   const plain = nodes.map(({ id, in: before, nodes: inner }) => ({ id, in: before ?? [], nested: Boolean(inner) }));
-  const note = h('p', { class: 'graph-note hint' }, plain.length > MANY ? `Laying out ${count(plain.length, 'job')} …` : '');
+  const note = h('p', { class: 'graph-note hint' }, plain.length > MANY ? t`Laying out ${count(plain.length, 'job')} …` : '');
   const frame = h('div', { class: 'graph-frame', role: 'group', 'aria-label': label }, note);
   const port = viewport(frame, (view) => drawn?.show(view));
   const choice = { all: false, opened: new Set(), coarseness: null };
@@ -101,8 +101,8 @@ export function drawGraph(nodes, { open, signal, label = 'Graph of the flow' }) 
     frame.dataset.boxes = found.boxes.length;
     const folded = found.coarseness > 0 && !choice.opened.size;
     folding.hidden = !folded && !choice.all && !choice.opened.size;
-    const all = ['Show all', h('span', { class: 'wide-only' }, ` ${count(found.jobs, 'job')}`)];
-    folding.querySelector('span').replaceChildren(...(folded ? all : ['Fold']));
+    const all = [t`Show all`, h('span', { class: 'wide-only' }, ` ${count(found.jobs, 'job')}`)];
+    folding.querySelector('span').replaceChildren(...(folded ? all : [t`Fold`]));
   }
 
   const observer = new ResizeObserver(() => requestAnimationFrame(() => {
@@ -125,10 +125,10 @@ export function drawGraph(nodes, { open, signal, label = 'Graph of the flow' }) 
     { class: 'graph-tools' },
     plain.length > MANY ? finder(nodes, (id) => drawn && reach(id)) : null,
     folding,
-    h('div', { class: 'row', role: 'group', 'aria-label': 'Zoom' },
-      tool('add', 'Larger', () => port.zoom(1.25)),
-      tool('minus', 'Smaller', () => port.zoom(0.8)),
-      tool('fit', 'Show the whole graph', () => drawn?.fit())),
+    h('div', { class: 'row', role: 'group', 'aria-label': t`Zoom` },
+      tool('add', t`Larger`, () => port.zoom(1.25)),
+      tool('minus', t`Smaller`, () => port.zoom(0.8)),
+      tool('fit', t`Show the whole graph`, () => drawn?.fit())),
   );
   return {
     element: h('div', { class: 'graph-panel' }, frame, tools),
@@ -153,8 +153,8 @@ function finder(nodes, reach) {
   const field = h('input', {
     type: 'search',
     class: 'input',
-    placeholder: 'Find a job',
-    'aria-label': 'Find a job in the graph',
+    placeholder: t`Find a job`,
+    'aria-label': t`Find a job in the graph`,
     oninput: () => field.setCustomValidity(''),
     onkeydown: (event) => {
       if (event.key !== 'Enter') return;
@@ -163,7 +163,7 @@ function finder(nodes, reach) {
       const ids = inOrder(nodes).map(({ id }) => id).filter((id) => wanted && id.toLowerCase().includes(wanted));
       last = ids[(ids.indexOf(last) + 1) % ids.length];
       if (last !== undefined) reach(last);
-      else if (wanted) field.setCustomValidity('No job of this flow has that in its name.');
+      else if (wanted) field.setCustomValidity(t`No job of this flow has that in its name.`);
       field.reportValidity();
     },
   });

@@ -1,6 +1,7 @@
 /** The end of a job's log as its program wrote it, without what the server adds. */
 
 import * as api from './api.js';
+import { t } from './words.js';
 
 const PIECE = 64_000; // bytes of the end that are looked at
 
@@ -57,23 +58,23 @@ export function exitCode(text) {
 }
 
 const CODES = {
-  1: 'the program ended with an error',
-  2: 'it was given something wrong, most often a parameter',
-  126: 'the command is there but cannot be run: may it be executed?',
-  127: 'the command was not found: is it installed where the job runs?',
+  1: t`the program ended with an error`,
+  2: t`it was given something wrong, most often a parameter`,
+  126: t`the command is there but cannot be run: may it be executed?`,
+  127: t`the command was not found: is it installed where the job runs?`,
 };
 const SIGNALS = {
-  1: 'SIGHUP', 2: 'SIGINT, an interruption', 3: 'SIGQUIT', 4: 'SIGILL, an instruction that this machine lacks',
-  6: 'SIGABRT, the program gave up', 7: 'SIGBUS', 8: 'SIGFPE, an impossible calculation',
-  9: 'SIGKILL: somebody killed it, or the machine had no memory left', 11: 'SIGSEGV, the program crashed',
-  13: 'SIGPIPE, nobody read what it wrote', 15: 'SIGTERM: it was asked to end', 24: 'SIGXCPU, its processor time was used up', 25: 'SIGXFSZ, a file grew too large',
+  1: 'SIGHUP', 2: t`SIGINT, an interruption`, 3: 'SIGQUIT', 4: t`SIGILL, an instruction that this machine lacks`,
+  6: t`SIGABRT, the program gave up`, 7: 'SIGBUS', 8: t`SIGFPE, an impossible calculation`,
+  9: t`SIGKILL: somebody killed it, or the machine had no memory left`, 11: t`SIGSEGV, the program crashed`,
+  13: t`SIGPIPE, nobody read what it wrote`, 15: t`SIGTERM: it was asked to end`, 24: t`SIGXCPU, its processor time was used up`, 25: t`SIGXFSZ, a file grew too large`,
 };
 
 /** What an exit code means: `exit code 137: ended by SIGKILL …`. */
 export function exitWords(code) {
   const signal = code > 128 && code < 192 ? code - 128 : 0;
-  const meaning = signal ? `ended by ${SIGNALS[signal] ?? `signal ${signal}`}` : (CODES[code] ?? 'a code of the program’s own');
-  return `exit code ${code}: ${meaning}`;
+  const meaning = signal ? t`ended by ${SIGNALS[signal] ?? t`signal ${signal}`}` : (CODES[code] ?? t`a code of the program’s own`);
+  return t`exit code ${code}: ${meaning}`;
 }
 
 const ERROR = /^(?:[\w.]+\.)?\w*(?:Error|Exception|Exit|Interrupt|Failure|Killed)(?::\s|$)/;

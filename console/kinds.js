@@ -2,16 +2,17 @@
 
 import { select } from './dialog.js';
 import { h, uid } from './dom.js';
+import { t } from './words.js';
 
 // What the job kit accepts (azkaban_client/job/kinds.py), and how it says so.
 const KINDS = {
-  integer: ['an integer', (text) => /^[+-]?\d+(_\d+)*$/.test(text)],
-  number: ['a number', (text) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.replaceAll('_', ''))],
-  boolean: ['true or false', (text) => /^(true|false|yes|no|1|0)$/i.test(text)],
-  date: ['a date (2026-11-30, today, yesterday)', (text) => /^(today|yesterday)$/i.test(text) || isDay(text)],
-  time: ['a time (2026-11-30T06:00)', (text) => isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text))],
-  duration: ['a duration (90s, 15m, 1h30m, 2d)', (text) => /^(\d+(\.\d+)?\s*(ms|[smhd])\s*)+$/.test(text)],
-  secret: ['file:PATH or env:NAME, where the secret is', (text) => /^(file|env):./.test(text)],
+  integer: [t`an integer`, (text) => /^[+-]?\d+(_\d+)*$/.test(text)],
+  number: [t`a number`, (text) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.replaceAll('_', ''))],
+  boolean: [t`true or false`, (text) => /^(true|false|yes|no|1|0)$/i.test(text)],
+  date: [t`a date (2026-11-30, today, yesterday)`, (text) => /^(today|yesterday)$/i.test(text) || isDay(text)],
+  time: [t`a time (2026-11-30T06:00)`, (text) => isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text))],
+  duration: [t`a duration (90s, 15m, 1h30m, 2d)`, (text) => /^(\d+(\.\d+)?\s*(ms|[smhd])\s*)+$/.test(text)],
+  secret: [t`file:PATH or env:NAME, where the secret is`, (text) => /^(file|env):./.test(text)],
 };
 const BOUNDS = {
   ge: ['>=', (value, limit) => value >= limit],
@@ -32,16 +33,16 @@ const bounds = (declared) => Object.entries(BOUNDS).filter(([key]) => typeof dec
 export function expected(declared) {
   const limits = bounds(declared).map(([key, [sign]]) => `${sign} ${declared[key]}`);
   const choices = Array.isArray(declared.choices) ? declared.choices : [];
-  const words = choices.length ? `one of ${choices.join(', ')}` : (KINDS[declared.type]?.[0] ?? '');
-  const one = [words, limits.join(' and ')].filter(Boolean).join(' ');
-  return declared.several ? `several, with commas between${one ? `, each ${one}` : ''}` : one;
+  const words = choices.length ? t`one of ${choices.join(', ')}` : (KINDS[declared.type]?.[0] ?? '');
+  const one = [words, limits.join(t` and `)].filter(Boolean).join(' ');
+  return declared.several ? t`several, with commas between${one ? t`, each ${one}` : ''}` : one;
 }
 
 /** Say what is wrong with a text; '' if nothing is, or only the server can tell (`${...}`). */
 export function problem(declared, text) {
   if (!text.trim() || text.includes('$')) return '';
   const parts = declared.several ? text.split(',').filter((part) => part.trim()) : [text];
-  return parts.every((part) => fits(declared, part.trim())) ? '' : `Expected ${expected(declared)}.`;
+  return parts.every((part) => fits(declared, part.trim())) ? '' : t`Expected ${expected(declared)}.`;
 }
 
 function fits(declared, text) {
@@ -62,11 +63,11 @@ export function control(declared, { standard, value }) {
   const choices = declared.type === 'boolean' ? ['true', 'false'] : (declared.choices ?? []);
   if (choices.length && !declared.several) {
     const pairs = [...new Set([...choices, value].filter(Boolean))].map((one) => [one, one]);
-    const input = select({ id }, [['', standard || 'empty'], ...pairs], value);
+    const input = select({ id }, [['', standard || t`empty`], ...pairs], value);
     return { element: input, input };
   }
   const keyboard = declared.several ? null : { integer: 'numeric', number: 'decimal' }[declared.type];
-  const input = h('input', { id, class: 'input', placeholder: standard || 'empty', value, inputmode: keyboard, autocomplete: 'off' });
+  const input = h('input', { id, class: 'input', placeholder: standard || t`empty`, value, inputmode: keyboard, autocomplete: 'off' });
   const check = () => input.setCustomValidity(problem(declared, input.value));
   input.addEventListener('input', check);
   check();
@@ -75,7 +76,7 @@ export function control(declared, { standard, value }) {
   const choose = h('input', {
     type: picker,
     class: 'input',
-    'aria-label': 'From the calendar',
+    'aria-label': t`From the calendar`,
     onchange: () => {
       if (choose.value) input.value = choose.value;
       check();

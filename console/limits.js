@@ -3,11 +3,12 @@
 import * as api from './api.js';
 import { ask, field, select } from './dialog.js';
 import { button, h, icon, show, uid } from './dom.js';
-import { count, duration } from './format.js';
+import { duration } from './format.js';
+import { count, t } from './words.js';
 
 const RULES = [
-  ['SUCCESS', 'must succeed'],
-  ['FINISH', 'must finish'],
+  ['SUCCESS', t`must succeed`],
+  ['FINISH', t`must finish`],
 ];
 
 /** 2.5 says SUCCESS, 4.0 SUCCEED; both take SUCCESS. */
@@ -29,8 +30,8 @@ const asRow = ({ id = '', rule = 'FINISH', duration: time = '60m', actions = ['E
 export function inWords(limit) {
   const { job, rule, minutes, email, kill } = asRow(limit);
   const must = Object.fromEntries(RULES)[rule] ?? rule;
-  const then = [email ? 'mail' : '', kill ? 'kill' : ''].filter(Boolean).join(' and ');
-  return `${job || 'the flow'} ${must} within ${duration(minutes * 60_000)}, else ${then || 'nothing'}`;
+  const then = [email ? t`mail` : '', kill ? t`kill` : ''].filter(Boolean).join(t` and `);
+  return t`${job || t`the flow`} ${must} within ${duration(minutes * 60_000)}, else ${then || t`nothing`}`;
 }
 
 /**
@@ -41,7 +42,7 @@ export function inWords(limit) {
 export function limitFields({ settings = [], slaEmails = [], jobs = [] }) {
   const rows = [];
   const list = h('ul', { class: 'limits' });
-  const none = h('p', { class: 'hint' }, 'No limit: the flow may take as long as it does.');
+  const none = h('p', { class: 'hint' }, t`No limit: the flow may take as long as it does.`);
   const emails = h('input', { class: 'input', value: (slaEmails ?? []).join(', '), autocomplete: 'off' });
 
   const draw = () => {
@@ -57,15 +58,15 @@ export function limitFields({ settings = [], slaEmails = [], jobs = [] }) {
       const input = h('input', { type: 'checkbox', id: uid('then'), checked });
       return { input, element: h('label', { class: 'toggle', for: input.id }, input, label) };
     };
-    const job = select({ 'aria-label': 'What' }, [['', 'the flow'], ...jobs.map((name) => [name, name])], given.job);
-    const must = select({ 'aria-label': 'Rule' }, RULES, given.rule);
-    const hours = number('Hours', Math.floor(given.minutes / 60), 999);
-    const rest = number('Minutes', given.minutes % 60, 59);
-    const mail = box('mail', given.email);
-    const kill = box('kill', given.kill);
-    const drop = h('button', { type: 'button', class: 'button bare', 'aria-label': 'Remove this limit', onclick: () => { rows.splice(rows.indexOf(row), 1); draw(); } }, icon('cross'));
+    const job = select({ 'aria-label': t`What` }, [['', t`the flow`], ...jobs.map((name) => [name, name])], given.job);
+    const must = select({ 'aria-label': t`Rule` }, RULES, given.rule);
+    const hours = number(t`Hours`, Math.floor(given.minutes / 60), 999);
+    const rest = number(t`Minutes`, given.minutes % 60, 59);
+    const mail = box(t`mail`, given.email);
+    const kill = box(t`kill`, given.kill);
+    const drop = h('button', { type: 'button', class: 'button bare', 'aria-label': t`Remove this limit`, onclick: () => { rows.splice(rows.indexOf(row), 1); draw(); } }, icon('cross'));
     const row = {
-      element: h('li', { class: 'row' }, job, must, h('span', {}, 'within'), hours, h('span', {}, 'h'), rest, h('span', {}, 'm,'), h('span', { class: 'row' }, 'else', mail.element, kill.element, drop)),
+      element: h('li', { class: 'row' }, job, must, h('span', {}, t`within`), hours, h('span', {}, 'h'), rest, h('span', {}, 'm,'), h('span', { class: 'row' }, t`else`, mail.element, kill.element, drop)),
       value: () => ({ job: job.value, rule: must.value, minutes: 60 * Number(hours.value) + Number(rest.value), email: mail.input.checked, kill: kill.input.checked }),
     };
     rows.push(row);
@@ -77,11 +78,11 @@ export function limitFields({ settings = [], slaEmails = [], jobs = [] }) {
     const wanted = rows.map((row) => row.value());
     const to = emails.value.split(',').map((one) => one.trim()).filter(Boolean);
     for (const { job, minutes, email, kill } of wanted) {
-      const what = job || 'the flow';
-      if (minutes < 1) throw new Error(`${what}: a limit is one minute or more.`);
-      if (!email && !kill) throw new Error(`${what}: choose mail, kill or both.`);
-      if (email && !to.length) throw new Error(`${what}: name somebody to mail to.`);
-      if (job.includes(',')) throw new Error(`${job}: the server takes no limit for a name with a comma.`);
+      const what = job || t`the flow`;
+      if (minutes < 1) throw new Error(t`${what}: a limit is one minute or more.`);
+      if (!email && !kill) throw new Error(t`${what}: choose mail, kill or both.`);
+      if (email && !to.length) throw new Error(t`${what}: name somebody to mail to.`);
+      if (job.includes(',')) throw new Error(t`${job}: the server takes no limit for a name with a comma.`);
     }
     return { rows: wanted, emails: to.join(',') };
   }
@@ -91,8 +92,8 @@ export function limitFields({ settings = [], slaEmails = [], jobs = [] }) {
   const element = [
     none,
     list,
-    button('Another limit', () => add({}).focus(), { icon: 'add', class: 'small' }),
-    field('When a limit is passed, mail to', emails, 'Addresses with commas between'),
+    button(t`Another limit`, () => add({}).focus(), { icon: 'add', class: 'small' }),
+    field(t`When a limit is passed, mail to`, emails, t`Addresses with commas between`),
   ];
   return { element, read };
 }
@@ -102,8 +103,8 @@ export async function editLimits(scheduleId, flow, signal) {
   const known = await api.limits(scheduleId, signal);
   const fields = limitFields({ ...known, jobs: known.allJobNames });
   return ask({
-    title: `Time limits of ${flow}`,
-    action: 'Save',
+    title: t`Time limits of ${flow}`,
+    action: t`Save`,
     wide: true,
     body: fields.element,
     submit: async () => {
@@ -125,9 +126,9 @@ async function save(scheduleId, rows, emails) {
   await api.setLimits(scheduleId, rows, emails);
   const { settings = [] } = await api.limits(scheduleId);
   if (!rows.length && settings.length) { // 4.0 takes an empty list for no list
-    throw new Error('This server keeps the last limits: unschedule the flow and schedule it again to be without.');
+    throw new Error(t`This server keeps the last limits: unschedule the flow and schedule it again to be without.`);
   }
   if (settings.length !== rows.length) {
-    throw new Error(`The server kept ${count(settings.length, 'limit')} of ${rows.length}.`);
+    throw new Error(t`The server kept ${count(settings.length, 'limit')} of ${rows.length}.`);
   }
 }

@@ -3,6 +3,7 @@
 import { button, h, icon, uid } from './dom.js';
 import { toast } from './dialog.js';
 import { save } from './save.js';
+import { t } from './words.js';
 
 const PIECE = 200_000; // bytes in one request
 const AUTOMATIC = 4_000_000; // bytes loaded without asking
@@ -32,14 +33,14 @@ export function logView({ fetchPiece, isOver, decode, name }) {
   let hits = []; // indices of matching lines
   let at = -1; // position in hits
 
-  const body = h('div', { class: 'log-lines', tabindex: 0, role: 'log', 'aria-label': 'Log', 'aria-live': 'off' });
+  const body = h('div', { class: 'log-lines', tabindex: 0, role: 'log', 'aria-label': t`Log`, 'aria-live': 'off' });
   const found = h('span', { class: 'log-count', 'aria-live': 'polite' });
   const state = h('span', { class: 'log-state' });
   const search = h('input', {
     type: 'search',
     class: 'input',
-    placeholder: 'Search the log',
-    'aria-label': 'Search the log',
+    placeholder: t`Search the log`,
+    'aria-label': t`Search the log`,
     oninput: () => look(search.value),
     onkeydown: (event) => {
       if (event.key !== 'Enter') return;
@@ -47,10 +48,10 @@ export function logView({ fetchPiece, isOver, decode, name }) {
       step(event.shiftKey ? -1 : 1);
     },
   });
-  const follow = toggle('Follow', true, () => follow.checked && toEnd());
-  const wrap = toggle('Wrap', true, () => body.classList.toggle('nowrap', !wrap.checked));
-  const only = toggle('Matches only', false, () => body.classList.toggle('filtered', only.checked && query !== ''));
-  const more = button('Load more', () => {
+  const follow = toggle(t`Follow`, true, () => follow.checked && toEnd());
+  const wrap = toggle(t`Wrap`, true, () => body.classList.toggle('nowrap', !wrap.checked));
+  const only = toggle(t`Matches only`, false, () => body.classList.toggle('filtered', only.checked && query !== ''));
+  const more = button(t`Load more`, () => {
     allowance += AUTOMATIC;
     more.hidden = true;
     poll();
@@ -121,9 +122,9 @@ export function logView({ fetchPiece, isOver, decode, name }) {
       const over = !held && isOver() && quiet >= (offset > 0 && piece ? 2 : 6);
       if (over && rest) add(rest);
       if (over) rest = '';
-      const ended = lines.length ? 'Complete' : 'This log is empty.';
-      const growing = isOver() ? 'Loading' : 'Live';
-      state.textContent = over ? ended : held ? 'There is more' : growing;
+      const ended = lines.length ? t`Complete` : t`This log is empty.`;
+      const growing = isOver() ? t`Loading` : t`Live`;
+      state.textContent = over ? ended : held ? t`There is more` : growing;
       state.classList.toggle('live', !isOver());
       return !over;
     } finally {
@@ -178,8 +179,8 @@ export function logView({ fetchPiece, isOver, decode, name }) {
 
   function count() {
     if (!query) found.textContent = '';
-    else if (!hits.length) found.textContent = 'No match';
-    else found.textContent = `${at + 1} of ${hits.length} lines`;
+    else if (!hits.length) found.textContent = t`No match`;
+    else found.textContent = t`${at + 1} of ${hits.length} lines`;
   }
 
   // Taking it away -------------------------------------------------------------------------------
@@ -188,22 +189,22 @@ export function logView({ fetchPiece, isOver, decode, name }) {
 
   async function copy() {
     await navigator.clipboard.writeText(whole());
-    toast('The log was copied.');
+    toast(t`The log was copied.`);
   }
 
   const tools = h(
     'div',
     { class: 'log-tools' },
     h('div', { class: 'log-search' }, icon('search'), search),
-    arrow('up', 'Previous match', -1),
-    arrow('down', 'Next match', 1),
+    arrow('up', t`Previous match`, -1),
+    arrow('down', t`Next match`, 1),
     found,
     h('span', { class: 'push' }, state),
     follow.element,
     wrap.element,
     only.element,
-    navigator.clipboard ? button('Copy', copy, { class: 'small' }) : null, // https only
-    button('Download', () => save(name, 'text/plain', whole()), { class: 'small' }),
+    navigator.clipboard ? button(t`Copy`, copy, { class: 'small' }) : null, // https only
+    button(t`Download`, () => save(name, 'text/plain', whole()), { class: 'small' }),
   );
 
   function arrow(name_, label, by) {

@@ -1,8 +1,9 @@
 /** How a box of a graph looks: the state of its job, or of all the jobs that are folded into it. */
 
-import { count, duration, finished, status, took } from './format.js';
+import { duration, finished, status, took } from './format.js';
 import { INSET } from './arrange.js';
 import { shorten, width } from './text.js';
+import { count, t } from './words.js';
 
 const ORDER = ['bad', 'run', 'warn', 'wait']; // the first of these that a group has is its colour
 
@@ -14,7 +15,7 @@ function ofJob(box, node, font) {
   const { word, glyph, family } = status(shown ?? 'READY');
   const elapsed = took({ ...node, status: shown });
   const lasting = elapsed >= 0 ? duration(elapsed) : '';
-  const words = shown ? [word, lasting].filter(Boolean).join(' · ') : (node.type ?? 'job');
+  const words = shown ? [word, lasting].filter(Boolean).join(' · ') : (node.type ?? t`job|the thing`);
   const fits = (text) => width(text, font) <= box.width - INSET - 6;
   return {
     family: shown ? family : 'plain',
@@ -34,8 +35,8 @@ function ofGroup(box, nodes, font) {
   const all = count(nodes.length, 'job');
   const done = states.filter((state) => finished(state) || state === 'DISABLED').length;
   const family = ORDER.find(those) ?? (those('good') && done === nodes.length ? 'good' : 'idle');
-  const parts = [those('bad') && `${those('bad')} failed`, those('run') && `${those('run')} running`];
-  if (states.length && done < nodes.length) parts.push(`${done} done`);
+  const parts = [those('bad') && t`${those('bad')} failed`, those('run') && t`${those('run')} running`];
+  if (states.length && done < nodes.length) parts.push(t`${done} done`);
   const words = [all, ...parts.filter(Boolean)].join(' · ');
   const fits = (text) => width(text, font) <= box.width - INSET - 6;
   return {

@@ -2,6 +2,7 @@
 
 import { button, h, show } from './dom.js';
 import { drawGraph } from './graph.js';
+import { t } from './words.js';
 
 /** Like `drawGraph`; `open(node, path)` gets jobs only, `path` leads to them from the top. */
 export function nestedGraph(nodes, { open, label, signal }) {
@@ -10,7 +11,7 @@ export function nestedGraph(nodes, { open, label, signal }) {
   let drawn;
   let leave = new AbortController(); // ends the graph that is shown
   signal.addEventListener('abort', () => leave.abort());
-  const crumbs = h('nav', { class: 'crumbs small', 'aria-label': 'Embedded flow', hidden: true });
+  const crumbs = h('nav', { class: 'crumbs small', 'aria-label': t`Embedded flow`, hidden: true });
   const place = h('div', {});
   const element = h('div', { class: 'nested-graph' }, crumbs, place);
 
@@ -29,7 +30,7 @@ export function nestedGraph(nodes, { open, label, signal }) {
     crumbs.hidden = !trail.length;
     show(
       crumbs,
-      button('Whole flow', () => enter([]), { class: 'bare' }),
+      button(t`Whole flow`, () => enter([]), { class: 'bare' }),
       trail.map((id, at) => [' / ', button(id, () => enter(trail.slice(0, at + 1)), { class: 'bare' })]),
     );
   }

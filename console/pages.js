@@ -1,17 +1,16 @@
-/** A long list: a page of it at a time, and a field that looks for words in all of it. */
+/** A long list of jobs: a page of it at a time, and a field that looks for words in all of it. */
 
 import { button, h, show } from './dom.js';
-import { count } from './format.js';
+import { count, t } from './words.js';
 
 const SIZE = 100;
 
 /**
  * A list of which only a page is in the document.
  *
- * `draw(items)` makes what is shown, `text(item)` is what is searched, `noun` what an item is called,
- * such as `job`. The result has `element` and `update(items)`, which stays on the same page.
+ * `draw(items)` makes what is shown, `text(item)` is what is searched. The result has `element` and `update(items)`, which stays on the same page.
  */
-export function pagedList({ draw, text, noun, size = SIZE }) {
+export function pagedList({ draw, text, size = SIZE }) {
   let items = [];
   let page = 0;
   const place = h('div', {});
@@ -19,8 +18,8 @@ export function pagedList({ draw, text, noun, size = SIZE }) {
   const field = h('input', {
     type: 'search',
     class: 'input',
-    placeholder: `Find a ${noun}`,
-    'aria-label': `Find a ${noun}`,
+    placeholder: t`Find a job`,
+    'aria-label': t`Find a job`,
     oninput: () => {
       page = 0;
       redraw();
@@ -30,10 +29,10 @@ export function pagedList({ draw, text, noun, size = SIZE }) {
     page += by;
     redraw();
   }, { class: 'small', data: { key: label } });
-  const [previous, next] = [to('Previous', -1), to('Next', 1)];
+  const [previous, next] = [to(t`Previous`, -1), to(t`Next`, 1)];
   const number = h('span', {});
   const filters = h('div', { class: 'filters', hidden: true }, field, tally);
-  const pager = h('nav', { class: 'pager', 'aria-label': 'Pages', hidden: true }, previous, number, next);
+  const pager = h('nav', { class: 'pager', 'aria-label': t`Pages`, hidden: true }, previous, number, next);
 
   function redraw() {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -45,8 +44,8 @@ export function pagedList({ draw, text, noun, size = SIZE }) {
     pager.hidden = pages === 1;
     previous.disabled = page === 0;
     next.disabled = page === pages - 1;
-    number.textContent = `Page ${page + 1} of ${pages}`;
-    tally.textContent = words.length ? `${found.length} of ${count(items.length, noun)}` : count(items.length, noun);
+    number.textContent = t`Page ${page + 1} of ${pages}`;
+    tally.textContent = words.length ? t`${found.length} of ${count(items.length, 'job')}` : count(items.length, 'job');
   }
 
   return {

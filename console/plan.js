@@ -1,7 +1,7 @@
 /** When a schedule runs: by its period, or by a cron expression of Quartz. */
 
 import { cronTimes } from './cron.js';
-import { instant, period, when } from './format.js';
+import { instant, repetition, when } from './format.js';
 
 const DAY = 86_400_000;
 
@@ -19,10 +19,7 @@ function later(time, number, unit) {
   return instant(`${moved.toISOString().slice(0, 10)} ${clock}`);
 }
 
-const unitOf = (schedule) => {
-  const [number, noun] = period(schedule.period).split(' ');
-  return Number(number) > 0 ? [Number(number), noun.replace(/s$/, '')] : null;
-};
+const unitOf = ({ period }) => Object.values(repetition(period) ?? {});
 
 /** The next runs of a schedule as the server's page has it, before `until`, at most `most`. */
 export function upcoming(schedule, until, most = 1000) {
@@ -38,8 +35,8 @@ export function upcoming(schedule, until, most = 1000) {
     }
     return found;
   }
-  const unit = unitOf(schedule);
-  for (let at = 1; unit && add(later(next, at * unit[0], unit[1])); at += 1);
+  const [number, unit] = unitOf(schedule);
+  for (let at = 1; unit && add(later(next, at * number, unit)); at += 1);
   return found;
 }
 
@@ -58,11 +55,11 @@ export function past(schedule, since, now = Date.now(), most = 500) {
     }
     return found;
   }
-  const unit = unitOf(schedule);
+  const [number, unit] = unitOf(schedule);
   const next = instant(schedule.next);
   if (!unit || !(next > 0)) return found;
   for (let at = 0; found.length < most; at += 1) {
-    const time = later(next, -at * unit[0], unit[1]);
+    const time = later(next, -at * number, unit);
     if (!(time >= first)) break;
     if (time < now) found.unshift(time);
   }

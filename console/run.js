@@ -4,22 +4,23 @@ import * as api from './api.js';
 import * as stock from './stock.js';
 import { ask, field, select } from './dialog.js';
 import { button, h, show, uid } from './dom.js';
-import { parts, period, zoneName } from './format.js';
+import { parts, repetition, zoneName } from './format.js';
 import { control, expected } from './kinds.js';
 import { keepLimits, limitFields } from './limits.js';
 import { inOrder } from './order.js';
+import { t } from './words.js';
 
 const FORM = 'azk.form'; // a property, written by azk: azkaban_client/flow/form.py
 
 export const ON_FAILURE = [
-  ['finishCurrent', 'Finish the jobs that run, start no others'],
-  ['finishPossible', 'Run every job that does not need the failed one'],
-  ['cancelImmediately', 'Kill all jobs at once'],
+  ['finishCurrent', t`Finish the jobs that run, start no others`],
+  ['finishPossible', t`Run every job that does not need the failed one`],
+  ['cancelImmediately', t`Kill all jobs at once`],
 ];
 export const WHEN_RUNNING = [
-  ['skip', 'Do not run it a second time'],
-  ['ignore', 'Run it beside the other'],
-  ['pipeline', 'Let each job wait for the same job of the other run'],
+  ['skip', t`Do not run it a second time`],
+  ['ignore', t`Run it beside the other`],
+  ['pipeline', t`Let each job wait for the same job of the other run`],
 ];
 
 /**
@@ -45,31 +46,31 @@ export async function runFlow({ project, flow, scheduling = null, limited = fals
   const body = [
     timing?.element,
     planned && !planned.options
-      ? h('p', { class: 'hint' }, 'This server does not tell the parameters of the present schedule, nor the jobs that it skips: set them anew.')
+      ? h('p', { class: 'hint' }, t`This server does not tell the parameters of the present schedule, nor the jobs that it skips: set them anew.`)
       : null,
     preset.hint ? h('p', { class: 'hint' }, preset.hint) : null,
-    h('fieldset', {}, h('legend', {}, 'Parameters'), parameters.element),
-    h('details', { open: Boolean(preset.disabled?.length) }, h('summary', {}, 'Jobs: ', jobs.summary), jobs.element),
+    h('fieldset', {}, h('legend', {}, t`Parameters`), parameters.element),
+    h('details', { open: Boolean(preset.disabled?.length) }, h('summary', {}, t`Jobs: `, jobs.summary), jobs.element),
     h(
       'details',
       {},
-      h('summary', {}, 'When something goes wrong, and who is told'),
-      field('When a job fails', select({ name: 'failureAction' }, ON_FAILURE, preset.failureAction)),
-      field('When this flow runs already', select({ name: 'concurrentOption' }, WHEN_RUNNING, preset.concurrentOptions)),
-      field('Mail on success to', mailInput('successEmails', mails.successEmails), 'Addresses with commas between'),
-      field('Mail on failure to', mailInput('failureEmails', mails.failureEmails)),
-      field('Mail about a failure', select({ name: 'notify' }, [
-        ['last', 'when the flow has ended'],
-        ['first', 'at the first failed job'],
+      h('summary', {}, t`When something goes wrong, and who is told`),
+      field(t`When a job fails`, select({ name: 'failureAction' }, ON_FAILURE, preset.failureAction)),
+      field(t`When this flow runs already`, select({ name: 'concurrentOption' }, WHEN_RUNNING, preset.concurrentOptions)),
+      field(t`Mail on success to`, mailInput('successEmails', mails.successEmails), t`Addresses with commas between`),
+      field(t`Mail on failure to`, mailInput('failureEmails', mails.failureEmails)),
+      field(t`Mail about a failure`, select({ name: 'notify' }, [
+        ['last', t`when the flow has ended`],
+        ['first', t`at the first failed job`],
       ], preset.notifyFailureFirst && !preset.notifyFailureLast ? 'first' : 'last')),
     ),
-    limits ? h('details', {}, h('summary', {}, 'Time limits'), limits.element) : null,
+    limits ? h('details', {}, h('summary', {}, t`Time limits`), limits.element) : null,
   ];
   const result = await ask({
-    title: planned ? `Change the schedule of ${flow}` : `${scheduling ? 'Schedule' : 'Run'} ${flow}`,
+    title: planned ? t`Change the schedule of ${flow}` : scheduling ? t`Schedule ${flow}` : t`Run ${flow}`,
     body,
     wide: true,
-    action: scheduling ? 'Schedule' : 'Run',
+    action: scheduling ? t`Schedule` : t`Run`,
     submit: async (form) => {
       const options = {
         disabled: jobs.disabled(),
@@ -86,7 +87,7 @@ export async function runFlow({ project, flow, scheduling = null, limited = fals
         return true;
       }
       const { execid, message } = await api.execute(project, flow, options, limits?.read());
-      if (!(execid > 0)) throw new Error(message ?? 'The flow was not started: it runs already.');
+      if (!(execid > 0)) throw new Error(message ?? t`The flow was not started: it runs already.`);
       return execid;
     },
   });
@@ -135,8 +136,8 @@ function jobTree(nodes, disabled) {
   function tell() {
     const skipped = boxes.filter(({ box }) => !box.checked).length;
     summary.textContent = skipped
-      ? `${boxes.length - skipped} of ${boxes.length} run, ${skipped} skipped`
-      : `all ${boxes.length} run`;
+      ? t`${boxes.length - skipped} of ${boxes.length} run, ${skipped} skipped`
+      : t`all ${boxes.length} run`;
   }
 
   const set = (checked) => {
@@ -145,8 +146,8 @@ function jobTree(nodes, disabled) {
   };
   tell();
   const all = h('div', { class: 'row' },
-    button('Run all', () => set(true), { class: 'small' }),
-    button('Run none', () => set(false), { class: 'small' }));
+    button(t`Run all`, () => set(true), { class: 'small' }),
+    button(t`Run none`, () => set(false), { class: 'small' }));
   return { element: [all, draw(top)], summary, disabled: () => collect(top) };
 }
 
@@ -157,7 +158,7 @@ function parameterTable(project, flow, nodes, given, signal) {
   const rows = []; // {key(), input, always}
   const list = h('div', { class: 'parameters' });
   const more = h('div', { class: 'parameters' });
-  const note = h('p', { class: 'hint' }, 'Looking up the flow’s parameters …');
+  const note = h('p', { class: 'hint' }, t`Looking up the flow’s parameters …`);
   const left = new Map(Object.entries(given));
 
   /** A parameter; `declared` is what the jobs say of it, if they do. */
@@ -174,8 +175,8 @@ function parameterTable(project, flow, nodes, given, signal) {
   }
 
   function other(name = '', value = '') {
-    const key = h('input', { class: 'input', placeholder: 'name', 'aria-label': 'Name of the parameter', value: name });
-    const input = h('input', { class: 'input', placeholder: 'value', 'aria-label': 'Value of the parameter', value });
+    const key = h('input', { class: 'input', placeholder: t`name`, 'aria-label': t`Name of the parameter`, value: name });
+    const input = h('input', { class: 'input', placeholder: t`value`, 'aria-label': t`Value of the parameter`, value });
     const row = { key: () => key.value.trim(), input, always: true };
     list.append(h('div', { class: 'parameter' }, key, input));
     rows.push(row);
@@ -192,12 +193,12 @@ function parameterTable(project, flow, nodes, given, signal) {
       for (const [name, declared] of Object.entries(form).filter(([key]) => !found.has(key))) {
         known(name, '', declared, declared.required || left.has(name) ? list : more);
       }
-      show(note, rows.length ? 'Empty means the default, shown in grey.' : 'This flow has no .properties file: name the parameters yourself.');
+      show(note, rows.length ? t`Empty means the default, shown in grey.` : t`This flow has no .properties file: name the parameters yourself.`);
     } catch {
-      show(note, 'The flow’s parameters could not be looked up: name those that you want to set.');
+      show(note, t`The flow’s parameters could not be looked up: name those that you want to set.`);
     }
     if (more.children.length) {
-      const rest = h('details', {}, h('summary', {}, `${more.children.length} more, which the project leaves as they are`), more);
+      const rest = h('details', {}, h('summary', {}, t`${more.children.length} more, which the project leaves as they are`), more);
       // The browser shows what is wrong with a value only where it can be seen.
       rest.addEventListener('invalid', () => { rest.open = true; }, true);
       list.after(rest);
@@ -206,7 +207,7 @@ function parameterTable(project, flow, nodes, given, signal) {
     left.clear();
   })();
 
-  const add = button('Other parameter', () => other().focus(), { icon: 'add', class: 'small' });
+  const add = button(t`Other parameter`, () => other().focus(), { icon: 'add', class: 'small' });
   return {
     element: [note, list, add],
     values: () =>
@@ -252,11 +253,11 @@ function help(declared) {
 // Time -------------------------------------------------------------------------------------------
 
 const UNITS = [
-  ['m', 'minutes'],
-  ['h', 'hours'],
-  ['d', 'days'],
-  ['w', 'weeks'],
-  ['M', 'months'],
+  ['m', t`minutes`, 'minute'],
+  ['h', t`hours`, 'hour'],
+  ['d', t`days`, 'day'],
+  ['w', t`weeks`, 'week'],
+  ['M', t`months`, 'month'],
 ];
 
 /** When a schedule runs next and how often, for its fields; of none: in an hour, each day. */
@@ -266,9 +267,9 @@ function plannedTime(planned) {
   if (!planned) return soon;
   if (planned.cronExpression && planned.cronExpression !== 'null') return { ...soon, unit: 'cron', cron: planned.cronExpression };
   const [, date, time] = /^(\S+) (\d\d:\d\d)/.exec(planned.nextExecTime) ?? [];
-  const [every, noun] = period(planned.period).split(' ');
-  const unit = UNITS.find(([, words]) => noun && words.startsWith(noun))?.[0] ?? '';
-  return { ...soon, ...(date ? { date, time } : {}), every: unit ? every : 1, unit };
+  const { number, unit: name } = repetition(planned.period) ?? {};
+  const unit = UNITS.find(([, , one]) => one === name)?.[0] ?? '';
+  return { ...soon, ...(date ? { date, time } : {}), every: unit ? number : 1, unit };
 }
 
 /** Date, time and repetition, or a cron expression; in the server's time zone. */
@@ -276,15 +277,15 @@ function whenFields({ cron, planned }) {
   const was = plannedTime(planned);
   const date = h('input', { type: 'date', name: 'date', class: 'input', required: true, value: was.date });
   const time = h('input', { type: 'time', name: 'time', class: 'input', required: true, value: was.time });
-  const every = h('input', { type: 'number', name: 'every', class: 'input', min: 1, max: 999, value: was.every, 'aria-label': 'Repeat every' });
-  const unit = select({ name: 'unit', 'aria-label': 'Unit of repetition' }, [
-    ['', 'only once'],
+  const every = h('input', { type: 'number', name: 'every', class: 'input', min: 1, max: 999, value: was.every, 'aria-label': t`Repeat every` });
+  const unit = select({ name: 'unit', 'aria-label': t`Unit of repetition` }, [
+    ['', t`only once`],
     ...UNITS,
-    ...(cron ? [['cron', 'cron expression']] : []),
+    ...(cron ? [['cron', t`cron expression`]] : []),
   ], was.unit);
   const expression = h('input', { name: 'cron', class: 'input', autocomplete: 'off', placeholder: '0 30 5 ? * MON-FRI', value: was.cron ?? '' });
-  const first = h('div', { class: 'row' }, field('First run on', date), field('at', time));
-  const quartz = field('Cron expression', expression, 'Of Quartz: seconds, minutes, hours, day of the month, month, day of the week.');
+  const first = h('div', { class: 'row' }, field(t`First run on`, date), field(t`at|a time`, time));
+  const quartz = field(t`Cron expression`, expression, t`Of Quartz: seconds, minutes, hours, day of the month, month, day of the week.`);
   const once = () => {
     const by = unit.value === 'cron';
     every.disabled = unit.value === '' || by;
@@ -298,9 +299,9 @@ function whenFields({ cron, planned }) {
   const element = h(
     'fieldset',
     { class: 'when' },
-    h('legend', {}, `When (server time, ${zoneName()})`),
+    h('legend', {}, t`When (server time, ${zoneName()})`),
     first,
-    h('div', { class: 'row' }, h('span', {}, 'Repeat every'), every, unit),
+    h('div', { class: 'row' }, h('span', {}, t`Repeat every`), every, unit),
     quartz,
   );
   return {
@@ -313,7 +314,7 @@ function whenFields({ cron, planned }) {
       const present = `${now.year}-${now.month}-${now.day} ${now.hour}:${now.minute}`;
       const period = unit.value ? `${every.value}${unit.value}` : '';
       if (!period && `${form.get('date')} ${form.get('time')}` <= present) {
-        throw new Error(`${form.get('date')} ${form.get('time')} has passed: choose a later time.`);
+        throw new Error(t`${form.get('date')} ${form.get('time')} has passed: choose a later time.`);
       }
       const half = hour < 12 ? 'am' : 'pm';
       const clock = `${hour % 12 || 12},${String(minute).padStart(2, '0')},${half},${zoneName()}`;

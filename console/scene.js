@@ -3,6 +3,7 @@
 import { h } from './dom.js';
 import { lookOf } from './looks.js';
 import { painter } from './paint.js';
+import { t } from './words.js';
 
 export const TOOLS = 52; // room for the controls below the graph
 const SOME = 60; // buttons that are made in one frame
@@ -52,7 +53,7 @@ export function drawScene(scene, { frame, port, look, nodes, choose, signal }) {
       type: 'button',
       tabindex: at === kept ? 0 : -1,
       style: Object.fromEntries(Object.entries(place).map(([side, length]) => [side, `${length}px`])),
-      title: box.members ? `${box.name}: choose it to see its jobs` : box.id,
+      title: box.members ? t`${box.name}: choose it to see its jobs` : box.id,
       'aria-expanded': box.members ? 'false' : null,
       // A click that ends a drag is none; the keyboard's have no detail.
       onclick: (event) => (event.detail === 0 || !port.dragged()) && choose(box),

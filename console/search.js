@@ -9,8 +9,9 @@ import * as api from './api.js';
 import * as known from './known.js';
 import * as stock from './stock.js';
 import { button, h, icon, route, show, uid } from './dom.js';
-import { count, status } from './format.js';
+import { status } from './format.js';
 import { flatten } from './order.js';
+import { count, t } from './words.js';
 
 const AUTOMATIC = 40; // projects that are looked into without asking
 const GRAPHS = 120; // of their flows
@@ -19,7 +20,7 @@ const RECENT = 200; // runs that are searched
 const PARAMETERS = 100; // of them, whose parameters are
 const MOST = 30_000; // names in memory
 
-const GROUPS = ['Projects', 'Flows', 'Jobs', 'Runs', 'Parameters'];
+const GROUPS = { projects: t`Projects`, flows: t`Flows`, jobs: t`Jobs`, runs: t`Runs`, parameters: t`Parameters` };
 
 // What was found stays while the console is open; `again` is when it is looked up anew.
 const index = { entries: new Map(), projects: new Map(), runs: [], again: 0 };
@@ -36,11 +37,11 @@ async function looked(names, graphs, tell, signal) {
     try {
       const { flows } = await api.flows(name, signal);
       for (const { flowId } of flows) {
-        add('Flows', flowId, route('flow', name, flowId), `in ${name}`);
+        add('flows', flowId, route('flow', name, flowId), t`in ${name}`);
         if (left <= 0) continue;
         left -= 1;
         const { nodes } = await api.graph(name, flowId, signal);
-        for (const job of flatten(nodes)) add('Jobs', job.path, `${route('flow', name, flowId)}?job=${encodeURIComponent(job.path)}`, `in ${name} / ${flowId}`);
+        for (const job of flatten(nodes)) add('jobs', job.path, `${route('flow', name, flowId)}?job=${encodeURIComponent(job.path)}`, t`in ${name} / ${flowId}`);
       }
     } catch (error) {
       if (error.name === 'AbortError' || error.kind === 'session' || error.kind === 'network') throw error;
@@ -61,13 +62,13 @@ async function fillIndex(tell, signal) {
     index.projects.clear();
     projects.sort((a, b) => (a.modified < b.modified ? 1 : -1));
     for (const { name, description } of projects) {
-      add('Projects', name, route('project', name), description);
+      add('projects', name, route('project', name), description);
       index.projects.set(name, false);
     }
     for (const { project, flow } of [...planned, ...runs]) {
-      if (index.projects.has(project)) add('Flows', flow, route('flow', project, flow), `in ${project}`);
+      if (index.projects.has(project)) add('flows', flow, route('flow', project, flow), t`in ${project}`);
     }
-    for (const run of runs) add('Runs', `#${run.id} ${run.flow}`, route('execution', run.id), `in ${run.project}, ${status(run.status).word.toLowerCase()}, ${run.start}, by ${run.user}`);
+    for (const run of runs) add('runs', `#${run.id} ${run.flow}`, route('execution', run.id), t`in ${run.project}, ${status(run.status).word.toLowerCase()}, ${run.start}, by ${run.user}`);
     index.runs = runs;
     index.again = Date.now();
     tell();
@@ -75,7 +76,7 @@ async function fillIndex(tell, signal) {
   const ids = index.runs.slice(0, PARAMETERS).map(({ id }) => id);
   const given = await known.started(ids, signal);
   for (const { id, flow } of index.runs.slice(0, PARAMETERS)) {
-    for (const [name, value] of Object.entries(given.get(id) ?? {})) add('Parameters', `${name}=${value}`, route('execution', id, 'parameters'), `in #${id} ${flow}`);
+    for (const [name, value] of Object.entries(given.get(id) ?? {})) add('parameters', `${name}=${value}`, route('execution', id, 'parameters'), t`in #${id} ${flow}`);
   }
   tell();
   await looked([...index.projects.keys()].slice(0, AUTOMATIC), GRAPHS, tell, signal);
@@ -91,11 +92,11 @@ function find(text) {
   };
   const fit = [...index.entries.values()].filter(({ low }) => words.every((word) => low.includes(word)));
   const number = /^#?(\d{1,9})$/.exec(text.trim())?.[1];
-  const direct = number ? [{ group: 'Runs', text: `#${number}`, href: route('execution', number), detail: 'open this run' }] : [];
-  return GROUPS.map((group) => {
+  const direct = number ? [{ group: 'runs', text: `#${number}`, href: route('execution', number), detail: t`open this run` }] : [];
+  return Object.keys(GROUPS).map((group) => {
     const found = fit.filter((one) => one.group === group && !(direct.length && one.href === direct[0].href));
-    found.sort((a, b) => rank(a) - rank(b) || (group === 'Runs' ? 0 : a.text.localeCompare(b.text)));
-    const all = group === 'Runs' ? [...direct, ...found] : found;
+    found.sort((a, b) => rank(a) - rank(b) || (group === 'runs' ? 0 : a.text.localeCompare(b.text)));
+    const all = group === 'runs' ? [...direct, ...found] : found;
     return { group, all, some: all.slice(0, SHOWN) };
   }).filter(({ all }) => all.length);
 }
@@ -106,13 +107,13 @@ let open = null;
 export function openSearch(go) {
   if (open) return;
   const ending = new AbortController();
-  const list = h('div', { id: uid('results'), role: 'listbox', 'aria-label': 'Results', class: 'results' });
+  const list = h('div', { id: uid('results'), role: 'listbox', 'aria-label': t`Results`, class: 'results' });
   const said = h('p', { class: 'hint', 'aria-live': 'polite' });
   const input = h('input', {
-    type: 'search', class: 'input', placeholder: 'Project, flow, job, run number, parameter', autocomplete: 'off', autofocus: true,
-    role: 'combobox', 'aria-label': 'Search', 'aria-expanded': 'true', 'aria-controls': list.id, oninput: () => draw(),
+    type: 'search', class: 'input', placeholder: t`Project, flow, job, run number, parameter`, autocomplete: 'off', autofocus: true,
+    role: 'combobox', 'aria-label': t`Search`, 'aria-expanded': 'true', 'aria-controls': list.id, oninput: () => draw(),
   });
-  const rest = button('Look into all', () => everything(), { class: 'small', hidden: true });
+  const rest = button(t`Look into all`, () => everything(), { class: 'small', hidden: true });
   let options = [];
   let at = 0;
 
@@ -121,17 +122,17 @@ export function openSearch(go) {
     const before = keep ? options[at]?.href : undefined;
     options = groups.flatMap(({ some }) => some);
     at = Math.max(0, options.findIndex(({ href }) => href === before));
-    show(list, groups.map(({ group, all, some }) => h('div', { role: 'group', 'aria-label': group },
-      h('div', { class: 'kind' }, group, all.length > some.length ? h('span', { class: 'hint' }, ` ${some.length} of ${all.length}`) : null),
+    show(list, groups.map(({ group, all, some }) => h('div', { role: 'group', 'aria-label': GROUPS[group] },
+      h('div', { class: 'kind' }, GROUPS[group], all.length > some.length ? h('span', { class: 'hint' }, t` ${some.length} of ${all.length}`) : null),
       some.map((one) => h('div', { role: 'option', id: `option-${options.indexOf(one)}`, class: 'result', onclick: () => choose(one) },
         h('strong', {}, one.text), h('span', { class: 'hint' }, ` ${one.detail}`))))));
     mark();
     const [seen, all] = [[...index.projects.values()].filter(Boolean).length, index.projects.size];
     rest.hidden = seen >= all || seen < Math.min(AUTOMATIC, all);
-    rest.lastElementChild.textContent = `Look into the other ${count(all - seen, 'project')}`;
-    said.textContent = !all ? 'Looking …'
-      : input.value.trim() && !groups.length ? `Nothing found in ${seen} of ${count(all, 'project')}.`
-        : seen < all ? `Jobs of ${seen} of ${count(all, 'project')} are known.` : '';
+    rest.lastElementChild.textContent = t`Look into the other ${count(all - seen, 'project')}`;
+    said.textContent = !all ? t`Looking …`
+      : input.value.trim() && !groups.length ? t`Nothing found in ${seen} of ${count(all, 'project')}.`
+        : seen < all ? t`Jobs of ${seen} of ${count(all, 'project')} are known.` : '';
   }
 
   function mark() {
@@ -168,9 +169,9 @@ export function openSearch(go) {
       choose(options[at]);
     }
   });
-  const dialog = h('dialog', { class: 'wide search', 'aria-label': 'Search' },
+  const dialog = h('dialog', { class: 'wide search', 'aria-label': t`Search` },
     h('div', { class: 'search-box' }, icon('search'), input,
-      h('button', { type: 'button', class: 'button bare', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('cross'))),
+      h('button', { type: 'button', class: 'button bare', 'aria-label': t`Close`, onclick: () => dialog.close() }, icon('cross'))),
     list, h('div', { class: 'row search-foot' }, said, rest));
   const leave = () => dialog.close();
   addEventListener('hashchange', leave);

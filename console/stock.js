@@ -9,6 +9,7 @@
 
 import * as api from './api.js';
 import { parts } from './format.js';
+import { t } from './words.js';
 
 // Under require-trusted-types-for 'script' this is the only place that may read HTML.
 const policy = globalThis.trustedTypes?.createPolicy('stock-pages', { createHTML: (text) => text });
@@ -31,7 +32,7 @@ async function open(path, params, signal) {
 function read(text) {
   const doc = parse(text);
   if (doc.querySelector('form#login-form') && !doc.querySelector('.navbar-right')) {
-    throw new api.ApiError('Your session has ended. Log in again.', 'session');
+    throw new api.ApiError(t`Your session has ended. Log in again.`, 'session');
   }
   return { text, doc };
 }
@@ -47,7 +48,7 @@ const words = (element) => element?.textContent.replace(/\s+/g, ' ').trim() ?? '
 /** What to say instead of showing an empty list: the page's own message, or what it lacks. */
 function unreadable(doc, what) {
   const said = problem(doc);
-  const why = `The server’s own page has no ${what}: this console reads pages of Azkaban 2.5 to 4.0 only.`;
+  const why = t`The server’s own page has no ${what}: this console reads pages of Azkaban 2.5 to 4.0 only.`;
   return new api.ApiError(said || why, said ? 'refused' : 'server');
 }
 
@@ -57,10 +58,10 @@ const problem = (doc) => words(doc.querySelector('.alert-danger:not(.alert-messa
 /** Rows of a table as objects by heading; it must be there and have the headings in `needed`. */
 function table(doc, id, needed) {
   const found = doc.getElementById(id);
-  if (!found) throw unreadable(doc, `table ${id}`);
+  if (!found) throw unreadable(doc, t`table ${id}`);
   const headings = [...found.querySelectorAll('thead th')].map(words);
   const lacking = needed.find((name) => !headings.includes(name));
-  if (lacking) throw unreadable(doc, `column ${lacking} in its table ${id}`);
+  if (lacking) throw unreadable(doc, t`column ${lacking} in its table ${id}`);
   return [...found.querySelectorAll('tbody tr')]
     .map((row) => [...row.cells])
     .filter((cells) => cells.length >= headings.length)
@@ -77,7 +78,7 @@ const NAME = /^[A-Za-z][\w|-]*$/;
 export async function session(signal) {
   const { text, doc } = await open('index', {}, signal);
   const user = words(doc.querySelector('.navbar-right .dropdown-toggle'));
-  if (!user) throw unreadable(doc, 'name of the user');
+  if (!user) throw unreadable(doc, t`name of the user`);
   return {
     user,
     name: words(doc.querySelector('.navbar-enviro-name')),
@@ -102,7 +103,7 @@ export async function projects(signal) {
   if (!found.length) { // to make a document of 10,000 projects would hold the page up
     const { doc } = read(text);
     const none = /No (Viewable )?Projects/.test(words(doc.querySelector('.callout')));
-    if (!none) throw unreadable(doc, 'list of projects');
+    if (!none) throw unreadable(doc, t`list of projects`);
   }
   return found
     .map(([, name, description, modified, by]) => ({
@@ -116,14 +117,14 @@ export async function projects(signal) {
 
 /** A project as its page shows it; `rights` is what the user may do, empty when not even read. */
 export async function project(name, signal) {
-  if (!NAME.test(name)) return { known: false, rights: new Set(), message: 'There is no such project.' };
+  if (!NAME.test(name)) return { known: false, rights: new Set(), message: t`There is no such project.` };
   const { text, doc } = await open('manager', { project: name, permissions: '' }, signal);
   const start = 'id="project-description">';
   const from = text.indexOf(start);
   if (from < 0 && problem(doc)) return { known: false, rights: new Set(), message: problem(doc) };
-  if (from < 0) throw unreadable(doc, 'description of the project');
+  if (from < 0) throw unreadable(doc, t`description of the project`);
   const granted = [...text.matchAll(/Your Permissions:<\/strong>\s*([A-Z, ]*)</g)].at(-1)?.[1];
-  if (granted === undefined) throw unreadable(doc, 'list of your permissions');
+  if (granted === undefined) throw unreadable(doc, t`list of your permissions`);
   const rights = new Set(granted.split(/[ ,]+/).filter(Boolean).map((word) => word.toLowerCase()));
   if (rights.has('admin')) api.RIGHTS.forEach((right) => rights.add(right));
   const until = text.indexOf('<div id="project-description-form"', from);
@@ -167,7 +168,7 @@ const COLUMNS = ['Execution Id', 'Flow', 'Project', 'User', 'Start Time', 'End T
 function executions(doc) {
   const rows = table(doc, 'executingJobs', COLUMNS).map(execution);
   const found = rows.filter(({ id }) => id >= 0);
-  if (rows.length && !found.length) throw unreadable(doc, 'number in its column Execution Id');
+  if (rows.length && !found.length) throw unreadable(doc, t`number in its column Execution Id`);
   return found;
 }
 

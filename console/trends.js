@@ -1,7 +1,7 @@
 /** How the metrics of a flow's jobs changed from run to run: a small line chart for each. */
 
 import { h, route, s } from './dom.js';
-import { count } from './format.js';
+import { count, decimal, language, t } from './words.js';
 
 const WIDTH = 300;
 const HEIGHT = 120;
@@ -12,9 +12,9 @@ const RIGHT = 12;
 
 /** A number in few digits. */
 export function short(value) {
-  if (Number.isInteger(value) && Math.abs(value) < 1e7) return value.toLocaleString('en');
+  if (Number.isInteger(value) && Math.abs(value) < 1e7) return value.toLocaleString(language);
   const small = Math.abs(value) < 1e-3 || Math.abs(value) >= 1e7;
-  return small ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return decimal(small ? value.toExponential(2) : Number(value.toPrecision(4)));
 }
 
 /**
@@ -45,10 +45,10 @@ export function trendCharts(records, first) {
   return h(
     'section',
     {},
-    h('h2', {}, 'Metrics by run'),
+    h('h2', {}, t`Metrics by run`),
     h('div', { class: 'charts' }, trends.filter(moves).map(chart)),
     still.length
-      ? h('p', { class: 'hint' }, 'The same in all these runs: ', still.map(({ job, metric, points }) => `${metric} ${short(points[0][1])} (${job})`).join(', '))
+      ? h('p', { class: 'hint' }, t`The same in all these runs: `, still.map(({ job, metric, points }) => `${metric} ${short(points[0][1])} (${job})`).join(', '))
       : null,
   );
 }
@@ -61,14 +61,14 @@ function chart({ job, metric, points }) {
   const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - TOP) * (value - low)) / (high - low);
   const text = (at, to, anchor, words) => s('text', { x: at, y: to, 'text-anchor': anchor }, words);
   const [last, latest] = points.at(-1);
-  const told = `${short(latest)} in run #${last}, from ${short(low)} to ${short(high)} in ${count(points.length, 'run')}`;
+  const told = t`${short(latest)} in run #${last}, from ${short(low)} to ${short(high)} in ${count(points.length, 'run')}`;
   return h(
     'figure',
     { class: 'card chart' },
     h('figcaption', {}, h('strong', {}, metric), h('span', { class: 'hint' }, ` ${job}: ${told}`)),
     s(
       'svg',
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `${metric} of ${job} by run: ${told}` },
+      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': t`${metric} of ${job} by run: ${told}` },
       [low, high].map((value) => [
         s('line', { class: 'chart-grid', x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }),
         text(LEFT - 6, y(value) + 4, 'end', short(value)),
@@ -79,7 +79,7 @@ function chart({ job, metric, points }) {
           s('circle', { class: 'chart-dot', cx: x(at), cy: y(value), r: 3.5 }, s('title', {}, `#${execid}: ${short(value)}`)))),
       text(LEFT, HEIGHT - BOTTOM + 15, 'middle', `#${points[0][0]}`),
       text(WIDTH - RIGHT, HEIGHT - BOTTOM + 15, 'end', `#${last}`),
-      text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, 'middle', 'run'),
+      text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, 'middle', t`run|the thing`),
     ),
   );
 }

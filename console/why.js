@@ -3,9 +3,10 @@
 import * as api from './api.js';
 import * as known from './known.js';
 import { button, h, icon, route, show } from './dom.js';
-import { badge, count, duration, finished, span, took, when } from './format.js';
+import { badge, duration, finished, span, took, when } from './format.js';
 import { errorLine, exitCode, exitWords, logEnd, ownLines } from './joblog.js';
 import { flatten } from './order.js';
+import { count, t } from './words.js';
 
 const WAITS = [0, 700, 1500, 3000]; // before a log is asked for once more
 const UNSEEN = 2500; // for so long after a run's end 2.5 has no log of it, which it says with an error
@@ -36,9 +37,9 @@ export function whyPanel(context, { decode, resume }) {
     }
     seen = state;
     const [job] = jobs;
-    const said = h('div', {}, h('p', { class: 'hint' }, 'Reading the end of its log …'));
+    const said = h('div', {}, h('p', { class: 'hint' }, t`Reading the end of its log …`));
     const fresh = h('div', {});
-    show(element, h('section', { class: 'card why', 'aria-label': 'Why it failed' },
+    show(element, h('section', { class: 'card why', 'aria-label': t`Why it failed` },
       h('h2', {}, title(run, job)), also(run, jobs), said, fresh, todo(run, job, files, resume)));
     const since = Date.now() - run.endTime;
     if (run.endTime > 0 && since >= 0 && since < UNSEEN) await new Promise((resolve) => setTimeout(resolve, UNSEEN - since));
@@ -65,16 +66,17 @@ const jobHref = (run, job) => route('job', run.execid, job.path);
 
 function title(run, job) {
   const tries = (job.attempt ?? 0) + 1;
-  const verb = job.status === 'KILLED' ? 'was killed' : 'failed';
-  const after = Number.isFinite(took(job)) ? ` after ${duration(took(job))}` : '';
-  return [h('a', { href: jobHref(run, job), data: { key: 'why-job' } }, job.path), ` ${verb}${after}`,
-    tries > 1 ? h('span', { class: 'hint' }, `, in ${count(tries, 'attempt')}`) : null];
+  const link = h('a', { href: jobHref(run, job), data: { key: 'why-job' } }, job.path);
+  const after = Number.isFinite(took(job)) ? duration(took(job)) : '';
+  const said = job.status === 'KILLED' ? (after ? t`${link} was killed after ${after}` : t`${link} was killed`)
+    : after ? t`${link} failed after ${after}` : t`${link} failed|a job`;
+  return [said, tries > 1 ? h('span', { class: 'hint' }, t`, in ${count(tries, 'attempt')}`) : null];
 }
 
 function also(run, [, ...others]) {
   if (!others.length) return null;
   const named = others.slice(0, 5).map((job, at) => [at ? ', ' : '', h('a', { href: jobHref(run, job) }, job.path)]);
-  return h('p', { class: 'hint' }, 'Then also: ', named, others.length > 5 ? ` and ${others.length - 5} more` : '');
+  return h('p', { class: 'hint' }, t`Then also: `, named, others.length > 5 ? t` and ${others.length - 5} more` : '');
 }
 
 /** What the record, the exit code and the last lines say. */
@@ -96,10 +98,10 @@ async function lastWords(context, run, job, decode) {
   return [
     reason ? h('p', { class: 'problem' }, reason) : null,
     code === undefined ? null : h('p', {}, exitWords(code)),
-    unfinished ? h('p', {}, 'Its record has no end: it was killed from outside, or the machine had no memory left.') : null,
+    unfinished ? h('p', {}, t`Its record has no end: it was killed from outside, or the machine had no memory left.`) : null,
     lines.length
-      ? h('pre', { class: 'last-lines', tabindex: 0, role: 'region', 'aria-label': `Last lines of ${job.path}` }, lines.join('\n'))
-      : h('p', { class: 'hint' }, text ? 'The job wrote nothing itself.' : 'The server has no log of it.'),
+      ? h('pre', { class: 'last-lines', tabindex: 0, role: 'region', 'aria-label': t`Last lines of ${job.path}` }, lines.join('\n'))
+      : h('p', { class: 'hint' }, text ? t`The job wrote nothing itself.` : t`The server has no log of it.`),
   ];
 }
 
@@ -107,7 +109,7 @@ async function lastWords(context, run, job, decode) {
 async function news(context, run, job) {
   const { signal } = context;
   const before = await known.successBefore(run.execid, run.project, run.flow, signal);
-  if (!before) return h('p', { class: 'hint' }, 'No run before it succeeded, so there is nothing to compare it with.');
+  if (!before) return h('p', { class: 'hint' }, t`No run before it succeeded, so there is nothing to compare it with.`);
   const [old, versions, given] = await Promise.all([
     known.run(before.id, signal),
     Promise.all([known.version(before.id, signal), known.version(run.execid, signal)]),
@@ -116,20 +118,20 @@ async function news(context, run, job) {
   const same = leaves(old).find(({ path }) => path === job.path);
   const changed = changes(...given);
   const rows = [
-    ['version', await versionWords(run, before, versions, signal)],
-    ['parameters', given.includes(null) ? 'the server does not tell them'
-      : changed.length ? h('ul', { class: 'plain' }, changed.map(changeWords)) : 'the same'],
-    ['duration', nowThen(span(run.startTime, run.endTime), span(before.start, before.end))],
-    [job.path, same ? nowThen(took(job), took(same)) : 'it was not part of that run'],
+    [t`version`, await versionWords(run, before, versions, signal)],
+    [t`parameters`, given.includes(null) ? t`the server does not tell them`
+      : changed.length ? h('ul', { class: 'plain' }, changed.map(changeWords)) : t`the same`],
+    [t`duration`, nowThen(span(run.startTime, run.endTime), span(before.start, before.end))],
+    [job.path, same ? nowThen(took(job), took(same)) : t`it was not part of that run`],
   ];
   return [
-    h('h3', {}, 'Compared with the last success, ', h('a', { href: route('execution', before.id) }, `#${before.id}`), h('span', { class: 'hint' }, ` of ${when(before.start)}`)),
+    h('h3', {}, t`Compared with the last success, ${h('a', { href: route('execution', before.id) }, `#${before.id}`)}`, h('span', { class: 'hint' }, t` of ${when(before.start)}`)),
     h('dl', { class: 'properties' }, rows.map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)])),
-    h('p', {}, h('a', { href: route('compare', before.id, run.execid) }, `Compare #${before.id} and #${run.execid} job by job`)),
+    h('p', {}, h('a', { href: route('compare', before.id, run.execid) }, t`Compare #${before.id} and #${run.execid} job by job`)),
   ];
 }
 
-const nowThen = (now, then) => `now ${duration(now)}, then ${duration(then)}`;
+const nowThen = (now, then) => t`now ${duration(now)}, then ${duration(then)}`;
 
 /** The parameters that differ: `[{name, before, after}]`, undefined where one was not set. */
 export function changes(before, after) {
@@ -140,16 +142,16 @@ export function changes(before, after) {
     .filter((one) => one.before !== one.after);
 }
 
-const value = (text) => (text === undefined ? h('em', {}, 'its default') : h('code', {}, text === '' ? '(empty)' : text));
+const value = (text) => (text === undefined ? h('em', {}, t`its default`) : h('code', {}, text === '' ? t`(empty)` : text));
 
-export const changeWords = ({ name, before, after }) => h('li', {}, h('code', {}, name), ': now ', value(after), ', then ', value(before));
+export const changeWords = ({ name, before, after }) => h('li', {}, t`${h('code', {}, name)}: now ${value(after)}, then ${value(before)}`);
 
 async function versionWords(run, before, [then, now], signal) {
   const { logData } = await api.events(run.project, 0, 50, signal);
   const uploads = logData.filter(([, time, type]) => type === 'UPLOADED' && time > before.submitted && time <= run.submitTime);
-  const by = uploads.length ? ` (uploaded ${when(uploads[0][1])} by ${uploads[0][0]})` : '';
-  if (then && now) return then === now ? `the same (${now})` : `now ${now}${by}, then ${then}`;
-  return uploads.length ? `new: ${count(uploads.length, 'upload')} since${by}` : 'no upload since';
+  const by = uploads.length ? t` (uploaded ${when(uploads[0][1])} by ${uploads[0][0]})` : '';
+  if (then && now) return then === now ? t`the same (${now})` : t`now ${now}${by}, then ${then}`;
+  return uploads.length ? t`new: ${count(uploads.length, 'upload')} since${by}` : t`no upload since`;
 }
 
 function todo(run, job, files, resume) {
@@ -157,7 +159,7 @@ function todo(run, job, files, resume) {
   const kept = leaves(run).filter(({ status }) => status === 'SUCCEEDED').length;
   const report = files[job.id]?.includes('report.html');
   return h('div', { class: 'actions' },
-    link(jobHref(run, job), 'log', 'Whole log'),
-    report ? link(route('report', run.execid, job.id), 'report', 'Its report') : null,
-    resume && kept && finished(run.status) ? button(`Resume from ${job.id}`, resume, { icon: 'retry', class: 'small', title: `${count(kept, 'job')} that succeeded are not run again` }) : null);
+    link(jobHref(run, job), 'log', t`Whole log`),
+    report ? link(route('report', run.execid, job.id), 'report', t`Its report`) : null,
+    resume && kept && finished(run.status) ? button(t`Resume from ${job.id}`, resume, { icon: 'retry', class: 'small', title: t`${count(kept, 'job')} that succeeded are not run again` }) : null);
 }

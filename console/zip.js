@@ -1,5 +1,7 @@
 /** Read zip files in the browser: their list, and one file at a time. */
 
+import { t } from './words.js';
+
 const END = 0x06054b50;
 const ENTRY = 0x02014b50;
 const MOST = 2_000_000; // characters of a file that are shown
@@ -9,7 +11,7 @@ export function unzip(buffer) {
   const view = new DataView(buffer);
   let end = buffer.byteLength - 22;
   while (end >= 0 && end > buffer.byteLength - 66_000 && view.getUint32(end, true) !== END) end -= 1;
-  if (end < 0 || view.getUint32(end, true) !== END) throw new Error('What the server sent is no zip file.');
+  if (end < 0 || view.getUint32(end, true) !== END) throw new Error(t`What the server sent is no zip file.`);
   const files = new Map();
   let at = view.getUint32(end + 16, true);
   for (let number = view.getUint16(end + 10, true); number > 0 && view.getUint32(at, true) === ENTRY; number -= 1) {
@@ -27,7 +29,7 @@ export function unzip(buffer) {
 async function unpack(buffer, view, start, packed, method) {
   const data = start + 30 + view.getUint16(start + 26, true) + view.getUint16(start + 28, true);
   const bytes = new Uint8Array(buffer, data, packed);
-  if (method !== 0 && method !== 8) throw new Error('It is packed in a way that browsers do not know.');
+  if (method !== 0 && method !== 8) throw new Error(t`It is packed in a way that browsers do not know.`);
   const stream = new Blob([bytes]).stream();
   const reader = (method === 8 ? stream.pipeThrough(new DecompressionStream('deflate-raw')) : stream).getReader();
   const decoder = new TextDecoder();
@@ -37,7 +39,7 @@ async function unpack(buffer, view, start, packed, method) {
     if (text.includes('\0')) return null;
     if (text.length > MOST) {
       await reader.cancel();
-      return `${text.slice(0, MOST)}\n… more than is shown here`;
+      return `${text.slice(0, MOST)}\n${t`… more than is shown here`}`;
     }
   }
   return text + decoder.decode();

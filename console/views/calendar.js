@@ -4,17 +4,23 @@ import * as api from '../api.js';
 import { firsts, together } from '../attempts.js';
 import { ask, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
-import { count, finished, status, when } from '../format.js';
+import { finished, status, when } from '../format.js';
 import * as known from '../known.js';
 import { inOrder } from '../order.js';
 import * as stock from '../stock.js';
+import { count, language, t } from '../words.js';
 
 const PAGE = 100;
 const MONTHS = 3; // that are shown at once
 const MOST = 31; // days that are started from here: each run waits on the server, with its thread
 const ARRIVING = [0, 1000, 3000]; // milliseconds before each look for a start whose answer was lost
-const NAMES = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
-const WEEK = ['Mo', 'Tu', 'We', 'Th', 'Fr', 'Sa', 'Su'];
+const named = (options) => { // in the reader's language, of dates in UTC
+  const format = new Intl.DateTimeFormat(language, { ...options, timeZone: 'UTC' });
+  return (date) => format.format(date);
+};
+const monthName = named({ month: 'long', year: 'numeric' });
+const dayName = named({ weekday: 'short' });
+const WEEK = Array.from({ length: 7 }, (_, at) => dayName(Date.UTC(2024, 0, 1 + at)).slice(0, 2)); // from a Monday on
 
 const iso = (date) => date.toISOString().slice(0, 10);
 const utc = (text) => new Date(`${text}T00:00:00Z`);
@@ -67,8 +73,8 @@ export async function calendarPane(context, project, flow, graph) {
   async function draw(fresh) {
     const shown = Array.from({ length: MONTHS }, (_, at) => new Date(Date.UTC(last.getUTCFullYear(), last.getUTCMonth() - MONTHS + 1 + at, 1)));
     await reach(iso(shown[0]), fresh);
-    const [from, to] = [shown[0], last].map((date) => `${NAMES[date.getUTCMonth()]} ${date.getUTCFullYear()}`);
-    span.textContent = `${from} to ${to}`;
+    const [from, to] = [shown[0], last].map(monthName);
+    span.textContent = t`${from} to ${to}`;
     show(place, shown.map(month));
   }
 
@@ -78,7 +84,7 @@ export async function calendarPane(context, project, flow, graph) {
     const number = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate();
     const before = (date.getUTCDay() + 6) % 7;
     return h('section', { class: 'month' },
-      h('h3', {}, `${NAMES[date.getUTCMonth()]} ${date.getUTCFullYear()}`),
+      h('h3', {}, monthName(date)),
       h('div', { class: 'month-days' },
         WEEK.map((name) => h('span', { class: 'hint', 'aria-hidden': 'true' }, name)),
         Array.from({ length: before }, () => h('span', {})),
@@ -87,7 +93,7 @@ export async function calendarPane(context, project, flow, graph) {
 
   function dayCell(text) {
     const runs = days.get(text) ?? [];
-    const { word, family } = runs.length ? status(runs[0].status) : { word: 'no run', family: 'none' };
+    const { word, family } = runs.length ? status(runs[0].status) : { word: t`no run`, family: 'none' };
     const name = `${text}: ${word}${runs.length > 1 ? `, ${count(runs.length, 'run')}` : ''}`;
     return h('button', {
       type: 'button', class: ['day', runs.length ? `is-${family}` : '', text === today ? 'today' : ''],
@@ -118,7 +124,7 @@ export async function calendarPane(context, project, flow, graph) {
     describe();
     const open = openOf(list);
     if (open.length) await backfill(open);
-    else toast('Each of these days has a run by now.');
+    else toast(t`Each of these days has a run by now.`);
   }
 
   function describe() {
@@ -127,41 +133,41 @@ export async function calendarPane(context, project, flow, graph) {
     const runs = list.length === 1 ? days.get(list[0]) ?? [] : [];
     const start = (text, work) => button(text, work, { icon: 'play', class: 'small', data: { key: text } });
     show(detail,
-      h('h3', {}, list.length === 1 ? list[0] : `${list[0]} to ${list.at(-1)}: ${count(list.length, 'day')}, ${open.length} without success`),
-      runs.map((run) => h('p', {}, h('a', { href: route('execution', run.id) }, `#${run.id}`), ` ${status(run.status).word}, started ${when(run.start)}`)),
+      h('h3', {}, list.length === 1 ? list[0] : t`${list[0]} to ${list.at(-1)}: ${count(list.length, 'day')}, ${open.length} without success`),
+      runs.map((run) => h('p', {}, h('a', { href: route('execution', run.id) }, `#${run.id}`), ` ${status(run.status).word}, ${t`started ${when(run.start)}`}`)),
       may ? h('div', { class: 'row' },
-        open.length ? start(open.length === 1 ? `Run ${open[0]}` : `Run ${open.length} days without success`, () => runOpen(list)) : null,
-        open.length < list.length ? start(list.length === 1 ? `Run ${list[0]} again` : `Run all ${list.length} days`, () => backfill(list)) : null) : null,
-      list.length === 1 ? h('p', { class: 'hint' }, 'A second day chooses all days between.') : null);
+        open.length ? start(open.length === 1 ? t`Run ${open[0]}` : t`Run ${count(open.length, 'day')} without success`, () => runOpen(list)) : null,
+        open.length < list.length ? start(list.length === 1 ? t`Run ${list[0]} again` : t`Run all ${count(list.length, 'day')}`, () => backfill(list)) : null) : null,
+      list.length === 1 ? h('p', { class: 'hint' }, t`A second day chooses all days between.`) : null);
   }
 
   /** Start the flow for each day; on the server each job waits for the same job of the run before. */
   async function backfill(dates) {
     if (dates.length > MOST) {
-      toast(`At most ${MOST} days are started from here; azk backfill ${project.name} ${flow} --from ${dates[0]} --to ${dates.at(-1)} takes as many as you like.`, 'warn');
+      toast(t`At most ${MOST} days are started from here; azk backfill ${project.name} ${flow} --from ${dates[0]} --to ${dates.at(-1)} takes as many as you like.`, 'warn');
       return;
     }
     const end = inOrder(graph.nodes).at(-1);
     const defaults = end ? await stock.defaults(project.name, flow, end.id, signal).catch(() => new Map()) : new Map();
     if (!defaults.has(known.LOGICAL_DATE)) {
-      toast(`${flow} has no property ${known.LOGICAL_DATE}, so its runs could not know their day. Write ${known.LOGICAL_DATE}= into a .properties file and use \${${known.LOGICAL_DATE}} in its jobs.`, 'warn');
+      toast(t`${flow} has no property ${known.LOGICAL_DATE}, so its runs could not know their day. Write ${known.LOGICAL_DATE}= into a .properties file and use \${${known.LOGICAL_DATE}} in its jobs.`, 'warn');
       return;
     }
-    const progress = h('progress', { max: dates.length, value: 0, hidden: true, 'aria-label': 'Started' });
+    const progress = h('progress', { max: dates.length, value: 0, hidden: true, 'aria-label': t`Started` });
     const starts = starter(dates, progress);
     const beside = h('input', { type: 'checkbox', id: 'beside', name: 'beside' });
     const done = await ask({
-      title: `Run ${flow} for ${count(dates.length, 'day')}`,
-      action: 'Run',
+      title: t`Run ${flow} for ${count(dates.length, 'day')}`,
+      action: t`Run`,
       body: [
-        h('p', {}, `${dates[0]}${dates.length > 1 ? ` to ${dates.at(-1)}` : ''}: each run gets its day as the property ${known.LOGICAL_DATE}.`),
-        h('ul', { class: 'checks' }, h('li', {}, beside, h('label', { for: beside.id }, 'All at once: else each job waits until the same job of the day before has ended'))),
+        h('p', {}, dates.length > 1 ? t`${dates[0]} to ${dates.at(-1)}` : dates[0], ': ', t`each run gets its day as the property ${known.LOGICAL_DATE}.`),
+        h('ul', { class: 'checks' }, h('li', {}, beside, h('label', { for: beside.id }, t`All at once: else each job waits until the same job of the day before has ended`))),
         progress,
       ],
       submit: (form) => starts.go(form.has('beside') ? 'ignore' : 'pipeline'),
     });
     if (done) {
-      toast(`${count(dates.length, 'run')} started.`);
+      toast(t`${count(dates.length, 'run')} started.`);
       context.go(route('flow', project.name, flow, 'grid'));
     } else if (await starts.stop()) {
       await renew();
@@ -227,9 +233,9 @@ export async function calendarPane(context, project, flow, graph) {
   await draw();
   const step = (text, months, glyph) => button(text, () => move(months), { class: 'small', icon: glyph, data: { key: text } });
   return [
-    h('div', { class: 'row' }, step('Earlier', -1), span, step('Later', 1)),
+    h('div', { class: 'row' }, step(t`Earlier`, -1), span, step(t`Later`, 1)),
     place,
     detail,
-    h('p', { class: 'hint' }, icon('calendar'), ` Days of ${known.LOGICAL_DATE} where a run has one, else of its start. Choose a day to see its runs${may ? ' or to run it' : ''}.`),
+    h('p', { class: 'hint' }, icon('calendar'), t` Days of ${known.LOGICAL_DATE} where a run has one, else of its start.`, ' ', may ? t`Choose a day to see its runs or to run it.` : t`Choose a day to see its runs.`),
   ];
 }

@@ -5,12 +5,13 @@ import { attempt, toast } from '../dialog.js';
 import { h, icon, route, show } from '../dom.js';
 import { badge, duration, span, when } from '../format.js';
 import { runFlow } from '../run.js';
+import { count, t } from '../words.js';
 
 /** The way back: pairs of a text and a link. */
 export function crumbs(...steps) {
   return h(
     'nav',
-    { class: 'crumbs', 'aria-label': 'You are in' },
+    { class: 'crumbs', 'aria-label': t`You are in` },
     steps.map(([text, href], at) => [at ? icon('chevron') : null, h('a', { href }, text)]),
   );
 }
@@ -19,7 +20,7 @@ export function crumbs(...steps) {
 export function tabs(current, entries) {
   return h(
     'nav',
-    { class: 'tabs', 'aria-label': 'Sections' },
+    { class: 'tabs', 'aria-label': t`Sections` },
     entries.map(([key, text, href]) => h('a', { href, 'aria-current': key === current ? 'page' : null }, text)),
   );
 }
@@ -30,17 +31,17 @@ export const choose = (panes, key) => (Object.hasOwn(panes, key) ? panes[key] : 
 /** What one can do with a graph, by the means that there are. */
 export const walkHint = (text) =>
   h('p', { class: 'hint' }, text, ' ', matchMedia('(pointer: coarse)').matches
-    ? 'Two fingers zoom, one moves.'
-    : 'Arrow keys walk through the graph; Ctrl and the wheel zoom.');
+    ? t`Two fingers zoom, one moves.`
+    : t`Arrow keys walk through the graph; Ctrl and the wheel zoom.`);
 
 /** The page for what one may not see. */
 export function forbidden(title, message) {
   return {
     title,
     node: [
-      crumbs(['Projects', '#/']),
+      crumbs([t`Projects`, '#/']),
       h('header', { class: 'page-head' }, h('h1', {}, title)),
-      h('div', { class: 'empty' }, h('p', {}, message || 'You may not read it.'), /permission/i.test(message) ? h('p', {}, 'An administrator of the project can give you the right to read.') : null),
+      h('div', { class: 'empty' }, h('p', {}, message || t`You may not read it.`), /permission/i.test(message) ? h('p', {}, t`An administrator of the project can give you the right to read.`) : null),
     ],
   };
 }
@@ -56,14 +57,14 @@ export async function startSchedule(context, { planned, ...options }) {
   const scheduling = { cron: context.session.modern, planned };
   const done = await attempt(() => runFlow({ ...options, scheduling, preset: planned?.options }));
   if (done) {
-    toast(`${options.flow} is scheduled.`);
+    toast(t`${options.flow} is scheduled.`);
     context.reload();
   }
 }
 
 /** Ask for nothing, unschedule, say so. */
 export async function unschedule(context, id, flow) {
-  const done = await attempt(() => api.unschedule(id), `${flow} is not scheduled any more.`);
+  const done = await attempt(() => api.unschedule(id), t`${flow} is not scheduled any more.`);
   if (done) context.reload();
 }
 
@@ -71,7 +72,7 @@ export async function unschedule(context, id, flow) {
 export function reportLink(execid, job, files, properties = {}) {
   if (!files[job]?.includes('report.html')) return null;
   const href = route('report', execid, job);
-  return h('a', { class: ['button', properties.class], href, data: { key: `report-${job}` } }, icon('report'), h('span', {}, 'Report'));
+  return h('a', { class: ['button', properties.class], href, data: { key: `report-${job}` } }, icon('report'), h('span', {}, t`Report`));
 }
 
 const heading = (text, properties) => h('th', { scope: 'col', ...properties }, text);
@@ -80,13 +81,13 @@ const heading = (text, properties) => h('th', { scope: 'col', ...properties }, t
 function flowCell({ flow, project }) {
   const gone = /^\d+$/.test(project);
   const name = gone ? flow : h('a', { href: route('flow', project, flow) }, flow);
-  return h('td', { class: 'main' }, name, h('span', { class: 'hint' }, gone ? ' in a deleted project' : ` in ${project}`));
+  return h('td', { class: 'main' }, name, h('span', { class: 'hint' }, gone ? t` in a deleted project` : t` in ${project}`));
 }
 
 /** Whether it is one attempt of several; the first may be on another page. */
 const attemptNote = ({ id, first, earlier }) => {
-  if (earlier?.length) return h('span', { class: 'hint' }, ` ${earlier.length + 1} attempts`);
-  return first && first !== Number(id) ? h('span', { class: 'hint' }, ` retry of #${first}`) : null;
+  if (earlier?.length) return h('span', { class: 'hint' }, ` ${count(earlier.length + 1, 'attempt')}`);
+  return first && first !== Number(id) ? h('span', { class: 'hint' }, t` retry of #${first}`) : null;
 };
 
 /**
@@ -101,7 +102,7 @@ export function executionTable(list, { withFlow = true } = {}) {
       'tr',
       { class: run.before ? 'earlier' : null },
       h('td', { class: 'number' }, h('a', { href: route('execution', run.id), data: { key: `run-${run.id}` } }, `#${run.id}`),
-        run.before ? h('span', { class: 'hint' }, ` before #${run.before}`) : attemptNote(run)),
+        run.before ? h('span', { class: 'hint' }, t` before #${run.before}`) : attemptNote(run)),
       withFlow ? flowCell(run) : null,
       h('td', { class: 'state' }, badge(run.status)),
       h('td', { class: 'nowrap' }, time(run.start)),
@@ -112,7 +113,7 @@ export function executionTable(list, { withFlow = true } = {}) {
   return h(
     'table',
     { class: 'list stack' },
-    h('thead', {}, h('tr', {}, heading('Run', { class: 'number' }), withFlow ? heading('Flow') : null, heading('Status'), heading('Started'), heading('Took', { class: 'number' }), heading('By', { class: 'wide-only' }))),
+    h('thead', {}, h('tr', {}, heading(t`Run|the thing`, { class: 'number' }), withFlow ? heading(t`Flow`) : null, heading(t`Status`), heading(t`Started`), heading(t`Took`, { class: 'number' }), heading(t`By`, { class: 'wide-only' }))),
     h('tbody', {}, rows),
   );
 }
@@ -121,21 +122,21 @@ export function executionTable(list, { withFlow = true } = {}) {
 export function pager(page, full, change) {
   const step = (text, by, off) =>
     h('button', { type: 'button', class: 'button small', disabled: off, data: { key: text }, onclick: () => change(page + by) }, text);
-  return h('nav', { class: 'pager', 'aria-label': 'Pages' }, step('Newer', -1, page <= 1), h('span', {}, `Page ${page}`), step('Older', 1, !full));
+  return h('nav', { class: 'pager', 'aria-label': t`Pages` }, step(t`Newer`, -1, page <= 1), h('span', {}, t`Page ${page}`), step(t`Older`, 1, !full));
 }
 
 /** Show a job's properties in a dialog-like panel below the graph. */
 export async function jobPanel(place, context, project, flow, node) {
-  const close = h('button', { type: 'button', class: 'button bare', 'aria-label': 'Close', onclick: () => show(place) }, icon('cross'));
-  const body = h('div', {}, 'Loading …');
+  const close = h('button', { type: 'button', class: 'button bare', 'aria-label': t`Close`, onclick: () => show(place) }, icon('cross'));
+  const body = h('div', {}, t`Loading …`);
   show(place, h('section', { class: 'card job-panel' }, h('header', { class: 'section-head' }, h('h2', {}, node.id), close), body));
   try {
     const { props, type } = await api.jobProperties(project, flow, node.id, context.signal);
-    const needs = node.in?.length ? node.in.join(', ') : 'nothing';
+    const needs = node.in?.length ? node.in.join(', ') : t`nothing`;
     const rows = Object.entries(props).filter(([key]) => !['type', 'dependencies', 'azk.form'].includes(key));
     show(
       body,
-      h('p', {}, `Type ${type}; needs ${needs}.`),
+      h('p', {}, t`Type ${type}; needs ${needs}.`),
       h('dl', { class: 'properties' }, rows.map(([key, value]) => [h('dt', {}, key), h('dd', {}, h('code', {}, value))])),
     );
   } catch (error) {

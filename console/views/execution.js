@@ -6,7 +6,7 @@ import * as stock from '../stock.js';
 import { firsts } from '../attempts.js';
 import { attempt, confirm } from '../dialog.js';
 import { button, h, route, show } from '../dom.js';
-import { badge, count, duration, finished, span, status, took, when } from '../format.js';
+import { badge, duration, finished, span, status, took, when } from '../format.js';
 import { logView } from '../logview.js';
 import { nestedGraph } from '../nested.js';
 import { flatten, inOrder } from '../order.js';
@@ -16,18 +16,19 @@ import { resumeOf } from '../resume.js';
 import { whyPanel } from '../why.js';
 import { choose, crumbs, reportLink, startRun, tabs, walkHint } from './common.js';
 import { jobLink, jobsPane, timelinePane } from './jobs.js';
+import { count, t } from '../words.js';
 
 const FAILED = ['FAILED', 'KILLED', 'CANCELLED', 'FAILED_FINISHING'];
 
 const MANY = 300; // jobs of a run that is asked for less often: an answer has 200 kB
 
 const TABS = [
-  ['graph', 'Graph'],
-  ['timeline', 'Timeline'],
-  ['jobs', 'Jobs'],
-  ['results', 'Results'],
-  ['log', 'Flow log'],
-  ['parameters', 'Parameters'],
+  ['graph', t`Graph`],
+  ['timeline', t`Timeline`],
+  ['jobs', t`Jobs`],
+  ['results', t`Results`],
+  ['log', t`Flow log`],
+  ['parameters', t`Parameters`],
 ];
 
 const PANES = { graph: graphPane, timeline: timelinePane, jobs: jobsPane, results: resultsPane, log: logPane, parameters: parametersPane };
@@ -48,12 +49,12 @@ export async function executionView(context, id, tab = 'graph') {
   });
 
   function draw() {
-    show(head, summary(run), first === Number(id) ? null : h('a', { href: route('execution', first) }, `retry of #${first}`));
+    show(head, summary(run), first === Number(id) ? null : h('a', { href: route('execution', first) }, t`retry of #${first}`));
     const last = inOrder(run.nodes).at(-1)?.id;
     show(actions, reportLink(id, last, files), may ? controls(context, run, refresh) : null);
     pane.update?.(run, files);
     if (tab === 'graph') why.update(run, files);
-    document.title = `${run.status.toLowerCase()} #${id} ${run.flow}`;
+    document.title = `${status(run.status).word.toLowerCase()} #${id} ${run.flow}`;
   }
 
   async function refresh() {
@@ -73,7 +74,7 @@ export async function executionView(context, id, tab = 'graph') {
   return {
     title: `#${id} ${run.flow}`,
     node: [
-      crumbs(['Projects', '#/'], [run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')]),
+      crumbs([t`Projects`, '#/'], [run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')]),
       h('header', { class: 'page-head' }, h('h1', {}, run.flow, h('span', { class: 'muted' }, ` #${id}`)), actions),
       head,
       why.element,
@@ -93,7 +94,7 @@ export async function firstLook(id, signal) {
   } catch (error) {
     if (error.kind !== 'server') throw error;
     const why = /^Index\b/.test(error.message) ? '' : ` (${error.message})`;
-    throw new api.ApiError(`There is no run #${id}.${why}`, 'refused');
+    throw new api.ApiError(t`There is no run #${id}.` + why, 'refused');
   }
 }
 
@@ -102,12 +103,12 @@ function summary(run) {
   const over = jobs.filter((job) => finished(job.status) || job.status === 'DISABLED').length;
   const those = (word) => jobs.filter((job) => job.status === word).length;
   const [failed, cancelled] = [those('FAILED'), those('CANCELLED')];
-  const done = [`${over - cancelled} of ${count(jobs.length, 'job')} done`, failed ? `${failed} failed` : '', cancelled ? `${cancelled} cancelled` : ''];
+  const done = [t`${over - cancelled} of ${count(jobs.length, 'job')} done`, failed ? t`${failed} failed` : '', cancelled ? t`${cancelled} cancelled` : ''];
   return [
     badge(run.status),
     h('span', {}, `${done.filter(Boolean).join(', ')}, ${duration(span(run.startTime, run.endTime))}`),
-    h('progress', { max: jobs.length, value: over, 'aria-label': 'Jobs done', class: failed ? 'is-bad' : `is-${status(run.status).family}` }),
-    h('span', { class: 'hint' }, `started ${when(run.startTime)} by ${run.submitUser}`),
+    h('progress', { max: jobs.length, value: over, 'aria-label': t`Jobs done`, class: failed ? 'is-bad' : `is-${status(run.status).family}` }),
+    h('span', { class: 'hint' }, t`started ${when(run.startTime)} by ${run.submitUser}`),
   ];
 }
 
@@ -123,19 +124,19 @@ function controls(context, run, refresh) {
   if (finished(run.status)) {
     const broken = FAILED.includes(run.status) && flatten(run.nodes).some((job) => job.status === 'SUCCEEDED');
     return [
-      broken ? again('Retry what failed', { icon: 'retry', kind: 'primary' }, true) : null,
-      again('Run again', { icon: 'play', kind: broken ? '' : 'primary' }, false),
+      broken ? again(t`Retry what failed`, { icon: 'retry', kind: 'primary' }, true) : null,
+      again(t`Run again`, { icon: 'play', kind: broken ? '' : 'primary' }, false),
     ];
   }
   const paused = run.status === 'PAUSED';
   const failing = run.status === 'FAILED_FINISHING';
   return [
-    failing ? act('Retry failed jobs', api.retryFailed, 'The failed jobs run again.', { icon: 'retry', kind: 'primary' }) : null,
-    paused ? act('Resume', api.resume, 'Resumed.', { icon: 'play', kind: 'primary' }) : act('Pause', api.pause, 'Paused: jobs that run go on, no other starts.', { icon: 'pause' }),
-    button('Cancel', async () => {
-      const done = await confirm(`Cancel run #${run.execid}?`, 'The jobs that run are killed, the others do not start.', 'Cancel the run', () => api.cancel(run.execid));
+    failing ? act(t`Retry failed jobs`, api.retryFailed, t`The failed jobs run again.`, { icon: 'retry', kind: 'primary' }) : null,
+    paused ? act(t`Resume`, api.resume, t`Resumed.`, { icon: 'play', kind: 'primary' }) : act(t`Pause`, api.pause, t`Paused: jobs that run go on, no other starts.`, { icon: 'pause' }),
+    button(t`Cancel`, async () => {
+      const done = await confirm(t`Cancel run #${run.execid}?`, t`The jobs that run are killed, the others do not start.`, t`Cancel the run`, () => api.cancel(run.execid));
       if (done) await attempt(refresh);
-    }, { icon: 'stop', kind: 'danger-line', data: { key: 'Cancel' } }),
+    }, { icon: 'stop', kind: 'danger-line', data: { key: t`Cancel` } }),
   ];
 }
 
@@ -155,9 +156,9 @@ function retryOf(run, options, { outputs, own }, first) {
   const { disabled, flowParam, again } = resumeOf(run.nodes, outputs, own);
   const named = Object.keys(flowParam).length;
   const hints = [
-    named ? `The parameters hold ${count(named, 'output')} of the jobs that do not run again.` : '',
-    again.length ? `${again.join(', ')} succeeded and must run again: a condition or other outputs depend on it.` : '',
-    outputs ? '' : 'This server does not tell the outputs of jobs: tick those whose outputs the others need.',
+    named ? t`The parameters hold ${count(named, 'output')} of the jobs that do not run again.` : '',
+    again.length ? t`${again.join(', ')} succeeded and must run again: a condition or other outputs depend on it.` : '',
+    outputs ? '' : t`This server does not tell the outputs of jobs: tick those whose outputs the others need.`,
   ];
   return {
     ...options,
@@ -169,11 +170,11 @@ function retryOf(run, options, { outputs, own }, first) {
 
 async function graphPane(context, run) {
   const drawn = nestedGraph(run.nodes, {
-    label: `Graph of run ${run.execid}`,
+    label: t`Graph of run ${run.execid}`,
     signal: context.signal,
     open: (node, path) => context.go(route('job', run.execid, path.join(':'))),
   });
-  return { element: [drawn.element, walkHint('Choose a job to read its log.')], update: (fresh) => drawn.update(fresh.nodes) };
+  return { element: [drawn.element, walkHint(t`Choose a job to read its log.`)], update: (fresh) => drawn.update(fresh.nodes) };
 }
 
 /** What each job recorded and left: the summary of the run. */
@@ -182,7 +183,7 @@ async function resultsPane(context, first) {
   let seen = '';
   const table = (run, records, files) =>
     h('table', { class: 'list stack' },
-      h('thead', {}, h('tr', {}, ['Job', 'Status', 'Took', 'Metrics'].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
+      h('thead', {}, h('tr', {}, [t`Job`, t`Status`, t`Took`, t`Metrics`].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
       h('tbody', {}, inOrder(run.nodes).filter((job) => records[job.id] || files[job.id]).map((job) => {
         const { metrics = {}, error } = records[job.id] ?? {};
         return h('tr', {},
@@ -198,7 +199,7 @@ async function resultsPane(context, first) {
     seen = now;
     const records = (await api.records([run.execid], context.signal))[run.execid] ?? {};
     const any = Object.keys(records).length || Object.keys(files).length;
-    show(place, any ? table(run, records, files) : h('p', { class: 'empty' }, 'No job has left a record or a report.'));
+    show(place, any ? table(run, records, files) : h('p', { class: 'empty' }, t`No job has left a record or a report.`));
   };
   await update(first, await api.files(first.execid, context.signal));
   return { element: place, update };
@@ -223,19 +224,19 @@ async function parametersPane(context, run) {
   const pairs = Object.entries(options.flowParam ?? {});
   const properties = (entries, tag) =>
     h('dl', { class: 'properties' }, entries.map(([key, value]) => [h('dt', {}, key), h('dd', {}, h(tag, {}, value))]));
-  const names = (list) => (list?.length ? list.map((entry) => entry.id ?? entry).join(', ') : 'none');
+  const names = (list) => (list?.length ? list.map((entry) => entry.id ?? entry).join(', ') : t`none`);
   const words = (choices, value) => Object.fromEntries(choices)[value] ?? value ?? '–';
   return {
     element: [
-      h('h2', {}, 'Parameters set for this run'),
-      pairs.length ? properties(pairs, 'code') : h('p', { class: 'hint' }, 'None: all parameters had their defaults.'),
-      h('h2', {}, 'Options'),
+      h('h2', {}, t`Parameters set for this run`),
+      pairs.length ? properties(pairs, 'code') : h('p', { class: 'hint' }, t`None: all parameters had their defaults.`),
+      h('h2', {}, t`Options`),
       properties([
-        ['disabled jobs', names(options.disabled)],
-        ['when a job fails', words(ON_FAILURE, options.failureAction)],
-        ['when it runs already', words(WHEN_RUNNING, options.concurrentOptions)],
-        ['mail on success', names(options.successEmails)],
-        ['mail on failure', names(options.failureEmails)],
+        [t`disabled jobs`, names(options.disabled)],
+        [t`when a job fails`, words(ON_FAILURE, options.failureAction)],
+        [t`when it runs already`, words(WHEN_RUNNING, options.concurrentOptions)],
+        [t`mail on success`, names(options.successEmails)],
+        [t`mail on failure`, names(options.failureEmails)],
       ], 'span'),
     ],
   };

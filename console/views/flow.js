@@ -5,7 +5,7 @@ import * as stock from '../stock.js';
 import { firsts, together } from '../attempts.js';
 import { attempt } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
-import { count, duration, period, span, status, when } from '../format.js';
+import { duration, every, span, status, when } from '../format.js';
 import { editLimits, inWords } from '../limits.js';
 import { nestedGraph } from '../nested.js';
 import { flatten } from '../order.js';
@@ -14,13 +14,14 @@ import { calendarPane } from './calendar.js';
 import { choose, crumbs, executionTable, forbidden, jobPanel, pager, startRun, startSchedule, tabs, unschedule, walkHint } from './common.js';
 import { comparePane } from './compare.js';
 import { gridPane } from './grid.js';
+import { count, t } from '../words.js';
 
 const PANES = { graph: graphPane, executions: executionsPane, grid: gridPane, calendar: calendarPane, compare: comparePane };
 
 export async function flowView(context, projectName, flow, tab = 'graph') {
   const { signal } = context;
   const project = await stock.project(projectName, signal);
-  if (!project.known) return forbidden(`Project ${projectName}`, project.message);
+  if (!project.known) return forbidden(t`Project ${projectName}`, project.message);
   const graph = await api.graph(projectName, flow, signal);
   const planned = await api.flowSchedule(graph.projectId, flow, signal);
   const limits = planned ? await api.limits(planned.scheduleId, signal).catch(() => ({})) : {};
@@ -30,7 +31,7 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
   return {
     title: flow,
     node: [
-      crumbs(['Projects', '#/'], [projectName, route('project', projectName)]),
+      crumbs([t`Projects`, '#/'], [projectName, route('project', projectName)]),
       h(
         'header',
         { class: 'page-head' },
@@ -38,17 +39,17 @@ export async function flowView(context, projectName, flow, tab = 'graph') {
         h(
           'div',
           { class: 'actions' },
-          may('execute') ? button('Run', () => startRun(context, target), { kind: 'primary', icon: 'play' }) : null,
-          may('schedule') ? button(planned ? 'Change schedule' : 'Schedule', () => startSchedule(context, { ...target, planned }), { icon: 'calendar' }) : null,
+          may('execute') ? button(t`Run`, () => startRun(context, target), { kind: 'primary', icon: 'play' }) : null,
+          may('schedule') ? button(planned ? t`Change schedule` : t`Schedule`, () => startSchedule(context, { ...target, planned }), { icon: 'calendar' }) : null,
         ),
       ),
       planned ? scheduleNote(context, planned, limits.settings ?? [], flow, may('schedule')) : null,
       tabs(tab, [
-        ['graph', `Graph (${count(graph.nodes.length, 'job')})`, route('flow', projectName, flow)],
-        ['executions', 'Runs', route('flow', projectName, flow, 'executions')],
-        ['grid', 'Grid', route('flow', projectName, flow, 'grid')],
-        ['calendar', 'Calendar', route('flow', projectName, flow, 'calendar')],
-        ['compare', 'Compare', route('flow', projectName, flow, 'compare')],
+        ['graph', t`Graph (${count(graph.nodes.length, 'job')})`, route('flow', projectName, flow)],
+        ['executions', t`Runs`, route('flow', projectName, flow, 'executions')],
+        ['grid', t`Grid`, route('flow', projectName, flow, 'grid')],
+        ['calendar', t`Calendar`, route('flow', projectName, flow, 'calendar')],
+        ['compare', t`Compare`, route('flow', projectName, flow, 'compare')],
       ]),
       await pane(context, project, flow, graph),
     ],
@@ -59,17 +60,16 @@ function scheduleNote(context, planned, limits, flow, may) {
   const change = async () => {
     if (await attempt(() => editLimits(planned.scheduleId, flow, context.signal))) context.reload();
   };
-  const repeats = period(planned.period);
-  const cron = planned.cronExpression && planned.cronExpression !== 'null' ? `by cron ${planned.cronExpression}` : '';
-  const again = repeats ? `every ${repeats.replace(/^1 /, '')}` : 'once';
-  const within = limits.length ? ` Time limits: ${limits.map(inWords).join('; ')}.` : '';
+  const cron = planned.cronExpression && planned.cronExpression !== 'null' ? t`by cron ${planned.cronExpression}` : '';
+  const again = every(planned.period) || t`once`;
+  const within = limits.length ? t` Time limits: ${limits.map(inWords).join('; ')}.` : '';
   return h(
     'p',
     { class: 'notice' },
     icon('clock'),
-    h('span', {}, `Runs ${cron || again}, next at ${planned.nextExecTime}, scheduled by ${planned.submitUser}.${within}`),
-    may ? button('Time limits', change, { class: 'small' }) : null,
-    may ? button('Unschedule', () => unschedule(context, planned.scheduleId, flow), { class: 'small' }) : null,
+    h('span', {}, t`Runs ${cron || again}, next at ${planned.nextExecTime}, scheduled by ${planned.submitUser}.${within}`),
+    may ? button(t`Time limits`, change, { class: 'small' }) : null,
+    may ? button(t`Unschedule`, () => unschedule(context, planned.scheduleId, flow), { class: 'small' }) : null,
   );
 }
 
@@ -79,10 +79,10 @@ async function graphPane(context, project, flow, graph) {
     const inside = path.slice(0, -1).reduce((at, id) => at.nodes.find((next) => next.id === id), graph);
     jobPanel(panel, context, project.name, inside.flowId ?? inside.flow ?? flow, node);
   };
-  const drawn = nestedGraph(graph.nodes, { label: `Graph of ${flow}`, signal: context.signal, open });
+  const drawn = nestedGraph(graph.nodes, { label: t`Graph of ${flow}`, signal: context.signal, open });
   const asked = flatten(graph.nodes).find(({ path }) => path === context.query.get('job'));
   if (asked) open(asked, asked.path.split(':'));
-  return [drawn.element, walkHint('Choose a job to see its properties.'), panel];
+  return [drawn.element, walkHint(t`Choose a job to see its properties.`), panel];
 }
 
 async function executionsPane(context, project, flow) {
@@ -94,7 +94,7 @@ async function executionsPane(context, project, flow) {
       id: run.execId, status: run.status, start: run.startTime, end: run.endTime, user: run.submitUser,
     }));
     if (!list.length) {
-      show(place, h('p', { class: 'empty' }, 'This flow has never run.'));
+      show(place, h('p', { class: 'empty' }, t`This flow has never run.`));
       return;
     }
     const ids = list.map(({ id }) => id);
@@ -113,7 +113,7 @@ function trend(list) {
   return h(
     'figure',
     { class: 'trend' },
-    h('figcaption', { class: 'hint' }, `Duration of these runs, longest ${duration(longest)}`),
+    h('figcaption', { class: 'hint' }, t`Duration of these runs, longest ${duration(longest)}`),
     h(
       'div',
       { class: 'trend-bars' },

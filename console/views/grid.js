@@ -2,10 +2,11 @@
 
 import { firsts, together } from '../attempts.js';
 import { button, h, route } from '../dom.js';
-import { count, duration, finished, span, status, took, when } from '../format.js';
+import { duration, finished, span, status, took, when } from '../format.js';
 import * as known from '../known.js';
 import { lattice } from '../lattice.js';
 import { flatten } from '../order.js';
+import { count, t } from '../words.js';
 
 const PAGE = 100; // runs in one request
 
@@ -18,11 +19,11 @@ export async function gridPane(context, project, flow, graph) {
   let total = 0;
   let loaded = 0;
 
-  const told = h('p', { class: 'hint lattice-told', 'aria-live': 'polite' }, 'Point at a cell, or walk with the arrow keys; Enter opens its log.');
-  const older = button('Older runs', () => load().catch(fail), { class: 'small' });
+  const told = h('p', { class: 'hint lattice-told', 'aria-live': 'polite' }, t`Point at a cell, or walk with the arrow keys; Enter opens its log.`);
+  const older = button(t`Older runs`, () => load().catch(fail), { class: 'small' });
   const view = lattice({
     names,
-    label: `Runs of ${flow}, the newest on the right`,
+    label: t`Runs of ${flow}, the newest on the right`,
     cell, head, seen,
     told: (name) => { told.textContent = name; },
   });
@@ -37,8 +38,8 @@ export async function gridPane(context, project, flow, graph) {
     const { word, family } = status(job.status);
     const tries = (job.attempt ?? 0) + 1;
     const spent = took(job);
-    const parts = [path, `#${run.id} ${run.logical ? `for ${run.logical}` : `of ${when(run.start)}`}`, word,
-      Number.isFinite(spent) ? duration(spent) : '', tries > 1 ? count(tries, 'attempt') : '', run.earlier?.length ? `run ${run.earlier.length + 1} times` : ''];
+    const parts = [path, `#${run.id} ${run.logical ? t`for ${run.logical}` : t`of ${when(run.start)}`}`, word,
+      Number.isFinite(spent) ? duration(spent) : '', tries > 1 ? count(tries, 'attempt') : '', run.earlier?.length ? t`run ${run.earlier.length + 1} times` : ''];
     return {
       href: route('job', job.of ?? run.id, path),
       family,
@@ -52,7 +53,7 @@ export async function gridPane(context, project, flow, graph) {
     const most = Math.max(...runs.map(({ start, end }) => span(start, end) || 0), 1);
     const { word, family } = status(run.status);
     const before = runs[column - 1];
-    const name = `#${run.id}, ${run.logical ? `for ${run.logical}` : when(run.start)}, ${word}, ${duration(span(run.start, run.end))}`;
+    const name = `#${run.id}, ${run.logical ? t`for ${run.logical}` : when(run.start)}, ${word}, ${duration(span(run.start, run.end))}`;
     return [
       !before || known.dayOf(before) !== known.dayOf(run) ? h('span', { class: 'lattice-day' }, known.dayOf(run).slice(5)) : null,
       h('a', { class: `is-${family}`, href: route('execution', run.id), 'aria-label': name, title: name },
@@ -116,7 +117,7 @@ export async function gridPane(context, project, flow, graph) {
   }
 
   await load();
-  if (!runs.length) return h('p', { class: 'empty' }, 'This flow has never run.');
-  return [view.element, told, h('div', { class: 'row' }, older, h('span', { class: 'hint' }, `${count(total, 'execution')} in all. Height and fill: duration; retries of a run share its column.`))];
+  if (!runs.length) return h('p', { class: 'empty' }, t`This flow has never run.`);
+  return [view.element, told, h('div', { class: 'row' }, older, h('span', { class: 'hint' }, t`${count(total, 'execution')} in all. Height and fill: duration; retries of a run share its column.`))];
 }
 

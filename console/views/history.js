@@ -4,16 +4,17 @@ import * as intervals from '../intervals.js';
 import * as stock from '../stock.js';
 import { attempt, toast } from '../dialog.js';
 import { button, h, show } from '../dom.js';
-import { count, finished, instant } from '../format.js';
+import { finished, instant } from '../format.js';
 import { csv, save } from '../save.js';
 import { executionTable, pager } from './common.js';
+import { count, t } from '../words.js';
 
 const SIZE = 20;
 const AT_ONCE = 200; // rows in one request of what is saved
 const MOST = 2000;
 
 const STATUSES = [
-  [0, 'any status'], [30, 'running'], [40, 'paused'], [50, 'succeeded'], [60, 'killed'], [70, 'failed'], [110, 'queued'],
+  [0, t`any status`], [30, t`running`], [40, t`paused`], [50, t`succeeded`], [60, t`killed`], [70, t`failed`], [110, t`queued`],
 ];
 
 const COLUMNS = ['id', 'project', 'flow', 'status', 'start', 'end', 'seconds', 'user'];
@@ -35,14 +36,14 @@ export async function historyView(context) {
         attempt(() => load(1));
       },
     },
-    input('project', 'Project contains'),
-    input('flow', 'Flow contains'),
-    input('user', 'User contains'),
-    h('select', { name: 'status', class: 'input', 'aria-label': 'Status', onchange: () => attempt(() => load(1)) },
+    input('project', t`Project contains`),
+    input('flow', t`Flow contains`),
+    input('user', t`User contains`),
+    h('select', { name: 'status', class: 'input', 'aria-label': t`Status`, onchange: () => attempt(() => load(1)) },
       STATUSES.map(([value, text]) => h('option', { value, selected: String(value) === query.get('status') }, text))),
-    date('begin', 'From'),
-    date('end', 'to'),
-    button('Find', null, { type: 'submit', icon: 'search' }),
+    date('begin', t`From|a day`),
+    date('end', t`to|a day`),
+    button(t`Find`, null, { type: 'submit', icon: 'search' }),
   );
 
   /** What the server is asked for; days are whole ones in its zone. */
@@ -58,7 +59,7 @@ export async function historyView(context) {
     page = next;
     const list = await stock.history({ page, size: SIZE, ...filter() }, signal);
     context.keep({ ...Object.fromEntries(new FormData(form)), page: page > 1 ? page : '' });
-    show(place, list.length ? executionTable(list) : h('p', { class: 'empty' }, 'No run was found.'), pager(page, list.length === SIZE, (to) => load(to)));
+    show(place, list.length ? executionTable(list) : h('p', { class: 'empty' }, t`No run was found.`), pager(page, list.length === SIZE, (to) => load(to)));
     return list;
   }
 
@@ -70,7 +71,7 @@ export async function historyView(context) {
       found.push(...list);
       if (list.length < AT_ONCE) break;
     }
-    if (found.length >= MOST) toast(`Only the newest ${MOST} are in the file: narrow the dates for the others.`, 'warn');
+    if (found.length >= MOST) toast(t`Only the newest ${MOST} are in the file: narrow the dates for the others.`, 'warn');
     return found.slice(0, MOST).map((run) => {
       const spent = (instant(run.end) - instant(run.start)) / 1000;
       const row = { ...run, seconds: spent >= 0 ? spent : '' };
@@ -80,7 +81,7 @@ export async function historyView(context) {
   const saved = (name, type, text) => () => attempt(async () => {
     const rows = await collect();
     save(name, type, text(rows));
-    toast(`${count(rows.length, 'run')} saved as ${name}.`);
+    toast(t`${count(rows.length, 'run')} saved as ${name}.`);
   });
 
   const first = await load(page);
@@ -88,11 +89,11 @@ export async function historyView(context) {
     context.every(intervals.HISTORY, async () => (await load()).some(({ status }) => !finished(status)));
   }
   return {
-    title: 'History',
+    title: t`History`,
     node: [
-      h('header', { class: 'page-head' }, h('h1', {}, 'History'), h('div', { class: 'actions' },
-        button('CSV', saved('runs.csv', 'text/csv', (rows) => csv(COLUMNS, rows)), { icon: 'down', class: 'small', title: 'Save what is found as CSV' }),
-        button('JSON', saved('runs.json', 'application/json', (rows) => JSON.stringify(rows, null, 1)), { icon: 'down', class: 'small', title: 'Save what is found as JSON' }))),
+      h('header', { class: 'page-head' }, h('h1', {}, t`History`), h('div', { class: 'actions' },
+        button('CSV', saved('runs.csv', 'text/csv', (rows) => csv(COLUMNS, rows)), { icon: 'down', class: 'small', title: t`Save what is found as CSV` }),
+        button('JSON', saved('runs.json', 'application/json', (rows) => JSON.stringify(rows, null, 1)), { icon: 'down', class: 'small', title: t`Save what is found as JSON` }))),
       form,
       place,
     ],

@@ -8,13 +8,14 @@ import { logView } from '../logview.js';
 import { flatten } from '../order.js';
 import { crumbs, reportLink, tabs } from './common.js';
 import { decoder, firstLook } from './execution.js';
+import { t } from '../words.js';
 
 export async function jobView(context, id, path, chosen) {
   const { signal } = context;
   const find = (run) => flatten(run.nodes).find((job) => job.path === path);
   let run = await firstLook(id, signal);
   let job = find(run);
-  if (!job) throw new api.ApiError(`Run #${id} has no job ${path}.`, 'refused');
+  if (!job) throw new api.ApiError(t`Run #${id} has no job ${path}.`, 'refused');
   const attempt = chosen === undefined ? (job.attempt ?? 0) : Number(chosen);
   const state = h('div', { class: 'run-state' });
   const left = h('div', {});
@@ -36,12 +37,12 @@ export async function jobView(context, id, path, chosen) {
       state,
       badge(shown.status),
       h('span', {}, duration(took(shown))),
-      h('span', { class: 'hint' }, shown.startTime > 0 ? `started ${when(shown.startTime)}` : 'not started'),
+      h('span', { class: 'hint' }, shown.startTime > 0 ? t`started ${when(shown.startTime)}` : t`not started`),
     );
     const total = (job.attempt ?? 0) + 1;
     if (total > 1 && tries.childElementCount !== total) {
       show(tries, tabs(String(attempt), Array.from({ length: total }, (_, at) =>
-        [String(at), `Attempt ${at + 1}`, route('job', id, path, at)])));
+        [String(at), t`Attempt ${at + 1}`, route('job', id, path, at)])));
     }
   }
 
@@ -66,7 +67,7 @@ export async function jobView(context, id, path, chosen) {
   return {
     title: `${path} #${id}`,
     node: [
-      crumbs(['Projects', '#/'], [run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')], [`#${id}`, route('execution', id)]),
+      crumbs([t`Projects`, '#/'], [run.project, route('project', run.project)], [run.flow, route('flow', run.project, run.flow, 'executions')], [`#${id}`, route('execution', id)]),
       h('header', { class: 'page-head' }, h('h1', {}, path), actions),
       state,
       tries,
@@ -80,5 +81,5 @@ export async function jobView(context, id, path, chosen) {
 function fileList(id, job, names) {
   if (!names?.length) return null;
   const links = names.map((name) => h('a', { class: 'chip', href: api.fileUrl(id, job, name) }, name));
-  return h('p', { class: 'chips' }, h('span', { class: 'hint' }, 'Files:'), links);
+  return h('p', { class: 'chips' }, h('span', { class: 'hint' }, t`Files:`), links);
 }

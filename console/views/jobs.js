@@ -6,6 +6,7 @@ import { drawGantt, inTime } from '../gantt.js';
 import { flatten } from '../order.js';
 import { pagedList } from '../pages.js';
 import { reportLink } from './common.js';
+import { t } from '../words.js';
 
 export const jobLink = (run) => (job) => route('job', run.execid, job.path);
 
@@ -14,7 +15,7 @@ const words = (job) => `${job.path} ${job.status}`;
 /** The timeline, a page of its bars at a time. */
 export async function timelinePane() {
   let run;
-  const list = pagedList({ noun: 'job', text: words, draw: (jobs) => drawGantt(run, jobs, jobLink(run)) });
+  const list = pagedList({ text: words, draw: (jobs) => drawGantt(run, jobs, jobLink(run)) });
   return {
     element: list.element,
     update(fresh) {
@@ -27,12 +28,11 @@ export async function timelinePane() {
 /** The table, a page of its rows at a time. */
 export async function jobsPane() {
   let [run, files] = [null, {}];
-  const headings = ['Job', 'Status', 'Started', 'Took', 'Attempt'].map((text, at) =>
+  const headings = [t`Job`, t`Status`, t`Started`, t`Took`, t`Attempt`].map((text, at) =>
     h('th', { scope: 'col', class: at === 4 ? 'number' : '' }, text));
   const body = h('tbody', {});
   const table = h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, headings, h('td', {}))), body);
   const list = pagedList({
-    noun: 'job',
     text: words,
     draw: (jobs) => {
       body.replaceChildren(...jobs.map((job) => row(run, job, files)));
@@ -60,7 +60,7 @@ function row(run, job, files) {
     h('td', { class: 'state' }, badge(job.status)),
     h('td', { class: started }, when(job.startTime)),
     h('td', { class: started }, duration(took(job))),
-    h('td', { class: job.attempt > 0 ? 'number' : 'number wide-only' }, h('span', { class: 'narrow-only' }, 'attempt '), (job.attempt ?? 0) + 1),
+    h('td', { class: job.attempt > 0 ? 'number' : 'number wide-only' }, h('span', { class: 'narrow-only' }, t`attempt`, ' '), (job.attempt ?? 0) + 1),
     h('td', { class: 'end' }, reportLink(run.execid, job.path, files, { class: 'small' })),
   );
 }

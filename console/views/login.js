@@ -3,12 +3,13 @@
 import * as api from '../api.js';
 import { field } from '../dialog.js';
 import { button, h } from '../dom.js';
+import { t } from '../words.js';
 
 export function loginView(message, entered) {
   const problem = h('p', { class: 'problem', role: 'alert', hidden: !message }, message ?? '');
   const user = h('input', { name: 'username', class: 'input', autocomplete: 'username', required: true, autocapitalize: 'none', spellcheck: 'false' });
   const word = h('input', { name: 'password', class: 'input', type: 'password', autocomplete: 'current-password', required: true });
-  const submit = button('Log in', null, { kind: 'primary', type: 'submit' });
+  const submit = button(t`Log in`, null, { kind: 'primary', type: 'submit' });
   const form = h(
     'form',
     {
@@ -29,10 +30,10 @@ export function loginView(message, entered) {
         }
       },
     },
-    h('h1', {}, 'Log in'),
+    h('h1', {}, t`Log in`),
     h('p', { class: 'hint' }, location.host),
-    field('User', user),
-    field('Password', word),
+    field(t`User`, user),
+    field(t`Password`, word),
     problem,
     submit,
   );

@@ -4,20 +4,21 @@ import * as api from '../api.js';
 import * as stock from '../stock.js';
 import { ask, attempt, confirm, field, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
-import { badge, count, duration, span, when } from '../format.js';
+import { badge, duration, span, when } from '../format.js';
 import { choose, crumbs, forbidden, startRun, tabs } from './common.js';
 import { sourcePane } from './source.js';
+import { count, t } from '../words.js';
 
 export async function projectView(context, name, tab = 'flows') {
   const project = await stock.project(name, context.signal);
-  if (!project.known) return forbidden(`Project ${name}`, project.message);
+  if (!project.known) return forbidden(t`Project ${name}`, project.message);
   const may = (right) => project.rights.has(right);
   const pane = choose({ flows: flowsPane, source: sourcePane, permissions: permissionsPane, events: eventsPane }, tab);
   const description = h('p', { class: 'description' }, project.description);
   return {
     title: name,
     node: [
-      crumbs(['Projects', '#/']),
+      crumbs([t`Projects`, '#/']),
       h(
         'header',
         { class: 'page-head' },
@@ -25,18 +26,18 @@ export async function projectView(context, name, tab = 'flows') {
         h(
           'div',
           { class: 'actions' },
-          may('write') ? button('Upload zip', () => uploadZip(context, name), { kind: 'primary', icon: 'upload' }) : null,
-          may('write') ? button('Describe', () => describe(context, project), { icon: 'edit' }) : null,
-          may('admin') ? button('Delete', () => remove(context, name), { icon: 'trash', kind: 'danger-line' }) : null,
+          may('write') ? button(t`Upload zip`, () => uploadZip(context, name), { kind: 'primary', icon: 'upload' }) : null,
+          may('write') ? button(t`Describe`, () => describe(context, project), { icon: 'edit' }) : null,
+          may('admin') ? button(t`Delete`, () => remove(context, name), { icon: 'trash', kind: 'danger-line' }) : null,
         ),
       ),
       description,
       h('p', { class: 'hint' }, mayDo(project.rights)),
       tabs(tab, [
-        ['flows', 'Flows', route('project', name)],
-        ['source', 'Source', route('project', name, 'source')],
-        ['permissions', 'Permissions', route('project', name, 'permissions')],
-        ['events', 'Log', route('project', name, 'events')],
+        ['flows', t`Flows`, route('project', name)],
+        ['source', t`Source`, route('project', name, 'source')],
+        ['permissions', t`Permissions`, route('project', name, 'permissions')],
+        ['events', t`Log`, route('project', name, 'events')],
       ]),
       await pane(context, project),
     ],
@@ -44,8 +45,8 @@ export async function projectView(context, name, tab = 'flows') {
 }
 
 function mayDo(rights) {
-  if (rights.has('admin')) return 'You may do everything here.';
-  return `You may ${api.RIGHTS.filter((right) => rights.has(right)).join(', ')} here.`;
+  if (rights.has('admin')) return t`You may do everything here.`;
+  return t`You may ${api.RIGHTS.filter((right) => rights.has(right)).join(', ')} here.`;
 }
 
 // Flows ------------------------------------------------------------------------------------------
@@ -54,9 +55,9 @@ async function flowsPane(context, project) {
   const { flows } = await api.flows(project.name, context.signal);
   if (!flows.length) {
     const advice = project.rights.has('write')
-      ? 'Upload a zip file with .job files (or a .flow and a .project file on newer servers).'
-      : 'Nobody has uploaded a zip file yet.';
-    return h('div', { class: 'empty' }, h('p', {}, 'This project has no flows.'), h('p', {}, advice));
+      ? t`Upload a zip file with .job files (or a .flow and a .project file on newer servers).`
+      : t`Nobody has uploaded a zip file yet.`;
+    return h('div', { class: 'empty' }, h('p', {}, t`This project has no flows.`), h('p', {}, advice));
   }
   const rows = flows
     .map(({ flowId }) => flowId)
@@ -65,7 +66,7 @@ async function flowsPane(context, project) {
       const last = h('td', { class: 'state' }, '…');
       const time = h('td', {});
       const run = project.rights.has('execute')
-        ? button('Run', () => startRun(context, { project: project.name, flow }), { icon: 'play', class: 'small', 'aria-label': `Run ${flow}` })
+        ? button(t`Run`, () => startRun(context, { project: project.name, flow }), { icon: 'play', class: 'small', 'aria-label': t`Run ${flow}` })
         : null;
       fill(flow, last, time);
       return h('tr', {}, h('td', { class: 'main' }, h('a', { href: route('flow', project.name, flow) }, icon('flow'), flow)), last, time, h('td', { class: 'end' }, run));
@@ -75,7 +76,7 @@ async function flowsPane(context, project) {
     try {
       const { executions } = await api.executions(project.name, flow, 0, 1, context.signal);
       const [latest] = executions;
-      show(last, latest ? h('a', { href: route('execution', latest.execId) }, badge(latest.status)) : 'never run');
+      show(last, latest ? h('a', { href: route('execution', latest.execId) }, badge(latest.status)) : t`never run`);
       show(time, latest ? `${when(latest.startTime)}, ${duration(span(latest.startTime, latest.endTime))}` : '');
     } catch (error) {
       if (error.name !== 'AbortError') show(last, '–');
@@ -85,7 +86,7 @@ async function flowsPane(context, project) {
   return h(
     'table',
     { class: 'list stack' },
-    h('thead', {}, h('tr', {}, ['Flow', 'Last run', 'Started'].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
+    h('thead', {}, h('tr', {}, [t`Flow`, t`Last run`, t`Started`].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
     h('tbody', {}, rows),
   );
 }
@@ -103,29 +104,29 @@ async function permissionsPane(context, project) {
         'header',
         { class: 'section-head' },
         h('h2', {}, title),
-        admin ? button(group ? 'Add group' : 'Add user', () => change(null, group), { icon: 'add', class: 'small' }) : null,
+        admin ? button(group ? t`Add group` : t`Add user`, () => change(null, group), { icon: 'add', class: 'small' }) : null,
       ),
       entries.length
         ? h(
             'table',
             { class: 'list' },
-            h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, group ? 'Group' : 'User'), h('th', { scope: 'col' }, 'May'), h('td', {}))),
+            h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, group ? t`Group` : t`User`), h('th', { scope: 'col' }, t`May`), h('td', {}))),
             h('tbody', {}, entries.map((entry) =>
               h(
                 'tr',
                 {},
-                h('td', { class: 'main' }, entry.name, entry.name === context.session.user && !group ? ' (you)' : ''),
-                h('td', {}, h('div', { class: 'chips' }, entry.rights.has('admin') ? chip('everything (admin)') : [...entry.rights].map(chip))),
-                h('td', { class: 'end' }, admin ? button('Change', () => change(entry, group), { class: 'small', 'aria-label': `Change the rights of ${entry.name}` }) : null),
+                h('td', { class: 'main' }, entry.name, entry.name === context.session.user && !group ? t` (you)` : ''),
+                h('td', {}, h('div', { class: 'chips' }, entry.rights.has('admin') ? chip(t`everything (admin)`) : [...entry.rights].map(chip))),
+                h('td', { class: 'end' }, admin ? button(t`Change`, () => change(entry, group), { class: 'small', 'aria-label': t`Change the rights of ${entry.name}` }) : null),
               ))),
           )
-        : h('p', { class: 'hint' }, group ? 'No group has rights of its own.' : 'No user has rights of their own.'),
+        : h('p', { class: 'hint' }, group ? t`No group has rights of its own.` : t`No user has rights of their own.`),
     );
   return [
-    list('Users', project.people, false),
-    list('Groups', project.groups, true),
+    list(t`Users`, project.people, false),
+    list(t`Groups`, project.groups, true),
     proxies(context, project, admin),
-    h('p', { class: 'hint' }, 'Users whose role grants a right have it in every project; they are not listed here.'),
+    h('p', { class: 'hint' }, t`Users whose role grants a right have it in every project; they are not listed here.`),
   ];
 }
 
@@ -135,57 +136,56 @@ function proxies(context, project, admin) {
   const add = async () => {
     const name = h('input', { name: 'name', class: 'input', required: true, autofocus: true, autocomplete: 'off' });
     const saved = await ask({
-      title: 'Add a proxy user',
-      action: 'Add',
-      body: field('Name of the proxy user', name, 'An account that you may act for.'),
+      title: t`Add a proxy user`,
+      action: t`Add`,
+      body: field(t`Name of the proxy user`, name, t`An account that you may act for.`),
       submit: (form) => set(form.get('name').trim(), true),
     });
     if (saved) context.reload();
   };
   const drop = async (name) => {
-    await attempt(() => set(name, false), `${name} is no proxy user any more.`);
+    await attempt(() => set(name, false), t`${name} is no proxy user any more.`);
     context.reload();
   };
   return h('section', {},
-    h('header', { class: 'section-head' }, h('h2', {}, 'Proxy users'),
-      admin ? button('Add proxy user', add, { icon: 'add', class: 'small' }) : null),
+    h('header', { class: 'section-head' }, h('h2', {}, t`Proxy users`),
+      admin ? button(t`Add proxy user`, add, { icon: 'add', class: 'small' }) : null),
     project.proxies.length
       ? h('table', { class: 'list' },
-          h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Account that jobs may run as'), h('td', {}))),
+          h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, t`Account that jobs may run as`), h('td', {}))),
           h('tbody', {}, project.proxies.map((name) => h('tr', {},
             h('td', { class: 'main' }, name),
-            h('td', { class: 'end' }, admin ? button('Remove', () => drop(name), { class: 'small', 'aria-label': `Remove the proxy user ${name}` }) : null)))))
-      : h('p', { class: 'hint' }, 'Jobs run as the server’s own account.'));
+            h('td', { class: 'end' }, admin ? button(t`Remove`, () => drop(name), { class: 'small', 'aria-label': t`Remove the proxy user ${name}` }) : null)))))
+      : h('p', { class: 'hint' }, t`Jobs run as the server’s own account.`));
 }
 
 const chip = (text) => h('span', { class: 'chip' }, text);
 
 const MEANING = {
-  admin: 'everything, permissions and deleting included',
-  read: 'see flows, executions and logs',
-  write: 'upload and describe',
-  execute: 'run, cancel, pause and retry',
-  schedule: 'schedule and unschedule',
+  admin: t`everything, permissions and deleting included`,
+  read: t`see flows, executions and logs`,
+  write: t`upload and describe`,
+  execute: t`run, cancel, pause and retry`,
+  schedule: t`schedule and unschedule`,
 };
 
 async function editPermission(context, project, entry, group) {
-  const who = group ? 'group' : 'user';
   const name = h('input', { name: 'name', class: 'input', required: true, autofocus: true, autocomplete: 'off' });
   const boxes = api.RIGHTS.map((right) => {
     const box = h('input', { type: 'checkbox', name: right, id: `right-${right}`, checked: entry ? entry.rights.has(right) : right === 'read' });
     return h('li', {}, box, h('label', { for: box.id }, h('strong', {}, right), `: ${MEANING[right]}`));
   });
   const saved = await ask({
-    title: entry ? `Rights of ${entry.name}` : `Add a ${who}`,
-    action: 'Save',
+    title: entry ? t`Rights of ${entry.name}` : group ? t`Add a group` : t`Add a user`,
+    action: t`Save`,
     body: [
-      entry ? null : field(`Name of the ${who}`, name, `A ${who} that the server knows.`),
-      h('fieldset', {}, h('legend', {}, 'May'), h('ul', { class: 'checks' }, boxes)),
-      entry ? h('p', { class: 'hint' }, `Without any right the ${who} is removed from the list.`) : null,
+      entry ? null : group ? field(t`Name of the group`, name, t`A group that the server knows.`) : field(t`Name of the user`, name, t`A user that the server knows.`),
+      h('fieldset', {}, h('legend', {}, t`May`), h('ul', { class: 'checks' }, boxes)),
+      entry ? h('p', { class: 'hint' }, group ? t`Without any right the group is removed from the list.` : t`Without any right the user is removed from the list.`) : null,
     ],
     submit: (form) => {
       const rights = new Set(api.RIGHTS.filter((right) => form.has(right)));
-      if (!entry && !rights.size) throw new Error('Choose at least one right.');
+      if (!entry && !rights.size) throw new Error(t`Choose at least one right.`);
       const target = entry ? entry.name : form.get('name').trim();
       return api.setPermission({ project: project.name, name: target, group, rights, isNew: !entry, token: project.token });
     },
@@ -198,7 +198,7 @@ async function editPermission(context, project, entry, group) {
 async function eventsPane(context, project) {
   const SIZE = 50;
   const body = h('tbody', {});
-  const more = button('Older', () => attempt(load), {});
+  const more = button(t`Older`, () => attempt(load), {});
   let skip = 0;
   async function load() {
     const { logData } = await api.events(project.name, skip, SIZE, context.signal);
@@ -208,7 +208,7 @@ async function eventsPane(context, project) {
       h('tr', {}, h('td', { class: 'nowrap' }, when(time)), h('td', {}, user), h('td', {}, chip(String(type).toLowerCase().replaceAll('_', ' '))), h('td', {}, message))));
   }
   await load();
-  const headings = ['Time', 'User', 'What', 'Message'].map((text) => h('th', { scope: 'col' }, text));
+  const headings = [t`Time`, t`User`, t`What`, t`Message`].map((text) => h('th', { scope: 'col' }, text));
   return [h('table', { class: 'list stack' }, h('thead', {}, h('tr', {}, headings)), body), more];
 }
 
@@ -216,14 +216,14 @@ async function eventsPane(context, project) {
 
 async function uploadZip(context, name) {
   const file = h('input', { type: 'file', name: 'file', accept: '.zip,application/zip', required: true, class: 'input', autofocus: true });
-  const bar = h('progress', { max: 1, value: 0, hidden: true, 'aria-label': 'Upload' });
+  const bar = h('progress', { max: 1, value: 0, hidden: true, 'aria-label': t`Upload` });
   const done = await ask({
-    title: `Upload to ${name}`,
-    action: 'Upload',
-    body: [field('Zip file', file, 'It replaces the present flows; executions that run keep the old ones.'), bar],
+    title: t`Upload to ${name}`,
+    action: t`Upload`,
+    body: [field(t`Zip file`, file, t`It replaces the present flows; executions that run keep the old ones.`), bar],
     submit: async () => {
       const [chosen] = file.files;
-      if (!/\.zip$/i.test(chosen.name)) throw new Error(`${chosen.name} is not a .zip file.`);
+      if (!/\.zip$/i.test(chosen.name)) throw new Error(t`${chosen.name} is not a .zip file.`);
       bar.hidden = false;
       try {
         return await api.upload(name, chosen, (part) => { bar.value = part; });
@@ -234,16 +234,16 @@ async function uploadZip(context, name) {
   });
   if (!done) return;
   const { flows } = await api.flows(name);
-  toast(`Version ${done.version} was uploaded: ${count(flows.length, 'flow')}.`, flows.length ? 'good' : 'warn');
+  toast(t`Version ${done.version} was uploaded: ${count(flows.length, 'flow')}.`, flows.length ? 'good' : 'warn');
   context.reload();
 }
 
 async function describe(context, project) {
   const text = h('input', { name: 'description', class: 'input', required: true, maxlength: 255, value: project.description, autofocus: true });
   const saved = await ask({
-    title: `Describe ${project.name}`,
-    action: 'Save',
-    body: field('Description', text),
+    title: t`Describe ${project.name}`,
+    action: t`Save`,
+    body: field(t`Description`, text),
     submit: (form) => api.describeProject(project.name, form.get('description')),
   });
   if (saved) context.reload();
@@ -251,13 +251,13 @@ async function describe(context, project) {
 
 async function remove(context, name) {
   const gone = await confirm(
-    `Delete ${name}?`,
-    'Its flows and schedules disappear from all lists; executions that ran stay in the history. Some servers want it unscheduled first.',
-    'Delete',
+    t`Delete ${name}?`,
+    t`Its flows and schedules disappear from all lists; executions that ran stay in the history. Some servers want it unscheduled first.`,
+    t`Delete`,
     () => stock.deleteProject(name),
   );
   if (gone) {
-    toast(`Project ${name} was deleted.`);
+    toast(t`Project ${name} was deleted.`);
     context.go('#/');
   }
 }

@@ -5,8 +5,8 @@ import * as stock from '../stock.js';
 import { fillCards } from '../cards.js';
 import { ask, field, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
-import { count } from '../format.js';
 import { overview } from '../overview.js';
+import { count, t } from '../words.js';
 
 export async function projectsView(context) {
   const projects = await stock.projects(context.signal);
@@ -16,9 +16,9 @@ export async function projectsView(context) {
   const filter = h('input', {
     type: 'search',
     class: 'input',
-    placeholder: 'Filter the projects',
-    title: 'By words of name, description and user',
-    'aria-label': 'Filter projects',
+    placeholder: t`Filter the projects`,
+    title: t`By words of name, description and user`,
+    'aria-label': t`Filter projects`,
     oninput: draw,
   });
   const cards = projects.map((project) => ({ project, element: card(project, context) }));
@@ -30,24 +30,24 @@ export async function projectsView(context) {
       return words.every((word) => text.includes(word));
     });
     show(list, shown.map(({ element }) => element));
-    tally.textContent = shown.length === cards.length ? count(cards.length, 'project') : `${shown.length} of ${count(cards.length, 'project')}`;
+    tally.textContent = shown.length === cards.length ? count(cards.length, 'project') : t`${shown.length} of ${count(cards.length, 'project')}`;
   }
 
   draw();
   fillCards(cards, context);
   const create = context.session.mayCreate
-    ? button('New project', () => createProject(context), { kind: 'primary', icon: 'add' })
+    ? button(t`New project`, () => createProject(context), { kind: 'primary', icon: 'add' })
     : null;
   const empty = h(
     'div',
     { class: 'empty' },
-    h('p', {}, 'There is no project yet.'),
-    h('p', {}, 'A project holds the zip file with your flows: make one, then upload the zip.'),
+    h('p', {}, t`There is no project yet.`),
+    h('p', {}, t`A project holds the zip file with your flows: make one, then upload the zip.`),
   );
   return {
-    title: 'Projects',
+    title: t`Projects`,
     node: [
-      h('header', { class: 'page-head' }, h('h1', {}, 'Projects'), h('div', { class: 'actions' }, create)),
+      h('header', { class: 'page-head' }, h('h1', {}, t`Projects`), h('div', { class: 'actions' }, create)),
       projects.length ? [overview(context), h('div', { class: 'filters' }, filter, tally), list] : empty,
     ],
   };
@@ -61,22 +61,22 @@ function card(project, context) {
     h('p', { class: 'description' }, project.description),
     h('div', { class: 'card-state', data: { state: project.name } }),
     h('div', { class: 'chips', data: { flows: project.name } }),
-    h('p', { class: 'hint' }, `Changed ${project.modified} by ${project.by}`),
+    h('p', { class: 'hint' }, t`Changed ${project.modified} by ${project.by}`),
   );
 }
 
 async function createProject(context) {
   const name = h('input', {
     name: 'name', class: 'input', required: true, autofocus: true, maxlength: 64,
-    pattern: '[A-Za-z][A-Za-z0-9_\\-]*', title: 'A letter, then letters, digits, - and _', autocomplete: 'off',
+    pattern: '[A-Za-z][A-Za-z0-9_\\-]*', title: t`A letter, then letters, digits, - and _`, autocomplete: 'off',
   });
   const description = h('input', { name: 'description', class: 'input', required: true, maxlength: 255, autocomplete: 'off' });
   const made = await ask({
-    title: 'New project',
-    action: 'Create',
+    title: t`New project`,
+    action: t`Create`,
     body: [
-      field('Name', name, 'A letter, then letters, digits, - and _. It cannot be changed later.'),
-      field('Description', description, 'What its flows do, for those who find it in the list.'),
+      field(t`Name`, name, t`A letter, then letters, digits, - and _. It cannot be changed later.`),
+      field(t`Description`, description, t`What its flows do, for those who find it in the list.`),
     ],
     submit: async (form) => {
       await api.createProject(form.get('name'), form.get('description'));
@@ -84,7 +84,7 @@ async function createProject(context) {
     },
   });
   if (made) {
-    toast(`Project ${made} was made. Upload its zip file next.`);
+    toast(t`Project ${made} was made. Upload its zip file next.`);
     context.go(route('project', made));
   }
 }

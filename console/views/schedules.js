@@ -1,11 +1,12 @@
 /** What is scheduled: the next runs, the ones that were missed, the coming week. */
 
 import { button, h, route } from '../dom.js';
-import { clock, count, instant, period, when } from '../format.js';
+import { clock, every, instant, when } from '../format.js';
 import * as known from '../known.js';
 import { DAY, isLate, missed, upcoming } from '../plan.js';
 import * as stock from '../stock.js';
 import { tabs, unschedule } from './common.js';
+import { count, language, t } from '../words.js';
 
 const NEXT = 10;
 const SHOWN = 100; // rows at first: each asks for the rights in its project
@@ -14,28 +15,25 @@ const HELD = 12; // runs of one hour that the week names
 /** The page `#/schedules[/week]`, or `#/schedules/ID` for one of them. */
 export async function schedulesView(context, tab = 'list') {
   const list = (await stock.schedules(context.signal)).sort((a, b) => (a.next < b.next ? -1 : 1));
-  const empty = h('div', { class: 'empty' }, h('p', {}, 'Nothing is scheduled.'), h('p', {}, 'Open a flow and choose Schedule.'));
+  const empty = h('div', { class: 'empty' }, h('p', {}, t`Nothing is scheduled.`), h('p', {}, t`Open a flow and choose Schedule.`));
   const one = list.find(({ id }) => id === tab);
   const inside = !list.length ? empty : one ? await details(context, one) : tab === 'week' ? week(list) : await table(context, list);
   return {
-    title: 'Schedules',
+    title: t`Schedules`,
     node: [
-      h('header', { class: 'page-head' }, h('h1', {}, 'Schedules')),
-      list.length ? tabs(one ? '' : tab, [['list', `All (${list.length})`, '#/schedules'], ['week', 'Coming week', '#/schedules/week']]) : null,
+      h('header', { class: 'page-head' }, h('h1', {}, t`Schedules`)),
+      list.length ? tabs(one ? '' : tab, [['list', t`All (${list.length})`, '#/schedules'], ['week', t`Coming week`, '#/schedules/week']]) : null,
       inside,
     ],
   };
 }
 
-/** `1 day`, a cron expression or `once`; on phones, without a heading, `every 1 day`. */
-function repeats({ cron, period: text }) {
-  const every = period(text);
-  return [every && !cron ? h('span', { class: 'narrow-only' }, 'every ') : null, cron || every || 'once'];
-}
+/** A cron expression, `every day` or `once`. */
+const repeats = ({ cron, period }) => cron || every(period) || t`once`;
 
 async function table(context, list) {
   const body = h('tbody', {});
-  const more = button('More', () => add(), {});
+  const more = button(t`More`, () => add(), {});
   const allowed = new Map();
   let at = 0;
   async function add() {
@@ -49,7 +47,7 @@ async function table(context, list) {
     more.hidden = at >= list.length;
   }
   await add();
-  const headings = [['Flow'], ['Next run'], ['Repeats every'], ['First run', 'wide-only'], ['By', 'wide-only']];
+  const headings = [[t`Flow`], [t`Next run`], [t`Repeats`], [t`First run`, 'wide-only'], [t`By`, 'wide-only']];
   return [
     h('table', { class: 'list stack' },
       h('thead', {}, h('tr', {}, headings.map(([text, name]) => h('th', { scope: 'col', class: name }, text)), h('td', {}))),
@@ -61,12 +59,12 @@ async function table(context, list) {
 const row = (context, entry, may) => h(
   'tr',
   {},
-  h('td', { class: 'main' }, h('a', { href: route('flow', entry.project, entry.flow) }, entry.flow), h('span', { class: 'hint' }, ` in ${entry.project}`)),
-  h('td', { class: 'nowrap' }, h('a', { href: route('schedules', entry.id), 'aria-label': `Next runs of ${entry.flow}: ${entry.next}` }, entry.next), isLate(entry) ? h('span', { class: ['badge', 'is-warn'] }, 'Late') : null),
+  h('td', { class: 'main' }, h('a', { href: route('flow', entry.project, entry.flow) }, entry.flow), h('span', { class: 'hint' }, t` in ${entry.project}`)),
+  h('td', { class: 'nowrap' }, h('a', { href: route('schedules', entry.id), 'aria-label': t`Next runs of ${entry.flow}: ${entry.next}` }, entry.next), isLate(entry) ? h('span', { class: ['badge', 'is-warn'] }, t`Late`) : null),
   h('td', {}, repeats(entry)),
   h('td', { class: 'wide-only nowrap' }, entry.first),
   h('td', { class: 'wide-only' }, entry.user),
-  h('td', { class: 'end' }, may ? button('Unschedule', () => unschedule(context, entry.id, entry.flow), { class: 'small', 'aria-label': `Unschedule ${entry.flow}` }) : null),
+  h('td', { class: 'end' }, may ? button(t`Unschedule`, () => unschedule(context, entry.id, entry.flow), { class: 'small', 'aria-label': t`Unschedule ${entry.flow}` }) : null),
 );
 
 /** One schedule: its next runs, and those that should have been. */
@@ -78,12 +76,12 @@ async function details(context, entry) {
   const next = upcoming(entry, Infinity, NEXT);
   const times = (moments) => h('ol', { class: 'times' }, moments.map((time) => h('li', {}, when(time))));
   return [
-    h('h2', {}, h('a', { href: route('flow', entry.project, entry.flow) }, entry.flow), h('span', { class: 'hint' }, ` in ${entry.project}, ${entry.cron ? `by cron ${entry.cron}` : period(entry.period) ? `every ${period(entry.period).replace(/^1 /, '')}` : 'once'}`)),
-    isLate(entry) ? h('p', { class: 'problem' }, `The run of ${entry.next} has not started: is the server’s scheduler running?`) : null,
+    h('h2', {}, h('a', { href: route('flow', entry.project, entry.flow) }, entry.flow), h('span', { class: 'hint' }, t` in ${entry.project}, ${entry.cron ? t`by cron ${entry.cron}` : repeats(entry)}`)),
+    isLate(entry) ? h('p', { class: 'problem' }, t`The run of ${entry.next} has not started: is the server’s scheduler running?`) : null,
     h('div', { class: 'pair' },
-      h('section', {}, h('h3', {}, next.length === NEXT ? `Next ${NEXT} runs` : `Next ${count(next.length, 'run')}`), times(next)),
-      h('section', {}, h('h3', {}, `Missed since ${when(since).slice(0, 16)}`), gone.length ? times(gone.slice(-20)) : h('p', { class: 'hint' }, 'None.'))),
-    h('p', { class: 'hint' }, 'Azkaban itself cannot pause a schedule; ', h('code', {}, `azk schedule pause ${entry.project} ${entry.flow}`), ' does.'),
+      h('section', {}, h('h3', {}, t`Next ${count(next.length, 'run')}`), times(next)),
+      h('section', {}, h('h3', {}, t`Missed since ${when(since).slice(0, 16)}`), gone.length ? times(gone.slice(-20)) : h('p', { class: 'hint' }, t`None.`))),
+    h('p', { class: 'hint' }, t`Azkaban itself cannot pause a schedule; ${h('code', {}, `azk schedule pause ${entry.project} ${entry.flow}`)} does.`),
   ];
 }
 
@@ -98,7 +96,7 @@ function week(list) {
     const runs = due.get(day).sort((a, b) => a.time - b.time);
     const hours = grouped(runs);
     return h('section', { class: 'card' },
-      h('h3', {}, new Intl.DateTimeFormat('en', { weekday: 'short', timeZone: 'UTC' }).format(new Date(`${day}T12:00:00Z`)), ` ${day.slice(5)}`, h('span', { class: 'hint' }, ` ${count(runs.length, 'run')}`)),
+      h('h3', {}, new Intl.DateTimeFormat(language, { weekday: 'short', timeZone: 'UTC' }).format(new Date(`${day}T12:00:00Z`)), ` ${day.slice(5)}`, h('span', { class: 'hint' }, ` ${count(runs.length, 'run')}`)),
       h('ul', { class: 'lines' }, [...hours].map(([hour, some]) => h('li', {}, h('strong', {}, `${hour}h`), h('span', { class: 'said' }, flowsOf(some))))));
   }));
 }
@@ -116,7 +114,7 @@ function flowsOf(runs) {
   const all = [...flows.values()];
   return [
     all.slice(0, HELD).map((run, at) => [at ? ', ' : '', h('a', { href: route('schedules', run.id) }, run.flow), h('span', { class: 'hint' }, run.times > 1 ? ` × ${run.times}` : ` ${clock(run.time)}`)]),
-    all.length > HELD ? h('span', { class: 'hint' }, ` and ${all.length - HELD} more`) : null,
+    all.length > HELD ? h('span', { class: 'hint' }, t` and ${all.length - HELD} more`) : null,
   ];
 }
 

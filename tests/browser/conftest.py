@@ -17,6 +17,7 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -91,7 +92,7 @@ def modules(chromium: Any) -> Iterator[Page]:
     """An empty page that can import the console's modules."""
 
     def answer(route: Route) -> None:
-        name = route.request.url.rpartition("/")[2]
+        name = urlsplit(route.request.url).path.removeprefix("/")
         if name.endswith(".js"):
             body = (CHECKOUT / "console" / name).read_bytes()
             route.fulfill(body=body, content_type="text/javascript")
