@@ -3,6 +3,7 @@
 import * as api from './api.js';
 import * as known from './known.js';
 import { h, icon, route, show } from './dom.js';
+import { inAlphabet } from './order.js';
 import { badge, duration, finished, span, status, when } from './format.js';
 import { t } from './words.js';
 
@@ -10,9 +11,9 @@ const NAMED = 8; // flows on a card
 const ASKED = 3; // flows of a project whose runs are asked for
 const RUNS = 20;
 
-/** Fill cards (`{project, element}`) when they come into sight, a few requests at a time. */
-export function fillCards(cards, { signal }) {
-  const byElement = new Map(cards.map((one) => [one.element, one]));
+/** Fills cards when they come into sight, a few requests at a time: `add(project, element)` for each. */
+export function cardFiller({ signal }) {
+  const projects = new WeakMap(); // by element
   let planned = null; // asked for once, with the first card
   const queue = [];
   let busy = 0;
@@ -30,12 +31,15 @@ export function fillCards(cards, { signal }) {
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) continue;
       watcher.unobserve(target);
-      queue.push(byElement.get(target));
+      queue.push({ project: projects.get(target), element: target });
       if (busy < 3) work();
     }
   }, { rootMargin: '300px' });
   signal.addEventListener('abort', () => watcher.disconnect());
-  for (const { element } of cards) watcher.observe(element);
+  return (project, element) => {
+    projects.set(element, project);
+    watcher.observe(element);
+  };
 }
 
 async function fill({ project: { name }, element }, planned, signal) {
@@ -44,7 +48,7 @@ async function fill({ project: { name }, element }, planned, signal) {
   let names;
   try {
     const { flows } = await api.flows(name, signal);
-    names = flows.map(({ flowId }) => flowId).sort((a, b) => a.localeCompare(b));
+    names = flows.map(({ flowId }) => flowId).sort(inAlphabet);
   } catch (error) {
     if (error.kind === 'refused') show(place, h('span', { class: 'hint' }, icon('key'), t`You may not read this project`));
     return;

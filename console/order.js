@@ -1,4 +1,7 @@
-/** Jobs in the order of their flow. */
+/** The orders of names and of jobs. */
+
+/** Compare names as people sort them; a collator of its own takes a tenth of the time of `localeCompare`. */
+export const inAlphabet = new Intl.Collator().compare;
 
 /** Jobs so that each comes after those it needs, else by name. */
 export function inOrder(nodes) {

@@ -7,6 +7,7 @@ import { h, icon, route, show } from './dom.js';
 import { badge, clock, duration, finished, instant, when } from './format.js';
 import { healthLines } from './health.js';
 import { lately, troubles, yesterday } from './lately.js';
+import { eachInTurn } from './pieces.js';
 import { DAY, isLate, missed, upcoming } from './plan.js';
 import { count, t } from './words.js';
 
@@ -73,8 +74,11 @@ async function missedOnes(state, schedules, signal) {
     const key = JSON.stringify([project, flow]);
     starts.set(key, [...(starts.get(key) ?? []), begun]);
   }
-  const asked = schedules.map((one) => ({ ...one, starts: starts.get(JSON.stringify([one.project, one.flow])) ?? [] }));
-  const doubtful = asked.filter((one) => missed(one, one.starts, state.since).length);
+  const doubtful = [];
+  await eachInTurn(schedules, (one) => {
+    const asked = { ...one, starts: starts.get(JSON.stringify([one.project, one.flow])) ?? [] };
+    if (missed(asked, asked.starts, state.since).length) doubtful.push(asked);
+  });
   const found = [];
   // A schedule may have been made since then, with a first time in the past.
   await known.each(doubtful.slice(0, CHECKED), async (one) => {
@@ -130,11 +134,11 @@ async function runningLines(running, signal) {
 }
 
 /** The coming 24 hours as quarters of an hour, and the next runs by name. */
-function nextLines(schedules) {
+async function nextLines(schedules) {
   const now = Date.now();
-  const due = schedules
-    .flatMap((one) => upcoming(one, now + DAY, SLOTS * 2).map((time) => ({ ...one, time })))
-    .sort((a, b) => a.time - b.time);
+  const due = [];
+  await eachInTurn(schedules, (one) => due.push(...upcoming(one, now + DAY, SLOTS * 2).map((time) => ({ ...one, time }))));
+  due.sort((a, b) => a.time - b.time);
   if (!due.length) return h('p', { class: 'hint' }, schedules.length ? t`Nothing is due.` : t`Nothing is scheduled.`);
   const lines = due.slice(0, SHOWN).map((one) =>
     line(route('flow', one.project, one.flow), `next-${one.id}-${one.time}`, flowName(one), h('span', {}, clock(one.time)), h('span', { class: 'hint' }, one.time > now ? t` in ${duration(one.time - now)}` : t` due`)));

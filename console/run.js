@@ -7,9 +7,12 @@ import { button, h, show, uid } from './dom.js';
 import { parts, repetition, zoneName } from './format.js';
 import { control, expected } from './kinds.js';
 import { keepLimits, limitFields } from './limits.js';
-import { inOrder } from './order.js';
+import { inAlphabet, inOrder } from './order.js';
+import { pagedList } from './pages.js';
+import { eachInTurn } from './pieces.js';
 import { t } from './words.js';
 
+const MANY = 30; // parameters among which one may have to look for one
 const FORM = 'azk.form'; // a property, written by azk: azkaban_client/flow/form.py
 
 export const ON_FAILURE = [
@@ -99,56 +102,58 @@ const mailInput = (name, list) =>
 
 // Jobs -------------------------------------------------------------------------------------------
 
-/** Checkboxes of all jobs; an embedded flow's jobs are indented below it. */
+/** Checkboxes of all jobs, a page at a time; an embedded flow's jobs are indented below it. */
 function jobTree(nodes, disabled) {
-  const boxes = [];
+  const entries = []; // in the order of the flow, an embedded flow's after it
   const summary = h('span', {});
 
-  function level(list, off) {
+  function level(list, off, depth) {
     const names = new Map(off.map((entry) => [entry.id ?? entry, entry.children]));
     return inOrder(list).map((node) => {
-      const id = uid('job');
-      const whole = names.has(node.id) && !names.get(node.id);
-      const box = h('input', { type: 'checkbox', id, checked: !whole, onchange: tell });
-      const entry = { node, box };
-      boxes.push(entry);
-      entry.children = node.nodes ? level(node.nodes, names.get(node.id) ?? []) : [];
+      const entry = { id: node.id, depth, runs: !names.has(node.id) || Boolean(names.get(node.id)) };
+      entries.push(entry);
+      entry.children = node.nodes ? level(node.nodes, names.get(node.id) ?? [], depth + 1) : [];
       return entry;
     });
   }
 
-  const top = level(nodes, disabled);
-  const draw = (entries) =>
-    h(
-      'ul',
-      { class: 'checks' },
-      entries.map(({ node, box, children }) =>
-        h('li', {}, box, h('label', { for: box.id }, node.id), children.length ? draw(children) : null),
-      ),
-    );
-  const collect = (entries) =>
-    entries.flatMap(({ node, box, children }) => {
-      if (!box.checked) return [node.id];
+  const top = level(nodes, disabled, 0);
+  const list = pagedList({ text: ({ id }) => id, draw: (some) => h('ul', { class: 'checks' }, some.map(check)) });
+
+  function check(entry) {
+    const change = () => {
+      entry.runs = box.checked;
+      tell();
+    };
+    const box = h('input', { type: 'checkbox', id: uid('job'), checked: entry.runs, onchange: change });
+    return h('li', { style: { 'padding-inline-start': `${1.5 * entry.depth}em` } }, box, h('label', { for: box.id }, entry.id));
+  }
+
+  const collect = (some) =>
+    some.flatMap(({ id, runs, children }) => {
+      if (!runs) return [id];
       const inside = collect(children);
-      return inside.length ? [{ id: node.id, children: inside }] : [];
+      return inside.length ? [{ id, children: inside }] : [];
     });
 
   function tell() {
-    const skipped = boxes.filter(({ box }) => !box.checked).length;
+    const skipped = entries.filter(({ runs }) => !runs).length;
     summary.textContent = skipped
-      ? t`${boxes.length - skipped} of ${boxes.length} run, ${skipped} skipped`
-      : t`all ${boxes.length} run`;
+      ? t`${entries.length - skipped} of ${entries.length} run, ${skipped} skipped`
+      : t`all ${entries.length} run`;
   }
 
-  const set = (checked) => {
-    for (const { box } of boxes) box.checked = checked;
+  const set = (runs) => {
+    for (const entry of entries) entry.runs = runs;
+    list.update(entries);
     tell();
   };
+  list.update(entries);
   tell();
   const all = h('div', { class: 'row' },
     button(t`Run all`, () => set(true), { class: 'small' }),
     button(t`Run none`, () => set(false), { class: 'small' }));
-  return { element: [all, draw(top)], summary, disabled: () => collect(top) };
+  return { element: [all, list.element], summary, disabled: () => collect(top) };
 }
 
 // Parameters -------------------------------------------------------------------------------------
@@ -158,6 +163,7 @@ function parameterTable(project, flow, nodes, given, signal) {
   const rows = []; // {key(), input, always}
   const list = h('div', { class: 'parameters' });
   const more = h('div', { class: 'parameters' });
+  const finder = finderOf(rows, [list, more]);
   const note = h('p', { class: 'hint' }, t`Looking up the flow’s parameters …`);
   const left = new Map(Object.entries(given));
 
@@ -169,17 +175,17 @@ function parameterTable(project, flow, nodes, given, signal) {
     const hint = h('p', { class: 'hint', id: uid('hint') }, help(declared));
     if (hint.textContent) input.setAttribute('aria-describedby', hint.id);
     const label = h('label', { for: input.id }, h('code', {}, name));
-    place.append(h('div', { class: 'parameter' }, label, element, hint.textContent ? hint : null));
-    rows.push({ key: () => name, input });
+    const row = h('div', { class: 'parameter' }, label, element, hint.textContent ? hint : null);
+    place.append(row);
+    rows.push({ key: () => name, input, element: row });
     left.delete(name);
   }
 
   function other(name = '', value = '') {
     const key = h('input', { class: 'input', placeholder: t`name`, 'aria-label': t`Name of the parameter`, value: name });
     const input = h('input', { class: 'input', placeholder: t`value`, 'aria-label': t`Value of the parameter`, value });
-    const row = { key: () => key.value.trim(), input, always: true };
     list.append(h('div', { class: 'parameter' }, key, input));
-    rows.push(row);
+    rows.push({ key: () => key.value.trim(), input, always: true });
     return key;
   }
 
@@ -187,12 +193,11 @@ function parameterTable(project, flow, nodes, given, signal) {
     try {
       const last = nodes.find((node) => !nodes.some((next) => (next.in ?? []).includes(node.id)));
       const [found, form] = last ? await lookUp(project, flow, last.id, signal) : [new Map(), {}];
-      const names = [...found.keys()].sort((a, b) => a.localeCompare(b));
-      for (const name of names) known(name, found.get(name), form[name]);
+      const names = [...found.keys()].sort(inAlphabet);
+      await eachInTurn(names, (name) => known(name, found.get(name), form[name]));
       // The jobs take these as well, but no file of the project mentions them.
-      for (const [name, declared] of Object.entries(form).filter(([key]) => !found.has(key))) {
-        known(name, '', declared, declared.required || left.has(name) ? list : more);
-      }
+      const others = Object.entries(form).filter(([key]) => !found.has(key));
+      await eachInTurn(others, ([name, declared]) => known(name, '', declared, declared.required || left.has(name) ? list : more));
       show(note, rows.length ? t`Empty means the default, shown in grey.` : t`This flow has no .properties file: name the parameters yourself.`);
     } catch {
       show(note, t`The flow’s parameters could not be looked up: name those that you want to set.`);
@@ -205,11 +210,12 @@ function parameterTable(project, flow, nodes, given, signal) {
     }
     for (const [name, value] of left) other(name, value);
     left.clear();
+    finder.hidden = rows.length <= MANY;
   })();
 
   const add = button(t`Other parameter`, () => other().focus(), { icon: 'add', class: 'small' });
   return {
-    element: [note, list, add],
+    element: [note, finder, list, add],
     values: () =>
       rows
         .map(({ key, input, always }) => ({ key: key(), value: input.value, always }))
@@ -217,6 +223,30 @@ function parameterTable(project, flow, nodes, given, signal) {
         .map(({ key, value }) => [key, value])
         .concat([...left]), // who is quicker than the lookup still gets what was given
   };
+}
+
+/** A field that leaves the parameters with a text in their names. */
+function finderOf(rows, places) {
+  const filter = () => {
+    const wanted = field.value.trim().toLowerCase();
+    for (const { key, element } of rows) if (element) element.hidden = !key().toLowerCase().includes(wanted);
+  };
+  const field = h('input', {
+    type: 'search',
+    class: 'input',
+    hidden: true,
+    placeholder: t`Find a parameter`,
+    'aria-label': t`Find a parameter`,
+    oninput: filter,
+    onkeydown: (event) => { if (event.key === 'Enter') event.preventDefault(); },
+  });
+  // The browser shows what is wrong with a value only where it can be seen.
+  const showAll = () => {
+    field.value = '';
+    filter();
+  };
+  for (const place of places) place.addEventListener('invalid', showAll, true);
+  return field;
 }
 
 /** The flow's properties with their defaults, and what its jobs declare of them (`azk.form`). */

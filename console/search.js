@@ -10,7 +10,7 @@ import * as known from './known.js';
 import * as stock from './stock.js';
 import { button, h, icon, route, show, uid } from './dom.js';
 import { status } from './format.js';
-import { flatten } from './order.js';
+import { flatten, inAlphabet } from './order.js';
 import { count, t } from './words.js';
 
 const AUTOMATIC = 40; // projects that are looked into without asking
@@ -27,7 +27,7 @@ const index = { entries: new Map(), projects: new Map(), runs: [], again: 0 };
 const FRESH = 300_000;
 
 function add(group, text, href, detail = '') {
-  if (index.entries.size < MOST) index.entries.set(`${group} ${href} ${text}`, { group, text, href, detail, low: `${text} ${detail}`.toLowerCase() });
+  if (index.entries.size < MOST) index.entries.set(`${group} ${href} ${text}`, { group, text, href, detail, name: text.toLowerCase(), low: `${text} ${detail}`.toLowerCase() });
 }
 
 async function looked(names, graphs, tell, signal) {
@@ -86,19 +86,28 @@ async function fillIndex(tell, signal) {
 function find(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return [];
-  const rank = ({ text: name }) => {
-    const low = name.toLowerCase();
-    return low === words[0] ? 0 : low.startsWith(words[0]) ? 1 : low.includes(words[0]) ? 2 : 3;
-  };
+  const rank = ({ name }) => (name === words[0] ? 0 : name.startsWith(words[0]) ? 1 : name.includes(words[0]) ? 2 : 3);
   const fit = [...index.entries.values()].filter(({ low }) => words.every((word) => low.includes(word)));
   const number = /^#?(\d{1,9})$/.exec(text.trim())?.[1];
   const direct = number ? [{ group: 'runs', text: `#${number}`, href: route('execution', number), detail: t`open this run` }] : [];
   return Object.keys(GROUPS).map((group) => {
     const found = fit.filter((one) => one.group === group && !(direct.length && one.href === direct[0].href));
-    found.sort((a, b) => rank(a) - rank(b) || (group === 'runs' ? 0 : a.text.localeCompare(b.text)));
-    const all = group === 'runs' ? [...direct, ...found] : found;
-    return { group, all, some: all.slice(0, SHOWN) };
-  }).filter(({ all }) => all.length);
+    const order = (a, b) => rank(a) - rank(b) || (group === 'runs' ? 0 : inAlphabet(a.text, b.text));
+    const before = group === 'runs' ? direct : [];
+    return { group, number: before.length + found.length, some: [...before, ...first(found, SHOWN - before.length, order)] };
+  }).filter(({ number }) => number);
+}
+
+/** The first few of a list in an order: to sort all of 10,000 at each letter would hold the page up. */
+function first(list, number, order) {
+  const kept = [];
+  for (const one of list) {
+    const at = kept.findIndex((other) => order(one, other) < 0);
+    if (at >= 0) kept.splice(at, 0, one);
+    else if (kept.length < number) kept.push(one);
+    kept.length = Math.min(kept.length, number);
+  }
+  return kept;
 }
 
 let open = null;
@@ -122,8 +131,8 @@ export function openSearch(go) {
     const before = keep ? options[at]?.href : undefined;
     options = groups.flatMap(({ some }) => some);
     at = Math.max(0, options.findIndex(({ href }) => href === before));
-    show(list, groups.map(({ group, all, some }) => h('div', { role: 'group', 'aria-label': GROUPS[group] },
-      h('div', { class: 'kind' }, GROUPS[group], all.length > some.length ? h('span', { class: 'hint' }, t` ${some.length} of ${all.length}`) : null),
+    show(list, groups.map(({ group, number: all, some }) => h('div', { role: 'group', 'aria-label': GROUPS[group] },
+      h('div', { class: 'kind' }, GROUPS[group], all > some.length ? h('span', { class: 'hint' }, t` ${some.length} of ${all}`) : null),
       some.map((one) => h('div', { role: 'option', id: `option-${options.indexOf(one)}`, class: 'result', onclick: () => choose(one) },
         h('strong', {}, one.text), h('span', { class: 'hint' }, ` ${one.detail}`))))));
     mark();

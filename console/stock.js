@@ -9,6 +9,7 @@
 
 import * as api from './api.js';
 import { parts } from './format.js';
+import { turns } from './pieces.js';
 import { t } from './words.js';
 
 // Under require-trusted-types-for 'script' this is the only place that may read HTML.
@@ -88,31 +89,31 @@ export async function session(signal) {
   };
 }
 
-const PROJECT = new RegExp(
+const PROJECT = [
   'manager\\?project=([^"]*)">[^<]*</a>\\s*</h4>\\s*' +
     '<p class="project-description">([\\s\\S]*?)</p>\\s*' +
     '<p class="project-last-modified">Last modified on\\s*<strong>([^<]*)</strong>\\s*by\\s*' +
     '<strong>([^<]*)</strong>',
   'g',
-);
+];
 
 /** All projects: name, description, when and by whom they were changed. */
 export async function projects(signal) {
   const text = await api.page('index', { all: '' }, signal);
-  const found = [...text.matchAll(PROJECT)];
-  if (!found.length) { // to make a document of 10,000 projects would hold the page up
+  const turn = turns(); // there may be 10,000; to make a document of them would hold the page up
+  const pattern = new RegExp(...PROJECT);
+  const found = [];
+  for (let one = pattern.exec(text); one; one = pattern.exec(text)) {
+    const [, name, description, modified, by] = one;
+    if (NAME.test(name)) found.push({ name, description: plain(description), modified, by: plain(by) });
+    await turn();
+  }
+  if (!found.length) {
     const { doc } = read(text);
     const none = /No (Viewable )?Projects/.test(words(doc.querySelector('.callout')));
     if (!none) throw unreadable(doc, t`list of projects`);
   }
-  return found
-    .map(([, name, description, modified, by]) => ({
-      name,
-      description: plain(description),
-      modified,
-      by: plain(by),
-    }))
-    .filter(({ name }) => NAME.test(name));
+  return found;
 }
 
 /** A project as its page shows it; `rights` is what the user may do, empty when not even read. */

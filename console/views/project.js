@@ -1,10 +1,13 @@
 /** One project: its flows, who may do what, what happened to it; uploading, deleting. */
 
 import * as api from '../api.js';
+import * as known from '../known.js';
 import * as stock from '../stock.js';
 import { ask, attempt, confirm, field, toast } from '../dialog.js';
 import { button, h, icon, route, show } from '../dom.js';
 import { badge, duration, span, when } from '../format.js';
+import { inAlphabet } from '../order.js';
+import { pagedList } from '../pages.js';
 import { choose, crumbs, forbidden, startRun, tabs } from './common.js';
 import { sourcePane } from './source.js';
 import { count, t } from '../words.js';
@@ -59,20 +62,28 @@ async function flowsPane(context, project) {
       : t`Nobody has uploaded a zip file yet.`;
     return h('div', { class: 'empty' }, h('p', {}, t`This project has no flows.`), h('p', {}, advice));
   }
-  const rows = flows
-    .map(({ flowId }) => flowId)
-    .sort((a, b) => a.localeCompare(b))
-    .map((flow) => {
-      const last = h('td', { class: 'state' }, '…');
-      const time = h('td', {});
-      const run = project.rights.has('execute')
-        ? button(t`Run`, () => startRun(context, { project: project.name, flow }), { icon: 'play', class: 'small', 'aria-label': t`Run ${flow}` })
-        : null;
-      fill(flow, last, time);
-      return h('tr', {}, h('td', { class: 'main' }, h('a', { href: route('flow', project.name, flow) }, icon('flow'), flow)), last, time, h('td', { class: 'end' }, run));
-    });
+  const rows = new Map(); // by flow, once they were seen
 
-  async function fill(flow, last, time) {
+  function row(flow) {
+    const last = h('td', { class: 'state' }, '…');
+    const time = h('td', {});
+    const run = project.rights.has('execute')
+      ? button(t`Run`, () => startRun(context, { project: project.name, flow }), { icon: 'play', class: 'small', 'aria-label': t`Run ${flow}` })
+      : null;
+    const link = h('a', { href: route('flow', project.name, flow) }, icon('flow'), flow);
+    return { flow, last, time, element: h('tr', {}, h('td', { class: 'main' }, link), last, time, h('td', { class: 'end' }, run)) };
+  }
+
+  function draw(some) {
+    const fresh = some.filter((flow) => !rows.has(flow)).map(row);
+    for (const one of fresh) rows.set(one.flow, one);
+    known.each(fresh, fill, context.signal);
+    return h('table', { class: 'list stack' },
+      h('thead', {}, h('tr', {}, [t`Flow`, t`Last run`, t`Started`].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
+      h('tbody', {}, some.map((flow) => rows.get(flow).element)));
+  }
+
+  async function fill({ flow, last, time }) {
     try {
       const { executions } = await api.executions(project.name, flow, 0, 1, context.signal);
       const [latest] = executions;
@@ -83,12 +94,14 @@ async function flowsPane(context, project) {
     }
   }
 
-  return h(
-    'table',
-    { class: 'list stack' },
-    h('thead', {}, h('tr', {}, [t`Flow`, t`Last run`, t`Started`].map((text) => h('th', { scope: 'col' }, text)), h('td', {}))),
-    h('tbody', {}, rows),
-  );
+  const list = pagedList({
+    find: t`Find a flow`,
+    counted: (number) => count(number, 'flow'),
+    text: (flow) => flow,
+    draw,
+  });
+  list.update(flows.map(({ flowId }) => flowId).sort(inAlphabet));
+  return list.element;
 }
 
 // Permissions ------------------------------------------------------------------------------------

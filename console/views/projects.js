@@ -2,39 +2,39 @@
 
 import * as api from '../api.js';
 import * as stock from '../stock.js';
-import { fillCards } from '../cards.js';
+import { cardFiller } from '../cards.js';
 import { ask, field, toast } from '../dialog.js';
-import { button, h, icon, route, show } from '../dom.js';
+import { button, h, icon, route } from '../dom.js';
+import { inAlphabet } from '../order.js';
 import { overview } from '../overview.js';
+import { pagedList } from '../pages.js';
 import { count, t } from '../words.js';
+
+const SIZE = 120; // cards of a page
 
 export async function projectsView(context) {
   const projects = await stock.projects(context.signal);
-  projects.sort((a, b) => a.name.localeCompare(b.name));
-  const list = h('ul', { class: 'cards' });
-  const tally = h('p', { class: 'hint', 'aria-live': 'polite' });
-  const filter = h('input', {
-    type: 'search',
-    class: 'input',
-    placeholder: t`Filter the projects`,
-    title: t`By words of name, description and user`,
-    'aria-label': t`Filter projects`,
-    oninput: draw,
-  });
-  const cards = projects.map((project) => ({ project, element: card(project, context) }));
+  projects.sort((a, b) => inAlphabet(a.name, b.name));
+  const fill = cardFiller(context);
+  const cards = new Map(); // by project, once they were seen
 
-  function draw() {
-    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const shown = cards.filter(({ project: { name, description, by } }) => {
-      const text = `${name} ${description} ${by}`.toLowerCase();
-      return words.every((word) => text.includes(word));
-    });
-    show(list, shown.map(({ element }) => element));
-    tally.textContent = shown.length === cards.length ? count(cards.length, 'project') : t`${shown.length} of ${count(cards.length, 'project')}`;
+  function cardOf(project) {
+    if (!cards.has(project)) {
+      cards.set(project, card(project));
+      fill(project, cards.get(project));
+    }
+    return cards.get(project);
   }
 
-  draw();
-  fillCards(cards, context);
+  const list = pagedList({
+    size: SIZE,
+    always: true,
+    find: { placeholder: t`Filter the projects`, title: t`By words of name, description and user`, 'aria-label': t`Filter projects` },
+    counted: (number) => count(number, 'project'),
+    text: ({ name, description, by }) => `${name} ${description} ${by}`,
+    draw: (some) => h('ul', { class: 'cards' }, some.map(cardOf)),
+  });
+  list.update(projects);
   const create = context.session.mayCreate
     ? button(t`New project`, () => createProject(context), { kind: 'primary', icon: 'add' })
     : null;
@@ -48,12 +48,12 @@ export async function projectsView(context) {
     title: t`Projects`,
     node: [
       h('header', { class: 'page-head' }, h('h1', {}, t`Projects`), h('div', { class: 'actions' }, create)),
-      projects.length ? [overview(context), h('div', { class: 'filters' }, filter, tally), list] : empty,
+      projects.length ? [overview(context), list.element] : empty,
     ],
   };
 }
 
-function card(project, context) {
+function card(project) {
   return h(
     'li',
     { class: 'card' },
