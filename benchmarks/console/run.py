@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import tarfile
 import tempfile
+import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
-from azkaban_client import Client
+from azkaban_client import Bundle, Client
 from setup import java
 from setup.azkaban import Server, Wanted, recovery
 from setup.layout import Layout
@@ -40,12 +41,16 @@ ROOT = Path(__file__).resolve().parents[2]
 JOBS = (10, 100, 1000, 2000)
 LAYERS = {10: 4, 100: 10, 1000: 25, 2000: 40}
 RUNS = 10_000
-PROJECTS = 300
+PROJECTS = 10_000
+PARAMETERS = 2000
 PROJECT = "generated"
+WIDE = "wide"  # a project with so many parameters
 COLUMNS = """project_id, version, flow_id, status, submit_user, submit_time, update_time,
     start_time, end_time, enc_type, flow_data"""
 COPY = f"""INSERT INTO execution_flows ({COLUMNS}) SELECT {COLUMNS} FROM execution_flows
     WHERE exec_id = %s"""  # noqa: S608 (constants)
+MAKE = """INSERT INTO projects (name, active, modified_time, create_time, last_modified_by,
+    description, enc_type) VALUES (%s, 1, %s, %s, %s, %s, 1)"""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
 # In the page: what held it up, and how many frames it showed.
@@ -57,11 +62,12 @@ new PerformanceObserver((list) => {
 """
 FRAME = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 
-# Go to a page of the console and wait until so many elements are there and painted.
-DRAWN = f"""async ([hash, selector, least]) => {{
+# Go to a page of the console, or press a button; wait until so many elements are there and painted.
+DRAWN = f"""async ([hash, selector, least, press]) => {{
     window.longest.length = 0;
     const start = performance.now();
-    if (hash !== null) location.hash = hash;
+    if (press) document.querySelector(press).click();
+    else if (hash !== null) location.hash = hash;
     while (document.querySelectorAll(selector).length < least) {{
         await new Promise((resolve) => requestAnimationFrame(resolve));
         if (performance.now() - start > 120000) throw new Error(`no ${{selector}}`);
@@ -132,8 +138,9 @@ def fill(server: Server, folder: Path) -> dict[int, int]:
     with Client(settings.url, auth=auth, address=settings.address) as client:
         client.create_project(PROJECT, "Generated flows")
         client.upload(PROJECT, archive)
-        for number in range(PROJECTS):
-            client.create_project(f"project{number:03}", f"The project number {number}")
+        client.create_project(WIDE, "A flow with many parameters")
+        with Bundle(wide()).temporary() as path:
+            client.upload(WIDE, path)
         for jobs in JOBS:
             flow = f"flow{jobs}"
             names = [node.id for node in client.flow(PROJECT, flow).walk()]
@@ -142,8 +149,19 @@ def fill(server: Server, folder: Path) -> dict[int, int]:
     with recovery.asking(MySQL(server.layout)) as cursor:
         for _ in range(RUNS):
             cursor.execute(COPY, (executions[10],))
+        now = 1000 * int(time.time())
+        for number in range(PROJECTS - 2):
+            words = f"The project number {number}: a & b"
+            made = now - 1000 * number
+            cursor.execute(MAKE, (f"project{number:04}", made, made, settings.user, words))
         cursor.execute("COMMIT")
     return executions
+
+
+def wide() -> dict[str, bytes]:
+    """Make the files of a flow with many parameters."""
+    lines = "".join(f"part{number:04}.size={number}\n" for number in range(PARAMETERS))
+    return {"wide.properties": lines.encode(), "wide.job": b"type=noop\n"}
 
 
 def visits(context: BrowserContext, url: str, way: Way) -> dict[str, Any]:
@@ -197,11 +215,40 @@ def lists(page: Page) -> dict[str, Any]:
     rows = ".list tbody tr"
     found = {}
     for name, hash_, selector in (
-        (f"projects ({PROJECTS})", "#/", "main .cards .card"),
-        (f"history ({RUNS} runs)", "#/history", rows),
-        (f"runs of a flow ({RUNS})", f"#/flow/{PROJECT}/flow10/executions", rows),
+        (f"projects ({PROJECTS:,})", "#/", "main .cards .card"),
+        (f"history ({RUNS:,} runs)", "#/history", rows),
+        (f"runs of a flow ({RUNS:,})", f"#/flow/{PROJECT}/flow10/executions", rows),
     ):
         found[name] = page.evaluate(DRAWN, [hash_, selector, 10])
+        page.evaluate(DRAWN, ["#/running", "h1", 1])
+    return found | searches(page)
+
+
+def searches(page: Page) -> dict[str, Any]:
+    """Look for a project among all."""
+    page.evaluate(DRAWN, ["#/running", "h1", 1])
+    page.keyboard.press("/")
+    page.get_by_text(f"of {PROJECTS:,} projects are known").wait_for()
+    start = time.monotonic()
+    page.keyboard.type("project 9")
+    page.locator(".result").first.wait_for()
+    drawn = round(1000 * (time.monotonic() - start))
+    page.wait_for_timeout(700)
+    longest = page.evaluate("Math.round(Math.max(0, ...window.longest))")
+    page.keyboard.press("Escape")
+    return {f"search ({PROJECTS:,} projects)": {"drawn": drawn, "longest": longest}}
+
+
+def dialogs(page: Page) -> dict[str, Any]:
+    """Open the dialog that runs a flow: one of many jobs, one of many parameters."""
+    found = {}
+    for name, hash_, selector, least in (
+        (f"dialog of {JOBS[-1]} jobs", f"#/flow/{PROJECT}/flow{JOBS[-1]}", ".checks li", 1),
+        (f"dialog of {PARAMETERS} parameters", f"#/flow/{WIDE}/wide", ".parameter", PARAMETERS),
+    ):
+        page.evaluate(DRAWN, [hash_, ".node", 1])
+        found[name] = page.evaluate(DRAWN, [None, f"dialog {selector}", least, ".actions .primary"])
+        page.keyboard.press("Escape")
         page.evaluate(DRAWN, ["#/running", "h1", 1])
     return found
 
@@ -225,6 +272,7 @@ def measure(
     found = {"visits": visits(fresh, settings.url, way)}
     fresh.close()
     found |= {"lists": lists(page), "graphs": graphs(page, way, executions)}
+    found["lists"] |= dialogs(page)
     context.close()
     return found
 
@@ -263,9 +311,12 @@ def main() -> None:
         layout = Layout(folder / "prefix", Path(cache))
         layout.create(need=0)
         server = Server(layout)
-        server.up(java.ensure(layout), Wanted(tls=False, mysql=True))
+        wanted = Wanted(tls=False, mysql=True)
+        server.up(java.ensure(layout), wanted)
         try:
             executions = fill(server, folder)
+            server.stop()  # it knows the projects of its start
+            server.up(java.ensure(layout), wanted)
             if options.before:
                 add_before(options.before, layout.azkaban / "program" / "web")
                 ways.append(Way("before", "before", all_jobs=False))
