@@ -76,6 +76,10 @@ def test_nothing_runs_in_any_page(hostile: tuple[Console, str, int]) -> None:
         f"project/{name}/events": "uploaded",
         f"flow/{name}/flow": "flow",
         f"flow/{name}/flow/executions": f"#{number}",
+        f"flow/{name}/flow/grid": JOB,
+        f"flow/{name}/flow/calendar": "Days of logical.date",
+        f"compare/{number}/{number}": JOB,
+        f"project/{name}/source?file=shared.properties": ATTACK,
         f"execution/{number}": "2 of 2 jobs done",
         f"execution/{number}/timeline": JOB[:8],  # shortened in its middle
         f"execution/{number}/jobs": JOB,
@@ -101,6 +105,9 @@ def test_nothing_runs_in_any_page(hostile: tuple[Console, str, int]) -> None:
     console.open(f"job/{number}/{job}")
     page.get_by_label("Search the log").fill("<img")
     expect(page.locator("mark").first).to_have_text("<img")
+    page.keyboard.press("Control+k")
+    console.in_dialog().get_by_label("Search").fill(f"{IMAGE} #{number}")
+    expect(console.in_dialog().get_by_role("option").first).to_contain_text(ATTACK)
     assert page.evaluate("window.hacked") is None
 
 
