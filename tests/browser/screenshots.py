@@ -75,8 +75,8 @@ def take(console: Console, folder: Path, window: str) -> None:
     expect(console.in_dialog().locator(".parameter").first).to_be_visible()
     page.wait_for_timeout(500)
     picture("run")
-    for name in ("epochs", "classic.epochs"):  # long enough for a picture of both
-        console.in_dialog().get_by_label(name, exact=True).fill("3000")
+    for name, number in (("epochs", "300"), ("classic.epochs", "3000")):  # so that both are seen
+        console.in_dialog().get_by_label(name, exact=True).fill(number)
     console.confirm()
     number = console.execution()
     expect(page.locator(".node.is-run")).to_have_count(2, timeout=60_000)
