@@ -319,6 +319,7 @@ export const german = {
 "Days of {0} where a run has one, else of its start.": "Tage nach {0}, wo ein Lauf eines hat, sonst nach seinem Beginn.",
 "Choose a day to see its runs or to run it.": "Wählen Sie einen Tag, um seine Läufe zu sehen oder ihn zu starten.",
 "Choose a day to see its runs.": "Wählen Sie einen Tag, um seine Läufe zu sehen.",
+"Each of these days has a run by now.": "Jeder dieser Tage hat inzwischen einen Lauf.",
 "A second day chooses all days between.": "Ein zweiter Tag wählt alle Tage dazwischen.",
 "You are in": "Sie sind in",
 "Sections": "Abschnitte",

@@ -285,7 +285,8 @@ def test_the_source_shows_files_versions_and_differences(
 
 PLANS = """async () => {
     const { setZone, instant, when, zoneName } = await import('./format.js');
-    const { cronTimes, upcoming, missed } = await import('./plan.js');
+    const { cronTimes } = await import('./cron.js');
+    const { upcoming, missed } = await import('./plan.js');
     const before = zoneName();
     setZone('America/Los_Angeles');
     const some = (expression, from, number) => {
