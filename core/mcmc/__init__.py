@@ -9,6 +9,7 @@ from core.lazy import lazily
 if TYPE_CHECKING:
     from core.mcmc.compose import Cycle, Mixture
     from core.mcmc.driver import Result, sample
+    from core.mcmc.hamiltonian import HMC, central_differences, check_gradient
     from core.mcmc.kernels import (
         Gibbs,
         Info,
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
         State,
         TargetError,
     )
+    from core.mcmc.nuts import NUTS
     from core.mcmc.proposals import gaussian, integers, swap
     from core.mcmc.random_walk import RandomWalk, adapt
     from core.mcmc.tempering import ParallelTempering, TemperedState
+    from core.mcmc.tuning import warm_up
 
 __all__ = [
+    "HMC",
+    "NUTS",
     "Cycle",
     "Gibbs",
     "Info",
@@ -37,10 +42,13 @@ __all__ = [
     "TargetError",
     "TemperedState",
     "adapt",
+    "central_differences",
+    "check_gradient",
     "gaussian",
     "integers",
     "sample",
     "swap",
+    "warm_up",
 ]
 
 __getattr__ = lazily(
@@ -48,6 +56,7 @@ __getattr__ = lazily(
     {
         "compose": ("Cycle", "Mixture"),
         "driver": ("Result", "sample"),
+        "hamiltonian": ("HMC", "central_differences", "check_gradient"),
         "kernels": (
             "Gibbs",
             "Info",
@@ -57,8 +66,10 @@ __getattr__ = lazily(
             "State",
             "TargetError",
         ),
+        "nuts": ("NUTS",),
         "proposals": ("gaussian", "integers", "swap"),
         "random_walk": ("RandomWalk", "adapt"),
         "tempering": ("ParallelTempering", "TemperedState"),
+        "tuning": ("warm_up",),
     },
 )

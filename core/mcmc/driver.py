@@ -38,12 +38,16 @@ class Result:
         Share of proposals accepted after burn-in, including thinned-out steps; shape (n_chains,).
     state
         The last state, from which `sample` can go on with ``burn_in=0``.
+    divergences
+        Steps after burn-in whose trajectory left the target, shape (n_chains,): of `HMC` and `NUTS`
+        where the steps are too long, which biases the draws. None of kernels that follow none.
     """
 
     draws: NDArray[Any]
     log_density: NDArray[np.float64]
     acceptance_rate: NDArray[np.float64]
     state: State[Any]
+    divergences: NDArray[np.int64] | None = None
 
 
 def sample(
@@ -104,17 +108,20 @@ def sample(
     chains = len(state.log_density)
     draws = np.empty((chains, n_draws, *first.shape[1:]), dtype=first.dtype)
     density = np.empty((chains, n_draws))
-    accepted = np.zeros(chains)
+    accepted, divergences = np.zeros(chains), None
     for i in range(n_draws):
         for _ in range(thin):
             state, info = kernel.step(rng, state)
             accepted += info.accepted
+            if info.diverged is not None:
+                so_far = np.zeros(chains, dtype=np.int64) if divergences is None else divergences
+                divergences = so_far + info.diverged
         kept = np.asarray(keep(state.position))
         if kept.dtype != draws.dtype:  # the first step may turn integers into floats
             draws = draws.astype(np.result_type(draws, kept), copy=False)
         draws[:, i] = kept
         density[:, i] = state.log_density
-    return Result(draws, density, accepted / (n_draws * thin), state)
+    return Result(draws, density, accepted / (n_draws * thin), state, divergences)
 
 
 def _sample_blocks(

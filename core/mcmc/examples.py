@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.mcmc.hamiltonian import HMC
 from core.mcmc.kernels import Gibbs, Kernel, Metropolis, MetropolisHastings
+from core.mcmc.nuts import NUTS
 from core.mcmc.proposals import gaussian
 from core.mcmc.random_walk import RandomWalk
 
@@ -42,7 +44,7 @@ class Problem:
     names
         Names of the dimensions.
     kernel
-        Keeps the target. A `RandomWalk` wants to be adapted first.
+        Keeps the target. A `RandomWalk` wants to be adapted first, `HMC` and `NUTS` to warm up.
     start
         ``(rng, n_chains) -> (n_chains, n_dim)``, spread wider than the target.
     """
@@ -53,7 +55,7 @@ class Problem:
 
 
 def bivariate_normal(
-    method: Literal["metropolis", "metropolis-hastings", "gibbs"],
+    method: Literal["metropolis", "metropolis-hastings", "gibbs", "hmc", "nuts"],
     *,
     rho: float = 0.9,
     size: float = 1.0,
@@ -62,7 +64,8 @@ def bivariate_normal(
 
     Metropolis takes symmetric normal steps of standard deviation `size`. Metropolis-Hastings drifts
     along the gradient before the same step (Langevin), which is not symmetric: its density enters
-    the ratio. Gibbs draws each variable given the other.
+    the ratio. Gibbs draws each variable given the other. HMC and NUTS follow the gradient for many
+    steps of `size` times the width of the ridge.
 
     Raises
     ------
@@ -80,11 +83,14 @@ def bivariate_normal(
     if not -1 < rho < 1:
         raise ValueError(f"rho = {rho}: expected a correlation between -1 and 1")
     inverse = np.linalg.inv(np.array([[1.0, rho], [rho, 1.0]]))
-    gap = np.sqrt(1 - rho**2)
+    gap, width = np.sqrt(1 - rho**2), float(np.sqrt(1 - abs(rho)))
 
     def log_density(x: Floats) -> Floats:
         density: Floats = -0.5 * ((x @ inverse) * x).sum(1)
         return density
+
+    def with_gradient(x: Floats) -> tuple[Floats, Floats]:
+        return log_density(x), -x @ inverse
 
     def langevin(rng: Rng, x: Floats) -> tuple[Floats, Floats]:
         def drift(z: Floats) -> Floats:
@@ -108,6 +114,8 @@ def bivariate_normal(
         "metropolis": Metropolis(log_density, gaussian(size)),
         "metropolis-hastings": MetropolisHastings(log_density, langevin),
         "gibbs": Gibbs([given(1), given(0)], log_density=log_density),
+        "hmc": HMC(with_gradient, size * width),
+        "nuts": NUTS(with_gradient, size * width),
     }
     if method not in kernels:
         raise ValueError(f"method = {method!r}: expected one of {', '.join(kernels)}")
@@ -153,8 +161,21 @@ class Decay:
         fit: Floats = prior - 0.5 * (residual**2).sum(1) - len(self.t) * x[:, 3]
         return fit
 
-    def problem(self) -> Problem:
-        """Pose the problem: sample by a random walk that is adapted during burn-in."""
+    def density_and_gradient(self, x: Floats) -> tuple[Floats, Floats]:
+        """Return the log of the posterior and its gradient, (n_chains, 4)."""
+        a, c = x[:, :1], x[:, 2:3]
+        rate = np.exp(np.minimum(x[:, 1:2], 20))
+        fall = np.exp(-rate * self.t)
+        sigma = np.exp(np.clip(x[:, 3:], -300, 300))
+        residual = (self.y - (a * fall + c)) / sigma
+        pull = residual / sigma
+        by_rate = np.where(x[:, 1] < 20, (pull * -a * fall * rate * self.t).sum(1), 0.0)
+        spread = (residual**2).sum(1) - len(self.t)
+        fit = np.stack([(pull * fall).sum(1), by_rate, pull.sum(1), spread], axis=1)
+        return self.log_density(x), fit - (x - [0, 0, 0, -1]) / np.square([5, 1, 5, 1])
+
+    def problem(self, method: Literal["random walk", "hmc", "nuts"] = "random walk") -> Problem:
+        """Pose the problem; each method is tuned during burn-in."""
 
         def start(rng: Rng, n: int) -> Floats:
             spread = float(np.ptp(self.y)) or 1.0
@@ -163,7 +184,14 @@ class Decay:
             noise: Floats = rng.standard_normal((n, 4)) * [spread / 4, 0.5, spread / 4, 0.5]
             return centre + noise
 
-        return Problem(self.names, RandomWalk(self.log_density, 0.1), start)
+        kernels: dict[str, Kernel[Floats]] = {
+            "random walk": RandomWalk(self.log_density, 0.1),
+            "hmc": HMC(self.density_and_gradient, 0.1),
+            "nuts": NUTS(self.density_and_gradient, 0.1),
+        }
+        if method not in kernels:
+            raise ValueError(f"method = {method!r}: expected one of {', '.join(kernels)}")
+        return Problem(self.names, kernels[method], start)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,10 +66,14 @@ class Info(NamedTuple):
         Whether each chain took the proposal; shape (n_chains,).
     log_ratio
         Log of the acceptance ratio before it is cut at 1; shape (n_chains,).
+    diverged
+        Whether each chain's trajectory left the target, where the steps are too long for it; shape
+        (n_chains,). None of kernels that follow none.
     """
 
     accepted: NDArray[np.bool_]
     log_ratio: Floats
+    diverged: NDArray[np.bool_] | None = None
 
 
 class Kernel(Protocol[P]):

@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from core.checks import count
 from core.damaged import DAMAGED
 from core.mcmc.driver import Result, sample
+from core.mcmc.hamiltonian import HMC
 from core.mcmc.kernels import State
+from core.mcmc.nuts import NUTS
 from core.mcmc.random_walk import RandomWalk, adapt
+from core.mcmc.tuning import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -219,7 +222,7 @@ def sample_streams(
     """Draw several chains in each of several streams of random numbers, here or elsewhere.
 
     The draws of a stream depend only on the seed of `rng` and the stream's number, not on other
-    streams or on where it runs. A random walk is adapted only during burn-in.
+    streams or on where it runs. A random walk, HMC and NUTS are tuned only during burn-in.
 
     Parameters
     ----------
@@ -268,11 +271,15 @@ def _draw_stream(
     if isinstance(kernel, RandomWalk):
         kernel, state = adapt(kernel.log_density, start, rng, n_steps=burn_in, size=kernel.size)
         burn_in = 0
+    elif isinstance(kernel, HMC | NUTS):
+        kernel, state = warm_up(kernel, start, rng, n_steps=burn_in)
+        burn_in = 0
     return sample(kernel, state or start, rng, burn_in=burn_in, **counts)
 
 
 def merge(results: Sequence[Result]) -> Result:
     """Combine the chains of several results with equal numbers of draws."""
+    counted = [r.divergences for r in results if r.divergences is not None]
     return Result(
         np.concatenate([r.draws for r in results]),
         np.concatenate([r.log_density for r in results]),
@@ -281,6 +288,7 @@ def merge(results: Sequence[Result]) -> Result:
             np.concatenate([r.state.position for r in results]),
             np.concatenate([r.state.log_density for r in results]),
         ),
+        np.concatenate(counted) if len(counted) == len(results) else None,
     )
 
 

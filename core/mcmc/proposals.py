@@ -44,27 +44,28 @@ def gaussian(size: ArrayLike) -> Propose:
     return lambda rng, x: x + rng.standard_normal(x.shape) * factor
 
 
-def noise_factor(size: ArrayLike) -> NDArray[np.float64]:
+def noise_factor(size: ArrayLike, name: str = "") -> NDArray[np.float64]:
     """Turn a perturbation size into the factor of standard normal noise.
 
     A covariance gives the matrix ``F`` with ``F.T @ F`` equal to it (for ``z @ F``); a number or a
-    vector is checked and returned. Raises as `gaussian`.
+    vector is checked and returned. Raises as `gaussian`; messages say `name`.
     """
     scale = np.asarray(size, dtype=float)
     if scale.ndim == 2:
+        name = name or "covariance"
         if not np.isfinite(scale).all() or scale.shape[0] != scale.shape[1]:
-            raise ValueError(f"covariance {size!r}: expected finite numbers, (n_dim, n_dim)")
+            raise ValueError(f"{name} {size!r}: expected finite numbers, (n_dim, n_dim)")
         if not np.allclose(scale, scale.T, rtol=1e-8, atol=0):
-            raise ValueError(f"covariance {size!r} is not symmetric")
+            raise ValueError(f"{name} {size!r} is not symmetric")
         try:
             factor: NDArray[np.float64] = np.linalg.cholesky(scale).T
         except np.linalg.LinAlgError:
-            raise ValueError(f"covariance {size!r} is not positive definite") from None
+            raise ValueError(f"{name} {size!r} is not positive definite") from None
         return factor
     if scale.ndim > 2 or not (np.isfinite(scale).all() and (scale > 0).all()):
         raise ValueError(
-            f"perturbation size {size!r}: expected a positive number, a vector of them, "
-            "or a covariance matrix"
+            f"{name or 'perturbation size'} {size!r}: expected a positive number, a vector of "
+            "them, or a covariance matrix"
         )
     return scale
 

@@ -36,6 +36,7 @@ COLUMNS = {
     "groups": ("group", "y"),
     "changepoint": ("y",),
 }
+_GRADIENT = ("hmc", "nuts")  # methods that need one
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +66,19 @@ class Data:
         """Read what `save` wrote; `key` is the property that named it."""
         return load_record(cls, path, f"{key} = {path}", "jobs.sampling.load")
 
-    def posed(self, method: str, rho: float) -> Problem:
-        """Build what is sampled; a bivariate normal by `method`, with the correlation `rho`."""
+    def posed(self, method: str, rho: float, key: str) -> Problem:
+        """Build what is sampled; a bivariate normal by `method`, with the correlation `rho`.
+
+        `key` is the property that named the method.
+        """
         if self.problem == "decay":
-            return Decay(_column(self.t), _column(self.y)).problem()
+            way = cast("Literal['nuts']", method if method in _GRADIENT else "random walk")
+            return Decay(_column(self.t), _column(self.y)).problem(way)
+        if method in _GRADIENT and self.problem != "normal":
+            raise InputError(
+                f"{key} = {method!r}: the problem {self.problem} is sampled by Gibbs and has no "
+                "gradient; normal and decay have one"
+            )
         if self.problem == "groups":
             return Groups(_column(self.group).astype(np.int64), _column(self.y)).problem()
         if self.problem == "changepoint":
@@ -109,8 +119,9 @@ class Chains:
     data: Path = param(doc="The data.npz of jobs.sampling.load.")
     method: str = param(
         "gibbs",
-        doc="How the bivariate normal is sampled; each other problem has its own method.",
-        choices=("metropolis", "metropolis-hastings", "gibbs"),
+        doc="How the bivariate normal is sampled. Each other problem has its own method, and decay "
+        "can also be sampled by hmc or nuts.",
+        choices=("metropolis", "metropolis-hastings", "gibbs", "hmc", "nuts"),
     )
     rho: float = param(0.9, doc="Correlation of the bivariate normal.", gt=-1, lt=1)
     n: int = param(2, doc="Number of chains, of each stream where there are several.", ge=1)
@@ -134,7 +145,7 @@ def draw(
         As for `core.mcmc.long_runs.sample_streams`.
     """
     data = Data.load(params.data, f"{run.prefix}.data")
-    problem = data.posed(params.method, params.rho)
+    problem = data.posed(params.method, params.rho, f"{run.prefix}.method")
     results = sample_streams(
         problem,
         run.rng,
@@ -150,4 +161,13 @@ def draw(
     drawn.save(run.dir / "draws.npz")
     rate = float(pooled.acceptance_rate.mean())
     run.log(f"{len(pooled.draws)} chains, {params.draws} draws each, acceptance rate {rate:.2f}")
-    return {"draws": run.dir / "draws.npz", "acceptance_rate": round(rate, 4)}
+    outputs: dict[str, object] = {"draws": run.dir / "draws.npz", "acceptance_rate": round(rate, 4)}
+    if pooled.divergences is not None:
+        n = int(pooled.divergences.sum())
+        if n:
+            run.log(
+                f"WARNING: {n} trajectories diverged: the draws may miss a narrow part of the "
+                "target; change its parameters, or burn in longer"
+            )
+        outputs["divergences"] = n
+    return outputs

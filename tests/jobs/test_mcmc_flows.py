@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from core.decipher import ENGLISH
-from jobs.sampling._common import Draws
+from core.mcmc.diagnostics import summarise
+from jobs.sampling._common import Data, Draws
 from tests.jobs import process
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +124,27 @@ def test_data_of_your_own_and_a_warning_when_not_converged(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     assert "WARNING: " in done.stdout
     assert "sampling_report.converged = false" in done.stdout
+    done = run("sampling.draw", tmp_path, data=folder / "sampling_load/data.npz", method="hmc")
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(
+        "sampling.draw.method = 'hmc': the problem groups is sampled by Gibbs and has no gradient; "
+        "normal and decay have one"
+    )
+
+
+def test_nuts_draws_from_a_known_equation(tmp_path: Path) -> None:
+    t = np.linspace(0, 5, 40)
+    y = 3 * np.exp(-1.2 * t) + 1 + 0.1 * np.random.default_rng(0).standard_normal(40)
+    Data("decay", np.zeros(0), t=t, y=y).save(tmp_path / "data.npz")
+    done = run(
+        "sampling.draw", tmp_path,
+        data=tmp_path / "data.npz", method="nuts", n=4, burn_in=200, draws=100, thin=1,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "sampling_draw.divergences = " in done.stdout
+    draws = np.load(tmp_path / "runs/local/local/sampling_draw/draws.npz")["draws"]
+    assert np.allclose(draws.mean((0, 1)), [3, np.log(1.2), 1, np.log(0.1)], atol=0.5)
+    assert summarise(draws).r_hat.max() < 1.1
 
 
 def test_bad_input_is_one_clear_line_and_exit_2(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_chains_and_diagnostics_are_those_of_one_process(yarn: LiveSpark, tmp_pa
     props = {"data": data, "streams": 3, "n": 2, "burn_in": 200, "draws": 300, "thin": 1}
     drawn = Draws.load(run(yarn, tmp_path, "spark.draw", props) / "draws.npz", "draws")
     counts: dict[str, Any] = {"n_chains": 2, "burn_in": 200, "n_draws": 300}
-    problem, rng = Data.load(data, "data").posed("gibbs", 0.9), np.random.default_rng(7)
+    problem, rng = Data.load(data, "data").posed("gibbs", 0.9, "method"), np.random.default_rng(7)
     expected = merge(sample_streams(problem, rng, streams=range(3), **counts))
     assert (drawn.draws == expected.draws).all()
     there, one = summarise(drawn.draws), summarise(expected.draws)

@@ -1,0 +1,175 @@
+"""Compare HMC and NUTS with a random walk and with blackjax's NUTS, in one run on one machine.
+
+    pip install numpy scipy arviz-stats blackjax
+    python benchmarks/mcmc/gradient.py --out benchmarks/mcmc/figures.json
+    python benchmarks/page.py mcmc docs/explanation/mcmc.md
+
+Effective samples per CPU second of this process, tuning included; the effective size is the least
+over the dimensions and over bulk and tail. Medians over the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from core.mcmc import HMC, NUTS, adapt, sample, warm_up
+from core.mcmc.diagnostics import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHAINS = 64
+SCALES = np.logspace(-1, 1, 100)
+
+
+def gaussian(x: Any) -> Any:
+    return -0.5 * ((x / SCALES) ** 2).sum(1), -x / SCALES**2
+
+
+def banana(x: Any) -> Any:
+    a, b = x[:, 0], x[:, 1]
+    away = b - 0.5 * a * a
+    return -a * a / 8 - 0.5 * away**2, np.stack([-a / 4 + away * a, -away], axis=1)
+
+
+def regression() -> tuple[Any, Any]:
+    rng = np.random.default_rng(1)
+    table = rng.standard_normal((500, 25))
+    chance = 1 / (1 + np.exp(-table @ (0.5 * rng.standard_normal(25))))
+    return table, (rng.random(500) < chance).astype(float)
+
+
+TABLE, ANSWER = regression()
+
+
+def logistic(x: Any) -> Any:
+    eta = x @ TABLE.T
+    small = np.exp(-np.abs(eta))
+    fit = eta @ ANSWER - (np.maximum(eta, 0) + np.log1p(small)).sum(1)
+    chance = np.where(eta >= 0, 1, small) / (1 + small)
+    return fit - 0.5 * (x**2).sum(1), (ANSWER - chance) @ TABLE - x
+
+
+def in_jax(name: str) -> Callable[[Any], Any]:
+    import jax.numpy as jnp
+
+    table, answer, scales = jnp.array(TABLE), jnp.array(ANSWER), jnp.array(SCALES)
+
+    def logistic(x: Any) -> Any:
+        eta = table @ x
+        return (answer * eta - jnp.logaddexp(0, eta)).sum() - 0.5 * (x**2).sum()
+
+    return {
+        "gaussian": lambda x: -0.5 * ((x / scales) ** 2).sum(),
+        "logistic": logistic,
+        "banana": lambda x: -(x[0] ** 2) / 8 - 0.5 * (x[1] - 0.5 * x[0] ** 2) ** 2,
+    }[name]
+
+
+TARGETS: dict[str, tuple[Any, int]] = {
+    "gaussian": (gaussian, 100),
+    "logistic": (logistic, 25),
+    "banana": (banana, 2),
+}
+
+
+def ours(target: Any, n_dim: int, seed: int, way: str) -> Any:
+    rng = np.random.default_rng(seed)
+    start = 0.3 * rng.standard_normal((CHAINS, n_dim))
+    if way == "random walk":
+        kernel, state = adapt(lambda x: target(x)[0], start, rng, n_steps=3000)
+        return sample(kernel, state, rng, n_draws=6000, thin=2).draws
+    kind = {"HMC": HMC(target, 0.1, n_leapfrog=8)}.get(way, NUTS(target, 0.1))
+    mass: Any = "dense" if "dense" in way else "diagonal"
+    tuned, state = warm_up(kind, start, rng, n_steps=300, mass=mass)
+    return sample(tuned, state, rng, n_draws=500).draws
+
+
+def blackjax_runner(log_density: Any, n_dim: int, chains: int, n_draws: int) -> Any:
+    import blackjax
+    import jax
+
+    warm = blackjax.window_adaptation(blackjax.nuts, log_density)
+
+    def chain(key: Any) -> Any:
+        begin, tune, draw = jax.random.split(key, 3)
+        start = 0.3 * jax.random.normal(begin, (n_dim,))
+        (state, parameters), _ = warm.run(tune, start, 1000)
+        step = blackjax.nuts(log_density, **parameters).step
+
+        def one(state: Any, key: Any) -> Any:
+            state, _ = step(key, state)
+            return state, state.position
+
+        return jax.lax.scan(one, state, jax.random.split(draw, n_draws))[1]
+
+    run = jax.jit(jax.vmap(chain))
+    return lambda seed: np.asarray(run(jax.random.split(jax.random.key(seed), chains)))
+
+
+def measure(call: Any, *args: Any) -> dict[str, float]:
+    start = time.process_time()
+    draws = call(*args)
+    seconds = time.process_time() - start
+    found = summarise(np.asarray(draws, dtype=float))
+    ess = min(found.ess_bulk.min(), found.ess_tail.min())
+    return {"rate": float(ess / seconds), "r_hat": float(found.r_hat.max()), "seconds": seconds}
+
+
+def middle(name: str, rows: list[dict[str, float]]) -> dict[str, float]:
+    found = {key: float(f"{median(row[key] for row in rows):.4g}") for key in rows[0]}
+    print(name, found, flush=True)
+    return found
+
+
+def bench(name: str, seeds: range) -> dict[str, Any]:
+    target, n_dim = TARGETS[name]
+    found = {
+        way: middle(f"{name}, {way}", [measure(ours, target, n_dim, s, way) for s in seeds])
+        for way in ("random walk", "HMC", "NUTS", "NUTS, dense mass")
+    }
+    for chains, n_draws in ((4, 1000), (CHAINS, 500)):
+        run = blackjax_runner(in_jax(name), n_dim, chains, n_draws)
+        label = f"blackjax NUTS, {chains} chains"
+        first = measure(run, 99)
+        again = [measure(run, seed) for seed in seeds]
+        found[label] = middle(f"{name}, {label}", again) | {"compiling": first["rate"]}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    args = parser.parse_args()
+    import blackjax
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    found = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blackjax": blackjax.__version__,
+        "seeds": args.seeds,
+        "chains": CHAINS,
+        "load": round(os.getloadavg()[0], 1),
+        "targets": {name: bench(name, range(args.seeds)) for name in TARGETS},
+    }
+    args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
