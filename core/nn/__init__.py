@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.nn.dropout import Dropout
     from core.nn.embedding import EmbeddedDense, Embedding
     from core.nn.gru import GRU
-    from core.nn.losses import CrossEntropy, NegativeLogLikelihood, SquaredError
+    from core.nn.losses import CrossEntropy, NegativeLogLikelihood, SquaredError, Weighted
     from core.nn.lstm import LSTM
     from core.nn.norm import LayerNorm
     from core.nn.optimisers import SGD, Adam, Momentum
@@ -62,6 +62,7 @@ __all__ = [
     "Tanh",
     "Trainer",
     "TrainingError",
+    "Weighted",
     "final_state",
     "sigmoid",
     "softmax",
@@ -75,7 +76,7 @@ __getattr__ = lazily(
         "dropout": ("Dropout",),
         "embedding": ("EmbeddedDense", "Embedding"),
         "gru": ("GRU",),
-        "losses": ("CrossEntropy", "NegativeLogLikelihood", "SquaredError"),
+        "losses": ("CrossEntropy", "NegativeLogLikelihood", "SquaredError", "Weighted"),
         "lstm": ("LSTM",),
         "norm": ("LayerNorm",),
         "optimisers": ("SGD", "Adam", "Momentum"),

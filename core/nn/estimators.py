@@ -9,17 +9,20 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from core.checks import amount, count
+from core.checks import amount, count, share
 from core.nn.activations import softmax
+from core.nn.callbacks import EarlyStopping
 from core.nn.dense import Dense
 from core.nn.gru import GRU
 from core.nn.labels import accuracy
-from core.nn.losses import CrossEntropy
+from core.nn.losses import CrossEntropy, SquaredError, Weighted
 from core.nn.lstm import LSTM
 from core.nn.models import mlp
 from core.nn.optimisers import Adam
@@ -27,29 +30,38 @@ from core.nn.pooling import LastStep
 from core.nn.rnn import RNN
 from core.nn.schedules import falling
 from core.nn.sequential import Sequential
-from core.nn.trainer import Trainer
+from core.nn.trainer import History, Trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from core.nn.protocols import Array, Layer
 
-__all__ = ["MLPClassifier", "SequenceClassifier"]
+__all__ = ["MLPClassifier", "MLPRegressor", "SequenceClassifier"]
 
 
-class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Training and prediction by softmax and cross entropy; subclasses define the network."""
+@dataclass(eq=False, repr=False, kw_only=True)
+class _Estimator(BaseEstimator):  # type: ignore[misc]
+    """Training; subclasses define the network, the loss and what its targets are."""
 
-    learning_rate: float
-    epochs: int
-    batch_size: int
-    weight_decay: float
-    clip: float | None
-    random_state: Any
+    learning_rate: float = 0.02
+    epochs: int = 100
+    batch_size: int = 16
+    weight_decay: float = 0.0
+    clip: float | None = None
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 10
+    tol: float = 1e-4
+    random_state: Any = None
     _three_d: ClassVar[bool] = False
+    _loss: ClassVar[CrossEntropy | SquaredError]
 
-    def _network(self, shape: tuple[int, ...], classes: int, rng: np.random.Generator) -> Layer:
+    def _network(self, shape: tuple[int, ...], outputs: int, rng: np.random.Generator) -> Layer:
         raise NotImplementedError
+
+    def _metric(self) -> Callable[[Array, Array], float] | None:
+        return None
 
     def _check(self) -> None:
         """Raise ValueError for an argument that is out of range, before any work."""
@@ -59,13 +71,121 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         amount("weight_decay", self.weight_decay, zero=True)
         if self.clip is not None:
             amount("clip", self.clip)
+        if self.early_stopping not in (True, False):
+            raise ValueError(f"early_stopping = {self.early_stopping!r}: must be True or False")
+        count("n_iter_no_change", self.n_iter_no_change)
+        amount("tol", self.tol, zero=True)
+        share("validation_fraction", self.validation_fraction)
+        amount("validation_fraction", self.validation_fraction)
 
     def _arrange(self, x: Array) -> Array:
         """Convert scikit-learn's order of axes to the network's."""
         return x
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def _trainer(
+        self, rng: np.random.Generator, *, weighted: bool, schedule: Any = None
+    ) -> Trainer:
+        return Trainer(
+            self.network_,
+            Weighted(self._loss) if weighted else self._loss,
+            Adam(learning_rate=self.learning_rate, weight_decay=self.weight_decay),
+            rng=rng,
+            metric=None if weighted else self._metric(),
+            clip=self.clip,
+            schedule=schedule,
+            batch_axis=1 if self._three_d else 0,
+        )
+
+    def _begin(self, shape: tuple[int, ...], outputs: int) -> None:
+        """Make the network, and the generator that all its randomness comes from."""
+        self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31 - 1))
+        self.network_ = self._network(shape, outputs, self._rng)
+        self.history_ = History()
+        self._optimiser_state: Any = None
+
+    def _train(self, x: Array, targets: Array, weights: Array | None) -> Self:
+        """Train from the start, on targets as the loss takes them."""
+        held_out = None
+        if weights is not None:
+            weights = weights / weights.mean()
+        if self.early_stopping:
+            stratify = targets if isinstance(self._loss, CrossEntropy) else None
+            parts = train_test_split(
+                np.arange(len(x)),
+                test_size=self.validation_fraction,
+                stratify=stratify,
+                random_state=int(self._rng.integers(2**31)),
+            )
+            x, held_out = x[parts[0]], (x[parts[1]], _with(targets, weights)[parts[1]])
+            targets = _with(targets, weights)[parts[0]]
+        else:
+            targets = _with(targets, weights)
+        batches = -(-len(x) // min(self.batch_size, len(x)))
+        trainer = self._trainer(
+            self._rng, weighted=weights is not None, schedule=falling(batches * self.epochs)
+        )
+        trainer.fit(
+            self._arrange(x),
+            targets,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            validation=None if held_out is None else (self._arrange(held_out[0]), held_out[1]),
+            callbacks=[EarlyStopping(self.n_iter_no_change, min_delta=self.tol)]
+            if self.early_stopping
+            else [],
+        )
+        self.history_, self.n_iter_ = trainer.history, len(trainer.history)
+        return self
+
+    def _train_on(self, x: Array, targets: Array, weights: Array | None) -> Self:
+        """Go on training for one pass over `x`, with the optimiser's memory of earlier calls."""
+        # A trainer of its own each time: the network may have been copied or pickled since.
+        trainer = self._trainer(self._rng, weighted=weights is not None)
+        if self._optimiser_state is not None:
+            trainer.optimiser_state = self._optimiser_state
+        trainer.history = self.history_
+        trainer.fit(self._arrange(x), _with(targets, weights), epochs=1, batch_size=self.batch_size)
+        self._optimiser_state = trainer.optimiser_state
+        self.n_iter_ = len(self.history_)
+        return self
+
+    def _weights(self, sample_weight: Any, x: Array) -> Array | None:
+        """Check the weights of examples; None if there are none."""
+        if sample_weight is None:
+            return None
+        weights: Array = _check_sample_weight(
+            sample_weight, x, dtype=np.float64, ensure_non_negative=True
+        )
+        return weights
+
+    def _read(self, X: Any, *, reset: bool) -> Array:
+        x: Array = validate_data(self, X, dtype=np.float64, allow_nd=self._three_d, reset=reset)
+        return x
+
+
+def _with(targets: Array, weights: Array | None) -> Array:
+    """Put the weights of examples in a last column, where there are any."""
+    return targets if weights is None else np.column_stack([targets, weights])
+
+
+class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
+    """Prediction by softmax and cross entropy."""
+
+    class_weight: Any
+    _loss = CrossEntropy()
+
+    def _metric(self) -> Callable[[Array, Array], float]:
+        return accuracy
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on ``X`` (examples first) and labels ``y``, of any type, one per example.
+
+        Parameters
+        ----------
+        X, y
+            The examples and their labels.
+        sample_weight
+            How much each example counts, ``(examples,)``; `class_weight` multiplies it.
 
         Returns
         -------
@@ -76,36 +196,67 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self, X, y, dtype=np.float64, allow_nd=self._three_d, ensure_min_samples=2
         )
         check_classification_targets(y)
+        weights = self._all_weights(sample_weight, X, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"Classifier can't train when only one class is present: {self.classes_[0]!r}"
             )
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        rng = np.random.default_rng(seed)
-        self.network_ = self._network(X.shape[1:], len(self.classes_), rng)
-        batches = -(-len(X) // min(self.batch_size, len(X)))
-        updates = batches * self.epochs
-        trainer = Trainer(
-            self.network_,
-            CrossEntropy(),
-            Adam(learning_rate=self.learning_rate, weight_decay=self.weight_decay),
-            rng=rng,
-            metric=accuracy,
-            clip=self.clip,
-            schedule=falling(updates),
-            batch_axis=1 if self._three_d else 0,
-        )
-        trainer.fit(self._arrange(X), codes, epochs=self.epochs, batch_size=self.batch_size)
-        self.history_ = trainer.history
-        self.n_iter_ = self.epochs
-        return self
+        self._begin(X.shape[1:], len(self.classes_))
+        return self._train(X, codes, weights)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train on for one pass over some examples, at the full learning rate.
+
+        Parameters
+        ----------
+        X, y
+            The examples and their labels.
+        classes
+            All labels that there will be, for the first call.
+        sample_weight
+            How much each example counts, ``(examples,)``.
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        first = not hasattr(self, "network_")
+        X, y = validate_data(self, X, y, dtype=np.float64, allow_nd=self._three_d, reset=first)
+        check_classification_targets(y)
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight = 'balanced': partial_fit does not see all labels; give the weights "
+                "as {label: weight}"
+            )
+        if first:
+            if classes is None:
+                raise ValueError("classes is None: the first partial_fit needs all labels")
+            self.classes_ = np.unique(classes)
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes = {classes!r}: the first call's were {self.classes_!r}")
+        unknown = np.setdiff1d(y, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"label {unknown.tolist()[0]!r} is not among the classes of the first call"
+            )
+        weights = self._all_weights(sample_weight, X, y)
+        if first:
+            self._begin(X.shape[1:], len(self.classes_))
+        return self._train_on(X, np.searchsorted(self.classes_, y), weights)
+
+    def _all_weights(self, sample_weight: Any, x: Array, y: Array) -> Array | None:
+        weights = self._weights(sample_weight, x)
+        if self.class_weight is None:
+            return weights
+        by_class = compute_sample_weight(self.class_weight, y)
+        return self._weights(by_class if weights is None else weights * by_class, x)
 
     def predict_proba(self, X: Any) -> Array:
         """Return class probabilities, ``(examples, classes)``, in the order of ``classes_``."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, allow_nd=self._three_d, reset=False)
-        logits, _ = self.network_.forward(self._arrange(X))
+        logits, _ = self.network_.forward(self._arrange(self._read(X, reset=False)))
         return softmax(logits)
 
     def predict(self, X: Any) -> Array:
@@ -115,8 +266,32 @@ class _Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
 
+class _MLP(_Estimator):
+    """Dense layers with an activation between them."""
+
+    hidden: Sequence[int]
+    activation: str
+
+    def _network(self, shape: tuple[int, ...], outputs: int, rng: np.random.Generator) -> Layer:
+        return mlp(
+            sizes=[shape[0], *self._hidden(), outputs],
+            activation=self.activation,
+            start="he" if self.activation == "relu" else "glorot",
+            rng=rng,
+        )
+
+    def _hidden(self) -> tuple[int, ...]:
+        try:
+            sizes = tuple(self.hidden)
+        except TypeError:
+            raise ValueError(f"hidden = {self.hidden!r}: must be a sequence of integers") from None
+        for size in sizes:
+            count("hidden", size)
+        return sizes
+
+
 @dataclass(eq=False, repr=False)
-class MLPClassifier(_Classifier):
+class MLPClassifier(_Classifier, _MLP):
     """The default network of flow nn; put a ``StandardScaler`` before it.
 
     The learning rate falls linearly to 0 during the training.
@@ -133,6 +308,13 @@ class MLPClassifier(_Classifier):
         Passes over the data and examples per update.
     clip
         Largest norm of a gradient, or None.
+    class_weight
+        Weights ``{label: weight}``, ``"balanced"`` (all classes count the same), or None.
+    early_stopping
+        Hold out `validation_fraction` of the examples, end the training after `n_iter_no_change`
+        epochs in which their loss did not fall by `tol`, and keep the best network.
+    validation_fraction, n_iter_no_change, tol
+        See `early_stopping`.
     random_state
         Seed of weights and order.
 
@@ -150,29 +332,90 @@ class MLPClassifier(_Classifier):
     hidden: Sequence[int] = (10,)
     _: KW_ONLY
     activation: str = "tanh"
-    learning_rate: float = 0.02
-    epochs: int = 100
-    batch_size: int = 16
     weight_decay: float = 0.003
-    clip: float | None = None
-    random_state: Any = None
+    class_weight: Any = None
 
-    def _network(self, shape: tuple[int, ...], classes: int, rng: np.random.Generator) -> Layer:
-        return mlp(
-            sizes=[shape[0], *self._hidden(), classes],
-            activation=self.activation,
-            start="he" if self.activation == "relu" else "glorot",
-            rng=rng,
+
+@dataclass(eq=False, repr=False)
+class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
+    """A network for numbers; scale the inputs, and targets that are far from 0 or 1.
+
+    ``TransformedTargetRegressor`` scales targets. Several targets, ``y`` of shape ``(examples,
+    targets)``, share the hidden layers.
+
+    Parameters
+    ----------
+    hidden, activation, learning_rate, weight_decay, epochs, batch_size, clip, random_state
+        As for `MLPClassifier`.
+    early_stopping, validation_fraction, n_iter_no_change, tol
+        As for `MLPClassifier`.
+
+    Examples
+    --------
+    >>> x = np.linspace(-2, 2, 200)[:, None]
+    >>> model = MLPRegressor((20,), epochs=60, random_state=0).fit(x, np.sin(2 * x[:, 0]))
+    >>> model.score(x, np.sin(2 * x[:, 0])) > 0.97
+    True
+    """
+
+    hidden: Sequence[int] = (32,)
+    _: KW_ONLY
+    activation: str = "tanh"
+    _loss: ClassVar[SquaredError] = SquaredError(reduction="mean")
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on ``X`` and targets ``y``, ``(examples,)`` or ``(examples, targets)``.
+
+        Parameters
+        ----------
+        X, y
+            The examples and their targets.
+        sample_weight
+            How much each example counts, ``(examples,)``.
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        X, targets, weights = self._targets(X, y, sample_weight, first=True)
+        self._begin(X.shape[1:], targets.shape[1])
+        return self._train(X, targets, weights)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on for one pass over some examples, at the full learning rate; see `fit`."""
+        self._check()
+        first = not hasattr(self, "network_")
+        X, targets, weights = self._targets(X, y, sample_weight, first=first)
+        if first:
+            self._begin(X.shape[1:], targets.shape[1])
+        return self._train_on(X, targets, weights)
+
+    def _targets(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool
+    ) -> tuple[Array, Array, Array | None]:
+        X, y = validate_data(
+            self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, reset=first
         )
+        targets = y.astype(np.float64).reshape(len(X), -1)
+        if first:
+            self.n_outputs_, self._flat = targets.shape[1], y.ndim == 1
+        elif targets.shape[1] != self.n_outputs_:
+            raise ValueError(
+                f"y has {targets.shape[1]} targets: the first call's had {self.n_outputs_}"
+            )
+        return X, targets, self._weights(sample_weight, X)
 
-    def _hidden(self) -> tuple[int, ...]:
-        try:
-            sizes = tuple(self.hidden)
-        except TypeError:
-            raise ValueError(f"hidden = {self.hidden!r}: must be a sequence of integers") from None
-        for size in sizes:
-            count("hidden", size)
-        return sizes
+    def predict(self, X: Any) -> Array:
+        """Return the targets of each example, of the shape that ``y`` had."""
+        check_is_fitted(self)
+        found: Array = self.network_.forward(self._read(X, reset=False))[0]
+        return found[:, 0] if self._flat else found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
 
 @dataclass(eq=False, repr=False)
@@ -188,6 +431,8 @@ class SequenceClassifier(_Classifier):
     hidden
         Units of the recurrent layer.
     learning_rate, epochs, batch_size, weight_decay, clip, random_state
+        As for `MLPClassifier`.
+    class_weight, early_stopping, validation_fraction, n_iter_no_change, tol
         As for `MLPClassifier`.
 
     Examples
@@ -205,10 +450,8 @@ class SequenceClassifier(_Classifier):
     hidden: int = 32
     learning_rate: float = 0.01
     epochs: int = 60
-    batch_size: int = 16
-    weight_decay: float = 0.0
     clip: float | None = 1.0
-    random_state: Any = None
+    class_weight: Any = None
     _three_d: ClassVar[bool] = True
 
     def __sklearn_tags__(self) -> Any:
@@ -216,13 +459,13 @@ class SequenceClassifier(_Classifier):
         tags.input_tags.three_d_array = True
         return tags
 
-    def _network(self, shape: tuple[int, ...], classes: int, rng: np.random.Generator) -> Layer:
+    def _network(self, shape: tuple[int, ...], outputs: int, rng: np.random.Generator) -> Layer:
         kinds: dict[str, type[RNN | GRU | LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
         if self.cell not in kinds:
             raise ValueError(f"cell = {self.cell!r}: expected one of {', '.join(kinds)}")
         n_in = shape[1] if len(shape) == 2 else 1
         layer = kinds[self.cell](n_in, self.hidden, rng=rng)
-        return Sequential([layer, LastStep(), Dense(self.hidden, classes, rng=rng)])
+        return Sequential([layer, LastStep(), Dense(self.hidden, outputs, rng=rng)])
 
     def _arrange(self, x: Array) -> Array:
         three = x if x.ndim == 3 else x[:, :, None]

@@ -50,10 +50,10 @@ class GRU(Recurrent):
         self._steps.gru_forward(cache, self.params["U"], self.params["b_h"])
         return h[1:], cache
 
-    def backward(self, dy: Array, cache: GRUCache) -> tuple[Array, Gradients]:
+    def _through_time(self, dy: Array, cache: GRUCache) -> tuple[Array, Gradients]:
         """Propagate back through time; only the recurrence is computed step by step."""
         n = self.hidden
         dz, by_u = self._steps.gru_backward(dy, cache, self.params["U"])
         flat = by_u.reshape(-1, 3 * n)
         own = {"U": cache.h[:-1].reshape(-1, n).T @ flat, "b_h": flat[:, 2 * n :].sum(axis=0)}
-        return self._project_back(dz, cache.projected, own)
+        return dz, own

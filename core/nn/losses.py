@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.nn.protocols import Array, Reduction, ShapeError
 
-__all__ = ["CrossEntropy", "NegativeLogLikelihood", "SquaredError"]
+__all__ = ["CrossEntropy", "NegativeLogLikelihood", "SquaredError", "Weighted"]
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class SquaredError:
         self, y: Array, target: Array, mask: Array | None = None
     ) -> tuple[float, tuple[Array, float]]:
         """Compare ``y`` ``(..., outputs)`` with targets of the same shape."""
-        error = y - target
+        error = weighted = y - target
         count = error.size // error.shape[-1]
         if mask is not None:
-            error = error * mask[..., None]
+            weighted = error * mask[..., None]
             count = max(int(mask.sum()), 1)
         scale = 1.0 / count if self.reduction == "mean" else 1.0
-        return 0.5 * scale * float(np.vdot(error, error)), (error, scale)
+        return 0.5 * scale * float(np.vdot(error, weighted)), (weighted, scale)
 
     def backward(self, cache: tuple[Array, float]) -> Array:
         """Return ``y - t``, averaged if the loss is."""
@@ -167,6 +167,67 @@ class NegativeLogLikelihood:
         """Return ``-1 / y`` at the true class."""
         chosen, safe = cache
         return -chosen / safe
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A loss by example, ``E = 1/n sum w_i E_i``: the weights are the targets' last column.
+
+    With weights that average 1 over all examples, batches of any size have the gradient of the
+    whole in the mean.
+
+    Parameters
+    ----------
+    loss
+        `SquaredError`, or `CrossEntropy` with the class numbers as the first column.
+
+    Examples
+    --------
+    >>> loss = Weighted(SquaredError())
+    >>> value, cache = loss.forward(np.zeros((2, 1)), np.array([[1.0, 0.5], [2.0, 1.5]]))
+    >>> value, loss.backward(cache).ravel().tolist()
+    (1.625, [-0.25, -1.5])
+    """
+
+    loss: SquaredError | CrossEntropy
+
+    @property
+    def reduction(self) -> Reduction:
+        """Always the mean."""
+        return "mean"
+
+    def check(self, shape: tuple[int, ...], target: Array) -> None:
+        """Check the targets as the loss does, and that weights are finite numbers >= 0."""
+        wrong = ~(np.isfinite(target[:, -1]) & (target[:, -1] >= 0))
+        if wrong.any():
+            where = _first(wrong)[0]
+            raise ValueError(
+                f"Weighted: the weight of example {where} is {target[where, -1]}: "
+                "must be a finite number >= 0"
+            )
+        self.loss.check(shape, self._bare(target))
+
+    def _bare(self, target: Array) -> Array:
+        """Return the targets that the loss takes."""
+        if isinstance(self.loss, CrossEntropy):
+            return target[:, 0].astype(np.int64)
+        return target[:, :-1]
+
+    def forward(
+        self, y: Array, target: Array, mask: Array | None = None
+    ) -> tuple[float, tuple[Array, float]]:
+        """Compare ``y`` ``(examples, outputs)`` with targets whose last column is weights."""
+        if mask is not None:
+            raise ValueError("Weighted: takes no mask: it weighs whole examples")
+        loss = replace(self.loss, reduction="sum")
+        value, cache = loss.forward(y, self._bare(target), target[:, -1])
+        return value / len(y), (loss.backward(cache), 1.0 / len(y))  # type: ignore[arg-type]
+
+    def backward(self, cache: tuple[Array, float]) -> Array:
+        """Return the loss's gradient times the weights, over the number of examples."""
+        gradient, share = cache
+        shared: Array = gradient * gradient.dtype.type(share)
+        return shared
 
 
 def _check_classes(name: str, shape: tuple[int, ...], target: Array) -> None:

@@ -63,7 +63,7 @@ class LSTM(Recurrent):
         self._steps.lstm_forward(cache, self.params["U"])
         return h[1:], cache
 
-    def backward(self, dy: Array, cache: LSTMCache) -> tuple[Array, Gradients]:
+    def _through_time(self, dy: Array, cache: LSTMCache) -> tuple[Array, Gradients]:
         """Propagate the gradient back through time.
 
         With ``dh`` and ``dc`` the gradients that arrive at a step::
@@ -79,7 +79,7 @@ class LSTM(Recurrent):
         n, h = self.hidden, cache.h
         dz = self._steps.lstm_backward(dy, cache, self.params["U"])
         own = {"U": h[:-1].reshape(-1, n).T @ dz.reshape(-1, 4 * n)}
-        return self._project_back(dz, cache.projected, own)
+        return dz, own
 
 
 def chrono_bias(layer: LSTM, steps: int, rng: np.random.Generator) -> None:

@@ -21,6 +21,7 @@ from core.nn.embedding import EmbeddedDense, Embedding
 from core.nn.initial import Initial, glorot_uniform, orthogonal
 from core.nn.parameters import Nested
 from core.nn.protocols import EVAL, Array, Context, Gradients, Layer, ShapeError
+from core.nn.sequential import parameter_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -150,9 +151,21 @@ class Recurrent:
             raise ShapeError(f"{self}: state is {state.shape}, expected {(batch, self.hidden)}")
         return state
 
-    def _project_back(self, dz: Array, cache: Any, own: Gradients) -> tuple[Array, Gradients]:
-        dx, grads = self.project.backward(dz, cache)
-        return dx, {**own, **{f"project.{name}": grad for name, grad in grads.items()}}
+    def _through_time(self, dy: Array, cache: Any) -> tuple[Array, Gradients]:
+        """Return the gradients by the projected inputs and by the layer's own parameters."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array, cache: Any) -> tuple[Array, Gradients]:
+        """Propagate the gradient back through time, then through the projection."""
+        dz, own = self._through_time(dy, cache)
+        dx, grads = self.project.backward(dz, cache.projected)
+        return dx, own | {f"project.{name}": grad for name, grad in grads.items()}
+
+    def parameter_gradients(self, dy: Array, cache: Any) -> Gradients:
+        """Return the parameters' gradients alone: nobody needs that of a first layer's input."""
+        dz, own = self._through_time(dy, cache)
+        grads = parameter_gradients(self.project, dz, cache.projected)
+        return own | {f"project.{name}": grad for name, grad in grads.items()}
 
 
 def final_state(cache: Any) -> Any:
@@ -224,6 +237,18 @@ class Bidirectional:
         cache_ahead, cache_back, width = cache
         dx, grads = self.ahead.backward(dy[..., :width], cache_ahead)
         dx_back, grads_back = self.back.backward(dy[::-1, :, width:], cache_back)
-        named = {f"ahead.{name}": grad for name, grad in grads.items()}
-        named |= {f"back.{name}": grad for name, grad in grads_back.items()}
-        return dx + dx_back[::-1], named
+        return dx + dx_back[::-1], self._named(grads, grads_back)
+
+    def parameter_gradients(self, dy: Array, cache: tuple[Any, Any, int]) -> Gradients:
+        """Return the parameters' gradients alone."""
+        cache_ahead, cache_back, width = cache
+        return self._named(
+            parameter_gradients(self.ahead, dy[..., :width], cache_ahead),
+            parameter_gradients(self.back, dy[::-1, :, width:], cache_back),
+        )
+
+    @staticmethod
+    def _named(ahead: Gradients, back: Gradients) -> Gradients:
+        return {f"ahead.{name}": grad for name, grad in ahead.items()} | {
+            f"back.{name}": grad for name, grad in back.items()
+        }

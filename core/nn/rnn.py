@@ -56,7 +56,7 @@ class RNN(Recurrent):
                 np.copyto(h[t + 1], h[t], where=~keep[t])
         return h[1:], _Cache(projected, h, keep)
 
-    def backward(self, dy: Array, cache: _Cache) -> tuple[Array, Gradients]:
+    def _through_time(self, dy: Array, cache: _Cache) -> tuple[Array, Gradients]:
         """Propagate the gradient back through time.
 
         ``dz_t = dh_t (1 - h_t^2)``, ``dh_{t-1} = dz_t U^T + dy_{t-1}``.
@@ -76,7 +76,7 @@ class RNN(Recurrent):
                 dh *= ~keep[t]
                 dh += dz[t] @ u_t
         own = {"U": _flat(h[:-1]).T @ _flat(dz)}
-        return self._project_back(dz, cache.projected, own)
+        return dz, own
 
 
 def _flat(a: Array) -> Array:

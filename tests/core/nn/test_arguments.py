@@ -33,7 +33,7 @@ from core.nn import (
     schedules,
 )
 from core.nn.callbacks import EarlyStopping
-from core.nn.estimators import MLPClassifier, SequenceClassifier
+from core.nn.estimators import MLPClassifier, MLPRegressor, SequenceClassifier
 from core.nn.initial import uniform
 from core.nn.scaling import mean_and_scale
 
@@ -201,10 +201,15 @@ ESTIMATORS: dict[str, list[Any]] = {
     "hidden": [],
     "activation": WORD,
     "cell": WORD,
+    "class_weight": ["even", 3],
+    "early_stopping": [None, 2, "yes"],
+    "n_iter_no_change": COUNT,
+    "tol": FROM_ZERO,
+    "validation_fraction": [0, 1, -0.5, math.nan, None, "3"],
 }
 
 
-@pytest.mark.parametrize("kind", [MLPClassifier, SequenceClassifier])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, SequenceClassifier])
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimators_refuse_nonsense_before_any_work(kind: Any, name: str) -> None:
     x, y = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2
@@ -213,7 +218,7 @@ def test_estimators_refuse_nonsense_before_any_work(kind: Any, name: str) -> Non
         return
     bad = ESTIMATORS[name]
     if name == "hidden":
-        bad = [3, None, [0], [1.5], ["3"], [True]] if kind is MLPClassifier else COUNT
+        bad = [3, None, [0], [1.5], ["3"], [True]] if kind is not SequenceClassifier else COUNT
     for value in bad:
         model = kind(epochs=1).set_params(**{name: value})
         with pytest.raises(ValueError, match=name):

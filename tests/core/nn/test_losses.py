@@ -14,6 +14,7 @@ from core.nn import (
     ShapeError,
     Softmax,
     SquaredError,
+    Weighted,
     sigmoid,
     softmax,
 )
@@ -129,3 +130,19 @@ def test_classic_convention_there_and_back() -> None:
     assert accuracy(np.array([[1.0, 2.0], [2.0, 1.0]]), np.array([1, 1])) == 0.5
     with pytest.raises(ValueError, match=r"class 3 of example 1 is outside 0..2"):
         to_classic(np.array([0, 3]), 3)
+
+
+@pytest.mark.parametrize("loss", [SquaredError("mean"), CrossEntropy()])
+def test_weights_of_examples(loss: Any) -> None:
+    rng = np.random.default_rng(0)
+    y, weights = rng.normal(size=(5, 3)), np.array([0.0, 1.0, 2.0, 0.5, 1.5])
+    target = rng.integers(3, size=5) if loss == CrossEntropy() else rng.normal(size=(5, 3))
+    weighed = np.column_stack([target, weights])
+    assert loss_error(Weighted(loss), y, weighed) < 1e-7
+    each = [loss.forward(y[i : i + 1], target[i : i + 1])[0] for i in range(5)]
+    assert Weighted(loss).forward(y, weighed)[0] == pytest.approx(np.mean(weights * each))
+    Weighted(loss).check((5, 3), weighed)
+    for bad in (-1.0, np.nan, np.inf):
+        weighed[2, -1] = bad
+        with pytest.raises(ValueError, match="Weighted: the weight of example 2 is"):
+            Weighted(loss).check((5, 3), weighed)

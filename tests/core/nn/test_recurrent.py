@@ -354,3 +354,23 @@ def test_a_sequence_model_learns_to_tell_orders_apart() -> None:
     losses = [trainer.step(x, y).loss for _ in range(150)]
     assert losses[0] > 0.6
     assert losses[-1] < 0.1
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "both"])
+def test_first_layers_are_not_asked_for_the_gradient_of_their_input(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    layer = Bidirectional(LSTM(3, 4, rng=rng), GRU(3, 4, rng=rng)) if kind == "both" else None
+    net = Sequential([layer or kind(3, 4, rng=rng), LastStep()])
+    y, cache = net.forward(rng.normal(size=(6, 2, 3)))
+    _, expected = net.backward(np.ones_like(y), cache)
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("nobody needs it")
+
+    monkeypatch.setattr(Dense, "backward", refuse)
+    found = net.parameter_gradients(np.ones_like(y), cache)
+    assert found.keys() == expected.keys()
+    for name, grad in found.items():
+        assert np.array_equal(grad, expected[name])
