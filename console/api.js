@@ -111,6 +111,9 @@ export const status = (signal) => optional(() => get('status', {}, signal));
 /** What our viewer tells about the server beside it; null without the viewer. */
 export const health = (signal) => optional(async () => (await get('runs', { ajax: 'health' }, signal)).health ?? null);
 
+/** The schedules that azk made on the server's account, with what they missed; null without our viewer. */
+export const kept = (signal) => optional(async () => (await get('runs', { ajax: 'schedules' }, signal)).schedules ?? null);
+
 /** What a server may not have; null where it does not. */
 async function optional(work) {
   try {

@@ -1,5 +1,6 @@
 /** What is scheduled: the next runs, the ones that were missed, the coming week. */
 
+import * as api from '../api.js';
 import { button, h, route } from '../dom.js';
 import { clock, every, instant, when } from '../format.js';
 import * as known from '../known.js';
@@ -15,7 +16,8 @@ const HELD = 12; // runs of one hour that the week names
 /** The page `#/schedules[/week]`, or `#/schedules/ID` for one of them. */
 export async function schedulesView(context, tab = 'list') {
   const list = (await stock.schedules(context.signal)).sort((a, b) => (a.next < b.next ? -1 : 1));
-  const empty = h('div', { class: 'empty' }, h('p', {}, t`Nothing is scheduled.`), h('p', {}, t`Open a flow and choose Schedule.`));
+  const beside = tab === 'list' ? keptBeside(await api.kept(context.signal)) : null;
+  const empty = beside ? null : h('div', { class: 'empty' }, h('p', {}, t`Nothing is scheduled.`), h('p', {}, t`Open a flow and choose Schedule.`));
   const one = list.find(({ id }) => id === tab);
   const inside = !list.length ? empty : one ? await details(context, one) : tab === 'week' ? week(list) : await table(context, list);
   return {
@@ -24,8 +26,27 @@ export async function schedulesView(context, tab = 'list') {
       h('header', { class: 'page-head' }, h('h1', {}, t`Schedules`)),
       list.length ? tabs(one ? '' : tab, [['list', t`All (${list.length})`, '#/schedules'], ['week', t`Coming week`, '#/schedules/week']]) : null,
       inside,
+      beside,
     ],
   };
+}
+
+/** Schedules that azk keeps beside the server, and runs that were missed; nothing if there are none. */
+function keptBeside(all) {
+  const list = (all ?? []).filter(({ kept_by: by, paused, missed: gone }) => by === 'watch' || paused || gone.length);
+  if (!list.length) return null;
+  const minute = (time) => when(Date.parse(time)).slice(0, 16); // on the server's clock, as the others
+  const state = ({ paused, next }) => (paused ? t`paused` : next ? minute(next) : t`over`);
+  const last = ({ missed: gone }) => (gone.length ? t`${count(gone.length, 'run')}, last ${minute(gone.at(-1).date)}: ${gone.at(-1).reason}` : '');
+  return h('section', { class: 'kept' },
+    h('h2', {}, t`Kept by azk watch`),
+    h('table', { class: 'list stack' },
+      h('thead', {}, h('tr', {}, [t`Flow`, t`Next run`, t`Repeats`, t`Missed`].map((text) => h('th', { scope: 'col' }, text)))),
+      h('tbody', {}, list.map((one) => h('tr', {},
+        h('td', { class: 'main' }, h('a', { href: route('flow', one.project, one.flow) }, one.flow), h('span', { class: 'hint' }, t` in ${one.project}`, one.name ? `, ${one.name}` : '')),
+        h('td', { class: 'nowrap' }, state(one)),
+        h('td', {}, one.words),
+        h('td', {}, last(one)))))));
 }
 
 /** A cron expression, `every day` or `once`. */

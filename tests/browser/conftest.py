@@ -17,6 +17,7 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
@@ -60,7 +61,8 @@ def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         f'<azkaban-users>\n  {admin} proxy="robot"/>\n{USERS}'
         '  <role name="admin" permissions="ADMIN"/>\n</azkaban-users>\n',
     )
-    server.up(java.ensure(layout), Wanted(tls=True))
+    with patch.dict(os.environ, XDG_STATE_HOME=str(layout.prefix.parent / "state")):
+        server.up(java.ensure(layout), Wanted(tls=True))
     yield server
     server.stop()
 

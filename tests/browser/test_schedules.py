@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
 
 from azkaban_client.cron import Cron
+from azkaban_client.schedules.book import Book, Entry
+from azkaban_client.schedules.when import When
 from tests import crons
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+    from setup.azkaban import Server
     from tests.browser.console import Console
 
 
@@ -180,3 +185,22 @@ def test_cron_times_are_those_of_azk(modules: Page) -> None:
             assert times == text, "it is refused"
             continue
         assert times == [one.timestamp() for one in islice(after, number)], (text, zone, since)
+
+
+@pytest.mark.parametrize("window", ["desktop"], indirect=True)
+def test_what_azk_watch_keeps_is_listed(shop: tuple[Console, str], azkaban: Server) -> None:
+    console, name = shop
+    with patch.dict(os.environ, XDG_STATE_HOME=str(azkaban.layout.prefix.parent / "state")):
+        book = Book(azkaban.settings.url)
+    with book.changing() as entries:
+        entries.append(Entry(name, "shop", "noon", When("daily", "12:00", "Europe/Berlin")))
+        entries[-1].miss("2026-11-30T12:00:00+01:00", "the run before it was not over")
+    try:
+        page = console.open("schedules")
+        row = page.locator(".kept tbody tr").filter(has_text=f"in {name}, noon")
+        expect(row).to_contain_text("every day at 12:00, Europe/Berlin")
+        missed = re.compile(r"1 run, last 2026-11-30 \d\d:\d\d: the run before it was not over")
+        expect(row).to_contain_text(missed)
+    finally:
+        with book.changing() as entries:
+            entries[:] = [one for one in entries if one.project != name]
