@@ -1,4 +1,4 @@
-"""Decipherment of substitution ciphers with MCMC."""
+"""Decipherment of substitution ciphers with MCMC, and of Caesar's, affine and Vigenère's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from core.lazy import lazily
 
 if TYPE_CHECKING:
+    from core.decipher.classical import Reading, recognise
     from core.decipher.model import LanguageModel, ModelFileError, build, english
     from core.decipher.solver import (
         CipherError,
@@ -25,6 +26,7 @@ __all__ = [
     "CipherText",
     "LanguageModel",
     "ModelFileError",
+    "Reading",
     "Settings",
     "Solution",
     "build",
@@ -32,11 +34,13 @@ __all__ = [
     "decipher",
     "english",
     "log_probability",
+    "recognise",
 ]
 
 __getattr__ = lazily(
     __name__,
     {
+        "classical": ("Reading", "recognise"),
         "model": ("LanguageModel", "ModelFileError", "build", "english"),
         "solver": ("CipherError", "Settings", "Solution", "check", "decipher", "log_probability"),
         "text": ("ENGLISH", "Alphabet", "CipherText"),

@@ -367,7 +367,10 @@ def _warnings(
     """List the reasons to doubt a reading."""
     found = []
     if what := evenness(cipher, model):
-        found.append(f"it may not be a simple substitution cipher: {what}")
+        found.append(
+            f"it may not be a simple substitution cipher: {what} (python -m jobs.decipher.identify "
+            "opens Vigenère's)"
+        )
     score = best / cipher.n_letters
     if score < usual.least:
         found.append(

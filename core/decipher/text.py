@@ -189,8 +189,12 @@ class CipherText:
         >>> abc.encode("Abc, cab!").decode(np.array([0, 2, 3, 1]))
         'Bca, abc!'
         """
+        return self.write(key[self.codes])
+
+    def write(self, codes: Codes) -> str:
+        """Put other letters, by their codes (n_letters,), in the places of those of the text."""
         characters = list(self.text)
-        for at, code in zip(self.positions.tolist(), key[self.codes].tolist(), strict=True):
+        for at, code in zip(self.positions.tolist(), codes.tolist(), strict=True):
             letter = self.alphabet.letters[code - 1]
             upper = characters[at] != characters[at].lower()
             characters[at] = letter.upper() if upper and len(letter.upper()) == 1 else letter

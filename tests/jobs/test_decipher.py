@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PASSAGES = json.loads((ROOT / "core/decipher/data/passages.json").read_text("utf-8"))
 ISHMAEL = PASSAGES["ishmael"]["text"]
 
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 GOLD_BUG = (
     "53‡‡†305))6*;4826)4‡.)4‡);806*;48†8¶60))85;1‡(;:‡*8†83(88)5*†;46(;88*96*?;8)*‡(;485);5*†2:*‡(;"
     "4956*2(5*-4)8¶8*;4069285);)6†8)4‡‡;1(‡9;48081;8:8‡1;48†85;4)485†528806*81(‡9;48;(88;4(‡?34;48)"
@@ -73,6 +74,39 @@ def test_symbols_without_spaces_are_read_and_doubts_are_said(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert "decipher: WARNING: it may not be a simple substitution cipher: index of" in done.stderr
     assert "decipher_solve.sure = false" in done.stdout
+
+
+def test_other_ciphers_are_recognised_and_opened(tmp_path: Path) -> None:
+    text = " ".join(ISHMAEL.split()[:60])
+    plain = ENGLISH.encode(text)
+    steps = np.array([LETTERS.index(c) for c in "whale"])
+    shifted = plain.write((plain.codes - 1 + np.resize(steps, plain.n_letters)) % 26 + 1)
+    done = run("decipher.identify", tmp_path, shifted, input="-", output="-")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == text
+    assert done.stderr.strip() == "decipher: Vigenère, key whale"
+    (tmp_path / "in.txt").write_text(shifted, "utf-8")
+    done = run("decipher.identify", tmp_path, input=tmp_path / "in.txt")
+    assert done.returncode == 0, done.stderr
+    for line in ("cipher = vigenere", "key = whale", "sure = true"):
+        assert f"decipher_identify.{line}" in done.stdout
+    folder = tmp_path / "runs/local/local/decipher_identify"
+    assert (folder / "plaintext.txt").read_text("utf-8") == text
+    done = run("decipher.identify", tmp_path, input=tmp_path / "in.txt", cipher="caesar")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING: " in done.stderr
+    assert "decipher_identify.sure = false" in done.stdout
+    noise = "".join(np.random.default_rng(0).choice(list(LETTERS), 120))
+    for refused, message in (
+        (encipher(text), "the shares of a substitution: decipher it with python -m jobs.decipher."),
+        (" ", "the text is empty"),
+        (GOLD_BUG, "written in symbols"),
+        (noise, "try a longer max_period"),
+    ):
+        done = run("decipher.identify", tmp_path, refused, input="-", output="-")
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_same_seed_same_cipher_other_seed_other_cipher(tmp_path: Path) -> None:
