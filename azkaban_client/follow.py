@@ -40,7 +40,7 @@ _FIRST_RETRY = 0.05
 _LAST_LINE_GRACE = 3.0
 _FIRST_LINE = re.compile(r".* Starting job \S+ ")
 _LAST_LINE = re.compile(r"Finishing job \S+ (?:attempt: \d+ )?at \d+ with status [A-Z_]+\s*\Z")
-_SHORT = 1 << 19  # of a job that runs, a piece of less is all that there was
+_SHORT = 1 << 19  # a piece of less is all that there was
 _OVERLAP = 256  # bytes read twice, to notice that the log's file was replaced
 _NO_LOG = {Status.SKIPPED, Status.CANCELLED, Status.DISABLED}
 _NOT_YET = {Status.READY, Status.QUEUED, Status.DISABLED}
@@ -176,6 +176,11 @@ def _attempts(job: JobRun) -> Iterator[tuple[_Tail, float]]:
     when = job.start.timestamp() if job.start else 0.0
     ended = job.status if job.status.final else None
     yield _Tail(job, job.attempt, ran=ran, ended=ended), when
+
+
+def _complete(tail: _Tail) -> bool:
+    """Tell whether a log has been read up to the line that the executor writes last."""
+    return bool(_LAST_LINE.search(tail.last)) and not tail.rest and not tail.rotated
 
 
 def _whole(data: bytes) -> bytes:
@@ -344,8 +349,8 @@ class _Follower:
             if not piece.length:
                 break
             self._take(state, tail, piece)
-            if tail.ended is None and piece.length < _SHORT:
-                break  # what else there may be comes with the next look
+            if piece.length < _SHORT and (tail.ended is None or _complete(tail)):
+                break  # what else a job that runs may print comes with the next look
         # With a look at the state each second, and all logs together one more: _RATE.
         running = sum(not one.closed for one in self.tails.values())
         tail.next_read = time.monotonic() + max(_LOG_EVERY, 2 * running / _RATE)
@@ -400,9 +405,7 @@ class _Follower:
         if tail.ended is None:
             return
         late = time.monotonic() - tail.ended_at > _LAST_LINE_GRACE
-        if (bool(_LAST_LINE.search(tail.last)) and not tail.rest and not tail.rotated) or (
-            final and (late or tail.rotated)
-        ):
+        if _complete(tail) or (final and (late or tail.rotated)):
             self._close(state, tail)
         elif late:
             self._announce(state, tail)

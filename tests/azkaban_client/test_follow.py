@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from azkaban_client import Execution, JobRun, Status, errors
+from azkaban_client._executions import _CHUNK
 from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine, follow
 from azkaban_client.models import LogChunk
 
@@ -82,6 +83,21 @@ def test_without_logs_no_log_is_asked_for(simulate, sim_job) -> None:
     _, client, server = simulate(sim_job("a", LOG, 1, 3))
     assert kinds(client.follow(7, logs=False)) == ["JobStarted", "JobEnded", "FlowEnded"]
     assert "fetchExecJobLogs" not in server.actions()
+
+
+def test_the_log_of_a_job_that_has_ended_is_asked_for_once(simulate, sim_job) -> None:
+    _, client, server = simulate(*(sim_job(name, LOG, 0, 1) for name in "abcdefgh"), filing=0)
+    events = list(client.follow(7))
+    assert all(text_of(events, name) == LOG for name in "abcdefgh")
+    assert server.actions().count("fetchExecJobLogs") == 8
+
+
+@pytest.mark.parametrize("end", [1, 20])
+def test_a_job_may_print_what_looks_like_the_last_line(simulate, sim_job, end) -> None:
+    filler = b"x" * (_CHUNK - len(START) - len(END) - 1) + b"\n"  # a piece ends just there
+    log = START + filler + END + b"more\n" + END
+    _, client, _ = simulate(sim_job("a", log, 0, end), filing=0)
+    assert text_of(list(client.follow(7))) == log
 
 
 def test_an_expired_session_is_renewed(simulate, sim_job) -> None:
