@@ -7,14 +7,14 @@ they are).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from core.mcmc.kernels import Info, Kernel, Move, State, typed
+from core.mcmc.kernels import Gibbs, Info, Kernel, Move, State, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["Cycle", "Mixture"]
 
@@ -26,6 +26,16 @@ class _Combined(Generic[P]):
 
     kernels: Sequence[Kernel[P]]
 
+    def _check(self) -> None:
+        """Refuse a Gibbs that leaves the others the wrong density to compare theirs with."""
+        every = list(_all_of(self.kernels))
+        blind = [one for one in every if isinstance(one, Gibbs) and one.log_density is None]
+        if blind and len(blind) < len(every):
+            raise ValueError(
+                "kernels: Gibbs beside kernels that accept or refuse needs log_density, with which "
+                "they compare: Gibbs(conditionals, log_density=...)"
+            )
+
     @property
     def moves(self) -> list[Move]:
         """What changes a position."""
@@ -34,6 +44,15 @@ class _Combined(Generic[P]):
     def init(self, position: P) -> State[P]:
         """Make the first state, as the first kernel does, in the type that all of them need."""
         return self.kernels[0].init(typed(position, self.moves))
+
+
+def _all_of(kernels: Sequence[Kernel[Any]]) -> Iterator[Kernel[Any]]:
+    """Yield kernels, and in place of combined ones those that they are made of."""
+    for kernel in kernels:
+        if isinstance(kernel, _Combined):
+            yield from _all_of(kernel.kernels)
+        else:
+            yield kernel
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,7 @@ class Cycle(_Combined[P]):
     def __post_init__(self) -> None:
         if not self.kernels:
             raise ValueError("kernels is empty: a cycle needs at least one")
+        self._check()
 
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Step with each kernel."""
@@ -79,6 +99,7 @@ class Mixture(_Combined[P]):
             )
         if not np.isfinite(self.weights).all() or min(self.weights) < 0 or sum(self.weights) == 0:
             raise ValueError(f"weights = {self.weights!r}: expected numbers >= 0, not all 0")
+        self._check()
 
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Step with one kernel."""

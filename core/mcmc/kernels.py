@@ -194,7 +194,8 @@ class Gibbs:
         chosen at random (the same one for all chains). The random scan is reversible, the
         systematic one is not.
     log_density
-        Only recorded: the chain does not need it. Zero when not given.
+        Only recorded: the chain does not need it, but other kernels of a `Cycle` or `Mixture` do.
+        Zero when not given.
 
     Examples
     --------

@@ -49,14 +49,15 @@ def conditional(rng: np.random.Generator, x: Any) -> Any:
     return y
 
 
+SEEING = Gibbs([conditional], log_density=normal)
 REAL: dict[str, Any] = {
     "Metropolis": Metropolis(normal, gaussian(1.0)),
     "Metropolis into a copy": Metropolis(normal, into_a_copy),
     "Hastings": MetropolisHastings(normal, step_of_hastings),
     "Gibbs": Gibbs([conditional]),
     "Cycle": Cycle([Metropolis(normal, integers(1)), Metropolis(normal, into_a_copy)]),
-    "Cycle with Gibbs": Cycle([Metropolis(normal, integers(1)), Gibbs([conditional])]),
-    "Mixture": Mixture([Metropolis(normal, integers(1)), Gibbs([conditional])], [0.9, 0.1]),
+    "Cycle with Gibbs": Cycle([Metropolis(normal, integers(1)), SEEING]),
+    "Mixture": Mixture([Metropolis(normal, integers(1)), SEEING], [0.9, 0.1]),
     "Tempering": ParallelTempering(normal, into_a_copy, np.array([1.0, 2.0])),
     "RandomWalk": RandomWalk(normal, 1.0),
     "few chains": RandomWalk(normal, 1.0),
@@ -124,6 +125,23 @@ def test_what_is_recorded_may_change_its_type() -> None:
     ).draws
     assert draws.dtype == np.float64
     assert (draws[:, 3:] % 1 != 0).any()
+
+
+def test_gibbs_beside_metropolis_leaves_its_density() -> None:
+    """Without it, Metropolis would compare with a density of 0, and draw from another target."""
+
+    def keep(rng: np.random.Generator, x: Any) -> Any:  # the second is drawn given the first
+        return np.column_stack([x[:, 0], 0.8 * x[:, 0] + 0.6 * rng.standard_normal(len(x))])
+
+    def pair(x: Any) -> Any:
+        return -0.5 * (x[:, 0] ** 2 - 1.6 * x[:, 0] * x[:, 1] + x[:, 1] ** 2) / 0.36
+
+    kernel = Cycle([Gibbs([keep], log_density=pair), Metropolis(pair, gaussian(0.7))])
+    rng = np.random.default_rng(3)
+    draws = sample(kernel, np.zeros((64, 2)), rng, n_draws=400, burn_in=50).draws
+    means = (draws**2).mean(1)
+    assert (np.abs(means.mean(0) - 1) < 4 * means.std(0, ddof=1) / 8).all()
+    assert Cycle([REAL["Gibbs"], Gibbs([conditional])]).kernels  # Gibbs alone compares nothing
 
 
 # --- targets with faults ---------------------------------------------------------------------
@@ -231,6 +249,9 @@ def test_counts_that_are_none_are_refused(name: str, value: Any) -> None:
         lambda: Mixture([REAL["Gibbs"]], [math.inf]),
         lambda: Mixture([REAL["Gibbs"]], [-1.0]),
         lambda: Cycle([]),
+        lambda: Cycle([REAL["Gibbs"], REAL["Metropolis"]]),
+        lambda: Cycle([REAL["Gibbs"], Cycle([WALK])]),
+        lambda: Mixture([Cycle([REAL["Gibbs"]]), REAL["Metropolis"]], [1.0, 1.0]),
         lambda: Gibbs([]),
         lambda: adapt(normal, np.zeros((4, 1)), np.random.default_rng(0), n_steps=60.5),  # type: ignore[arg-type]
         lambda: adapt(normal, np.zeros((4, 1)), np.random.default_rng(0), target=math.nan),
