@@ -8,7 +8,7 @@ const SIZE = 100;
 /**
  * A list of which only a page is in the document.
  *
- * `draw(items)` makes what is shown, `text(item)` is what is searched, `find` says so (a label, or
+ * `draw(items)` makes what is shown, `text(item)` is what is searched, in small letters, `find` says so (a label, or
  * properties of the field) and `counted(number)` how many there are. The field is there `always`, or
  * where there are more than a page. The result has `element` and `update(items)`, which stays on the
  * same page.
@@ -40,7 +40,7 @@ export function pagedList({ draw, text, size = SIZE, find = t`Find a job`, count
   function redraw() {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     const fits = (low) => words.every((word) => low.includes(word));
-    const found = words.length ? items.filter((item) => fits(text(item).toLowerCase())) : items;
+    const found = words.length ? items.filter((item) => fits(text(item))) : items;
     const pages = Math.max(1, Math.ceil(found.length / size));
     page = Math.min(page, pages - 1);
     show(place, draw(found.slice(page * size, (page + 1) * size)));

@@ -118,7 +118,7 @@ function jobTree(nodes, disabled) {
   }
 
   const top = level(nodes, disabled, 0);
-  const list = pagedList({ text: ({ id }) => id, draw: (some) => h('ul', { class: 'checks' }, some.map(check)) });
+  const list = pagedList({ text: ({ id }) => id.toLowerCase(), draw: (some) => h('ul', { class: 'checks' }, some.map(check)) });
 
   function check(entry) {
     const change = () => {
@@ -194,6 +194,7 @@ function parameterTable(project, flow, nodes, given, signal) {
       const last = nodes.find((node) => !nodes.some((next) => (next.in ?? []).includes(node.id)));
       const [found, form] = last ? await lookUp(project, flow, last.id, signal) : [new Map(), {}];
       const names = [...found.keys()].sort(inAlphabet);
+      for (const place of [list, more]) place.classList.toggle('many', names.length + Object.keys(form).length > MANY);
       await eachInTurn(names, (name) => known(name, found.get(name), form[name]));
       // The jobs take these as well, but no file of the project mentions them.
       const others = Object.entries(form).filter(([key]) => !found.has(key));

@@ -11,6 +11,7 @@ import * as stock from './stock.js';
 import { button, h, icon, route, show, uid } from './dom.js';
 import { status } from './format.js';
 import { flatten, inAlphabet } from './order.js';
+import { eachInTurn } from './pieces.js';
 import { count, t } from './words.js';
 
 const AUTOMATIC = 40; // projects that are looked into without asking
@@ -61,13 +62,13 @@ async function fillIndex(tell, signal) {
     index.entries.clear();
     index.projects.clear();
     projects.sort((a, b) => (a.modified < b.modified ? 1 : -1));
-    for (const { name, description } of projects) {
+    await eachInTurn(projects, ({ name, description }) => {
       add('projects', name, route('project', name), description);
       index.projects.set(name, false);
-    }
-    for (const { project, flow } of [...planned, ...runs]) {
+    });
+    await eachInTurn([...planned, ...runs], ({ project, flow }) => {
       if (index.projects.has(project)) add('flows', flow, route('flow', project, flow), t`in ${project}`);
-    }
+    });
     for (const run of runs) add('runs', `#${run.id} ${run.flow}`, route('execution', run.id), t`in ${run.project}, ${status(run.status).word.toLowerCase()}, ${run.start}, by ${run.user}`);
     index.runs = runs;
     index.again = Date.now();
@@ -91,23 +92,25 @@ function find(text) {
   const number = /^#?(\d{1,9})$/.exec(text.trim())?.[1];
   const direct = number ? [{ group: 'runs', text: `#${number}`, href: route('execution', number), detail: t`open this run` }] : [];
   return Object.keys(GROUPS).map((group) => {
-    const found = fit.filter((one) => one.group === group && !(direct.length && one.href === direct[0].href));
-    const order = (a, b) => rank(a) - rank(b) || (group === 'runs' ? 0 : inAlphabet(a.text, b.text));
+    const found = fit.filter((one) => one.group === group && one.href !== direct[0]?.href);
     const before = group === 'runs' ? direct : [];
-    return { group, number: before.length + found.length, some: [...before, ...first(found, SHOWN - before.length, order)] };
+    const byName = group === 'runs' ? () => 0 : (a, b) => inAlphabet(a.text, b.text);
+    return { group, number: before.length + found.length, some: [...before, ...first(found, SHOWN - before.length, rank, byName)] };
   }).filter(({ number }) => number);
 }
 
-/** The first few of a list in an order: to sort all of 10,000 at each letter would hold the page up. */
-function first(list, number, order) {
+/** The first few of a list by rank, then in an order: to sort 10,000 at each letter would hold the page up. */
+function first(list, number, rank, order) {
   const kept = [];
   for (const one of list) {
-    const at = kept.findIndex((other) => order(one, other) < 0);
-    if (at >= 0) kept.splice(at, 0, one);
-    else if (kept.length < number) kept.push(one);
+    const entry = { one, rank: rank(one) };
+    const precedes = (other) => (entry.rank - other.rank || order(one, other.one)) < 0;
+    if (kept.length === number && !precedes(kept.at(-1))) continue;
+    const at = kept.findIndex(precedes);
+    kept.splice(at < 0 ? kept.length : at, 0, entry);
     kept.length = Math.min(kept.length, number);
   }
-  return kept;
+  return kept.map((entry) => entry.one);
 }
 
 let open = null;

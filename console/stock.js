@@ -9,7 +9,7 @@
 
 import * as api from './api.js';
 import { parts } from './format.js';
-import { turns } from './pieces.js';
+import { eachInTurn, turns } from './pieces.js';
 import { t } from './words.js';
 
 // Under require-trusted-types-for 'script' this is the only place that may read HTML.
@@ -239,7 +239,8 @@ async function historyPage({ page, size, flow = '', user = '', status: code, beg
 export async function schedules(signal) {
   const { doc } = await open('schedule', {}, signal);
   const needed = ['ID', 'Flow', 'Project', 'Submitted By', 'First Scheduled to Run', 'Next Execution Time', 'Repeats Every'];
-  return table(doc, 'scheduledFlowsTbl', needed).map((row) => ({
+  const found = [];
+  await eachInTurn(table(doc, 'scheduledFlowsTbl', needed), (row) => found.push({
     id: words(row.ID),
     flow: words(row.Flow),
     project: words(row.Project),
@@ -249,6 +250,7 @@ export async function schedules(signal) {
     period: words(row['Repeats Every']).replace('Not Applicable', ''),
     cron: words(row['Cron Expression']).replace('Not Applicable', ''),
   }));
+  return found;
 }
 
 /** The defaults in a job's .properties files, nearest first, as a map. */

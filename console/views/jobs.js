@@ -10,7 +10,7 @@ import { t } from '../words.js';
 
 export const jobLink = (run) => (job) => route('job', run.execid, job.path);
 
-const words = (job) => `${job.path} ${job.status}`;
+const words = (job) => `${job.path} ${job.status}`.toLowerCase();
 
 /** The timeline, a page of its bars at a time. */
 export async function timelinePane() {

@@ -97,7 +97,7 @@ async function flowsPane(context, project) {
   const list = pagedList({
     find: t`Find a flow`,
     counted: (number) => count(number, 'flow'),
-    text: (flow) => flow,
+    text: (flow) => flow.toLowerCase(),
     draw,
   });
   list.update(flows.map(({ flowId }) => flowId).sort(inAlphabet));

@@ -10,7 +10,7 @@ import { overview } from '../overview.js';
 import { pagedList } from '../pages.js';
 import { count, t } from '../words.js';
 
-const SIZE = 120; // cards of a page
+const SIZE = 60; // cards of a page
 
 export async function projectsView(context) {
   const projects = await stock.projects(context.signal);
@@ -31,7 +31,7 @@ export async function projectsView(context) {
     always: true,
     find: { placeholder: t`Filter the projects`, title: t`By words of name, description and user`, 'aria-label': t`Filter projects` },
     counted: (number) => count(number, 'project'),
-    text: ({ name, description, by }) => `${name} ${description} ${by}`,
+    text: (project) => (project.text ??= `${project.name} ${project.description} ${project.by}`.toLowerCase()),
     draw: (some) => h('ul', { class: 'cards' }, some.map(cardOf)),
   });
   list.update(projects);

@@ -5,6 +5,7 @@ import { button, h, route } from '../dom.js';
 import { clock, every, instant, when } from '../format.js';
 import * as known from '../known.js';
 import { DAY, isLate, missed, upcoming } from '../plan.js';
+import { turns } from '../pieces.js';
 import * as stock from '../stock.js';
 import { tabs, unschedule } from './common.js';
 import { count, language, t } from '../words.js';
@@ -19,7 +20,7 @@ export async function schedulesView(context, tab = 'list') {
   const beside = tab === 'list' ? keptBeside(await api.kept(context.signal)) : null;
   const empty = beside ? null : h('div', { class: 'empty' }, h('p', {}, t`Nothing is scheduled.`), h('p', {}, t`Open a flow and choose Schedule.`));
   const one = list.find(({ id }) => id === tab);
-  const inside = !list.length ? empty : one ? await details(context, one) : tab === 'week' ? week(list) : await table(context, list);
+  const inside = !list.length ? empty : one ? await details(context, one) : tab === 'week' ? await week(list) : await table(context, list);
   return {
     title: t`Schedules`,
     node: [
@@ -107,31 +108,38 @@ async function details(context, entry) {
 }
 
 /** Seven days by hours: what is due when. */
-function week(list) {
+async function week(list) {
   const now = Date.now();
   const begin = instant(`${when(now).slice(0, 10)} 00:00`);
   const days = Array.from({ length: 7 }, (_, at) => when(begin + at * DAY + DAY / 2).slice(0, 10));
-  const due = new Map(days.map((day) => [day, []]));
-  for (const entry of list) for (const time of upcoming(entry, begin + 7.5 * DAY, 7 * 24 * 12)) due.get(when(time).slice(0, 10))?.push({ ...entry, time });
+  const due = new Map(days.map((day) => [day, { number: 0, hours: new Map() }]));
+  const turn = turns();
+  for (const entry of list) {
+    for (const time of upcoming(entry, begin + 7.5 * DAY, 7 * 24 * 12)) {
+      const [day, hour] = [when(time).slice(0, 10), clock(time).slice(0, 2)];
+      if (due.has(day)) enter(due.get(day), hour, { ...entry, time });
+      await turn();
+    }
+  }
+  const name = new Intl.DateTimeFormat(language, { weekday: 'short', timeZone: 'UTC' });
   return h('div', { class: 'week' }, days.map((day) => {
-    const runs = due.get(day).sort((a, b) => a.time - b.time);
-    const hours = grouped(runs);
+    const { number, hours } = due.get(day);
     return h('section', { class: 'card' },
-      h('h3', {}, new Intl.DateTimeFormat(language, { weekday: 'short', timeZone: 'UTC' }).format(new Date(`${day}T12:00:00Z`)), ` ${day.slice(5)}`, h('span', { class: 'hint' }, ` ${count(runs.length, 'run')}`)),
-      h('ul', { class: 'lines' }, [...hours].map(([hour, some]) => h('li', {}, h('strong', {}, `${hour}h`), h('span', { class: 'said' }, flowsOf(some))))));
+      h('h3', {}, name.format(new Date(`${day}T12:00:00Z`)), ` ${day.slice(5)}`, h('span', { class: 'hint' }, ` ${count(number, 'run')}`)),
+      h('ul', { class: 'lines' }, [...hours.keys()].sort().map((hour) => h('li', {}, h('strong', {}, `${hour}h`), h('span', { class: 'said' }, flowsOf(hours.get(hour)))))));
   }));
 }
 
-function grouped(runs) {
-  const hours = new Map();
-  for (const run of runs) hours.set(clock(run.time).slice(0, 2), [...(hours.get(clock(run.time).slice(0, 2)) ?? []), run]);
-  return hours;
+function enter(day, hour, run) {
+  day.number += 1;
+  if (!day.hours.has(hour)) day.hours.set(hour, []);
+  day.hours.get(hour).push(run);
 }
 
 /** The flows of an hour, each once, with how often it runs in it. */
 function flowsOf(runs) {
   const flows = new Map();
-  for (const run of runs) flows.set(run.id, { ...run, times: (flows.get(run.id)?.times ?? 0) + 1 });
+  for (const run of runs.sort((a, b) => a.time - b.time)) flows.set(run.id, { ...run, times: (flows.get(run.id)?.times ?? 0) + 1 });
   const all = [...flows.values()];
   return [
     all.slice(0, HELD).map((run, at) => [at ? ', ' : '', h('a', { href: route('schedules', run.id) }, run.flow), h('span', { class: 'hint' }, run.times > 1 ? ` × ${run.times}` : ` ${clock(run.time)}`)]),
