@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.decipher.model import LanguageModel
     from core.decipher.text import CipherText
 
-__all__ = ["KINDS", "SURE", "Reading", "readings", "recognise"]
+__all__ = ["KINDS", "LONGEST", "SURE", "Reading", "readings", "recognise"]
 
 Kind = Literal["plain", "caesar", "affine", "vigenere"]
 KINDS: tuple[Kind, ...] = ("caesar", "affine", "vigenere")
@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 
 # Nats of evidence from which a reading is believed: by chance, one text in a thousand has as much.
 SURE = 7.0
+
+LONGEST = 100  # of key words: longer ones take minutes to look for
 
 _PER_COLUMN = 30  # letters under each letter of a key that are enough to find it
 _LIKELY = 3  # periods that are searched more thoroughly
@@ -77,7 +79,7 @@ def recognise(cipher: CipherText, model: LanguageModel, *, max_period: int = 20)
     Raises
     ------
     ValueError
-        If `max_period` is below 1.
+        If `max_period` is not from 1 to 100.
     CipherError
         If the text has no letters, or foreign ones.
 
@@ -101,6 +103,8 @@ def readings(
     those of `recognise`.
     """
     count("max_period", max_period)
+    if max_period > LONGEST:
+        raise ValueError(f"max_period = {max_period}: must be an integer <= {LONGEST}")
     check(cipher, model, 1)
     if cipher.symbols:
         return ()

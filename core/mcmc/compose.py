@@ -79,10 +79,13 @@ class Cycle(_Combined[P]):
     def step(self, rng: np.random.Generator, state: State[P]) -> tuple[State[P], Info]:
         """Step with each kernel."""
         accepted = np.zeros(len(state.log_density), dtype=bool)
+        diverged = None
         for kernel in self.kernels:
             state, info = kernel.step(rng, state)
             accepted |= info.accepted
-        return state, Info(accepted, info.log_ratio)
+            if info.diverged is not None:
+                diverged = info.diverged if diverged is None else diverged | info.diverged
+        return state, Info(accepted, info.log_ratio, diverged)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,8 @@ class Hamiltonian:
             or the inverse mass matrix is of another number of dimensions.
         """
         position = np.asarray(position, dtype=float)
+        if position.ndim != 2:
+            raise ValueError(f"start of shape {position.shape}: expected (n_chains, n_dim)")
         if self._factor.ndim and self._factor.shape[-1] != position.shape[1]:
             raise ValueError(
                 f"inverse_mass_matrix of shape {np.shape(self.inverse_mass_matrix)}: "
@@ -101,15 +103,17 @@ class Hamiltonian:
                 f"density_and_gradient returned {type(found).__name__}: expected a pair, the "
                 "log-densities and their gradients"
             )
-        density = densities_of(found[0], len(x))
-        if np.shape(found[1]) != x.shape:
+        # Other libraries' arrays, and lists, become numpy's.
+        density = densities_of(np.asarray(found[0], dtype=float), len(x))
+        gradient = np.asarray(found[1], dtype=float)
+        if gradient.shape != x.shape:
             raise TargetError(
-                f"density_and_gradient returned a gradient of shape {np.shape(found[1])}: "
+                f"density_and_gradient returned a gradient of shape {gradient.shape}: "
                 f"expected that of the position, {x.shape}"
             )
         never_infinite(density)
         factor = self._factor
-        return density, found[1] @ factor.T if factor.ndim == 2 else found[1] * factor
+        return density, gradient @ factor.T if factor.ndim == 2 else gradient * factor
 
     def ahead(self, z: Floats) -> Floats:
         """Return the velocity of momenta `z`."""

@@ -57,7 +57,7 @@ def test_the_textbooks_examples() -> None:
 
 
 @pytest.mark.parametrize("name", PASSAGES)
-@pytest.mark.parametrize("n_letters", [60, 250])
+@pytest.mark.parametrize("n_letters", [60, 150])
 def test_each_cipher_is_told_from_the_others(name: str, n_letters: int) -> None:
     text, rng = beginning(name, n_letters), np.random.default_rng(n_letters)
     permutation = rng.permutation(26).tolist()
@@ -70,14 +70,14 @@ def test_each_cipher_is_told_from_the_others(name: str, n_letters: int) -> None:
         ("vigenere", "lemons"): vigenere(text, "lemons"),
     }
     for (kind, key), cipher in cases.items():
-        found = recognise(ENGLISH.read(cipher), english(), max_period=10)
+        found = recognise(ENGLISH.read(cipher), english(), max_period=8)
         assert found is not None, (kind, key)
         assert (found.cipher, found.key, found.plaintext) == (kind, key, text)
     for none in (
         encipher(text, lambda _, x: permutation[x]),
         encipher(text, lambda _, _x: int(rng.integers(26))),
     ):
-        assert recognise(ENGLISH.read(none), english(), max_period=10) is None
+        assert recognise(ENGLISH.read(none), english(), max_period=8) is None
 
 
 def test_a_long_key_word_and_one_that_is_repeated() -> None:
@@ -139,7 +139,8 @@ def test_what_cannot_be_read_is_refused() -> None:
         recognise(ENGLISH.read(" "), english())
     with pytest.raises(CipherError, match="not in the language model's alphabet"):
         recognise(ENGLISH.read("Мама мыла раму"), english())
-    with pytest.raises(ValueError, match="max_period = 0"):
-        recognise(ENGLISH.read("abc"), english(), max_period=0)
+    for wrong in (0, 101, 1.5):
+        with pytest.raises(ValueError, match=f"max_period = {wrong}"):
+            recognise(ENGLISH.read("abc"), english(), max_period=wrong)  # type: ignore[arg-type]
     assert readings(ENGLISH.read("53‡‡†305))6*;4826)4‡.)4‡"), english()) == ()
     assert recognise(ENGLISH.read("a"), english()) is None
