@@ -10,7 +10,7 @@ import os
 import tempfile
 from contextlib import nullcontext, suppress
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from azkaban_client import authorities
 from setup import environment, limits, platforms, release
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Run = Callable[[Layout, argparse.Namespace], int]
 
-__all__ = ["Commands", "Needs"]
+__all__ = ["Commands", "Needs", "Parser"]
 
 
 class Needs(Enum):
@@ -57,6 +57,27 @@ def _refuse_unfit() -> None:
     limits.require()
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that can have its words written otherwise before it reads them.
+
+    Attributes
+    ----------
+    rewrite
+        Gets the words and returns those to parse; None to parse them as they are.
+    """
+
+    rewrite: Callable[[list[str]], list[str]] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, as `argparse.ArgumentParser` does."""
+        if self.rewrite and args is not None:
+            try:
+                args = self.rewrite(list(args))
+            except UsageError as error:
+                self.error(str(error))
+        return super().parse_known_args(args, namespace)
+
+
 class Commands:
     """The commands of one level.
 
@@ -78,7 +99,9 @@ class Commands:
         group: bool = False,
     ) -> None:
         names = ("STEP", "step") if group else ("COMMAND", "command")
-        self._parsers = parser.add_subparsers(required=True, metavar=names[0], dest=names[1])
+        self._parsers = parser.add_subparsers(
+            required=True, metavar=names[0], dest=names[1], parser_class=Parser
+        )
         self._common = common
         self._name = parser.prog.rpartition(" ")[2]
 
@@ -94,7 +117,7 @@ class Commands:
         needs: Needs = Needs.NOTHING,
         locked: bool = False,
         unprivileged: bool = False,
-    ) -> argparse.ArgumentParser:
+    ) -> Parser:
         """Register one command.
 
         Parameters
@@ -116,14 +139,14 @@ class Commands:
 
         Returns
         -------
-        argparse.ArgumentParser
+        Parser
             For the options that it alone has.
         """
         parser = self._parsers.add_parser(
             name,
             help=text,
             description=text,
-            parents=[self._common, *options],
+            parents=[self._common, *options],  # type: ignore[list-item]
             allow_abbrev=False,
         )
 

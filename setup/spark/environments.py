@@ -15,6 +15,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +38,16 @@ if TYPE_CHECKING:
 
     from setup.spark.install import Spark
 
-__all__ = ["KINDS", "Environment", "archive_of", "check_nodes", "make", "prepare"]
+__all__ = [
+    "KINDS",
+    "Environment",
+    "archive_of",
+    "check_nodes",
+    "make",
+    "prepare",
+    "python_in",
+    "tested",
+]
 
 # The format for `setup.python.pack`, and the file's ending.
 KINDS = {"whole": ("whole", ".tar.gz"), "venv": ("venv", ".tar.gz"), "zip": ("venv", ".zip")}
@@ -53,6 +64,8 @@ context = SparkContext()
 assert context.parallelize([0], 1).map(worker).collect() == [sys.version_info[:2]]
 context.stop()
 """
+
+_RECORDED = {"interpreter", "version", "base", "glibc"}
 
 _PIN = re.compile(r"^\s*[A-Za-z0-9][\w.\[\],-]*\s*(==|@)")
 
@@ -196,25 +209,67 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -
     """
     if not archive.is_file():
         raise UsageError(f"{archive}: no such archive")
+    if known := tested(spark, archive):
+        return known
     digest = sha256(archive)
-    home = spark.home / "environments" / digest[:12]
+    home = spark.home / "environments" / f"{digest[:12]}{spark.mark}"
+    shutil.rmtree(home, ignore_errors=True)
+    (home / "files").mkdir(parents=True, mode=0o700)
+    try:
+        found = _try(spark, archive, home / "files", imports or spark.imports)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+    write_private(home / "tried.json", json.dumps(found))
+    return Environment(archive.absolute(), digest, home / "files", **found)
+
+
+def _try(spark: Spark, archive: Path, folder: Path, imports: Sequence[str]) -> dict[str, str]:
+    """Unpack an environment into a folder, and run a small Spark job in it."""
+    with step(f"trying {archive.name} in a local job") as shown:
+        archives.unpack(archive, folder, links="any")
+        found = _look(archive, folder)
+        if wrong := spark.misfit(found["version"]):
+            raise UsageError(f"{archive}: {wrong}")
+        _smoke(spark, archive, folder / found["interpreter"], imports)
+        shown.done(f"it runs, Python {found['version']}")
+    return found
+
+
+def tested(spark: Spark, archive: Path) -> Environment | None:
+    """Return an environment that `prepare` has tested; None if it has not, or not this archive."""
+    if not archive.is_file():
+        return None
+    digest = sha256(archive)
+    home = spark.home / "environments" / f"{digest[:12]}{spark.mark}"
     record = home / "tried.json"
     found = json.loads(record.read_text()) if record.is_file() else {}
-    if found.keys() != {"interpreter", "version", "base", "glibc"}:  # none, or an older release's
-        shutil.rmtree(home, ignore_errors=True)
-        (home / "files").mkdir(parents=True, mode=0o700)
-        try:
-            with step(f"trying {archive.name} in a local job") as shown:
-                archives.unpack(archive, home / "files", links="any")
-                found = _look(archive, home / "files")
-                python = home / "files" / found["interpreter"]
-                _smoke(spark, archive, python, imports or spark.imports)
-                shown.done(f"it runs, Python {found['version']}")
-        except BaseException:
-            shutil.rmtree(home, ignore_errors=True)
-            raise
-        write_private(record, json.dumps(found))
+    if found.keys() != _RECORDED:  # none, or an older release's
+        return None
     return Environment(archive.absolute(), digest, home / "files", **found)
+
+
+def python_in(archive: Path) -> str:
+    """Return the path of ``bin/python`` in an archive; empty if it is no environment.
+
+    Raises
+    ------
+    UsageError
+        When it is no archive.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                names = packed.namelist()
+        elif archive.suffix == ".jar":
+            return ""
+        else:
+            with tarfile.open(archive) as opened:
+                names = opened.getnames()
+    except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise UsageError(f"--archives {archive}: it cannot be unpacked: {error}") from error
+    found = [name.removeprefix("./") for name in names if f"/{name}".endswith("/bin/python")]
+    return min(found, key=lambda name: name.count("/"), default="")
 
 
 def _read(lock: Path) -> str:
@@ -268,7 +323,8 @@ def _smoke(spark: Spark, archive: Path, python: Path, imports: Sequence[str]) ->
     script.write_text(_SMOKE)
     command = [str(spark.spark_home / "bin" / "spark-submit"), "--master", "local[1]"]
     command += ["--conf", "spark.ui.enabled=false", "--driver-memory", "512m"]
-    options = " ".join((*LANGUAGE, f"-javaagent:{spark.guard}"))
+    guard = [f"-javaagent:{spark.guard}"] if spark.guard.is_file() else []
+    options = " ".join((*LANGUAGE, *guard))
     command += ["--conf", f"spark.driver.defaultJavaOptions={options}"]
     environ = {**spark.environ(), "PYSPARK_PYTHON": str(python)}
     result = subprocess.run(

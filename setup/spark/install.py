@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from setup.java import Java
     from setup.layout import Layout
 
-__all__ = ["MINIMUM_JAVA", "Spark"]
+__all__ = ["MINIMUM_JAVA", "Spark", "unpacked"]
 
 MINIMUM_JAVA = 17
 _MODULE = "jdk.incubator.vector"  # Spark's launcher asks for it
@@ -95,6 +95,16 @@ class Spark:
     def python(self) -> Path:
         """Its interpreter."""
         return self.env / "bin" / "python"
+
+    @property
+    def driver_python(self) -> str:
+        """The Python of drivers that bring none; empty to leave it to spark-submit."""
+        return str(self.python)
+
+    @property
+    def mark(self) -> str:
+        """What distinguishes records of tests with this Spark from those with ours."""
+        return ""
 
     @property
     def spark_home(self) -> Path:
@@ -198,6 +208,10 @@ class Spark:
     def refuse(self, master: str, *, environment: bool) -> None:
         """Refuse, with a `UsageError`, a cluster or shipment that this release cannot work with."""
 
+    def misfit(self, python: str) -> str:  # noqa: ARG002 (for those that are not ours)
+        """Say why drivers cannot run on a version of Python; empty if they can."""
+        return ""
+
     def properties(self, python: Path) -> Path | None:  # noqa: ARG002 (for those that have one)
         """Find a settings file that comes with an application's environment."""
         return None
@@ -249,7 +263,7 @@ class Spark:
                 raise UsageError(f"--java {choice}: {wrong if named else 'is no working Java'}")
             return named
         seen = []
-        for found in [*java.candidates(self.layout), *_unpacked()]:
+        for found in [*java.candidates(self.layout), *unpacked()]:
             wrong = _unsuitable(found)
             if not wrong:
                 return found
@@ -316,7 +330,7 @@ def _unsuitable(found: Java) -> str:
     return ""
 
 
-def _unpacked() -> list[Java]:
+def unpacked() -> list[Java]:
     """List the Javas that distributions install, on PATH or not."""
     programs = sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
     return [found for program in programs if (found := java.probe(program))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shlex
 import uuid
 from dataclasses import dataclass, field, replace
@@ -10,20 +12,62 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
 from setup import archives
-from setup.errors import UsageError
+from setup.spark.files import is_remote, listed, named, written
+from setup.spark.settings import Settings, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from setup.spark.environments import Environment
     from setup.spark.install import Spark
-    from setup.spark.resources import Request
     from setup.spark.target import Target
 
-__all__ = ["RUN_MODULE", "Application", "command", "merge_properties", "shown", "zip_packages"]
+__all__ = [
+    "RUN_MODULE",
+    "Application",
+    "Shipment",
+    "command",
+    "merged",
+    "shown",
+    "without_secrets",
+    "zip_packages",
+]
 
 NAME = "environment"  # the name under which nodes unpack the archive
 RUN_MODULE = Path(__file__).with_name("run_module.py")
+_SECRET = re.compile(r"[^=]*(secret|password|token|access\.?key)[^=]*=", re.IGNORECASE)
+_LISTS = ("--jars",)  # options of spark-submit with files, about which we need nothing else
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """The environment that an application brings along.
+
+    Attributes
+    ----------
+    archive
+        Its file.
+    name
+        Under which nodes unpack it.
+    environment
+        The same, tested here; None if it was not (for `shown` only).
+    interpreter
+        Path of its Python in it, if it was not tested.
+    is_listed
+        Whether it is one of the archives that the user lists anyway.
+    """
+
+    archive: Path
+    name: str = NAME
+    environment: Environment | None = None
+    interpreter: str = "bin/python"
+    is_listed: bool = False
+
+    @property
+    def program(self) -> str:
+        """Its interpreter, relative to the working folder of a process on a node."""
+        environment = self.environment
+        return f"./{self.name}/{environment.interpreter if environment else self.interpreter}"
 
 
 @dataclass(frozen=True)
@@ -34,41 +78,49 @@ class Application:
     ----------
     script, arguments
         The program.
-    request
-        What it needs.
-    total_executor_cores
-        Cores of all executors together; None if not given.
-    py_files, files
-        Files to ship besides the environment.
+    settings
+        The user's, merged.
+    deploy_mode
+        ``client`` or ``cluster``.
+    sizes
+        The options for sizes to pass, by name.
+    options
+        Other options of spark-submit that the user gave, by name; with no value for a switch.
+    py_files, files, archives
+        What to ship besides the environment.
     conf
-        ``NAME=VALUE`` settings.
+        ``NAME=VALUE`` settings as the user gave them.
     properties
-        A file with such settings.
+        A file with such settings, if it is to be passed.
     tag
         Identifies the application on the cluster.
     """
 
-    script: Path
+    script: str
     arguments: tuple[str, ...]
-    request: Request
-    total_executor_cores: int | None = None
+    settings: Settings = field(default_factory=Settings)
+    deploy_mode: str = "client"
+    sizes: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
     py_files: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    archives: tuple[str, ...] = ()
     conf: tuple[str, ...] = ()
     properties: Path | None = None
-    name: str = ""
-    queue: str = ""
     tag: str = field(default_factory=lambda: f"setup-{uuid.uuid4().hex[:12]}")
+
+    @property
+    def is_python(self) -> bool:
+        """Whether a Python runs it."""
+        return not self.script.endswith((".jar", ".R", ".r")) and "--class" not in self.options
 
 
 def command(
-    spark: Spark,
-    target: Target,
-    application: Application,
-    archive: str,
-    environment: Environment | None,
+    spark: Spark, target: Target, application: Application, shipment: Shipment | None
 ) -> list[str]:
     """Write the command line of spark-submit.
+
+    What the user set, in whatever way, is never set again: an option would win over it.
 
     Parameters
     ----------
@@ -78,91 +130,126 @@ def command(
         Which cluster.
     application
         What to run.
-    archive
-        Path or URL of the environment's archive; empty for none.
-    environment
-        The same, tested here; None if it was not (for `shown` only).
+    shipment
+        The environment to ship; None for none.
     """
-    files = list(application.files)
-    program = f"./{NAME}/{environment.interpreter if environment else 'bin/python'}"
-    if environment and not target.cluster:  # whose nodes may be unlike this machine
-        script = environment.write_launcher(NAME)
+    files = [written(*named(file)) for file in application.files]
+    ships = [written(*named(archive)) for archive in application.archives]
+    environment = shipment.environment if shipment else None
+    program = ""
+    if shipment and target.local:
+        program = str(environment.python) if environment else shipment.program
+    elif shipment:
+        if not shipment.is_listed:
+            ships.append(written(shipment.archive, shipment.name))
+        program = shipment.program
+    if environment and shipment and not (target.cluster or target.local):
+        script = environment.write_launcher(shipment.name)  # nodes may be unlike this machine
         program = f"./{script.name}"
-        files.append(str(script))
-    settings = [f"spark.yarn.tags={application.tag}"] if target.master == "yarn" else []
-    settings += _interpreters(spark, application, program if archive else "", environment)
-    if environment:
-        settings += _classes(spark, target, application, environment)
+        files.append(written(script))
     options: list[tuple[str, object]] = [
         ("--master", target.master),
-        ("--deploy-mode", application.request.deploy_mode),
-        ("--name", application.name),
-        ("--queue", application.queue),
-        ("--properties-file", application.properties or target.properties or ""),
-        ("--py-files", ",".join(application.py_files)),
+        *(
+            (name, value)
+            for name, values in application.options.items()
+            for value in _ship(name, values)
+        ),
+        ("--properties-file", application.properties or ""),
+        ("--py-files", ",".join(written(entry) for entry in application.py_files)),
         ("--files", ",".join(files)),
-        ("--archives", f"{archive}#{NAME}" if archive else ""),
-        *_sizes(target, application),
-        *(("--conf", setting) for setting in (*settings, *application.conf)),
+        ("--archives", ",".join(ships)),
+        *application.sizes.items(),
+        *(("--conf", setting) for setting in _own(spark, target, application, shipment, program)),
+        *(("--conf", setting) for setting in application.conf),
     ]
-    words = [str(word) for name, value in options if value != "" for word in (name, value)]
+    words = [
+        str(word)
+        for name, value in options
+        if value != ""
+        for word in (name, value)
+        if word is not None
+    ]
     submit = str(spark.spark_home / "bin" / "spark-submit")
-    return [submit, *words, str(application.script), *application.arguments]
+    return [submit, *words, written(application.script), *application.arguments]
+
+
+def _ship(name: str, values: Sequence[str]) -> Sequence[str | None]:
+    """Write the values of an option that is handed through; None for a switch."""
+    if name in _LISTS:
+        return [",".join(written(entry) for value in values for entry in listed(value))]
+    return values or [None]
+
+
+def _own(
+    spark: Spark,
+    target: Target,
+    application: Application,
+    shipment: Shipment | None,
+    program: str,
+) -> list[str]:
+    """List the settings that the user leaves to us."""
+    given = application.settings
+    found = _interpreters(spark, application, shipment, program)
+    if shipment and shipment.environment:
+        found |= _classes(spark, target, application, shipment)
+    if target.cluster and target.yarn and spark.jars != target.cluster.spark.jars:
+        # The settings of the cluster here name the jars of another release.
+        found["spark.yarn.jars"] = f"local:{spark.jars}/*"
+    found = {name: value for name, value in found.items() if name not in given.values}
+    if target.yarn:
+        tags = ",".join(filter(None, (given.get("spark.yarn.tags"), application.tag)))
+        found["spark.yarn.tags"] = tags
+    return [f"{name}={value}" for name, value in found.items()]
 
 
 def _interpreters(
-    spark: Spark, application: Application, program: str, environment: Environment | None
-) -> list[str]:
+    spark: Spark, application: Application, shipment: Shipment | None, program: str
+) -> dict[str, str]:
     """Choose the Python of executors (empty: the nodes' own) and of the driver."""
-    client = application.request.deploy_mode == "client"
-    if not program:
-        return [f"spark.pyspark.driver.python={spark.python}"] if client else []
-    driver = [f"spark.pyspark.driver.python={environment.python}"] if client and environment else []
-    return [f"spark.pyspark.python={program}", *driver]
+    if not application.is_python:
+        return {}
+    client = application.deploy_mode == "client"
+    python = {"spark.pyspark.python": program} if program else {}
+    driver = spark.driver_python if not shipment else ""
+    if "spark.pyspark.python" in application.settings.values:
+        driver = ""  # it is the driver's, too
+    if shipment and shipment.environment:
+        driver = str(shipment.environment.python)
+    return python | ({"spark.pyspark.driver.python": driver} if client and driver else {})
 
 
 def _classes(
-    spark: Spark, target: Target, application: Application, environment: Environment
-) -> list[str]:
+    spark: Spark, target: Target, application: Application, shipment: Shipment
+) -> dict[str, str]:
     """Choose the jars that come before Spark's own on its nodes and in the driver."""
-    there = f"./{NAME}"
-    client = application.request.deploy_mode == "client"
-    here = str(environment.unpacked) if client else there
+    environment = shipment.environment
+    if environment is None:
+        return {}
+    there = f"./{shipment.name}"
+    here = str(environment.unpacked) if application.deploy_mode == "client" else there
     found = {
         process: spark.classes(environment.python, environment.unpacked, root)
         for process, root in (("driver", here), ("executor", there))
     }
     if not any(found.values()):
-        return []
+        return {}
     # They may hold an ASM too old for the guard, whose own has to come first.
-    first = [f"{jar}:" for jar in spark.guard.parent.glob("asm-*.jar") if target.cluster]
-    paths = [f"spark.{p}.extraClassPath={''.join(first)}{path}" for p, path in found.items()]
-    # The settings of a cluster here name the jars of the other release.
-    return [*paths, f"spark.yarn.jars=local:{spark.jars}/*"] if target.cluster else paths
+    first = "".join(f"{jar}:" for jar in spark.guard.parent.glob("asm-*.jar") if target.cluster)
+    return {f"spark.{p}.extraClassPath": f"{first}{path}" for p, path in found.items()}
 
 
-def _sizes(target: Target, application: Application) -> list[tuple[str, object]]:
-    """Write the application's needs as options of spark-submit."""
-    request = application.request
-    number: tuple[str, object] = ("--num-executors", request.num_executors)
-    if target.master != "yarn":
-        total = request.num_executors * request.executor.cores
-        number = ("--total-executor-cores", application.total_executor_cores or total)
-    return [
-        ("--driver-cores", request.driver.cores if request.deploy_mode == "cluster" else ""),
-        ("--driver-memory", f"{request.driver.memory}m"),
-        ("--executor-cores", request.executor.cores),
-        ("--executor-memory", f"{request.executor.memory}m"),
-        number,
-    ]
-
-
-def merge_properties(
-    spark: Spark, target: Target, application: Application, own: Path | None = None
+def merged(
+    spark: Spark,
+    target: Target,
+    application: Application,
+    own: Path | None,
+    *,
+    users: Path | None,
+    runs: bool = True,
 ) -> Application:
     """Merge the settings files of the release, the cluster and the user into one.
 
-    The last wins.
+    The last wins. A single one is passed as it is.
 
     Parameters
     ----------
@@ -174,6 +261,10 @@ def merge_properties(
         What to run.
     own
         The release's own settings; None if it has none.
+    users
+        The user's; None if there are none.
+    runs
+        Whether it is run, and the file deleted at its end; else the same settings give one file.
 
     Returns
     -------
@@ -183,40 +274,33 @@ def merge_properties(
     Raises
     ------
     UsageError
-        When the user's file cannot be read.
+        When one cannot be read.
     """
+    layers = [path for path in (own, target.properties, users) if path]
+    if len(layers) < 2:
+        return replace(application, properties=layers[0] if layers else None)
     import javaproperties
 
-    if not (application.properties or own):
-        return application
-    merged = {}
-    for path in filter(None, (own, target.properties, application.properties)):
-        try:
-            merged.update(javaproperties.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            raise UsageError(f"--properties-file {path}: {why}") from error
+    together: dict[str, str] = {}
+    for path in layers:
+        together.update(read_file(path, "--properties-file"))
     folder = spark.home / "submissions"
     folder.mkdir(exist_ok=True, mode=0o700)
-    file = folder / f"{application.tag}.conf"
-    write_private(file, javaproperties.dumps(merged, timestamp=None))
+    text = javaproperties.dumps(together, timestamp=None)
+    file = (
+        folder
+        / f"{application.tag if runs else hashlib.sha256(text.encode()).hexdigest()[:12]}.conf"
+    )
+    write_private(file, text)
     return replace(application, properties=file)
 
 
 def zip_packages(spark: Spark, entries: Sequence[str]) -> tuple[str, ...]:
-    """Zip the folders among ``--py-files``: each is a package, named by a hash of its content.
-
-    Raises
-    ------
-    UsageError
-        When one does not exist.
-    """
+    """Zip the folders among ``--py-files``: each is a package, named by a hash of its content."""
     found = []
     for entry in entries:
         path = Path(entry)
-        if "://" not in entry and not path.exists():
-            raise UsageError(f"--py-files {entry}: no such file or folder")
-        if not path.is_dir():
+        if is_remote(entry) or not path.is_dir():
             found.append(entry)
             continue
         path = path.resolve()
@@ -237,9 +321,23 @@ def zip_packages(spark: Spark, entries: Sequence[str]) -> tuple[str, ...]:
 def shown(words: Sequence[str], environ: dict[str, str]) -> str:
     """Write a command as it would be typed."""
     first = [f"{name}={shlex.quote(value)}" for name, value in environ.items()]
-    pairs, rest = [], list(words[1:])
+    lines, rest = [" ".join([*first, shlex.quote(words[0])])], list(words[1:])
     while rest and rest[0].startswith("--"):
-        pairs.append(f"{rest[0]} {shlex.quote(rest[1])}")
-        rest = rest[2:]
-    lines = [" ".join([*first, shlex.quote(words[0])]), *pairs, shlex.join(rest)]
-    return " \\\n    ".join(lines)
+        taken = 1 if rest[1:2] and rest[1].startswith("--") else 2  # a switch has no value
+        lines.append(shlex.join(rest[:taken]))
+        rest = rest[taken:]
+    return " \\\n    ".join([*lines, shlex.join(rest)])
+
+
+def without_secrets(words: Sequence[str]) -> list[str]:
+    """Hide the values of settings that Spark itself would hide.
+
+    Examples
+    --------
+    >>> without_secrets(["spark-submit", "--conf", "spark.hadoop.fs.s3a.secret.key=abc", "x.py"])
+    ['spark-submit', '--conf', 'spark.hadoop.fs.s3a.secret.key=***', 'x.py']
+    """
+    return [
+        f"{word.partition('=')[0]}=***" if before == "--conf" and _SECRET.match(word) else word
+        for before, word in zip(("", *words), words, strict=False)
+    ]

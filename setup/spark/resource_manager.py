@@ -16,7 +16,7 @@ from setup.errors import ServerError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ENDED", "ApplicationReport", "Node", "ResourceManager"]
+__all__ = ["ENDED", "ApplicationReport", "KerberosError", "Node", "ResourceManager"]
 
 ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 
@@ -65,6 +65,17 @@ class ApplicationReport:
     progress: float
     containers: int
     diagnostics: str
+
+
+class KerberosError(ServerError):
+    """The ResourceManager answers only those who show a Kerberos ticket."""
+
+    def __init__(self, manager: ResourceManager) -> None:
+        super().__init__(
+            f"the ResourceManager at {manager.url} asks for Kerberos: get a ticket by kinit, or "
+            "name --principal and --keytab"
+        )
+        self.manager = manager
 
 
 @dataclass(frozen=True)
@@ -161,11 +172,19 @@ class ResourceManager:
                 content = answer.read()
             found: dict[str, Any] = json.loads(content) if content else {}
         except urllib.error.HTTPError as error:
+            asked = error.headers.get_all("WWW-Authenticate") or []
+            if error.code == 401 and any(one.lower().startswith("negotiate") for one in asked):
+                raise KerberosError(self) from error
             said = error.read().decode("utf-8", "replace").strip()[:200]
             raise ServerError(
                 f"the ResourceManager at {self.url} answers {error.code} to {path}: {said}"
             ) from error
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except ValueError as error:
+            raise ServerError(
+                f"the ResourceManager at {self.url} answers {path} with a page instead of JSON (a "
+                "log-in, or one that stands by)"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise ServerError(
                 f"the ResourceManager at {self.url} cannot be reached: {reason}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from setup.errors import UsageError
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
     from setup.spark.resource_manager import Node
 
-__all__ = ["ProcessSize", "Request", "check"]
+__all__ = ["ProcessSize", "Request", "check", "fitted"]
 
-# What Spark adds to each process for memory outside of Java's heap, mostly for Python.
-_OVERHEAD_SHARE = 0.1
+# What Spark adds at least to each process for memory outside of Java's heap, mostly for Python.
 _OVERHEAD_LEAST = 384
 
 
@@ -29,11 +28,36 @@ class ProcessSize:
         Virtual cores; MB of Java's heap.
     overhead
         MB outside of the heap; None for Spark's own choice.
+    share
+        Spark's own choice, as a share of the heap.
+    more
+        MB besides, for Python's own limit and memory off the heap.
     """
 
     cores: int = 1
     memory: int = 1024
     overhead: int | None = None
+    share: float = 0.1
+    more: int = 0
+
+    @property
+    def container(self) -> int:
+        """MB of the whole process on YARN.
+
+        Examples
+        --------
+        >>> [ProcessSize(1, *size).container for size in [(1024,), (8192,), (1024, 2048)]]
+        [1408, 9011, 3072]
+        """
+        chosen = max(_OVERHEAD_LEAST, int(self.memory * self.share))
+        return self.memory + self.more + (chosen if self.overhead is None else self.overhead)
+
+    def largest(self, container: int) -> int:
+        """Return the largest heap, in MB, whose process fits into so many MB; 0 if none does."""
+        room = container - self.more - (_OVERHEAD_LEAST if self.overhead is None else self.overhead)
+        if self.overhead is None and room * self.share > _OVERHEAD_LEAST:
+            room = int((container - self.more) / (1 + self.share))
+        return max(room, 0)
 
 
 @dataclass(frozen=True)
@@ -44,6 +68,8 @@ class Request:
     ----------
     driver, executor
         What each of these processes requests.
+    agent
+        What stands on the cluster for a driver that runs here.
     deploy_mode
         In ``cluster`` mode the driver runs in the cluster too, in ``client`` mode a small agent.
     yarn
@@ -52,6 +78,7 @@ class Request:
 
     driver: ProcessSize = ProcessSize()
     executor: ProcessSize = ProcessSize()
+    agent: ProcessSize = ProcessSize(memory=512)
     num_executors: int = 2
     deploy_mode: str = "client"
     yarn: bool = True
@@ -61,30 +88,14 @@ class Request:
         """Memory and cores of the driver or agent on the cluster."""
         if not self.yarn:
             return 0, 0
-        if self.deploy_mode == "client":
-            return with_overhead(512), 1
-        return with_overhead(self.driver.memory, self.driver.overhead), self.driver.cores
+        process = self.agent if self.deploy_mode == "client" else self.driver
+        return process.container, process.cores
 
     @property
     def executor_need(self) -> tuple[int, int]:
         """Memory and cores of one executor."""
-        memory = self.executor.memory
-        if self.yarn:
-            memory = with_overhead(memory, self.executor.overhead)
-        return memory, self.executor.cores
-
-
-def with_overhead(memory: int, overhead: int | None = None) -> int:
-    """Add Spark's own overhead, unless one is given.
-
-    Examples
-    --------
-    >>> with_overhead(1024), with_overhead(8192), with_overhead(1024, 2048)
-    (1408, 9011, 3072)
-    """
-    if overhead is None:
-        overhead = max(_OVERHEAD_LEAST, int(memory * _OVERHEAD_SHARE))
-    return memory + overhead
+        executor = self.executor
+        return executor.container if self.yarn else executor.memory, executor.cores
 
 
 def check(request: Request, nodes: Sequence[Node]) -> None:
@@ -119,7 +130,7 @@ largest node has 4096 MB; use --executor-memory 3712m or less
         asked["driver"] = (request.driver, request.driver_need)
     for who, (process, (need, need_cores)) in asked.items():
         if need > memory:
-            most = _largest(memory, process.overhead) if request.yarn else memory
+            most = process.largest(memory) if request.yarn else memory
             fix = f"use --{who}-memory {most}m or less"
             if not most:
                 fix = f"set spark.{who}.memoryOverhead to less"
@@ -145,11 +156,47 @@ largest node has 4096 MB; use --executor-memory 3712m or less
         )
 
 
-def _largest(memory: int, overhead: int | None) -> int:
-    """Find the largest heap whose process fits into an amount of memory."""
-    if overhead is not None:
-        return max(memory - overhead, 0)
-    return max(memory - _OVERHEAD_LEAST, 0) if memory < 4224 else int(memory / 1.1)
+def fitted(request: Request, nodes: Sequence[Node]) -> Request:
+    """Reduce a request to what the cluster has when it is idle.
+
+    Parameters
+    ----------
+    request
+        The request.
+    nodes
+        The cluster's machines that run; at least one.
+
+    Examples
+    --------
+    >>> from setup.spark.resource_manager import Node
+    >>> asked = Request(executor=ProcessSize(memory=4096), num_executors=128)
+    >>> found = fitted(asked, [Node("n:1", "RUNNING", 3072, 4)])
+    >>> found.num_executors, found.executor.memory
+    (1, 1792)
+    """
+    biggest = max(nodes, key=lambda node: (node.memory, node.cores))
+    if request.deploy_mode == "cluster" and request.yarn:  # it leaves room for an executor
+        part = 1 if len(nodes) > 1 else 2
+        request = replace(
+            request, driver=_within(request.driver, biggest.memory // part, biggest.cores // part)
+        )
+    memory, cores = biggest.memory, biggest.cores
+    if len(nodes) == 1:
+        memory, cores = memory - request.driver_need[0], cores - request.driver_need[1]
+    executor = _within(request.executor, memory, cores, yarn=request.yarn)
+    request = replace(request, executor=executor)
+    room = max(1, _room(request, nodes))
+    return replace(request, num_executors=min(request.num_executors, room))
+
+
+def _within(process: ProcessSize, memory: int, cores: int, *, yarn: bool = True) -> ProcessSize:
+    """Reduce a process to so many MB and cores."""
+    most = process.largest(memory) if yarn else memory
+    return replace(
+        process,
+        memory=max(1, min(process.memory, most)),
+        cores=max(1, min(process.cores, cores)),
+    )
 
 
 def _room(request: Request, nodes: Sequence[Node]) -> int:

@@ -21,13 +21,14 @@ from setup.errors import ServerError
 from setup.java import OPTIONS
 from setup.messages import say, step
 from setup.spark import logs
-from setup.spark.plan import shown
+from setup.spark.plan import shown, without_secrets
 from setup.spark.resource_manager import ENDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from setup.spark.install import Spark
+    from setup.spark.plan import Application
     from setup.spark.target import Target
 
 __all__ = ["Run", "environ"]
@@ -54,10 +55,12 @@ def environ(spark: Spark, target: Target) -> dict[str, str]:
     own = {
         "JAVA_HOME": str(spark.java.program.parents[1]),
         "SPARK_HOME": str(spark.spark_home),
-        "HADOOP_CONF_DIR": str(target.conf),
+        **target.variables(),
     }
-    if target.cluster:
-        own |= {"SPARK_CONF_DIR": str(target.conf), "SPARK_LOCAL_IP": "127.0.0.1"}
+    if target.cluster or target.local:
+        own["SPARK_LOCAL_IP"] = "127.0.0.1"
+    if target.cluster and not os.environ.get("SPARK_CONF_DIR"):
+        own["SPARK_CONF_DIR"] = str(target.conf)
     return own
 
 
@@ -70,17 +73,20 @@ class Run:
         The installation.
     target
         The cluster.
-    tag
-        Identifies the application there.
-    deploy_mode
-        ``client`` or ``cluster``.
+    application
+        What is submitted.
+    ships
+        Whether an environment goes along, whose Python then counts.
     """
 
-    def __init__(self, spark: Spark, target: Target, tag: str, deploy_mode: str) -> None:
+    def __init__(
+        self, spark: Spark, target: Target, application: Application, *, ships: bool
+    ) -> None:
         self.spark = spark
         self.target = target
-        self.tag = tag
-        self.deploy_mode = deploy_mode
+        self.tag = application.tag
+        self.deploy_mode = application.deploy_mode
+        self.ships = ships
         self.application = ""
         self._last: deque[str] = deque(maxlen=400)
         self._shown = ""
@@ -102,11 +108,11 @@ class Run:
         int
             The exit status of the application; 128 and the signal's number when a signal ended it.
         """
-        drop = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
+        drop = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON") if self.ships else ()
         variables = environment.program(environ(self.spark, self.target))
         variables = {k: v for k, v in variables.items() if k not in drop}
         with _Signals() as signals:
-            say(shown(command, {"HADOOP_CONF_DIR": str(self.target.conf)}))
+            say(shown(without_secrets(command), self.target.variables()))
             process = subprocess.Popen(
                 command,
                 env=variables,
@@ -218,7 +224,7 @@ class Run:
             )
 
     def _classes(self) -> str:
-        return f"{self.target.conf}:{self.spark.jars}/*"
+        return f"{self.target.variables().get('HADOOP_CONF_DIR', '')}:{self.spark.jars}/*"
 
     def _clean(self) -> None:
         """Delete what a killed application leaves behind, where we have access."""

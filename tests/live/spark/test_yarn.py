@@ -29,21 +29,32 @@ def work(number):
     from sortedcontainers import SortedList
     return list(SortedList([3, 1, number])), sys.prefix
 context = SparkContext()
+for name in ("executor.memory", "executor.cores", "driver.memory", "executor.instances"):
+    print("SET", name, context.getConf().get(f"spark.{name}"))
 print("FOUND", context.parallelize([2], 1).map(work).collect()[0])
 """
 
 
 def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
-    yarn: LiveSpark, environment: Path
+    yarn: LiveSpark, environment: Path, tmp_path: Path
 ) -> None:
+    """By spark-submit's own words, with the user's settings, from folders with spaces."""
     bare = yarn.spark.layout.python.resolve()
     imports = [bare, "-I", "-c", "import sortedcontainers"]
     lacking = subprocess.run(imports, capture_output=True, check=False)
     assert lacking.returncode != 0, "the nodes' Python must lack the package"
-    script = yarn.script("sorted", SORTED)
-    size = ("--deploy-mode", "cluster", "--num-executors", "1", *SIZES, *QUICK)
+    folder = tmp_path / "my env"
+    folder.mkdir()
+    (folder / "x y.tar.gz").symlink_to(environment)
+    (folder / "sorted it.py").write_text(SORTED)
+    (folder / "my.conf").write_text(
+        "spark.executor.memory   700m\nspark.executor.cores 2\nspark.driver.memory 600m\n"
+    )
+    size = ("--master", "yarn", "--deploy-mode", "cluster", "--driver-memory", "640m", *QUICK)
+    size += ("--properties-file", str(folder / "my.conf"), "--conf", "spark.executor.instances=1")
+    shipped = ("--archives", f"{folder / 'x y.tar.gz'}#mine", str(folder / "sorted it.py"))
     process = subprocess.Popen(
-        yarn.command("submit", *size, "--logs", "--archive", str(environment), str(script)),
+        yarn.command("submit", *size, "--logs", *shipped),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -53,6 +64,16 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
     found = re.search(r"FOUND \(\[1, 2, 3\], '([^']+)'\)", said)
     assert found, said
     assert found[1].startswith(str(yarn.cluster.home / "local")), "it ran where it was unpacked"
+    settings = dict(re.findall(r"SET (\S+) (\S+)", said))
+    assert settings == {
+        "executor.memory": "700m",
+        "executor.cores": "2",
+        "driver.memory": "640m",
+        "executor.instances": "1",
+    }
+    assert said.startswith(
+        f"this application goes to the yarn cluster of this prefix, {yarn.cluster.url}\n"
+    )
     assert eventually(lambda: not yarn.unpacked()), yarn.unpacked()
     assert list((yarn.cluster.home / "staging").glob("*/.sparkStaging/*")) == []
 
@@ -152,7 +173,10 @@ def _closed(client: socket.socket) -> bool:
             ["--executor-cores", "16"],
             ["--executor-cores 16", "largest node has 4", "--executor-cores 4"],
         ),
-        (["--num-executors", "128", *SIZES], ["--num-executors 128", "room for 2", "executors 2"]),
+        (
+            ["--conf", "spark.executor.instances=128", *SIZES],
+            ["--num-executors 128", "room for 2", "executors 2", "--scale", "--force"],
+        ),
         (
             ["--deploy-mode", "cluster", "--driver-memory", "9g"],
             ["--driver-memory 9216m", "3072 MB", "2688m or less"],
@@ -219,7 +243,7 @@ def test_a_dry_run_shows_the_whole_command_and_does_nothing(
         f"HADOOP_CONF_DIR={yarn.cluster.conf}",
         "--master yarn --deploy-mode cluster",
         "--driver-cores 2 --driver-memory 4096m",
-        "--executor-cores 1 --executor-memory 4096m --num-executors 128",
+        "--executor-memory 4096m --total-executor-cores 128 --num-executors 128",
         ".tar.gz#environment",
         f"{script} 'an argument'",
     ):

@@ -1,0 +1,92 @@
+"""Check the files that an application ships, and write their paths as Spark reads them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["checked", "is_remote", "listed", "named", "written"]
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_GLOB = re.compile(r"[*?\[{]")
+_UNSAFE = re.compile(r"[ %#?\[\]{}|\\^\"<>`,]")  # what a URI, or a list of them, gives a meaning
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """Split a list of files, as in ``--files A,B``."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def is_remote(entry: str) -> bool:
+    """Tell whether a file lies elsewhere, as ``hdfs://``, ``https://`` and ``local:`` ones do.
+
+    Examples
+    --------
+    >>> is_remote("hdfs:///x.zip"), is_remote("x.zip"), is_remote("file:/x.zip")
+    (True, False, False)
+    """
+    return bool(_SCHEME.match(entry)) and not entry.startswith("file:")
+
+
+def named(entry: str) -> tuple[str, str]:
+    """Split ``FILE#NAME``; the name is empty if none is given.
+
+    Examples
+    --------
+    >>> named("env.zip#venv"), named("env.zip")
+    (('env.zip', 'venv'), ('env.zip', ''))
+    """
+    if not is_remote(entry) and Path(entry).exists():  # its own name has that character
+        return entry, ""
+    path, _, name = entry.rpartition("#") if "#" in entry else (entry, "", "")
+    return path, name
+
+
+def checked(option: str, entries: Iterable[str], *, folders: bool = False) -> tuple[str, ...]:
+    """Check that files exist, as far as this machine can tell.
+
+    Parameters
+    ----------
+    option
+        What names them.
+    entries
+        Paths or URLs, each perhaps with ``#NAME``.
+    folders
+        Whether they may be folders.
+
+    Raises
+    ------
+    UsageError
+        When one does not exist.
+    """
+    found = tuple(entries)
+    for entry in found:
+        path = Path(re.sub("^file:/*", "/", named(entry)[0]))
+        if is_remote(entry) or path.is_file() or (folders and path.is_dir()):
+            continue
+        if _GLOB.search(entry) and any(path.parent.glob(path.name)):
+            continue  # Spark resolves it
+        what = "no such file or folder" if folders else "no such file"
+        raise UsageError(f"{option} {entry}: {what}")
+    return found
+
+
+def written(path: str | Path, name: str = "") -> str:
+    """Write a path as Spark reads it, which takes spaces and the like for parts of a URL.
+
+    Examples
+    --------
+    >>> written("/my env/x.zip", "venv"), written("x.zip")
+    ('file:///my%20env/x.zip#venv', 'x.zip')
+    """
+    text = str(path)
+    pattern = _GLOB.search(text) and not Path(text).exists()  # Spark resolves it
+    if _UNSAFE.search(text) and not pattern and not _SCHEME.match(text):
+        text = Path(text).absolute().as_uri()
+    return f"{text}#{name}" if name else text

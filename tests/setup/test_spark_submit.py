@@ -1,0 +1,429 @@
+"""`setup spark submit` reads the line of spark-submit, merges settings, and shows the command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from setup.commands import Parser
+from setup.errors import UsageError
+from setup.layout import Layout
+from setup.spark import distribution, line, resources, settings, submit_command
+from setup.spark import target as targets
+from setup.spark.install import Spark
+from setup.spark.resource_manager import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Submit = Callable[..., dict[str, list[str]]]
+
+# The command of the notes, as their page has it.
+NOTES = (
+    "–master yarn –properties-file bigdl/conf/spark-bigdl.conf "
+    "–py-files bigdl-0.4.0-SNAPSHOT-python-api.zip,textclassifier.py –archives BigDL_venv.zip "
+    "–driver-cores 2 –driver-memory 4g –executor-cores 1 –num-executors 128 "
+    "–total-executor-cores 128 –executor-memory 4g textclassifier.py"
+)
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    """Read options as the command does."""
+    parser = Parser(prog="submit", allow_abbrev=False)
+    parser.add_argument("--prefix")
+    submit_command.add_options(parser)
+    return parser.parse_args(list(words))
+
+
+def parts(command: str) -> dict[str, list[str]]:
+    """Read the options of a command that was shown; what follows them is under an empty name."""
+    words = shlex.split(command.replace("\\\n", " "))
+    variables = [word for word in words if "=" in word.partition("/")[0]]
+    words = words[words.index(next(word for word in words if word.endswith("/spark-submit"))) :]
+    found: dict[str, list[str]] = {"variables": variables, "program": words[:1]}
+    rest = words[1:]
+    while rest[0].startswith("--"):
+        switch = rest[0] in ("--verbose", "--supervise")
+        found.setdefault(rest[0], []).extend([] if switch else rest[1:2])
+        rest = rest[1 if switch else 2 :]
+    return {**found, "": rest}
+
+
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a script, a Hadoop configuration, and no settings from outside."""
+    for name in ("SPARK_HOME", "SPARK_CONF_DIR", "YARN_CONF_DIR", "PYSPARK_PYTHON"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "work"
+    (folder / "hadoop").mkdir(parents=True)
+    (folder / "hadoop" / "yarn-site.xml").write_text("<configuration/>")
+    (folder / "x.py").write_text("")
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(folder / "hadoop"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def spark(tmp_path: Path) -> Spark:
+    layout = Layout(tmp_path / "p", tmp_path / "cache")
+    layout.spark.mkdir(parents=True)
+    return Spark(layout)
+
+
+@pytest.fixture
+def shown(work: Path, spark: Spark, capsys: pytest.CaptureFixture[str]) -> Submit:
+    """Return the parts of the command that a dry run shows."""
+
+    def run(*words: str) -> dict[str, list[str]]:
+        assert work.is_dir()
+        assert submit_command.run(spark, parsed("--dry-run", *words)) == 0
+        return parts(capsys.readouterr().out)
+
+    return run
+
+
+def archive(path: Path, *names: str) -> Path:
+    """Write a zip with empty files."""
+    with zipfile.ZipFile(path, "w") as packed:
+        for name in names:
+            packed.writestr(name, "")
+    return path
+
+
+def test_the_line_of_the_notes_word_for_word(shown: Submit, work: Path) -> None:
+    (work / "bigdl/conf").mkdir(parents=True)
+    (work / "bigdl/conf/spark-bigdl.conf").write_text("spark.speculation false\n")
+    archive(work / "bigdl-0.4.0-SNAPSHOT-python-api.zip", "bigdl/__init__.py")
+    archive(work / "BigDL_venv.zip", "BigDL_venv/bin/python")
+    (work / "textclassifier.py").write_text("")
+    found = shown(*NOTES.split())
+    assert found["--master"] == ["yarn"]
+    assert found["--properties-file"] == ["bigdl/conf/spark-bigdl.conf"]
+    assert found["--py-files"] == ["bigdl-0.4.0-SNAPSHOT-python-api.zip,textclassifier.py"]
+    assert found["--archives"] == ["BigDL_venv.zip"]
+    for name, value in (
+        ("--driver-cores", "2"),
+        ("--driver-memory", "4096m"),
+        ("--executor-cores", "1"),
+        ("--num-executors", "128"),
+        ("--total-executor-cores", "128"),
+        ("--executor-memory", "4096m"),
+    ):
+        assert found[name] == [value]
+    assert "spark.pyspark.python=./BigDL_venv.zip/BigDL_venv/bin/python" in found["--conf"]
+    assert found[""] == ["textclassifier.py"]
+
+
+def test_only_what_the_user_gave_is_passed(shown: Submit) -> None:
+    found = shown("--no-environment", "--conf", "spark.executor.memory=700m", "x.py", "--master")
+    assert found[""] == ["x.py", "--master"]
+    assert not [
+        name for name in found if "memory" in name or "cores" in name or "executors" in name
+    ]
+    assert not found.keys() & {"--name", "--queue", "--deploy-mode", "--properties-file"}
+    assert "spark.executor.memory=700m" in found["--conf"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--class", "a.B", "--jars", "hdfs:///a.jar"], {"--class": ["a.B"]}),
+        (["--packages=g:a:1", "-v"], {"--packages": ["g:a:1"], "--verbose": []}),
+        (["--driver-java-options", "-Xss4m -Da=b"], {"--driver-java-options": ["-Xss4m -Da=b"]}),
+        (["--driver-java-options", "-Xss4m"], {"--driver-java-options": ["-Xss4m"]}),
+        (["--option-of-spark-5", "value"], {"--option-of-spark-5": ["value"]}),
+        (["--files", "https://h/a,hdfs:///b#c"], {"--files": ["https://h/a,hdfs:///b#c"]}),
+        (["--archives", "hdfs://n/e.tgz#e"], {"--archives": ["hdfs://n/e.tgz#e"]}),
+        (["-c", "a.b=c d"], {"--conf": ["a.b=c d"]}),
+        (["--queue", "big", "--name", "my job"], {"--queue": ["big"], "--name": ["my job"]}),
+        (["—executor-memory", "2g"], {"--executor-memory": ["2048m"]}),
+    ],
+)
+def test_words_of_spark_submit(
+    shown: Submit, words: list[str], expected: dict[str, list[str]]
+) -> None:
+    found = shown("--no-environment", *words, "x.py", "an argument")
+    for name, values in expected.items():
+        assert [value for value in found[name] if "spark." not in value] == values
+    assert found[""] == ["x.py", "an argument"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--master", "yarn-client"], "write --master yarn --deploy-mode client"),
+        (["--master", "k8s://https://h:443"], "use spark-submit itself"),
+        (["--master", "sc://h:15002"], "SparkSession.builder.remote('sc://h:15002')"),
+        (["--remote", "sc://h"], "--remote sc://h: a Spark Connect server"),
+        (["--master", "mesos://h:5050"], "left Mesos"),
+        (["--master", "spark:/h"], "expected yarn, local, local[N], local[*] or spark://HOST"),
+        (["--master", "local[x]"], "expected yarn"),
+        (["--conf", "spark.master=k8s://h"], "spark.master of --conf k8s://h: executors on Kub"),
+        (["--conf", "nothing"], "--conf nothing: expected NAME=VALUE"),
+        (["--conf", "spark.executor.memory=lots"], "--conf spark.executor.memory='lots'"),
+        (["--properties-file", "none.conf"], "none.conf: No such file"),
+        (["--jars", "none.jar"], "--jars none.jar: no such file"),
+        (["--files", "none#x"], "--files none#x: no such file"),
+        (["--archives", "none.zip#x"], "--archives none.zip#x: no such file"),
+        (["--py-files", "none"], "--py-files none: no such file or folder"),
+        (["--keytab", "x.py"], "--keytab without --principal"),
+        (["--conf", "spark.kerberos.principal=me"], "--principal without --keytab"),
+        (["--master", "local", "--deploy-mode", "cluster"], "this machine alone runs no Python"),
+        (["--spark-home", "."], "there is no Spark in it, bin/spark-submit is missing"),
+        (["--spark-home", ".", "--bigdl"], "BigDL brings the Spark"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(
+    shown: Submit, words: list[str], said: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        shown("--no-environment", *words, "x.py")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_options_that_do_not_submit(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed("--kill", "driver-1")
+    assert ended.value.code == 2
+    assert "--kill: this command submits" in capsys.readouterr().err
+
+
+def test_options_after_the_program_are_pointed_out(
+    work: Path, spark: Spark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--dry-run", "--no-environment", str(work / "x.py"), "–master", "yarn")
+    submit_command.run(spark, parsed(*words))
+    assert f"--master after {work / 'x.py'} goes to that program" in capsys.readouterr().err
+
+
+def test_the_first_line_says_where_it_goes(
+    work: Path, spark: Spark, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first(*words: str) -> str:
+        submit_command.run(spark, parsed("--dry-run", "--no-environment", *words, "x.py"))
+        return capsys.readouterr().err.splitlines()[0]
+
+    goes = "this application goes to"
+    hadoop = work / "hadoop"
+    assert first() == f"{goes} the YARN of {hadoop} (HADOOP_CONF_DIR)"
+    assert first("--master", "local[2]") == f"{goes} this machine alone, local[2] (--master)"
+    assert first("--master", "spark://h:7077") == f"{goes} spark://h:7077 (--master)"
+    monkeypatch.setenv("YARN_CONF_DIR", str(hadoop))
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(work))  # for HDFS alone
+    assert first() == f"{goes} the YARN of {hadoop} (YARN_CONF_DIR)"
+    conf = work / "conf"
+    conf.mkdir()
+    (conf / "spark-defaults.conf").write_text("spark.master spark://c:7077\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(conf))
+    where = f"spark.master of {conf}/spark-defaults.conf"
+    assert first() == f"{goes} spark://c:7077 ({where})"
+    (conf / "spark-defaults.conf").unlink()
+    (conf / "spark-env.sh").write_text(f"HADOOP_CONF_DIR='{hadoop}'\n")
+    for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR"):
+        monkeypatch.delenv(name)
+    assert first() == f"{goes} the YARN of {hadoop} (spark-env.sh)"
+
+
+def test_the_users_cluster_wins_over_a_trial_cluster(
+    work: Path, spark: Spark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Own:
+        """Stands for a trial cluster that runs."""
+
+        kind, url, conf, properties = "yarn", "http://127.0.0.1:1", work / "own", None
+
+    monkeypatch.setattr(targets, "running", lambda _: Own)
+    assert targets.find(spark, ask=False).conf == work / "hadoop"
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(work / "own"))
+    assert targets.find(spark).cluster is Own
+    monkeypatch.delenv("HADOOP_CONF_DIR")
+    assert targets.find(spark, "yarn").cluster is Own
+    with pytest.raises(UsageError, match="HADOOP_CONF_DIR must name a folder"):
+        monkeypatch.setenv("HADOOP_CONF_DIR", str(work))
+        targets.find(spark, ask=False)
+
+
+def test_settings_are_merged_as_spark_submit_does(work: Path) -> None:
+    file = work / "my.conf"
+    file.write_text(
+        "spark.executor.memory   700m\nspark.executor.cores = 2\nspark.driver.memory 600m \n"
+        "spark.executor.instances 3\nspark.executor.memoryOverheadFactor 0.5\n"
+    )
+    flags = dict.fromkeys(settings.SIZES, None) | {"spark.driver.memory": 2048}
+    conf = ["spark.executor.cores=3", "spark.executor.pyspark.memory=100m"]
+    given = settings.users(file, conf, flags, option="--properties-file")
+    assert given.origins["spark.executor.memory"] == str(file)
+    found = settings.request(given, "cluster", yarn=True)
+    assert found.driver.memory == 2048
+    assert (found.executor.memory, found.executor.cores, found.num_executors) == (700, 3, 3)
+    assert found.executor.container == 700 + max(384, 350) + 100
+    file.write_text("spark.executor.memory lots\n")
+    given = settings.users(file, [], {}, option="--properties-file")
+    with pytest.raises(UsageError, match=r"my.conf spark.executor.memory='lots': expected a size"):
+        settings.request(given, "client", yarn=True)
+
+
+def test_settings_of_the_user_are_not_set_again(shown: Submit, work: Path) -> None:
+    (work / "my.conf").write_text("spark.pyspark.driver.python /my/python\nspark.yarn.tags mine\n")
+    found = shown("--properties-file", "my.conf", "--no-environment", "x.py")
+    assert found["--properties-file"] == ["my.conf"]
+    (tags,) = found["--conf"]
+    assert tags.startswith("spark.yarn.tags=mine,setup-")
+    found = shown("--conf", "spark.pyspark.python=/my/python", "x.py")
+    assert "--archives" not in found, "the user says which Python runs it"
+    assert not [one for one in found["--conf"] if "driver.python" in one]
+
+
+def test_a_default_file_is_merged_with_bigdls_and_read_for_sizes(
+    shown: Submit, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (work / "spark-defaults.conf").write_text("spark.executor.memory much\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(work))
+    with pytest.raises(UsageError, match=r"spark-defaults.conf spark.executor.memory='much'"):
+        shown("--no-environment", "x.py")
+    (work / "spark-defaults.conf").write_text("spark.executor.memory 1g\n")
+    assert "--properties-file" not in shown("--no-environment", "x.py"), "spark-submit finds it"
+
+
+def test_names_with_spaces_and_the_like(shown: Submit, work: Path) -> None:
+    folder = work / "my env, 100% #1"
+    folder.mkdir()
+    env = archive(folder / "an x.zip", "bin/python")
+    (folder / "y.py").write_text("")
+    found = shown("--archive", str(env), str(folder / "y.py"))
+    quoted = "my%20env%2C%20100%25%20%231"
+    assert found["--archives"] == [f"file://{work}/{quoted}/an%20x.zip#environment"]
+    assert found[""] == [f"file://{work}/{quoted}/y.py"]
+    (work / "a b.txt").write_text("")
+    found = shown("--no-environment", "--files", "a b.txt#c,x.py", "x.py")
+    assert found["--files"] == [f"file://{work}/a%20b.txt#c,x.py"]
+
+
+def test_the_first_archive_with_a_python_is_the_environment(shown: Submit, work: Path) -> None:
+    archive(work / "data.zip", "a.csv")
+    archive(work / "env.zip", "e/bin/python")
+    found = shown("--archives", "data.zip#d,env.zip#venv", "x.py")
+    assert "spark.pyspark.python=./venv/e/bin/python" in found["--conf"]
+    assert found["--archives"] == ["data.zip#d,env.zip#venv"]
+    found = shown("--archives", "data.zip#d", "x.py")
+    assert found["--archives"] == ["data.zip#d"]
+    assert not [one for one in found["--conf"] if one.startswith("spark.pyspark.python")]
+    (work / "bad.zip").write_text("no archive")
+    with pytest.raises(UsageError, match=r"--archives bad.zip: it cannot be unpacked"):
+        shown("--archives", "bad.zip", "x.py")
+
+
+def test_programs_of_other_languages_need_no_python(shown: Submit, work: Path) -> None:
+    (work / "a.jar").write_text("")
+    found = shown("--class", "a.B", "a.jar")
+    assert "--archives" not in found
+    assert not [one for one in found["--conf"] if "python" in one]
+
+
+def test_on_a_standalone_cluster_executors_are_counted_in_cores(shown: Submit) -> None:
+    words = ("--master", "spark://h:7077", "--no-environment", "--num-executors", "3", "x.py")
+    found = shown("--executor-cores", "2", *words)
+    assert (found["--executor-cores"], found["--total-executor-cores"]) == (["2"], ["6"])
+    assert "--num-executors" not in found
+
+
+NODES = [Node("a:1", "RUNNING", 3072, 4)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "fits"),
+    [
+        ({"executor": (1, 4096), "num_executors": 128}, NODES, (1, 1792, 1)),
+        ({"executor": (8, 512), "num_executors": 4}, NODES, (1, 512, 3)),
+        ({"executor": (1, 4096), "num_executors": 128}, NODES * 3, (2, 2688, 1)),
+        (
+            {"executor": (1, 4096), "driver": (2, 4096), "deploy_mode": "cluster"},
+            NODES,
+            (1, 1152, 1),
+        ),
+        ({"executor": (1, 512), "num_executors": 2}, NODES, (2, 512, 1)),
+        ({"executor": (1, 8192), "num_executors": 9, "yarn": False}, NODES * 2, (2, 3072, 1)),
+    ],
+)
+def test_a_request_is_reduced_to_what_fits(
+    asked: dict[str, Any], nodes: list[Node], fits: tuple[int, int, int]
+) -> None:
+    sizes = {
+        name: resources.ProcessSize(*value) if isinstance(value, tuple) else value
+        for name, value in asked.items()
+    }
+    found = resources.fitted(resources.Request(**sizes), nodes)
+    resources.check(found, nodes)
+    assert (found.num_executors, found.executor.memory, found.executor.cores) == fits
+    grown = resources.Request(**{**sizes, "num_executors": found.num_executors + 1})
+    if asked.get("num_executors", 2) > found.num_executors:
+        with pytest.raises(UsageError):
+            resources.check(grown, nodes)
+
+
+def made(place: Path, version: str) -> Path:
+    """Write what tells a Spark from another folder."""
+    for name in ("bin/spark-submit", f"jars/spark-core_2.12-{version}.jar"):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("version", "fits", "not_these"),
+    [
+        ("3.3.4", ["3.7.1", "3.10.2"], ["3.6.9", "3.11.0"]),
+        ("3.5.9", ["3.8.0", "3.11.9"], ["3.12.1"]),
+        ("4.0.1-SNAPSHOT", ["3.9.0", "3.13.1"], ["3.8.1", "3.14.0"]),
+        ("4.9.0", ["3.10.0", "3.20.0"], ["3.9.9"]),
+    ],
+)
+def test_the_spark_of_a_cluster_and_the_pythons_that_it_runs(
+    spark: Spark, tmp_path: Path, version: str, fits: list[str], not_these: list[str]
+) -> None:
+    found = distribution.named(spark.layout, str(made(tmp_path / "theirs", version)))
+    assert found is not None
+    assert found.version == version
+    assert [one for one in fits if found.misfit(one)] == []
+    assert [one for one in not_these if not found.misfit(one)] == []
+
+
+@pytest.mark.parametrize("version", ["2.4.8", "3.2.1", "5.0.0"])
+def test_a_spark_of_another_age_is_refused(spark: Spark, tmp_path: Path, version: str) -> None:
+    place = made(tmp_path / "theirs", version)
+    with pytest.raises(UsageError, match=rf"it is Spark {version}; 3.3 to 4.x work"):
+        distribution.named(spark.layout, str(place))
+
+
+def test_spark_home_is_used_unless_it_is_ours(
+    shown: Submit, spark: Spark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = made(tmp_path / "theirs", "3.5.1")
+    monkeypatch.setenv("SPARK_HOME", str(place))
+    found = shown("--no-environment", "x.py")
+    assert found["program"] == [f"{place}/bin/spark-submit"]
+    assert f"SPARK_HOME={place}" in found["variables"]
+    assert not [one for one in found["--conf"] if "python" in one], "spark-submit chooses"
+    monkeypatch.setenv("SPARK_HOME", str(made(spark.spark_home, "4.3.0")))
+    assert distribution.named(spark.layout, None) is None
+
+
+def test_the_command_that_is_logged_has_no_secrets() -> None:
+    from setup.spark.plan import without_secrets
+
+    words = ["submit", "--conf", "a.accessKey=k", "--conf", "spark.x=token", "--conf", "my.Token=t"]
+    assert without_secrets(words)[2::2] == ["a.accessKey=***", "spark.x=token", "my.Token=***"]
+
+
+def test_what_is_known_to_the_parser_is_not_handed_through() -> None:
+    options = parsed("--executor-cores", "2", "--jars", "a.jar,b.jar", "x.py")
+    assert options.executor_cores == 2
+    assert line.handed_through(options.passed) == {"--jars": ["a.jar,b.jar"]}
+    assert os.path.basename(options.program[0]) == "x.py"
