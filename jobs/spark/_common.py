@@ -11,25 +11,32 @@ from azkaban_client.job import InputError
 from jobs.spark._allreduce import Seat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from azkaban_client.job import Run
 
 
-__all__ = ["connected", "host_of", "spark_errors", "spark_map", "together"]
+__all__ = ["at_once", "connected", "host_of", "spark_errors", "spark_map", "together"]
 
 # A lost executor comes back within seconds; by default Spark would check every 15.
 _SLOT_SECONDS, _SLOT_LOOKS = 3, 200
 
 
 @contextmanager
-def connected(run: Run) -> Iterator[Any]:
+def connected(run: Run, together: tuple[str, int] | None = None) -> Iterator[Any]:
     """Connect to the cluster while the block runs.
+
+    Parameters
+    ----------
+    run
+        The job's.
+    together
+        The parameter that says how many tasks must run at the same time, and its value.
 
     Raises
     ------
     InputError
-        When this is not a driver of Spark.
+        When this is not a driver of Spark, or so many tasks will never run at the same time.
     """
     try:
         from pyspark import SparkConf, SparkContext
@@ -41,6 +48,10 @@ def connected(run: Run) -> Iterator[Any]:
     conf = SparkConf()
     conf.set("spark.scheduler.barrier.maxConcurrentTasksCheck.interval", f"{_SLOT_SECONDS}s")
     conf.set("spark.scheduler.barrier.maxConcurrentTasksCheck.maxFailures", str(_SLOT_LOOKS))
+    if together:
+        for name, value in at_once(dict(conf.getAll()), *together).items():
+            conf.set(name, value)
+            run.log(f"{name}={value}: {together[1]} tasks run at the same time")
     context = SparkContext.getOrCreate(conf)
     context.setLogLevel("WARN")
     run.log(f"application {context.applicationId}")
@@ -48,6 +59,65 @@ def connected(run: Run) -> Iterator[Any]:
         yield context
     finally:
         context.stop()
+
+
+def at_once(settings: Mapping[str, str], name: str, tasks: int) -> dict[str, str]:
+    """Check that so many tasks can run at the same time; return the settings that this changes.
+
+    Spark would find out by itself, but only after minutes.
+
+    Parameters
+    ----------
+    settings
+        Spark's.
+    name
+        The parameter that says how many.
+    tasks
+        How many.
+
+    Raises
+    ------
+    InputError
+        When they cannot.
+
+    Examples
+    --------
+    >>> at_once({"spark.master": "yarn", "spark.executor.instances": "2"}, "spark.train.tasks", 2)
+    {}
+    >>> at_once({"spark.master": "local[2]"}, "spark.train.tasks", 3)
+    Traceback (most recent call last):
+    azkaban_client.job.run.InputError: spark.train.tasks = 3: 2 tasks run at the same time, and \
+these must: lower it, or use --master local[3]
+    """
+    master = settings.get("spark.master", "")
+    cpus = int(settings.get("spark.task.cpus", "1"))
+    each = max(1, int(settings.get("spark.executor.cores", "1")) // cpus)
+    more = f"raise --num-executors to {-(-tasks // each)}"
+    changed = {}
+    slots = 0  # unknown
+    if found := re.fullmatch(r"local(?:\[(\d+).*\])?", master):
+        slots, more = int(found[1] or 1) // cpus, f"use --master local[{tasks * cpus}]"
+    elif master == "yarn":
+        slots = int(settings.get("spark.executor.instances", "2")) * each
+    elif "spark.cores.max" in settings:
+        slots = int(settings["spark.cores.max"]) // cpus
+        more = f"raise --total-executor-cores to {tasks * cpus}"
+    if settings.get("spark.dynamicAllocation.enabled", "").lower() == "true":
+        if settings.get("spark.submit.deployMode") == "cluster":
+            raise InputError(
+                f"{name} = {tasks}: these run at the same time, which Spark refuses with dynamic "
+                f"allocation: add --conf spark.dynamicAllocation.enabled=false and {more}"
+            )
+        changed["spark.dynamicAllocation.enabled"] = "false"
+        if master == "yarn" and "spark.executor.instances" not in settings:
+            changed["spark.executor.instances"] = str(-(-tasks // each))
+            slots = tasks
+    if slots and tasks > slots:
+        raise InputError(
+            f"{name} = {tasks}: {slots} tasks run at the same time, and these must: lower it, or "
+            f"{more}"
+        )
+    return changed
 
 
 def host_of(context: Any) -> str:

@@ -66,7 +66,7 @@ def main(params: Params, run: Run) -> Outputs:
         "seed": run.seed,
         "checked": _library.CHECKED,
     }
-    with connected(run):
+    with connected(run, ("spark.torch.processes", params.processes)):
         from pyspark import cloudpickle
         from pyspark.ml.torch.distributor import TorchDistributor
         from pyspark.sql import SparkSession

@@ -70,7 +70,7 @@ def main(params: Params, run: Run) -> Outputs:
         run.log(f"going on after epoch {len(setting.trainer.history)}")
     secret = secrets.token_bytes(32)
     begin = time.monotonic()
-    with connected(run) as context:
+    with connected(run, ("spark.train.tasks", params.tasks)) as context:
         started = time.monotonic() - begin
         with Mailbox(host_of(context), secret, checkpoint, run.log) as box:
             shared = context.broadcast(corpus)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.job import Outputs, Page, Run, job, param, write_text
 from core.decipher import ENGLISH
 from jobs._files import read_texts
+from jobs.spark._common import connected, spark_errors
 from jobs.textclass.load import docstrings
 
 if TYPE_CHECKING:
@@ -54,16 +55,11 @@ def count(texts: Iterable[str]) -> Counter[str]:
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Count on the executors, add up, report."""
-    from pyspark import SparkContext
-
     texts = _texts(params.text) if params.text else [text for text, _ in docstrings()]
-    context = SparkContext.getOrCreate()
-    try:
+    with connected(run) as context, spark_errors():
         parts = context.parallelize(texts, params.partitions)
         words = parts.mapPartitions(lambda part: [count(part)]).reduce(add)
-        run.log(f"application {context.applicationId}: {words.total():,} words")
-    finally:
-        context.stop()
+        run.log(f"{words.total():,} words")
     table = "".join(f"{word}\t{n}\n" for word, n in sorted(words.items(), key=_order))
     write_text(run.dir / "words.tsv", table)
     page = Page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -10,15 +11,15 @@ from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
 from setup.life import orphans, probe
-from setup.life.process import Process, free_port, refuse_root
+from setup.life.process import Process, free_port, living, refuse_root, stop_all
 from setup.life.status import Status
-from setup.messages import step
+from setup.messages import say, step
 from setup.spark.shape import Daemon, Shape, choose
 from setup.spark.standalone import Standalone
 from setup.spark.yarn import Yarn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from setup.spark.install import Spark
@@ -161,9 +162,45 @@ class Cluster:
             found.append(Status(file.stem, state, pid, port, self.spark.version, url))
         return found
 
-    def stop(self) -> bool:
-        """Stop it and what it runs; return False if it was not running."""
+    def can_work(self, parts: Collection[str]) -> bool:
+        """Tell whether applications can go on with these of its processes."""
+        return any(part in _HEADS for part in parts) and any(part not in _HEADS for part in parts)
+
+    def clear(self) -> list[str]:
+        """Delete what applications of its dead processes left, and end what still runs of them.
+
+        Returns
+        -------
+        list
+            The names of the dead processes.
+        """
         alive = self.running()
+        dead = [file.stem for file in self._pid_files() if file.stem not in alive]
+        if dead and not alive:
+            self._delete(*_LEFT)
+        elif dead:
+            # a NodeManager's folder has its name, a worker's its number
+            self._delete(*(f"local/{name}" for name in dead))
+            self._delete(*(f"work/{name.rpartition('-')[2]}" for name in dead if "worker" in name))
+        return dead
+
+    def _delete(self, *names: str) -> int:
+        """Delete folders of applications and end the processes that work in them; count these."""
+        folders = tuple(f"{os.path.realpath(self.home / name)}/" for name in names)
+        left = [process for process in living() if f"{process.folder}/".startswith(folders)]
+        ended = stop_all(left) if left else []
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(ended)
+
+    def stop(self) -> bool:
+        """Stop it and what it runs; return False if there was nothing to stop."""
+        alive = self.running()
+        if not alive and self.clear():
+            say(f"the {self.kind} cluster had died; what its applications left was deleted")
+            for file in self._pid_files():
+                file.unlink()
+            return True
         if alive:
             with step(f"stopping {self.kind}") as shown:
                 ended = self._end(alive)
@@ -274,14 +311,14 @@ class Cluster:
         left = [child for child in children if child.alive()]
         for child in left:
             child.stop(patience=5.0)
-        for name in ("local", "work", "staging", "tmp"):  # what applications left
-            shutil.rmtree(self.home / name, ignore_errors=True)
+        ended = self._delete(*_LEFT)
         for file in self._pid_files():
             file.unlink()
-        return len(left)
+        return len(left) + ended
 
 
 _HEADS = ("master", "resourcemanager")
+_LEFT = ("local", "work", "staging", "tmp")  # what applications leave
 
 
 def _trouble(watches: Mapping[str, probe.Watch]) -> tuple[str, str] | None:

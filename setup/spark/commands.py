@@ -121,6 +121,9 @@ def _start(spark: Spark, options: argparse.Namespace) -> int:
 
 
 def _status(spark: Spark, options: argparse.Namespace) -> int:
+    for kind in KINDS:
+        if dead := Cluster(spark, kind).clear():
+            say(f"{', '.join(dead)} of the {kind} cluster died; what applications left is deleted")
     cluster = running(spark)
     if not cluster:
         say(f"no cluster runs: {called()} spark start yarn")

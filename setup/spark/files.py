@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from setup.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["checked", "is_remote", "listed", "named", "written"]
+__all__ = ["checked", "is_remote", "listed", "named", "plainly_named", "written"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _GLOB = re.compile(r"[*?\[{]")
@@ -75,6 +76,26 @@ def checked(option: str, entries: Iterable[str], *, folders: bool = False) -> tu
         what = "no such file or folder" if folders else "no such file"
         raise UsageError(f"{option} {entry}: {what}")
     return found
+
+
+def plainly_named(script: str, folder: Path) -> str:
+    """Copy a script to a name that YARN passes on as it is, if its own is not one.
+
+    A driver on YARN is started with the name as a URL has it, under which there is no file. Spark
+    would follow a link to the name that does not work.
+
+    Parameters
+    ----------
+    script
+        A path, or a URL.
+    folder
+        Where the copy goes.
+    """
+    path = Path(script)
+    if _SCHEME.match(script) or not _UNSAFE.search(path.name):
+        return script
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return str(shutil.copyfile(path, folder / _UNSAFE.sub("_", path.name)))
 
 
 def written(path: str | Path, name: str = "") -> str:

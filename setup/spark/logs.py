@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 from setup.called import called
-from setup.java import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from setup.spark.cluster import Cluster
 
-__all__ = ["aggregated", "cause", "of_cluster"]
+__all__ = ["ENDED", "cause", "exception", "of_cluster", "out_of_memory"]
+
+ENDED = "the application ended with exit code"
 
 # What appears in logs and diagnostics, and what to do about it; the first match counts.
 _CAUSES = {
@@ -45,8 +44,9 @@ _CAUSES = {
     r"beyond the 'PHYSICAL' memory limit\. Current usage: ([\d.]+ \wB of [\d.]+ \wB)": (
         "the driver needed more memory than its container has ({0}): raise --driver-memory"
     ),
-    r"(java\.lang\.OutOfMemoryError[^\n]*)": (
-        "memory ran out ({0}): raise --executor-memory or --driver-memory"
+    r"(GSS initiate failed|Client cannot authenticate via:\[TOKEN, KERBEROS\]|"
+    r"No valid credentials provided|Can't get Master Kerberos principal)": (
+        "Kerberos has no ticket for this account ({0}): run kinit, or name --principal and --keytab"
     ),
     r"to unknown queue: ([\w.-]+)": "the cluster has no queue {0}: name another by --queue",
     r"(not in (?:gzip|GZIP) format|invalid LOC header|unexpected end of file)": (
@@ -55,9 +55,23 @@ _CAUSES = {
     r"(?:Application|App).{0,60} killed by user (\w+)": "it was killed by {0}",
     r"(state: KILLED|with state KILLED)": "it was killed",
     r"(ExecutorLostFailure[^\n]{0,200})": "executors were lost ({0})",
-    r"^(\w*(?:Error|Exception|Exit): [^\n]+)$": "{0}",
-    r"User application exited with status (\d+)": "the application ended with exit code {0}",
 }
+
+# The same, where no exception of Python says more.
+_LAST_CAUSES = {
+    r"^(?:\w+\.)*(\w*(?:Error|Exception|Exit): [^\n]+)$": "{0}",
+    r"Exception in thread \"?[^\"\s]+\"? ([^\n]+)": "{0}",
+    r"^Error: ([^\n]+)$": "{0}",
+    r"User application exited with status (\d+)": f"{ENDED} {{0}}",
+}
+
+_TRACEBACK = "Traceback (most recent call last):"
+_MEMORY = re.compile(r"java\.lang\.OutOfMemoryError[^\n]*")
+# How a driver tells of an executor: by its error, or by the exit status that Spark gives it then.
+_MEMORY_OF_EXECUTOR = re.compile(
+    r"executor \d+\): (?:[^\n]*?)(java\.lang\.OutOfMemoryError[^\n]*)|"
+    r"ExecutorLostFailure[^\n]*?(?:[Ee]xit (?:status|code):?|code) 52\b"
+)
 
 
 def cause(*texts: str) -> str:
@@ -75,11 +89,55 @@ def cause(*texts: str) -> str:
     >>> cause("Traceback ...\nModuleNotFoundError: No module named 'pandas'")[:38]
     'the environment has no module pandas: '
     """
-    for pattern, meaning in _CAUSES.items():
+    exceptions = (exception(text) for text in texts)
+    return (
+        _first(_CAUSES, texts) or next(filter(None, exceptions), "") or _first(_LAST_CAUSES, texts)
+    )
+
+
+def _first(causes: Mapping[str, str], texts: Sequence[str]) -> str:
+    for pattern, meaning in causes.items():
         for text in texts:
             found = list(re.finditer(pattern, text, re.MULTILINE))
             if found:
                 return meaning.format(*(group[:300] for group in found[-1].groups()))
+    return ""
+
+
+def exception(text: str) -> str:
+    r"""Return the last exception of Python in a text, without its modules; empty if there is none.
+
+    Examples
+    --------
+    >>> exception('Traceback (most recent call last):\n  File "x", line 1\nmy.pack.Fault: gone\n')
+    'Fault: gone'
+    """
+    _, found, rest = text.rpartition(_TRACEBACK)
+    lines = rest.splitlines()[1:] if found else []
+    last = next((line for line in lines if line.strip() and line[0] not in " \t"), "")
+    return re.sub(r"^(?:\w+\.)+(?=\w+(:|$))", "", last).strip()[:300]
+
+
+def out_of_memory(driver: str, executors: str) -> str:
+    """Say whose Java heap ran out; empty if none did.
+
+    Parameters
+    ----------
+    driver, executors
+        What each of them printed.
+
+    Examples
+    --------
+    >>> out_of_memory("TaskSetManager: Lost task (h executor 1): java.lang.OutOfMemoryError: x", "")
+    "an executor's memory ran out (java.lang.OutOfMemoryError: x): raise --executor-memory"
+    """
+    told = _MEMORY_OF_EXECUTOR.search(driver)
+    found = _MEMORY.search(executors)
+    if found or told:
+        words = found[0] if found else (told and told[1]) or "exit status 52"
+        return f"an executor's memory ran out ({words[:200]}): raise --executor-memory"
+    if found := _MEMORY.search(driver):
+        return f"the driver's memory ran out ({found[0][:200]}): raise --driver-memory"
     return ""
 
 
@@ -102,23 +160,3 @@ def of_cluster(cluster: Cluster, application: str) -> dict[str, str]:
     for path in sorted((cluster.home / "containers").glob(f"*/{application}/*/std*")):
         found[f"{path.parent.name}/{path.name}"] = path.read_text("utf-8", "replace")
     return found
-
-
-def aggregated(classes: str, java: Path, environ: Mapping[str, str], application: str) -> str:
-    """Fetch the logs of an application that ran on another cluster.
-
-    Parameters
-    ----------
-    classes
-        Class path of Hadoop's client, its settings first.
-    java, environ
-        Run it.
-    application
-        Its id.
-    """
-    command = [str(java), *OPTIONS, "-cp", classes, "org.apache.hadoop.yarn.client.cli.LogsCLI"]
-    command += ["-applicationId", application, "-size", "-200000"]
-    result = subprocess.run(
-        command, env=environ, capture_output=True, text=True, check=False, timeout=120
-    )
-    return result.stdout if not result.returncode else ""

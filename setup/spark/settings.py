@@ -111,12 +111,11 @@ def megabytes(text: str) -> int:
     >>> megabytes("4g"), megabytes("512m"), megabytes("600"), megabytes("2048k")
     (4096, 512, 600, 2)
     """
-    match = re.fullmatch(r"(\d+)(k|kb|m|mb|g|gb|t|tb)?", text.strip().lower(), re.ASCII)
+    match = re.fullmatch(r"(\d+)([kmgtp]b?|b)?", text.strip().lower(), re.ASCII)
     if not match or not int(match[1]):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a size such as 512m or 4g")
-    if (match[2] or "").startswith("k"):
-        return max(1, int(match[1]) >> 10)
-    return int(match[1]) * {"": 1, "m": 1, "g": 1 << 10, "t": 1 << 20}[(match[2] or "")[:1]]
+    power = "bkmgtp".index((match[2] or "m")[0])
+    return max(1, int(match[1]) << (10 * power) >> 20)
 
 
 def read_file(path: Path, option: str) -> dict[str, str]:
@@ -216,7 +215,8 @@ def request(settings: Settings, deploy_mode: str, *, yarn: bool) -> Request:
             f"{number * cores}; leave one of the two out"
         )
     if settings.on("spark.dynamicAllocation.enabled"):  # it takes what there is
-        number = settings.number("spark.dynamicAllocation.minExecutors", 1)
+        least = settings.get("spark.dynamicAllocation.minExecutors").strip()
+        number = int(least) if least.isascii() and least.isdigit() and int(least) else 1
     elif total and not counted:
         number = total // cores
     agent = settings.size("spark.yarn.am.memory", 512) or 512

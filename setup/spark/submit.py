@@ -12,27 +12,29 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
-from azkaban_client import keeper
 from azkaban_client.files import write_private
 from setup import environment
+from setup.called import called
 from setup.errors import ServerError
-from setup.java import OPTIONS
 from setup.messages import say, step
 from setup.spark import logs
 from setup.spark.plan import shown, without_secrets
 from setup.spark.resource_manager import ENDED
+from setup.spark.yarn_client import YarnClient
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from io import BufferedReader
 
     from setup.spark.install import Spark
     from setup.spark.plan import Application
     from setup.spark.target import Target
 
-__all__ = ["Run", "environ"]
+__all__ = ["Run", "client", "environ"]
 
+SILENT_SECONDS = 30.0  # after which one hears that the ResourceManager does not answer
 KILL_SECONDS = 4.0  # Azkaban kills for good 5 s after its first signal
 _ID = re.compile(r"\bapplication_\d+_\d+\b")
 # What YARN's client repeats; `Run` reports it better.
@@ -50,6 +52,10 @@ class _SignalError(Exception):
         self.number = number
 
 
+class _DeadClusterError(Exception):
+    """What an application cannot go on without has died."""
+
+
 def environ(spark: Spark, target: Target) -> dict[str, str]:
     """Choose the variables of spark-submit: ours, because the driver may be one of our programs."""
     own = {
@@ -62,6 +68,11 @@ def environ(spark: Spark, target: Target) -> dict[str, str]:
     if target.cluster and not os.environ.get("SPARK_CONF_DIR"):
         own["SPARK_CONF_DIR"] = str(target.conf)
     return own
+
+
+def client(spark: Spark, target: Target) -> YarnClient:
+    """Return Hadoop's client for a cluster."""
+    return YarnClient(spark.java.program, spark.jars, environ(spark, target))
 
 
 class Run:
@@ -89,7 +100,10 @@ class Run:
         self.ships = ships
         self.application = ""
         self._last: deque[str] = deque(maxlen=400)
+        self._printed = b""
         self._shown = ""
+        self._parts = set(target.cluster.running()) if target.cluster else set()
+        self._answered = time.monotonic()
 
     def follow(self, command: Sequence[str], *, show_logs: bool = False) -> int:
         """Show and run the command until the application ends; SIGTERM and Ctrl-C end it.
@@ -106,7 +120,8 @@ class Run:
         Returns
         -------
         int
-            The exit status of the application; 128 and the signal's number when a signal ended it.
+            The exit status of the application; 128 and the signal's number when a signal ended it;
+            that of a `ServerError` when the cluster here died.
         """
         drop = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON") if self.ships else ()
         variables = environment.program(environ(self.spark, self.target))
@@ -116,17 +131,27 @@ class Run:
             process = subprocess.Popen(
                 command,
                 env=variables,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
                 start_new_session=True,  # Ctrl-C is ours to handle
             )
-            reader = threading.Thread(target=self._read, args=(process,), daemon=True)
-            reader.start()
+            readers = [
+                threading.Thread(target=read, args=(process,), daemon=True)
+                for read in (self._read, self._hand_on)
+            ]
+            for reader in readers:
+                reader.start()
             try:
                 signals.arm()
                 self._watch(process)
-                reader.join(timeout=10)
+                for reader in readers:
+                    reader.join(timeout=10)
+            except _DeadClusterError as death:
+                self._end(process)
+                if self.target.cluster:
+                    self.target.cluster.clear()
+                say(f"{self.application or 'the application'} was ended: {death}")
+                return ServerError.code
             except _SignalError as ended:
                 self._end(process)
                 say(f"{self.application or 'the application'} was ended by signal {ended.number}")
@@ -140,43 +165,83 @@ class Run:
             self._print_logs(self._logs(), lines=1000)
         return 128 - code if code < 0 else code
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        """Pass on the output of spark-submit, and find the application's id in it."""
-        for line in process.stderr or ():
-            self._last.append(line)
-            if not self.application and (match := _ID.search(line)):
-                self.application = match[0]
-            if not _CHATTER.search(line):
-                print(line, end="", file=sys.stderr, flush=True)
+    def _hand_on(self, process: subprocess.Popen[bytes]) -> None:
+        """Hand on what a driver prints as it comes, and keep its end, where a traceback would be.
 
-    def _watch(self, process: subprocess.Popen[str]) -> None:
+        Spark prints both outputs of a Python driver here.
+        """
+        is_read = sys.stdout is not None  # else the number is that of another file
+        with cast("BufferedReader", process.stdout) as stream:
+            while data := stream.read1(1 << 16):
+                self._printed = (self._printed + data)[-200_000:]
+                rest = memoryview(data)
+                while rest and is_read:
+                    try:
+                        rest = rest[os.write(1, rest) :]
+                    except OSError:  # as behind `head`; the application goes on
+                        is_read = False
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        """Pass on the messages of spark-submit, and find the application's id in them."""
+        with cast("BufferedReader", process.stderr) as stream:
+            for raw in stream:
+                line = raw.decode("utf-8", "replace")
+                self._last.append(line)
+                if not self.application and (match := _ID.search(line)):
+                    self.application = match[0]
+                if not _CHATTER.search(line):
+                    print(line, end="", file=sys.stderr, flush=True)
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
         with step("application") as line:
             line.failure = "ended by a signal"
             while process.poll() is None:
+                self._look_at_cluster()
                 self._shown = self._progress()  # once a second: YARN logs each question
                 line.update(self._shown)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(1.0)
             line.done(self._shown or "ended")
 
+    def _look_at_cluster(self) -> None:
+        """Notice processes of the cluster here that have died, which Spark would wait for."""
+        cluster = self.target.cluster
+        gone = self._parts - cluster.running().keys() if cluster else set()
+        if not cluster or not gone:
+            return
+        self._parts -= gone
+        names = ", ".join(sorted(gone))
+        text = f"{names} of the {cluster.kind} cluster {'has' if len(gone) == 1 else 'have'} died"
+        log = cluster.log(min(gone))
+        if cluster.can_work(self._parts):
+            say(f"note: {text} (log: {log}); the application goes on with what remains")
+            return
+        again = f"{called()} spark stop, then start, brings it back"
+        raise _DeadClusterError(f"{text} (log: {log}); {again}")
+
     def _progress(self) -> str:
         """Write one line about the application's progress."""
         if not self.application:
+            self._answered = time.monotonic()
             return ""
         manager = self.target.manager
         if not manager:
             return self.application
         try:
             app = manager.application(self.application)
-        except ServerError:  # unknown so far, or out of reach, which the client reports
+        except ServerError as error:  # unknown so far, or out of reach
+            if time.monotonic() - self._answered > SILENT_SECONDS and not self.target.kerberos:
+                say(f"note: for {SILENT_SECONDS:.0f} s, {error}")
+                self._answered = float("inf")  # said once
             return self._shown or self.application
+        self._answered = time.monotonic()
         if app.state != "RUNNING":
             return f"{app.id} {app.state}"
         return f"{app.id} RUNNING, {app.containers} containers"
 
     # The end
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
         """End the application, then spark-submit, which may clean up first."""
         started = time.monotonic()
         self._kill(self._find())
@@ -209,26 +274,16 @@ class Run:
         self.application = application
         try:
             manager.kill(application)
-        except ServerError:  # a cluster with Kerberos has its HTTP closed; this outlives us
-            command = [str(self.spark.java.program), *OPTIONS, "-cp", self._classes()]
-            command += ["org.apache.hadoop.yarn.client.cli.ApplicationCLI"]
-            subprocess.Popen(
-                [*command, "application", "-kill", application],
-                env=environment.program(
-                    {**environ(self.spark, self.target), keeper.VARIABLE: keeper.OUTLIVES}
-                ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-
-    def _classes(self) -> str:
-        return f"{self.target.variables().get('HADOOP_CONF_DIR', '')}:{self.spark.jars}/*"
+        except ServerError:
+            if self.target.cluster:  # it has died
+                return
+            client(self.spark, self.target).kill(application)  # with Kerberos, HTTP is closed
 
     def _clean(self) -> None:
         """Delete what a killed application leaves behind, where we have access."""
-        (self.spark.home / "submissions" / f"{self.tag}.conf").unlink(missing_ok=True)
+        submissions = self.spark.home / "submissions"
+        (submissions / f"{self.tag}.conf").unlink(missing_ok=True)
+        shutil.rmtree(submissions / self.tag, ignore_errors=True)
         cluster = self.target.cluster
         if cluster and self.application:
             for folder in (cluster.home / "staging").glob(f"*/.sparkStaging/{self.application}"):
@@ -248,10 +303,9 @@ class Run:
             with contextlib.suppress(ServerError):
                 app = self.target.manager.application(self.application)
                 diagnostics = app.diagnostics if app.state in ENDED else ""
-        texts = ["".join(self._last), *found.values(), diagnostics]
         if self.deploy_mode == "cluster":
             self._print_logs(found, lines=25)
-        reason = logs.cause(*texts) or diagnostics.strip()[:300] or "see the messages above"
+        reason = self._reason(code, found, diagnostics)
         what = self.application or "the application"
         if found:
             file = self.spark.home / "logs" / f"{self.application}.log"
@@ -261,18 +315,34 @@ class Run:
             reason += f"\nall its logs: {file}"
         say(f"{what} failed (exit {code}): {reason}")
 
+    def _reason(self, code: int, found: Mapping[str, str], diagnostics: str) -> str:
+        """Say in one sentence why the application failed."""
+        printed = self._printed.decode("utf-8", "replace")
+        here = "\n".join([printed, "".join(self._last)])
+        first = {name: text for name, text in found.items() if "_000001/" in name}
+        others = [text for name, text in found.items() if name not in first and "/" in name]
+        driver = "\n".join([here, *first.values()])
+        reason = logs.out_of_memory(driver, "\n".join(others))
+        reason = reason or logs.cause(printed, "".join(self._last), *found.values(), diagnostics)
+        if self.deploy_mode == "cluster":
+            printed = "\n".join(text for name, text in first.items() if name.endswith("/stdout"))
+        last = [line.strip() for line in printed.splitlines() if line.strip()][-1:]
+        words = f"; its last words: {last[0][:300]}" if last else ""
+        if reason.startswith(logs.ENDED):
+            return reason + words
+        if reason or diagnostics.strip():
+            return reason or diagnostics.strip()[:300]
+        if code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            return "the driver was killed: by the system if memory ran out, or by somebody"
+        return f"the driver ended with exit code {code}{words}"
+
     def _logs(self) -> dict[str, str]:
         cluster, application = self.target.cluster, self.application
         if not application:
             return {}
         if cluster:
             return logs.of_cluster(cluster, application)
-        variables = environment.program(environ(self.spark, self.target))
-        java = self.spark.java.program
-        try:
-            text = logs.aggregated(self._classes(), java, variables, application)
-        except (OSError, subprocess.TimeoutExpired):
-            return {}
+        text = client(self.spark, self.target).logs(application)
         return {"aggregated": text} if text else {}
 
     def _print_logs(self, found: dict[str, str], lines: int) -> None:

@@ -11,20 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup.errors import UsageError
+from setup.errors import ServerError, UsageError
 from setup.messages import say
 from setup.numbers import number
 from setup.spark import distribution, environments, files, line, plan, resources, settings
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL
 from setup.spark.settings import SIZES, Settings, megabytes
-from setup.spark.submit import Run
+from setup.spark.submit import Run, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from setup.commands import Parser
     from setup.spark.install import Spark
+    from setup.spark.resource_manager import Node
     from setup.spark.target import Target
 
 __all__ = ["add_environment", "add_options", "lock", "run"]
@@ -143,13 +144,16 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     application = _application(options, target, given)
     spark.refuse(target.master, environment=not options.no_environment)
     shipment = _shipment(spark, options, application)
-    application = _sized(application, target, options)
+    application = _sized(spark, application, target, options)
     if not options.dry_run:
         with spark.layout.locked():
             spark.install()
             shipment = _packed(spark, options, target, shipment)
             packages = plan.zip_packages(spark, application.py_files)
-        application = replace(application, py_files=packages)
+        script = application.script
+        if target.yarn and application.deploy_mode == "cluster":
+            script = files.plainly_named(script, spark.home / "submissions" / application.tag)
+        application = replace(application, py_files=packages, script=script)
         if not shipment:
             _check_python(spark, application)
     environment = shipment.environment if shipment else None
@@ -196,16 +200,17 @@ def _target(spark: Spark, options: argparse.Namespace, given: Settings) -> Targe
     origin = "--remote" if options.remote else "--master"
     if not options.master and master:
         origin = f"spark.master of {given.origins['spark.master']}"
-    target = targets.find(spark, master, origin, options.hadoop_conf, ask=not options.dry_run)
+    ask = options.scale or not options.dry_run
+    target = targets.find(spark, master, origin, options.hadoop_conf, ask=ask)
     if target.kerberos:
         keytab = "--keytab" in line.handed_through(options.passed)
         keytab = keytab or "spark.kerberos.keytab" in given.values
-        if not keytab and not _has_ticket():
+        ticket = _has_ticket()
+        if not (keytab or ticket):
             raise UsageError(
                 f"{target.where} asks for Kerberos, and this account has no ticket: run kinit, or "
                 "name --principal and --keytab"
             )
-        say("it asks for Kerberos: what its nodes have is not compared with what is requested")
     standalone = target.cluster and target.cluster.kind == "standalone"
     ours = target.cluster.spark.version if target.cluster else ""
     if standalone and _home_of(spark) and spark.version != ours:
@@ -237,9 +242,9 @@ def _application(options: argparse.Namespace, target: Target, given: Settings) -
         settings=given,
         deploy_mode=options.deploy_mode or given.get("spark.submit.deployMode", "client"),
         options={**{k: [v] for k, v in named.items() if v}, **passed},
-        py_files=files.checked("--py-files", files.listed(options.py_files), folders=True),
-        files=files.checked("--files", files.listed(options.files)),
-        archives=files.checked("--archives", files.listed(options.archives)),
+        py_files=files.checked("--py-files", _shipped(options.py_files, given), folders=True),
+        files=files.checked("--files", _shipped(options.files, given, "files")),
+        archives=files.checked("--archives", _shipped(options.archives, given, "archives")),
         conf=tuple(options.conf),
     )
     _check_passed(passed, given)
@@ -252,6 +257,12 @@ def _application(options: argparse.Namespace, target: Target, given: Settings) -
             "of spark-submit stand before it"
         )
     return application
+
+
+def _shipped(option: str | None, given: Settings, kind: str = "") -> tuple[str, ...]:
+    """List files to ship: those of the option, else of the settings that it would win over."""
+    names = (f"spark.{kind}", f"spark.yarn.dist.{kind}") if kind else ("spark.submit.pyFiles",)
+    return files.listed(option or next(filter(None, map(given.get, names)), ""))
 
 
 def _program(options: argparse.Namespace) -> tuple[str, tuple[str, ...]]:
@@ -292,8 +303,10 @@ def _shipment(
     own_python = "spark.pyspark.python" in application.settings.values
     if options.no_environment or not application.is_python:
         return None
-    if not options.requirements and (own_python or os.environ.get(_PYTHONS[0])):
-        return None  # the user says which Python runs it
+    own_python = own_python or bool(os.environ.get(_PYTHONS[0]) and not options.bigdl)
+    if not options.requirements and own_python:
+        say("no environment is shipped, as spark.pyspark.python or PYSPARK_PYTHON names a Python")
+        return None
     if not options.requirements and application.archives:
         for entry in application.archives:
             path, name = files.named(entry)
@@ -347,7 +360,7 @@ def _check_python(spark: Spark, application: plan.Application) -> None:
 
 
 def _sized(
-    application: plan.Application, target: Target, options: argparse.Namespace
+    spark: Spark, application: plan.Application, target: Target, options: argparse.Namespace
 ) -> plan.Application:
     """Compare what is requested with what the cluster has, and choose the options for sizes."""
     everything = Settings()
@@ -357,10 +370,9 @@ def _sized(
         everything.add({name: value}, application.settings.origins[name])
     request = settings.request(everything, application.deploy_mode, yarn=target.yarn)
     sizes = _given_sizes(options)
-    if options.dry_run and not options.scale:
-        nodes = None
-    else:
-        nodes = None if target.local else target.nodes()
+    nodes = None if options.dry_run and not options.scale else _nodes(spark, target)
+    if options.scale and nodes is None:
+        say("note: --scale changes nothing, as nobody tells what the cluster has")
     if options.scale and nodes:
         fitted = resources.fitted(request, nodes)
         changes = _sizes_of(fitted).items() - _sizes_of(request).items()
@@ -379,6 +391,18 @@ def _sized(
                 raise UsageError(f"{error}{hint}") from error
             say(f"note: {error} (--force: it waits until the cluster has grown)")
     return replace(application, sizes=_for_master(sizes, request, target))
+
+
+def _nodes(spark: Spark, target: Target) -> list[Node] | None:
+    """List the machines of a cluster; None if nobody tells."""
+    if not target.kerberos:
+        return target.nodes()
+    try:
+        spark.install()
+        return client(spark, target).nodes()
+    except ServerError as error:  # with a keytab alone, only spark-submit gets a ticket
+        say(f"note: what is requested was not compared with the cluster's nodes: {error}")
+        return None
 
 
 def _given_sizes(options: argparse.Namespace) -> dict[str, object]:

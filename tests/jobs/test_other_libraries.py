@@ -51,6 +51,19 @@ def test_without_bigdl_it_says_how_it_is_run(
     assert "azkaban-jobflow spark submit --bigdl" in said
 
 
+def test_without_spark_a_job_says_in_one_line_how_it_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("one two\n")
+    code, said = run(tmp_path, capsys, f"spark.words.text={tmp_path / 'a.txt'}")
+    assert code == 2
+    assert said.splitlines()[-1] == (
+        "spark.words: there is no Spark here: run it by azkaban-jobflow spark submit "
+        "--py-files core,jobs,azkaban_client -m jobs.spark.words"
+    )
+    assert "Traceback" not in said
+
+
 def test_short_texts_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"{'word ' * (1 + n % 7)},{'AB'[n % 2]}" for n in range(70)]
     csv = tmp_path / "texts.csv"

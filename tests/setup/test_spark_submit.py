@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 import zipfile
@@ -13,12 +12,13 @@ import pytest
 from setup.commands import Parser
 from setup.errors import UsageError
 from setup.layout import Layout
-from setup.spark import distribution, line, resources, settings, submit_command
+from setup.spark import distribution, files, line, resources, settings, submit_command
 from setup.spark import target as targets
 from setup.spark.install import Spark
 from setup.spark.resource_manager import Node
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
     from pathlib import Path
 
@@ -245,8 +245,8 @@ def test_the_users_cluster_wins_over_a_trial_cluster(
     assert targets.find(spark).cluster is Own
     monkeypatch.delenv("HADOOP_CONF_DIR")
     assert targets.find(spark, "yarn").cluster is Own
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(work))
     with pytest.raises(UsageError, match="HADOOP_CONF_DIR must name a folder"):
-        monkeypatch.setenv("HADOOP_CONF_DIR", str(work))
         targets.find(spark, ask=False)
 
 
@@ -306,6 +306,15 @@ def test_names_with_spaces_and_the_like(shown: Submit, work: Path) -> None:
     assert found["--files"] == [f"file://{work}/a%20b.txt#c,x.py"]
 
 
+def test_a_driver_on_yarn_gets_a_script_with_a_plain_name(tmp_path: Path) -> None:
+    (tmp_path / "my x.py").write_text("1")
+    plain = files.plainly_named(str(tmp_path / "my x.py"), tmp_path / "new")
+    assert plain == str(tmp_path / "new" / "my_x.py")
+    assert os.path.realpath(plain) == plain, "Spark follows links to the name that does not work"
+    assert files.plainly_named(plain, tmp_path / "other") == plain
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_first_archive_with_a_python_is_the_environment(shown: Submit, work: Path) -> None:
     archive(work / "data.zip", "a.csv")
     archive(work / "env.zip", "e/bin/python")
@@ -318,6 +327,24 @@ def test_the_first_archive_with_a_python_is_the_environment(shown: Submit, work:
     (work / "bad.zip").write_text("no archive")
     with pytest.raises(UsageError, match=r"--archives bad.zip: it cannot be unpacked"):
         shown("--archives", "bad.zip", "x.py")
+
+
+def test_what_settings_ship_is_not_lost(shown: Submit, work: Path) -> None:
+    archive(work / "env.zip", "bin/python")
+    (work / "my.conf").write_text(
+        "spark.yarn.dist.archives env.zip#e\nspark.files x.py\nspark.submit.pyFiles x.py\n"
+    )
+    found = shown("--properties-file", "my.conf", "x.py")
+    assert found["--archives"] == ["env.zip#e"]
+    assert "spark.pyspark.python=./e/bin/python" in found["--conf"]
+    assert (found["--files"], found["--py-files"]) == (["x.py"], ["x.py"])
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2g", 2048), ("1536", 1536), ("1073741824b", 1024), ("1tb", 1 << 20)]
+)
+def test_sizes_as_spark_writes_them(text: str, size: int) -> None:
+    assert settings.megabytes(text) == size
 
 
 def test_programs_of_other_languages_need_no_python(shown: Submit, work: Path) -> None:
@@ -426,4 +453,4 @@ def test_what_is_known_to_the_parser_is_not_handed_through() -> None:
     options = parsed("--executor-cores", "2", "--jars", "a.jar,b.jar", "x.py")
     assert options.executor_cores == 2
     assert line.handed_through(options.passed) == {"--jars": ["a.jar,b.jar"]}
-    assert os.path.basename(options.program[0]) == "x.py"
+    assert options.program == ["x.py"]

@@ -25,7 +25,10 @@ from jobs.textclass.load import docstrings
 from setup.layout import CHECKOUT, Layout
 from setup.life.process import Process, free_port
 from setup.spark import Cluster, Spark, cluster
+from setup.spark import target as targets
+from setup.spark.bigdl import BigDL
 from setup.spark.resource_manager import ResourceManager
+from setup.spark.submit import client
 from tests.live.spark.conftest import (
     QUICK,
     SIZES,
@@ -60,6 +63,15 @@ from pyspark import SparkContext
 def work(number):
     {what}
 SparkContext().parallelize([0], 1).map(work).collect()
+"""
+
+THEIRS = """\
+from pyspark import SparkContext
+def work(number):
+    from sortedcontainers import SortedList
+    return list(SortedList([number, 1]))
+context = SparkContext()
+print(context.version, context.parallelize([42], 1).map(work).collect()[0])
 """
 
 HOLD = """\
@@ -216,8 +228,53 @@ def test_too_little_memory(yarn: LiveSpark, mode: str, who: str) -> None:
 def test_exit_status_of_the_driver(yarn: LiveSpark) -> None:
     script = yarn.script("status", "raise SystemExit(7)")
     process = start(yarn, "--no-environment", str(script))
-    process.communicate(timeout=600)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 7
+    assert "failed (exit 7): the driver ended with exit code 7" in said
+
+
+def test_why_a_driver_here_failed(yarn: LiveSpark) -> None:
+    """Spark prints a driver's traceback among its output."""
+    text = (
+        "print('FIRST')\nfrom pyspark import SparkContext\nSparkContext()\nraise KeyError('no x')"
+    )
+    script = yarn.script("raises", text)
+    out, said = start(yarn, "--no-environment", str(script)).communicate(timeout=600)
+    assert out.startswith("FIRST\n")
+    assert "failed (exit 1): KeyError: 'no x'" in said
+
+
+def test_hadoops_client_lists_the_nodes_that_the_pages_list(yarn: LiveSpark) -> None:
+    target = targets.find(yarn.spark)
+    assert client(yarn.spark, target).nodes() == target.nodes()
+
+
+def test_a_node_manager_killed_under_a_run(another: LiveSpark, tmp_path: Path) -> None:
+    assert another.run("start", "yarn", "--memory", "2g").returncode == 0
+    marker = tmp_path / "started"
+    script = another.script("sleep", SLEEP)
+    process = start(another, "--no-environment", str(script), str(marker))
+    assert eventually(lambda: marker.is_file() and bool(marker.read_text()), 480)
+    worker = int(marker.read_text())
+    os.kill(another.cluster.running()["nodemanager-1"].pid, signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 5
+    assert "was ended: nodemanager-1 of the yarn cluster has died" in said
+    assert eventually(lambda: Process.of(worker) is None), "its executor has ended"
+    assert not (another.cluster.home / "local" / "nodemanager-1").exists()
+    assert another.run("stop").returncode == 0
+
+
+def test_the_spark_of_a_cluster(yarn: LiveSpark, environment: Path) -> None:
+    """Spark 3.5.9, with the user's own configuration, on the same YARN."""
+    assert yarn.run("install", "--bigdl").returncode == 0
+    theirs = BigDL(yarn.spark.layout).spark_home
+    script = yarn.script("theirs", THEIRS)
+    options = ("--spark-home", str(theirs), "--archive", str(environment))
+    process = start(yarn, *options, str(script))
+    out, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert "3.5.9 [1, 42]" in out
 
 
 def test_wrong_python_on_the_workers(yarn: LiveSpark) -> None:

@@ -220,7 +220,8 @@ def test_bad_archive(yarn: LiveSpark, environment: Path, tmp_path: Path, content
     result = yarn.run("submit", *SIZES, "--archive", str(archive), str(script))
     assert result.returncode == 2
     assert str(archive) in result.stderr
-    *steps, wrong = result.stderr.splitlines()
+    goes, *steps, wrong = result.stderr.splitlines()
+    assert goes.startswith("this application goes to ")
     assert wrong.startswith("setup: ")
     assert all(line.startswith("trying ") for line in steps), "one line of what is wrong"
     assert len(list((yarn.spark.home / "environments").iterdir())) == 1, "nothing is left of it"
