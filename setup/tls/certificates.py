@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Certificates", "Keystore", "Summary"]
 
-SERVER_DAYS = 365  # browsers refuse certificates of more than 398 days
+SERVER_DAYS = 365  # with SKEW: browsers refuse certificates of more than 398 days
 AUTHORITY_DAYS = 3650
 RENEW_DAYS = 30
 ALIAS = b"jetty"

@@ -39,7 +39,7 @@ __all__ = [
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
-SKEW = dt.timedelta(hours=1)  # for clients whose clocks are slow
+SKEW = dt.timedelta(30)  # for clocks that are slow, or are set back
 
 
 def checked(names: Iterable[str]) -> list[str]:
@@ -115,7 +115,7 @@ def subject_name(name: str) -> x509.Name:
 def builder(
     name: str, issuer: x509.Name, key: Key, days: int, subject: x509.Name | None = None
 ) -> x509.CertificateBuilder:
-    """Begin a certificate that is valid from an hour ago for some days."""
+    """Begin a certificate that has been valid for `SKEW` and is for some days."""
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()

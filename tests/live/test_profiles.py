@@ -104,6 +104,13 @@ def test_database_password_is_in_private_files_only(split: LiveAzkaban) -> None:
             assert path.name == "azkaban.properties"
 
 
+def test_a_clock_that_is_set_back_does_not_part_the_servers_from_mysql(split: LiveAzkaban) -> None:
+    """Unless told otherwise, Connector/J reads the dates of mysqld's own certificate."""
+    for part in ("web", "executor"):
+        log = split.layout.azkaban / "logs" / f"{part}.log"
+        assert "SSL connection" not in log.read_text()
+
+
 def test_status_shows_three_servers_and_exits_1_when_one_is_down(split: LiveAzkaban) -> None:
     whole = _status(split)
     assert whole.returncode == 0, whole.stdout

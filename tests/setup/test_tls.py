@@ -26,7 +26,7 @@ from setup.python import layers
 from setup.tls import certificates as module
 from setup.tls.certificates import Certificates
 from setup.tls.files import load_key, read_certificates
-from setup.tls.x509 import checked
+from setup.tls.x509 import SKEW, checked
 from tests.setup.authority import Company, handshake
 
 if TYPE_CHECKING:
@@ -122,7 +122,9 @@ def test_properties_of_the_certificate(certificates: Certificates) -> None:
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     left = leaf.not_valid_after_utc - dt.datetime.now(dt.UTC)
     assert dt.timedelta(19.9) < left <= dt.timedelta(20)
-    assert leaf.not_valid_before_utc < dt.datetime.now(dt.UTC) - dt.timedelta(minutes=59)
+    # A clock that is set back does not end it; and browsers refuse more than 398 days in all.
+    assert leaf.not_valid_before_utc < dt.datetime.now(dt.UTC) - dt.timedelta(29)
+    assert dt.timedelta(module.SERVER_DAYS) + SKEW < dt.timedelta(398)
 
 
 def test_files_are_private(certificates: Certificates) -> None:

@@ -73,7 +73,8 @@ FAULTS: dict[str, Callable[[Site], AbstractContextManager[None]]] = {
     },
     **{f"{name} without space": partial(starved, victim=name, limit=LENGTH) for name in SERVERS},
     "all stopped": stopped,
-    **{f"clock {days}": partial(at_another_time, offset=days) for days in ("-400d", "+400d")},
+    # Within the time for which the certificate is valid.
+    **{f"clock {days}": partial(at_another_time, offset=days) for days in ("-20d", "+300d")},
 }
 
 
