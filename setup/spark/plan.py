@@ -310,7 +310,7 @@ def zip_packages(spark: Spark, entries: Sequence[str]) -> tuple[str, ...]:
             if "__pycache__" not in member.name
         ]
         folder = spark.home / "packs"
-        folder.mkdir(exist_ok=True, mode=0o700)
+        folder.mkdir(exist_ok=True, parents=True, mode=0o700)
         target = folder / f"{path.name}-{archives.digest(members)[:12]}.zip"
         if not target.is_file():
             archives.write(members, target)

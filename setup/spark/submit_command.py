@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.messages import say
 from setup.numbers import number
@@ -149,13 +150,16 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
         with spark.layout.locked():
             spark.install()
             shipment = _packed(spark, options, target, shipment)
-            packages = plan.zip_packages(spark, application.py_files)
         script = application.script
         if target.yarn and application.deploy_mode == "cluster":
             script = files.plainly_named(script, spark.home / "submissions" / application.tag)
-        application = replace(application, py_files=packages, script=script)
+        application = replace(application, script=script)
         if not shipment:
             _check_python(spark, application)
+    elif shipment and not shipment.archive.is_file():
+        say(f"note: {shipment.archive} is not there yet; {called()} spark pack makes it")
+    packages = plan.zip_packages(spark, application.py_files)
+    application = replace(application, py_files=packages)
     environment = shipment.environment if shipment else None
     own = spark.properties(environment.python) if environment else None
     users = file or (implied if own or target.properties else None)  # else spark-submit finds it

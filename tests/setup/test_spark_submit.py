@@ -12,10 +12,13 @@ import pytest
 from setup.commands import Parser
 from setup.errors import UsageError
 from setup.layout import Layout
+from setup.life.process import Process
 from setup.spark import distribution, files, line, resources, settings, submit_command
 from setup.spark import target as targets
+from setup.spark.cluster import Cluster
 from setup.spark.install import Spark
 from setup.spark.resource_manager import Node
+from setup.spark.shape import Shape
 
 if TYPE_CHECKING:
     import argparse
@@ -393,6 +396,63 @@ def test_a_request_is_reduced_to_what_fits(
     if asked.get("num_executors", 2) > found.num_executors:
         with pytest.raises(UsageError):
             resources.check(grown, nodes)
+
+
+@pytest.fixture
+def small(work: Path, spark: Spark, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A standalone cluster of two workers with a core each, whose master is this process."""
+    assert work.is_dir()
+    monkeypatch.delenv("HADOOP_CONF_DIR")
+    found = Cluster(spark, "standalone")
+    found.conf.mkdir(parents=True)
+    found.properties.write_text("spark.authenticate true\n")
+    Shape(workers=2, cores=1, memory=1024, ports=(1, 2)).write(found.home / "cluster.json")
+    monkeypatch.chdir(found.home)
+    (found.home / "x.py").write_text("")
+    master = Process.of(os.getpid())
+    assert master
+    master.write(found.home / "master.pid")
+    return found
+
+
+HUGE = ("--num-executors", "128", "--executor-memory", "4g", "--no-environment", "x.py")
+
+
+def test_128_executors_are_refused_with_what_would_fit(small: Cluster, spark: Spark) -> None:
+    assert small.running()
+    with pytest.raises(UsageError) as refused:
+        submit_command.run(spark, parsed(*HUGE))
+    said = str(refused.value)
+    assert "--executor-memory 4096m" in said
+    assert "use --executor-memory 1024m or less; --scale reduces it to that, --force" in said
+
+
+def test_scale_fits_a_request(
+    small: Cluster, shown: Submit, spark: Spark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = shown("--scale", *HUGE)
+    assert found["--master"] == [f"spark://127.0.0.1:{small.shape.ports[0]}"]
+    sizes = {name: value for name, value in found.items() if "exec" in name}
+    assert sizes == {
+        "--executor-memory": ["1024m"],
+        "--executor-cores": ["1"],
+        "--total-executor-cores": ["2"],
+    }
+    submit_command.run(spark, parsed("--dry-run", "--scale", "--force", *HUGE))
+    said = capsys.readouterr().err
+    assert "(--scale): --executor-memory 1024m, --num-executors 2\n" in said
+
+
+def test_folders_of_code_are_zipped_for_the_command_that_is_shown(
+    shown: Submit, work: Path
+) -> None:
+    (work / "mine").mkdir()
+    (work / "mine" / "a.py").write_text("")
+    (found,) = shown("--no-environment", "--py-files", "mine,x.py", "x.py")["--py-files"]
+    package, script = found.split(",")
+    assert script == "x.py"
+    with zipfile.ZipFile(package) as packed:
+        assert packed.namelist() == ["mine/a.py"]
 
 
 def made(place: Path, version: str) -> Path:
