@@ -51,7 +51,9 @@ class Dagster:
     def prepare(self, place: Place, update: Callable[[str], None]) -> None:
         """Write the settings; what is loaded is `flow` beside them."""
         (place.home / "data").mkdir(exist_ok=True, mode=0o700)
-        (place.home / "data" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        (place.home / "data" / "dagster.yaml").write_text(
+            "telemetry: {enabled: false}\nnux: {enabled: false}\n"
+        )
 
     def parts(self, place: Place) -> list[Part]:
         loaded = ["-f", str(place.home / "flows" / "trivial" / "dagster_flow.py")]

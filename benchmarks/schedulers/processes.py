@@ -54,6 +54,6 @@ def kill(pids: Iterable[int]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             found.append(psutil.Process(pid))
     for process in found:
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
     psutil.wait_procs(found, timeout=30)

@@ -48,7 +48,6 @@ class Azkaban:
 
     name = "azkaban"
     pause = 0.1  # between two questions for the state of a run
-    patience = 20.0  # seconds after a power cut in which a run may go on by itself
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -106,6 +105,10 @@ class Azkaban:
     def give_up(self, name: str) -> None:
         self.client.cancel(self.runs[name])
 
+    def log(self, name: str) -> str:
+        """Return the end of what a run has said, for a failure's message."""
+        return "".join(self.client.log(self.runs[name]))[-3000:]
+
     def kill(self) -> None:
         processes.kill(self.pids())
 
@@ -132,7 +135,6 @@ class Other:
     name: ClassVar[str]
     kind: Any = None
     pause = 0.05
-    patience = 20.0
 
     def __init__(self, layout: Layout) -> None:
         self.scheduler = Scheduler(layout, self.name, self.kind, locks=self.locks())
@@ -190,6 +192,9 @@ class ByCommand(Other):
     def variables(self) -> dict[str, str]:
         return {}
 
+    def log(self, name: str) -> str:
+        return (self.home / "logs" / f"{name}.log").read_text()[-6000:]
+
     def begin(self, name: str) -> None:
         with (self.home / "logs" / f"{name}.log").open("ab") as log:
             self.started[name] = subprocess.Popen(
@@ -225,20 +230,24 @@ class Luigi(ByCommand):
 
     name = "luigi"
 
+    def _last(self, name: str) -> str:
+        *_, last = json.loads((self.flows / name / "jobs.json").read_text())
+        return str(last)
+
     def command(self, name: str) -> list[str]:
+        """Name the run after the flow: the daemon knows a task by its class and parameters."""
         port = self.url.rpartition(":")[2]
         return [
-            *(str(self.scheduler.python.with_name("luigi")), "--module", "luigi_flow", "Job"),
-            *("--scheduler-port", port, "--workers", "10", "--no-lock", "--run-name", "r"),
-            *("--job", [*json.loads((self.flows / name / "jobs.json").read_text())][-1]),
+            *(str(self.scheduler.python.with_name("luigi")), "--module", "luigi_flow"),
+            *(self._last(name), "--scheduler-port", port, "--workers", "10", "--no-lock"),
+            *("--run-name", name),
         ]
 
     def state(self, name: str) -> str | None:
         """Look whether the last job's target is there: the command's exit code does not tell."""
         if self.started[name].poll() is None:
             return None
-        *_, last = json.loads((self.flows / name / "jobs.json").read_text())
-        return GOOD if (self.flows / name / "done" / "r" / last).exists() else BAD
+        return GOOD if (self.flows / name / "done" / name / self._last(name)).exists() else BAD
 
     def told(self, name: str) -> str:
         answer = kinds.SESSION.get(
@@ -251,8 +260,10 @@ class Luigi(ByCommand):
         answer = kinds.SESSION.get(
             f"{self.url}/api/task_list", params={"data": json.dumps({"status": "DONE"})}, timeout=30
         ).json()["response"]
-        *_, last = json.loads((self.flows / name / "jobs.json").read_text())
-        task = next(one for one, about in answer.items() if about["params"]["job"] == last)
+        wanted = (self._last(name), {"run_name": name})
+        task = next(
+            one for one, about in answer.items() if (about["name"], about["params"]) == wanted
+        )
         page.goto(f"{self.url}/static/visualiser/index.html#tab=graph&taskId={task}")
         page.locator("svg").first.wait_for()
 
@@ -334,7 +345,6 @@ class Airflow(Other):
 
     name = "airflow"
     pause = 0.2
-    patience = 150.0  # it looks for what a dead scheduler has left now and then
 
     @property
     def flows(self) -> Path:
@@ -366,11 +376,21 @@ class Airflow(Other):
     def told(self, name: str) -> str:
         return self.api.end(name, "r") or "running"
 
+    def log(self, name: str) -> str:
+        return self.scheduler.log("scheduler").read_text()[-6000:]
+
     def give_up(self, name: str) -> None:
         self.api.ask("PATCH", f"dags/{name}/dagRuns/r", json={"state": "failed"})
 
     def go_on(self, name: str) -> str:
-        return "nothing but waiting"
+        """Do by hand what it does itself when the lost task has been silent for five minutes."""
+        running = self.api.ask("GET", f"dags/{name}/dagRuns/r/taskInstances?state=running")
+        for task in running["task_instances"]:
+            path = f"dags/{name}/dagRuns/r/taskInstances/{task['task_id']}"
+            self.api.ask("PATCH", path, json={"new_state": "failed"})
+        about = {"dag_run_id": "r", "only_failed": True, "dry_run": False, "reset_dag_runs": True}
+        self.api.ask("POST", f"dags/{name}/clearTaskInstances", json=about)
+        return "mark the lost task as failed, clear it"
 
     def show(self, page: Page, name: str) -> None:
         page.goto(f"{self.url}/auth/login")
@@ -378,7 +398,12 @@ class Airflow(Other):
         page.locator("input[name=password]").fill(self.password)
         page.locator("button[type=submit]").click()
         page.wait_for_url(lambda url: "/auth/" not in url)
+        page.set_viewport_size({"width": 1500, "height": 930})  # its graph has a fifth of it
+        page.evaluate("name => localStorage.setItem(`dag_view-${name}`, '\"graph\"')", name)
         page.goto(f"{self.url}/dags/{name}/runs/r")
+        graph = page.locator("button[aria-label*=raph]")
+        if graph.count():
+            graph.first.click()
 
 
 RIVALS = {one.name: one for one in (Azkaban, Luigi, Prefect, Dagster, Airflow)}

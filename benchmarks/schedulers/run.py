@@ -33,10 +33,14 @@ IDLE = 10.0  # seconds that a server is left alone before its memory is read
 SHAPES = {
     "chain of 20": chain(20, "chain20", ["true"]),
     "fan of 50": fan(50, "fan50"),
+}
+# What may be over the limit comes last, since something of it may go on for a while.
+LONG = {
     "chain of 200": chain(200, "chain200", ["true"]),
     "fan of 500": fan(500, "fan500"),
 }
 MARKED = 6  # jobs of the chain in whose third the server is killed
+PATIENCE = 20.0  # seconds after a power cut in which a run may go on by itself
 LIMIT = 90.0  # seconds; for each run
 
 
@@ -65,7 +69,7 @@ def run(rival: Any, name: str, limit: float) -> dict[str, Any]:
     if ends[0] is None:
         found |= {"seconds": None, "over": limit}
     else:
-        assert ends[0] == GOOD, f"{rival.name}: {name} {ends[0]}"
+        assert ends[0] == GOOD, f"{rival.name}: {name} {ends[0]}\n{rival.log(name)}"
     return found
 
 
@@ -96,7 +100,7 @@ def power_cut(rival: Any, log: Path, limit: float) -> dict[str, Any]:
     start = time.monotonic()
     rival.start()
     found: dict[str, Any] = {"start": round(time.monotonic() - start, 1)}
-    until(lambda: len(set(lines())) == MARKED or rival.told("marked") in ENDS, rival.patience, 0.5)
+    until(lambda: len(set(lines())) == MARKED or rival.told("marked") in ENDS, PATIENCE, 0.5)
     found["told"] = rival.told("marked")
     if len(set(lines())) < MARKED:
         found["then"] = rival.go_on("marked")
@@ -121,36 +125,43 @@ def picture(rival: Any, name: str, file: Path) -> None:
         rival.show(page, name)
         page.wait_for_load_state("networkidle")
         page.wait_for_timeout(3000)  # graphs move until they have found their place
-        shot = Image.open(io.BytesIO(page.screenshot()))
-        shot.convert("RGB").quantize(64).save(file, optimize=True)
+        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        shot.thumbnail((1000, 620))
+        shot.quantize(64).save(file, optimize=True)
         browser.close()
 
 
-def measure(
-    rival: Any, folder: Path, limit: float, pictures: Path | None, skipped: set[str]
-) -> dict[str, Any]:
+def measure(rival: Any, folder: Path, found: dict[str, Any], options: argparse.Namespace) -> None:
     """Measure one scheduler once."""
-    found: dict[str, Any] = {"install": timed(rival.install, rival)}
+    limit, pictures = options.limit, options.pictures
+    found["install"] = timed(rival.install, rival)
     found["first start"] = timed(rival.start, rival)
     found |= {"version": rival.version, "disk": round(rival.megabytes())}
     rival.stop()
     found["start"] = timed(rival.start, rival)
     log, script = folder / "marks", folder / "mark.sh"
     script.write_text(f'echo "$1" >> {log}\nsleep 2\n')
-    networks = real(folder / "exported", "r")
     marked = chain(MARKED, "marked", ["sh", str(script), "{}"])
-    shapes = {kind: shape for kind, shape in SHAPES.items() if kind not in skipped}
+    warm = chain(2, "warm", ["true"])
+    shapes = {**SHAPES, "real": real(folder / "exported", "r")}
+    last = {kind: shape for kind, shape in LONG.items() if kind not in options.skip}
     if rival.name == "dagster":
-        shapes["steps"] = chain(20, "steps", ["true"])
-    shapes["real"] = networks
-    rival.place([*shapes.values(), marked])
+        last["steps"] = chain(20, "steps", ["true"])
+    rival.place([warm, *shapes.values(), marked, *last.values()])
     found["idle"] = idle(rival)
+    run(rival, warm.name, limit)  # not kept: a server that has just started is slower
     for kind, shape in shapes.items():
-        found[kind] = run(rival, shape.name, limit)
-        print(f"  {kind:14}", json.dumps(found[kind]), flush=True)
+        found[kind] = told(kind, run(rival, shape.name, limit))
     if pictures:
         picture(rival, "networks", pictures / f"scheduler-{rival.name}.png")
-    found["power cut"] = power_cut(rival, log, limit)
+    found["power cut"] = told("power cut", power_cut(rival, log, limit))
+    for kind, shape in last.items():
+        found[kind] = told(kind, run(rival, shape.name, limit))
+
+
+def told(kind: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Print what was measured."""
+    print(f"  {kind:14}", json.dumps(found), flush=True)
     return found
 
 
@@ -158,7 +169,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=RIVALS, default=[*RIVALS])
-    parser.add_argument("--skip", nargs="+", choices=SHAPES, default=[], help="flows to leave out")
+    parser.add_argument("--skip", nargs="+", choices=LONG, default=[], help="flows to leave out")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for a run")
     parser.add_argument("--json", type=Path, metavar="FILE", help="add the figures to it")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="of the real flow")
@@ -172,19 +183,17 @@ def main() -> None:
                 layout.create(need=0)
                 rival = RIVALS[name](layout)
                 print(name, flush=True)
+                found: dict[str, Any] = {}
                 try:
-                    found = measure(
-                        rival, folder, options.limit, options.pictures, set(options.skip)
-                    )
-                finally:
+                    measure(rival, folder, found, options)
+                finally:  # what was measured before an interruption counts
                     rival.stop()
-                print(json.dumps(found), flush=True)
-                if options.json:
-                    keep(options.json, name, found)
+                    if options.json:
+                        keep(options.json, name, found)
 
 
 def keep(file: Path, name: str, found: dict[str, Any]) -> None:
-    """Add what was measured at once: an interruption loses no more than one scheduler."""
+    """Add what was measured, at once."""
     kept = json.loads(file.read_text()) if file.exists() else {"schedulers": {}}
     kept["cores"] = os.cpu_count()
     kept["memory"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
@@ -198,7 +207,8 @@ def keep(file: Path, name: str, found: dict[str, Any]) -> None:
 def middle(rounds: list[Any]) -> Any:
     """Take the medians of the figures of several rounds; what was over the limit is the largest."""
     if isinstance(rounds[-1], dict):
-        return {key: middle([one.get(key) for one in rounds]) for key in rounds[-1]}
+        keys = dict.fromkeys(key for one in rounds for key in one)
+        return {key: middle([one[key] for one in rounds if key in one]) for key in keys}
     if any(isinstance(one, str) for one in rounds):
         return rounds[-1]
     found = statistics.median_low(float("inf") if one is None else one for one in rounds)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.page import page
+from benchmarks.page import page, within
 from setup.layout import CHECKOUT
 
 
@@ -16,6 +16,15 @@ def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
     assert shown == page(kind), (
         f"run: python benchmarks/page.py {kind} > docs/reference/{kind}-figures.md"
     )
+
+
+def test_figures_of_schedulers_are_those_that_were_measured() -> None:
+    shown = (CHECKOUT / "docs/how-to/schedulers.md").read_text()
+    assert shown == within(shown, "schedulers"), (
+        "run: python benchmarks/page.py schedulers docs/how-to/schedulers.md"
+    )
+    measured = json.loads((CHECKOUT / "benchmarks/schedulers/figures.json").read_text())
+    assert {*measured["schedulers"]} == {"azkaban", "luigi", "prefect", "dagster", "airflow"}
 
 
 def test_the_first_demo_takes_at_most_sixty_percent_of_the_time_before() -> None:

@@ -14,15 +14,21 @@ class Job(luigi.Task):
     """One job; its target is an empty file in the folder of the run."""
 
     run_name = luigi.Parameter()
-    job = luigi.Parameter()
+
+    @property
+    def name(self):
+        return type(self).__name__
 
     def requires(self):
-        return [self.clone(job=name) for name in JOBS[self.job]["needs"]]
+        return [self.clone(TASKS[name]) for name in JOBS[self.name]["needs"]]
 
     def output(self):
-        return luigi.LocalTarget(HERE / "done" / self.run_name / self.job)
+        return luigi.LocalTarget(HERE / "done" / self.run_name / self.name)
 
     def run(self):
-        subprocess.run(JOBS[self.job]["command"], check=True)
+        subprocess.run(JOBS[self.name]["command"], check=True)
         with self.output().open("w"):
             pass
+
+
+TASKS = {name: type(name, (Job,), {}) for name in JOBS}
