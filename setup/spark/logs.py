@@ -59,10 +59,10 @@ _CAUSES = {
 
 # The same, where no exception of Python says more.
 _LAST_CAUSES = {
-    r"^(?:\w+\.)*(\w*(?:Error|Exception|Exit): [^\n]+)$": "{0}",
-    r"Exception in thread \"?[^\"\s]+\"? ([^\n]+)": "{0}",
-    r"^Error: ([^\n]+)$": "{0}",
+    r"^(\w*(?:Error|Exception|Exit): [^\n]+)$": "{0}",
     r"User application exited with status (\d+)": f"{ENDED} {{0}}",
+    r"Exception in thread \"?[^\"\s]+\"? ((?![^\n]*finished with)[^\n]+)": "{0}",
+    r"^Error: ([^\n]+)$": "{0}",
 }
 
 _TRACEBACK = "Traceback (most recent call last):"

@@ -194,6 +194,16 @@ def test_why_a_driver_here_failed(
         assert out == body.split("'")[1] + "\n", "what a driver prints is handed on as it is"
 
 
+def test_the_exit_code_of_a_driver_counts_more_than_what_spark_wraps_it_in() -> None:
+    text = (
+        "26/11/30 ERROR ApplicationMaster: User application exited with status 2\n"
+        "org.apache.spark.SparkException: Exception thrown in awaitResult: \n\tat a.B\n"
+        'Exception in thread "main" org.apache.spark.SparkException: Application application_1_1 '
+        "finished with failed status\n"
+    )
+    assert logs.cause(text) == "the application ended with exit code 2"
+
+
 @pytest.mark.parametrize(
     ("driver", "executors", "who"),
     [
