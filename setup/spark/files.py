@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -78,24 +79,32 @@ def checked(option: str, entries: Iterable[str], *, folders: bool = False) -> tu
     return found
 
 
-def plainly_named(script: str, folder: Path) -> str:
-    """Copy a script to a name that YARN passes on as it is, if its own is not one.
+def plainly_named(entry: str, folder: Path) -> str:
+    """Give a file a second name that YARN passes on as it is, if its own is not one.
 
-    A driver on YARN is started with the name as a URL has it, under which there is no file. Spark
-    would follow a link to the name that does not work.
+    A driver on YARN is started with the name as a URL has it, under which there is no file; and a
+    node looks for an archive that it has under that name, unpacks it once more, and never deletes
+    the first. Spark would follow a symbolic link to the name that does not work.
 
     Parameters
     ----------
-    script
-        A path, or a URL.
+    entry
+        A path or a URL, perhaps with ``#NAME``.
     folder
-        Where the copy goes.
+        Where the second name goes.
     """
-    path = Path(script)
-    if _SCHEME.match(script) or not _UNSAFE.search(path.name):
-        return script
+    text, name = named(entry)
+    path = Path(text)
+    if _SCHEME.match(text) or not _UNSAFE.search(path.name) or not path.is_file():
+        return entry
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return str(shutil.copyfile(path, folder / _UNSAFE.sub("_", path.name)))
+    plain = folder / _UNSAFE.sub("_", path.name)
+    plain.unlink(missing_ok=True)
+    try:
+        os.link(path.resolve(), plain)
+    except OSError:  # on another file system
+        shutil.copyfile(path, plain)
+    return f"{plain}#{name}" if name else str(plain)
 
 
 def written(path: str | Path, name: str = "") -> str:

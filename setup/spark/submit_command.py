@@ -150,10 +150,8 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
         with spark.layout.locked():
             spark.install()
             shipment = _packed(spark, options, target, shipment)
-        script = application.script
-        if target.yarn and application.deploy_mode == "cluster":
-            script = files.plainly_named(script, spark.home / "submissions" / application.tag)
-        application = replace(application, script=script)
+        if target.yarn:
+            application, shipment = _plainly_named(spark, application, shipment)
         if not shipment:
             _check_python(spark, application)
     elif shipment and not shipment.archive.is_file():
@@ -172,6 +170,21 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
         return 0
     following = Run(spark, target, application, ships=shipment is not None)
     return following.follow(command, show_logs=options.logs)
+
+
+def _plainly_named(
+    spark: Spark, application: plan.Application, shipment: plan.Shipment | None
+) -> tuple[plan.Application, plan.Shipment | None]:
+    """Rename what YARN would not find, or not delete, under its own name."""
+    folder = spark.home / "submissions" / application.tag
+    archives = tuple(files.plainly_named(entry, folder) for entry in application.archives)
+    script = application.script
+    if application.deploy_mode == "cluster":
+        script = files.plainly_named(script, folder)
+    if shipment:
+        plain = Path(files.plainly_named(str(shipment.archive), folder))
+        shipment = replace(shipment, archive=plain)
+    return replace(application, script=script, archives=archives), shipment
 
 
 def lock(spark: Spark, requirements: str | None) -> Path:

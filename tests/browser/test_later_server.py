@@ -132,6 +132,7 @@ class Later:
             "health",
             "started",
             "outputs",
+            "schedules",
         ):  # a server without our plugin: with its index page
             route.fulfill(body=PAGES["index"], content_type="text/html")
         elif ajax == "executeFlow":

@@ -309,8 +309,9 @@ def test_names_with_spaces_and_the_like(shown: Submit, work: Path) -> None:
     assert found["--files"] == [f"file://{work}/a%20b.txt#c,x.py"]
 
 
-def test_a_driver_on_yarn_gets_a_script_with_a_plain_name(tmp_path: Path) -> None:
+def test_what_yarn_cannot_find_under_its_name_gets_a_plain_one(tmp_path: Path) -> None:
     (tmp_path / "my x.py").write_text("1")
+    assert files.plainly_named(f"{tmp_path / 'my x.py'}#y", tmp_path / "new").endswith("my_x.py#y")
     plain = files.plainly_named(str(tmp_path / "my x.py"), tmp_path / "new")
     assert plain == str(tmp_path / "new" / "my_x.py")
     assert os.path.realpath(plain) == plain, "Spark follows links to the name that does not work"
