@@ -80,7 +80,9 @@ class Console:
         self.page.on("requestfailed", self._failed)
 
     def _said(self, message: Any) -> None:
-        if message.type == "error":
+        # Azkaban's answer when a run ends while a page asks for its log; the page asks again.
+        ended = "java.io.IOException: Running flow " in message.text
+        if message.type == "error" and not ended:
             self.errors.append(f"console: {message.text}")
 
     def _asked(self, request: Any) -> None:
