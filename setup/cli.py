@@ -289,8 +289,8 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
     from setup import maven
 
     sections = ["azkaban", "agent", "jetty", "compiler", "loader", "hadoop"]
-    # Three processes, as tests of servers mostly wait; those that share servers stay in one.
-    paths = ["-n", "3", "--dist", "loadscope"]
+    # Two processes, as tests of servers mostly wait; those that share servers stay in one.
+    paths = ["-n", "2", "--dist", "loadscope"]
     if options.spark:
         paths = ["-m", "spark"]
     elif options.long:
