@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
-from core.decipher.classical import KINDS, LONGEST, SURE, readings
+from core.decipher.classical import LONGEST, SURE, readings
 from core.decipher.sureness import evenness
 from jobs._files import read_text
 from jobs.decipher._common import load_model
@@ -41,7 +41,7 @@ class Params:
     cipher: str = param(
         "auto",
         doc="Which cipher it is; auto tells them apart, and refuses what is none of them.",
-        choices=("auto", *KINDS),
+        choices=("auto", "caesar", "affine", "vigenere"),
     )
     max_period: int = param(
         20, doc="Letters of the longest key word to look for.", ge=1, le=LONGEST

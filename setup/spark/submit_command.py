@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from setup import environment
 from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.messages import say
@@ -158,8 +159,8 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
         say(f"note: {shipment.archive} is not there yet; {called()} spark pack makes it")
     packages = plan.zip_packages(spark, application.py_files)
     application = replace(application, py_files=packages)
-    environment = shipment.environment if shipment else None
-    own = spark.properties(environment.python) if environment else None
+    shipped = shipment.environment if shipment else None
+    own = spark.properties(shipped.python) if shipped else None
     users = file or (implied if own or target.properties else None)  # else spark-submit finds it
     application = plan.merged(
         spark, target, application, own, users=users, runs=not options.dry_run
@@ -243,7 +244,10 @@ def _has_ticket() -> bool:
     program = shutil.which("klist")
     if not program:
         return True
-    return subprocess.run([program, "-s"], check=False, capture_output=True).returncode == 0
+    asked = subprocess.run(
+        [program, "-s"], env=environment.program(), check=False, capture_output=True
+    )
+    return asked.returncode == 0
 
 
 def _application(options: argparse.Namespace, target: Target, given: Settings) -> plan.Application:
@@ -369,7 +373,13 @@ def _check_python(spark: Spark, application: plan.Application) -> None:
     program = next(filter(None, given), "python3")
     ask = "import platform; print(platform.python_version())"
     try:
-        done = subprocess.run([program, "-c", ask], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program, "-c", ask],
+            env=environment.program(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except OSError as error:
         raise UsageError(f"{program}, the driver's Python: {error.strerror}") from error
     if wrong := spark.misfit(done.stdout.strip()):
