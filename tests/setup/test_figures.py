@@ -18,11 +18,16 @@ def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
     )
 
 
-def test_figures_of_schedulers_are_those_that_were_measured() -> None:
-    shown = (CHECKOUT / "docs/how-to/schedulers.md").read_text()
-    assert shown == within(shown, "schedulers"), (
-        "run: python benchmarks/page.py schedulers docs/how-to/schedulers.md"
-    )
+@pytest.mark.parametrize(
+    ("kind", "page"),
+    [("schedulers", "docs/how-to/schedulers.md"), ("jobs", "docs/explanation/architecture.md")],
+)
+def test_figures_within_a_page_are_those_that_were_measured(kind: str, page: str) -> None:
+    shown = (CHECKOUT / page).read_text()
+    assert shown == within(shown, kind), f"run: python benchmarks/page.py {kind} {page}"
+
+
+def test_every_scheduler_was_measured() -> None:
     measured = json.loads((CHECKOUT / "benchmarks/schedulers/figures.json").read_text())
     assert {*measured["schedulers"]} == {"azkaban", "luigi", "prefect", "dagster", "airflow"}
 
