@@ -209,18 +209,16 @@ def prepare(spark: Spark, archive: Path, imports: Sequence[str] | None = None) -
     """
     if not archive.is_file():
         raise UsageError(f"{archive}: no such archive")
-    if known := tested(spark, archive):
-        return known
-    digest = sha256(archive)
-    home = spark.home / "environments" / f"{digest[:12]}{spark.mark}"
-    shutil.rmtree(home, ignore_errors=True)
-    (home / "files").mkdir(parents=True, mode=0o700)
-    try:
-        found = _try(spark, archive, home / "files", imports or spark.imports)
-    except BaseException:
+    digest, home, found = _recorded(spark, archive)
+    if not found:
         shutil.rmtree(home, ignore_errors=True)
-        raise
-    write_private(home / "tried.json", json.dumps(found))
+        (home / "files").mkdir(parents=True, mode=0o700)
+        try:
+            found = _try(spark, archive, home / "files", imports or spark.imports)
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
+        write_private(home / "tried.json", json.dumps(found))
     return Environment(archive.absolute(), digest, home / "files", **found)
 
 
@@ -240,13 +238,17 @@ def tested(spark: Spark, archive: Path) -> Environment | None:
     """Return an environment that `prepare` has tested; None if it has not, or not this archive."""
     if not archive.is_file():
         return None
+    digest, home, found = _recorded(spark, archive)
+    return Environment(archive.absolute(), digest, home / "files", **found) if found else None
+
+
+def _recorded(spark: Spark, archive: Path) -> tuple[str, Path, dict[str, str]]:
+    """Return an archive's hash, its folder here, and what its test found, if there was one."""
     digest = sha256(archive)
     home = spark.home / "environments" / f"{digest[:12]}{spark.mark}"
     record = home / "tried.json"
     found = json.loads(record.read_text()) if record.is_file() else {}
-    if found.keys() != _RECORDED:  # none, or an older release's
-        return None
-    return Environment(archive.absolute(), digest, home / "files", **found)
+    return digest, home, found if found.keys() == _RECORDED else {}  # not an older release's
 
 
 def python_in(archive: Path) -> str:

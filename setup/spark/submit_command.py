@@ -151,10 +151,10 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
         with spark.layout.locked():
             spark.install()
             shipment = _packed(spark, options, target, shipment)
-        if target.yarn:
-            application, shipment = _plainly_named(spark, application, shipment)
         if not shipment:
             _check_python(spark, application)
+        if target.yarn:
+            application, shipment = _plainly_named(spark, application, shipment)
     elif shipment and not shipment.archive.is_file():
         say(f"note: {shipment.archive} is not there yet; {called()} spark pack makes it")
     packages = plan.zip_packages(spark, application.py_files)
@@ -357,7 +357,8 @@ def _packed(
         return None
     if not (options.archive or shipment.is_listed):
         environments.make(spark, lock(spark, options.requirements), kind=options.kind)
-    found = environments.prepare(spark, shipment.archive)
+    # To find that it was tested, it was hashed: large ones are not hashed again.
+    found = shipment.environment or environments.prepare(spark, shipment.archive)
     here = target.cluster is not None or target.local
     environments.check_nodes(found, here=here, confirmed=options.python_on_nodes)
     return replace(shipment, environment=found)
@@ -396,7 +397,12 @@ def _sized(
     for name, value in application.settings.values.items():
         everything.add({name: value}, application.settings.origins[name])
     request = settings.request(everything, application.deploy_mode, yarn=target.yarn)
-    sizes = _given_sizes(options)
+    given = application.settings
+    sizes: dict[str, object] = {
+        option: given.values[name]
+        for name, option in SIZES.items()
+        if given.origins.get(name) == option
+    }
     nodes = None if options.dry_run and not options.scale else _nodes(spark, target)
     if options.scale and nodes is None:
         say("note: --scale changes nothing, as nobody tells what the cluster has")
@@ -430,16 +436,6 @@ def _nodes(spark: Spark, target: Target) -> list[Node] | None:
     except ServerError as error:  # with a keytab alone, only spark-submit gets a ticket
         say(f"note: what is requested was not compared with the cluster's nodes: {error}")
         return None
-
-
-def _given_sizes(options: argparse.Namespace) -> dict[str, object]:
-    """Return the options for sizes that the user gave, as spark-submit reads them."""
-    found: dict[str, object] = {}
-    for option in SIZES.values():
-        value = vars(options)[_dest(option)]
-        if value is not None:
-            found[option] = f"{value}m" if option.endswith("-memory") else value
-    return found
 
 
 def _sizes_of(request: resources.Request) -> dict[str, object]:
