@@ -87,8 +87,9 @@ class Hamiltonian:
                 f"the position has {position.shape[1]} dimensions"
             )
         with np.errstate(all="ignore"):
-            state = first_state(lambda x: self.evaluate(x)[0], position)
-            bad = np.argwhere(~np.isfinite(self.evaluate(position)[1]))
+            density, force = self.evaluate(position)
+            state = first_state(lambda _: density, position)
+            bad = np.argwhere(~np.isfinite(force))
         if bad.size:
             raise ValueError(
                 f"chain {bad[0][0]} starts where the gradient is not finite: start elsewhere"
@@ -106,11 +107,7 @@ class Hamiltonian:
         # Other libraries' arrays, and lists, become numpy's.
         density = densities_of(np.asarray(found[0], dtype=float), len(x))
         gradient = np.asarray(found[1], dtype=float)
-        if gradient.shape != x.shape:
-            raise TargetError(
-                f"density_and_gradient returned a gradient of shape {gradient.shape}: "
-                f"expected that of the position, {x.shape}"
-            )
+        _check_shape(gradient, x)
         never_infinite(density)
         factor = self._factor
         return density, gradient @ factor.T if factor.ndim == 2 else gradient * factor
@@ -127,6 +124,14 @@ class Hamiltonian:
         x = x + step * self.ahead(half)
         density, force = self.evaluate(x)
         return x, half + 0.5 * step * force, force, density
+
+
+def _check_shape(gradient: Floats, x: Floats) -> None:
+    if gradient.shape != x.shape:
+        raise TargetError(
+            f"density_and_gradient returned a gradient of shape {gradient.shape}: "
+            f"expected that of the position, {x.shape}"
+        )
 
 
 def kinetic(z: Floats) -> Floats:
@@ -264,11 +269,7 @@ def check_gradient(
     x = np.asarray(position, dtype=float)
     given = np.asarray(density_and_gradient(x)[1])
     measured = central_differences(lambda points: density_and_gradient(points)[0])(x)[1]
-    if given.shape != x.shape:
-        raise TargetError(
-            f"density_and_gradient returned a gradient of shape {given.shape}: "
-            f"expected that of the position, {x.shape}"
-        )
+    _check_shape(given, x)
     size = np.maximum(np.maximum(np.abs(given), np.abs(measured)), 1.0)
     bad = np.argwhere(~(np.abs(given - measured) <= tolerance * size))
     if bad.size:
