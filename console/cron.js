@@ -123,7 +123,10 @@ export function* cronTimes(expression, from) {
     const due = inMonth && fits(date) ? clocks : [];
     if (!carried.size && !due.length) continue;
     if (!carried.size && sameClock(midnight)) { // nearly always, and there may be 86,400 of them
-      for (const clock of due) if (moments(midnight + clock)[0] > from) yield moments(midnight + clock)[0];
+      for (const clock of due) {
+        const [time] = moments(midnight + clock);
+        if (time > from) yield time;
+      }
       continue;
     }
     for (const clock of due) for (const time of moments(midnight + clock).slice(0, hours.length === 24 ? 2 : 1)) carried.add(time);

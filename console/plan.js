@@ -19,8 +19,6 @@ function later(time, number, unit) {
   return instant(`${moved.toISOString().slice(0, 10)} ${clock}`);
 }
 
-const unitOf = ({ period }) => Object.values(repetition(period) ?? {});
-
 /** The next runs of a schedule as the server's page has it, before `until`, at most `most`. */
 export function upcoming(schedule, until, most = 1000) {
   const next = instant(schedule.next);
@@ -35,7 +33,7 @@ export function upcoming(schedule, until, most = 1000) {
     }
     return found;
   }
-  const [number, unit] = unitOf(schedule);
+  const { number, unit } = repetition(schedule.period) ?? {};
   for (let at = 1; unit && add(later(next, at * number, unit)); at += 1);
   return found;
 }
@@ -55,7 +53,7 @@ export function past(schedule, since, now = Date.now(), most = 500) {
     }
     return found;
   }
-  const [number, unit] = unitOf(schedule);
+  const { number, unit } = repetition(schedule.period) ?? {};
   const next = instant(schedule.next);
   if (!unit || !(next > 0)) return found;
   for (let at = 0; found.length < most; at += 1) {
