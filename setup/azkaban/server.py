@@ -318,7 +318,7 @@ class Server:
         words = probe.halted(process.pid) or probe.cause(self._output(part), ended=False)
         if words:
             return words
-        database = self._stock_database()
+        database = self._database()
         if database and database.status().state != "running":
             return "its database does not answer"
         return f"no answer within {probe.ANSWER_SECONDS:g} s, or none that it should give"
@@ -368,11 +368,12 @@ class Server:
         """
         if not self.running().keys() - {"web"}:
             self.end_jobs()
+        if database := self._database():
+            database.ensure()
         database = self._stock_database()
         if not database:
             yield
             return
-        database.ensure()
         with recovery.asking(database) as cursor:
             if versions := recovery.half_uploaded(cursor):
                 self._undo_uploads(cursor, versions)
@@ -382,11 +383,13 @@ class Server:
             time.sleep(SUBMIT_SECONDS)
             self.end_lost(before)
 
+    def _database(self) -> MySQL | None:
+        """Find the database, unless it is the embedded one."""
+        return MySQL(self.layout) if self.settings.database == "mysql" else None
+
     def _stock_database(self) -> MySQL | None:
         """Find the database with tables of the stock Azkaban, unless it is the embedded one."""
-        if self.settings.database != "mysql" or not self.program.stock:
-            return None
-        return MySQL(self.layout)
+        return self._database() if self.program.stock else None
 
     def _undo_uploads(self, cursor: Any, versions: dict[int, int]) -> None:
         """Undo uploads that were interrupted, unless they are only under way."""

@@ -233,3 +233,14 @@ def test_several_executors_are_for_later_releases(split: LiveAzkaban) -> None:
         split.server.up(java.ensure(split.layout), Wanted(executors=2))
     split.start()
     assert len(split.server.running()) == 2
+
+
+def test_a_dead_mysqld_is_started_beside_a_later_azkaban_that_runs(split: LiveAzkaban) -> None:
+    mysqld = MySQL(split.layout).process()
+    assert mysqld is not None
+    os.kill(mysqld.pid, signal.SIGKILL)
+    mysqld.stop()
+    before = split.server.running()
+    split.start()
+    assert MySQL(split.layout).process()
+    assert split.server.running() == before
