@@ -43,7 +43,12 @@ class _Combined(Generic[P]):
 
     def init(self, position: P) -> State[P]:
         """Make the first state, as the first kernel does, in the type that all of them need."""
-        return self.kernels[0].init(typed(position, self.moves))
+        return _alike(self.kernels[0].init(typed(position, self.moves)))
+
+
+def _alike(state: State[P]) -> State[P]:
+    """Leave a gradient out: only some kernels have one, and a checkpoint wants states alike."""
+    return state._replace(gradient=None) if isinstance(state, State) else state
 
 
 def _all_of(kernels: Sequence[Kernel[Any]]) -> Iterator[Kernel[Any]]:
@@ -85,7 +90,7 @@ class Cycle(_Combined[P]):
             accepted |= info.accepted
             if info.diverged is not None:
                 diverged = info.diverged if diverged is None else diverged | info.diverged
-        return state, Info(accepted, info.log_ratio, diverged)
+        return _alike(state), Info(accepted, info.log_ratio, diverged)
 
 
 @dataclass(frozen=True)
@@ -108,4 +113,5 @@ class Mixture(_Combined[P]):
         """Step with one kernel."""
         share = np.cumsum(self.weights) / np.sum(self.weights)
         chosen = int(np.searchsorted(share, rng.random(), side="right"))
-        return self.kernels[chosen].step(rng, state)
+        state, info = self.kernels[chosen].step(rng, state)
+        return _alike(state), info

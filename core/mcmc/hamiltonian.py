@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ from core.mcmc.kernels import (
     densities_of,
     first_state,
     never_infinite,
+    where,
 )
 from core.mcmc.proposals import noise_factor
 
@@ -41,6 +42,19 @@ DensityAndGradient = Callable[[Floats], tuple[Floats, Floats]]
 
 # A trajectory that has lost this much log-density has left the target for good.
 DIVERGED = -1000.0
+
+
+class Point(NamedTuple):
+    """Where trajectories are: each with chains first.
+
+    The gradient is there for the next step, which may have another mass and so another force.
+    """
+
+    x: Floats
+    z: Floats
+    force: Floats
+    gradient: Floats
+    log_density: Floats
 
 
 @dataclass(frozen=True)
@@ -87,43 +101,54 @@ class Hamiltonian:
                 f"the position has {position.shape[1]} dimensions"
             )
         with np.errstate(all="ignore"):
-            density, force = self.evaluate(position)
+            density, gradient = self.evaluate(position)
             state = first_state(lambda _: density, position)
-            bad = np.argwhere(~np.isfinite(force))
+            bad = np.argwhere(~np.isfinite(gradient))
         if bad.size:
             raise ValueError(
                 f"chain {bad[0][0]} starts where the gradient is not finite: start elsewhere"
             )
-        return state
+        return state._replace(gradient=gradient)
+
+    def begin(self, state: State[Floats], z: Floats) -> Point:
+        """Return where trajectories begin that leave a state with momenta `z`."""
+        density, gradient = state.log_density, state.gradient
+        if gradient is None:  # another kernel made the state
+            density, gradient = self.evaluate(state.position)
+        return Point(state.position, z, self.force(gradient), gradient, density)
 
     def evaluate(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return the log-density and the force, which is the gradient in units of `z`."""
+        """Return the log-density and its gradient."""
         found = self.density_and_gradient(x)
         if not isinstance(found, tuple) or len(found) != 2:
             raise TargetError(
                 f"density_and_gradient returned {type(found).__name__}: expected a pair, the "
                 "log-densities and their gradients"
             )
-        # Other libraries' arrays, and lists, become numpy's.
-        density = densities_of(np.asarray(found[0], dtype=float), len(x))
-        gradient = np.asarray(found[1], dtype=float)
+        # Other libraries' arrays, and lists, become numpy's; a copy, since states keep both and a
+        # target may fill the same arrays each time.
+        density = densities_of(np.array(found[0], dtype=float), len(x))
+        gradient = np.array(found[1], dtype=float)
         _check_shape(gradient, x)
         never_infinite(density)
+        return density, gradient
+
+    def force(self, gradient: Floats) -> Floats:
+        """Return what changes momenta: the gradient in units of `z`."""
         factor = self._factor
-        return density, gradient @ factor.T if factor.ndim == 2 else gradient * factor
+        return gradient @ factor.T if factor.ndim == 2 else gradient * factor
 
     def ahead(self, z: Floats) -> Floats:
         """Return the velocity of momenta `z`."""
         return z @ self._factor if self._factor.ndim == 2 else z * self._factor
 
-    def leapfrog(
-        self, x: Floats, z: Floats, force: Floats, step: Floats
-    ) -> tuple[Floats, Floats, Floats, Floats]:
-        """Take one step of size `step`, (n_chains, 1): position, momentum, force, log-density."""
-        half = z + 0.5 * step * force
-        x = x + step * self.ahead(half)
-        density, force = self.evaluate(x)
-        return x, half + 0.5 * step * force, force, density
+    def leapfrog(self, point: Point, step: Floats) -> Point:
+        """Take one step of size `step`, (n_chains, 1)."""
+        half = point.z + 0.5 * step * point.force
+        x = point.x + step * self.ahead(half)
+        density, gradient = self.evaluate(x)
+        force = self.force(gradient)
+        return Point(x, half + 0.5 * step * force, force, gradient, density)
 
 
 def _check_shape(gradient: Floats, x: Floats) -> None:
@@ -186,18 +211,20 @@ class HMC(Hamiltonian):
 
     def step(self, rng: np.random.Generator, state: State[Floats]) -> tuple[State[Floats], Info]:
         """Follow a trajectory; take its end or stay."""
-        x = state.position
-        z = first = rng.standard_normal(x.shape)
-        jitter = 1 + self.jitter * (2 * rng.random((len(x), 1)) - 1)
+        z = rng.standard_normal(state.position.shape)
+        step = self.step_size * (1 + self.jitter * (2 * rng.random((len(z), 1)) - 1))
         # Where a trajectory diverges numbers overflow; its end is refused.
         with np.errstate(all="ignore"):
-            before, force = self.evaluate(x)
+            first = point = self.begin(state, z)
             for _ in range(self.n_leapfrog):
-                x, z, force, density = self.leapfrog(x, z, force, self.step_size * jitter)
+                point = self.leapfrog(point, step)
             # Energy that is not a number compares false, so its end is rejected.
-            gain = kinetic(first) - kinetic(z)
-            state, info = accept(rng, State(state.position, before), x, density, gain)
-        return state, info._replace(diverged=~(info.log_ratio > DIVERGED))
+            gain = kinetic(first.z) - kinetic(point.z)
+            before = State(first.x, first.log_density)
+            state, info = accept(rng, before, point.x, point.log_density, gain)
+            gradient = where(info.accepted, point.gradient, first.gradient)
+        diverged = ~(info.log_ratio > DIVERGED)
+        return state._replace(gradient=gradient), info._replace(diverged=diverged)
 
 
 def central_differences(

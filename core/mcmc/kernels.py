@@ -51,10 +51,14 @@ class State(NamedTuple, Generic[P]):
         Shape (n_chains, n_dim), or a NamedTuple of arrays with n_chains first.
     log_density
         Log of the target at `position`, up to a constant; shape (n_chains,).
+    gradient
+        That of `log_density`, shape (n_chains, n_dim), so that `HMC` and `NUTS` need not evaluate
+        the target there again. None of other kernels.
     """
 
     position: P
     log_density: Floats
+    gradient: Floats | None = None
 
 
 class Info(NamedTuple):

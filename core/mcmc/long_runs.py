@@ -293,12 +293,16 @@ def merge(results: Sequence[Result]) -> Result:
 
 
 def _leaves(state: Any) -> list[Any]:
+    if state is None:
+        return []
     if isinstance(state, tuple):
         return [leaf for part in state for leaf in _leaves(part)]
     return [np.asarray(state)]
 
 
 def _rebuild(like: Any, leaves: Any) -> Any:
+    if like is None:
+        return None
     if isinstance(like, tuple):
         parts = [_rebuild(part, leaves) for part in like]
         return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)

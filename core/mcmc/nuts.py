@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.checks import count
-from core.mcmc.hamiltonian import DIVERGED, Hamiltonian, kinetic
-from core.mcmc.kernels import Info, State
+from core.mcmc.hamiltonian import DIVERGED, Hamiltonian, Point, kinetic
+from core.mcmc.kernels import Info, State, where
+from core.mcmc.tempering import take
 
 __all__ = ["NUTS"]
 
@@ -38,18 +39,15 @@ class _Half:
     rows: NDArray[np.int64]
     step: Floats  # signed, (n, 1)
     start: Floats  # log-density less kinetic energy where the draw began
-    x: Floats
-    z: Floats
-    force: Floats
+    point: Point  # the last one
     total: Floats  # sum of momenta
     weight: Floats  # log of the sum of weights
-    chosen: Floats
-    density: Floats  # of the point chosen
+    chosen: tuple[Floats, Floats, Floats]  # what becomes a state
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Drop chains."""
         for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name)[which])
+            setattr(self, field.name, take(getattr(self, field.name), which))
 
 
 @dataclass(eq=False)
@@ -105,13 +103,12 @@ class NUTS(Hamiltonian):
             return self._step(rng, state)
 
     def _step(self, rng: np.random.Generator, state: State[Floats]) -> tuple[State[Floats], Info]:
-        position, n = state.position.copy(), len(state.position)
-        z = rng.standard_normal(position.shape)
-        log_density, force = self.evaluate(state.position)
-        log_density = log_density.copy()
-        start: Floats = log_density - kinetic(z)
+        n, z = len(state.position), rng.standard_normal(state.position.shape)
+        first = self.begin(state, z)
+        drawn = [part.copy() for part in _state_of(first)]
+        start: Floats = first.log_density - kinetic(z)
         # The two ends of each trajectory: [0] the earliest point, [1] the latest.
-        ends = [np.stack([part, part]) for part in (state.position, z, force)]
+        ends = Point(*(np.stack([part, part]) for part in first))
         total, weight = z.copy(), np.zeros(n)
         tally = _Tally(np.zeros(n), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool))
         moved, live = np.zeros(n, dtype=bool), np.arange(n)
@@ -123,46 +120,43 @@ class NUTS(Hamiltonian):
             live = half.rows
             if not live.size:
                 break
-            for end, new in zip(ends, (half.x, half.z, half.force), strict=True):
+            for end, new in zip(ends, half.point, strict=True):
                 end[side, live] = new
-            take = -rng.standard_exponential(len(live)) < half.weight - weight[live]
-            position[live[take]] = half.chosen[take]
-            log_density[live[take]] = half.density[take]
-            moved[live[take]] = True
+            better = -rng.standard_exponential(len(live)) < half.weight - weight[live]
+            for part, new in zip(drawn, take(half.chosen, better), strict=True):
+                part[live[better]] = new
+            moved[live[better]] = True
             weight[live] = np.logaddexp(weight[live], half.weight)
             total[live] += half.total
-            live = live[~_turns(ends[1][0, live], ends[1][1, live], total[live])]
+            live = live[~_turns(ends.z[0, live], ends.z[1, live], total[live])]
             if not live.size:
                 break
         log_ratio = np.log(tally.acceptance / tally.points)
-        return State(position, log_density), Info(moved, log_ratio, tally.diverged)
+        return State(*drawn), Info(moved, log_ratio, tally.diverged)
 
     def _grow(self, rng: np.random.Generator, half: _Half, depth: int, tally: _Tally) -> _Half:
         """Add ``2 ** depth`` points, and drop the chains in which a part turns or diverges."""
         # Momenta, and sums of them up to there, where parts began that have not ended yet.
         begun: list[tuple[Floats, Floats]] = []
-        for point in range(2**depth):
-            half.x, half.z, half.force, density = self.leapfrog(
-                half.x, half.z, half.force, half.step
-            )
-            gain = density - kinetic(half.z) - half.start
+        for number in range(2**depth):
+            half.point = point = self.leapfrog(half.point, half.step)
+            gain = point.log_density - kinetic(point.z) - half.start
             sound = gain > DIVERGED  # NaN compares false
             tally.acceptance[half.rows] += np.where(sound, np.exp(np.minimum(gain, 0.0)), 0.0)
             tally.points[half.rows] += 1
             tally.diverged[half.rows] |= ~sound
             half.weight = np.logaddexp(half.weight, gain)
-            take = -rng.standard_exponential(len(gain)) < gain - half.weight
-            half.chosen = np.where(take[:, None], half.x, half.chosen)
-            half.density = np.where(take, density, half.density)
-            half.total = half.total + half.z
-            if point % 2 == 0:
-                begun.append((half.z, half.total))
+            better = -rng.standard_exponential(len(gain)) < gain - half.weight
+            half.chosen = where(better, _state_of(point), half.chosen)
+            half.total = half.total + point.z
+            if number % 2 == 0:
+                begun.append((point.z, half.total))
             else:
                 # Point 5 ends the part 4 5, point 7 the parts 6 7, 4 5 6 7 and 0 ... 7.
-                ended = (point ^ (point + 1)).bit_length() - 1
+                ended = (number ^ (number + 1)).bit_length() - 1
                 for momentum, before in begun[-ended:]:
                     part = half.total - before + momentum
-                    sound = sound & ~_turns(momentum, half.z, part)
+                    sound = sound & ~_turns(momentum, point.z, part)
                 # The longest of them goes on as the beginning of a longer part.
                 del begun[len(begun) - ended + 1 :]
             if not sound.all():
@@ -178,23 +172,23 @@ def _begin(
     step: Floats,
     start: Floats,
     side: NDArray[np.int64],
-    ends: list[Floats],
+    ends: Point,
 ) -> _Half:
     """Begin a half at the ends `side` of the trajectories of the chains `live`."""
-    x, z, force = (end[side, live] for end in ends)
-    nothing = np.full(len(live), -np.inf)
+    point = Point(*(end[side, live] for end in ends))
     return _Half(
         rows=live,
         step=step,
         start=start[live],
-        x=x,
-        z=z,
-        force=force,
-        total=np.zeros_like(z),
-        weight=nothing,
-        chosen=x,
-        density=nothing,
+        point=point,
+        total=np.zeros_like(point.z),
+        weight=np.full(len(live), -np.inf),
+        chosen=_state_of(point),
     )
+
+
+def _state_of(point: Point) -> tuple[Floats, Floats, Floats]:
+    return point.x, point.log_density, point.gradient
 
 
 def _turns(first: Floats, last: Floats, total: Floats) -> NDArray[np.bool_]:

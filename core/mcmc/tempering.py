@@ -156,8 +156,8 @@ def exchange(beta: Floats, density: Floats, threshold: Floats, odd: int) -> NDAr
     return order.ravel()
 
 
-def take(position: P, rows: NDArray[np.int64]) -> P:
-    """Select chains of a position, which is an array or a NamedTuple of arrays."""
+def take(position: P, rows: NDArray[np.int64] | NDArray[np.bool_]) -> P:
+    """Select chains of a position, which is an array or a tuple of arrays."""
     if isinstance(position, tuple):
         parts = [take(part, rows) for part in position]
         return cast("P", type(position)(*parts) if hasattr(position, "_fields") else tuple(parts))

@@ -153,12 +153,11 @@ def _first_step_size(kernel: Hamiltonian, state: State[Floats], rng: np.random.G
     """Double or halve the step size until one step is accepted with a probability about 0.8."""
     size, larger = kernel.step_size, None
     with np.errstate(all="ignore"):
-        density, force = kernel.evaluate(state.position)
-        z = rng.standard_normal(state.position.shape)
+        first = kernel.begin(state, rng.standard_normal(state.position.shape))
+        before = first.log_density - kinetic(first.z)
         for _ in range(100):
-            step = np.full((len(z), 1), size)
-            _, after, _, there = kernel.leapfrog(state.position, z, force, step)
-            gain = np.nan_to_num(there - kinetic(after) - density + kinetic(z), nan=-np.inf)
+            after = kernel.leapfrog(first, np.full((len(before), 1), size))
+            gain = np.nan_to_num(after.log_density - kinetic(after.z) - before, nan=-np.inf)
             good = bool(np.exp(np.minimum(gain, 0.0)).mean() > 0.8)
             if larger is not None and good != larger:
                 break

@@ -18,6 +18,7 @@ from core.mcmc import (
     NUTS,
     Cycle,
     Metropolis,
+    Mixture,
     TargetError,
     central_differences,
     check_gradient,
@@ -259,17 +260,17 @@ def check_energy() -> None:
         kernel = NUTS(skewed, size)
         x, z = rng.standard_normal((50, 2)), rng.standard_normal((50, 2))
         step = np.full((50, 1), size)
-        before, force = kernel.evaluate(x)
-        there, after, last = x, z, force
+        first = there = kernel.begin(kernels.State(x, np.zeros(50)), z)
         for _ in range(round(1 / size)):
-            there, after, last, density = kernel.leapfrog(there, after, last, step)
-        lost = density - hamiltonian.kinetic(after) - before + hamiltonian.kinetic(z)
+            there = kernel.leapfrog(there, step)
+        kinetic = hamiltonian.kinetic
+        lost = there.log_density - kinetic(there.z) - first.log_density + kinetic(z)
         errors.append(np.abs(lost).mean())
-        back, turned = there, -after
+        back = there._replace(z=-there.z)
         for _ in range(round(1 / size)):
-            back, turned, last, density = kernel.leapfrog(back, turned, last, step)
-        assert np.allclose(back, x)
-        assert np.allclose(turned, -z)
+            back = kernel.leapfrog(back, step)
+        assert np.allclose(back.x, x)
+        assert np.allclose(back.z, -z)
     assert 3 < errors[0] / errors[1] < 5
 
 
@@ -368,6 +369,66 @@ def test_differences_follow_the_scale_of_each_dimension() -> None:
     assert np.allclose(gradient * sd, -0.5, rtol=1e-4)
 
 
+# --- the gradient where a step begins ------------------------------------------------------------
+
+
+def unequal(x: Floats) -> Any:
+    """A target whose numbers do not depend on which chains are evaluated together."""
+    sd = np.array([0.1, 1.0, 10.0])
+    return -0.5 * ((x / sd) ** 2).sum(1), -x / sd**2
+
+
+@pytest.mark.parametrize("kind", [HMC, NUTS])
+def test_no_point_is_evaluated_twice(kind: Any) -> None:
+    seen: list[bytes] = []
+
+    def target(x: Floats) -> Any:
+        seen.extend(row.tobytes() for row in x)
+        return unequal(x)
+
+    start, rng = np.random.default_rng(0).standard_normal((4, 3)), np.random.default_rng(1)
+    sample(kind(target, 0.15), start, rng, n_draws=20)
+    assert len(set(seen)) == len(seen) > 4 * 20
+    seen.clear()
+    warm_up(kind(target, 0.15), start, rng, n_steps=60)
+    assert len(set(seen)) == len(seen) > 4 * 60
+
+
+@pytest.mark.parametrize("kind", [HMC, NUTS])
+def test_a_kept_gradient_changes_no_draw(kind: Any) -> None:
+    def draws(*, keep: bool) -> Floats:
+        rng, found = np.random.default_rng(2), []
+        kernel = kind(unequal, 0.15)
+        state = kernel.init(np.ones((5, 3)))
+        for step in range(40):
+            if step == 20:  # what is kept must not depend on the step size or on the mass
+                kernel = replace(kernel, step_size=0.7, inverse_mass_matrix=[0.01, 1.0, 100.0])
+            state, _ = kernel.step(rng, state if keep else state._replace(gradient=None))
+            assert np.array_equal(state.gradient, unequal(state.position)[1])
+            assert np.array_equal(state.log_density, unequal(state.position)[0])
+            found.append(state.position)
+        return np.stack(found)
+
+    kept = draws(keep=True)
+    assert np.array_equal(kept, draws(keep=False))
+    assert (kept[1:] != kept[:-1]).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("kind", [HMC, NUTS])
+def test_a_target_may_fill_the_same_arrays_each_time(kind: Any) -> None:
+    density, gradient = np.empty(5), np.empty((5, 3))
+
+    def target(x: Floats) -> Any:
+        density[: len(x)], gradient[: len(x)] = unequal(x)
+        return density[: len(x)], gradient[: len(x)]
+
+    found, want = (
+        sample(kind(one, 0.15), np.ones((5, 3)), np.random.default_rng(3), n_draws=20).draws
+        for one in (target, unequal)
+    )
+    assert np.array_equal(found, want)
+
+
 # --- warming up ----------------------------------------------------------------------------------
 
 
@@ -437,7 +498,19 @@ def test_a_hundred_dimensions_of_unequal_scale_converge() -> None:
 # --- as the other kernels: going on, checkpoints, cycles, streams ---------------------------------
 
 
-@pytest.mark.parametrize("kernel", [HMC(normal, 0.3), NUTS(normal, 0.3)])
+WALK: Any = Metropolis(lambda x: normal(x)[0], gaussian(1.0))
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        HMC(normal, 0.3),
+        NUTS(normal, 0.3),
+        Cycle([WALK, HMC(normal, 0.3)]),
+        Cycle([NUTS(normal, 0.3), WALK]),
+        Mixture([HMC(normal, 0.3), WALK, NUTS(normal, 0.3)], [1, 1, 1]),
+    ],
+)
 def test_draws_go_on_from_a_state_and_a_checkpoint(kernel: Any) -> None:
     start = np.ones((3, 3))
     whole = sample(kernel, start, np.random.default_rng(11), n_draws=30)
@@ -449,7 +522,11 @@ def test_draws_go_on_from_a_state_and_a_checkpoint(kernel: Any) -> None:
     assert np.allclose(whole.log_density, [normal(chain)[0] for chain in whole.draws])
     found, _ = moments(kernel, kernel.init(start), np.random.default_rng(11), n_draws=30, block=7)
     assert np.allclose(found.mean, whole.draws.mean(1))
-    assert pickle.loads(pickle.dumps(kernel)) == kernel
+
+
+@pytest.mark.parametrize("kernel", [HMC(normal, 0.3), NUTS(normal, 0.3, COV)])
+def test_kernels_travel_to_other_processes(kernel: Any) -> None:
+    assert pickle.dumps(pickle.loads(pickle.dumps(kernel))) == pickle.dumps(kernel)
 
 
 def test_pooled_chains_keep_their_divergences() -> None:

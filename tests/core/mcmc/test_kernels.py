@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -294,19 +294,24 @@ def test_going_on_from_a_state_is_the_same_chain() -> None:
     assert np.array_equal(whole.draws, np.concatenate([begin.draws, end.draws], axis=1))
 
 
-def test_rows_of_a_position_with_parts_stay_together() -> None:
-    def propose(rng: np.random.Generator, p: kernels.State[Any]) -> Any:
-        x = p.position + rng.standard_normal(p.position.shape)
-        return kernels.State(x, x.sum(1))
+class WithSums(NamedTuple):
+    x: Any
+    sums: Any
 
-    kernel: Metropolis[Any] = Metropolis(lambda p: normal(p.position), propose)
-    start = kernels.State(np.zeros((5, 2)), np.zeros(5))
+
+def test_rows_of_a_position_with_parts_stay_together() -> None:
+    def propose(rng: np.random.Generator, p: WithSums) -> WithSums:
+        x = p.x + rng.standard_normal(p.x.shape)
+        return WithSums(x, x.sum(1))
+
+    kernel: Metropolis[Any] = Metropolis(lambda p: normal(p.x), propose)
+    start = WithSums(np.zeros((5, 2)), np.zeros(5))
     result = sample(
         kernel,
         kernel.init(start),
         np.random.default_rng(9),
         n_draws=50,
-        record=lambda p: np.column_stack([p.position, p.log_density]),
+        record=lambda p: np.column_stack([p.x, p.sums]),
     )
     assert np.allclose(result.draws[..., :2].sum(2), result.draws[..., 2])
     assert 0 < result.acceptance_rate.mean() < 1
