@@ -53,12 +53,24 @@ def use(client: Client, place: Path, told: dict[str, Any]) -> None:
         told["upload"] = said(lambda: client.upload("full", large))
         told["start"] = said(lambda: client.execute("other", "talk"))
         time.sleep(0.5)  # lines of the job that cannot be written
+        told["made"], told["refused"] = made(client)
     go.touch()
     told["status"] = str(client.wait(execid, timeout=300).status)
     told["log"] = "".join(client.log(execid, "talk"))
     told["version"] = client.upload("full", large).version
+    names = {project.name for project in client.projects()}
+    told["kept"] = sum(f"made{number}" in names for number in range(told["made"]))
     again = client.execute("full", "talk")
     told["again"] = str(client.wait(again, timeout=300).status)
+
+
+def made(client: Client) -> tuple[int, str]:
+    """Make projects until the database's file takes no more; return how many, and what was said."""
+    for number in range(1000):
+        answer = said(lambda name=f"made{number}": client.create_project(name))
+        if not answer.startswith("no error"):
+            return number, answer
+    return number, "no error"
 
 
 def said(deed: Callable[[], object]) -> str:

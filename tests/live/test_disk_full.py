@@ -23,6 +23,8 @@ def test_a_server_on_a_full_disk_says_so_and_goes_on_when_there_is_room(tmp_path
     told = json.loads(done.stdout.splitlines()[-1])
     assert "disk is full" in told["upload"]
     assert "disk is full" in told["start"]
+    assert "disk is full" in told["refused"]  # the embedded database closed its file then
+    assert told["kept"] == told["made"]
     assert told["status"] == "SUCCEEDED"
     assert re.search(r"\[\.\.\. \d+ lines could not be written here: .*full", told["log"])
     assert "the end" in told["log"]

@@ -1,5 +1,6 @@
 import java.io.File;
 import java.io.IOException;
+import java.sql.SQLException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.objectweb.asm.MethodVisitor;
@@ -64,20 +65,26 @@ public final class Causes extends MethodTransformer {
     /** The message of an error, with what caused it. */
     public static String told(String message, Throwable cause) {
         String words = "";
+        boolean unsaid = cause == null && DROPPED.matcher(String.valueOf(message)).find();
         for (Throwable one = cause; one != null; one = one.getCause()) {
             String said = String.valueOf(one.getMessage());
             Matcher full = FULL.matcher(said);
             if (full.find()) { // the rest of what a database says holds its statement's values
                 return "The server's disk is full: " + message + " (" + full.group() + ")";
             }
+            unsaid |= isClosed(one);
             if (one instanceof IOException) {
                 words = said;
             }
         }
-        boolean dropped = cause == null && DROPPED.matcher(String.valueOf(message)).find();
         boolean added = !words.isEmpty() && !String.valueOf(message).contains(words);
         String whole = added ? message + " (" + words + ")" : message;
-        return (dropped || added) && noRoom() ? "The server's disk is full: " + whole : whole;
+        return (unsaid || added) && noRoom() ? "The server's disk is full: " + whole : whole;
+    }
+
+    /** Tells whether the embedded database is closed, as it is after an error of its file. */
+    private static boolean isClosed(Throwable cause) {
+        return cause instanceof SQLException && ((SQLException) cause).getErrorCode() == 90098;
     }
 
     /** Looks at the disk itself: the words of an error depend on the server's language. */

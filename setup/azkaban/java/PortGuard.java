@@ -57,7 +57,7 @@ public final class PortGuard extends MethodTransformer {
         for (ClassFileTransformer one : new ClassFileTransformer[] {
             new PortGuard(), new Incoming(), new Outgoing(), new Connections(), new Limits(),
             new Projects(), new Jobs(), new JobLog.Use(), new FinishedJobs(), new FlowUpdates(),
-            new Causes(),
+            new Causes(), new EmbeddedDatabase(),
             new Letters()}) {
             instrumentation.addTransformer(one);
         }
