@@ -69,6 +69,7 @@ def solve_pyvrp(
     time_limit: float | None = None,
     steps: int | None = None,
     seed: int = 0,
+    enough: float = -math.inf,
 ) -> Result:
     """Solve with PyVRP.
 
@@ -80,6 +81,8 @@ def solve_pyvrp(
         Seconds of wall time, or iterations; one of them.
     seed
         Seed of the random numbers.
+    enough
+        Cost at which to stop: none is lower.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def solve_pyvrp(
         value = cost / scale
         if cost < 2**62 and (not trace or value < (trace[-1].cost or math.inf)):
             trace.append(Step(time.monotonic() - begin, value, None))
-        return bool(interrupts or stop(cost))
+        return bool(interrupts or stop(cost) or value <= enough)
 
     with warnings.catch_warnings():
         # Penalties at their highest: whether there are routes in the end is checked.
@@ -155,7 +158,7 @@ def _data(problem: Problem) -> tuple[Any, float]:
     n, dummies = problem.n_stops, _dummies(problem)
     every = np.arange(n + 1)
     lengths = problem.distances()
-    scale = _LONGEST / (float(lengths.max()) or 1.0)
+    scale = _scale(lengths)
     minutes = problem.driving_time(every[:, None], every[None, :])
     service = np.zeros(n + 1) if problem.service is None else problem.service
     longest = max(float(minutes.max()), float(service.max())) or 1.0
@@ -201,6 +204,13 @@ def _data(problem: Problem) -> tuple[Any, float]:
         ),
         scale,
     )
+
+
+def _scale(lengths: FloatArray) -> float:
+    scale = _LONGEST / (float(lengths.max()) or 1.0)
+    # Whole distances stay exact, so that a cost can meet a bound.
+    whole = scale >= 1.0 and np.array_equal(lengths, np.rint(lengths))
+    return float(math.floor(scale)) if whole else scale
 
 
 def _up(values: FloatArray, scale: float) -> NDArray[np.int64]:

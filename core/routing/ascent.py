@@ -4,8 +4,10 @@ Take the edges of any routes: those between stops are a forest, of N - k edges w
 drive, and 2 k more are at the depot. Without the rule that a stop has two edges, the cheapest such
 set is found greedily; prices on the stops (Lagrange multipliers) bring that rule back: with any
 prices the value is a lower bound, and subgradient steps raise it. With one dispatcher it is the
-1-tree bound; in the limit it is the linear relaxation with all subtour cuts. Bounds on the work of
-a dispatcher only count as far as they fix the number of routes.
+1-tree bound; in the limit it is the linear relaxation with all subtour cuts.
+
+Bounds on the work of a dispatcher count by the radial bound (`core.routing.radial`): all edges
+together cover no less of the way outwards than it says. One more price brings that rule in.
 
 The ascent looks at near neighbours only. The bound that is handed back holds for all edges: see
 `_Ascent.proved`.
@@ -22,6 +24,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from core.routing.geometry import neighbours
+from core.routing.radial import radial_bound
 
 if TYPE_CHECKING:
     from core.routing.problem import FloatArray, Problem
@@ -67,11 +70,14 @@ def ascent_bound(
     """
     begin = time.monotonic()
     ascent = _Ascent(problem, complete=problem.n_stops <= _COMPLETE)
-    prices = best_prices = np.zeros(problem.n_stops)
-    best, since, scale = -math.inf, 0, 1.0
-    direction = np.zeros(problem.n_stops)
+    prices = np.zeros(problem.n_stops + 1)
+    # The last price is that of the radial bound: in units that let it keep pace with the others.
+    unit = abs(cost) / math.sqrt(problem.n_stops) or 1.0
+    best, best_prices, since, scale = -math.inf, prices, 0, 1.0
+    direction = np.zeros(len(prices))
     for step in range(iterations):
-        value, excess = ascent.value(prices)
+        value, excess = ascent.value(prices[:-1], share=prices[-1] / unit)
+        excess[-1] /= unit
         if value > best:
             best, best_prices, since = value, prices, 0
         else:
@@ -84,16 +90,15 @@ def ascent_bound(
         direction = excess + (_MOMENTUM * direction if step else 0.0)
         size = scale * max(cost * 1.001 - value, 1e-9 * abs(cost)) / float(direction @ direction)
         prices = prices + size * direction
+        prices[-1] = min(max(prices[-1], 0.0), unit)
     if not ascent.complete:
         degree = max(_NEAR, min(_MANY, _MOST_EDGES // problem.n_stops))
-        best = _Ascent(problem, complete=False, degree=degree).proved(best_prices)
-    best = max(best, 0.0)
+        best = _Ascent(problem, complete=False, degree=degree).proved(
+            best_prices[:-1], best_prices[-1] / unit
+        )
+    best = max(best, ascent.radial.bound)
     if problem.objective == "makespan":
-        every = np.arange(1, problem.n_stops + 1)
-        far = 0.0
-        if problem.matrix is None:
-            far = float((problem.between(0, every) + problem.between(every, 0)).max())
-        return max(best / problem.dispatchers, far)
+        best = max(best / problem.dispatchers, 2 * float(ascent.radial.away.max()))
     # Rounding must not put the bound above the optimum.
     return best * (1 - 1e-9)
 
@@ -128,22 +133,32 @@ class _Ascent:
         self._n = n
         self._twice = problem.min_stops == 1
         top = min(problem.dispatchers, n if self._twice else n // 2)
-        needed = max(problem.fewest_routes, math.ceil(n / problem.most_stops))
-        self._crews = np.arange(min(needed, top), top + 1)
+        self.radial = radial_bound(problem)
+        self._crews = np.arange(min(self.radial.routes, top), top + 1)
+        # What each edge covers of the way outwards; there and back must be the same for that.
+        even = problem.matrix is None or np.array_equal(problem.matrix, problem.matrix.T)
+        away = self.radial.away[1:] if even else np.zeros(n)
+        self._outwards, self._away = np.abs(away[tail] - away[head]), away
+        self._covered = self.radial.bound if even else 0.0
 
-    def value(self, prices: FloatArray, highest: float = math.inf) -> tuple[float, FloatArray]:
+    def value(
+        self, prices: FloatArray, highest: float = math.inf, *, share: float = 0.0
+    ) -> tuple[float, FloatArray]:
         """Return the cheapest edges' cost under `prices`, and how many too many each stop has.
 
-        Edges between stops count for at most `highest`.
+        The last number is by how much these edges miss the radial bound, of which a `share` (0 to
+        1) is added, while edges cost that share of their way outwards less. Edges between stops
+        count for at most `highest`.
         """
         n = self._n
-        weight = np.minimum(self._length + prices[self._tail] + prices[self._head], highest)
+        length = self._length - share * self._outwards
+        weight = np.minimum(length + prices[self._tail] + prices[self._head], highest)
         chosen, weight = self._tree(weight)
         missing = n - 1 - len(chosen)
         if missing:  # edges that are not in the graph join what is left, at the highest weight
             weight = np.concatenate((weight, np.full(missing, highest)))
         forests = np.concatenate(([0.0], np.cumsum(weight)))[n - self._crews]
-        at_depot = self._out + prices
+        at_depot = self._out - share * self._away + prices
         order = np.argsort(at_depot, kind="stable")
         ends = np.cumsum(np.repeat(at_depot[order], 2) if self._twice else at_depot[order])
         totals = forests + ends[2 * self._crews - 1]
@@ -152,11 +167,14 @@ class _Ascent:
         chosen = chosen[: n - crew]
         excess = np.bincount(self._tail[chosen], minlength=n).astype(float)
         excess += np.bincount(self._head[chosen], minlength=n)
-        if self._twice:
-            excess[order[:crew]] += 2
-        else:
-            excess[order[: 2 * crew]] += 1
-        return float(totals[pick] - 2 * prices.sum()), excess - 2
+        ends_of = np.repeat(order[:crew], 2) if self._twice else order[: 2 * crew]
+        np.add.at(excess, ends_of, 1)
+        covered = float(self._outwards[chosen].sum() + self._away[ends_of].sum())
+        missed = self._covered - covered
+        if (share <= 0.0 and missed < 0.0) or (share >= 1.0 and missed > 0.0):
+            missed = 0.0  # the share cannot follow
+        value = float(totals[pick] - 2 * prices.sum()) + share * self._covered
+        return value, np.append(excess - 2, missed)
 
     def _tree(self, weight: FloatArray) -> tuple[np.ndarray, FloatArray]:
         """Find the cheapest spanning tree (or forest): its edges and weights, cheapest first."""
@@ -170,7 +188,7 @@ class _Ascent:
         chosen = order[ranks - 1]
         return chosen, weight[chosen]
 
-    def proved(self, prices: FloatArray) -> float:
+    def proved(self, prices: FloatArray, share: float = 0.0) -> float:
         """Return a bound that holds for all edges, not only those of the graph.
 
         An edge that is missing is longer than the reach of both its ends, and so has a weight of
@@ -180,15 +198,18 @@ class _Ascent:
         that limit high, may pay: several levels are tried.
         """
         if self.complete:
-            return self.value(prices)[0]
-        weight = self._length + prices[self._tail] + prices[self._head]
+            return self.value(prices, share=share)[0]
+        # An edge is as long as its way outwards at least: this much of it is left.
+        reach = (1 - share) * self._reach
+        length = self._length - share * self._outwards
+        weight = length + prices[self._tail] + prices[self._head]
         heavy = self._tree(weight)[1]
         found = []
         for level in _CLAMPS:
-            floor = (np.percentile(heavy, level) - self._reach) / 2 if level else -np.inf
+            floor = (np.percentile(heavy, level) - reach) / 2 if level else -np.inf
             raised = np.maximum(prices, floor)
-            limit = 2 * float((raised + self._reach / 2).min())
-            found.append(self.value(raised, limit)[0])
+            limit = 2 * float((raised + reach / 2).min())
+            found.append(self.value(raised, limit, share=share)[0])
         return max(found)
 
 

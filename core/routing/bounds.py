@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from core.routing.problem import FloatArray, Problem
 
-__all__ = ["SLACK", "contradiction", "named_bounds"]
+__all__ = ["SLACK", "contradiction", "named_bounds", "there_and_back"]
 
 SLACK = 1e-9
 """Relative: sums of distances that exceed a bound by no more still meet it (rounding)."""
@@ -96,18 +96,18 @@ def _of_loads(problem: Problem) -> Iterator[str]:
 
 def _of_far_stops(problem: Problem) -> Iterator[str]:
     if problem.max_distance is not None:
-        there_and_back = _there_and_back(problem, problem.matrix)
-        worst = int(np.argmax(there_and_back))
-        if there_and_back[worst] > problem.max_distance * (1 + SLACK):
+        needed = there_and_back(problem, problem.matrix)
+        worst = int(np.argmax(needed))
+        if needed[worst] > problem.max_distance * (1 + SLACK):
             yield (
                 f"stop {problem.ids[worst]!r} is too far: there and back is "
-                f"{there_and_back[worst]:g} > max_distance = {problem.max_distance:g}"
+                f"{needed[worst]:g} > max_distance = {problem.max_distance:g}"
             )
     if problem.max_time is not None:
         if problem.times is not None:
-            needed = _there_and_back(problem, problem.times)
+            needed = there_and_back(problem, problem.times)
         else:
-            needed = _there_and_back(problem, problem.matrix) * problem.pace
+            needed = there_and_back(problem, problem.matrix) * problem.pace
         if problem.service is not None:
             needed = needed + problem.service
         worst = int(np.argmax(needed))
@@ -118,19 +118,24 @@ def _of_far_stops(problem: Problem) -> Iterator[str]:
             )
 
 
-def _there_and_back(problem: Problem, matrix: FloatArray | None) -> FloatArray:
+def there_and_back(problem: Problem, matrix: FloatArray | None) -> FloatArray:
     """Return the least distance (or time) to each place and back; a matrix may have short cuts."""
     if matrix is None:
         every = np.arange(problem.n_stops + 1)
         return problem.between(0, every) + problem.between(every, 0)
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import dijkstra
+    table = np.asarray(matrix)
+    return _shortest(table) + _shortest(table.T)
 
-    # A sparse matrix takes a stored 0 for an edge of that length, as it should be here.
-    graph = csr_array(np.asarray(matrix))
-    if (np.asarray(matrix)[~np.eye(len(matrix), dtype=bool)] == 0).any():
-        return np.zeros(len(matrix))  # places at no distance: nothing is claimed
-    return np.asarray(dijkstra(graph, indices=0) + dijkstra(graph.T.tocsr(), indices=0))
+
+def _shortest(matrix: FloatArray) -> FloatArray:
+    """Return the shortest ways from place 0 to each, by Dijkstra's method."""
+    found: FloatArray = matrix[0].copy()
+    open_ = np.ones(len(matrix), dtype=bool)
+    for _ in range(len(matrix)):
+        near = int(np.argmin(np.where(open_, found, np.inf)))
+        open_[near] = False
+        np.minimum(found, found[near] + matrix[near], out=found)
+    return found
 
 
 def _of_short_routes(problem: Problem) -> Iterator[str]:
@@ -165,6 +170,6 @@ def _too_short(problem: Problem, what: str, crew: int, longest: float) -> str:
 def _most(problem: Problem, matrix: FloatArray | None) -> float:
     """Return a length that all routes together cannot exceed."""
     if matrix is None:
-        return float(_there_and_back(problem, None).sum())
+        return float(there_and_back(problem, None).sum())
     leaving = np.asarray(matrix).max(axis=1)
     return float(leaving[1:].sum() + problem.dispatchers * leaving[0])

@@ -74,6 +74,7 @@ def improve(
     time_limit: float | None = None,
     steps: int | None = None,
     seed: int = 0,
+    enough: float = -math.inf,
 ) -> Result:
     """Improve routes by ruin and recreate, and exchanges (`core.routing._sisr`).
 
@@ -90,6 +91,8 @@ def improve(
         the machine's speed. Without it the number depends on the time.
     seed
         Seed of the random numbers.
+    enough
+        Cost at which to stop: none is lower.
 
     Raises
     ------
@@ -121,7 +124,7 @@ def improve(
                 0.0 if time_limit is None else spent / max(time_limit, 1e-9),
                 0.0 if steps is None else search.steps / steps,
             )
-            if done >= 1.0:
+            if done >= 1.0 or (trace[-1].cost is not None and trace[-1].cost <= enough):
                 break
             search.run(done, steps, None if time_limit is None else time_limit - spent)
             if search.best_cost < best:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from core.routing.tour import kick_tour
 from core.routing.validate import check
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from core.routing.choices import Method, Model, Solver
 
 __all__ = ["solve"]
@@ -160,21 +163,29 @@ def _search(
     if time_limit is not None:
         bound = _bound(problem, start, time_limit * _BOUND_SHARE)
         time_limit -= time.monotonic() - begin
+    # With a number of steps, routes must not depend on how good a bound the machine had time for.
+    enough = -math.inf if bound is None or steps is not None else bound * (1 + _PROOF)
     if bound is not None and (reason := _too_long(problem, bound)):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
     if method == "pyvrp":
         from core.routing._pyvrp import solve_pyvrp
 
-        result = solve_pyvrp(problem, time_limit=time_limit, steps=steps, seed=seed)
+        result = solve_pyvrp(problem, time_limit=time_limit, steps=steps, seed=seed, enough=enough)
     elif (
         problem.dispatchers == 1
         and problem.symmetric
         and problem.n_stops >= 7
         and not (check(problem, start.routes))
     ):
-        result = _one_tour(problem, start, time_limit, steps, seed)
+        tour = kick_tour(
+            problem, np.array((0, *start.routes[0])),
+            time_limit=time_limit, kicks=steps, seed=seed, enough=enough,
+        )  # fmt: skip
+        result = _one_tour(problem, tour)
     else:
-        result = improve(problem, start=start, time_limit=time_limit, steps=steps, seed=seed)
+        result = improve(
+            problem, start=start, time_limit=time_limit, steps=steps, seed=seed, enough=enough
+        )
     return _bounded(result, bound)
 
 
@@ -193,12 +204,21 @@ def _too_long(problem: Problem, bound: float) -> str:
 
 def _bound(problem: Problem, start: Result, seconds: float) -> float | None:
     """Compute a lower bound within about so many seconds."""
+    begin = time.monotonic()
     total = sum(problem.length(route) for route in start.routes)
-    if not refusal(problem) and problem.n_stops <= _RELAXED_STOPS:
-        bound = relaxed_bound(problem, seconds)
-        if bound is not None:
-            return bound
-    return ascent_bound(problem, total, time_limit=seconds)
+    relaxed = not refusal(problem) and problem.n_stops <= _RELAXED_STOPS
+    bound = ascent_bound(problem, total, time_limit=seconds / 3 if relaxed else seconds)
+    if relaxed and total > bound * (1 + _PROOF):
+        left = seconds - (time.monotonic() - begin)
+        bound = max(bound, relaxed_bound(problem, left) or 0.0)
+    return _whole(problem, bound)
+
+
+def _whole(problem: Problem, bound: float) -> float:
+    """Round a bound up where all distances are whole numbers, and so every cost is one."""
+    if problem.matrix is None or (problem.matrix != np.rint(problem.matrix)).any():
+        return bound
+    return float(math.ceil(bound * (1 - _PROOF) - _PROOF))
 
 
 def _bounded(result: Result, bound: float | None) -> Result:
@@ -215,13 +235,8 @@ def _bounded(result: Result, bound: float | None) -> Result:
     )
 
 
-def _one_tour(
-    problem: Problem, start: Result, time_limit: float | None, steps: int | None, seed: int
-) -> Result:
-    """Improve the only dispatcher's route by moves that are made for single tours."""
-    tour = np.array((0, *start.routes[0]))
-    tour = kick_tour(problem, tour, time_limit=time_limit, kicks=steps, seed=seed)
+def _one_tour(problem: Problem, tour: NDArray[np.intp]) -> Result:
+    """Make a result of a tour, which is the only dispatcher's route."""
     route = tuple(np.roll(tour, -int(np.nonzero(tour == 0)[0][0]))[1:].tolist())
-    return dataclasses.replace(
-        start, routes=(route,), cost=problem.cost((route,)), method="heuristic"
-    )
+    cost = problem.cost((route,))
+    return Result(status=Status.FEASIBLE, routes=(route,), cost=cost, method="heuristic")

@@ -7,6 +7,7 @@ as a queue of the places that are worth a look.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -232,6 +233,7 @@ def kick_tour(
     time_limit: float | None = None,
     kicks: int | None = None,
     seed: int = 0,
+    enough: float = -math.inf,
 ) -> NDArray[np.intp]:
     """Improve a tour by local kicks, each repaired by 2-opt and Or-opt (iterated local search).
 
@@ -245,6 +247,8 @@ def kick_tour(
         Seconds of wall time, or the number of kicks for the same tour every time.
     seed
         Seed of the random numbers.
+    enough
+        Length at which to stop: no tour is shorter.
 
     An interrupt (KeyboardInterrupt) ends it early with the best tour so far.
     """
@@ -262,6 +266,8 @@ def kick_tour(
             break
         saved = found.order.copy()
         done += now
+        if tour_length(problem, tour[np.asarray(saved, dtype=np.intp)]) <= enough:
+            break
         if time.monotonic() - start < _CHUNK_SECONDS:
             chunk *= 2
     return tour[np.asarray(saved, dtype=np.intp)]

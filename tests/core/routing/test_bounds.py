@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.routing import NoRoutesError, Problem, Status, check, solve
+from core.routing import NoRoutesError, Problem, Status, _pyvrp, check, solve
+from core.routing import solver as solving
 from core.routing.ascent import _Ascent, ascent_bound
 from core.routing.bounds import contradiction
 from core.routing.formats import parse_json, stops_csv, stops_json
+from core.routing.heuristic import improve
+from core.routing.radial import radial_bound
 from core.routing.start import cut_tour
+from core.routing.tour import greedy_tour, kick_tour, tour_length
 from core.routing.tsplib import parse_tsplib
 from tests.core.routing.brute import brute_force
 
@@ -117,7 +122,7 @@ def test_a_published_instance_is_read_and_solved_to_its_optimum() -> None:
     found = solve(rounded, method="heuristic", steps=4000, time_limit=None)
     assert found.cost is not None
     assert 375 <= found.cost <= 1.02 * 375
-    other = solve(rounded, method="pyvrp", steps=200, time_limit=None)
+    other = solve(rounded, method="pyvrp", steps=1000, time_limit=None)
     assert other.cost is not None
     assert 375 <= other.cost <= 1.02 * 375
 
@@ -179,25 +184,166 @@ def test_pyvrp_says_what_it_cannot_do(fields: dict[str, Any], message: str) -> N
 # --- lower bounds ---------------------------------------------------------------------------------
 
 
-@given(st.data())
-@settings(max_examples=40, deadline=None)
-def test_ascent_is_below_the_optimum(data: st.DataObject) -> None:
-    n = data.draw(st.integers(1, 7))
-    matrix = data.draw(st.booleans())
-    seed = data.draw(st.integers(0, 999))
-    rng = np.random.default_rng(seed)
+@st.composite
+def bounded_problems(draw: st.DrawFn) -> Problem:
+    """Draw small problems with every bound that the lower bounds make use of."""
+    n = draw(st.integers(1, 6))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
     where: dict[str, Any] = {"points": rng.integers(0, 20, (n + 1, 2))}
-    if matrix:
-        where = {"matrix": rng.integers(0, 20, (n + 1, n + 1))}
-    problem = Problem(
+    kind = draw(st.sampled_from(["points", "symmetric", "any"]))
+    if kind != "points":  # with no triangle inequality, and with places at no distance
+        table = rng.integers(0, 20, (n + 1, n + 1))
+        where = {"matrix": table + table.T if kind == "symmetric" else table}
+    crew = draw(st.integers(1, min(4, n)))
+    work: dict[str, Any] = {}
+    if draw(st.booleans()):
+        work["demands"] = np.append(0, rng.integers(0, 9, n))
+        work["capacity"] = float(rng.integers(8, 20))
+    if draw(st.booleans()):
+        work |= {"service": np.append(0, rng.integers(0, 9, n)), "max_time": 18.0}
+    if draw(st.booleans()):
+        work["max_stops"] = draw(st.integers(1, n))
+    return Problem(
         **where,
-        dispatchers=data.draw(st.integers(1, min(3, n))),
-        crew=data.draw(st.sampled_from(["fixed", "at_most"])),
-        objective=data.draw(st.sampled_from(["distance", "makespan"])),
+        **work,
+        dispatchers=crew,
+        min_stops=draw(st.integers(1, work.get("max_stops", n // crew))),
+        crew=draw(st.sampled_from(["fixed", "at_most"])),
+        objective=draw(st.sampled_from(["distance", "makespan"])),
     )
-    truth = brute_force(problem).cost
-    assert truth is not None
-    assert 0 <= ascent_bound(problem, cost=truth + 1) <= truth + 1e-9
+
+
+@given(bounded_problems())
+@settings(max_examples=150, deadline=None)
+def test_lower_bounds_are_below_the_optimum(problem: Problem) -> None:
+    found = brute_force(problem)
+    if found.cost is None:
+        return
+    slack = 1e-9 * (1 + found.cost)
+    assert 0 <= ascent_bound(problem, cost=found.cost + 1) <= found.cost + slack
+    total = sum(problem.length(route) for route in found.routes)
+    bound, away, routes = radial_bound(problem)
+    assert bound <= total + slack
+    assert routes <= len(found.routes)
+    assert away[0] == 0
+    # Any prices give a bound, with any part of the radial one, and of near neighbours alone.
+    rng = np.random.default_rng(0)
+    for degree, share in itertools.product((1, 2, 9), (0.0, 0.4, 1.0)):
+        ascent = _Ascent(problem, complete=False, degree=min(degree, max(1, problem.n_stops - 1)))
+        for scale in (0.0, 3.0):
+            prices = rng.normal(0, scale, problem.n_stops)
+            assert ascent.proved(prices, share) <= total + slack
+
+
+def test_the_radial_bound_counts_whole_routes_that_reach_so_far() -> None:
+    line = [[0, 0], [1, 0], [2, 0], [5, 0], [5, 0]]
+    problem = Problem(points=line, dispatchers=4, crew="at_most")
+    assert radial_bound(problem)[::2] == (10.0, 1)
+    loaded = problem.replace(demands=[0, 1, 1, 6, 6], capacity=10)
+    assert radial_bound(loaded)[::2] == (20.0, 2)
+    assert radial_bound(problem.replace(max_stops=1))[::2] == (26.0, 4)
+    assert radial_bound(problem.replace(service=[0, 5, 5, 5, 5], max_time=10))[::2] == (14.0, 2)
+    # Of three who drive, with one stop or more each, two go to 2 or farther.
+    assert radial_bound(problem.replace(dispatchers=3, crew="fixed"))[::2] == (16.0, 3)
+    # What exceeds the capacity by rounding alone takes no route more.
+    assert radial_bound(loaded.replace(capacity=14 * (1 - 1e-12)))[::2] == (10.0, 1)
+    # The short way to stop 1 is by way of stop 2.
+    detour = Problem(matrix=[[0, 9, 1], [9, 0, 1], [1, 1, 0]])
+    assert radial_bound(detour).away.tolist() == [0, 2, 1]
+
+
+def test_the_radial_bound_helps_where_routes_are_many(
+    random_problem: Callable[..., Problem],
+) -> None:
+    problem = random_problem(120, seed=4, dispatchers=8, max_stops=17, crew="at_most")
+    alone = ascent_bound(problem.replace(max_stops=None), cost=1500.0)
+    together = ascent_bound(problem, cost=1500.0)
+    assert together > 1.05 * max(radial_bound(problem).bound, alone)
+
+
+def ray() -> Problem:
+    """Stops on a ray, of which two fill a route: the radial bound is the optimum."""
+    at = np.arange(71)
+    return Problem(
+        matrix=np.abs(at[:, None] - at),
+        dispatchers=40,
+        crew="at_most",
+        demands=[0] + [1] * 70,
+        capacity=2,
+    )
+
+
+def circle() -> Problem:
+    angles = np.linspace(0, 2 * np.pi, 70, endpoint=False)
+    return Problem(points=np.column_stack([np.cos(angles), np.sin(angles)]))
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "problem", "cost"),
+    [
+        ("heuristic", "core.routing.solver.improve", ray(), 2 * sum(range(2, 71, 2))),
+        ("pyvrp", "core.routing._pyvrp.solve_pyvrp", ray(), 2 * sum(range(2, 71, 2))),
+        ("heuristic", "core.routing.solver.kick_tour", circle(), 140 * np.sin(np.pi / 70)),
+    ],
+)
+def test_a_search_is_told_the_bound_and_the_cost_that_meets_it_is_proved(
+    method: Any, place: str, problem: Problem, cost: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, _, name = place.rpartition(".")
+    true, given = getattr(sys.modules[module], name), []
+
+    def noted(*args: Any, **options: Any) -> Any:
+        given.append(options.get("enough"))
+        return true(*args, **options)
+
+    monkeypatch.setattr(place, noted)
+    result = solve(problem, method=method, time_limit=5)
+    assert (result.status, result.cost) == (Status.OPTIMAL, pytest.approx(cost))
+    assert given[-1] == pytest.approx(cost)
+    solve(problem, method=method, time_limit=5, steps=1)  # the same routes whatever the bound is
+    assert given[-1] == -np.inf
+
+
+def test_a_search_ends_at_a_cost_that_is_enough(
+    random_problem: Callable[..., Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = random_problem(40, seed=3, dispatchers=4)
+    start = cut_tour(problem)
+    assert start.cost is not None
+    assert improve(problem, start=start, steps=300, enough=start.cost).cost == start.cost
+    better = improve(problem, start=start, steps=300, enough=0.999 * start.cost).cost
+    assert better is not None
+    assert better < start.cost
+
+    tour = greedy_tour(problem, np.arange(41))
+    few, many, ended = (
+        tour_length(problem, kick_tour(problem, tour, kicks=kicks, enough=enough))
+        for kicks, enough in ((100, 0.0), (500, 0.0), (500, 1e9))
+    )
+    assert many < few == ended
+
+    calls: list[int] = []
+    monkeypatch.setattr(
+        _pyvrp._stopping,
+        "MaxIterations",
+        lambda n: lambda cost: calls.append(cost) or n <= len(calls),
+    )
+    _pyvrp.solve_pyvrp(problem, steps=50)
+    assert len(calls) == 50
+    calls.clear()
+    _pyvrp.solve_pyvrp(problem, steps=50, enough=1e9)
+    assert len(calls) < 5
+
+
+def test_bounds_of_whole_distances_are_whole(random_problem: Callable[..., Problem]) -> None:
+    problem = random_problem(70, seed=1, dispatchers=3)
+    whole = problem.replace(matrix=np.rint(problem.distances()))
+    bound = solve(whole, method="divide").lower_bound
+    assert bound is not None
+    assert bound == round(bound)
+    assert solving._whole(whole, 374.0000001) == 374
+    assert solving._whole(whole, 374.01) == 375
+    assert solving._whole(problem, 374.01) == 374.01
 
 
 def test_the_bound_of_near_neighbours_holds_for_all_edges(
