@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from azkaban_client.schedules.book import Book, CatchUp, Entry
     from azkaban_client.schedules.listing import Listed
     from azkaban_client.schedules.place import Place, Wanted
-    from azkaban_client.schedules.when import When
+    from azkaban_client.when import When
 
 __all__ = ["COMMANDS"]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from azkaban_client.chronos import Chronos
     from azkaban_client.flow.export import Export, Options
-    from azkaban_client.flow.times import Schedule
+    from azkaban_client.when import When
 
 __all__ = ["COMMANDS"]
 
@@ -151,7 +151,7 @@ def _options(given: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -
     kinds = {kind: times.get(kind) for kind in WHEN if kind not in _BESIDE}
     lost = ((name, str(times.get(name, "none"))) for name in _BESIDE)
     return Options(
-        schedule=_schedule(kinds, times.get("timezone")),
+        schedule=_when(kinds, times.get("timezone")),
         beside=tuple((name, text) for name, text in lost if text != "none"),
         concurrency=given["concurrency"],
         on_failure=given["on_failure"],
@@ -160,19 +160,13 @@ def _options(given: Mapping[str, Any], table: Mapping[str, Any], folder: Path) -
     )
 
 
-def _schedule(texts: Mapping[str, str | None], zone: str | None) -> Schedule | None:
-    from azkaban_client.flow.times import Schedule
-    from azkaban_client.schedules import when
+def _when(texts: Mapping[str, str | None], zone: str | None) -> When | None:
+    from azkaban_client import when
 
     try:
-        asked = when.read(texts, zone)
+        return when.read(texts, zone)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    if asked is None:
-        return None
-    if asked.kind == "every":
-        return Schedule(every=asked.text, zone=zone)
-    return Schedule(cron=asked.expression, zone=zone)
 
 
 def _write(made: Export, project: str, folder: Path) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from azkaban_client.flow.losses import Loss
-    from azkaban_client.flow.times import Schedule
     from azkaban_client.flow.zip import Bundle
+    from azkaban_client.when import When
 
 __all__ = ["COMMANDS", "show_losses"]
 
@@ -76,9 +76,9 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
             note(f"then: {line}")
 
 
-def _schedule(project: str, flow: str, schedule: Schedule) -> str:
-    zone = f" --timezone {shlex.quote(schedule.zone)}" if schedule.zone else ""
-    return f"azk schedule add {shlex.join([project, flow])} --cron '{schedule.cron}'{zone}"
+def _schedule(project: str, flow: str, when: When) -> str:
+    zone = f" --timezone {shlex.quote(when.zone)}" if when.zone else ""
+    return f"azk schedule add {shlex.join([project, flow])} --cron '{when.expression}'{zone}"
 
 
 @command()

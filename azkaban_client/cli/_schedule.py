@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from azkaban_client.options import ExecutionOptions
     from azkaban_client.schedules.book import Book, CatchUp
     from azkaban_client.schedules.listing import Listed
-    from azkaban_client.schedules.when import When
+    from azkaban_client.when import When
 
 __all__ = ["COMMANDS", "WHEN", "beside", "read_when", "tell_keeper", "when_options"]
 
 WHEN = ("daily", "weekdays", "every", "cron", "at")
-"""The options that say when, as `azkaban_client.schedules.when.KINDS`."""
+"""The options that say when, as `azkaban_client.when.KINDS`."""
 
 _WHEN_OPTIONS = (
     click.option("--daily", metavar="HH:MM", help="Run it every day at this time."),
@@ -72,7 +72,7 @@ def beside(kept: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any
 def read_when(given: dict[str, Any]) -> When | None:
     """Read the options of `when_options`; raise a `ValueError` for what is invalid."""
     from azkaban_client.schedules.book import CATCH_UP
-    from azkaban_client.schedules.when import read
+    from azkaban_client.when import read
 
     found = read(
         {kind: given.get(kind) for kind in WHEN}, given.get("timezone"), given.get("until")

@@ -1,9 +1,8 @@
-"""When a flow runs, in the terms of Quartz, of cron and of Chronos."""
+"""Say when a flow runs in the terms of Quartz, of cron and of Chronos."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from azkaban_client.times import Period
+    from azkaban_client.when import When
 
-__all__ = ["LostError", "Schedule", "iso_repeat", "to_cron", "to_quartz"]
+__all__ = ["LostError", "iso_repeat", "to_cron", "to_quartz"]
 
 _PRESETS = {
     "@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
@@ -30,30 +30,7 @@ class LostError(ValueError):
     """The other scheduler has no words for such a time."""
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """When a flow runs; one of the two.
-
-    Attributes
-    ----------
-    cron
-        An expression of Quartz, as Azkaban takes them.
-    every
-        A period, such as ``15m``.
-    zone
-        The time zone that it counts in; None is the machine's own.
-    """
-
-    cron: str | None = None
-    every: str | None = None
-    zone: str | None = None
-
-    def __str__(self) -> str:
-        words = self.cron if self.cron is not None else f"every {self.every}"
-        return f"{words} {self.zone}" if self.zone else f"{words}"
-
-
-def to_cron(schedule: Schedule, *, dialect: str = "cron") -> str:
+def to_cron(when: When, *, dialect: str = "cron") -> str:
     """Return the five fields of cron.
 
     Parameters
@@ -68,17 +45,20 @@ def to_cron(schedule: Schedule, *, dialect: str = "cron") -> str:
 
     Examples
     --------
-    >>> to_cron(Schedule(cron="0 30 6 ? * MON-FRI"))
+    >>> from azkaban_client.when import When
+    >>> to_cron(When("cron", "0 30 6 ? * MON-FRI"))
     '30 6 * * MON-FRI'
-    >>> to_cron(Schedule(cron="0 0 6 ? * 2#1"), dialect="airflow")
+    >>> to_cron(When("cron", "0 0 6 ? * 2#1"), dialect="airflow")
     '0 6 * * MON#1'
-    >>> to_cron(Schedule(every="15m"))
+    >>> to_cron(When("every", "15m"))
     '*/15 * * * *'
     """
-    if schedule.cron is None:
-        return _every(schedule.every)
-    quartz.check(schedule.cron)
-    seconds, minute, hour, day, month, weekday, *year = schedule.cron.upper().split()
+    if when.kind == "every":
+        return _every(when.text)
+    if when.kind == "at":
+        raise LostError(f"{when}: cron starts a flow again and again")
+    quartz.check(when.expression)
+    seconds, minute, hour, day, month, weekday, *year = when.expression.upper().split()
     if seconds != "0":
         raise LostError(f"seconds {seconds!r}: cron counts in minutes")
     if year and year[0] != "*":
@@ -94,9 +74,9 @@ def to_cron(schedule: Schedule, *, dialect: str = "cron") -> str:
     )
 
 
-def _period(text: str | None) -> Period:
+def _period(text: str) -> Period:
     try:
-        found: Period | None = period(text or "")
+        found: Period | None = period(text)
     except ValueError:
         found = None
     if found is None or found.unit == "s":
@@ -104,7 +84,7 @@ def _period(text: str | None) -> Period:
     return found
 
 
-def _every(text: str | None) -> str:
+def _every(text: str) -> str:
     every = _period(text)
     number, unit = every.count, every.unit
     if number == 1:
@@ -192,7 +172,7 @@ def _days(item: str) -> list[str]:
     return list(days[:: int((found[3] or "/1")[1:])])
 
 
-def iso_repeat(schedule: Schedule, since: date) -> str:
+def iso_repeat(when: When, since: date) -> str:
     """Return the repeating interval of ISO 8601 that Chronos takes.
 
     Parameters
@@ -209,20 +189,21 @@ def iso_repeat(schedule: Schedule, since: date) -> str:
     Examples
     --------
     >>> from datetime import date
+    >>> from azkaban_client.when import When
     >>> day = date(2026, 11, 30)
-    >>> iso_repeat(Schedule(cron="0 30 6 ? * SUN"), day), iso_repeat(Schedule(every="15m"), day)
+    >>> iso_repeat(When("cron", "0 30 6 ? * SUN"), day), iso_repeat(When("every", "15m"), day)
     ('R/2026-12-06T06:30:00Z/P1W', 'R/2026-11-30T00:00:00Z/PT15M')
     """
-    if schedule.cron is None:
-        every = _period(schedule.every)
+    if when.kind == "every":
+        every = _period(when.text)
         return f"R/{since}T00:00:00Z/{_LENGTHS[every.unit].format(every.count)}"
-    minute, hour, day, month, weekday = to_cron(schedule).split()
+    minute, hour, day, month, weekday = to_cron(when).split()
     begin, length = since, "P1D"
     if month != "*" or not minute.isdecimal():
         found = re.fullmatch(r"\*/(\d+)", minute)
         if found and (hour, day, month, weekday) == ("*",) * 4 and 60 % int(found[1]) == 0:
             return f"R/{begin}T00:00:00Z/PT{found[1]}M"
-        raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
+        raise LostError(f"{when}: Chronos repeats after one length of time")
     if weekday in DAYS and day == "*":
         monday = since - timedelta(days=since.weekday())
         begin = monday + timedelta(days=(DAYS.index(weekday) - 1) % 7)
@@ -230,11 +211,11 @@ def iso_repeat(schedule: Schedule, since: date) -> str:
     elif day.isdecimal() and weekday == "*" and int(day) <= 28:
         begin, length = since.replace(day=int(day)), "P1M"
     elif (day, weekday) != ("*", "*"):
-        raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
+        raise LostError(f"{when}: Chronos repeats after one length of time")
     if hour == "*" and length == "P1D":
         return f"R/{begin}T00:{int(minute):02}:00Z/PT1H"
     if not hour.isdecimal():
-        raise LostError(f"{schedule.cron!r}: Chronos repeats after one length of time")
+        raise LostError(f"{when}: Chronos repeats after one length of time")
     return f"R/{begin}T{int(hour):02}:{int(minute):02}:00Z/{length}"
 
 

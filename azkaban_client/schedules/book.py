@@ -16,7 +16,7 @@ from azkaban_client import _home
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import AzkabanError
 from azkaban_client.files import alone, lock, open_private, write_private
-from azkaban_client.schedules.when import When, machine_zone, zone_named
+from azkaban_client.when import When, machine_zone, zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from azkaban_client.schedules.book import CatchUp, Missed  # noqa: TC001 (the schema reads them)
-from azkaban_client.schedules.when import When, machine_zone, zone_named
+from azkaban_client.when import When, machine_zone, zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from azkaban_client.errors import NotFound, Refused
 from azkaban_client.models import Sla
 from azkaban_client.past import LOGICAL_DATE, TRIGGER
 from azkaban_client.schedules.book import Entry
-from azkaban_client.schedules.when import NeedsWatchError, Timing, machine_zone, timing
+from azkaban_client.when import NeedsWatchError, Timing, machine_zone, timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from azkaban_client.models import Schedule
     from azkaban_client.options import ExecutionOptions
     from azkaban_client.schedules.book import Book, CatchUp
-    from azkaban_client.schedules.when import When
+    from azkaban_client.when import When
 
 __all__ = [
     "Place",

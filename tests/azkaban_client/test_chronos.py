@@ -22,7 +22,7 @@ from azkaban_client import chronos
 from azkaban_client.cli import azk
 from azkaban_client.errors import AuthenticationError, BadAnswer, NetworkError, Refused
 from azkaban_client.flow.export import Options, export
-from azkaban_client.flow.times import Schedule
+from azkaban_client.when import When
 from tests.exported import FLOW_1, bundle
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ def post(sent: list[dict], url: str = "http://chronos.example:4400/") -> chronos
     "schedule",
     [
         None,
-        Schedule(cron="0 30 6 ? * *", zone="Europe/Berlin"),
-        Schedule(cron="0 0 6 ? * SUN"),
-        Schedule(cron="0 0 6 28 * ?"),
-        Schedule(every="15m"),
+        When("cron", "0 30 6 ? * *", zone="Europe/Berlin"),
+        When("cron", "0 0 6 ? * SUN"),
+        When("cron", "0 0 6 28 * ?"),
+        When("every", "15m"),
     ],
     ids=str,
 )
-def test_jobs_are_posted_parents_first(rules: Rules, schedule: Schedule | None) -> None:
+def test_jobs_are_posted_parents_first(rules: Rules, schedule: When | None) -> None:
     sent = jobs(schedule=schedule)
     posted = post(sent)
     assert [*rules.jobs.values()] == sent
@@ -138,7 +138,7 @@ def test_jobs_are_posted_parents_first(rules: Rules, schedule: Schedule | None) 
 def test_a_beginning_of_more_than_a_year_ago_would_be_refused(rules: Rules) -> None:
     old = datetime.now(UTC).date() - timedelta(days=400)
     with pytest.raises(Refused, match=r"job 'end' is refused \(HTTP 400\): more than 1 year"):
-        post(jobs(schedule=Schedule(cron="0 0 6 ? * *"), since=old))
+        post(jobs(schedule=When("cron", "0 0 6 ? * *"), since=old))
     assert rules.jobs == {}
 
 

@@ -21,8 +21,9 @@ from azkaban_client.flow.export import TARGETS, Options, export
 from azkaban_client.flow.export.cron import calendar
 from azkaban_client.flow.local import run
 from azkaban_client.flow.step import main
-from azkaban_client.flow.times import LostError, Schedule, iso_repeat, to_cron
+from azkaban_client.flow.times import LostError, iso_repeat, to_cron
 from azkaban_client.flow.zip import unpack
+from azkaban_client.when import When
 from tests.exported import FLOW_1, FLOW_2, bundle, records
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def test_what_cannot_be_run_is_said(luigi_folder: Path, words, environment, said
 
 
 def test_the_whole_flow_for_cron(tmp_path: Path) -> None:
-    start = write(FLOW_1, "cron", tmp_path, flow="end", schedule=Schedule(cron="0 0 6 ? * MON"),
+    start = write(FLOW_1, "cron", tmp_path, flow="end", schedule=When("cron", "0 0 6 ? * MON"),
                   home=str(tmp_path), python=sys.executable)  # fmt: skip
     lines = start.read_text().splitlines()
     assert lines[-2:][0] == "MAILTO=me@example.org"
@@ -221,7 +222,7 @@ def test_names_that_are_no_names_elsewhere(tmp_path: Path) -> None:
 
 
 def test_fields_of_chronos(tmp_path: Path) -> None:
-    options = {"schedule": Schedule(cron="0 30 6 ? * *", zone="Europe/Berlin"), "home": "/x y",
+    options = {"schedule": When("cron", "0 30 6 ? * *", zone="Europe/Berlin"), "home": "/x y",
                "since": date(2026, 11, 30)}  # fmt: skip
     jobs = json.loads(write(FLOW_1, "chronos", tmp_path, flow="end", **options).read_text())
     first, *others = jobs
@@ -245,7 +246,7 @@ def test_what_is_lost_is_listed() -> None:
     found = {}
     for target in TARGETS:
         made = export(bundle(FLOW_1), target, project="p", flow="end",
-                      options=Options(schedule=Schedule(cron="0 0 6 ? * *"),
+                      options=Options(schedule=When("cron", "0 0 6 ? * *"),
                                       concurrency="pipeline"))  # fmt: skip
         found[target] = {one.feature for one in made.losses if one.degree == "lost"}
         assert not made.is_exact
@@ -276,7 +277,7 @@ def test_what_is_lost_is_listed() -> None:
     ],
 )
 def test_cron_in_five_fields(quartz: str, cron: str) -> None:
-    assert to_cron(Schedule(cron=quartz)) == cron
+    assert to_cron(When("cron", quartz)) == cron
 
 
 @pytest.mark.parametrize(
@@ -292,43 +293,43 @@ def test_cron_in_five_fields(quartz: str, cron: str) -> None:
 )
 def test_times_that_cron_lacks(quartz: str, field: str, airflow: str | None) -> None:
     with pytest.raises(LostError, match=field):
-        to_cron(Schedule(cron=quartz))
+        to_cron(When("cron", quartz))
     if airflow is not None:
-        assert to_cron(Schedule(cron=quartz), dialect="airflow") == airflow
+        assert to_cron(When("cron", quartz), dialect="airflow") == airflow
     else:
         with pytest.raises(LostError, match=field):
-            to_cron(Schedule(cron=quartz), dialect="airflow")
+            to_cron(When("cron", quartz), dialect="airflow")
 
 
 @pytest.mark.parametrize(
     ("schedule", "repeat"),
     [
-        (Schedule(cron="0 30 6 ? * *"), "R/2026-11-29T06:30:00Z/P1D"),
-        (Schedule(cron="0 0 6 ? * WED"), "R/2026-11-25T06:00:00Z/P1W"),
-        (Schedule(cron="0 0 6 ? * 1"), "R/2026-11-29T06:00:00Z/P1W"),
-        (Schedule(cron="0 0 6 15 * ?"), "R/2026-11-15T06:00:00Z/P1M"),
-        (Schedule(cron="0 */10 * * * ?"), "R/2026-11-29T00:00:00Z/PT10M"),
-        (Schedule(cron="0 20 * * * ?"), "R/2026-11-29T00:20:00Z/PT1H"),
-        (Schedule(every="2w"), "R/2026-11-29T00:00:00Z/P2W"),
+        (When("cron", "0 30 6 ? * *"), "R/2026-11-29T06:30:00Z/P1D"),
+        (When("cron", "0 0 6 ? * WED"), "R/2026-11-25T06:00:00Z/P1W"),
+        (When("cron", "0 0 6 ? * 1"), "R/2026-11-29T06:00:00Z/P1W"),
+        (When("cron", "0 0 6 15 * ?"), "R/2026-11-15T06:00:00Z/P1M"),
+        (When("cron", "0 */10 * * * ?"), "R/2026-11-29T00:00:00Z/PT10M"),
+        (When("cron", "0 20 * * * ?"), "R/2026-11-29T00:20:00Z/PT1H"),
+        (When("every", "2w"), "R/2026-11-29T00:00:00Z/P2W"),
     ],
 )
-def test_intervals_of_chronos(schedule: Schedule, repeat: str) -> None:
+def test_intervals_of_chronos(schedule: When, repeat: str) -> None:
     assert iso_repeat(schedule, date(2026, 11, 29)) == repeat  # a Sunday
 
 
 @pytest.mark.parametrize("cron", ["0 0 6 ? * MON-FRI", "0 0 6,18 ? * *", "0 0 6 31 * ?"])
 def test_times_that_chronos_lacks(cron: str) -> None:
     with pytest.raises(LostError, match="one length of time"):
-        iso_repeat(Schedule(cron=cron), date(2026, 11, 29))
+        iso_repeat(When("cron", cron), date(2026, 11, 29))
 
 
 def test_periods_that_do_not_divide_an_hour_or_a_day_are_lost() -> None:
-    assert to_cron(Schedule(cron="0 0 6 1 NOV-FEB,JUN ?")) == "0 6 1 11-12,1-2,JUN *"
-    assert to_cron(Schedule(cron="0 0 6 ? JAN/3 99")) == "0 6 * 1-12/3 *"
-    assert to_cron(Schedule(every="2h")) == "0 */2 * * *"
+    assert to_cron(When("cron", "0 0 6 1 NOV-FEB,JUN ?")) == "0 6 1 11-12,1-2,JUN *"
+    assert to_cron(When("cron", "0 0 6 ? JAN/3 99")) == "0 6 * 1-12/3 *"
+    assert to_cron(When("every", "2h")) == "0 */2 * * *"
     for every in ("7m", "5h", "2d", "2w"):
         with pytest.raises(LostError, match=every):
-            to_cron(Schedule(every=every))
+            to_cron(When("every", every))
 
 
 def test_timers_of_systemd() -> None:
@@ -343,7 +344,7 @@ def test_timers_of_systemd() -> None:
 )  # fmt: skip
 def test_whether_a_time_is_exact_depends_on_its_zone(target, without, named) -> None:
     def degree(zone: str | None) -> str:
-        options = Options(schedule=Schedule(cron="0 30 6 ? * *", zone=zone))
+        options = Options(schedule=When("cron", "0 30 6 ? * *", zone=zone))
         made = export(bundle({"a.job": "type=noop"}), target, project="p", options=options)
         (found,) = (one for one in made.losses if one.feature == "schedule")
         return found.degree
@@ -358,7 +359,7 @@ def test_what_cannot_be_exported() -> None:
         export(bundle({"a.job": "type=noop", "b.job": "type=noop"}), "luigi", project="p")
     with pytest.raises(InvalidProject, match="'pig'"):
         export(bundle({"a.job": "type=pig"}), "luigi", project="p")
-    seconds = Options(schedule=Schedule(cron="9 0 6 ? * *"))
+    seconds = Options(schedule=When("cron", "9 0 6 ? * *"))
     with pytest.raises(InvalidProject, match="seconds '9'"):
         export(bundle({"a.job": "type=noop"}), "cron", project="p", options=seconds)
 
@@ -414,7 +415,7 @@ def test_options_come_before_deploy_and_what_is_lost_of_them_is_listed(project: 
     done = azk_export("p", "--to", "airflow", "--every", "1d", "--until", "2999-01-31", "--json")
     assert done.exit_code == 0, done.stderr
     found = {one["feature"]: one for one in json.loads(done.stdout)["features"]}
-    assert found["schedule"]["where"] == "every 1d Europe/Berlin"
+    assert found["schedule"]["where"] == "every 1d, Europe/Berlin"
     assert (found["schedule: until"]["degree"], found["schedule: until"]["where"]) == (
         "lost", "2999-01-31",
     )  # fmt: skip

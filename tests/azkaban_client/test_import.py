@@ -128,9 +128,9 @@ def lost(made: Imported) -> set[tuple[str, str]]:
 def test_a_crontab() -> None:
     made = read(CRONTAB, "cron", name="mine")
     assert {name: str(one) for name, one in made.schedules.items()} == {
-        "fetch": "0 30 6 ? * MON-FRI Europe/Berlin",
-        "tidy": "0 0 * * * ? Europe/Berlin",
-        "date": "0 */10 * ? * SUN,SUN Europe/Berlin",
+        "fetch": "cron 0 30 6 ? * MON-FRI, Europe/Berlin",
+        "tidy": "cron 0 0 * * * ?, Europe/Berlin",
+        "date": "cron 0 */10 * ? * SUN,SUN, Europe/Berlin",
     }
     assert made.flows == ("fetch", "tidy", "date", "friday", "start")
     assert jobs(made, "fetch") == {"fetch": ("sh -c 'python3 /srv/fetch.py --all'", ())}
@@ -166,7 +166,7 @@ def test_times_of_cron_in_quartz() -> None:
 def test_a_dag() -> None:
     made = read(DAG, "airflow", name="sales_dag")
     assert made.flows == ("sales",)
-    assert str(made.schedules["sales"]) == "0 30 6 ? * MON-FRI UTC"
+    assert str(made.schedules["sales"]) == "cron 0 30 6 ? * MON-FRI, UTC"
     assert jobs(made) == {
         "load": ("sh -c '/srv/load.sh ${day}'", ()),
         "clean.a": ("sh -c 'echo a'", ("load",)),
@@ -224,7 +224,7 @@ with DAG("d", schedule="@quarterly", start_date=pendulum.datetime(2026, 1, 1, tz
 
 def test_what_a_dag_may_have_besides() -> None:
     made = read(AMSTERDAM, "airflow", name="x")
-    assert str(made.schedules["d"]) == "0 0 0 1 */3 ? Europe/Amsterdam"
+    assert str(made.schedules["d"]) == "cron 0 0 0 1 */3 ?, Europe/Amsterdam"
     assert {name: needs for name, (_, needs) in jobs(made).items()} == {
         "a": (), "b": (), "c": ("a", "b"), "d": ("a", "c"),
     }  # fmt: skip
@@ -242,7 +242,7 @@ def test_a_schedule_without_a_time_is_lost(schedule: str) -> None:
 
 def test_only_cron_tz_is_the_zone_of_a_crontabs_times() -> None:
     made = read("TZ=Asia/Tokyo\n0 6 * * * date\n", "cron", name="mine")
-    assert str(made.schedules["date"]) == "0 0 6 * * ?"
+    assert str(made.schedules["date"]) == "cron 0 0 6 * * ?"
     assert b"env.TZ=Asia/Tokyo" in made.files["date.job"]
     assert {one.degree for one in made.losses} == {"exact"}
     made = read("CRON_TZ=Asia/Tokyo\n0 6 * * * date\n", "cron", name="mine")
@@ -252,7 +252,7 @@ def test_only_cron_tz_is_the_zone_of_a_crontabs_times() -> None:
 def test_standard_input_of_cron_is_left_out() -> None:
     made = read("0 6 * * 0-7 mail me%Hello%you\n", "cron", name="mine")
     assert jobs(made) == {"mail": ("sh -c 'mail me'", ())}
-    assert str(made.schedules["mail"]) == "0 0 6 ? * SUN-SAT"
+    assert str(made.schedules["mail"]) == "cron 0 0 6 ? * SUN-SAT"
     assert lost(made) == {("standard input", "line 1")}
 
 

@@ -18,10 +18,10 @@ from azkaban_client.models import ExecutionPage, ExecutionSummary, Schedule, Sta
 from azkaban_client.schedules import book as book_module
 from azkaban_client.schedules.book import Book, BookError, Entry
 from azkaban_client.schedules.scheduler import Scheduler
-from azkaban_client.schedules.when import When
 from azkaban_client.watch.journal import Journal
 from azkaban_client.watch.rules import Rules, read
 from azkaban_client.watch.watcher import Watcher
+from azkaban_client.when import When
 
 WINTER = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

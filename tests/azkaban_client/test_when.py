@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from azkaban_client import when
 from azkaban_client.cron import Cron
 from azkaban_client.models import Schedule
-from azkaban_client.schedules import when
 from azkaban_client.schedules.listing import upcoming
-from azkaban_client.schedules.when import NeedsWatchError, When
+from azkaban_client.when import NeedsWatchError, When
 from tests import crons
 
 WINTER = datetime(2026, 11, 30, 12, tzinfo=UTC)  # a Monday

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from azkaban_client.cron import Cron
 from azkaban_client.schedules.book import Book, Entry
-from azkaban_client.schedules.when import When
+from azkaban_client.when import When
 from tests import crons
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from azkaban_client.files import write_private
 from azkaban_client.past import LOGICAL_DATE, TRIGGER
 from azkaban_client.schedules.book import Book, Entry, Run
 from azkaban_client.schedules.scheduler import Scheduler
-from azkaban_client.schedules.when import When
 from azkaban_client.watch.journal import Journal
 from azkaban_client.watch.rules import read
 from azkaban_client.watch.watcher import Watcher
+from azkaban_client.when import When
 
 PROJECT = "watch-tests"
 FILES = {

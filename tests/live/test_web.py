@@ -18,7 +18,7 @@ import requests
 
 from azkaban_client import console_files
 from azkaban_client.schedules.book import Book, Entry
-from azkaban_client.schedules.when import When
+from azkaban_client.when import When
 from setup.azkaban import pages
 from setup.layout import CHECKOUT
 

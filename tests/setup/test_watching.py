@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client.schedules.book import Book, Entry
-from azkaban_client.schedules.when import When
+from azkaban_client.when import When
 from setup.life.process import Process
 from setup.life.watching import Watching
 

@@ -70,7 +70,7 @@ def note_schedule(plan: Plan, losses: Losses, how: str, *, but: str = "") -> Non
     but
         In what it differs, besides.
     """
-    of_period = plan.schedule is not None and plan.schedule.cron is None
+    of_period = plan.schedule is not None and plan.schedule.kind == "every"
     differs = [but] if but else []
     if of_period:
         differs.append("on Azkaban it counts from the first run")

@@ -13,7 +13,7 @@ from azkaban_client.flow.loader import load_sound
 from azkaban_client.flow.local.nodes import Node, build, ends, walk
 from azkaban_client.flow.local.properties import count
 from azkaban_client.flow.overrides import overridable_here
-from azkaban_client.flow.times import Schedule
+from azkaban_client.when import When
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +50,7 @@ class Options:
         The day from which a schedule counts that must begin on one.
     """
 
-    schedule: Schedule | None = None
+    schedule: When | None = None
     beside: tuple[tuple[str, str], ...] = ()
     concurrency: Concurrency = "skip"
     on_failure: FailureAction = "finish-running"
@@ -84,7 +84,7 @@ class Plan:
     nodes: list[Node]
     parameters: Mapping[str, str | None]
     options: Options
-    schedule: Schedule | None
+    schedule: When | None
     waits: int
     mails: Mapping[str, str]
 
@@ -178,7 +178,7 @@ def make_plan(bundle: Bundle, name: str, flow: str | None, options: Options) -> 
             if name not in _NO_PARAMETERS
         },
         options=options,
-        schedule=options.schedule or (Schedule(cron=trigger.cron) if trigger else None),
+        schedule=options.schedule or (When("cron", trigger.cron) if trigger else None),
         waits=trigger.waits if trigger else 0,
         mails={when: ", ".join(found) for when, found in mails.items()},
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from azkaban_client.flow.losses import Loss
-    from azkaban_client.flow.times import Schedule
+    from azkaban_client.when import When
 
 __all__ = ["SOURCES", "Imported", "read"]
 
@@ -43,7 +43,7 @@ class Imported:
 
     files: Mapping[str, bytes]
     flows: tuple[str, ...]
-    schedules: Mapping[str, Schedule]
+    schedules: Mapping[str, When]
     losses: tuple[Loss, ...]
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.imports.code import Constants, UnknownError, dotted, keywords
 from azkaban_client.flow.imports.draft import DraftJob, shell
-from azkaban_client.flow.times import Schedule, to_quartz
+from azkaban_client.flow.times import to_quartz
+from azkaban_client.when import When
 
 if TYPE_CHECKING:
     from azkaban_client.flow.imports.draft import Draft
@@ -49,7 +50,7 @@ def _note_schedule(draft: Draft, flow: str, asked: Any, zone: str | None) -> Non
     try:
         if not isinstance(asked, str):
             raise ValueError("no cron expression")  # noqa: TRY004, TRY301 (of the DAG)
-        draft.schedules[flow] = Schedule(cron=to_quartz(asked), zone=zone or "UTC")
+        draft.schedules[flow] = When("cron", to_quartz(asked), zone=zone or "UTC")
         draft.losses.exact("schedule", str(draft.schedules[flow]), str(asked))
     except ValueError as error:
         draft.losses.lost("schedule", str(error), str(asked))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.imports.draft import DraftJob, shell
-from azkaban_client.flow.times import Schedule, to_quartz
+from azkaban_client.flow.times import to_quartz
+from azkaban_client.when import When
 
 if TYPE_CHECKING:
     from azkaban_client.flow.imports.draft import Draft
@@ -67,7 +68,7 @@ def _split(line: str, name: str, number: int) -> tuple[str, str]:
 
 def _note_time(draft: Draft, name: str, when: str, zone: str | None, number: int) -> None:
     try:
-        schedule = Schedule(cron=to_quartz(when), zone=zone)
+        schedule = When("cron", to_quartz(when), zone=zone)
     except ValueError as error:
         draft.losses.lost("time", f"{when}: {error}", f"line {number}")
         return

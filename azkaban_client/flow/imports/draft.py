@@ -12,7 +12,7 @@ from azkaban_client.flow.loader.properties import REFERENCE
 from azkaban_client.flow.losses import Losses
 
 if TYPE_CHECKING:
-    from azkaban_client.flow.times import Schedule
+    from azkaban_client.when import When
 
 __all__ = ["Draft", "DraftJob", "shell"]
 
@@ -61,7 +61,7 @@ class Draft:
     jobs: dict[str, DraftJob] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
-    schedules: dict[str, Schedule] = field(default_factory=dict)
+    schedules: dict[str, When] = field(default_factory=dict)
     losses: Losses = field(default_factory=Losses)
 
     def add(self, wanted: str, job: DraftJob) -> str:
