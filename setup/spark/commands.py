@@ -9,7 +9,7 @@ from setup.commands import Commands, Needs
 from setup.life.status import show
 from setup.messages import say
 from setup.numbers import number
-from setup.spark import environments, submit_command
+from setup.spark import environments, submit_command, submit_options
 from setup.spark.bigdl import BigDL
 from setup.spark.cluster import KINDS, Cluster, running
 from setup.spark.install import Spark
@@ -66,7 +66,7 @@ def add_commands(commands: Commands) -> None:
     add("stop", _stop, text, Needs.IF_THERE)
     text = "Pack an environment, try it in a local job, print the archive's path."
     pack = add("pack", _pack, text, Needs.ENVIRONMENT)
-    submit_command.add_environment(pack.add_argument)
+    submit_options.add_environment(pack.add_argument)
     pack.add_argument(
         *("--import", "-i"),
         dest="imports",
@@ -76,7 +76,7 @@ def add_commands(commands: Commands) -> None:
         help="import it in the local job (may be repeated)",
     )
     text = "Hand a script to the cluster, environment included, and follow it to its end."
-    submit_command.add_options(add("submit", submit_command.run, text, Needs.ENVIRONMENT))
+    submit_options.add_options(add("submit", submit_command.run, text, Needs.ENVIRONMENT))
 
 
 def _add_install(install: argparse.ArgumentParser) -> None:
@@ -131,7 +131,7 @@ def _status(spark: Spark, options: argparse.Namespace) -> int:
 
 
 def _pack(spark: Spark, options: argparse.Namespace) -> int:
-    lock = submit_command.lock(spark, options.requirements)
+    lock = submit_options.lock(spark, options.requirements)
     with spark.layout.locked():
         spark.install()
         archive = environments.make(spark, lock, kind=options.kind)

@@ -13,7 +13,15 @@ from setup.commands import Parser
 from setup.errors import UsageError
 from setup.layout import Layout
 from setup.life.process import Process
-from setup.spark import distribution, files, line, resources, settings, submit_command
+from setup.spark import (
+    distribution,
+    files,
+    line,
+    resources,
+    settings,
+    submit_command,
+    submit_options,
+)
 from setup.spark import target as targets
 from setup.spark.cluster import Cluster
 from setup.spark.install import Spark
@@ -40,7 +48,7 @@ def parsed(*words: str) -> argparse.Namespace:
     """Read options as the command does."""
     parser = Parser(prog="submit", allow_abbrev=False)
     parser.add_argument("--prefix")
-    submit_command.add_options(parser)
+    submit_options.add_options(parser)
     return parser.parse_args(list(words))
 
 
