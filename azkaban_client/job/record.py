@@ -20,13 +20,13 @@ from azkaban_client.files import write_text
 from azkaban_client.job.killed import Killed
 from azkaban_client.job.kinds import show
 from azkaban_client.job.report import Page
-from azkaban_client.job.usage import Usage, plot
+from azkaban_client.job.resources import Usage, plot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from azkaban_client.job.resources import Sample
     from azkaban_client.job.run import Run
-    from azkaban_client.job.usage import Sample
 
 __all__ = ["FILE", "REPORT", "Record", "recorded"]
 

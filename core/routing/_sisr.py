@@ -4,7 +4,7 @@ Routes are doubly linked lists of stops. A step takes strings of adjacent stops 
 neighbouring routes, puts them back greedily at their cheapest places, and keeps the outcome as
 simulated annealing says. Every change is noted and taken back when it is not kept, so that a step
 costs the same whatever the number of stops. Between steps a few exchanges of whole stretches are
-tried (`core.routing._exchange`).
+tried (`core.routing._two_opt`).
 
 Differences from the paper: positions are tried beside the near neighbours of a stop only, and the
 number of stops of a route is bounded from below too. A route that the ruin leaves below its minimum
@@ -18,7 +18,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from core.routing._exchange import exchange
 from core.routing._jit import kernel
 from core.routing._routes import (
     Limits,
@@ -33,6 +32,7 @@ from core.routing._routes import (
     unlink,
     worth,
 )
+from core.routing._two_opt import exchange
 from core.routing.geometry import leg
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from azkaban_client.flow import local
 from azkaban_client.flow.zip import Bundle
 from azkaban_client.follow import FlowEnded, LogLine
-from azkaban_client.job import usage
+from azkaban_client.job import resources
 from azkaban_client.models import Status
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ def no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_is_asked_otherwise_where_there_is_no_proc(
     no_proc: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert usage.Usage.peak_bytes() > 10**6
+    assert resources.Usage.peak_bytes() > 10**6
     monkeypatch.setitem(sys.modules, "resource", None)  # Windows
-    assert usage.Usage.peak_bytes() == 0
-    with usage.Usage() as used:
+    assert resources.Usage.peak_bytes() == 0
+    with resources.Usage() as used:
         sum(range(10**6))
     assert used.cpu_seconds() > 0
 

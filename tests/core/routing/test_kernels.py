@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.routing import Problem, check
-from core.routing._exchange import exchange
+from core.routing._two_opt import exchange
 from core.routing.heuristic import _Annealing, improve
 from core.routing.start import cut_tour
 
