@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import captured
 from setup import environment
 from setup.errors import DownloadError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -76,11 +77,8 @@ class Apt:
 
     def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         options = [] if program == "dpkg" else self._options
-        return subprocess.run(
+        return captured(
             [program, *options, *arguments],
             cwd=self.folder / "debs",
             env=environment.tool(self.folder, {"TMPDIR": str(self.folder)}),
-            capture_output=True,
-            text=True,
-            check=False,
         )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import captured
 from setup import environment
 from setup.commands import Commands, Needs
 from setup.errors import SetupError, UsageError
@@ -85,9 +85,7 @@ def build(python: Path, folder: Path) -> None:
         new = Path(temporary, "site")
         # Not --quiet: warnings that are not shown are not counted either.
         command = [*_mkdocs(python, "build"), "--strict", "--site-dir", str(new)]
-        done = subprocess.run(
-            command, cwd=CHECKOUT, env=_variables(), capture_output=True, text=True, check=False
-        )
+        done = captured(command, cwd=CHECKOUT, env=_variables())
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if not line.startswith("INFO")]
             raise SetupError("\n".join(["docs: the site is not built:", *said]).rstrip())

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from azkaban_client.environments import lock, store
 from azkaban_client.environments.installer import installer
 from azkaban_client.errors import AzkabanError, InvalidProject
 from azkaban_client.files import write_text
+from azkaban_client.programs import captured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,9 +202,7 @@ def _make(
 
 def _virtual(target: Path, python: _Python) -> None:
     command = [str(python.path), "-I", "-m", "venv", "--without-pip", str(target)]
-    result = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    result = captured(command)
     if result.returncode:
         said = " ".join((result.stdout + result.stderr).split())[-400:]
         raise AzkabanError(f"{python.path} cannot make the environment {target}: {said}")
@@ -249,13 +247,7 @@ def _named_python(file: Path, text: str) -> Path:
 def _ask(python: Path, question: str) -> dict[str, Any]:
     """Ask an interpreter what it is; one that does not run is refused by name."""
     try:
-        result = subprocess.run(
-            [str(python), "-I", "-c", question],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        result = captured([str(python), "-I", "-c", question])
         found: dict[str, Any] = json.loads(result.stdout)
     except (OSError, ValueError) as error:
         raise AzkabanError(f"{python} is no Python that runs here: {error}") from error

@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -23,9 +22,11 @@ from azkaban_client.config import ConfigError
 from azkaban_client.environments import store
 from azkaban_client.errors import AzkabanError, InvalidProject, NetworkError
 from azkaban_client.index import Index
+from azkaban_client.programs import captured, runs
 from azkaban_client.secrecy import masked
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
 
 __all__ = ["Installer", "installer"]
@@ -147,16 +148,7 @@ class Installer:
             command = [*_pip(python or self.base), *options, "--no-input"]
             command += [] if options[0] == "check" else ["--disable-pip-version-check"]
             environ = index.for_pip(environ)
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        return captured(command, cwd=folder, env=environ)
 
     @staticmethod
     def _caches() -> dict[str, str]:
@@ -200,7 +192,7 @@ def _find_uv(folder: Path) -> Path | None:
     """Find uv: beside this Python, on the PATH, or the one that set-up has in its cache."""
     beside = Path(sys.executable).with_name("uv")
     named = str(beside) if beside.is_file() else shutil.which("uv")
-    if named and _runs([named, "--version"]):
+    if named and runs([named, "--version"]):
         return Path(named)
     kept = store.cache()
     wheels = sorted(kept.glob("installer/uv-*.whl")) if kept else []
@@ -213,7 +205,7 @@ def _find_uv(folder: Path) -> Path | None:
             name = next(name for name in archive.namelist() if name.endswith("scripts/uv"))
             program.write_bytes(archive.read(name))
             program.chmod(0o700)
-            if _runs([str(program), "--version"]):  # a disk may be mounted noexec
+            if runs([str(program), "--version"]):
                 return program
     return None
 
@@ -223,7 +215,7 @@ def _with_pip() -> str:
     """Return a Python that has a pip which can install for another one; empty if none does."""
     bases = (sys.executable, getattr(sys, "_base_executable", sys.executable))
     tried = ([base, "-I", "-m", "pip", "--python", base, "--version"] for base in bases)
-    return next((command[0] for command in tried if _runs(command)), "")
+    return next((command[0] for command in tried if runs(command)), "")
 
 
 def _pip(python: Path) -> list[str]:
@@ -239,14 +231,6 @@ def _pip(python: Path) -> list[str]:
     raise AzkabanError(
         f"there is neither uv nor pip: put uv on the PATH, or install pip for {sys.executable}"
     )
-
-
-def _runs(command: Sequence[str]) -> bool:
-    try:
-        result = subprocess.run(command, capture_output=True, check=False)
-    except OSError:
-        return False
-    return not result.returncode
 
 
 def _error(said: str, file: Path) -> AzkabanError:

@@ -23,6 +23,7 @@ from azkaban_client._network import authorities
 from azkaban_client.config import ConfigError
 from azkaban_client.errors import AzkabanError, NetworkError, Refused
 from azkaban_client.files import first_line
+from azkaban_client.programs import captured
 from azkaban_client.times import in_words
 from azkaban_client.watch import lineage
 
@@ -271,14 +272,11 @@ def _chat(channel: Channel, told: Message) -> None:
     trusted = bundle(folder)
     environ = {**os.environ, **({"REQUESTS_CA_BUNDLE": str(trusted)} if trusted else {})}
     content = {"urls": urls, "title": told.subject, "body": told.text}
-    result = subprocess.run(
+    result = captured(
         [sys.executable, "-P", "-m", "azkaban_client.watch.chat"],
         input=json.dumps(content),
         env=environ,
-        capture_output=True,
-        text=True,
         timeout=_CHAT_PATIENCE,
-        check=False,
     )
     if result.returncode:
         words = result.stderr.strip().split("\n")[-1][:300] or "Apprise could not deliver it"
@@ -287,14 +285,7 @@ def _chat(channel: Channel, told: Message) -> None:
 
 
 def _program(channel: Channel, told: Message) -> None:
-    result = subprocess.run(
-        channel.program,
-        input=json.dumps(_content(told)),
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE,
-        check=False,
-    )
+    result = captured(channel.program, input=json.dumps(_content(told)), timeout=_PATIENCE)
     if result.returncode:
         words = result.stderr.strip().split("\n")[-1][:300]
         raise Rejected(

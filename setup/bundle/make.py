@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 import tomllib
 import zipfile
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import captured
 from setup import environment, maven
 from setup.bundle import wheels
 from setup.bundle.product import MANIFEST
@@ -198,14 +198,7 @@ def _packages(
 def _client(layout: Layout, folder: Path) -> Path:
     command = [str(layout.python), "-I", "-m", "hatchling", "build", "-t", "wheel", "-d"]
     environ = environment.tool(layout.temporary, {"SOURCE_DATE_EPOCH": "315532800"})
-    result = subprocess.run(
-        [*command, str(folder)],
-        cwd=CHECKOUT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = captured([*command, str(folder)], cwd=CHECKOUT, env=environ)
     if result.returncode:
         raise SetupError(f"the client could not be built: {result.stderr.strip()[-600:]}")
     return next(folder.glob("*.whl"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.index import Index
+from azkaban_client.programs import captured
 from setup import environment
 from setup.downloads import keep
 from setup.errors import DownloadError
@@ -117,7 +117,7 @@ def _download(
         }
         if "no-index" not in place.settings:
             environ["PIP_FIND_LINKS"] = f"{environ.get('PIP_FIND_LINKS', '')} {store}".strip()
-        result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        result = captured(command, env=environ)
         if not result.returncode:
             return
     said = result.stderr.strip()[-600:] if result else ""

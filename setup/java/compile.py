@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import captured
 from setup import environment
 from setup.errors import SetupError
 from setup.java.runtime import OPTIONS
@@ -92,9 +92,7 @@ def compile_jars(
     command = [str(java.program), *OPTIONS, "-jar", str(compiler)]
     command += ["-source", "1.8", "-target", "1.8", "-nowarn", "-d", str(classes)]
     command += ["-cp", ":".join(map(str, classpath)) or ".", *map(str, classes.glob("*.java"))]
-    result = subprocess.run(
-        command, env=environment.local(), capture_output=True, text=True, check=False
-    )
+    result = captured(command, env=environment.local())
     if result.returncode:
         names = " and ".join(jar.target.name for jar in jars)
         raise SetupError(f"{names} could not be compiled: {result.stderr.strip()[-600:]}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
+from azkaban_client.programs import captured
 from setup import environment, trust
 from setup.errors import SetupError, UsageError
 from setup.messages import say, step
@@ -116,16 +117,7 @@ def _ask(program: Path, *options: str) -> tuple[Java | None, str]:
     """Start a Java as servers are started; return its own message if it fails."""
     command = [str(program), *OPTIONS, *(options or _SMALL), "-version"]
     try:
-        result = subprocess.run(
-            command,
-            env=environment.local(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-            check=False,
-        )
+        result = captured(command, env=environment.local(), timeout=60)
     except OSError as error:
         return None, error.strerror or str(error)
     except subprocess.TimeoutExpired:

@@ -7,12 +7,12 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
+from azkaban_client.programs import captured, runs
 from setup import environment, trust
 from setup.called import called
 from setup.errors import SetupError, UsageError
@@ -27,6 +27,7 @@ __all__ = ["crontab_line", "install", "installed", "remove", "unit", "unit_name"
 
 LOOK_SECONDS = 3.0  # after which a supervisor that finds something wrong has ended
 _MARK = "# azkaban-jobflow"
+_AS_IT_IS = "surrogateescape"  # lines of the user's may be in any encoding
 
 
 def unit_name(layout: Layout) -> str:
@@ -110,7 +111,7 @@ def installed(layout: Layout) -> bool:
     """Tell whether the servers start with the machine."""
     if _unit_path(layout).is_file():
         return True
-    return bool(shutil.which("crontab")) and any(_is_ours(line, layout) for line in _crontab())
+    return bool(shutil.which("crontab")) and any(_is_ours(line, layout) for line in _crontab()[0])
 
 
 def install(layout: Layout, options: Sequence[str] = ()) -> None:
@@ -130,16 +131,16 @@ def install(layout: Layout, options: Sequence[str] = ()) -> None:
     """
     trust.require(Path.home(), "home folder", "let nobody else write there")
     name, path = unit_name(layout), _unit_path(layout)
-    if _run(["systemctl", "--user", "daemon-reload"]) == 0:
+    if _systemctl("daemon-reload"):
         path.parent.mkdir(parents=True, exist_ok=True)
         text = unit(layout, options)
         changed = path.is_file() and path.read_text() != text
         path.write_text(text)
-        _run(["systemctl", "--user", "daemon-reload"])
-        if _run(["systemctl", "--user", "enable", "--now", name]):
+        _systemctl("daemon-reload")
+        if not _systemctl("enable", "--now", name):
             raise SetupError(f"systemctl --user enable --now {name} failed; {path} is in place")
         time.sleep(LOOK_SECONDS)
-        if _run(["systemctl", "--user", "is-active", "--quiet", name]):
+        if not _systemctl("is-active", "--quiet", name):
             raise SetupError(
                 f"{path} is enabled, but the supervisor ended at once; journalctl --user -u {name} "
                 f"shows why, and so does {called()} supervise in a terminal"
@@ -152,7 +153,10 @@ def install(layout: Layout, options: Sequence[str] = ()) -> None:
             )
         say('for a start without login an administrator says once: loginctl enable-linger "$USER"')
     elif shutil.which("crontab"):
-        kept = [line for line in _crontab() if not _is_ours(line, layout)]
+        lines, trouble = _crontab()
+        if trouble:
+            raise SetupError(f"crontab -l fails, so nothing is written there: {trouble}")
+        kept = [line for line in lines if not _is_ours(line, layout)]
         _write_crontab([*kept, crontab_line(layout, options)])
         say("a line in your crontab starts the servers with the machine; crontab -l shows it")
     else:
@@ -167,11 +171,11 @@ def remove(layout: Layout) -> None:
     """Undo `install`."""
     name, path = unit_name(layout), _unit_path(layout)
     if path.is_file():
-        _run(["systemctl", "--user", "disable", "--now", name])
+        _systemctl("disable", "--now", name)
         path.unlink()
         say(f"{name} removed, its servers are stopped")
     if shutil.which("crontab"):
-        lines = _crontab()
+        lines, _ = _crontab()
         kept = [line for line in lines if not _is_ours(line, layout)]
         if kept != lines:
             _write_crontab(kept)
@@ -199,31 +203,22 @@ def _is_ours(line: str, layout: Layout) -> bool:
     return line.endswith(f"{_MARK} {layout.prefix}")
 
 
-def _run(command: Sequence[str]) -> int:
-    try:
-        return subprocess.run(
-            command, env=environment.program(), capture_output=True, check=False
-        ).returncode
-    except FileNotFoundError:
-        return 127
+def _systemctl(*words: str) -> bool:
+    return runs(["systemctl", "--user", *words], env=environment.program())
 
 
-def _crontab() -> list[str]:
-    result = subprocess.run(
-        ["crontab", "-l"], env=environment.program(), capture_output=True, text=True, check=False
-    )
-    return result.stdout.splitlines() if result.returncode == 0 else []
+def _crontab() -> tuple[list[str], str]:
+    """Read the lines of the user's crontab, and what keeps them from being read."""
+    result = captured(["crontab", "-l"], env=environment.program(), errors=_AS_IT_IS)
+    if not result.returncode:
+        return result.stdout.splitlines(), ""
+    if re.search("no crontab|No such file", result.stderr):
+        return [], ""
+    return [], result.stderr.strip() or f"exit code {result.returncode}"
 
 
 def _write_crontab(lines: Sequence[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
-    result = subprocess.run(
-        ["crontab", "-"],
-        env=environment.program(),
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = captured(["crontab", "-"], env=environment.program(), input=text, errors=_AS_IT_IS)
     if result.returncode:
         raise SetupError(f"crontab refused the line: {result.stderr.strip()}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import chdir, suppress
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import runs
 from setup import environment
 from setup.called import called
 from setup.commands import Commands, Needs
@@ -150,13 +151,8 @@ def _client(server: Server) -> str:
     """Find a client that runs here: the server's own, or the system's; empty for none."""
     for name in ("mysql", "mariadb"):
         for program in (str(server.settings.program.mysqld.with_name(name)), shutil.which(name)):
-            with suppress(OSError):
-                tried = [program or "", "--version"]
-                answer = subprocess.run(
-                    tried, env=environment.program(), capture_output=True, check=False
-                )
-                if program and not answer.returncode:
-                    return program
+            if program and runs([program, "--version"], env=environment.program()):
+                return program
     return ""
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from azkaban_client.programs import captured
 from setup.called import called
 from setup.errors import UsageError
 from setup.mysql import config
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
     from setup.mysql.config import Files
@@ -146,16 +147,7 @@ def _refusal(files: Files, option: _Option) -> str:
 def _help(files: Files, program: Build) -> subprocess.CompletedProcess[str]:
     """Let the server read its options, print them, and stop."""
     command = [str(program.mysqld), f"--defaults-file={files.options}", "--verbose", "--help"]
-    return subprocess.run(
-        command,
-        cwd=files.home,
-        env={**program.environ, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    return captured(command, cwd=files.home, env={**program.environ, "LC_ALL": "C"})
 
 
 def _known(own: Path, options: list[_Option], shown: str) -> None:

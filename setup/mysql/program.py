@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client.programs import captured
 from setup import archives, debian, downloads, environment, maven, trust
 from setup.errors import DownloadError, SetupError, UsageError
 from setup.layout import SHIPPED, Layout
@@ -24,6 +24,7 @@ from setup.paths import expanded
 from setup.python.installer import Installer
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterable
 
 __all__ = [
@@ -211,12 +212,8 @@ def _run(
     mysqld: Path, libraries: Path, extra: dict[str, str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(
-            [str(mysqld), *arguments],
-            env=environment.local({**_variables(libraries), **extra}),
-            capture_output=True,
-            text=True,
-            check=False,
+        return captured(
+            [str(mysqld), *arguments], env=environment.local({**_variables(libraries), **extra})
         )
     except OSError as error:
         raise SetupError(f"{mysqld} does not run here: {error.strerror}") from error
@@ -373,9 +370,7 @@ def _npm(cache: Path, update: Callable[[str], None]) -> Path:
         command += ["--workspaces=false", "--ignore-scripts", pin["package"]]
         environ = environment.tool(folder, {**_npm_settings(), "TMPDIR": str(folder)})
         environ["npm_config_cache"] = str(folder / "npm")
-        result = subprocess.run(
-            command, cwd=folder, env=environ, capture_output=True, text=True, check=False
-        )
+        result = captured(command, cwd=folder, env=environ)
         fetched = folder / path.name
         if result.returncode or not fetched.is_file():
             raise DownloadError(

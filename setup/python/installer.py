@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 import tempfile
 import zipfile
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from azkaban_client.index import Index
+from azkaban_client.programs import captured, runs
 from setup import environment
 from setup.downloads import keep, sha256
 from setup.errors import DownloadError, SetupError, UsageError
@@ -26,6 +26,7 @@ from setup.network import explain
 from setup.python import pip
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
@@ -226,14 +227,7 @@ class Installer:
                 "PIP_CACHE_DIR": str(self.layout.cache / "pip"),
                 **index.for_pip(self._environ),
             }
-        return subprocess.run(
-            command,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return captured(command, env=environ)
 
     def _packages(self) -> Path:
         """Choose uv's cache: it writes into it even to read, which a shared one may not allow."""
@@ -257,7 +251,7 @@ class Installer:
             name = next(name for name in archive.namelist() if name.endswith("scripts/uv"))
             program.write_bytes(archive.read(name))
         program.chmod(0o700)
-        return program if _runs(program) else None
+        return program if runs([program, "--version"], env=environment.local()) else None
 
     def _download(self, lock: Path, store: Path) -> Path | None:
         """Fetch uv's wheel; None where the index has none for this machine."""
@@ -286,16 +280,6 @@ def _pinned_wheels(places: Sequence[Path], hashes: set[str]) -> Iterator[Path]:
         here = "linux" in wheel.name and platform.machine() in wheel.name
         if here and sha256(wheel) in hashes:
             yield wheel
-
-
-def _runs(program: Path) -> bool:
-    """Tell whether a program runs here: a disk may be mounted noexec."""
-    try:
-        return not subprocess.run(
-            [program, "--version"], env=environment.local(), capture_output=True, check=False
-        ).returncode
-    except OSError:
-        return False
 
 
 def _error(output: str, more: str) -> SetupError:

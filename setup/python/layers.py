@@ -11,11 +11,11 @@ import hashlib
 import importlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import runs
 from setup import environment, release
 from setup.bundle import product
 from setup.called import NAME, called
@@ -243,5 +243,4 @@ def _usable(layout: Layout) -> bool:
     made = whole and _record(layout, "base").is_file() and layout.python.exists()
     if not made:
         return False
-    result = subprocess.run(command, env=environment.local(), capture_output=True, check=False)
-    return not result.returncode
+    return runs(command, env=environment.local())

@@ -16,12 +16,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client.programs import captured
 from setup import archives, environment, trust
 from setup.downloads import copy_whole
 from setup.errors import SetupError, UsageError
@@ -208,9 +208,7 @@ def ask(python: Path, *question: str, scratch: Path | None = None) -> dict[str, 
         environ = {"HOME": home, "TMPDIR": home, "MPLCONFIGDIR": home, "PATH": "/usr/bin:/bin"}
         command = [str(python), "-I", "-B", "-W", "ignore", str(script), *question]
         try:
-            result = subprocess.run(
-                command, cwd=home, env=environ, capture_output=True, text=True, check=False
-            )
+            result = captured(command, cwd=home, env=environ)
         except OSError as error:
             raise UsageError(f"{python} does not run here: {error.strerror}") from error
     if result.returncode:
@@ -385,9 +383,7 @@ def _conda(about: dict[str, Any], folder: Path, tree: Path) -> None:
         )
     output = folder / "conda.tar.gz"
     command = [program, "--quiet", "--prefix", about["prefix"], "--output", str(output)]
-    result = subprocess.run(
-        command, env=environment.local(), capture_output=True, text=True, check=False
-    )
+    result = captured(command, env=environment.local())
     if result.returncode:
         raise UsageError(f"conda-pack refuses: {(result.stderr or result.stdout).strip()[-400:]}")
     archives.unpack(output, tree)
@@ -406,14 +402,7 @@ def conda_unpack(home: Path) -> None:
     if not program.is_file():
         return
     command = [str(home / "bin" / "python3"), str(program)]
-    result = subprocess.run(
-        command,
-        env=environment.local(),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+    result = captured(command, env=environment.local())
     if result.returncode:
         raise SetupError(f"{program} fails: {(result.stderr or result.stdout).strip()[-400:]}")
 

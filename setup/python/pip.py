@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from azkaban_client.index import Index
+from azkaban_client.programs import captured, runs
 from setup import debian, environment
 from setup.called import called
 from setup.errors import SetupError, UsageError
@@ -47,9 +47,7 @@ def version() -> tuple[int, ...] | None:
 @cache  # each call of pip asks, and starting Python with pip takes half a second
 def _version(python: str) -> tuple[int, ...] | None:
     command = [python, "-I", "-c", "import pip; print(pip.__version__)"]
-    result = subprocess.run(
-        command, env=environment.local(), capture_output=True, text=True, check=False
-    )
+    result = captured(command, env=environment.local())
     numbers = re.findall(r"\d+", result.stdout)[:3]
     return tuple(map(int, numbers)) if numbers and not result.returncode else None
 
@@ -67,9 +65,7 @@ def make_environment(folder: Path) -> None:
     """
     base = interpreter()
     command = [base, "-I", "-m", "venv", "--without-pip", str(folder)]
-    result = subprocess.run(
-        command, env=environment.local(), capture_output=True, text=True, check=False
-    )
+    result = captured(command, env=environment.local())
     if result.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         said = (result.stdout + result.stderr).strip()[-400:]
@@ -168,4 +164,4 @@ def _runs(command: list[str], folder: Path) -> bool:
     """Tell whether a command succeeds; its temporary files go to a folder of ours meanwhile."""
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         environ = Index.of().for_pip(environment.tool(Path(temporary), {"TMPDIR": temporary}))
-        return not subprocess.run(command, env=environ, capture_output=True, check=False).returncode
+        return runs(command, env=environ)

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 import urllib.request
 import zipfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
+from azkaban_client.programs import captured
 from setup import archives, environment, maven
 from setup.errors import ServerError, UsageError
 from setup.life.process import Process
@@ -178,7 +178,7 @@ def _make_database(place: Place, password: str) -> None:
     os.write(writing, f"{password}\n".encode())
     os.close(writing)
     try:
-        done = subprocess.run(
+        done = captured(
             [
                 *(place.home / "postgresql/bin/initdb", "-D", place.home / "data"),
                 *("-U", "airflow", "--auth=scram-sha-256", f"--pwfile=/dev/fd/{reading}"),
@@ -186,9 +186,6 @@ def _make_database(place: Place, password: str) -> None:
             ],
             env=environment.local(),
             pass_fds=[reading],
-            capture_output=True,
-            text=True,
-            check=False,
         )
     finally:
         os.close(reading)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from azkaban_client.programs import captured
 from setup import environment
 from setup.called import NAME, as_called
 from setup.errors import SetupError
@@ -129,7 +129,7 @@ def azk(python: Path, *arguments: str) -> str:
 
 def _run(command: Sequence[str]) -> str:
     environ = environment.local()
-    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    result = captured(command, env=environ)
     if result.returncode:
         raise SetupError(f"azk does not start: {result.stderr.strip()[-400:]}")
     return result.stdout

@@ -13,7 +13,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
+from azkaban_client.programs import captured
 from setup import archives
 from setup.called import called
 from setup.downloads import sha256
@@ -329,14 +329,7 @@ def _smoke(spark: Spark, archive: Path, python: Path, imports: Sequence[str]) ->
     options = " ".join((*LANGUAGE, *guard))
     command += ["--conf", f"spark.driver.defaultJavaOptions={options}"]
     environ = {**spark.environ(), "PYSPARK_PYTHON": str(python)}
-    result = subprocess.run(
-        [*command, str(script), *imports],
-        cwd=spark.home,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = captured([*command, str(script), *imports], cwd=spark.home, env=environ)
     if result.returncode:
         lines = [line for line in result.stderr.splitlines() if re.match(r"\w*Error\b", line)]
         last = (lines or result.stderr.strip().splitlines() or ["no message"])[-1]

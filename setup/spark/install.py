@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from azkaban_client.files import write_private
+from azkaban_client.programs import captured
 from setup import environment, java, maven, trust
 from setup.called import called
 from setup.errors import SetupError, UsageError
@@ -322,9 +322,7 @@ def _unsuitable(found: Java) -> str:
     if found.major < MINIMUM_JAVA:
         return f"is version {found.version}, {MINIMUM_JAVA} or newer is needed"
     command = [str(found.program), *java.OPTIONS, "--list-modules"]
-    modules = subprocess.run(
-        command, env=environment.local(), capture_output=True, text=True, check=False
-    ).stdout
+    modules = captured(command, env=environment.local()).stdout
     if _MODULE not in modules:
         return f"(version {found.version}) was made without the module {_MODULE}"
     return ""

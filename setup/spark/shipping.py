@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import captured
 from setup import environment
 from setup.errors import UsageError
 from setup.messages import say
@@ -87,13 +87,7 @@ def check_python(spark: Spark, application: Application) -> None:
     program = next(filter(None, given), "python3")
     ask = "import platform; print(platform.python_version())"
     try:
-        done = subprocess.run(
-            [program, "-c", ask],
-            env=environment.program(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = captured([program, "-c", ask], env=environment.program())
     except OSError as error:
         raise UsageError(f"{program}, the driver's Python: {error.strerror}") from error
     if wrong := spark.misfit(done.stdout.strip()):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client.programs import runs
 from setup import environment
 from setup.called import called
 from setup.errors import UsageError
@@ -140,12 +140,7 @@ def _target(spark: Spark, options: argparse.Namespace, given: Settings) -> Targe
 def _has_ticket() -> bool:
     """Tell whether Kerberos has a ticket for this account; also if nobody can tell."""
     program = shutil.which("klist")
-    if not program:
-        return True
-    asked = subprocess.run(
-        [program, "-s"], env=environment.program(), check=False, capture_output=True
-    )
-    return asked.returncode == 0
+    return not program or runs([program, "-s"], env=environment.program())
 
 
 def _application(options: argparse.Namespace, target: Target, given: Settings) -> plan.Application:

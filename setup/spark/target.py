@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from azkaban_client.programs import captured
 from setup import environment
 from setup.called import called
 from setup.errors import ServerError, UsageError
@@ -217,13 +217,9 @@ def _of_spark_env(spark: Spark) -> str:
     if not script.is_file():
         return ""
     words = '. "$1" >/dev/null 2>&1; printf %s "${HADOOP_CONF_DIR:-$YARN_CONF_DIR}"'
-    done = subprocess.run(
+    done = captured(
         ["bash", "-c", words, "bash", str(script)],
         env=environment.program({"SPARK_HOME": str(spark.spark_home)}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
     )
     return done.stdout.strip()
 

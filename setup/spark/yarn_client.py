@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azkaban_client import keeper
+from azkaban_client.programs import captured
 from setup import environment
 from setup.errors import ServerError
 from setup.java import OPTIONS
@@ -81,14 +82,9 @@ class YarnClient:
         )
 
     def _run(self, program: str, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return captured(
             self._command(program, *words),
             env=environment.program(self.variables),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
             timeout=_SECONDS,
         )
 

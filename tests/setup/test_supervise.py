@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # Debian's crontab needs a set-gid program; this one keeps the table in a file.
 CRONTAB = """#!/bin/sh
 case "$1" in
--l) cat "$0.table" 2>/dev/null || exit 1 ;;
+-l) test ! -e "$0.broken" || { echo "cannot lock the spool" >&2; exit 1; }
+    cat "$0.table" 2>/dev/null || { echo "no crontab for me" >&2; exit 1; } ;;
 -) cat > "$0.table" ;;
 esac
 """
@@ -45,15 +46,30 @@ def test_without_systemd_and_cron_the_command_is_named(ours: Layout, bin_only: P
         service.install(ours)
 
 
-def test_crontab_gets_one_line_and_keeps_the_users(
-    ours: Layout, bin_only: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def table(bin_only: Path) -> Path:
+    """The file of a crontab that has no lines yet."""
     program = bin_only / "crontab"
     program.write_text(CRONTAB)
     program.chmod(0o755)
     (bin_only / "cat").symlink_to("/bin/cat")
-    table = bin_only / "crontab.table"
+    return bin_only / "crontab.table"
+
+
+def test_a_crontab_that_cannot_be_read_is_not_written(ours: Layout, table: Path) -> None:
+    service.install(ours)  # where there is none, it is made
+    assert table.read_text() == f"{service.crontab_line(ours)}\n"
     table.write_text("0 5 * * * backup\n")
+    table.with_suffix(".broken").touch()
+    with pytest.raises(SetupError, match="nothing is written there: cannot lock the spool"):
+        service.install(ours)
+    assert not service.installed(ours)
+    assert table.read_text() == "0 5 * * * backup\n"
+
+
+def test_crontab_gets_one_line_and_keeps_the_users(ours: Layout, table: Path) -> None:
+    users = b"0 5 * * * backup\n0 6 * * * tidy /srv/caf\xe9\n"  # in no encoding of today's
+    table.write_bytes(users)
     ours.client_config.parent.mkdir(exist_ok=True)
     own = '\n[deploy]\nproject = "p"\n'  # what follows a table belongs to it
     ours.client_config.write_text(f'url = "http://h"\nservice = false\n{own}')
@@ -61,10 +77,9 @@ def test_crontab_gets_one_line_and_keeps_the_users(
     service.install(ours)
     text = ours.client_config.read_text()
     assert tomllib.loads(text) == {"url": "http://h", "service": True, "deploy": {"project": "p"}}
-    lines = table.read_text().splitlines()
-    assert lines == ["0 5 * * * backup", service.crontab_line(ours)]
+    assert table.read_bytes() == users + f"{service.crontab_line(ours)}\n".encode()
     service.remove(ours)
-    assert table.read_text() == "0 5 * * * backup\n"
+    assert table.read_bytes() == users
     assert "service = false" in ours.client_config.read_text()
 
 
