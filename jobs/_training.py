@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from azkaban_client.job import InputError
 from core.nn import Adam, CrossEntropy, Trainer, TrainingError
+from core.nn.callbacks import EarlyStopping
 from core.nn.labels import accuracy
 from core.nn.trainer import take
 from jobs._models import save_model
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from azkaban_client.job import Outputs, Run
     from core.nn import Layer
     from core.nn.protocols import Array
     from jobs._texts import Corpus
 
-__all__ = ["Setting", "TrainingParams", "fit", "prepare", "save"]
+__all__ = ["Setting", "TrainingParams", "fit", "prepare", "save", "train"]
 
 
 class TrainingParams(Protocol):
@@ -34,6 +37,10 @@ class TrainingParams(Protocol):
     @property
     def epochs(self) -> int:
         """Maximum number of passes over the texts."""
+
+    @property
+    def patience(self) -> int:
+        """Passes without improvement before the end."""
 
     @property
     def batch_size(self) -> int:
@@ -109,6 +116,29 @@ def prepare(
         target_axis=axis,
     )
     return Setting(trainer, build.__name__, sizes, part(order[cut:]), part(order[:cut]))
+
+
+def train(
+    run: Run, params: TrainingParams, corpus: Corpus, setting: Setting, *, label: str, what: str
+) -> Outputs:
+    """Train until the texts kept for validation gain no more, and write the model.
+
+    Parameters
+    ----------
+    run, params, corpus, setting
+        The job, and the training that is about to begin.
+    label
+        What reports call the model.
+    what
+        What it tells the classes of, for the log.
+    """
+    begin = time.monotonic()
+    stopping = EarlyStopping(patience=params.patience)
+    scores = fit(setting, params, [stopping], lambda epochs: run.progress(epochs, "epochs"))
+    path = run.dir / "model.npz"
+    save(path, setting, label, corpus, scores, seconds=time.monotonic() - begin)
+    run.log(f"{label}: {scores['accuracy']:.2%} of the validation {what} right")
+    return {"model": path, "data": params.data.absolute(), **scores}
 
 
 def fit(

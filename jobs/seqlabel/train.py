@@ -8,16 +8,14 @@ decide when to stop; the model has the parameters of the best epoch.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
-from core.nn.callbacks import EarlyStopping
 from core.nn.memory import keep_freed_memory
 from core.nn.models import tagger
 from jobs._texts import Corpus
-from jobs._training import fit, prepare, save
+from jobs._training import prepare, train
 
 __all__ = ["Params", "main"]
 
@@ -51,13 +49,7 @@ def main(params: Params, run: Run) -> Outputs:
         "dropout": params.dropout,
     }
     setting = prepare(tagger, network, params, corpus, rng=run.rng)
-    begin = time.monotonic()
-    stopping = EarlyStopping(patience=params.patience)
-    scores = fit(setting, params, [stopping], lambda epochs: run.progress(epochs, "epochs"))
-    path = run.dir / "model.npz"
-    save(path, setting, params.cell, corpus, scores, seconds=time.monotonic() - begin)
-    run.log(f"{params.cell}: {scores['accuracy']:.2%} of the validation characters right")
-    return {"model": path, "data": params.data.absolute(), **scores}
+    return train(run, params, corpus, setting, label=params.cell, what="characters")
 
 
 if __name__ == "__main__":

@@ -9,19 +9,17 @@ of the best epoch.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.job import Outputs, Run, job, param
 from core.nn import Trainer
-from core.nn.callbacks import EarlyStopping
 from core.nn.memory import keep_freed_memory
 from core.nn.models import textclass
 from jobs import _training
 from jobs._texts import Corpus
-from jobs._training import Setting, fit, save
+from jobs._training import Setting, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,17 +82,7 @@ def main(params: Params, run: Run) -> Outputs:
     keep_freed_memory()
     corpus = Corpus.load(params.data)
     setting = prepare(params, corpus, run.rng)
-    begin = time.monotonic()
-    scores = fit(
-        setting,
-        params,
-        [EarlyStopping(patience=params.patience)],
-        lambda epochs: run.progress(epochs, "epochs"),
-    )
-    path = run.dir / "model.npz"
-    save(path, setting, params.name, corpus, scores, seconds=time.monotonic() - begin)
-    run.log(f"{params.name}: {scores['accuracy']:.1%} of the validation texts right")
-    return {"model": path, "data": params.data.absolute(), **scores}
+    return train(run, params, corpus, setting, label=params.name, what="texts")
 
 
 if __name__ == "__main__":
