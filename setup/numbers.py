@@ -1,14 +1,15 @@
-"""Numbers on the command line."""
+"""Numbers and sizes on the command line."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["number"]
+__all__ = ["megabytes", "number"]
 
 
 def number(least: int, most: int = 10**9, *, what: str = "a number") -> Callable[[str], int]:
@@ -39,3 +40,18 @@ def number(least: int, most: int = 10**9, *, what: str = "a number") -> Callable
         return int(text)
 
     return read
+
+
+def megabytes(text: str) -> int:
+    """Read a size as Java and Spark write them, in MB.
+
+    Examples
+    --------
+    >>> megabytes("4g"), megabytes("512m"), megabytes("600"), megabytes("2048k")
+    (4096, 512, 600, 2)
+    """
+    match = re.fullmatch(r"(\d+)([kmgtp]b?|b)?", text.strip().lower(), re.ASCII)
+    if not match or not int(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a size such as 512m or 4g")
+    power = "bkmgtp".index((match[2] or "m")[0])
+    return max(1, int(match[1]) << (10 * power) >> 20)

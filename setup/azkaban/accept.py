@@ -13,6 +13,7 @@ from setup.azkaban import timezone
 from setup.azkaban.users import Users
 from setup.called import called
 from setup.errors import UsageError
+from setup.numbers import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,7 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
     if (users := users_file(layout)) and users.is_file():
         Users(users)  # as the server will read it
     sizes = {settings.heap_of(part.kind) for part in settings.parts}
-    java_module.require(java, [f"-Xmx{max(sizes, key=_bytes)}"], "--heap")
+    java_module.require(java, [f"-Xmx{max(sizes, key=megabytes)}"], "--heap")
     if settings.database == "mysql":
         from setup.mysql import Server as MySQL
 
@@ -104,7 +105,3 @@ def _properties(layout: Layout, settings: Settings) -> None:
             timezone.resolve(zone)
         except ValueError as error:
             raise UsageError(f"{path}: default.timezone.id={error}") from None
-
-
-def _bytes(heap: str) -> int:
-    return int(heap[:-1]) * (1024 if heap[-1] == "g" else 1)

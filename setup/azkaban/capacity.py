@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from setup.numbers import megabytes
+
 if TYPE_CHECKING:
     from setup.azkaban.settings import Settings
 
@@ -54,11 +56,10 @@ def of(settings: Settings, processors: int | None = None) -> Capacity:
     """
     cores = processors or len(os.sched_getaffinity(0))
     heap = settings.heap_of("azkaban" if settings.profile == "solo" else "web")
-    megabytes = int(heap[:-1]) * (1024 if heap[-1] == "g" else 1)
     pools = _POOLS_WEB + _POOLS_EXECUTOR * (1 + len(settings.more_executors))
     least, most = _CONNECTIONS
     return Capacity(
-        requests=min(_within(cores, *_REQUESTS), max(megabytes // _REQUEST_MB, 10)),
+        requests=min(_within(cores, *_REQUESTS), max(megabytes(heap) // _REQUEST_MB, 10)),
         flows=_within(cores, *_FLOWS),
         connections=max(least, min(most, _ALL // pools)),
     )

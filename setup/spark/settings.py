@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from setup.errors import UsageError
+from setup.numbers import megabytes
 from setup.paths import expanded
 from setup.spark.resources import ProcessSize, Request
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["SIZES", "Settings", "default_file", "megabytes", "read_file", "request", "users"]
+__all__ = ["SIZES", "Settings", "default_file", "read_file", "request", "users"]
 
 # The options of spark-submit for sizes, by the settings that they stand for.
 SIZES = {
@@ -101,21 +101,6 @@ class Settings:
             return float(text)
         except ValueError:
             raise UsageError(f"{self.origins[name]} {name}={text!r}: expected a number") from None
-
-
-def megabytes(text: str) -> int:
-    """Read a size as Spark writes it, in MB.
-
-    Examples
-    --------
-    >>> megabytes("4g"), megabytes("512m"), megabytes("600"), megabytes("2048k")
-    (4096, 512, 600, 2)
-    """
-    match = re.fullmatch(r"(\d+)([kmgtp]b?|b)?", text.strip().lower(), re.ASCII)
-    if not match or not int(match[1]):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a size such as 512m or 4g")
-    power = "bkmgtp".index((match[2] or "m")[0])
-    return max(1, int(match[1]) << (10 * power) >> 20)
 
 
 def read_file(path: Path, option: str) -> dict[str, str]:

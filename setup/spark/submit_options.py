@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from setup.numbers import number
+from setup.numbers import megabytes, number
 from setup.spark import environments, line
-from setup.spark.settings import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,6 +13,7 @@ from setup.commands import Parser
 from setup.errors import UsageError
 from setup.layout import Layout
 from setup.life.process import Process
+from setup.numbers import megabytes
 from setup.spark import (
     distribution,
     files,
@@ -356,7 +357,7 @@ def test_what_settings_ship_is_not_lost(shown: Submit, work: Path) -> None:
     ("text", "size"), [("2g", 2048), ("1536", 1536), ("1073741824b", 1024), ("1tb", 1 << 20)]
 )
 def test_sizes_as_spark_writes_them(text: str, size: int) -> None:
-    assert settings.megabytes(text) == size
+    assert megabytes(text) == size
 
 
 def test_programs_of_other_languages_need_no_python(shown: Submit, work: Path) -> None:

@@ -8,7 +8,7 @@ as lost, as is all else that Azkaban does not do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.imports.draft import Draft
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from azkaban_client.flow.losses import Loss
     from azkaban_client.when import When
 
-__all__ = ["SOURCES", "Imported", "read"]
+__all__ = ["Imported", "read"]
 
 Source = Literal["cron", "airflow", "luigi", "oozie"]
-SOURCES: tuple[Source, ...] = get_args(Source)
 
 
 @dataclass(frozen=True)
