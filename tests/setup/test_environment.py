@@ -152,7 +152,7 @@ def test_no_program_is_started_with_an_environment_that_was_not_chosen() -> None
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(call, ast.Call)
         and ast.unparse(call.func)
-        in ("subprocess.run", "subprocess.Popen", "os.execvp", "os.execv")
+        in ("captured", "runs", "subprocess.run", "subprocess.Popen", "os.execvp", "os.execv")
         and "env" not in {keyword.arg for keyword in call.keywords}
     ]
     assert missing == []

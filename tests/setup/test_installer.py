@@ -262,7 +262,7 @@ def test_uv_that_is_another_file_is_never_run(
     store.mkdir()
     name = f"uv-0.13.9-py3-none-manylinux_2_17_{os.uname().machine}.whl"
     (store / name).write_bytes(made_up.wheel("uv", "0.13.9"))
-    monkeypatch.setattr(module, "_runs", lambda _: pytest.fail("it was run"))
+    monkeypatch.setattr(module, "runs", lambda *_, **__: pytest.fail("it was run"))
     with Installer(layout) as installer:  # the index has no uv
         assert installer.name == "pip"
     assert index.asked == {"uv"}
@@ -276,7 +276,7 @@ def test_pip_does_it_where_uv_does_not_run(
     layout: Layout, index: made_up.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a disk that is mounted noexec, say."""
-    monkeypatch.setattr(module, "_runs", lambda _: False)
+    monkeypatch.setattr(module, "runs", lambda *_, **__: False)
     python = _environment(layout)
     pins = index.lock(LOCKS / "mysql.txt", layout.prefix / "l.txt")
     with Installer(layout) as installer:
