@@ -11,11 +11,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+
+from tests.pictures import shrink
 
 __all__ = ["PAGES", "run"]
 
@@ -25,7 +29,10 @@ _IMAGES = ROOT / "docs" / "images"
 _BLOCK = re.compile(r"(?ms)^```python\n(.*?)^```\n(?:\n```(text|console)\n(.*?)^```\n)?")
 
 
-def run(page: Path, folder: Path) -> tuple[str, list[tuple[str, str]]]:
+_SIZES = {"100_000": "2_000"}  # of what takes long, and what a test runs in its place
+
+
+def run(page: Path, folder: Path, *, whole: bool = True) -> tuple[str, list[tuple[str, str]]]:
     """Run a page.
 
     Parameters
@@ -34,6 +41,8 @@ def run(page: Path, folder: Path) -> tuple[str, list[tuple[str, str]]]:
         One of `PAGES`.
     folder
         Where its plots go.
+    whole
+        With the sizes that stand there; else with smaller ones.
 
     Returns
     -------
@@ -47,6 +56,8 @@ def run(page: Path, folder: Path) -> tuple[str, list[tuple[str, str]]]:
     def block(found: re.Match[str]) -> str:
         code, kind, before = found[1], found[2] or "text", found[3] or ""
         code = code.replace('savefig("', f'savefig("{folder}/')
+        for size, smaller in () if whole else _SIZES.items():
+            code = code.replace(size, smaller)
         with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.chdir(ROOT):
             exec(compile(code, str(page), "exec"), names)  # noqa: S102 (our own page)
         now = printed.getvalue()
@@ -62,4 +73,8 @@ def run(page: Path, folder: Path) -> tuple[str, list[tuple[str, str]]]:
 if __name__ == "__main__":
     for each in PAGES:
         if each.stem in (sys.argv[1:] or [page.stem for page in PAGES]):
-            each.write_text(run(each, _IMAGES)[0], "utf-8")
+            with tempfile.TemporaryDirectory() as drawn:
+                each.write_text(run(each, Path(drawn))[0], "utf-8")
+                for picture in Path(drawn).iterdir():
+                    shrink(picture)
+                    shutil.copy(picture, _IMAGES)

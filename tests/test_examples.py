@@ -25,7 +25,7 @@ def _same(before: str, now: str) -> bool:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_is_a_program_with_its_outputs(page: Path, tmp_path: Path) -> None:
-    text, outputs = run(page, tmp_path)
+    text, outputs = run(page, tmp_path, whole=False)
     assert outputs
     assert [(before, now) for before, now in outputs if not _same(before, now)] == []
     assert text.count("```text\n") == page.read_text("utf-8").count("```text\n")
