@@ -39,6 +39,7 @@ _stopping: Any = importlib.import_module("pyvrp.stop") if _INSTALLED else None
 
 MOST_PLACES = 6000  # dummies included: a matrix of 0.3 GB, several times
 
+_DETOUR = 10.0  # times the longest leg: what no route drives
 _LONGEST = 1e5  # the longest leg in PyVRP's integers; its penalties are made for about that
 
 
@@ -156,31 +157,24 @@ def _stops(route: Any, n_stops: int) -> list[int]:
 def _data(problem: Problem) -> tuple[Any, float]:
     """Return the problem as PyVRP takes it, and how many of its units a unit of distance has."""
     n, dummies = problem.n_stops, _dummies(problem)
-    every = np.arange(n + 1)
     lengths = problem.distances()
     scale = _scale(lengths)
+    every = np.arange(n + 1)
     minutes = problem.driving_time(every[:, None], every[None, :])
     service = np.zeros(n + 1) if problem.service is None else problem.service
     longest = max(float(minutes.max()), float(service.max())) or 1.0
     ticks = _LONGEST / longest
+    place = 0  # of the dummies
+    if dummies and not problem.symmetric and _leads_through_depot(lengths):
+        # Dummies in between would be taken for such a short cut: they must come first.
+        place = n + 1
+        lengths = _beside_depot(lengths, _DETOUR * float(lengths.max()))
+        minutes = _beside_depot(minutes, 0.0)
 
-    # Loads: the demands, and for the least number of stops one place each and the dummies.
-    loads: list[NDArray[np.int64]] = []
-    capacity: list[int] = []
-    if problem.capacity is not None:
-        whole = np.all(problem.demands == np.rint(problem.demands))
-        size = 1.0 if whole else _LONGEST / (float(problem.demands.max()) or 1.0)
-        loads.append(np.concatenate((_up(problem.demands[1:], size), np.zeros(dummies, int))))
-        capacity.append(_down(problem.capacity, size))
-    loads.append(np.ones(n + dummies, dtype=np.int64))
-    capacity.append(problem.most_stops)
-    if dummies:
-        loads.append(np.repeat([0, 1], [n, dummies]))
-        capacity.append(problem.most_stops - problem.min_stops)
-
+    loads, capacity = _loads(problem, dummies)
     clients = [
         _pyvrp.Client(
-            location=min(i, n + 1) % (n + 1),
+            location=i if i <= n else place,
             delivery=[int(load[i - 1]) for load in loads],
             service_duration=math.ceil(service[i] * ticks) if i <= n else 0,
         )
@@ -193,7 +187,7 @@ def _data(problem: Problem) -> tuple[Any, float]:
         limits["shift_duration"] = _down(problem.max_time, ticks)
     return (
         _pyvrp.ProblemData(
-            locations=[_pyvrp.Location(0.0, 0.0) for _ in every],
+            locations=[_pyvrp.Location(0.0, 0.0) for _ in lengths],
             clients=clients,
             depots=[_pyvrp.Depot(location=0)],
             vehicle_types=[
@@ -204,6 +198,37 @@ def _data(problem: Problem) -> tuple[Any, float]:
         ),
         scale,
     )
+
+
+def _loads(problem: Problem, dummies: int) -> tuple[list[NDArray[np.int64]], list[int]]:
+    """Return what clients take and a vehicle has: demands, places for stops, and for dummies."""
+    n = problem.n_stops
+    loads: list[NDArray[np.int64]] = []
+    capacity: list[int] = []
+    if problem.capacity is not None:
+        whole = np.all(problem.demands == np.rint(problem.demands))
+        size = 1.0 if whole else _LONGEST / (float(problem.demands.max()) or 1.0)
+        loads.append(np.concatenate((_up(problem.demands[1:], size), np.zeros(dummies, int))))
+        capacity.append(_down(problem.capacity, size))
+    loads.append(np.ones(n + dummies, dtype=np.int64))
+    capacity.append(problem.most_stops)
+    if dummies:
+        loads.append(np.repeat([0, 1], [n, dummies]))
+        capacity.append(problem.most_stops - problem.min_stops)
+    return loads, capacity
+
+
+def _leads_through_depot(lengths: FloatArray) -> bool:
+    """Tell whether the way from some stop to another is shorter by way of the depot."""
+    return bool((lengths[1:, :1] + lengths[:1, 1:] < lengths[1:, 1:] * (1 - 1e-9)).any())
+
+
+def _beside_depot(matrix: FloatArray, way: float) -> FloatArray:
+    """Add a place where the depot is, to which the way from each stop is so long."""
+    wide = np.pad(matrix, (0, 1))
+    wide[-1, :-1] = matrix[0]
+    wide[1:-1, -1] = way
+    return wide
 
 
 def _scale(lengths: FloatArray) -> float:

@@ -69,6 +69,7 @@ def ascent_bound(
     24.0
     """
     begin = time.monotonic()
+    problem = problem.closed()
     ascent = _Ascent(problem, complete=problem.n_stops <= _COMPLETE)
     prices = np.zeros(problem.n_stops + 1)
     # The last price is that of the radial bound: in units that let it keep pace with the others.
@@ -129,17 +130,28 @@ class _Ascent:
         self._tail, self._head = tail, head
         self._length = _shorter(problem, stops[tail], stops[head])
         self._reach = np.full(n, np.inf) if self.complete else reach
-        self._out = _shorter(problem, np.zeros(n, dtype=np.intp), stops)
+        self._out, self._home = problem.between(0, stops), problem.between(stops, 0)
         self._n = n
-        self._twice = problem.min_stops == 1
-        top = min(problem.dispatchers, n if self._twice else n // 2)
+        alone = problem.min_stops == 1  # a stop may be the only one of its route
+        top = min(problem.dispatchers, n if alone else n // 2)
+        self._distinct = not alone and np.array_equal(self._out, self._home)
         self.radial = radial_bound(problem)
         self._crews = np.arange(min(self.radial.routes, top), top + 1)
-        # What each edge covers of the way outwards; there and back must be the same for that.
-        even = problem.matrix is None or np.array_equal(problem.matrix, problem.matrix.T)
-        away = self.radial.away[1:] if even else np.zeros(n)
-        self._outwards, self._away = np.abs(away[tail] - away[head]), away
-        self._covered = self.radial.bound if even else 0.0
+        self._cover(problem)
+
+    def _cover(self, problem: Problem) -> None:
+        """Tell what each edge covers of the way outwards, where both its directions do the same."""
+        away, inner = self.radial.away[1:], problem.matrix
+        self._covered, self._out_away, self._home_away = self.radial.bound, away, away
+        if inner is None or np.array_equal(inner, inner.T):
+            pass
+        elif not self._home.any() and np.array_equal(inner[1:, 1:], inner[1:, 1:].T):
+            away = 2 * away  # open routes: each way is driven once
+            self._out_away, self._home_away = away, np.zeros_like(away)
+        else:
+            away = np.zeros_like(away)
+            self._covered, self._out_away, self._home_away = 0.0, away, away
+        self._outwards = np.abs(away[self._tail] - away[self._head])
 
     def value(
         self, prices: FloatArray, highest: float = math.inf, *, share: float = 0.0
@@ -158,18 +170,23 @@ class _Ascent:
         if missing:  # edges that are not in the graph join what is left, at the highest weight
             weight = np.concatenate((weight, np.full(missing, highest)))
         forests = np.concatenate(([0.0], np.cumsum(weight)))[n - self._crews]
-        at_depot = self._out - share * self._away + prices
-        order = np.argsort(at_depot, kind="stable")
-        ends = np.cumsum(np.repeat(at_depot[order], 2) if self._twice else at_depot[order])
-        totals = forests + ends[2 * self._crews - 1]
+        out = self._out - share * self._out_away + prices
+        home = self._home - share * self._home_away + prices
+        firsts, lasts = np.argsort(out, kind="stable"), np.argsort(home, kind="stable")
+        if self._distinct:  # and both ways alike: the cheapest ends go out and home in turn
+            firsts, lasts = firsts[::2], firsts[1::2]
+        at_depot = np.cumsum(out[firsts])[self._crews - 1] + np.cumsum(home[lasts])[self._crews - 1]
+        totals = forests + at_depot
         pick = int(np.argmin(totals))
         crew = int(self._crews[pick])
-        chosen = chosen[: n - crew]
-        excess = np.bincount(self._tail[chosen], minlength=n).astype(float)
-        excess += np.bincount(self._head[chosen], minlength=n)
-        ends_of = np.repeat(order[:crew], 2) if self._twice else order[: 2 * crew]
-        np.add.at(excess, ends_of, 1)
-        covered = float(self._outwards[chosen].sum() + self._away[ends_of].sum())
+        chosen, firsts, lasts = chosen[: n - crew], firsts[:crew], lasts[:crew]
+        ends = np.concatenate((self._tail[chosen], self._head[chosen], firsts, lasts))
+        excess = np.bincount(ends, minlength=n).astype(float)
+        covered = float(
+            self._outwards[chosen].sum()
+            + self._out_away[firsts].sum()
+            + self._home_away[lasts].sum()
+        )
         missed = self._covered - covered
         if (share <= 0.0 and missed < 0.0) or (share >= 1.0 and missed > 0.0):
             missed = 0.0  # the share cannot follow

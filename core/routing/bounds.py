@@ -32,6 +32,13 @@ def contradiction(problem: Problem) -> str:
     return next(_contradictions(problem), "")
 
 
+def _way(problem: Problem, service: str = "") -> str:
+    """Say which way to a stop counts, and what is done there."""
+    if problem.open_routes:
+        return f"the way there{' and ' * bool(service)}{service}"
+    return f"there{', ' * bool(service)}{service} and back"
+
+
 def named_bounds(problem: Problem) -> dict[str, float]:
     """Return the bounds that are set, by name; a minimum of one stop is none."""
     names = ("min_stops", "max_stops", "min_distance", "max_distance", "min_time", "max_time")
@@ -95,25 +102,26 @@ def _of_loads(problem: Problem) -> Iterator[str]:
 
 
 def _of_far_stops(problem: Problem) -> Iterator[str]:
+    closed = problem.closed()
     if problem.max_distance is not None:
-        needed = there_and_back(problem, problem.matrix)
+        needed = there_and_back(closed, closed.matrix)
         worst = int(np.argmax(needed))
         if needed[worst] > problem.max_distance * (1 + SLACK):
             yield (
-                f"stop {problem.ids[worst]!r} is too far: there and back is "
+                f"stop {problem.ids[worst]!r} is too far: {_way(problem)} is "
                 f"{needed[worst]:g} > max_distance = {problem.max_distance:g}"
             )
     if problem.max_time is not None:
         if problem.times is not None:
-            needed = there_and_back(problem, problem.times)
+            needed = there_and_back(closed, closed.times)
         else:
-            needed = there_and_back(problem, problem.matrix) * problem.pace
+            needed = there_and_back(closed, closed.matrix) * problem.pace
         if problem.service is not None:
             needed = needed + problem.service
         worst = int(np.argmax(needed))
         if needed[worst] > problem.max_time * (1 + SLACK):
             yield (
-                f"stop {problem.ids[worst]!r} takes too long: there, service and back is "
+                f"stop {problem.ids[worst]!r} takes too long: {_way(problem, 'service')} is "
                 f"{needed[worst]:g} minutes > max_time = {problem.max_time:g}"
             )
 
@@ -143,7 +151,7 @@ def _of_short_routes(problem: Problem) -> Iterator[str]:
 
     No route visits more than all stops, and each stop adds at most its way there and back.
     """
-    crew = problem.fewest_routes
+    problem, crew = problem.closed(), problem.fewest_routes
     if problem.min_distance:
         longest = _most(problem, problem.matrix)
         if crew * problem.min_distance > longest * (1 + SLACK):

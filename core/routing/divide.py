@@ -101,6 +101,7 @@ def divide_parts(
         raise ValueError("parts are sectors of a map: coordinates are needed")
     if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method="divide", reason=reason)
+    problem = problem.closed()
     start = cut_tour(problem)
     groups = group_routes(problem, start.routes, parts)
     chosen = [[start.routes[own] for own in group] for group in groups]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.routing.reading import FormatError, decode
-from core.routing.table import AMOUNTS, COORDINATES, canonical, parse_csv, places_of
+from core.routing.table import AMOUNTS, COORDINATES, DEPOT, canonical, parse_csv, places_of
 from core.routing.validate import route_duration, route_length
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FormatError",
     "decode",
+    "fits_a_table",
     "parse_csv",
     "parse_geojson",
     "parse_json",
@@ -31,6 +32,11 @@ __all__ = [
     "stops_json",
     "work_of",
 ]
+
+
+_BOUNDS = ("capacity", "max_distance", "max_time", "speed", "open_routes")
+_BESIDE_PLACES = ("matrix", "times", *_BOUNDS)
+"""What may stand beside the places in JSON of our own."""
 
 
 def stops_csv(problem: Problem) -> str:
@@ -44,9 +50,25 @@ def stops_csv(problem: Problem) -> str:
     rows: list[Sequence[object]] = [(*columns, *kept)]
     rows += [
         (name, *(repr(value) for value in values))
-        for name, values in zip(problem.ids, table, strict=True)
+        for name, values in zip(_names(problem), table, strict=True)
     ]
     return _csv(rows)
+
+
+def fits_a_table(problem: Problem) -> bool:
+    """Tell whether `stops_csv` says all that `stops_json` says, the capacity apart."""
+    beside = (getattr(problem, name) for name in _BESIDE_PLACES if name != "capacity")
+    return all(value is None or value is False for value in beside)
+
+
+def _names(problem: Problem) -> tuple[str, ...]:
+    """Return the ids, the depot's as tables have it, whatever another format called it."""
+    if DEPOT in problem.ids[1:]:
+        raise FormatError(
+            f"stop {DEPOT!r} beside the depot {problem.ids[0]!r}: a table calls the depot so: "
+            "expected another id"
+        )
+    return (DEPOT, *problem.ids[1:])
 
 
 def routes_cvrplib(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
@@ -66,20 +88,21 @@ def routes_cvrplib(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
 
 
 def routes_csv(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
-    """Write routes as CSV, one line per place driven to, the way home included.
+    """Write routes as CSV, one line per place driven to, the way home included if there is one.
 
     Columns: dispatcher (from 1), position (from 0, the depot), id, leg (distance from the place
     before), travelled (distance since the depot); minutes (since the depot, service there included)
     where times are known, and load (so far) where there are demands.
     """
     clocked, loaded = problem.clocked, problem.demands is not None
+    home = () if problem.open_routes else (0,)
     header = ["dispatcher", "position", "id", "leg", "travelled"]
     rows: list[Sequence[object]] = [
         [*header, *(["minutes"] if clocked else []), *(["load"] if loaded else [])]
     ]
     for number, route in enumerate(routes, 1):
         travelled, minutes, load, previous = 0.0, 0.0, 0.0, 0
-        for position, place in enumerate((0, *route, 0)):
+        for position, place in enumerate((0, *route, *home)):
             leg = float(problem.between(previous, place))
             travelled += leg
             row = [number, position, problem.ids[place], f"{leg:.6f}", f"{travelled:.6f}"]
@@ -102,11 +125,12 @@ def routes_geojson(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
     otherwise (which GeoJSON readers draw, but not where RFC 7946 says).
     """
     points = problem.points.tolist()
+    home = () if problem.open_routes else (0,)
     features: list[dict[str, Any]] = [
         _feature("Point", points[0], {"id": problem.ids[0], "role": "depot"})
     ]
     for number, route in enumerate(routes, 1):
-        line = [points[place] for place in (0, *route, 0)]
+        line = [points[place] for place in (0, *route, *home)]
         features.append(
             _feature(
                 "LineString",
@@ -150,7 +174,8 @@ def parse_json(text: str, source: str = "stops.json", *, ignore: Collection[str]
     ``{"places": [{"id": 0, "x": 0, "y": 0}, {"id": 1, "x": 3, "y": 4, "demand": 2}]}`` has the
     columns of `parse_csv` as keys. Beside it may stand ``matrix``, the distances from each
     place to each in that order (rows: from; coordinates may then be left out), ``times``, the same
-    in minutes, and ``capacity``.
+    in minutes, and as in `Problem` ``capacity``, ``max_distance``, ``max_time``, ``speed`` and
+    ``open_routes``.
 
     Parameters
     ----------
@@ -174,11 +199,10 @@ def parse_json(text: str, source: str = "stops.json", *, ignore: Collection[str]
     places = record.get("places")
     if not isinstance(places, list) or not all(isinstance(place, dict) for place in places):
         raise FormatError(f"{source}: expected places, a list of objects with id, or GeoJSON")
-    unknown = sorted(record.keys() - {"places", "matrix", "times", "capacity", *ignore})
+    unknown = sorted(record.keys() - {"places", *_BESIDE_PLACES, *ignore})
     if unknown and "*" not in ignore:
-        raise FormatError(
-            f"{source}: {', '.join(unknown)}: expected places, matrix, times and capacity alone"
-        )
+        known = ", ".join(_BESIDE_PLACES)
+        raise FormatError(f"{source}: {', '.join(unknown)}: expected places, {known} alone")
     bare = "matrix" in record and not any(set(COORDINATES) & set(place) for place in places)
     keys = [*dict.fromkeys(key for place in places for key in place)]
     header = [*keys, "x", "y"] if bare else keys
@@ -190,7 +214,7 @@ def parse_json(text: str, source: str = "stops.json", *, ignore: Collection[str]
     at = {name: number for number, name in enumerate(problem.ids)}
     named = keys.index(next(key for key in keys if canonical(key) == "id"))
     order = [at[row[named]] for _, row in table]
-    fields: dict[str, Any] = {"capacity": record.get("capacity")}
+    fields = {name: record[name] for name in _BOUNDS if record.get(name) is not None}
     for name in ("matrix", "times"):
         if name in record:
             fields[name] = _ordered(record[name], order, f"{source}: {name}")
@@ -233,7 +257,7 @@ def stops_json(problem: Problem) -> str:
     """Write the places of a problem, matrices included, as `parse_json` reads them back exactly."""
     names = ("lon", "lat") if problem.metric == "great_circle" else ("x", "y")
     places = []
-    for number, name in enumerate(problem.ids):
+    for number, name in enumerate(_names(problem)):
         place: dict[str, Any] = {"id": name}
         if problem.points is not None:
             place.update(zip(names, problem.points[number].tolist(), strict=True))
@@ -246,6 +270,7 @@ def stops_json(problem: Problem) -> str:
     for key in ("matrix", "times"):
         if getattr(problem, key) is not None:
             record[key] = getattr(problem, key).tolist()
+    record |= {name: getattr(problem, name) for name in _BOUNDS if getattr(problem, name)}
     return json.dumps(record)
 
 

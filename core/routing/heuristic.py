@@ -114,6 +114,7 @@ def improve(
     if time_limit is None and steps is None:
         raise ValueError("time_limit and steps are both None: expected one of them")
     begin = time.monotonic()
+    problem = problem.closed()
     search = _Annealing(problem, start.routes, seed)
     best, trace = search.best_cost, [Step(time.monotonic() - begin, search.known, None)]
     reason = ""

@@ -36,7 +36,7 @@ def plot_routes(
     x, y = problem.points[:, 0], problem.points[:, 1]
     few = problem.n_stops <= _NAMED_STOPS
     for number, route in enumerate(routes):
-        path = [0, *route, 0]
+        path = [0, *route] if problem.open_routes else [0, *route, 0]
         ax.plot(
             x[path],
             y[path],

@@ -36,7 +36,8 @@ _MATRIX_LIMIT = 20_000
 class Problem:
     """Stops to be visited from one depot by K dispatchers (the bounded multiple TSP).
 
-    Each dispatcher leaves the depot, visits stops and comes back; each stop is visited once. What a
+    Each dispatcher leaves the depot, visits stops and comes back, or not where routes are open;
+    each stop is visited once. What a
     dispatcher does is bounded in stops, distance, time and load; a bound that is None is no bound.
     Distances are in the unit of the coordinates (kilometres on the globe) or of the matrix, times
     are minutes.
@@ -75,6 +76,8 @@ class Problem:
         Largest load of a dispatcher, in the unit of the demands.
     objective
         What to minimise: ``"distance"``, the total of all routes, or ``"makespan"``, the longest.
+    open_routes
+        Whether routes end at their last stop. The way back is then no part of their length or time.
     ids
         Names of the places, depot first; ``("0", "1", ..., "N")`` when left out.
 
@@ -115,6 +118,7 @@ class Problem:
     demands: Any = None
     capacity: float | None = None
     objective: Literal["distance", "makespan"] = "distance"
+    open_routes: bool = False
     ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -136,6 +140,7 @@ class Problem:
             raise ValueError("points has the depot only: expected at least one stop")
         self._check_crew()
         self._check_work()
+        self._check_open()
         self._check_ids()
 
     def _check_crew(self) -> None:
@@ -180,6 +185,15 @@ class Problem:
                 f"{name} = {getattr(self, name):g}: expected speed, times or service with it"
             )
 
+    def _check_open(self) -> None:
+        if type(self.open_routes) is not bool:  # "false" would be true
+            raise ValueError(f"open_routes = {self.open_routes!r}: expected True or False")
+        if self.open_routes and self.matrix is None and self.n_stops >= _MATRIX_LIMIT:
+            raise ValueError(
+                f"points has {self.n_stops + 1} rows: open_routes keeps a matrix of distances, "
+                f"which is made for at most {_MATRIX_LIMIT}"
+            )
+
     def _check_ids(self) -> None:
         n_places = self.n_stops + 1
         self._set("ids", tuple(map(str, self.ids)) or tuple(str(i) for i in range(n_places)))
@@ -212,7 +226,7 @@ class Problem:
     @property
     def symmetric(self) -> bool:
         """Whether every distance and driving time is the same in both directions."""
-        return all(
+        return not self.open_routes and all(
             matrix is None or bool(np.array_equal(matrix, matrix.T))
             for matrix in (self.matrix, self.times)
         )
@@ -269,9 +283,14 @@ class Problem:
         every = np.arange(n_places)
         return self.between(every[:, None], every[None, :])
 
+    def _path(self, route: ArrayLike) -> NDArray[np.intp]:
+        """Return the places that a route drives to, from the depot on."""
+        home = [] if self.open_routes else [0]
+        return np.concatenate(([0], np.asarray(route, dtype=np.intp), home)).astype(np.intp)
+
     def length(self, route: ArrayLike) -> float:
         """Return the length of one route given as stop indices without the depot."""
-        path = np.concatenate(([0], np.asarray(route, dtype=np.intp), [0]))
+        path = self._path(route)
         return float(self.between(path[:-1], path[1:]).sum())
 
     def cost(self, routes: Sequence[ArrayLike]) -> float:
@@ -292,7 +311,7 @@ class Problem:
 
     def duration(self, route: ArrayLike) -> float:
         """Return the minutes of one route (stop indices without the depot): driving and service."""
-        path = np.concatenate(([0], np.asarray(route, dtype=np.intp), [0]))
+        path = self._path(route)
         served = 0.0 if self.service is None else float(self.service[path].sum())
         return float(self.driving_time(path[:-1], path[1:]).sum()) + served
 
@@ -314,6 +333,25 @@ class Problem:
             else:
                 seen[x, y] = name
         return found
+
+    def closed(self) -> Problem:
+        """Return open routes as closed ones whose ways back take nothing, which solvers know.
+
+        Routes have the same lengths and times in both.
+
+        Examples
+        --------
+        >>> problem = Problem(points=[[0, 0], [3, 4]], open_routes=True)
+        >>> problem.length([1]), problem.closed().matrix.tolist()
+        (5.0, [[0.0, 5.0], [0.0, 0.0]])
+        """
+        if not self.open_routes:
+            return self
+        fields = {"matrix": self.distances(), "times": self.times}
+        free = {name: values.copy() for name, values in fields.items() if values is not None}
+        for values in free.values():
+            values[:, 0] = 0.0
+        return self.replace(**free, open_routes=False)
 
     def replace(self, **changes: Any) -> Problem:
         """Return a copy with some fields changed (checked again)."""

@@ -56,6 +56,7 @@ def radial_bound(problem: Problem) -> Radial:
     >>> radial_bound(problem).bound
     20.0
     """
+    problem = problem.closed()
     away = there_and_back(problem, problem.matrix) / 2
     order = np.argsort(-away[1:], kind="stable") + 1
     # Stops from the farthest inwards: routes that need to go as far as each of them.

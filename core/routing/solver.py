@@ -105,14 +105,12 @@ def solve(
     >>> result.status.value, round(result.cost, 6), len(result.routes)
     ('optimal', 8.0, 2)
     """
-    if method not in METHODS:
-        raise ValueError(f"method = {method!r}: expected one of {', '.join(METHODS)}")
-    if time_limit is not None and not time_limit > 0:
-        raise ValueError(f"time_limit = {time_limit!r}: expected seconds > 0")
+    _check_options(problem, method, time_limit, model)
     if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
     _compile()  # before the clock runs: the limit is for the search
     begin = time.monotonic()
+    asked, problem = problem, problem.closed()
     if method == "auto":
         method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
     if method in ("heuristic", "pyvrp") and time_limit is None and steps is None:
@@ -124,10 +122,24 @@ def solve(
     else:
         result = _search(problem, method, time_limit, steps, seed)
     if result.routes:
-        wrong = check(problem, result.routes, result.cost)
+        wrong = check(asked, result.routes, result.cost)
         if wrong:
             raise RuntimeError(f"{result.method} gave invalid routes: {'; '.join(wrong)}")
     return dataclasses.replace(result, seconds=time.monotonic() - begin)
+
+
+def _check_options(
+    problem: Problem, method: Method, time_limit: float | None, model: Model
+) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method = {method!r}: expected one of {', '.join(METHODS)}")
+    if time_limit is not None and not time_limit > 0:
+        raise ValueError(f"time_limit = {time_limit!r}: expected seconds > 0")
+    if problem.open_routes and model == "two-index":
+        raise ValueError(
+            "model = 'two-index': open_routes has no ways back, and this model needs them as long "
+            "as the ways there; use three-index"
+        )
 
 
 def _divide(problem: Problem) -> Result:

@@ -41,6 +41,7 @@ def cut_tour(problem: Problem) -> Result:
     8.0
     """
     begin = time.monotonic()
+    problem = problem.closed()
     even = _even(problem)
     tour = improve_tour(even, greedy_tour(even, np.arange(1, problem.n_stops + 1)))
     routes = [improve_route(problem, route) for route in split(problem, tour)]

@@ -39,7 +39,7 @@ SECTIONS = {
 
 _SECTION_REMARKS = {"DISPLAY_DATA_SECTION"}
 
-_TYPES = {"TSP", "ATSP", "STSP", "CVRP", "ACVRP", "DCVRP", "VRP", "MTSP"}
+_TYPES = {"TSP", "ATSP", "STSP", "CVRP", "ACVRP", "DCVRP", "VRP", "MTSP", "OVRP"}
 
 _LAYOUTS: dict[str, Callable[[int], Any]] = {
     "FULL_MATRIX": lambda n: np.nonzero(np.ones((n, n))),
@@ -124,9 +124,9 @@ def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = Fals
     r"""Read a TSP, ATSP or CVRP file; the depot is that of DEPOT_SECTION, else the first node.
 
     CAPACITY and DEMAND_SECTION become capacity and demands, DISTANCE the largest distance of a
-    dispatcher, VEHICLES (or SALESMEN) the number of dispatchers there are at most. With
-    SERVICE_TIME, which counts as distance there, DISTANCE becomes the largest time and a unit of
-    distance takes a minute. What a `Problem` cannot hold is refused by its name.
+    dispatcher, VEHICLES (or SALESMEN) the number of dispatchers there are at most. Routes of TYPE
+    OVRP are open. With SERVICE_TIME, which counts as distance there, DISTANCE becomes the largest
+    time and a unit of distance takes a minute. What a `Problem` cannot hold is refused by its name.
 
     Parameters
     ----------
@@ -281,6 +281,8 @@ def _work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
         if len(fleet) > 1:
             raise file.wrong(file.head["SALESMEN"][0], "SALESMEN beside VEHICLES: expected one")
         fields.update(dispatchers=file.count(fleet[0]), crew="at_most")
+    if file.word("TYPE").split()[:1] == ["OVRP"]:
+        fields["open_routes"] = True
     return fields | _routes_work(file, ids, order)
 
 

@@ -97,7 +97,7 @@ def broken_bounds(problem: Problem, number: int, route: Sequence[int]) -> list[s
 
 def route_duration(problem: Problem, route: Sequence[int]) -> float:
     """Return the minutes of one route: driving, and service at its stops."""
-    path = [0, *route, 0]
+    path = _path(problem, route)
     served = 0.0
     if problem.service is not None:
         served = math.fsum(float(problem.service[stop]) for stop in route)
@@ -109,9 +109,13 @@ def route_duration(problem: Problem, route: Sequence[int]) -> float:
 
 
 def route_length(problem: Problem, route: Sequence[int]) -> float:
-    """Return the length of one route, depot to depot."""
-    path = [0, *route, 0]
+    """Return the length of one route, depot to depot; to its last stop where routes are open."""
+    path = _path(problem, route)
     return math.fsum(leg_length(problem, a, b) for a, b in itertools.pairwise(path))
+
+
+def _path(problem: Problem, route: Sequence[int]) -> list[int]:
+    return [0, *route] if problem.open_routes else [0, *route, 0]
 
 
 def leg_length(problem: Problem, a: int, b: int) -> float:

@@ -36,7 +36,7 @@ __all__ = [
 
 _FIELDS = (
     "dispatchers", "crew", "min_stops", "max_stops", "min_distance", "max_distance", "min_time",
-    "max_time", "speed", "capacity", "objective",
+    "max_time", "speed", "capacity", "objective", "open_routes",
 )  # fmt: skip
 """What jobs set of a problem; the rest comes from the stops file."""
 
@@ -70,6 +70,9 @@ class Work:
     )
     capacity: float | None = param(
         None, doc="Largest load of a dispatcher, in the unit of the stops' demands.", gt=0
+    )
+    open_routes: bool | None = param(
+        None, doc="Whether routes end at their last stop; what the stops file says when empty."
     )
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from azkaban_client.job import Outputs, Run, job, param, write_text
-from core.routing.formats import stops_csv, stops_json
+from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
+from core.routing.formats import fits_a_table, stops_csv, stops_json
 from jobs.routing._common import exactly, read_stops
 
 SAMPLE = Path(__file__).with_name("stops.csv")
@@ -30,6 +30,9 @@ class Params:
     capacity: float | None = param(
         None, doc="Largest load of a dispatcher; what a .vrp or .json file says when empty.", gt=0
     )
+    open_routes: bool | None = param(
+        None, doc="Whether routes end at their last stop; what the input says when empty."
+    )
 
 
 @job
@@ -39,9 +42,15 @@ def main(params: Params, run: Run) -> Outputs:
     problem = read_stops(source, params.ignore_columns)
     for warning in problem.warnings():
         run.log(f"warning: {source}: {warning}")
-    plain = problem.matrix is None and problem.times is None
+    try:
+        if params.open_routes is not None:
+            problem = problem.replace(open_routes=params.open_routes)
+        plain = fits_a_table(problem)
+        text = stops_csv(problem) if plain else stops_json(problem)
+    except ValueError as error:
+        raise InputError(f"{source}: {error}") from None
     stops = run.dir / ("stops.csv" if plain else "stops.json")
-    write_text(stops, stops_csv(problem) if plain else stops_json(problem))
+    write_text(stops, text)
     run.log(f"{problem.n_stops} stops and a depot from {source}")
     return {
         "stops": stops,

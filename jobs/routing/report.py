@@ -42,7 +42,8 @@ def main(params: Params, run: Run) -> Outputs:
     else:
         chart = figure(7.0, 5.2)
         plot_routes(problem, routes, ax=chart.subplots(), colours=COLOURS)
-        page.plot("Map", chart, "One colour per dispatcher; the square is the depot.")
+        ends = " Routes are open: no way back is driven." if problem.open_routes else ""
+        page.plot("Map", chart, f"One colour per dispatcher; the square is the depot.{ends}")
     if routes:
         _show_work(page, problem, routes)
     trace = [Step(*step) for step in record.get("trace", [])]
@@ -63,7 +64,7 @@ def _write(folder: Path, problem: Problem, routes: list[list[int]]) -> dict[str,
     }
     if problem.points is not None:
         texts["geojson"] = ("routes.geojson", routes_geojson(problem, routes))
-    if len(routes) == 1:
+    if len(routes) == 1 and not problem.open_routes:  # a tour is closed
         texts["tour"] = ("routes.tour", tour_tsplib(problem, routes[0]))
     for name, text in texts.values():
         write_text(folder / name, text)
@@ -80,6 +81,7 @@ def _show_result(page: Page, problem: Problem, record: dict[str, Any]) -> None:
             ("lower bound", shown(record["lower_bound"])),
             ("gap", "–" if gap is None else f"{gap:.2%}"),
             ("seconds", shown(record["seconds"], 3)),
+            *([("routes", "open: they end at the last stop")] if problem.open_routes else []),
         ],
     )
     if record.get("reason"):

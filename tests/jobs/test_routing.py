@@ -9,11 +9,14 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from core.routing import Problem, solve
-from jobs.routing._common import result_json
+from core.routing.formats import fits_a_table, parse_csv, parse_json, stops_csv, stops_json
+from core.routing.tsplib import parse_tsplib
+from jobs.routing._common import bounded_stops, read_stops, result_json
 from tests.jobs.process import command
 
 ROOT = Path(__file__).parents[2]
@@ -573,3 +576,62 @@ def test_a_matrix_is_planned_loaded_and_reported_without_a_map(tmp_path: Path) -
     made = outputs("routing.report", reported)
     assert "no coordinates" in Path(made["report"]).read_text()
     assert "TOUR_SECTION" in Path(made["tour"]).read_text()
+
+
+def test_open_routes_from_the_input_to_the_report(stops: Path, tmp_path: Path) -> None:
+    def made(module: str, **props: object) -> dict[str, str]:
+        done = job(module, tmp_path, **props)
+        assert done.returncode == 0, done.stderr
+        return outputs(module, done)
+
+    loaded = Path(made("routing.load", input=stops, open_routes="true")["stops"])
+    result = made("routing.solve", input=loaded, method="heuristic", time_limit=0.5)["result"]
+    record = json.loads(Path(result).read_text())
+    assert record["open_routes"] is True
+    assert record["cost"] == pytest.approx(10 + 8**0.5)  # five sides and a diagonal
+    assert record["work"][0]["distance"] == pytest.approx(record["cost"])
+    # Of a table, the parameter tells; the checker takes its own word for it.
+    made("routing.check", stops=stops, result=result, open_routes="true")
+    closed = job("routing.check", tmp_path, stops=stops, result=result)
+    assert closed.returncode == 1
+    assert "but the routes are" in closed.stderr
+    files = made("routing.report", stops=loaded, result=result)
+    assert "no way back is driven" in Path(files["report"]).read_text()
+    last = list(csv.DictReader(Path(files["routes"]).read_text().splitlines()))[-1]
+    assert last["id"] != "0"
+    assert float(last["travelled"]) == pytest.approx(record["cost"], abs=1e-5)
+    assert "tour" not in files
+
+    assert bounded_stops(SimpleNamespace(open_routes=None), loaded, "x").open_routes is True
+    assert bounded_stops(SimpleNamespace(open_routes=False), loaded, "x").open_routes is False
+
+
+def test_what_a_file_says_stays_when_it_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "far.vrp"
+    nodes = (
+        "EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n7 0 0\n8 3 4\n9 6 8\nDEPOT_SECTION\n7\n-1\n"
+    )
+    path.write_text(f"TYPE : OVRP\nDISTANCE : 19\nSERVICE_TIME : 3\n{nodes}")
+    done = job("routing.load", tmp_path, input=path)
+    problem = read_stops(Path(outputs("routing.load", done)["stops"]))
+    assert problem.ids == ("0", "8", "9")
+    assert (problem.open_routes, problem.max_time, problem.speed) == (True, 19, 60)
+    assert problem.duration([1, 2]) == 16
+
+    path.write_text(nodes.replace("8 3 4", "0 3 4"))
+    done = job("routing.load", tmp_path, input=path)
+    assert done.returncode == 2
+    assert "stop '0' beside the depot '7': a table calls the depot so" in done.stderr
+
+    problem = parse_tsplib(nodes)
+    assert fits_a_table(problem)
+    assert parse_csv(stops_csv(problem)).ids == ("0", "8", "9")
+    limited = problem.replace(max_distance=19.0)
+    assert not fits_a_table(limited)
+    assert parse_json(stops_json(limited)).max_distance == 19
+
+
+def test_what_does_not_go_with_open_routes_is_one_clear_line(stops: Path, tmp_path: Path) -> None:
+    done = job("routing.solve", tmp_path, input=stops, model="two-index", open_routes="true")
+    assert done.returncode == 2
+    assert "routing.solve.model = 'two-index': open_routes has no ways back" in done.stderr

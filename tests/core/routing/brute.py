@@ -38,7 +38,7 @@ def brute_force(problem: Problem) -> Result:
     def best(stops: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
         shortest: tuple[float, tuple[int, ...]] = (math.inf, ())
         for order in itertools.permutations(stops):
-            path = (0, *order, 0)
+            path = (0, *order) if problem.open_routes else (0, *order, 0)
             length = math.fsum(legs[i][j] for i, j in itertools.pairwise(path))
             if length < shortest[0] and not broken_bounds(problem, 1, order):
                 shortest = (length, order)

@@ -210,6 +210,7 @@ def bounded_problems(draw: st.DrawFn) -> Problem:
         min_stops=draw(st.integers(1, work.get("max_stops", n // crew))),
         crew=draw(st.sampled_from(["fixed", "at_most"])),
         objective=draw(st.sampled_from(["distance", "makespan"])),
+        open_routes=draw(st.booleans()),
     )
 
 
@@ -229,7 +230,9 @@ def test_lower_bounds_are_below_the_optimum(problem: Problem) -> None:
     # Any prices give a bound, with any part of the radial one, and of near neighbours alone.
     rng = np.random.default_rng(0)
     for degree, share in itertools.product((1, 2, 9), (0.0, 0.4, 1.0)):
-        ascent = _Ascent(problem, complete=False, degree=min(degree, max(1, problem.n_stops - 1)))
+        ascent = _Ascent(
+            problem.closed(), complete=False, degree=min(degree, max(1, problem.n_stops - 1))
+        )
         for scale in (0.0, 3.0):
             prices = rng.normal(0, scale, problem.n_stops)
             assert ascent.proved(prices, share) <= total + slack

@@ -114,7 +114,7 @@ def test_features_may_have_their_own_id() -> None:
         ('{"places": 9' + "9" * 5000 + "}", "s.json: not JSON of places"),
         (
             '{"places": [], "vehicles": 3}',
-            "s.json: vehicles: expected places, matrix, times and cap",
+            "s.json: vehicles: expected places, matrix, times, cap",
         ),
         ('{"places": [{"x": 1, "y": 2}]}', "s.json, places: x,y: expected the columns"),
         ('{"places": [{"id": 0}, {"id": 1}], "matrix": 5}', "s.json: matrix has shape ()"),
