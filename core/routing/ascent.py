@@ -190,7 +190,7 @@ class _Ascent:
         missed = self._covered - covered
         if (share <= 0.0 and missed < 0.0) or (share >= 1.0 and missed > 0.0):
             missed = 0.0  # the share cannot follow
-        value = float(totals[pick] - 2 * prices.sum()) + share * self._covered
+        value = float(totals[pick] - 2 * prices.sum() + share * self._covered)
         return value, np.append(excess - 2, missed)
 
     def _tree(self, weight: FloatArray) -> tuple[np.ndarray, FloatArray]:

@@ -78,7 +78,7 @@ def solve(
     time_limit
         Seconds of wall time, more than 0; None for no limit. Compiling, which numba does at the
         first search on a machine, does not count. ``divide`` does a fixed amount of work
-        and takes no notice of it.
+        and takes no notice of it. A search ends sooner when its cost meets the lower bound.
     steps, seed
         Options of ``heuristic``: with a number of steps the routes depend on the seed alone, not on
         the machine's speed.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from core.routing.problem import Problem
 
-__all__ = ["cut_tour", "improve_route"]
+__all__ = ["cut_tour"]
 
 
 def cut_tour(problem: Problem) -> Result:
@@ -44,7 +44,7 @@ def cut_tour(problem: Problem) -> Result:
     problem = problem.closed()
     even = _even(problem)
     tour = improve_tour(even, greedy_tour(even, np.arange(1, problem.n_stops + 1)))
-    routes = [improve_route(problem, route) for route in split(problem, tour)]
+    routes = [_improve_route(problem, even, route) for route in split(problem, tour)]
     return Result(
         status=Status.FEASIBLE,
         cost=problem.cost(routes),
@@ -54,9 +54,9 @@ def cut_tour(problem: Problem) -> Result:
     )
 
 
-def improve_route(problem: Problem, route: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Shorten one route (stop indices without the depot); never makes it longer."""
-    closed = improve_tour(_even(problem), np.concatenate(([0], route)))
+def _improve_route(problem: Problem, even: Problem, route: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Shorten one route (stop indices without the depot); never make it longer."""
+    closed = improve_tour(even, np.concatenate(([0], route)))
     better = np.roll(closed, -int(np.nonzero(closed == 0)[0][0]))[1:]
     return min(route, better, better[::-1], key=problem.length)
 
