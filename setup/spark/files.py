@@ -18,6 +18,7 @@ __all__ = ["checked", "is_remote", "listed", "named", "plainly_named", "written"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _GLOB = re.compile(r"[*?\[{]")
 _UNSAFE = re.compile(r"[ %#?\[\]{}|\\^\"<>`,]")  # what a URI, or a list of them, gives a meaning
+_MISREAD = re.compile(r"[#,]")  # of these, what Spark misreads in a path that it turns into a URI
 
 
 def listed(text: str | None) -> tuple[str, ...]:
@@ -33,7 +34,11 @@ def is_remote(entry: str) -> bool:
     >>> is_remote("hdfs:///x.zip"), is_remote("x.zip"), is_remote("file:/x.zip")
     (True, False, False)
     """
-    return bool(_SCHEME.match(entry)) and not entry.startswith("file:")
+    return bool(_SCHEME.match(entry)) and not (entry.startswith("file:") or _exists(entry))
+
+
+def _exists(entry: str) -> bool:
+    return os.path.exists(entry)  # noqa: PTH110 (which also takes names that are too long)
 
 
 def named(entry: str) -> tuple[str, str]:
@@ -44,7 +49,7 @@ def named(entry: str) -> tuple[str, str]:
     >>> named("env.zip#venv"), named("env.zip")
     (('env.zip', 'venv'), ('env.zip', ''))
     """
-    if not is_remote(entry) and Path(entry).exists():  # its own name has that character
+    if not is_remote(entry) and _exists(entry):  # its own name has that character
         return entry, ""
     path, _, name = entry.rpartition("#") if "#" in entry else (entry, "", "")
     return path, name
@@ -95,7 +100,7 @@ def plainly_named(entry: str, folder: Path) -> str:
     """
     text, name = named(entry)
     path = Path(text)
-    if _SCHEME.match(text) or not _UNSAFE.search(path.name) or not path.is_file():
+    if not _UNSAFE.search(path.name) or not path.is_file():
         return entry
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     plain = folder / _UNSAFE.sub("_", path.name)
@@ -108,15 +113,18 @@ def plainly_named(entry: str, folder: Path) -> str:
 
 
 def written(path: str | Path, name: str = "") -> str:
-    """Write a path as Spark reads it, which takes spaces and the like for parts of a URL.
+    """Write a path as Spark reads it: as it is, unless Spark would take parts of it for others.
 
     Examples
     --------
-    >>> written("/my env/x.zip", "venv"), written("x.zip")
-    ('file:///my%20env/x.zip#venv', 'x.zip')
+    >>> written("/my env/x.zip", "venv"), written("/my env/x.zip")
+    ('file:///my%20env/x.zip#venv', '/my env/x.zip')
     """
     text = str(path)
-    pattern = _GLOB.search(text) and not Path(text).exists()  # Spark resolves it
-    if _UNSAFE.search(text) and not pattern and not _SCHEME.match(text):
+    pattern = _GLOB.search(text) and not _exists(text)  # Spark resolves it
+    # With a name behind it, Spark reads it as a URI and nothing else.
+    misread = (_UNSAFE if name else _MISREAD).search(text)
+    looks_remote = _SCHEME.match(text) and _exists(text)
+    if looks_remote or (misread and not pattern and not _SCHEME.match(text)):
         text = Path(text).absolute().as_uri()
     return f"{text}#{name}" if name else text

@@ -318,9 +318,25 @@ def zip_packages(spark: Spark, entries: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def shown(words: Sequence[str], environ: dict[str, str]) -> str:
-    """Write a command as it would be typed."""
-    first = [f"{name}={shlex.quote(value)}" for name, value in environ.items()]
+def shown(words: Sequence[str], environ: Mapping[str, str], without: Sequence[str] = ()) -> str:
+    r"""Write a command as it would be typed.
+
+    Parameters
+    ----------
+    words
+        The command.
+    environ, without
+        Variables that it has, and those that it must not have.
+
+    Examples
+    --------
+    >>> print(shown(["spark-submit", "--name", "my job", "a b.py"], {"X": "1"}, ["Y"]))
+    env -u Y X=1 spark-submit \
+        --name 'my job' \
+        'a b.py'
+    """
+    first = ["env", *(f"-u {shlex.quote(name)}" for name in without)] if without else []
+    first += [f"{name}={shlex.quote(value)}" for name, value in environ.items()]
     lines, rest = [" ".join([*first, shlex.quote(words[0])])], list(words[1:])
     while rest and rest[0].startswith("--"):
         taken = 1 if rest[1:2] and rest[1].startswith("--") else 2  # a switch has no value

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from setup.spark.plan import Application
     from setup.spark.target import Target
 
-__all__ = ["Run", "client", "environ"]
+__all__ = ["Run", "client", "environ", "variables"]
 
 SILENT_SECONDS = 30.0  # after which one hears that the ResourceManager does not answer
 KILL_SECONDS = 4.0  # Azkaban kills for good 5 s after its first signal
@@ -68,6 +68,21 @@ def environ(spark: Spark, target: Target) -> dict[str, str]:
     if target.cluster and not os.environ.get("SPARK_CONF_DIR"):
         own["SPARK_CONF_DIR"] = str(target.conf)
     return own
+
+
+def variables(spark: Spark, target: Target, *, ships: bool) -> dict[str, str]:
+    """Choose all the variables of spark-submit.
+
+    Parameters
+    ----------
+    spark, target
+        Which Spark, and which cluster.
+    ships
+        Whether an environment goes along, whose Python then counts.
+    """
+    drop = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON") if ships else ()
+    found = environment.program(environ(spark, target))
+    return {name: value for name, value in found.items() if name not in drop}
 
 
 def client(spark: Spark, target: Target) -> YarnClient:
@@ -123,14 +138,11 @@ class Run:
             The exit status of the application; 128 and the signal's number when a signal ended it;
             that of a `ServerError` when the cluster here died.
         """
-        drop = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON") if self.ships else ()
-        variables = environment.program(environ(self.spark, self.target))
-        variables = {k: v for k, v in variables.items() if k not in drop}
         with _Signals() as signals:
             say(shown(without_secrets(command), self.target.variables()))
             process = subprocess.Popen(
                 command,
-                env=variables,
+                env=variables(self.spark, self.target, ships=self.ships),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is ours to handle

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +13,14 @@ from typing import TYPE_CHECKING
 from azkaban_client.programs import runs
 from setup import environment
 from setup.called import called
-from setup.errors import UsageError
+from setup.errors import SetupError, UsageError
 from setup.messages import say
 from setup.spark import distribution, files, line, plan, settings, shipping
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL
 from setup.spark.settings import SIZES, Settings
 from setup.spark.sizes import sized
-from setup.spark.submit import Run
+from setup.spark.submit import Run, environ, variables
 
 if TYPE_CHECKING:
     import argparse
@@ -56,10 +59,12 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
             shipment = shipping.packed(spark, options, target, shipment)
         if not shipment:
             shipping.check_python(spark, application)
-        if target.yarn:
-            application, shipment = _plainly_named(spark, application, shipment)
     elif shipment and not shipment.archive.is_file():
-        say(f"note: {shipment.archive} is not there yet; {called()} spark pack makes it")
+        say(f"note: {shipment.archive} is not there yet: {_pack_command(options)} makes it")
+    if target.yarn:
+        application, shipment = _plainly_named(
+            spark, application, shipment, runs=not options.dry_run
+        )
     packages = plan.zip_packages(spark, application.py_files)
     application = replace(application, py_files=packages)
     shipped = shipment.environment if shipment else None
@@ -70,17 +75,44 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     )
     command = plan.command(spark, target, application, shipment)
     if options.dry_run:
-        print(plan.shown(command, {"SPARK_HOME": str(spark.spark_home), **target.variables()}))
+        print(_shown(spark, target, command, ships=shipment is not None))
         return 0
     following = Run(spark, target, application, ships=shipment is not None)
     return following.follow(command, show_logs=options.logs)
 
 
+def _shown(spark: Spark, target: Target, command: list[str], *, ships: bool) -> str:
+    """Write the command for a shell, with the variables that a run has and this shell has not."""
+    try:
+        own = environ(spark, target)
+    except (OSError, SetupError) as error:
+        known = isinstance(error, SetupError)
+        say(f"note: {error if known else f'{called()} spark install installs this Spark first'}")
+        return plan.shown(command, {"SPARK_HOME": str(spark.spark_home), **target.variables()})
+    found = variables(spark, target, ships=ships)
+    more = {name: value for name, value in found.items() if os.environ.get(name) != value}
+    return plan.shown(command, {**own, **more}, sorted(os.environ.keys() - found.keys()))
+
+
+def _pack_command(options: argparse.Namespace) -> str:
+    """Write the command that makes the archive of these options."""
+    if options.bigdl and not options.requirements:
+        return f"{called()} spark install --bigdl"
+    words = ["--requirements", options.requirements] if options.requirements else []
+    words += ["--kind", options.kind] if options.kind != "whole" else []
+    return " ".join([called(), "spark pack", *map(shlex.quote, words)])
+
+
 def _plainly_named(
-    spark: Spark, application: plan.Application, shipment: plan.Shipment | None
+    spark: Spark, application: plan.Application, shipment: plan.Shipment | None, *, runs: bool
 ) -> tuple[plan.Application, plan.Shipment | None]:
-    """Rename what YARN would not find, or not delete, under its own name."""
-    folder = spark.home / "submissions" / application.tag
+    """Rename what YARN would not find, or not delete, under its own name.
+
+    The names of a run are deleted at its end; a command that is shown keeps its own.
+    """
+    names = [application.script, *application.archives, str(shipment and shipment.archive)]
+    digest = hashlib.sha256("\0".join(map(os.path.abspath, names)).encode()).hexdigest()
+    folder = spark.home / "submissions" / (application.tag if runs else f"shown-{digest[:12]}")
     archives = tuple(files.plainly_named(entry, folder) for entry in application.archives)
     script = application.script
     if application.deploy_mode == "cluster":

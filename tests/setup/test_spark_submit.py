@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import subprocess
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,7 +36,6 @@ from setup.spark.shape import Shape
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
-    from pathlib import Path
 
     Submit = Callable[..., dict[str, list[str]]]
 
@@ -307,15 +310,78 @@ def test_a_default_file_is_merged_with_bigdls_and_read_for_sizes(
 def test_names_with_spaces_and_the_like(shown: Submit, work: Path) -> None:
     folder = work / "my env, 100% #1"
     folder.mkdir()
-    env = archive(folder / "an x.zip", "bin/python")
+    env = archive(folder / "x.zip", "bin/python")
     (folder / "y.py").write_text("")
     found = shown("--archive", str(env), str(folder / "y.py"))
     quoted = "my%20env%2C%20100%25%20%231"
-    assert found["--archives"] == [f"file://{work}/{quoted}/an%20x.zip#environment"]
-    assert found[""] == [f"file://{work}/{quoted}/y.py"]
-    (work / "a b.txt").write_text("")
-    found = shown("--no-environment", "--files", "a b.txt#c,x.py", "x.py")
-    assert found["--files"] == [f"file://{work}/a%20b.txt#c,x.py"]
+    assert found["--archives"] == [f"file://{work}/{quoted}/x.zip#environment"]
+    assert found[""] == [f"file://{work}/{quoted}/y.py"], "Spark misreads # and ,"
+    for name in ("a b.txt", "it's 100% [x].py", "run:1.py"):
+        (work / name).write_text("")
+    found = shown("--no-environment", "--files", "a b.txt#c,x.py,a b.txt", "it's 100% [x].py")
+    assert found["--files"] == [f"file://{work}/a%20b.txt#c,x.py,a b.txt"]
+    assert found[""] == ["it's 100% [x].py"], "as the user wrote it"
+    assert shown("--no-environment", "run:1.py")[""] == [f"file://{work}/run%3A1.py"]
+
+
+SUBMIT = """\
+#!/bin/sh
+{ printf '%s\\0' "$@"; env; } > "$RECORD"
+"""
+
+
+def test_what_a_dry_run_prints_does_in_a_shell_what_a_run_does(
+    work: Path, spark: Spark, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    place = made(tmp_path / "their spark", "4.3.0")
+    program = place / "bin/spark-submit"
+    program.write_text(SUBMIT)
+    program.chmod(0o700)
+    java = SimpleNamespace(program=tmp_path / "a java/bin/java")
+    monkeypatch.setattr(distribution.Distribution, "java", java)
+    monkeypatch.setenv("PYTHONPATH", "/of/another/python")
+    (work / "my $HOME's script.py").write_text("")
+    words = ("--spark-home", str(place), "--master", "local[2]", "--no-environment")
+    words += ("--name", "a 'b'", "--conf", "spark.x=1 2", "my $HOME's script.py", "*", "", "a\nb")
+
+    def recorded(name: str) -> tuple[list[str], dict[str, str]]:
+        *found, variables = (tmp_path / name).read_text().split("\0")
+        return found, dict(re.findall("(?m)^(SPARK_\\w+|JAVA_HOME|PYTHON\\w+)=(.*)$", variables))
+
+    monkeypatch.setenv("RECORD", str(tmp_path / "run"))
+    assert submit_command.run(spark, parsed(*words)) == 0
+    capsys.readouterr()
+    assert submit_command.run(spark, parsed("--dry-run", *words)) == 0
+    monkeypatch.setenv("RECORD", str(tmp_path / "pasted"))
+    subprocess.run(["sh", "-c", capsys.readouterr().out], cwd=work, check=True)
+    assert recorded("pasted") == recorded("run")
+    found, variables = recorded("run")
+    assert found[-4:] == ["my $HOME's script.py", "*", "", "a\nb"]
+    assert variables["JAVA_HOME"] == str(tmp_path / "a java")
+    assert variables["SPARK_HOME"] == str(place)
+    assert "PYTHONPATH" not in variables
+
+
+def test_a_command_that_is_shown_names_files_that_yarn_finds(shown: Submit, work: Path) -> None:
+    (work / "a b.py").write_text("print(1)")
+    words = ("--deploy-mode", "cluster", "--no-environment", "a b.py")
+    (plain,) = shown(*words)[""]
+    assert plain.endswith("/a_b.py")
+    assert Path(plain).read_text() == "print(1)"
+    assert shown(*words)[""] == [plain], "one file, however often it is shown"
+
+
+def test_a_command_that_is_shown_says_how_its_archive_is_made(
+    work: Path, spark: Spark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (work / "my lock.txt").write_text("six==1.17.0\n")
+    words = ("--dry-run", "--requirements", "my lock.txt", "--kind", "venv", "x.py")
+    submit_command.run(spark, parsed(*words))
+    said = capsys.readouterr().err
+    assert "is not there yet: " in said
+    assert "spark pack --requirements 'my lock.txt' --kind venv makes it" in said
+    assert "spark install installs this Spark first" in said
 
 
 def test_what_yarn_cannot_find_under_its_name_gets_a_plain_one(tmp_path: Path) -> None:
