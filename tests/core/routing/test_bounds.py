@@ -190,10 +190,14 @@ def bounded_problems(draw: st.DrawFn) -> Problem:
     n = draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
     where: dict[str, Any] = {"points": rng.integers(0, 20, (n + 1, 2))}
-    kind = draw(st.sampled_from(["points", "symmetric", "any"]))
+    kind = draw(st.sampled_from(["points", "symmetric", "but for the depot", "any"]))
     if kind != "points":  # with no triangle inequality, and with places at no distance
         table = rng.integers(0, 20, (n + 1, n + 1))
-        where = {"matrix": table + table.T if kind == "symmetric" else table}
+        if kind != "any":
+            table = table + table.T
+        if kind == "but for the depot":
+            table[0] = rng.integers(0, 20, n + 1)
+        where = {"matrix": table}
     crew = draw(st.integers(1, min(4, n)))
     work: dict[str, Any] = {}
     if draw(st.booleans()):

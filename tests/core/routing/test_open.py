@@ -159,6 +159,9 @@ def test_a_route_that_cannot_be_driven_is_told_in_words() -> None:
         "stop '2' takes too long: the way there and service is 16 minutes > max_time = 15"
     )
     assert solve(timed.replace(max_time=16)).cost == pytest.approx(10)
+    tabled = LINE.replace(times=[[0, 5, 10], [5, 0, 5], [10, 5, 0]], max_time=10)
+    assert solve(tabled).cost == pytest.approx(10)
+    assert "is 10 minutes > max_time = 9" in solve(tabled.replace(max_time=9)).reason
 
 
 def test_what_does_not_go_together_is_refused_by_name() -> None:
