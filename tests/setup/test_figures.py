@@ -20,7 +20,11 @@ def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "page"),
-    [("schedulers", "docs/how-to/schedulers.md"), ("jobs", "docs/explanation/architecture.md")],
+    [
+        ("schedulers", "docs/how-to/schedulers.md"),
+        ("jobs", "docs/explanation/architecture.md"),
+        ("routing", "docs/explanation/routing.md"),
+    ],
 )
 def test_figures_within_a_page_are_those_that_were_measured(kind: str, page: str) -> None:
     shown = (CHECKOUT / page).read_text()
