@@ -45,8 +45,8 @@ def main() -> None:
     parser.add_argument("--running", type=int, default=50)
     parser.add_argument("--minutes", type=float, default=5)
     options = parser.parse_args()
-    settings = load()
-    login = (settings["user"], Path(settings["password_file"]).read_text().strip())
+    settings = load({})
+    login = (settings["username"], Path(settings["password_file"]).read_text().strip())
     address = settings["address"] or None
     with Client(settings["url"], auth=login, address=address) as client:
         names = [f"cost{number}" for number in range(options.projects)]

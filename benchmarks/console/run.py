@@ -44,6 +44,7 @@ RUNS = 10_000
 PROJECTS = 10_000
 PARAMETERS = 2000
 PROJECT = "generated"
+SIZE = {"width": 1280, "height": 800}
 WIDE = "wide"  # a project with so many parameters
 COLUMNS = """project_id, version, flow_id, status, submit_user, submit_time, update_time,
     start_time, end_time, enc_type, flow_data"""
@@ -70,7 +71,8 @@ DRAWN = f"""async ([hash, selector, least, press]) => {{
     else if (hash !== null) location.hash = hash;
     while (document.querySelectorAll(selector).length < least) {{
         await new Promise((resolve) => requestAnimationFrame(resolve));
-        if (performance.now() - start > 120000) throw new Error(`no ${{selector}}`);
+        if (performance.now() - start < 120000) continue;
+        throw new Error(`few ${{selector}}: ${{document.body.innerText}}`);
     }}
     await {FRAME};
     const drawn = performance.now() - start;
@@ -126,7 +128,7 @@ def generated(jobs: int) -> dict[str, str]:
 
 
 def fill(server: Server, folder: Path) -> dict[int, int]:
-    """Upload the flows, run each, and make a long history."""
+    """Upload the flows and run each."""
     settings = server.settings
     archive = folder / "generated.zip"
     with zipfile.ZipFile(archive, "w") as packed:
@@ -145,16 +147,21 @@ def fill(server: Server, folder: Path) -> dict[int, int]:
             flow = f"flow{jobs}"
             executions[jobs] = client.execute(PROJECT, flow)
             client.wait(executions[jobs])
+    return executions
+
+
+def crowd(server: Server, execution: int) -> None:
+    """Make a long history, of copies of one run, and many projects."""
     with recovery.asking(MySQL(server.layout)) as cursor:
         for _ in range(RUNS):
-            cursor.execute(COPY, (executions[10],))
+            cursor.execute(COPY, (execution,))
         now = 1000 * int(time.time())
         for number in range(PROJECTS - 2):
             words = f"The project number {number}: a & b"
             made = now - 1000 * number
-            cursor.execute(MAKE, (f"project{number:04}", made, made, settings.user, words))
+            user = server.settings.user
+            cursor.execute(MAKE, (f"project{number:04}", made, made, user, words))
         cursor.execute("COMMIT")
-    return executions
 
 
 def wide() -> dict[str, bytes]:
@@ -163,8 +170,13 @@ def wide() -> dict[str, bytes]:
     return {"wide.properties": lines.encode(), "wide.job": b"type=noop\n"}
 
 
-def visits(context: BrowserContext, url: str, way: Way) -> dict[str, Any]:
-    """Count what a first visit and a second one ask for."""
+def visits(browser: Browser, server: Server, way: Way) -> dict[str, Any]:
+    """Count what a first visit and a second one ask for, on a server with two projects."""
+    context, page = logged_in(browser, server, way)
+    cookies = context.cookies()
+    context.close()
+    context = browser.new_context(viewport=SIZE)
+    context.add_cookies(cookies)
     found = {}
     for visit in ("first", "second"):
         page = context.new_page()
@@ -176,7 +188,7 @@ def visits(context: BrowserContext, url: str, way: Way) -> dict[str, Any]:
             "Network.loadingFinished",
             lambda event, all_=sizes: all_.append(event["encodedDataLength"]),
         )
-        page.goto(f"{url}/js/{way.path}/index.html")
+        page.goto(f"{server.settings.url}/js/{way.path}/index.html")
         page.locator("main#main h1").wait_for()
         page.wait_for_load_state("networkidle")
         paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
@@ -186,6 +198,7 @@ def visits(context: BrowserContext, url: str, way: Way) -> dict[str, Any]:
             "paint": round(page.evaluate(paint)),
         }
         page.close()
+    context.close()
     return found
 
 
@@ -194,13 +207,14 @@ def graphs(page: Page, way: Way, executions: dict[int, int]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for jobs in JOBS:
         folds = way.all_jobs and jobs > 100
+        count = len(generated(jobs))
         told = page.evaluate(
-            DRAWN, [f"#/flow/{PROJECT}/flow{jobs}", ".node", 1 if folds else jobs - jobs // 10]
+            DRAWN, [f"#/flow/{PROJECT}/flow{jobs}", ".node", 1 if folds else count]
         )
         found[f"graph of {jobs}"] = told | {"frames": page.evaluate(FRAMES)}
         if folds:
             page.get_by_role("button", name="Show all").click()
-            told = page.evaluate(DRAWN, [None, ".node", jobs - jobs // 10])
+            told = page.evaluate(DRAWN, [None, ".node", count])
             found[f"graph of {jobs}, unfolded"] = told | {"frames": page.evaluate(FRAMES)}
         for tab, selector in (("", ".node"), ("/jobs", ".list tbody tr")):
             hash_ = f"#/execution/{executions[jobs]}{tab}"
@@ -252,12 +266,10 @@ def dialogs(page: Page) -> dict[str, Any]:
     return found
 
 
-def measure(
-    browser: Browser, server: Server, way: Way, executions: dict[int, int]
-) -> dict[str, Any]:
-    """Measure one console."""
+def logged_in(browser: Browser, server: Server, way: Way) -> tuple[BrowserContext, Page]:
+    """Open a console in a new session."""
     settings = server.settings
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport=SIZE)
     page = context.new_page()
     page.add_init_script(WATCH)
     page.goto(f"{settings.url}/js/{way.path}/index.html")
@@ -265,12 +277,13 @@ def measure(
     page.get_by_label("Password").fill(server.password)
     page.get_by_role("button", name="Log in").click()
     page.locator("main#main h1").wait_for()
-    cookies = context.cookies()
-    fresh = browser.new_context(viewport={"width": 1280, "height": 800})
-    fresh.add_cookies(cookies)
-    found = {"visits": visits(fresh, settings.url, way)}
-    fresh.close()
-    found |= {"lists": lists(page), "graphs": graphs(page, way, executions)}
+    return context, page
+
+
+def pages(browser: Browser, server: Server, way: Way, executions: dict[int, int]) -> dict[str, Any]:
+    """Measure the pages of one console, on a server with many projects and runs."""
+    context, page = logged_in(browser, server, way)
+    found = {"lists": lists(page), "graphs": graphs(page, way, executions)}
     found["lists"] |= dialogs(page)
     context.close()
     return found
@@ -314,8 +327,6 @@ def main() -> None:
         server.up(java.ensure(layout), wanted)
         try:
             executions = fill(server, folder)
-            server.stop()  # it knows the projects of its start
-            server.up(java.ensure(layout), wanted)
             if options.before:
                 add_before(options.before, layout.azkaban / "program" / "web")
                 ways.append(Way("before", "before", all_jobs=False))
@@ -329,10 +340,17 @@ def main() -> None:
             rounds: dict[str, list[Any]] = {way.name: [] for way in ways}
             for _ in range(options.rounds):
                 for way in ways:
-                    rounds[way.name].append(measure(browser, server, way, executions))
+                    rounds[way.name].append({"visits": visits(browser, server, way)})
+            crowd(server, executions[10])
+            server.stop()  # it knows the projects of its start
+            server.up(java.ensure(layout), wanted)
+            for number in range(options.rounds):
+                for way in ways:
+                    rounds[way.name][number] |= pages(browser, server, way, executions)
             browser.close()
         finally:
             server.stop()
+            MySQL(layout).stop()
     kept = {
         "before": options.before or "",
         "rounds": options.rounds,
