@@ -54,7 +54,8 @@ class Ledger:
         """Do some random things."""
         for _ in range(times):
             deed, key, value = self.random.choice(list(self._deeds()))
-            known = self.allowed.get(key, {ABSENT})
+            before = key[1] if key[0] == "description" else ABSENT  # a new project's is its name
+            known = self.allowed.get(key, {before})
             self.allowed[key] = known | {value}
             try:
                 with self.connect() as client:
