@@ -91,13 +91,16 @@ export async function page(path, params, signal) {
 
 // Sessions ---------------------------------------------------------------------------------------
 
-/** Whether there is a session, and whether the server lists projects by Ajax (3.1 and later). */
+/**
+ * Whether there is a session, and whether the server lists projects by Ajax (3.1 and later). An earlier
+ * one answers with its index page; that is in the result then.
+ */
 export async function probe() {
   const { status, text } = await send('index', { params: { ajax: 'fetchallprojects' } });
   try {
-    return { modern: Array.isArray(read(status, text).projects) };
+    return { modern: Array.isArray(read(status, text).projects), index: '' };
   } catch (error) {
-    if (error.kind === 'server') return { modern: false }; // 2.5 answers with its index page
+    if (error.kind === 'server') return { modern: false, index: status < 400 ? text : '' };
     throw error;
   }
 }

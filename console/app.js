@@ -52,9 +52,9 @@ function address() {
 /** Look whether there is a session, then show the page or the login. */
 async function start() {
   try {
-    const { modern } = await api.probe();
+    const { modern, index } = await api.probe();
     const version = modern ? await api.version() : '';
-    session = { modern, limits: parseInt(version, 10) >= 4, ...(await stock.session()) };
+    session = { modern, limits: parseInt(version, 10) >= 4, ...(await stock.session(index)) };
   } catch (error) {
     if (error.kind === 'session') return showLogin();
     return show(app, h('main', { class: 'alone' }, h('p', { class: 'problem', role: 'alert' }, error.message), button(t`Try again`, start)));

@@ -75,9 +75,12 @@ const status = (cell) => cell?.querySelector('.status')?.classList[1] ?? words(c
 /** Project names are letters, digits, `_`, `-` and `|`: anything else in a link is no project. */
 const NAME = /^[A-Za-z][\w|-]*$/;
 
-/** Who is logged in, what the server is called, its time zone and whether projects can be made. */
-export async function session(signal) {
-  const { text, doc } = await open('index', {}, signal);
+/**
+ * Who is logged in, what the server is called, its time zone and whether projects can be made, by its
+ * index page.
+ */
+export async function session(index) {
+  const { text, doc } = index ? read(index) : await open('index', {});
   const user = words(doc.querySelector('.navbar-right .dropdown-toggle'));
   if (!user) throw unreadable(doc, t`name of the user`);
   return {
