@@ -8,6 +8,7 @@ import { setZone } from './format.js';
 import { languageChoice } from './languages.js';
 import { forget, openSearch, searchKeys } from './search.js';
 import { compareView } from './views/compare.js';
+import { docsView } from './views/docs.js';
 import { executionView } from './views/execution.js';
 import { flowView } from './views/flow.js';
 import { jobView } from './views/job.js';
@@ -31,6 +32,7 @@ const PAGES = {
   schedules: schedulesView,
   compare: compareView,
   report: reportView,
+  docs: docsView,
 };
 
 const MENU = [
@@ -95,7 +97,7 @@ function frame(current) {
       h('div', { class: 'user' }, icon('user'), h('span', { class: 'user-name' }, session.user), button(t`Log out`, logout, { class: 'small', icon: 'out' })),
     ),
     h('main', { id: 'main', tabindex: -1 }),
-    languageChoice(),
+    languageChoice(h('a', { href: '#/docs' }, t`Docs`)),
   );
 }
 

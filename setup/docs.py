@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.programs import captured
 from setup import environment
+from setup.azkaban import pages, program
 from setup.commands import Commands, Needs
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT
@@ -37,7 +38,7 @@ _INDEX = "search/search_index.json"  # which only such a site has
 
 _EPILOG = """\
 examples:
-  python3 -m setup docs build            into PREFIX/docs; open its index.html
+  python3 -m setup docs build            into PREFIX/docs, and beside the console
   python3 -m setup docs build ~/site     into a folder of your own
   python3 -m setup docs serve            as you write: each change of a page is shown at once
 """
@@ -116,10 +117,13 @@ def _require_pages() -> None:
 
 def _build(layout: Layout, options: argparse.Namespace) -> int:
     _require_pages()
-    folder = expanded(options.folder).resolve() if options.folder else layout.prefix / "docs"
+    folder = expanded(options.folder).resolve() if options.folder else layout.docs
     layers.ensure(layout, "docs")
     with step("building the site") as shown:
         build(layout.python, folder)
+        web = program.folder(layout) / "web"
+        if folder == layout.docs and web.is_dir():
+            pages.install_site(web, folder)
         shown.done(str(folder / _FIRST))
     return 0
 

@@ -117,6 +117,11 @@ class Layout:
         return self.prefix / "runs"
 
     @property
+    def docs(self) -> Path:
+        """The site of the docs, where it was built."""
+        return self.prefix / "docs"
+
+    @property
     def client_config(self) -> Path:
         """Settings by which `azk` finds the server."""
         return self.prefix / "azk.toml"

@@ -21,6 +21,8 @@ export const german = {
 "Search": "Suche",
 "Search (/)": "Suche (/)",
 "Log out": "Abmelden",
+"Docs": "Anleitung",
+"They are not on this server. Whoever set it up adds them with this command, and they open here:": "Auf diesem Server gibt es sie nicht. Wer ihn eingerichtet hat, legt sie mit diesem Befehl dazu; dann öffnen sie sich hier:",
 "Problem": "Problem",
 "{0} Trying on.": "{0} Es wird weiter versucht.",
 "Not found": "Nicht gefunden",

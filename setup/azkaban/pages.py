@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client import console_files
 from setup.java.compile import Jar
-from setup.layout import CHECKOUT
+from setup.layout import CHECKOUT, copy_fresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 __all__ = [
     "install_console",
     "install_run_files",
+    "install_site",
     "install_stand_ins",
     "template_files",
 ]
 
 _BRIDGE = CHECKOUT / "console" / "bridge"
 _JAVA = CHECKOUT / "setup" / "azkaban" / "java"
+_SITE = "js/docs"  # where the console looks; like all below js/, it is served without a login
 _VIEWER = [_JAVA / "RunFiles.java", *sorted((_JAVA / "viewer").glob("*.java"))]
 
 # What a template loads: src="${context}/js/NAME.js", href="/css/NAME.css".
@@ -44,6 +46,26 @@ def install_console(web: Path) -> None:
         The server's ``web.resource.dir``.
     """
     console_files.install(web)
+
+
+def install_site(web: Path, site: Path) -> None:
+    """Put the site of the docs beside the console, which leads to it.
+
+    Parameters
+    ----------
+    web
+        The server's ``web.resource.dir``.
+    site
+        What ``setup docs build`` made.
+    """
+    target = web / _SITE
+    new = target.with_name(f".{target.name}")
+    for leftover in (new, target):
+        shutil.rmtree(leftover, ignore_errors=True)
+    copy_fresh(site, new)
+    for path in new.rglob("*"):
+        console_files.revalidate(path)
+    new.rename(target)
 
 
 def install_stand_ins(web: Path, names: set[str]) -> None:

@@ -264,6 +264,8 @@ def _finish(
     compile_jars(java, compiler, [guard, run_files], classpath=uses)
     shutil.copyfile(_KEEPER, agent / _KEEPER.name)
     pages.install_console(new / "web")
+    if layout.docs.is_dir():
+        pages.install_site(new / "web", layout.docs)
     kinds = program.libraries.items()
     record = replace(
         program,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import functools
 import http.server
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,15 +19,18 @@ import pytest
 from playwright.sync_api import expect
 
 from setup import docs
+from setup.azkaban import program
 from setup.errors import SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.life.process import free_port
 from tests.browser.console import WINDOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Page, Request
+
+    from tests.browser.console import Console
 
 PYTHON = Path(sys.executable)
 
@@ -82,19 +87,58 @@ def test_no_page_names_a_file_of_another_server(built: Path) -> None:
     assert [page.name for page in pages if loaded.search(page.read_text("utf-8"))] == []
 
 
+def _search(page: Page, window: str) -> None:
+    """Find a word from the first page, and follow the first link."""
+    expect(page).to_have_title("Documentation - azkaban-jobflow")
+    if window == "phone":
+        page.locator("label[for=__search]").first.click()
+    words = page.get_by_role("textbox", name="Search")
+    words.click()
+    words.press_sequentially("backfill")
+    found = page.locator(".md-search-result__link[href*=backfill]").first
+    expect(found).to_be_visible()
+    found.click()
+    expect(page.locator("article")).to_contain_text("azk backfill")
+
+
 def test_a_word_is_found_without_another_server(chromium: Any, site: str, window: str) -> None:
     with _opened(chromium, site, window) as page:
         page.goto(f"{site}/index.html")
-        expect(page).to_have_title("Documentation - azkaban-jobflow")
-        if window == "phone":
-            page.locator("label[for=__search]").first.click()
-        words = page.get_by_role("textbox", name="Search")
-        words.click()
-        words.press_sequentially("backfill")
-        found = page.locator(".md-search-result__link[href*=backfill]").first
-        expect(found).to_be_visible()
-        found.click()
-        expect(page.locator("article")).to_contain_text("azk backfill")
+        _search(page, window)
+
+
+@pytest.mark.parametrize("window", ["desktop"])
+def test_a_word_is_found_without_any_server(chromium: Any, built: Path, window: str) -> None:
+    with _opened(chromium, built.as_uri(), window) as page:
+        page.goto((built / "index.html").as_uri())
+        _search(page, window)
+
+
+@pytest.mark.parametrize("window", ["desktop"])
+def test_the_console_leads_to_it(
+    browse: Callable[[str], Console], built: Path, window: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = browse("admin")
+    page, layout = console.page, console.server.layout
+    link = page.get_by_role("link", name="Docs", exact=True)
+    link.click()
+    expect(page.locator("main#main")).to_contain_text("python3 -m setup docs build")
+    (missing,) = console.errors
+    assert "404" in missing
+    console.errors.clear()
+    monkeypatch.setattr(docs.layers, "ensure", lambda *_: None)
+    monkeypatch.setattr(docs, "build", lambda _, folder: shutil.copytree(built, folder))
+    assert docs._build(layout, argparse.Namespace(folder=None)) == 0
+    try:
+        console.open("history")
+        link.click()
+        _search(page, window)
+        page.go_back()
+        page.go_back()
+        expect(page.get_by_role("heading", level=1)).to_have_text("History")
+    finally:
+        shutil.rmtree(layout.docs)
+        shutil.rmtree(program.folder(layout) / "web" / "js" / "docs")
 
 
 def test_colours_and_width_are_those_of_the_device(chromium: Any, site: str, window: str) -> None:

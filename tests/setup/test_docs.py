@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup import cli
+from setup.azkaban import pages
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
@@ -70,6 +71,19 @@ def test_enough_commands_are_found() -> None:
 def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
     with pytest.raises(SystemExit):
         cli._parser(line.split(maxsplit=1)[0]).parse_args(line.split())
+
+
+def test_the_site_beside_the_console_is_replaced_whole(tmp_path: Path) -> None:
+    web, site = tmp_path / "web", tmp_path / "docs"
+    pages.install_console(web)
+    site.mkdir()
+    for name in ("one.html", "two.html"):
+        for old in site.iterdir():
+            old.unlink()
+        (site / name).write_text(name)
+        pages.install_site(web, site)
+        assert [path.read_text() for path in (web / "js" / "docs").iterdir()] == [name]
+    assert sorted(path.name for path in (web / "js").iterdir()) == ["console", "docs"]
 
 
 def _said(node: ast.AST) -> str:
