@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from azkaban_client.files import open_private, write_private
 from setup import environment
 from setup.errors import ServerError
-from setup.life.process import Process, free_port, refuse_root, tail
+from setup.life.parts import Parts
+from setup.life.process import free_port, refuse_root, tail
 from setup.life.status import Status
 from setup.messages import step
 from setup.python import pip
@@ -58,6 +59,8 @@ class Scheduler:
         self.kind = kind or KINDS[name]
         self.lock = locks / f"{name}.txt"
         self.home = layout.prefix / "schedulers" / name
+        # PostgreSQL works in its data, and serves the others to the end.
+        self._parts = Parts(self.home, self.home / "data", last=("database",))
 
     @property
     def python(self) -> Path:
@@ -82,7 +85,7 @@ class Scheduler:
     @property
     def is_running(self) -> bool:
         """Whether any of its processes runs."""
-        return bool(self._alive())
+        return bool(self._parts.running())
 
     def install(self) -> None:
         """Make its environment, in which nothing but its lock is; a second call does nothing.
@@ -117,10 +120,10 @@ class Scheduler:
         """
         refuse_root()
         self.install()
-        alive = self._alive()
-        if alive and len(alive) == len(self._pid_files()):
+        alive = self._parts.running()
+        if alive and len(alive) == len(self._parts.names()):
             return self.place()
-        self._end(alive)
+        self._parts.end()
         (self.home / "logs").mkdir(exist_ok=True, mode=0o700)
         with step(f"starting {self.name}") as shown:
             place = Place(self.layout, self.home, free_port(_ADDRESS, self.kind.port))
@@ -131,20 +134,19 @@ class Scheduler:
                     shown.update(part.name)
                     self._launch(part)
             except BaseException:
-                self._end(self._alive())
+                self._parts.end()
                 raise
             shown.done(place.url)
         return place
 
     def stop(self) -> bool:
         """Stop it; return False if it was not running."""
-        alive = self._alive()
+        alive = self._parts.running()
         if alive:
             with step(f"stopping {self.name}") as shown:
-                self._end(alive)
+                self._parts.end()
                 shown.done("stopped")
-        for file in self._pid_files():
-            file.unlink()
+        self._parts.forget()
         return bool(alive)
 
     def wipe(self) -> None:
@@ -156,16 +158,16 @@ class Scheduler:
         """Report the state of each of its processes; the page is the first one's of them."""
         if not self.installed:
             return [Status(self.name, "not installed", None, None, self.version, None)]
-        files, alive = self._pid_files(), self._alive()
-        if not files:
+        names, alive = self._parts.names(), self._parts.running()
+        if not names:
             return [Status(self.name, "down", None, None, self.version, None)]
         place, found = self.place(), []
-        for file in files:
-            process = alive.get(file.stem)
+        for name in names:
+            process = alive.get(name)
             serves = process is not None and (_ADDRESS, place.port) in process.listening()
             found.append(
                 Status(
-                    f"{self.name} {file.stem}",
+                    f"{self.name} {name}",
                     "running" if process else "down",
                     process.pid if process else None,
                     place.port if serves else None,
@@ -177,7 +179,7 @@ class Scheduler:
 
     def log(self, part: str) -> Path:
         """Return the log file of a process."""
-        return self.home / "logs" / f"{part}.log"
+        return self._parts.log(part)
 
     def about(self) -> str:
         """Say what somebody needs to know who has started it."""
@@ -196,25 +198,16 @@ class Scheduler:
     def _port_file(self) -> Path:
         return self.home / "port"
 
-    def _pid_files(self) -> list[Path]:
-        return sorted(self.home.glob("*.pid"))
-
-    def _alive(self) -> dict[str, Process]:
-        found = {file.stem: Process.read(file) for file in self._pid_files()}
-        places = (self.home, self.home / "data")  # PostgreSQL works in its data
-        return {name: one for name, one in found.items() if one and one.works_in(*places)}
-
     def _launch(self, part: Part) -> None:
         """Start a process and wait until it works, or until it has ended well if it is to end."""
-        log = self.log(part.name)
-        log.unlink(missing_ok=True)
         path = f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         environ = environment.local({"PATH": path, **part.variables})
+        log = self.log(part.name)
         if part.once:
+            log.unlink(missing_ok=True)
             self._run(part, log, environ)
             return
-        process = Process.start(part.command, folder=self.home, log=log, environ=environ)
-        process.write(self.home / f"{part.name}.pid")
+        process = self._parts.start(part.name, part.command, environ)
         deadline = time.monotonic() + START_SECONDS
         while not part.ready():
             if not process.alive():
@@ -251,17 +244,6 @@ class Scheduler:
             raise ServerError(
                 f"{part.name} ended with exit code {code}; the end of {log}:\n{tail(log)}"
             )
-
-    def _end(self, alive: dict[str, Process]) -> None:
-        """End its processes and what they started, the database last."""
-        for name in sorted(alive, key=lambda one: one == "database"):
-            children = alive[name].children()
-            alive[name].stop()
-            for child in children:
-                if child.alive():
-                    child.stop(patience=5.0)
-        for file in self._pid_files():
-            file.unlink()
 
 
 def running(layout: Layout) -> list[Scheduler]:

@@ -11,6 +11,7 @@ from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
 from setup.life import orphans, probe
+from setup.life.parts import Parts
 from setup.life.process import Process, free_port, living, refuse_root, stop_all
 from setup.life.status import Status
 from setup.messages import say, step
@@ -70,6 +71,7 @@ class Cluster:
         self.spark = spark
         self.kind = kind
         self.home = spark.home / kind
+        self._parts = Parts(self.home, last=_HEADS)  # workers sign off from them
 
     @property
     def conf(self) -> Path:
@@ -93,12 +95,11 @@ class Cluster:
 
     def log(self, part: str) -> Path:
         """Return the log file of a process."""
-        return self.home / "logs" / f"{part}.log"
+        return self._parts.log(part)
 
     def running(self) -> dict[str, Process]:
         """Find its processes, by the names of the parts."""
-        found = {file.stem: Process.read(file, self.home) for file in self._pid_files()}
-        return {name: process for name, process in found.items() if process}
+        return self._parts.running()
 
     def start(self, workers: int = 1, cores: int | None = None, memory: int | None = None) -> Shape:
         """Start it and wait until it accepts applications; leave a running one as it is.
@@ -128,9 +129,9 @@ class Cluster:
                     f"a {other} cluster runs under this prefix: {called()} spark stop first"
                 )
         alive = self.running()
-        if alive and len(alive) == len(self._pid_files()):
+        if alive and len(alive) == len(self._parts.names()):
             return self._reuse(alive, workers, cores, memory)
-        self._end(alive)
+        self._end()
         with step(f"starting {self.kind}") as shown:
             for tries_left in reversed(range(START_TRIES)):
                 shape = choose(workers, cores, memory, self._free_ports())
@@ -147,19 +148,19 @@ class Cluster:
 
     def statuses(self) -> list[Status]:
         """Report the state of each process, and whether the cluster accepts applications."""
-        files = self._pid_files()
-        if not files:
+        names = self._parts.names()
+        if not names:
             return [Status(f"spark {self.kind}", "down", None, None, self.spark.version, None)]
         shape, alive = self.shape, self.running()
         missing = KINDS[self.kind].missing(shape) if alive else ""
         found = []
-        for file in files:
-            process = alive.get(file.stem)
+        for name in names:
+            process = alive.get(name)
             state = ("unresponsive" if missing else "running") if process else "down"
-            url = KINDS[self.kind].url(shape) if process and file.stem in _HEADS else None
+            url = KINDS[self.kind].url(shape) if process and name in _HEADS else None
             port = shape.ports[-1] if url else None
             pid = process.pid if process else None
-            found.append(Status(file.stem, state, pid, port, self.spark.version, url))
+            found.append(Status(name, state, pid, port, self.spark.version, url))
         return found
 
     def can_work(self, parts: Collection[str]) -> bool:
@@ -175,7 +176,7 @@ class Cluster:
             The names of the dead processes.
         """
         alive = self.running()
-        dead = [file.stem for file in self._pid_files() if file.stem not in alive]
+        dead = [name for name in self._parts.names() if name not in alive]
         if dead and not alive:
             self._delete(*_LEFT)
         elif dead:
@@ -198,17 +199,15 @@ class Cluster:
         alive = self.running()
         if not alive and self.clear():
             say(f"the {self.kind} cluster had died; what its applications left was deleted")
-            for file in self._pid_files():
-                file.unlink()
+            self._parts.forget()
             return True
         if alive:
             with step(f"stopping {self.kind}") as shown:
-                ended = self._end(alive)
+                ended = self._end()
                 shown.done(
                     f"stopped, {ended} processes of applications ended" if ended else "stopped"
                 )
-        for file in self._pid_files():
-            file.unlink()
+        self._parts.forget()
         return bool(alive)
 
     # Steps of these
@@ -231,12 +230,8 @@ class Cluster:
             self._wait(shape, update)
             self._check_addresses()
         except BaseException:
-            self._end(self.running())
+            self._end()
             raise
-
-    def _pid_files(self) -> list[Path]:
-        """List the files of its processes, workers first because they sign off from the head."""
-        return sorted(self.home.glob("*.pid"), key=lambda file: (file.stem in _HEADS, file.stem))
 
     @property
     def _shape_file(self) -> Path:
@@ -259,22 +254,15 @@ class Cluster:
         return shape
 
     def _launch(self, part: Daemon) -> None:
-        log = self.log(part.name)
-        log.unlink(missing_ok=True)
-        process = Process.start(
-            [str(self.spark.java.program), *OPTIONS, *part.command],
-            folder=self.home,
-            log=log,
-            environ={**self.spark.environ(), **part.environ},
-        )
-        process.write(self.home / f"{part.name}.pid")
+        command = [str(self.spark.java.program), *OPTIONS, *part.command]
+        self._parts.start(part.name, command, {**self.spark.environ(), **part.environ})
 
     def _wait(self, shape: Shape, update: Callable[[str], None]) -> None:
         """Wait until it accepts applications: an open port is not yet a working cluster."""
         deadline = time.monotonic() + START_SECONDS
         watches = {name: probe.Watch(p.pid, self.log(name)) for name, p in self.running().items()}
         while missing := KINDS[self.kind].missing(shape):
-            names = {file.stem for file in self._pid_files()}
+            names = set(self._parts.names())
             last = max(names, key=lambda name: name in _HEADS)
             what = ""
             if ended := sorted(names - self.running().keys()):
@@ -302,19 +290,9 @@ class Cluster:
                     f"{name} listens on {sorted(strange)}, beyond this machine; it was stopped"
                 )
 
-    def _end(self, alive: dict[str, Process]) -> int:
+    def _end(self) -> int:
         """End servers and what they started; return the number of the latter."""
-        children = {child for process in alive.values() for child in process.children()}
-        for name, process in alive.items():
-            process.stop(patience=10.0)
-            (self.home / f"{name}.pid").unlink(missing_ok=True)
-        left = [child for child in children if child.alive()]
-        for child in left:
-            child.stop(patience=5.0)
-        ended = self._delete(*_LEFT)
-        for file in self._pid_files():
-            file.unlink()
-        return len(left) + ended
+        return self._parts.end(patience=10.0) + self._delete(*_LEFT)
 
 
 _HEADS = ("master", "resourcemanager")

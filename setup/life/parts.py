@@ -1,0 +1,74 @@
+"""The processes of a server that has several: their records and logs, their start and their end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from setup.life.process import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Parts"]
+
+
+class Parts:
+    """The processes of a server, each with ``NAME.pid`` and ``logs/NAME.log`` in its folder.
+
+    Parameters
+    ----------
+    home
+        The server's folder.
+    elsewhere
+        Other folders in which some of them work.
+    last
+        The names of those that end after the others, which need them to the end.
+    """
+
+    def __init__(self, home: Path, *elsewhere: Path, last: Collection[str] = ()) -> None:
+        self.home = home
+        self._places = (home, *elsewhere)
+        self._last = last
+
+    def log(self, name: str) -> Path:
+        """Return the log of a process."""
+        return self.home / "logs" / f"{name}.log"
+
+    def names(self) -> list[str]:
+        """List those that were started and not ended by us, in the order in which they end."""
+        names = (file.stem for file in self.home.glob("*.pid"))
+        return sorted(names, key=lambda name: (name in self._last, name))
+
+    def running(self) -> dict[str, Process]:
+        """Find those of them that run."""
+        found = {name: Process.read(self._record(name)) for name in self.names()}
+        return {name: one for name, one in found.items() if one and one.works_in(*self._places)}
+
+    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Process:
+        """Start a process, with a new log."""
+        log = self.log(name)
+        log.unlink(missing_ok=True)
+        process = Process.start(command, folder=self.home, log=log, environ=environ)
+        process.write(self._record(name))
+        return process
+
+    def end(self, patience: float = 20.0) -> int:
+        """End all of them, each with what it started; return how many of these it had left."""
+        left = 0
+        for process in self.running().values():
+            children = process.children()
+            process.stop(patience)
+            for child in (one for one in children if one.alive()):
+                child.stop(patience=5.0)
+                left += 1
+        self.forget()
+        return left
+
+    def forget(self) -> None:
+        """Delete the records, as of processes that have died."""
+        for name in self.names():
+            self._record(name).unlink()
+
+    def _record(self, name: str) -> Path:
+        return self.home / f"{name}.pid"
