@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from setup.life.process import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Parts"]
+__all__ = ["Part", "Parts"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A process of a server.
+
+    Attributes
+    ----------
+    name
+        As its log and ``status`` call it.
+    command
+        Its program and arguments.
+    ready
+        Tells whether it works; those that come after it are started then.
+    once
+        Whether it ends by itself, and is to end well.
+    variables
+        What it has in its environment beside those of all.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready: Callable[[], bool] = lambda: True
+    once: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Parts:
@@ -45,12 +71,13 @@ class Parts:
         found = {name: Process.read(self._record(name)) for name in self.names()}
         return {name: one for name, one in found.items() if one and one.works_in(*self._places)}
 
-    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Process:
+    def start(self, part: Part, environ: Mapping[str, str]) -> Process:
         """Start a process, with a new log."""
-        log = self.log(name)
+        log = self.log(part.name)
         log.unlink(missing_ok=True)
-        process = Process.start(command, folder=self.home, log=log, environ=environ)
-        process.write(self._record(name))
+        variables = {**environ, **part.variables}
+        process = Process.start(part.command, folder=self.home, log=log, environ=variables)
+        process.write(self._record(part.name))
         return process
 
     def end(self, patience: float = 20.0) -> int:

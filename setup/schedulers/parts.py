@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from setup.life.parts import Part
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from setup.layout import Layout
@@ -41,31 +43,6 @@ class Place:
     def url(self) -> str:
         """Where its page is."""
         return f"http://127.0.0.1:{self.port}"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A process.
-
-    Attributes
-    ----------
-    name
-        As its log and ``status`` call it.
-    command
-        Its program and arguments.
-    ready
-        Tells whether it works; those that come after it are started then.
-    once
-        Whether it ends by itself, and is to end well.
-    variables
-        What it has in its environment beside those of all.
-    """
-
-    name: str
-    command: Sequence[str]
-    ready: Callable[[], bool] = lambda: True
-    once: bool = False
-    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 class Kind(Protocol):

@@ -201,13 +201,13 @@ class Scheduler:
     def _launch(self, part: Part) -> None:
         """Start a process and wait until it works, or until it has ended well if it is to end."""
         path = f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        environ = environment.local({"PATH": path, **part.variables})
+        environ = environment.local({"PATH": path})
         log = self.log(part.name)
         if part.once:
             log.unlink(missing_ok=True)
-            self._run(part, log, environ)
+            self._run(part, log, {**environ, **part.variables})
             return
-        process = self._parts.start(part.name, part.command, environ)
+        process = self._parts.start(part, environ)
         deadline = time.monotonic() + START_SECONDS
         while not part.ready():
             if not process.alive():

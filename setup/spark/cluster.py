@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
 from setup.life import orphans, probe
-from setup.life.parts import Parts
+from setup.life.parts import Part, Parts
 from setup.life.process import Process, free_port, living, refuse_root, stop_all
 from setup.life.status import Status
 from setup.messages import say, step
-from setup.spark.shape import Daemon, Shape, choose
+from setup.spark.shape import Shape, choose
 from setup.spark.standalone import Standalone
 from setup.spark.yarn import Yarn
 
@@ -43,7 +44,7 @@ class Kind(Protocol):
     def ports(self) -> Sequence[int]:
         """The ports that it prefers."""
 
-    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Daemon]:
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
         """Write its settings and return its processes, in the order of their start."""
 
     def missing(self, shape: Shape) -> str:
@@ -225,8 +226,10 @@ class Cluster:
         parts = KINDS[self.kind].write(self.spark, self.home, shape)
         shape.write(self._shape_file)
         try:
+            java = (str(self.spark.java.program), *OPTIONS)
             for part in parts:
-                self._launch(part)
+                command = (*java, *part.command)
+                self._parts.start(replace(part, command=command), self.spark.environ())
             self._wait(shape, update)
             self._check_addresses()
         except BaseException:
@@ -252,10 +255,6 @@ class Cluster:
             pids = ", ".join(str(process.pid) for process in alive.values())
             shown.done(f"already running, {KINDS[self.kind].url(shape)} (pids {pids})")
         return shape
-
-    def _launch(self, part: Daemon) -> None:
-        command = [str(self.spark.java.program), *OPTIONS, *part.command]
-        self._parts.start(part.name, command, {**self.spark.environ(), **part.environ})
 
     def _wait(self, shape: Shape, update: Callable[[str], None]) -> None:
         """Wait until it accepts applications: an open port is not yet a working cluster."""

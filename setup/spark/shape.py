@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Daemon", "Shape", "choose", "log_settings", "write_properties", "write_xml"]
+__all__ = ["Shape", "choose", "log_settings", "write_properties", "write_xml"]
 
 MB = 1 << 20
 HEAP = "256m"  # of each server
@@ -64,25 +64,6 @@ class Shape:
     def write(self, path: Path) -> None:
         """Save the shape."""
         write_private(path, json.dumps(asdict(self)))
-
-
-@dataclass(frozen=True)
-class Daemon:
-    """One process of a cluster.
-
-    Attributes
-    ----------
-    name
-        Such as ``resourcemanager``, or ``worker-2``.
-    command
-        After ``java``.
-    environ
-        Besides those of all Spark programs.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    environ: Mapping[str, str]
 
 
 def choose(workers: int, cores: int | None, memory: int | None, ports: Sequence[int]) -> Shape:

@@ -8,8 +8,9 @@ from azkaban_client.files import write_private
 from setup import environment
 from setup.errors import ServerError
 from setup.java import LANGUAGE
+from setup.life.parts import Part
 from setup.spark.resource_manager import ResourceManager
-from setup.spark.shape import HEAP, Daemon, Shape, log_settings, write_properties, write_xml
+from setup.spark.shape import HEAP, Shape, log_settings, write_properties, write_xml
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ class Yarn:
         ready = sum(node.state == "RUNNING" for node in nodes)
         return "" if ready >= shape.workers else f"{ready} of {shape.workers} nodes are ready"
 
-    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Daemon]:
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
         """Write the settings of each process, and of clients."""
         parts = [self._part(spark, home, "resourcemanager", "resourcemanager.ResourceManager")]
         self._write_conf(home, home / "conf", shape, {})
@@ -57,7 +58,7 @@ class Yarn:
         write_private(home / "conf" / "log4j2.properties", log_settings("WARN"))
         return parts
 
-    def _part(self, spark: Spark, home: Path, name: str, main: str) -> Daemon:
+    def _part(self, spark: Spark, home: Path, name: str, main: str) -> Part:
         conf = home / ("conf" if name == "resourcemanager" else name)
         server = home / "server"  # its log settings come before those of clients
         server.mkdir(exist_ok=True, mode=0o700)
@@ -71,7 +72,7 @@ class Yarn:
             *("-cp", classes),
             f"{_PACKAGE}.{main}",
         )
-        return Daemon(name, command, {"HADOOP_CONF_DIR": str(conf)})
+        return Part(name, command, variables={"HADOOP_CONF_DIR": str(conf)})
 
     def _write_conf(self, home: Path, conf: Path, shape: Shape, own: dict[str, Path]) -> None:
         conf.mkdir(exist_ok=True, mode=0o700)

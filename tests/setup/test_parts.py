@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup.life.parts import Parts
+from setup.life.parts import Part, Parts
 from setup.life.process import Process
 from tests.waiting import eventually
 
@@ -27,7 +27,7 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 
 
 def sleeps(parts: Parts, name: str, *before: str) -> Process:
-    return parts.start(name, ["sh", "-c", "; ".join([*before, "exec sleep 600"])], ENVIRON)
+    return parts.start(Part(name, ["sh", "-c", "; ".join([*before, "exec sleep 600"])]), ENVIRON)
 
 
 def test_each_is_ended_with_what_it_has_started_and_the_last_one_last(parts: Parts) -> None:
