@@ -10,7 +10,7 @@ from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
 from setup.called import called
 from setup.commands import Needs
-from setup.errors import UsageError
+from setup.errors import ServerError, SetupError, UsageError
 from setup.life import supervise
 from setup.life.process import Process
 from setup.life.status import show
@@ -121,8 +121,16 @@ def _restart(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     if not server.installed:
         raise UsageError(f"{server.home}: there is no Azkaban; run {called()} azkaban start")
+    ran, before = server.running(), server.settings
     server.stop()
-    return _start(layout, options)
+    try:
+        return _start(layout, options)
+    except ServerError:
+        raise
+    except SetupError:
+        if ran and server.settings == before:  # what was asked for is refused
+            server.up(java.ensure(layout))
+        raise
 
 
 def _status(layout: Layout, options: argparse.Namespace) -> int:

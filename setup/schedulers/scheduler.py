@@ -77,9 +77,10 @@ class Scheduler:
 
     @property
     def installed(self) -> bool:
-        """Whether its environment is that of its lock."""
+        """Whether its environment is that of its lock, and its Python is still there."""
         with contextlib.suppress(FileNotFoundError):
-            return (self.home / ".lock").read_text("utf-8") == self._digest()
+            made = (self.home / ".lock").read_text("utf-8") == self._digest()
+            return made and self.python.exists()
         return False
 
     @property
@@ -156,7 +157,7 @@ class Scheduler:
 
     def statuses(self) -> list[Status]:
         """Report the state of each of its processes; the page is the first one's of them."""
-        if not self.installed:
+        if not (self.installed or self.is_running):
             return [Status(self.name, "not installed", None, None, self.version, None)]
         names, alive = self._parts.names(), self._parts.running()
         if not names:

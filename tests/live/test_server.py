@@ -16,8 +16,9 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import java
-from setup.azkaban import Server, Wanted
+from setup.azkaban import Server, Wanted, commands
 from setup.azkaban import settings as settings_module
+from setup.azkaban.options import server_options
 from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import Layout
 from setup.life import probe, servers
@@ -137,7 +138,11 @@ def test_the_java_that_was_named_is_kept(
     azkaban.server.up(named)
     azkaban.server.up(named)  # the same again
     capsys.readouterr()
-    azkaban.restart()
+    before = azkaban.server.running()
+    with pytest.raises(UsageError, match="history in h2, which mysql would not show"):
+        commands._restart(azkaban.layout, server_options().parse_args(["--mysql"]))
+    assert azkaban.server.running() != before, "it was stopped, and runs again as it was"
+    assert azkaban.server.statuses()[0].state == "running"
     assert f"Java: {named.version}, {wrapper}" in capsys.readouterr().err
     azkaban.stop()
     azkaban.server.up(java.ensure(azkaban.layout, "auto"))

@@ -46,3 +46,16 @@ def test_what_a_killed_database_has_left_does_not_count(ours: Layout) -> None:
         assert takes_questions(place) is answer
     file.write_text("")  # it is being written
     assert not takes_questions(place)
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(ours: Layout) -> None:
+    scheduler = Scheduler(ours, "luigi")
+    scheduler.python.parent.mkdir(parents=True)
+    (scheduler.home / ".lock").write_text(scheduler._digest())
+    base = ours.prefix / "python3"
+    base.touch()
+    scheduler.python.symlink_to(base)
+    assert scheduler.installed
+    base.unlink()  # as by an upgrade of the machine
+    assert not scheduler.installed
+    assert [status.state for status in scheduler.statuses()] == ["not installed"]
