@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ParallelTrainer"]
 
+_MEASURED = 512  # examples that are measured at a time: a share may be large
+
 
 class ParallelTrainer(Trainer):
     """A trainer in one of several processes that fit a network together with the same calls.
@@ -78,27 +80,32 @@ class ParallelTrainer(Trainer):
         seeds: Any = rng.bit_generator.seed_seq
         self._entropy = [int(word) for word in seeds.generate_state(4)]
 
-    def _share(self, n: int) -> slice:
-        """Return this process's rows of `n`; shares differ by one at most."""
-        return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+    def _share(self, x: Array) -> Array:
+        """Return the numbers of this process's examples; shares differ by one at most."""
+        n = x.shape[self.batch_axis]
+        return np.arange(n * self.rank // self.size, n * (self.rank + 1) // self.size)
+
+    def _pick(self, a: Array, rows: Array, axis: int) -> Array:
+        """Take some of this process's examples."""
+        return take(a, rows, axis)
 
     def _differentiate(self, x: Array, target: Array, ctx: Context) -> tuple[float, Array, Any]:
         """Add up the gradients of all shares, their losses, and their outputs side by side."""
         if ctx.state is not None:
             raise ValueError("ParallelTrainer: a state from batch to batch cannot be shared out")
         n = x.shape[self.batch_axis]
-        rows = self._share(n)
+        rows = self._share(x)
         grad = self.parameters.grad
         shape = self.network.output_shape(x.shape)
         sums = np.zeros(grad.size + 1 + int(np.prod(shape)), dtype=grad.dtype)
-        if rows.stop > rows.start:
+        if rows.size:
             noise = np.random.default_rng([*self._entropy, self.updates, self.rank])
-            mask = None if ctx.mask is None else take(ctx.mask, rows, 1)
+            mask = None if ctx.mask is None else self._pick(ctx.mask, rows, 1)
             own = replace(ctx, rng=noise, mask=mask)
             value, output, _ = super()._differentiate(
-                take(x, rows, self.batch_axis), take(target, rows, self.target_axis), own
+                self._pick(x, rows, self.batch_axis), take(target, rows, self.target_axis), own
             )
-            weight = self._weight(ctx.mask, mask, n, len(shape))
+            weight = self._weight(ctx.mask, mask, rows.size / n, len(shape))
             np.multiply(grad, grad.dtype.type(weight), out=sums[: grad.size])
             sums[grad.size] = weight * value
             whole = sums[grad.size + 1 :].reshape(shape)
@@ -110,31 +117,33 @@ class ParallelTrainer(Trainer):
         grad[...] = sums[: grad.size]
         return float(sums[grad.size]), sums[grad.size + 1 :].reshape(shape), None
 
-    def _weight(self, mask: Array | None, own: Array | None, n: int, axes: int) -> float:
+    def _weight(self, mask: Array | None, own: Array | None, part: float, axes: int) -> float:
         """Return the weight of this share's mean in the mean over all."""
         if self.loss.reduction == "sum":
             return 1.0
-        return self._part(mask, own, n, axes)
+        return self._part(mask, own, part, axes)
 
-    def _part(self, mask: Array | None, own: Array | None, n: int, axes: int) -> float:
-        """Return the fraction of what counts that lies in this share, in 0..1."""
+    def _part(self, mask: Array | None, own: Array | None, part: float, axes: int) -> float:
+        """Return the fraction of what counts that lies in a share of `part` examples, in 0..1."""
         if mask is None or own is None or axes < 3:
-            rows = self._share(n)
-            return float(rows.stop - rows.start) / n
+            return part
         return float(own.sum()) / max(float(mask.sum()), 1.0)
 
     def _measure(self, x: Array, y: Array, mask: Array | None = None) -> dict[str, float]:
-        """Measure the shares and put them together."""
+        """Measure the shares, some examples at a time, and put them together."""
         n = x.shape[self.batch_axis]
-        rows = self._share(n)
+        share = self._share(x)
+        axes = len(self.network.output_shape(x.shape))
         sums = np.zeros(2)
-        if rows.stop > rows.start:
-            own = None if mask is None else take(mask, rows, 1)
-            part = take(x, rows, self.batch_axis)
-            measured = super()._measure(part, take(y, rows, self.target_axis), own)
-            axes = len(self.network.output_shape(part.shape))
-            sums[0] = measured["loss"] * self._weight(mask, own, n, axes)
-            sums[1] = measured.get("accuracy", 0.0) * self._part(mask, own, n, axes)
+        for start in range(0, share.size, _MEASURED):
+            rows = share[start : start + _MEASURED]
+            own = None if mask is None else self._pick(mask, rows, 1)
+            measured = super()._measure(
+                self._pick(x, rows, self.batch_axis), take(y, rows, self.target_axis), own
+            )
+            part = rows.size / n
+            sums[0] += measured["loss"] * self._weight(mask, own, part, axes)
+            sums[1] += measured.get("accuracy", 0.0) * self._part(mask, own, part, axes)
         self.all_reduce(sums)
         found = {"loss": float(sums[0])}
         return found if self.metric is None else {**found, "accuracy": float(sums[1])}

@@ -137,7 +137,14 @@ def spark_map(context: Any) -> Callable[..., list[Any]]:
     return run
 
 
-def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: bytes) -> list[Any]:
+def together(
+    context: Any,
+    work: Callable[[Seat, Iterable[Any]], Any],
+    *,
+    tasks: int,
+    secret: bytes,
+    data: Any = None,
+) -> list[Any]:
     """Run `work` in several tasks at the same time, which find each other by their seats.
 
     If one is lost, all of them start again; after the fourth loss Spark gives up. Spark restarts a
@@ -148,11 +155,13 @@ def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: b
     context
         Spark's context.
     work
-        What a task does, given its seat.
+        What a task does, given its seat and its part of the data.
     tasks
         How many; the cluster must have as many free slots.
     secret
         Known to these tasks alone.
+    data
+        An RDD with a partition for each task; None for no data.
 
     Returns
     -------
@@ -160,7 +169,7 @@ def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: b
         Their results, in the order of ranks.
     """
 
-    def task(_rows: Iterable[int]) -> Iterator[Any]:
+    def task(rows: Iterable[Any]) -> Iterator[Any]:
         from pyspark import BarrierTaskContext
 
         barrier = BarrierTaskContext.get()
@@ -174,11 +183,13 @@ def together(context: Any, work: Callable[[Seat], Any], *, tasks: int, secret: b
                 secret=secret,
                 gather=barrier.allGather,
                 ticket=barrier.taskAttemptId(),
-            )
+            ),
+            rows,
         )
         yield rank, value
 
-    stage = context.parallelize(range(tasks), tasks).barrier()
+    rows = context.parallelize(range(tasks), tasks) if data is None else data
+    stage = rows.barrier()
     with spark_errors():
         found = stage.mapPartitions(task).repartition(1).collect()
     return [value for _, value in sorted(found, key=itemgetter(0))]

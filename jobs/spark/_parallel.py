@@ -16,6 +16,7 @@ from core.nn.callbacks import EarlyStopping
 from core.nn.checkpoint import load_checkpoint, save_checkpoint
 from core.nn.memory import keep_freed_memory
 from core.nn.parallel import ParallelTrainer
+from core.nn.shards import Shard, ShardTrainer
 from jobs._training import fit
 from jobs.spark._allreduce import Ring
 from jobs.textclass.train import prepare
@@ -71,7 +72,7 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
     Parameters
     ----------
     params, corpus, seed
-        The same in each process.
+        The same in each process; of the texts, each may hold a `Shard`.
     seat
         Where this process sits.
     mail
@@ -84,7 +85,9 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
     """
     keep_freed_memory()
     with Ring.join(seat) as ring:
-        make = partial(ParallelTrainer, rank=ring.rank, size=ring.size, all_reduce=ring.all_reduce)
+        texts: object = corpus.x_train
+        kind = ShardTrainer if isinstance(texts, Shard) else ParallelTrainer
+        make = partial(kind, rank=ring.rank, size=ring.size, all_reduce=ring.all_reduce)
         setting = prepare(params, corpus, np.random.default_rng(seed), make)
         stopping = EarlyStopping(patience=params.patience)
         if data := mail.fetch(ring.attempt):

@@ -6,9 +6,10 @@ r"""Train a text classifier on the executors of a Spark cluster, which share out
 The same training as jobs.textclass.train, with the same parameters and the same model file. Each
 executor computes the gradient of its share of a batch; they add gradients up among themselves
 before each update. Dropout aside, which draws other numbers for each number of tasks, the model is
-that of one process up to rounding. After each epoch a checkpoint comes here; when an executor is
-lost, all go on from the last one. A training that was ended continues from checkpoint.npz in the
-job's folder.
+that of one process up to rounding. All texts go to each task, up to a size; with --shards, which
+jobs.spark.load writes, each task has its part alone. After each epoch a checkpoint comes here; when
+an executor is lost, all go on from the last one. A training that was ended continues from
+checkpoint.npz in the job's folder.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ from jobs._training import save
 from jobs.spark import _parallel
 from jobs.spark._common import connected, host_of, together
 from jobs.spark._mailbox import Mailbox
+from jobs.spark._shards import Shards, hold
 from jobs.textclass import train as textclass
 from jobs.textclass.train import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from jobs._training import Setting
     from jobs.spark._allreduce import Seat
     from jobs.spark._mailbox import Mail
     from jobs.spark._parallel import Report
@@ -49,6 +52,8 @@ class Params(textclass.Params):
     """The network, how it is trained, and how many share the work."""
 
     tasks: int = param(2, doc="Tasks that share the work; the cluster has as many slots.", ge=1)
+    shards: str = param("", doc="The folder of jobs.spark.load's shards, if not all is in data.")
+    broadcast_mb: int = param(512, doc="Most memory of texts that go to each task, in MB.", ge=1)
     resume: Path | None = param(None, doc="A checkpoint.npz to go on from.")
 
 
@@ -58,24 +63,23 @@ def main(params: Params, run: Run) -> Outputs:
     corpus = Corpus.load(params.data)
     checkpoint, model = run.dir / "checkpoint.npz", run.dir / "model.npz"
     checkpoint.unlink(missing_ok=True)
-    setting = prepare(params, corpus, np.random.default_rng(run.seed))
     stopping = EarlyStopping(patience=params.patience)
-    if params.resume:
-        try:
-            data = params.resume.read_bytes()
-            _parallel.restore(setting, stopping, data)
-        except (OSError, ModelError) as error:
-            raise InputError(f"spark.train.resume = {params.resume}: {error}") from None
-        write_bytes(checkpoint, data)
-        run.log(f"going on after epoch {len(setting.trainer.history)}")
+    if not params.shards:
+        _check_size(corpus, params)
+        setting = _begin(params, run, corpus, stopping, checkpoint)
     secret = secrets.token_bytes(32)
     begin = time.monotonic()
     with connected(run, ("spark.train.tasks", params.tasks)) as context:
         started = time.monotonic() - begin
+        data = None
+        if params.shards:
+            shards = Shards(context, params.shards, corpus, "spark.train.shards")
+            setting = _begin(params, run, hold((), shards.bare()), stopping, checkpoint)
+            data = shards.of(params.tasks)
+            corpus = shards.bare()
         with Mailbox(host_of(context), secret, checkpoint, run.log) as box:
-            shared = context.broadcast(corpus)
-            work = _work(params, shared, run.seed, box.mail)
-            reports = together(context, work, tasks=params.tasks, secret=secret)
+            work = _work(params, context.broadcast(corpus), run.seed, box.mail)
+            reports = together(context, work, tasks=params.tasks, secret=secret, data=data)
             attempts = box.attempts
     if reports[0].error:
         raise InputError(reports[0].error)
@@ -101,13 +105,47 @@ def main(params: Params, run: Run) -> Outputs:
     }
 
 
-def _work(params: Params, shared: Any, seed: int, mail: Mail) -> Callable[[Seat], Report]:
+def _check_size(corpus: Corpus, params: Params) -> None:
+    """Refuse texts that are too large to go to every task."""
+    arrays = (corpus.x_train, corpus.y_train, corpus.x_test, corpus.y_test)
+    size = sum(array.nbytes for array in arrays)
+    if size > params.broadcast_mb << 20:
+        raise InputError(
+            f"spark.train.broadcast_mb = {params.broadcast_mb}: the texts take "
+            f"{size / (1 << 20):,.0f} MB, and all go to each task: let jobs.spark.load write "
+            "shards, or raise it"
+        )
+
+
+def _begin(
+    params: Params, run: Run, corpus: Corpus, stopping: EarlyStopping, checkpoint: Path
+) -> Setting:
+    """Make the network and split the texts; go on from a checkpoint if one is given."""
+    setting = prepare(params, corpus, np.random.default_rng(run.seed))
+    if params.resume:
+        try:
+            data = params.resume.read_bytes()
+            _parallel.restore(setting, stopping, data)
+        except (OSError, ModelError) as error:
+            raise InputError(f"spark.train.resume = {params.resume}: {error}") from None
+        write_bytes(checkpoint, data)
+        run.log(f"going on after epoch {len(setting.trainer.history)}")
+    return setting
+
+
+def _work(
+    params: Params, shared: Any, seed: int, mail: Mail
+) -> Callable[[Seat, Iterable[Any]], Report]:
+    sharded = bool(params.shards)
     plain = textclass.Params(
         **{name: getattr(params, name) for name in textclass.Params.__dataclass_fields__}
     )
 
-    def work(seat: Seat) -> Report:
-        return _parallel.train(plain, shared.value, seed, seat, mail)
+    def work(seat: Seat, rows: Iterable[Any]) -> Report:
+        corpus = shared.value
+        if sharded:
+            corpus = hold(rows, corpus)
+        return _parallel.train(plain, corpus, seed, seat, mail)
 
     return work
 

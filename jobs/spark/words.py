@@ -4,27 +4,26 @@ r"""Count the words of texts on a Spark cluster.
         --text novels
 
 Each executor counts its part with the code that reads texts for the language models
-(`core.decipher`). Several texts are separated by commas; a folder stands for its .txt files.
+(`core.decipher`). Several texts are separated by commas: files, folders and patterns, at file:,
+hdfs:// or s3a://. The executors read them there, so they may be larger than any memory.
 Without a text, the docstrings of Python's standard library are counted.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from operator import add
-from typing import TYPE_CHECKING
 
 from azkaban_client.job import Outputs, Page, Run, job, param, write_text
 from core.decipher import ENGLISH
-from jobs._files import read_texts
+from jobs.spark import _sources
 from jobs.spark._common import connected, spark_errors
+from jobs.spark._numbering import tally
 from jobs.textclass.load import docstrings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+__all__ = ["Params", "main"]
 
-__all__ = ["Params", "count", "main"]
+_LISTED = 1_000_000  # words of the table: others are counted, and do not come here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,51 +31,35 @@ class Params:
     """What to count."""
 
     text: str = param(
-        "", doc="Texts (UTF-8): files or folders, comma-separated; empty: docstrings."
+        "", doc="Texts (UTF-8), comma-separated: paths, file:, hdfs://, s3a://; empty: docstrings."
     )
-    partitions: int = param(2, doc="Parts that are counted side by side.", ge=1, le=10000)
+    partitions: int = param(2, doc="Parts that are added up side by side.", ge=1, le=10000)
     top: int = param(20, doc="Words that the report shows.", ge=1, le=1000)
-
-
-def count(texts: Iterable[str]) -> Counter[str]:
-    """Count the words of texts.
-
-    Examples
-    --------
-    >>> count(["The cat,", "the dog"])["the"]
-    2
-    """
-    found: Counter[str] = Counter()
-    for text in texts:
-        found.update(ENGLISH.words(text))
-    return found
 
 
 @job
 def main(params: Params, run: Run) -> Outputs:
-    """Count on the executors, add up, report."""
-    texts = _texts(params.text) if params.text else [text for text, _ in docstrings()]
+    """Count on the executors, report here."""
     with connected(run) as context, spark_errors():
-        parts = context.parallelize(texts, params.partitions)
-        words = parts.mapPartitions(lambda part: [count(part)]).reduce(add)
-        run.log(f"{words.total():,} words")
-    table = "".join(f"{word}\t{n}\n" for word, n in sorted(words.items(), key=_order))
-    write_text(run.dir / "words.tsv", table)
-    page = Page(
-        "Words", f"{words.total():,} words, {len(words):,} distinct, in {len(texts)} texts."
-    )
-    page.table("Most frequent", ["word", "count"], sorted(words.items(), key=_order)[: params.top])
+        if params.text:
+            texts = _sources.lines(context, params.text, f"{run.prefix}.text")
+        else:
+            texts = context.parallelize([text for text, _ in docstrings()], params.partitions)
+        words = texts.mapPartitions(lambda part: tally(map(ENGLISH.words, part)))
+        words = words.reduceByKey(add, params.partitions).persist()
+        total, distinct = words.values().sum(), words.count()
+        listed = words.takeOrdered(_LISTED, key=_order)
+        run.log(f"{total:,} words")
+    write_text(run.dir / "words.tsv", "".join(f"{word}\t{n}\n" for word, n in listed))
+    page = Page("Words", f"{total:,} words, {distinct:,} distinct.")
+    page.table("Most frequent", ["word", "count"], listed[: params.top])
     run.report(page)
-    return {"words": words.total(), "distinct": len(words), "table": run.dir / "words.tsv"}
+    return {"words": total, "distinct": distinct, "table": run.dir / "words.tsv"}
 
 
 def _order(item: tuple[str, int]) -> tuple[int, str]:
     """Sort the most frequent first."""
     return -item[1], item[0]
-
-
-def _texts(names: str) -> list[str]:
-    return [part for text in read_texts(names, "spark.words.text") for part in text.split("\n\n")]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import re
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +24,19 @@ from jobs._files import read_rows
 from jobs._texts import UNKNOWN, Corpus, vocabulary_of, words_of
 from jobs.nn.load import split
 
-__all__ = ["Params", "main"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Numbering", "Params", "docstrings", "main"]
 
 # Packages whose documentation is long enough to learn from.
 _PACKAGES = ("asyncio", "email", "http", "importlib", "logging", "unittest", "xml")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
-    """Which texts, and how they become numbers."""
+class Numbering:
+    """How texts become numbers."""
 
-    csv: Path | None = param(None, doc="A CSV file of texts and classes; docstrings if empty.")
     held_out: float = param(
         0.2, doc="Share of each class that is kept for the test, 0 to 1.", gt=0, lt=1
     )
@@ -42,15 +45,36 @@ class Params:
     min_words: int = param(1, doc="Shortest text; shorter ones are left out.", ge=1)
     cut: bool = param(True, doc="Cut longer texts off; otherwise they are refused.")
 
+    def check(self, prefix: str) -> None:
+        """Raise `InputError` for bounds that no text can keep."""
+        if self.min_words > self.max_words:
+            raise InputError(
+                f"{prefix}.min_words = {self.min_words}: more than max_words = {self.max_words}"
+            )
+
+    def wrong(self, words: Sequence[str], prefix: str) -> str:
+        """Say what is wrong with a text; empty if nothing is."""
+        if not words:
+            return "has no words"
+        if len(words) > self.max_words and not self.cut:
+            return (
+                f"has {len(words)} words, more than max_words = {self.max_words}: raise it, or set "
+                f"{prefix}.cut=true"
+            )
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Numbering):
+    """Which texts, and how they become numbers."""
+
+    csv: Path | None = param(None, doc="A CSV file of texts and classes; docstrings if empty.")
+
 
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Read, split, number."""
-    if params.min_words > params.max_words:
-        raise InputError(
-            f"textclass.load.min_words = {params.min_words}: more than max_words = "
-            f"{params.max_words}"
-        )
+    params.check(run.prefix)
     rows = _read_csv(params.csv) if params.csv else docstrings()
     texts, labels = _parted(rows, params, run)
     classes = tuple(sorted(set(labels)))
@@ -84,13 +108,8 @@ def _parted(
     """Split texts into words and drop texts that are too short; return texts and classes."""
     texts = [words_of(text) for text, _ in rows]
     for number, words in enumerate(texts, 1):
-        if not words:
-            raise InputError(f"textclass.load.csv: text {number} has no words")
-        if len(words) > params.max_words and not params.cut:
-            raise InputError(
-                f"textclass.load.csv: text {number} has {len(words)} words, more than max_words = "
-                f"{params.max_words}: raise it, or set textclass.load.cut=true"
-            )
+        if wrong := params.wrong(words, run.prefix):
+            raise InputError(f"textclass.load.csv: text {number} {wrong}")
     kept = [i for i, words in enumerate(texts) if len(words) >= params.min_words]
     if not kept:
         raise InputError(f"textclass.load.min_words = {params.min_words}: no text is as long")
@@ -110,6 +129,7 @@ def _numbers(texts: list[list[str]], known: tuple[str, ...], longest: int) -> np
 
 
 def docstrings() -> list[tuple[str, str]]:
+    """List the paragraphs of docstrings in Python's library, each with its package for a class."""
     library = Path(sysconfig.get_path("stdlib"))
     rows: dict[str, str] = {}
     for package in _PACKAGES:

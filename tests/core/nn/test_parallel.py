@@ -13,6 +13,7 @@ from core.nn.callbacks import EarlyStopping
 from core.nn.labels import accuracy
 from core.nn.models import charlm, mlp, textclass
 from core.nn.parallel import ParallelTrainer
+from core.nn.shards import Shard, ShardTrainer
 
 
 class Sums:
@@ -91,6 +92,40 @@ def test_weights_and_history_are_those_of_one_process(cell: str, size: int) -> N
         assert trainer.parameters.values.tobytes() == team[0].parameters.values.tobytes()
         for name, column in alone.history.columns.items():
             assert np.abs(np.subtract(trainer.history[name], column)).max() < 1e-12
+
+
+# who holds which text: evenly, one process nothing, one nearly everything
+@pytest.mark.parametrize("owners", [np.arange(43) % 3, np.arange(43) % 2, np.arange(43) // 41])
+def test_each_holds_its_own_texts_and_the_weights_are_those_of_one_process(
+    owners: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.nn.parallel._MEASURED", 2)
+    alone = fitted(classifier(Trainer, "gru"))
+
+    def held(x: np.ndarray, rank: int) -> Shard:
+        own = np.flatnonzero(owners[: x.shape[1]] == rank)
+        place = np.full(x.shape[1], -1)
+        place[own] = np.arange(own.size)
+        return Shard(x[:, own], place)
+
+    def fit(rank: int, **me: Any) -> Trainer:
+        trainer = classifier(ShardTrainer, "gru", rank=rank, **me)
+        (x, y, _), (kept_x, kept_y, _) = texts(43), texts(5)
+        x, kept = held(x, rank), held(kept_x, rank)
+        trainer.fit(x, y, mask=x > 0, epochs=3, batch_size=8, validation=(kept, kept_y, kept > 0))
+        return trainer
+
+    for trainer in together(3, fit):
+        assert np.abs(trainer.parameters.values - alone.parameters.values).max() < 1e-12
+        for name, column in alone.history.columns.items():
+            assert np.abs(np.subtract(trainer.history[name], column)).max() < 1e-12
+
+
+def test_targets_of_another_number_are_refused() -> None:
+    me: Any = {"rank": 0, "size": 1, "all_reduce": lambda _: None}
+    x = Shard(np.ones((2, 3), np.int32), np.arange(4))
+    with pytest.raises(ValueError, match="4 examples but 3 targets"):
+        classifier(ShardTrainer, "none", **me).fit(x, np.zeros(3, int), epochs=1)
 
 
 def test_gradient_is_that_of_the_whole_batch() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.layout import CHECKOUT, Layout
+from setup.life.process import Process, free_port
 from setup.spark import Cluster, Spark
 from setup.spark.resource_manager import ResourceManager
 
@@ -75,6 +76,36 @@ class LiveSpark:
     def unpacked(self) -> list[Path]:
         """List what the nodes hold of archives."""
         return list((self.cluster.home / "local").glob("*/usercache/*/filecache/*/*.tar.gz"))
+
+
+FSSHELL = "org.apache.hadoop.fs.FsShell"
+
+
+@dataclass(frozen=True)
+class Hdfs:
+    """A file system, and Hadoop's programs that speak to it."""
+
+    spark: Spark
+    folder: Path
+    url: str
+
+    def command(self, *words: str) -> list[str]:
+        """Write a command of Hadoop's."""
+        jars = f"{self.folder}:{self.spark.hadoop}/*:{self.spark.jars}/*"
+        opened = "--add-opens=java.base/java.lang=ALL-UNNAMED"
+        return [str(self.spark.java.program), "-Xmx256m", opened, "-cp", jars, *words]
+
+    def run(self, *words: str) -> None:
+        """Run a command of Hadoop's to its end."""
+        done = subprocess.run(
+            self.command(*words), capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def put(self, file: Path) -> str:
+        """Copy a file; return its URL."""
+        self.run(FSSHELL, "-put", str(file), f"/there/{file.name}")
+        return f"{self.url}/there/{file.name}"
 
 
 def eventually(check: Callable[[], bool], seconds: float = 60.0) -> bool:
@@ -166,6 +197,52 @@ def yarn(installed: LiveSpark) -> LiveSpark:
     result = installed.run("start", "yarn", "--memory", "3g", "--cores", "4")
     assert result.returncode == 0, result.stderr
     return installed
+
+
+@pytest.fixture(scope="session")
+def hdfs(installed: LiveSpark, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hdfs]:
+    """An HDFS of one DataNode, on loopback, by the jars that YARN comes from."""
+    folder = tmp_path_factory.mktemp("hdfs")
+    port = free_port("127.0.0.1", 0)
+    settings = {
+        "fs.defaultFS": f"hdfs://127.0.0.1:{port}",
+        "dfs.namenode.name.dir": f"file://{folder}/names",
+        "dfs.datanode.data.dir": f"file://{folder}/data",
+        "dfs.replication": "1",
+        "dfs.datanode.data.dir.perm": "700",
+        **dict.fromkeys(
+            (
+                "dfs.namenode.http-address",
+                "dfs.datanode.address",
+                "dfs.datanode.ipc.address",
+                "dfs.datanode.http.address",
+            ),
+            "127.0.0.1:0",
+        ),
+    }
+    rows = (f"<property><name>{k}</name><value>{v}</value></property>" for k, v in settings.items())
+    for name in ("core-site.xml", "hdfs-site.xml"):
+        (folder / name).write_text(f"<configuration>{''.join(rows)}</configuration>")
+        rows = iter(())
+    found = Hdfs(installed.spark, folder, settings["fs.defaultFS"])
+    server = "org.apache.hadoop.hdfs.server"
+    found.run(f"{server}.namenode.NameNode", "-format", "-nonInteractive")
+    parts = [
+        Process.start(
+            found.command(f"{server}.{name}"),
+            folder=folder,
+            log=folder / f"{name.rpartition('.')[2]}.log",
+            environ=installed.spark.environ(),
+        )
+        for name in ("namenode.NameNode", "datanode.DataNode")
+    ]
+    try:
+        found.run("org.apache.hadoop.hdfs.tools.DFSAdmin", "-safemode", "wait")
+        found.run(FSSHELL, "-mkdir", "/there")
+        yield found
+    finally:
+        for part in reversed(parts):
+            part.stop()
 
 
 @pytest.fixture(scope="session")

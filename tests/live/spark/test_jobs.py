@@ -28,6 +28,7 @@ from jobs.routing._common import read_stops
 from jobs.sampling._common import Data, Draws
 from jobs.textclass.train import Params, prepare
 from setup.layout import CHECKOUT
+from tests.jobs.numbered import assert_same, in_one_process, write_table
 from tests.live.spark.conftest import (
     LACKED,
     QUICK,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.live.conftest import LiveAzkaban
-    from tests.live.spark.conftest import LiveSpark
+    from tests.live.spark.conftest import Hdfs, LiveSpark
 
 pytestmark = pytest.mark.spark
 
@@ -120,6 +121,32 @@ def test_two_executors_train_the_model_of_one_process(
     record = json.loads((folder / "run.json").read_text())
     assert record["metrics"]["attempts"] == 1
     assert "Tasks" in (folder / "report.html").read_text()
+
+
+def test_texts_on_hdfs_become_shards_of_which_each_task_holds_its_part(
+    yarn: LiveSpark, hdfs: Hdfs, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(4)
+    words = ["one, two", 'a "b"', "c\nd", "über", "!"]
+    rows = [(" ".join(rng.choice(words, rng.integers(1, 9))), "ab"[n % 2]) for n in range(120)]
+    numbered = ((n, *row) for n, row in enumerate(rows))
+    path = write_table(tmp_path / "my texts.csv", numbered, "number", "text", "label")
+    shards = f"{hdfs.url}/there/shards"
+    data = {"data": hdfs.put(path), "shards": shards, "max_words": 9}
+    texts = run(yarn, tmp_path, "spark.load", data) / "texts.npz"
+    expected = in_one_process(write_table(tmp_path / "alone.csv", rows), max_words=9)
+    assert_same(Corpus.load(texts), expected)
+
+    props = classify(texts, 3) | {"shards": shards}
+    model = of_model(run(yarn, tmp_path, "spark.train", props))
+    assert np.abs(model - here(texts, 3)).max() < 1e-12
+
+    done = subprocess.run(
+        command(yarn, tmp_path, "spark.load", data),
+        cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"spark.load.shards = {shards}: is there already; name a new folder\n" in done.stderr
 
 
 def started(yarn: LiveSpark, out: Path, props: dict[str, Any]) -> subprocess.Popen[str]:
@@ -237,8 +264,9 @@ def test_a_project_of_azk_new_runs_and_takes_its_packages_along(
     # On an executor, and in the driver: a package that neither the cluster nor the jobs have.
     (tmp_path / name / "requirements.txt").write_text(f"{LACKED}\n")
     text = script.read_text()
-    for line in ("    return Counter", "    from pyspark"):
-        text = text.replace(line, f"    import sortedcontainers\n{line}")
+    for line in ("return re.findall", "from pyspark"):
+        text, found = re.subn(rf"(?m)^( +)(?={line})", r"\1import sortedcontainers\n\1", text)
+        assert found == 1
     script.write_text(text)
     auth = (azkaban.username, azkaban.password)
     with Client(azkaban.url, auth=auth, address=azkaban.address) as client:

@@ -1,0 +1,306 @@
+"""Read texts by Spark from wherever the cluster reaches: ``file:``, ``hdfs://``, ``s3a://``."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from azkaban_client.job import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "FORMATS",
+    "format_of",
+    "labelled",
+    "lines",
+    "located",
+    "places",
+    "require_new",
+    "unreadable",
+]
+
+FORMATS = ("auto", "csv", "parquet", "text")
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_PATTERN = re.compile(r"([*?\[\]{}\\])")
+_SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".txt": "text"}
+_PACKED = {".gz", ".bz2", ".lz4", ".snappy", ".zst", ".deflate"}
+# As Python's csv module reads; by default Spark knows neither doubled quotes nor line ends in them.
+_CSV = {
+    "header": True,
+    "quote": '"',
+    "escape": '"',
+    "multiLine": True,
+    "encoding": "UTF-8",
+    "mode": "FAILFAST",
+}
+
+
+def places(names: str, key: str) -> list[str]:
+    """Write comma-separated paths and URLs as Spark reads them.
+
+    A path without a scheme is one of this machine, which the executors must have, too.
+
+    Raises
+    ------
+    InputError
+        When a path of this machine does not exist.
+
+    Examples
+    --------
+    >>> places("hdfs:///texts/*.csv, s3a://bucket/more.csv", "spark.load.data")
+    ['hdfs:///texts/*.csv', 's3a://bucket/more.csv']
+    """
+    whole = [names] if _exists(names) else names.split(",")
+    return [_place(name.strip(), key) for name in whole if name.strip()]
+
+
+def _place(name: str, key: str) -> str:
+    local = re.match("file:/*", name)
+    if _SCHEME.match(name) and not local and not _exists(name):
+        return name
+    path = Path(f"/{name[local.end() :]}" if local else name).expanduser().absolute()
+    if _exists(path):
+        return "file:" + _PATTERN.sub(r"\\\1", str(path))
+    if glob.glob(str(path)):  # noqa: PTH207 (Path.glob takes no absolute pattern)
+        return f"file:{path}"
+    raise InputError(
+        f"{key} = {name}: no such file or folder here; write hdfs://... or s3a://... for those "
+        "elsewhere"
+    )
+
+
+def _exists(name: str | Path) -> bool:
+    return os.path.exists(name)  # noqa: PTH110 (which also takes names that are too long)
+
+
+def located(name: str, key: str) -> str:
+    """Write a path or URL that need not exist as Spark reads it.
+
+    Raises
+    ------
+    InputError
+        When it is a relative path, which executors would look for in folders of their own.
+
+    Examples
+    --------
+    >>> located("/shared/texts", "spark.load.shards"), located("hdfs:///x", "spark.load.shards")
+    ('file:/shared/texts', 'hdfs:///x')
+    """
+    if _SCHEME.match(name):
+        return name
+    if not Path(name).is_absolute():
+        raise InputError(
+            f"{key} = {name}: expected an absolute path, hdfs://... or s3a://..., which the "
+            "executors reach, too"
+        )
+    return f"file:{name}"
+
+
+def require_new(context: Any, name: str, key: str) -> None:
+    """Check that a folder can be made.
+
+    Parameters
+    ----------
+    context
+        Spark's.
+    name, key
+        The folder, and the property that names it.
+
+    Raises
+    ------
+    InputError
+        When it is there already, or its file system cannot be asked.
+    """
+    place = located(name, key)
+    with unreadable(context, key, name):
+        # PySpark has no public way to ask a file system.
+        path = context._jvm.org.apache.hadoop.fs.Path(place)  # noqa: SLF001
+        there = path.getFileSystem(context._jsc.hadoopConfiguration()).exists(path)  # noqa: SLF001
+    if there:
+        raise InputError(f"{key} = {name}: is there already; name a new folder")
+
+
+def format_of(names: Sequence[str], given: str, key: str) -> str:
+    """Tell the format of files: the given one, else by the ends of their names.
+
+    Parameters
+    ----------
+    names
+        As of `places`.
+    given
+        One of `FORMATS`.
+    key
+        The property that named the files, for messages; that of the format is beside it.
+
+    Raises
+    ------
+    InputError
+        When the names do not tell, or tell several.
+
+    Examples
+    --------
+    >>> format_of(["hdfs:///a.csv.gz", "s3a://b/c.CSV"], "auto", "spark.load.data")
+    'csv'
+    """
+    if given != "auto":
+        return given
+    found = {}
+    for name in names:
+        path = Path(name)
+        suffix = Path(path.stem).suffix if path.suffix.lower() in _PACKED else path.suffix
+        found[_SUFFIXES.get(suffix.lower(), "")] = name
+    setting = f"set {key.rpartition('.')[0]}.format to {', '.join(FORMATS[1:])}"
+    if "" in found:
+        raise InputError(f"{key} = {found['']}: its name does not tell its format: {setting}")
+    if len(found) > 1:
+        raise InputError(f"{key}: several formats ({', '.join(sorted(found))}): {setting}")
+    return next(iter(found))
+
+
+def _read(context: Any, names: str, kind: str, key: str) -> Any:
+    """Read files as a DataFrame of Spark; of texts, each line is a row."""
+    from pyspark.sql import SparkSession
+
+    where = places(names, key)
+    session = SparkSession(context)
+    # Else rows with too many columns pass for good ones.
+    session.conf.set("spark.sql.csv.parser.columnPruning.enabled", "false")
+    reader = session.read
+    with unreadable(context, key, names):
+        if kind == "csv":
+            return reader.options(**_CSV).csv(where)
+        if kind == "text":
+            return reader.options(recursiveFileLookup=True).text(where)
+        return reader.parquet(*where)
+
+
+@contextmanager
+def unreadable(context: Any, key: str, names: str) -> Iterator[None]:
+    """Say in one sentence why Spark cannot read files.
+
+    Parameters
+    ----------
+    context
+        Spark's.
+    key, names
+        The property that names the files, and its value.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        java = getattr(error, "java_exception", None)
+        text = str(java.toString() if java else error).strip()
+        if "S3AFileSystem not found" in text:
+            # PySpark has no public way to ask which Hadoop it comes with.
+            hadoop = context._jvm.org.apache.hadoop.util.VersionInfo.getVersion()  # noqa: SLF001
+            text = (
+                "this Spark has no jars for s3a: add --packages "
+                f"org.apache.hadoop:hadoop-aws:{hadoop} to spark submit"
+            )
+        raise InputError(f"{key} = {names}: {text.splitlines()[0][:500]}") from None
+
+
+def lines(context: Any, names: str, key: str) -> Any:
+    """Read the lines of texts as an RDD.
+
+    Parameters
+    ----------
+    context
+        Spark's.
+    names
+        Comma-separated paths and URLs: files, folders, patterns.
+    key
+        The property that names the files, for messages.
+
+    Raises
+    ------
+    InputError
+        When they cannot be read.
+    """
+    return _read(context, names, "text", key).rdd.map(itemgetter(0))
+
+
+def labelled(context: Any, names: str, kind: str, columns: tuple[str, str], key: str) -> Any:
+    """Read texts and their classes.
+
+    Parameters
+    ----------
+    context, names, key
+        As for `lines`.
+    kind
+        One of `FORMATS`; of ``text``, each line is a text, whose class is its file's folder.
+    columns
+        The columns of text and class; of two columns with other names, the first has the texts.
+
+    Returns
+    -------
+    pyspark.RDD
+        Rows of text, class, file, and where the file's part begins that they come from. Those of
+        one part follow each other.
+
+    Raises
+    ------
+    InputError
+        When they cannot be read, or the columns are not there.
+    """
+    from pyspark.sql import functions
+
+    kind = format_of(places(names, key), kind, key)
+    frame = _read(context, names, kind, key)
+    # Before 3.5, PySpark has no function for the second.
+    origin = [functions.expr(f"input_file_{what}()") for what in ("name", "block_start")]
+    if kind == "text":
+        rows = frame.select("value", *origin).rdd
+        return rows.filter(lambda row: row[0].strip()).map(
+            lambda row: (row[0], _folder(row[1]), unquote(row[1]), row[2])
+        )
+    picked = [frame.columns[i].replace("`", "``") for i in _columns(frame.columns, columns, key)]
+    both = [functions.col(f"`{name}`").cast("string") for name in picked]
+    with unreadable(context, key, names):
+        rows = frame.select(*both, *origin).rdd
+    return rows.map(lambda row: (row[0] or "", (row[1] or "").strip(), unquote(row[2]), row[3]))
+
+
+def _columns(names: Sequence[str], wanted: tuple[str, str], key: str) -> tuple[int, int]:
+    """Find the columns of text and class.
+
+    Examples
+    --------
+    >>> _columns(["id", "label", "text"], ("text", "label"), "spark.load.data")
+    (2, 1)
+    >>> _columns(["\ufeffreview", "stars"], ("text", "label"), "spark.load.data")
+    (0, 1)
+    """
+    plain = [name.strip("\ufeff") for name in names]  # some programs begin a file with this mark
+    if set(wanted) <= set(plain):
+        return plain.index(wanted[0]), plain.index(wanted[1])
+    if len(plain) != 2:
+        prefix = key.rpartition(".")[0]
+        raise InputError(
+            f"{key}: its columns are {', '.join(plain)}, without {' and '.join(wanted)}: name them "
+            f"by {prefix}.text_column and {prefix}.class_column"
+        )
+    return 0, 1
+
+
+def _folder(file: str) -> str:
+    """Return the name of a file's folder.
+
+    Examples
+    --------
+    >>> _folder("file:///texts/my%20class/a.txt")
+    'my class'
+    """
+    return unquote(file).rpartition("/")[0].rpartition("/")[2]

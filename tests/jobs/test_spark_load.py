@@ -1,0 +1,234 @@
+"""What tasks do to number texts, without Spark: the file is that of one process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from azkaban_client.job import InputError
+from core.nn.callbacks import EarlyStopping
+from jobs._training import fit
+from jobs.spark import _numbering, _shards, _sources
+from jobs.textclass.load import Numbering
+from jobs.textclass.train import Params, prepare
+from tests.jobs.numbered import assert_same, in_one_process, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jobs._texts import Corpus
+    from jobs.spark._numbering import Numbered, Plan, Row
+
+KEY = "spark.load.data"
+WORDS = ["the", "a", "fox", "dog,", "quick!", "brown", "lazy", "über", "'jumps'\nover", "3", "4"]
+RULES = Numbering(vocabulary=12, max_words=6, min_words=2)
+
+
+def texts(n: int = 240) -> list[tuple[str, str]]:
+    rng = np.random.default_rng(3)
+    return [
+        (" ".join(rng.choice(WORDS, rng.integers(1, 12))), str(rng.choice(["b ", "a", "c"])))
+        for _ in range(n)
+    ]
+
+
+class Counts:
+    """The part of an RDD that sums by key, and takes the first."""
+
+    def __init__(self, pairs: Any) -> None:
+        self.counts: Counter[str] = Counter()
+        for word, n in pairs:
+            self.counts[word] += n
+
+    def reduceByKey(self, _: Any) -> Counts:  # noqa: N802 (Spark's name)
+        return self
+
+    def takeOrdered(self, n: int, key: Any) -> list[tuple[str, int]]:  # noqa: N802 (Spark's name)
+        return sorted(self.counts.items(), key=key)[:n]
+
+
+def tasks(rows: list[tuple[str, str]], *ends: int) -> list[list[Row]]:
+    """Deal texts out to tasks, the last part first."""
+    bounds = [0, *ends, len(rows)]
+    parts = [
+        [(text, label.strip(), "file:/x.csv", start) for text, label in rows[start:end]]
+        for start, end in pairwise(bounds)
+    ]
+    return parts[::-1]
+
+
+def numbered(
+    parts: list[list[Row]], rules: Numbering = RULES
+) -> tuple[Plan, tuple[str, ...], list[Numbered]]:
+    """Do what `jobs.spark.load` does with its tasks."""
+    looks = [one for part in parts for one in _numbering.look(part, rules, "spark.load")]
+    plan = _numbering.planned(looks, rules, np.random.default_rng(7), KEY)
+    counts = chain.from_iterable(
+        _numbering.tally(_numbering.trained_on(part, plan)) for part in parts
+    )
+    known = _numbering.most_frequent(Counts(counts), rules.vocabulary)
+    return plan, known, [one for part in parts for one in _numbering.number(part, plan, known)]
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Corpus:
+    """The texts as `jobs.textclass.load` numbers them."""
+    path = write_table(tmp_path / "texts.csv", texts())
+    rules = {name: str(value).lower() for name, value in vars(RULES).items()}
+    return in_one_process(path, **rules)
+
+
+@pytest.mark.parametrize("ends", [(), (100,), (1, 2, 40, 239)])
+def test_the_numbers_are_those_of_one_process(
+    alone: Corpus, ends: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_numbering, "_CHUNK", 30)
+    monkeypatch.setattr(_numbering, "_COUNTED", 5)
+    plan, known, parts = numbered(tasks(texts(), *ends))
+    assert_same(_numbering.gathered(parts, plan, known, 1), alone)
+    assert plan.sizes == (alone.y_train.size, alone.y_test.size)
+    assert (plan.y == alone.y_train).all()
+    assert plan.bytes == alone.x_train.nbytes + alone.x_test.nbytes
+
+
+def test_a_sample_is_evenly_picked(alone: Corpus) -> None:
+    plan, known, parts = numbered(tasks(texts(), 50))
+    found = _numbering.gathered((_numbering.thinned(p, 3) for p in parts), plan, known, 3)
+    assert (found.x_train == alone.x_train[:, ::3]).all()
+    assert (found.x_test == alone.x_test[:, ::3]).all()
+    assert (found.y_train == alone.y_train[::3]).all()
+
+
+def shards(parts: list[Numbered], alone: Corpus, size: int) -> Iterator[Corpus]:
+    """Write and read shards as Spark does; yield what each of several processes holds."""
+    rows = [row for part in parts for row in _shards._rows(part, "x")]
+    bare = _shards.Shards.bare(SimpleShards(alone))
+    for rank in range(size):
+        own = [(row, bytes(ids)) for part, row, _, ids, _ in rows if part == "train"]
+        yield _shards.hold([one for one in own if one[0] % size == rank], bare)
+
+
+class SimpleShards(_shards.Shards):
+    """Shards whose classes are known already."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus, self.y = corpus, corpus.y_train
+
+
+def test_each_process_holds_its_texts_alone(alone: Corpus) -> None:
+    _, _, parts = numbered(tasks(texts(), 50))
+    for rank, one in enumerate(shards(parts, alone, 3)):
+        shard: Any = one.x_train
+        assert shard.shape == alone.x_train.shape
+        assert (shard.held == np.arange(rank, alone.y_train.size, 3)).all()
+        assert (shard.values[:, shard.place[shard.held]] == alone.x_train[:, rank::3]).all()
+        assert one.x_test.size == 0
+        assert (one.y_train == alone.y_train).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "rules", "said"),
+    [
+        ([("a", "x"), ("!", "y"), (" ", "z")], {}, "file:/x.csv: text 3 has no words"),
+        ([("a b c", "x")], {"cut": False, "max_words": 2}, "text 1 has 3 words, more than"),
+        ([("a b c", "x")], {"cut": False, "max_words": 2}, "set spark.load.cut=true"),
+        ([], {}, "spark.load.data: there is no text"),
+        ([("a", "x")], {"min_words": 2}, "spark.load.min_words = 2: no text is as long"),
+        ([("a", "x"), ("b", "x ")], {}, "spark.load.data: one class only ('x')"),
+        ([("a", "x"), ("b", "x"), ("c", "y")], {}, "class 'x' has 2 examples: held_out = 0.2"),
+    ],
+)
+def test_texts_that_cannot_be_used(
+    rows: list[tuple[str, str]], rules: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        numbered(tasks(rows), Numbering(**rules))
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_text_in_the_middle_of_a_large_file_is_named_by_where_it_is() -> None:
+    rows = [*texts(20), ("", "a")]
+    with pytest.raises(InputError, match=r"file:/x.csv, after byte 7: text 14 has no words"):
+        numbered(tasks(rows, 7))
+
+
+def test_a_file_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(InputError, match=r"spark.load.data: file:/x.csv is named twice"):
+        numbered(tasks(texts()) * 2)
+
+
+def test_where_texts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a b.csv", "c,d.csv", "[x] {1}.csv", "run:1.csv"):
+        (tmp_path / name).write_text("")
+    assert _sources.places("a b.csv", KEY) == [f"file:{tmp_path}/a b.csv"]
+    assert _sources.places("c,d.csv", KEY) == [f"file:{tmp_path}/c,d.csv"]
+    assert _sources.places("run:1.csv", KEY) == [f"file:{tmp_path}/run:1.csv"]
+    assert _sources.places("[x] {1}.csv", KEY) == [f"file:{tmp_path}/\\[x\\] \\{{1\\}}.csv"]
+    assert _sources.places(" *.csv ", KEY) == [f"file:{tmp_path}/*.csv"]
+    for url in (f"file:{tmp_path}/a b.csv", f"file://{tmp_path}/a b.csv"):
+        assert _sources.places(url, KEY) == [f"file:{tmp_path}/a b.csv"]
+    assert _sources.places("hdfs://h:1/a,s3a://b/c", KEY) == ["hdfs://h:1/a", "s3a://b/c"]
+    long = "hdfs://h/" + "x" * 5000
+    assert _sources.places(long, KEY) == [long]
+    for none in ("none.csv", "/none.csv", "file:/none.csv", "a b.csv,none.csv"):
+        with pytest.raises(InputError, match=rf"{KEY} = \S*none.csv: no such file or folder here"):
+            _sources.places(none, KEY)
+    with pytest.raises(InputError, match=r"spark.load.shards = new: expected an absolute path"):
+        _sources.located("new", "spark.load.shards")
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["x.csv"], "csv"),
+        (["hdfs:///x.parquet"], "parquet"),
+        (["s3a://b/x.txt.gz", "y.TXT"], "text"),
+        (["file:/x/*.csv.zst"], "csv"),
+        (
+            ["x"],
+            "x: its name does not tell its format: set spark.load.format to csv, parquet, text",
+        ),
+        (["x.csv", "x.txt"], r"several formats \(csv, text\)"),
+        (["x.json"], "x.json: its name does not tell"),
+    ],
+)
+def test_formats_by_name(names: list[str], found: str) -> None:
+    if found in _sources.FORMATS:
+        assert _sources.format_of(names, "auto", KEY) == found
+        return
+    with pytest.raises(InputError, match=found):
+        _sources.format_of(names, "auto", KEY)
+    assert _sources.format_of(names, "text", KEY) == "text"
+
+
+def test_columns_that_are_not_there() -> None:
+    with pytest.raises(InputError, match=r"its columns are a, b, c, without text and label"):
+        _sources._columns(["a", "b", "c"], ("text", "label"), KEY)
+
+
+def test_training_on_shards_of_one_process_is_that_on_all(alone: Corpus) -> None:
+    from core.nn.shards import ShardTrainer
+
+    params = Params(
+        data=Path("x"), cell="none", embedding=4, hidden=3, dropout=0.0, epochs=2, patience=2,
+        dtype="float64",
+    )  # fmt: skip
+    _, _, parts = numbered(tasks(texts(), 50))
+    (own,) = shards(parts, alone, 1)
+
+    def trained(corpus: Corpus, *make: Any) -> np.ndarray:
+        setting = prepare(params, corpus, np.random.default_rng(1), *make)
+        fit(setting, params, [EarlyStopping(patience=2)])
+        return setting.trainer.parameters.values
+
+    def make(*args: Any, **options: Any) -> ShardTrainer:
+        return ShardTrainer(*args, rank=0, size=1, all_reduce=lambda _: None, **options)
+
+    assert np.abs(trained(own, make) - trained(alone)).max() < 1e-12
