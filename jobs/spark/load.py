@@ -86,7 +86,7 @@ def _every(plan: Plan, params: Params, run: Run) -> int:
     if every > 1 and not params.shards:
         raise InputError(
             f"{run.prefix}.driver_mb = {params.driver_mb}: the numbers of {sum(plan.sizes):,} "
-            f"texts take {plan.bytes / (1 << 20):,.0f} MB: name a folder for them by "
+            f"texts take {plan.bytes / (1 << 20):,.1f} MB: name a folder for them by "
             f"{run.prefix}.shards, lower max_words, or raise driver_mb if the driver has three "
             "times as much memory"
         )

@@ -112,7 +112,7 @@ def _check_size(corpus: Corpus, params: Params) -> None:
     if size > params.broadcast_mb << 20:
         raise InputError(
             f"spark.train.broadcast_mb = {params.broadcast_mb}: the texts take "
-            f"{size / (1 << 20):,.0f} MB, and all go to each task: let jobs.spark.load write "
+            f"{size / (1 << 20):,.1f} MB, and all go to each task: let jobs.spark.load write "
             "shards, or raise it"
         )
 

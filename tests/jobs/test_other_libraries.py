@@ -64,6 +64,17 @@ def test_without_spark_a_job_says_in_one_line_how_it_is_run(
     assert "Traceback" not in said
 
 
+def test_texts_that_are_too_large_for_a_broadcast_are_refused_with_the_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = np.ones((60, 5000), np.int32), np.arange(5000) % 2
+    Corpus(x, y, x[:, :2], y[:2], ("", "?"), ("even", "odd")).save(tmp_path / "texts.npz")
+    props = (f"spark.train.data={tmp_path / 'texts.npz'}", "spark.train.broadcast_mb=1")
+    code, said = run(tmp_path, capsys, *props)
+    assert code == 2
+    assert "spark.train.broadcast_mb = 1: the texts take 1.2 MB, and all go to each task" in said
+
+
 def test_short_texts_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"{'word ' * (1 + n % 7)},{'AB'[n % 2]}" for n in range(70)]
     csv = tmp_path / "texts.csv"

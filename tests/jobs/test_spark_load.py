@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 from azkaban_client.job import InputError
 from core.nn.callbacks import EarlyStopping
 from jobs._training import fit
-from jobs.spark import _numbering, _shards, _sources
+from jobs.spark import _numbering, _shards, _sources, load
 from jobs.textclass.load import Numbering
 from jobs.textclass.train import Params, prepare
 from tests.jobs.numbered import assert_same, in_one_process, write_table
@@ -102,6 +104,19 @@ def test_a_sample_is_evenly_picked(alone: Corpus) -> None:
     assert (found.x_train == alone.x_train[:, ::3]).all()
     assert (found.x_test == alone.x_test[:, ::3]).all()
     assert (found.y_train == alone.y_train[::3]).all()
+
+
+def test_numbers_that_are_too_large_for_the_driver_go_to_shards_or_nowhere() -> None:
+    plan = replace(numbered(tasks(texts()))[0], sizes=(10_000_000, 1_000_000))
+    run: Any = SimpleNamespace(prefix="spark.load")
+    with pytest.raises(InputError) as refused:
+        load._every(plan, load.Params(driver_mb=100), run)
+    assert str(refused.value).startswith(
+        "spark.load.driver_mb = 100: the numbers of 11,000,000 texts take 251.8 MB: name a folder "
+        "for them by spark.load.shards, "
+    )
+    assert load._every(plan, load.Params(driver_mb=100, shards="hdfs:///x"), run) == 3
+    assert load._every(plan, load.Params(driver_mb=252), run) == 1
 
 
 def shards(parts: list[Numbered], alone: Corpus, size: int) -> Iterator[Corpus]:
