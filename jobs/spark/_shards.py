@@ -54,7 +54,7 @@ def write(context: Any, parts: Any, where: str, corpus: Corpus, key: str) -> Non
     name = _name_of(corpus)
     rows = parts.flatMap(lambda part: _rows(part, name))
     frame = SparkSession(context).createDataFrame(rows, _SCHEMA, verifySchema=False)
-    with unreadable(context, key, where):
+    with spark_errors():
         frame.write.partitionBy("part").parquet(located(where, key))
 
 

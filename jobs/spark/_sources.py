@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from azkaban_client.job import InputError
+from jobs.spark._common import spark_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +34,14 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _PATTERN = re.compile(r"([*?\[\]{}\\])")
 _SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".pq": "parquet", ".txt": "text"}
 _PACKED = {".gz", ".bz2", ".lz4", ".snappy", ".zst", ".deflate"}
+_NO_S3A = (
+    "this Spark has no jars for s3a: add --packages org.apache.hadoop:hadoop-aws:{} to spark submit"
+)
+# What executors say of files that are damaged or no such files.
+_BROKEN = re.compile(
+    r"^(?:Caused by: )?(?:[\w.]+: )?(.*(?:Malformed|while reading file|a Parquet file|ooter).*)$",
+    re.MULTILINE,
+)
 # As Python's csv module reads; by default Spark knows neither doubled quotes nor line ends in them.
 _CSV = {
     "header": True,
@@ -52,7 +61,7 @@ def places(names: str, key: str) -> list[str]:
     Raises
     ------
     InputError
-        When a path of this machine does not exist.
+        When a path of this machine does not exist, or none is named.
 
     Examples
     --------
@@ -60,7 +69,10 @@ def places(names: str, key: str) -> list[str]:
     ['hdfs:///texts/*.csv', 's3a://bucket/more.csv']
     """
     whole = [names] if _exists(names) else names.split(",")
-    return [_place(name.strip(), key) for name in whole if name.strip()]
+    found = [_place(name.strip(), key) for name in whole if name.strip()]
+    if not found:
+        raise InputError(f"{key} = {names}: names no file")
+    return found
 
 
 def _place(name: str, key: str) -> str:
@@ -197,19 +209,21 @@ def unreadable(context: Any, key: str, names: str) -> Iterator[None]:
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
-    try:
-        yield
-    except (Py4JJavaError, PySparkException) as error:
-        java = getattr(error, "java_exception", None)
-        text = str(java.toString() if java else error).strip()
-        if "S3AFileSystem not found" in text:
-            # PySpark has no public way to ask which Hadoop it comes with.
-            hadoop = context._jvm.org.apache.hadoop.util.VersionInfo.getVersion()  # noqa: SLF001
-            text = (
-                "this Spark has no jars for s3a: add --packages "
-                f"org.apache.hadoop:hadoop-aws:{hadoop} to spark submit"
-            )
-        raise InputError(f"{key} = {names}: {text.splitlines()[0][:500]}") from None
+    with spark_errors():  # which has the last word on what executors could not do
+        try:
+            yield
+        except (Py4JJavaError, PySparkException) as error:
+            java = getattr(error, "java_exception", None)
+            text = str(java.toString() if java else error).strip()
+            broken = _BROKEN.findall(text)
+            if "aborted due to stage failure" in text and not broken:
+                raise
+            if "S3AFileSystem not found" in text:
+                # PySpark has no public way to ask which Hadoop it comes with.
+                hadoop = context._jvm.org.apache.hadoop.util.VersionInfo  # noqa: SLF001
+                broken = [_NO_S3A.format(hadoop.getVersion())]
+            reason = [text.splitlines()[0], *broken][-1]
+            raise InputError(f"{key} = {names}: {reason[:500]}") from None
 
 
 def lines(context: Any, names: str, key: str) -> Any:

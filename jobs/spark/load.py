@@ -58,7 +58,7 @@ def main(params: Params, run: Run) -> Outputs:
             _sources.require_new(context, params.shards, f"{run.prefix}.shards")
         rows = _rows(context, params, run)
         prefix = run.prefix
-        with spark_errors():
+        with _sources.unreadable(context, f"{prefix}.data", params.data):
             looks = rows.mapPartitions(lambda part: _numbering.look(part, rules, prefix)).collect()
         plan = _numbering.planned(looks, rules, run.rng, f"{prefix}.data")
         every = _every(plan, params, run)

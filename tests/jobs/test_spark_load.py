@@ -195,6 +195,8 @@ def test_where_texts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for none in ("none.csv", "/none.csv", "file:/none.csv", "a b.csv,none.csv"):
         with pytest.raises(InputError, match=rf"{KEY} = \S*none.csv: no such file or folder here"):
             _sources.places(none, KEY)
+    with pytest.raises(InputError, match=r"spark.load.data = ,: names no file"):
+        _sources.places(",", KEY)
     with pytest.raises(InputError, match=r"spark.load.shards = new: expected an absolute path"):
         _sources.located("new", "spark.load.shards")
 
