@@ -42,6 +42,7 @@ _BROKEN = re.compile(
     r"^(?:Caused by: )?(?:[\w.]+: )?(.*(?:Malformed|while reading file|a Parquet file|ooter).*)$",
     re.MULTILINE,
 )
+_CODES = re.compile(r"^\[[\w.]+\] |\.?\s*SQLSTATE: \w+")
 # As Python's csv module reads; by default Spark knows neither doubled quotes nor line ends in them.
 _CSV = {
     "header": True,
@@ -213,8 +214,7 @@ def unreadable(context: Any, key: str, names: str) -> Iterator[None]:
         try:
             yield
         except (Py4JJavaError, PySparkException) as error:
-            java = getattr(error, "java_exception", None)
-            text = str(java.toString() if java else error).strip()
+            text = "\n".join(_causes(error))
             broken = _BROKEN.findall(text)
             if "aborted due to stage failure" in text and not broken:
                 raise
@@ -222,8 +222,20 @@ def unreadable(context: Any, key: str, names: str) -> Iterator[None]:
                 # PySpark has no public way to ask which Hadoop it comes with.
                 hadoop = context._jvm.org.apache.hadoop.util.VersionInfo  # noqa: SLF001
                 broken = [_NO_S3A.format(hadoop.getVersion())]
-            reason = [text.splitlines()[0], *broken][-1]
+            # Spark names the file first, and what is wrong with it last.
+            said = [_CODES.sub("", line) for line in broken or text.splitlines()[:1]]
+            reason = ": ".join(dict.fromkeys((said[0], said[-1])))
             raise InputError(f"{key} = {names}: {reason[:500]}") from None
+
+
+def _causes(error: Any) -> Iterator[str]:
+    """List what an error of Spark says, its causes last."""
+    java = getattr(error, "java_exception", None)
+    if java is None:
+        yield str(error).strip()
+    while java is not None:
+        yield str(java.toString()).strip()
+        java = java.getCause()
 
 
 def lines(context: Any, names: str, key: str) -> Any:
