@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,6 +125,50 @@ def test_two_executors_train_the_model_of_one_process(
     assert "Tasks" in (folder / "report.html").read_text()
 
 
+LOADS = """\
+import sys
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+from jobs.spark.load import main
+SparkContext.stop = lambda _: None  # one start serves all
+folder, *names = sys.argv[1:]
+frame = SparkSession.builder.getOrCreate().read.csv(
+    f"{folder}/a.csv", header=True, escape='"', multiLine=True
+)
+frame.coalesce(1).write.parquet(f"{folder}/a.parquet")
+for name in names:
+    props = {"spark.load.data": f"{folder}/{name}", "output.dir": f"{folder}/{name}.out", "seed": 7}
+    code = main.main([word for pair in props.items() for word in ("--prop", "{}={}".format(*pair))])
+    print("ENDED", name, code, flush=True)
+"""
+
+
+def test_texts_of_each_format_are_numbered_as_in_one_process(
+    installed: LiveSpark, tmp_path: Path
+) -> None:
+    words = ["one, two", 'say "hi" ""', "c\nd", "über", "\\"]
+    rows = [[" ".join(words[: 1 + n % 5]), f"class {n % 2}"] for n in range(40)]
+    lines = [[text.replace("\n", " "), label] for text, label in sorted(rows, key=itemgetter(1))]
+    same = {"a": write_table(tmp_path / "a.csv", rows)}
+    same["lines"] = write_table(tmp_path / "lines.csv", lines)
+    for label, part in groupby(lines, itemgetter(1)):
+        (tmp_path / "lines.txt" / label).mkdir(parents=True)
+        text = "\n\n".join(text for text, _ in part)
+        (tmp_path / "lines.txt" / label / "x").write_text(text, encoding="utf-8")
+    result = installed.run(
+        *("submit", "--master", "local[2]", "--no-environment", *QUICK),
+        *("--conf", f"spark.pyspark.python={sys.executable}", "--py-files"),
+        *("core,jobs,azkaban_client", str(installed.script("loads", LOADS)), str(tmp_path)),
+        *("a.csv", "a.parquet", "lines.txt"),
+    )
+    ended = dict(re.findall(r"ENDED (\S+) (\d)", result.stdout))
+    assert ended == dict.fromkeys(("a.csv", "a.parquet", "lines.txt"), "0"), result.stderr
+    for name in ended:
+        folder = tmp_path / f"{name}.out" / "local" / "local" / "spark_load"
+        expected = in_one_process(same[name.partition(".")[0]])
+        assert_same(Corpus.load(folder / "texts.npz"), expected)
+
+
 def test_texts_on_hdfs_become_shards_of_which_each_task_holds_its_part(
     yarn: LiveSpark, hdfs: Hdfs, tmp_path: Path
 ) -> None:
@@ -141,12 +187,20 @@ def test_texts_on_hdfs_become_shards_of_which_each_task_holds_its_part(
     model = of_model(run(yarn, tmp_path, "spark.train", props))
     assert np.abs(model - here(texts, 3)).max() < 1e-12
 
-    done = subprocess.run(
-        command(yarn, tmp_path, "spark.load", data),
-        cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert f"spark.load.shards = {shards}: is there already; name a new folder\n" in done.stderr
+    def refused(**props: Any) -> str:
+        done = subprocess.run(
+            command(yarn, tmp_path, "spark.load", {**data, **props}),
+            cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    assert f"spark.load.shards = {shards}: is there already; name a new folder\n" in refused()
+    (tmp_path / "ragged.csv").write_text("text,label\na,b\nc,d,e\n")
+    ragged = hdfs.put(tmp_path / "ragged.csv")
+    said = refused(data=f"{data['data']},{ragged}", shards="")
+    assert re.search(rf"^spark.load: .*{ragged}: Malformed CSV record: c,d,e$", said, re.MULTILINE)
 
 
 def started(yarn: LiveSpark, out: Path, props: dict[str, Any]) -> subprocess.Popen[str]:

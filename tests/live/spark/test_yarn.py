@@ -7,19 +7,14 @@ import json
 import re
 import socket
 import subprocess
-import sys
 import time
 import urllib.parse
-from itertools import groupby
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs._texts import Corpus
 from setup.life.process import Process, free_port
 from setup.spark.resource_manager import ResourceManager
-from tests.jobs.numbered import assert_same, in_one_process, write_table
 from tests.live.spark.conftest import QUICK, SIZES, eventually
 
 if TYPE_CHECKING:
@@ -81,52 +76,6 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
     )
     assert eventually(lambda: not yarn.unpacked()), yarn.unpacked()
     assert list((yarn.cluster.home / "staging").glob("*/.sparkStaging/*")) == []
-
-
-LOADS = """\
-import sys
-from pyspark.sql import SparkSession
-from jobs.spark.load import main
-folder, *names = sys.argv[1:]
-frame = SparkSession.builder.getOrCreate().read.csv(
-    f"{folder}/a.csv", header=True, escape='"', multiLine=True
-)
-frame.coalesce(1).write.parquet(f"{folder}/a.parquet")
-for name in names:
-    props = {"spark.load.data": f"{folder}/{name}", "output.dir": f"{folder}/{name}.out", "seed": 7}
-    code = main.main([word for pair in props.items() for word in ("--prop", "{}={}".format(*pair))])
-    print("ENDED", name, code, flush=True)
-"""
-
-
-def test_texts_of_each_format_are_numbered_as_in_one_process(
-    installed: LiveSpark, tmp_path: Path
-) -> None:
-    words = ["one, two", 'say "hi" ""', "c\nd", "über", "\\"]
-    rows = [[" ".join(words[: 1 + n % 5]), f"class {n % 2}"] for n in range(40)]
-    lines = [[text.replace("\n", " "), label] for text, label in sorted(rows, key=itemgetter(1))]
-    same = {"a": write_table(tmp_path / "a.csv", rows)}
-    same["lines"] = write_table(tmp_path / "lines.csv", lines)
-    for label, part in groupby(lines, itemgetter(1)):
-        (tmp_path / "lines.txt" / label).mkdir(parents=True)
-        text = "\n\n".join(text for text, _ in part)
-        (tmp_path / "lines.txt" / label / "x").write_text(text, encoding="utf-8")
-    (tmp_path / "ragged.csv").write_text("text,label\na,b\nc,d,e\n")
-    result = installed.run(
-        *("submit", "--master", "local[2]", "--no-environment", *QUICK),
-        *("--conf", f"spark.pyspark.python={sys.executable}", "--py-files"),
-        *("core,jobs,azkaban_client", str(installed.script("loads", LOADS)), str(tmp_path)),
-        *("a.csv", "a.parquet", "lines.txt", "ragged.csv"),
-    )
-    good = dict.fromkeys(("a.csv", "a.parquet", "lines.txt"), "0")
-    ended = dict(re.findall(r"ENDED (\S+) (\d)", result.stdout))
-    assert ended == {**good, "ragged.csv": "2"}, result.stderr
-    assert re.search(r"^spark.load: spark.load.data = .*Malformed", result.stderr, re.MULTILINE)
-    assert "Traceback" not in result.stderr
-    for name in good:
-        folder = tmp_path / f"{name}.out" / "local" / "local" / "spark_load"
-        expected = in_one_process(same[name.partition(".")[0]])
-        assert_same(Corpus.load(folder / "texts.npz"), expected)
 
 
 def test_pack_again_does_nothing(yarn: LiveSpark, environment: Path) -> None:
