@@ -95,12 +95,17 @@ class Hdfs:
         opened = "--add-opens=java.base/java.lang=ALL-UNNAMED"
         return [str(self.spark.java.program), "-Xmx256m", opened, "-cp", jars, *words]
 
-    def run(self, *words: str) -> None:
-        """Run a command of Hadoop's to its end."""
+    def does(self, *words: str) -> str:
+        """Run a command of Hadoop's to its end; return what it says if it fails."""
         done = subprocess.run(
-            self.command(*words), capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+            self.command(*words),
+            cwd=self.folder, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        return (done.stdout + done.stderr or "failed") if done.returncode else ""
+
+    def run(self, *words: str) -> None:
+        """Run a command of Hadoop's that must succeed."""
+        assert self.does(*words) == ""
 
     def put(self, file: Path) -> str:
         """Copy a file; return its URL."""
@@ -220,10 +225,9 @@ def hdfs(installed: LiveSpark, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "127.0.0.1:0",
         ),
     }
-    rows = (f"<property><name>{k}</name><value>{v}</value></property>" for k, v in settings.items())
-    for name in ("core-site.xml", "hdfs-site.xml"):
+    rows = [f"<property><name>{k}</name><value>{v}</value></property>" for k, v in settings.items()]
+    for name in ("core-site.xml", "hdfs-site.xml"):  # the second holds defaults of its own
         (folder / name).write_text(f"<configuration>{''.join(rows)}</configuration>")
-        rows = iter(())
     found = Hdfs(installed.spark, folder, settings["fs.defaultFS"])
     server = "org.apache.hadoop.hdfs.server"
     found.run(f"{server}.namenode.NameNode", "-format", "-nonInteractive")
@@ -237,8 +241,9 @@ def hdfs(installed: LiveSpark, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for name in ("namenode.NameNode", "datanode.DataNode")
     ]
     try:
-        found.run("org.apache.hadoop.hdfs.tools.DFSAdmin", "-safemode", "wait")
-        found.run(FSSHELL, "-mkdir", "/there")
+        # Refused until the first is up, out of its safe mode, and knows the second.
+        for words in (("-mkdir", "-p", "/there"), ("-put", "-f", "core-site.xml", "/there/sign")):
+            assert eventually(lambda words=words: found.does(FSSHELL, *words) == "", 240)
         yield found
     finally:
         for part in reversed(parts):
