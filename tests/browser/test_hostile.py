@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from datetime import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.console import client_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from playwright.sync_api import Page
 
     from tests.browser.console import Console
 
@@ -18,6 +25,11 @@ IMAGE = "<img src=x onerror=window.hacked=1>"
 BREAK = '"><svg onload=window.hacked=1>'
 ATTACK = f"{BREAK}{IMAGE}{SCRIPT}"
 JOB = "<img src=x onerror=window.hacked=1>"  # a file name: no slash
+# A file name has at most 255 bytes, and a name in Azkaban's tables 128 letters.
+FLOW = f"flow-{'W' * 60}-{'שלום' * 10}"
+WIDE = "W" * 250
+RECORD = {"status": "succeeded", "seconds": 1, "metrics": {WIDE: 1.5, IMAGE: 2}}
+ABOUT = ATTACK + "W" * 120
 REPORT = f"""<!doctype html><title>R</title><h1>Report</h1><p id=out>-</p><p id=net>-</p><script>
 let cookie; try {{ cookie = document.cookie || "none" }} catch (e) {{ cookie = "refused" }}
 document.getElementById("out").textContent = "script ran, cookie " + cookie;
@@ -30,7 +42,7 @@ fetch("/index?ajax=fetchallprojects").then(told("asked"), told("no requests"));
 def hostile(
     browse: Callable[[str], Console], tmp_path: Path, window: str, made: dict[str, int]
 ) -> tuple[Console, str, int]:
-    """The administrator's window, the project, and an execution of it; made once a window."""
+    """The administrator's window, the project, and a run of it; made, and failed, once a window."""
     console = browse("admin")
     name = f"hostile-{window}"
     if name in made:
@@ -38,77 +50,119 @@ def hostile(
     files = {
         f"{JOB}.job": "type=command\ncommand=python3 attack.py ${output.dir} ${azkaban.flow.execid}"
         f"\nlabel={ATTACK}\n{SCRIPT}={IMAGE}\n",
-        "flow.job": f"type=command\ncommand=echo done\ndependencies={JOB}\n",
-        "shared.properties": f"greeting={ATTACK}\n{BREAK}=1\n",
+        f"{FLOW}.job": f"type=command\ncommand=python3 end.py ${{bad}}\ndependencies={JOB}\n",
+        "end.py": f"import sys; print({WIDE!r}); sys.exit(sys.argv[1] == 'yes')\n",
+        "shared.properties": f"greeting={ATTACK}\n{BREAK}=1\n{WIDE}={WIDE}\nbad=no\n",
+        f"{WIDE}.txt": WIDE,
         "attack.py": "import os, sys\n"
-        f"print({ATTACK!r}); print('ERROR', {IMAGE!r})\n"
-        "folder = f'{sys.argv[1]}/hostile/{sys.argv[2]}/flow'\n"
+        f"print({ATTACK!r}, {WIDE!r}); print('ERROR', {IMAGE!r}, {WIDE!r})\n"
+        f"folder = f'{{sys.argv[1]}}/hostile/{{sys.argv[2]}}/{FLOW}'\n"
         "os.makedirs(folder)\n"
-        f"open(folder + '/report.html', 'w').write({REPORT!r})\n",
+        f"open(folder + '/report.html', 'w').write({REPORT!r})\n"
+        f"open(folder + '/run.json', 'w').write({json.dumps(RECORD)!r})\n",
     }
     console.make_project(name, files, tmp_path)
     page = console.open(f"project/{name}")
     console.button("Describe").click()
-    console.in_dialog().get_by_label("Description").fill(ATTACK)
+    console.in_dialog().get_by_label("Description").fill(ABOUT)
     console.confirm()
-    expect(page.locator("main p.description")).to_have_text(ATTACK)
-    console.open(f"flow/{name}/flow")
+    expect(page.locator("main p.description")).to_have_text(ABOUT)
+    console.open(f"flow/{name}/{quote(FLOW)}")
     console.button("Run").click()
     expect(console.in_dialog()).to_contain_text("Empty means the default")
     console.in_dialog().get_by_role("button", name="Other parameter").click()
     console.in_dialog().get_by_label("Name of the parameter").fill(f"{IMAGE}")
-    console.in_dialog().get_by_label("Value of the parameter").fill(ATTACK)
+    console.in_dialog().get_by_label("Value of the parameter").fill(ATTACK + WIDE)
     console.confirm()
     number = console.execution()
-    console.wait_for_status("Succeeded")
+    with client_of(console.server) as client:
+        bad = client.execute(name, FLOW, properties={"bad": "yes"}, concurrency="concurrent")
+        console.wait_for_status("Succeeded")
+        client.wait(bad)
+    made[f"{name} failed"] = bad
     made[name] = number
     return console, name, number
 
 
-def test_nothing_runs_in_any_page(hostile: tuple[Console, str, int]) -> None:
+# Texts that stand a letter or two to a line, as where a long name leaves no place beside it.
+SQUEEZED = """() => {
+    const squeezed = (element) => {
+        const text = document.createRange(); // a cell is as high as its row
+        text.selectNodeContents(element);
+        const { width, height } = text.getBoundingClientRect();
+        return width > 0 && height > 300 && height > 12 * width;
+    };
+    const texts = 'main :is(a, code, dd, dt, h1, h2, h3, li, p, td, th)';
+    return [...document.querySelectorAll(texts)].filter(squeezed).map((it) => it.outerHTML);
+}"""
+
+
+def _unharmed(page: Page, where: str) -> None:
+    """Nothing of the project ran; nothing of it is wider than the window, or leaves no place."""
+    assert page.evaluate("window.hacked") is None, where
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0, f"{where} is {wide} pixels wider than the window"
+    assert page.evaluate(SQUEEZED) == [], where
+
+
+def test_nothing_runs_in_any_page(hostile: tuple[Console, str, int], made: dict[str, int]) -> None:
     console, name, number = hostile
-    page = console.page
-    job = "%3Cimg%20src%3Dx%20onerror%3Dwindow.hacked%3D1%3E"
+    page, failed = console.page, made[f"{name} failed"]
+    job, flow = quote(JOB), f"flow/{name}/{quote(FLOW)}"
     shown = {
-        "": ATTACK,
-        f"project/{name}": ATTACK,
+        "": ABOUT,
+        f"project/{name}": ABOUT,
         f"project/{name}/permissions": name,
         f"project/{name}/events": "uploaded",
-        f"flow/{name}/flow": "flow",
-        f"flow/{name}/flow/executions": f"#{number}",
-        f"flow/{name}/flow/grid": JOB,
-        f"flow/{name}/flow/calendar": "Days of logical.date",
-        f"compare/{number}/{number}": JOB,
-        f"project/{name}/source?file=shared.properties": ATTACK,
+        flow: FLOW,
+        f"{flow}/executions": f"#{number}",
+        f"{flow}/grid": JOB,
+        f"{flow}/calendar": "Days of logical.date",
+        f"compare/{number}/{failed}": WIDE,
+        f"project/{name}/source?file=shared.properties": WIDE,
+        f"project/{name}/source?file={WIDE}.txt": WIDE,
         f"execution/{number}": "2 of 2 jobs done",
+        f"execution/{failed}": f"{FLOW} failed after",
         f"execution/{number}/timeline": JOB[:8],  # shortened in its middle
         f"execution/{number}/jobs": JOB,
-        f"execution/{number}/results": "flow",
+        f"execution/{number}/results": WIDE,
         f"execution/{number}/log": JOB,
-        f"execution/{number}/parameters": ATTACK,
+        f"execution/{number}/parameters": ATTACK + WIDE,
         f"job/{number}/{job}": ATTACK,
-        "history": f"#{number}",
-        "schedules": "Nothing is scheduled",
+        "history": FLOW,
+        "schedules": FLOW,
         "running": "Nothing runs now",
-        f"project/{ATTACK}": "There is no such project",
-        f"job/{number}/{IMAGE}{IMAGE}": "has no job",
+        f"project/{quote(ATTACK)}": "There is no such project",
+        f"job/{number}/{job}{job}": "has no job",
     }
-    for route, text in shown.items():
-        page.goto("about:blank")
-        console.open(route)
-        expect(page.locator("main")).to_contain_text(text)
-        assert page.evaluate("window.hacked") is None, route
-        assert page.locator("main img, main script, main iframe").count() == 0, route
-    console.open(f"flow/{name}/flow")
+    with client_of(console.server) as client:
+        client.schedule_daily(name, FLOW, time(3, 30))
+        try:
+            for route, text in shown.items():
+                page.goto("about:blank")
+                console.open(route)
+                expect(page.locator("main")).to_contain_text(text)
+                if not route:
+                    expect(page.locator(".part.failed")).to_contain_text(FLOW)
+                    expect(page.locator(".part.next")).to_contain_text(FLOW)
+                _unharmed(page, route)
+                assert page.locator("main img, main script, main iframe").count() == 0, route
+        finally:
+            client.unschedule(name, FLOW)
+    console.open(flow)
     page.locator(".node").first.click()
     expect(page.locator(".job-panel")).to_contain_text(ATTACK)
+    _unharmed(page, "panel")
     console.open(f"job/{number}/{job}")
     page.get_by_label("Search the log").fill("<img")
     expect(page.locator("mark").first).to_have_text("<img")
     page.keyboard.press("Control+k")
-    console.in_dialog().get_by_label("Search").fill(f"{IMAGE} #{number}")
-    expect(console.in_dialog().get_by_role("option").first).to_contain_text(ATTACK)
-    assert page.evaluate("window.hacked") is None
+    dialog = console.in_dialog()
+    for words, found in ((f"{IMAGE} #{number}", ATTACK), (FLOW[-8:], FLOW)):
+        dialog.get_by_label("Search").fill(words)
+        expect(dialog.get_by_role("option").first).to_contain_text(found)
+        assert dialog.evaluate("it => it.scrollWidth - it.clientWidth") <= 0
+    _unharmed(page, "search")
 
 
 @pytest.mark.parametrize("window", ["desktop"])
@@ -118,7 +172,7 @@ def test_nothing_runs_in_dialogs_and_schedules(hostile: tuple[Console, str, int]
 
     def unharmed(seen: str) -> None:
         expect(dialog).to_contain_text(seen)
-        assert page.evaluate("window.hacked") is None
+        _unharmed(page, seen)
         assert dialog.locator("img, script, iframe").count() == 0
         page.keyboard.press("Escape")
 
@@ -127,7 +181,7 @@ def test_nothing_runs_in_dialogs_and_schedules(hostile: tuple[Console, str, int]
     dialog.locator("summary").first.click()
     expect(dialog.get_by_label("Name of the parameter")).to_have_value(IMAGE)
     unharmed(JOB)  # among the jobs
-    console.open(f"flow/{name}/flow")
+    console.open(f"flow/{name}/{quote(FLOW)}")
     console.button("Schedule").click()
     # 2.5 writes it unescaped into its page, so what is left of it is only what is no markup.
     expect(dialog.get_by_label("greeting", exact=True)).to_have_attribute("placeholder", '">')
@@ -142,10 +196,10 @@ def test_nothing_runs_in_dialogs_and_schedules(hostile: tuple[Console, str, int]
     unharmed(JOB)
     console.open(f"project/{name}")
     console.button("Describe").click()
-    expect(dialog.get_by_label("Description")).to_have_value(ATTACK)
+    expect(dialog.get_by_label("Description")).to_have_value(ABOUT)
     unharmed("Describe")
     console.open("schedules")
-    page.get_by_role("button", name="Unschedule flow").click()
+    page.get_by_role("button", name=f"Unschedule {FLOW}").click()
     expect(page.locator("main")).to_contain_text("Nothing is scheduled")
     assert page.evaluate("window.hacked") is None
 
@@ -163,7 +217,7 @@ def test_azkabans_own_pages_run_nothing_on_the_way_to_the_console(
         "",
         "index?all",
         f"manager?project={name}",
-        f"manager?project={name}&flow=flow",
+        f"manager?project={name}&flow={quote(FLOW)}",
         f"manager?project={name}&logs",
         f"executor?execid={number}",
         "history",
