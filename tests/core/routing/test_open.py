@@ -143,7 +143,8 @@ def test_parts_and_divide_keep_to_open_routes(random_problem: Callable[..., Prob
         assert check(problem, result.routes, result.cost) == []
     assert whole.lower_bound is not None
     assert whole.cost is not None
-    assert 0.8 * whole.cost < whole.lower_bound < whole.cost
+    assert 0 < whole.lower_bound < whole.cost
+    assert 0.8 * whole.cost < ascent_bound(problem, whole.cost) < whole.cost
     closed = solve(problem.replace(open_routes=False), method="divide").cost
     assert closed is not None
     assert whole.cost < 0.95 * closed
