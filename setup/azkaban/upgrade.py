@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from azkaban_client.files import write_private
 from setup.azkaban import program, schema
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.life.process import refuse_root
+from setup.life.saved import Contents, Saved, earlier, place
 from setup.messages import say, step
+from setup.mysql import Server as MySQL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,38 +22,11 @@ if TYPE_CHECKING:
     from setup.azkaban.server import Server
     from setup.azkaban.settings import Settings
     from setup.java import Java
-    from setup.mysql import Server as MySQL
 
-__all__ = ["Backup", "latest", "rollback", "upgrade"]
+__all__ = ["latest", "rollback", "upgrade"]
 
 # What a backup holds beside the program and the database of MySQL; all within <prefix>/azkaban.
 _KEPT = ("settings.json", "admin.password", "mail.password", "conf", "plugins", "projects", "h2")
-
-
-@dataclass(frozen=True)
-class Backup:
-    """What was saved before an upgrade.
-
-    Attributes
-    ----------
-    folder
-        Its place; ``backup.json`` in it appears when it is complete.
-    version
-        Version of the Azkaban that was saved.
-    """
-
-    folder: Path
-    version: str
-
-    @property
-    def program(self) -> Path:
-        """The earlier program."""
-        return self.folder / "program"
-
-    @property
-    def dump(self) -> Path:
-        """The dump of MySQL, where that is the database."""
-        return self.folder / "mysql.sql.gz"
 
 
 def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings:
@@ -95,16 +66,16 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         definitions = (program.folder(server.layout) / "sql", new_place / "sql")
         schema.require_way(old, new, *definitions, settings.database)
         schema.require_executors(new, settings)
-    except UsageError:
+        saved = _save(server, java, settings, old)
+    except BaseException:
         shutil.rmtree(new_place)
         raise
-    server.stop()
-    saved = _back_up(server, settings, old)
     try:
         server.half_done.touch()
-        program.place(server.layout, new_place, kept=saved.program)
+        program.place(server.layout, new_place, kept=saved.folder / "program")
         if settings.database == "mysql":
-            schema.update(_mysql(server), program.folder(server.layout) / "sql", new.version)
+            sql = program.folder(server.layout) / "sql"
+            schema.update(MySQL(server.layout), sql, new.version)
         server.half_done.unlink()
         settings = server.up(java)
     except BaseException as error:
@@ -122,7 +93,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
     return settings
 
 
-def rollback(server: Server, java: Java, saved: Backup) -> Settings:
+def rollback(server: Server, java: Java, saved: Saved) -> Settings:
     """Restore the state before the last upgrade; what happened since is lost.
 
     Parameters
@@ -142,7 +113,7 @@ def rollback(server: Server, java: Java, saved: Backup) -> Settings:
     return settings
 
 
-def latest(server: Server) -> Backup:
+def latest(server: Server) -> Saved:
     """Find the last backup that is complete.
 
     Raises
@@ -150,10 +121,9 @@ def latest(server: Server) -> Backup:
     UsageError
         When there is none.
     """
-    for folder in sorted((server.home / "backups").glob("*"), reverse=True):
-        record = folder / "backup.json"
-        if record.is_file() and (folder / "program").is_dir():
-            return Backup(folder, str(json.loads(record.read_text())["version"]))
+    for saved in earlier(_backups(server)):
+        if (saved.folder / "program").is_dir():
+            return saved
     raise UsageError(f"{server.home}: there was no upgrade that could be undone")
 
 
@@ -173,55 +143,36 @@ def _make(
     return program.make_from(server.layout, sources, java, update, accept)
 
 
-def _mysql(server: Server) -> MySQL:
-    from setup import mysql
-
-    return mysql.Server(server.layout)
-
-
-def _back_up(server: Server, settings: Settings, old: Program) -> Backup:
-    folder = server.home / "backups" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    folder.mkdir(parents=True, mode=0o700)
-    saved = Backup(folder, old.version)
-    with step("backup of Azkaban") as shown:
-        for name in _KEPT:
-            path = server.home / name
-            if path.is_dir():
-                shutil.copytree(path, folder / name, symlinks=True)
-            elif path.is_file():
-                shutil.copy2(path, folder / name)
-        shown.done(str(folder))
-    if settings.database == "mysql":
-        from setup.mysql import dump
-
-        database = _mysql(server)
-        database.ensure()
-        dump.backup(database, saved.dump)
-    write_private(folder / "backup.json", json.dumps({"version": old.version}) + "\n")
+def _save(server: Server, java: Java, settings: Settings, old: Program) -> Saved:
+    """Stop the server and save all but the program, which moves there; start it if that fails."""
+    saved = Saved(place(_backups(server)), old.version)
+    ran = server.running()
+    server.stop()
+    try:
+        database = server.layout if settings.database == "mysql" else None
+        _contents(server).save(saved, "backup of Azkaban", database=database)
+    except BaseException:
+        if ran:
+            server.up(java)
+        raise
     return saved
 
 
-def _bring_back(server: Server, saved: Backup) -> None:
+def _bring_back(server: Server, saved: Saved) -> None:
     """Restore everything from the backup; can be repeated if it is interrupted."""
     server.stop()
     server.half_done.touch()
     with step("bringing back") as shown:
-        if saved.program.is_dir():
-            place = program.folder(server.layout)
-            shutil.rmtree(place, ignore_errors=True)
-            shutil.copytree(saved.program, place, symlinks=True)
-        for name in _KEPT:
-            source, target = saved.folder / name, server.home / name
-            if source.is_dir():
-                shutil.rmtree(target, ignore_errors=True)
-                shutil.copytree(source, target, symlinks=True)
-            elif source.is_file():
-                shutil.copy2(source, target)
+        _contents(server, "program").restore(saved.folder)
         shown.done(f"Azkaban {saved.version}")
-    if saved.dump.is_file():
-        from setup.mysql.restore import restore
-
-        database = _mysql(server)
-        database.ensure()
-        restore(database, saved.dump, replace=True)
+    if saved.database.is_file():
+        saved.restore_database(server.layout)
     server.half_done.unlink()
+
+
+def _contents(server: Server, *others: str) -> Contents:
+    return Contents(server.home, (*others, *_KEPT))
+
+
+def _backups(server: Server) -> Path:
+    return server.home / "backups"

@@ -10,13 +10,10 @@ started by its own script, which belongs to the earlier release.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +27,7 @@ from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT, LOCK, Layout
 from setup.life import servers, service, supervise
 from setup.life.process import Process
+from setup.life.saved import Contents, Saved, earlier, place, read
 from setup.messages import confirmed, say, step
 from setup.mysql import Server as MySQL
 from setup.python import layers
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
     from setup.commands import Commands
 
-__all__ = ["Saved", "add_commands", "back", "inside", "update"]
+__all__ = ["add_commands", "back", "inside", "update"]
 
 SUPERVISOR_SECONDS = 120.0
 
@@ -69,37 +67,6 @@ def _update(layout: Layout, options: argparse.Namespace) -> int:
         return 0 if back(layout, yes=options.yes) else 1
     update(layout, java=options.java, wait=options.wait, force=options.force)
     return 0
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A prefix as it was before an update.
-
-    Attributes
-    ----------
-    folder
-        Holds copies of what an update changes, by their names in the prefix; ``update.json`` in
-        it appears when they are complete.
-    version
-        Version of the release that had set it up.
-    azkaban, mysql
-        Whether they ran.
-    """
-
-    folder: Path
-    version: str
-    azkaban: bool
-    mysql: bool
-
-    @property
-    def record(self) -> Path:
-        """Where this is kept."""
-        return self.folder / "update.json"
-
-    @property
-    def dump(self) -> Path:
-        """The dump of MySQL, made in the new environment before anything of it changes."""
-        return self.folder / "mysql.sql.gz"
 
 
 def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: bool = False) -> None:
@@ -157,8 +124,8 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
                 shutil.rmtree(folder)
         if service.installed(layout):
             service.install(layout)
-    place = f" from {old.checkout}" if old.checkout not in ("", new.checkout) else ""
-    say(f"{layout.prefix} is at release {new.version}; it was at {old.version}{place}")
+    origin = f" from {old.checkout}" if old.checkout not in ("", new.checkout) else ""
+    say(f"{layout.prefix} is at release {new.version}; it was at {old.version}{origin}")
     say(f"the earlier state is in {saved.folder}; {called()} update --back restores it")
 
 
@@ -178,7 +145,8 @@ def back(layout: Layout, *, yes: bool) -> bool:
         False if the user declined.
     """
     layout.require_private()
-    if not (saved := _latest(layout)):
+    saved = next(earlier(_backups(layout), "update-"), None)
+    if saved is None:
         raise UsageError(f"{layout.prefix}: there was no update that could be undone")
     if not confirmed(f"what happened since the update ({saved.folder.name})", yes=yes):
         return False
@@ -202,16 +170,17 @@ def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
     prefix, cache
         Those of the layout.
     folder
-        That of `Saved`.
+        That of `setup.life.saved.Saved`.
     choice
         Which Java.
     """
-    layout, saved = Layout(Path(prefix), Path(cache)), _read(Path(folder))
+    layout, saved = Layout(Path(prefix), Path(cache)), read(Path(folder))
     try:
         if saved and what == "finish":
             _finish(layout, saved, choice)
         elif saved:
-            _undo(layout, saved)
+            saved.restore_database(layout)
+            MySQL(layout).stop()
     except SetupError as error:
         say(f"{speaker()}: {error}")
         return error.code
@@ -239,41 +208,14 @@ def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, boo
 
 
 def _save(layout: Layout, version: str, running: tuple[bool, bool]) -> Saved:
-    """Copy what an update changes."""
-    folder = _backups(layout) / f"update-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    _backups(layout).mkdir(mode=0o700, exist_ok=True)
-    folder.mkdir(mode=0o700)
-    saved = Saved(folder, version, *running)
+    """Save what an update changes; start again what ran if that fails."""
+    saved = Saved(place(_backups(layout), "update-"), version, *running)
     try:
-        with step("saving what is there") as shown:
-            for name in _names(layout):
-                _copy(layout.prefix / name, folder / name, _LEFT_OUT.get(name, set()))
-            write_private(saved.record, json.dumps(asdict(saved), default=str) + "\n")
-            shown.done(str(folder))
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        _start(layout, saved)  # nothing was changed yet
-        if not isinstance(error, OSError):
-            raise
-        first = error.args[0][0][2] if isinstance(error, shutil.Error) else error
-        raise SetupError(
-            f"{folder}: what is there could not be saved ({first}); nothing was changed"
-        ) from error
+        _contents(layout).save(saved, "saving what is there")
+    except BaseException:
+        _start(layout, saved)
+        raise
     return saved
-
-
-def _read(folder: Path) -> Saved | None:
-    """Read what was saved; None when it is not complete."""
-    try:
-        found = json.loads((folder / "update.json").read_text(encoding="utf-8"))
-        return Saved(**{**found, "folder": folder})
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _latest(layout: Layout) -> Saved | None:
-    folders = sorted(_backups(layout).glob("update-*"), reverse=True)
-    return next(filter(None, map(_read, folders)), None)
 
 
 def _inside(layout: Layout, what: str, saved: Saved, java: str = "auto") -> None:
@@ -293,10 +235,7 @@ def _finish(layout: Layout, saved: Saved, choice: str) -> None:
     """Save the database, then start everything with this release."""
     server, database = Server(layout), MySQL(layout)
     if database.installed:
-        from setup.mysql import dump
-
-        database.ensure()
-        dump.backup(database, saved.dump)
+        saved.save_database(layout)
         database.stop()  # the next start writes its settings again
     if server.installed:
         server.up(javas.ensure(layout, choice))
@@ -308,24 +247,13 @@ def _finish(layout: Layout, saved: Saved, choice: str) -> None:
             database.ensure()
 
 
-def _undo(layout: Layout, saved: Saved) -> None:
-    """Put the database into the state that was saved."""
-    from setup.mysql.restore import restore
-
-    database = MySQL(layout)
-    database.ensure()
-    restore(database, saved.dump, replace=True)
-    database.stop()
-
-
 def _bring_back(layout: Layout, saved: Saved) -> None:
     """Restore everything that was saved; can be repeated if it is interrupted."""
     Server(layout).stop()
-    if saved.dump.is_file():
+    if saved.database.is_file():
         _inside(layout, "undo", saved)
     with step("bringing back") as shown:
-        for name in _names(layout):
-            _replace(saved.folder / name, layout.prefix / name, merge=name in _LEFT_OUT)
+        _contents(layout).restore(saved.folder)
         shown.done(f"release {saved.version}")
     release.mixed(layout).unlink(missing_ok=True)
     _start(layout, saved)
@@ -352,7 +280,7 @@ def _finish_interrupted(layout: Layout) -> bool:
     if not release.mixed(layout).is_file():
         return False
     say("an earlier update was interrupted: going back first")
-    if saved := _read(Path(release.mixed(layout).read_text(encoding="utf-8"))):
+    if saved := read(Path(release.mixed(layout).read_text(encoding="utf-8"))):
         _bring_back(layout, saved)
     release.mixed(layout).unlink(missing_ok=True)
     return True
@@ -362,42 +290,5 @@ def _backups(layout: Layout) -> Path:
     return layout.prefix / "backups"
 
 
-def _names(layout: Layout) -> tuple[str, ...]:
-    return ("env", *_LEFT_OUT, *_FILES, layout.marker.name)
-
-
-def _copy(source: Path, target: Path, left_out: set[str]) -> None:
-    """Copy a file, link or folder, without some names at the folder's top."""
-
-    def skipped(folder: str, names: list[str]) -> set[str]:
-        return left_out & set(names) if folder == str(source) else set()
-
-    if source.is_symlink() or source.is_file():
-        shutil.copy2(source, target, follow_symlinks=False)
-    elif source.is_dir():
-        shutil.copytree(source, target, symlinks=True, ignore=skipped, copy_function=_file)
-
-
-def _file(source: str, target: str) -> None:
-    """Copy a file; a package's may be a hard link, because installers replace files whole."""
-    if "/site-packages/" in source:
-        try:
-            os.link(source, target)
-        except OSError:  # a disk without such links
-            shutil.copy2(source, target)
-    else:
-        shutil.copy2(source, target)
-
-
-def _replace(source: Path, target: Path, *, merge: bool) -> None:
-    """Replace what is there by a copy; in a folder to merge, each entry."""
-    if merge:
-        for entry in source.iterdir() if source.is_dir() else ():
-            _replace(entry, target / entry.name, merge=False)
-    elif source.is_dir() and not source.is_symlink():
-        shutil.rmtree(target, ignore_errors=True)
-        _copy(source, target, set())
-    elif source.exists():
-        new = target.with_name(f".{target.name}.new")
-        _copy(source, new, set())
-        new.replace(target)  # it exists at all times
+def _contents(layout: Layout) -> Contents:
+    return Contents(layout.prefix, ("env", *_LEFT_OUT, *_FILES, layout.marker.name), _LEFT_OUT)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from azkaban_client import Client, collect
 from setup import cli, java
 from setup.azkaban import Mail, Wanted, config, program, timezone, upgrade
-from setup.errors import ServerError, UsageError
+from setup.errors import ServerError, SetupError, UsageError
 from setup.layout import CHECKOUT
 from setup.life.process import Process
 from setup.python import layers
@@ -263,6 +263,25 @@ def test_upgrade_keeps_projects_history_and_schedules(
     _intact(live, kept)
     with _client(live) as client:
         assert client.wait(client.execute("kept", "kept")).succeeded
+
+
+def test_upgrade_that_cannot_save_what_is_there_changes_nothing(
+    live: LiveAzkaban, kept: int, tmp_path: Path
+) -> None:
+    backups = sorted((live.server.home / "backups").iterdir())
+    pipe = live.server.home / "conf" / "pipe"
+    os.mkfifo(pipe)  # which cannot be copied
+    try:
+        with pytest.raises(SetupError, match=r"could not be saved .*pipe.*nothing was changed"):
+            upgrade.upgrade(
+                live.server, java.ensure(live.layout), [str(_archive(tmp_path, "2.5.4"))]
+            )
+    finally:
+        pipe.unlink()
+    assert _version(live) == "2.5.1", "it runs again"
+    _intact(live, kept)
+    assert sorted((live.server.home / "backups").iterdir()) == backups
+    assert not (live.server.home / "program.new").exists()
 
 
 def test_upgrade_that_fails_is_undone(live: LiveAzkaban, kept: int, tmp_path: Path) -> None:

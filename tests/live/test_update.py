@@ -19,7 +19,7 @@ from azkaban_client import Client, collect
 from setup import release
 from setup.azkaban import Server, busy
 from setup.layout import CHECKOUT, Layout
-from setup.life import update
+from setup.life.saved import earlier
 from setup.mysql import Server as MySQL
 from tests.live.conftest import LiveAzkaban
 
@@ -226,8 +226,7 @@ def test_an_update_that_fails_is_undone(house: House, ended: int) -> None:
 def test_an_update_that_was_interrupted_is_undone_by_the_next(house: House, ended: int) -> None:
     """And that one, by --force, ends what runs, and names it."""
     execid = house.begin_execution()
-    saved = update._latest(house.layout)
-    assert saved
+    saved = next(earlier(house.layout.prefix / "backups", "update-"))
     mark = release.mixed(house.layout)
     mark.write_text(str(saved.folder))
     refused = house.setup("0.2.0", "up")
