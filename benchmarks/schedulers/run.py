@@ -153,6 +153,7 @@ def measure(rival: Any, folder: Path, found: dict[str, Any], options: argparse.N
     for kind, shape in shapes.items():
         found[kind] = told(kind, run(rival, shape.name, limit))
     if pictures:
+        pictures.mkdir(parents=True, exist_ok=True)
         picture(rival, "networks", pictures / f"scheduler-{rival.name}.png")
     found["power cut"] = told("power cut", power_cut(rival, log, limit))
     for kind, shape in last.items():

@@ -80,10 +80,12 @@ class Site:
     def __init__(self, live: LiveAzkaban) -> None:
         self.live = live
         self.database = MySQL(live.layout)
+        self._supervisor: subprocess.Popen[bytes] | None = None
         self.supervise()
 
     def supervise(self, *, restart_hung: bool = False) -> None:
         """Start the supervisor, as systemd or a person would, and wait for it."""
+        self.wait_for_supervisor()  # `setup stop` has ended an earlier one
         folders = [str(self.live.layout.prefix), str(self.live.layout.cache)]
         log = self.live.layout.prefix / "supervisor.log"
         with open_private(log, "ab") as stream:
@@ -108,12 +110,13 @@ class Site:
         assert process is not None, f"{victim} does not run"
         os.kill(process.pid, signal.SIGKILL)
         if victim == "supervisor":
-            self._supervisor.wait()
+            self.wait_for_supervisor()
         process.stop()  # waits until it is gone
 
     def wait_for_supervisor(self) -> None:
         """Wait for the end of a supervisor that was killed: it is a child of this process."""
-        self._supervisor.wait()
+        if self._supervisor:
+            self._supervisor.wait()
 
     def recover(self, victim: str) -> None:
         """Wait until everything runs again, which nobody but the supervisor may bring about."""
