@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -343,6 +344,7 @@ def test_what_a_dry_run_prints_does_in_a_shell_what_a_run_does(
     monkeypatch.setenv("PYTHONPATH", "/of/another/python")
     (work / "my $HOME's script.py").write_text("")
     words = ("--spark-home", str(place), "--master", "local[2]", "--no-environment")
+    words += ("--conf", f"spark.pyspark.python={sys.executable}")
     words += ("--name", "a 'b'", "--conf", "spark.x=1 2", "my $HOME's script.py", "*", "", "a\nb")
 
     def recorded(name: str) -> tuple[list[str], dict[str, str]]:
