@@ -176,7 +176,7 @@ def test_texts_on_hdfs_become_shards_of_which_each_task_holds_its_part(
     words = ["one, two", 'a "b"', "c\nd", "über", "!"]
     rows = [(" ".join(rng.choice(words, rng.integers(1, 9))), "ab"[n % 2]) for n in range(120)]
     numbered = ((n, *row) for n, row in enumerate(rows))
-    path = write_table(tmp_path / "my texts.csv", numbered, "number", "text", "label")
+    path = write_table(tmp_path / "texts.csv", numbered, "number", "text", "label")
     shards = f"{hdfs.url}/there/shards"
     data = {"data": hdfs.put(path), "shards": shards, "max_words": 9}
     texts = run(yarn, tmp_path, "spark.load", data) / "texts.npz"
