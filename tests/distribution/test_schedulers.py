@@ -97,11 +97,8 @@ def until(look) -> Any:
 def airflow(azkaban: LiveAzkaban) -> Iterator[Airflow]:
     scheduler = Scheduler(azkaban.layout, "airflow")
     yield Airflow(scheduler)
-    assert all(
-        address == "127.0.0.1"
-        for process in scheduler._alive().values()
-        for address, _ in process.listening()
-    )
+    running = scheduler._parts.running().values()
+    assert {place for process in running for place, _ in process.listening()} == {"127.0.0.1"}
     scheduler.wipe()
     assert not scheduler.home.exists()
 
