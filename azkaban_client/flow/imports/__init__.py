@@ -68,7 +68,7 @@ def read(text: str, source: Source, *, name: str) -> Imported:
     --------
     >>> made = read("30 6 * * 1-5 python3 /home/me/fetch.py --all", "cron", name="mine")
     >>> made.flows, str(made.schedules["fetch"])
-    (('fetch',), '0 30 6 ? * MON-FRI')
+    (('fetch',), 'cron 0 30 6 ? * MON-FRI')
     >>> print(made.files["fetch.job"].decode())
     type=command
     command=sh -c 'python3 /home/me/fetch.py --all'
