@@ -175,6 +175,7 @@ def talkative(azkaban: LiveAzkaban, tmp_path_factory: pytest.TempPathFactory) ->
         command = [program, "-Dfile.encoding=UTF-8", "-cp", f"{uses}:{folder}", "Talkative"]
         return subprocess.run(
             [*command, *map(str, arguments)],
+            cwd=folder,  # the log files of Azkaban's own settings are made here
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -77,7 +77,7 @@ def call(azkaban: LiveAzkaban, tmp_path_factory: pytest.TempPathFactory) -> Call
         agent = f"-javaagent:{home}/agent/port-guard.jar=1=127.0.0.1"
         told = subprocess.run(
             [program, agent, *options, "-cp", classpath, "Caller", *places],
-            capture_output=True, text=True, check=True,
+            cwd=folder, capture_output=True, text=True, check=True,
         )  # fmt: skip
         return told.stdout
 
