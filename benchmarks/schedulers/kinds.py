@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from setup.schedulers.parts import Part
+from setup.life.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable

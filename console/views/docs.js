@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { t } from '../words.js';
 
-const SITE = '/js/docs/index.html';
+const SITE = new URL('../docs/index.html', document.baseURI).href;
 
 /** The page `#/docs` leads to the site, or says how to get it. */
 export async function docsView({ signal }) {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Numbered",
     "Plan",
+    "by_count",
     "fill",
     "gathered",
     "look",
@@ -65,9 +66,8 @@ class Look(NamedTuple):
         Which.
     classes, y
         Its classes, and the class of each text among them.
-    read, cut, numbers, longest
-        How many texts it had, how many are cut, how many numbers they become, and how many the
-        longest of them becomes.
+    read, cut, longest
+        How many texts it had, how many are cut, and how many numbers the longest becomes.
     wrong
         What is wrong with a text; empty if nothing is.
     """
@@ -77,7 +77,6 @@ class Look(NamedTuple):
     y: npt.NDArray[np.uint32]
     read: int
     cut: int
-    numbers: int
     longest: int
     wrong: str
 
@@ -118,8 +117,8 @@ class Plan:
         How many texts are for training, and how many are held out.
     steps
         How many numbers the longest text becomes.
-    numbers, cut, left_out
-        How many numbers all texts become; how many texts are cut; how many are too short.
+    cut, left_out
+        How many texts are cut; how many are too short.
     y
         The classes of the training part.
     places
@@ -131,7 +130,6 @@ class Plan:
     classes: tuple[str, ...]
     sizes: tuple[int, int]
     steps: int
-    numbers: int
     cut: int
     left_out: int
     y: npt.NDArray[np.int64]
@@ -168,7 +166,6 @@ def look(rows: Iterable[Row], rules: Numbering, prefix: str) -> Iterator[Look]:
     """Tell what the texts of a task are."""
     for chunk in _chunks(rows, rules, prefix):
         lengths = [len(words) for words in chunk.texts]
-        taken = [min(length, rules.max_words) for length in lengths]
         classes = tuple(sorted(set(chunk.labels)))
         number = {name: i for i, name in enumerate(classes)}
         yield Look(
@@ -177,8 +174,7 @@ def look(rows: Iterable[Row], rules: Numbering, prefix: str) -> Iterator[Look]:
             np.array([number[label] for label in chunk.labels], np.min_scalar_type(len(classes))),
             chunk.read,
             sum(length > rules.max_words for length in lengths),
-            sum(taken),
-            max(taken, default=0),
+            min(max(lengths, default=0), rules.max_words),
             chunk.wrong,
         )
 
@@ -235,7 +231,6 @@ def planned(looks: Sequence[Look], rules: Numbering, rng: np.random.Generator, k
         classes=classes,
         sizes=(train.size, test.size),
         steps=max(one.longest for one in looks),
-        numbers=sum(one.numbers for one in looks),
         cut=sum(one.cut for one in looks),
         left_out=read - kept,
         y=y[train],
@@ -254,9 +249,14 @@ def tally(texts: Iterable[Sequence[str]]) -> Iterator[tuple[str, int]]:
     yield from counts.items()
 
 
+def by_count(counted: tuple[str, int]) -> tuple[int, str]:
+    """Sort the most frequent words first; equally frequent ones by the alphabet."""
+    return -counted[1], counted[0]
+
+
 def most_frequent(counts: Any, size: int) -> tuple[str, ...]:
     """Collect the most frequent words of an RDD of words and counts, as `vocabulary_of` does."""
-    found = counts.reduceByKey(add).takeOrdered(size - 2, key=lambda one: (-one[1], one[0]))
+    found = counts.reduceByKey(add).takeOrdered(size - 2, key=by_count)
     return (PADDING, UNKNOWN, *(word for word, _ in found))
 
 

@@ -179,21 +179,22 @@ def format_of(names: Sequence[str], given: str, key: str) -> str:
     return next(iter(found))
 
 
-def _read(context: Any, names: str, kind: str, key: str) -> Any:
-    """Read files as a DataFrame of Spark; of texts, each line is a row."""
+def _read(context: Any, names: str, given: str, key: str) -> tuple[Any, str]:
+    """Read files as a DataFrame of Spark, and tell their format; of texts, each line is a row."""
     from pyspark.sql import SparkSession
 
     where = places(names, key)
+    kind = format_of(where, given, key)
     session = SparkSession(context)
     # Else rows with too many columns pass for good ones.
     session.conf.set("spark.sql.csv.parser.columnPruning.enabled", "false")
     reader = session.read
     with unreadable(context, key, names):
         if kind == "csv":
-            return reader.options(**_CSV).csv(where)
+            return reader.options(**_CSV).csv(where), kind
         if kind == "text":
-            return reader.options(recursiveFileLookup=True).text(where)
-        return reader.parquet(*where)
+            return reader.options(recursiveFileLookup=True).text(where), kind
+        return reader.parquet(*where), kind
 
 
 @contextmanager
@@ -255,7 +256,8 @@ def lines(context: Any, names: str, key: str) -> Any:
     InputError
         When they cannot be read.
     """
-    return _read(context, names, "text", key).rdd.map(itemgetter(0))
+    frame, _ = _read(context, names, "text", key)
+    return frame.rdd.map(itemgetter(0))
 
 
 def labelled(context: Any, names: str, kind: str, columns: tuple[str, str], key: str) -> Any:
@@ -283,8 +285,7 @@ def labelled(context: Any, names: str, kind: str, columns: tuple[str, str], key:
     """
     from pyspark.sql import functions
 
-    kind = format_of(places(names, key), kind, key)
-    frame = _read(context, names, kind, key)
+    frame, kind = _read(context, names, kind, key)
     # Before 3.5, PySpark has no function for the second.
     origin = [functions.expr(f"input_file_{what}()") for what in ("name", "block_start")]
     if kind == "text":

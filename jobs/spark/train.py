@@ -74,9 +74,9 @@ def main(params: Params, run: Run) -> Outputs:
         data = None
         if params.shards:
             shards = Shards(context, params.shards, corpus, "spark.train.shards")
-            setting = _begin(params, run, hold((), shards.bare()), stopping, checkpoint)
-            data = shards.of(params.tasks)
             corpus = shards.bare()
+            setting = _begin(params, run, hold((), corpus), stopping, checkpoint)
+            data = shards.of(params.tasks)
         with Mailbox(host_of(context), secret, checkpoint, run.log) as box:
             work = _work(params, context.broadcast(corpus), run.seed, box.mail)
             reports = together(context, work, tasks=params.tasks, secret=secret, data=data)

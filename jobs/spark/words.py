@@ -18,7 +18,7 @@ from azkaban_client.job import Outputs, Page, Run, job, param, write_text
 from core.decipher import ENGLISH
 from jobs.spark import _sources
 from jobs.spark._common import connected, spark_errors
-from jobs.spark._numbering import tally
+from jobs.spark._numbering import by_count, tally
 from jobs.textclass.load import docstrings
 
 __all__ = ["Params", "main"]
@@ -48,18 +48,13 @@ def main(params: Params, run: Run) -> Outputs:
         words = texts.mapPartitions(lambda part: tally(map(ENGLISH.words, part)))
         words = words.reduceByKey(add, params.partitions).persist()
         total, distinct = words.values().sum(), words.count()
-        listed = words.takeOrdered(_LISTED, key=_order)
+        listed = words.takeOrdered(_LISTED, key=by_count)
         run.log(f"{total:,} words")
     write_text(run.dir / "words.tsv", "".join(f"{word}\t{n}\n" for word, n in listed))
     page = Page("Words", f"{total:,} words, {distinct:,} distinct.")
     page.table("Most frequent", ["word", "count"], listed[: params.top])
     run.report(page)
     return {"words": total, "distinct": distinct, "table": run.dir / "words.tsv"}
-
-
-def _order(item: tuple[str, int]) -> tuple[int, str]:
-    """Sort the most frequent first."""
-    return -item[1], item[0]
 
 
 if __name__ == "__main__":

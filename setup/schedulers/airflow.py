@@ -17,8 +17,8 @@ from azkaban_client.files import write_private
 from azkaban_client.programs import captured
 from setup import archives, environment, maven
 from setup.errors import ServerError, UsageError
+from setup.life.parts import Part
 from setup.life.process import Process
-from setup.schedulers.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from setup.life.parts import Part
 from setup.life.process import port_taken
-from setup.schedulers.parts import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable

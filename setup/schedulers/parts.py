@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from setup.life.parts import Part
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from setup.layout import Layout
+    from setup.life.parts import Part
 
-__all__ = ["Kind", "Part", "Place"]
+__all__ = ["Kind", "Place"]
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setup.layout import Layout
-    from setup.schedulers.parts import Kind, Part
+    from setup.life.parts import Part
+    from setup.schedulers.parts import Kind
 
 __all__ = ["KINDS", "Scheduler", "running"]
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.errors import ServerError
+from setup.life.parts import Part
 from setup.life.process import Process
 from setup.schedulers.airflow import takes_questions
-from setup.schedulers.parts import Part, Place
+from setup.schedulers.parts import Place
 from setup.schedulers.scheduler import Scheduler
 
 if TYPE_CHECKING:
