@@ -8,23 +8,35 @@ import { badge, duration, finished, span, status, when } from './format.js';
 import { t } from './words.js';
 
 const NAMED = 8; // flows on a card
-const ASKED = 3; // flows of a project whose runs are asked for
+const TOGETHER = 12; // cards of one request: the first do not wait for the last
+const ASKED = 3; // flows of a project whose runs are asked for, where each takes a request
 const RUNS = 20;
 
-/** Fills cards when they come into sight, a few requests at a time: `add(project, element)` for each. */
+/** Fills cards when they come into sight, some at a time: `add(project, element)` for each. */
 export function cardFiller({ signal }) {
   const projects = new WeakMap(); // by element
-  let planned = null; // asked for once, with the first card
   const queue = [];
-  let busy = 0;
+  let planned = null; // asked for once, with the first card
+  let together = true; // until the server turns out to be one without our viewer
+  let busy = false;
 
   async function work() {
-    busy += 1;
-    for (let next = queue.shift(); next && !signal.aborted; next = queue.shift()) {
-      planned ??= known.schedules().catch(() => []);
-      await fill(next, planned, signal).catch(() => null); // the page was left, or the server is away: the list stays
+    busy = true;
+    planned ??= known.schedules().catch(() => []);
+    while (queue.length && !signal.aborted) {
+      // When the page was left, or the server is away, the list stays.
+      await fill(queue.splice(0, TOGETHER)).catch(() => null);
     }
-    busy -= 1;
+    busy = false;
+  }
+
+  async function fill(some) {
+    const told = together ? await api.cards(some.map(({ project }) => project.name), signal) : null;
+    together = told !== null;
+    await known.each(some, async ({ project: { name }, element }) => {
+      const card = !told ? await ask(name, signal) : Object.hasOwn(told, name) ? told[name] : null;
+      draw(element, name, card, await planned);
+    }, signal);
   }
 
   const watcher = new IntersectionObserver((entries) => {
@@ -32,8 +44,8 @@ export function cardFiller({ signal }) {
       if (!isIntersecting) continue;
       watcher.unobserve(target);
       queue.push({ project: projects.get(target), element: target });
-      if (busy < 3) work();
     }
+    if (!busy) work();
   }, { rootMargin: '300px' });
   signal.addEventListener('abort', () => watcher.disconnect());
   return (project, element) => {
@@ -42,30 +54,42 @@ export function cardFiller({ signal }) {
   };
 }
 
-async function fill({ project: { name }, element }, planned, signal) {
-  const place = element.querySelector('[data-flows]');
-  const state = element.querySelector('[data-state]');
-  let names;
+/** The same of one project, as any Azkaban tells it, of its first flows alone; null when one may not read it. */
+async function ask(project, signal) {
+  let flows;
   try {
-    const { flows } = await api.flows(name, signal);
-    names = flows.map(({ flowId }) => flowId).sort(inAlphabet);
+    flows = (await api.flows(project, signal)).flows.map(({ flowId }) => flowId).sort(inAlphabet);
   } catch (error) {
-    if (error.kind === 'refused') show(place, h('span', { class: 'hint' }, icon('key'), t`You may not read this project`));
-    return;
+    if (error.kind === 'refused') return null;
+    throw error;
   }
-  const links = names.slice(0, NAMED).map((flow) => h('a', { class: 'chip', href: route('flow', name, flow) }, icon('flow'), flow));
-  show(place, links.length ? links : h('span', { class: 'hint' }, t`No flows uploaded yet`),
-    names.length > NAMED ? h('span', { class: 'hint' }, t`and ${names.length - NAMED} more`) : null);
-  if (!names.length) return;
-  const lists = await Promise.all(names.slice(0, ASKED).map(async (flow) => {
-    const { list } = await known.flowRuns(name, flow, { length: RUNS }, signal);
+  const asked = flows.slice(0, ASKED);
+  const lists = await Promise.all(asked.map(async (flow) => {
+    const { list } = await known.flowRuns(project, flow, { length: RUNS }, signal);
     return list.map((run) => ({ ...run, flow }));
   }));
   const runs = lists.flat().sort((a, b) => b.id - a.id).slice(0, RUNS);
-  const next = (await planned).filter(({ project }) => project === name).map(({ next: time }) => time).sort()[0];
-  show(state, runs.length
+  return { flows, runs, of: asked.length };
+}
+
+/** Show what is known of a project: `of` is of how many flows the runs are, else of all. */
+function draw(element, project, card, planned) {
+  const place = element.querySelector('[data-flows]');
+  if (!card) {
+    show(place, h('span', { class: 'hint' }, icon('key'), t`You may not read this project`));
+    return;
+  }
+  const { runs, of = card.flows.length } = card;
+  const names = [...card.flows].sort(inAlphabet);
+  const links = names.slice(0, NAMED).map((flow) => h('a', { class: 'chip', href: route('flow', project, flow) }, icon('flow'), flow));
+  show(place, links.length ? links : h('span', { class: 'hint' }, t`No flows uploaded yet`),
+    names.length > NAMED ? h('span', { class: 'hint' }, t`and ${names.length - NAMED} more`) : null);
+  if (!names.length) return;
+  const next = planned.filter((one) => one.project === project).map(({ next: time }) => time).sort()[0];
+  show(element.querySelector('[data-state]'), runs.length
     ? [h('a', { href: route('execution', runs[0].id), class: 'last' }, badge(runs[0].status)), sparkline(runs)]
-    : h('span', { class: 'hint' }, t`Never run`),
+    : of === names.length ? h('span', { class: 'hint' }, t`Never run`) : null,
+    of < names.length ? h('span', { class: 'hint' }, t`${of} of ${names.length} flows`) : null,
     next ? h('span', { class: 'hint' }, t`Next ${next.slice(5, 16)}|a time`) : null);
 }
 

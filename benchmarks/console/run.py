@@ -43,6 +43,7 @@ LAYERS = {10: 4, 100: 10, 1000: 25, 2000: 40}
 RUNS = 10_000
 PROJECTS = 10_000
 PARAMETERS = 2000
+SOME = 100  # projects of a visit
 PROJECT = "generated"
 SIZE = {"width": 1280, "height": 800}
 WIDE = "wide"  # a project with so many parameters
@@ -150,13 +151,32 @@ def fill(server: Server, folder: Path) -> dict[int, int]:
     return executions
 
 
+def some(server: Server) -> None:
+    """Make a hundred projects of three flows, of which one has run."""
+    settings = server.settings
+    auth = (settings.user, server.password)
+    files = {f"{flow}.job": b"type=noop\n" for flow in "abc"}
+    with (
+        Client(settings.url, auth=auth, address=settings.address) as client,
+        Bundle(files).temporary() as path,
+    ):
+        started = []
+        for number in range(2, SOME):
+            name = f"some{number:02}"
+            client.create_project(name, f"The project number {number}")
+            client.upload(name, path)
+            started.append(client.execute(name, "a"))
+        for execution in started:
+            client.wait(execution)
+
+
 def crowd(server: Server, execution: int) -> None:
     """Make a long history, of copies of one run, and many projects."""
     with recovery.asking(MySQL(server.layout)) as cursor:
         for _ in range(RUNS):
             cursor.execute(COPY, (execution,))
         now = 1000 * int(time.time())
-        for number in range(PROJECTS - 2):
+        for number in range(PROJECTS - SOME):
             words = f"The project number {number}: a & b"
             made = now - 1000 * number
             user = server.settings.user
@@ -171,7 +191,7 @@ def wide() -> dict[str, bytes]:
 
 
 def visits(browser: Browser, server: Server, way: Way) -> dict[str, Any]:
-    """Count what a first visit and a second one ask for, on a server with two projects."""
+    """Count what a first visit and a second one ask for."""
     context, page = logged_in(browser, server, way)
     cookies = context.cookies()
     context.close()
@@ -337,10 +357,16 @@ def main() -> None:
                     f"--host-resolver-rules=MAP {server.settings.host} {server.settings.address}",
                 ],
             )
-            rounds: dict[str, list[Any]] = {way.name: [] for way in ways}
-            for _ in range(options.rounds):
-                for way in ways:
-                    rounds[way.name].append({"visits": visits(browser, server, way)})
+            rounds: dict[str, list[Any]] = {
+                way.name: [{"visits": {}} for _ in range(options.rounds)] for way in ways
+            }
+            for projects in (2, SOME):
+                if projects == SOME:
+                    some(server)
+                for number in range(options.rounds):
+                    for way in ways:
+                        found = visits(browser, server, way)
+                        rounds[way.name][number]["visits"][str(projects)] = found
             crowd(server, executions[10])
             server.stop()  # it knows the projects of its start
             server.up(java.ensure(layout), wanted)

@@ -34,6 +34,7 @@ export const german = {
 "No flows uploaded yet": "Noch keine Flows hochgeladen",
 "and {0} more": "und {0} weitere",
 "Never run": "Nie gelaufen",
+"{0} of {1} flows": "{0} von {1} Flows",
 "Next {0}|a time": "Nächster {0}",
 "{0} of the last {1} runs succeeded": "{0} der letzten {1} Läufe waren erfolgreich",
 "Cancel": "Abbrechen",

@@ -130,6 +130,7 @@ class Later:
             "files",
             "records",
             "health",
+            "cards",
             "started",
             "outputs",
             "schedules",
@@ -168,9 +169,15 @@ def show(page: Page, route: str) -> None:
 
 
 def test_lists_are_read_from_its_pages(later: tuple[Page, Later]) -> None:
-    page, _ = later
+    page, server = later
+    four = [{"flowId": name} for name in "dcba"]
+    server.bodies["fetchprojectflows"] = json.dumps({"project": "rec56548", "flows": four})
     show(page, "")
-    expect(page.locator(".cards .card")).to_contain_text(DESCRIPTION)
+    card = page.locator(".cards .card")
+    expect(card).to_contain_text(DESCRIPTION)
+    expect(card.locator(".card-state .badge")).to_be_visible()
+    expect(card).to_contain_text("3 of 4 flows")
+    expect(card.locator(".chip")).to_have_count(4)
     expect(page.locator(".part.health")).to_contain_text("Executors1 of 1 answer")
     expect(page.locator(".part.health")).to_contain_text("tells nothing about its disk")
     expect(page.locator(".user-name")).to_have_text("azkaban")

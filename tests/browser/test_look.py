@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -84,6 +85,21 @@ def test_the_first_page_shows_what_needs_attention(
     expect(card.locator(".card-state")).to_contain_text(re.compile("Next .* 03:30"))
     failed.get_by_role("link").click()
     page.wait_for_url(f"**#/execution/{looked.bad}")
+
+
+def test_a_visit_asks_for_many_cards_at_once(
+    browse: Callable[[str], Console], looked: Looked
+) -> None:
+    console = browse("admin")
+    page = console.open()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.get_by_label("Filter projects").fill(looked.project)
+    expect(page.locator(".cards .card").first.locator(".card-state .badge")).to_be_visible()
+    cards = [parse_qs(urlsplit(url).query)["projects"][0] for url in asked if "ajax=cards" in url]
+    assert 0 < len(cards) <= 1 + sum(len(names.split(",")) for names in cards) / 12
+    assert not [url for url in asked if "ajax=fetchprojectflows" in url]
 
 
 def test_the_grid_has_runs_as_columns_and_jobs_as_rows(

@@ -113,7 +113,13 @@ def test_run_files_want_a_login(base: str) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["records&execids=1", "started&execids=1", "health", "source&project=nn&version=1"],
+    [
+        "records&execids=1",
+        "started&execids=1",
+        "health",
+        "source&project=nn&version=1",
+        "cards&projects=nn",
+    ],
 )
 def test_what_the_viewer_tells_wants_a_login(base: str, asked: str) -> None:
     assert get(f"{base}runs?ajax={asked}").json() == {"error": "session"}
@@ -164,27 +170,52 @@ def test_schedules_made_by_azk_are_told_to_those_who_may_read_their_project(
     book.path.unlink()
 
 
+def upload(base: str, session: requests.Session, project: str, *flows: str) -> None:
+    """Make a project of flows of one job each."""
+    about = {"action": "create", "name": project, "description": "-"}
+    session.post(f"{base}manager", data=about, timeout=20)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for flow in flows:
+            archive.writestr(f"{flow}.job", "type=noop\n")
+    session.post(
+        f"{base}manager",
+        data={"ajax": "upload", "project": project},
+        files={"file": ("flows.zip", packed.getvalue(), "application/zip")},
+        timeout=20,
+    )
+
+
+def start(base: str, session: requests.Session, project: str, flow: str) -> int:
+    """Run a flow, even beside itself."""
+    asked = {"ajax": "executeFlow", "project": project, "flow": flow, "concurrentOption": "ignore"}
+    return int(session.post(f"{base}executor", data=asked, timeout=20).json()["execid"])
+
+
+def test_the_last_runs_of_projects_are_told_at_once(
+    base: str, session: requests.Session
+) -> None:
+    upload(base, session, "cards", "b", "a", "c", "d")
+    upload(base, session, "other", "a")
+    numbers = [(flow, start(base, session, "cards", flow)) for flow in ["d", *"ab" * 10, "c"]]
+    alone = start(base, session, "other", "a")
+    asked = f"{base}runs?ajax=cards&projects=cards,other,of-nobody,,toString"
+    cards = session.get(asked, timeout=20).json()["cards"]
+    assert set(cards) == {"cards", "other"}
+    assert sorted(cards["cards"]["flows"]) == ["a", "b", "c", "d"]
+    told = [(run["flow"], run["id"]) for run in cards["cards"]["runs"]]
+    assert told == numbers[::-1][:20]
+    (run,) = cards["other"]["runs"]
+    assert set(run) == {"id", "flow", "status", "start", "end"}
+    assert run["id"] == alone
+    assert session.get(f"{base}runs?ajax=cards", timeout=20).json() == {"cards": {}}
+
+
 def test_run_files_are_served_and_nothing_beside_them(
     base: str, azkaban: LiveAzkaban, session: requests.Session
 ) -> None:
-    session.post(
-        f"{base}manager", data={"action": "create", "name": "files", "description": "-"}, timeout=20
-    )
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("only.job", "type=noop\n")
-    session.post(
-        f"{base}manager",
-        data={"ajax": "upload", "project": "files"},
-        files={"file": ("files.zip", packed.getvalue(), "application/zip")},
-        timeout=20,
-    )
-    started = session.post(
-        f"{base}executor",
-        data={"ajax": "executeFlow", "project": "files", "flow": "only"},
-        timeout=20,
-    ).json()
-    number = started["execid"]
+    upload(base, session, "files", "only")
+    number = start(base, session, "files", "only")
 
     folder = azkaban.layout.runs / "whatever" / str(number) / "only"
     folder.mkdir(parents=True)

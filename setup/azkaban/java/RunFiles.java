@@ -38,7 +38,8 @@ import org.codehaus.jackson.map.ObjectMapper;
  * run it again (no call of Azkaban's tells them), ajax=retries&amp;execids=N,M of which execution
  * each is a retry, ajax=started&amp;execids=N,M the parameters that each was started with,
  * ajax=health how the server is, ajax=source&amp;project=P&amp;version=V the zip of a version; ajax=schedules
- * those that azk made, and the runs that they missed. GET /runs/N/JOB/FILE is one of the files. Jobs write to
+ * those that azk made, and the runs that they missed; ajax=cards&amp;projects=P,Q the flows and the
+ * last runs of projects. GET /runs/N/JOB/FILE is one of the files. Jobs write to
  * RUNS/PROJECT/N/JOB/. A report is a page made by somebody's project: it is shown in a sandbox,
  * without the origin of the console, so it can neither read the session nor act with it.
  */
@@ -47,6 +48,7 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     private static final int MOST_FILES = 500;
     private static final int DEPTH = 4;
     private static final int MOST_EXECUTIONS = 50;
+    private static final int MOST_PROJECTS = 50;
     private static final int MOST_BYTES = 1 << 20;
     private static final String RETRY_OF = "retry.of";
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -146,6 +148,10 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
             writeJSON(response, Collections.singletonMap("health", ServerHealth.of(server, runs)));
             return true;
         }
+        if ("cards".equals(asked)) {
+            writeJSON(response, Collections.singletonMap("cards", cards(request, session)));
+            return true;
+        }
         if (!"source".equals(asked)) {
             return false;
         }
@@ -172,6 +178,26 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         for (String number : getParam(request, "execids", "").split(",", MOST_EXECUTIONS + 1)) {
             if (number.matches("[0-9]{1,9}") && mayRead(Integer.parseInt(number), session)) {
                 found.add(Integer.valueOf(number));
+            }
+        }
+        return found;
+    }
+
+    /** The cards of those of the projects asked for that the user may read, by name. */
+    private Map<String, Object> cards(HttpServletRequest request, Session session)
+            throws ServletException {
+        AzkabanWebServer server = (AzkabanWebServer) getApplication();
+        Cards cards = new Cards(server);
+        Map<String, Object> found = new TreeMap<String, Object>();
+        String[] names = getParam(request, "projects", "").split(",", MOST_PROJECTS + 1);
+        for (int at = 0; at < Math.min(names.length, MOST_PROJECTS); at++) {
+            if (mayRead(names[at], session)) {
+                try {
+                    found.put(names[at],
+                            cards.of(server.getProjectManager().getProject(names[at])));
+                } catch (ExecutorManagerException down) {
+                    throw new ServletException(down);
+                }
             }
         }
         return found;
