@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +27,18 @@ from setup.python import layers
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from setup.layout import Layout
 
-__all__ = ["add_commands", "build"]
+__all__ = ["add_commands", "build", "make"]
 
 _SETTINGS = CHECKOUT / "mkdocs.yml"
 _ADDRESS = "127.0.0.1"
 _FIRST = "index.html"
 _INDEX = "search/search_index.json"  # which only such a site has
+# What no page needs: for debuggers, for other languages, and with the date of today.
+_UNUSED = ("**/*.map", "assets/javascripts/lunr/**/*.js", "sitemap.xml*")
 
 _EPILOG = """\
 examples:
@@ -79,17 +83,51 @@ def build(python: Path, folder: Path) -> None:
     SetupError
         When the pages are not in order, with what MkDocs says of each; an earlier site stays.
     """
-    if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
-        raise UsageError(f"{folder}: is something else than an earlier site; name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".docs-") as temporary:
-        new = Path(temporary, "site")
+    with _replaced(folder) as new:
         # Not --quiet: warnings that are not shown are not counted either.
         command = [*_mkdocs(python, "build"), "--strict", "--site-dir", str(new)]
         done = captured(command, cwd=CHECKOUT, env=_variables())
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if not line.startswith("INFO")]
             raise SetupError("\n".join(["docs: the site is not built:", *said]).rstrip())
+        for path in [path for pattern in _UNUSED for path in new.glob(pattern)]:
+            path.unlink()
+
+
+def make(layout: Layout, folder: Path) -> None:
+    """Put the site into a folder: built from the pages, or as the archive of this release holds it.
+
+    Parameters
+    ----------
+    layout
+        Whose environment builds it.
+    folder
+        Where the site goes.
+    """
+    ready = pages.SITE.is_dir()
+    if not ready:
+        _require_pages()
+        layers.ensure(layout, "docs")
+    with step("the site of the docs") as shown:
+        if ready:
+            with _replaced(folder) as new:
+                shutil.copytree(pages.SITE, new)
+        else:
+            build(layout.python, folder)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files) / 1e6
+        shown.done(f"{len(files)} files, {size:.1f} MB")
+
+
+@contextmanager
+def _replaced(folder: Path) -> Iterator[Path]:
+    """Give a folder that is still to be made, and put it in the place of an earlier site."""
+    if folder.exists() and not (folder.is_dir() and _is_ours(folder)):
+        raise UsageError(f"{folder}: is something else than an earlier site; name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".docs-") as temporary:
+        new = Path(temporary, "site")
+        yield new
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
 
@@ -116,15 +154,12 @@ def _require_pages() -> None:
 
 
 def _build(layout: Layout, options: argparse.Namespace) -> int:
-    _require_pages()
     folder = expanded(options.folder).resolve() if options.folder else layout.docs
-    layers.ensure(layout, "docs")
-    with step("building the site") as shown:
-        build(layout.python, folder)
-        web = program.folder(layout) / "web"
-        if folder == layout.docs and web.is_dir():
-            pages.install_site(web, folder)
-        shown.done(str(folder / _FIRST))
+    make(layout, folder)
+    web = program.folder(layout) / "web"
+    if folder == layout.docs and web.is_dir():
+        pages.install_site(web, folder)
+    print(folder / _FIRST)
     return 0
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "SITE",
     "install_console",
     "install_run_files",
     "install_site",
@@ -28,6 +29,7 @@ __all__ = [
     "template_files",
 ]
 
+SITE = CHECKOUT / "docs-site"  # in an archive: the site of the docs, built when it was made
 _BRIDGE = CHECKOUT / "console" / "bridge"
 _JAVA = CHECKOUT / "setup" / "azkaban" / "java"
 _SITE = "js/docs"  # where the console looks; like all below js/, it is served without a login

@@ -264,8 +264,9 @@ def _finish(
     compile_jars(java, compiler, [guard, run_files], classpath=uses)
     shutil.copyfile(_KEEPER, agent / _KEEPER.name)
     pages.install_console(new / "web")
-    if layout.docs.is_dir():
-        pages.install_site(new / "web", layout.docs)
+    site = pages.SITE if pages.SITE.is_dir() else layout.docs
+    if site.is_dir():
+        pages.install_site(new / "web", site)
     kinds = program.libraries.items()
     record = replace(
         program,
@@ -289,5 +290,5 @@ def _inputs() -> Iterator[Path]:
     yield PEER
     yield TRANSFORMER
     yield _KEEPER
-    for name in ("setup/azkaban/java", "setup/azkaban/sql", "console"):
+    for name in ("setup/azkaban/java", "setup/azkaban/sql", "console", pages.SITE.name):
         yield from (path for path in (CHECKOUT / name).rglob("*") if path.is_file())

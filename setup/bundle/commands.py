@@ -8,6 +8,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from setup import docs
 from setup.bundle import make
 from setup.commands import Needs
 from setup.errors import UsageError
@@ -71,9 +72,11 @@ def _bundle(layout: Layout, options: argparse.Namespace) -> int:
         raise UsageError(f"--output {output}: there is no folder {output.parent}")
     if not os.access(output.parent, os.W_OK):
         raise UsageError(f"--output {output}: {output.parent} may not be written to; name another")
-    with layout.locked(), step("one-file archive") as shown:
-        sha256 = make.write(layout, selection, output, shown.update)
-        shown.done(f"{output}, {output.stat().st_size / 1e6:.1f} MB")
+    with layout.locked():
+        docs.make(layout, layout.docs)
+        with step("one-file archive") as shown:
+            sha256 = make.write(layout, selection, output, shown.update, site=layout.docs)
+            shown.done(f"{output}, {output.stat().st_size / 1e6:.1f} MB")
     say(f"SHA-256 {sha256}")
     print(output)
     return 0

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.programs import captured
 from setup import environment, maven
+from setup.azkaban import pages
 from setup.bundle import wheels
 from setup.bundle.product import MANIFEST
 from setup.downloads import sha256
@@ -118,7 +119,14 @@ def name(*, thin: bool) -> str:
     return f"azkaban-jobflow-{version()}{'' if thin else f'-{wheels.PLATFORM}'}.pyz"
 
 
-def write(layout: Layout, selection: Selection, output: Path, update: Update) -> str:
+def write(
+    layout: Layout,
+    selection: Selection,
+    output: Path,
+    update: Update,
+    *,
+    site: Path | None = None,
+) -> str:
     """Write the archive, whole or not at all.
 
     Parameters
@@ -131,6 +139,8 @@ def write(layout: Layout, selection: Selection, output: Path, update: Update) ->
         The file.
     update
         Called with the progress.
+    site
+        The built site of the docs, for the console to open.
 
     Returns
     -------
@@ -148,6 +158,8 @@ def write(layout: Layout, selection: Selection, output: Path, update: Update) ->
         folder = Path(text)
         files = [_File("__main__.py", CHECKOUT / "setup" / "bundle" / "start.py")]
         files += _product(selection)
+        if site:
+            files += _inside(pages.SITE.name, site)
         if not selection.thin:
             files += _packages(layout, selection, folder, update)
             files += _downloads(layout, selection, update)
@@ -179,6 +191,12 @@ def _product(selection: Selection) -> Iterator[_File]:
         if not any(Path(step).match(skipped) for step in inner.parts for skipped in _SKIPPED):
             mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
             yield _File(f"product/{inner.as_posix()}", path, mode)
+
+
+def _inside(name: str, folder: Path) -> Iterator[_File]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield _File(f"product/{name}/{path.relative_to(folder).as_posix()}", path)
 
 
 def _packages(

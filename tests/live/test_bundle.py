@@ -54,7 +54,9 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 def archive(layout: Layout) -> Iterator[Path]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     path = layout.prefix / make.name(thin=False)
-    make.write(layout, make.Selection(pythons=(python,)), path, print)
+    layout.docs.mkdir()
+    (layout.docs / "index.html").write_text("the pages")
+    make.write(layout, make.Selection(pythons=(python,)), path, print, site=layout.docs)
     yield path
     path.unlink()
 
@@ -109,6 +111,8 @@ def test_whole_life_without_a_network(archive: Path, tmp_path: Path) -> None:
     assert refused.endswith("\n4\n")
     status = json.loads((home / "status.json").read_text())
     assert [(server["server"], server["state"]) for server in status] == [("azkaban", "running")]
+    web = home / ".azkaban-jobflow" / "azkaban" / "program" / "web"
+    assert (web / "js" / "docs" / "index.html").read_text() == "the pages"
     product = next((home / ".azkaban-jobflow" / "product").iterdir())
     assert (product / "wheels").is_dir()
     assert "Traceback" not in result.stderr
@@ -118,7 +122,8 @@ def test_the_same_again_has_the_same_bytes(archive: Path, layout: Layout, tmp_pa
     before = os.umask(0o077)
     try:
         selection = make.Selection(pythons=(f"{sys.version_info.major}.{sys.version_info.minor}",))
-        again = make.write(layout, selection, tmp_path / "again.pyz", print)
+        path = tmp_path / "again.pyz"
+        again = make.write(layout, selection, path, print, site=layout.docs)
     finally:
         os.umask(before)
     with archive.open("rb") as stream:

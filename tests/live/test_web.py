@@ -192,9 +192,7 @@ def start(base: str, session: requests.Session, project: str, flow: str) -> int:
     return int(session.post(f"{base}executor", data=asked, timeout=20).json()["execid"])
 
 
-def test_the_last_runs_of_projects_are_told_at_once(
-    base: str, session: requests.Session
-) -> None:
+def test_the_last_runs_of_projects_are_told_at_once(base: str, session: requests.Session) -> None:
     upload(base, session, "cards", "b", "a", "c", "d")
     upload(base, session, "other", "a")
     numbers = [(flow, start(base, session, "cards", flow)) for flow in ["d", *"ab" * 10, "c"]]

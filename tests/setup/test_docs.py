@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from setup import cli
+from setup import cli, docs
 from setup.azkaban import pages
-from setup.layout import CHECKOUT
+from setup.errors import UsageError
+from setup.layout import CHECKOUT, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,26 @@ def test_the_site_beside_the_console_is_replaced_whole(tmp_path: Path) -> None:
         pages.install_site(web, site)
         assert [path.read_text() for path in (web / "js" / "docs").iterdir()] == [name]
     assert sorted(path.name for path in (web / "js").iterdir()) == ["console", "docs"]
+
+
+def test_the_site_of_an_archive_needs_no_building(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, made = tmp_path / "docs-site", tmp_path / "made"
+    (held / "search").mkdir(parents=True)
+    (held / "search" / "search_index.json").write_text("{}")
+    monkeypatch.setattr(pages, "SITE", held)
+    layout = Layout(tmp_path / "nothing", tmp_path / "cache")
+    for text in ("first", "second"):
+        (held / "index.html").write_text(text)
+        docs.make(layout, made)
+        assert (made / "index.html").read_text() == text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["docs-site", "made"]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "one.txt").write_text("kept")
+    with pytest.raises(UsageError, match="is something else than an earlier site"):
+        docs.make(layout, tmp_path / "mine")
+    assert (tmp_path / "mine" / "one.txt").read_text() == "kept"
 
 
 def _said(node: ast.AST) -> str:
