@@ -1,7 +1,7 @@
 """Write the page of a benchmark's figures from figures.json and figures.md.j2 in its folder.
 
     python benchmarks/page.py load > docs/reference/load-figures.md
-    python benchmarks/page.py schedulers docs/how-to/schedulers.md
+    python benchmarks/page.py schedulers docs/reference/schedulers.md
 
 With a page, the figures take the place of those between its two comments that say `figures`.
 No figure is typed in by hand. The template has the fields of the JSON file, and `busy`, which tells

@@ -222,6 +222,19 @@ def visits(browser: Browser, server: Server, way: Way) -> dict[str, Any]:
     return found
 
 
+def few_and_some(
+    browser: Browser, server: Server, ways: list[Way], rounds: dict[str, list[Any]]
+) -> None:
+    """Measure visits with two projects, then with a hundred."""
+    for projects in (2, SOME):
+        if projects == SOME:
+            some(server)
+        for number in range(len(rounds[ways[0].name])):
+            for way in ways:
+                found = visits(browser, server, way)
+                rounds[way.name][number]["visits"][str(projects)] = found
+
+
 def graphs(page: Page, way: Way, executions: dict[int, int]) -> dict[str, Any]:
     """Draw the graph of each flow, zoom in it, and list the jobs of its run."""
     found: dict[str, Any] = {}
@@ -326,12 +339,22 @@ def middle(rounds: list[Any]) -> Any:
     return statistics.median(rounds)
 
 
+def load() -> float:
+    """Tell how many programs want the cores."""
+    return round(os.getloadavg()[0], 1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--before", metavar="REVISION", help="also the console of a commit")
     parser.add_argument("--rounds", type=int, default=3, help="of which the medians are kept")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also keep the figures there")
+    parser.add_argument(
+        "--visits", action="store_true", help="the visits alone, beside the other figures of FILE"
+    )
     options = parser.parse_args()
+    if options.visits and (options.before or not options.json):
+        parser.error("--visits: name FILE by --json, and no other console")
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     ways = [Way("now", "console", all_jobs=True)]
     with (
@@ -360,19 +383,15 @@ def main() -> None:
             rounds: dict[str, list[Any]] = {
                 way.name: [{"visits": {}} for _ in range(options.rounds)] for way in ways
             }
-            for projects in (2, SOME):
-                if projects == SOME:
-                    some(server)
+            few_and_some(browser, server, ways, rounds)
+            visited = load()
+            if not options.visits:
+                crowd(server, executions[10])
+                server.stop()  # it knows the projects of its start
+                server.up(java.ensure(layout), wanted)
                 for number in range(options.rounds):
                     for way in ways:
-                        found = visits(browser, server, way)
-                        rounds[way.name][number]["visits"][str(projects)] = found
-            crowd(server, executions[10])
-            server.stop()  # it knows the projects of its start
-            server.up(java.ensure(layout), wanted)
-            for number in range(options.rounds):
-                for way in ways:
-                    rounds[way.name][number] |= pages(browser, server, way, executions)
+                        rounds[way.name][number] |= pages(browser, server, way, executions)
             browser.close()
         finally:
             server.stop()
@@ -381,9 +400,14 @@ def main() -> None:
         "before": options.before or "",
         "rounds": options.rounds,
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": load(),
+        "visited": visited,
         "consoles": {name: middle(found) for name, found in rounds.items()},
     }
+    if options.visits:
+        others = json.loads(options.json.read_text())
+        kept |= {"load": others["load"]}
+        kept["consoles"]["now"] = others["consoles"]["now"] | kept["consoles"]["now"]
     print(json.dumps(kept, indent=1))
     if options.json:
         options.json.write_text(json.dumps(kept, indent=1) + "\n")

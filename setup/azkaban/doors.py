@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["options"]
 
-# What conf/local.properties may hold for the agent: see docs/explanation/security.md
+# What conf/local.properties may hold for the agent: see docs/reference/security.md
 _KEYS = tuple(f"portguard.{name}" for name in ("names", "origins", "upload", "unpacked", "entries"))
 
 

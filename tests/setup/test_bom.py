@@ -49,7 +49,7 @@ def test_vulnerabilities_name_components_and_what_contains_them() -> None:
 
 
 def test_page_tells_the_same_as_the_document() -> None:
-    page = (CHECKOUT / "docs/explanation/security.md").read_text()
+    page = (CHECKOUT / "docs/reference/security.md").read_text()
     fixed, _, remaining = page.partition("## What remains")
     by_state = {True: set[str](), False: set[str]()}
     for vulnerability in bom.vulnerabilities():

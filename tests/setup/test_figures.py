@@ -21,7 +21,7 @@ def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "page"),
     [
-        ("schedulers", "docs/how-to/schedulers.md"),
+        ("schedulers", "docs/reference/schedulers.md"),
         ("jobs", "docs/explanation/architecture.md"),
         ("routing", "docs/explanation/routing.md"),
         ("mcmc", "docs/explanation/mcmc.md"),

@@ -473,8 +473,8 @@ def test_command_line(
 
 
 def test_pages_name_tests_that_exist() -> None:
-    """Each row of the tables in docs/how-to/mysql.md names what checks it."""
-    page = (CHECKOUT / "docs/how-to/mysql.md").read_text()
+    """Each row of the tables in docs/reference/mysql.md names what checks it."""
+    page = (CHECKOUT / "docs/reference/mysql.md").read_text()
     named = set(re.findall(r"`(test_\w+)`", page))
     texts = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
     others = ("setup/test_mysql.py", "live/test_clock.py")
