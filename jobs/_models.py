@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +49,23 @@ def save_model(
     builder: str,
     settings: Mapping[str, Any],
     meta: Mapping[str, Any],
-) -> None:
-    """Write a model file (see `core.nn.serial`) atomically."""
+    onnx: Mapping[str, Any] | None = None,
+) -> dict[str, Path]:
+    """Write a model file (see `core.nn.serial`) atomically, and return what a job says of it.
+
+    With `onnx`, the arguments of `core.nn.export.to_onnx`, an ONNX file is written beside it.
+    """
     stream = io.BytesIO()
     save(stream, network, builder=builder, settings=settings, meta=meta)
     write_bytes(path, stream.getvalue())
+    if onnx is None:
+        return {"model": path}
+    from core.nn.export import to_onnx
+
+    other = path.with_suffix(".onnx")
+    about = {name: json.dumps(value) for name, value in onnx["about"].items()}
+    write_bytes(other, to_onnx(network, **{**onnx, "about": about}))
+    return {"model": path, "onnx": other}
 
 
 def load_model(path: Path) -> tuple[Layer, dict[str, Any]]:

@@ -6,13 +6,16 @@ from importlib.util import find_spec
 
 from azkaban_client.job import InputError
 
-__all__ = ["need_numba"]
+__all__ = ["need"]
+
+# The layers of the environment that they are in.
+_LAYERS = {"numba": "routing", "onnx": "onnx"}
 
 
-def need_numba(name: str) -> None:
-    """Refuse a parameter that asks for compiled code if there is no compiler."""
-    if find_spec("numba") is None:
+def need(package: str, name: str) -> None:
+    """Refuse a parameter that asks for what only an optional package does."""
+    if find_spec(package) is None:
         raise InputError(
-            f"{name} = true: needs the package numba, which "
-            "azkaban-jobflow env --with routing installs"
+            f"{name} = true: needs the package {package}, which "
+            f"azkaban-jobflow env --with {_LAYERS[package]} installs"
         )

@@ -50,6 +50,10 @@ class TrainingParams(Protocol):
     def learning_rate(self) -> float:
         """Step size of Adam."""
 
+    @property
+    def onnx(self) -> bool:
+        """Whether to write the network for other programs as well."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -136,9 +140,10 @@ def train(
     stopping = EarlyStopping(patience=params.patience)
     scores = fit(setting, params, [stopping], lambda epochs: run.progress(epochs, "epochs"))
     path = run.dir / "model.npz"
-    save(path, setting, label, corpus, scores, seconds=time.monotonic() - begin)
+    seconds = time.monotonic() - begin
+    files = save(path, setting, label, corpus, scores, seconds=seconds, onnx=params.onnx)
     run.log(f"{label}: {scores['accuracy']:.2%} of the validation {what} right")
-    return {"model": path, "data": params.data.absolute(), **scores}
+    return {**files, "data": params.data.absolute(), **scores}
 
 
 def fit(
@@ -179,8 +184,9 @@ def save(
     scores: Mapping[str, float],
     *,
     seconds: float,
-) -> None:
-    """Write the model file.
+    onnx: bool = False,
+) -> dict[str, Path]:
+    """Write the model file, and return what the job says of it.
 
     Parameters
     ----------
@@ -194,10 +200,13 @@ def save(
         Measures on the texts kept for validation.
     seconds
         Duration of the training.
+    onnx
+        Whether to write an ONNX file as well.
     """
     history = setting.trainer.history
     texts = setting.train[0].shape[1]
-    save_model(
+    options = {"classes": corpus.classes, "lengths": True, "about": {"words": corpus.words}}
+    return save_model(
         path,
         setting.trainer.network,
         builder=setting.builder,
@@ -212,4 +221,5 @@ def save(
             "history": history.columns,
             "texts_per_second": texts * len(history) / max(seconds, 1e-9),
         },
+        onnx=options if onnx else None,
     )

@@ -209,10 +209,11 @@ def _add_upkeep(commands: Commands) -> None:
     text = "Make the Python environment and print its interpreter's path."
     env = commands.add("env", _env, text, needs=Needs.ENVIRONMENT)
     env.add_argument(
-        "--with", dest="layers", action="append", choices=["chat", "jobs", "mysql", "routing"],
+        "--with", dest="layers", action="append",
+        choices=["chat", "jobs", "mysql", "onnx", "routing"],
         help="only these: Apprise, for messages of azk watch to chats, packages of the jobs that "
-        "ship with it, the driver of MySQL, compiled searches with SCIP and PyVRP (default: jobs, "
-        "and in a checkout the tools of developers)",
+        "ship with it, the driver of MySQL, ONNX files of trained networks, compiled searches with "
+        "SCIP and PyVRP (default: jobs, and in a checkout the tools of developers)",
     )  # fmt: skip
 
 

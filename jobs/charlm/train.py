@@ -28,7 +28,7 @@ from core.nn.schedules import falling
 from core.nn.serial import ModelError
 from jobs._files import read_text
 from jobs._models import save_model
-from jobs._optional import need_numba
+from jobs._optional import need
 from jobs.charlm._interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Params:
         False, doc="Run the steps of gru and lstm with numba; the first time it compiles a while."
     )
     held_out: float = param(0.1, doc="Share of the text, its end, kept for the test.", gt=0, lt=1)
+    onnx: bool = param(False, doc="Write model.onnx as well, which other programs run.")
     output: Path | None = param(None, doc="Where the files go; the job's own folder if empty.")
     resume: bool = param(False, doc="Go on from checkpoint.npz in that folder, if there is one.")
     checkpoint_every: int = param(
@@ -71,7 +72,9 @@ def main(params: Params, run: Run) -> Outputs:
     """Train, measure, save."""
     keep_freed_memory()
     if params.compiled:
-        need_numba("charlm.train.compiled")
+        need("numba", "charlm.train.compiled")
+    if params.onnx:
+        need("onnx", "charlm.train.onnx")
     text = read_text(params.input, "charlm.train.input")
     cut = round(len(text) * (1 - params.held_out))
     if len(text) - cut < 2:
@@ -101,13 +104,16 @@ def main(params: Params, run: Run) -> Outputs:
         "history": task.trainer.history.columns,
     }
     model = (folder / "model.npz").absolute()
-    save_model(model, task.network, builder="charlm", settings=task.settings, meta=meta)
+    onnx = {"state": True, "about": {"symbols": alphabet.symbols}} if params.onnx else None
+    files = save_model(
+        model, task.network, builder="charlm", settings=task.settings, meta=meta, onnx=onnx
+    )
     write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
     task.checkpoint.unlink(missing_ok=True)
     bits = result["bits_per_char"]
     run.log(f"{params.cell}: {bits:.3f} bits per character on {len(ids) - cut} held-out ones")
     return {
-        "model": model,
+        **files,
         "result": model.with_name("result.json"),
         "text": params.input.absolute(),
         "bits_per_char": bits,
@@ -176,7 +182,7 @@ class _Task:
     def begin(self, text: int) -> None:
         """Start, or continue from the checkpoint."""
         settings = asdict(self.params)
-        for name in ("input", "output", "resume", "checkpoint_every"):
+        for name in ("input", "output", "resume", "checkpoint_every", "onnx"):
             settings.pop(name)
         self.identity = {**settings, "seed": self.run.seed, "text": text}
         if not self.params.resume or not self.checkpoint.exists():

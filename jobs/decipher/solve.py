@@ -22,7 +22,7 @@ from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
 from core.decipher import CipherError, Settings, Solution, check, decipher
 from core.decipher.sureness import evenness
 from jobs._files import read_text
-from jobs._optional import need_numba
+from jobs._optional import need
 from jobs.decipher._common import StoredSolution, load_model
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def main(params: Params, run: Run) -> Outputs:
             f"decipher.solve.output = {params.output!r}: there is no folder {path.parent}"
         )
     if params.compiled:
-        need_numba("decipher.solve.compiled")
+        need("numba", "decipher.solve.compiled")
     parts = _ciphertexts(params, models)
     if params.spaces and any(_in_groups(next(iter(models.values())), part) for part in parts):
         print(_GROUPS, file=sys.stderr)

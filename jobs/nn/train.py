@@ -23,6 +23,7 @@ from core.nn.memory import keep_freed_memory
 from core.nn.models import mlp
 from core.nn.schedules import falling
 from jobs._models import save_model
+from jobs._optional import need
 from jobs.nn._common import Dataset
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Params:
     weight_decay: float | None = param(
         None, doc="Pull of the weights towards 0 (classic 0, default 0.003).", ge=0
     )
+    onnx: bool = param(False, doc="Write model.onnx as well, which other programs run.")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class _Split:
 def main(params: Params, run: Run) -> Outputs:
     """Train and save the model."""
     keep_freed_memory()
+    if params.onnx:
+        need("onnx", "nn.train.onnx")
     data = Dataset.load(params.data)
     # The same random numbers for any share, so that models that keep none do not change.
     kept = run.rng.random(len(data.y_train)) < params.validation
@@ -114,10 +118,17 @@ def main(params: Params, run: Run) -> Outputs:
         "updates": trainer.updates,
         "history": trainer.history.columns,
     }
-    save_model(path, network, builder="mlp", settings=settings, meta=meta)
+    onnx = _onnx(data) if params.onnx else None
+    files = save_model(path, network, builder="mlp", settings=settings, meta=meta, onnx=onnx)
     run.log(f"{label}: {scores['accuracy']:.1%} of the training examples right")
     # The report's job depends on this one, and Azkaban hands outputs to direct children only.
-    return {"model": path, "data": params.data.absolute(), **scores}
+    return {**files, "data": params.data.absolute(), **scores}
+
+
+def _onnx(data: Dataset) -> dict[str, Any]:
+    """Return what other programs are told of a network: they have rows as they are in the CSV."""
+    about = {"features": data.features}
+    return {"classes": data.classes, "scaling": (data.mean, data.scale), "about": about}
 
 
 def _others(params: Params, split: _Split, settings: Mapping[str, Any], seed: int) -> list[float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from azkaban_client.job import InputError, Outputs, Run, job, param
 from core.nn.memory import keep_freed_memory
 from core.nn.models import tagger
+from jobs._optional import need
 from jobs._texts import Corpus
 from jobs._training import prepare, train
 
@@ -33,12 +34,15 @@ class Params:
     patience: int = param(2, doc="Epochs without improvement before the end.", ge=1)
     batch_size: int = param(32, doc="Texts per update.", ge=1)
     learning_rate: float = param(0.005, doc="Step size of Adam.", gt=0)
+    onnx: bool = param(False, doc="Write model.onnx as well, which other programs run.")
 
 
 @job
 def main(params: Params, run: Run) -> Outputs:
     """Train and save."""
     keep_freed_memory()
+    if params.onnx:
+        need("onnx", "seqlabel.train.onnx")
     corpus = Corpus.load(params.data)
     if corpus.y_train.shape != corpus.x_train.shape:
         raise InputError(f"seqlabel.train.data = {params.data}: has no label for each character")

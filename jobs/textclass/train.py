@@ -18,6 +18,7 @@ from core.nn import Trainer
 from core.nn.memory import keep_freed_memory
 from core.nn.models import textclass
 from jobs import _training
+from jobs._optional import need
 from jobs._texts import Corpus
 from jobs._training import Setting, train
 
@@ -51,6 +52,7 @@ class Params:
     learning_rate: float = param(0.003, doc="Step size of Adam.", gt=0)
     dtype: str = param("float32", doc="Of numbers.", choices=("float32", "float64"))
     label: str | None = param(None, doc="What the report calls it; the cell if empty.")
+    onnx: bool = param(False, doc="Write model.onnx as well, which other programs run.")
 
     @property
     def name(self) -> str:
@@ -80,6 +82,8 @@ def prepare(
 def main(params: Params, run: Run) -> Outputs:
     """Train and save."""
     keep_freed_memory()
+    if params.onnx:
+        need("onnx", "textclass.train.onnx")
     corpus = Corpus.load(params.data)
     setting = prepare(params, corpus, run.rng)
     return train(run, params, corpus, setting, label=params.name, what="texts")

@@ -72,6 +72,7 @@ EXTRAS = {
     "java": Extra(("java",)),
     "jobs": Extra(("jobs",)),
     "mysql": Extra(("mysql",)),
+    "onnx": Extra(("jobs", "onnx")),
     "routing": Extra(("jobs", "routing")),
     "spark": Extra(("spark", "workers"), ("hadoop",)),
     "tests": Extra(("dev",), ("loader", "web-tests", "hadoop"), ("tests", "docs", "benchmarks")),

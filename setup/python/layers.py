@@ -45,7 +45,12 @@ __all__ = [
 ]
 
 # What a layer stands on, and the locks that are part of another one, which has them all at once.
-_ON = {"routing": ("jobs",), "dev": ("base", "chat", "jobs", "mysql"), "browser": ("dev",)}
+_ON = {
+    "onnx": ("jobs",),
+    "routing": ("jobs",),
+    "dev": ("base", "chat", "jobs", "mysql"),
+    "browser": ("dev",),
+}
 _HOLDS = {"dev": ("base", "chat", "jobs", "mysql")}
 _MEGABYTES = {"base": 100, "jobs": 500, "mysql": 100, "routing": 400, "dev": 1000, "docs": 150}
 

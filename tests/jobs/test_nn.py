@@ -13,8 +13,13 @@ from pathlib import Path
 
 import javaproperties
 import numpy as np
+import onnxruntime
 import pytest
 
+from azkaban_client.job import InputError
+from core.nn import softmax
+from core.nn.labels import from_classic
+from jobs import _optional
 from jobs._models import load_model
 from jobs.nn._common import Dataset
 from tests.jobs.process import ROOT, command, outputs, refused, run
@@ -38,9 +43,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             data=files["data"],
             model=model,
             epochs=160 if model == "classic" else 60,
+            onnx="true",
             seed=1,
         )
         files[model] = Path(outputs(done)["nn_train.model"])
+        assert outputs(done)["nn_train.onnx"] == str(files[model].with_suffix(".onnx"))
     return files
 
 
@@ -68,6 +75,22 @@ def test_trained_models_learnt_and_know_their_data(trained, model: str) -> None:
     assert meta["history"]["accuracy"][-1] > 0.8
     assert meta["classes"] == ["setosa", "versicolor", "virginica"]
     assert len(meta["mean"]) == 4
+
+
+@pytest.mark.parametrize("model", ["classic", "default"])
+def test_other_programs_label_rows_as_they_are_measured(trained, model: str) -> None:
+    data = Dataset.load(trained["data"])
+    session = onnxruntime.InferenceSession(trained[model].with_suffix(".onnx"))
+    rows = (data.x_test * data.scale + data.mean).astype(np.float32)
+    label, p = session.run(None, {"x": rows})
+    y, _ = load_model(trained[model])[0].forward(data.x_test)
+    numbers = from_classic(y) if model == "classic" else y.argmax(axis=1)
+    assert label.tolist() == [data.classes[i] for i in numbers]
+    assert (label == np.array(data.classes)[data.y_test]).mean() > 0.8
+    expected = np.column_stack([y, 1 - y.sum(axis=1)]) if model == "classic" else softmax(y)
+    assert np.allclose(p, expected, atol=1e-5)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about["features"]) == list(data.features)
 
 
 def test_report_compares_the_models(trained, tmp_path: Path) -> None:
@@ -113,6 +136,19 @@ def test_outputs_go_to_the_file_that_azkaban_names(trained, tmp_path: Path) -> N
     flat = json.loads(outputs.read_text(encoding="utf-8"))
     assert flat["nn_default.model"] == str(tmp_path / "nn" / "12" / "nn_default" / "model.npz")
     assert all(isinstance(value, str) for value in flat.values())
+
+
+@pytest.mark.parametrize(
+    ("package", "layer"), [("onnx", "--with onnx"), ("numba", "--with routing")]
+)
+def test_without_an_optional_package_a_job_says_which(
+    package: str, layer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _optional.need(package, "nn.train.it")
+    monkeypatch.setattr(_optional, "find_spec", lambda name: None if name == package else name)
+    message = f"nn.train.it = true: needs the package {package}, .* env {layer} installs"
+    with pytest.raises(InputError, match=message):
+        _optional.need(package, "nn.train.it")
 
 
 CSV = "a,b,kind\n1,2,x\n2,1,y\n3,5,x\n4,1,y\n5,9,x\n9,2,y\n"

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from jobs._models import load_model
@@ -40,6 +41,7 @@ def models(text: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
             "input": text,
             "cell": cell,
             "output": folders[cell],
+            "onnx": "true",
         }
         outputs(run("charlm.train", {**SMALL, **props, "output.dir": folders[cell], "seed": 3}))
     return folders
@@ -54,6 +56,24 @@ def test_result_and_model(models: dict[str, Path], cell: str) -> None:
     assert result["cell"] == cell
     assert (models[cell] / "model.npz").stat().st_size > 1000
     assert not (models[cell] / "checkpoint.npz").exists()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_other_programs_read_on_from_symbol_to_symbol(models: dict[str, Path], cell: str) -> None:
+    network, meta = load_model(models[cell] / "model.npz")
+    session = onnxruntime.InferenceSession(models[cell] / "model.onnx")
+    symbols = json.loads(session.get_modelmeta().custom_metadata_map["symbols"])
+    assert list(symbols) == list(meta["symbols"])
+    ids = np.array([[symbols.index(letter)] for letter in "she sells"])
+    state = {
+        one: np.zeros((1, 12), dtype=np.float32) for one in ("0.h", "0.c")[: 1 + (cell == "lstm")]
+    }
+    written = []
+    for step in ids:
+        y, *after = session.run(None, {"x": step[None], **state})
+        written.append(y[0, 0])
+        state = dict(zip(state, after, strict=True))
+    assert np.allclose(written, network.forward(ids)[0][:, 0], atol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_bits(

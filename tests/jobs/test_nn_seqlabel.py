@@ -6,9 +6,10 @@ import io
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from core.nn import Context
+from core.nn import Context, softmax
 from jobs._models import load_model
 from jobs._texts import Corpus
 from jobs.seqlabel.load import label_source
@@ -46,6 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "patience": 15,
             "batch_size": 8,
             "learning_rate": 0.02,
+            "onnx": "true",
             "output.dir": folder / cell,
         }
         files[cell] = Path(outputs(run("seqlabel.train", props))["seqlabel_train.model"])
@@ -62,6 +64,19 @@ def test_texts_and_labels_become_numbers(trained: dict[str, Path]) -> None:
     assert (corpus.y_train[quotes] == 2).all()
     spaces = corpus.x_train == corpus.words.index(" ")
     assert (corpus.y_train[spaces] == 0).all()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+def test_other_programs_label_characters(trained: dict[str, Path], cell: str) -> None:
+    corpus = Corpus.load(trained["data"])
+    session = onnxruntime.InferenceSession(trained[cell].with_suffix(".onnx"))
+    mask = corpus.x_test > 0
+    inputs = {"x": corpus.x_test.astype(np.int64), "lengths": mask.sum(axis=0).astype(np.int32)}
+    label, p = session.run(None, inputs)
+    y, _ = load_model(trained[cell])[0].forward(corpus.x_test, Context(mask=mask))
+    assert np.allclose(p, softmax(y), atol=1e-5)
+    right = np.array(corpus.classes)[corpus.y_test] == label
+    assert right[mask].mean() > 0.9
 
 
 def test_the_whole_text_tells_what_neighbours_do_not(

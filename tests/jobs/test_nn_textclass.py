@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
+from core.nn import Context, softmax
 from jobs._models import load_model
 from jobs._texts import Corpus
 from tests.jobs.process import outputs, refused, run
@@ -41,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     props = {"csv": table, "output.dir": folder}
     files = {"data": Path(outputs(run("textclass.load", props))["textclass_load.data"])}
     for cell in ("none", "gru", "lstm"):
-        props = {"data": files["data"], "cell": cell}
+        props = {"data": files["data"], "cell": cell, "onnx": "true"}
         done = run("textclass.train", {**SMALL, **props, "output.dir": folder / cell})
         files[cell] = Path(outputs(done)["textclass_train.model"])
     return files
@@ -81,6 +84,20 @@ def test_only_the_order_tells_and_recurrent_layers_find_it(
     for words in ("naive Bayes", "Confusion matrix", "looks at", "most attention"):
         assert words in html
     assert "<image" not in html  # plots are vector graphics
+
+
+@pytest.mark.parametrize("cell", ["none", "gru", "lstm"])
+def test_other_programs_label_texts(trained: dict[str, Path], cell: str) -> None:
+    corpus = Corpus.load(trained["data"])
+    session = onnxruntime.InferenceSession(trained[cell].with_suffix(".onnx"))
+    words = json.loads(session.get_modelmeta().custom_metadata_map["words"])
+    assert tuple(words) == corpus.words
+    mask = corpus.x_test > 0
+    inputs = {"x": corpus.x_test.astype(np.int64), "lengths": mask.sum(axis=0).astype(np.int32)}
+    label, p = session.run(None, inputs)
+    y, _ = load_model(trained[cell])[0].forward(corpus.x_test, Context(mask=mask))
+    assert np.allclose(p, softmax(y), atol=1e-5)
+    assert label.tolist() == [corpus.classes[i] for i in p.argmax(axis=1)]
 
 
 def test_models_keep_their_words_and_scores(trained: dict[str, Path]) -> None:

@@ -14,7 +14,7 @@ from setup.layout import CHECKOUT
 # Each of these takes as long to load as all the rest of a job that needs numpy alone.
 _HEAVY = {
     *("concurrent.futures.process", "hashlib", "logging", "matplotlib", "multiprocessing.context"),
-    *("numba", "numpy.random", "pulp", "rich", "scipy", "subprocess"),
+    *("numba", "numpy.random", "onnx", "pulp", "rich", "scipy", "subprocess"),
 }
 _SCRIPT = """
 import importlib, json, sys

@@ -165,7 +165,7 @@ def test_packages_that_do_not_fit_are_an_error_in_a_new_environment_only(
 
 def test_locks_agree_so_that_layers_never_change_one_another() -> None:
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for name in ("base", "jobs", "mysql", "routing", "dev", "browser"):
+    for name in ("base", "jobs", "mysql", "onnx", "routing", "dev", "browser"):
         for line in (layers.LOCKS / f"{name}.txt").read_text().splitlines():
             if "==" in line and not line.startswith((" ", "#")):
                 pin, _, marker = line.rstrip(" \\").partition(" ; ")
