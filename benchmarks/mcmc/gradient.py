@@ -2,7 +2,7 @@
 
     pip install numpy scipy arviz-stats blackjax
     python benchmarks/mcmc/gradient.py --out benchmarks/mcmc/figures.json
-    python benchmarks/page.py mcmc docs/explanation/mcmc.md
+    python benchmarks/page.py mcmc docs/reference/mcmc-figures.md
 
 Effective samples per CPU second of this process, tuning included; the effective size is the least
 over the dimensions and over bulk and tail. Medians over the seeds; blackjax with many chains, where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import javaproperties
 import pytest
 
 from azkaban_client.job.reference import jobs_of, render
+from azkaban_client.job.runtime import _parser
 
 if TYPE_CHECKING:
     from azkaban_client.job import JobFunction
@@ -68,6 +70,29 @@ def test_outputs_of_parents_are_not_taken_for_parameters(path: Path) -> None:
 def test_the_name_of_a_job_can_be_referred_to() -> None:
     """Azkaban 2.5 leaves ``${a-b.key}`` as it is."""
     assert [path.stem for path in JOB_FILES if not re.fullmatch(r"\w+", path.stem)] == []
+
+
+def _typed() -> list[str]:
+    """The commands of jobs on the pages."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    texts = [page.read_text(encoding="utf-8").replace("\\\n", " ") for page in pages]
+    found = [re.findall(r"python -m (jobs\.[\w.]+ --[^`\n|<>]*)", text) for text in texts]
+    return sorted({line for lines in found for line in lines})
+
+
+@pytest.mark.parametrize("line", _typed())
+def test_every_command_of_the_pages_can_be_typed(line: str) -> None:
+    module, *words = shlex.split(line, comments=True)
+    _parser(JOBS[module]).parse_args(words)
+
+
+def test_the_options_that_the_page_about_ciphers_names_are_there() -> None:
+    page = (ROOT / "docs" / "how-to" / "decipher.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(--[\w-]+)", page))
+    jobs = [JOBS[f"jobs.decipher.{name}"] for name in ("solve", "identify", "model")]
+    known = {f"--{one.name.replace('_', '-')}" for job in jobs for one in job.parameters}
+    assert len(named) > 5
+    assert named <= known
 
 
 def test_jobs_start_without_what_only_their_work_needs() -> None:

@@ -24,7 +24,7 @@ def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
         ("schedulers", "docs/reference/schedulers.md"),
         ("jobs", "docs/explanation/architecture.md"),
         ("routing", "docs/explanation/routing.md"),
-        ("mcmc", "docs/explanation/mcmc.md"),
+        ("mcmc", "docs/reference/mcmc-figures.md"),
     ],
 )
 def test_figures_within_a_page_are_those_that_were_measured(kind: str, page: str) -> None:
