@@ -195,7 +195,7 @@ class Commands:
         """Refuse to change an environment that jobs are using, or one that mixes two releases."""
         if not layout.exists():
             return
-        release.refuse_interrupted(layout)
+        release.mixed(layout).refuse()
         if not layers.all_current(layout) and (found := busy.with_processes(Server(layout))):
             raise UsageError(
                 f"jobs of {busy.listed(found)} use the environment of {layout.prefix}, which "

@@ -13,13 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
-from setup.called import called
-from setup.errors import ServerError, SetupError
+from setup.errors import SetupError
 from setup.layout import CHECKOUT
+from setup.life.mark import Mark
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from setup.layout import Layout
 
 __all__ = [
@@ -28,7 +26,6 @@ __all__ = [
     "made_by",
     "mixed",
     "record",
-    "refuse_interrupted",
     "refuse_newer",
 ]
 
@@ -114,21 +111,6 @@ def record(layout: Layout) -> None:
     write_private(layout.marker, json.dumps(asdict(current())) + "\n")
 
 
-def mixed(layout: Layout) -> Path:
-    """Return the file that exists while two releases are mixed; it contains the update's folder."""
-    return layout.prefix / "update.running"
-
-
-def refuse_interrupted(layout: Layout) -> None:
-    """Refuse to go on with a mixture of two releases.
-
-    Raises
-    ------
-    ServerError
-        With what to do.
-    """
-    if mixed(layout).is_file():
-        raise ServerError(
-            f"{layout.prefix}: an update was interrupted half-way; run {called()} update, which "
-            "goes back first and then begins again"
-        )
+def mixed(layout: Layout) -> Mark:
+    """Return the mark of a prefix in which two releases are mixed."""
+    return Mark(layout.prefix / "update.running", "an update", "update", "update --back")

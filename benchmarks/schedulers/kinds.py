@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from setup.life.parts import Part
+from setup.life.daemons import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setup.schedulers.parts import Place
+    from setup.schedulers.kind import Place
 
 HERE = Path(__file__).parent
 SESSION = requests.Session()
@@ -28,12 +28,12 @@ class Prefect:
     def prepare(self, place: Place, update: Callable[[str], None]) -> None:
         """Do nothing: all of it is in the lock."""
 
-    def parts(self, place: Place) -> list[Part]:
+    def daemons(self, place: Place) -> list[Daemon]:
         command = [str(place.bin / "prefect"), "server", "start"]
         command += ["--host", "127.0.0.1", "--port", str(place.port)]
         ready = f"{place.url}/api/health"
         return [
-            Part(
+            Daemon(
                 "server", command, ready=lambda: answers(ready), variables=prefect_variables(place)
             )
         ]
@@ -55,15 +55,15 @@ class Dagster:
             "telemetry: {enabled: false}\nnux: {enabled: false}\n"
         )
 
-    def parts(self, place: Place) -> list[Part]:
+    def daemons(self, place: Place) -> list[Daemon]:
         loaded = ["-f", str(place.home / "flows" / "trivial" / "dagster_flow.py")]
         web = [str(place.bin / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(place.port)]
         daemon = [str(place.bin / "dagster-daemon"), "run"]
         variables = dagster_variables(place)
         ready = f"{place.url}/server_info"
         return [
-            Part("web", [*web, *loaded], ready=lambda: answers(ready), variables=variables),
-            Part("daemon", [*daemon, *loaded], variables=variables),
+            Daemon("web", [*web, *loaded], ready=lambda: answers(ready), variables=variables),
+            Daemon("daemon", [*daemon, *loaded], variables=variables),
         ]
 
     def about(self, place: Place) -> str:

@@ -19,6 +19,7 @@ from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.java import keep, kept, truststore
 from setup.life import orphans, probe
+from setup.life.mark import Mark
 from setup.life.probe import START_SECONDS, Endpoint
 from setup.life.process import Process, refuse_root, tail
 from setup.life.status import Status
@@ -105,23 +106,10 @@ class Server:
         return found.version if found else program.STOCK_VERSION
 
     @property
-    def half_done(self) -> Path:
-        """A file that exists while an upgrade or a rollback moves things into place."""
-        return self.home / "upgrade.running"
-
-    def refuse_half_done(self) -> None:
-        """Refuse to go on with a mixture of the states before and after an upgrade.
-
-        Raises
-        ------
-        ServerError
-            With the way out.
-        """
-        if self.half_done.exists():
-            raise ServerError(
-                f"{self.home}: an upgrade was interrupted half-way; run {called()} azkaban "
-                "rollback, which restores the state before it"
-            )
+    def mixed(self) -> Mark:
+        """Mark of an upgrade or a rollback that moves things into place."""
+        file, again, back = self.home / "upgrade.running", "azkaban upgrade", "azkaban rollback"
+        return Mark(file, "an upgrade", f"{again} as before", back)
 
     @property
     def password_file(self) -> Path:
@@ -176,7 +164,7 @@ class Server:
             When a jar cannot be had, or is not the pinned one.
         """
         refuse_root()
-        self.refuse_half_done()
+        self.mixed.refuse()
         if running := self.running():
             if sources:
                 pids = ", ".join(str(process.pid) for process in running.values())

@@ -9,7 +9,7 @@ from setup.azkaban import program, schema
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.life.process import refuse_root
-from setup.life.saved import Contents, Saved, earlier, place
+from setup.life.saved import Contents, Saved, earlier, place, read
 from setup.messages import say, step
 from setup.mysql import Server as MySQL
 
@@ -50,7 +50,11 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         When the new server did not start; the earlier one is restored and runs.
     """
     refuse_root()
-    server.refuse_half_done()
+    if server.mixed.interrupted:
+        say("an earlier upgrade was interrupted: going back first")
+        saved = latest(server)
+        _bring_back(server, saved)
+        shutil.rmtree(saved.folder)
     if not server.installed:
         raise UsageError(
             f"{server.home}: there is no Azkaban to upgrade; run {called()} azkaban start"
@@ -71,17 +75,18 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         shutil.rmtree(new_place)
         raise
     try:
-        server.half_done.touch()
+        server.mixed.set(saved.folder)
         program.place(server.layout, new_place, kept=saved.folder / "program")
         if settings.database == "mysql":
             sql = program.folder(server.layout) / "sql"
             schema.update(MySQL(server.layout), sql, new.version)
-        server.half_done.unlink()
+        server.mixed.clear()
         settings = server.up(java)
     except BaseException as error:
         say(f"the new server did not come up: going back to {old.version}")
         _bring_back(server, saved)
         server.up(java)
+        shutil.rmtree(saved.folder)
         if not isinstance(error, SetupError):
             raise
         raise ServerError(
@@ -114,13 +119,15 @@ def rollback(server: Server, java: Java, saved: Saved) -> Settings:
 
 
 def latest(server: Server) -> Saved:
-    """Find the last backup that is complete.
+    """Find the backup of an upgrade that was interrupted, or the last one that is complete.
 
     Raises
     ------
     UsageError
         When there is none.
     """
+    if saved := read(server.mixed.folder):
+        return saved
     for saved in earlier(_backups(server)):
         if (saved.folder / "program").is_dir():
             return saved
@@ -161,13 +168,13 @@ def _save(server: Server, java: Java, settings: Settings, old: Program) -> Saved
 def _bring_back(server: Server, saved: Saved) -> None:
     """Restore everything from the backup; can be repeated if it is interrupted."""
     server.stop()
-    server.half_done.touch()
+    server.mixed.set(saved.folder)
     with step("bringing back") as shown:
         _contents(server, "program").restore(saved.folder)
         shown.done(f"Azkaban {saved.version}")
     if saved.database.is_file():
         saved.restore_database(server.layout)
-    server.half_done.unlink()
+    server.mixed.clear()
 
 
 def _contents(server: Server, *others: str) -> Contents:

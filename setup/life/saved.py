@@ -74,8 +74,10 @@ def place(backups: Path, begin: str = "") -> Path:
     return backups / f"{begin}{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
 
 
-def read(folder: Path) -> Saved | None:
-    """Read what a folder holds; None when it is not complete."""
+def read(folder: Path | None) -> Saved | None:
+    """Read what a folder holds; None when it is not complete, or there is none."""
+    if folder is None:
+        return None
     for name in _RECORDS:
         try:
             found = json.loads((folder / name).read_text(encoding="utf-8"))

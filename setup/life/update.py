@@ -17,7 +17,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azkaban_client.files import write_private
 from setup import environment, release
 from setup import java as javas
 from setup.azkaban import Server, busy
@@ -96,13 +95,13 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
     release.refuse_newer(layout)
     product.move_under(layout, sys.argv[1:])
     with layout.locked():
-        Server(layout).refuse_half_done()
+        Server(layout).mixed.refuse()
         running = _have_it_idle(layout, wait=wait, force=force)
         if _finish_interrupted(layout):
             running = _have_it_idle(layout, wait=wait, force=force)
         old, new = release.made_by(layout), release.current()
         saved = _save(layout, old.version, running)
-        write_private(release.mixed(layout), str(saved.folder))
+        release.mixed(layout).set(saved.folder)
         try:
             # The first release had one layer with everything in it.
             needed = ("jobs", *["mysql"] * MySQL(layout).installed) if not old.format else ()
@@ -112,13 +111,14 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
         except BaseException as error:
             say(f"the update failed: going back to release {old.version}")
             _bring_back(layout, saved)
+            shutil.rmtree(saved.folder)
             if not isinstance(error, SetupError):
                 raise
             raise ServerError(
                 f"the update from {old.version} to {new.version} failed and was undone; the "
                 f"earlier state is restored, with its projects, history and schedules. {error}"
             ) from error
-        release.mixed(layout).unlink()
+        release.mixed(layout).clear()
         for folder in _backups(layout).glob("update-*"):  # one way back is enough
             if folder != saved.folder:
                 shutil.rmtree(folder)
@@ -145,14 +145,14 @@ def back(layout: Layout, *, yes: bool) -> bool:
         False if the user declined.
     """
     layout.require_private()
-    saved = next(earlier(_backups(layout), "update-"), None)
+    saved = read(release.mixed(layout).folder) or next(earlier(_backups(layout), "update-"), None)
     if saved is None:
         raise UsageError(f"{layout.prefix}: there was no update that could be undone")
     if not confirmed(f"what happened since the update ({saved.folder.name})", yes=yes):
         return False
     with layout.locked():
         _have_it_idle(layout, wait=False, force=True)
-        write_private(release.mixed(layout), str(saved.folder))
+        release.mixed(layout).set(saved.folder)
         _bring_back(layout, saved)
         shutil.rmtree(saved.folder)
     made = release.made_by(layout)
@@ -255,7 +255,7 @@ def _bring_back(layout: Layout, saved: Saved) -> None:
     with step("bringing back") as shown:
         _contents(layout).restore(saved.folder)
         shown.done(f"release {saved.version}")
-    release.mixed(layout).unlink(missing_ok=True)
+    release.mixed(layout).clear()
     _start(layout, saved)
 
 
@@ -277,12 +277,13 @@ def _runs(script: Path) -> bool:
 
 def _finish_interrupted(layout: Layout) -> bool:
     """Go back first if an update was interrupted; return False if none was."""
-    if not release.mixed(layout).is_file():
+    mark = release.mixed(layout)
+    if not mark.interrupted:
         return False
     say("an earlier update was interrupted: going back first")
-    if saved := read(Path(release.mixed(layout).read_text(encoding="utf-8"))):
+    if saved := read(mark.folder):
         _bring_back(layout, saved)
-    release.mixed(layout).unlink(missing_ok=True)
+    mark.clear()
     return True
 
 

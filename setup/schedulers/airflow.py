@@ -17,13 +17,13 @@ from azkaban_client.files import write_private
 from azkaban_client.programs import captured
 from setup import archives, environment, maven
 from setup.errors import ServerError, UsageError
-from setup.life.parts import Part
+from setup.life.daemons import Daemon
 from setup.life.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from setup.schedulers.parts import Place
+    from setup.schedulers.kind import Place
 
 __all__ = ["Airflow", "takes_questions"]
 
@@ -67,7 +67,7 @@ class Airflow:
             update("the database")
             _make_database(place, self._secrets(place)["database"])
 
-    def parts(self, place: Place) -> list[Part]:
+    def daemons(self, place: Place) -> list[Daemon]:
         """Return the processes: the database, its tables (once), and Airflow's own three."""
         variables = self._variables(place)
         database = [
@@ -77,17 +77,17 @@ class Airflow:
         ]
         airflow = str(place.bin / "airflow")
 
-        def part(name: str, *words: str, answer: str) -> Part:
+        def daemon(name: str, *words: str, answer: str) -> Daemon:
             command = [airflow, name, *words]
-            return Part(name, command, ready=lambda: _healthy(place, answer), variables=variables)
+            return Daemon(name, command, ready=lambda: _healthy(place, answer), variables=variables)
 
         return [
-            Part("database", database, ready=lambda: takes_questions(place)),
-            Part("tables", [airflow, "db", "migrate"], once=True, variables=variables),
-            part("api-server", answer="metadatabase"),
+            Daemon("database", database, ready=lambda: takes_questions(place)),
+            Daemon("tables", [airflow, "db", "migrate"], once=True, variables=variables),
+            daemon("api-server", answer="metadatabase"),
             # Its server of logs would listen for the whole network.
-            part("scheduler", "--skip-serve-logs", answer="scheduler"),
-            part("dag-processor", answer="dag_processor"),
+            daemon("scheduler", "--skip-serve-logs", answer="scheduler"),
+            daemon("dag-processor", answer="dag_processor"),
         ]
 
     def about(self, place: Place) -> str:

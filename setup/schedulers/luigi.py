@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from setup.life.parts import Part
+from setup.life.daemons import Daemon
 from setup.life.process import port_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from setup.schedulers.parts import Place
+    from setup.schedulers.kind import Place
 
 __all__ = ["Luigi"]
 
@@ -24,11 +24,11 @@ class Luigi:
     def prepare(self, place: Place, update: Callable[[str], None]) -> None:
         """Do nothing: all of it is in the lock."""
 
-    def parts(self, place: Place) -> list[Part]:
+    def daemons(self, place: Place) -> list[Daemon]:
         """Return the daemon."""
         command = [str(place.bin / "luigid"), "--address", "127.0.0.1", "--port", str(place.port)]
         command += ["--state-path", str(place.home / "state.pickle")]
-        return [Part("luigid", command, ready=lambda: port_taken("127.0.0.1", place.port))]
+        return [Daemon("luigid", command, ready=lambda: port_taken("127.0.0.1", place.port))]
 
     def about(self, place: Place) -> str:
         """Say where the daemon is, and that it knows no password."""

@@ -13,29 +13,31 @@ from typing import TYPE_CHECKING
 from azkaban_client.files import open_private, write_private
 from setup import environment
 from setup.errors import ServerError
-from setup.life.parts import Parts
+from setup.life.daemons import Daemons
 from setup.life.process import free_port, refuse_root, tail
 from setup.life.status import Status
 from setup.messages import step
 from setup.python import pip
 from setup.python.installer import LOCKS, Installer
 from setup.schedulers.airflow import Airflow
+from setup.schedulers.kind import Place
 from setup.schedulers.luigi import Luigi
-from setup.schedulers.parts import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from setup.layout import Layout
-    from setup.life.parts import Part
-    from setup.schedulers.parts import Kind
+    from setup.life.daemons import Daemon
+    from setup.schedulers.kind import Kind
 
 __all__ = ["KINDS", "Scheduler", "running"]
 
 KINDS: dict[str, Kind] = {"luigi": Luigi(), "airflow": Airflow()}
 
-START_SECONDS = 300.0  # for each part, on a busy machine; Airflow needs 20 s in all on an idle one
+START_SECONDS = (
+    300.0  # for each of them, on a busy machine; Airflow needs 20 s in all on an idle one
+)
 _ADDRESS = "127.0.0.1"
 
 
@@ -61,7 +63,7 @@ class Scheduler:
         self.lock = locks / f"{name}.txt"
         self.home = layout.prefix / "schedulers" / name
         # PostgreSQL works in its data, and serves the others to the end.
-        self._parts = Parts(self.home, self.home / "data", last=("database",))
+        self._daemons = Daemons(self.home, self.home / "data", last=("database",))
 
     @property
     def python(self) -> Path:
@@ -87,7 +89,7 @@ class Scheduler:
     @property
     def is_running(self) -> bool:
         """Whether any of its processes runs."""
-        return bool(self._parts.running())
+        return bool(self._daemons.running())
 
     def install(self) -> None:
         """Make its environment, in which nothing but its lock is; a second call does nothing.
@@ -122,33 +124,33 @@ class Scheduler:
         """
         refuse_root()
         self.install()
-        alive = self._parts.running()
-        if alive and len(alive) == len(self._parts.names()):
+        alive = self._daemons.running()
+        if alive and len(alive) == len(self._daemons.names()):
             return self.place()
-        self._parts.end()
+        self._daemons.end()
         (self.home / "logs").mkdir(exist_ok=True, mode=0o700)
         with step(f"starting {self.name}") as shown:
             place = Place(self.layout, self.home, free_port(_ADDRESS, self.kind.port))
             write_private(self._port_file, str(place.port))
             try:
                 self.kind.prepare(place, shown.update)
-                for part in self.kind.parts(place):
-                    shown.update(part.name)
-                    self._launch(part)
+                for daemon in self.kind.daemons(place):
+                    shown.update(daemon.name)
+                    self._launch(daemon)
             except BaseException:
-                self._parts.end()
+                self._daemons.end()
                 raise
             shown.done(place.url)
         return place
 
     def stop(self) -> bool:
         """Stop it; return False if it was not running."""
-        alive = self._parts.running()
+        alive = self._daemons.running()
         if alive:
             with step(f"stopping {self.name}") as shown:
-                self._parts.end()
+                self._daemons.end()
                 shown.done("stopped")
-        self._parts.forget()
+        self._daemons.forget()
         return bool(alive)
 
     def wipe(self) -> None:
@@ -160,7 +162,7 @@ class Scheduler:
         """Report the state of each of its processes; the page is the first one's of them."""
         if not (self.installed or self.is_running):
             return [Status(self.name, "not installed", None, None, self.version, None)]
-        names, alive = self._parts.names(), self._parts.running()
+        names, alive = self._daemons.names(), self._daemons.running()
         if not names:
             return [Status(self.name, "down", None, None, self.version, None)]
         place, found = self.place(), []
@@ -179,9 +181,9 @@ class Scheduler:
             )
         return found
 
-    def log(self, part: str) -> Path:
+    def log(self, daemon: str) -> Path:
         """Return the log file of a process."""
-        return self._parts.log(part)
+        return self._daemons.log(daemon)
 
     def about(self) -> str:
         """Say what somebody needs to know who has started it."""
@@ -200,34 +202,34 @@ class Scheduler:
     def _port_file(self) -> Path:
         return self.home / "port"
 
-    def _launch(self, part: Part) -> None:
+    def _launch(self, daemon: Daemon) -> None:
         """Start a process and wait until it works, or until it has ended well if it is to end."""
         path = f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         environ = environment.local({"PATH": path})
-        log = self.log(part.name)
-        if part.once:
+        log = self.log(daemon.name)
+        if daemon.once:
             log.unlink(missing_ok=True)
-            self._run(part, log, {**environ, **part.variables})
+            self._run(daemon, log, {**environ, **daemon.variables})
             return
-        process = self._parts.start(part, environ)
+        process = self._daemons.start(daemon, environ)
         deadline = time.monotonic() + START_SECONDS
-        while not part.ready():
+        while not daemon.ready():
             if not process.alive():
-                raise ServerError(f"{part.name} ended; the end of {log}:\n{tail(log)}")
+                raise ServerError(f"{daemon.name} ended; the end of {log}:\n{tail(log)}")
             if time.monotonic() > deadline:
                 process.stop()
                 raise ServerError(
-                    f"{part.name} is not ready after {START_SECONDS:.0f} s; the end of {log}:\n"
+                    f"{daemon.name} is not ready after {START_SECONDS:.0f} s; the end of {log}:\n"
                     f"{tail(log)}"
                 )
             time.sleep(0.2)
 
-    def _run(self, part: Part, log: Path, environ: Mapping[str, str]) -> None:
+    def _run(self, daemon: Daemon, log: Path, environ: Mapping[str, str]) -> None:
         """Run a process to its end."""
         with open_private(log, "ab") as output:
             try:
                 code = subprocess.run(
-                    part.command,
+                    daemon.command,
                     cwd=self.home,
                     env=environ,
                     stdin=subprocess.DEVNULL,
@@ -239,12 +241,12 @@ class Scheduler:
                 ).returncode
             except subprocess.TimeoutExpired as error:
                 raise ServerError(
-                    f"{part.name} has not ended after {START_SECONDS:.0f} s; the end of {log}:\n"
+                    f"{daemon.name} has not ended after {START_SECONDS:.0f} s; the end of {log}:\n"
                     f"{tail(log)}"
                 ) from error
         if code:
             raise ServerError(
-                f"{part.name} ended with exit code {code}; the end of {log}:\n{tail(log)}"
+                f"{daemon.name} ended with exit code {code}; the end of {log}:\n{tail(log)}"
             )
 
 

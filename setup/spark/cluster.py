@@ -12,7 +12,7 @@ from setup.called import called
 from setup.errors import ServerError, UsageError
 from setup.java import OPTIONS
 from setup.life import orphans, probe
-from setup.life.parts import Part, Parts
+from setup.life.daemons import Daemon, Daemons
 from setup.life.process import Process, free_port, living, refuse_root, stop_all
 from setup.life.status import Status
 from setup.messages import say, step
@@ -44,7 +44,7 @@ class Kind(Protocol):
     def ports(self) -> Sequence[int]:
         """The ports that it prefers."""
 
-    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Daemon]:
         """Write its settings and return its processes, in the order of their start."""
 
     def missing(self, shape: Shape) -> str:
@@ -72,7 +72,7 @@ class Cluster:
         self.spark = spark
         self.kind = kind
         self.home = spark.home / kind
-        self._parts = Parts(self.home, last=_HEADS)  # workers sign off from them
+        self._daemons = Daemons(self.home, last=_HEADS)  # workers sign off from them
 
     @property
     def conf(self) -> Path:
@@ -94,13 +94,13 @@ class Cluster:
         """Where its pages are."""
         return KINDS[self.kind].url(self.shape)
 
-    def log(self, part: str) -> Path:
+    def log(self, daemon: str) -> Path:
         """Return the log file of a process."""
-        return self._parts.log(part)
+        return self._daemons.log(daemon)
 
     def running(self) -> dict[str, Process]:
-        """Find its processes, by the names of the parts."""
-        return self._parts.running()
+        """Find its processes, by the names of the daemons."""
+        return self._daemons.running()
 
     def start(self, workers: int = 1, cores: int | None = None, memory: int | None = None) -> Shape:
         """Start it and wait until it accepts applications; leave a running one as it is.
@@ -130,7 +130,7 @@ class Cluster:
                     f"a {other} cluster runs under this prefix: {called()} spark stop first"
                 )
         alive = self.running()
-        if alive and len(alive) == len(self._parts.names()):
+        if alive and len(alive) == len(self._daemons.names()):
             return self._reuse(alive, workers, cores, memory)
         self._end()
         with step(f"starting {self.kind}") as shown:
@@ -149,7 +149,7 @@ class Cluster:
 
     def statuses(self) -> list[Status]:
         """Report the state of each process, and whether the cluster accepts applications."""
-        names = self._parts.names()
+        names = self._daemons.names()
         if not names:
             return [Status(f"spark {self.kind}", "down", None, None, self.spark.version, None)]
         shape, alive = self.shape, self.running()
@@ -164,9 +164,9 @@ class Cluster:
             found.append(Status(name, state, pid, port, self.spark.version, url))
         return found
 
-    def can_work(self, parts: Collection[str]) -> bool:
+    def can_work(self, names: Collection[str]) -> bool:
         """Tell whether applications can go on with these of its processes."""
-        return any(part in _HEADS for part in parts) and any(part not in _HEADS for part in parts)
+        return any(name in _HEADS for name in names) and any(name not in _HEADS for name in names)
 
     def clear(self) -> list[str]:
         """Delete what applications of its dead processes left, and end what still runs of them.
@@ -177,7 +177,7 @@ class Cluster:
             The names of the dead processes.
         """
         alive = self.running()
-        dead = [name for name in self._parts.names() if name not in alive]
+        dead = [name for name in self._daemons.names() if name not in alive]
         if dead and not alive:
             self._delete(*_LEFT)
         elif dead:
@@ -200,7 +200,7 @@ class Cluster:
         alive = self.running()
         if not alive and self.clear():
             say(f"the {self.kind} cluster had died; what its applications left was deleted")
-            self._parts.forget()
+            self._daemons.forget()
             return True
         if alive:
             with step(f"stopping {self.kind}") as shown:
@@ -208,7 +208,7 @@ class Cluster:
                 shown.done(
                     f"stopped, {ended} processes of applications ended" if ended else "stopped"
                 )
-        self._parts.forget()
+        self._daemons.forget()
         return bool(alive)
 
     # Steps of these
@@ -220,16 +220,16 @@ class Cluster:
         return ports
 
     def _try(self, shape: Shape, update: Callable[[str], None]) -> None:
-        """Start all parts, and end them if one fails."""
+        """Start all daemons, and end them if one fails."""
         for folder in ("", "conf", "logs", "tmp"):
             (self.home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        parts = KINDS[self.kind].write(self.spark, self.home, shape)
+        daemons = KINDS[self.kind].write(self.spark, self.home, shape)
         shape.write(self._shape_file)
         try:
             java = (str(self.spark.java.program), *OPTIONS)
-            for part in parts:
-                command = (*java, *part.command)
-                self._parts.start(replace(part, command=command), self.spark.environ())
+            for daemon in daemons:
+                command = (*java, *daemon.command)
+                self._daemons.start(replace(daemon, command=command), self.spark.environ())
             self._wait(shape, update)
             self._check_addresses()
         except BaseException:
@@ -261,7 +261,7 @@ class Cluster:
         deadline = time.monotonic() + START_SECONDS
         watches = {name: probe.Watch(p.pid, self.log(name)) for name, p in self.running().items()}
         while missing := KINDS[self.kind].missing(shape):
-            names = set(self._parts.names())
+            names = set(self._daemons.names())
             last = max(names, key=lambda name: name in _HEADS)
             what = ""
             if ended := sorted(names - self.running().keys()):
@@ -291,7 +291,7 @@ class Cluster:
 
     def _end(self) -> int:
         """End servers and what they started; return the number of the latter."""
-        return self._parts.end(patience=10.0) + self._delete(*_LEFT)
+        return self._daemons.end(patience=10.0) + self._delete(*_LEFT)
 
 
 _HEADS = ("master", "resourcemanager")

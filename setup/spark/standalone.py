@@ -8,7 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
-from setup.life.parts import Part
+from setup.life.daemons import Daemon
 from setup.spark.shape import HEAP, Shape, log_settings, write_properties
 from setup.spark.yarn import common_properties
 
@@ -42,7 +42,7 @@ class Standalone:
         ready = sum(worker["state"] == "ALIVE" for worker in found["workers"])
         return "" if ready >= shape.workers else f"{ready} of {shape.workers} workers are ready"
 
-    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Daemon]:
         """Write the settings of master, workers and clients."""
         guard = f"-javaagent:{spark.guard}"
         master = f"spark://127.0.0.1:{shape.ports[0]}"
@@ -70,7 +70,7 @@ class Standalone:
         )
         ends = ("--host", "127.0.0.1", "--properties-file", str(conf / "spark-defaults.conf"))
         ports = ("--port", str(shape.ports[0]), "--webui-port", str(shape.ports[1]))
-        parts = [Part("master", (*java, f"{_PACKAGE}.master.Master", *ends, *ports))]
+        daemons = [Daemon("master", (*java, f"{_PACKAGE}.master.Master", *ends, *ports))]
         # Spark's scripts set this; without it a worker writes no command for an executor
         library = next(spark.jars.glob("scala-library-*.jar")).name
         scala = {"SPARK_SCALA_VERSION": ".".join(library.split("-")[2].split(".")[:2])}
@@ -78,5 +78,5 @@ class Standalone:
             size = ("--cores", str(shape.cores), "--memory", f"{shape.memory}m")
             work = ("--webui-port", "0", "--work-dir", str(home / "work" / str(number)))
             command = (*java, f"{_PACKAGE}.worker.Worker", *ends, *size, *work, master)
-            parts.append(Part(f"worker-{number}", command, variables=scala))
-        return parts
+            daemons.append(Daemon(f"worker-{number}", command, variables=scala))
+        return daemons

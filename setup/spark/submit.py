@@ -117,7 +117,7 @@ class Run:
         self._last: deque[str] = deque(maxlen=400)
         self._printed = b""
         self._shown = ""
-        self._parts = set(target.cluster.running()) if target.cluster else set()
+        self._daemons = set(target.cluster.running()) if target.cluster else set()
         self._answered = time.monotonic()
 
     def follow(self, command: Sequence[str], *, show_logs: bool = False) -> int:
@@ -218,14 +218,14 @@ class Run:
     def _look_at_cluster(self) -> None:
         """Notice processes of the cluster here that have died, which Spark would wait for."""
         cluster = self.target.cluster
-        gone = self._parts - cluster.running().keys() if cluster else set()
+        gone = self._daemons - cluster.running().keys() if cluster else set()
         if not cluster or not gone:
             return
-        self._parts -= gone
+        self._daemons -= gone
         names = ", ".join(sorted(gone))
         text = f"{names} of the {cluster.kind} cluster {'has' if len(gone) == 1 else 'have'} died"
         log = cluster.log(min(gone))
-        if cluster.can_work(self._parts):
+        if cluster.can_work(self._daemons):
             say(f"note: {text} (log: {log}); the application goes on with what remains")
             return
         again = f"{called()} spark stop, then start, brings it back"

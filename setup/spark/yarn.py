@@ -8,7 +8,7 @@ from azkaban_client.files import write_private
 from setup import environment
 from setup.errors import ServerError
 from setup.java import LANGUAGE
-from setup.life.parts import Part
+from setup.life.daemons import Daemon
 from setup.spark.resource_manager import ResourceManager
 from setup.spark.shape import HEAP, Shape, log_settings, write_properties, write_xml
 
@@ -41,9 +41,9 @@ class Yarn:
         ready = sum(node.state == "RUNNING" for node in nodes)
         return "" if ready >= shape.workers else f"{ready} of {shape.workers} nodes are ready"
 
-    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Part]:
+    def write(self, spark: Spark, home: Path, shape: Shape) -> list[Daemon]:
         """Write the settings of each process, and of clients."""
-        parts = [self._part(spark, home, "resourcemanager", "resourcemanager.ResourceManager")]
+        daemons = [self._daemon(spark, home, "resourcemanager", "resourcemanager.ResourceManager")]
         self._write_conf(home, home / "conf", shape, {})
         write_xml(home / "conf" / "capacity-scheduler.xml", _scheduler())
         for number in range(1, shape.workers + 1):
@@ -53,12 +53,12 @@ class Yarn:
                 "yarn.nodemanager.log-dirs": home / "containers" / name,
             }
             self._write_conf(home, home / name, shape, own)
-            parts.append(self._part(spark, home, name, "nodemanager.NodeManager"))
+            daemons.append(self._daemon(spark, home, name, "nodemanager.NodeManager"))
         write_properties(home / "conf" / "spark-defaults.conf", _properties(spark, home))
         write_private(home / "conf" / "log4j2.properties", log_settings("WARN"))
-        return parts
+        return daemons
 
-    def _part(self, spark: Spark, home: Path, name: str, main: str) -> Part:
+    def _daemon(self, spark: Spark, home: Path, name: str, main: str) -> Daemon:
         conf = home / ("conf" if name == "resourcemanager" else name)
         server = home / "server"  # its log settings come before those of clients
         server.mkdir(exist_ok=True, mode=0o700)
@@ -72,7 +72,7 @@ class Yarn:
             *("-cp", classes),
             f"{_PACKAGE}.{main}",
         )
-        return Part(name, command, variables={"HADOOP_CONF_DIR": str(conf)})
+        return Daemon(name, command, variables={"HADOOP_CONF_DIR": str(conf)})
 
     def _write_conf(self, home: Path, conf: Path, shape: Shape, own: dict[str, Path]) -> None:
         conf.mkdir(exist_ok=True, mode=0o700)

@@ -284,45 +284,60 @@ def test_upgrade_that_cannot_save_what_is_there_changes_nothing(
     assert not (live.server.home / "program.new").exists()
 
 
-def test_upgrade_that_fails_is_undone(live: LiveAzkaban, kept: int, tmp_path: Path) -> None:
+def _kill(
+    live: LiveAzkaban, archive: Path, monkeypatch: pytest.MonkeyPatch, *, moved: bool
+) -> None:
+    """Begin an upgrade and end it as `kill -9` would, after or before the program has moved."""
+
+    class _KilledError(BaseException):
+        """Nothing is done after it."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise _KilledError
+
+    def place(layout: Layout, new: Path, kept: Path) -> None:
+        if moved:
+            program.folder(layout).rename(kept)
+        killed(new)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(program, "place", place)
+        changed.setattr(upgrade, "_bring_back", killed)
+        with pytest.raises(_KilledError):
+            upgrade.upgrade(live.server, java.ensure(live.layout), [str(archive)])
+    assert live.server.mixed.interrupted
+
+
+def test_upgrade_that_fails_is_undone(
+    live: LiveAzkaban, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it goes back first if the one before was killed."""
     members = archives.members(LiveAzkaban.cache(), "solo", "2.5.2")
     broken = {name: content for name, content in members.items() if "commons-dbutils" not in name}
     archive = archives.write_zip(tmp_path / "azkaban-solo-server-2.5.2.zip", broken)
+    backups = sorted((live.server.home / "backups").iterdir())
+    _kill(live, archive, monkeypatch, moved=False)
+    assert upgrade.latest(live.server).folder not in backups, "it is not the upgrade before"
     with pytest.raises(ServerError) as caught:
         upgrade.upgrade(live.server, java.ensure(live.layout), [str(archive)])
     message = str(caught.value)
     assert "the upgrade from 2.5.1 to 2.5.2 failed and was undone" in message
     assert "dbutils" in message
+    assert not live.server.mixed.interrupted
     assert _version(live) == "2.5.1"
     _intact(live, kept)
+    assert sorted((live.server.home / "backups").iterdir()) == backups, "nothing of it is needed"
 
 
 def test_upgrade_that_is_killed_half_way_is_not_started(
     live: LiveAzkaban, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class _KilledError(BaseException):
-        """Nothing is done after it, as after kill -9."""
-
-    def killed(*_: object, **__: object) -> None:
-        raise _KilledError
-
-    def moved(layout: Layout, new: Path, kept: Path) -> None:
-        program.folder(layout).rename(kept)
-        killed(new)
-
-    found = java.ensure(live.layout)
-    with monkeypatch.context() as changed:
-        changed.setattr(program, "place", moved)
-        changed.setattr(upgrade, "_bring_back", killed)
-        with pytest.raises(_KilledError):
-            upgrade.upgrade(live.server, found, [str(_archive(tmp_path, "2.5.3"))])
-    with pytest.raises(
-        ServerError, match="interrupted half-way; run python3 -m setup azkaban rollback"
-    ):
+    _kill(live, _archive(tmp_path, "2.5.3"), monkeypatch, moved=True)
+    ways = r"interrupted half-way; run python3 -m setup azkaban upgrade as before.*azkaban rollback"
+    with pytest.raises(ServerError, match=ways):
         live.start()
-    with pytest.raises(ServerError, match="interrupted half-way"):
-        upgrade.upgrade(live.server, found)
-    upgrade.rollback(live.server, found, upgrade.latest(live.server))
+    saved = upgrade.latest(live.server)
+    upgrade.rollback(live.server, java.ensure(live.layout), saved)
     assert _version(live) == "2.5.1"
     _intact(live, kept)
 

@@ -228,7 +228,7 @@ def test_an_update_that_was_interrupted_is_undone_by_the_next(house: House, ende
     execid = house.begin_execution()
     saved = next(earlier(house.layout.prefix / "backups", "update-"))
     mark = release.mixed(house.layout)
-    mark.write_text(str(saved.folder))
+    mark.set(saved.folder)
     refused = house.setup("0.2.0", "up")
     assert refused.returncode == 5
     assert "an update was interrupted half-way; run azkaban-jobflow update" in refused.stderr
@@ -238,7 +238,7 @@ def test_an_update_that_was_interrupted_is_undone_by_the_next(house: House, ende
     assert result.returncode == 0, result.stderr
     assert "going back first" in result.stderr
     assert f"ended by --force: execution {execid}" in result.stderr
-    assert not mark.exists()
+    assert not mark.interrupted
     assert house.is_newer()
     with house.client() as client:
         assert client.wait(execid).status in ("FAILED", "KILLED")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.errors import ServerError
-from setup.life.parts import Part
+from setup.life.daemons import Daemon
 from setup.life.process import Process
 from setup.schedulers.airflow import takes_questions
-from setup.schedulers.parts import Place
+from setup.schedulers.kind import Place
 from setup.schedulers.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 def test_a_part_that_is_to_end_must_end_well(ours: Layout) -> None:
     scheduler = Scheduler(ours, "luigi")
     (scheduler.home / "logs").mkdir(parents=True)
-    scheduler._launch(Part("tables", [sys.executable, "-c", "print('made')"], once=True))
+    scheduler._launch(Daemon("tables", [sys.executable, "-c", "print('made')"], once=True))
     assert scheduler.log("tables").read_text() == "made\n"
     failing = [sys.executable, "-c", "import sys; print('no room'); sys.exit(3)"]
     with pytest.raises(ServerError, match=r"(?s)tables ended with exit code 3; .*no room"):
-        scheduler._launch(Part("tables", failing, once=True))
+        scheduler._launch(Daemon("tables", failing, once=True))
 
 
 def test_what_a_killed_database_has_left_does_not_count(ours: Layout) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from setup.layout import Layout
-    from setup.life.parts import Part
+    from setup.life.daemons import Daemon
 
 __all__ = ["Kind", "Place"]
 
@@ -58,7 +58,7 @@ class Kind(Protocol):
     def prepare(self, place: Place, update: Callable[[str], None]) -> None:
         """Bring what its lock does not, and write its settings; done again, it changes nothing."""
 
-    def parts(self, place: Place) -> list[Part]:
+    def daemons(self, place: Place) -> list[Daemon]:
         """Return its processes, in the order of their start."""
 
     def about(self, place: Place) -> str:

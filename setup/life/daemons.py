@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Part", "Parts"]
+__all__ = ["Daemon", "Daemons"]
 
 
 @dataclass(frozen=True)
-class Part:
+class Daemon:
     """A process of a server.
 
     Attributes
@@ -39,7 +39,7 @@ class Part:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-class Parts:
+class Daemons:
     """The processes of a server, each with ``NAME.pid`` and ``logs/NAME.log`` in its folder.
 
     Parameters
@@ -71,13 +71,13 @@ class Parts:
         found = {name: Process.read(self._record(name)) for name in self.names()}
         return {name: one for name, one in found.items() if one and one.works_in(*self._places)}
 
-    def start(self, part: Part, environ: Mapping[str, str]) -> Process:
+    def start(self, daemon: Daemon, environ: Mapping[str, str]) -> Process:
         """Start a process, with a new log."""
-        log = self.log(part.name)
+        log = self.log(daemon.name)
         log.unlink(missing_ok=True)
-        variables = {**environ, **part.variables}
-        process = Process.start(part.command, folder=self.home, log=log, environ=variables)
-        process.write(self._record(part.name))
+        variables = {**environ, **daemon.variables}
+        process = Process.start(daemon.command, folder=self.home, log=log, environ=variables)
+        process.write(self._record(daemon.name))
         return process
 
     def end(self, patience: float = 20.0) -> int:
