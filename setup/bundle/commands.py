@@ -35,7 +35,7 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     bundle.add_argument(
         "--python", dest="pythons", type=_pythons, default=(_HERE,), metavar="X.Y,...",
-        help=f"the Pythons that are to run it (default: {_HERE}, which runs this)",
+        help="the Pythons that are to run it (default: the one that runs this)",
     )  # fmt: skip
     bundle.add_argument(
         "--thin", action="store_true", help="the program alone, which downloads all else"

@@ -13,6 +13,7 @@ from setup import cli, docs
 from setup.azkaban import pages
 from setup.errors import UsageError
 from setup.layout import CHECKOUT, Layout
+from setup.shell import reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +73,13 @@ def test_enough_commands_are_found() -> None:
 def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
     with pytest.raises(SystemExit):
         cli._parser(line.split(maxsplit=1)[0]).parse_args(line.split())
+
+
+def test_the_reference_of_the_commands_is_current() -> None:
+    shown = (CHECKOUT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert shown == reference.page(cli._parser()), (
+        "run: python -m setup.shell.reference docs/reference/commands.md"
+    )
 
 
 def test_the_site_beside_the_console_is_replaced_whole(tmp_path: Path) -> None:
