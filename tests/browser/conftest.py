@@ -31,6 +31,7 @@ from setup import java, maven
 from setup.azkaban import Server, Wanted, settings
 from setup.layout import CHECKOUT, Layout
 from tests.browser.console import PASSWORD, SHOP, WINDOWS, Console, Looked, client_of, launch
+from tests.given import archives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +63,7 @@ def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         '  <role name="admin" permissions="ADMIN"/>\n</azkaban-users>\n',
     )
     with patch.dict(os.environ, XDG_STATE_HOME=str(layout.prefix.parent / "state")):
-        server.up(java.ensure(layout), Wanted(tls=True))
+        server.up(java.ensure(layout), Wanted(tls=True), archives())
     yield server
     server.stop()
 

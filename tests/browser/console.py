@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from setup.azkaban import Server
 
 PASSWORD = "correct horse"  # of the users that we add
+CONSOLE = "js/console/index.html"  # where every server has it; stock 2.5.0 also shows it at /
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -94,11 +95,11 @@ class Console:
         if request.failure != "net::ERR_ABORTED":
             self.errors.append(f"failed: {request.url} {request.failure}")
 
-    def login(self, user: str, password: str = PASSWORD, *, page: str = "") -> Console:
-        """Log in on a page of the server; the user "admin" is the server's administrator."""
+    def login(self, user: str, password: str = PASSWORD) -> Console:
+        """Log in on the console; the user "admin" is the server's administrator."""
         if user == "admin":
             user, password = self.server.settings.user, self.server.password
-        self.page.goto(f"{self.url}/{page}")
+        self.page.goto(f"{self.url}/{CONSOLE}")
         self.page.get_by_label("User").fill(user)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Log in").click()
@@ -106,7 +107,7 @@ class Console:
 
     def open(self, route: str = "") -> Page:
         """Show a page of the console and wait until it is there."""
-        self.page.goto(f"{self.url}/js/console/index.html#/{route}")
+        self.page.goto(f"{self.url}/{CONSOLE}#/{route}")
         here = json.dumps(self.page.evaluate("location.hash"))  # not the page that was before
         shown = f"main#main:not([aria-busy])[data-address={here}] h1"
         expect(self.page.locator(shown).first).to_be_visible()

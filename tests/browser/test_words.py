@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import barriers
+from tests.browser.console import CONSOLE, barriers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +83,6 @@ def test_the_language_is_that_of_the_browser(chromium: Browser, azkaban: Server)
     for locale, said in (("de-AT", "Anmelden"), ("fr-FR", "Log in")):
         context = chromium.new_context(locale=locale)
         page = context.new_page()
-        page.goto(f"{azkaban.settings.url}/")
+        page.goto(f"{azkaban.settings.url}/{CONSOLE}")
         expect(page.get_by_role("heading", level=1)).to_have_text(said)
         context.close()

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from azkaban_client import Client, collect
+from tests.given import archives
 from tests.live.conftest import LiveAzkaban
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def archives(variable: str) -> list[str]:
-    """The archives that the caller names."""
-    named = os.environ.get(variable)
+def required(variable: str) -> list[str]:
+    """Return the archives that the caller names."""
+    named = archives(variable)
     assert named, f"{variable} must name a folder with archives of Azkaban 3.x or 4.x"
-    return named.split(":")
+    return named
 
 
 @pytest.fixture(scope="session")
 def sources() -> list[str]:
     """Of the Azkaban that is tried."""
-    return archives("AZK_DISTRIBUTION")
+    return required("AZK_DISTRIBUTION")
 
 
 class Live(LiveAzkaban):

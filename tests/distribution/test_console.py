@@ -41,7 +41,7 @@ def console(solo: Live, tmp_path: Path) -> Iterator[Console]:
     with sync_playwright() as playwright:
         browser = launch(playwright, solo.server)
         console = Console(browser, solo.server, "desktop")
-        console.login("admin", page="js/console/index.html")
+        console.login("admin")
         expect(console.button("Log out")).to_be_visible()
         console.make_project(tmp_path.name.replace("_", ""), FILES, tmp_path)
         console.page.get_by_role("link", name="last", exact=True).click()

@@ -17,7 +17,7 @@ from setup import java
 from setup.azkaban import Wanted, align, upgrade
 from setup.life import servers
 from setup.mysql import Server as MySQL
-from tests.distribution.conftest import Live, archives, intact, project
+from tests.distribution.conftest import Live, intact, project, required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
-    older = archives("AZK_DISTRIBUTION_OLDER")
+    older = required("AZK_DISTRIBUTION_OLDER")
     found = Live(tmp_path / "p", Wanted(profile="server"), archive=older)
     yield found
     servers.stop(found.layout)

@@ -19,6 +19,7 @@ from setup.layout import CHECKOUT, Layout
 from setup.life import servers
 from setup.life.process import Process
 from setup.mysql import server as mysql
+from tests.given import archives
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -88,7 +89,7 @@ class LiveAzkaban:
 @pytest.fixture(scope="session")
 def azkaban(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
     """The server that all live tests share; a test that kills it starts it again."""
-    live = LiveAzkaban(tmp_path_factory.mktemp("azkaban") / "prefix")
+    live = LiveAzkaban(tmp_path_factory.mktemp("azkaban") / "prefix", archive=archives())
     yield live
     live.stop()
 
@@ -100,7 +101,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAzkaban]:
     prefix = tmp_path_factory.mktemp("split") / "p"
     before = os.umask(0o077)
     try:
-        live = LiveAzkaban(prefix, wanted)
+        live = LiveAzkaban(prefix, wanted, archive=archives())
     finally:
         os.umask(before)
     yield live

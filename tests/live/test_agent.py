@@ -124,6 +124,27 @@ def test_a_failure_whose_end_the_flow_handles_late_is_a_failure(
     }
 
 
+def test_an_interrupt_does_not_close_the_embedded_database(
+    azkaban: LiveAzkaban, tmp_path: Path
+) -> None:
+    """As it does that of 3.x and 4.0, whose flows are interrupted whenever a job ends."""
+    compile_(azkaban, Path(__file__).parent / "agent" / "Interrupts.java", tmp_path)
+    loader = [jar for jar in maven.pinned("loader") if ":h2:" in jar.coordinate]
+    [newer] = maven.fetch(loader, azkaban.layout.cache, lambda _: None)
+    [stock] = (azkaban.server.home / "program" / "lib").glob("h2-*.jar")
+    agent = azkaban.server.home / "program" / "agent"
+    guarded = [f"-javaagent:{agent / 'port-guard.jar'}=1=127.0.0.1"]
+    program = str(java.ensure(azkaban.layout).program)
+    told = []
+    for number, (h2, options) in enumerate([(newer, []), (newer, guarded), (stock, guarded)]):
+        (tmp_path / str(number)).mkdir()
+        classes = f"{h2}:{agent}/*:{tmp_path}"
+        command = [program, *options, "-cp", classes, "Interrupts", str(tmp_path / str(number))]
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+        told.append(result.stdout.splitlines())
+    assert told == [["error 50000"], ["rows 20"], ["rows 20"]]
+
+
 @pytest.mark.parametrize(("kept", "lines"), [(3, 15_000), (0, 10_000), (20, 30_000), (3, 9_000)])
 def test_a_long_log_keeps_its_ends_and_says_what_is_left_out(
     azkaban: LiveAzkaban, talkative: Callable[..., str], tmp_path: Path, kept: int, lines: int

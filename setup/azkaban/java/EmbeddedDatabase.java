@@ -6,7 +6,12 @@ import java.util.Set;
 import org.objectweb.asm.MethodVisitor;
 
 /**
- * Lets a server go on with its embedded database after an error of the database's file.
+ * Lets a server go on with its embedded database after an error of the database's file, and keeps
+ * an interrupt from being one.
+ *
+ * Azkaban interrupts the thread of a flow whenever a job ends. From 1.4 on (Azkaban 3.x and 4.0)
+ * H2 reads and writes its file through a channel of Java's, which an interrupt closes, and the
+ * database with it: what the thread was about to store is lost. Here H2 opens the file as 1.3 did.
  *
  * Where H2 cannot write, as on a full disk, it closes the file, and from then on each statement
  * fails ("Stream Closed") until the server is started again; what a failed statement had locked
@@ -20,7 +25,7 @@ public final class EmbeddedDatabase extends MethodTransformer {
 
     @Override
     protected boolean changes(String type) {
-        return type.equals("org/h2/engine/Database")
+        return type.equals("org/h2/engine/Database") || type.equals("org/h2/mvstore/FileStore")
                 || type.matches("org/apache/commons/dbcp2?/BasicDataSource");
     }
 
@@ -34,6 +39,10 @@ public final class EmbeddedDatabase extends MethodTransformer {
             case "checkPowerOff":
                 return redirect(next, "org/h2/engine/Engine.close", "EmbeddedDatabase.forget",
                         "(Ljava/lang/Object;Ljava/lang/String;)V");
+            case "open": // of H2's file, where it asks whether the name has a scheme, else "nio:"
+                return !type.endsWith("/FileStore") ? next : redirect(next,
+                        "java/lang/String.startsWith", "EmbeddedDatabase.named",
+                        "(Ljava/lang/String;Ljava/lang/String;)Z");
             case "setUrl": // of a pool
                 return before(next, "EmbeddedDatabase.tried",
                         "(Ljava/lang/Object;Ljava/lang/String;)V", 0, 1);
@@ -59,6 +68,11 @@ public final class EmbeddedDatabase extends MethodTransformer {
         if (database != null && (Integer) Members.get(database, "powerOffCount") == CLOSED) {
             open.remove(name);
         }
+    }
+
+    /** Takes the file's name as it is; without a scheme, it is one that no interrupt closes. */
+    public static boolean named(String file, String scheme) {
+        return true;
     }
 
     /** Lets a pool of connections to H2 try each before it gives it away. */
