@@ -6,7 +6,7 @@ gradients are added up, as in `core.nn.parallel`. So who holds what changes noth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from core.nn.parallel import ParallelTrainer
 from core.nn.trainer import take
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from core.nn.protocols import Array
 
 __all__ = ["Shard", "ShardTrainer"]
@@ -32,6 +34,9 @@ class Shard:
         What this process holds, ``(steps, held)``.
     place
         Column of each sequence in `values`, ``(sequences,)``; -1 for those of other processes.
+    later
+        ``later(epoch)`` gives other sequences for an epoch after the first (from 1), and the
+        targets of those that are held, 0 for all others; None when each epoch is on the same.
 
     Examples
     --------
@@ -42,6 +47,7 @@ class Shard:
 
     values: Array
     place: Array
+    later: Callable[[int], tuple[Shard, Array]] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -55,18 +61,19 @@ class Shard:
 
     def __getitem__(self, key: tuple[slice, Any]) -> Shard:
         """Pick sequences."""
-        return Shard(self.values, self.place[key[1]])
+        return replace(self, place=self.place[key[1]])
 
     def __gt__(self, other: int) -> Shard:
         """Compare what is held, as for a mask."""
-        return Shard(self.values > other, self.place)
+        return replace(self, values=self.values > other)
 
 
 class ShardTrainer(ParallelTrainer):
     """A trainer in one of several processes, each of which holds a `Shard` of the sequences.
 
-    All processes know all the targets, one for each sequence. The parameters are those of
-    `ParallelTrainer`.
+    All processes know all the targets, one for each sequence. When a shard has others for `later`
+    epochs, these know their targets from each other, and are masked where they are 0. The
+    parameters are those of `ParallelTrainer`.
 
     Examples
     --------
@@ -90,6 +97,22 @@ class ShardTrainer(ParallelTrainer):
             raise ValueError(f"{x.shape[1]} examples but {y.shape[0]} targets")
         self.loss.check(self.network.output_shape(x.shape), y)
         return x, y, mask
+
+    def _epoch(
+        self, x: Any, y: Array, mask: Any, batch_size: int | None, epoch: int
+    ) -> dict[str, float]:
+        if x.later and len(self.history):
+            x, y = self._exchanged(*x.later(len(self.history)))
+            mask = None if mask is None else x > 0
+        return super()._epoch(x, y, mask, batch_size, epoch)
+
+    def _exchanged(self, x: Shard, y: Array) -> tuple[Shard, Array]:
+        """Tell all processes the targets of what each of them holds."""
+        sums = np.stack([y, x.place >= 0]).astype(np.int64)
+        self.all_reduce(sums.reshape(-1))
+        if (sums[1] != 1).any():
+            raise ValueError("sequences are missing, or there twice")
+        return x, sums[0]
 
     def _share(self, x: Any) -> Array:
         held: Array = x.held

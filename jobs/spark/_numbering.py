@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import groupby, islice, pairwise
+from itertools import count, groupby, islice, pairwise
 from operator import add, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from azkaban_client.job import InputError
-from jobs._texts import PADDING, UNKNOWN, Corpus, words_of
-from jobs.nn.load import split
+from jobs._texts import PADDING, UNKNOWN, Corpus, first_words, word_counts, words_of
+from jobs.nn.load import pick_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,22 +39,11 @@ __all__ = [
     "number",
     "planned",
     "tally",
-    "thinned",
     "trained_on",
 ]
 
 _CHUNK = 1000  # texts
 _COUNTED = 200_000  # different words that a task counts before it hands them on
-
-
-class Chunk(NamedTuple):
-    """Some texts that follow each other in a file, without those that are too short."""
-
-    key: Key
-    texts: list[list[str]]
-    labels: list[str]
-    read: int
-    wrong: str
 
 
 class Look(NamedTuple):
@@ -119,8 +108,6 @@ class Plan:
         How many numbers the longest text becomes.
     cut, left_out
         How many texts are cut; how many are too short.
-    y
-        The classes of the training part.
     places
         For each chunk, which texts are held out (packed bits), and how many of either part come
         before it.
@@ -132,7 +119,6 @@ class Plan:
     steps: int
     cut: int
     left_out: int
-    y: npt.NDArray[np.int64]
     places: dict[Key, tuple[bytes, tuple[int, int]]]
 
     @property
@@ -140,42 +126,53 @@ class Plan:
         """How much memory all texts take as numbers."""
         return 4 * self.steps * sum(self.sizes)
 
-    def held_out(self, chunk: Chunk) -> npt.NDArray[np.bool_]:
+    def held_out(self, key: Key, size: int) -> npt.NDArray[np.bool_]:
         """Tell which texts of a chunk are held out."""
-        packed = np.frombuffer(self.places[chunk.key][0], np.uint8)
-        return np.unpackbits(packed, count=len(chunk.texts)).astype(bool)
+        packed = np.frombuffer(self.places[key][0], np.uint8)
+        return np.unpackbits(packed, count=size).astype(bool)
 
 
-def _chunks(rows: Iterable[Row], rules: Numbering, prefix: str) -> Iterator[Chunk]:
-    """Split texts into words, chunk by chunk."""
+def _chunks(rows: Iterable[Row]) -> Iterator[tuple[Key, list[Row]]]:
+    """Take texts that follow each other in a file together, some at a time."""
     for (file, start), part in groupby(rows, itemgetter(2, 3)):
-        rest, first = iter(part), 1
-        while some := list(islice(rest, _CHUNK)):
-            texts = [words_of(text) for text, *_ in some]
-            wrongs = [rules.wrong(words, prefix) for words in texts]
-            where = f"{file}, after byte {start}" if start else file
-            wrong = next((f"{where}: text {n} {w}" for n, w in enumerate(wrongs, first) if w), "")
-            kept = [i for i, words in enumerate(texts) if len(words) >= rules.min_words]
-            labels = [some[i][1] for i in kept]
-            key = (file, start, first // _CHUNK)
-            yield Chunk(key, [texts[i] for i in kept], labels, len(some), wrong)
-            first += len(some)
+        rest = iter(part)
+        for number in count():
+            if not (some := list(islice(rest, _CHUNK))):
+                break
+            yield (file, start, number), some
+
+
+def _kept(rows: Iterable[Row], rules: Numbering) -> Iterator[tuple[Key, list[Row]]]:
+    """Leave out the texts that are too short."""
+    for key, some in _chunks(rows):
+        if rules.min_words == 1:  # those without words are refused
+            yield key, some
+            continue
+        lengths = word_counts([row[0] for row in some])
+        yield key, [some[i] for i in np.flatnonzero(lengths >= rules.min_words)]
 
 
 def look(rows: Iterable[Row], rules: Numbering, prefix: str) -> Iterator[Look]:
     """Tell what the texts of a task are."""
-    for chunk in _chunks(rows, rules, prefix):
-        lengths = [len(words) for words in chunk.texts]
-        classes = tuple(sorted(set(chunk.labels)))
-        number = {name: i for i, name in enumerate(classes)}
+    for key, some in _chunks(rows):
+        lengths = word_counts([row[0] for row in some])
+        file, start, number = key
+        where = f"{file}, after byte {start}" if start else file
+        wrongs = (rules.wrong(length, prefix) for length in lengths.tolist())
+        texts = enumerate(wrongs, number * _CHUNK + 1)
+        wrong = next((f"{where}: text {n} {w}" for n, w in texts if w), "")
+        kept = lengths >= rules.min_words
+        labels = [some[i][1] for i in np.flatnonzero(kept)]
+        classes = tuple(sorted(set(labels)))
+        place = {name: i for i, name in enumerate(classes)}
         yield Look(
-            chunk.key,
+            key,
             classes,
-            np.array([number[label] for label in chunk.labels], np.min_scalar_type(len(classes))),
-            chunk.read,
-            sum(length > rules.max_words for length in lengths),
-            min(max(lengths, default=0), rules.max_words),
-            chunk.wrong,
+            np.array([place[label] for label in labels], np.min_scalar_type(len(classes))),
+            len(some),
+            int((lengths > rules.max_words).sum()),
+            min(int(lengths[kept].max(initial=0)), rules.max_words),
+            wrong,
         )
 
 
@@ -214,12 +211,11 @@ def planned(looks: Sequence[Look], rules: Numbering, rng: np.random.Generator, k
     if len(classes) < 2:
         raise InputError(f"{key}: one class only ({classes[0]!r}), expected more")
     number = {name: i for i, name in enumerate(classes)}
+    kind = np.min_scalar_type(len(classes))  # there may be many millions of texts
     y = np.concatenate(
-        [np.array([number[c] for c in one.classes], np.int64)[one.y] for one in looks if one.y.size]
+        [np.array([number[c] for c in one.classes], kind)[one.y] for one in looks if one.y.size]
     )
-    train, test = split(y, rules.held_out, rng, classes)
-    is_test = np.zeros(y.size, dtype=bool)
-    is_test[test] = True
+    is_test = pick_test(y, rules.held_out, rng, classes)
     places: dict[Key, tuple[bytes, tuple[int, int]]] = {}
     start, tests = 0, 0
     for one in looks:
@@ -229,11 +225,10 @@ def planned(looks: Sequence[Look], rules: Numbering, rng: np.random.Generator, k
     return Plan(
         rules=rules,
         classes=classes,
-        sizes=(train.size, test.size),
+        sizes=(start - tests, tests),
         steps=max(one.longest for one in looks),
         cut=sum(one.cut for one in looks),
         left_out=read - kept,
-        y=y[train],
         places=places,
     )
 
@@ -262,10 +257,10 @@ def most_frequent(counts: Any, size: int) -> tuple[str, ...]:
 
 def trained_on(rows: Iterable[Row], plan: Plan) -> Iterator[list[str]]:
     """List the texts of a task that are for training."""
-    for chunk in _chunks(rows, plan.rules, ""):
-        for words, held_out in zip(chunk.texts, plan.held_out(chunk), strict=True):
+    for key, some in _kept(rows, plan.rules):
+        for row, held_out in zip(some, plan.held_out(key, len(some)), strict=True):
             if not held_out:
-                yield words
+                yield words_of(row[0])
 
 
 def number(rows: Iterable[Row], plan: Plan, known: Sequence[str]) -> Iterator[Numbered]:
@@ -273,35 +268,22 @@ def number(rows: Iterable[Row], plan: Plan, known: Sequence[str]) -> Iterator[Nu
     numbers = {word: i for i, word in enumerate(known)}
     classes = {name: i for i, name in enumerate(plan.classes)}
     unknown = numbers[UNKNOWN]
-    for chunk in _chunks(rows, plan.rules, ""):
-        held_out = plan.held_out(chunk)
-        for is_test, before in zip((False, True), plan.places[chunk.key][1], strict=True):
-            own = np.flatnonzero(held_out == is_test)
+    for key, some in _kept(rows, plan.rules):
+        held_out = plan.held_out(key, len(some))
+        for is_test, before in zip((False, True), plan.places[key][1], strict=True):
+            own = [some[i] for i in np.flatnonzero(held_out == is_test)]
             ids = [
-                [numbers.get(word, unknown) for word in chunk.texts[i][: plan.rules.max_words]]
-                for i in own
+                [numbers.get(word, unknown) for word in first_words(row[0], plan.rules.max_words)]
+                for row in own
             ]
             if ids:
                 yield Numbered(
                     is_test,
-                    before + np.arange(own.size),
-                    np.array([classes[chunk.labels[i]] for i in own], np.int64),
+                    before + np.arange(len(own)),
+                    np.array([classes[row[1]] for row in own], np.int64),
                     np.array([len(one) for one in ids], np.int64),
                     np.array([i for one in ids for i in one], np.int32),
                 )
-
-
-def thinned(part: Numbered, every: int) -> Numbered:
-    """Keep the texts whose place is a multiple of `every`, and number these places anew."""
-    own = np.flatnonzero(part.rows % every == 0)
-    ends = np.cumsum(part.lengths)
-    ids = [part.ids[ends[i] - part.lengths[i] : ends[i]] for i in own]
-    return part._replace(
-        rows=part.rows[own] // every,
-        y=part.y[own],
-        lengths=part.lengths[own],
-        ids=np.concatenate(ids) if ids else part.ids[:0],
-    )
 
 
 def gathered(parts: Iterable[Numbered], plan: Plan, known: tuple[str, ...], every: int) -> Corpus:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMATS",
     "format_of",
+    "home_of",
     "labelled",
     "lines",
     "located",
@@ -54,10 +55,42 @@ _CSV = {
 }
 
 
-def places(names: str, key: str) -> list[str]:
+def home_of(context: Any) -> str:
+    """Return the user's folder in the cluster's own file system, which is `fs.defaultFS`.
+
+    Parameters
+    ----------
+    context
+        Spark's.
+
+    Returns
+    -------
+    str
+        Such as ``hdfs://host:8020/user/me``; empty where it is the file system of the machine.
+    """
+    hadoop = context._jvm.org.apache.hadoop  # noqa: SLF001 (PySpark has no public way to ask)
+    settings = context._jsc.hadoopConfiguration()  # noqa: SLF001
+    where = hadoop.fs.FileSystem.getDefaultUri(settings)
+    if where.getScheme() == "file":
+        return ""
+    root = str(where.toString()).rstrip("/")
+    homes = str(settings.get("dfs.user.home.dir.prefix", "/user")).rstrip("/")
+    user = hadoop.security.UserGroupInformation.getCurrentUser().getShortUserName()
+    return f"{root}{homes}/{user}"
+
+
+def places(names: str, key: str, home: str = "") -> list[str]:
     """Write comma-separated paths and URLs as Spark reads them.
 
-    A path without a scheme is one of this machine, which the executors must have, too.
+    Parameters
+    ----------
+    names
+        The paths and URLs.
+    key
+        The property that names them, for messages.
+    home
+        As of `home_of`: a path without a scheme is one of that file system, as Spark itself has it.
+        If empty, it is one of this machine, which the executors must have, too.
 
     Raises
     ------
@@ -68,16 +101,20 @@ def places(names: str, key: str) -> list[str]:
     --------
     >>> places("hdfs:///texts/*.csv, s3a://bucket/more.csv", "spark.load.data")
     ['hdfs:///texts/*.csv', 's3a://bucket/more.csv']
+    >>> places("/a.csv,b.csv", "spark.load.data", "hdfs://host:8020/user/me")
+    ['hdfs://host:8020/a.csv', 'hdfs://host:8020/user/me/b.csv']
     """
-    whole = [names] if _exists(names) else names.split(",")
-    found = [_place(name.strip(), key) for name in whole if name.strip()]
+    whole = [names] if not home and _exists(names) else names.split(",")
+    found = [_place(name.strip(), key, home) for name in whole if name.strip()]
     if not found:
         raise InputError(f"{key} = {names}: names no file")
     return found
 
 
-def _place(name: str, key: str) -> str:
+def _place(name: str, key: str, home: str) -> str:
     local = re.match("file:/*", name)
+    if not local and home:
+        return _within(home, name)
     if _SCHEME.match(name) and not local and not _exists(name):
         return name
     path = Path(f"/{name[local.end() :]}" if local else name).expanduser().absolute()
@@ -95,21 +132,37 @@ def _exists(name: str | Path) -> bool:
     return os.path.exists(name)  # noqa: PTH110 (which also takes names that are too long)
 
 
-def located(name: str, key: str) -> str:
+def _within(home: str, name: str) -> str:
+    """Complete a path of the cluster's file system; leave a URL as it is."""
+    if _SCHEME.match(name):
+        return name
+    root = "/".join(home.split("/", 3)[:3])
+    return f"{root}{name}" if name.startswith("/") else f"{home}/{name}"
+
+
+def located(name: str, key: str, home: str = "") -> str:
     """Write a path or URL that need not exist as Spark reads it.
+
+    Parameters
+    ----------
+    name, key, home
+        As for `places`.
 
     Raises
     ------
     InputError
-        When it is a relative path, which executors would look for in folders of their own.
+        When it is a relative path of this machine, which executors would look for in folders of
+        their own.
 
     Examples
     --------
     >>> located("/shared/texts", "spark.load.shards"), located("hdfs:///x", "spark.load.shards")
     ('file:/shared/texts', 'hdfs:///x')
+    >>> located("texts", "spark.load.shards", "hdfs://host/user/me")
+    'hdfs://host/user/me/texts'
     """
-    if _SCHEME.match(name):
-        return name
+    if home or _SCHEME.match(name):
+        return _within(home, name)
     if not Path(name).is_absolute():
         raise InputError(
             f"{key} = {name}: expected an absolute path, hdfs://... or s3a://..., which the "
@@ -133,13 +186,14 @@ def require_new(context: Any, name: str, key: str) -> None:
     InputError
         When it is there already, or its file system cannot be asked.
     """
-    place = located(name, key)
+    place = located(name, key, home_of(context))
     with unreadable(context, key, name):
         # PySpark has no public way to ask a file system.
         path = context._jvm.org.apache.hadoop.fs.Path(place)  # noqa: SLF001
         there = path.getFileSystem(context._jsc.hadoopConfiguration()).exists(path)  # noqa: SLF001
     if there:
-        raise InputError(f"{key} = {name}: is there already; name a new folder")
+        where = "" if place == name else f" ({place})"
+        raise InputError(f"{key} = {name}: is there already{where}; name a new folder")
 
 
 def format_of(names: Sequence[str], given: str, key: str) -> str:
@@ -183,7 +237,8 @@ def _read(context: Any, names: str, given: str, key: str) -> tuple[Any, str]:
     """Read files as a DataFrame of Spark, and tell their format; of texts, each line is a row."""
     from pyspark.sql import SparkSession
 
-    where = places(names, key)
+    home = home_of(context)
+    where = places(names, key, home)
     kind = format_of(where, given, key)
     session = SparkSession(context)
     # Else rows with too many columns pass for good ones.
@@ -225,8 +280,10 @@ def unreadable(context: Any, key: str, names: str) -> Iterator[None]:
                 broken = [_NO_S3A.format(hadoop.getVersion())]
             # Spark names the file first, and what is wrong with it last.
             said = [_CODES.sub("", line) for line in broken or text.splitlines()[:1]]
-            reason = ": ".join(dict.fromkeys((said[0], said[-1])))
-            raise InputError(f"{key} = {names}: {reason[:500]}") from None
+            reason = ": ".join(dict.fromkeys((said[0], said[-1])))[:500]
+            if "does not exist" in reason and not _SCHEME.match(names):
+                reason += "; write file:/PATH for a path of this machine, which all nodes must have"
+            raise InputError(f"{key} = {names}: {reason}") from None
 
 
 def _causes(error: Any) -> Iterator[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from azkaban_client.job import InputError, Outputs, Page, Run, job, param
 from jobs.spark import _numbering, _shards, _sources
 from jobs.spark._common import connected, spark_errors
+from jobs.spark._shards import name_of
 from jobs.textclass.load import Numbering, docstrings
 
 if TYPE_CHECKING:
@@ -105,13 +106,14 @@ def _numbered(context: Any, rows: Any, plan: Plan, params: Params, run: Run, eve
         parts = rows.mapPartitions(
             lambda part: _numbering.number(part, shared.value, vocabulary.value)
         )
-        parts = parts.persist(StorageLevel.DISK_ONLY)
-        fewer = parts.map(lambda part: _numbering.thinned(part, every))
-        parts.count()  # all executors at once; what follows asks for one partition at a time
-        corpus = _numbering.gathered(fewer.toLocalIterator(), plan, known, every)
-    if params.shards:
-        _shards.write(context, parts, params.shards, corpus, f"{run.prefix}.shards")
-    return corpus
+        if params.shards:
+            key = f"{run.prefix}.shards"
+            _shards.write(context, parts, params.shards, name_of(known, plan.classes), key)
+            found = _shards.sample(context, params.shards, every, key)
+        else:
+            found = parts.persist(StorageLevel.DISK_ONLY)
+            found.count()  # all executors at once; what follows asks for one partition at a time
+        return _numbering.gathered(found.toLocalIterator(), plan, known, every)
 
 
 def _told(run: Run, plan: Plan, corpus: Corpus, every: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,11 @@ class Params(textclass.Params):
 
     tasks: int = param(2, doc="Tasks that share the work; the cluster has as many slots.", ge=1)
     shards: str = param("", doc="The folder of jobs.spark.load's shards, if not all is in data.")
+    window: int = param(
+        500_000,
+        doc="Most texts of shards that all tasks hold at a time; of more, each epoch takes others.",
+        ge=1000,
+    )
     broadcast_mb: int = param(512, doc="Most memory of texts that go to each task, in MB.", ge=1)
     resume: Path | None = param(None, doc="A checkpoint.npz to go on from.")
 
@@ -71,14 +76,15 @@ def main(params: Params, run: Run) -> Outputs:
     begin = time.monotonic()
     with connected(run, ("spark.train.tasks", params.tasks)) as context:
         started = time.monotonic() - begin
-        data = None
+        data, shards = None, None
         if params.shards:
-            shards = Shards(context, params.shards, corpus, "spark.train.shards")
+            shards, params = _shards(context, params, run, corpus)
             corpus = shards.bare()
             setting = _begin(params, run, hold((), corpus), stopping, checkpoint)
-            data = shards.of(params.tasks)
+            data = shards.of(params.tasks, params.epochs)
         with Mailbox(host_of(context), secret, checkpoint, run.log) as box:
-            work = _work(params, context.broadcast(corpus), run.seed, box.mail)
+            total = shards.texts if shards else 0
+            work = _work(params, context.broadcast(corpus), total, run.seed, box.mail)
             reports = together(context, work, tasks=params.tasks, secret=secret, data=data)
             attempts = box.attempts
     if reports[0].error:
@@ -98,6 +104,7 @@ def main(params: Params, run: Run) -> Outputs:
         "data": params.data.absolute(),
         "checkpoint": checkpoint,
         "attempts": attempts,
+        "texts": shards.taken(len(setting.trainer.history)) if shards else corpus.y_train.size,
         "connect_seconds": round(started, 2),
         "train_seconds": round(seconds, 2),
         "wait_seconds": round(float(np.mean([report.waited for report in reports])), 2),
@@ -133,8 +140,22 @@ def _begin(
     return setting
 
 
+def _shards(context: Any, params: Params, run: Run, corpus: Corpus) -> tuple[Shards, Params]:
+    """Find the shards; limit the epochs to what they have texts for, and say so."""
+    shards = Shards(context, params.shards, corpus, "spark.train.shards", params.window)
+    if shards.windows == 1:
+        return shards, params
+    epochs = min(params.epochs, shards.windows)
+    taken = shards.taken(epochs)
+    run.log(
+        f"{shards.texts:,} texts, more than spark.train.window: each epoch takes {shards.size:,} "
+        f"others, {epochs} epochs {taken:,} ({taken / shards.texts:.0%})"
+    )
+    return shards, replace(params, epochs=epochs)
+
+
 def _work(
-    params: Params, shared: Any, seed: int, mail: Mail
+    params: Params, shared: Any, total: int, seed: int, mail: Mail
 ) -> Callable[[Seat, Iterable[Any]], Report]:
     sharded = bool(params.shards)
     plain = textclass.Params(
@@ -144,7 +165,7 @@ def _work(
     def work(seat: Seat, rows: Iterable[Any]) -> Report:
         corpus = shared.value
         if sharded:
-            corpus = hold(rows, corpus)
+            corpus = hold(rows, corpus, total)
         return _parallel.train(plain, corpus, seed, seat, mail)
 
     return work

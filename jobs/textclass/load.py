@@ -14,7 +14,6 @@ import re
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,6 @@ from azkaban_client.job import InputError, Outputs, Run, job, param
 from jobs._files import read_rows
 from jobs._texts import UNKNOWN, Corpus, vocabulary_of, words_of
 from jobs.nn.load import split
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Numbering", "Params", "docstrings", "main"]
 
@@ -52,13 +48,13 @@ class Numbering:
                 f"{prefix}.min_words = {self.min_words}: more than max_words = {self.max_words}"
             )
 
-    def wrong(self, words: Sequence[str], prefix: str) -> str:
-        """Say what is wrong with a text; empty if nothing is."""
+    def wrong(self, words: int, prefix: str) -> str:
+        """Say what is wrong with a text of so many words; empty if nothing is."""
         if not words:
             return "has no words"
-        if len(words) > self.max_words and not self.cut:
+        if words > self.max_words and not self.cut:
             return (
-                f"has {len(words)} words, more than max_words = {self.max_words}: raise it, or set "
+                f"has {words} words, more than max_words = {self.max_words}: raise it, or set "
                 f"{prefix}.cut=true"
             )
         return ""
@@ -108,7 +104,7 @@ def _parted(
     """Split texts into words and drop texts that are too short; return texts and classes."""
     texts = [words_of(text) for text, _ in rows]
     for number, words in enumerate(texts, 1):
-        if wrong := params.wrong(words, run.prefix):
+        if wrong := params.wrong(len(words), run.prefix):
             raise InputError(f"textclass.load.csv: text {number} {wrong}")
     kept = [i for i, words in enumerate(texts) if len(words) >= params.min_words]
     if not kept:

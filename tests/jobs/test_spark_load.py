@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from dataclasses import replace
 from itertools import chain, pairwise
@@ -14,8 +15,10 @@ import pytest
 
 from azkaban_client.job import InputError
 from core.nn.callbacks import EarlyStopping
+from core.nn.serial import save
+from jobs import _texts
 from jobs._training import fit
-from jobs.spark import _numbering, _shards, _sources, load
+from jobs.spark import _numbering, _shards, _sources, evaluate, load
 from jobs.textclass.load import Numbering
 from jobs.textclass.train import Params, prepare
 from tests.jobs.numbered import assert_same, in_one_process, write_table
@@ -94,13 +97,26 @@ def test_the_numbers_are_those_of_one_process(
     plan, known, parts = numbered(tasks(texts(), *ends))
     assert_same(_numbering.gathered(parts, plan, known, 1), alone)
     assert plan.sizes == (alone.y_train.size, alone.y_test.size)
-    assert (plan.y == alone.y_train).all()
     assert plan.bytes == alone.x_train.nbytes + alone.x_test.nbytes
+
+
+def test_words_are_counted_and_cut_as_they_are_split() -> None:
+    rng = np.random.default_rng(8)
+    signs = np.array([*map(chr, range(1, 128)), *"aab  .é\u00a0ΣΑς\u0307İ_字"])
+    texts = ["".join(rng.choice(signs, n)) for n in rng.integers(0, 60, 300)]
+    plain = ["".join(rng.choice(signs[:127], n)) for n in rng.integers(0, 60, 300)]
+    for some in (texts, plain, plain[:1], [""], []):
+        assert _texts.word_counts(some).tolist() == [len(_texts.words_of(one)) for one in some]
+    for text in (*texts, *plain, "long" * 30 + " a b", "ab " * 40):
+        for most in (1, 3, 50):
+            assert _texts.first_words(text, most) == _texts.words_of(text)[:most]
 
 
 def test_a_sample_is_evenly_picked(alone: Corpus) -> None:
     plan, known, parts = numbered(tasks(texts(), 50))
-    found = _numbering.gathered((_numbering.thinned(p, 3) for p in parts), plan, known, 3)
+    rows = [row for part in parts for row in _shards._rows(part, "x")]
+    picked = [(row[0], row[1] // 3, *row[2:4]) for row in rows if row[1] % 3 == 0]
+    found = _numbering.gathered(_shards._numbered(picked), plan, known, 3)
     assert (found.x_train == alone.x_train[:, ::3]).all()
     assert (found.x_test == alone.x_test[:, ::3]).all()
     assert (found.y_train == alone.y_train[::3]).all()
@@ -124,7 +140,7 @@ def shards(parts: list[Numbered], alone: Corpus, size: int) -> Iterator[Corpus]:
     rows = [row for part in parts for row in _shards._rows(part, "x")]
     bare = _shards.Shards.bare(SimpleShards(alone))
     for rank in range(size):
-        own = [(row, bytes(ids)) for part, row, _, ids, _ in rows if part == "train"]
+        own = [(row, label, bytes(ids)) for part, row, label, ids, _ in rows if part == "train"]
         yield _shards.hold([one for one in own if one[0] % size == rank], bare)
 
 
@@ -132,7 +148,7 @@ class SimpleShards(_shards.Shards):
     """Shards whose classes are known already."""
 
     def __init__(self, corpus: Corpus) -> None:
-        self.corpus, self.y = corpus, corpus.y_train
+        self._corpus, self._y = corpus, corpus.y_train
 
 
 def test_each_process_holds_its_texts_alone(alone: Corpus) -> None:
@@ -144,6 +160,54 @@ def test_each_process_holds_its_texts_alone(alone: Corpus) -> None:
         assert (shard.values[:, shard.place[shard.held]] == alone.x_train[:, rank::3]).all()
         assert one.x_test.size == 0
         assert (one.y_train == alone.y_train).all()
+
+
+def test_windows_are_read_one_after_the_other(alone: Corpus) -> None:
+    size, total = 50, alone.y_train.size
+    own = np.r_[0:60:2, 150:total]  # of the third window it has none
+    texts = [
+        (int(i), int(alone.y_train[i]), alone.x_train[: alone.x_train[:, i].astype(bool).sum(), i])
+        for i in own
+    ]
+    bare = replace(alone, x_train=alone.x_train[:, :0], y_train=alone.y_train[:size])
+
+    def first() -> Any:
+        return _shards.hold(((i, c, x.astype("<i4").tobytes()) for i, c, x in texts), bare, total)
+
+    def check(shard: Any, start: int) -> None:
+        held = own[(own >= start) & (own < start + size)]
+        assert (shard.held == held - start).all()
+        assert (shard.values[:, shard.place[shard.held]] == alone.x_train[:, held]).all()
+        assert shard.shape[1] == min(size, total - start)
+
+    whole = first().x_train
+    check(whole, 0)
+    for number in range(1, -(-total // size)):
+        shard, y = whole.later(number)
+        check(shard, number * size)
+        assert (y[shard.held] == alone.y_train[number * size + shard.held]).all()
+    last = -(-total // size) - 1
+    check(first().x_train.later(last)[0], last * size)  # as after a restart
+    assert _shards.hold((), bare).x_train.later is None
+    texts.insert(1, texts[0])
+    assert first().x_train.held.tolist() == list(range(2, size, 2)), "twice is as bad as missing"
+
+
+def test_a_model_is_measured_on_all_texts(alone: Corpus) -> None:
+    params = Params(data=Path("x"), cell="gru", embedding=4, hidden=3, epochs=1, dropout=0.0)
+    setting = prepare(params, alone, np.random.default_rng(1))
+    stream = io.BytesIO()
+    meta = {"classes": alone.classes}
+    save(stream, setting.trainer.network, builder="textclass", settings=setting.network, meta=meta)
+    x, y = alone.x_train, alone.y_train
+    rows = [(int(c), t[t > 0].astype("<i4").tobytes()) for t, c in zip(x.T, y, strict=True)]
+    parts = (rows[:1], rows[1:], [])
+    found = [one for part in parts for one in evaluate.measured(part, stream.getvalue())]
+    counts, loss = (sum(values) for values in zip(*found, strict=True))
+    expected = setting.trainer.evaluate(x, y, x > 0)
+    assert counts.sum(axis=1).tolist() == np.bincount(y).tolist()
+    assert np.trace(counts) / y.size == pytest.approx(expected["accuracy"])
+    assert loss / y.size == pytest.approx(expected["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -197,6 +261,15 @@ def test_where_texts_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             _sources.places(none, KEY)
     with pytest.raises(InputError, match=r"spark.load.data = ,: names no file"):
         _sources.places(",", KEY)
+    home = "hdfs://h:1/user/me"
+    assert _sources.places("a b.csv, /x/*.csv", KEY, home) == [
+        f"{home}/a b.csv",
+        "hdfs://h:1/x/*.csv",
+    ]
+    assert _sources.places("s3a://b/c", KEY, home) == ["s3a://b/c"]
+    assert _sources.places(f"file:{tmp_path}/a b.csv", KEY, home) == [f"file:{tmp_path}/a b.csv"]
+    assert _sources.located("/shards", KEY, home) == "hdfs://h:1/shards"
+    assert _sources.located("s3a://b/c", KEY, home) == "s3a://b/c"
     with pytest.raises(InputError, match=r"spark.load.shards = new: expected an absolute path"):
         _sources.located("new", "spark.load.shards")
 

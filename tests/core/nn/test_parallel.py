@@ -121,6 +121,55 @@ def test_each_holds_its_own_texts_and_the_weights_are_those_of_one_process(
             assert np.abs(np.subtract(trainer.history[name], column)).max() < 1e-12
 
 
+def windows(rank: int, size: int, *, lost: int = -1) -> tuple[Shard, np.ndarray]:
+    """Deal 43 texts out in windows of 20, 20 and 3; the first, and the targets of all its texts."""
+    x, y, _ = texts(43)
+
+    def window(number: int) -> tuple[Shard, np.ndarray]:
+        columns = np.arange(43)[20 * number : 20 * number + 20]
+        own = columns[(columns % size == rank) & (columns != lost)] - columns[0]
+        place, targets = np.full(columns.size, -1), np.zeros(columns.size, int)
+        place[own], targets[own] = np.arange(own.size), y[columns[own]]
+        return Shard(x[:, columns[own]], place, window), targets
+
+    return window(0)[0], y[:20]
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_each_epoch_takes_the_next_window_as_one_process_would(size: int) -> None:
+    x, y, mask = texts(43)
+    alone = classifier(Trainer, "gru")
+    kept = x[:, 17:20], y[17:20], mask[:, 17:20]
+    for part in (slice(17), slice(20, 40), slice(40, 43)):
+        alone.fit(x[:, part], y[part], mask=mask[:, part], epochs=1, batch_size=8, validation=kept)
+
+    def fit(rank: int, **me: Any) -> Trainer:
+        trainer = classifier(ShardTrainer, "gru", rank=rank, **me)
+        whole, targets = windows(rank, size)
+        own, held = whole[:, np.arange(17)], whole[:, np.arange(17, 20)]
+        trainer.fit(
+            own, targets[:17], mask=own > 0, epochs=3, batch_size=8,
+            validation=(held, targets[17:], held > 0),
+        )  # fmt: skip
+        return trainer
+
+    for trainer in together(size, fit):
+        assert np.abs(trainer.parameters.values - alone.parameters.values).max() < 1e-12
+        for name, column in alone.history.columns.items():
+            assert np.abs(np.subtract(trainer.history[name], column)).max() < 1e-12
+
+
+def test_a_text_that_nobody_holds_is_noticed_by_all() -> None:
+    def fit(rank: int, **me: Any) -> str:
+        trainer = classifier(ShardTrainer, "none", rank=rank, **me)
+        x, y = windows(rank, 2, lost=30)
+        with pytest.raises(ValueError, match="missing, or there twice") as refused:
+            trainer.fit(x, y, mask=x > 0, epochs=3, batch_size=8)
+        return str(refused.value)
+
+    assert len(together(2, fit)) == 2
+
+
 def test_targets_of_another_number_are_refused() -> None:
     me: Any = {"rank": 0, "size": 1, "all_reduce": lambda _: None}
     x = Shard(np.ones((2, 3), np.int32), np.arange(4))
