@@ -117,7 +117,7 @@ export const health = (signal) => optional(async () => (await get('runs', { ajax
 /** The schedules that azk made on the server's account, with what they missed; null without our viewer. */
 export const kept = (signal) => optional(async () => (await get('runs', { ajax: 'schedules' }, signal)).schedules ?? null);
 
-/** The flows of projects, at most 50, and their last runs: `{name: {flows, runs}}`, without what one may not read; null without our viewer. */
+/** The flows of projects, at most 50, and their last runs: `{name: {flows, of, runs}}`, without what one may not read; null without our viewer. */
 export const cards = (names, signal) =>
   optional(async () => (await get('runs', { ajax: 'cards', projects: names.join(',') }, signal)).cards ?? null);
 

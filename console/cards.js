@@ -72,14 +72,14 @@ async function ask(project, signal) {
   return { flows, runs, of: asked.length };
 }
 
-/** Show what is known of a project: `of` is of how many flows the runs are, else of all. */
+/** Show what is known of a project: `runs` are those of the first `of` flows. */
 function draw(element, project, card, planned) {
   const place = element.querySelector('[data-flows]');
   if (!card) {
     show(place, h('span', { class: 'hint' }, icon('key'), t`You may not read this project`));
     return;
   }
-  const { runs, of = card.flows.length } = card;
+  const { runs, of } = card;
   const names = [...card.flows].sort(inAlphabet);
   const links = names.slice(0, NAMED).map((flow) => h('a', { class: 'chip', href: route('flow', project, flow) }, icon('flow'), flow));
   show(place, links.length ? links : h('span', { class: 'hint' }, t`No flows uploaded yet`),

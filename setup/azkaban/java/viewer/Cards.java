@@ -4,6 +4,7 @@ import azkaban.flow.Flow;
 import azkaban.project.Project;
 import azkaban.webapp.AzkabanWebServer;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,7 +13,7 @@ import java.util.Map;
 /** The flows of projects and their last runs, which Azkaban tells by one request for each flow. */
 final class Cards {
     private static final int RUNS = 20;
-    private static final int MOST_FLOWS = 100; // of a project, whose runs are looked for
+    private static final int MOST_FLOWS = 50; // of a project: each takes the database a question
     private static final Comparator<ExecutableFlow> NEWEST_FIRST =
             Comparator.comparing(ExecutableFlow::getExecutionId).reversed();
 
@@ -22,7 +23,7 @@ final class Cards {
         this.server = server;
     }
 
-    /** The names of a project's flows, and its last runs. */
+    /** The names of a project's flows, and the last runs `of` so many of them. */
     Map<String, Object> of(Project project) throws ExecutorManagerException {
         List<String> flows = new ArrayList<String>();
         for (Flow flow : project.getFlows()) {
@@ -30,8 +31,10 @@ final class Cards {
                 flows.add(flow.getId());
             }
         }
+        Collections.sort(flows);
+        List<String> asked = flows.subList(0, Math.min(MOST_FLOWS, flows.size()));
         List<Map<String, Object>> runs = new ArrayList<Map<String, Object>>();
-        for (ExecutableFlow run : last(project, flows)) {
+        for (ExecutableFlow run : last(project, asked)) {
             Map<String, Object> one = new LinkedHashMap<String, Object>();
             one.put("id", run.getExecutionId());
             one.put("flow", run.getFlowId());
@@ -42,6 +45,7 @@ final class Cards {
         }
         Map<String, Object> card = new LinkedHashMap<String, Object>();
         card.put("flows", flows);
+        card.put("of", asked.size());
         card.put("runs", runs);
         return card;
     }
@@ -50,7 +54,7 @@ final class Cards {
     private List<ExecutableFlow> last(Project project, List<String> flows)
             throws ExecutorManagerException {
         List<ExecutableFlow> newest = new ArrayList<ExecutableFlow>();
-        for (String flow : flows.subList(0, Math.min(MOST_FLOWS, flows.size()))) {
+        for (String flow : flows) {
             newest.addAll(runs(project, flow, 1));
         }
         newest.sort(NEWEST_FIRST);
