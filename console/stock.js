@@ -8,7 +8,7 @@
  */
 
 import * as api from './api.js';
-import { parts } from './format.js';
+import { instant, parts } from './format.js';
 import { eachInTurn, turns } from './pieces.js';
 import { t } from './words.js';
 
@@ -77,9 +77,10 @@ const NAME = /^[A-Za-z][\w|-]*$/;
 
 /**
  * Who is logged in, what the server is called, its time zone and whether projects can be made, by its
- * index page.
+ * index page, which a server before 3.1 has sent already.
  */
 export async function session(index) {
+  readings = index ? [...READINGS].reverse() : [...READINGS];
   const { text, doc } = index ? read(index) : await open('index', {});
   const user = words(doc.querySelector('.navbar-right .dropdown-toggle'));
   if (!user) throw unreadable(doc, t`name of the user`);
@@ -205,37 +206,55 @@ export async function running(signal) {
 const SCAN = 200; // rows in one request when we filter ourselves
 const SCANS = 10;
 
+/** A moment as the history's filter reads it: from 2.6.2 on, and before. */
+const READINGS = [
+  ({ year, month, day, hour, minute }) => `${month}/${day}/${year} ${String(hour % 12 || 12).padStart(2, '0')}:${minute} ${hour < 12 ? 'AM' : 'PM'}`,
+  ({ year, month, day, hour, minute }) => `${month}/${day}/${year}-${hour}:${minute}`,
+];
+let readings = [...READINGS]; // those that may be the server's; the first is asked
+
 /**
  * Past and present executions, newest first.
  *
  * Azkaban 2.5 finds nothing when asked for a project (its query is ambiguous), so that filter is
- * ours: it looks at the last SCAN * SCANS executions that the other filters leave. `begin` and `end`
- * are moments: only what started after the one and ended before the other.
+ * ours: it looks at the last SCAN * SCANS executions that the other filters leave. So are `begin` and
+ * `end` on a server that reads neither form of a moment, as AM and PM are in its language. They are
+ * moments: only what started after the one and ended before the other.
  */
 export async function history({ page, size, project: name, ...filter }, signal) {
-  if (!name) return historyPage({ page, size, ...filter }, signal);
+  const { begin, end } = filter;
+  if (!name) {
+    const rows = await historyPage({ page, size, ...filter }, signal);
+    if (rows) return rows;
+  }
+  const wanted = (run) => (!name || run.project.toLowerCase().includes(name.toLowerCase()))
+    && !(begin && instant(run.start) < begin) && !(end && instant(run.end) > end);
   const found = [];
   for (let at = 1; at <= SCANS && found.length < page * size; at += 1) {
-    const rows = await historyPage({ page: at, size: SCAN, ...filter }, signal);
-    const wanted = name.toLowerCase();
-    found.push(...rows.filter((run) => run.project.toLowerCase().includes(wanted)));
+    const asked = { page: at, size: SCAN, ...filter };
+    const rows = await historyPage(asked, signal) ?? await historyPage({ ...asked, begin: 0, end: 0 }, signal);
+    found.push(...rows.filter(wanted));
     if (rows.length < SCAN) break;
   }
   return found.slice((page - 1) * size, page * size);
 }
 
-/** A moment as the history's filter reads it. */
-function filterTime(time) {
-  if (!(time > 0)) return '';
-  const { year, month, day, hour, minute } = parts(time);
-  return `${month}/${day}/${year}-${hour}:${minute}`;
-}
-
+/** A page of the history; undefined where the server cannot read the moments. */
 async function historyPage({ page, size, flow = '', user = '', status: code, begin, end }, signal) {
   const filter = { advfilter: 'true', projcontain: '', flowcontain: flow, usercontain: user };
-  const whole = { status: code || 0, begin: filterTime(begin), end: filterTime(end) };
-  const params = flow || user || code || begin || end ? { page, size, ...filter, ...whole } : { page, size };
-  return executions((await open('history', params, signal)).doc);
+  while (readings.length || !(begin || end)) {
+    const [reading] = readings;
+    const time = (moment) => (moment > 0 ? reading(parts(moment)) : '');
+    const whole = { status: code || 0, begin: time(begin), end: time(end) };
+    const params = flow || user || code || begin || end ? { page, size, ...filter, ...whole } : { page, size };
+    try {
+      return executions((await open('history', params, signal)).doc);
+    } catch (error) {
+      if (!(begin || end) || !error.message.includes('Invalid format')) throw error;
+      readings = readings.filter((other) => other !== reading);
+    }
+  }
+  return undefined;
 }
 
 /** All schedules. */

@@ -86,6 +86,11 @@ PAGES = {
 }
 
 
+MOMENT = r"\d\d/\d\d/\d{4} (0[1-9]|1[0-2]):\d\d [AP]M"  # as it reads one; 2.5 another form
+MALFORMED = """<html><body><h2>HTTP ERROR: 500</h2>
+<pre>    Invalid format: "%s" is malformed</pre></body></html>"""
+
+
 class Later:
     """Answers as the recorded server did."""
 
@@ -94,6 +99,8 @@ class Later:
         self.changes: list[Any] = []
         self.posted: dict[str, dict[str, str]] = {}
         self.pages = dict(PAGES)
+        self.moment = MOMENT
+        self.begins: list[str] = []
         recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
         bodies = {entry["name"]: entry["body"] for entry in recorded}
         names = {
@@ -143,7 +150,16 @@ class Later:
         elif ajax:
             route.fulfill(body=self.bodies[ajax], content_type="application/json")
         else:
+            self._page(route, path, query.get("begin", ""))
+
+    def _page(self, route: Route, path: str, begin: str) -> None:
+        """Answer with a page of its own."""
+        if begin:
+            self.begins.append(begin)
+        if not begin or re.fullmatch(self.moment, begin):
             route.fulfill(body=self.pages[path], content_type="text/html")
+        else:
+            route.fulfill(status=500, body=MALFORMED % begin, content_type="text/html")
 
 
 _SOURCE = CHECKOUT / "console"
@@ -188,6 +204,22 @@ def test_lists_are_read_from_its_pages(later: tuple[Page, Later]) -> None:
     show(page, "schedules")
     expect(page.locator("tbody tr")).to_contain_text("0 23/30 5 ? * 6#3")
     expect(page.locator("tbody tr")).not_to_contain_text("Not Applicable")
+
+
+@pytest.mark.parametrize("window", ["desktop"])
+@pytest.mark.parametrize(
+    ("moment", "second"),
+    [(MOMENT, "11/22/2026 11:59 PM"), (r"\d\d/\d\d/\d{4} \S+ 午[前後]", "11/21/2026-23:59")],
+    ids=["English", "Japanese"],
+)
+def test_its_history_has_a_first_day(later: tuple[Page, Later], moment: str, second: str) -> None:
+    """Also where AM and PM are in its language: then the console leaves out what is older."""
+    page, server = later
+    server.moment = moment
+    for day, rows in (("2026-11-22", 1), ("2026-11-23", 1 if moment == MOMENT else 0)):
+        show(page, f"history?begin={day}")
+        expect(page.locator("tbody tr")).to_have_count(rows)
+    assert server.begins == ["11/21/2026 11:59 PM", second]  # it finds what started after that
 
 
 @pytest.mark.parametrize("window", ["desktop"])
