@@ -151,6 +151,7 @@ def _kind(status: int, message: str, data: dict[str, Any]) -> type[AzkabanError]
         (asks_for_login, SessionRefused),
         (status == 401 or _LOGIN.search(message), AuthenticationError),
         (_RUNNING.search(message), AlreadyRunning),
+        (message.startswith("Error retrieving stats for job"), NotReady),
         (_BUSY.search(message), ServerFault),  # its database did not answer in time
         (status == 403 or _DENIED.search(message), PermissionDenied),
         (status in (404, 410) or _MISSING.search(message.partition("\n")[0]), NotFound),

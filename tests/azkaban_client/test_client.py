@@ -575,3 +575,40 @@ def test_the_own_permission_to_write(serve, connect, answer) -> None:
     reply = {"session.id": "s", "version": "3.60.0"}
     with pytest.raises(errors.Unsupported, match=r"needs Azkaban 3\.69"):
         connect(serve(lambda _: answer(body=json.dumps(reply))).url).may_write("p")
+
+
+STATS = "Error retrieving stats for job a"
+
+
+@pytest.mark.parametrize(("status", "sent"), [("SUCCEEDED", 2), ("RUNNING", 1)])
+def test_an_execution_that_has_ended_and_is_not_filed_yet_is_waited_for(
+    serve, connect, answer, replay, status, sent
+) -> None:
+    """For a second or two 4.0 says that a flow runs whose execution it shows as ended."""
+    ended = json.loads(replay.entries["fetchexecflow at the end"]["body"])
+    skipped = replay.entries["executeFlow while running, default option"]["body"]
+    bodies = {
+        "getRunning": [{"execIds": [32]}, {}],
+        "fetchexecflow": [{**ended, "status": status}],
+        "executeFlow": [json.loads(skipped), {"execid": 33}],
+        "fetchExecJobStats": [{"error": STATS}, {"jobStats": []}],
+        "fetchFlowExecutions": [{"executions": [], "total": 0, "from": 0, "length": 1}],
+        "fetchprojectflows": [{"projectId": 7, "flows": [{"flowId": "b"}]}],
+    }
+
+    def reply(asked):
+        told = bodies.get(asked.action, [{"session.id": "s", "status": "success"}])
+        return answer(body=json.dumps(told.pop(0) if len(told) > 1 else told[0]))
+
+    server = serve(reply)
+    client = connect(server.url)
+    if status == "SUCCEEDED":
+        assert client.execute("p", "b") == 33
+        assert client.job_stats(32, "a") == []
+    else:
+        with pytest.raises(errors.AlreadyRunning):
+            client.execute("p", "b")
+        with pytest.raises(errors.NotReady, match=STATS):
+            client.job_stats(32, "a")
+    for action in ("executeFlow", "fetchExecJobStats"):
+        assert server.actions().count(action) == sent
