@@ -9,7 +9,7 @@ const PIECE = 64_000; // bytes of the end that are looked at
 const HEAD = /^\d\d-\d\d-\d{4} \d\d:\d\d:\d\d \S+ .*? (?:INFO|ERROR|WARN|DEBUG) - /;
 const ABOUT = new RegExp(
   '^(?:(?:Starting|Finishing) job \\S+ (?:at|attempt)|Building \\w+ job executor|\\d+ commands to execute|' +
-    'Command: |Environment variables: \\{|Working directory: |Job run failed!|Kill has been called|Spawned process with id |' +
+    'Command: |Environment variables: \\{|Working directory: |Job run (?:failed|killed)!|Kill has been called|Spawned process with id |' +
     'Process completed (?:un)?successfully in |Process with id \\d+ completed |Process exited with code |' +
     '(?:java\\.lang\\.RuntimeException: )?azkaban\\.jobExecutor\\.utils\\.process\\.ProcessFailureException|' +
     'Caused by: azkaban\\.|(?:effective user|user\\.to\\.proxy|Memory granted) |' +

@@ -29,6 +29,7 @@ from setup.life.process import tail
 from setup.life.status import show
 from setup.messages import confirmed, say, step, table
 from setup.numbers import number
+from setup.paths import expanded
 from setup.python import layers
 
 if TYPE_CHECKING:
@@ -52,6 +53,15 @@ _ROOMS = {
     "shell": "setup.shell.commands",
     "python": "setup.python.commands",
 }
+
+# What runs on a user's own Azkaban; the marker "stock" leaves out what 2.5.0 alone does.
+_PAGES_BY_HAND = ("tests/browser", "tests/distribution/test_console.py")
+_SERVER_BY_HAND = (
+    "tests/distribution/test_real.py",
+    "tests/distribution/test_client.py",
+    *(f"tests/live/test_{name}.py" for name in ("backfill", "cli", "deploy", "flows", "retry")),
+    "tests/live/test_watch.py",
+)
 
 _EPILOG = """\
 examples:
@@ -246,6 +256,13 @@ def _add_test(commands: Commands) -> None:
     )
     test.add_argument("--spark", action="store_true", help="run the longer tests of Spark instead")
     test.add_argument("--long", action="store_true", help="run longer forms of tests instead")
+    test.add_argument(
+        "--distribution",
+        nargs="+",
+        default=[],
+        metavar="FILE-or-DIR",
+        help="the tests of a server, or with --browser of its pages, on these archives",
+    )
     test.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
 
 
@@ -290,14 +307,7 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
     from setup import maven
 
     sections = ["azkaban", "agent", "jetty", "compiler", "loader", "hadoop"]
-    # Two processes, as tests of servers mostly wait; those that share servers stay in one.
-    paths = ["-n", "2", "--dist", "loadscope"]
-    if options.spark:
-        paths = ["-m", "spark"]
-    elif options.long:
-        paths += ["-m", "long"]
-    elif options.faults:
-        paths = ["-m", "", "tests/live/faults"]
+    paths = _tests(options)
     environ = environment.program(
         {
             "AZK_CACHE": str(layout.cache),
@@ -305,6 +315,8 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
             "OPENBLAS_NUM_THREADS": "1",
         }
     )
+    if options.distribution:
+        environ["AZK_DISTRIBUTION"] = ":".join(_archives(options.distribution))
     if environ.get("TMPDIR") == str(layout.temporary):
         del environ["TMPDIR"]  # tests ask for short paths: pytest's own folder
     if options.browser:
@@ -316,9 +328,6 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
             )
         environ["CHROMIUM"] = program
         sections.append("web-tests")
-        paths = ["-n", "2"]
-        if not any(option.startswith("tests/") for option in options.pytest):
-            paths.append("tests/browser")
         with layout.locked():
             layers.ensure(layout, "browser", "docs")
     with layout.locked(), step("jars") as shown:
@@ -326,6 +335,39 @@ def _test(layout: Layout, options: argparse.Namespace) -> int:
         maven.fetch(jars, layout.cache, shown.update)
     command = [str(layout.python), "-m", "pytest", *paths, *options.pytest]
     return subprocess.run(command, cwd=CHECKOUT, env=environ, check=False).returncode
+
+
+def _tests(options: argparse.Namespace) -> list[str]:
+    """Say to pytest which tests are asked for, and how many processes run them."""
+    if options.spark:
+        return ["-m", "spark"]
+    if options.faults and not options.browser:
+        return ["-m", "", "tests/live/faults"]
+    folders: tuple[str, ...] = ()
+    if options.distribution:
+        folders = _PAGES_BY_HAND if options.browser else _SERVER_BY_HAND
+    elif options.browser:
+        folders = ("tests/browser",)
+    if any(option.startswith("tests/") for option in options.pytest):
+        folders = ()
+    # Two processes, as tests of servers mostly wait; those that share servers stay in one.
+    chosen = ["-n", "2"] if options.browser else ["-n", "2", "--dist", "loadscope"]
+    if options.long:
+        chosen += ["-m", "long"]
+    elif options.distribution:
+        chosen += ["-m", "not spark and not faults and not long and not stock"]
+    return [*chosen, *folders]
+
+
+def _archives(given: Sequence[str]) -> list[str]:
+    """Return the whole paths of the user's own Azkaban."""
+    paths = [expanded(text).absolute() for text in given]
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"--distribution {path}: there is no such file or folder")
+        if ":" in str(path):
+            raise UsageError(f"--distribution {path}: tests take no path with a colon")
+    return [str(path) for path in paths]
 
 
 def _env(layout: Layout, options: argparse.Namespace) -> int:

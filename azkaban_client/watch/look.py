@@ -30,7 +30,7 @@ _HEAD = r"^\d\d-\d\d-\d{{4}} \d\d:\d\d:\d\d \S+ {} (?:INFO|ERROR|WARN|DEBUG) - "
 _ABOUT = re.compile(
     r"(Starting|Finishing) job \S+ (at|attempt)|Building \w+ job executor|"
     r"\d+ commands to execute|Command: |Environment variables: \{|Working directory: |"
-    r"Job run failed!|Kill has been called|Spawned process with id |"
+    r"Job run (failed|killed)!|Kill has been called|Spawned process with id |"
     r"Process completed (un)?successfully in |Process with id \d+ completed |"
     r"Process exited with code |(java\.lang\.RuntimeException: )?"
     r"azkaban\.jobExecutor\.utils\.process\.ProcessFailureException|Caused by: azkaban\.|"

@@ -711,6 +711,8 @@ LOG = """\
 22-11-2026 06:09:10 PST a INFO - Exception in thread "main" Empty
 22-11-2026 06:09:10 PST a INFO - \tat com.example.Count.main(Count.java:3)
 22-11-2026 06:09:10 PST a INFO - Process with id 7895 completed unsuccessfully in 2 seconds.
+22-11-2026 06:09:10 PST a ERROR - Kill has been called.
+22-11-2026 06:09:10 PST a ERROR - Job run killed!
 22-11-2026 06:09:10 PST a ERROR - Job run failed!
 java.lang.RuntimeException: FAILURE: Process exited with code 1
 \tat azkaban.jobExecutor.ProcessJob.run(ProcessJob.java:312)

@@ -116,6 +116,7 @@ def test_the_keyboard_is_enough(ran: tuple[Console, str, int]) -> None:
     expect(dialog).to_have_count(0)
 
 
+@pytest.mark.stock
 @pytest.mark.parametrize("window", ["desktop"])
 def test_old_links_lead_to_the_same_place(ran: tuple[Console, str, int]) -> None:
     console, name, number = ran
@@ -139,6 +140,7 @@ def test_old_links_lead_to_the_same_place(ran: tuple[Console, str, int]) -> None
         expect(page.locator("main#main h1")).to_be_visible()
 
 
+@pytest.mark.stock
 def test_an_execution_that_does_not_exist_is_named(browse: Callable[[str], Console]) -> None:
     console = browse("admin")
     page = console.open("execution/999999")

@@ -60,6 +60,7 @@ def test_the_upload_shows_the_graph_and_the_jobs_properties(shop: tuple[Console,
     expect(panel).to_contain_text("python3 work.py join ${seconds} ${fail}")
 
 
+@pytest.mark.stock
 def test_an_upload_that_is_no_zip_is_refused(shop: tuple[Console, str], tmp_path: Path) -> None:
     console, name = shop
     page = console.open(f"project/{name}")

@@ -204,6 +204,7 @@ def test_nothing_runs_in_dialogs_and_schedules(hostile: tuple[Console, str, int]
     assert page.evaluate("window.hacked") is None
 
 
+@pytest.mark.stock
 @pytest.mark.parametrize("window", ["desktop"])
 def test_azkabans_own_pages_run_nothing_on_the_way_to_the_console(
     hostile: tuple[Console, str, int],

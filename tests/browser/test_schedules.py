@@ -72,6 +72,7 @@ def test_a_time_that_has_passed_is_refused(shop: tuple[Console, str]) -> None:
     expect(console.in_dialog().get_by_role("alert")).to_contain_text("has passed")
 
 
+@pytest.mark.stock
 def test_a_scheduled_project_is_not_deleted_and_the_reason_is_shown(
     shop: tuple[Console, str],
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_scheduled_project_is_not_deleted_and_the_reason_is_shown(
     expect(page.locator(".notice")).to_have_count(0)
 
 
+@pytest.mark.stock
 def test_time_limits_are_set_changed_and_removed(shop: tuple[Console, str]) -> None:
     console, name = shop
     page = console.open(f"flow/{name}/shop")
@@ -138,6 +140,7 @@ def test_time_limits_are_set_changed_and_removed(shop: tuple[Console, str]) -> N
     expect(note).to_have_count(0)
 
 
+@pytest.mark.stock
 def test_cron_is_offered_by_servers_that_have_it_alone(shop: tuple[Console, str]) -> None:
     console, name = shop
     page = console.open(f"flow/{name}/shop")

@@ -1,10 +1,10 @@
-"""The whole client on a server of one's own, 3.x or 4.x.
+"""The whole client on a server of one's own, 3.x or 4.x: made of archives, or one that runs.
 
     AZK_URL=http://HOST:PORT AZK_USER=NAME AZK_PASSWORD_FILE=FILE \
         python3 -m setup test -- tests/distribution/test_client.py
 
-The user makes projects of the name ``client-...`` and deletes them again. What the server's
-version lacks is expected to be refused by name.
+names one that runs. The user makes projects of the name ``client-...`` and deletes them again.
+What the server's version lacks is expected to be refused by name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from azkaban_client import Bundle, Client, JobEnded, JobStarted, errors
 from azkaban_client.flow.local import run
 from azkaban_client.flow.overrides import FlowOnServer
 from azkaban_client.models import Sla
+from tests.distribution.conftest import Live
 from tests.following import logs_of, wait_for
 
 TALK = "häßlich 😀 <b>&amp;</b>"
@@ -73,9 +74,15 @@ VOLATILE = {"jvm.args", "python", "working.dir", "user.to.proxy", "output.dir", 
 
 
 @pytest.fixture(scope="module")
-def client():
+def client(request, tmp_path_factory):
+    if not os.environ.get("AZK_URL"):
+        archives = request.getfixturevalue("sources")
+        live = Live(tmp_path_factory.mktemp("solo") / "p", archive=archives)
+        with live.client() as client:
+            yield client
+        live.stop()
+        return
     file = os.environ.get("AZK_PASSWORD_FILE")
-    assert os.environ.get("AZK_URL"), "AZK_URL, AZK_USER and AZK_PASSWORD_FILE must name a server"
     assert file, "AZK_PASSWORD_FILE must name a file with the password"
     auth = (os.environ["AZK_USER"], Path(file).read_text().split("\n")[0])
     address = os.environ.get("AZK_ADDRESS")

@@ -1,7 +1,6 @@
 """The console beside a user's own Azkaban 3.x or 4.x, in a Chromium: what 2.5 does not have.
 
-    AZK_DISTRIBUTION=/path/to/archives \
-        python3 -m setup test --browser -- tests/distribution/test_console.py
+python3 -m setup test --browser --distribution /path/to/archives
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A user's own Azkaban 3.x or 4.x: one process, several executors over TLS, upgrade, refusals.
 
-    AZK_DISTRIBUTION=/path/to/archives python3 -m setup test -- tests/distribution
+    python3 -m setup test --distribution /path/to/archives
 
-names a folder (or files, separated by colons) with the archives that Azkaban's build makes: of
+names a folder (or files) with the archives that Azkaban's build makes: of
 the solo, web and executor servers and of the tables.
 """
 

@@ -38,6 +38,7 @@ def deployed(azk, *args: str) -> dict:
     return {**json.loads(out), "err": err}
 
 
+@pytest.mark.stock
 def test_a_new_project_runs_every_day_and_changes_only_what_has_changed(
     azk, azkaban, tmp_path
 ) -> None:
@@ -171,6 +172,7 @@ def test_packages_that_are_sent_along_are_unpacked_once(azk, azkaban, tmp_path) 
     assert azk("undeploy", "packed", "--delete", "--yes")[0] == 0
 
 
+@pytest.mark.stock
 def test_what_this_server_cannot_do_leaves_nothing_on_it(azk) -> None:
     assert azk("new", "flow2-deployed", "--template", "flow2")[0] == 0
     code, _, err = azk("deploy", "flow2-deployed", "--daily", "6:00")
@@ -179,6 +181,7 @@ def test_what_this_server_cannot_do_leaves_nothing_on_it(azk) -> None:
     assert "flow2-deployed" not in {one["name"] for one in known}
 
 
+@pytest.mark.stock
 def test_what_this_server_cannot_keep_is_for_azk_watch(azk) -> None:
     assert azk("new", "on-weekdays")[0] == 0
     made = deployed(azk, "on-weekdays", "--weekdays", "6:00")
