@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import os
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from setup import release
+from setup import docs, release
+from setup.azkaban import pages
 from setup.bundle import commands, make, product, wheels
 from setup.called import NAME
 from setup.errors import UsageError
@@ -384,6 +386,22 @@ def test_its_folder_is_looked_at_before_any_work(
     monkeypatch.setattr(layers, "ensure", lambda *_: None)
     assert cli.main(["bundle", "--output", output, "--prefix", prefix]) == UsageError.code
     assert f"--output {output}: {tmp_path} may not be written to" in capsys.readouterr().err
+
+
+def test_it_holds_the_site_of_the_docs(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(_: Layout, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "index.html").write_text("the pages")
+
+    monkeypatch.setattr(docs, "make", build)
+    output = tmp_path / "with-docs.pyz"
+    options = argparse.Namespace(thin=True, parts=None, pythons=("3.11",), output=str(output))
+    assert commands._bundle(layout, options) == 0
+    target = tmp_path / "unpacked"
+    product.write(output, target, whole=True)
+    assert (target / pages.SITE.name / "index.html").read_text() == "the pages"
 
 
 def test_parts_are_read_in_any_order_and_once() -> None:
