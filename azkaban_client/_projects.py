@@ -114,12 +114,14 @@ class ProjectCalls(SessionBase):
     def delete_project(self, name: str) -> str:
         """Delete a project and return the server's message.
 
+        Newer servers remove its schedules along with it; 2.5 wants them removed first.
+
         Raises
         ------
         NotFound
             There is no such project.
         Refused
-            A flow of it is running or scheduled, or the user is no admin of it.
+            2.5: a flow of it is running or scheduled. Any server: the user is no admin of it.
         """
         result = cookie_message(self._redirect("/manager", project=name, delete="true"))
         if result is None:

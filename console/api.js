@@ -6,6 +6,7 @@
  * knows them all.
  */
 
+import { finished } from './format.js';
 import { t } from './words.js';
 
 /** The root of the server: the console lies in js/console/ below it. */
@@ -308,10 +309,30 @@ function optionFields(options) {
   return fields;
 }
 
-/** Run a flow; `limits` (`{rows, emails}`) only on servers that take them (4.0). */
-export function execute(project, flow, options, limits) {
+const FILING = 30; // times that a start is asked for again, half a second apart
+
+/**
+ * Run a flow; `limits` (`{rows, emails}`) only on servers that take them (4.0). For a second or two
+ * after a run has ended, 3.x and 4.0 take the flow for running: then they are asked again.
+ */
+export async function execute(project, flow, options, limits) {
   const within = limits?.rows.length ? limitParams('slaSettings', limits.rows, limits.emails) : {};
-  return post('executor', { ajax: 'executeFlow', project, flow, ...optionFields(options), ...within });
+  const fields = { ajax: 'executeFlow', project, flow, ...optionFields(options), ...within };
+  for (let left = FILING; ; left -= 1) {
+    try {
+      return await post('executor', fields);
+    } catch (error) {
+      if (!left || !error.message.includes('Skipping execution') || !(await ended(project, flow))) throw error;
+    }
+    await new Promise((done) => setTimeout(done, 500));
+  }
+}
+
+/** Whether all executions of a flow have ended that its server takes for running. */
+async function ended(project, flow) {
+  const { execIds = [] } = await get('executor', { ajax: 'getRunning', project, flow });
+  const runs = await Promise.all(execIds.map((id) => execution(id)));
+  return runs.every(({ status }) => finished(status));
 }
 
 // Schedules --------------------------------------------------------------------------------------

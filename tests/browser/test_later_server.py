@@ -101,6 +101,7 @@ class Later:
         self.pages = dict(PAGES)
         self.moment = MOMENT
         self.begins: list[str] = []
+        self.starts: list[str] = []
         recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
         bodies = {entry["name"]: entry["body"] for entry in recorded}
         names = {
@@ -144,7 +145,8 @@ class Later:
         ):  # a server without our plugin: with its index page
             route.fulfill(body=PAGES["index"], content_type="text/html")
         elif ajax == "executeFlow":
-            route.fulfill(body='{"execid": 32}', content_type="application/json")
+            body = self.starts.pop(0) if self.starts else '{"execid": 32}'
+            route.fulfill(body=body, content_type="application/json")
         elif path == "status":
             route.fulfill(body=self.bodies["server status"], content_type="application/json")
         elif ajax:
@@ -295,6 +297,29 @@ def test_a_change_of_a_schedule_begins_with_what_it_is(later: tuple[Page, Later]
     assert form["failureAction"] == "finishPossible"
     assert form["failureEmails"] == "a@example.com"
     assert server.posted["setSla"]["settings[0]"] == "a,FINISH,1:30,true,false"  # kept
+
+
+@pytest.mark.parametrize("window", ["desktop"])
+def test_a_run_right_after_the_last_is_asked_for_again(later: tuple[Page, Later]) -> None:
+    """It takes a flow for running whose last run it shows as ended."""
+    page, server = later
+    skipped = server.bodies["executeFlow while running, default option"]
+    show(page, "flow/rec56548/b")
+    dialog = page.get_by_role("dialog")
+    for running, starts in (("[32]", [skipped, skipped]), ("[31]", [skipped])):
+        server.bodies["getRunning"] = f'{{"execIds": {running}}}'
+        server.starts = list(starts)
+        page.get_by_role("button", name="Run", exact=True).click()
+        if running == "[31]":  # which goes on
+            going = json.loads(server.bodies["fetchexecflow"]) | {"status": "RUNNING"}
+            server.bodies["fetchexecflow"] = json.dumps(going)
+        dialog.locator("button[type=submit]").click()
+        if running == "[31]":
+            expect(dialog.get_by_role("alert")).to_contain_text("already running")
+        else:
+            page.wait_for_url("**#/execution/32")
+            show(page, "flow/rec56548/b")
+        assert server.starts == []
 
 
 def test_its_runs_may_have_time_limits(later: tuple[Page, Later]) -> None:
