@@ -2,7 +2,7 @@
 
     pip install numpy scipy arviz-stats numba subbreaker emcee blackjax
     python benchmarks/mcmc/corpus.py --out DIR
-    python benchmarks/mcmc/run.py --texts DIR [--passages 60] [--only decipher|speed|ess]
+    python benchmarks/mcmc/run.py --texts DIR [--passages 60] [--only decipher|homophonic|speed|ess]
 
 Times are CPU seconds of this process. Passages are held out: State of the Union addresses from 1990
 on (`sotu`), and Moby-Dick (`moby`), which resembles the training texts much less. The spaces are
@@ -21,7 +21,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from core.decipher import ENGLISH, Settings, decipher, english
+from core.decipher import ENGLISH, Settings, decipher, decipher_homophonic, english
+from core.decipher.homophonic import share_out
 from core.decipher.moves import Swaps
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
@@ -101,6 +102,29 @@ def bench_decipher(
                     row(f"{source} {letters} letters, {name}", *found)
             if letters > 60:
                 row(f"{source} {letters} letters, subbreaker", *subbreaker_all(texts))
+
+
+# Letters and symbols.
+HOMOPHONIC = ((408, 54), (250, 54), (200, 40), (408, 70), (1000, 100))
+
+
+def bench_homophonic(folder: Path, count: int, sources: list[str], seed: int) -> None:
+    """Give each letter its symbols by its share, one of them at random each time."""
+    model = english()
+    for letters, symbols in HOMOPHONIC:
+        ends = np.concatenate([[0], share_out(model, symbols).cumsum()])
+        for source in sources:
+            shares, seconds = [], []
+            for i, text in enumerate(passages(folder / f"{source}.txt", letters, count, seed)):
+                rng = np.random.default_rng(seed * 1000 + i)
+                plain = ENGLISH.encode(text).codes[:letters]
+                drawn = ends[plain - 1] + rng.random(letters) * (ends[plain] - ends[plain - 1])
+                numbers = rng.permutation(symbols)[drawn.astype(int)]
+                cipher = ENGLISH.read_homophonic(" ".join(map(str, numbers)))
+                found, spent = clock(decipher_homophonic, cipher, model, rng)
+                shares.append(float((found.key[cipher.codes] == plain).mean()))
+                seconds.append(spent)
+            row(f"{source} {letters} letters, {symbols} symbols", shares, seconds)
 
 
 def bench_speed(folder: Path) -> None:
@@ -211,7 +235,7 @@ def main() -> int:
     parser.add_argument("--letters", type=int, nargs="+", default=[60, 100, 200])
     parser.add_argument("--sources", nargs="+", default=["sotu", "moby"], choices=("sotu", "moby"))
     parser.add_argument("--seed", type=int, default=0, help="another one draws other passages")
-    parser.add_argument("--only", choices=("decipher", "speed", "ess"))
+    parser.add_argument("--only", choices=("decipher", "homophonic", "speed", "ess"))
     args = parser.parse_args()
     if args.only in (None, "speed"):
         bench_speed(args.texts)
@@ -219,6 +243,8 @@ def main() -> int:
         bench_ess()
     if args.only in (None, "decipher"):
         bench_decipher(args.texts, args.passages, args.letters, args.sources, args.seed)
+    if args.only in (None, "homophonic"):
+        bench_homophonic(args.texts, args.passages, args.sources, args.seed)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Decipherment of substitution ciphers with MCMC, and of Caesar's, affine and Vigenère's."""
+"""Decipherment of substitutions, also homophonic ones, with MCMC; Caesar, affine, Vigenère."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from core.lazy import lazily
 
 if TYPE_CHECKING:
     from core.decipher.classical import Reading, recognise
+    from core.decipher.homophonic import decipher_homophonic
     from core.decipher.model import LanguageModel, ModelFileError, build, english
     from core.decipher.solver import (
         CipherError,
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
         decipher,
         log_probability,
     )
-    from core.decipher.text import ENGLISH, Alphabet, CipherText
+    from core.decipher.text import (
+        ENGLISH,
+        Alphabet,
+        CipherText,
+        HomophonicText,
+        looks_homophonic,
+    )
 
 __all__ = [
     "ENGLISH",
     "Alphabet",
     "CipherError",
     "CipherText",
+    "HomophonicText",
     "LanguageModel",
     "ModelFileError",
     "Reading",
@@ -32,8 +40,10 @@ __all__ = [
     "build",
     "check",
     "decipher",
+    "decipher_homophonic",
     "english",
     "log_probability",
+    "looks_homophonic",
     "recognise",
 ]
 
@@ -41,8 +51,9 @@ __getattr__ = lazily(
     __name__,
     {
         "classical": ("Reading", "recognise"),
+        "homophonic": ("decipher_homophonic",),
         "model": ("LanguageModel", "ModelFileError", "build", "english"),
         "solver": ("CipherError", "Settings", "Solution", "check", "decipher", "log_probability"),
-        "text": ("ENGLISH", "Alphabet", "CipherText"),
+        "text": ("ENGLISH", "Alphabet", "CipherText", "HomophonicText", "looks_homophonic"),
     },
 )

@@ -42,7 +42,9 @@ __all__ = [
     "Solution",
     "check",
     "decipher",
+    "doubts",
     "log_probability",
+    "words_of",
 ]
 
 Ints = NDArray[np.int64]
@@ -291,7 +293,7 @@ def decipher(
         agreed=last.agreed,
         proposals=sum(run.proposals for run in runs),
         readings=readings,
-        words=_words(cipher, model, key, spaces=settings.spaces),
+        words=words_of(cipher, model, key, spaces=settings.spaces),
         spaces=settings.spaces,
         usual=usual,
         warnings=_warnings(cipher, model, best, usual, last.agreed, settings),
@@ -342,7 +344,7 @@ def _scores(cipher: CipherText, model: LanguageModel, settings: Settings) -> lis
     return [WordScore(model, cipher)]
 
 
-def _words(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool) -> str:
+def words_of(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool) -> str:
     """Return the deciphered words in lower case with a space between."""
     plain = key[cipher.codes]
     letters = "".join(model.alphabet.letters[code - 1] for code in plain.tolist())
@@ -371,7 +373,12 @@ def _warnings(
             f"it may not be a simple substitution cipher: {what} (python -m jobs.decipher.identify "
             "opens Vigenère's)"
         )
-    score = best / cipher.n_letters
+    return (*found, *doubts(best / cipher.n_letters, usual, agreed, settings))
+
+
+def doubts(score: float, usual: Usual, agreed: int, settings: Settings) -> list[str]:
+    """List the reasons to doubt a reading, of its score per letter and of the chains."""
+    found = []
     if score < usual.least:
         found.append(
             f"the reading scores {score:.2f} nats a letter, where texts of this language have "
@@ -383,7 +390,7 @@ def _warnings(
             f"only {agreed} of {settings.n_chains} chains found this reading: there may be a "
             "better one; search longer (max_steps) or with other random numbers (seed)"
         )
-    return tuple(found)
+    return found
 
 
 @dataclass(frozen=True)

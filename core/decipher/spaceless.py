@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from core.decipher.score import Keys, Vocabulary, key_prints
+from core.decipher.text import HomophonicText
 
 if TYPE_CHECKING:
     from core.decipher.model import LanguageModel
@@ -46,13 +47,14 @@ class LetterScore:
 
     def __init__(self, model: LanguageModel, cipher: CipherText) -> None:
         n = len(model.alphabet)
+        n_codes = len(cipher.symbols) if isinstance(cipher, HomophonicText) else n
         n_grams = max(len(cipher.codes) - 3, 0)
         grams = np.stack([cipher.codes[i : i + n_grams] for i in range(4)])
         grams, counts = np.unique(grams, axis=1, return_counts=True)
         self.weight = counts.astype(float)
         self.log = model.log_letters.ravel()
         # The place of four letters in the table is linear in the key: it is their fingerprint.
-        self.slopes: Prints = np.zeros((n + 1, len(counts)), dtype=np.uint64)
+        self.slopes: Prints = np.zeros((n_codes + 1, len(counts)), dtype=np.uint64)
         for power, letters in zip((n**3, n**2, n, 1), grams, strict=True):
             self.slopes[letters, np.arange(len(counts))] += np.uint64(power)
         self._first = np.uint64(n**3 + n**2 + n + 1)  # codes count from 1, the table from 0

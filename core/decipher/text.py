@@ -9,9 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ENGLISH", "Alphabet", "CipherText"]
+__all__ = ["ENGLISH", "Alphabet", "CipherText", "HomophonicText", "looks_homophonic"]
 
 Codes = NDArray[np.int64]
+
+_NUMBERS = re.compile(r"[\d\s,;:./|–-]+")
+_LONGEST_NUMBER = 3  # digits of one symbol; longer ones are groups
+_LONG_WORDS = 12  # letters on average that the words of no text have
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,71 @@ class Alphabet:
         starts = np.array([i == 0 or text[i - 1].isspace() for i in at.tolist()], dtype=bool)
         return CipherText(self, text, at, codes, np.flatnonzero(starts), symbols)
 
+    def read_homophonic(self, text: str) -> HomophonicText:
+        r"""Find the symbols of a homophonic ciphertext, in which letters have several each.
+
+        Where there is nothing but numbers, each of them is a symbol, or every two digits if they
+        stand in groups of more than three. Otherwise it is every character but white space, and a
+        small letter is another symbol than the capital.
+
+        Raises
+        ------
+        ValueError
+            An odd number of digits in groups.
+
+        Examples
+        --------
+        >>> ENGLISH.read_homophonic("12 07 31 12").symbols
+        ('12', '07', '31')
+        >>> ENGLISH.read_homophonic("12073 112").symbols
+        ('12', '07', '31')
+        >>> ENGLISH.read_homophonic("9%P/Z\n/UB%k").n_letters
+        10
+        """
+        pattern = r"\d+" if _NUMBERS.fullmatch(text) else r"\S"
+        found = list(re.finditer(pattern, text))
+        numbers = pattern != r"\S"
+        if numbers and any(len(one[0]) > _LONGEST_NUMBER for one in found):
+            found = list(re.finditer(r"(\d)\D*(\d)", text))
+            if sum(map(str.isdigit, text)) % 2:
+                raise ValueError("an odd number of digits: two of them should make a symbol each")
+        names = ["".join(filter(str.isdigit, one[0])) if numbers else one[0] for one in found]
+        code = {name: i for i, name in enumerate(dict.fromkeys(names), 1)}
+        ends = [*(one.start() for one in found[1:]), *[len(text)] * bool(found)]
+        gaps = (text[one.end() : end] for one, end in zip(found, ends, strict=True))
+        return HomophonicText(
+            alphabet=self,
+            text=text,
+            positions=np.array([one.start() for one in found], dtype=np.int64),
+            codes=np.array([code[name] for name in names], dtype=np.int64),
+            starts=np.zeros(min(len(found), 1), dtype=np.int64),
+            symbols=tuple(code),
+            gaps=tuple("\n" * ("\n" in gap) if numbers else gap for gap in gaps),
+        )
+
+
+def looks_homophonic(text: str, alphabet: Alphabet) -> bool:
+    """Tell whether a text seems to be homophonic: numbers, or too many symbols without words.
+
+    Examples
+    --------
+    >>> looks_homophonic("12 07 31 12", ENGLISH), looks_homophonic("Vjg uvcvg.", ENGLISH)
+    (True, False)
+    """
+    if _NUMBERS.fullmatch(text):
+        return sum(map(str.isdigit, text)) > 1
+    parts = text.split()
+    printed = "".join(parts)
+    lengths = set(map(len, parts[:-1]))
+    if len(set(printed)) <= len(alphabet) or (
+        len(lengths) != 1 and len(printed) <= _LONG_WORDS * len(parts)
+    ):
+        return False
+    upper, lower = sum(map(str.isupper, printed)), sum(map(str.islower, printed))
+    letters = sum(map(str.isalpha, printed))
+    # Running text without spaces has few capitals and few other signs.
+    return 5 * letters < 4 * len(printed) or 5 * min(upper, lower) > upper + lower
+
 
 ENGLISH = Alphabet("abcdefghijklmnopqrstuvwxyz")
 
@@ -132,7 +201,7 @@ class CipherText:
     starts
         Index in `codes` of the first letter of each word, shape (n_words,).
     symbols
-        The symbol for each letter of the alphabet, if the text uses symbols.
+        The symbol of each code, if the text uses symbols.
     """
 
     alphabet: Alphabet
@@ -140,7 +209,7 @@ class CipherText:
     positions: Codes
     codes: Codes
     starts: Codes
-    symbols: str = ""
+    symbols: str | tuple[str, ...] = ""
 
     @property
     def code(self) -> dict[str, int]:
@@ -161,6 +230,11 @@ class CipherText:
             self.starts[self.starts < n_letters],
             self.symbols,
         )
+
+    @property
+    def places(self) -> Codes:
+        """Index of each letter in what `write` returns, shape (n_letters,)."""
+        return self.positions
 
     @property
     def n_letters(self) -> int:
@@ -199,3 +273,27 @@ class CipherText:
             upper = characters[at] != characters[at].lower()
             characters[at] = letter.upper() if upper and len(letter.upper()) == 1 else letter
         return "".join(characters)
+
+
+@dataclass(frozen=True, eq=False)
+class HomophonicText(CipherText):
+    """The symbols of a homophonic cipher; several may stand for one letter.
+
+    Attributes
+    ----------
+    gaps
+        What stands after each symbol, and stays.
+    """
+
+    gaps: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> Codes:
+        """Index of each letter in what `write` returns, shape (n_letters,)."""
+        lengths = np.array([1 + len(gap) for gap in self.gaps], dtype=np.int64)
+        return np.cumsum(lengths) - lengths
+
+    def write(self, codes: Codes) -> str:
+        """Put small letters, by their codes (n_letters,), in the places of the symbols."""
+        letters = (self.alphabet.letters[code - 1] for code in codes.tolist())
+        return "".join(letter + gap for letter, gap in zip(letters, self.gaps, strict=True))

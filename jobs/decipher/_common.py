@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from azkaban_client.job import InputError
-from core.decipher import LanguageModel, ModelFileError, english
+from core.decipher import Alphabet, HomophonicText, LanguageModel, ModelFileError, english
 from jobs._files import load_record, save_record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from core.decipher import Solution
+    from core.decipher import CipherText, Solution
 
 __all__ = ["StoredSolution", "load_model", "passages"]
 
@@ -46,6 +46,7 @@ class StoredSolution:
     """A solution as it travels between jobs, in one .npz file."""
 
     alphabet: str
+    homophonic: bool
     ciphertext: str
     plaintext: str
     readings: NDArray[np.str_]
@@ -67,6 +68,7 @@ class StoredSolution:
         """Take from a solution what the report needs."""
         return cls(
             alphabet=solution.cipher.alphabet.letters,
+            homophonic=isinstance(solution.cipher, HomophonicText),
             ciphertext=solution.cipher.text,
             plaintext=solution.plaintext,
             readings=np.array([text for _, text in solution.readings]),
@@ -83,6 +85,13 @@ class StoredSolution:
             method=method,
             warnings=np.array(solution.warnings, dtype=np.str_),
         )
+
+    @property
+    def cipher(self) -> CipherText:
+        """The ciphertext, read as it was for the search."""
+        alphabet = Alphabet(self.alphabet)
+        read = alphabet.read_homophonic if self.homophonic else alphabet.read
+        return read(self.ciphertext)
 
     def save(self, path: Path) -> None:
         """Write the file atomically."""

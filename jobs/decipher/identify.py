@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
+from core.decipher import looks_homophonic
 from core.decipher.classical import LONGEST, SURE, readings
 from core.decipher.sureness import evenness
 from jobs._files import read_text
@@ -60,6 +61,8 @@ def main(params: Params, run: Run) -> Outputs:
         )
     where = f"{run.prefix}.input = {params.input!r}"
     text = read_text(params.input, f"{run.prefix}.input")
+    if params.cipher == "auto" and looks_homophonic(text, model.alphabet):
+        raise InputError(f"{where}: {_homophonic(text, model)}")
     try:
         cipher = model.alphabet.read(text)
         every = readings(cipher, model, max_period=params.max_period)
@@ -94,6 +97,18 @@ def _chosen(every: tuple[Reading, ...], kind: str) -> Reading | None:
     """Return the reading with most evidence, of one kind or of all."""
     wanted = {"caesar", "plain"} if kind == "caesar" else {kind}
     return next((one for one in every if kind == "auto" or one.cipher in wanted), None)
+
+
+def _homophonic(text: str, model: LanguageModel) -> str:
+    """Say what a text is in which letters seem to have several symbols each."""
+    try:
+        cipher = model.alphabet.read_homophonic(text)
+    except ValueError as error:
+        return str(error)
+    return (
+        f"{len(cipher.symbols)} symbols in a text of {cipher.n_letters} look like a homophonic "
+        "substitution: decipher it with python -m jobs.decipher.solve"
+    )
 
 
 def _unknown(cipher: CipherText, model: LanguageModel, max_period: int) -> str:

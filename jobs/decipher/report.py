@@ -18,6 +18,7 @@ import numpy as np
 from azkaban_client.job import COLOURS, InputError, Outputs, Page, Run, figure, job, param
 from azkaban_client.job.plots import cells, colour_bar
 from core.decipher import Alphabet, log_probability
+from core.decipher.homophonic import log_density
 from jobs._files import read_text
 from jobs.decipher._common import StoredSolution, load_model
 
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
     from core.decipher import CipherText
 
 _SHOWN = 3000  # characters set in colour
+_CONVERGENCE = {
+    False: "Log-probability of the text under each chain's key, after every step (first of the "
+    "running letters, in a search that has two parts)",
+    True: "Log-probability of the running letters and of the symbols that stand for them, as "
+    "chains cool from random keys; each further round starts anew",
+}
 _TRAFFIC = (COLOURS[2], COLOURS[1], COLOURS[6])
 
 __all__ = ["Params", "main"]
@@ -51,7 +58,8 @@ def main(params: Params, run: Run) -> Outputs:
     alphabet = Alphabet(found.alphabet)
     solved = alphabet.encode(found.plaintext)
     truth, level = _truth(params, found, solved)
-    page = Page("Decipherment of a substitution cipher", f"seed {run.seed}, {found.method}")
+    kind = "homophonic" if found.homophonic else "substitution"
+    page = Page(f"Decipherment of a {kind} cipher", f"seed {run.seed}, {found.method}")
     recovered = _facts(page, found, solved, truth, (same, len(every)))
     if len(every) > 1 and same == 1:
         run.log(f"WARNING: only 1 of {len(every)} jobs found the best key: search longer")
@@ -60,9 +68,7 @@ def main(params: Params, run: Run) -> Outputs:
     page.plot(
         "Convergence",
         _convergence(found, level),
-        "Log-probability of the text under each chain's key, after every step (first of the "
-        "running letters, in a search that has two parts)"
-        + (", and that of the true text" if truth else ""),
+        _CONVERGENCE[found.homophonic] + (", and that of the true text" if truth else ""),
     )
     _show_texts(page, found, truth)
     page.plot(
@@ -91,6 +97,8 @@ def _truth(
             f"deciphered text has {solved.n_letters}: give the text that was enciphered"
         )
     model = load_model(params.model, "decipher.report.model")
+    if found.homophonic:
+        return truth, log_density(model, truth)
     return truth, log_probability(model, truth, spaces=found.spaces)
 
 
@@ -141,7 +149,7 @@ def _facts(
 ) -> float:
     n_chains, n_steps = found.trace.shape
     confidence = found.posterior[np.arange(len(found.key)), found.key]
-    cipher = Alphabet(found.alphabet).read(found.ciphertext)
+    cipher = found.cipher
     facts: list[tuple[str, object]] = [("letters", solved.n_letters)]
     recovered = 0.0
     if truth:
@@ -170,7 +178,8 @@ def _convergence(found: StoredSolution, level: float | None) -> Figure:
         ax.axhline(level, ls="--", color="#808080", lw=1, label="true text")
         ax.legend()
     ax.set_xscale("log")
-    ax.set_xlabel("step (proposed swaps per chain)")
+    each = "sweeps over all symbols, in rounds" if found.homophonic else "proposed swaps per chain"
+    ax.set_xlabel(f"step ({each})")
     ax.set_ylabel("log-probability (nats)")
     return fig
 
@@ -184,9 +193,9 @@ def _marked(text: str, best: str) -> str:
 def _coloured(found: StoredSolution) -> Figure:
     """Set the text in a fixed-width grid, each letter in the colour of its confidence."""
     confidence = found.posterior[np.arange(len(found.key)), found.key]
-    cipher = Alphabet(found.alphabet).read(found.ciphertext)
+    cipher = found.cipher
     chance = np.full(len(found.plaintext), np.nan)
-    chance[cipher.positions] = confidence[cipher.codes]
+    chance[cipher.places] = confidence[cipher.codes]
     width, rows = 76, [""]
     places = []
     for i, c in enumerate(found.plaintext[:_SHOWN]):
@@ -213,12 +222,12 @@ def _coloured(found: StoredSolution) -> Figure:
 
 
 def _heat(found: StoredSolution, alphabet: Alphabet) -> Figure:
-    cipher = alphabet.read(found.ciphertext)
+    cipher = found.cipher
     counts = np.bincount(cipher.codes, minlength=len(found.key))
     order = [c for c in np.argsort(-counts, kind="stable").tolist() if counts[c]]
-    plain = found.key[order].tolist()
-    plain += [p for p in range(1, len(found.key)) if p not in plain]
-    fig = figure(7.0, 6.0)
+    plain = list(dict.fromkeys(found.key[order].tolist()))
+    plain += [p for p in range(1, len(alphabet) + 1) if p not in plain]
+    fig = figure(7.0, max(6.0, 0.16 * len(order)))
     axis = fig.subplots()
     mesh = cells(axis, found.posterior[np.ix_(order, plain)], cmap="viridis", vmin=0, vmax=1)
     axis.set_yticks(range(len(order)), [(cipher.symbols or alphabet.letters)[c - 1] for c in order])
@@ -230,10 +239,10 @@ def _heat(found: StoredSolution, alphabet: Alphabet) -> Figure:
 
 
 def _key(page: Page, found: StoredSolution, alphabet: Alphabet, truth: CipherText | None) -> None:
-    cipher = alphabet.read(found.ciphertext)
+    cipher = found.cipher
     right = dict(zip(cipher.codes.tolist(), truth.codes.tolist(), strict=True)) if truth else {}
     counts = np.bincount(cipher.codes, minlength=len(found.key))
-    letters, written = "·" + alphabet.letters, "·" + (cipher.symbols or alphabet.letters)
+    letters, written = "·" + alphabet.letters, ("·", *(cipher.symbols or alphabet.letters))
     rows: list[list[object]] = []
     for c in np.argsort(-counts, kind="stable").tolist():
         if c and counts[c]:

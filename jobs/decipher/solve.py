@@ -7,7 +7,8 @@
 Keys are drawn from their posterior under a language model of word unigrams, word bigrams and letter
 trigrams; the best one deciphers the text. Case, punctuation and all characters outside the model's
 alphabet stay. With --spaces false the spaces are ignored, and every division of the text into words
-counts. Beside the output, the job's folder gets solution.npz: the key, the
+counts. A homophonic cipher (numbers, or more symbols than there are letters) is recognised, and its
+spaces do not matter either. Beside the output, the job's folder gets solution.npz: the key, the
 posterior of every letter, and the log-probability of every chain at every step.
 """
 
@@ -19,7 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
-from core.decipher import CipherError, Settings, Solution, check, decipher
+from core.decipher import (
+    CipherError,
+    HomophonicText,
+    Settings,
+    Solution,
+    check,
+    decipher,
+    decipher_homophonic,
+    looks_homophonic,
+)
 from core.decipher.sureness import evenness
 from jobs._files import read_text
 from jobs._optional import need
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from core.decipher import LanguageModel
+    from core.decipher import CipherText, LanguageModel
 
 __all__ = ["Params", "main"]
 
@@ -53,13 +63,19 @@ class Params:
     spaces: bool = param(
         True, doc="Whether spaces part words; if not, all that is no letter is passed over."
     )
+    cipher: str = param(
+        "auto",
+        doc="simple: each letter has one symbol; homophonic: several, and what they are is found "
+        "by running letters and words without spaces; auto tells by the number of symbols.",
+        choices=("auto", "simple", "homophonic"),
+    )
     lines: bool = param(False, doc="Every line is a ciphertext of its own, with its own key.")
     model: str = param(
         "",
         doc="Language models of jobs.decipher.model, separated by commas (empty: English); the one "
         "under which the text is most probable wins.",
     )
-    known: str = param("", doc="Letters known beforehand, cipher=plain: x=e,q=t.")
+    known: str = param("", doc="Letters known beforehand, cipher=plain: x=e,q=t (or 12=e).")
     min_letters: int = param(28, doc="Shorter texts are refused.", ge=1)
     method: str = param(
         "tempering",
@@ -87,7 +103,6 @@ def main(params: Params, run: Run) -> Outputs:
         name: load_model(Path(name) if name else None, "decipher.solve.model")
         for name in (part.strip() for part in params.model.split(","))
     }
-    _known(params.known)  # refuses a bad one before any work
     path = Path(params.output).expanduser() if params.output else run.dir / "plaintext.txt"
     if not path.parent.is_dir():
         raise InputError(
@@ -96,7 +111,9 @@ def main(params: Params, run: Run) -> Outputs:
     if params.compiled:
         need("numba", "decipher.solve.compiled")
     parts = _ciphertexts(params, models)
-    if params.spaces and any(_in_groups(next(iter(models.values())), part) for part in parts):
+    simple = [part for part in parts if not _is_homophonic(params, models, part)]
+    _refuse_unused(params, homophonic=len(simple) < len(parts))
+    if params.spaces and any(_in_groups(next(iter(models.values())), part) for part in simple):
         print(_GROUPS, file=sys.stderr)
     rng = run.rng.spawn(params.stream)[-1] if params.stream else run.rng
     solutions = [
@@ -124,7 +141,8 @@ def _ciphertexts(params: Params, models: dict[str, LanguageModel]) -> list[str]:
         if params.lines and not part.strip():
             continue  # an empty line stays one, so that lines keep their numbers
         try:
-            _fitting(models, part, params.min_letters)
+            _fitting(params, models, part)
+            _known(params.known, homophonic=_is_homophonic(params, models, part))
         except CipherError as error:
             raise InputError(f"{where}: {error}") from None
     return parts
@@ -133,7 +151,8 @@ def _ciphertexts(params: Params, models: dict[str, LanguageModel]) -> list[str]:
 def _store(params: Params, run: Run, model: str, solution: Solution) -> Outputs:
     """Store a solution for reports, and return the outputs for later jobs."""
     path = run.dir / "solution.npz"
-    StoredSolution.of(solution, params.method).save(path)
+    homophonic = isinstance(solution.cipher, HomophonicText)
+    StoredSolution.of(solution, "homophonic" if homophonic else params.method).save(path)
     return {
         "solution": path,
         "key": _key(solution),
@@ -159,9 +178,10 @@ def _solve(
     params: Params, run: Run, rng: np.random.Generator, models: dict[str, LanguageModel], text: str
 ) -> tuple[str, Solution]:
     """Decipher into each possible language; return the most probable reading."""
+    homophonic = _is_homophonic(params, models, text)
     settings = Settings(
         method="metropolis" if params.method == "metropolis" else "tempering",
-        spaces=params.spaces and not _unparted(next(iter(models.values())), text),
+        spaces=params.spaces and not (homophonic or _unparted(next(iter(models.values())), text)),
         n_chains=params.chains,
         max_steps=params.max_steps,
         agree=params.agree,
@@ -174,37 +194,69 @@ def _solve(
         quiet = params.lines or params.output == "-"
         return steps if quiet else run.progress(steps, "rounds")
 
-    known = _known(params.known)
+    known = _known(params.known, homophonic=homophonic)
+    search = decipher_homophonic if homophonic else decipher
     try:
         found = {
-            name: decipher(
-                model.alphabet.read(text),
+            name: search(
+                _read(params, models, model, text),
                 model,
                 rng,
                 settings=settings,
                 known=known,
                 progress=progress,
             )
-            for name, model in _fitting(models, text, params.min_letters).items()
+            for name, model in _fitting(params, models, text).items()
         }
     except ValueError as error:
         raise InputError(f"decipher.solve.input = {params.input!r}: {error}") from None
     return max(found.items(), key=lambda item: item[1].log_probability / item[1].cipher.n_letters)
 
 
+def _is_homophonic(params: Params, models: dict[str, LanguageModel], text: str) -> bool:
+    """Tell whether several symbols of a text stand for one letter."""
+    if params.cipher == "auto":
+        return looks_homophonic(text, next(iter(models.values())).alphabet)
+    return params.cipher == "homophonic"
+
+
+def _read(
+    params: Params, models: dict[str, LanguageModel], model: LanguageModel, text: str
+) -> CipherText:
+    """Read a ciphertext for one of the languages."""
+    homophonic = _is_homophonic(params, models, text)
+    return model.alphabet.read_homophonic(text) if homophonic else model.alphabet.read(text)
+
+
+def _refuse_unused(params: Params, *, homophonic: bool) -> None:
+    """Refuse what the search for homophonic ciphers has not."""
+    if homophonic and params.method != "tempering":
+        raise InputError(
+            f"decipher.solve.method = {params.method!r}: homophonic ciphers have a search of their "
+            "own: leave it out (or set cipher=simple)"
+        )
+    if homophonic and params.compiled:
+        raise InputError(
+            "decipher.solve.compiled = true: the search for homophonic ciphers needs no compiler: "
+            "leave it out (or set cipher=simple)"
+        )
+
+
 def _fitting(
-    models: dict[str, LanguageModel], text: str, min_letters: int
+    params: Params, models: dict[str, LanguageModel], text: str
 ) -> dict[str, LanguageModel]:
     """Return the languages that a text may be in; raise CipherError if there are none."""
     fitting, refused = {}, None
     for name, model in models.items():
         try:
-            check(model.alphabet.read(text), model, min_letters)
+            check(_read(params, models, model, text), model, params.min_letters)
             fitting[name] = model
         except ValueError as error:
             refused = refused or error
     if not fitting and refused:
         raise CipherError(str(refused))
+    if _is_homophonic(params, models, text):
+        return fitting
     # Letters that are spread as in none of the languages are no reason to give up.
     alike = {
         name: model
@@ -237,15 +289,16 @@ def _in_groups(model: LanguageModel, text: str) -> bool:
     return sum(lengths) > _LONG_WORDS * len(lengths)
 
 
-def _known(text: str) -> dict[str, str]:
+def _known(text: str, *, homophonic: bool) -> dict[str, str]:
     known: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         cipher, equals, plain = item.partition("=")
-        if not equals or len(cipher) != 1 or len(plain) != 1:
+        if not equals or not cipher or (len(cipher) > 1 and not homophonic) or len(plain) != 1:
             raise InputError(f"decipher.solve.known = {text!r}: {item!r} is not of the form x=e")
-        if cipher.lower() in known:
+        name = cipher if homophonic else cipher.lower()
+        if name in known:
             raise InputError(f"decipher.solve.known = {text!r}: {cipher!r} is given twice")
-        known[cipher.lower()] = plain.lower()
+        known[name] = plain.lower()
     return known
 
 

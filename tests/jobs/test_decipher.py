@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from azkaban_client.job import InputError
 from core.decipher import ENGLISH, LanguageModel, build
+from jobs.decipher import solve
 from tests.jobs import process
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +109,79 @@ def test_other_ciphers_are_recognised_and_opened(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert message in done.stderr
         assert len(done.stderr.splitlines()) == 1
+
+
+ZODIAC = ROOT / "docs/how-to/zodiac408.txt"
+
+
+def test_the_cipher_of_zodiac_is_recognised_and_opened(tmp_path: Path) -> None:
+    done = run("decipher.identify", tmp_path, input=ZODIAC)
+    assert done.returncode == 2
+    assert "54 symbols in a text of 408 look like a homophonic substitution: decip" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    done = run("decipher.solve", tmp_path, input=ZODIAC, seed=1)
+    assert done.returncode == 0, done.stderr
+    assert "decipher_solve.sure = true" in done.stdout
+    folder = tmp_path / "runs/local/local"
+    lines = (folder / "decipher_solve/plaintext.txt").read_text("utf-8").splitlines()
+    assert [len(line) for line in lines] == [17] * 24
+    assert lines[0] == "ilikekillingpeopl"
+    text = "".join(lines)
+    for words in ("thankillingwildgame", "iwillnotgiveyoumyname", "formyafterlife"):
+        assert words in text
+    solution = folder / "decipher_solve/solution.npz"
+    done = run("decipher.report", tmp_path, solution=solution)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "decipher_report/report.html").read_text("utf-8")
+    for words in ("Decipherment of a homophonic cipher", "i like killing people", "9%P/Z/UB"):
+        assert words in page
+
+
+def test_numbers_for_letters_there_and_back(tmp_path: Path) -> None:
+    done = process.outputs(run("decipher.encipher", tmp_path, passage="ishmael", symbols=40))
+    source, truth = Path(done["decipher_encipher.cipher"]), done["decipher_encipher.truth"]
+    numbers = source.read_text("utf-8").split()
+    assert len(numbers) == 239
+    assert {len(number) for number in numbers} == {2}
+    assert 26 < len(set(numbers)) <= 40
+    # The text can also be given as a ciphertext that is to be copied.
+    copied = run("decipher.encipher", tmp_path, text=source, encipher="false", seed=9)
+    assert process.outputs(copied)["decipher_encipher.letters"] == "239"
+    key = f"{numbers[0]}=c,{numbers[1]}=a"
+    done = process.outputs(run("decipher.solve", tmp_path, input=source, known=key))
+    assert done["decipher_solve.key"].startswith(f"{numbers[0]}=c {numbers[1]}=a ")
+    done = process.outputs(
+        run("decipher.report", tmp_path, solution=done["decipher_solve.solution"], truth=truth)
+    )
+    assert float(done["decipher_report.recovered"]) > 0.97
+
+
+def test_homophonic_ciphers_are_refused_what_they_have_not(tmp_path: Path) -> None:
+    for props, message in (
+        ({"method": "metropolis"}, "decipher.solve.method = 'metropolis': homophonic ciphers have"),
+        ({"compiled": "true"}, "needs no compiler: leave it out"),
+        ({"known": "%%=e"}, "known symbol '%%' is not in the text"),
+    ):
+        process.refused(run("decipher.solve", tmp_path, input=ZODIAC, **props), message)
+    odd = run("decipher.solve", tmp_path, "123456 789", input="-", output="-")
+    process.refused(odd, "an odd number of digits")
+    few = run("decipher.encipher", tmp_path, symbols=20)
+    process.refused(few, "symbols = 20: n_symbols = 20: must be an integer >= 26")
+
+
+def test_symbols_that_are_known_have_names_of_any_length() -> None:
+    known = solve._known
+    assert known("12=E, %=b,a=c,A=d", homophonic=True) == {"12": "e", "%": "b", "a": "c", "A": "d"}
+    assert known("X=E", homophonic=False) == {"x": "e"}
+    for text, homophonic, message in (
+        ("12=e", False, "'12=e' is not of the form x=e"),
+        ("=e", True, "'=e' is not of the form x=e"),
+        ("12=en", True, "'12=en' is not of the form x=e"),
+        ("%=e,%=f", True, "'%' is given twice"),
+        ("x=e,X=f", False, "'X' is given twice"),
+    ):
+        with pytest.raises(InputError, match=message):
+            known(text, homophonic=homophonic)
 
 
 def test_same_seed_same_cipher_other_seed_other_cipher(tmp_path: Path) -> None:
