@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ __all__ = [
     "places",
     "require_new",
     "unreadable",
+    "whole",
 ]
 
 FORMATS = ("auto", "csv", "parquet", "text")
@@ -188,12 +189,29 @@ def require_new(context: Any, name: str, key: str) -> None:
     """
     place = located(name, key, home_of(context))
     with unreadable(context, key, name):
-        # PySpark has no public way to ask a file system.
-        path = context._jvm.org.apache.hadoop.fs.Path(place)  # noqa: SLF001
-        there = path.getFileSystem(context._jsc.hadoopConfiguration()).exists(path)  # noqa: SLF001
+        path, files = _opened(context, place)
+        there = files.exists(path)
     if there:
         where = "" if place == name else f" ({place})"
         raise InputError(f"{key} = {name}: is there already{where}; name a new folder")
+
+
+@contextmanager
+def whole(context: Any, name: str, key: str) -> Iterator[None]:
+    """Delete a new folder unless the block ends well: another attempt can then make it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # what went wrong first is what counts
+            path, files = _opened(context, located(name, key, home_of(context)))
+            files.delete(path, True)  # noqa: FBT003 (Java has no names: all that is in it, too)
+        raise
+
+
+def _opened(context: Any, place: str) -> tuple[Any, Any]:
+    """Return a path and its file system; PySpark has no public way to ask one."""
+    path = context._jvm.org.apache.hadoop.fs.Path(place)  # noqa: SLF001
+    return path, path.getFileSystem(context._jsc.hadoopConfiguration())  # noqa: SLF001
 
 
 def format_of(names: Sequence[str], given: str, key: str) -> str:
@@ -274,6 +292,8 @@ def unreadable(context: Any, key: str, names: str) -> Iterator[None]:
             broken = _BROKEN.findall(text)
             if "aborted due to stage failure" in text and not broken:
                 raise
+            if "Client cannot authenticate via" in text:
+                broken = ["Kerberos has no ticket: run kinit, or name --principal and --keytab"]
             if "S3AFileSystem not found" in text:
                 # PySpark has no public way to ask which Hadoop it comes with.
                 hadoop = context._jvm.org.apache.hadoop.util.VersionInfo  # noqa: SLF001
@@ -367,6 +387,8 @@ def _columns(names: Sequence[str], wanted: tuple[str, str], key: str) -> tuple[i
     >>> _columns(["\ufeffreview", "stars"], ("text", "label"), "spark.load.data")
     (0, 1)
     """
+    if not names:
+        raise InputError(f"{key}: the file is empty, without even a header")
     plain = [name.strip("\ufeff") for name in names]  # some programs begin a file with this mark
     if set(wanted) <= set(plain):
         return plain.index(wanted[0]), plain.index(wanted[1])

@@ -106,14 +106,15 @@ def _numbered(context: Any, rows: Any, plan: Plan, params: Params, run: Run, eve
         parts = rows.mapPartitions(
             lambda part: _numbering.number(part, shared.value, vocabulary.value)
         )
-        if params.shards:
-            key = f"{run.prefix}.shards"
-            _shards.write(context, parts, params.shards, name_of(known, plan.classes), key)
-            found = _shards.sample(context, params.shards, every, key)
-        else:
+        if not params.shards:
             found = parts.persist(StorageLevel.DISK_ONLY)
             found.count()  # all executors at once; what follows asks for one partition at a time
-        return _numbering.gathered(found.toLocalIterator(), plan, known, every)
+            return _numbering.gathered(found.toLocalIterator(), plan, known, every)
+        key = f"{run.prefix}.shards"
+        with _sources.whole(context, params.shards, key):
+            _shards.write(context, parts, params.shards, name_of(known, plan.classes), key)
+            found = _shards.sample(context, params.shards, every, key)
+            return _numbering.gathered(found.toLocalIterator(), plan, known, every)
 
 
 def _told(run: Run, plan: Plan, corpus: Corpus, every: int) -> dict[str, Any]:

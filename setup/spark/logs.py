@@ -45,8 +45,12 @@ _CAUSES = {
         "the driver needed more memory than its container has ({0}): raise --driver-memory"
     ),
     r"(GSS initiate failed|Client cannot authenticate via:\[TOKEN, KERBEROS\]|"
-    r"No valid credentials provided|Can't get Master Kerberos principal)": (
+    r"No valid credentials provided)": (
         "Kerberos has no ticket for this account ({0}): run kinit, or name --principal and --keytab"
+    ),
+    r"(Can't get Master Kerberos principal)": (
+        "the settings of the cluster do not say who may renew its tokens ({0}): HADOOP_CONF_DIR "
+        "must have a yarn-site.xml with yarn.resourcemanager.principal"
     ),
     r"to unknown queue: ([\w.-]+)": "the cluster has no queue {0}: name another by --queue",
     r"(not in (?:gzip|GZIP) format|invalid LOC header|unexpected end of file)": (

@@ -301,6 +301,8 @@ def test_formats_by_name(names: list[str], found: str) -> None:
 def test_columns_that_are_not_there() -> None:
     with pytest.raises(InputError, match=r"its columns are a, b, c, without text and label"):
         _sources._columns(["a", "b", "c"], ("text", "label"), KEY)
+    with pytest.raises(InputError, match="the file is empty"):
+        _sources._columns([], ("text", "label"), KEY)
 
 
 def test_training_on_shards_of_one_process_is_that_on_all(alone: Corpus) -> None:

@@ -279,6 +279,20 @@ def page() -> Iterator[tuple[str, list[tuple[int, dict[str, str], bytes]]]]:
     server.server_close()
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("AccessControlException: Client cannot authenticate via:[TOKEN, KERBEROS]", "run kinit"),
+        (
+            "java.io.IOException: Can't get Master Kerberos principal for use as renewer",
+            "a yarn-site.xml with yarn.resourcemanager.principal",
+        ),
+    ],
+)
+def test_what_kerberos_lacks(text: str, said: str) -> None:
+    assert said in logs.cause(text)
+
+
 def test_kerberos_is_named_when_the_pages_ask_for_a_ticket(
     page: tuple[str, list[tuple[int, dict[str, str], bytes]]],
     spark: Spark,

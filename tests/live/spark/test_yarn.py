@@ -7,14 +7,18 @@ import json
 import re
 import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs._texts import Corpus
+from setup.layout import CHECKOUT
 from setup.life.process import Process, free_port
 from setup.spark.resource_manager import ResourceManager
+from tests.jobs.numbered import assert_same, in_one_process, write_table
 from tests.live.spark.conftest import QUICK, SIZES, eventually
 
 if TYPE_CHECKING:
@@ -76,6 +80,86 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
     )
     assert eventually(lambda: not yarn.unpacked()), yarn.unpacked()
     assert list((yarn.cluster.home / "staging").glob("*/.sparkStaging/*")) == []
+
+
+LOADS = """\
+import json, os, sys
+from contextlib import suppress
+from pyspark import SparkContext
+from jobs._texts import Corpus
+from jobs.spark import _sources, load
+from jobs.spark._shards import Shards
+SparkContext.stop = lambda _: None  # one start serves all
+folder = sys.argv[1]
+
+def ended(name):
+    props = {"data": f"{folder}/a.csv", "shards": f"file:{folder}/{name}", "max_words": 3}
+    words = [f"spark.load.{key}={value}" for key, value in props.items()]
+    words += [f"output.dir={folder}/out-{name}", "seed=7"]
+    return load.main.main([word for one in words for word in ("--prop", one)])
+
+codes = [ended("good"), ended("good")]
+corpus = Corpus.load(f"{folder}/out-good/local/local/spark_load/texts.npz")
+context = SparkContext.getOrCreate()
+shards = Shards(context, f"file:{folder}/good", corpus, "shards", 10)
+dealt = shards.of(2, 2).map(lambda row: (row[0], row[1], row[2].hex())).glom().collect()
+os.mkdir(f"{folder}/bad")
+with suppress(OSError), _sources.whole(context, f"file:{folder}/bad", "shards"):
+    raise OSError("full")
+left = os.path.exists(f"{folder}/bad")
+print("FOUND", json.dumps([codes, left, shards.windows, shards.size, dealt]))
+"""
+
+
+def test_texts_become_shards_that_are_trained_on_in_windows(
+    installed: LiveSpark, tmp_path: Path
+) -> None:
+    """In a real Spark, without a cluster: the rest needs minutes, and `--spark`."""
+    rows = [(f"w{n} w{n // 2} x y", "ab"[n >= 20]) for n in range(40)]
+    path = write_table(tmp_path / "a.csv", rows)
+    quick = {"ui.enabled": "false", "sql.codegen.wholeStage": "false"}
+    quick["sql.codegen.factoryMode"] = "NO_CODEGEN"
+    options = [f"--conf=spark.{name}={value}" for name, value in quick.items()]
+    submit = installed.spark.spark_home / "bin" / "spark-submit"
+    words = [submit, "--master", "local[1]", *QUICK, *options]
+    done = subprocess.run(
+        [*words, installed.script("shards", LOADS), tmp_path],
+        env={
+            **installed.spark.environ(),
+            "PYSPARK_PYTHON": sys.executable,
+            "PYTHONPATH": str(CHECKOUT),
+        },
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    found = re.search(r"^FOUND (.*)$", done.stdout, re.MULTILINE)
+    assert found, done.stdout + done.stderr
+    codes, left, windows, size, dealt = json.loads(found[1])
+    assert codes == [0, 2], done.stderr
+    assert f"spark.load.shards = file:{tmp_path}/good: is there already" in done.stdout
+    assert not left, "what a failed attempt wrote would be in the way of the next"
+    corpus = Corpus.load(tmp_path / "out-good" / "local" / "local" / "spark_load" / "texts.npz")
+    assert_same(corpus, in_one_process(path, max_words=3))
+    assert (windows, size) == (4, 8)
+    places = [[place for place, _, _ in part] for part in dealt]
+    assert all(part == sorted(part) for part in places), "windows come one after the other"
+    assert sorted(place for part in places for place in part) == list(range(16)), "of two windows"
+    step = next(n for n in range(2, 32) if _orders(corpus, dealt, n))
+    first = [n for n in range(32) if n * step % 32 < size]
+    assert 2 < sum(corpus.y_train[first]) < 6, "a window has texts of all parts of the file"
+
+
+def _orders(corpus: Corpus, dealt: list[list[tuple[int, int, str]]], step: int) -> bool:
+    """Tell whether texts were mixed by going on by so many each time."""
+    order = {n * step % 32: n for n in range(32)}
+    return len(order) == 32 and all(
+        (label, numbers)
+        == (
+            corpus.y_train[order[place]],
+            corpus.x_train[:, order[place]].astype("<i4").tobytes().hex(),
+        )
+        for part in dealt
+        for place, label, numbers in part
+    )
 
 
 def test_pack_again_does_nothing(yarn: LiveSpark, environment: Path) -> None:
