@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from azkaban_client._http import Call
 from azkaban_client._projects import ProjectCalls
-from azkaban_client.errors import NotFound
+from azkaban_client.errors import NotFound, Refused
 from azkaban_client.models import Permission
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = ["PermissionCalls", "PermissionType"]
 
 PermissionType = Literal["admin", "read", "write", "execute", "schedule"]
 _PROXY_ROW = re.compile(r'<td class="tb-username">\s*([^\s<]+)')
+_LOADS_BY_PERMISSIONS = (3, 81)  # from here on a start loads the flows of projects that have some
 _TYPES: tuple[PermissionType, ...] = ("admin", "read", "write", "execute", "schedule")
 
 
@@ -74,11 +75,21 @@ class PermissionCalls(ProjectCalls):
         ------
         NotFound
             They have none.
+        Refused
+            Nobody else has one, and the server would forget the project's flows at its next start.
         """
-        if not any(p.name == name and p.group == group for p in self.permissions(project)):
+        found = self.permissions(project)
+        if not any(p.name == name and p.group == group for p in found):
             kind = "group" if group else "user"
             raise NotFound(
                 f"{kind} {name!r} has no permission on project {project!r}",
+                ids={"project": project},
+            )
+        if len(found) == 1 and self.version.low >= _LOADS_BY_PERMISSIONS:
+            raise Refused(
+                f"nobody but {name!r} has a permission on project {project!r}, and a server that "
+                "starts loads no flows of a project on which nobody has one: give somebody else "
+                "one first",
                 ids={"project": project},
             )
         self._change(project, "changePermission", name, group=group, types=())

@@ -322,7 +322,7 @@ export async function execute(project, flow, options, limits) {
     try {
       return await post('executor', fields);
     } catch (error) {
-      if (!left || !error.message.includes('Skipping execution') || !(await ended(project, flow))) throw error;
+      if (!left || !/Skipping execution/.test(error.message) || !(await ended(project, flow))) throw error;
     }
     await new Promise((done) => setTimeout(done, 500));
   }

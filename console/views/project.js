@@ -199,6 +199,8 @@ async function editPermission(context, project, entry, group) {
     submit: (form) => {
       const rights = new Set(api.RIGHTS.filter((right) => form.has(right)));
       if (!entry && !rights.size) throw new Error(t`Choose at least one right.`);
+      // A later server that starts loads no flows of a project on which nobody has a right.
+      if (!rights.size && project.people.length + project.groups.length === 1) throw new Error(t`Nobody else has a right on this project: give somebody else one first.`);
       const target = entry ? entry.name : form.get('name').trim();
       return api.setPermission({ project: project.name, name: target, group, rights, isNew: !entry, token: project.token });
     },

@@ -500,6 +500,7 @@ export const german = {
 "A user that the server knows.": "Ein Benutzer, den der Server kennt.",
 "Without any right the group is removed from the list.": "Ohne jedes Recht wird die Gruppe aus der Liste entfernt.",
 "Without any right the user is removed from the list.": "Ohne jedes Recht wird der Benutzer aus der Liste entfernt.",
+"Nobody else has a right on this project: give somebody else one first.": "Niemand sonst hat ein Recht an diesem Projekt: Geben Sie zuerst jemand anderem eines.",
 "Choose at least one right.": "Wählen Sie mindestens ein Recht.",
 "Time": "Zeit",
 "Message": "Meldung",

@@ -266,6 +266,17 @@ def test_permissions_of_2_5(old) -> None:
         client.grant("p", "bob", ["own"])
 
 
+def test_the_last_permission_stays_where_a_server_would_forget_the_flows(old) -> None:
+    """3.81 to 4.0 load a project's flows along with its permissions, when they start."""
+    client, server, replies = old
+    client.__dict__["version"] = Version((4, 0, 0), (4, 0, 0))
+    replies["getPermissions"] = {"permissions": [{"username": "bob", "permission": ["READ"]}]}
+    replies["getGroupPermissions"] = {"permissions": []}
+    with pytest.raises(errors.Refused, match="nobody but 'bob' has a permission on project 'p'"):
+        client.revoke("p", "bob")
+    assert "changePermission" not in server.actions()
+
+
 def test_a_session_in_the_body_is_renewed_too(serve, connect, answer) -> None:
     def reply(asked):
         if asked.action == "login":
