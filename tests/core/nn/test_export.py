@@ -357,10 +357,11 @@ def test_a_search_is_the_best_that_it_found() -> None:
 
 
 def test_the_example_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "explanation" / "nn.md").read_text("utf-8")
-    (code,) = (one for one in re.findall(r"(?ms)^```python\n(.*?)^```", page) if "to_onnx" in one)
+    pages = [page.read_text("utf-8") for page in (Path(__file__).parents[3] / "docs").rglob("*.md")]
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```", "\n".join(pages))
+    (code,) = (block for block in blocks if "to_onnx" in block)
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "nn.md", "exec"), {})  # noqa: S102 (our own page)
+    exec(compile(code, "docs", "exec"), {})  # noqa: S102 (our own page)
     assert (tmp_path / "iris.onnx").is_file()
 
 
