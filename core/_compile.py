@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numba
 from numba.core import caching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from importlib.resources.abc import Traversable
 
-__all__ = ["BySources", "compiled"]
+__all__ = ["BySources", "compiled", "kept"]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -30,16 +32,44 @@ _OTHERWISE = "InTreeCacheLocator,UserWideCacheLocator,IPythonCacheLocator,ZipCac
 
 @functools.cache
 def _digest() -> str:
-    """Tell one state of the sources from all others."""
+    """Tell one state of the sources from all others, be they files or in a zip."""
     found = hashlib.sha256()
-    for path in sorted(_TOP.rglob("*.py")):
-        content = path.read_bytes()
-        found.update(f"{path.relative_to(_TOP)} {len(content)}\n".encode() + content)
+    for name, source in sorted(_sources(resources.files(__package__), "")):
+        found.update(f"{name} {len(source)}\n".encode() + source)
     return found.hexdigest()[:16]
+
+
+def _sources(folder: Traversable, place: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _sources(entry, f"{place}{entry.name}/")
+        elif entry.name.endswith(".py"):
+            yield f"{place}{entry.name}", entry.read_bytes()
+
+
+def kept() -> Path | None:
+    """Return the folder where this state's code is kept, None where no variable names one."""
+    return Path(_config.CACHE_DIR, _digest()) if _config.CACHE_DIR else None
 
 
 class BySources(caching.UserProvidedCacheLocator):
     """Where the code of a function of `core` is kept: a folder for each state of the sources."""
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> Self | None:
+        """Make a locator, if there is a folder; numba's own would pass over sources in a zip."""
+        if not _config.CACHE_DIR:
+            return None
+        found: Any = cls(function, file)
+        try:
+            found.ensure_cache_path()
+        except OSError:
+            return None
+        return found  # type: ignore[no-any-return] # numba is not typed
+
+    def get_source_stamp(self) -> str:
+        """Tell whether kept code is of these sources: its folder does."""
+        return _digest()
 
     @classmethod
     def get_suitable_cache_subpath(cls, py_file: str) -> str:

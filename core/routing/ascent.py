@@ -125,7 +125,8 @@ class _Ascent:
             near = neighbours(problem, degree, stops)
             tail, head = np.repeat(np.arange(n), near.shape[1]), near.ravel()
             tail, head = np.minimum(tail, head), np.maximum(tail, head)
-            tail, head = np.divmod(np.unique(tail * n + head), n)
+            both = np.sort(tail * n + head)  # for millions, `np.unique` takes many times longer
+            tail, head = np.divmod(both[np.append(True, both[1:] > both[:-1])], n)
             reach = _shorter(problem, stops, stops[near[:, -1]])
         self._tail, self._head = tail, head
         self._length = _shorter(problem, stops[tail], stops[head])

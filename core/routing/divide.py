@@ -1,12 +1,15 @@
-"""Divide and conquer: improve routes in separate parts, then repair the whole.
+"""Divide and conquer: improve routes in separate parts, in rounds whose parts overlap.
 
-Parts are neighbouring routes, which other machines may improve. Because no stop leaves its part,
-the repair is a short search over all routes, with a fixed number of steps.
+Parts are neighbouring routes, which other machines may improve. No stop leaves its part, so the
+next round draws the parts anew, with borders elsewhere, and repairs what lay on the borders. No
+step is taken on the whole, which for many stops would be too long for one process, and slow: the
+memory of a part is near, that of the whole is not.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,22 +17,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.routing._jit import COMPILED
-from core.routing.bounds import contradiction
 from core.routing.heuristic import improve
-from core.routing.result import NoRoutesError, Result, Status
+from core.routing.result import NoRoutesError, Result, Status, Step
 from core.routing.start import cut_tour
+from core.routing.validate import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from core.routing.problem import Problem
 
-__all__ = ["divide", "divide_parts", "group_routes", "improve_part", "subproblem"]
+__all__ = [
+    "ROUNDS",
+    "divide",
+    "group_routes",
+    "improve_part",
+    "improve_parts",
+    "subproblem",
+]
 
+ROUNDS = 4
+"""How often parts are drawn, if nothing else is said."""
+
+# Multiples of the golden section, modulo 1, keep apart: no two rounds have the same borders.
+_TURN = (math.sqrt(5) - 1) / 2
 
 # Length of the repair; without compiled kernels a step takes about seventy times longer.
 _STEPS_PER_STOP = 100
 _MOST_STEPS = 300_000 if COMPILED else 10_000
+# With more stops, parts of about so many come further in the same time.
+_WHOLE, _PART = 50_000, 10_000
+_STEPS_IN_PARTS = 6 if COMPILED else 1
 
 
 def divide(problem: Problem) -> Result:
@@ -45,32 +63,44 @@ def divide(problem: Problem) -> Result:
     begin = time.monotonic()
     start = cut_tour(problem)
     n = problem.n_stops
-    steps = min(_STEPS_PER_STOP * n, max(_MOST_STEPS, n))
-    result = improve(problem, start=start, steps=steps)
+    if n > _WHOLE and problem.points is not None:
+        result = improve_parts(
+            problem, start=start, parts=n // _PART, steps_per_stop=_STEPS_IN_PARTS
+        )
+    else:
+        steps = min(_STEPS_PER_STOP * n, max(_MOST_STEPS, n))
+        result = improve(problem, start=start, steps=steps)
     return dataclasses.replace(result, method="divide", seconds=time.monotonic() - begin)
 
 
-def divide_parts(
+def improve_parts(
     problem: Problem,
     *,
+    start: Result,
     parts: int,
+    rounds: int = ROUNDS,
     steps_per_stop: int = 100,
-    repair_per_stop: int = 10,
     seed: int = 0,
     share: Callable[..., Iterable[Result]] = map,
 ) -> Result:
-    """Solve by one tour, cut into routes, parts improved on their own, and a repair of the whole.
+    """Improve routes in separate parts, drawn anew in each round.
 
-    The number of steps is fixed, so the routes depend on the seed and the number of parts alone.
+    The number of steps is fixed, so the routes depend on the seed, the number of parts and that of
+    rounds alone. The rounds share one cooling: the first begins hot, the last ends cold. Each
+    leaves a part as it was unless it finds better routes, so no round makes the plan worse.
 
     Parameters
     ----------
     problem
         With coordinates: parts are sectors around the depot.
+    start
+        Routes to start from, which meet the bounds on stops.
     parts
         Number of parts, 1 or more.
-    steps_per_stop, repair_per_stop
-        Ruin-and-recreate steps for each stop: in the parts, and in the repair of the whole.
+    rounds
+        How often the parts are drawn, 1 or more; a single part is drawn once.
+    steps_per_stop
+        Ruin-and-recreate steps for each stop, in all rounds together.
     seed
         Seed of the random numbers; each part has its own.
     share
@@ -88,35 +118,63 @@ def divide_parts(
     >>> from core.routing import Problem
     >>> points = np.random.default_rng(1).uniform(0, 10, (41, 2))
     >>> problem = Problem(points=points, dispatchers=4, min_stops=5)
-    >>> result = divide_parts(problem, parts=2, steps_per_stop=5)
-    >>> result.cost <= cut_tour(problem).cost, len(result.routes)
-    (True, 4)
+    >>> result = improve_parts(problem, start=cut_tour(problem), parts=2, steps_per_stop=5)
+    >>> [step.cost for step in result.trace] == sorted(
+    ...     (step.cost for step in result.trace), reverse=True)
+    True
     """
     begin = time.monotonic()
-    numbers = {"parts": parts, "steps_per_stop": steps_per_stop, "repair_per_stop": repair_per_stop}
-    for name, value in numbers.items():
+    for name, value in {
+        "parts": parts, "rounds": rounds, "steps_per_stop": steps_per_stop
+    }.items():  # fmt: skip
         if value < 1:
             raise ValueError(f"{name} = {value}: expected an integer >= 1")
     if problem.points is None:
         raise ValueError("parts are sectors of a map: coordinates are needed")
-    if reason := contradiction(problem):
-        return Result(status=Status.INFEASIBLE, method="divide", reason=reason)
-    problem = problem.closed()
-    start = cut_tour(problem)
-    groups = group_routes(problem, start.routes, parts)
-    chosen = [[start.routes[own] for own in group] for group in groups]
-    problems = [subproblem(problem, routes) for routes in chosen]
-    steps = [steps_per_stop * part.n_stops for part, _ in problems]
-    seeds = [int(n) for n in np.random.SeedSequence(seed).generate_state(len(problems))]
-    work = partial(improve_part, time_limit=None)
-    found = list(share(work, *zip(*problems, strict=True), steps, seeds))
-    routes = []
-    for old, result in zip(chosen, found, strict=True):
-        places = [0, *(stop for route in old for stop in route)]  # as `subproblem` numbers them
-        routes += [tuple(places[stop] for stop in route) for route in result.routes]
-    whole = Result(status=Status.FEASIBLE, cost=problem.cost(routes), routes=tuple(routes))
-    result = improve(problem, start=whole, steps=repair_per_stop * problem.n_stops, seed=seed)
-    return dataclasses.replace(result, method="divide", seconds=time.monotonic() - begin)
+    problem, routes = problem.closed(), start.routes
+    rounds = 1 if min(parts, len(routes)) == 1 else rounds
+    trace = [Step(0.0, start.cost, None)]
+    for number in range(rounds):
+        chosen = [
+            [routes[own] for own in group]
+            for group in group_routes(problem, routes, parts, turn=number * _TURN % 1.0)
+        ]
+        spare = _shared_out(problem.dispatchers - len(routes), len(chosen))
+        problems = [subproblem(problem, own, more) for own, more in zip(chosen, spare, strict=True)]
+        steps = [max(1, steps_per_stop * part.n_stops // rounds) for part, _ in problems]
+        draws = np.random.SeedSequence((seed, number)).generate_state(len(problems))
+        work = partial(improve_part, time_limit=None, cooled=number / rounds)
+        found = share(work, *zip(*problems, strict=True), steps, draws.tolist())
+        routes = tuple(
+            route
+            for own, result in zip(chosen, found, strict=True)
+            for route in _in_whole(own, result.routes)
+        )
+        trace.append(Step(time.monotonic() - begin, problem.cost(routes), None))
+    if broken := check(problem, routes):
+        raise NoRoutesError("within the steps", broken)
+    return Result(
+        status=Status.FEASIBLE,
+        cost=trace[-1].cost,
+        routes=routes,
+        seconds=time.monotonic() - begin,
+        method="divide",
+        trace=tuple(trace),
+    )
+
+
+def _shared_out(spare: int, parts: int) -> list[int]:
+    """Give each part its share of the dispatchers who have no route yet."""
+    return [spare // parts + (part < spare % parts) for part in range(parts)]
+
+
+def _in_whole(
+    old: Sequence[Sequence[int]], routes: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, ...]]:
+    """Turn routes of a part, made of `old` ones by `subproblem`, into those of the whole."""
+    places = (0, *(stop for route in old for stop in route))
+    for route in routes:
+        yield tuple(places[stop] for stop in route)
 
 
 def improve_part(
@@ -126,6 +184,7 @@ def improve_part(
     seed: int,
     *,
     time_limit: float | None,
+    cooled: float = 0.0,
 ) -> Result:
     """Improve the routes of a part, or leave them as they were.
 
@@ -135,7 +194,7 @@ def improve_part(
     ----------
     problem, routes
         As `subproblem` makes them.
-    steps, seed, time_limit
+    steps, seed, time_limit, cooled
         As for `core.routing.heuristic.improve`.
     """
     start = Result(
@@ -144,12 +203,16 @@ def improve_part(
         routes=tuple(tuple(route) for route in routes),
     )
     try:
-        return improve(problem, start=start, steps=steps, time_limit=time_limit, seed=seed)
+        return improve(
+            problem, start=start, steps=steps, time_limit=time_limit, seed=seed, cooled=cooled
+        )
     except NoRoutesError as error:
         return dataclasses.replace(start, reason=str(error))
 
 
-def group_routes(problem: Problem, routes: Sequence[Sequence[int]], parts: int) -> list[list[int]]:
+def group_routes(
+    problem: Problem, routes: Sequence[Sequence[int]], parts: int, *, turn: float = 0.0
+) -> list[list[int]]:
     """Group routes into at most `parts` sectors around the depot with about as many stops each.
 
     Parameters
@@ -160,6 +223,8 @@ def group_routes(problem: Problem, routes: Sequence[Sequence[int]], parts: int) 
         Stop indices per dispatcher.
     parts
         Number of groups, 1 or more; there are fewer where there are fewer routes.
+    turn
+        How far the sectors are turned, as a share (0 to 1) of one of them.
 
     Returns
     -------
@@ -172,18 +237,20 @@ def group_routes(problem: Problem, routes: Sequence[Sequence[int]], parts: int) 
     >>> problem = Problem(points=[[0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]], dispatchers=4)
     >>> group_routes(problem, [[1], [3], [2], [4]], 2)
     [[3, 0], [2, 1]]
+    >>> group_routes(problem, [[1], [3], [2], [4]], 2, turn=0.5)
+    [[3, 1], [0, 2]]
     """
     centres = np.array([problem.points[list(route)].mean(axis=0) for route in routes])
     offset = centres - problem.points[0]
     order = np.argsort(np.arctan2(offset[:, 1], offset[:, 0]), kind="stable")
     sizes = np.array([len(routes[number]) for number in order])
     middle = np.cumsum(sizes) - sizes / 2
-    group = np.minimum(parts - 1, (middle * parts / sizes.sum()).astype(int))
+    group = (middle * parts / sizes.sum() + turn).astype(int) % parts
     return [order[group == part].tolist() for part in np.unique(group)]
 
 
 def subproblem(
-    problem: Problem, routes: Sequence[Sequence[int]]
+    problem: Problem, routes: Sequence[Sequence[int]], spare: int = 0
 ) -> tuple[Problem, list[list[int]]]:
     """Make the problem of some routes alone, and the routes in its numbering.
 
@@ -195,6 +262,8 @@ def subproblem(
         The whole; its bounds hold for each route.
     routes
         One or more of its routes.
+    spare
+        Dispatchers who have no route yet.
     """
     places = np.array([0, *(stop for route in routes for stop in route)])
     index = {int(place): i for i, place in enumerate(places)}
@@ -205,6 +274,6 @@ def subproblem(
         service=None if problem.service is None else problem.service[places],
         demands=None if problem.demands is None else problem.demands[places],
         ids=tuple(problem.ids[place] for place in places),
-        dispatchers=len(routes),
+        dispatchers=len(routes) + spare,
     )
     return part, [[index[stop] for stop in route] for route in routes]

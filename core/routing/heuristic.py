@@ -75,6 +75,7 @@ def improve(
     steps: int | None = None,
     seed: int = 0,
     enough: float = -math.inf,
+    cooled: float = 0.0,
 ) -> Result:
     """Improve routes by ruin and recreate, and exchanges (`core.routing._sisr`).
 
@@ -93,6 +94,8 @@ def improve(
         Seed of the random numbers.
     enough
         Cost at which to stop: none is lower.
+    cooled
+        Share (0 to 1) of the cooling to leave out, for routes that have been improved before.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def improve(
         raise ValueError("time_limit and steps are both None: expected one of them")
     begin = time.monotonic()
     problem = problem.closed()
-    search = _Annealing(problem, start.routes, seed)
+    search = _Annealing(problem, start.routes, seed, cooled)
     best, trace = search.best_cost, [Step(time.monotonic() - begin, search.known, None)]
     reason = ""
     try:
@@ -150,7 +153,9 @@ def improve(
 class _Annealing:
     """State of the search between calls of the kernel."""
 
-    def __init__(self, problem: Problem, routes: Sequence[Sequence[int]], seed: int) -> None:
+    def __init__(
+        self, problem: Problem, routes: Sequence[Sequence[int]], seed: int, cooled: float
+    ) -> None:
         n = problem.n_stops
         self._problem = problem
         self._rng = np.random.default_rng(seed)
@@ -171,6 +176,7 @@ class _Annealing:
         self._hot, self._cold = _FEW_HOT, _FEW_COLD
         if not apt or n > _ELASTIC_STOPS or problem.objective == "makespan":
             self._hot, self._cold = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE)), _COLD
+        self._hot *= (self._cold / self._hot) ** cooled
         self._rounds = 1
         self.steps = 0
         self._speed = 0.0  # steps per second, once known

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from core.routing.choices import Method, Model, Solver
 
-__all__ = ["solve"]
+__all__ = ["bounded", "compile_search", "lower_bound", "solve"]
 
 # Up to here `auto` asks for a proof.
 _EXACT_STOPS = 60
@@ -48,7 +48,7 @@ _PROOF = 1e-7  # relative: costs closer than this are the same
 
 
 @functools.cache
-def _compile() -> None:
+def compile_search() -> None:
     """Compile the search, once: that takes many seconds where no earlier run has kept it."""
     if COMPILED:
         tiny = Problem(points=[[0, 0], [1, 0], [1, 1], [0, 1]], dispatchers=2)
@@ -108,7 +108,7 @@ def solve(
     _check_options(problem, method, time_limit, model)
     if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
-    _compile()  # before the clock runs: the limit is for the search
+    compile_search()  # before the clock runs: the limit is for the search
     begin = time.monotonic()
     asked, problem = problem, problem.closed()
     if method == "auto":
@@ -144,7 +144,7 @@ def _check_options(
 
 def _divide(problem: Problem) -> Result:
     result = divide(problem)
-    return _bounded(result, _bound(problem, result, max(_LEAST_BOUND, result.seconds)))
+    return bounded(result, lower_bound(problem, result, max(_LEAST_BOUND, result.seconds)))
 
 
 def _exact(
@@ -173,7 +173,7 @@ def _search(
     start = cut_tour(problem)
     bound = None
     if time_limit is not None:
-        bound = _bound(problem, start, time_limit * _BOUND_SHARE)
+        bound = lower_bound(problem, start, time_limit * _BOUND_SHARE)
         time_limit -= time.monotonic() - begin
     # With a number of steps, routes must not depend on how good a bound the machine had time for.
     enough = -math.inf if bound is None or steps is not None else bound * (1 + _PROOF)
@@ -198,7 +198,7 @@ def _search(
         result = improve(
             problem, start=start, time_limit=time_limit, steps=steps, seed=seed, enough=enough
         )
-    return _bounded(result, bound)
+    return bounded(result, bound)
 
 
 def _too_long(problem: Problem, bound: float) -> str:
@@ -214,7 +214,7 @@ def _too_long(problem: Problem, bound: float) -> str:
     )
 
 
-def _bound(problem: Problem, start: Result, seconds: float) -> float | None:
+def lower_bound(problem: Problem, start: Result, seconds: float) -> float | None:
     """Compute a lower bound within about so many seconds."""
     begin = time.monotonic()
     total = sum(problem.length(route) for route in start.routes)
@@ -233,7 +233,7 @@ def _whole(problem: Problem, bound: float) -> float:
     return float(math.ceil(bound * (1 - _PROOF) - _PROOF))
 
 
-def _bounded(result: Result, bound: float | None) -> Result:
+def bounded(result: Result, bound: float | None) -> Result:
     """Add a lower bound, and the proof where cost and bound meet."""
     if bound is None or result.cost is None:
         return result

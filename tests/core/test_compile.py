@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import core._compile
@@ -34,3 +36,29 @@ def test_a_copy_takes_what_another_has_compiled_and_a_change_does_not(tmp_path: 
         assert not list(part.rglob("*.nb*"))
         told.append(done.stdout.split())
     assert told == [["8", "0"], ["8", "1"], ["10", "0"]]
+
+
+def test_sources_in_a_zip_take_it_too(tmp_path: Path) -> None:
+    """As on executors, which get `core` as a zip, and what the driver has compiled beside it."""
+    told = []
+    for place in ("folder", "zip", "elsewhere"):
+        work = tmp_path / place
+        work.mkdir()
+        with zipfile.ZipFile(work / "core.zip", "w") as packed:
+            packed.write(core._compile.__file__, "core/_compile.py")
+            packed.writestr("core/part/inner.py", INNER)
+            packed.writestr("core/part/outer.py", OUTER)
+        path = work / "core.zip"
+        if place == "folder":
+            shutil.unpack_archive(path, work)
+            path = work
+        cache = tmp_path / "cache"
+        if place == "elsewhere":  # another folder, with the same files
+            cache = cache.rename(work / "cache")
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", CALL], cwd=tmp_path, check=True,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(path)},
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        told.append(done.stdout.split())
+    assert told == [["8", "0"], ["8", "1"], ["8", "1"]]

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from core.routing import Problem, Status, check, route_duration, route_length, solve
 from core.routing.ascent import ascent_bound
 from core.routing.bounds import contradiction
-from core.routing.divide import divide_parts
+from core.routing.divide import improve_parts
 from core.routing.formats import FormatError, parse_json, routes_csv, routes_geojson, stops_json
 from core.routing.heuristic import improve
 from core.routing.plot import plot_routes
@@ -137,7 +137,7 @@ def test_the_search_finds_the_routes_of_brute_force(
 
 def test_parts_and_divide_keep_to_open_routes(random_problem: Callable[..., Problem]) -> None:
     problem = random_problem(60, dispatchers=4, min_stops=10, max_stops=20, open_routes=True)
-    parts = divide_parts(problem, parts=2, steps_per_stop=5)
+    parts = improve_parts(problem, start=cut_tour(problem), parts=2, steps_per_stop=5)
     whole = solve(problem, method="divide")
     for result in (parts, whole):
         assert check(problem, result.routes, result.cost) == []

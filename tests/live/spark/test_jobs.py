@@ -22,7 +22,8 @@ from core.mcmc.diagnostics import summarise
 from core.mcmc.long_runs import merge, sample_streams
 from core.nn.callbacks import EarlyStopping
 from core.nn.parameters import ParameterVector
-from core.routing.divide import divide_parts
+from core.routing.divide import improve_parts
+from core.routing.start import cut_tour
 from jobs._models import load_model
 from jobs._texts import Corpus
 from jobs._training import fit
@@ -275,12 +276,45 @@ def test_chains_and_diagnostics_are_those_of_one_process(yarn: LiveSpark, tmp_pa
 def test_routes_are_those_of_one_process(yarn: LiveSpark, tmp_path: Path) -> None:
     stops = CHECKOUT / "jobs" / "routing" / "stops.csv"
     props = {"stops": stops, "dispatchers": 4, "parts": 3, "steps_per_stop": 10}
-    record = json.loads((run(yarn, tmp_path, "spark.route", props) / "result.json").read_text())
+    folder = run(yarn, tmp_path, "spark.route", props)
+    record = json.loads((folder / "result.json").read_text())
     problem = read_stops(stops).replace(dispatchers=4)
-    one = divide_parts(problem, parts=3, steps_per_stop=10, seed=7)
+    one = improve_parts(problem, start=cut_tour(problem), parts=3, steps_per_stop=10, seed=7)
     ids = [[int(problem.ids[stop]) for stop in route] for route in one.routes]
     assert record["routes"] == ids
     assert record["cost"] == one.cost
+    assert 0 < record["lower_bound"] < one.cost
+    metrics = json.loads((folder / "run.json").read_text())["metrics"]
+    assert metrics["driver_mb"] > 0
+    assert metrics["task_mb"] > 0
+
+
+COMPILED = """\
+import os, sys
+from functools import partial
+from pyspark import SparkContext
+from jobs.spark._compiled import CompiledMap
+share = CompiledMap(SparkContext())
+from core.routing.solver import compile_search
+compile_search()
+hits = (
+    "[__import__('core.routing.solver', fromlist=['x']).compile_search()] and "
+    "[sum(__import__('core.routing._sisr', fromlist=['x']).anneal.stats.cache_hits.values()), "
+    "__import__('os').environ['NUMBA_CACHE_DIR']]"
+)
+print("FOUND", *share(partial(eval, hits), [{}])[0])
+"""
+
+
+def test_executors_take_what_the_driver_has_compiled(installed: LiveSpark, tmp_path: Path) -> None:
+    """Though they keep compiled code in a folder of their own."""
+    result = installed.run(
+        *("submit", "--master", "local[1]", "--no-environment", *QUICK),
+        *("--conf", f"spark.pyspark.python={sys.executable}"),
+        *("--conf", f"spark.executorEnv.NUMBA_CACHE_DIR={tmp_path / 'theirs'}"),
+        *("--py-files", "core,jobs,azkaban_client", str(installed.script("code", COMPILED))),
+    )
+    assert f"FOUND 1 {tmp_path / 'theirs'}\n" in result.stdout, result.stdout + result.stderr
 
 
 def test_without_spark_a_job_says_how_it_is_run(tmp_path: Path, texts: Path) -> None:
