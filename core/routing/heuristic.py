@@ -154,7 +154,7 @@ class _Annealing:
     """State of the search between calls of the kernel."""
 
     def __init__(
-        self, problem: Problem, routes: Sequence[Sequence[int]], seed: int, cooled: float
+        self, problem: Problem, routes: Sequence[Sequence[int]], seed: int, cooled: float = 0.0
     ) -> None:
         n = problem.n_stops
         self._problem = problem

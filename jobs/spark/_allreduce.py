@@ -77,6 +77,8 @@ class Ring:
     ----------
     rank, size
         As of the seat.
+    hosts
+        Where each process runs, in the order of ranks.
     attempt
         The largest ticket: the same number for all.
     seconds
@@ -86,6 +88,7 @@ class Ring:
     def __init__(self, seat: Seat, attempt: int) -> None:
         self.rank = seat.rank
         self.size = seat.size
+        self.hosts = [seat.host] * seat.size
         self.attempt = attempt
         self.seconds = 0.0
         self._patience = seat.seconds
@@ -107,6 +110,7 @@ class Ring:
             card = json.dumps([seat.host, listener.getsockname()[1], seat.ticket])
             cards = [json.loads(text) for text in seat.gather(card)]
             ring = cls(seat, max(ticket for _, _, ticket in cards))
+            ring.hosts = [host for host, _, _ in cards]
             if seat.size == 1:
                 return ring
             behind, ahead = (seat.rank - 1) % seat.size, (seat.rank + 1) % seat.size
@@ -166,6 +170,22 @@ class Ring:
             give = parts[(self.rank + 1 - step) % self.size]
             self._exchange(give, parts[(self.rank - step) % self.size])
         self.seconds += time.monotonic() - begin
+
+    def share(self, data: bytes) -> bytes:
+        """Give what the first process has to all of them; what the others have does not count.
+
+        Raises
+        ------
+        PeerError
+            When another process is gone or does not answer.
+        """
+        own = data if self.rank == 0 else b""
+        size = np.array([len(own)])
+        self.all_reduce(size)
+        whole = np.zeros(int(size[0]), dtype=np.uint8)
+        whole[: len(own)] = np.frombuffer(own, dtype=np.uint8)
+        self.all_reduce(whole)  # with zeros from all others
+        return whole.tobytes()
 
     def _exchange(self, give: npt.NDArray[Any], take: npt.NDArray[Any]) -> None:
         """Send to the next process while receiving from the previous one, to avoid a deadlock."""

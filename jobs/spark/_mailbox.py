@@ -1,8 +1,8 @@
 """Keep the last checkpoint of a training on many machines with the driver.
 
 A cluster may have no disk that all its machines share, and a lost machine takes its own disk with
-it. So the first process sends a checkpoint to the driver after each epoch, and all processes of a
-new attempt ask for it. Connections are those of `jobs.spark._allreduce`, in which both ends
+it. So the first process sends a checkpoint to the driver after each epoch, and the first one of a
+new attempt asks for it. Connections are those of `jobs.spark._allreduce`, in which both ends
 authenticate themselves.
 """
 

@@ -22,6 +22,8 @@ from jobs.spark._allreduce import Ring
 from jobs.textclass.train import prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from core.nn import Trainer
     from jobs._texts import Corpus
     from jobs._training import Setting
@@ -29,7 +31,11 @@ if TYPE_CHECKING:
     from jobs.spark._mailbox import Mail
     from jobs.textclass.train import Params
 
-__all__ = ["Report", "restore", "train"]
+__all__ = ["Report", "Watch", "late", "restore", "train"]
+
+# A process is called slow when the others wait this share of the time, and it worked for so many
+# seconds: shorter times say more of what else a machine does.
+_LATE_SHARE, _LATE_SECONDS = 0.4, 1.0
 
 
 @dataclass(frozen=True)
@@ -90,14 +96,18 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
         make = partial(kind, rank=ring.rank, size=ring.size, all_reduce=ring.all_reduce)
         setting = prepare(params, corpus, np.random.default_rng(seed), make)
         stopping = EarlyStopping(patience=params.patience)
-        if data := mail.fetch(ring.attempt):
+        # One asks the driver for all: hundreds that ask at once would wait for its network.
+        if data := ring.share(mail.fetch(ring.attempt) if ring.rank == 0 else b""):
             restore(setting, stopping, data)
 
+        watch = Watch(ring)
+
         def keep(trainer: Trainer) -> bool:
+            late = watch.epoch()
             if ring.rank == 0:
                 stream = io.BytesIO()
                 save_checkpoint(stream, trainer, stopping.state())
-                mail.send(ring.attempt, stream.getvalue(), _note(trainer))
+                mail.send(ring.attempt, stream.getvalue(), _note(trainer) + late)
             return False
 
         begin, cpu, scores, error = time.monotonic(), time.process_time(), {}, ""
@@ -112,6 +122,61 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
         seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
         digest = hashlib.sha256(setting.trainer.parameters.values.tobytes()).hexdigest()
         return Report(ring.rank, seat.host, seconds, cpu, ring.seconds, digest, dict(scores), error)
+
+
+class Watch:
+    """Find the process for which the others wait, epoch by epoch.
+
+    Parameters
+    ----------
+    ring
+        Of all processes, which make the same calls.
+    clock
+        Tells seconds.
+    """
+
+    def __init__(self, ring: Ring, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ring = ring
+        self._clock = clock
+        self._last = clock(), ring.seconds
+
+    def epoch(self) -> str:
+        """Say who was late since the last call, for a log; empty if nobody was."""
+        (before, waited), now = self._last, self._clock()
+        spent = now - before
+        worked = np.zeros(self._ring.size)
+        worked[self._ring.rank] = spent - (self._ring.seconds - waited)
+        self._ring.all_reduce(worked)
+        self._last = self._clock(), self._ring.seconds
+        return late(worked.tolist(), self._ring.hosts)
+
+
+def late(worked: Sequence[float], hosts: Sequence[str]) -> str:
+    """Say which process works so much longer that the others mostly wait; empty if none does.
+
+    Parameters
+    ----------
+    worked
+        Seconds that each spent, those without that it waited for sums.
+    hosts
+        Where each runs.
+
+    Examples
+    --------
+    >>> print(late([2.0, 8.0, 2.0], ["a", "b", "c"]).removeprefix("; "))
+    task 1 on b is slow: it worked 8.0 s, the others about 2.0 s, and waited for it 75% of the time
+    >>> late([2.0, 2.5, 2.1], ["a", "b", "c"])
+    ''
+    """
+    slow = int(np.argmax(worked))
+    others = [seconds for rank, seconds in enumerate(worked) if rank != slow]
+    usual = float(np.median(others)) if others else worked[slow]
+    if worked[slow] < _LATE_SECONDS or usual > (1 - _LATE_SHARE) * worked[slow]:
+        return ""
+    return (
+        f"; task {slow} on {hosts[slow]} is slow: it worked {worked[slow]:.1f} s, the others about "
+        f"{usual:.1f} s, and waited for it {1 - usual / worked[slow]:.0%} of the time"
+    )
 
 
 def restore(setting: Setting, stopping: EarlyStopping, data: bytes) -> None:

@@ -96,6 +96,9 @@ def main(params: Params, run: Run) -> Outputs:
         raise RuntimeError("the executors ended with different parameters: please report this")
     scores = reports[0].scores
     seconds = max(report.seconds for report in reports)
+    worked = [report.seconds - report.waited for report in reports]
+    if slow := _parallel.late(worked, [report.host for report in reports]):
+        run.log(slow.removeprefix("; "))
     save(model, setting, params.name, corpus, scores, seconds=seconds)
     run.log(f"{params.name}: {scores['accuracy']:.1%} of the validation texts right")
     run.report(_page(params, setting.trainer.history.columns, reports, scores, attempts))
@@ -107,6 +110,7 @@ def main(params: Params, run: Run) -> Outputs:
         "texts": shards.taken(len(setting.trainer.history)) if shards else corpus.y_train.size,
         "connect_seconds": round(started, 2),
         "train_seconds": round(seconds, 2),
+        "slowest_task": int(np.argmax(worked)),
         "wait_seconds": round(float(np.mean([report.waited for report in reports])), 2),
         **scores,
     }

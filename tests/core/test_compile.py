@@ -45,6 +45,8 @@ def test_sources_in_a_zip_take_it_too(tmp_path: Path) -> None:
         work = tmp_path / place
         work.mkdir()
         with zipfile.ZipFile(work / "core.zip", "w") as packed:
+            packed.writestr("core/__init__.py", "")
+            packed.writestr("core/part/__init__.py", "")
             packed.write(core._compile.__file__, "core/_compile.py")
             packed.writestr("core/part/inner.py", INNER)
             packed.writestr("core/part/outer.py", OUTER)

@@ -90,6 +90,15 @@ def test_single_precision_and_larger_than_what_sockets_hold() -> None:
         assert (vector == 6).all()
 
 
+@pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 1000])
+def test_all_get_what_the_first_has(data: bytes) -> None:
+    def work(ring: Ring) -> bytes:
+        return ring.share(data if ring.rank == 0 else b"not this")
+
+    assert run(3, work) == [data] * 3
+    assert run(1, work) == [data]
+
+
 def test_all_agree_on_the_attempt() -> None:
     assert run(3, lambda ring: ring.attempt) == [2, 2, 2]
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,10 @@ import pytest
 from core.nn.callbacks import EarlyStopping
 from jobs._texts import Corpus
 from jobs._training import fit
-from jobs.spark._allreduce import Seat
+from jobs.spark._allreduce import Ring, Seat
 from jobs.spark._mailbox import Mail, Mailbox
-from jobs.spark._parallel import Report, restore, train
+from jobs.spark._parallel import Report, Watch, restore, train
+from jobs.spark._shards import hold
 from jobs.textclass.train import Params, prepare
 from tests.jobs.folder import Folder
 
@@ -40,12 +42,17 @@ def corpus() -> Corpus:
     return Corpus(x, y, x[:, :5], y[:5], tuple(map(str, range(40))), ("low", "high"))
 
 
-def member(params: Params, seat: Seat, mail: Mail, results: Any) -> None:
-    results.put(train(params, corpus(), 7, seat, mail))
+def member(params: Params, seat: Seat, mail: Mail, results: Any, *, sharded: bool) -> None:
+    texts = corpus()
+    if sharded:
+        rows = range(seat.rank, 87, seat.size)
+        own = [(row, texts.x_train[:, row].astype("<i4").tobytes()) for row in rows]
+        texts = hold(own, replace(texts, x_train=texts.x_train[:, :0]))
+    results.put(train(params, texts, 7, seat, mail))
 
 
 def start(
-    folder: Path, params: Params, mail: Mail, attempt: int, size: int
+    folder: Path, params: Params, mail: Mail, attempt: int, size: int, *, sharded: bool = False
 ) -> tuple[list[BaseProcess], Any]:
     folder.mkdir()
     context = get_context("spawn")
@@ -57,7 +64,8 @@ def start(
             rank=rank, size=size, host="127.0.0.1", secret=SECRET, gather=gather,
             ticket=10 * attempt + rank, seconds=60.0,
         )  # fmt: skip
-        team.append(context.Process(target=member, args=(params, seat, mail, results)))
+        work = partial(member, sharded=sharded)
+        team.append(context.Process(target=work, args=(params, seat, mail, results)))
     for process in team:
         process.start()
     return team, results
@@ -103,7 +111,8 @@ def test_three_processes_make_the_model_of_one(tmp_path: Path) -> None:
     assert notes[-1].startswith("epoch 5: loss ")
 
 
-def test_after_a_loss_all_go_on_from_the_last_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sharded", [False, True])
+def test_after_a_loss_all_go_on_from_the_last_checkpoint(tmp_path: Path, *, sharded: bool) -> None:
     params = replace(PARAMS, epochs=40, patience=40)
     file, notes = tmp_path / "checkpoint.npz", []
     with Mailbox("127.0.0.1", SECRET, file, notes.append) as box:
@@ -141,3 +150,47 @@ def test_a_checkpoint_of_the_end_can_be_gone_on_from(tmp_path: Path, epochs: int
         end(*start(tmp_path / "1", replace(longer, epochs=5), box.mail, 1, size=1))
         end(*start(tmp_path / "2", longer, box.mail, 2, size=2))
     agree(kept(file, longer), alone(longer))
+
+
+class Clock:
+    """Time that passes by what is added."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("worked", "named"),
+    [
+        ([2.0, 8.0, 2.1], "task 1 on b"),
+        ([9.0, 1.0, 1.0], "task 0 on a"),
+        ([2.0, 2.6, 2.1], ""),
+        ([0.1, 0.8, 0.1], ""),
+    ],
+)
+def test_who_is_slow_is_told(worked: list[float], named: str) -> None:
+    """Three processes, each with its own clock; sums end when the last has come."""
+    clock, told = Clock(), []
+    for rank in range(3):
+        ring = Ring(Seat(rank=rank, size=3, host="", secret=b"", gather=list), 0)
+        ring.hosts = ["a", "b", "c"]
+        watch = Watch(ring, clock)
+        seen: list[float] = []
+
+        def all_reduce(vector: np.ndarray, seen: list[float] = seen) -> None:
+            seen[:] = vector
+            vector[...] = worked
+
+        ring.all_reduce = all_reduce  # type: ignore[method-assign]
+        clock.now += max(worked)
+        ring.seconds += max(worked) - worked[rank]
+        told.append(watch.epoch())
+        assert seen == pytest.approx([own if i == rank else 0 for i, own in enumerate(worked)])
+        clock.now += 0.5
+        watch.epoch()
+        assert seen[rank] == pytest.approx(0.5), "what was before does not count"
+    assert told == [told[0]] * 3
+    assert (named in told[0]) if named else told[0] == ""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.routing import Problem, Result, Status, check, solve
 from core.routing.exact import solve_exact
-from core.routing.solver import _bounded
+from core.routing.solver import bounded
 from core.routing.start import cut_tour
 from core.routing.tour import greedy_tour, improve_tour, kick_tour, tour_length
 from tests.core.routing.brute import brute_force
@@ -132,8 +132,8 @@ def test_a_first_place_that_is_near_to_all_others_does_not_hide_the_unit() -> No
 def test_a_bound_far_below_the_cost_is_no_proof_in_any_unit() -> None:
     for unit in (1e-12, 1.0, 1e12):
         found = Result(status=Status.FEASIBLE, cost=1.05 * unit, routes=((1,),))
-        assert _bounded(found, unit).status is Status.FEASIBLE
-        assert _bounded(found, 1.05 * unit * (1 - 1e-9)).status is Status.OPTIMAL
+        assert bounded(found, unit).status is Status.FEASIBLE
+        assert bounded(found, 1.05 * unit * (1 - 1e-9)).status is Status.OPTIMAL
 
 
 def test_a_rectangle_of_a_few_metres_on_the_globe_is_proved() -> None:

@@ -264,6 +264,33 @@ def test_a_node_manager_killed_under_a_run(another: LiveSpark, tmp_path: Path) -
     assert another.run("stop").returncode == 0
 
 
+def test_one_of_three_node_managers_is_lost_for_good(another: LiveSpark, tmp_path: Path) -> None:
+    """Each has its own folder, and room for the application's master or an executor, not both."""
+    done = another.run("start", "yarn", "--workers", "3", "--cores", "1", "--memory", "1g")
+    assert done.returncode == 0, done.stderr
+    local = another.cluster.home / "local"
+    names = {f"nodemanager-{number}" for number in (1, 2, 3)}
+    assert {folder.name for folder in local.iterdir()} == names
+    marker = tmp_path / "started"
+    script = another.script("sleep", SLEEP)
+    process = start(another, "--no-environment", str(script), str(marker))
+    assert eventually(lambda: marker.is_file() and bool(marker.read_text()), 480)
+    worker = int(marker.read_text())
+    place = Path(f"/proc/{worker}/cwd").readlink()
+    lost = place.relative_to(local).parts[0]
+    os.kill(another.cluster.running()[lost].pid, signal.SIGKILL)
+    out, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert "SUM 14" in out
+    assert f"note: {lost} of the yarn cluster has died" in said
+    assert "the application goes on with what remains" in said
+    assert eventually(lambda: Process.of(worker) is None), "its executor has ended"
+    assert eventually(lambda: not place.exists()), "what it held of the application is gone"
+    assert another.run("stop").returncode == 0
+    assert list(local.glob("*/usercache/*/appcache/*")) == []
+    assert another.cluster.running() == {}
+
+
 def test_the_spark_of_a_cluster(yarn: LiveSpark, environment: Path) -> None:
     """Spark 3.5.9, with the user's own configuration, on the same YARN."""
     assert yarn.run("install", "--bigdl").returncode == 0
