@@ -33,6 +33,12 @@ def test_who_may_only_read_sees_everything_and_no_action(
     number = admin.execution()
     admin.wait_for_status("Succeeded")
     page = admin.open(f"project/{name}/permissions")
+    page.get_by_role("button", name="Change the rights of").click()
+    for right in admin.in_dialog().get_by_role("checkbox").all():
+        right.uncheck()
+    admin.in_dialog().locator("button[type=submit]").click()
+    expect(admin.in_dialog().get_by_role("alert")).to_contain_text("give somebody else one first")
+    admin.in_dialog().get_by_role("button", name="Cancel").click()
     admin.button("Add user").click()
     page.get_by_label("Name of the user").fill("rea")
     admin.confirm()
