@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.layout import CHECKOUT, Layout
-from setup.life.process import Process, free_port
 from setup.spark import Cluster, Spark
 from setup.spark.resource_manager import ResourceManager
+from tests.live.spark import kerberos
+from tests.live.spark.hdfs import Hdfs, hdfs_running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.live.conftest import LiveAzkaban
+    from tests.live.spark.kerberos import Kdc
+from tests.live.spark.store import Store
+from tests.live.spark.store import running as store_running
 
 # A package that neither this machine's Python nor Spark's environment has.
 LACKED = "sortedcontainers==2.4.0"
@@ -45,11 +49,14 @@ class LiveSpark:
     spark: Spark
     folder: Path
 
-    def run(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-        """Run ``setup spark ...`` to its end."""
+    def run(
+        self, *arguments: str, timeout: float = 900, environ: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``setup spark ...`` to its end, with some more variables."""
         return subprocess.run(
             self.command(*arguments),
             cwd=CHECKOUT,
+            env={**os.environ, **(environ or {})},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -76,41 +83,6 @@ class LiveSpark:
     def unpacked(self) -> list[Path]:
         """List what the nodes hold of archives."""
         return list((self.cluster.home / "local").glob("*/usercache/*/filecache/*/*.tar.gz"))
-
-
-FSSHELL = "org.apache.hadoop.fs.FsShell"
-
-
-@dataclass(frozen=True)
-class Hdfs:
-    """A file system, and Hadoop's programs that speak to it."""
-
-    spark: Spark
-    folder: Path
-    url: str
-
-    def command(self, *words: str) -> list[str]:
-        """Write a command of Hadoop's."""
-        jars = f"{self.folder}:{self.spark.hadoop}/*:{self.spark.jars}/*"
-        opened = "--add-opens=java.base/java.lang=ALL-UNNAMED"
-        return [str(self.spark.java.program), "-Xmx256m", opened, "-cp", jars, *words]
-
-    def does(self, *words: str) -> str:
-        """Run a command of Hadoop's to its end; return what it says if it fails."""
-        done = subprocess.run(
-            self.command(*words),
-            cwd=self.folder, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        return (done.stdout + done.stderr or "failed") if done.returncode else ""
-
-    def run(self, *words: str) -> None:
-        """Run a command of Hadoop's that must succeed."""
-        assert self.does(*words) == ""
-
-    def put(self, file: Path) -> str:
-        """Copy a file; return its URL."""
-        self.run(FSSHELL, "-put", str(file), f"/there/{file.name}")
-        return f"{self.url}/there/{file.name}"
 
 
 def eventually(check: Callable[[], bool], seconds: float = 60.0) -> bool:
@@ -206,48 +178,36 @@ def yarn(installed: LiveSpark) -> LiveSpark:
 
 @pytest.fixture(scope="session")
 def hdfs(installed: LiveSpark, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hdfs]:
-    """An HDFS of one DataNode, on loopback, by the jars that YARN comes from."""
-    folder = tmp_path_factory.mktemp("hdfs")
-    port = free_port("127.0.0.1", 0)
-    settings = {
-        "fs.defaultFS": f"hdfs://127.0.0.1:{port}",
-        "dfs.namenode.name.dir": f"file://{folder}/names",
-        "dfs.datanode.data.dir": f"file://{folder}/data",
-        "dfs.replication": "1",
-        "dfs.datanode.data.dir.perm": "700",
-        **dict.fromkeys(
-            (
-                "dfs.namenode.http-address",
-                "dfs.datanode.address",
-                "dfs.datanode.ipc.address",
-                "dfs.datanode.http.address",
-            ),
-            "127.0.0.1:0",
-        ),
-    }
-    rows = [f"<property><name>{k}</name><value>{v}</value></property>" for k, v in settings.items()]
-    for name in ("core-site.xml", "hdfs-site.xml"):  # the second holds defaults of its own
-        (folder / name).write_text(f"<configuration>{''.join(rows)}</configuration>")
-    found = Hdfs(installed.spark, folder, settings["fs.defaultFS"])
-    server = "org.apache.hadoop.hdfs.server"
-    found.run(f"{server}.namenode.NameNode", "-format", "-nonInteractive")
-    parts = [
-        Process.start(
-            found.command(f"{server}.{name}"),
-            folder=folder,
-            log=folder / f"{name.rpartition('.')[2]}.log",
-            environ=installed.spark.environ(),
-        )
-        for name in ("namenode.NameNode", "datanode.DataNode")
-    ]
+    """An HDFS for everybody on this machine."""
+    with hdfs_running(installed.spark, tmp_path_factory.mktemp("hdfs")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def kdc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kdc]:
+    """Kerberos, which knows this account and the services of an HDFS."""
+    found, process = kerberos.start(tmp_path_factory.mktemp("kerberos"))
     try:
-        # Refused until the first is up, out of its safe mode, and knows the second.
-        for words in (("-mkdir", "-p", "/there"), ("-put", "-f", "core-site.xml", "/there/sign")):
-            assert eventually(lambda words=words: found.does(FSSHELL, *words) == "", 240)
         yield found
     finally:
-        for part in reversed(parts):
-            part.stop()
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def secure_hdfs(
+    installed: LiveSpark, kdc: Kdc, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hdfs]:
+    """An HDFS that asks for Kerberos, and the ticket of its administrator in the kdc's folder."""
+    folder = tmp_path_factory.mktemp("secure")
+    with hdfs_running(installed.spark, folder, kdc) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def store(installed: LiveSpark, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store that speaks S3."""
+    with store_running(installed.spark.layout, tmp_path_factory.mktemp("store")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

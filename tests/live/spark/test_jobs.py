@@ -8,8 +8,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,12 +44,15 @@ from tests.live.spark.conftest import (
     eventually,
     executors,
 )
+from tests.live.spark.store import KEYS
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.live.conftest import LiveAzkaban
-    from tests.live.spark.conftest import Hdfs, LiveSpark
+    from tests.live.spark.conftest import LiveSpark
+    from tests.live.spark.hdfs import Hdfs
+    from tests.live.spark.store import Store
 
 pytestmark = pytest.mark.spark
 
@@ -73,7 +79,9 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> list[str]:
+def command(
+    yarn: LiveSpark, out: Path, module: str, props: dict[str, Any], *words: str
+) -> list[str]:
     options = {**props, "output_dir": out, "seed": 7}
     return yarn.command(
         *(
@@ -82,6 +90,7 @@ def command(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> l
             "2",
             *SIZES,
             *QUICK,
+            *words,
             "--py-files",
             "core,jobs,azkaban_client",
         ),
@@ -90,10 +99,10 @@ def command(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> l
     )
 
 
-def run(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any]) -> Path:
+def run(yarn: LiveSpark, out: Path, module: str, props: dict[str, Any], *words: str) -> Path:
     """Run a job on the cluster; return its folder."""
     done = subprocess.run(
-        command(yarn, out, module, props),
+        command(yarn, out, module, props, *words),
         cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -132,42 +141,74 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 from jobs.spark.load import main
 SparkContext.stop = lambda _: None  # one start serves all
-folder, *names = sys.argv[1:]
+folder, out, *names = sys.argv[1:]
 frame = SparkSession.builder.getOrCreate().read.csv(
     f"{folder}/a.csv", header=True, escape='"', multiLine=True
 )
 frame.coalesce(1).write.parquet(f"{folder}/a.parquet")
 for name in names:
-    props = {"spark.load.data": f"{folder}/{name}", "output.dir": f"{folder}/{name}.out", "seed": 7}
+    props = {"spark.load.data": f"{folder}/{name}", "output.dir": f"{out}/{name}.out", "seed": 7}
+    props["spark.load.shards"] = f"{folder}/{name}.shards"
     code = main.main([word for pair in props.items() for word in ("--prop", "{}={}".format(*pair))])
     print("ENDED", name, code, flush=True)
 """
 
 
+@pytest.mark.parametrize("place", ["file", "s3a"])
 def test_texts_of_each_format_are_numbered_as_in_one_process(
-    installed: LiveSpark, tmp_path: Path
+    installed: LiveSpark, tmp_path: Path, place: str, request: pytest.FixtureRequest
 ) -> None:
     words = ["one, two", 'say "hi" ""', "c\nd", "über", "\\"]
     rows = [[" ".join(words[: 1 + n % 5]), f"class {n % 2}"] for n in range(40)]
     lines = [[text.replace("\n", " "), label] for text, label in sorted(rows, key=itemgetter(1))]
-    same = {"a": write_table(tmp_path / "a.csv", rows)}
+    there, options, environ = tmp_path / "there", list[str](), {}
+    there.mkdir()
+    same = {"a": write_table(there / "a.csv", rows)}
     same["lines"] = write_table(tmp_path / "lines.csv", lines)
     for label, part in groupby(lines, itemgetter(1)):
-        (tmp_path / "lines.txt" / label).mkdir(parents=True)
+        (there / "lines.txt" / label).mkdir(parents=True)
         text = "\n\n".join(text for text, _ in part)
-        (tmp_path / "lines.txt" / label / "x").write_text(text, encoding="utf-8")
-    result = installed.run(
-        *("submit", "--master", "local[2]", "--no-environment", *QUICK),
-        *("--conf", f"spark.pyspark.python={sys.executable}", "--py-files"),
-        *("core,jobs,azkaban_client", str(installed.script("loads", LOADS)), str(tmp_path)),
-        *("a.csv", "a.parquet", "lines.txt"),
-    )
+        (there / "lines.txt" / label / "x").write_text(text, encoding="utf-8")
+    folder = f"file:{there}"
+    if place == "s3a":
+        store: Store = request.getfixturevalue("store")
+        folder, options, environ = store.put(there), store.options, KEYS
+    with never_named(KEYS["AWS_SECRET_ACCESS_KEY"]):
+        result = installed.run(
+            *("submit", "--master", "local[2]", "--no-environment", *QUICK, *options),
+            *("--conf", f"spark.pyspark.python={sys.executable}", "--py-files"),
+            *("core,jobs,azkaban_client", str(installed.script("loads", LOADS)), folder),
+            *(str(tmp_path), "a.csv", "a.parquet", "lines.txt"),
+            environ=environ,
+        )
     ended = dict(re.findall(r"ENDED (\S+) (\d)", result.stdout))
     assert ended == dict.fromkeys(("a.csv", "a.parquet", "lines.txt"), "0"), result.stderr
+    assert KEYS["AWS_SECRET_ACCESS_KEY"] not in result.stdout + result.stderr
     for name in ended:
-        folder = tmp_path / f"{name}.out" / "local" / "local" / "spark_load"
+        made = tmp_path / f"{name}.out" / "local" / "local" / "spark_load"
         expected = in_one_process(same[name.partition(".")[0]])
-        assert_same(Corpus.load(folder / "texts.npz"), expected)
+        assert_same(Corpus.load(made / "texts.npz"), expected)
+
+
+@contextmanager
+def never_named(secret: str) -> Iterator[None]:
+    """Check that no process has a secret on its command line while the block runs."""
+    found, ended = list[bytes](), threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.2):
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    found.extend(w for w in [file.read_bytes()] if secret.encode() in w)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    assert found == []
 
 
 def test_texts_on_hdfs_become_shards_of_which_each_task_holds_its_part(
@@ -178,29 +219,35 @@ def test_texts_on_hdfs_become_shards_of_which_each_task_holds_its_part(
     rows = [(" ".join(rng.choice(words, rng.integers(1, 9))), "ab"[n % 2]) for n in range(120)]
     numbered = ((n, *row) for n, row in enumerate(rows))
     path = write_table(tmp_path / "texts.csv", numbered, "number", "text", "label")
-    shards = f"{hdfs.url}/there/shards"
-    data = {"data": hdfs.put(path), "shards": shards, "max_words": 9}
-    texts = run(yarn, tmp_path, "spark.load", data) / "texts.npz"
+    hdfs.put(path)
+    # As on a cluster whose file system this is: paths without a scheme are its own.
+    there = f"--conf=spark.hadoop.fs.defaultFS={hdfs.url}"
+    shards = "/there/shards"
+    data = {"data": "/there/texts.csv", "shards": shards, "max_words": 9}
+    texts = run(yarn, tmp_path, "spark.load", data, there) / "texts.npz"
     expected = in_one_process(write_table(tmp_path / "alone.csv", rows), max_words=9)
     assert_same(Corpus.load(texts), expected)
 
-    props = classify(texts, 3) | {"shards": shards}
+    props = classify(texts, 3) | {"shards": f"{hdfs.url}{shards}"}
     model = of_model(run(yarn, tmp_path, "spark.train", props))
     assert np.abs(model - here(texts, 3)).max() < 1e-12
 
     def refused(**props: Any) -> str:
         done = subprocess.run(
-            command(yarn, tmp_path, "spark.load", {**data, **props}),
+            command(yarn, tmp_path, "spark.load", {**data, **props}, there),
             cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
         assert done.returncode == 2, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done.stderr
 
-    assert f"spark.load.shards = {shards}: is there already; name a new folder\n" in refused()
+    said = (
+        f"spark.load.shards = {shards}: is there already ({hdfs.url}{shards}); name a new folder\n"
+    )
+    assert said in refused()
     (tmp_path / "ragged.csv").write_text("text,label\na,b\nc,d,e\n")
     ragged = hdfs.put(tmp_path / "ragged.csv")
-    said = refused(data=ragged, shards="")
+    said = refused(data="/there/ragged.csv", shards="")
     words = rf"exit code 2; its last words: spark\.load: .*{ragged}: Malformed CSV record: c,d,e$"
     assert re.search(words, said, re.MULTILINE)
 
