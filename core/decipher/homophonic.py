@@ -121,13 +121,7 @@ def decipher_homophonic(
     """
     settings = settings or Settings()
     check(cipher, model, 1 if known else settings.min_letters)
-    n_symbols = len(cipher.symbols)
-    if cipher.n_letters < _LEAST * n_symbols:
-        raise CipherError(
-            f"{n_symbols} symbols in {cipher.n_letters} letters: with fewer than {_LEAST} letters "
-            "a symbol, nearly any text can be read"
-        )
-    fixed = _known(cipher, known or {})
+    n_symbols, fixed = _enough(cipher), _known(cipher, known or {})
     part = _Target(cipher.codes[:_ENOUGH_LETTERS], model, n_symbols, fixed)
     found = _search(part, rng, settings, progress)
     longer = cipher.n_letters > _ENOUGH_LETTERS
@@ -138,8 +132,9 @@ def decipher_homophonic(
     keys = [whole.settled(found.key[i]) for i in ranked]
     values = [whole.by_words(score, key) for key in keys]
     at = int(np.argmax(values))
-    keys[at], values[at] = whole.climbed(score, keys[at], values[at])
-    posterior = whole.posterior(keys[at], rng, settings.n_draws)
+    if not longer:  # in long texts the letters have told all, and words take long
+        keys[at], values[at] = whole.climbed(score, keys[at], values[at])
+    posterior = part.posterior(keys[at], rng, settings.n_draws)
     key = _codes(keys[at])
     best = float(score(score.keys(key[None]))[0])
     usual = usual_score(model, cipher.n_letters, spaces=False)
@@ -416,6 +411,17 @@ def _agreed(target: _Target, keys: Ints, best: Floats) -> int:
 def _codes(key: Ints) -> Ints:
     """Return a key that counts from 1, as `Solution` does."""
     return np.concatenate([[0], key + 1])
+
+
+def _enough(cipher: CipherText) -> int:
+    """Return the number of symbols; refuse a text that is too short for them."""
+    n_symbols = len(cipher.symbols)
+    if cipher.n_letters < _LEAST * n_symbols:
+        raise CipherError(
+            f"{n_symbols} symbols in {cipher.n_letters} letters: with fewer than {_LEAST} letters "
+            "a symbol, nearly any text can be read"
+        )
+    return n_symbols
 
 
 def _known(cipher: CipherText, known: Mapping[str, str]) -> dict[int, int]:
