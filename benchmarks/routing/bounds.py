@@ -81,13 +81,14 @@ def main() -> None:
     args = parser.parse_args()
     if not COMPILED:
         parser.error("numba is not installed: the costs would be poor (setup env --with routing)")
-    found = {
+    figures = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
+    figures |= {
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "rows": [row(*one) for one in INSTANCES],
         "load": round(os.getloadavg()[0], 1),
     }
-    args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    args.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Solve with PyVRP's hybrid search (Wouda, Lan and Kool, 2024) the problems that it supports.
+"""Solve with PyVRP's search (Wouda, Lan and Kool, 2024) the problems that it supports.
 
 PyVRP is optional. It counts in integers and has no minimum number of stops. Distances are scaled
 and rounded up, so that bounds which hold there hold here. The least number comes from dummy stops
 at the depot: every dispatcher takes exactly U places, N stops and K U - N dummies, of which at most
-U - L each.
+U - L each. What it alone knows among the solvers (`core.routing.problem.BEYOND`) it solves as it
+is; deliveries after pickups are kept apart by legs that are too long.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import math
 import signal
 import threading
@@ -18,29 +18,23 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from core.routing._pyvrp_data import INSTALLED, Model, dummies, pyvrp
 from core.routing.result import NoRoutesError, Result, Status, Step
+from core.routing.validate import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from core.routing.problem import Problem
 
-    from core.routing.problem import FloatArray, Problem
+__all__ = ["MOST_PLACES", "pyvrp_refusal", "require_pyvrp", "solve_pyvrp"]
 
-__all__ = ["MOST_PLACES", "pyvrp_refusal", "solve_pyvrp"]
-
-_INSTALLED = importlib.util.find_spec("pyvrp") is not None
-
-# Imported by name: type checkers need not know it either.
-_pyvrp: Any = importlib.import_module("pyvrp") if _INSTALLED else None
-_stopping: Any = importlib.import_module("pyvrp.stop") if _INSTALLED else None
+_stopping: Any = importlib.import_module("pyvrp.stop") if INSTALLED else None
 
 MOST_PLACES = 6000  # dummies included: a matrix of 0.3 GB, several times
 
-_DETOUR = 10.0  # times the longest leg: what no route drives
-_LONGEST = 1e5  # the longest leg in PyVRP's integers; its penalties are made for about that
+# With a fixed crew, dummy stops at the depot could be used to get around these.
+_ONLY_AT_MOST = ("prizes", "backhauls", "origins", "fleet", "depots")
 
 
 def pyvrp_refusal(problem: Problem) -> str:
@@ -52,16 +46,72 @@ def pyvrp_refusal(problem: Problem) -> str:
             return f"{name} = {getattr(problem, name):g}: pyvrp knows no least work"
     if problem.crew == "at_most" and problem.min_stops > 1:
         return f"min_stops = {problem.min_stops}: pyvrp knows none with crew = 'at_most'"
-    places = problem.n_stops + 1 + _dummies(problem)
+    if reason := next(_contraries(problem), ""):
+        return reason
+    places = problem.n_places + dummies(problem)
     if places > MOST_PLACES:
         return f"{places} places, dummies included: pyvrp's matrix takes at most {MOST_PLACES}"
     return ""
 
 
-def _dummies(problem: Problem) -> int:
-    if problem.crew == "at_most":
-        return 0
-    return problem.dispatchers * problem.most_stops - problem.n_stops
+def require_pyvrp(problem: Problem) -> None:
+    """Refuse a problem that PyVRP does not support, or any where it is not installed.
+
+    Raises
+    ------
+    ValueError
+        Says why, and what to do.
+    """
+    other = "" if problem.beyond else "; use method heuristic"
+    if not INSTALLED:
+        wanted = f"{' and '.join(problem.beyond)}: " if problem.beyond else ""
+        raise ValueError(
+            f"method = 'pyvrp': {wanted}PyVRP is not installed "
+            f"(azkaban-jobflow env --with routing){other}"
+        )
+    if reason := pyvrp_refusal(problem):
+        raise ValueError(f"{reason}{other}")
+
+
+def _contraries(problem: Problem) -> Iterator[str]:
+    """Say which constraints cannot be had together."""
+    given = [name for name in problem.beyond if name in _ONLY_AT_MOST]
+    if problem.crew == "fixed" and given:
+        yield f"crew = 'fixed': not with {given[0]}, with which fewer may drive; use at_most"
+    if problem.scheduled and problem.times is None and problem.speed is None:
+        yield (
+            "speed = None: windows and shifts need driving times: expected speed, in units of "
+            "distance per hour, or a matrix of times"
+        )
+    if problem.backhauls:
+        yield from _contraries_of_backhauls(problem)
+    if problem.origins is not None:
+        yield from _contraries_of_origins(problem)
+
+
+def _contraries_of_backhauls(problem: Problem) -> Iterator[str]:
+    if problem.origins is not None:
+        yield "backhauls = True: not with origins, whose stops load and deliver on the way"
+    amounts = [values for values in (problem.demands, problem.pickups) if values is not None]
+    for stop in range(1, problem.n_stops + 1):
+        if not any(values[stop] for values in amounts):
+            yield (
+                f"backhauls = True: stop {problem.ids[stop]!r} has no demand and no pickup: "
+                "expected one of them at every stop"
+            )
+
+
+def _contraries_of_origins(problem: Problem) -> Iterator[str]:
+    if problem.max_stops is not None:
+        yield f"max_stops = {problem.max_stops}: not with origins"
+    if problem.pickups is None:
+        return
+    for stop in range(1, problem.n_stops + 1):
+        if problem.origins[stop] and problem.pickups[stop]:
+            yield (
+                f"pickups: stop {problem.ids[stop]!r} has one, and a demand that is loaded at "
+                "another stop: expected two stops"
+            )
 
 
 def solve_pyvrp(
@@ -92,15 +142,9 @@ def solve_pyvrp(
     NoRoutesError
         It found no routes that meet all bounds.
     """
-    if not _INSTALLED:
-        raise ValueError(
-            "method = 'pyvrp': PyVRP is not installed (azkaban-jobflow env --with routing); "
-            "use heuristic"
-        )
-    if reason := pyvrp_refusal(problem):
-        raise ValueError(f"{reason}; use method heuristic")
+    require_pyvrp(problem)
     begin = time.monotonic()
-    data, scale = _data(problem)
+    model = Model(problem)
     if steps is not None:
         stop = _stopping.MaxIterations(steps)
     else:
@@ -110,7 +154,7 @@ def solve_pyvrp(
 
     def note(cost: int) -> bool:
         """Note PyVRP's cost of the best routes, and tell it whether to stop."""
-        value = cost / scale
+        value = cost / model.money
         if cost < 2**62 and (not trace or value < (trace[-1].cost or math.inf)):
             trace.append(Step(time.monotonic() - begin, value, None))
         return bool(interrupts or stop(cost) or value <= enough)
@@ -119,21 +163,29 @@ def solve_pyvrp(
         # Penalties at their highest: whether there are routes in the end is checked.
         warnings.simplefilter("ignore")
         with _interrupts_into(interrupts):
-            found = _pyvrp.solve(data, stop=note, seed=seed, collect_stats=False)
+            found = pyvrp.solve(
+                model.data(), stop=note, seed=seed, collect_stats=False, params=_params(model)
+            )
+    routes, kinds = model.routes(found.best)
     if not found.is_feasible():
-        raise NoRoutesError("interrupted" if interrupts else "PyVRP, within the limit")
-    routes = tuple(
-        stops for route in found.best.routes() if (stops := tuple(_stops(route, problem.n_stops)))
-    )
+        when = "interrupted" if interrupts else "PyVRP, within the limit"
+        raise NoRoutesError(when, check(problem, routes, kinds=kinds))
     return Result(
         status=Status.FEASIBLE,
-        cost=problem.cost(routes),
-        routes=routes,
+        cost=problem.cost(routes, kinds),
+        routes=tuple(routes),
+        kinds=tuple(kinds) if problem.fleet else (),
         seconds=time.monotonic() - begin,
         method="pyvrp",
         reason="interrupted" if interrupts else "",
         trace=tuple(trace),
     )
+
+
+def _params(model: Model) -> Any:
+    """Return PyVRP's parameters: penalties that outweigh what breaking a bound could save."""
+    most = pyvrp.PenaltyParams().max_penalty
+    return pyvrp.SolveParams(penalty=pyvrp.PenaltyParams(max_penalty=most * model.stakes))
 
 
 @contextlib.contextmanager
@@ -147,100 +199,3 @@ def _interrupts_into(seen: list[int]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _stops(route: Any, n_stops: int) -> list[int]:
-    visits = (visit for visit in route.schedule() if visit.is_client())
-    return [visit.idx + 1 for visit in visits if visit.idx < n_stops]
-
-
-def _data(problem: Problem) -> tuple[Any, float]:
-    """Return the problem as PyVRP takes it, and how many of its units a unit of distance has."""
-    n, dummies = problem.n_stops, _dummies(problem)
-    lengths = problem.distances()
-    scale = _scale(lengths)
-    every = np.arange(n + 1)
-    minutes = problem.driving_time(every[:, None], every[None, :])
-    service = np.zeros(n + 1) if problem.service is None else problem.service
-    longest = max(float(minutes.max()), float(service.max())) or 1.0
-    ticks = _LONGEST / longest
-    place = 0  # of the dummies
-    if dummies and not problem.symmetric and _leads_through_depot(lengths):
-        # Dummies in between would be taken for such a short cut: they must come first.
-        place = n + 1
-        lengths = _beside_depot(lengths, _DETOUR * float(lengths.max()))
-        minutes = _beside_depot(minutes, 0.0)
-
-    loads, capacity = _loads(problem, dummies)
-    clients = [
-        _pyvrp.Client(
-            location=i if i <= n else place,
-            delivery=[int(load[i - 1]) for load in loads],
-            service_duration=math.ceil(service[i] * ticks) if i <= n else 0,
-        )
-        for i in range(1, n + dummies + 1)
-    ]
-    limits: dict[str, int] = {}
-    if problem.max_distance is not None:
-        limits["max_distance"] = _down(problem.max_distance, scale)
-    if problem.max_time is not None:
-        limits["shift_duration"] = _down(problem.max_time, ticks)
-    return (
-        _pyvrp.ProblemData(
-            locations=[_pyvrp.Location(0.0, 0.0) for _ in lengths],
-            clients=clients,
-            depots=[_pyvrp.Depot(location=0)],
-            vehicle_types=[
-                _pyvrp.VehicleType(num_available=problem.dispatchers, capacity=capacity, **limits)
-            ],
-            distance_matrices=[_up(lengths, scale)],
-            duration_matrices=[_up(minutes, ticks)],
-        ),
-        scale,
-    )
-
-
-def _loads(problem: Problem, dummies: int) -> tuple[list[NDArray[np.int64]], list[int]]:
-    """Return what clients take and a vehicle has: demands, places for stops, and for dummies."""
-    n = problem.n_stops
-    loads: list[NDArray[np.int64]] = []
-    capacity: list[int] = []
-    if problem.capacity is not None:
-        whole = np.all(problem.demands == np.rint(problem.demands))
-        size = 1.0 if whole else _LONGEST / (float(problem.demands.max()) or 1.0)
-        loads.append(np.concatenate((_up(problem.demands[1:], size), np.zeros(dummies, int))))
-        capacity.append(_down(problem.capacity, size))
-    loads.append(np.ones(n + dummies, dtype=np.int64))
-    capacity.append(problem.most_stops)
-    if dummies:
-        loads.append(np.repeat([0, 1], [n, dummies]))
-        capacity.append(problem.most_stops - problem.min_stops)
-    return loads, capacity
-
-
-def _leads_through_depot(lengths: FloatArray) -> bool:
-    """Tell whether the way from some stop to another is shorter by way of the depot."""
-    return bool((lengths[1:, :1] + lengths[:1, 1:] < lengths[1:, 1:] * (1 - 1e-9)).any())
-
-
-def _beside_depot(matrix: FloatArray, way: float) -> FloatArray:
-    """Add a place where the depot is, to which the way from each stop is so long."""
-    wide = np.pad(matrix, (0, 1))
-    wide[-1, :-1] = matrix[0]
-    wide[1:-1, -1] = way
-    return wide
-
-
-def _scale(lengths: FloatArray) -> float:
-    scale = _LONGEST / (float(lengths.max()) or 1.0)
-    # Whole distances stay exact, so that a cost can meet a bound.
-    whole = scale >= 1.0 and np.array_equal(lengths, np.rint(lengths))
-    return float(math.floor(scale)) if whole else scale
-
-
-def _up(values: FloatArray, scale: float) -> NDArray[np.int64]:
-    return np.ceil(values * scale - 1e-6).astype(np.int64)
-
-
-def _down(value: float, scale: float) -> int:
-    return math.floor(value * scale + 1e-6)

@@ -47,6 +47,13 @@ def named_bounds(problem: Problem) -> dict[str, float]:
 
 
 def _contradictions(problem: Problem) -> Iterator[str]:
+    if problem.beyond:
+        yield from _of_vehicles(problem)
+        yield from _of_windows(problem)
+        plain = problem.relaxed()
+        if plain is None:
+            return
+        problem = plain
     yield from _of_counts(problem)
     yield from _of_loads(problem)
     yield from _of_far_stops(problem)
@@ -101,6 +108,90 @@ def _of_loads(problem: Problem) -> Iterator[str]:
             )
 
 
+def _required(problem: Problem) -> list[int]:
+    """Return the stops that must be visited, and whose demand comes from the depot."""
+    stops = [stop for stop in range(1, problem.n_stops + 1) if not problem.optional(stop)]
+    if problem.origins is not None:
+        tied = {*np.nonzero(problem.origins)[0].tolist(), *problem.origins.tolist()}
+        stops = [stop for stop in stops if stop not in tied]
+    return stops
+
+
+def _of_vehicles(problem: Problem) -> Iterator[str]:
+    """Say which stop is too much for every vehicle, and whether all are too much for all."""
+    kinds = range(len(problem.vehicles))
+    known = [problem.limit("capacity", kind) for kind in kinds]
+    limits = [limit for limit in known if limit is not None]
+    stops = _required(problem)
+    if len(limits) < len(known) or not stops:
+        return
+    for name, words in (("demands", "demands"), ("pickups", "has a pickup of")):
+        amounts = getattr(problem, name)
+        if amounts is None:
+            continue
+        worst = max(stops, key=lambda stop: float(amounts[stop]))
+        if amounts[worst] > max(limits) * (1 + SLACK):
+            yield (
+                f"stop {problem.ids[worst]!r} {words} {amounts[worst]:g} "
+                f"> {max(limits):g}, the largest capacity"
+            )
+        counts = [vehicle.count for vehicle in problem.vehicles]
+        room = sum(count * limit for count, limit in zip(counts, limits, strict=True))
+        total = float(amounts[stops].sum())
+        if total > room * (1 + SLACK):
+            yield f"all vehicles together hold {room:g} < {total:g}, the {name} of all stops"
+
+
+def _of_origins(problem: Problem) -> Iterator[str]:
+    """Say which stop closes before its goods can be loaded."""
+    if problem.origins is None:
+        return
+    for stop in np.nonzero(problem.origins)[0].tolist():
+        origin = int(problem.origins[stop])
+        (opens, _), (_, closes) = problem.window(origin), problem.window(stop)
+        if opens > closes and not problem.optional(stop):
+            yield (
+                f"stop {problem.ids[stop]!r} closes at {closes:g}, before {problem.ids[origin]!r}, "
+                f"where its demand is loaded, opens at {opens:g}"
+            )
+
+
+def _of_windows(problem: Problem) -> Iterator[str]:
+    """Say which stop no vehicle reaches in time, or gets back from in time."""
+    if not problem.scheduled or (problem.times is None and problem.speed is None):
+        return
+    yield from _of_origins(problem)
+    closed = problem.closed()
+    every = np.arange(problem.n_places)
+    minutes = closed.driving_time(every[:, None], every[None, :])
+    stops = np.array(_required(problem), dtype=int)
+    if not len(stops):
+        return
+    service = np.zeros(len(every)) if problem.service is None else problem.service
+    lows, highs = np.array([problem.window(stop) for stop in every.tolist()]).T
+    late, over = np.full(len(every), np.inf), np.full(len(every), np.inf)
+    for kind in range(len(problem.vehicles)):
+        opens, closes = problem.open_hours(kind)
+        depot = problem.depot_of(kind)
+        reached = np.maximum(opens + shortest(minutes, depot), lows)
+        late = np.minimum(late, reached - highs)
+        back = reached + service + shortest(minutes.T, depot)
+        over = np.minimum(over, np.where(reached <= highs * (1 + SLACK), back - closes, np.inf))
+    stop = int(stops[np.argmax(late[stops])])
+    if late[stop] > SLACK * max(1.0, highs[stop]):
+        yield (
+            f"stop {problem.ids[stop]!r} cannot be reached before {late[stop] + highs[stop]:g} "
+            f"> {highs[stop]:g}, the end of its window"
+        )
+        return
+    stop = int(stops[np.argmax(over[stops])])
+    if over[stop] > SLACK * max(1.0, float(np.max(highs[np.isfinite(highs)], initial=1.0))):
+        yield (
+            f"stop {problem.ids[stop]!r}: who serves it is back {over[stop]:g} minutes after the "
+            "end of the shift"
+        )
+
+
 def _of_far_stops(problem: Problem) -> Iterator[str]:
     closed = problem.closed()
     if problem.max_distance is not None:
@@ -132,12 +223,12 @@ def there_and_back(problem: Problem, matrix: FloatArray | None) -> FloatArray:
         every = np.arange(problem.n_stops + 1)
         return problem.between(0, every) + problem.between(every, 0)
     table = np.asarray(matrix)
-    return _shortest(table) + _shortest(table.T)
+    return shortest(table) + shortest(table.T)
 
 
-def _shortest(matrix: FloatArray) -> FloatArray:
-    """Return the shortest ways from place 0 to each, by Dijkstra's method."""
-    found: FloatArray = matrix[0].copy()
+def shortest(matrix: FloatArray, start: int = 0) -> FloatArray:
+    """Return the shortest ways from a place to each, by Dijkstra's method."""
+    found: FloatArray = matrix[start].copy()
     open_ = np.ones(len(matrix), dtype=bool)
     for _ in range(len(matrix)):
         near = int(np.argmin(np.where(open_, found, np.inf)))

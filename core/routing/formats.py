@@ -9,13 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.routing.reading import FormatError, decode
-from core.routing.table import AMOUNTS, COORDINATES, DEPOT, canonical, parse_csv, places_of
+from core.routing.fleet_table import with_fleet
+from core.routing.osrm import KEYS as OSRM_KEYS
+from core.routing.osrm import WORDS as OSRM_WORDS
+from core.routing.osrm import legs_of, places_of_answer
+from core.routing.reading import FormatError, decode, json_object
+from core.routing.schedule import timetable
+from core.routing.table import (
+    AMOUNTS,
+    COORDINATES,
+    DEPOT,
+    OPTIONAL,
+    canonical,
+    columns_of,
+    parse_csv,
+    places_of,
+)
 from core.routing.validate import route_duration, route_length
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from core.routing.osrm import Legs
     from core.routing.problem import Problem
 
 __all__ = [
@@ -34,8 +49,10 @@ __all__ = [
 ]
 
 
-_BOUNDS = ("capacity", "max_distance", "max_time", "speed", "open_routes")
-_BESIDE_PLACES = ("matrix", "times", *_BOUNDS)
+_BOUNDS = ("capacity", "max_distance", "max_time", "speed", "open_routes", "backhauls")
+_CREW = ("dispatchers", "crew")
+_FLEET = ("fleet", "depots")
+_BESIDE_PLACES = ("matrix", "times", *_BOUNDS, *_CREW, *_FLEET)
 """What may stand beside the places in JSON of our own."""
 
 
@@ -44,12 +61,11 @@ def stops_csv(problem: Problem) -> str:
     sphere = problem.metric == "great_circle"
     columns = ["id", *(("lat", "lon") if sphere else ("x", "y"))]
     places = problem.points[:, ::-1] if sphere else problem.points
-    amounts = {name: getattr(problem, field) for name, field in AMOUNTS.items()}
-    kept = {name: values for name, values in amounts.items() if values is not None}
-    table = np.column_stack((places, *kept.values())).tolist()
+    kept = columns_of(problem)
+    table = zip(*np.transpose(places).tolist(), *kept.values(), strict=True)
     rows: list[Sequence[object]] = [(*columns, *kept)]
     rows += [
-        (name, *(repr(value) for value in values))
+        (name, *("" if v is None else v if isinstance(v, str) else repr(v) for v in values))
         for name, values in zip(_names(problem), table, strict=True)
     ]
     return _csv(rows)
@@ -57,8 +73,23 @@ def stops_csv(problem: Problem) -> str:
 
 def fits_a_table(problem: Problem) -> bool:
     """Tell whether `stops_csv` says all that `stops_json` says, the capacity apart."""
-    beside = (getattr(problem, name) for name in _BESIDE_PLACES if name != "capacity")
-    return all(value is None or value is False for value in beside)
+    return not _beside(problem).keys() - {"capacity"}
+
+
+def _beside(problem: Problem) -> dict[str, Any]:
+    """Return what stands beside the places in our JSON."""
+    record: dict[str, Any] = {}
+    for key in ("matrix", "times"):
+        if getattr(problem, key) is not None:
+            record[key] = getattr(problem, key).tolist()
+    record |= {name: getattr(problem, name) for name in _BOUNDS if getattr(problem, name)}
+    if problem.fleet:
+        record["fleet"] = [vehicle.record() for vehicle in problem.fleet]
+    elif problem.dispatchers > 1:
+        record |= {name: getattr(problem, name) for name in _CREW}
+    if problem.depots > 1:
+        record["depots"] = [problem.ids[place] for place in problem.depot_places[1:]]
+    return record
 
 
 def _names(problem: Problem) -> tuple[str, ...]:
@@ -71,7 +102,9 @@ def _names(problem: Problem) -> tuple[str, ...]:
     return (DEPOT, *problem.ids[1:])
 
 
-def routes_cvrplib(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
+def routes_cvrplib(
+    problem: Problem, routes: Sequence[Sequence[int]], kinds: Sequence[int] = ()
+) -> str:
     r"""Write routes as a CVRPLIB solution; customers are numbered from 1, the depot left out.
 
     Examples
@@ -84,63 +117,104 @@ def routes_cvrplib(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
     lines = [
         f"Route #{number}: {' '.join(map(str, route))}" for number, route in enumerate(routes, 1)
     ]
-    return "\n".join([*lines, f"Cost {problem.cost(routes):.10g}"]) + "\n"
+    return "\n".join([*lines, f"Cost {problem.cost(routes, kinds):.10g}"]) + "\n"
 
 
-def routes_csv(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
+def routes_csv(problem: Problem, routes: Sequence[Sequence[int]], kinds: Sequence[int] = ()) -> str:
     """Write routes as CSV, one line per place driven to, the way home included if there is one.
 
     Columns: dispatcher (from 1), position (from 0, the depot), id, leg (distance from the place
-    before), travelled (distance since the depot); minutes (since the depot, service there included)
-    where times are known, and load (so far) where there are demands.
+    before), travelled (distance since the depot); minutes (since leaving the depot, service there
+    included) where times are known, and load (so far; on board where there are pickups) where there
+    are demands. With a fleet also vehicle, and with windows or shifts arrive, wait and leave.
     """
-    clocked, loaded = problem.clocked, problem.demands is not None
-    home = () if problem.open_routes else (0,)
-    header = ["dispatcher", "position", "id", "leg", "travelled"]
-    rows: list[Sequence[object]] = [
-        [*header, *(["minutes"] if clocked else []), *(["load"] if loaded else [])]
+    rows = [
+        row
+        for number, (route, kind) in enumerate(
+            zip(routes, kinds or [0] * len(routes), strict=True), 1
+        )
+        for row in _places_driven_to(problem, number, route, kind)
     ]
-    for number, route in enumerate(routes, 1):
-        travelled, minutes, load, previous = 0.0, 0.0, 0.0, 0
-        for position, place in enumerate((0, *route, *home)):
-            leg = float(problem.between(previous, place))
-            travelled += leg
-            row = [number, position, problem.ids[place], f"{leg:.6f}", f"{travelled:.6f}"]
-            if clocked:
-                minutes += float(problem.driving_time(previous, place))
-                minutes += 0.0 if problem.service is None else float(problem.service[place])
-                row.append(f"{minutes:.6f}")
-            if loaded:
-                load += float(problem.demands[place])
-                row.append(f"{load:.10g}")
-            rows.append(row)
-            previous = place
-    return _csv(rows)
+    header = ["dispatcher", "position", "id", "leg", "travelled"]
+    known = {
+        "minutes": problem.clocked,
+        "load": problem.demands is not None or problem.pickups is not None,
+        "vehicle": bool(problem.fleet),
+        **dict.fromkeys(("arrive", "wait", "leave"), problem.scheduled),
+    }
+    header += [name for name, given in known.items() if given]
+    return _csv([header, *([row[name] for name in header] for row in rows)])
 
 
-def routes_geojson(problem: Problem, routes: Sequence[Sequence[int]]) -> str:
-    """Write routes as GeoJSON: one line per dispatcher, one point per place.
+def _places_driven_to(
+    problem: Problem, number: int, route: Sequence[int], kind: int
+) -> Iterator[dict[str, object]]:
+    """Yield what there is to say of each place of a route."""
+    table = timetable(problem, route, kind)
+    on_board = problem.loads(route)
+    brings = problem.pickups is not None or problem.origins is not None
+    if not brings:  # what has been delivered so far
+        on_board = [on_board[0] - left for left in on_board]
+    path = problem.path(route, kind).tolist()
+    travelled, previous = 0.0, path[0]
+    for position, place in enumerate(path):
+        leg = float(problem.between(previous, place))
+        travelled += leg
+        row: dict[str, object] = {
+            "dispatcher": number, "position": position, "id": problem.ids[place],
+            "leg": f"{leg:.6f}", "travelled": f"{travelled:.6f}",
+            "vehicle": problem.vehicles[kind].name, "arrive": "", "wait": "", "leave": "",
+        }  # fmt: skip
+        if position == 0:
+            leaving = table.leaves
+            row["leave"] = f"{leaving:.6f}"
+        elif position > len(route):
+            leaving = table.ends
+            row["arrive"] = f"{leaving:.6f}"
+        else:
+            arrival, start = table.arrivals[position - 1], table.starts[position - 1]
+            leaving = start + (0.0 if problem.service is None else float(problem.service[place]))
+            row |= {
+                "arrive": f"{arrival:.6f}",
+                "wait": f"{start - arrival:.6f}",
+                "leave": f"{leaving:.6f}",
+            }
+        row["minutes"] = f"{leaving - table.leaves:.6f}"
+        row["load"] = f"{on_board[min(position, len(route))]:.10g}"
+        yield row
+        previous = place
+
+
+def routes_geojson(
+    problem: Problem, routes: Sequence[Sequence[int]], kinds: Sequence[int] = ()
+) -> str:
+    """Write routes as GeoJSON: one line per dispatcher, one point per place visited, and depots.
 
     Coordinates are longitude and latitude for great-circle problems, and x and y as they are
     otherwise (which GeoJSON readers draw, but not where RFC 7946 says).
     """
     points = problem.points.tolist()
-    home = () if problem.open_routes else (0,)
     features: list[dict[str, Any]] = [
-        _feature("Point", points[0], {"id": problem.ids[0], "role": "depot"})
+        _feature("Point", points[place], {"id": problem.ids[place], "role": "depot"})
+        for place in problem.depot_places
     ]
-    for number, route in enumerate(routes, 1):
-        line = [points[place] for place in (0, *route, *home)]
-        features.append(
-            _feature(
-                "LineString",
-                line,
-                {"dispatcher": number, **work_of(problem, route)},
-            )
-        )
-        for position, place in enumerate(route, 1):
+    driving = kinds or [0] * len(routes)
+    for number, (route, kind) in enumerate(zip(routes, driving, strict=True), 1):
+        line = [points[place] for place in problem.path(route, kind).tolist()]
+        about: dict[str, Any] = {"dispatcher": number, **work_of(problem, route, kind)}
+        if problem.fleet:
+            about["vehicle"] = problem.vehicles[kind].name
+        features.append(_feature("LineString", line, about))
+        begins = timetable(problem, route, kind).starts
+        for position, (place, begin) in enumerate(zip(route, begins, strict=True), 1):
             about = {"id": problem.ids[place], "dispatcher": number, "position": position}
+            if problem.scheduled:
+                about["service_begins"] = begin
             features.append(_feature("Point", points[place], about))
+    features += [
+        _feature("Point", points[place], {"id": problem.ids[place], "role": "left out"})
+        for place in problem.left_out(routes)
+    ]
     return json.dumps({"type": "FeatureCollection", "features": features}, indent=1)
 
 
@@ -158,28 +232,43 @@ def _csv(rows: Sequence[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
-def work_of(problem: Problem, route: Sequence[int]) -> dict[str, float]:
-    """Sum up what a dispatcher does: stops, distance; minutes and load where they are known."""
-    work: dict[str, float] = {"stops": len(route), "distance": route_length(problem, route)}
+def work_of(problem: Problem, route: Sequence[int], kind: int = 0) -> dict[str, float]:
+    """Sum up what a dispatcher does: stops, distance; minutes, waiting, load, cost where known."""
+    length = route_length(problem, route, kind)
+    work: dict[str, float] = {"stops": len(route), "distance": length}
     if problem.clocked:
-        work["minutes"] = route_duration(problem, route)
-    if problem.demands is not None:
+        work["minutes"] = route_duration(problem, route, kind)
+    if problem.scheduled:
+        work["waiting"] = timetable(problem, route, kind).waiting
+    if problem.demands is not None or problem.pickups is not None:
         work["load"] = problem.load(route)
+    if problem.fleet:
+        vehicle = problem.vehicles[kind]
+        work["cost"] = vehicle.fixed_cost + vehicle.distance_cost * length
     return work
 
 
-def parse_json(text: str, source: str = "stops.json", *, ignore: Collection[str] = ()) -> Problem:
+def parse_json(
+    text: str,
+    source: str = "stops.json",
+    *,
+    ignore: Collection[str] = (),
+    legs: Legs | None = None,
+) -> Problem:
     """Read places from JSON: GeoJSON (`parse_geojson`), or an object of our own.
 
     ``{"places": [{"id": 0, "x": 0, "y": 0}, {"id": 1, "x": 3, "y": 4, "demand": 2}]}`` has the
     columns of `parse_csv` as keys. Beside it may stand ``matrix``, the distances from each
     place to each in that order (rows: from; coordinates may then be left out), ``times``, the same
-    in minutes, and as in `Problem` ``capacity``, ``max_distance``, ``max_time``, ``speed`` and
-    ``open_routes``.
+    in minutes, and as in `Problem` ``capacity``, ``max_distance``, ``max_time``, ``speed``,
+    ``open_routes``, ``backhauls``, ``dispatchers``, ``crew`` and ``fleet``; ``depots`` are the ids
+    of further depots. An answer of OSRM's table service is read, too: its ``durations`` and
+    ``distances`` may stand beside places, or alone, and then the first of its ``sources`` is the
+    depot, and they are numbered from 0.
 
     Parameters
     ----------
-    text, source, ignore
+    text, source, ignore, legs
         As for `parse_csv`.
 
     Raises
@@ -193,9 +282,10 @@ def parse_json(text: str, source: str = "stops.json", *, ignore: Collection[str]
     >>> parse_json(text).length([1])
     5.0
     """
-    record = _json_object(text, source)
+    record = json_object(text, source)
     if "features" in record:
-        return parse_geojson(text, source, ignore=ignore)
+        return parse_geojson(text, source, ignore=ignore, legs=legs)
+    record, legs = _without_legs(record, source, legs)
     places = record.get("places")
     if not isinstance(places, list) or not all(isinstance(place, dict) for place in places):
         raise FormatError(f"{source}: expected places, a list of objects with id, or GeoJSON")
@@ -203,25 +293,53 @@ def parse_json(text: str, source: str = "stops.json", *, ignore: Collection[str]
     if unknown and "*" not in ignore:
         known = ", ".join(_BESIDE_PLACES)
         raise FormatError(f"{source}: {', '.join(unknown)}: expected places, {known} alone")
-    bare = "matrix" in record and not any(set(COORDINATES) & set(place) for place in places)
+    bare = ("matrix" in record or legs is not None) and not any(
+        set(COORDINATES) & set(place) for place in places
+    )
     keys = [*dict.fromkeys(key for place in places for key in place)]
     header = [*keys, "x", "y"] if bare else keys
     table = [
         (f"place {n}", [*(_cell(place.get(key, ""), key) for key in keys), *(["0", "0"] * bare)])
         for n, place in enumerate(places, 1)
     ]
-    problem = places_of(header, table, source, ignore=ignore, place="places")
+    problem = places_of(header, table, source, ignore=ignore, place="places", legs=legs)
     at = {name: number for number, name in enumerate(problem.ids)}
     named = keys.index(next(key for key in keys if canonical(key) == "id"))
     order = [at[row[named]] for _, row in table]
-    fields = {name: record[name] for name in _BOUNDS if record.get(name) is not None}
+    fields = {name: record[name] for name in (*_BOUNDS, *_CREW) if record.get(name) is not None}
     for name in ("matrix", "times"):
         if name in record:
             fields[name] = _ordered(record[name], order, f"{source}: {name}")
     try:
-        return problem.replace(**fields, **({"points": None} if bare else {}))
+        problem = problem.replace(**fields, **({"points": None} if bare else {}))
+        return with_fleet(problem, record.get("fleet") or (), _names_of_depots(record))
     except ValueError as error:
         raise FormatError(f"{source}: {error}") from None
+
+
+def _without_legs(
+    record: dict[str, Any], source: str, legs: Legs | None
+) -> tuple[dict[str, Any], Legs | None]:
+    """Take OSRM's tables out of a record."""
+    if any(key in record for key in OSRM_KEYS):
+        if legs is not None:
+            raise FormatError(
+                f"{source}: durations or distances beside {legs.source}: expected one"
+            )
+        legs = legs_of(record, source)
+        if "places" not in record:
+            record = {"places": places_of_answer(legs)}
+        record = {key: value for key, value in record.items() if key not in OSRM_WORDS}
+    if legs is not None and record.keys() & {"matrix", "times"}:
+        raise FormatError(f"{source}: a matrix beside OSRM's tables: expected one of them")
+    return record, legs
+
+
+def _names_of_depots(record: dict[str, Any]) -> list[str]:
+    depots = record.get("depots") or []
+    if type(depots) is not list:
+        raise ValueError(f"depots = {depots!r}: expected a list of ids")
+    return [str(name) for name in depots]
 
 
 def _ordered(rows: Any, order: list[int], where: str) -> Any:
@@ -246,7 +364,7 @@ def _cell(value: Any, key: str) -> str:
     """Write a JSON value as a cell of a table; what is none becomes text that is no number."""
     if isinstance(value, str):
         return value.strip()
-    if key in AMOUNTS and value is None:
+    if canonical(key) in OPTIONAL and value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return json.dumps(value)[:40]
@@ -256,52 +374,34 @@ def _cell(value: Any, key: str) -> str:
 def stops_json(problem: Problem) -> str:
     """Write the places of a problem, matrices included, as `parse_json` reads them back exactly."""
     names = ("lon", "lat") if problem.metric == "great_circle" else ("x", "y")
+    columns = columns_of(problem)
     places = []
     for number, name in enumerate(_names(problem)):
         place: dict[str, Any] = {"id": name}
         if problem.points is not None:
             place.update(zip(names, problem.points[number].tolist(), strict=True))
-        for key, field in AMOUNTS.items():
-            values = getattr(problem, field)
-            if values is not None:
-                place[key] = float(values[number])
+        told = {key: values[number] for key, values in columns.items()}
+        place |= {key: value for key, value in told.items() if value is not None}
         places.append(place)
-    record: dict[str, Any] = {"places": places}
-    for key in ("matrix", "times"):
-        if getattr(problem, key) is not None:
-            record[key] = getattr(problem, key).tolist()
-    record |= {name: getattr(problem, name) for name in _BOUNDS if getattr(problem, name)}
-    return json.dumps(record)
-
-
-def _json_object(text: str, source: str) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{source}, line {error.lineno}: not JSON: {error.msg}") from None
-    except RecursionError:
-        raise FormatError(f"{source}: not JSON of places: nested too deeply") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise FormatError(f"{source}: not JSON of places: {error}") from None
-    if not isinstance(record, dict):
-        raise FormatError(
-            f"{source}: expected a GeoJSON FeatureCollection or an object with places"
-        )
-    return record
+    return json.dumps({"places": places, **_beside(problem)})
 
 
 def parse_geojson(
-    text: str, source: str = "stops.geojson", *, ignore: Collection[str] = ()
+    text: str,
+    source: str = "stops.geojson",
+    *,
+    ignore: Collection[str] = (),
+    legs: Legs | None = None,
 ) -> Problem:
     """Read a GeoJSON FeatureCollection of points (longitude, latitude); lines are passed over.
 
     Each point needs an ``id``, as a property or as the feature's own; the one with id 0 is the
-    depot. It may have the properties ``demand`` and ``service`` (minutes). Distances are
-    great-circle kilometres.
+    depot. It may have the other columns of `parse_csv` as properties. Distances are great-circle
+    kilometres.
 
     Parameters
     ----------
-    text, source, ignore
+    text, source, ignore, legs
         As for `parse_csv`; properties are what columns are there.
 
     Raises
@@ -318,7 +418,7 @@ def parse_geojson(
     >>> problem.metric, problem.points.tolist()
     ('great_circle', [[10.0, 0.0], [11.0, 0.0]])
     """
-    features = _json_object(text, source).get("features")
+    features = json_object(text, source).get("features")
     if not isinstance(features, list):
         raise FormatError(f"{source}: expected a GeoJSON FeatureCollection")
     found = []
@@ -340,9 +440,9 @@ def parse_geojson(
     table = [
         (where, [_cell(one.get(key, _absent(key)), key) for key in keys]) for where, one in found
     ]
-    return places_of(keys, table, source, ignore=ignore, place="properties")
+    return places_of(keys, table, source, ignore=ignore, place="properties", legs=legs)
 
 
 def _absent(key: str) -> Any:
     """Return what a point has where it does not say: no demand, and no service."""
-    return 0 if key in AMOUNTS else ""
+    return 0 if canonical(key) in AMOUNTS else ""

@@ -25,7 +25,7 @@ from core.routing._routes import (
 from core.routing._sisr import Cooling, anneal
 from core.routing.bounds import SLACK
 from core.routing.geometry import geometry, neighbours
-from core.routing.problem import Problem
+from core.routing.problem import Problem, keeps_to
 from core.routing.result import NoRoutesError, Result, Status, Step
 from core.routing.validate import check
 
@@ -116,6 +116,7 @@ def improve(
     """
     if time_limit is None and steps is None:
         raise ValueError("time_limit and steps are both None: expected one of them")
+    keeps_to(problem, "heuristic")
     begin = time.monotonic()
     problem = problem.closed()
     search = _Annealing(problem, start.routes, seed, cooled)

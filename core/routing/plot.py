@@ -18,9 +18,14 @@ _NAMED_STOPS = 40  # names are drawn up to here; beyond they hide the routes
 
 
 def plot_routes(
-    problem: Problem, routes: Sequence[Sequence[int]], *, ax: Any, colours: Sequence[str]
+    problem: Problem,
+    routes: Sequence[Sequence[int]],
+    *,
+    ax: Any,
+    colours: Sequence[str],
+    kinds: Sequence[int] = (),
 ) -> None:
-    """Draw a map: one colour per dispatcher, the depot as a square.
+    """Draw a map: one colour per dispatcher, depots as squares, stops left out as crosses.
 
     Parameters
     ----------
@@ -32,11 +37,15 @@ def plot_routes(
         Matplotlib axes.
     colours
         Used in turn.
+    kinds
+        Of `Problem.vehicles`, one per route.
     """
     x, y = problem.points[:, 0], problem.points[:, 1]
     few = problem.n_stops <= _NAMED_STOPS
-    for number, route in enumerate(routes):
-        path = [0, *route] if problem.open_routes else [0, *route, 0]
+    driving = kinds or [0] * len(routes)
+    for number, (route, kind) in enumerate(zip(routes, driving, strict=True)):
+        path = problem.path(route, kind)
+        who = f" ({problem.vehicles[kind].name})" if problem.fleet else ""
         ax.plot(
             x[path],
             y[path],
@@ -45,11 +54,16 @@ def plot_routes(
             linewidth=1.6 if problem.n_stops <= 500 else 0.8,
             marker="o" if problem.n_stops <= 500 else None,
             markersize=4 if few else 2,
-            label=f"{number + 1}: {len(route)} stops" if len(routes) <= 12 else None,
+            label=f"{number + 1}{who}: {len(route)} stops" if len(routes) <= 12 else None,
         )
-    if not routes:
+    left = problem.left_out(routes)
+    if left:
+        ax.plot(x[left], y[left], "x", markersize=6, color="#808080", label="left out")
+    elif not routes:
         ax.plot(x[1:], y[1:], "o", markersize=4, color=colours[0], label="stops, not served")
-    ax.plot(x[:1], y[:1], "s", markersize=9, color=colours[-1], label="depot", zorder=5)
+    depots = problem.depot_places
+    what = "depot" if len(depots) == 1 else "depots"
+    ax.plot(x[depots], y[depots], "s", markersize=9, color=colours[-1], label=what, zorder=5)
     if few:
         for name, a, b in zip(problem.ids[1:], x[1:], y[1:], strict=True):
             ax.annotate(name, (a, b), xytext=(3, 3), textcoords="offset points", fontsize=7)
@@ -93,11 +107,15 @@ def plot_load(
         "minutes": (problem.min_time, problem.max_time),
         "load": (None, problem.capacity),
     }
-    labels = {"distance": f"distance ({problem.distance_unit})", "minutes": "time (min)"}
+    labels = {
+        "distance": f"distance ({problem.distance_unit})",
+        "minutes": "time (min)",
+        "waiting": "waiting (min)",
+    }
     for ax, what in zip(axes, works[0], strict=False):
         ax.bar(numbers, [work[what] for work in works], color=paint)
         ax.set_ylabel(labels.get(what, what))
-        for bound, name in zip(bounds[what], ("minimum", "maximum"), strict=True):
+        for bound, name in zip(bounds.get(what, (None, None)), ("minimum", "maximum"), strict=True):
             if bound is not None:
                 _draw_bound(ax, bound, name)
         ax.set_xlabel("dispatcher")

@@ -1,4 +1,4 @@
-"""The problem: a depot, stops, K dispatchers and bounds on the work of each."""
+"""The problem: a depot, stops, K dispatchers, bounds on the work of each, and what stops ask."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+from core.routing.checks import (
+    FloatArray,
+    checked_amount,
+    checked_amounts,
+    checked_count,
+    checked_matrix,
+    checked_origins,
+    checked_points,
+    checked_windows,
+)
+from core.routing.fleet import Vehicle, checked_fleet
+from core.routing.schedule import timetable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EARTH_RADIUS_KM", "FloatArray", "Problem"]
+    from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+__all__ = ["BEYOND", "EARTH_RADIUS_KM", "FloatArray", "Problem", "keeps_to"]
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius (IUGG)
+
+BEYOND = ("windows", "prizes", "pickups", "backhauls", "origins", "fleet", "depots")
+"""Fields that only PyVRP knows among the solvers."""
 
 _WORDS = {
     "metric": ("euclidean", "great_circle"),
@@ -25,22 +40,22 @@ _WORDS = {
     "objective": ("distance", "makespan"),
 }
 
-# Squares of larger numbers are infinite, and so would distances be.
-_LARGEST = 1e100
-
 # A full matrix above this many places is a mistake: 20,000 places already need 3 GB.
 _MATRIX_LIMIT = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Stops to be visited from one depot by K dispatchers (the bounded multiple TSP).
+    """Stops to be visited from a depot by K dispatchers (the bounded multiple TSP, and beyond).
 
     Each dispatcher leaves the depot, visits stops and comes back, or not where routes are open;
-    each stop is visited once. What a
-    dispatcher does is bounded in stops, distance, time and load; a bound that is None is no bound.
-    Distances are in the unit of the coordinates (kilometres on the globe) or of the matrix, times
-    are minutes.
+    each stop is visited once. What a dispatcher does is bounded in stops, distance, time and load;
+    a bound that is None is no bound. Distances are in the unit of the coordinates (kilometres on
+    the globe) or of the matrix, times are minutes.
+
+    The fields of `BEYOND` ask for more: times when stops are open, stops that may be left out,
+    loads that are fetched, vehicles that differ, several depots. The sum to be minimised is then
+    ``fixed_cost + distance_cost * length`` of every route and the prizes of the stops left out.
 
     Parameters
     ----------
@@ -54,10 +69,10 @@ class Problem:
     metric
         ``"euclidean"``: distances in the unit of the coordinates. ``"great_circle"``: kilometres.
     dispatchers
-        K, from 1 to N.
+        K, from 1 to N; with a `fleet`, as many as that has.
     crew
         ``"fixed"``: K dispatchers drive. ``"at_most"``: K or fewer; the bounds hold for those who
-        drive.
+        drive. When left out: at most, if any field of `BEYOND` is set, else fixed.
     min_stops, max_stops
         Number of stops of a dispatcher, 1 or more.
     min_distance, max_distance
@@ -78,6 +93,23 @@ class Problem:
         What to minimise: ``"distance"``, the total of all routes, or ``"makespan"``, the longest.
     open_routes
         Whether routes end at their last stop. The way back is then no part of their length or time.
+    windows
+        Shape ``(N + 1, 2)``: from and to when service may begin at each stop, in minutes;
+        ``inf`` for no end. Who is early waits, which is part of the time of a route. In row 0
+        dispatchers leave no earlier, and are back no later.
+    prizes
+        Shape ``(N + 1,)``: what it costs to leave a stop out; NaN for stops that must be visited.
+    pickups
+        Shape ``(N + 1,)``: what is loaded at each stop, and brought to the depot.
+    backhauls
+        Whether a dispatcher delivers everything before the first pickup.
+    origins
+        Shape ``(N + 1,)``: index of the stop where the demand of a stop is loaded, earlier on the
+        same route; 0 for the depot.
+    fleet
+        Vehicles that differ, as `Vehicle` or mappings of its fields.
+    depots
+        Number of depots: place 0, and the last ``depots - 1`` places, which are no stops.
     ids
         Names of the places, depot first; ``("0", "1", ..., "N")`` when left out.
 
@@ -105,7 +137,7 @@ class Problem:
     matrix: Any = None
     metric: Literal["euclidean", "great_circle"] = "euclidean"
     dispatchers: int = 1
-    crew: Literal["fixed", "at_most"] = "fixed"
+    crew: Literal["fixed", "at_most"] | None = None
     min_stops: int = 1
     max_stops: int | None = None
     min_distance: float | None = None
@@ -119,34 +151,48 @@ class Problem:
     capacity: float | None = None
     objective: Literal["distance", "makespan"] = "distance"
     open_routes: bool = False
+    windows: Any = None
+    prizes: Any = None
+    pickups: Any = None
+    backhauls: bool = False
+    origins: Any = None
+    fleet: Any = ()
+    depots: int = 1
     ids: tuple[str, ...] = ()
+    _crew_open: bool = dataclasses.field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
         if self.points is None and self.matrix is None:
             raise ValueError("points: give points or matrix")
+        if self.crew is None:
+            self._set("_crew_open", value=True)
+            self._set("crew", "at_most" if self.beyond else "fixed")
         for name, words in _WORDS.items():
             if getattr(self, name) not in words:
                 wanted = " or ".join(repr(word) for word in words)
                 raise ValueError(f"{name} = {getattr(self, name)!r}: expected {wanted}")
         if self.matrix is not None:
-            self._set("matrix", _checked_matrix("matrix", self.matrix))
+            self._set("matrix", checked_matrix("matrix", self.matrix))
         if self.points is not None:
-            self._set("points", _checked_points(self.points, self.metric))
+            self._set("points", checked_points(self.points, self.metric))
         if self.matrix is not None and self.points is not None:
             rows, places = len(self.points), len(self.matrix)
             if rows != places:
                 raise ValueError(f"points has {rows} rows: expected {places}, as matrix has")
+        checked_count("depots", self.depots)
         if self.n_stops < 1:
             raise ValueError("points has the depot only: expected at least one stop")
+        self._check_ids()
+        self._check_fleet()
         self._check_crew()
         self._check_work()
         self._check_open()
-        self._check_ids()
+        self._check_stops()
 
     def _check_crew(self) -> None:
         for name in ("dispatchers", "min_stops", "max_stops"):
             if getattr(self, name) is not None or name != "max_stops":
-                _checked_count(name, getattr(self, name))
+                checked_count(name, getattr(self, name))
         if self.dispatchers > self.n_stops and self.crew == "fixed":
             raise ValueError(
                 f"dispatchers = {self.dispatchers}: expected at most {self.n_stops}, "
@@ -154,22 +200,52 @@ class Problem:
                 "(or crew = 'at_most')"
             )
 
+    def _check_fleet(self) -> None:
+        self._set("fleet", checked_fleet(self.fleet))
+        if not self.fleet:
+            return
+        self._set("dispatchers", sum(vehicle.count for vehicle in self.fleet))
+        # The first depot may be named, too: other formats call it otherwise.
+        first = self.ids[0]
+        own = (dataclasses.replace(v, depot="") if v.depot == first else v for v in self.fleet)
+        self._set("fleet", tuple(own))
+        known = {self.ids[place] for place in self.depot_places}
+        for vehicle in self.fleet:
+            if vehicle.depot and vehicle.depot not in known:
+                raise ValueError(
+                    f"fleet, vehicle {vehicle.name!r}: depot = {vehicle.depot!r}: expected one of "
+                    f"the depots {', '.join(sorted(known))}"
+                )
+            if vehicle.capacity is not None and self.demands is None and self.pickups is None:
+                raise ValueError(
+                    f"fleet, vehicle {vehicle.name!r}: capacity = {vehicle.capacity:g}: "
+                    "expected demands of the stops with it"
+                )
+
     def _check_work(self) -> None:
-        places = self.n_stops + 1
-        for name in ("demands", "service"):
+        places = self.n_places
+        for name in ("demands", "service", "pickups", "prizes"):
             if getattr(self, name) is not None:
-                self._set(name, _checked_amounts(name, getattr(self, name), places))
+                values = checked_amounts(
+                    name, getattr(self, name), places, optional=name == "prizes"
+                )
+                if (bad := values[self.depot_places] > 0).any():
+                    depot = self.depot_places[int(np.argmax(bad))]
+                    raise ValueError(f"{name}[{depot}] = {values[depot]:g}: expected 0 at a depot")
+                self._set(name, values)
+        if self.windows is not None:
+            self._set("windows", checked_windows(self.windows, places))
         if self.times is not None:
-            self._set("times", _checked_matrix("times", self.times))
+            self._set("times", checked_matrix("times", self.times))
             if len(self.times) != places:
                 raise ValueError(f"times has {len(self.times)} rows: expected {places}")
         self._check_bounds()
 
     def _check_bounds(self) -> None:
         for name in ("speed", "capacity", "max_distance", "max_time"):
-            _checked_amount(name, getattr(self, name), above_zero=True)
+            checked_amount(name, getattr(self, name), above_zero=True)
         for name in ("min_distance", "min_time"):
-            _checked_amount(name, getattr(self, name), above_zero=False)
+            checked_amount(name, getattr(self, name), above_zero=False)
         for what in ("stops", "distance", "time"):
             least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
             if least is not None and most is not None and most < least:
@@ -177,7 +253,7 @@ class Problem:
                     f"max_{what} = {most:g}: expected at least "
                     f"min_{what} = {least:g}; the bounds contradict each other"
                 )
-        if self.capacity is not None and self.demands is None:
+        if self.capacity is not None and self.demands is None and self.pickups is None:
             raise ValueError(f"capacity = {self.capacity:g}: expected demands of the stops with it")
         if self.timed and not self.clocked:
             name = "max_time" if self.max_time is not None else "min_time"
@@ -186,16 +262,49 @@ class Problem:
             )
 
     def _check_open(self) -> None:
-        if type(self.open_routes) is not bool:  # "false" would be true
-            raise ValueError(f"open_routes = {self.open_routes!r}: expected True or False")
+        for name in ("open_routes", "backhauls"):
+            if type(getattr(self, name)) is not bool:  # "false" would be true
+                raise ValueError(f"{name} = {getattr(self, name)!r}: expected True or False")
         if self.open_routes and self.matrix is None and self.n_stops >= _MATRIX_LIMIT:
             raise ValueError(
                 f"points has {self.n_stops + 1} rows: open_routes keeps a matrix of distances, "
                 f"which is made for at most {_MATRIX_LIMIT}"
             )
 
+    def _check_stops(self) -> None:
+        """Check what stops ask of each other."""
+        if self.backhauls and self.demands is not None and self.pickups is not None:
+            both = (self.demands > 0) & (self.pickups > 0)
+            if both.any():
+                name = self.ids[int(np.argmax(both))]
+                raise ValueError(
+                    f"backhauls = True: stop {name!r} has a demand and a pickup: expected one of "
+                    "them, in two stops if need be"
+                )
+        if self.origins is not None:
+            self._set("origins", checked_origins(self.origins, self.n_stops, self.n_places))
+            self._check_origins()
+
+    def _check_origins(self) -> None:
+        loaded = self.origins[self.origins > 0].tolist()
+        for stop in loaded:
+            name = self.ids[stop]
+            if loaded.count(stop) > 1:
+                raise ValueError(
+                    f"origins: stop {name!r} is that of {loaded.count(stop)} stops: expected one, "
+                    "and a stop of its own for each"
+                )
+            for field in ("demands", "pickups", "origins", "prizes"):
+                values = getattr(self, field)
+                given = values is not None and values[stop] > 0
+                if given or (field == "prizes" and self.optional(stop)):
+                    raise ValueError(
+                        f"{field}: stop {name!r} has one, and another stop's demand is loaded "
+                        "there: expected none"
+                    )
+
     def _check_ids(self) -> None:
-        n_places = self.n_stops + 1
+        n_places = self.n_places
         self._set("ids", tuple(map(str, self.ids)) or tuple(str(i) for i in range(n_places)))
         if len(self.ids) != n_places:
             raise ValueError(f"ids has {len(self.ids)} names: expected {n_places}, one per place")
@@ -207,9 +316,64 @@ class Problem:
         object.__setattr__(self, name, value)
 
     @property
+    def n_places(self) -> int:
+        """Number of stops and depots."""
+        return len(self.matrix if self.matrix is not None else self.points)
+
+    @property
     def n_stops(self) -> int:
-        """N, the depot not counted."""
-        return len(self.matrix if self.matrix is not None else self.points) - 1
+        """N, the depots not counted."""
+        return self.n_places - self.depots
+
+    @property
+    def depot_places(self) -> list[int]:
+        """Indices of the depots."""
+        return [0, *range(self.n_stops + 1, self.n_places)]
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """The fields of `BEYOND` that are set."""
+        given = {name: getattr(self, name) for name in BEYOND}
+        plain = {"backhauls": False, "fleet": (), "depots": 1}
+        return tuple(
+            name
+            for name, value in given.items()
+            if value is not None and not (name in plain and value in (plain[name], []))
+        )
+
+    @property
+    def vehicles(self) -> tuple[Vehicle, ...]:
+        """Kinds of vehicles: the fleet, or one kind for all dispatchers."""
+        return self.fleet or (Vehicle(name="dispatcher", count=self.dispatchers),)
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the time of the day matters: stops have windows, or vehicles shifts."""
+        return self.windows is not None or any(v.shift != (0.0, math.inf) for v in self.fleet)
+
+    def limit(self, name: str, kind: int = 0) -> float | None:
+        """Return a vehicle's own `capacity`, `max_distance` or `max_time`, else everybody's."""
+        own = getattr(self.vehicles[kind], name)
+        limit: float | None = getattr(self, name) if own is None else own
+        return limit
+
+    def depot_of(self, kind: int) -> int:
+        """Return the place where a kind of vehicle starts."""
+        depot = self.vehicles[kind].depot
+        return self.ids.index(depot) if depot else 0
+
+    def open_hours(self, kind: int) -> tuple[float, float]:
+        """Return when a kind of vehicle leaves at the earliest, and is back at the latest."""
+        start, end = self.vehicles[kind].shift
+        opens, closes = self.window(self.depot_of(kind))
+        return max(start, opens), min(end, closes)
+
+    def window(self, place: int) -> tuple[float, float]:
+        """Return from and to when service may begin at a place."""
+        if self.windows is None:
+            return 0.0, math.inf
+        low, high = self.windows[place].tolist()
+        return low, high
 
     @property
     def most_stops(self) -> int:
@@ -274,7 +438,7 @@ class Problem:
         """Return the full matrix, shape ``(N + 1, N + 1)``; for small problems only."""
         if self.matrix is not None:
             return np.asarray(self.matrix)
-        n_places = self.n_stops + 1
+        n_places = self.n_places
         if n_places > _MATRIX_LIMIT:
             raise ValueError(
                 f"points has {n_places} rows: a full distance matrix is made for at most "
@@ -283,20 +447,48 @@ class Problem:
         every = np.arange(n_places)
         return self.between(every[:, None], every[None, :])
 
-    def _path(self, route: ArrayLike) -> NDArray[np.intp]:
+    def path(self, route: ArrayLike, kind: int = 0) -> NDArray[np.intp]:
         """Return the places that a route drives to, from the depot on."""
-        home = [] if self.open_routes else [0]
-        return np.concatenate(([0], np.asarray(route, dtype=np.intp), home)).astype(np.intp)
+        depot = self.depot_of(kind)
+        home = [] if self.open_routes else [depot]
+        return np.concatenate(([depot], np.asarray(route, dtype=np.intp), home)).astype(np.intp)
 
-    def length(self, route: ArrayLike) -> float:
+    def length(self, route: ArrayLike, kind: int = 0) -> float:
         """Return the length of one route given as stop indices without the depot."""
-        path = self._path(route)
+        path = self.path(route, kind)
         return float(self.between(path[:-1], path[1:]).sum())
 
-    def cost(self, routes: Sequence[ArrayLike]) -> float:
-        """Return the objective's value: total length of the routes, or length of the longest."""
-        lengths = [self.length(route) for route in routes]
-        return max(lengths) if self.objective == "makespan" else math.fsum(lengths)
+    def cost(self, routes: Sequence[ArrayLike], kinds: Sequence[int] = ()) -> float:
+        """Return what is minimised: the total of all routes, or the length of the longest.
+
+        Parameters
+        ----------
+        routes
+            Stop indices per dispatcher.
+        kinds
+            Of `vehicles`, one per route; the first kind when left out.
+        """
+        kinds = kinds or [0] * len(routes)
+        pairs = list(zip(routes, kinds, strict=True))
+        lengths = [self.length(route, kind) for route, kind in pairs]
+        if self.objective == "makespan":
+            return max(lengths)
+        driven = [
+            self.vehicles[kind].fixed_cost + self.vehicles[kind].distance_cost * length
+            for (_, kind), length in zip(pairs, lengths, strict=True)
+        ]
+        missed = [float(self.prizes[stop]) for stop in self.left_out(routes)]
+        return math.fsum((*driven, *missed))
+
+    def optional(self, stop: int) -> bool:
+        """Whether a stop has a prize, and may be left out."""
+        return self.prizes is not None and not math.isnan(self.prizes[stop])
+
+    def left_out(self, routes: Sequence[ArrayLike]) -> list[int]:
+        """Return the optional stops that no route visits."""
+        visited = {int(stop) for route in routes for stop in np.asarray(route, dtype=int)}
+        stops = range(1, self.n_stops + 1)
+        return [stop for stop in stops if self.optional(stop) and stop not in visited]
 
     def driving_time(self, start: ArrayLike, end: ArrayLike) -> FloatArray:
         """Return minutes from places `start` to `end`; 0 where neither times nor speed is given."""
@@ -309,17 +501,34 @@ class Problem:
         """Minutes per unit of distance, where `times` does not tell."""
         return 0.0 if self.speed is None else 60.0 / self.speed
 
-    def duration(self, route: ArrayLike) -> float:
-        """Return the minutes of one route (stop indices without the depot): driving and service."""
-        path = self._path(route)
+    def duration(self, route: ArrayLike, kind: int = 0) -> float:
+        """Return the minutes of one route (stop indices without the depot).
+
+        Driving, service, and such waiting as no later start avoids.
+        """
+        path = self.path(route, kind)
+        if self.scheduled:
+            return timetable(self, np.asarray(route, dtype=np.intp).tolist(), kind).duration
         served = 0.0 if self.service is None else float(self.service[path].sum())
         return float(self.driving_time(path[:-1], path[1:]).sum()) + served
 
+    def loads(self, route: Sequence[int]) -> list[float]:
+        """Return what is on board: on leaving the depot, and on leaving each stop."""
+        none = np.zeros(self.n_places)
+        demands = none if self.demands is None else self.demands
+        pickups = none if self.pickups is None else self.pickups
+        origins = none if self.origins is None else self.origins
+        # What is loaded for another stop is on board from here to there.
+        goods = {int(origins[stop]): float(demands[stop]) for stop in route if origins[stop] > 0}
+        found = [math.fsum(float(demands[stop]) for stop in route if origins[stop] == 0)]
+        for stop in route:
+            change = float(pickups[stop]) - float(demands[stop]) + goods.get(int(stop), 0.0)
+            found.append(found[-1] + change)
+        return found
+
     def load(self, route: ArrayLike) -> float:
-        """Sum up the demands of a route."""
-        if self.demands is None:
-            return 0.0
-        return float(self.demands[np.asarray(route, dtype=np.intp)].sum())
+        """Return the largest load of a route: the sum of its demands, if it only delivers."""
+        return max(self.loads(np.asarray(route, dtype=np.intp).tolist()))
 
     def warnings(self) -> list[str]:
         """List what is allowed but looks like a mistake, such as stops at the same place."""
@@ -350,87 +559,38 @@ class Problem:
         fields = {"matrix": self.distances(), "times": self.times}
         free = {name: values.copy() for name, values in fields.items() if values is not None}
         for values in free.values():
-            values[:, 0] = 0.0
+            values[:, self.depot_places] = 0.0
         return self.replace(**free, open_routes=False)
+
+    def relaxed(self) -> Problem | None:
+        """Return the problem without what our own bounds do not know; no route costs more there.
+
+        None where that does not hold, because stops may be left out or vehicles differ.
+        """
+        if self.prizes is not None or self.fleet or self.depots > 1:
+            return None
+        loose = {} if self.origins is None else {"demands": None, "capacity": None}
+        if self.demands is None:
+            loose["capacity"] = None
+        return self.replace(windows=None, pickups=None, backhauls=False, origins=None, **loose)
 
     def replace(self, **changes: Any) -> Problem:
         """Return a copy with some fields changed (checked again)."""
+        if self._crew_open:  # what the crew is when left out depends on the other fields
+            changes = {"crew": None, **changes}
         return dataclasses.replace(self, **changes)
 
 
-def _checked_points(points: ArrayLike, metric: str) -> FloatArray:
-    try:
-        array = np.array(points, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("points: expected numbers, one (x, y) per row") from None
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise ValueError(f"points has shape {array.shape}: expected (N + 1, 2)")
-    good = np.abs(array) < _LARGEST  # false for NaN
-    if not good.all():
-        row = int(np.nonzero(~good.all(axis=1))[0][0])
-        raise ValueError(f"points[{row}] = {array[row].tolist()}: expected finite numbers")
-    if metric == "great_circle":
-        bad = (np.abs(array[:, 1]) > 90) | (np.abs(array[:, 0]) > 360)
-        if bad.any():
-            row = int(np.nonzero(bad)[0][0])
-            raise ValueError(
-                f"points[{row}] = {array[row].tolist()}: expected (longitude, latitude) in degrees"
-            )
-    array.setflags(write=False)
-    return array
+def keeps_to(problem: Problem, method: str) -> None:
+    """Refuse a problem with constraints that a method of our own does not keep to.
 
-
-def _checked_matrix(name: str, matrix: ArrayLike) -> FloatArray:
-    try:
-        array = np.array(matrix, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
+    Raises
+    ------
+    ValueError
+        Names the constraints, and what solves them.
+    """
+    if problem.beyond:
         raise ValueError(
-            f"{name}: expected numbers, as many in each row as there are rows"
-        ) from None
-    if array.ndim != 2 or array.shape[0] != array.shape[1]:
-        raise ValueError(f"{name} has shape {array.shape}: expected (N + 1, N + 1), square")
-    bad = ~((array >= 0) & (array < _LARGEST))
-    np.fill_diagonal(bad, val=False)
-    if bad.any():
-        i, j = (int(v) for v in np.argwhere(bad)[0])
-        what = "time" if name == "times" else "distance"
-        raise ValueError(
-            f"{name}[{i}, {j}] = {array[i, j]}: expected a finite {what} >= 0 "
-            "(every place must be reachable from every other)"
+            f"method = {method!r}: the stops have {' and '.join(problem.beyond)}, to which only "
+            "pyvrp keeps: use method pyvrp or auto"
         )
-    np.fill_diagonal(array, 0.0)
-    array.setflags(write=False)
-    return array
-
-
-def _checked_amounts(name: str, values: ArrayLike, places: int) -> FloatArray:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name}: expected a number for each place") from None
-    if array.shape != (places,):
-        raise ValueError(
-            f"{name} has shape {array.shape}: expected ({places},), a number for each place"
-        )
-    bad = ~((array >= 0) & (array < _LARGEST))
-    if bad.any():
-        row = int(np.nonzero(bad)[0][0])
-        raise ValueError(f"{name}[{row}] = {array[row]}: expected a finite number >= 0")
-    if array[0] != 0:
-        raise ValueError(f"{name}[0] = {array[0]:g}: expected 0 at the depot")
-    array.setflags(write=False)
-    return array
-
-
-def _checked_amount(name: str, value: float | None, *, above_zero: bool) -> None:
-    if value is None:
-        return
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not real or not 0 <= value < _LARGEST or (above_zero and value == 0):
-        sign = ">" if above_zero else ">="
-        raise ValueError(f"{name} = {value!r}: expected a finite number {sign} 0")
-
-
-def _checked_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} = {value!r}: expected an integer >= 1")

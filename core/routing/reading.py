@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import json
 import math
 import re
+from typing import Any
 
-__all__ = ["FormatError", "decode", "number"]
+__all__ = ["FormatError", "clock", "decode", "json_object", "number"]
 
 # The longer mark first: that of UTF-32 begins like that of UTF-16.
 _MARKS = (
@@ -19,6 +21,8 @@ _MARKS = (
 
 # What float() takes besides is no number in a file: 1_000, nan, infinity, digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+_CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 
 
 class FormatError(ValueError):
@@ -88,3 +92,45 @@ def number(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text!r}: expected a finite number")
     return value
+
+
+def clock(text: str) -> float:
+    """Read a time: minutes, or hours and minutes (and seconds) with colons.
+
+    Raises
+    ------
+    ValueError
+        Anything else, or less than 0.
+
+    Examples
+    --------
+    >>> clock("8:30"), clock("510")
+    (510.0, 510.0)
+    """
+    if found := _CLOCK.fullmatch(text):
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return hours * 60.0 + minutes + seconds / 60.0
+    try:
+        value = number(text)
+    except ValueError:
+        value = -1.0
+    if value < 0:
+        raise ValueError(f"{text!r}: expected minutes >= 0, or HH:MM")
+    return value
+
+
+def json_object(text: str, source: str) -> dict[str, Any]:
+    """Read a JSON object; FormatError for anything else."""
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{source}, line {error.lineno}: not JSON: {error.msg}") from None
+    except RecursionError:
+        raise FormatError(f"{source}: not JSON of places: nested too deeply") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise FormatError(f"{source}: not JSON of places: {error}") from None
+    if not isinstance(record, dict):
+        raise FormatError(
+            f"{source}: expected a GeoJSON FeatureCollection or an object with places"
+        )
+    return record

@@ -54,7 +54,8 @@ class Result:
     status
         ``optimal`` (proved), ``feasible``, or ``infeasible`` (no routes; `reason` says why).
     cost
-        Total distance of the routes, in the problem's unit; None without routes.
+        Total distance of the routes, in the problem's unit; None without routes. With a fleet or
+        prizes, that of the vehicles and of the stops left out.
     lower_bound
         No solution costs less than this; None when no bound was computed.
     routes
@@ -63,6 +64,8 @@ class Result:
         Wall time spent.
     method
         What found the routes.
+    kinds
+        For each route the index of the `Problem.vehicles` that drives it; empty without a fleet.
     reason
         Why the problem is infeasible, or why the search stopped before a proof.
     trace
@@ -83,6 +86,7 @@ class Result:
     routes: tuple[tuple[int, ...], ...] = ()
     seconds: float = 0.0
     method: str = ""
+    kinds: tuple[int, ...] = ()
     reason: str = ""
     trace: tuple[Step, ...] = ()
 

@@ -17,7 +17,7 @@ from core.routing.choices import METHODS
 from core.routing.divide import divide
 from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
-from core.routing.problem import Problem
+from core.routing.problem import Problem, keeps_to
 from core.routing.result import NoRoutesError, Result, Status
 from core.routing.start import cut_tour
 from core.routing.tour import kick_tour
@@ -40,6 +40,7 @@ _START_SHARE = 0.2
 # `heuristic` spends this share of its time on a lower bound: from the relaxation of the edge model
 # up to so many stops, by Held and Karp's ascent beyond.
 _BOUND_SHARE = 0.15
+_RELAXED_SHARE = 0.05  # the same of a problem without some of its constraints: it is far below
 _RELAXED_STOPS = 200
 
 _LEAST_BOUND = 0.5  # seconds for the bound of `divide`, or as long as it took itself
@@ -74,7 +75,8 @@ def solve(
     method
         ``exact``: proved optimal, by integer programming, from known good routes. ``divide``: one
         tour, cut and improved. ``heuristic``: improved until the time is up. ``pyvrp``: the same by
-        PyVRP, where it is installed. ``auto``: ``exact`` up to 60 stops, else ``heuristic``.
+        PyVRP, where it is installed. ``auto``: ``exact`` up to 60 stops, else ``heuristic``; but
+        ``pyvrp`` where any of `core.routing.problem.BEYOND` is set, which it alone knows.
     time_limit
         Seconds of wall time, more than 0; None for no limit. Compiling, which numba does at the
         first search on a machine, does not count. ``divide`` does a fixed amount of work
@@ -108,21 +110,23 @@ def solve(
     _check_options(problem, method, time_limit, model)
     if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
-    compile_search()  # before the clock runs: the limit is for the search
+    method = _chosen(problem, method)
+    if method != "pyvrp":
+        compile_search()  # before the clock runs: the limit is for the search
     begin = time.monotonic()
     asked, problem = problem, problem.closed()
-    if method == "auto":
-        method = "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
     if method in ("heuristic", "pyvrp") and time_limit is None and steps is None:
         raise ValueError(f"time_limit and steps are both None: {method!r} needs one of them")
     if method == "exact":
         result = _exact(problem, time_limit, seed, model, solver)
     elif method == "divide":
         result = _divide(problem)
+    elif method == "pyvrp":
+        result = _by_pyvrp(problem, time_limit, steps, seed)
     else:
-        result = _search(problem, method, time_limit, steps, seed)
-    if result.routes:
-        wrong = check(asked, result.routes, result.cost)
+        result = _search(problem, time_limit, steps, seed)
+    if result.cost is not None:
+        wrong = check(asked, result.routes, result.cost, result.kinds)
         if wrong:
             raise RuntimeError(f"{result.method} gave invalid routes: {'; '.join(wrong)}")
     return dataclasses.replace(result, seconds=time.monotonic() - begin)
@@ -140,6 +144,17 @@ def _check_options(
             "model = 'two-index': open_routes has no ways back, and this model needs them as long "
             "as the ways there; use three-index"
         )
+
+
+def _chosen(problem: Problem, method: Method) -> Method:
+    """Return the method, or that which suits the problem; refuse one that cannot solve it."""
+    if method == "auto" and problem.beyond:
+        return "pyvrp"
+    if method == "auto":
+        return "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
+    if method != "pyvrp":
+        keeps_to(problem, method)
+    return method
 
 
 def _divide(problem: Problem) -> Result:
@@ -165,9 +180,27 @@ def _exact(
     return solve_exact(problem, model=model, solver=solver, time_limit=left, known=known)
 
 
-def _search(
-    problem: Problem, method: Method, time_limit: float | None, steps: int | None, seed: int
-) -> Result:
+def _by_pyvrp(problem: Problem, time_limit: float | None, steps: int | None, seed: int) -> Result:
+    """Search with PyVRP, after some of the time on a lower bound where there is one."""
+    from core.routing._pyvrp import require_pyvrp, solve_pyvrp
+
+    require_pyvrp(problem)
+    begin, bound = time.monotonic(), None
+    # Where our own bounds do not know all constraints, those without them may still hold.
+    plain = problem.relaxed() if problem.beyond else problem
+    if plain is not None and time_limit is not None:
+        share = _RELAXED_SHARE if problem.beyond else _BOUND_SHARE
+        bound = lower_bound(plain, cut_tour(plain), time_limit * share)
+        time_limit -= time.monotonic() - begin
+    if reason := _too_long(problem, bound):
+        return Result(status=Status.INFEASIBLE, method="pyvrp", reason=reason)
+    result = solve_pyvrp(
+        problem, time_limit=time_limit, steps=steps, seed=seed, enough=_enough(bound, steps)
+    )
+    return bounded(result, bound)
+
+
+def _search(problem: Problem, time_limit: float | None, steps: int | None, seed: int) -> Result:
     """Spend some of the time on a lower bound, the rest on the routes."""
     begin = time.monotonic()
     start = cut_tour(problem)
@@ -175,15 +208,10 @@ def _search(
     if time_limit is not None:
         bound = lower_bound(problem, start, time_limit * _BOUND_SHARE)
         time_limit -= time.monotonic() - begin
-    # With a number of steps, routes must not depend on how good a bound the machine had time for.
-    enough = -math.inf if bound is None or steps is not None else bound * (1 + _PROOF)
-    if bound is not None and (reason := _too_long(problem, bound)):
-        return Result(status=Status.INFEASIBLE, method=method, reason=reason)
-    if method == "pyvrp":
-        from core.routing._pyvrp import solve_pyvrp
-
-        result = solve_pyvrp(problem, time_limit=time_limit, steps=steps, seed=seed, enough=enough)
-    elif (
+    enough = _enough(bound, steps)
+    if reason := _too_long(problem, bound):
+        return Result(status=Status.INFEASIBLE, method="heuristic", reason=reason)
+    if (
         problem.dispatchers == 1
         and problem.symmetric
         and problem.n_stops >= 7
@@ -201,9 +229,17 @@ def _search(
     return bounded(result, bound)
 
 
-def _too_long(problem: Problem, bound: float) -> str:
+def _enough(bound: float | None, steps: int | None) -> float:
+    """Return the cost at which to stop, because a bound proves that none is lower.
+
+    With a number of steps, routes must not depend on how good a bound the machine had time for.
+    """
+    return -math.inf if bound is None or steps is not None else bound * (1 + _PROOF)
+
+
+def _too_long(problem: Problem, bound: float | None) -> str:
     """Say that all dispatchers may not drive as far as the routes need; empty if they may."""
-    if problem.max_distance is None or problem.objective != "distance":
+    if bound is None or problem.max_distance is None or problem.objective != "distance":
         return ""
     crew, most = problem.dispatchers, problem.max_distance
     if bound <= crew * most * (1 + _PROOF):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.routing.problem import keeps_to
 from core.routing.result import Result, Status
 from core.routing.split import split
 from core.routing.tour import greedy_tour, improve_tour
@@ -44,6 +45,7 @@ def cut_tour(problem: Problem) -> Result:
     >>> cut_tour(problem).cost
     8.0
     """
+    keeps_to(problem, "divide")
     begin = time.monotonic()
     problem = problem.closed()
     even = _even(problem)
@@ -69,6 +71,6 @@ def _improve_route(problem: Problem, even: Problem, route: NDArray[np.intp]) -> 
 
 def _even(problem: Problem) -> Problem:
     """Take the mean of both directions, for moves that reverse stretches of a tour."""
-    if problem.symmetric:
+    if problem.symmetric or problem.matrix is None:  # only its times are asymmetric
         return problem
     return problem.replace(matrix=(problem.matrix + problem.matrix.T) / 2)

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.routing.problem import Problem
-from core.routing.reading import FormatError, number
+from core.routing.reading import FormatError, clock, number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-__all__ = ["AMOUNTS", "COORDINATES", "DEPOT", "canonical", "parse_csv", "places_of"]
+    from core.routing.osrm import Legs
+
+__all__ = [
+    "AMOUNTS",
+    "COORDINATES",
+    "DEPOT",
+    "OPTIONAL",
+    "canonical",
+    "columns_of",
+    "parse_csv",
+    "places_of",
+]
 
 DEPOT = "0"
 
-AMOUNTS = {"demand": "demands", "service": "service"}
-"""Optional columns, and what `Problem` calls them."""
+AMOUNTS = {"demand": "demands", "service": "service", "pickup": "pickups"}
+"""Optional columns of amounts, and what `Problem` calls them."""
+
+_TIMES = ("ready", "due")
+
+OPTIONAL = (*AMOUNTS, *_TIMES, "prize", "origin")
+"""All optional columns."""
 
 COORDINATES = ("x", "y", "lat", "lon")
 
-_ALSO = {
+_ALSO: dict[str, tuple[str, ...]] = {
     "id": ("stop", "stop_id", "node", "node_id", "customer", "customer_id"),
     "x": ("x_coord", "xcoord", "easting"),
     "y": ("y_coord", "ycoord", "northing"),
@@ -30,6 +47,28 @@ _ALSO = {
     "lon": ("lng", "long", "longitude"),
     "demand": ("demands",),
     "service": ("service_time",),
+    "pickup": ("pickups", "pick_up"),
+    "ready": (
+        "ready_time",
+        "tw_start",
+        "tw_early",
+        "window_start",
+        "time_window_start",
+        "earliest",
+        "opens",
+    ),
+    "due": (
+        "due_date",
+        "due_time",
+        "tw_end",
+        "tw_late",
+        "window_end",
+        "time_window_end",
+        "latest",
+        "closes",
+    ),
+    "prize": ("prizes",),
+    "origin": ("pickup_at", "picked_up_at", "pickup_stop"),
 }
 """Other names of columns."""
 
@@ -49,13 +88,23 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SHOWN = 5  # errors listed before "and N more"
 
 
-def parse_csv(text: str, source: str = "stops", *, ignore: Collection[str] = ()) -> Problem:
+def parse_csv(
+    text: str,
+    source: str = "stops",
+    *,
+    ignore: Collection[str] = (),
+    legs: Legs | None = None,
+) -> Problem:
     r"""Read a depot and stops from CSV with the columns ``id,x,y`` or ``id,lat,lon``.
 
     The row with id 0 is the depot, wherever it stands. Latitudes and longitudes are degrees, and
-    distances then great-circle kilometres. Two more columns are read where they are: ``demand``, in
-    the unit of the capacity, and ``service``, in minutes. Usual other names of these columns are
-    known (``latitude``, ``lng``, ...), and remarks such as ``name`` and ``address`` passed over.
+    distances then great-circle kilometres. More columns are read where they are: ``demand`` and
+    ``pickup``, in the unit of the capacity, ``service``, in minutes, ``ready`` and ``due``, between
+    which service begins (minutes or HH:MM, empty for any time; at the depot when dispatchers leave
+    and are back), ``prize``, the cost of leaving a stop out (empty where it must be visited), and
+    ``origin``, the id of the stop where the demand is loaded (empty for the depot). Usual other
+    names of these columns are known (``latitude``, ``tw_start``, ...), and remarks such as ``name``
+    and ``address`` passed over.
     Cells are parted by commas, semicolons, tabs or bars; numbers may have a decimal comma where
     cells are not parted by commas.
 
@@ -67,6 +116,8 @@ def parse_csv(text: str, source: str = "stops", *, ignore: Collection[str] = ())
         How error messages call it.
     ignore
         Further columns to pass over, by name; ``"*"`` stands for all that are not known.
+    legs
+        Distances and times between the rows, in their order.
 
     Returns
     -------
@@ -113,7 +164,7 @@ def parse_csv(text: str, source: str = "stops", *, ignore: Collection[str] = ())
     columns = _Columns.of(header, f"{source}, line {max(line, 1) + skipped}", ignore)
     if delimiter != ",":
         table = _with_points(table, columns, source)
-    return places_of(columns.header, table, source, ignore=ignore)
+    return places_of(columns.header, table, source, ignore=ignore, legs=legs)
 
 
 def _delimiter(text: str) -> str:
@@ -214,13 +265,13 @@ class _Columns:
                 f"{place}: columns that are not known: {', '.join(unknown)}: routes would not "
                 "keep to what they say; to pass over them, name them in ignore_columns"
             )
-        names = ("id", *pair, *(name for name in AMOUNTS if name in at))
+        names = ("id", *pair, *(name for name in OPTIONAL if name in at))
         return cls(header, {name: at[name] for name in names}, metrics[0])
 
     @property
     def numbers(self) -> list[int]:
         """Indices of the columns that hold numbers."""
-        return [index for name, index in self.at.items() if name != "id"]
+        return [index for name, index in self.at.items() if name not in ("id", "origin")]
 
 
 def places_of(
@@ -230,6 +281,7 @@ def places_of(
     *,
     ignore: Collection[str] = (),
     place: str = "line 1",
+    legs: Legs | None = None,
 ) -> Problem:
     """Make a problem of rows of cells, the depot first.
 
@@ -239,7 +291,7 @@ def places_of(
         Names of the columns.
     table
         Each row with what error messages call it (``"line 3"``).
-    source, ignore
+    source, ignore, legs
         As for `parse_csv`.
     place
         What error messages call the header.
@@ -251,7 +303,7 @@ def places_of(
     """
     columns = _Columns.of(header, f"{source}, {place}", ignore)
     rows: dict[str, str] = {}
-    found: dict[str, list[float]] = {}
+    found: dict[str, dict[str, Any]] = {}
     errors: list[str] = []
     for row, cells in table:
         where = f"{source}, {row}"
@@ -261,11 +313,7 @@ def places_of(
             continue
         stop = cells[columns.at["id"]]
         try:
-            values = [
-                _value(name, cells[at], at_depot=stop == DEPOT)
-                for name, at in columns.at.items()
-                if name != "id"
-            ]
+            values = _row(columns, cells, at_depot=stop == DEPOT)
         except ValueError as error:
             errors.append(f"{where}: {error}")
             continue
@@ -284,21 +332,46 @@ def places_of(
     if errors:
         more = [f"{source}: and {len(errors) - _SHOWN} more"] if len(errors) > _SHOWN else []
         raise FormatError("\n".join(errors[:_SHOWN] + more))
-    return _problem(columns, found, source)
+    problem = _problem(columns, found, source)
+    if legs is not None:
+        at = {name: number for number, name in enumerate(problem.ids)}
+        problem = legs.given_to(problem, [at[stop] for stop in found])
+    return problem
 
 
-def _problem(columns: _Columns, found: dict[str, list[float]], source: str) -> Problem:
-    ids = (DEPOT, *(stop for stop in found if stop != DEPOT))
-    first, second, *amounts = zip(*(found[stop] for stop in ids), strict=True)
-    extra = [name for name in columns.at if name in AMOUNTS]
-    fields: dict[str, Any] = {
-        AMOUNTS[name]: column for name, column in zip(extra, amounts, strict=True)
+def _row(columns: _Columns, cells: Sequence[str], *, at_depot: bool) -> dict[str, Any]:
+    """Read the cells of a row, by column."""
+    values = {
+        name: _value(name, cells[at], at_depot=at_depot)
+        for name, at in columns.at.items()
+        if name not in ("id", "origin")
     }
-    if columns.metric == "great_circle":
-        first, second = second, first
+    if values.get("due", math.inf) < values.get("ready", 0.0):
+        due = cells[columns.at["due"]]
+        raise ValueError(f"due = {due!r}: expected no less than ready")
+    if "origin" in columns.at:
+        return values | {"origin": cells[columns.at["origin"]]}
+    return values
+
+
+def _problem(columns: _Columns, found: dict[str, dict[str, Any]], source: str) -> Problem:
+    ids = (DEPOT, *(stop for stop in found if stop != DEPOT))
+    given = {name: [found[stop][name] for stop in ids] for name in columns.at if name != "id"}
+    pair = ("lon", "lat") if columns.metric == "great_circle" else ("x", "y")
+    fields: dict[str, Any] = {
+        field: given[name] for name, field in AMOUNTS.items() if name in given
+    }
+    if "prize" in given:
+        fields["prizes"] = given["prize"]
+    if given.keys() & set(_TIMES):
+        lows = given.get("ready", [0.0] * len(ids))
+        highs = given.get("due", [math.inf] * len(ids))
+        fields["windows"] = list(zip(lows, highs, strict=True))
     try:
+        if "origin" in given:
+            fields["origins"] = _origins(ids, given["origin"])
         return Problem(
-            points=list(zip(first, second, strict=True)),
+            points=list(zip(given[pair[0]], given[pair[1]], strict=True)),
             ids=ids,
             metric=columns.metric,  # type: ignore[arg-type]  # one of the two
             **fields,
@@ -307,21 +380,66 @@ def _problem(columns: _Columns, found: dict[str, list[float]], source: str) -> P
         raise FormatError(f"{source}: {error}") from None
 
 
+def _origins(ids: Sequence[str], named: Sequence[str]) -> list[int]:
+    """Return the index of each origin, 0 where there is none."""
+    at = {name: place for place, name in enumerate(ids)} | {"": 0}
+    for stop, origin in zip(ids, named, strict=True):
+        if origin not in at or (stop == DEPOT and origin not in ("", DEPOT)):
+            wanted = "none at the depot" if origin in at else "the id of a stop"
+            raise ValueError(f"stop {stop!r}: origin = {origin!r}: expected {wanted}")
+    return [at[origin] for origin in named]
+
+
+def columns_of(problem: Problem) -> dict[str, list[Any]]:
+    """Return the optional columns of a problem: amounts, times, prizes and origins.
+
+    Values are numbers or ids, and None where a cell is empty.
+    """
+    columns: dict[str, list[Any]] = {}
+    for name, field in AMOUNTS.items():
+        if getattr(problem, field) is not None:
+            columns[name] = getattr(problem, field).tolist()
+    if problem.windows is not None:
+        for name, side in zip(_TIMES, problem.windows.T.tolist(), strict=True):
+            columns[name] = [value if math.isfinite(value) else None for value in side]
+    if problem.prizes is not None:
+        columns["prize"] = [None if math.isnan(v) else v for v in problem.prizes.tolist()]
+    if problem.origins is not None:
+        names = [problem.ids[place] if place else None for place in problem.origins.tolist()]
+        columns["origin"] = names
+    return columns
+
+
 def _value(name: str, text: str, *, at_depot: bool = False) -> float:
     """Read one cell; a demand or service at the depot may be left out, and is 0."""
-    if name in AMOUNTS and at_depot and text in ("", "0"):
+    if (name == "pickup" and not text) or (name in AMOUNTS and at_depot and text in ("", "0")):
         return 0.0
+    if name in _TIMES:
+        return _time(name, text)
+    if name == "prize" and (text == "" or (at_depot and text == "0")):
+        return math.nan
+    constrained = (*AMOUNTS, "prize")
     try:
         value = number(text)
     except ValueError as error:
-        least = " >= 0" if name in AMOUNTS else ""
+        least = " >= 0" if name in constrained else ""
         raise ValueError(f"{name} = {error}{least}") from None
     if name == "lat" and abs(value) > 90:
         raise ValueError(f"{name} = {text!r}: expected degrees from -90 to 90")
     if name == "lon" and abs(value) > 360:
         raise ValueError(f"{name} = {text!r}: expected degrees from -180 to 180")
-    if name in AMOUNTS and value < 0:
+    if name in constrained and value < 0:
         raise ValueError(f"{name} = {text!r}: expected a finite number >= 0")
-    if name in AMOUNTS and at_depot and value != 0:
+    if name in constrained and at_depot and value != 0:
         raise ValueError(f"{name} = {text!r}: expected 0 at the depot")
     return value
+
+
+def _time(name: str, text: str) -> float:
+    """Read a time; where a cell is empty, a stop is open from the first minute, without an end."""
+    if not text:
+        return 0.0 if name == "ready" else math.inf
+    try:
+        return clock(text)
+    except ValueError as error:
+        raise ValueError(f"{name} = {error}") from None

@@ -6,15 +6,16 @@ ignored as a remark, or refused by name; none is dropped silently.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.routing.problem import Problem
-from core.routing.reading import FormatError, number
+from core.routing.reading import FormatError
 from core.routing.tsplib_distances import DISTANCES, matrix_of
+from core.routing.tsplib_file import REMARKS, File, split
+from core.routing.vrplib import SECTIONS as OF_WORK
+from core.routing.vrplib import TYPES, depots_outside, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,17 +30,12 @@ KEYS = {
 }  # fmt: skip
 """Keys that are read."""
 
-_REMARKS = {"NAME", "COMMENT", "DISPLAY_DATA_TYPE"}
-
-SECTIONS = {
-    "NODE_COORD_SECTION", "EDGE_WEIGHT_SECTION", "DEMAND_SECTION", "DEPOT_SECTION",
-    "SERVICE_TIME_SECTION",
-}  # fmt: skip
+SECTIONS = {"NODE_COORD_SECTION", "EDGE_WEIGHT_SECTION", "DEPOT_SECTION"} | OF_WORK
 """Sections that are read."""
 
 _SECTION_REMARKS = {"DISPLAY_DATA_SECTION"}
 
-_TYPES = {"TSP", "ATSP", "STSP", "CVRP", "ACVRP", "DCVRP", "VRP", "MTSP", "OVRP"}
+_TYPES = {"TSP", "ATSP", "STSP"} | TYPES
 
 _LAYOUTS: dict[str, Callable[[int], Any]] = {
     "FULL_MATRIX": lambda n: np.nonzero(np.ones((n, n))),
@@ -54,70 +50,7 @@ _LAYOUTS: dict[str, Callable[[int], Any]] = {
     "LOWER_DIAG_COL": np.triu_indices,
 }
 
-_HEADING = re.compile(r"([A-Z][A-Z0-9_]*_SECTION)\s*:?", re.ASCII)
 _MOST_NODES = 20_000  # of a matrix
-
-
-@dataclass
-class _File:
-    """What a file says: keys with their values, sections with their lines, each with its number."""
-
-    source: str
-    head: dict[str, tuple[int, str]] = field(default_factory=dict)
-    body: dict[str, list[tuple[int, list[str]]]] = field(default_factory=dict)
-
-    def wrong(self, line: int, what: str) -> FormatError:
-        return FormatError(f"{self.source}, line {line}: {what}")
-
-    def word(self, key: str) -> str:
-        """Return a value that is a word, empty where the key is missing."""
-        return self.head.get(key, (0, ""))[1]
-
-    def amount(self, key: str) -> float | None:
-        """Return a value that is a number >= 0."""
-        if key not in self.head:
-            return None
-        line, text = self.head[key]
-        return self.numbers([text], line, key)[0]
-
-    def count(self, key: str) -> int | None:
-        """Return a value that is an integer >= 1."""
-        if key not in self.head:
-            return None
-        line, text = self.head[key]
-        if not re.fullmatch(r"0*[1-9]\d{0,8}", text, re.ASCII):
-            raise self.wrong(line, f"{key} = {text!r}: expected an integer >= 1")
-        return int(text)
-
-    def numbers(self, words: list[str], line: int, what: str, least: float = 0.0) -> list[float]:
-        """Turn words into numbers that are not below `least`."""
-        try:
-            values = [number(word) for word in words]
-        except ValueError:
-            raise self.wrong(line, f"{' '.join(words)[:80]!r}: expected numbers") from None
-        for value in values:
-            if value < least:
-                raise self.wrong(line, f"{what} = {value:g}: expected a number >= {least:g}")
-        return values
-
-    def by_node(self, section: str, ids: list[str]) -> list[float]:
-        """Return the numbers of a section that has one for each node."""
-        at = {name: index for index, name in enumerate(ids)}
-        found: dict[str, float] = {}
-        for line, words in self.body[section]:
-            if len(words) != 2 or words[0] not in at:
-                raise self.wrong(
-                    line, f"{section}: {' '.join(words)!r}: expected a node and a number"
-                )
-            if words[0] in found:
-                raise self.wrong(line, f"{section}: node {words[0]} is there twice")
-            found[words[0]] = self.numbers(words[1:], line, f"{section}: node {words[0]}")[0]
-        if missing := [name for name in ids if name not in found]:
-            raise FormatError(
-                f"{self.source}: {section} has {len(found)} nodes: expected {len(ids)}; "
-                f"node {missing[0]} is missing"
-            )
-        return [found[name] for name in ids]
 
 
 def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = False) -> Problem:
@@ -126,7 +59,9 @@ def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = Fals
     CAPACITY and DEMAND_SECTION become capacity and demands, DISTANCE the largest distance of a
     dispatcher, VEHICLES (or SALESMEN) the number of dispatchers there are at most. Routes of TYPE
     OVRP are open. With SERVICE_TIME, which counts as distance there, DISTANCE becomes the largest
-    time and a unit of distance takes a minute. What a `Problem` cannot hold is refused by its name.
+    time and a unit of distance takes a minute. So it does with TIME_WINDOW_SECTION. Prizes,
+    backhauls, requests and vehicles that differ are those of VRPLIB as PyVRP and LKH-3 write it.
+    What a `Problem` cannot hold is refused by its name.
 
     Parameters
     ----------
@@ -153,7 +88,7 @@ def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = Fals
     >>> parse_tsplib(text, rounded=True).length([1])
     10.0
     """
-    file = _split(text, source)
+    file = split(text, source)
     _check_names(file)
     kind = file.word("EDGE_WEIGHT_TYPE")
     if kind == "EXPLICIT":
@@ -168,45 +103,19 @@ def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = Fals
         raise FormatError(
             f"{source}: EDGE_WEIGHT_TYPE = {kind!r}: expected {', '.join(DISTANCES)} or EXPLICIT"
         )
-    order = _depot_first(file, ids)
+    order, depots = depots_outside(file, ids)
     fields: dict[str, Any] = {
         name: values[np.ix_(order, order)] if name == "matrix" else values[order]
         for name, values in places.items()
     }
-    fields |= _work(file, ids, order)
+    fields |= work(file, ids, order)
     try:
-        return Problem(ids=tuple(ids[i] for i in order), **fields)
+        return Problem(depots=len(depots), ids=tuple(ids[i] for i in order), **fields)
     except ValueError as error:
         raise FormatError(f"{source}: {error}") from None
 
 
-def _split(text: str, source: str) -> _File:
-    """Split a file into keys and sections."""
-    file, section = _File(source), None
-    for line, raw in enumerate(text.splitlines(), 1):
-        stripped = raw.strip()
-        if stripped == "EOF":
-            break
-        if not stripped:
-            continue
-        if found := _HEADING.fullmatch(stripped):
-            if found.group(1) in file.body:
-                raise file.wrong(line, f"a second {found.group(1)}")
-            section = file.body.setdefault(found.group(1), [])
-        elif section is not None and not stripped[0].isalpha():
-            section.append((line, stripped.split()))
-        else:
-            key, colon, value = stripped.partition(":")
-            key = key.strip()
-            if not colon:
-                raise file.wrong(line, f"{stripped[:80]!r}: expected KEY : VALUE or a section")
-            if key in file.head and key not in _REMARKS:
-                raise file.wrong(line, f"a second {key}")
-            file.head[key], section = (line, value.strip()), None
-    return file
-
-
-def _check_names(file: _File) -> None:
+def _check_names(file: File) -> None:
     """Refuse unknown keys and sections, because they may constrain routes."""
     for section, lines in file.body.items():
         if section not in SECTIONS | _SECTION_REMARKS:
@@ -215,9 +124,9 @@ def _check_names(file: _File) -> None:
                 f"{where}: {section} is not supported: expected {', '.join(sorted(SECTIONS))} alone"
             )
     for key, (line, value) in file.head.items():
-        if key not in KEYS | _REMARKS:
+        if key not in KEYS | REMARKS:
             raise file.wrong(
-                line, f"{key} is not supported: expected {', '.join(sorted(KEYS | _REMARKS))} alone"
+                line, f"{key} is not supported: expected {', '.join(sorted(KEYS | REMARKS))} alone"
             )
         word = value.split()[0] if value else ""
         if key == "TYPE" and word not in _TYPES:
@@ -250,60 +159,7 @@ def tour_tsplib(problem: Problem, route: Sequence[int], name: str = "tour") -> s
     )
 
 
-def _depot_first(file: _File, ids: list[str]) -> list[int]:
-    """Return the order of the nodes with the depot at the front."""
-    depots: list[str] = []
-    for line, words in file.body.get("DEPOT_SECTION", []):
-        nodes = words[: words.index("-1")] if "-1" in words else words
-        depots += nodes
-        if len(depots) > 1:
-            raise file.wrong(line, f"depots {', '.join(depots)}: expected one depot")
-        if nodes and nodes[0] not in ids:
-            raise file.wrong(line, f"DEPOT_SECTION: {nodes[0]!r} is no node")
-    first = ids.index(depots[0]) if depots else 0
-    return [first, *(i for i in range(len(ids)) if i != first)]
-
-
-def _work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
-    """Read the demands, dispatchers and bounds of a CVRP file."""
-    fields: dict[str, Any] = {}
-    if "DEMAND_SECTION" in file.body:
-        demands = file.by_node("DEMAND_SECTION", ids)
-        fields["demands"] = [demands[i] for i in order]
-    if (capacity := file.amount("CAPACITY")) is not None:
-        if "demands" not in fields:
-            raise file.wrong(
-                file.head["CAPACITY"][0], "CAPACITY: expected a DEMAND_SECTION with it"
-            )
-        fields["capacity"] = capacity
-    fleet = [key for key in ("VEHICLES", "SALESMEN") if key in file.head]
-    if fleet:
-        if len(fleet) > 1:
-            raise file.wrong(file.head["SALESMEN"][0], "SALESMEN beside VEHICLES: expected one")
-        fields.update(dispatchers=file.count(fleet[0]), crew="at_most")
-    if file.word("TYPE").split()[:1] == ["OVRP"]:
-        fields["open_routes"] = True
-    return fields | _routes_work(file, ids, order)
-
-
-def _routes_work(file: _File, ids: list[str], order: list[int]) -> dict[str, Any]:
-    """Read how far and how long a dispatcher may drive."""
-    fields: dict[str, Any] = {}
-    most, service = file.amount("DISTANCE"), file.amount("SERVICE_TIME")
-    if "SERVICE_TIME_SECTION" in file.body:
-        if service is not None:
-            line = file.head["SERVICE_TIME"][0]
-            raise file.wrong(line, "SERVICE_TIME beside SERVICE_TIME_SECTION: expected one of them")
-        served = file.by_node("SERVICE_TIME_SECTION", ids)
-        fields.update(service=[served[i] for i in order], speed=60.0, max_time=most)
-    elif service:
-        fields.update(service=[0.0] + [service] * (len(ids) - 1), speed=60.0, max_time=most)
-    elif most is not None:
-        fields["max_distance"] = most
-    return fields
-
-
-def _from_points(file: _File) -> tuple[list[str], dict[str, FloatArray]]:
+def _from_points(file: File) -> tuple[list[str], dict[str, FloatArray]]:
     if "EDGE_WEIGHT_SECTION" in file.body:
         kind = file.word("EDGE_WEIGHT_TYPE")
         raise FormatError(
@@ -316,7 +172,7 @@ def _from_points(file: _File) -> tuple[list[str], dict[str, FloatArray]]:
     return ids, {"points": np.array(points)}
 
 
-def _nodes(file: _File) -> tuple[list[str], list[list[float]]]:
+def _nodes(file: File) -> tuple[list[str], list[list[float]]]:
     found: dict[str, list[float]] = {}
     for line, words in file.body.get("NODE_COORD_SECTION", []):
         if len(words) != 3:
@@ -327,7 +183,7 @@ def _nodes(file: _File) -> tuple[list[str], list[list[float]]]:
     return list(found), list(found.values())
 
 
-def _check_dimension(file: _File, n: int) -> None:
+def _check_dimension(file: File, n: int) -> None:
     dimension = file.count("DIMENSION")
     if dimension is not None and dimension != n:
         raise file.wrong(
@@ -336,7 +192,7 @@ def _check_dimension(file: _File, n: int) -> None:
         )
 
 
-def _from_matrix(file: _File) -> tuple[list[str], dict[str, FloatArray]]:
+def _from_matrix(file: File) -> tuple[list[str], dict[str, FloatArray]]:
     n = file.count("DIMENSION")
     if n is None:
         raise FormatError(f"{file.source}: DIMENSION: expected with EDGE_WEIGHT_TYPE = EXPLICIT")

@@ -6,23 +6,28 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client.job import InputError, param, write_text
+from core.routing.fleet_table import parse_fleet, with_fleet
 from core.routing.formats import FormatError, decode, parse_csv, parse_json, work_of
+from core.routing.osrm import parse_osrm
+from core.routing.schedule import timetable
+from core.routing.solomon import is_solomon, parse_solomon
 from core.routing.tsplib import parse_tsplib
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from azkaban_client.job import Outputs, Run
     from core.routing import Problem, Result
 
 __all__ = [
     "Crew",
+    "Roads",
     "Work",
     "bounded_stops",
     "exactly",
+    "kinds_of",
     "posed",
     "read_json",
     "read_result",
@@ -36,7 +41,7 @@ __all__ = [
 
 _FIELDS = (
     "dispatchers", "crew", "min_stops", "max_stops", "min_distance", "max_distance", "min_time",
-    "max_time", "speed", "capacity", "objective", "open_routes",
+    "max_time", "speed", "capacity", "objective", "open_routes", "backhauls",
 )  # fmt: skip
 """What jobs set of a problem; the rest comes from the stops file."""
 
@@ -80,43 +85,102 @@ class Work:
 class Crew(Work):
     """The dispatchers and the bounds on their work."""
 
-    dispatchers: int = param(1, doc="Number of dispatchers, K.", ge=1)
-    crew: str = param(
-        "fixed", doc="fixed: all K drive; at_most: K or fewer.", choices=("fixed", "at_most")
+    dispatchers: int | None = param(
+        None, doc="Number of dispatchers, K; when empty what the stops file or fleet says, else 1.",
+        ge=1,
+    )  # fmt: skip
+    crew: str | None = param(
+        None,
+        doc="fixed: all K drive; at_most: K or fewer. When empty what the stops file says; else "
+        "at_most if there are windows, prizes, pickups, origins or a fleet, and fixed if not.",
+        choices=("fixed", "at_most"),
     )
 
 
-def read_stops(path: Path, ignore: str = "") -> Problem:
+@dataclass(frozen=True, kw_only=True)
+class Roads:
+    """What files beside the stops say of the ways and the vehicles."""
+
+    fleet: Path | None = param(
+        None,
+        doc="Vehicles that differ: CSV with name, count, capacity, max_distance, max_time, "
+        "fixed_cost, distance_cost, shift_start, shift_end (HH:MM or minutes) and depot.",
+    )
+    matrix: Path | None = param(
+        None,
+        doc="Answer of OSRM's table service (JSON with durations, distances or both), in the order "
+        "of the rows of the stops file.",
+    )
+    backhauls: bool | None = param(
+        None,
+        doc="Whether everything is delivered before the first pickup; what the stops file says "
+        "when empty.",
+    )
+
+
+def _text(path: Path) -> str:
+    """Read a file; raise `InputError` where that fails."""
+    try:
+        data = path.read_bytes()
+    except (OSError, RuntimeError) as error:  # a home folder that does not exist, say
+        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    return decode(data, str(path))
+
+
+def read_stops(
+    path: Path, ignore: str = "", *, matrix: Path | None = None, fleet: Path | None = None
+) -> Problem:
     """Read a stops file by its ending; raise `InputError` for anything wrong with it.
 
     Parameters
     ----------
     path
-        CSV, unless its ending says another format.
+        CSV, unless its ending says another format, or it has the headings of Solomon's.
     ignore
         Columns to ignore, separated by commas; ``*`` stands for all unknown ones.
+    matrix, fleet
+        As for `Roads`.
     """
-    try:
-        data = path.read_bytes()
-    except (OSError, RuntimeError) as error:  # a home folder that does not exist, say
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     named = [name.strip() for name in ignore.split(",") if name.strip()]
     try:
-        text = decode(data, str(path))
-        if path.suffix.lower() in _TSPLIB:
-            return parse_tsplib(text, str(path))
-        parse = parse_json if path.suffix.lower() in _JSON else parse_csv
-        return parse(text, str(path), ignore=named)
+        text = _text(path)
+        legs = None if matrix is None else parse_osrm(_text(matrix), str(matrix))
+        tsplib = path.suffix.lower() in _TSPLIB
+        if tsplib or is_solomon(text):
+            if legs is not None:
+                raise InputError(f"{matrix}: {path} has distances of its own: expected no matrix")
+            problem = (parse_tsplib if tsplib else parse_solomon)(text, str(path))
+        else:
+            parse = parse_json if path.suffix.lower() in _JSON else parse_csv
+            problem = parse(text, str(path), ignore=named, legs=legs)
+        if fleet is None:
+            return problem
+        vehicles = parse_fleet(_text(fleet), str(fleet))
     except FormatError as error:
         raise InputError(str(error)) from None
+    try:
+        return with_fleet(problem, vehicles)
+    except ValueError as error:
+        raise InputError(f"{fleet}: {error}") from None
 
 
 def bounded_stops(params: Any, path: Path, prefix: str) -> Problem:
     """Read the stops, and set crew, bounds and objective from a job's parameters."""
-    problem = read_stops(path, getattr(params, "ignore_columns", ""))
+    problem = read_stops(
+        path,
+        getattr(params, "ignore_columns", ""),
+        matrix=getattr(params, "matrix", None),
+        fleet=getattr(params, "fleet", None),
+    )
     given = {name: getattr(params, name) for name in _FIELDS if hasattr(params, name)}
     # Where the parameters are silent, the file's values apply (capacity of a .vrp file).
     given = {name: value for name, value in given.items() if value is not None}
+    crew = given.get("dispatchers")
+    if problem.fleet and crew not in (None, problem.dispatchers):
+        raise InputError(
+            f"{prefix}.dispatchers = {crew}: the fleet has {problem.dispatchers} vehicles: "
+            "expected none beside a fleet"
+        )
     try:
         return problem.replace(**given)
     except ValueError as error:
@@ -139,20 +203,36 @@ def result_json(problem: Problem, result: Result) -> str:
     if all(_INTEGER.fullmatch(name) for name in names):
         names = [int(name) for name in names]
     routes = [[names[stop] for stop in route] for route in result.routes]
+    driven = list(zip(result.routes, result.kinds or [0] * len(routes), strict=True))
     record = {
         "status": result.status.value,
         "cost": result.cost,
         "lower_bound": result.lower_bound,
         "gap": result.gap,
         "routes": routes,
+        "vehicles": [problem.vehicles[kind].name for kind in result.kinds],
+        "left_out": [names[stop] for stop in problem.left_out(result.routes)],
         "seconds": round(result.seconds, 3),
         "method": result.method,
         "reason": result.reason,
         **{name: getattr(problem, name) for name in _FIELDS},
-        "work": [work_of(problem, route) for route in result.routes],
+        "fleet": [vehicle.record() for vehicle in problem.fleet],
+        "work": [work_of(problem, route, kind) for route, kind in driven],
+        **({"timetable": [_times(problem, *one) for one in driven]} if problem.scheduled else {}),
         "trace": [[step.seconds, step.cost, step.lower_bound] for step in result.trace],
     }
     return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def _times(problem: Problem, route: tuple[int, ...], kind: int) -> dict[str, Any]:
+    """Return when a route leaves, arrives at each stop, begins service there, and ends."""
+    table = timetable(problem, route, kind)
+    return {
+        "leaves": table.leaves,
+        "arrivals": list(table.arrivals),
+        "begins": list(table.starts),
+        "ends": table.ends,
+    }
 
 
 def write_result(
@@ -166,6 +246,8 @@ def write_result(
         The outputs for later jobs.
     """
     run.log(result.summary())
+    if result.method:
+        run.log(f"solved by {result.method}")
     target = (folder or run.dir).absolute() / "result.json"
     write_text(target, result_json(problem, result))
     return {
@@ -186,6 +268,8 @@ def posed(problem: Problem, record: dict[str, Any], path: Path) -> Problem:
     """Set crew, bounds and objective as recorded in a result."""
     fields = {name: record[name] for name in _FIELDS if record.get(name) is not None}
     try:
+        if record.get("fleet") and not problem.fleet:
+            problem = with_fleet(problem, record["fleet"])
         return problem.replace(**fields)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: {error}") from None
@@ -216,6 +300,18 @@ def routes_of(problem: Problem, record: dict[str, Any], path: Path) -> list[list
         raise InputError(f"{path}: stop {error.args[0]!r} is not in the stops file") from None
     except TypeError:
         raise InputError(f"{path}: routes: expected a list of lists of ids") from None
+
+
+def kinds_of(problem: Problem, record: dict[str, Any], path: Path) -> list[int]:
+    """Turn the names of a result's vehicles back into indices; empty where there is no fleet."""
+    names = record.get("vehicles") or []
+    index = {vehicle.name: kind for kind, vehicle in enumerate(problem.fleet)}
+    if not isinstance(names, list) or (problem.fleet and len(names) != len(record["routes"])):
+        raise InputError(f"{path}: vehicles: expected the name of one for each route")
+    try:
+        return [index[name] for name in names]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: vehicle {error.args[0]!r} is not in the fleet") from None
 
 
 def shown(value: float | None, digits: int = 7) -> str:

@@ -1,8 +1,9 @@
 """Check written routes against the stops file and the bounds, independently of the solver.
 
-Checks that every stop is visited once, that there are as many routes as dispatchers, that each
-keeps its bounds, that the cost is that of the routes and that the lower bound is not above it. Each
-error is printed on a line of its own, and any error fails the job.
+Checks that every stop is visited once (or may be left out), that there are as many routes as
+dispatchers, that each keeps its bounds, times and order, that the cost is that of the routes and
+that the lower bound is not above it. Each error is printed on a line of its own, and any error
+fails the job.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any
 
 from azkaban_client.job import Outputs, Run, job, param
 from core.routing import check
-from jobs.routing._common import Crew, bounded_stops, read_result, routes_of
+from jobs.routing._common import Crew, Roads, bounded_stops, kinds_of, read_result, routes_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Crew):
+class Params(Crew, Roads):
     """The files, and the bounds as they were asked for."""
 
     stops: Path = param(doc="The stops file that was solved.")
@@ -35,7 +36,8 @@ def main(params: Params, run: Run) -> Outputs:
         wrong = [] if not record["routes"] else ["infeasible, but with routes"]
     else:
         routes = routes_of(problem, record, params.result)
-        wrong = check(problem, routes, record["cost"]) + _claims(record)
+        kinds = kinds_of(problem, record, params.result)
+        wrong = check(problem, routes, record["cost"], kinds) + _claims(record)
     for line in wrong:
         print(f"route_check: {params.result}: {line}", file=sys.stderr)
     if wrong:

@@ -1,8 +1,8 @@
 """Read a table of stops, check it, and write a clean copy for the solver.
 
-The table has the columns id,x,y or id,lat,lon, and may have demand and service (minutes); the row
-with id 0 is the depot. Unknown columns are refused. Without an input, the job generates 24 stops of
-an imaginary town.
+The table has the columns id,x,y or id,lat,lon, and may have demand, service (minutes), ready, due,
+prize, pickup and origin; the row with id 0 is the depot. Unknown columns are refused. Without an
+input, the job generates 24 stops of an imaginary town.
 """
 
 from __future__ import annotations
@@ -12,17 +12,19 @@ from pathlib import Path
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
 from core.routing.formats import fits_a_table, stops_csv, stops_json
-from jobs.routing._common import exactly, read_stops
+from jobs.routing._common import Roads, exactly, read_stops
 
 SAMPLE = Path(__file__).with_name("stops.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(Roads):
     """Where the stops come from."""
 
     input: Path | None = param(
-        None, doc="Stops: CSV, .json, .geojson, .tsp or .vrp; the shipped sample when empty."
+        None,
+        doc="Stops: CSV, .json, .geojson, .tsp, .vrp or Solomon's .txt; the shipped sample when "
+        "empty.",
     )
     ignore_columns: str = param(
         "", doc="Columns of the input to pass over, by name, or * for all that are not known."
@@ -39,12 +41,13 @@ class Params:
 def main(params: Params, run: Run) -> Outputs:
     """Write the checked stops to the job's folder."""
     source = params.input or SAMPLE
-    problem = read_stops(source, params.ignore_columns)
+    problem = read_stops(source, params.ignore_columns, matrix=params.matrix, fleet=params.fleet)
     for warning in problem.warnings():
         run.log(f"warning: {source}: {warning}")
     try:
-        if params.open_routes is not None:
-            problem = problem.replace(open_routes=params.open_routes)
+        for name in ("open_routes", "backhauls"):
+            if (asked := getattr(params, name)) is not None:
+                problem = problem.replace(**{name: asked})
         plain = fits_a_table(problem)
         text = stops_csv(problem) if plain else stops_json(problem)
     except ValueError as error:

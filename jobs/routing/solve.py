@@ -1,8 +1,9 @@
 """Plan routes from one depot for K dispatchers and write DIR/result.json.
 
-The result has status (optimal, feasible or infeasible), cost (total distance), lower_bound, gap,
-routes (lists of stop ids without the depot) and seconds. Bounds that cannot be met are a result
-(infeasible, with the reason), not an error.
+The result has status (optimal, feasible or infeasible), cost (total distance; with a fleet or
+prizes also fixed costs and the prizes of stops left out), lower_bound, gap, routes (lists of stop
+ids without the depot), seconds and method, which tells what solved it. Bounds that cannot be met
+are a result (infeasible, with the reason), not an error.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from pathlib import Path
 
 from azkaban_client.job import InputError, Outputs, Run, job, param
 from core.routing import METHODS, MODELS, SOLVERS, NoRoutesError
-from jobs.routing._common import Crew, bounded_stops, shown, write_result
+from jobs.routing._common import Crew, Roads, bounded_stops, shown, write_result
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Crew):
+class Params(Crew, Roads):
     """What to plan, and how long to try."""
 
     input: Path = param(
-        doc="Stops: CSV with id,x,y or id,lat,lon (id 0 is the depot; demand and service, in "
-        "minutes, if there are such columns), .json, .geojson, .tsp or .vrp."
+        doc="Stops: CSV with id,x,y or id,lat,lon (id 0 is the depot; demand, service, ready, due, "
+        "prize, pickup and origin, if there are such columns), .json, .geojson, .tsp, .vrp or .txt "
+        "as Solomon's."
     )
     output: Path | None = param(None, doc="Folder of result.json; the job's own when empty.")
     objective: str = param(
@@ -32,7 +34,8 @@ class Params(Crew):
     method: str = param(
         "auto",
         doc="exact proves, divide is quick, heuristic uses its time, pyvrp is heuristic by PyVRP "
-        "(optional); auto goes by size.",
+        "(optional), which alone keeps to windows, prizes, pickups and a fleet; auto goes by that "
+        "and by size.",
         choices=METHODS,
     )
     time_limit: float = param(60.0, doc="Seconds to try.", gt=0)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from azkaban_client.job import InputError
 from core.routing import Problem, solve
 from core.routing.formats import fits_a_table, parse_csv, parse_json, stops_csv, stops_json
 from core.routing.tsplib import parse_tsplib
@@ -144,18 +145,18 @@ def test_ids_of_any_kind_are_in_the_result(name: str, tmp_path: Path) -> None:
 
 def test_columns_that_are_not_known_need_consent(tmp_path: Path) -> None:
     path = tmp_path / "stops.csv"
-    path.write_bytes("id;x;y;tw_end\n0;0;0;9\n1;1,5;0;9\n".encode("utf-16"))
+    path.write_bytes("id;x;y;zone\n0;0;0;9\n1;1,5;0;9\n".encode("utf-16"))
     refused = job("routing.solve", tmp_path, input=path, output=tmp_path / "out")
     assert refused.returncode == 2
     assert refused.stderr.strip().splitlines()[-1].endswith("name them in ignore_columns")
-    assert f"{path}, line 1: columns that are not known: tw_end" in refused.stderr
+    assert f"{path}, line 1: columns that are not known: zone" in refused.stderr
     assert not (tmp_path / "out").exists()
     done = job(
         "routing.solve",
         tmp_path,
         input=path,
         output=tmp_path / "out",
-        ignore_columns="tw_end",
+        ignore_columns="zone",
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "result.json").read_text())["cost"] == 3.0
@@ -635,3 +636,69 @@ def test_what_does_not_go_with_open_routes_is_one_clear_line(stops: Path, tmp_pa
     done = job("routing.solve", tmp_path, input=stops, model="two-index", open_routes="true")
     assert done.returncode == 2
     assert "routing.solve.model = 'two-index': open_routes has no ways back" in done.stderr
+
+
+def test_windows_and_a_fleet_from_the_files_to_the_report(tmp_path: Path) -> None:
+    stops, fleet, osrm = (tmp_path / name for name in ("stops.csv", "fleet.csv", "osrm.json"))
+    stops.write_text(
+        "id,lat,lon,demand,ready,due,prize\na,50,8.01,3,8:00,9:00,\n0,50,8,,7:00,12:00,\n"
+        "b,50,8.02,3,8:00,8:40,\nc,50.9,8,3,,,4\nnorth,50.03,8,0,,,\n"
+    )
+    fleet.write_text("name,count,capacity,fixed_cost,depot\nvan,1,4,2,\nbike,2,3,1,north\n")
+    minutes = [[0, 10, 5, 90, 9], [10, 0, 15, 95, 5], [5, 15, 0, 90, 9]]
+    minutes += [[90, 95, 90, 0, 80], [9, 5, 9, 80, 0]]
+    tables = {"code": "Ok", "durations": [[60 * v for v in row] for row in minutes]}
+    tables["distances"] = [[1000 * v for v in row] for row in minutes]
+    osrm.write_text(json.dumps(tables))
+    loaded = job("routing.load", tmp_path, input=stops, fleet=fleet, matrix=osrm)
+    assert loaded.returncode == 0, loaded.stderr
+    whole = outputs("routing.load", loaded)["stops"]
+    direct = {"input": stops, "fleet": fleet, "matrix": osrm}
+    done = job("routing.solve", tmp_path, **direct, output=tmp_path / "out", time_limit=1)
+    assert done.returncode == 0, done.stderr
+    assert "solved by pyvrp" in done.stdout + done.stderr
+    result = tmp_path / "out" / "result.json"
+    record = json.loads(result.read_text())
+    # Two bikes from the north, 9 km to each stop and back; the far stop is left out.
+    assert record["cost"] == pytest.approx(2 * (1 + 18) + 4)
+    assert (record["method"], record["left_out"]) == ("pyvrp", ["c"])
+    assert (record["vehicles"], len(record["routes"])) == (["bike", "bike"], 2)
+    assert record["timetable"][0]["begins"][0] >= 480
+    checked = job("routing.check", tmp_path, stops=whole, result=result)
+    assert checked.returncode == 0, checked.stderr
+    reported = job("routing.report", tmp_path, stops=whole, result=result)
+    assert reported.returncode == 0, reported.stderr
+    files = outputs("routing.report", reported)
+    page = Path(files["report"]).read_text()
+    for words in ("Timetable", "Stops left out", "solved by", "bike", "08:00:00"):
+        assert words in page
+    rows = list(csv.DictReader(Path(files["routes"]).read_text().splitlines()))
+    assert {row["vehicle"] for row in rows} <= {"van", "bike"}
+    assert all(row["arrive"] or row["position"] == "0" for row in rows)
+
+
+def test_constraints_that_do_not_go_are_one_clear_line(tmp_path: Path) -> None:
+    stops = tmp_path / "stops.csv"
+    stops.write_text("id,x,y,ready,due\n0,0,0,,\n1,1,1,5,9\n")
+    fleet = tmp_path / "fleet.csv"
+    fleet.write_text("name,count\nvan,2\n")
+    done = job("routing.solve", tmp_path, input=stops, method="heuristic")
+    assert done.returncode == 2
+    assert "routing.solve.method = 'heuristic': the stops have windows, to which" in done.stderr
+    assert "Traceback" not in done.stderr
+    vrp = tmp_path / "two.vrp"
+    vrp.write_text("EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 3 4\n")
+    wrong: list[tuple[Path, dict[str, object], str]] = [
+        (stops, {"fleet": fleet, "dispatchers": 3}, "x.dispatchers = 3: the fleet has 2 vehicles"),
+        (stops, {"fleet": tmp_path / "no.csv"}, "no.csv: No such file or directory"),
+        (stops, {"matrix": fleet}, "fleet.csv, line 1: not JSON"),
+        (vrp, {"matrix": fleet}, "fleet.csv, line 1: not JSON"),
+        (stops, {"fleet": stops}, "stops.csv, line 1: x, y, ready, due: expected name, count"),
+    ]
+    for path, given, message in wrong:
+        with pytest.raises(InputError, match=message):
+            bounded_stops(SimpleNamespace(**given), path, "x")
+    told = bounded_stops(SimpleNamespace(fleet=fleet), stops, "x")
+    assert (told.dispatchers, told.crew) == (2, "at_most")
+    vrp.write_text(f"VEHICLES : 2\n{vrp.read_text()}3 6 8\n")
+    assert bounded_stops(SimpleNamespace(dispatchers=None, crew=None), vrp, "x").dispatchers == 2

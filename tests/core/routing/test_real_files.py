@@ -52,8 +52,8 @@ def test_codings_of_spreadsheets(coding: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,x,y,tw_start,tw_end\n0,0,0,0,9\n1,1,1,0,9\n", "not known: tw_start, tw_end: routes"),
-        ("id,x,y,prize\n0,0,0,\n1,1,1,5\n", "columns that are not known: prize"),
+        ("id,x,y,priority,skill\n0,0,0,0,9\n1,1,1,0,9\n", "not known: priority, skill: routes"),
+        ("id,x,y,zone\n0,0,0,\n1,1,1,5\n", "columns that are not known: zone"),
         ("id,x,y,x\n0,0,0,0\n", "line 1: 'x' and 'x': expected one of them"),
         ("id,lat,lon,lng\n0,0,0,0\n", "line 1: 'lon' and 'lng': expected one of them"),
         ("id,lat,lon,x,y\n0,0,0,0,0\n", "line 1: id,lat,lon,x,y: expected the columns"),
@@ -99,7 +99,7 @@ def test_features_may_have_their_own_id() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (collection(properties={"tw_start": 8}), "s.json, properties: columns that are not known"),
+        (collection(properties={"skill": 8}), "s.json, properties: columns that are not known"),
         (collection(geometry=None), "s.json, feature 2: expected a Point"),
         (
             collection(geometry={"type": "Polygon", "coordinates": [[[1, 2]]]}),
@@ -229,21 +229,13 @@ def test_the_fleet_of_a_file() -> None:
 
 
 FOREIGN = {
-    "BACKHAUL_SECTION": "1 0\n2 1\n3 0",
-    "CAPACITY_SECTION": "1 10\n2 20",
-    "TIME_WINDOW_SECTION": "1 0 9\n2 0 9\n3 0 9",
-    "VEHICLES_DEPOT_SECTION": "1 1\n2 1",
-    "PICKUP_AND_DELIVERY_SECTION": "1 0 0 0 0 0 0",
     "RELEASE_TIME_SECTION": "1 0\n2 5\n3 0",
-    "PRIZE_SECTION": "1 0\n2 5\n3 0",
     "MUTUALLY_EXCLUSIVE_GROUP_SECTION": "1 2\n1 3",
     "VEHICLES_ALLOWED_CLIENTS_SECTION": "1 2 3",
-    "VEHICLES_MAX_DISTANCE_SECTION": "1 100",
     "FIXED_EDGES_SECTION": "1 2\n-1",
     "TOUR_SECTION": "1\n2\n3\n-1",
     "EDGE_DATA_SECTION": "1 2\n-1",
     "CTSP_SET_SECTION": "1 2 3 -1",
-    "LINEHAUL_SECTION": "2 5",
     "PICKUP_SECTION": "2 5",
     "X2_SECTION": "2 5",
 }
@@ -321,7 +313,7 @@ def test_no_word_is_dropped(word: str) -> None:
         ),
         ("VEHICLES : 2", "VEHICLES : 2.5", "line 4: VEHICLES = '2.5': expected an integer >= 1"),
         ("VEHICLES : 2", "VEHICLES : 2\nSALESMEN : 2", "line 5: SALESMEN beside VEHICLES"),
-        ("TYPE : CVRP", "TYPE : VRPTW", "line 2: TYPE = 'VRPTW': expected one of"),
+        ("TYPE : CVRP", "TYPE : GVRP", "line 2: TYPE = 'GVRP': expected one of"),
         (
             "TYPE : CVRP",
             "NODE_COORD_TYPE : THREED_COORDS",
