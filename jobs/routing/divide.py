@@ -34,7 +34,10 @@ def main(params: Params, run: Run) -> Outputs:
         raise InputError(f"{run.prefix}: {reason}")
     if problem.points is None:
         raise InputError(f"{params.stops}: parts are sectors of a map: coordinates are needed")
-    start = cut_tour(problem)
+    try:
+        start = cut_tour(problem)
+    except ValueError as error:
+        raise InputError(f"{params.stops}: {error}") from None
     run.log(start.summary())
     groups = group_routes(problem, start.routes, params.parts)
     outputs = {}

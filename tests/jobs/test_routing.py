@@ -686,6 +686,10 @@ def test_constraints_that_do_not_go_are_one_clear_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "routing.solve.method = 'heuristic': the stops have windows, to which" in done.stderr
     assert "Traceback" not in done.stderr
+    divided = job("routing.divide", tmp_path, stops=stops)
+    assert divided.returncode == 2
+    assert f"{stops}: method = 'divide': the stops have windows, to which only" in divided.stderr
+    assert "Traceback" not in divided.stderr
     vrp = tmp_path / "two.vrp"
     vrp.write_text("EDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 3 4\n")
     wrong: list[tuple[Path, dict[str, object], str]] = [
