@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from core.routing.problem import FloatArray, Problem
 
-__all__ = ["SLACK", "contradiction", "named_bounds", "there_and_back"]
+__all__ = ["SLACK", "contradiction", "keeps_to", "named_bounds", "there_and_back"]
 
 SLACK = 1e-9
 """Relative: sums of distances that exceed a bound by no more still meet it (rounding)."""
@@ -272,3 +272,18 @@ def _most(problem: Problem, matrix: FloatArray | None) -> float:
         return float(there_and_back(problem, None).sum())
     leaving = np.asarray(matrix).max(axis=1)
     return float(leaving[1:].sum() + problem.dispatchers * leaving[0])
+
+
+def keeps_to(problem: Problem, method: str) -> None:
+    """Refuse a problem with constraints that a method of our own does not keep to.
+
+    Raises
+    ------
+    ValueError
+        Names the constraints, and what solves them.
+    """
+    if problem.beyond:
+        raise ValueError(
+            f"method = {method!r}: the stops have {' and '.join(problem.beyond)}, to which only "
+            "pyvrp keeps: use method pyvrp or auto"
+        )

@@ -14,7 +14,6 @@ from core.routing.osrm import KEYS as OSRM_KEYS
 from core.routing.osrm import WORDS as OSRM_WORDS
 from core.routing.osrm import legs_of, places_of_answer
 from core.routing.reading import FormatError, decode, json_object
-from core.routing.schedule import timetable
 from core.routing.table import (
     AMOUNTS,
     COORDINATES,
@@ -150,7 +149,7 @@ def _places_driven_to(
     problem: Problem, number: int, route: Sequence[int], kind: int
 ) -> Iterator[dict[str, object]]:
     """Yield what there is to say of each place of a route."""
-    table = timetable(problem, route, kind)
+    table = problem.timetable(route, kind)
     on_board = problem.loads(route)
     brings = problem.pickups is not None or problem.origins is not None
     if not brings:  # what has been delivered so far
@@ -205,7 +204,7 @@ def routes_geojson(
         if problem.fleet:
             about["vehicle"] = problem.vehicles[kind].name
         features.append(_feature("LineString", line, about))
-        begins = timetable(problem, route, kind).starts
+        begins = problem.timetable(route, kind).starts
         for position, (place, begin) in enumerate(zip(route, begins, strict=True), 1):
             about = {"id": problem.ids[place], "dispatcher": number, "position": position}
             if problem.scheduled:
@@ -239,7 +238,7 @@ def work_of(problem: Problem, route: Sequence[int], kind: int = 0) -> dict[str, 
     if problem.clocked:
         work["minutes"] = route_duration(problem, route, kind)
     if problem.scheduled:
-        work["waiting"] = timetable(problem, route, kind).waiting
+        work["waiting"] = problem.timetable(route, kind).waiting
     if problem.demands is not None or problem.pickups is not None:
         work["load"] = problem.load(route)
     if problem.fleet:

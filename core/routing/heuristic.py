@@ -23,9 +23,9 @@ from core.routing._routes import (
     worth,
 )
 from core.routing._sisr import Cooling, anneal
-from core.routing.bounds import SLACK
+from core.routing.bounds import SLACK, keeps_to
 from core.routing.geometry import geometry, neighbours
-from core.routing.problem import Problem, keeps_to
+from core.routing.problem import Problem
 from core.routing.result import NoRoutesError, Result, Status, Step
 from core.routing.validate import check
 

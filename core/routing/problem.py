@@ -20,14 +20,14 @@ from core.routing.checks import (
     checked_windows,
 )
 from core.routing.fleet import Vehicle, checked_fleet
-from core.routing.schedule import timetable
+from core.routing.schedule import Stint, Timetable, timetable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BEYOND", "EARTH_RADIUS_KM", "FloatArray", "Problem", "keeps_to"]
+__all__ = ["BEYOND", "EARTH_RADIUS_KM", "FloatArray", "Problem"]
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius (IUGG)
 
@@ -508,9 +508,27 @@ class Problem:
         """
         path = self.path(route, kind)
         if self.scheduled:
-            return timetable(self, np.asarray(route, dtype=np.intp).tolist(), kind).duration
+            return self.timetable(np.asarray(route, dtype=np.intp).tolist(), kind).duration
         served = 0.0 if self.service is None else float(self.service[path].sum())
         return float(self.driving_time(path[:-1], path[1:]).sum()) + served
+
+    def timetable(self, route: Sequence[int], kind: int = 0) -> Timetable:
+        """Return when a vehicle leaves, serves the stops of a route, and is back.
+
+        Examples
+        --------
+        >>> windows = [(0, 100), (30, 40), (0, 100)]
+        >>> problem = Problem(points=[[0, 0], [3, 4], [6, 8]], speed=60, windows=windows)
+        >>> problem.timetable([1, 2]).leaves
+        25.0
+        """
+        path = self.path(route, kind)
+        drives = self.driving_time(path[:-1], path[1:]).tolist()
+        served = [0.0 if self.service is None else float(self.service[stop]) for stop in route]
+        windows = [self.window(stop) for stop in route]
+        if self.open_routes:
+            drives.append(0.0)
+        return timetable(Stint(drives, windows, served, self.open_hours(kind)))
 
     def loads(self, route: Sequence[int]) -> list[float]:
         """Return what is on board: on leaving the depot, and on leaving each stop."""
@@ -579,18 +597,3 @@ class Problem:
         if self._crew_open:  # what the crew is when left out depends on the other fields
             changes = {"crew": None, **changes}
         return dataclasses.replace(self, **changes)
-
-
-def keeps_to(problem: Problem, method: str) -> None:
-    """Refuse a problem with constraints that a method of our own does not keep to.
-
-    Raises
-    ------
-    ValueError
-        Names the constraints, and what solves them.
-    """
-    if problem.beyond:
-        raise ValueError(
-            f"method = {method!r}: the stops have {' and '.join(problem.beyond)}, to which only "
-            "pyvrp keeps: use method pyvrp or auto"
-        )

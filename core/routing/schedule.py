@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.routing.problem import Problem
-
-__all__ = ["Timetable", "timetable"]
+__all__ = ["Stint", "Timetable", "timetable"]
 
 
 @dataclass(frozen=True)
@@ -46,47 +44,51 @@ class Timetable:
         )
 
 
-def timetable(problem: Problem, route: Sequence[int], kind: int = 0) -> Timetable:
-    """Schedule a route so that it takes the least time, and with that starts first.
+@dataclass(frozen=True)
+class Stint:
+    """What there is to do on one route, in minutes.
 
-    Parameters
+    Attributes
     ----------
-    problem
-        With or without time windows.
-    route
-        Stop indices, the depot left out.
-    kind
-        Which of `Problem.vehicles` drives.
+    drives
+        To each stop, and home; that is 0 where routes are open.
+    windows
+        Per stop: from and to when service may begin.
+    services
+        Per stop.
+    hours
+        When the vehicle leaves at the earliest, and is back at the latest.
+    """
+
+    drives: Sequence[float]
+    windows: Sequence[tuple[float, float]]
+    services: Sequence[float]
+    hours: tuple[float, float]
+
+
+def timetable(stint: Stint) -> Timetable:
+    """Schedule a route so that it takes the least time, and with that starts first.
 
     Examples
     --------
-    >>> from core.routing import Problem
-    >>> windows = [(0, 100), (30, 40), (0, 100)]
-    >>> problem = Problem(points=[[0, 0], [3, 4], [6, 8]], speed=60, windows=windows)
-    >>> table = timetable(problem, [1, 2])
+    >>> table = timetable(Stint([5, 5, 10], [(30, 40), (0, 100)], [0, 0], (0, 100)))
     >>> table.leaves, table.arrivals, table.ends
     (25.0, (30.0, 35.0), 45.0)
     """
-    depot = problem.depot_of(kind)
-    path = [depot, *route, *([] if problem.open_routes else [depot])]
-    drives = problem.driving_time(path[:-1], path[1:]).tolist()
-    served = [0.0 if problem.service is None else float(problem.service[stop]) for stop in route]
-    opens, closes = problem.open_hours(kind)
-    first, latest = opens, math.inf
-    at, spent = first, 0.0
-    for stop, drive, service in zip(route, drives, served, strict=False):
-        low, high = problem.window(stop)
+    *drives, home = stint.drives
+    first, closes = stint.hours
+    at, spent, latest = first, 0.0, math.inf
+    for drive, (low, high), service in zip(drives, stint.windows, stint.services, strict=True):
         spent += drive
         latest = min(latest, high - spent)
         at = max(at + drive, low) + service
         spent += service
-    home = 0.0 if problem.open_routes or not route else drives[-1]
     at, spent = at + home, spent + home
     latest = min(latest, closes - spent)
-    leaves = max(first, min(latest, at - spent))
-    now, arrivals, starts = leaves, [], []
-    for stop, drive, service in zip(route, drives, served, strict=False):
+    now = leaves = max(first, min(latest, at - spent))
+    arrivals, starts = [], []
+    for drive, (low, _), service in zip(drives, stint.windows, stint.services, strict=True):
         arrivals.append(now + drive)
-        starts.append(max(arrivals[-1], problem.window(stop)[0]))
+        starts.append(max(arrivals[-1], low))
         now = starts[-1] + service
     return Timetable(leaves, tuple(arrivals), tuple(starts), now + home)

@@ -12,12 +12,12 @@ import numpy as np
 
 from core.routing._jit import COMPILED
 from core.routing.ascent import ascent_bound
-from core.routing.bounds import contradiction
+from core.routing.bounds import contradiction, keeps_to
 from core.routing.choices import METHODS
 from core.routing.divide import divide
 from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
-from core.routing.problem import Problem, keeps_to
+from core.routing.problem import Problem
 from core.routing.result import NoRoutesError, Result, Status
 from core.routing.start import cut_tour
 from core.routing.tour import kick_tour

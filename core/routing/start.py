@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.routing.problem import keeps_to
+from core.routing.bounds import keeps_to
 from core.routing.result import Result, Status
 from core.routing.split import split
 from core.routing.tour import greedy_tour, improve_tour

@@ -13,7 +13,6 @@ from azkaban_client.job import InputError, param, write_text
 from core.routing.fleet_table import parse_fleet, with_fleet
 from core.routing.formats import FormatError, decode, parse_csv, parse_json, work_of
 from core.routing.osrm import parse_osrm
-from core.routing.schedule import timetable
 from core.routing.solomon import is_solomon, parse_solomon
 from core.routing.tsplib import parse_tsplib
 
@@ -226,7 +225,7 @@ def result_json(problem: Problem, result: Result) -> str:
 
 def _times(problem: Problem, route: tuple[int, ...], kind: int) -> dict[str, Any]:
     """Return when a route leaves, arrives at each stop, begins service there, and ends."""
-    table = timetable(problem, route, kind)
+    table = problem.timetable(route, kind)
     return {
         "leaves": table.leaves,
         "arrivals": list(table.arrivals),

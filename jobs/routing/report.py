@@ -12,7 +12,6 @@ from core.routing import Step
 from core.routing.bounds import named_bounds
 from core.routing.formats import routes_csv, routes_cvrplib, routes_geojson, work_of
 from core.routing.plot import plot_load, plot_progress, plot_routes
-from core.routing.schedule import timetable
 from core.routing.tsplib import tour_tsplib
 from jobs.routing._common import kinds_of, posed, read_result, read_stops, routes_of, shown
 
@@ -148,7 +147,7 @@ def _show_times(page: Page, problem: Problem, routes: list[list[int]], kinds: li
     """Show when each stop is reached and served."""
     rows: list[list[object]] = []
     for number, route in enumerate(routes, 1):
-        table = timetable(problem, route, kinds[number - 1] if kinds else 0)
+        table = problem.timetable(route, kinds[number - 1] if kinds else 0)
         rows.append([number, "leaves", "", "", _clock(table.leaves), ""])
         for stop, arrival, start in zip(route, table.arrivals, table.starts, strict=True):
             low, high = problem.window(stop)

@@ -21,7 +21,6 @@ from core.routing.formats import routes_csv, routes_geojson
 from core.routing.heuristic import improve
 from core.routing.plot import plot_routes
 from core.routing.result import Result
-from core.routing.schedule import timetable
 from tests.core.routing.brute import brute_force
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def test_all_parts_agree_on_the_best_routes(problem: Problem) -> None:
     for route, kind in zip(truth.routes, truth.kinds, strict=True):
         shortest = route_duration(problem, route, kind)
         assert problem.duration(route, kind) == pytest.approx(shortest)
-        table = timetable(problem, route, kind)
+        table = problem.timetable(route, kind)
         assert problem.scheduled is False or table.duration == pytest.approx(shortest)
 
 
@@ -180,7 +179,7 @@ def test_bounds_that_are_met_exactly_are_met() -> None:
 def test_the_timetable_leaves_late_and_waits_only_where_it_must() -> None:
     windows = [(0, 200), (30, 40), (0, 200), (90, 99)]
     problem = ROAD.replace(windows=windows, service=[0, 2, 2, 2])
-    table = timetable(problem, [1, 2, 3])
+    table = problem.timetable([1, 2, 3])
     assert (table.leaves, table.arrivals, table.starts) == (35, (40, 47, 54), (40, 47, 90))
     assert (table.ends, table.duration, table.waiting) == (107, 72, 36)
     # The checker tries every time to leave that matters.
