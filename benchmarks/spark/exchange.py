@@ -9,10 +9,10 @@ exact, and how much processor time a message costs; the seconds say nothing of a
 rank has a processor of its own.
 
 The second simulates a cluster, message by message: each rank begins when its own gradient is ready
-(later by a random 5%), a message takes the latency and its share of the bandwidth, and a rank goes
-on when both its own work and the message that it waits for are done. Three ways to add up are
-compared: our ring, a binary tree (up, then down), and halving and doubling, which needs a power of
-two. Beside each stands the bound on paper without the random part.
+(later by a random 5%), a message takes the latency, which varies, and its share of the bandwidth,
+and a rank goes on when both its own work and the message that it waits for are done. Three ways to
+add up are compared: our ring, a binary tree (up, then down), and halving and doubling, which needs
+a power of two. Beside each stands the bound on paper, without what is random.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from jobs.spark._mailbox import Mailbox
 SECRET = b"of this benchmark"
 NUMBERS = 570_629  # of the network of run.py; float32
 HOP_US, GBIT = 50.0, 10.0  # assumed, as in page.py
-JITTER = 0.05  # of the computing before a sum
+JITTER, LATE = 0.05, 0.2  # at random: of the computing before a sum; of a message's latency, mean
 COMPUTE_MS = 20.0
 
 
@@ -126,43 +126,48 @@ def ready(size: int, rng: np.random.Generator) -> Any:
 
 
 def message(part: float) -> float:
-    """Return the seconds for a part (0 to 1) of the gradient."""
+    """Return the seconds for a part (0 to 1) of the gradient, at least."""
     return HOP_US / 1e6 + part * NUMBERS * 4 * 8 / (GBIT * 1e9)
 
 
-def ring(t: Any) -> Any:
+def late(rng: np.random.Generator, count: int) -> Any:
+    """Draw by how much messages come later than that."""
+    return rng.exponential(LATE * HOP_US / 1e6, count)
+
+
+def ring(t: Any, rng: np.random.Generator) -> Any:
     """Each step waits for the previous rank's last one."""
     n = len(t)
     for _ in range(2 * (n - 1)):
-        t = np.maximum(t, np.roll(t, 1)) + message(1 / n)
+        t = np.maximum(t, np.roll(t, 1)) + message(1 / n) + late(rng, n)
     return t
 
 
-def tree(t: Any) -> Any:
+def tree(t: Any, rng: np.random.Generator) -> Any:
     """Whole gradients go up a binomial tree and down again."""
     n, t = len(t), t.copy()
     levels = [2**k for k in range(math.ceil(math.log2(n)))]
     for span in levels:
-        for low in range(0, n - span, 2 * span):
-            t[low] = max(t[low], t[low + span]) + message(1)
+        low = np.arange(0, n - span, 2 * span)
+        t[low] = np.maximum(t[low], t[low + span]) + message(1) + late(rng, len(low))
     for span in reversed(levels):
-        for low in range(0, n - span, 2 * span):
-            t[low] = t[low + span] = t[low] + message(1)
+        low = np.arange(0, n - span, 2 * span)
+        t[low + span] = t[low] + message(1) + late(rng, len(low))
+        t[low] += message(1)
     return t
 
 
-def halving(t: Any) -> Any:
+def halving(t: Any, rng: np.random.Generator) -> Any:
     """Pairs exchange halves, then quarters, and so on, and back (Rabenseifner)."""
     n = len(t)
-    spans = [2**k for k in range(int(math.log2(n)))]
-    for k, span in enumerate(spans):
-        t = np.maximum(t, t[np.arange(n) ^ span]) + message(2.0 ** -(k + 1))
-    for k, span in reversed(list(enumerate(spans))):
-        t = np.maximum(t, t[np.arange(n) ^ span]) + message(2.0 ** -(k + 1))
+    levels = range(int(math.log2(n)))
+    for k in (*levels, *reversed(levels)):
+        pair = t[np.arange(n) ^ 2**k]
+        t = np.maximum(t, pair) + message(2.0 ** -(k + 1)) + late(rng, n)
     return t
 
 
-WAYS: dict[str, tuple[Callable[[Any], Any], Callable[[int], float]]] = {
+WAYS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[int], float]]] = {
     "ring": (ring, lambda n: 2 * (n - 1) * message(1 / n)),
     "tree": (tree, lambda n: 2 * math.ceil(math.log2(n)) * message(1)),
     "halving": (
@@ -179,7 +184,7 @@ def simulated(size: int, rounds: int = 50) -> dict[str, Any]:
         rng, found = np.random.default_rng(0), []
         for _ in range(rounds):
             t = ready(size, rng)
-            found.append(way(t).max() - t.max())
+            found.append(way(t, rng).max() - t.max())
         row[name] = float(np.median(found)) * 1e3
         row[f"{name}_bound"] = bound(size) * 1e3
     return row
@@ -201,7 +206,7 @@ def main() -> int:
         rows.append(row)
     record.keep(
         options.json, "exchange", rows, numbers=NUMBERS, hop_us=HOP_US, gbit=GBIT,
-        jitter=JITTER, compute_ms=COMPUTE_MS,
+        jitter=JITTER, late=LATE, compute_ms=COMPUTE_MS,
     )  # fmt: skip
     return 0
 

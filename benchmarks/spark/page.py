@@ -17,7 +17,6 @@ import jinja2
 import numpy as np
 
 FOLDER = Path(__file__).parent
-
 HOP_US = 50.0  # a message between neighbours in a machine room, assumed
 GBIT = 10.0  # its bandwidth, assumed
 BYTES = 4  # of a number: float32
@@ -79,6 +78,7 @@ def page(found: dict[str, Any]) -> str:
     sizes = {(row["batch"], row["processes"]): row for row in train["rows"]}
     batches = dict.fromkeys(row["batch"] for row in train["rows"])
     last = max(cluster["rows"], key=lambda row: row["executors"])
+    alone, there = found["routes"]["rows"]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=False,
@@ -99,6 +99,9 @@ def page(found: dict[str, Any]) -> str:
         executors=EXECUTORS,
         batches=BATCHES,
         works=WORK.items(),
+        here=alone,
+        there=there,
+        long=(alone["cpu"] - alone["tour_cpu"]) * 100 / found["routes"]["steps"],
     )
 
 

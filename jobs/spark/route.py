@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +101,9 @@ def _plan(
     start = cut_tour(problem)
     tour_seconds = time.monotonic() - begin
     run.log(f"one tour, cut into routes: cost {start.cost:,.7g}, {tour_seconds:.1f} s")
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPool(1) as pool:  # whose thread ends with the job, also with one that fails
         limit = params.bound_seconds
-        bound = pool.submit(lower_bound, problem, start, limit) if limit else None
+        bound = pool.apply_async(lower_bound, (problem, start, limit)) if limit else None
         result = improve_parts(
             problem,
             start=start,
@@ -115,7 +115,7 @@ def _plan(
         )
         for number, step in enumerate(result.trace[1:], 1):
             run.log(f"round {number}: cost {step.cost:,.7g} after {step.seconds:.1f} s")
-        result = bounded(result, bound.result() if bound else None)
+        result = bounded(result, bound.get() if bound else None)
     return dataclasses.replace(result, seconds=time.monotonic() - begin), tour_seconds
 
 
