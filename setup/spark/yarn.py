@@ -97,6 +97,10 @@ def _yarn(shape: Shape) -> dict[str, object]:
         "yarn.resourcemanager.bind-host": "127.0.0.1",
         **ends,
         "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 500,
+        # A node that died is given up after a minute, not ten: until then nothing replaces its
+        # executors, and a lost application's master counts as running.
+        "yarn.nm.liveness-monitor.expiry-interval-ms": 60_000,
+        "yarn.am.liveness-monitor.expiry-interval-ms": 60_000,
         "yarn.resourcemanager.am.max-attempts": 1,
         "yarn.scheduler.minimum-allocation-mb": 128,
         "yarn.scheduler.maximum-allocation-mb": shape.memory,
