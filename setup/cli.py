@@ -55,7 +55,6 @@ _ROOMS = {
 }
 
 # What runs on a user's own Azkaban; the marker "stock" leaves out what 2.5.0 alone does.
-_PAGES_BY_HAND = ("tests/browser", "tests/distribution/test_console.py")
 _SERVER_BY_HAND = (
     "tests/distribution/test_real.py",
     "tests/distribution/test_client.py",
@@ -344,10 +343,10 @@ def _tests(options: argparse.Namespace) -> list[str]:
     if options.faults and not options.browser:
         return ["-m", "", "tests/live/faults"]
     folders: tuple[str, ...] = ()
-    if options.distribution:
-        folders = _PAGES_BY_HAND if options.browser else _SERVER_BY_HAND
-    elif options.browser:
+    if options.browser:
         folders = ("tests/browser",)
+    elif options.distribution:
+        folders = _SERVER_BY_HAND
     if any(option.startswith("tests/") for option in options.pytest):
         folders = ()
     # Two processes, as tests of servers mostly wait; those that share servers stay in one.

@@ -82,7 +82,7 @@ class Console:
 
     def _said(self, message: Any) -> None:
         # Azkaban's answer when a run ends while a page asks for its log; the page asks again.
-        ended = "java.io.IOException: Running flow " in message.text
+        ended = "Running flow " in message.text
         if message.type == "error" and not ended:
             self.errors.append(f"console: {message.text}")
 
