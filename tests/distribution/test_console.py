@@ -1,6 +1,7 @@
 """The console beside a user's own Azkaban 3.x or 4.x, in a Chromium: what 2.5 does not have.
 
-python3 -m setup test --browser --distribution /path/to/archives
+    python3 -m setup test --browser --distribution /path/to/archives \
+        -- tests/distribution/test_console.py
 """
 
 from __future__ import annotations
