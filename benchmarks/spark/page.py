@@ -89,6 +89,7 @@ def page(found: dict[str, Any]) -> str:
     environment.filters["f"] = lambda value, digits: f"{value:.{digits}f}"
     return environment.get_template("figures.md.j2").render(
         **found,
+        sizes=sorted({row["gb"] for row in found["large"]["rows"]}),
         busy=any(part["load"] > 2 * part["cores"] for part in found.values()),
         pairs=[(sizes[batch, 1], sizes[batch, 2]) for batch in batches],
         alone=sizes[last["batch"], 1],
