@@ -151,7 +151,7 @@ def test_a_death_under_an_application_is_named(
         alive = cluster.running()
         for name in ends:
             kill(alive[name])
-        while run._parts & set(ends):  # until it has noticed
+        while run._daemons & set(ends):  # until it has noticed
             time.sleep(0.01)
         if len(ends) == 1 and "worker" in ends[0]:
             go.touch()
