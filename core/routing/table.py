@@ -187,8 +187,8 @@ def canonical(name: str) -> str:
 
     Examples
     --------
-    >>> canonical("Longitude"), canonical("Ready time")
-    ('lon', 'ready_time')
+    >>> canonical("Longitude"), canonical("Zip code")
+    ('lon', 'zip_code')
     """
     return _NAMES.get(_folded(name), _folded(name))
 
