@@ -227,6 +227,7 @@ class Run:
         log = cluster.log(min(gone))
         if cluster.can_work(self._daemons):
             say(f"note: {text} (log: {log}); the application goes on with what remains")
+            cluster.clear()  # what it held, which nobody else deletes while the others live
             return
         again = f"{called()} spark stop, then start, brings it back"
         raise _DeadClusterError(f"{text} (log: {log}); {again}")

@@ -260,45 +260,12 @@ def started(yarn: LiveSpark, out: Path, props: dict[str, Any]) -> subprocess.Pop
     )  # fmt: skip
 
 
-WRITES = """\
-import sys
-from pathlib import Path
-import numpy as np
-from pyspark import SparkContext
-from jobs._texts import Corpus
-from jobs.spark._numbering import Numbered
-from jobs.spark._shards import write
-corpus = Corpus.load(Path(sys.argv[1]))
-x, y = corpus.x_train, corpus.y_train
-part = Numbered(
-    is_test=False, rows=np.arange(y.size), y=y, lengths=np.full(y.size, len(x)), ids=x.T.ravel()
-)
-write(SparkContext(), SparkContext.getOrCreate().parallelize([part], 1), sys.argv[2], corpus, "x")
-"""
-
-
-@pytest.fixture(scope="module")
-def shards(installed: LiveSpark, texts: Path) -> str:
-    """The same texts as shards."""
-    folder = texts.with_name("shards")
-    done = installed.run(
-        *("submit", "--master", "local[1]", "--no-environment", *QUICK),
-        *("--conf", f"spark.pyspark.python={sys.executable}"),
-        *("--py-files", "core,jobs,azkaban_client"),
-        *(str(installed.script("writes", WRITES)), str(texts), f"file://{folder}"),
-    )
-    assert done.returncode == 0, done.stderr
-    return f"file://{folder}"
-
-
-@pytest.mark.parametrize("sharded", [False, True])
 def test_an_executor_killed_in_mid_training_costs_no_epoch(
-    yarn: LiveSpark, texts: Path, shards: str, tmp_path: Path, *, sharded: bool
+    yarn: LiveSpark, texts: Path, tmp_path: Path
 ) -> None:
     epochs = 400
     said, application, killed = [], "", False
-    props = {**classify(texts, epochs), **({"shards": shards} if sharded else {})}
-    with started(yarn, tmp_path, props) as process:
+    with started(yarn, tmp_path, classify(texts, epochs)) as process:
         for line in process.stdout or ():
             said.append(line)
             if found := re.match(r"application (application_\w+)", line):
