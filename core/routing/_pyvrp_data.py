@@ -142,7 +142,6 @@ class Model:
             )
             for stop in self._loaded_on_the_way
         ]
-        extra = {"shipments": shipments} if shipments else {}  # older releases know none
         depots = self.problem.depot_places
         return pyvrp.ProblemData(
             locations=[pyvrp.Location(0.0, 0.0) for _ in self.lengths],
@@ -153,7 +152,7 @@ class Model:
             ],
             distance_matrices=[_up(self.lengths, self.scale)],
             duration_matrices=[_up(self.minutes, self.ticks)],
-            **extra,
+            shipments=shipments,
         )
 
     def _time(self, which: str, stop: int) -> dict[str, int]:
