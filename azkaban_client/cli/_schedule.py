@@ -202,6 +202,8 @@ def schedule_list(app: App, project: str | None, *, as_json: bool) -> None:
     with app.client() as client:
         book = _book(client)
         found = listed(client, book, project)
+        if project and not found:
+            client.project_id(project)  # which says so if there is none
     emit_table(
         as_json,
         found,

@@ -199,7 +199,7 @@ class _Module:
         if "dataclass" not in map(last_name, node.decorator_list):
             return
         found: dict[str, Declared] = {}
-        for base in node.bases:
+        for base in reversed(node.bases):  # in the order of dataclasses: the first one wins
             if isinstance(base, ast.Name | ast.Attribute):
                 found |= {one.name: one for one in home.fields(base)}
         for line in node.body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import MISSING
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,20 @@ def test_a_signature_is_read_with_all_that_it_refers_to() -> None:
         "rate": ("number", False, (), {"gt": 0}, "", False),
     }
     assert (found["rows"].doc, found["table"].doc) == ("Rows to read.", "A table.")
+
+
+def test_of_several_bases_the_first_one_wins_as_in_dataclasses() -> None:
+    text = (
+        "@dataclass\nclass A:\n    a: int = 1\n    both: int = 1\n"
+        "@dataclass\nclass B:\n    b: int = 2\n    both: int = 2\n"
+        "@dataclass\nclass C(A, B):\n    c: int = 3\n"
+        "@job\ndef f(params: C): ...\n"
+    )
+    bases = (dataclasses.make_dataclass("A", [("a", int, 1), ("both", int, 1)]),)
+    bases += (dataclasses.make_dataclass("B", [("b", int, 2), ("both", int, 2)]),)
+    made = dataclasses.make_dataclass("C", [("c", int, 3)], bases=bases)
+    fields = [(field.name, str(field.default)) for field in dataclasses.fields(made)]
+    assert [(one.name, one.default) for one in declared(text)] == fields
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def test_what_is_missing(azk) -> None:
     assert azk("run", PROJECT, "nosuch")[0] == 4
     assert azk("status", "999999")[0] == 4
     assert azk("project", "delete", "nosuch", "--yes")[0] == 4
+    assert azk("schedule", "list", "nosuch")[0] == 4
 
 
 def test_the_session_is_kept_and_renewed(azk) -> None:
