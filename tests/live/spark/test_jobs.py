@@ -277,7 +277,7 @@ def test_an_executor_killed_in_mid_training_costs_no_epoch(
     assert killed
     done = [int(number) for number in re.findall(r"^epoch (\d+):", "".join(said), re.MULTILINE)]
     assert done == list(range(1, epochs + 1)), "no epoch is lost, and none done twice"
-    folder = tmp_path / "local" / "local" / "spark.train"
+    folder = tmp_path / "local" / "local" / "spark_train"
     assert json.loads((folder / "run.json").read_text())["metrics"]["attempts"] == 2
     assert np.abs(of_model(folder) - here(texts, epochs)).max() < 1e-12
 
