@@ -50,11 +50,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         When the new server did not start; the earlier one is restored and runs.
     """
     refuse_root()
-    if server.mixed.interrupted:
-        say("an earlier upgrade was interrupted: going back first")
-        saved = latest(server)
-        _bring_back(server, saved)
-        shutil.rmtree(saved.folder)
+    _undo_interrupted(server)
     if not server.installed:
         raise UsageError(
             f"{server.home}: there is no Azkaban to upgrade; run {called()} azkaban start"
@@ -163,6 +159,22 @@ def _save(server: Server, java: Java, settings: Settings, old: Program) -> Saved
             server.up(java)
         raise
     return saved
+
+
+def _undo_interrupted(server: Server) -> None:
+    """Go back first if an upgrade was interrupted."""
+    if not server.mixed.interrupted:
+        return
+    saved = read(server.mixed.folder)
+    if saved is None:  # an earlier backup is of another time: nobody asked for that one
+        raise ServerError(
+            f"{server.mixed.file}: an upgrade was interrupted, and the state before it is not "
+            f"there any more ({server.mixed.folder or 'it was not recorded'}); {called()} azkaban "
+            "rollback goes back to that before an earlier upgrade, if there is one, and asks first"
+        )
+    say("an earlier upgrade was interrupted: going back first")
+    _bring_back(server, saved)
+    shutil.rmtree(saved.folder)
 
 
 def _bring_back(server: Server, saved: Saved) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup import cli, release
-from setup.azkaban import Server, busy
-from setup.errors import SetupError, UsageError
+from setup.azkaban import Server, busy, upgrade
+from setup.errors import ServerError, SetupError, UsageError
 from setup.life import update
 from setup.life.process import Process
 from setup.python import layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from setup.layout import Layout
 
@@ -108,3 +109,18 @@ def test_an_environment_is_not_changed_under_jobs(
     with pytest.raises(UsageError, match=r"execution 12 would be lost.*--wait.*--force"):
         update.update(ours)
     assert job.alive()
+
+
+@pytest.mark.parametrize("recorded", ["gone", ""])
+def test_an_interrupted_upgrade_does_not_go_back_to_a_state_of_another_time(
+    ours: Layout, recorded: str, tmp_path: Path
+) -> None:
+    server = Server(ours)
+    older = server.home / "backups" / "20260101T000000.0"
+    (older / "program").mkdir(parents=True)
+    (older / "backup.json").write_text('{"version": "2.5.0"}')
+    server.mixed.file.write_text(str(tmp_path / recorded) if recorded else "")
+    with pytest.raises(ServerError, match="the state before it is not there any more"):
+        upgrade.upgrade(server, None)  # type: ignore[arg-type] # it is not needed so far
+    assert (older / "program").is_dir()
+    assert server.mixed.interrupted
