@@ -5,7 +5,7 @@ import { t } from './words.js';
 
 const PIECE = 64_000; // bytes of the end that are looked at
 
-// The same lines as azkaban_client/watch/look.py leaves out.
+// The same lines as azkaban_client/joblog.py leaves out.
 const HEAD = /^\d\d-\d\d-\d{4} \d\d:\d\d:\d\d \S+ .*? (?:INFO|ERROR|WARN|DEBUG) - /;
 const ABOUT = new RegExp(
   '^(?:(?:Starting|Finishing) job \\S+ (?:at|attempt)|Building \\w+ job executor|\\d+ commands to execute|' +

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["KINDS", "eventually", "left", "write"]
+__all__ = ["KINDS", "left", "write"]
 
 # Every process has the test's own word among its arguments, whatever else it hides.
 _LOOP = "while :; do sleep 0.3; done"
@@ -90,11 +85,3 @@ def left(word: str) -> list[str]:
         if word.encode() in words:
             found.append(f"{entry.name}: {b' '.join(words).decode()}")
     return found
-
-
-def eventually(what: Callable[[], object], about: Callable[[], object], seconds: float) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, about()
-        time.sleep(0.05)

@@ -12,11 +12,15 @@ __all__ = ["eventually"]
 
 
 def eventually(
-    what: Callable[[], Any], about: str = "it did not happen", seconds: float = 60
+    what: Callable[[], Any],
+    about: str | Callable[[], object] = "it did not happen",
+    seconds: float = 60,
 ) -> Any:
-    """Wait until something is true, and return it."""
+    """Wait until something is true, and return it; `about` says what is missing else."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {about}"
+        if time.monotonic() > deadline:
+            missing = about() if callable(about) else about
+            raise AssertionError(f"not within {seconds:.0f} s: {missing}")
         time.sleep(0.1)
     return found

@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from azkaban_client import joblog
 from azkaban_client.cli._app import for_terminal, seconds, table, visible
 from azkaban_client.follow import FlowEnded, JobEnded, JobStarted, LogLine
 from azkaban_client.times import in_words
@@ -326,22 +327,14 @@ def tail(
 
 def print_failed_log(client: Client, execution: Execution) -> None:
     """Print the last lines of the log of each job that failed, on standard error."""
-    for job in _failed(execution):
-        _print_tail(job.id, "".join(client.log(execution.execid, job.id)).split("\n"))
-
-
-def _failed(execution: Execution) -> list[JobRun]:
-    return [
-        job
-        for job in execution.walk()
-        if not job.jobs and job.status.value in ("FAILED", "KILLED") and job.start is not None
-    ]
+    for job, lines in joblog.tails(client, execution, _TAIL_LINES):
+        _print_tail(job, lines)
 
 
 def _print_tail(job: str, lines: list[str]) -> None:
     console = Console(stderr=True)
-    lines = [*lines[:-1], *filter(None, lines[-1:])][-_TAIL_LINES:]
-    console.print(Text(f"--- log of {job}, last {len(lines)} lines", style="bold"))
+    about = f", last {len(lines)} lines" if lines else ": the program wrote nothing"
+    console.print(Text(f"--- log of {job}{about}", style="bold"))
     for line in lines:
         console.print(Text(visible(line)), soft_wrap=True, highlight=False)
 
@@ -362,7 +355,7 @@ class Tails:
 
     def print_failed(self, execution: Execution) -> None:
         """Print them for the jobs that failed."""
-        for job in _failed(execution):
+        for job in joblog.failed(execution):
             _print_tail(job.id, list(self._lines.get(job.id, ())))
 
 

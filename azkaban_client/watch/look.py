@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import stat
 import time
-from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from azkaban_client.errors import NetworkError, Refused
 from azkaban_client.models import Status
 from azkaban_client.watch.journal import Seen
 
@@ -23,22 +20,8 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
 
-__all__ = ["Event", "Scope", "arrived", "is_late", "log_tail", "look"]
+__all__ = ["Event", "Scope", "arrived", "is_late", "look"]
 
-_HEAD = r"^\d\d-\d\d-\d{{4}} \d\d:\d\d:\d\d \S+ {} (?:INFO|ERROR|WARN|DEBUG) - "
-# The same lines as console/joblog.js leaves out.
-_ABOUT = re.compile(
-    r"(Starting|Finishing) job \S+ (at|attempt)|Building \w+ job executor|"
-    r"\d+ commands to execute|Command: |Environment variables: \{|Working directory: |"
-    r"Job run (failed|killed)!|Kill has been called|Spawned process with id |"
-    r"Process completed (un)?successfully in |Process with id \d+ completed |"
-    r"Process exited with code |(java\.lang\.RuntimeException: )?"
-    r"azkaban\.jobExecutor\.utils\.process\.ProcessFailureException|Caused by: azkaban\.|"
-    r"(effective user|user\.to\.proxy|Memory granted) |azkaban\.webserver\.url property|"
-    r"job JVM args: |JobClassLoader URLs:|Failed with \d+ inputs|cwd=/|"
-    r"\S+ creation took \d+ milli|azkaban-jobflow: exit code \d+$"
-)
-_FRAME = re.compile(r"\s+at [\w.$/<>]+\(|\s+\.\.\. \d+ more$")
 _GRACE = timedelta(minutes=2)  # a server looks at its schedules once a minute
 _PAGE = 20
 _MOST = 500  # executions of one flow that are looked at after a long absence
@@ -285,37 +268,3 @@ def arrived(pattern: str, settled: timedelta, known: dict[str, str]) -> list[tup
         if stat.S_ISREG(about.st_mode) and still and known.get(name) != state:
             found.append((about.st_mtime_ns, name, state))
     return [(name, state) for _, name, state in sorted(found)]
-
-
-def log_tail(client: Client, execid: int, lines: int) -> list[tuple[str, list[str]]]:
-    """Return the last lines of the log of each job that failed, as far as the server has them.
-
-    Of what the server adds to each line, and of its own lines, nothing is left.
-    """
-    found = []
-    for job in client.execution(execid).walk():
-        if job.jobs or job.status not in (Status.FAILED, Status.KILLED) or job.start is None:
-            continue
-        last: deque[str] = deque(maxlen=lines)
-        rest = ""
-        head = re.compile(_HEAD.format(re.escape(job.id.rpartition(":")[2])))
-        try:
-            for piece in client.log(execid, job.id):
-                *whole, rest = (rest + piece).split("\n")
-                last.extend(own for line in whole if (own := _own(line, head)) is not None)
-        except NetworkError:
-            raise
-        except Refused:
-            pass  # 2.5 can lose a log
-        if rest and (own := _own(rest, head)) is not None:
-            last.append(own)
-        found.append((job.id, list(last)))
-    return found
-
-
-def _own(line: str, head: re.Pattern[str]) -> str | None:
-    """Return what the job wrote in a line; None for one of the server's about it."""
-    own = head.sub("", line)
-    # Where the server itself failed in Java, the lines have no head; those of a job have one.
-    frame = own == line and _FRAME.match(own)
-    return None if frame or _ABOUT.match(own) else own

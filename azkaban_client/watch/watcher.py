@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from azkaban_client import joblog
 from azkaban_client.errors import (
     AuthenticationError,
     AzkabanError,
@@ -19,7 +20,7 @@ from azkaban_client.errors import (
 )
 from azkaban_client.past import TRIGGER, find_start
 from azkaban_client.watch.journal import Pending
-from azkaban_client.watch.look import Event, Scope, arrived, is_late, log_tail, look
+from azkaban_client.watch.look import Event, Scope, arrived, is_late, look
 from azkaban_client.watch.tell import Undelivered, headline, message, send
 
 if TYPE_CHECKING:
@@ -421,7 +422,8 @@ class Watcher:
         lines = event.get("log_lines")
         if event["kind"] == "failed" and isinstance(lines, int) and lines:
             try:
-                told["logs"] = log_tail(self.client, int(str(event["execid"])), lines)
+                execution = self.client.execution(int(str(event["execid"])))
+                told["logs"] = joblog.tails(self.client, execution, lines)
             except AzkabanError:
                 told["logs"] = []  # better without than not at all
         return told

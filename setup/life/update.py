@@ -276,14 +276,19 @@ def _runs(script: Path) -> bool:
 
 
 def _finish_interrupted(layout: Layout) -> bool:
-    """Go back first if an update was interrupted; return False if none was."""
+    """Go back first if an update was interrupted; return False if nothing was to be undone."""
     mark = release.mixed(layout)
     if not mark.interrupted:
         return False
+    saved = read(mark.folder)
+    if saved is None:  # this release makes whatever it needs again
+        say(
+            "an earlier update was interrupted, and the state before it is not there any more "
+            f"({mark.folder or 'it was not recorded'}): going on from what is there"
+        )
+        return False
     say("an earlier update was interrupted: going back first")
-    if saved := read(mark.folder):
-        _bring_back(layout, saved)
-    mark.clear()
+    _bring_back(layout, saved)
     return True
 
 

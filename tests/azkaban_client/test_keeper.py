@@ -13,7 +13,8 @@ import pytest
 
 from azkaban_client import Bundle, JobStarted, keeper
 from azkaban_client.flow.local import run
-from tests.stubborn import KINDS, eventually, left, write
+from tests.stubborn import KINDS, left, write
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

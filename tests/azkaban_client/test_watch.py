@@ -36,7 +36,7 @@ from azkaban_client.watch import deployed, tell
 from azkaban_client.watch.deployed import with_block
 from azkaban_client.watch.journal import Journal, JournalError, Pending, Seen
 from azkaban_client.watch.lineage import run_event
-from azkaban_client.watch.look import Event, Scope, arrived, log_tail, look
+from azkaban_client.watch.look import Event, Scope, arrived, look
 from azkaban_client.watch.metrics import Metrics, MetricsError
 from azkaban_client.watch.rules import Channel, MetricsRule, Rule, RulesError, read
 from azkaban_client.watch.tell import Message, Undelivered, message, send
@@ -702,39 +702,6 @@ def test_a_pattern_of_files_means_those_of_its_folder(watcher, tmp_path, monkeyp
     watcher.round()
     told = [(one.channel, one.event["file"]) for one in watcher.journal.pending]
     assert told == [("me", f"{tmp_path}/in/a.csv"), ("you", f"{tmp_path}/b.csv")]
-
-
-LOG = """\
-22-11-2026 06:09:08 PST a INFO - Starting job a at 1795356548224
-22-11-2026 06:09:08 PST a INFO - cwd=/opt/azkaban/executions/32
-22-11-2026 06:09:08 PST a INFO - Spawned process with id 7895
-22-11-2026 06:09:10 PST a INFO - Exception in thread "main" Empty
-22-11-2026 06:09:10 PST a INFO - \tat com.example.Count.main(Count.java:3)
-22-11-2026 06:09:10 PST a INFO - Process with id 7895 completed unsuccessfully in 2 seconds.
-22-11-2026 06:09:10 PST a ERROR - Kill has been called.
-22-11-2026 06:09:10 PST a ERROR - Job run killed!
-22-11-2026 06:09:10 PST a ERROR - Job run failed!
-java.lang.RuntimeException: FAILURE: Process exited with code 1
-\tat azkaban.jobExecutor.ProcessJob.run(ProcessJob.java:312)
-\tat java.base/java.util.concurrent.Executors$RunnableAdapter.call(Executors.java:539)
-Caused by: FAILURE: Process exited with code 1
-\t... 8 more
-22-11-2026 06:09:10 PST a ERROR - FAILURE: Process exited with code 1 cause: FAILURE
-22-11-2026 06:09:10 PST a INFO - Finishing job a at 1795356550238 with status FAILED
-""".replace("FAILURE", "azkaban.jobExecutor.utils.process.ProcessFailureException")
-
-
-def test_of_a_log_only_what_the_job_wrote_is_told() -> None:
-    job = SimpleNamespace(jobs=(), status=Status.FAILED, start=datetime.now(UTC), id="a")
-    client = SimpleNamespace(
-        execution=lambda _: SimpleNamespace(walk=lambda: [job]),
-        log=lambda *_: iter([LOG[:300], LOG[300:]]),
-    )
-    ((name, lines),) = log_tail(client, 1, 20)
-    assert (name, [line for line in lines if line]) == (
-        "a",
-        ['Exception in thread "main" Empty', "\tat com.example.Count.main(Count.java:3)"],
-    )
 
 
 # -- how it is told -------------------------------------------------------------------------------

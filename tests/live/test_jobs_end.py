@@ -13,7 +13,8 @@ import pytest
 
 from azkaban_client import Client, collect
 from setup import java, maven
-from tests.stubborn import KINDS, eventually, left, write
+from tests.stubborn import KINDS, left, write
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -124,3 +124,19 @@ def test_an_interrupted_upgrade_does_not_go_back_to_a_state_of_another_time(
         upgrade.upgrade(server, None)  # type: ignore[arg-type] # it is not needed so far
     assert (older / "program").is_dir()
     assert server.mixed.interrupted
+
+
+@pytest.mark.parametrize("recorded", ["gone", ""])
+def test_an_update_says_where_there_is_nothing_to_go_back_to(
+    ours: Layout, recorded: str, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    mark = release.mixed(ours)
+    mark.file.write_text(str(tmp_path / recorded) if recorded else "")
+    monkeypatch.setattr(update, "_have_it_idle", lambda *_, **__: (False, False))
+    monkeypatch.setattr(layers, "ensure", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        update.update(ours)
+    err = capsys.readouterr().err
+    assert "the state before it is not there any more" in err
+    assert "going on from what is there" in err
+    assert "going back first" not in err
