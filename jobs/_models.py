@@ -53,16 +53,18 @@ def save_model(
 ) -> dict[str, Path]:
     """Write a model file (see `core.nn.serial`) atomically, and return what a job says of it.
 
-    With `onnx`, the arguments of `core.nn.export.to_onnx`, an ONNX file is written beside it.
+    With `onnx`, the arguments of `core.nn.export.to_onnx`, an ONNX file is written beside it;
+    without, none of an earlier model stays there.
     """
     stream = io.BytesIO()
     save(stream, network, builder=builder, settings=settings, meta=meta)
     write_bytes(path, stream.getvalue())
+    other = path.with_suffix(".onnx")
     if onnx is None:
+        other.unlink(missing_ok=True)
         return {"model": path}
     from core.nn.export import to_onnx
 
-    other = path.with_suffix(".onnx")
     about = {name: json.dumps(value) for name, value in onnx["about"].items()}
     write_bytes(other, to_onnx(network, **{**onnx, "about": about}))
     return {"model": path, "onnx": other}

@@ -83,6 +83,8 @@ def _write(
         texts["geojson"] = ("routes.geojson", routes_geojson(problem, routes, kinds))
     if len(routes) == 1 and not problem.open_routes:  # a tour is closed
         texts["tour"] = ("routes.tour", tour_tsplib(problem, routes[0]))
+    for name in {"routes.geojson", "routes.tour"} - {name for name, _ in texts.values()}:
+        (folder / name).unlink(missing_ok=True)  # an earlier run's routes
     for name, text in texts.values():
         write_text(folder / name, text)
     return {output: folder / name for output, (name, _) in texts.items()}

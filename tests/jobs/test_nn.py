@@ -93,6 +93,14 @@ def test_other_programs_label_rows_as_they_are_measured(trained, model: str) -> 
     assert json.loads(about["features"]) == list(data.features)
 
 
+def test_no_file_of_an_earlier_model_stays_beside_another(trained, tmp_path: Path) -> None:
+    given = {"data": trained["data"], "epochs": 1}
+    earlier = Path(outputs(_run("nn.train", tmp_path, onnx="true", **given))["nn_train.onnx"])
+    assert earlier.is_file()
+    assert "nn_train.onnx" not in outputs(_run("nn.train", tmp_path, **given))
+    assert not earlier.exists()
+
+
 def test_report_compares_the_models(trained, tmp_path: Path) -> None:
     models = f"{trained['classic']},{trained['default']}"
     done = _run("nn.report", tmp_path, data=trained["data"], models=models)

@@ -596,12 +596,16 @@ def test_open_routes_from_the_input_to_the_report(stops: Path, tmp_path: Path) -
     closed = job("routing.check", tmp_path, stops=stops, result=result)
     assert closed.returncode == 1
     assert "but the routes are" in closed.stderr
+    of_an_earlier_run = Path(result).parent.with_name("routing_report") / "routes.tour"
+    of_an_earlier_run.parent.mkdir()
+    of_an_earlier_run.write_text("closed")
     files = made("routing.report", stops=loaded, result=result)
     assert "no way back is driven" in Path(files["report"]).read_text()
     last = list(csv.DictReader(Path(files["routes"]).read_text().splitlines()))[-1]
     assert last["id"] != "0"
     assert float(last["travelled"]) == pytest.approx(record["cost"], abs=1e-5)
     assert "tour" not in files
+    assert not of_an_earlier_run.exists()
 
     assert bounded_stops(SimpleNamespace(open_routes=None), loaded, "x").open_routes is True
     assert bounded_stops(SimpleNamespace(open_routes=False), loaded, "x").open_routes is False
