@@ -33,6 +33,10 @@ _CAUSES = {
         "the archive was packed on another platform than the nodes' ({0}): pack it on a machine "
         "like them"
     ),
+    r"ConcurrentModificationException(?:\n\s+at [^\n]+)*\.ServletHandler\.initialize": (
+        "Spark's own page failed while it started, which happens by chance to Spark 4 in client "
+        "mode on YARN: submit again with --conf spark.ui.enabled=false"
+    ),
     r"ModuleNotFoundError: No module named '([^']+)'": (
         "the environment has no module {0}: add its package to the requirements and pack again, "
         "or ship the code by --py-files"
@@ -115,10 +119,15 @@ def exception(text: str) -> str:
     --------
     >>> exception('Traceback (most recent call last):\n  File "x", line 1\nmy.pack.Fault: gone\n')
     'Fault: gone'
+    >>> exception("Traceback (most recent call last):\n ..\nPy4JJavaError: in x.\n: java.Fault: no")
+    'java.Fault: no'
     """
     _, found, rest = text.rpartition(_TRACEBACK)
     lines = rest.splitlines()[1:] if found else []
     last = next((line for line in lines if line.strip() and line[0] not in " \t"), "")
+    if "Py4JJavaError: " in last:  # the next line has Java's own exception
+        last = next((line[2:] for line in lines if line.startswith(": ")), last)
+        return last.strip()[:300]
     return re.sub(r"^(?:\w+\.)+(?=\w+(:|$))", "", last).strip()[:300]
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Application",
     "Shipment",
     "command",
+    "goes_without_page",
     "merged",
     "shown",
     "without_secrets",
@@ -195,11 +196,27 @@ def _own(
     if target.cluster and target.yarn and spark.jars != target.cluster.spark.jars:
         # The settings of the cluster here name the jars of another release.
         found["spark.yarn.jars"] = f"local:{spark.jars}/*"
+    if goes_without_page(spark, target, application):
+        found["spark.ui.enabled"] = "false"
     found = {name: value for name, value in found.items() if name not in given.values}
     if target.yarn:
         tags = ",".join(filter(None, (given.get("spark.yarn.tags"), application.tag)))
         found["spark.yarn.tags"] = tags
     return [f"{name}={value}" for name, value in found.items()]
+
+
+def goes_without_page(spark: Spark, target: Target, application: Application) -> bool:
+    """Tell whether the driver starts without Spark's own page, which could end it.
+
+    Since Spark 4.0 the page's handlers start while YARN's ApplicationMaster, in client mode a
+    process of its own, adds its filter to them. Nothing but chance decides whether the driver dies
+    of that (ConcurrentModificationException in ServletHandler.initialize), by then in the midst of
+    the user's program, so that a second try could do its work twice. In cluster mode the filter is
+    there before the page.
+    """
+    racing = target.yarn and application.deploy_mode == "client"
+    chosen = "spark.ui.enabled" in application.settings.values
+    return racing and not chosen and not spark.version.startswith("3.")
 
 
 def _interpreters(

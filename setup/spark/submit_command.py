@@ -50,6 +50,11 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     target = _target(spark, options, given)
     say(f"this application goes to {target.where}")
     application = _application(options, target, given)
+    if plan.goes_without_page(spark, target, application):
+        say(
+            "note: Spark's own page is off, since its start can end a driver of Spark 4 in client "
+            "mode on YARN; --conf spark.ui.enabled=true turns it on"
+        )
     spark.refuse(target.master, environment=not options.no_environment)
     shipment = shipping.chosen(spark, options, application)
     application = sized(spark, application, target, options)

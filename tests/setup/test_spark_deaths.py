@@ -194,6 +194,17 @@ def test_why_a_driver_here_failed(
         assert out == body.split("'")[1] + "\n", "what a driver prints is handed on as it is"
 
 
+def test_a_page_that_ends_a_driver_is_named() -> None:
+    text = (
+        "26/12/01 ERROR SparkContext: Error initializing SparkContext.\n"
+        "java.util.ConcurrentModificationException\n"
+        "\tat java.base/java.util.ArrayList$Itr.next(ArrayList.java:1)\n"
+        "\tat org.sparkproject.jetty.ee10.servlet.ServletHandler.initialize(X.java:1)\n"
+    )
+    assert "Spark's own page failed while it started" in logs.cause(text)
+    assert not logs.cause(text.replace("ServletHandler.initialize", "ServletHandler.handle"))
+
+
 def test_the_exit_code_of_a_driver_counts_more_than_what_spark_wraps_it_in() -> None:
     text = (
         "26/11/30 ERROR ApplicationMaster: User application exited with status 2\n"

@@ -290,7 +290,7 @@ def test_settings_of_the_user_are_not_set_again(shown: Submit, work: Path) -> No
     (work / "my.conf").write_text("spark.pyspark.driver.python /my/python\nspark.yarn.tags mine\n")
     found = shown("--properties-file", "my.conf", "--no-environment", "x.py")
     assert found["--properties-file"] == ["my.conf"]
-    (tags,) = found["--conf"]
+    tags, _page = sorted(found["--conf"], reverse=True)
     assert tags.startswith("spark.yarn.tags=mine,setup-")
     found = shown("--conf", "spark.pyspark.python=/my/python", "x.py")
     assert "--archives" not in found, "the user says which Python runs it"
@@ -433,6 +433,33 @@ def test_programs_of_other_languages_need_no_python(shown: Submit, work: Path) -
     found = shown("--class", "a.B", "a.jar")
     assert "--archives" not in found
     assert not [one for one in found["--conf"] if "python" in one]
+
+
+@pytest.mark.parametrize(
+    ("words", "version", "off"),
+    [
+        ([], "4.3.0", True),
+        ([], "4.0.0", True),
+        (["--deploy-mode", "client"], "4.3.0", True),
+        (["--conf", "spark.ui.enabled=true"], "4.3.0", False),
+        (["--properties-file", "my.conf"], "4.3.0", False),
+        (["--deploy-mode", "cluster"], "4.3.0", False),
+        (["--master", "local[2]"], "4.3.0", False),
+        (["--master", "spark://h:7077"], "4.3.0", False),
+        ([], "3.5.1", False),
+    ],
+)
+def test_a_page_whose_start_could_end_the_driver_is_off_unless_it_is_wanted(
+    work: Path, spark: Spark, capsys: pytest.CaptureFixture[str],
+    words: list[str], version: str, off: bool,
+) -> None:  # fmt: skip
+    (work / "my.conf").write_text("spark.ui.enabled true\n")
+    home = str(made(work / "theirs", version))
+    shown = ("--dry-run", "--no-environment", "--spark-home", home, *words, "x.py")
+    submit_command.run(spark, parsed(*shown))
+    out, said = capsys.readouterr()
+    assert ("spark.ui.enabled=false" in out, "Spark's own page is off" in said) == (off, off)
+    assert "spark.ui.enabled=true" not in said.replace("--conf spark.ui.enabled=true turns", "")
 
 
 def test_on_a_standalone_cluster_executors_are_counted_in_cores(shown: Submit) -> None:
