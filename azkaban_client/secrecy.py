@@ -12,7 +12,8 @@ __all__ = ["is_secret", "is_secret_file", "masked", "masked_words"]
 
 _CREDENTIALS = re.compile(r"(\w://)[^/\s'\"]*@")
 _NAMES = re.compile(
-    r"passw|secret|token|session\.id|credential|api[_-]?key|private[_-]?key", re.IGNORECASE
+    r"passw|passphrase|secret|token|session\.id|credential|(?:api|access|private)[._-]?key",
+    re.IGNORECASE,
 )
 _PLACES = ("file", "path", "dir", "env", "name")  # an option that says where a secret is
 _SAID = re.compile(r"(\bauthorization:\s*(?:\w+\s+)?|\bbearer\s+)\S+", re.IGNORECASE)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
+import shutil
+import time
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
 from setup import archives
+from setup.errors import UsageError
 from setup.spark.files import is_remote, listed, named, written
 from setup.spark.settings import Settings, read_file
 
@@ -27,16 +29,16 @@ __all__ = [
     "Application",
     "Shipment",
     "command",
+    "forget",
     "goes_without_page",
     "merged",
     "shown",
-    "without_secrets",
     "zip_packages",
 ]
 
+DAY = 86_400.0  # seconds
 NAME = "environment"  # the name under which nodes unpack the archive
 RUN_MODULE = Path(__file__).with_name("run_module.py")
-_SECRET = re.compile(r"[^=]*(secret|password|token|access\.?key)[^=]*=", re.IGNORECASE)
 _LISTS = ("--jars",)  # options of spark-submit with files, about which we need nothing else
 
 
@@ -90,7 +92,9 @@ class Application:
     py_files, files, archives
         What to ship besides the environment.
     conf
-        ``NAME=VALUE`` settings as the user gave them.
+        ``NAME=VALUE`` settings as the user gave them, without those that are secret.
+    secrets
+        The latter, by name. They travel in `properties`.
     properties
         A file with such settings, if it is to be passed.
     tag
@@ -107,6 +111,7 @@ class Application:
     files: tuple[str, ...] = ()
     archives: tuple[str, ...] = ()
     conf: tuple[str, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
     properties: Path | None = None
     tag: str = field(default_factory=lambda: f"setup-{uuid.uuid4().hex[:12]}")
 
@@ -162,6 +167,7 @@ def command(
         *application.sizes.items(),
         *(("--conf", setting) for setting in _own(spark, target, application, shipment, program)),
         *(("--conf", setting) for setting in application.conf),
+        *(("--conf", f"{name}=***") for name in application.secrets),  # of a command to show
     ]
     words = [
         str(word)
@@ -264,9 +270,9 @@ def merged(
     users: Path | None,
     runs: bool = True,
 ) -> Application:
-    """Merge the settings files of the release, the cluster and the user into one.
+    """Merge the settings files of the release, the cluster and the user, and secrets, into one.
 
-    The last wins. A single one is passed as it is.
+    The last wins. A single one is passed as it is, and a command that is shown gets no secrets.
 
     Parameters
     ----------
@@ -286,30 +292,55 @@ def merged(
     Returns
     -------
     Application
-        With that file as its properties, mode 0600, in the folder ``submissions``.
+        With that file as its properties, mode 0600, in the folder ``submissions``, where `forget`
+        deletes it.
 
     Raises
     ------
     UsageError
-        When one cannot be read.
+        When one cannot be read, or a secret cannot stand in a file.
     """
     layers = [path for path in (own, target.properties, users) if path]
-    if len(layers) < 2:
+    secrets = application.secrets if runs else {}
+    if len(layers) < 2 and not secrets:
         return replace(application, properties=layers[0] if layers else None)
     import javaproperties
 
     together: dict[str, str] = {}
     for path in layers:
         together.update(read_file(path, "--properties-file"))
+    for name, value in secrets.items():
+        if value != value.strip():
+            raise UsageError(
+                f"--conf {name}: its value begins or ends with white space, which no file of "
+                "settings can hold"
+            )
+        together[name] = value
     folder = spark.home / "submissions"
     folder.mkdir(exist_ok=True, mode=0o700)
+    for left in folder.glob("setup-*.conf"):  # by a submit that was killed; Spark has read it
+        if time.time() - left.stat().st_mtime > DAY:
+            left.unlink(missing_ok=True)
     text = javaproperties.dumps(together, timestamp=None)
     file = (
         folder
         / f"{application.tag if runs else hashlib.sha256(text.encode()).hexdigest()[:12]}.conf"
     )
     write_private(file, text)
-    return replace(application, properties=file)
+    return replace(application, properties=file, secrets={} if runs else application.secrets)
+
+
+def forget(spark: Spark, tag: str) -> None:
+    """Delete what was written for one run of an application.
+
+    Parameters
+    ----------
+    spark, tag
+        Whose folder has it, and the application's tag.
+    """
+    folder = spark.home / "submissions"
+    (folder / f"{tag}.conf").unlink(missing_ok=True)
+    shutil.rmtree(folder / tag, ignore_errors=True)
 
 
 def zip_packages(spark: Spark, entries: Sequence[str]) -> tuple[str, ...]:
@@ -360,17 +391,3 @@ def shown(words: Sequence[str], environ: Mapping[str, str], without: Sequence[st
         lines.append(shlex.join(rest[:taken]))
         rest = rest[taken:]
     return " \\\n    ".join([*lines, shlex.join(rest)])
-
-
-def without_secrets(words: Sequence[str]) -> list[str]:
-    """Hide the values of settings that Spark itself would hide.
-
-    Examples
-    --------
-    >>> without_secrets(["spark-submit", "--conf", "spark.hadoop.fs.s3a.secret.key=abc", "x.py"])
-    ['spark-submit', '--conf', 'spark.hadoop.fs.s3a.secret.key=***', 'x.py']
-    """
-    return [
-        f"{word.partition('=')[0]}=***" if before == "--conf" and _SECRET.match(word) else word
-        for before, word in zip(("", *words), words, strict=False)
-    ]

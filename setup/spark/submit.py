@@ -20,8 +20,9 @@ from setup.called import called
 from setup.errors import ServerError
 from setup.messages import say, step
 from setup.spark import logs
-from setup.spark.plan import shown, without_secrets
+from setup.spark.plan import shown
 from setup.spark.resource_manager import ENDED
+from setup.spark.secrecy import without_secrets
 from setup.spark.yarn_client import YarnClient
 
 if TYPE_CHECKING:
@@ -294,9 +295,6 @@ class Run:
 
     def _clean(self) -> None:
         """Delete what a killed application leaves behind, where we have access."""
-        submissions = self.spark.home / "submissions"
-        (submissions / f"{self.tag}.conf").unlink(missing_ok=True)
-        shutil.rmtree(submissions / self.tag, ignore_errors=True)
         cluster = self.target.cluster
         if cluster and self.application:
             for folder in (cluster.home / "staging").glob(f"*/.sparkStaging/{self.application}"):

@@ -18,6 +18,7 @@ from setup.messages import say
 from setup.spark import distribution, files, line, plan, settings, shipping
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL
+from setup.spark.secrecy import advice, is_open, parted, without_secrets
 from setup.spark.settings import SIZES, Settings
 from setup.spark.sizes import sized
 from setup.spark.submit import Run, environ, variables
@@ -47,6 +48,8 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     implied = None if file else settings.default_file(_home_of(spark))
     flags = {name: vars(options)[_dest(option)] for name, option in SIZES.items()}
     given = settings.users(file or implied, options.conf, flags, option="--properties-file")
+    if file and is_open(file, settings.read_file(file, "--properties-file")):
+        say(f"note: {file} has secrets that other accounts can read: chmod 600 closes it to them")
     target = _target(spark, options, given)
     say(f"this application goes to {target.where}")
     application = _application(options, target, given)
@@ -66,24 +69,42 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
             shipping.check_python(spark, application)
     elif shipment and not shipment.archive.is_file():
         say(f"note: {shipment.archive} is not there yet: {_pack_command(options)} makes it")
+    try:
+        return _submitted(spark, options, target, application, shipment, file, implied)
+    finally:
+        if not options.dry_run:
+            plan.forget(spark, application.tag)  # it may hold secrets
+
+
+def _submitted(
+    spark: Spark,
+    options: argparse.Namespace,
+    target: Target,
+    application: plan.Application,
+    shipment: plan.Shipment | None,
+    file: Path | None,
+    implied: Path | None,
+) -> int:
+    """Write what the application needs, then follow it, or show its command."""
+    runs = not options.dry_run
     if target.yarn:
-        application, shipment = _plainly_named(
-            spark, application, shipment, runs=not options.dry_run
-        )
+        application, shipment = _plainly_named(spark, application, shipment, runs=runs)
     packages = plan.zip_packages(spark, application.py_files)
     application = replace(application, py_files=packages)
     shipped = shipment.environment if shipment else None
     own = spark.properties(shipped.python) if shipped else None
-    users = file or (implied if own or target.properties else None)  # else spark-submit finds it
-    application = plan.merged(
-        spark, target, application, own, users=users, runs=not options.dry_run
-    )
+    is_merged = own or target.properties or (application.secrets and runs)
+    users = file or (implied if is_merged else None)  # else spark-submit finds it
+    application = plan.merged(spark, target, application, own, users=users, runs=runs)
     command = plan.command(spark, target, application, shipment)
-    if options.dry_run:
-        print(_shown(spark, target, command, ships=shipment is not None))
-        return 0
-    following = Run(spark, target, application, ships=shipment is not None)
-    return following.follow(command, show_logs=options.logs)
+    ships = shipment is not None
+    if runs:
+        following = Run(spark, target, application, ships=ships)
+        return following.follow(command, show_logs=options.logs)
+    if (open_ := without_secrets(command)) != command or application.secrets:
+        say("note: secrets are shown as ***, and this command works only with them in their place")
+    print(_shown(spark, target, open_, ships=ships))
+    return 0
 
 
 def _shown(spark: Spark, target: Target, command: list[str], *, ships: bool) -> str:
@@ -187,6 +208,9 @@ def _application(options: argparse.Namespace, target: Target, given: Settings) -
     if options.module and "spark.app.name" not in given.values:
         named["--name"] = options.name or options.module[0]
     script, arguments = _program(options)
+    conf, secrets = parted(options.conf)
+    if warning := advice(secrets, passed):
+        say(warning)
     application = plan.Application(
         script=script,
         arguments=arguments,
@@ -196,7 +220,8 @@ def _application(options: argparse.Namespace, target: Target, given: Settings) -
         py_files=files.checked("--py-files", _shipped(options.py_files, given), folders=True),
         files=files.checked("--files", _shipped(options.files, given, "files")),
         archives=files.checked("--archives", _shipped(options.archives, given, "archives")),
-        conf=tuple(options.conf),
+        conf=conf,
+        secrets=secrets,
     )
     _check_passed(passed, given)
     if not target.yarn and application.deploy_mode == "cluster" and application.is_python:

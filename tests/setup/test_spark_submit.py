@@ -24,6 +24,7 @@ from setup.spark import (
     files,
     line,
     resources,
+    secrecy,
     settings,
     submit_command,
     submit_options,
@@ -32,6 +33,7 @@ from setup.spark import target as targets
 from setup.spark.cluster import Cluster
 from setup.spark.install import Spark
 from setup.spark.resource_manager import Node
+from setup.spark.secrecy import without_secrets
 from setup.spark.shape import Shape
 
 if TYPE_CHECKING:
@@ -608,10 +610,171 @@ def test_spark_home_is_used_unless_it_is_ours(
 
 
 def test_the_command_that_is_logged_has_no_secrets() -> None:
-    from setup.spark.plan import without_secrets
-
     words = ["submit", "--conf", "a.accessKey=k", "--conf", "spark.x=token", "--conf", "my.Token=t"]
     assert without_secrets(words)[2::2] == ["a.accessKey=***", "spark.x=token", "my.Token=***"]
+    words = ["x.py", "--password", "p", "--db=postgres://me:p@h/d", "a"]
+    assert "p" not in without_secrets(words)
+    assert without_secrets(words)[3] == "--db=postgres://***@h/d"
+
+
+S3 = "spark.hadoop.fs.s3a"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        f"{S3}.secret.key=x",
+        f"{S3}.access.key=x",
+        f"{S3}.session.token=x",
+        f"{S3}.bucket.mine.secret.key=x",
+        f"{S3}.encryption.key=x",
+        "spark.hadoop.fs.azure.account.key.me.blob.core.windows.net=x",
+        "spark.hadoop.fs.gs.auth.service.account.private.key=x",
+        "spark.authenticate.secret=x",
+        "spark.ssl.keyStorePassword=123456",
+        "spark.ssl.ui.keyPassword=x",
+        "spark.executorEnv.AWS_SECRET_ACCESS_KEY=x",
+        "spark.yarn.appMasterEnv.DB_PASS=x",
+        "spark.es.net.http.auth.pass=x",
+        "spark.mongodb.input.uri=mongodb://me:x@h/d",
+        "spark.sql.catalog.pg.url=jdbc:postgresql://h/d?user=me&password=x",
+        "spark.driver.extraJavaOptions=-Xss4m -Djavax.net.ssl.trustStorePassword=x",
+    ],
+)
+def test_settings_that_are_secret(setting: str) -> None:
+    assert secrecy.parted([setting])[0] == ()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "spark.hadoop.hadoop.security.credential.provider.path=jceks://hdfs@nn:8020/me.jceks",
+        f"{S3}.aws.credentials.provider=org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        "spark.security.credentials.hive.enabled=false",
+        "spark.security.credentials.renewalRatio=0.75",
+        "spark.kerberos.renewal.credentials=ccache",
+        "spark.authenticate.secret.file=/run/secret",
+        "spark.authenticate=true",
+        "spark.files=hdfs://me@nn/x",
+        "spark.io.encryption.keySizeBits=256",
+        "spark.sql.shuffle.partitions=8",
+    ],
+)
+def test_settings_that_are_not_secret(setting: str) -> None:
+    assert secrecy.parted([setting]) == ((setting,), {})
+
+
+COPYING = """\
+#!/bin/sh
+printf '%s\\0' "$@" > "$RECORD/argv"
+while [ $# -gt 0 ]; do
+    if [ "$1" = --properties-file ]; then echo "$2" > "$RECORD/place"; cp -p "$2" "$RECORD/file"; fi
+    shift
+done
+exit $CODE
+"""
+
+
+@pytest.fixture
+def copying(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[str, ...]]:
+    """Options for a spark-submit that keeps its line and its settings, and ends with a code."""
+    place = made(tmp_path / "their spark", "4.3.0")
+    program = place / "bin/spark-submit"
+    program.write_text(COPYING)
+    program.chmod(0o700)
+    java = SimpleNamespace(program=tmp_path / "java/bin/java")
+    monkeypatch.setattr(distribution.Distribution, "java", java)
+    monkeypatch.setenv("RECORD", str(work))
+    monkeypatch.setenv("CODE", "0")
+    python = ("--conf", f"spark.pyspark.python={sys.executable}")
+    return lambda *words: (
+        *("--spark-home", str(place), "--master", "local[1]", "--no-environment"),
+        *(*python, *words, "x.py"),
+    )
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_secrets_travel_in_a_private_file_that_goes_afterwards(
+    work: Path, spark: Spark, copying: Callable[..., tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], code: int,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CODE", str(code))
+    (work / "my.conf").write_text(
+        f"{S3}.secret.key of-the-file\n{S3}.access.key kept\nspark.speculation true\n"
+    )
+    (work / "my.conf").chmod(0o644)
+    words = copying(
+        *("--properties-file", "my.conf", "--conf", f"{S3}.secret.key=first"),
+        *("--conf", f"{S3}.secret.key=hé=:# !x", "--conf", "spark.x=1"),
+    )
+    assert submit_command.run(spark, parsed(*words)) == code
+    argv = (work / "argv").read_text().split("\0")
+    assert not [word for word in argv if f"{S3}.secret" in word or "!x" in word]
+    assert "spark.x=1" in argv
+    assert (work / "file").stat().st_mode & 0o777 == 0o600
+    assert settings.read_file(work / "file", "") == {
+        f"{S3}.secret.key": "hé=:# !x",
+        f"{S3}.access.key": "kept",
+        "spark.speculation": "true",
+    }
+    place = Path((work / "place").read_text().strip())
+    assert place.parent == spark.home / "submissions"
+    assert not place.exists()
+    said = capfd.readouterr().err
+    assert "!x" not in said
+    assert said.count(f"--conf {S3}.secret.key is in this command's own line") == 1
+    assert "my.conf has secrets that other accounts can read" in said
+    (work / "my.conf").chmod(0o600)
+    words = copying("--properties-file", "my.conf")
+    submit_command.run(spark, parsed(*words))
+    assert "note:" not in capfd.readouterr().err
+    assert Path((work / "place").read_text().strip()) == Path("my.conf"), "it is passed as it is"
+
+
+def test_a_default_file_goes_along_where_secrets_need_a_file_of_their_own(
+    work: Path, spark: Spark, copying: Callable[..., tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (work / "spark-defaults.conf").write_text("spark.speculation true\n")
+    monkeypatch.setenv("SPARK_CONF_DIR", str(work))
+    submit_command.run(spark, parsed(*copying("--conf", "spark.authenticate.secret=abc")))
+    found = settings.read_file(work / "file", "")
+    assert found == {"spark.speculation": "true", "spark.authenticate.secret": "abc"}
+
+
+def test_a_command_that_is_shown_has_no_secrets_and_writes_none(
+    work: Path, spark: Spark, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--conf", f"{S3}.secret.key=abc", "--repositories", "https://me:abc@h/r", "x.py")
+    submit_command.run(spark, parsed("--dry-run", "--no-environment", *words, "--token", "abc"))
+    out, said = capsys.readouterr()
+    assert "abc" not in out + said
+    assert f"{S3}.secret.key=***" in out
+    assert "secrets are shown as ***" in said
+    assert f"--conf {S3}.secret.key, --repositories are in this command's own line" in said
+    for path in (work.parent / "p").rglob("*.conf"):
+        assert "abc" not in path.read_text()
+
+
+def test_what_killed_submits_left_is_swept_away(
+    work: Path, spark: Spark, copying: Callable[..., tuple[str, ...]]
+) -> None:
+    folder = spark.home / "submissions"
+    folder.mkdir(parents=True)
+    for name in ("setup-old", "setup-new"):
+        (folder / f"{name}.conf").write_text("")
+    os.utime(folder / "setup-old.conf", (1, 1))
+    submit_command.run(spark, parsed(*copying("--conf", "spark.authenticate.secret=abc")))
+    assert [path.name for path in folder.glob("*.conf")] == ["setup-new.conf"]
+
+
+def test_a_secret_that_no_file_can_hold_is_refused(
+    spark: Spark, copying: Callable[..., tuple[str, ...]]
+) -> None:
+    with pytest.raises(UsageError, match=r"authenticate\.secret: its value begins or ends with"):
+        submit_command.run(spark, parsed(*copying("--conf", "spark.authenticate.secret=abc ")))
 
 
 def test_what_is_known_to_the_parser_is_not_handed_through() -> None:
