@@ -324,6 +324,11 @@ def fill(
            [0, 8],
            [0, 9]], dtype=int32)
     """
-    starts = np.cumsum(lengths) - lengths
-    steps = np.arange(ids.size) - np.repeat(starts, lengths)
-    x[steps, np.repeat(columns, lengths)] = ids
+    ends = np.cumsum(lengths)
+    # Some at a time: the places of all words would take ten times the memory of their numbers.
+    for first in range(0, lengths.size, _CHUNK):
+        some = slice(first, first + _CHUNK)
+        starts = ends[some] - lengths[some]
+        begin, end = starts[0], ends[some][-1]
+        steps = np.arange(begin, end) - np.repeat(starts, lengths[some])
+        x[steps, np.repeat(columns[some], lengths[some])] = ids[begin:end]

@@ -32,6 +32,7 @@ from jobs._training import save
 from jobs.spark import _parallel
 from jobs.spark._common import connected, host_of, together
 from jobs.spark._mailbox import Mailbox
+from jobs.spark._room import check_room, window_bytes
 from jobs.spark._shards import Shards, hold
 from jobs.textclass import train as textclass
 from jobs.textclass.train import prepare
@@ -76,9 +77,9 @@ def main(params: Params, run: Run) -> Outputs:
     begin = time.monotonic()
     with connected(run, ("spark.train.tasks", params.tasks)) as context:
         started = time.monotonic() - begin
-        data, shards = None, None
-        if params.shards:
-            shards, params = _shards(context, params, run, corpus)
+        data = None
+        shards, params = _shards(context, params, run, corpus)
+        if shards:
             corpus = shards.bare()
             setting = _begin(params, run, hold((), corpus), stopping, checkpoint)
             data = shards.of(params.tasks, params.epochs)
@@ -116,10 +117,15 @@ def main(params: Params, run: Run) -> Outputs:
     }
 
 
+def _size(corpus: Corpus) -> int:
+    """Tell how many bytes the texts take."""
+    arrays = (corpus.x_train, corpus.y_train, corpus.x_test, corpus.y_test)
+    return sum(array.nbytes for array in arrays)
+
+
 def _check_size(corpus: Corpus, params: Params) -> None:
     """Refuse texts that are too large to go to every task."""
-    arrays = (corpus.x_train, corpus.y_train, corpus.x_test, corpus.y_test)
-    size = sum(array.nbytes for array in arrays)
+    size = _size(corpus)
     if size > params.broadcast_mb << 20:
         raise InputError(
             f"spark.train.broadcast_mb = {params.broadcast_mb}: the texts take "
@@ -144,9 +150,25 @@ def _begin(
     return setting
 
 
-def _shards(context: Any, params: Params, run: Run, corpus: Corpus) -> tuple[Shards, Params]:
-    """Find the shards; limit the epochs to what they have texts for, and say so."""
+def _shards(context: Any, params: Params, run: Run, corpus: Corpus) -> tuple[Shards | None, Params]:
+    """Find the shards, if any; limit the epochs to what they have texts for, and say so.
+
+    What executors have no memory for is refused.
+    """
+    settings = dict(context.getConf().getAll())
+    if not params.shards:
+        fix = "let jobs.spark.load write shards"
+        check_room(settings, params.tasks, _size(corpus), "the texts", fix=fix, texts=0)
+        return None, params
     shards = Shards(context, params.shards, corpus, "spark.train.shards", params.window)
+    check_room(
+        settings,
+        params.tasks,
+        window_bytes(shards.size, corpus.x_train.shape[0], params.tasks),
+        f"spark.train.window = {params.window}: windows of {shards.size:,} texts",
+        fix="set it to {} or less",
+        texts=shards.size,
+    )
     if shards.windows == 1:
         return shards, params
     epochs = min(params.epochs, shards.windows)
