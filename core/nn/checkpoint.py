@@ -1,19 +1,21 @@
 """Interrupt a training and resume it later with identical bits.
 
 A checkpoint holds the parameters, the states of the optimiser and the generator, the history, the
-number of updates, and anything else that the caller needs, such as the position in a text. It is an
-``.npz`` archive with a JSON header, like a model file: no pickle.
+number of updates, how far an epoch has got, and anything else that the caller needs, such as the
+position in a text. It is an ``.npz`` archive with a JSON header, like a model file: no pickle.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.damaged import DAMAGED
 from core.nn.serial import ModelError
+from core.nn.trainer import Position
 
 if TYPE_CHECKING:
     from core.nn.protocols import Array
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "load_checkpoint", "save_checkpoint"]
 
-FORMAT = "azkaban-jobflow nn checkpoint 1"
+FORMAT = "azkaban-jobflow nn checkpoint 2"
+_READ = ("azkaban-jobflow nn checkpoint 1", FORMAT)  # the first knows no position in an epoch
 
 
 def save_checkpoint(stream: IO[bytes], trainer: Trainer, extra: Any = None) -> None:
@@ -32,7 +35,7 @@ def save_checkpoint(stream: IO[bytes], trainer: Trainer, extra: Any = None) -> N
     stream
         Binary and writable.
     trainer
-        Between two updates.
+        Between two updates, also those of an epoch.
     extra
         JSON values, arrays, and lists, tuples and dictionaries of them.
 
@@ -64,6 +67,7 @@ def save_checkpoint(stream: IO[bytes], trainer: Trainer, extra: Any = None) -> N
         "updates": trainer.updates,
         "history": trainer.history.columns,
         "rng": trainer.rng.bit_generator.state,
+        "position": trainer.position and asdict(trainer.position),
         "extra": _pack(extra, arrays),
     }
     text = json.dumps(header)
@@ -83,13 +87,14 @@ def load_checkpoint(stream: IO[bytes], trainer: Trainer) -> Any:
         with np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays["header"].tobytes())
-        known = header["format"] == FORMAT
+        known = header["format"] in _READ
         training, updates, columns = header["training"], header["updates"], header["history"]
         state = {name: arrays[f"optimiser/{name}"] for name in trainer.optimiser_state}
         theta, rng = arrays["theta"], header["rng"]
         extra = _unpack(header["extra"], arrays)
         kept = {name: list(map(float, column)) for name, column in columns.items()}
         generator, made = rng["bit_generator"], int(updates)
+        position = header.get("position") and _position(header["position"])
         ours = {key: (value, training[key]) for key, value in _describe(trainer).items()}
     except DAMAGED:
         raise ModelError("not a checkpoint, or a damaged one: start the training anew") from None
@@ -101,7 +106,8 @@ def load_checkpoint(stream: IO[bytes], trainer: Trainer) -> Any:
     if generator != trainer.rng.bit_generator.state["bit_generator"]:
         raise ModelError(f"checkpoint of another training: generator {generator}")
     try:
-        type(trainer.rng.bit_generator)().state = rng
+        for state_of in [rng, *([position.rng] if position else [])]:
+            type(trainer.rng.bit_generator)().state = state_of
         _fit(theta, trainer.parameters.values)
         for name, array in state.items():
             _fit(array, trainer.optimiser_state[name])
@@ -113,9 +119,19 @@ def load_checkpoint(stream: IO[bytes], trainer: Trainer) -> Any:
         trainer.optimiser_state[name][...] = array
     trainer.rng.bit_generator.state = rng
     trainer.updates = made
+    trainer.position = position
     trainer.history.columns.clear()
     trainer.history.columns.update(kept)
     return extra
+
+
+def _position(stored: dict[str, Any]) -> Position:
+    """Read how far an epoch had got."""
+    counts = {name: int(stored[name]) for name in ("size", "examples", "batches")}
+    sums = {name: float(stored[name]) for name in ("loss", "score", "norms")}
+    if not 0 < counts["batches"] <= counts["examples"] <= counts["size"]:
+        raise ValueError("no position in an epoch")
+    return Position(rng=stored["rng"], **counts, **sums)  # type: ignore[arg-type]
 
 
 def _fit(stored: Array, ours: Array) -> None:

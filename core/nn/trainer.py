@@ -17,7 +17,7 @@ from core.nn.sequential import parameter_gradients
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["History", "Step", "Trainer", "TrainingError", "take"]
+__all__ = ["History", "Position", "Step", "Trainer", "TrainingError", "take"]
 
 
 class TrainingError(ArithmeticError):
@@ -76,6 +76,31 @@ class History:
         return max(map(len, self.columns.values()), default=0)
 
 
+@dataclass
+class Position:
+    """How far an epoch has got, for a checkpoint between two of its updates.
+
+    Attributes
+    ----------
+    size
+        Examples of the epoch.
+    rng
+        The generator's state before it drew their order.
+    examples, batches
+        How many are done.
+    loss, score, norms
+        Sums over those, for the history.
+    """
+
+    size: int
+    rng: dict[str, Any]
+    examples: int = 0
+    batches: int = 0
+    loss: float = 0.0
+    score: float = 0.0
+    norms: float = 0.0
+
+
 @dataclass(eq=False, repr=False)
 class Trainer:
     """Fits a network to examples.
@@ -98,6 +123,8 @@ class Trainer:
         time-major, and for targets that have one value per step.
     progress
         Wraps the epochs of `fit`, to show how far training is.
+    after_update
+        Called after each update of `fit`, where a checkpoint can be saved.
 
     Examples
     --------
@@ -124,6 +151,7 @@ class Trainer:
     batch_axis: int = 0
     target_axis: int = 0
     progress: Callable[[Iterable[int]], Iterable[int]] = iter
+    after_update: Callable[[Trainer], object] = lambda _trainer: None
 
     def __post_init__(self) -> None:
         if self.clip is not None:
@@ -135,6 +163,7 @@ class Trainer:
         self.optimiser_state = self.optimiser.init(self.parameters.values)
         self.updates = 0
         self.history = History()
+        self.position: Position | None = None  # within an epoch
 
     def step(
         self, x: Array, target: Array, *, mask: Array | None = None, state: Any = None
@@ -186,6 +215,8 @@ class Trainer:
         callbacks: Sequence[Callable[[Trainer], bool | None]] = (),
     ) -> History:
         """Train for `epochs` passes over the examples, in a new random order each time.
+
+        An epoch that a checkpoint has interrupted counts as the first.
 
         Parameters
         ----------
@@ -244,27 +275,45 @@ class Trainer:
     ) -> dict[str, float]:
         n = x.shape[self.batch_axis]
         size = n if batch_size is None else min(batch_size, n)
-        order = None if batch_size is None else self.rng.permutation(n)
-        total = score = norms = 0.0
-        starts = range(0, n, size)
-        for batch, start in enumerate(starts):
-            stop = min(start + size, n)
-            rows = slice(start, stop) if order is None else order[start:stop]
-            target = take(y, rows, self.target_axis)
-            kept = None if mask is None else take(mask, rows, 1)
-            try:
-                step = self.step(take(x, rows, self.batch_axis), target, mask=kept)
-            except TrainingError as error:
-                raise TrainingError(f"epoch {epoch}, batch {batch}: {error}") from None
-            share = (stop - start) / n
-            total += step.loss * (share if self.loss.reduction == "mean" else 1.0)
-            norms += step.grad_norm
-            if self.metric is not None:
-                score += self.metric(*counted(step.output, target, kept)) * share
-        row = {"loss": total, "grad_norm": norms / len(starts)}
+        try:
+            at, order = self._enter(n, shuffled=batch_size is not None)
+            while at.examples < n:
+                start, stop = at.examples, min(at.examples + size, n)
+                rows = slice(start, stop) if order is None else order[start:stop]
+                target = take(y, rows, self.target_axis)
+                kept = None if mask is None else take(mask, rows, 1)
+                try:
+                    step = self.step(take(x, rows, self.batch_axis), target, mask=kept)
+                except TrainingError as error:
+                    raise TrainingError(f"epoch {epoch}, batch {at.batches}: {error}") from None
+                share = (stop - start) / n
+                at.loss += step.loss * (share if self.loss.reduction == "mean" else 1.0)
+                at.norms += step.grad_norm
+                if self.metric is not None:
+                    at.score += self.metric(*counted(step.output, target, kept)) * share
+                at.examples, at.batches = stop, at.batches + 1
+                self.after_update(self)
+        finally:
+            self.position = None  # a later call begins a new epoch
+        row = {"loss": at.loss, "grad_norm": at.norms / at.batches}
         if self.metric is not None:
-            row["accuracy"] = score
+            row["accuracy"] = at.score
         return row
+
+    def _enter(self, n: int, *, shuffled: bool) -> tuple[Position, Array | None]:
+        """Begin an epoch, or continue the one that a checkpoint has interrupted."""
+        state = self.rng.bit_generator.state
+        resumed = self.position is not None
+        at = self.position = self.position or Position(n, dict(state))
+        if at.size != n:
+            raise ValueError(
+                f"the checkpoint is of the middle of an epoch of {at.size} examples, not {n}"
+            )
+        self.rng.bit_generator.state = at.rng
+        order = self.rng.permutation(n) if shuffled else None
+        if resumed:
+            self.rng.bit_generator.state = state
+        return at, order
 
     def prepare(
         self, x: Array, y: Array, mask: Array | None = None

@@ -1,9 +1,9 @@
 """Keep the last checkpoint of a training on many machines with the driver.
 
 A cluster may have no disk that all its machines share, and a lost machine takes its own disk with
-it. So the first process sends a checkpoint to the driver after each epoch, and the first one of a
-new attempt asks for it. Connections are those of `jobs.spark._allreduce`, in which both ends
-authenticate themselves.
+it. So the first process sends checkpoints to the driver, and the first one of a new attempt asks
+for the last. Connections are those of `jobs.spark._allreduce`, in which both ends authenticate
+themselves.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Mail:
         """Fetch the last checkpoint, empty if there is none; this ends older attempts."""
         return self._call({"attempt": attempt}, b"")
 
-    def send(self, attempt: int, checkpoint: bytes, note: str) -> None:
-        """Send a checkpoint and a line for the log; those of an older attempt are dropped."""
+    def send(self, attempt: int, checkpoint: bytes, note: str = "") -> None:
+        """Send a checkpoint, a line for the log, or both; an older attempt's are dropped."""
         self._call({"attempt": attempt, "note": note}, checkpoint)
 
     def _call(self, header: dict[str, Any], body: bytes) -> bytes:
@@ -117,9 +117,10 @@ class Mailbox:
 
     def _deliver(self, attempt: int, note: str, body: bytes) -> bytes:
         with self._lock:
-            if body:
-                if attempt >= self._attempt:
+            if body or note:
+                if body and attempt >= self._attempt:
                     write_bytes(self._file, body)
+                if note and attempt >= self._attempt:
                     self._log(note)
                 return b""
             if attempt > self._attempt:

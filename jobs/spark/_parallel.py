@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from jobs.spark._mailbox import Mail
     from jobs.textclass.train import Params
 
-__all__ = ["Report", "Watch", "late", "restore", "train"]
+__all__ = ["Keeper", "Report", "Watch", "late", "reached", "restore", "train"]
 
 # A process is called slow when the others wait this share of the time, and it worked for so many
 # seconds: shorter times say more of what else a machine does.
 _LATE_SHARE, _LATE_SECONDS = 0.4, 1.0
+_REST = 20  # times the duration of a checkpoint until the next: all wait meanwhile
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ class Report:
     error: str = ""
 
 
-def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> Report:
+def train(
+    params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail, *, every: float = 30.0
+) -> Report:
     """Train together with the others of a ring, from the last checkpoint on.
 
     Parameters
@@ -83,6 +86,8 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
         Where this process sits.
     mail
         Takes a checkpoint after each epoch.
+    every
+        Seconds between checkpoints within an epoch.
 
     Raises
     ------
@@ -99,16 +104,10 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
         # One asks the driver for all: hundreds that ask at once would wait for its network.
         if data := ring.share(mail.fetch(ring.attempt) if ring.rank == 0 else b""):
             restore(setting, stopping, data)
-
-        watch = Watch(ring)
-
-        def keep(trainer: Trainer) -> bool:
-            late = watch.epoch()
             if ring.rank == 0:
-                stream = io.BytesIO()
-                save_checkpoint(stream, trainer, stopping.state())
-                mail.send(ring.attempt, stream.getvalue(), _note(trainer) + late)
-            return False
+                mail.send(ring.attempt, b"", f"continuing {reached(setting.trainer)}")
+        keeper = Keeper(ring, mail, stopping, every)
+        setting.trainer.after_update = keeper.update
 
         begin, cpu, scores, error = time.monotonic(), time.process_time(), {}, ""
         try:
@@ -116,12 +115,58 @@ def train(params: Params, corpus: Corpus, seed: int, seat: Seat, mail: Mail) -> 
                 stopping.finish(setting.trainer)
                 scores = setting.trainer.evaluate(*setting.held)
             else:
-                scores = fit(setting, params, [stopping, keep])
+                scores = fit(setting, params, [stopping, keeper.epoch])
         except InputError as wrong:  # the same for all processes, so a restart would not help
             error = str(wrong)
         seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
         digest = hashlib.sha256(setting.trainer.parameters.values.tobytes()).hexdigest()
         return Report(ring.rank, seat.host, seconds, cpu, ring.seconds, digest, dict(scores), error)
+
+
+class Keeper:
+    """Sends the checkpoints of a training to the driver, by the first process alone.
+
+    Parameters
+    ----------
+    ring, mail, stopping
+        Of this process.
+    every
+        Seconds between two within an epoch. They take a twentieth of the time at most.
+    clock
+        Tells seconds.
+    """
+
+    def __init__(
+        self,
+        ring: Ring,
+        mail: Mail,
+        stopping: EarlyStopping,
+        every: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ring, self._mail, self._stopping = ring, mail, stopping
+        self._every, self._clock = every, clock
+        self._watch = Watch(ring)
+        self._due = clock() + every
+
+    def epoch(self, trainer: Trainer) -> bool:
+        """Send one after an epoch, and say in the log what came of it; all processes call this."""
+        slow = self._watch.epoch()
+        if self._ring.rank == 0:
+            self._send(trainer, _note(trainer) + slow)
+        return False
+
+    def update(self, trainer: Trainer) -> None:
+        """Send one after an update if it is time."""
+        if self._ring.rank == 0 and self._clock() >= self._due:
+            self._send(trainer, "")
+
+    def _send(self, trainer: Trainer, note: str) -> None:
+        begin, stream = self._clock(), io.BytesIO()
+        save_checkpoint(stream, trainer, self._stopping.state())
+        self._mail.send(self._ring.attempt, stream.getvalue(), note)
+        now = self._clock()
+        self._due = now + max(self._every, _REST * (now - begin))
 
 
 class Watch:
@@ -189,6 +234,14 @@ def restore(setting: Setting, stopping: EarlyStopping, data: bytes) -> None:
     """
     state: Any = load_checkpoint(io.BytesIO(data), setting.trainer)
     stopping.restore(state)
+
+
+def reached(trainer: Trainer) -> str:
+    """Say after what a training continues."""
+    epochs, at = len(trainer.history), trainer.position
+    if at is None:
+        return f"after epoch {epochs}"
+    return f"in epoch {epochs + 1}, after {at.batches} updates ({at.examples / at.size:.0%})"
 
 
 def _note(trainer: Trainer) -> str:

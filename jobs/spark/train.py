@@ -7,9 +7,9 @@ The same training as jobs.textclass.train, with the same parameters and the same
 executor computes the gradient of its share of a batch; they add gradients up among themselves
 before each update. Dropout aside, which draws other numbers for each number of tasks, the model is
 that of one process up to rounding. All texts go to each task, up to a size; with --shards, which
-jobs.spark.load writes, each task has its part alone. After each epoch a checkpoint comes here; when
-an executor is lost, all go on from the last one. A training that was ended continues from
-checkpoint.npz in the job's folder.
+jobs.spark.load writes, each task has its part alone. After each epoch, and every --checkpoint-every
+seconds, a checkpoint comes here; when an executor is lost, all go on from the last one. A training
+that was ended continues from checkpoint.npz in the job's folder.
 """
 
 from __future__ import annotations
@@ -60,6 +60,11 @@ class Params(textclass.Params):
         ge=1000,
     )
     broadcast_mb: int = param(512, doc="Most memory of texts that go to each task, in MB.", ge=1)
+    checkpoint_every: float = param(
+        30.0,
+        doc="Seconds of an epoch between checkpoints, from which a training continues.",
+        ge=0,
+    )
     resume: Path | None = param(None, doc="A checkpoint.npz to go on from.")
 
 
@@ -146,7 +151,6 @@ def _begin(
         except (OSError, ModelError) as error:
             raise InputError(f"spark.train.resume = {params.resume}: {error}") from None
         write_bytes(checkpoint, data)
-        run.log(f"going on after epoch {len(setting.trainer.history)}")
     return setting
 
 
@@ -183,7 +187,7 @@ def _shards(context: Any, params: Params, run: Run, corpus: Corpus) -> tuple[Sha
 def _work(
     params: Params, shared: Any, total: int, seed: int, mail: Mail
 ) -> Callable[[Seat, Iterable[Any]], Report]:
-    sharded = bool(params.shards)
+    sharded, every = bool(params.shards), params.checkpoint_every
     plain = textclass.Params(
         **{name: getattr(params, name) for name in textclass.Params.__dataclass_fields__}
     )
@@ -192,7 +196,7 @@ def _work(
         corpus = shared.value
         if sharded:
             corpus = hold(rows, corpus, total)
-        return _parallel.train(plain, corpus, seed, seat, mail)
+        return _parallel.train(plain, corpus, seed, seat, mail, every=every)
 
     return work
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,15 +20,19 @@ import pytest
 from core.nn.callbacks import EarlyStopping
 from jobs._texts import Corpus
 from jobs._training import fit
-from jobs.spark._allreduce import Ring, Seat
+from jobs.spark import _parallel
+from jobs.spark._allreduce import PeerError, Ring, Seat
 from jobs.spark._mailbox import Mail, Mailbox
-from jobs.spark._parallel import Report, Watch, restore, train
+from jobs.spark._parallel import Keeper, Report, Watch, restore, train
 from jobs.spark._shards import hold
 from jobs.textclass.train import Params, prepare
 from tests.jobs.folder import Folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.process import BaseProcess
+
+    from core.nn import Trainer
 
 SECRET = b"a secret of this test"
 PARAMS = Params(
@@ -42,13 +49,16 @@ def corpus() -> Corpus:
     return Corpus(x, y, x[:, :5], y[:5], tuple(map(str, range(40))), ("low", "high"))
 
 
+def held(seat: Seat, window: int = 87) -> Corpus:
+    """What a process has of the texts when each has its own part, in windows."""
+    texts, rows = corpus(), range(seat.rank, 87, seat.size)
+    own = [(n, texts.y_train[n], texts.x_train[:, n].astype("<i4").tobytes()) for n in rows]
+    bare = replace(texts, x_train=texts.x_train[:, :0], y_train=texts.y_train[:window])
+    return hold(own, bare, 87)
+
+
 def member(params: Params, seat: Seat, mail: Mail, results: Any, *, sharded: bool) -> None:
-    texts = corpus()
-    if sharded:
-        rows = range(seat.rank, 87, seat.size)
-        own = [(row, texts.x_train[:, row].astype("<i4").tobytes()) for row in rows]
-        texts = hold(own, replace(texts, x_train=texts.x_train[:, :0]))
-    results.put(train(params, texts, 7, seat, mail))
+    results.put(train(params, held(seat) if sharded else corpus(), 7, seat, mail))
 
 
 def start(
@@ -129,6 +139,7 @@ def test_after_a_loss_all_go_on_from_the_last_checkpoint(tmp_path: Path, *, shar
         assert before < 40
         end(*start(tmp_path / "2", params, box.mail, 2, size=2))
         assert box.attempts == 2
+    assert notes.pop(before) == f"continuing after epoch {before}"
     assert len(notes) == 40  # none was done twice
     agree(kept(file, params), alone(params))
 
@@ -150,6 +161,90 @@ def test_a_checkpoint_of_the_end_can_be_gone_on_from(tmp_path: Path, epochs: int
         end(*start(tmp_path / "1", replace(longer, epochs=5), box.mail, 1, size=1))
         end(*start(tmp_path / "2", longer, box.mail, 2, size=2))
     agree(kept(file, longer), alone(longer))
+
+
+STEPS = 3  # in an epoch
+
+
+class LostError(Exception):
+    """A process that is gone."""
+
+
+class Killer(Keeper):
+    """Loses a process at some updates, once each: the first in even ones, with its checkpoint."""
+
+    lost: ClassVar[set[int]] = set()
+
+    def update(self, trainer: Trainer) -> None:
+        if trainer.updates in self.lost and self._ring.rank == trainer.updates % 2:
+            self.lost.discard(trainer.updates)
+            raise LostError
+        super().update(trainer)
+
+
+def attempts(folder: Path, params: Params, mail: Mail, texts: Callable[[Seat], Corpus]) -> int:
+    """Train in two threads, again and again until none is lost; return how often."""
+
+    def one(rank: int, attempt: int) -> Report | None:
+        place = folder / str(attempt)
+        place.mkdir(exist_ok=True)
+        seat = Seat(
+            rank=rank, size=2, host="127.0.0.1", secret=SECRET, gather=Folder(place, rank, 2),
+            ticket=10 * attempt + rank, seconds=60.0,
+        )  # fmt: skip
+        try:
+            return train(params, texts(seat), 7, seat, mail, every=0)
+        except (LostError, PeerError):
+            return None
+
+    for attempt in itertools.count(1):
+        with ThreadPoolExecutor(2) as pool:
+            reports = list(pool.map(one, range(2), [attempt, attempt]))
+        if all(reports):
+            return attempt
+        assert not any(reports)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("texts", "batch_size"),
+    [(lambda _: corpus(), 27), (held, 27), (partial(held, window=29), 10)],
+    ids=["whole", "parts", "windows"],
+)
+def test_a_loss_at_any_update_costs_that_update_at_most(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    texts: Callable[[Seat], Corpus],
+    batch_size: int,
+) -> None:
+    params = replace(PARAMS, cell="none", epochs=3, dropout=0.2, batch_size=batch_size)
+    updates = 3 * STEPS
+    monkeypatch.setattr(_parallel, "Keeper", Killer)
+    monkeypatch.setattr(_parallel, "_REST", 0)
+    found, notes = [], list[str]()
+    for losses in (0, updates):
+        monkeypatch.setattr(Killer, "lost", set(range(1, losses + 1)))
+        folder, notes = tmp_path / str(losses), []
+        folder.mkdir()
+        with Mailbox("127.0.0.1", SECRET, folder / "checkpoint.npz", notes.append) as box:
+            assert attempts(folder, params, box.mail, texts) == 1 + losses
+        with np.load(folder / "checkpoint.npz") as archive:
+            found.append((archive["theta"].tobytes(), json.loads(archive["header"].tobytes())))
+    for key in ("history", "updates", "rng"):
+        assert found[0][1][key] == found[1][1][key]
+    assert found[0][0] == found[1][0]
+    said = [note.partition(" (")[0] for note in notes if note.startswith("continuing")]
+    assert said == [continuing(n) for n in range(1, updates + 1)]
+
+
+def continuing(lost: int) -> str:
+    """From the update at which a process was lost, or the one before."""
+    epoch, done = divmod(lost - (lost % 2 == 0), STEPS)
+    if done:
+        return f"continuing in epoch {epoch + 1}, after {done} updates"
+    if lost % 2 == 0:
+        return f"continuing after epoch {epoch}"
+    return f"continuing in epoch {epoch}, after {STEPS} updates"  # not measured yet
 
 
 class Clock:

@@ -55,6 +55,7 @@ FREE = {
     "steps",
     "decoupled",
     "progress",
+    "after_update",
     "metric",
 } | {
     *("schedule", "network", "loss", "optimiser", "random_state", "column", "best", "_waited"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,76 @@ def test_resumed_training_is_bit_identical(rule: Any, dtype: str) -> None:
     assert second.history == whole.history
     assert second.updates == whole.updates
     assert second.rng.bit_generator.state == whole.rng.bit_generator.state
+
+
+@pytest.mark.parametrize("batch_size", [None, 7, 50])
+def test_each_update_of_an_epoch_can_be_gone_on_from(batch_size: int | None) -> None:
+    """With dropout, whose draws come between those of the order, and measures of each epoch."""
+    x, y = _data()
+    options: Any = {"batch_size": batch_size, "validation": (x[:9], y[:9])}
+    whole, saved = _trainer(1), list[io.BytesIO]()
+    whole.after_update = lambda trainer: saved.append(_stream(trainer))
+    whole.fit(x, y, epochs=3, **options)
+    assert len(saved) == 3 * -(-50 // (batch_size or 50))
+    for stream in saved:
+        second = _trainer(2)
+        load_checkpoint(stream, second)
+        second.fit(x, y, epochs=3 - len(second.history), **options)
+        assert second.parameters.values.tobytes() == whole.parameters.values.tobytes()
+        assert second.history == whole.history
+        assert second.updates == whole.updates
+        assert second.rng.bit_generator.state == whole.rng.bit_generator.state
+
+
+def test_an_epoch_goes_on_with_batches_of_another_size_but_not_with_other_examples() -> None:
+    x, y = _data()
+    seen, saved = list[int](), list[bytes]()
+    first = _trainer(1)
+    first.after_update = lambda trainer: saved.append(_stream(trainer).getvalue())
+    first.fit(x, y, epochs=1, batch_size=20)
+    second = _trainer(1)
+    load_checkpoint(io.BytesIO(saved[0]), second)
+    second.after_update = lambda trainer: seen.append(trainer.position.examples)
+    second.fit(x, y, epochs=1, batch_size=8)
+    assert seen == [28, 36, 44, 50]
+    assert second.history["grad_norm"][0] > 0
+    other = _trainer(1)
+    load_checkpoint(io.BytesIO(saved[0]), other)
+    with pytest.raises(ValueError, match="middle of an epoch of 50 examples, not 49"):
+        other.fit(x[1:], y[1:], epochs=1, batch_size=8)
+
+
+def test_after_an_error_an_epoch_begins_anew() -> None:
+    x, y = _data()
+
+    def fails(_trainer: Trainer) -> None:
+        raise RuntimeError
+
+    trainer = _trainer(1)
+    trainer.after_update = fails
+    with pytest.raises(RuntimeError):
+        trainer.fit(x, y, epochs=1, batch_size=20)
+    trainer.after_update = lambda _: None
+    trainer.fit(x, y, epochs=1, batch_size=20)
+    assert trainer.updates == 1 + 3
+
+
+def test_checkpoints_of_before_positions_are_read() -> None:
+    x, y = _data()
+    trainer = _trainer(1)
+    trainer.fit(x, y, epochs=1, batch_size=20)
+    with np.load(_stream(trainer)) as archive:
+        arrays = dict(archive)
+    header = json.loads(arrays["header"].tobytes())
+    assert header.pop("position") is None
+    header["format"] = "azkaban-jobflow nn checkpoint 1"
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    stream, found = io.BytesIO(), _trainer(2)
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    stream.seek(0)
+    load_checkpoint(stream, found)
+    assert found.updates == 3
+    assert found.position is None
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])

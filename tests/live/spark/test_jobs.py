@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -32,6 +33,10 @@ from jobs._texts import Corpus
 from jobs._training import fit
 from jobs.routing._common import read_stops
 from jobs.sampling._common import Data, Draws
+from jobs.spark._allreduce import Seat
+from jobs.spark._mailbox import Mailbox
+from jobs.spark._parallel import restore, train
+from jobs.spark._shards import _step, hold
 from jobs.textclass.train import Params, prepare
 from setup.layout import CHECKOUT
 from tests.jobs.numbered import assert_same, in_one_process, write_table
@@ -280,6 +285,73 @@ def test_an_executor_killed_in_mid_training_costs_no_epoch(
     folder = tmp_path / "local" / "local" / "spark_train"
     assert json.loads((folder / "run.json").read_text())["metrics"]["attempts"] == 2
     assert np.abs(of_model(folder) - here(texts, epochs)).max() < 1e-12
+
+
+def in_windows(path: Path, size: int, params: Params, folder: Path) -> np.ndarray:
+    """Train in this process alone on windows of the texts, mixed as shards are."""
+    whole = in_one_process(path)
+    n, texts = whole.y_train.size, list[tuple[int, int, bytes]]()
+    for place, label, column in zip(range(n), whole.y_train, whole.x_train.T, strict=True):
+        row = place * _step(n) % n
+        texts.append((row, int(label), column[column > 0].astype("<i4").tobytes()))
+    texts.sort()
+    y = np.array([label for _, label, _ in texts[:size]])
+    held = hold(texts, replace(whole, x_train=whole.x_train[:, :0], y_train=y), n)
+    secret, file = b"a secret", folder / "alone.npz"
+    seat = Seat(rank=0, size=1, host="127.0.0.1", secret=secret, gather=lambda card: [card])
+    with Mailbox("127.0.0.1", secret, file, print) as box:
+        train(params, held, 7, seat, box.mail)
+    setting = prepare(params, whole, np.random.default_rng(7))
+    stopping = EarlyStopping(patience=params.patience)
+    restore(setting, stopping, file.read_bytes())
+    stopping.finish(setting.trainer)
+    return setting.trainer.parameters.values
+
+
+def updates_of(checkpoint: Path) -> tuple[int, int]:
+    """Tell the epochs that are done, and the updates of the next."""
+    if not checkpoint.is_file():
+        return 0, 0
+    with np.load(checkpoint) as archive:
+        header = json.loads(archive["header"].tobytes())
+    at = header["position"] or {"batches": 0}
+    return len(header["history"].get("loss", [])), at["batches"]
+
+
+def test_an_executor_killed_in_mid_epoch_on_shards_costs_the_updates_since_a_checkpoint(
+    yarn: LiveSpark, hdfs: Hdfs, tmp_path: Path
+) -> None:
+    """In the second of three windows: its texts are sorted anew, and the first are passed over."""
+    rng, words = np.random.default_rng(4), [f"w{n}" for n in range(50)]
+    rows = [(" ".join(rng.choice(words, rng.integers(1, 9))), "ab"[n % 2]) for n in range(3000)]
+    path = write_table(tmp_path / "many.csv", rows)
+    shards = f"{hdfs.url}/there/many"
+    texts = run(yarn, tmp_path, "spark.load", {"data": hdfs.put(path), "shards": shards})
+    props = classify(texts / "texts.npz", 3) | {"batch_size": 1, "shards": shards, "window": 1000}
+    folder = tmp_path / "local" / "local" / "spark_train"
+    said, at, done = list[str](), (0, 0), threading.Event()
+
+    def kill(application: str) -> None:
+        nonlocal at
+        while at < (1, 50) and not done.wait(0.02):
+            at = updates_of(folder / "checkpoint.npz")
+        os.kill(executors(application)[2], signal.SIGKILL)
+
+    with started(yarn, tmp_path, props | {"checkpoint_every": 0.1}) as process:
+        for line in process.stdout or ():
+            said.append(line)
+            if found := re.match(r"application (application_\w+)", line):
+                threading.Thread(target=kill, args=[found[1]]).start()
+    done.set()
+    log = "".join(said)
+    assert process.returncode == 0, log
+    (found,) = re.findall(r"^continuing in epoch 2, after (\d+) updates", log, re.MULTILINE)
+    assert at[0] == 1
+    assert 50 <= at[1] <= int(found)
+    assert re.findall(r"^epoch (\d+):", log, re.MULTILINE) == ["1", "2", "3"]
+    assert json.loads((folder / "run.json").read_text())["metrics"]["attempts"] == 2
+    params = Params(data=path, epochs=3, patience=3, **{**SMALL, "batch_size": 1})
+    assert np.abs(of_model(folder) - in_windows(path, 800, params, tmp_path)).max() < 1e-12
 
 
 def test_after_the_fourth_loss_training_gives_up(
