@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from operator import itemgetter
@@ -36,8 +37,13 @@ def connected(run: Run, together: tuple[str, int] | None = None) -> Iterator[Any
     Raises
     ------
     InputError
-        When this is not a driver of Spark, or so many tasks will never run at the same time.
+        When this is no driver of Spark with RDDs, or so many tasks will never run at the same time.
     """
+    if os.environ.get("SPARK_REMOTE"):
+        raise InputError(
+            f"{run.module} works on Spark's RDDs, which Spark Connect (sc://) has not: submit it "
+            "with --master yarn, spark://HOST:PORT or local[N]"
+        )
     try:
         from pyspark import SparkConf, SparkContext
     except ImportError:

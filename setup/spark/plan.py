@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
+from azkaban_client.secrecy import masked_words
 from setup import archives
 from setup.errors import UsageError
 from setup.spark.files import is_remote, listed, named, written
@@ -384,7 +385,7 @@ def shown(words: Sequence[str], environ: Mapping[str, str], without: Sequence[st
         'a b.py'
     """
     first = ["env", *(f"-u {shlex.quote(name)}" for name in without)] if without else []
-    first += [f"{name}={shlex.quote(value)}" for name, value in environ.items()]
+    first += [f"{n}={shlex.quote(masked_words([value])[0])}" for n, value in environ.items()]
     lines, rest = [" ".join([*first, shlex.quote(words[0])])], list(words[1:])
     while rest and rest[0].startswith("--"):
         taken = 1 if rest[1:2] and rest[1].startswith("--") else 2  # a switch has no value

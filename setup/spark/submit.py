@@ -81,7 +81,9 @@ def variables(spark: Spark, target: Target, *, ships: bool) -> dict[str, str]:
     ships
         Whether an environment goes along, whose Python then counts.
     """
-    drop = ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON") if ships else ()
+    drop = ["PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"] if ships else []
+    if not target.remote:
+        drop.append("SPARK_REMOTE")  # spark-submit refuses it beside a master
     found = environment.program(environ(spark, target))
     return {name: value for name, value in found.items() if name not in drop}
 

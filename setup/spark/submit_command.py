@@ -15,7 +15,7 @@ from setup import environment
 from setup.called import called
 from setup.errors import SetupError, UsageError
 from setup.messages import say
-from setup.spark import distribution, files, line, plan, settings, shipping
+from setup.spark import connect, distribution, files, line, plan, settings, shipping
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL
 from setup.spark.secrecy import advice, is_open, parted, without_secrets
@@ -60,12 +60,19 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
         )
     spark.refuse(target.master, environment=not options.no_environment)
     shipment = shipping.chosen(spark, options, application)
-    application = sized(spark, application, target, options)
+    if target.remote:
+        connect.refuse(options, application)
+    else:
+        application = sized(spark, application, target, options)
     if not options.dry_run:
+        if target.remote:
+            connect.check_server(target)
         with spark.layout.locked():
             spark.install()
             shipment = shipping.packed(spark, options, target, shipment)
-        if not shipment:
+        if target.remote:
+            connect.check_client(spark, application, shipment)
+        elif not shipment:
             shipping.check_python(spark, application)
     elif shipment and not shipment.archive.is_file():
         say(f"note: {shipment.archive} is not there yet: {_pack_command(options)} makes it")
@@ -95,8 +102,11 @@ def _submitted(
     own = spark.properties(shipped.python) if shipped else None
     is_merged = own or target.properties or (application.secrets and runs)
     users = file or (implied if is_merged else None)  # else spark-submit finds it
-    application = plan.merged(spark, target, application, own, users=users, runs=runs)
-    command = plan.command(spark, target, application, shipment)
+    if target.remote:
+        application, command = connect.client(spark, application, shipment, runs=runs)
+    else:
+        application = plan.merged(spark, target, application, own, users=users, runs=runs)
+        command = plan.command(spark, target, application, shipment)
     ships = shipment is not None
     if runs:
         following = Run(spark, target, application, ships=ships)
@@ -168,12 +178,14 @@ def _home_of(spark: Spark) -> Path | None:
 
 def _target(spark: Spark, options: argparse.Namespace, given: Settings) -> Target:
     """Choose the cluster."""
-    if options.remote:
-        options.master = options.remote
-    master = options.master or given.get("spark.master")
-    origin = "--remote" if options.remote else "--master"
-    if not options.master and master:
-        origin = f"spark.master of {given.origins['spark.master']}"
+    names = [name for name in ("spark.remote", "spark.master") if given.get(name)]
+    named = [
+        ("--remote", options.remote),
+        ("--master", options.master),
+        *((f"{name} of {given.origins[name]}", given.get(name)) for name in names),
+        ("SPARK_REMOTE", os.environ.get("SPARK_REMOTE")),
+    ]
+    origin, master = next(((who, value) for who, value in named if value), ("", ""))
     ask = options.scale or not options.dry_run
     target = targets.find(spark, master, origin, options.hadoop_conf, ask=ask)
     if target.kerberos:
@@ -204,19 +216,20 @@ def _has_ticket() -> bool:
 def _application(options: argparse.Namespace, target: Target, given: Settings) -> plan.Application:
     """Read the description of the application."""
     passed = line.handed_through(options.passed)
-    named = {"--deploy-mode": options.deploy_mode, "--name": options.name, "--queue": options.queue}
+    own = {"--deploy-mode": options.deploy_mode, "--name": options.name, "--queue": options.queue}
     if options.module and "spark.app.name" not in given.values:
-        named["--name"] = options.name or options.module[0]
+        own["--name"] = options.name or options.module[0]
     script, arguments = _program(options)
     conf, secrets = parted(options.conf)
-    if warning := advice(secrets, passed):
+    named = {"--master": [options.remote or options.master or ""], **passed}
+    if warning := advice(secrets, named):
         say(warning)
     application = plan.Application(
         script=script,
         arguments=arguments,
         settings=given,
         deploy_mode=options.deploy_mode or given.get("spark.submit.deployMode", "client"),
-        options={**{k: [v] for k, v in named.items() if v}, **passed},
+        options={**{k: [v] for k, v in own.items() if v}, **passed},
         py_files=files.checked("--py-files", _shipped(options.py_files, given), folders=True),
         files=files.checked("--files", _shipped(options.files, given, "files")),
         archives=files.checked("--archives", _shipped(options.archives, given, "archives")),

@@ -62,7 +62,11 @@ def add_options(parser: Parser) -> None:
         metavar="MODULE",
         help="run this module (of --py-files) instead, as python -m does",
     )
-    add("--master", metavar="URL", help="yarn, local[N] or spark://HOST:PORT (default: see above)")
+    add(
+        "--master",
+        metavar="URL",
+        help="yarn, local[N], spark://HOST:PORT or sc://HOST:PORT (default: see above)",
+    )
     add("--remote", help=argparse.SUPPRESS)
     add("--deploy-mode", choices=["client", "cluster"], help="(default: client)")
     add_environment(add)

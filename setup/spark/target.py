@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from azkaban_client.programs import captured
+from azkaban_client.secrecy import masked_words
 from setup import environment
 from setup.called import called
 from setup.errors import ServerError, UsageError
@@ -33,9 +34,6 @@ _OTHERS = {
     r"yarn-(client|cluster)": "write --master yarn --deploy-mode {0}, as since Spark 2",
     r"k8s://.*": "executors on Kubernetes run in container images, so no environment is shipped: "
     "use spark-submit itself, and put the packages into your image",
-    r"sc://.*": "a Spark Connect server takes no applications: start the script by python, with "
-    "SparkSession.builder.remote({0!r}), and send packages by spark.addArtifacts(..., "
-    "archive=True)",
     r"mesos://.*|zk://.*": "Spark left Mesos in 4.0: use yarn, or a master spark://HOST:PORT",
 }
 
@@ -81,19 +79,28 @@ class Target:
         return self.master.startswith("local")
 
     @property
+    def remote(self) -> bool:
+        """Whether it is a server of Spark Connect."""
+        return self.master.startswith("sc://")
+
+    @property
     def where(self) -> str:
         """Where an application goes, in words."""
         if self.cluster:
             return f"the {self.cluster.kind} cluster of this prefix, {self.cluster.url}"
         if self.local:
             return f"this machine alone, {self.master} ({self.named_by})"
+        if self.remote:
+            return f"the Spark Connect server {masked_words([self.master])[0]} ({self.named_by})"
         if not self.yarn:
             return f"{self.master} ({self.named_by})"
         manager = f" at {self.manager.url}" if self.manager else ""
         return f"the YARN{manager} of {self.conf} ({self.named_by})"
 
     def variables(self) -> dict[str, str]:
-        """Return the variables by which Spark and Hadoop find its settings."""
+        """Return the variables by which Spark and Hadoop find it, or its settings."""
+        if self.remote:
+            return {"SPARK_REMOTE": self.master}
         if not self.conf:
             return {}
         if self.named_by in _HADOOP:
@@ -184,10 +191,13 @@ def _of_master(master: str, origin: str, own: Cluster | None) -> Target:
         if master in (ours.master, ours.master.replace("127.0.0.1", "localhost")):
             return ours
     if not (
-        _LOCAL.fullmatch(master) or re.fullmatch(r"spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*", master)
+        re.fullmatch(r"sc://[^\s/]+(/\S*)?", master)
+        or _LOCAL.fullmatch(master)
+        or re.fullmatch(r"spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*", master)
     ):
         raise UsageError(
-            f"{origin} {master}: expected yarn, local, local[N], local[*] or spark://HOST:PORT"
+            f"{origin} {master}: expected yarn, local, local[N], local[*], spark://HOST:PORT or "
+            "sc://HOST:PORT"
         )
     return Target(master, None, None, None, None, origin)
 

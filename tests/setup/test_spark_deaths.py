@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from azkaban_client.job import InputError
-from jobs.spark._common import at_once
+from jobs.spark._common import at_once, connected
 from setup import environment
 from setup.errors import ServerError
 from setup.java import Java
@@ -252,6 +253,16 @@ def test_whose_memory_ran_out(driver: str, executors: str, who: str) -> None:
 def test_tasks_that_never_run_together_are_refused(settings: dict[str, str], said: str) -> None:
     with pytest.raises(InputError, match=said):
         at_once(settings, "spark.train.tasks", 3)
+
+
+def test_jobs_that_need_rdds_say_so_to_spark_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", "sc://h")
+    run: Any = SimpleNamespace(module="jobs.spark.train")
+    with (
+        pytest.raises(InputError, match="train works on Spark's RDDs, which Spark Connect"),
+        connected(run),
+    ):
+        pytest.fail("it connects")
 
 
 def test_tasks_that_do_run_together() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from setup.commands import Parser
-from setup.errors import UsageError
+from setup.errors import ServerError, UsageError
 from setup.layout import Layout
-from setup.life.process import Process
+from setup.life.process import Process, free_port
 from setup.numbers import megabytes
 from setup.spark import (
     distribution,
@@ -26,6 +27,7 @@ from setup.spark import (
     resources,
     secrecy,
     settings,
+    submit,
     submit_command,
     submit_options,
 )
@@ -76,7 +78,7 @@ def parts(command: str) -> dict[str, list[str]]:
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a script, a Hadoop configuration, and no settings from outside."""
-    for name in ("SPARK_HOME", "SPARK_CONF_DIR", "YARN_CONF_DIR", "PYSPARK_PYTHON"):
+    for name in ("SPARK_HOME", "SPARK_CONF_DIR", "YARN_CONF_DIR", "PYSPARK_PYTHON", "SPARK_REMOTE"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "work"
     (folder / "hadoop").mkdir(parents=True)
@@ -177,10 +179,12 @@ def test_words_of_spark_submit(
     [
         (["--master", "yarn-client"], "write --master yarn --deploy-mode client"),
         (["--master", "k8s://https://h:443"], "use spark-submit itself"),
-        (["--master", "sc://h:15002"], "SparkSession.builder.remote('sc://h:15002')"),
-        (["--remote", "sc://h"], "--remote sc://h: a Spark Connect server"),
+        (["--master", "sc://"], "sc://HOST:PORT"),
+        (["--remote", "sc://h", "--executor-memory", "1g"], "--executor-memory: a Spark Connect"),
+        (["--remote", "sc://h", "--packages", "a:b:1"], "--packages: a Spark Connect server has"),
+        (["--remote", "sc://h", "--files", "hdfs:///x"], "hdfs:///x: files on this machine are"),
         (["--master", "mesos://h:5050"], "left Mesos"),
-        (["--master", "spark:/h"], "expected yarn, local, local[N], local[*] or spark://HOST"),
+        (["--master", "spark:/h"], "expected yarn, local, local[N], local[*], spark://HOST"),
         (["--master", "local[x]"], "expected yarn"),
         (["--conf", "spark.master=k8s://h"], "spark.master of --conf k8s://h: executors on Kub"),
         (["--conf", "nothing"], "--conf nothing: expected NAME=VALUE"),
@@ -462,6 +466,59 @@ def test_a_page_whose_start_could_end_the_driver_is_off_unless_it_is_wanted(
     out, said = capsys.readouterr()
     assert ("spark.ui.enabled=false" in out, "Spark's own page is off" in said) == (off, off)
     assert "spark.ui.enabled=true" not in said.replace("--conf spark.ui.enabled=true turns", "")
+
+
+def test_a_client_of_spark_connect(
+    work: Path, spark: Spark, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", "/my/python")
+    archive(work / "env.zip", "e/bin/python")
+    url = "sc://h:1/;token=abc"
+    words = ("--conf", "spark.sql.x=1", "--conf", "spark.my.password=abc", "--py-files", "x.py")
+    submit_command.run(spark, parsed("--dry-run", "--master", url, *words, "x.py", "-a"))
+    out, said = capsys.readouterr()
+    assert "abc" not in out + said
+    assert "goes to the Spark Connect server sc://h:1/;token=*** (--master)" in said
+    assert "--conf spark.my.password, --master are in this command's own line" in said
+    *_, python, program, file, script, argument = shlex.split(out.replace("\\\n", " "))
+    assert (python, script, argument) == ("/my/python", "x.py", "-a")
+    assert Path(program).is_file()
+    needs = json.loads(Path(file).read_text())
+    assert needs["settings"]["--conf"] == {"spark.sql.x": "1"}
+    assert needs["artifacts"]["pyfile"] == [str(work / "x.py")]
+    monkeypatch.delenv("PYSPARK_PYTHON")
+    (work / "my.conf").write_text("spark.remote sc://h\nspark.sql.y 2\n")
+    words = ("--properties-file", "my.conf", "--archives", "env.zip#e", "-m", "my.module", "-a")
+    submit_command.run(spark, parsed("--dry-run", *words))
+    out, said = capsys.readouterr()
+    assert "server sc://h (spark.remote of my.conf)" in said
+    *_, file, module, argument = shlex.split(out.replace("\\\n", " "))
+    assert (module, argument) == ("my.module", "-a")
+    needs = json.loads(Path(file).read_text())
+    python = {"spark.sql.execution.pyspark.python": "./e/e/bin/python"}
+    assert needs["settings"] == {"": {"spark.sql.y": "2"}, "--conf": python}
+    assert needs["artifacts"]["archive"] == [f"{(work / 'env.zip').as_uri()}#e"]
+
+
+def test_a_server_of_spark_connect_that_is_not_there(work: Path, spark: Spark) -> None:
+    port = free_port("127.0.0.1", 0)
+    words = ("--master", f"sc://127.0.0.1:{port}", "--no-environment", str(work / "x.py"))
+    with pytest.raises(ServerError, match=f"no Spark Connect server answers at 127.0.0.1:{port}"):
+        submit_command.run(spark, parsed(*words))
+
+
+def test_a_variable_for_spark_connect_loses_to_a_master(
+    work: Path, spark: Spark, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARK_REMOTE", "sc://h")
+    words = ("--dry-run", "--no-environment", str(work / "x.py"))
+    submit_command.run(spark, parsed(*words))
+    assert "server sc://h (SPARK_REMOTE)" in capsys.readouterr().err
+    submit_command.run(spark, parsed("--master", "local[1]", *words))
+    assert "local[1] (--master)" in capsys.readouterr().err
+    local = targets.find(spark, "local[1]", ask=False)
+    monkeypatch.setattr(submit, "environ", lambda *_: {})
+    assert "SPARK_REMOTE" not in submit.variables(spark, local, ships=False)
 
 
 def test_on_a_standalone_cluster_executors_are_counted_in_cores(shown: Submit) -> None:
