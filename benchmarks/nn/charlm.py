@@ -1,6 +1,7 @@
-"""Character models side by side with PyTorch: bits per character on held-out text.
+r"""Character models side by side with PyTorch: bits per character on held-out text.
 
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 python -m benchmarks.nn.charlm TEXT [--seeds 3]
+    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
+        python -m benchmarks.nn.charlm TEXT --json benchmarks/nn/figures.json [--seeds 3]
 
 Both read the same streams in the same order with the state carried over, embedding = hidden = 128,
 batch 32, 50 steps, clip 5, 2000 updates of Adam; once with a constant rate of 0.002 and once with
@@ -9,7 +10,6 @@ the rate of the job (0.008, for the RNN 0.004, falling to 0 in a line). Needs to
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import time
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.nn.keep import arguments, keep
 from core.nn import Adam, CrossEntropy, Trainer
 from core.nn.language import Alphabet, Reader, bits_per_symbol, ngram_bits, train
 from core.nn.models import charlm
@@ -106,7 +107,7 @@ def _bits(net: Peer, ids: np.ndarray, streams: int = 32) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("text", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=2000)
@@ -117,26 +118,23 @@ def main() -> int:
     ids = alphabet.encode(words).astype(np.int64)
     cut = round(len(ids) * 0.9)
     text = Text(ids[:cut], ids[cut:], len(alphabet))
-    for order in (1, 2, 3):
-        print(
-            f"{order}-grams: {ngram_bits(text.ids, text.test, order, text.symbols):.3f}", flush=True
-        )
-    print(f"\n{'':>6}{'rate':>10}{'ours':>8}{'torch':>8}{'gap':>8}{'CPU s':>8}{'torch':>8}")
+    grams = [ngram_bits(text.ids, text.test, order, text.symbols) for order in (1, 2, 3)]
+    rows = []
     for cell in ("lstm", "gru", "rnn"):
         for rate in ("constant", "falling"):
-            means = []
-            for run in (ours, theirs):
+            row = {"cell": cell, "rate": rate}
+            for peer, run in (("here", ours), ("torch", theirs)):
                 runs = [
                     run(text, cell, rate, updates=options.updates, seed=seed)
                     for seed in range(options.seeds)
                 ]
-                means.append(np.mean(runs, axis=0))
-            (bits, seconds), (peer_bits, peer_seconds) = means
-            print(
-                f"{cell:>6}{rate:>10}{bits:>8.3f}{peer_bits:>8.3f}{bits - peer_bits:>+8.3f}"
-                f"{seconds:>8.1f}{peer_seconds:>8.1f}",
-                flush=True,
-            )
+                bits, seconds = np.mean(runs, axis=0)
+                row[peer] = {"bits": round(bits, 3), "seconds": round(seconds, 1)}
+            print(row, flush=True)
+            rows.append(row)
+    found = {"characters": len(text.test), "updates": options.updates, "seeds": options.seeds}
+    found |= {"grams": [round(bits, 2) for bits in grams], "rows": rows}
+    keep(options.json, "charlm", found)
     return 0
 
 

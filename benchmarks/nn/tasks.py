@@ -1,6 +1,7 @@
-"""Updates until an LSTM solves recall (T = 200) and adding (T = 100), and peak memory.
+r"""Updates until an LSTM solves recall (T = 200) and adding (T = 100), and peak memory.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.nn.tasks [--seeds 5]
+    OPENBLAS_NUM_THREADS=1 \
+        python -m benchmarks.nn.tasks --json benchmarks/nn/figures.json [--seeds 5]
 
 Hidden 128, batch 32, Adam, clip 1, chrono biases. Recall counts as solved when the last 10 batches
 are 99% right, adding when the mean squared error of the last 20 is below 0.01. Peak memory is that
@@ -10,7 +11,6 @@ that does so in torch as well.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import subprocess
 import sys
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.nn.keep import arguments, keep
 from core.nn import (
     LSTM,
     Adam,
@@ -54,7 +55,7 @@ step = lambda: trainer.step(x, y)
 """
 TORCH = """
 from benchmarks.nn import speed
-step = speed.theirs({hidden}, x, y, onehot=False)
+step = speed.theirs({hidden}, x, y)
 """
 
 
@@ -100,17 +101,22 @@ def peak(setup: str, hidden: int, batch: int, steps: int) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    print("peak memory, MB (hidden / batch / steps)")
+    ways = {"numpy": OURS, "numba": OURS.replace("rng=rng)", "rng=rng, compiled=True)", 1)}
+    if importlib.util.find_spec("torch"):
+        ways["torch"] = TORCH
+    memory = []
     for hidden, batch, steps in ((128, 32, 50), (256, 64, 100)):
-        line = f"{f'{hidden}/{batch}/{steps}':>14}: ours {peak(OURS, hidden, batch, steps)}"
-        if importlib.util.find_spec("torch"):
-            line += f", torch {peak(TORCH, hidden, batch, steps)}"
-        print(line, flush=True)
-    for name, run in (("recall T=200", until_recall), ("adding T=100", until_adding)):
-        print(name, "solved after", [run(seed) for seed in range(options.seeds)], flush=True)
+        mb = {way: peak(setup, hidden, batch, steps) for way, setup in ways.items()}
+        memory.append({"hidden": hidden, "batch": batch, "steps": steps, "mb": mb})
+        print(memory[-1], flush=True)
+    keep(options.json, "memory", memory)
+    for name, run in (("recall", until_recall), ("adding", until_adding)):
+        updates = sorted(run(seed) for seed in range(options.seeds))
+        print(f"{name} solved after {updates}", flush=True)
+        keep(options.json, "tasks", updates, name)
     return 0
 
 

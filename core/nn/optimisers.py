@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SGD", "Adam", "Momentum", "clip_norm"]
 
+# Processors take many times as long with numbers below the smallest normal one. Means of
+# gradients that stay 0 (of dead units, of words that do not occur) decay into that range.
+_SWEEP = 64  # steps
+_NOTHING = 1e4  # times the smallest normal number
+
 
 @dataclass(frozen=True, kw_only=True)
 class SGD:
@@ -149,6 +154,8 @@ class Adam:
         v *= self.beta2
         v += work
         steps = int(t)
+        if steps % _SWEEP == 0:
+            _clear_tiny(m, v)
         of_m = (1 - self.beta1) / (1 - self.beta1**steps)
         of_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**steps))
         np.sqrt(v, out=work)
@@ -171,6 +178,14 @@ def clip_norm(grad: Array, limit: float) -> float:
     if norm > limit:
         grad *= limit / norm
     return norm
+
+
+def _clear_tiny(m: Array, v: Array) -> None:
+    """Set means to 0 that are so small that they have no effect."""
+    least = _NOTHING * np.finfo(m.dtype).tiny
+    idle = np.abs(m) < least
+    m[idle] = 0
+    v[idle & (v < least)] = 0
 
 
 def _check(learning_rate: float, weight_decay: float) -> None:

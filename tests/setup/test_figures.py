@@ -25,6 +25,7 @@ def test_figures_on_the_page_are_those_that_were_measured(kind: str) -> None:
         ("jobs", "docs/explanation/architecture.md"),
         ("routing", "docs/explanation/routing.md"),
         ("mcmc", "docs/reference/mcmc-figures.md"),
+        ("nn", "docs/reference/nn-figures.md"),
     ],
 )
 def test_figures_within_a_page_are_those_that_were_measured(kind: str, page: str) -> None:

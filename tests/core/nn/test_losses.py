@@ -102,6 +102,16 @@ def test_cross_entropy_refuses_what_is_no_class(target: np.ndarray, message: str
         CrossEntropy().check((2, 3), target)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "uint64"])
+def test_cross_entropy_takes_classes_of_any_integer_dtype(dtype: str) -> None:
+    y = np.random.default_rng(0).normal(size=(500, 7))
+    target = np.arange(500) % 7
+    value, cache = CrossEntropy().forward(y, target)
+    same, same_cache = CrossEntropy().forward(y, target.astype(dtype))
+    assert same == value
+    assert (CrossEntropy().backward(same_cache) == CrossEntropy().backward(cache)).all()
+
+
 def test_losses_refuse_shapes_that_do_not_fit() -> None:
     with pytest.raises(ShapeError, match=r"outputs are \(2, 3\), so targets must be \(2,\)"):
         CrossEntropy().check((2, 3), np.zeros(3, dtype=int))

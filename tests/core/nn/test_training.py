@@ -82,6 +82,24 @@ def test_adam_equals_its_published_algorithm(*, decoupled: bool) -> None:
         assert np.allclose(theta, expected, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize(("dtype", "steps"), [("float32", 1024), ("float64", 7040)])
+def test_the_means_of_idle_parameters_decay_to_zero(dtype: str, steps: int) -> None:
+    """Subnormal numbers would slow each later step down."""
+    rule, theta = Adam(), np.zeros(3, dtype=dtype)
+    state, grad = rule.init(theta), np.array([1.0, 1.0, 1e-3], dtype=dtype)
+    rule.step(theta, grad, state)
+    grad[0] = 0  # a word that does not occur again
+    for _ in range(steps - 1):
+        rule.step(theta, grad, state)
+    assert state["m"][0] == 0
+    assert state["v"][0] > 0  # which would make the next update smaller, as it should
+    assert (state["m"][1:] > 0).all()
+    before = theta.copy()
+    grad[0] = 1
+    rule.step(theta, grad, state)
+    assert theta[0] < before[0]
+
+
 def test_adam_leaves_the_gradient_alone() -> None:
     theta, grad = np.ones(3), np.arange(3.0)
     rule = Adam(weight_decay=0.1)
