@@ -6,7 +6,7 @@ This is the only module here that needs scikit-learn.
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -30,7 +30,7 @@ from core.nn.pooling import LastStep
 from core.nn.rnn import RNN
 from core.nn.schedules import falling
 from core.nn.sequential import Sequential
-from core.nn.trainer import History, Trainer
+from core.nn.trainer import History, Trainer, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,12 +71,17 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         amount("weight_decay", self.weight_decay, zero=True)
         if self.clip is not None:
             amount("clip", self.clip)
-        if self.early_stopping not in (True, False):
-            raise ValueError(f"early_stopping = {self.early_stopping!r}: must be True or False")
+        if not isinstance(self.early_stopping, bool | np.bool_):
+            raise ValueError(  # noqa: TRY004 (as for every argument)
+                f"early_stopping = {self.early_stopping!r}: must be True or False"
+            )
         count("n_iter_no_change", self.n_iter_no_change)
         amount("tol", self.tol, zero=True)
         share("validation_fraction", self.validation_fraction)
         amount("validation_fraction", self.validation_fraction)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
 
     def _arrange(self, x: Array) -> Array:
         """Convert scikit-learn's order of axes to the network's."""
@@ -108,34 +113,50 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         held_out = None
         if weights is not None:
             weights = weights / weights.mean()
-        if self.early_stopping:
-            stratify = targets if isinstance(self._loss, CrossEntropy) else None
-            parts = train_test_split(
-                np.arange(len(x)),
-                test_size=self.validation_fraction,
-                stratify=stratify,
-                random_state=int(self._rng.integers(2**31)),
-            )
-            x, held_out = x[parts[0]], (x[parts[1]], _with(targets, weights)[parts[1]])
-            targets = _with(targets, weights)[parts[0]]
-        else:
-            targets = _with(targets, weights)
+        parts = self._parts(targets, weights) if self.early_stopping else None
+        targets = _with(targets, weights)
+        if parts is not None:
+            x, held_out = x[parts[0]], (x[parts[1]], targets[parts[1]])
+            targets = targets[parts[0]]
         batches = -(-len(x) // min(self.batch_size, len(x)))
         trainer = self._trainer(
             self._rng, weighted=weights is not None, schedule=falling(batches * self.epochs)
         )
-        trainer.fit(
-            self._arrange(x),
-            targets,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            validation=None if held_out is None else (self._arrange(held_out[0]), held_out[1]),
-            callbacks=[EarlyStopping(self.n_iter_no_change, min_delta=self.tol)]
-            if self.early_stopping
-            else [],
-        )
+        stop = EarlyStopping(self.n_iter_no_change, min_delta=self.tol)
+        try:
+            trainer.fit(
+                self._arrange(x),
+                targets,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                validation=None if held_out is None else (self._arrange(held_out[0]), held_out[1]),
+                callbacks=[stop] if self.early_stopping else [],
+            )
+        except TrainingError:
+            del self.network_  # so that nobody predicts by what is no result
+            raise
         self.history_, self.n_iter_ = trainer.history, len(trainer.history)
         return self
+
+    def _parts(self, targets: Array, weights: Array | None) -> list[Array]:
+        """Draw which examples are for training and which are held out, for early stopping."""
+        n = len(targets)
+        try:
+            parts: list[Array] = train_test_split(
+                np.arange(n),
+                test_size=self.validation_fraction,
+                stratify=targets if isinstance(self._loss, CrossEntropy) else None,
+                random_state=int(self._rng.integers(2**31)),
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping: cannot hold out {self.validation_fraction} (validation_fraction) "
+                f"of {n} examples: {error}"
+            ) from None
+        for part, name in zip(parts, ("training", "held-out"), strict=True):
+            if weights is not None and not weights[part].any():
+                raise ValueError(f"sample_weight: all {name} examples weigh 0")
+        return parts
 
     def _train_on(self, x: Array, targets: Array, weights: Array | None) -> Self:
         """Go on training for one pass over `x`, with the optimiser's memory of earlier calls."""
@@ -156,11 +177,19 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         weights: Array = _check_sample_weight(
             sample_weight, x, dtype=np.float64, ensure_non_negative=True
         )
+        with np.errstate(over="ignore"):
+            total = weights.sum()
+        if not np.isfinite(total):
+            raise ValueError("sample_weight: the weights are too large: their sum is not finite")
         return weights
 
     def _read(self, X: Any, *, reset: bool) -> Array:
         x: Array = validate_data(self, X, dtype=np.float64, allow_nd=self._three_d, reset=reset)
+        self._check_shape(x, reset=reset)
         return x
+
+    def _check_shape(self, x: Array, *, reset: bool) -> None:
+        """Check what scikit-learn does not."""
 
 
 def _with(targets: Array, weights: Array | None) -> Array:
@@ -173,6 +202,21 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
 
     class_weight: Any
     _loss = CrossEntropy()
+
+    def _check(self) -> None:
+        super()._check()
+        if isinstance(self.class_weight, dict):
+            for label, weight in self.class_weight.items():
+                amount(f"class_weight[{label!r}]", weight, zero=True)
+        elif self.class_weight is not None and not self._balanced:
+            raise ValueError(
+                f"class_weight = {self.class_weight!r}: must be a dict {{label: weight}}, "
+                "'balanced' or None"
+            )
+
+    @property
+    def _balanced(self) -> bool:
+        return isinstance(self.class_weight, str) and self.class_weight == "balanced"
 
     def _metric(self) -> Callable[[Array, Array], float]:
         return accuracy
@@ -195,13 +239,14 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         X, y = validate_data(
             self, X, y, dtype=np.float64, allow_nd=self._three_d, ensure_min_samples=2
         )
+        self._check_shape(X, reset=True)
         check_classification_targets(y)
-        weights = self._all_weights(sample_weight, X, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"Classifier can't train when only one class is present: {self.classes_[0]!r}"
             )
+        weights = self._all_weights(sample_weight, X, y)
         self._begin(X.shape[1:], len(self.classes_))
         return self._train(X, codes, weights)
 
@@ -224,8 +269,9 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         self._check()
         first = not hasattr(self, "network_")
         X, y = validate_data(self, X, y, dtype=np.float64, allow_nd=self._three_d, reset=first)
+        self._check_shape(X, reset=first)
         check_classification_targets(y)
-        if self.class_weight == "balanced":
+        if self._balanced:
             raise ValueError(
                 "class_weight = 'balanced': partial_fit does not see all labels; give the weights "
                 "as {label: weight}"
@@ -234,6 +280,8 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
             if classes is None:
                 raise ValueError("classes is None: the first partial_fit needs all labels")
             self.classes_ = np.unique(classes)
+            if len(self.classes_) < 2:
+                raise ValueError(f"classes = {classes!r}: must be at least two")
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(f"classes = {classes!r}: the first call's were {self.classes_!r}")
         unknown = np.setdiff1d(y, self.classes_)
@@ -250,7 +298,15 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         weights = self._weights(sample_weight, x)
         if self.class_weight is None:
             return weights
-        by_class = compute_sample_weight(self.class_weight, y)
+        if self._balanced:
+            by_class = compute_sample_weight("balanced", y)
+        else:
+            known = self.classes_.tolist()
+            for label in self.class_weight:
+                if label not in known:
+                    raise ValueError(f"class_weight: no class {label!r} among {known}")
+            given = np.array([self.class_weight.get(label, 1.0) for label in known], dtype=float)
+            by_class = given[np.searchsorted(self.classes_, y)]
         return self._weights(by_class if weights is None else weights * by_class, x)
 
     def predict_proba(self, X: Any) -> Array:
@@ -459,9 +515,24 @@ class SequenceClassifier(_Classifier):
         tags.input_tags.three_d_array = True
         return tags
 
+    def _check_shape(self, x: Array, *, reset: bool) -> None:
+        if x.ndim > 3 or 0 in x.shape:
+            raise ValueError(
+                f"X is of shape {x.shape}: expected (examples, steps) or (examples, steps, "
+                "features), none of them 0"
+            )
+        if reset:
+            return
+        width, network = x.shape[2] if x.ndim == 3 else 1, cast("Sequential", self.network_)
+        n_in = cast("RNN | GRU | LSTM", network.layers[0]).n_in
+        if width != n_in:
+            raise ValueError(
+                f"X has {width} features for each step: the network was trained with {n_in}"
+            )
+
     def _network(self, shape: tuple[int, ...], outputs: int, rng: np.random.Generator) -> Layer:
         kinds: dict[str, type[RNN | GRU | LSTM]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
-        if self.cell not in kinds:
+        if not isinstance(self.cell, str) or self.cell not in kinds:
             raise ValueError(f"cell = {self.cell!r}: expected one of {', '.join(kinds)}")
         n_in = shape[1] if len(shape) == 2 else 1
         layer = kinds[self.cell](n_in, self.hidden, rng=rng)

@@ -274,6 +274,6 @@ def _check(dropout: float, **sizes: int) -> None:
 
 
 def _lookup(what: str, name: str, known: dict[str, T]) -> T:
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"{what} = {name!r}: expected one of {', '.join(known)}")
     return known[name]

@@ -41,7 +41,7 @@ COUNT = [0, -1, 1.5, math.nan, math.inf, True, "3", None, [3]]
 AMOUNT = [0.0, -1.0, math.nan, math.inf, True, "1", None, [1.0]]
 FROM_ZERO = [-1e-9, math.nan, math.inf, True, "1", None, [1.0]]
 SHARE = [-0.1, 1.0, 2, math.nan, True, "0.5", None, [0.5]]
-WORD = ["nonsense", "", 3, None]
+WORD = ["nonsense", "", 3, None, ["tanh"]]
 OPTIONAL = [value for value in AMOUNT if value is not None]
 
 RNG = {"rng": np.random.default_rng(0)}
@@ -202,8 +202,11 @@ ESTIMATORS: dict[str, list[Any]] = {
     "hidden": [],
     "activation": WORD,
     "cell": WORD,
-    "class_weight": ["even", 3],
-    "early_stopping": [None, 2, "yes"],
+    "class_weight": [
+        *("even", 3, [1, 2], np.ones(2), {0: -1.0}, {0: math.nan}, {0: "1"}, {1: None}, {9: 1.0}),
+        {"0": 1.0},
+    ],
+    "early_stopping": [None, 2, "yes", np.array([True, False])],
     "n_iter_no_change": COUNT,
     "tol": FROM_ZERO,
     "validation_fraction": [0, 1, -0.5, math.nan, None, "3"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,6 +23,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from core.nn import Adam, CrossEntropy, Trainer
 from core.nn.estimators import MLPClassifier, MLPRegressor, SequenceClassifier
+from core.nn.trainer import TrainingError
 
 ROOT = Path(__file__).parents[3]
 
@@ -258,8 +261,78 @@ def test_a_regressor_learns_curves_and_several_targets() -> None:
             ),
         ),
         ("hidden = 3", lambda x, _y: MLPRegressor(3).fit(x, x[:, 0])),  # type: ignore[arg-type]
+        (
+            "classes = .*at least two",
+            lambda x, _y: MLPClassifier().partial_fit(x, ["a"] * 24, ["a"]),
+        ),
+        ("sum is not finite", lambda x, y: MLPClassifier().fit(x, y, np.full(24, 1e308))),
+        (
+            "sum is not finite",
+            lambda x, _y: MLPRegressor().partial_fit(x, x[:, 0], np.full(24, 1e308)),
+        ),
+        (
+            "sample_weight: all held-out examples weigh 0",
+            lambda x, y: MLPClassifier(early_stopping=True, random_state=0).fit(
+                x, y, np.arange(24) == np.argmax(y == "up")
+            ),
+        ),
+        (
+            r"cannot hold out 0\.99 \(validation_fraction\) of 24 examples",
+            lambda x, y: MLPClassifier(early_stopping=True, validation_fraction=0.99).fit(x, y),
+        ),
+        (
+            "early_stopping: cannot hold out",
+            lambda x, _y: MLPClassifier(early_stopping=True).fit(x, np.arange(24) == 0),
+        ),
+        ("no class 'left' among", lambda x, y: MLPClassifier(class_weight={"left": 2}).fit(x, y)),
+        (
+            "no class 'left' among",
+            lambda x, y: (
+                MLPClassifier(class_weight={"left": 2}).partial_fit(x, y, ["down", "up"])
+            ),
+        ),
+        *(
+            (
+                f"X is of shape {re.escape(str(shape))}",
+                lambda _x, y, shape=shape: SequenceClassifier().fit(np.ones(shape), y),
+            )
+            for shape in ((24, 3, 1, 1), (24, 0, 2), (24, 2, 0))
+        ),
+        (
+            "X has 2 features for each step: the network was trained with 1",
+            lambda x, y: SequenceClassifier(epochs=1).fit(x, y).predict(np.ones((4, 3, 2))),
+        ),
+        (
+            "X has 1 features for each step: the network was trained with 2",
+            lambda x, y: (
+                SequenceClassifier(epochs=1).fit(np.stack([x, x], axis=2), y).partial_fit(x, y)
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named(message: str, call: Any) -> None:
     with pytest.raises(ValueError, match=message):
         call(*data(MLPClassifier))
+
+
+def test_a_batch_may_lack_the_classes_that_have_weights() -> None:
+    x, y = data(MLPClassifier)
+    weights, own = {"up": 3.0}, np.where(y == "up", 3.0, 1.0)
+    one = MLPClassifier(class_weight=weights, random_state=0)
+    two = MLPClassifier(random_state=0)
+    for part in (y == "down", y == "up", slice(None)):
+        one.partial_fit(x[part], y[part], ["down", "up"])
+        two.partial_fit(x[part], y[part], ["down", "up"], own[part])
+    assert np.allclose(one.predict_proba(x), two.predict_proba(x), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_what_failed_to_train_predicts_nothing(kind: Any) -> None:
+    x, y = data(kind)
+    large = (x * 1e307, y) if kind is MLPClassifier else (x, y * 1e200)
+    model = kind(activation="relu", epochs=1, random_state=0).fit(x, y)
+    with pytest.raises(TrainingError, match="not finite"):
+        model.fit(*large)
+    with pytest.raises(NotFittedError):
+        model.predict(x)
+    assert model.fit(x, y).n_iter_ == 1

@@ -114,7 +114,7 @@ def test_a_model_beats_the_trigrams(cell: str) -> None:
     drawn = [sample(net, start, 60, rng=np.random.default_rng(1)) for _ in range(2)]
     assert (drawn[0] == drawn[1]).all()
     cold = alphabet.decode(sample(net, start, 40, rng=rng, temperature=0.05))
-    assert cold.startswith("at ")
+    assert cold.startswith(("at sat on the ", "at. a dog ate the "))  # what follows in the text
 
 
 def test_sampling_refuses_what_it_cannot_do() -> None:
