@@ -48,10 +48,10 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     implied = None if file else settings.default_file(_home_of(spark))
     flags = {name: vars(options)[_dest(option)] for name, option in SIZES.items()}
     given = settings.users(file or implied, options.conf, flags, option="--properties-file")
-    if file and is_open(file, settings.read_file(file, "--properties-file")):
-        say(f"note: {file} has secrets that other accounts can read: chmod 600 closes it to them")
     target = _target(spark, options, given)
     say(f"this application goes to {target.where}")
+    if file and is_open(file, settings.read_file(file, "--properties-file")):
+        say(f"note: {file} has secrets that other accounts can read: chmod 600 closes it to them")
     application = _application(options, target, given)
     if plan.goes_without_page(spark, target, application):
         say(
