@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client._home import expanded
+from azkaban_client.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -185,7 +186,7 @@ def _only_deploys(path: Path) -> bool:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig")).keys() == {"deploy"}
+        return tomllib.loads(read_text(path)).keys() == {"deploy"}
     except (OSError, ValueError, RecursionError):
         return False  # `_read` says what is wrong with it
 
@@ -209,8 +210,7 @@ def _read(path: Path) -> dict[str, Any]:
             "AZK_CONFIG=FILE"
         )
     try:
-        # Editors on Windows put a byte-order mark first.
-        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        table = tomllib.loads(read_text(path))
     except RecursionError as error:
         raise ConfigError(f"{path}: cannot be read: it is nested too deeply") from error
     except (OSError, ValueError) as error:

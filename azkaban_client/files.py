@@ -19,11 +19,14 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_MOST = 16 << 20  # characters of a file that somebody has written by hand
+
 __all__ = [
     "alone",
     "first_line",
     "lock",
     "open_private",
+    "read_text",
     "rotate",
     "whole",
     "write_bytes",
@@ -97,6 +100,26 @@ def open_private(path: Path, mode: str) -> IO[Any]:
     return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
+def read_text(path: Path) -> str:
+    """Read a text that somebody has written by hand, without its byte-order mark.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    ValueError
+        It is not in UTF-8, or far too large to be such a text, or has no end, as a device.
+    """
+    # Editors of Windows write a mark at the beginning (utf-8-sig).
+    with path.open(encoding="utf-8-sig") as stream:
+        text = stream.read(_MOST + 1)
+    if len(text) > _MOST:
+        raise ValueError(
+            f"it has more than {_MOST >> 20} million characters: is it the right file?"
+        )
+    return text
+
+
 def first_line(name: str | Path) -> str:
     """Read a secret from the first line of a file, or of standard input for ``-``.
 
@@ -107,8 +130,7 @@ def first_line(name: str | Path) -> str:
     ValueError
         It is not in UTF-8, or its first line is empty.
     """
-    # Editors of Windows write a mark at the beginning (utf-8-sig).
-    text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+    text = sys.stdin.readline(_MOST) if name == "-" else read_text(Path(name))
     line = text.split("\n", 1)[0].rstrip("\r")
     if not line.strip():
         raise ValueError("its first line is empty")

@@ -49,15 +49,18 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
     The file is read and not run. A table tells what is exact, what is approximated, and what is
     lost; a job that does nothing stands for what Azkaban cannot run.
     """
+    from azkaban_client.files import read_text
     from azkaban_client.flow.imports import read
     from azkaban_client.flow.losses import is_exact
     from azkaban_client.flow.zip import Bundle
 
     name = file.name.partition(".")[0] or "imported"
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_text(file)
     except UnicodeDecodeError as error:
         raise click.UsageError(f"{file}: not UTF-8: {error}") from None
+    except ValueError as error:
+        raise click.UsageError(f"{file}: {error}") from None
     made = read(text, source, name=name)
     folder = output or Path(name)
     written = _write(Bundle(dict(made.files)), folder, made.losses, strict=strict)

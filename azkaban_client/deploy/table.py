@@ -6,6 +6,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 from azkaban_client.config import ConfigError
+from azkaban_client.files import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def read(folder: Path) -> dict[str, Any]:
     """
     path = folder / "azk.toml"
     try:
-        whole = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        whole = tomllib.loads(read_text(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:

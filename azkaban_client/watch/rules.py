@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from azkaban_client._home import expanded
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import AzkabanError
+from azkaban_client.files import read_text
 from azkaban_client.mail import check_address
 from azkaban_client.times import duration
 
@@ -210,7 +211,7 @@ def read(path: Path) -> Rules:
     if reason := written_by_others(path):
         raise RulesError(f"{path}: {reason}; it names programs that run as you")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, ValueError) as error:
         raise RulesError(f"{path}: cannot be read: {error}") from error
     return parse(path, text)

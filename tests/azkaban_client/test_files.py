@@ -102,6 +102,11 @@ def test_no_secret_in_the_first_line(content: bytes, tmp_path: Path) -> None:
         first_line(tmp_path / "secret")
 
 
+def test_a_secret_is_not_sought_in_what_has_no_end() -> None:
+    with pytest.raises(ValueError, match="is it the right file"):
+        first_line("/dev/zero")
+
+
 @pytest.mark.parametrize("text", ["90s", "1h30m", "2d", "1m1ms", "0s"])
 def test_durations_are_written_as_they_are_read(text: str) -> None:
     assert duration(plain(duration(text))) == duration(text)

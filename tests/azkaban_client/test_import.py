@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -133,10 +133,12 @@ def test_a_crontab() -> None:
         "date": "cron 0 */10 * ? * SUN,SUN, Europe/Berlin",
     }
     assert made.flows == ("fetch", "tidy", "date", "friday", "start")
-    assert jobs(made, "fetch") == {"fetch": ("sh -c 'python3 /srv/fetch.py --all'", ())}
+    assert jobs(made, "fetch") == {
+        "fetch": ("sh -c 'cd /srv || exit 1; python3 /srv/fetch.py --all'", ())
+    }
     assert jobs(made, "tidy") == {"tidy": ("sh tidy.sh", ())}
-    assert made.files["tidy.sh"] == b"/srv/tidy.sh \"a b\" 'c' && echo done\n"
-    assert jobs(made, "date") == {"date": ("sh -c 'date +%F'", ())}
+    assert made.files["tidy.sh"] == b"cd /srv || exit 1; /srv/tidy.sh \"a b\" 'c' && echo done\n"
+    assert jobs(made, "date") == {"date": ("sh -c 'cd /srv || exit 1; date +%F'", ())}
     job = load(Bundle(dict(made.files))).flows["fetch"].jobs["fetch"]
     assert (job.get("env.HOME"), job.get("failure.emails")) == ("/srv", "ops@example.org")
     assert lost(made) == {("time", "line 9"), ("time", "line 10")}
@@ -249,9 +251,53 @@ def test_only_cron_tz_is_the_zone_of_a_crontabs_times() -> None:
     assert [one.degree for one in made.losses if one.feature == "time"] == ["approximated"]
 
 
+def test_a_command_of_cron_begins_in_the_home_folder_with_the_shell_that_is_set() -> None:
+    made = read("0 6 * * * ./run.sh\n0 7 * * * cd /srv && ./x\n", "cron", name="mine")
+    assert jobs(made, "run") == {"run": ("sh -c 'cd; ./run.sh'", ())}
+    assert jobs(made, "x") == {"x": ("sh -c 'cd /srv && ./x'", ())}
+    text = 'SHELL=/bin/bash\nHOME=/my data\n0 6 * * * ./a.sh\n0 7 * * * ./b.sh "it\'s"\n'
+    made = read(text, "cron", name="mine")
+    assert jobs(made, "a") == {"a": ("/bin/bash -c \"cd '/my data' || exit 1; ./a.sh\"", ())}
+    assert jobs(made, "b") == {"b": ("/bin/bash b.sh", ())}
+    assert made.files["b.sh"] == b"cd '/my data' || exit 1; ./b.sh \"it's\"\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# m h dom mon dow user\tcommand\n5 6 * * * www-data /srv/a.sh\n",
+        "# *  *  *  *  * user-name command to be executed\n5 6 * * * www-data /srv/a.sh\n",
+        "5 6 * * * root\t/srv/a.sh\n@daily root /srv/b.sh\n",
+    ],
+)
+def test_the_account_in_a_table_of_the_system_is_no_program(text: str) -> None:
+    made = read(text, "cron", name="mine")
+    assert jobs(made, "a") == {"a": ("sh -c 'cd; /srv/a.sh'", ())}
+    assert {one.feature for one in made.losses if one.degree == "approximated"} == {"account"}
+
+
+def test_a_program_called_root_is_no_account() -> None:
+    made = read("5 6 * * * root -b a.C\n", "cron", name="mine")
+    assert jobs(made) == {"a": ("sh -c 'cd; root -b a.C'", ())}
+
+
+def test_a_variable_of_cron_that_azkaban_would_substitute_is_left_out() -> None:
+    made = read("A=${B}/x\nC=d\n0 6 * * * date\n", "cron", name="mine")
+    assert b"env.C=d" in made.files["date.job"]
+    assert b"env.A" not in made.files["date.job"]
+    assert lost(made) == {("variable", "line 3")}
+
+
+@pytest.mark.parametrize("source", ["airflow", "luigi", "oozie", "cron"])
+@pytest.mark.parametrize("text", ["x=" + "-" * 200_000 + "1", "import luigi\0"])
+def test_what_no_parser_can_take_is_refused(source: Any, text: str) -> None:
+    with pytest.raises(InvalidProject, match=r"cannot be read|no XML|nothing of cron"):
+        read(text, source, name="mine")
+
+
 def test_standard_input_of_cron_is_left_out() -> None:
     made = read("0 6 * * 0-7 mail me%Hello%you\n", "cron", name="mine")
-    assert jobs(made) == {"mail": ("sh -c 'mail me'", ())}
+    assert jobs(made) == {"mail": ("sh -c 'cd; mail me'", ())}
     assert str(made.schedules["mail"]) == "cron 0 0 6 ? * SUN-SAT"
     assert lost(made) == {("standard input", "line 1")}
 
@@ -397,6 +443,8 @@ def test_import_writes_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "bad").write_bytes(b"\xff")
     done = call("import", "bad", "--from", "oozie")
     assert (done.exit_code, "not UTF-8" in done.stderr) == (2, True)
+    done = call("import", "/dev/zero", "--from", "cron")  # of any size
+    assert (done.exit_code, "is it the right file?" in done.stderr) == (2, True)
 
 
 def test_strict_import_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

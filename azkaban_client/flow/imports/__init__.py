@@ -83,13 +83,15 @@ def read(text: str, source: Source, *, name: str) -> Imported:
         "luigi": luigi.read,
         "oozie": oozie.read,
     }
+    if "\0" in text:
+        raise InvalidProject(f"{name}: cannot be read: it holds zero bytes, so it is no text")
     try:
         readers[source](text, draft)
     except SyntaxError as error:
         raise InvalidProject(
             f"{name}: cannot be read: {error.msg} (line {error.lineno})"
         ) from error
-    except RecursionError as error:
+    except (RecursionError, MemoryError) as error:  # Python's own parser says the second, too
         raise InvalidProject(f"{name}: cannot be read: it is nested too deeply") from error
     if not draft.jobs:
         raise InvalidProject(f"{name}: nothing of {source} is found in it that Azkaban could run")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,39 +19,89 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _SETTING = re.compile(r"([A-Za-z_]\w*)\s*=\s*(.*)")
+_USERS = re.compile(r"#.*\buser(-?name)?\s+command", re.IGNORECASE)  # the head of /etc/crontab
+
+
+@dataclass
+class _Settings:
+    """What the lines above one have set for it."""
+
+    zone: str | None = None
+    mail: str = ""
+    shell: str = "sh"
+    home: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def note(self, key: str, value: str) -> None:
+        if key == "CRON_TZ":  # TZ is for the commands, not for their times
+            self.zone = value
+        elif key == "MAILTO":
+            self.mail = value
+        elif key == "SHELL":
+            self.shell = value
+        else:
+            self.home = value if key == "HOME" else self.home
+            self.variables[key] = value
+
+    def command(self, text: str) -> str:
+        """Return a command that begins in the account's home, where cron begins."""
+        if re.match(r"cd\s+[/~]", text):
+            return text
+        return f"cd {shlex.quote(self.home)} || exit 1; {text}" if self.home else f"cd; {text}"
 
 
 def read(text: str, draft: Draft) -> None:
     """Read each line as a flow of one job."""
-    zone, mail, variables = None, "", {}
+    settings, users = _Settings(), _names_users(text)
     for number, whole in enumerate(text.splitlines(), 1):
         line = whole.strip()
         if not line or line.startswith("#"):
             continue
         if setting := _SETTING.fullmatch(line):
-            key, value = setting[1], setting[2].strip("\"'")
-            if key == "CRON_TZ":  # TZ is for the commands, not for their times
-                zone = value
-            elif key == "MAILTO":
-                mail = value
-            elif key != "SHELL":
-                variables[key] = value
+            settings.note(setting[1], setting[2].strip("\"'"))
             continue
         when, command = _split(line, draft.name, number)
+        if users:
+            user, command = (*command.split(None, 1), "")[:2]
+            said = f"runs as the server's account, not as {user}"
+            draft.losses.approximated("account", said, f"line {number}")
         command, *line_input = re.split(r"(?<!\\)%", command, maxsplit=1)
         command = command.strip().replace(r"\%", "%")
-        words = command.split() or ["job"]
+        words = re.sub(r"^cd\s+\S+\s*(&&|;)", "", command).split() or ["job"]
         program = next((one for one in words if re.search(r"\.\w+$", one)), words[0])
-        job = DraftJob(properties={f"env.{key}": value for key, value in variables.items()})
-        if mail:
-            job.properties["failure.emails"] = mail
-        name = draft.add(PurePosixPath(program).stem, job)
-        job.command = shell(draft, name, command)
+        name = draft.add(PurePosixPath(program).stem, _job(draft, settings, number))
+        job = draft.jobs[name]
+        job.command = shell(draft, name, settings.command(command), program=settings.shell)
         draft.losses.exact("command", job.command, f"line {number}")
         if line_input:
             said = "Azkaban gives none: what follows % is left out"
             draft.losses.lost("standard input", said, f"line {number}")
-        _note_time(draft, name, when, zone, number)
+        _note_time(draft, name, when, settings.zone, number)
+
+
+def _names_users(text: str) -> bool:
+    """Tell whether this is a table of the whole system, whose lines name an account."""
+    lines = [
+        line for line in map(str.strip, text.splitlines()) if line and line[0] in "@*0123456789"
+    ]
+    fields = [line.split(None, 1 if line.startswith("@") else 5)[-1] for line in lines]
+    return bool(_USERS.search(text)) or (
+        bool(fields) and all(re.match(r"root\s+[^-\s]", one) for one in fields)
+    )
+
+
+def _job(draft: Draft, settings: _Settings, number: int) -> DraftJob:
+    """Make a job with the variables of the lines above, but those that Azkaban would change."""
+    job = DraftJob()
+    for key, value in settings.variables.items():
+        if "${" in value or "$(" in value:
+            said = f"{key}: Azkaban would read {value} as a property of its own: it is left out"
+            draft.losses.lost("variable", said, f"line {number}")
+        else:
+            job.properties[f"env.{key}"] = value
+    if settings.mail:
+        job.properties["failure.emails"] = settings.mail
+    return job
 
 
 def _split(line: str, name: str, number: int) -> tuple[str, str]:

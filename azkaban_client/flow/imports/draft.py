@@ -110,7 +110,9 @@ def _lines(pairs: dict[str, str]) -> bytes:
     return text.encode("ascii")
 
 
-def shell(draft: Draft, name: str, command: str, *, refers: bool = False) -> str:
+def shell(
+    draft: Draft, name: str, command: str, *, refers: bool = False, program: str = "sh"
+) -> str:
     """Return a command of Azkaban for one of a shell: Azkaban splits at spaces and has no escapes.
 
     One that has both kinds of quotes, or several lines, becomes a script.
@@ -119,12 +121,14 @@ def shell(draft: Draft, name: str, command: str, *, refers: bool = False) -> str
     ----------
     refers
         Whether ``${...}`` in it are Azkaban's references, and not the shell's.
+    program
+        The shell.
     """
     plain = command.strip()
     if "\n" not in plain and "$(" not in plain and (refers or "${" not in plain):
         for quote in "'\"":
             if quote not in plain:
-                return f"sh -c {quote}{plain}{quote}"
+                return f"{program} -c {quote}{plain}{quote}"
     script = f"{name}.sh"
     if refers:  # Azkaban substitutes in properties, not in files: they go through variables
         for reference in sorted(set(REFERENCE.findall(command))):
@@ -132,4 +136,4 @@ def shell(draft: Draft, name: str, command: str, *, refers: bool = False) -> str
             draft.jobs[name].properties[f"env.{variable}"] = f"${{{reference}}}"
             command = command.replace(f"${{{reference}}}", f"${{{variable}}}")
     draft.scripts[script] = f"{command.strip()}\n"
-    return f"sh {script}"
+    return f"{program} {script}"
