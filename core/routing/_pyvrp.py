@@ -75,6 +75,9 @@ def require_pyvrp(problem: Problem) -> None:
 
 def _contraries(problem: Problem) -> Iterator[str]:
     """Say which constraints cannot be had together."""
+    if problem.balance is not None:
+        beyond = f", which {' and '.join(problem.beyond)} need" if problem.beyond else ""
+        yield f"balance = {problem.balance!r}: not with pyvrp{beyond}"
     given = [name for name in problem.beyond if name in _ONLY_AT_MOST]
     if problem.crew == "fixed" and given:
         yield f"crew = 'fixed': not with {given[0]}, with which fewer may drive; use at_most"

@@ -26,8 +26,9 @@ __all__ = [
     "measure",
     "minutes_added",
     "relink",
-    "strain",
     "strains",
+    "toll",
+    "unevenness",
     "unlink",
     "worth",
     "write_out",
@@ -68,7 +69,7 @@ class Work(NamedTuple):
     Attributes
     ----------
     bounded
-        Whether there are any on distance, time or load.
+        Whether there are any on distance, time or load, or unequal work has a price.
     elastic
         Whether those on the number of stops are among them; else `Limits` has them.
     timed
@@ -78,8 +79,9 @@ class Work(NamedTuple):
     times
         Driving times.
     bounds
-        Numbers at the places `CAPACITY` to `STOPS_PRICE`; bounds are infinite or 0 where there are
-        none. They lie in one array because a compiled call hands over each field of a tuple.
+        Numbers at the places `CAPACITY` to `EVEN_TIME`; bounds are infinite or 0 where there are
+        none. The last three are the prices of the squares of each route's work. They lie in one
+        array because a compiled call hands over each field of a tuple.
     """
 
     bounded: bool
@@ -94,6 +96,7 @@ class Work(NamedTuple):
 CAPACITY, LEAST_DISTANCE, MOST_DISTANCE, LEAST_TIME, MOST_TIME = range(5)
 PACE, LOAD_PRICE, DISTANCE_PRICE, TIME_PRICE = range(5, 9)
 LEAST_STOPS, MOST_STOPS, STOPS_PRICE = range(9, 12)
+EVEN_STOPS, EVEN_DISTANCE, EVEN_TIME = range(12, 15)
 
 
 class Limits(NamedTuple):
@@ -191,6 +194,21 @@ def strain(bounds: Any, size: int, length: float, load: float, clock: float) -> 
 
 
 @kernel
+def unevenness(bounds: Any, size: float, length: float, clock: float) -> float:
+    """Price the work of a route by its square, which makes equal shares the cheapest."""
+    price = bounds[EVEN_STOPS] * size * size + bounds[EVEN_DISTANCE] * length * length
+    return float(price + bounds[EVEN_TIME] * clock * clock)
+
+
+@kernel
+def toll(bounds: Any, size: int, length: float, load: float, clock: float) -> float:
+    """Price what a route does beside its length: broken bounds, and more work than others."""
+    if size == 0:
+        return 0.0
+    return strain(bounds, size, length, load, clock) + unevenness(bounds, size, length, clock)
+
+
+@kernel
 def crowding(bounds: Any, size: int) -> float:
     """Price the bounds on stops that a route breaks; 0 for an empty one."""
     if size > bounds[MOST_STOPS]:
@@ -221,6 +239,9 @@ def worth(routes: Routes, work: Work, makespan: bool) -> float:
     for own in range(len(routes.length)):
         longest = max(longest, routes.length[own])
         total += routes.length[own]
+        if work.bounded and routes.size[own] > 0:
+            size, clock = routes.size[own], routes.clock[own]
+            total += unevenness(work.bounds, size, routes.length[own], clock)
     return (longest + TOTAL_WEIGHT * total if makespan else total) + strains(routes, work)
 
 
@@ -242,7 +263,7 @@ def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
     change = leg(geo, left, right) - leg(geo, left, stop) - leg(geo, stop, right)
     cost = change
     if work.bounded:
-        cost -= strain(work.bounds, size[own], length[own], load[own], clock[own])
+        cost -= toll(work.bounds, size[own], length[own], load[own], clock[own])
         load[own] -= work.demand[stop]
         clock[own] -= minutes_added(work, -change, left, stop, right)
     if left == 0:
@@ -259,7 +280,7 @@ def unlink(routes: Routes, geo: Geometry, work: Work, stop: int) -> float:
     if work.elastic:
         cost += crowding(work.bounds, size[own]) - crowding(work.bounds, size[own] + 1)
     if work.bounded:
-        cost += strain(work.bounds, size[own], length[own], load[own], clock[own])
+        cost += toll(work.bounds, size[own], length[own], load[own], clock[own])
     return cost
 
 
@@ -271,7 +292,7 @@ def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: i
     change = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
     cost = change
     if work.bounded:
-        cost -= strain(work.bounds, size[own], length[own], load[own], clock[own])
+        cost -= toll(work.bounds, size[own], length[own], load[own], clock[own])
         load[own] += work.demand[stop]
         clock[own] += minutes_added(work, change, left, stop, right)
     before[stop] = left
@@ -290,7 +311,7 @@ def link(routes: Routes, geo: Geometry, work: Work, stop: int, left: int, own: i
     if work.elastic:
         cost += crowding(work.bounds, size[own]) - crowding(work.bounds, size[own] - 1)
     if work.bounded:
-        cost += strain(work.bounds, size[own], length[own], load[own], clock[own])
+        cost += toll(work.bounds, size[own], length[own], load[own], clock[own])
     return cost
 
 

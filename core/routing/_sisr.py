@@ -27,8 +27,8 @@ from core.routing._routes import (
     crowding,
     link,
     minutes_added,
-    strain,
     strains,
+    toll,
     unlink,
     worth,
 )
@@ -215,10 +215,9 @@ def _place(search: Search, stop: int, free: int, ruined: int, rng: Any) -> tuple
             cost += crowding(bounds, size[own] + 1) - crowding(bounds, size[own])
         if bounded:
             minutes = minutes_added(work, added, left, stop, right)
-            cost += strain(
-                bounds, 1, length[own] + added, load[own] + work.demand[stop], clock[own] + minutes
-            )
-            cost -= strain(bounds, size[own], length[own], load[own], clock[own])
+            heavier = load[own] + work.demand[stop]
+            cost += toll(bounds, size[own] + 1, length[own] + added, heavier, clock[own] + minutes)
+            cost -= toll(bounds, size[own], length[own], load[own], clock[own])
         if cost < best:
             best, best_left, best_own = cost, left, own
     return best_left, best_own

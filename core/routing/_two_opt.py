@@ -12,6 +12,7 @@ from typing import Any
 
 from core.routing._jit import kernel
 from core.routing._routes import (
+    PACE,
     TOTAL_WEIGHT,
     Limits,
     Routes,
@@ -20,7 +21,8 @@ from core.routing._routes import (
     crowding,
     measure,
     relink,
-    strain,
+    toll,
+    unevenness,
     write_out,
 )
 from core.routing.geometry import leg
@@ -54,7 +56,9 @@ def exchange(search: Search, tolerance: float, rng: Any) -> float:
     if limits.makespan:
         # Whatever it adds in total, the longest route may become shorter by it.
         change = TOTAL_WEIGHT * change if one == two else -math.inf
-    if change - _now(routes, work, one) - _now(routes, work, two) >= tolerance:
+    spared = _now(routes, work, one) + _now(routes, work, two)
+    spared -= _least(routes, work, one, two, change)
+    if change - spared >= tolerance:
         return 0.0
     # The new routes are written behind the old ones: from `start` to `middle`, and on to `stop`.
     cut = _index(routes, i, one, line, 0, kind != 2)
@@ -114,15 +118,31 @@ def _allowed(limits: Limits, size: int) -> bool:
 
 @kernel
 def _now(routes: Routes, work: Work, own: int) -> float:
-    """Price the bounds that a route breaks now."""
+    """Price the bounds that a route breaks now, and its share of the work."""
     return _price(work, routes.size[own], routes.length[own], routes.load[own], routes.clock[own])
 
 
 @kernel
+def _least(routes: Routes, work: Work, one: int, two: int, change: float) -> float:
+    """Price the work of both routes as if it were shared equally: no exchange makes it cheaper."""
+    if not work.bounded or change == -math.inf:
+        return 0.0
+    size, length, clock = routes.size, routes.length, routes.clock
+    minutes = change * work.bounds[PACE]
+    least = unevenness(
+        work.bounds,
+        (size[one] + size[two]) / 2.0,
+        max(0.0, (length[one] + length[two] + change) / 2.0),
+        0.0 if work.timed else max(0.0, (clock[one] + clock[two] + minutes) / 2.0),
+    )
+    return 2.0 * least
+
+
+@kernel
 def _price(work: Work, size: int, length: float, load: float, clock: float) -> float:
-    """Price the bounds that a route breaks."""
+    """Price the bounds that a route breaks, and its share of the work."""
     price = crowding(work.bounds, size) if work.elastic else 0.0
-    return price + strain(work.bounds, size, length, load, clock) if work.bounded else price
+    return price + toll(work.bounds, size, length, load, clock) if work.bounded else price
 
 
 @kernel

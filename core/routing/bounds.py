@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
     from core.routing.problem import FloatArray, Problem
 
-__all__ = ["SLACK", "contradiction", "keeps_to", "named_bounds", "there_and_back"]
+__all__ = [
+    "SLACK",
+    "balanced_bound",
+    "contradiction",
+    "keeps_to",
+    "named_bounds",
+    "there_and_back",
+]
 
 SLACK = 1e-9
 """Relative: sums of distances that exceed a bound by no more still meet it (rounding)."""
@@ -274,6 +281,35 @@ def _most(problem: Problem, matrix: FloatArray | None) -> float:
     return float(leaving[1:].sum() + problem.dispatchers * leaving[0])
 
 
+def balanced_bound(problem: Problem, total: float) -> float:
+    """Turn a lower bound of the total distance into one of the cost with unequal work in it.
+
+    Squares are least where all dispatchers have the same.
+
+    Examples
+    --------
+    >>> from core.routing import Problem
+    >>> problem = Problem(
+    ...     points=[[0, 0], [1, 0], [2, 0], [3, 0]], dispatchers=2, balance="stops", balance_price=2
+    ... )
+    >>> balanced_bound(problem, 6.0)  # one stop and two
+    11.0
+    """
+    if problem.balance is None or problem.balance_price is None:
+        return total
+    crew = problem.dispatchers
+    if problem.balance == "stops":
+        each, more = divmod(problem.n_stops, crew)
+        squares = float((crew - more) * each**2 + more * (each + 1) ** 2)
+    else:
+        work = total
+        if problem.balance == "time":
+            work = total * problem.pace if problem.times is None else 0.0
+            work += 0.0 if problem.service is None else float(problem.service.sum())
+        squares = work**2 / crew
+    return total + problem.balance_price / 2 * squares
+
+
 def keeps_to(problem: Problem, method: str) -> None:
     """Refuse a problem with constraints that a method of our own does not keep to.
 
@@ -282,6 +318,11 @@ def keeps_to(problem: Problem, method: str) -> None:
     ValueError
         Names the constraints, and what solves them.
     """
+    if problem.balance is not None and method == "exact":
+        raise ValueError(
+            f"method = 'exact': not with balance = {problem.balance!r}, whose squares its models "
+            "do not have: use method heuristic, divide or auto"
+        )
     if problem.beyond:
         raise ValueError(
             f"method = {method!r}: the stops have {' and '.join(problem.beyond)}, to which only "

@@ -48,7 +48,10 @@ __all__ = [
 ]
 
 
-_BOUNDS = ("capacity", "max_distance", "max_time", "speed", "open_routes", "backhauls")
+_BOUNDS = (
+    "capacity", "max_distance", "max_time", "speed", "open_routes", "backhauls", "balance",
+    "balance_price",
+)  # fmt: skip
 _CREW = ("dispatchers", "crew")
 _FLEET = ("fleet", "depots")
 _BESIDE_PLACES = ("matrix", "times", *_BOUNDS, *_CREW, *_FLEET)
@@ -260,10 +263,10 @@ def parse_json(
     columns of `parse_csv` as keys. Beside it may stand ``matrix``, the distances from each
     place to each in that order (rows: from; coordinates may then be left out), ``times``, the same
     in minutes, and as in `Problem` ``capacity``, ``max_distance``, ``max_time``, ``speed``,
-    ``open_routes``, ``backhauls``, ``dispatchers``, ``crew`` and ``fleet``; ``depots`` are the ids
-    of further depots. An answer of OSRM's table service is read, too: its ``durations`` and
-    ``distances`` may stand beside places, or alone, and then the first of its ``sources`` is the
-    depot, and they are numbered from 0.
+    ``open_routes``, ``backhauls``, ``balance``, ``balance_price``, ``dispatchers``, ``crew`` and
+    ``fleet``; ``depots`` are the ids of further depots. An answer of OSRM's table
+    service is read, too: its ``durations`` and ``distances`` may stand beside places, or alone, and
+    then the first of its ``sources`` is the depot, and they are numbered from 0.
 
     Parameters
     ----------

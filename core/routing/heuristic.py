@@ -59,6 +59,7 @@ _CHUNK_SECONDS = 0.25
 _PRICE = 1.0
 _DEARER, _CHEAPER = 1.5, 0.8
 _PRICE_RANGE = (0.1, 1e6)
+_EVEN = ("stops", "distance", "time")  # what work may be balanced by, in the kernel's order
 # Up to so many stops the bounds on stops may be broken at a price, too. With more there is always a
 # route that breaks one, and the price would only rise.
 _ELASTIC_STOPS = 200
@@ -322,9 +323,10 @@ def _work(problem: Problem, mean_leg: float, *, elastic: bool) -> Work:
         problem.min_stops if elastic else 0,
         problem.most_stops if elastic else math.inf,
         mean_leg,
+        *((problem.balance_price or 0.0) / 2 * (problem.balance == what) for what in _EVEN),
     )
     return Work(
-        bounded=not problem.only_stops,
+        bounded=not problem.only_stops or problem.balance is not None,
         elastic=elastic,
         timed=problem.times is not None,
         demand=native(demand),

@@ -11,7 +11,6 @@ import numpy as np
 
 from core.routing.checks import (
     FloatArray,
-    checked_amount,
     checked_amounts,
     checked_count,
     checked_matrix,
@@ -19,11 +18,12 @@ from core.routing.checks import (
     checked_points,
     checked_windows,
 )
+from core.routing.consistency import MATRIX_LIMIT, check_consistency, check_words
 from core.routing.fleet import Vehicle, checked_fleet
 from core.routing.schedule import Stint, Timetable, timetable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -33,15 +33,6 @@ EARTH_RADIUS_KM = 6371.0088  # mean radius (IUGG)
 
 BEYOND = ("windows", "prizes", "pickups", "backhauls", "origins", "fleet", "depots")
 """Fields that only PyVRP knows among the solvers."""
-
-_WORDS = {
-    "metric": ("euclidean", "great_circle"),
-    "crew": ("fixed", "at_most"),
-    "objective": ("distance", "makespan"),
-}
-
-# A full matrix above this many places is a mistake: 20,000 places already need 3 GB.
-_MATRIX_LIMIT = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,6 +82,11 @@ class Problem:
         Largest load of a dispatcher, in the unit of the demands.
     objective
         What to minimise: ``"distance"``, the total of all routes, or ``"makespan"``, the longest.
+    balance, balance_price
+        What dispatchers should have as much of as each other, and what that is worth:
+        ``balance_price / 2 * w ** 2`` is added to the cost for a dispatcher who has w ``"stops"``,
+        units of ``"distance"``, or minutes (``"time"``). So a little work may go to somebody who
+        has d less if a unit of it adds less than ``balance_price * d`` to the distance.
     open_routes
         Whether routes end at their last stop. The way back is then no part of their length or time.
     windows
@@ -150,6 +146,8 @@ class Problem:
     demands: Any = None
     capacity: float | None = None
     objective: Literal["distance", "makespan"] = "distance"
+    balance: Literal["stops", "distance", "time"] | None = None
+    balance_price: float | None = None
     open_routes: bool = False
     windows: Any = None
     prizes: Any = None
@@ -167,10 +165,7 @@ class Problem:
         if self.crew is None:
             self._set("_crew_open", value=True)
             self._set("crew", "at_most" if self.beyond else "fixed")
-        for name, words in _WORDS.items():
-            if getattr(self, name) not in words:
-                wanted = " or ".join(repr(word) for word in words)
-                raise ValueError(f"{name} = {getattr(self, name)!r}: expected {wanted}")
+        check_words(self)
         if self.matrix is not None:
             self._set("matrix", checked_matrix("matrix", self.matrix))
         if self.points is not None:
@@ -184,21 +179,10 @@ class Problem:
             raise ValueError("points has the depot only: expected at least one stop")
         self._check_ids()
         self._check_fleet()
-        self._check_crew()
         self._check_work()
-        self._check_open()
-        self._check_stops()
-
-    def _check_crew(self) -> None:
-        for name in ("dispatchers", "min_stops", "max_stops"):
-            if getattr(self, name) is not None or name != "max_stops":
-                checked_count(name, getattr(self, name))
-        if self.dispatchers > self.n_stops and self.crew == "fixed":
-            raise ValueError(
-                f"dispatchers = {self.dispatchers}: expected at most {self.n_stops}, "
-                "the number of stops, since each dispatcher visits at least one "
-                "(or crew = 'at_most')"
-            )
+        if self.origins is not None:
+            self._set("origins", checked_origins(self.origins, self.n_stops, self.n_places))
+        check_consistency(self)
 
     def _check_fleet(self) -> None:
         self._set("fleet", checked_fleet(self.fleet))
@@ -239,69 +223,6 @@ class Problem:
             self._set("times", checked_matrix("times", self.times))
             if len(self.times) != places:
                 raise ValueError(f"times has {len(self.times)} rows: expected {places}")
-        self._check_bounds()
-
-    def _check_bounds(self) -> None:
-        for name in ("speed", "capacity", "max_distance", "max_time"):
-            checked_amount(name, getattr(self, name), above_zero=True)
-        for name in ("min_distance", "min_time"):
-            checked_amount(name, getattr(self, name), above_zero=False)
-        for what in ("stops", "distance", "time"):
-            least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
-            if least is not None and most is not None and most < least:
-                raise ValueError(
-                    f"max_{what} = {most:g}: expected at least "
-                    f"min_{what} = {least:g}; the bounds contradict each other"
-                )
-        if self.capacity is not None and self.demands is None and self.pickups is None:
-            raise ValueError(f"capacity = {self.capacity:g}: expected demands of the stops with it")
-        if self.timed and not self.clocked:
-            name = "max_time" if self.max_time is not None else "min_time"
-            raise ValueError(
-                f"{name} = {getattr(self, name):g}: expected speed, times or service with it"
-            )
-
-    def _check_open(self) -> None:
-        for name in ("open_routes", "backhauls"):
-            if type(getattr(self, name)) is not bool:  # "false" would be true
-                raise ValueError(f"{name} = {getattr(self, name)!r}: expected True or False")
-        if self.open_routes and self.matrix is None and self.n_stops >= _MATRIX_LIMIT:
-            raise ValueError(
-                f"points has {self.n_stops + 1} rows: open_routes keeps a matrix of distances, "
-                f"which is made for at most {_MATRIX_LIMIT}"
-            )
-
-    def _check_stops(self) -> None:
-        """Check what stops ask of each other."""
-        if self.backhauls and self.demands is not None and self.pickups is not None:
-            both = (self.demands > 0) & (self.pickups > 0)
-            if both.any():
-                name = self.ids[int(np.argmax(both))]
-                raise ValueError(
-                    f"backhauls = True: stop {name!r} has a demand and a pickup: expected one of "
-                    "them, in two stops if need be"
-                )
-        if self.origins is not None:
-            self._set("origins", checked_origins(self.origins, self.n_stops, self.n_places))
-            self._check_origins()
-
-    def _check_origins(self) -> None:
-        loaded = self.origins[self.origins > 0].tolist()
-        for stop in loaded:
-            name = self.ids[stop]
-            if loaded.count(stop) > 1:
-                raise ValueError(
-                    f"origins: stop {name!r} is that of {loaded.count(stop)} stops: expected one, "
-                    "and a stop of its own for each"
-                )
-            for field in ("demands", "pickups", "origins", "prizes"):
-                values = getattr(self, field)
-                given = values is not None and values[stop] > 0
-                if given or (field == "prizes" and self.optional(stop)):
-                    raise ValueError(
-                        f"{field}: stop {name!r} has one, and another stop's demand is loaded "
-                        "there: expected none"
-                    )
 
     def _check_ids(self) -> None:
         n_places = self.n_places
@@ -439,10 +360,10 @@ class Problem:
         if self.matrix is not None:
             return np.asarray(self.matrix)
         n_places = self.n_places
-        if n_places > _MATRIX_LIMIT:
+        if n_places > MATRIX_LIMIT:
             raise ValueError(
                 f"points has {n_places} rows: a full distance matrix is made for at most "
-                f"{_MATRIX_LIMIT}; use method='divide' or 'heuristic'"
+                f"{MATRIX_LIMIT}; use method='divide' or 'heuristic'"
             )
         every = np.arange(n_places)
         return self.between(every[:, None], every[None, :])
@@ -461,6 +382,8 @@ class Problem:
     def cost(self, routes: Sequence[ArrayLike], kinds: Sequence[int] = ()) -> float:
         """Return what is minimised: the total of all routes, or the length of the longest.
 
+        The total has fixed costs, prizes and the price of unequal work in it, where there are any.
+
         Parameters
         ----------
         routes
@@ -478,7 +401,31 @@ class Problem:
             for (_, kind), length in zip(pairs, lengths, strict=True)
         ]
         missed = [float(self.prizes[stop]) for stop in self.left_out(routes)]
-        return math.fsum((*driven, *missed))
+        return math.fsum((*driven, *missed, self.balance_cost(routes, kinds)))
+
+    def balance_cost(self, routes: Sequence[ArrayLike], kinds: Sequence[int] = ()) -> float:
+        """Return what unequal work adds to the cost: ``balance_price / 2`` times its squares.
+
+        Examples
+        --------
+        >>> problem = Problem(
+        ...     points=[[0, 0], [1, 0], [2, 0], [3, 0]], balance="stops", balance_price=0.5
+        ... )
+        >>> problem.balance_cost([[1, 2, 3]]), problem.balance_cost([[1], [2, 3]])
+        (2.25, 1.25)
+        """
+        if self.balance is None or self.balance_price is None:
+            return 0.0
+        amount: Callable[..., float] = {
+            "stops": lambda route, _: float(len(route)),
+            "distance": self.length,
+            "time": self.duration,
+        }[self.balance]
+        works = [
+            amount(route, kind)
+            for route, kind in zip(routes, kinds or [0] * len(routes), strict=True)
+        ]
+        return math.fsum(self.balance_price / 2 * work**2 for work in works)
 
     def optional(self, stop: int) -> bool:
         """Whether a stop has a prize, and may be left out."""

@@ -55,7 +55,7 @@ class Result:
         ``optimal`` (proved), ``feasible``, or ``infeasible`` (no routes; `reason` says why).
     cost
         Total distance of the routes, in the problem's unit; None without routes. With a fleet or
-        prizes, that of the vehicles and of the stops left out.
+        prizes, that of the vehicles and of the stops left out; with a balance, its price, too.
     lower_bound
         No solution costs less than this; None when no bound was computed.
     routes
@@ -70,6 +70,8 @@ class Result:
         Why the problem is infeasible, or why the search stopped before a proof.
     trace
         Cost and bound over time.
+    without_balance
+        With a balance, the routes that were best without its price, to compare with.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class Result:
     kinds: tuple[int, ...] = ()
     reason: str = ""
     trace: tuple[Step, ...] = ()
+    without_balance: tuple[tuple[int, ...], ...] = ()
 
     @property
     def gap(self) -> float | None:

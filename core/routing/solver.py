@@ -12,7 +12,7 @@ import numpy as np
 
 from core.routing._jit import COMPILED
 from core.routing.ascent import ascent_bound
-from core.routing.bounds import contradiction, keeps_to
+from core.routing.bounds import balanced_bound, contradiction, keeps_to
 from core.routing.choices import METHODS
 from core.routing.divide import divide
 from core.routing.exact import refusal, relaxed_bound, solve_exact
@@ -44,6 +44,10 @@ _RELAXED_SHARE = 0.05  # the same of a problem without some of its constraints: 
 _RELAXED_STOPS = 200
 
 _LEAST_BOUND = 0.5  # seconds for the bound of `divide`, or as long as it took itself
+
+# With a balance, this share goes to the routes without its price: a start, and what it is compared
+# with.
+_UNBALANCED_SHARE = 0.3
 
 _PROOF = 1e-7  # relative: costs closer than this are the same
 
@@ -151,15 +155,51 @@ def _chosen(problem: Problem, method: Method) -> Method:
     if method == "auto" and problem.beyond:
         return "pyvrp"
     if method == "auto":
-        return "exact" if problem.n_stops <= _EXACT_STOPS else "heuristic"
+        small = problem.n_stops <= _EXACT_STOPS and problem.balance is None
+        return "exact" if small else "heuristic"
     if method != "pyvrp":
         keeps_to(problem, method)
     return method
 
 
 def _divide(problem: Problem) -> Result:
+    if problem.balance is not None:
+        return _balanced(problem, _divide(_unbalanced(problem)), divide(problem))
     result = divide(problem)
     return bounded(result, lower_bound(problem, result, max(_LEAST_BOUND, result.seconds)))
+
+
+def _unbalanced(problem: Problem) -> Problem:
+    return problem.replace(balance=None, balance_price=None)
+
+
+def _balanced(problem: Problem, plain: Result, result: Result) -> Result:
+    """Add to a result with a balance the best routes without it, and what their bound says."""
+    bound = None if plain.lower_bound is None else balanced_bound(problem, plain.lower_bound)
+    return dataclasses.replace(bounded(result, bound), without_balance=plain.routes)
+
+
+def _search_balanced(
+    problem: Problem, time_limit: float | None, steps: int | None, seed: int
+) -> Result:
+    """Search without the price of unequal work first, and from there with it."""
+    begin = time.monotonic()
+    plain = _search(
+        _unbalanced(problem),
+        None if time_limit is None else time_limit * _UNBALANCED_SHARE,
+        None if steps is None else max(1, int(steps * _UNBALANCED_SHARE)),
+        seed,
+    )
+    if plain.cost is None:
+        return plain
+    result = improve(
+        problem,
+        start=plain,
+        time_limit=None if time_limit is None else time_limit - (time.monotonic() - begin),
+        steps=steps,
+        seed=seed,
+    )
+    return _balanced(problem, plain, result)
 
 
 def _exact(
@@ -202,6 +242,8 @@ def _by_pyvrp(problem: Problem, time_limit: float | None, steps: int | None, see
 
 def _search(problem: Problem, time_limit: float | None, steps: int | None, seed: int) -> Result:
     """Spend some of the time on a lower bound, the rest on the routes."""
+    if problem.balance is not None:
+        return _search_balanced(problem, time_limit, steps, seed)
     begin = time.monotonic()
     start = cut_tour(problem)
     bound = None

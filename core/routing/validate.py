@@ -121,12 +121,27 @@ def _wrong_cost(
                 for stop, prize in enumerate(prizes, 1)
                 if stop not in visited and not math.isnan(prize)
             ]
+        terms += [
+            (problem.balance_price or 0.0) / 2 * _balanced_work(problem, route, kind) ** 2
+            for route, kind in zip(routes, kinds, strict=True)
+        ]
         worth, what = math.fsum(terms), "routes are"
     if math.isclose(worth, cost, rel_tol=1e-6, abs_tol=_on_globe(problem)):
         return []
     if problem.fleet or problem.prizes is not None:
         return [f"cost = {cost!r}, but routes and stops left out cost {worth!r}"]
+    if problem.balance is not None:
+        return [f"cost = {cost!r}, but routes and the price of unequal work are {worth!r}"]
     return [f"cost = {cost!r}, but the {what} {worth!r} long"]
+
+
+def _balanced_work(problem: Problem, route: Sequence[int], kind: int) -> float:
+    """Return how much a route has of what is balanced; 0 if nothing is."""
+    if problem.balance == "stops":
+        return float(len(route))
+    if problem.balance == "distance":
+        return route_length(problem, route, kind)
+    return route_duration(problem, route, kind) if problem.balance == "time" else 0.0
 
 
 def broken_bounds(problem: Problem, number: int, route: Sequence[int], kind: int = 0) -> list[str]:

@@ -41,6 +41,7 @@ __all__ = [
 _FIELDS = (
     "dispatchers", "crew", "min_stops", "max_stops", "min_distance", "max_distance", "min_time",
     "max_time", "speed", "capacity", "objective", "open_routes", "backhauls",
+    "balance", "balance_price",
 )  # fmt: skip
 """What jobs set of a problem; the rest comes from the stops file."""
 
@@ -77,6 +78,17 @@ class Work:
     )
     open_routes: bool | None = param(
         None, doc="Whether routes end at their last stop; what the stops file says when empty."
+    )
+    balance: str | None = param(
+        None,
+        doc="What dispatchers should have as much of as each other; none when empty.",
+        choices=("stops", "distance", "time"),
+    )
+    balance_price: float | None = param(
+        None,
+        doc="What balance is worth: a unit of it moves to a dispatcher who has d less if that adds "
+        "less than balance_price * d to the distance.",
+        gt=0,
     )
 
 
@@ -210,6 +222,7 @@ def result_json(problem: Problem, result: Result) -> str:
         "gap": result.gap,
         "routes": routes,
         "vehicles": [problem.vehicles[kind].name for kind in result.kinds],
+        "without_balance": [[names[stop] for stop in route] for route in result.without_balance],
         "left_out": [names[stop] for stop in problem.left_out(result.routes)],
         "seconds": round(result.seconds, 3),
         "method": result.method,

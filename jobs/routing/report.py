@@ -53,6 +53,9 @@ def main(params: Params, run: Run) -> Outputs:
         page.plot("Map", chart, f"One colour per dispatcher; the square is the depot.{ends}")
     if routes:
         _show_work(page, problem, routes, kinds)
+    if routes and problem.balance is not None:
+        before = {"routes": record.get("without_balance") or []}
+        _show_balance(page, problem, routes, routes_of(problem, before, params.result))
     if problem.scheduled:
         _show_times(page, problem, routes, kinds)
     if left := problem.left_out(routes):
@@ -112,6 +115,8 @@ def _show_result(page: Page, problem: Problem, record: dict[str, Any]) -> None:
 
 def _goal(problem: Problem) -> str:
     """Say what the cost is."""
+    if problem.balance is not None:
+        return f"distance and price of unequal work ({problem.distance_unit})"
     if problem.fleet or problem.prizes is not None:
         return "cost of vehicles, ways and stops left out"
     return f"{_GOAL[problem.objective]} ({problem.distance_unit})"
@@ -143,6 +148,31 @@ def _show_work(page: Page, problem: Problem, routes: list[list[int]], kinds: lis
     axes = chart.subplots(rows, 2, squeeze=False).ravel().tolist()
     plot_load(problem, works, axes=axes, colours=COLOURS)
     page.plot("Work per dispatcher", chart, "Dashed: the bounds.")
+
+
+def _show_balance(
+    page: Page, problem: Problem, routes: list[list[int]], before: list[list[int]]
+) -> None:
+    """Show how equal the work is, beside the best routes that were found without the balance."""
+    asked = str(problem.balance)
+    what = {"time": "minutes"}.get(asked, asked)
+    columns = []
+    for plan in (routes, before) if before else (routes,):
+        works = [work_of(problem, route)[what] for route in plan]
+        total = math.fsum(problem.length(route) for route in plan)
+        mean = math.fsum(works) / len(works)
+        columns.append([total, min(works), mean, max(works), max(works) - min(works)])
+    unit = {"distance": f"distance ({problem.distance_unit})", "minutes": "time (min)"}
+    name = unit.get(what, what)
+    rows = [f"total distance ({problem.distance_unit})"]
+    rows += [f"{which} {name} of a dispatcher" for which in ("least", "mean", "most")]
+    rows.append(f"spread of {name}")
+    cells = zip(*([round(value, 3) for value in column] for column in columns), strict=True)
+    page.table(
+        "Balance",
+        ["", "with balance", "without"][: 1 + len(columns)],
+        [[row, *values] for row, values in zip(rows, cells, strict=True)],
+    )
 
 
 def _show_times(page: Page, problem: Problem, routes: list[list[int]], kinds: list[int]) -> None:

@@ -611,6 +611,29 @@ def test_open_routes_from_the_input_to_the_report(stops: Path, tmp_path: Path) -
     assert bounded_stops(SimpleNamespace(open_routes=False), loaded, "x").open_routes is False
 
 
+def test_a_balance_from_the_parameters_to_the_report(tmp_path: Path) -> None:
+    stops = tmp_path / "stops.csv"
+    stops.write_text("id,x,y\n0,0,0\n1,10,0\n2,11,0\n3,12,0\n4,13,0\n5,14,0\n6,-3,0\n")
+    balance = {"balance": "stops", "balance_price": 6, "dispatchers": 2}
+    done = job("routing.solve", tmp_path, input=stops, **balance, time_limit=1)
+    assert done.returncode == 0, done.stderr
+    made = outputs("routing.solve", done)
+    record = json.loads(Path(made["result"]).read_text())
+    assert record["cost"] == pytest.approx(34 + 22 + 6 / 2 * 18)  # 22 more to drive
+    assert sorted(map(len, record["without_balance"])) == [1, 5]
+    checked = job("routing.check", tmp_path, stops=stops, result=made["result"], **balance)
+    assert checked.returncode == 0, checked.stderr
+    without = job("routing.check", tmp_path, stops=stops, result=made["result"], dispatchers=2)
+    assert "but the routes are" in without.stderr
+    reported = job("routing.report", tmp_path, stops=stops, result=made["result"])
+    page = Path(outputs("routing.report", reported)["report"]).read_text()
+    for words in ("with balance", "spread of stops", "distance and price of unequal work"):
+        assert words in page
+    refused = job("routing.solve", tmp_path, input=stops, **balance, method="exact")
+    assert refused.returncode == 2
+    assert "routing.solve.method = 'exact': not with balance = 'stops'" in refused.stderr
+
+
 def test_what_a_file_says_stays_when_it_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "far.vrp"
     nodes = (

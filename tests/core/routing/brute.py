@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.routing.fleet import Vehicle
 from core.routing.result import Result, Status
-from core.routing.validate import broken_bounds, leg_length
+from core.routing.validate import broken_bounds, leg_length, route_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,10 @@ def brute_force(problem: Problem) -> Result:
             path = (depot, *order) if problem.open_routes else (depot, *order, depot)
             length = math.fsum(legs[i][j] for i, j in itertools.pairwise(path))
             cost = vehicle.fixed_cost + vehicle.distance_cost * length
+            if problem.balance:
+                amounts = {"stops": len(order), "distance": length}
+                work = amounts.get(problem.balance) or route_duration(problem, order, kind)
+                cost += problem.balance_price / 2 * work**2
             if cost < shortest[0] and not broken_bounds(problem, 1, order, kind):
                 shortest = (cost, order)
         return shortest
