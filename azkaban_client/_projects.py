@@ -109,7 +109,15 @@ class ProjectCalls(SessionBase):
             It exists already, or the name is not allowed.
         """
         form = {"action": "create", "name": name, "description": description or name}
-        self._ask(Call("POST", "/manager", form=form, safe=False, ids={"project": name}))
+        try:
+            self._ask(Call("POST", "/manager", form=form, safe=False, ids={"project": name}))
+        except Refused as error:
+            # The server says only that it failed.
+            for what, text, most in (("name", name, 64), ("description", description or "", 255)):
+                if len(text) > most:
+                    words = f"the {what} has {len(text)} characters, and a server may keep {most}"
+                    raise Refused(words, request=error.request, status=error.status) from error
+            raise
 
     def delete_project(self, name: str) -> str:
         """Delete a project and return the server's message.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import IO, TYPE_CHECKING
 
@@ -9,6 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["MultipartStream"]
+
+
+_LONGEST = 128  # characters of the column in which Azkaban keeps the name
+
+
+def _told(filename: str) -> str:
+    """Return a name that fits into a header and into the server's table."""
+    safe = re.sub(r'[\x00-\x1f\x7f"\\]', "_", filename)
+    return safe if len(safe) <= _LONGEST else f"{safe[: _LONGEST - 4]}{safe[-4:]}"
 
 
 class MultipartStream:
@@ -50,7 +60,7 @@ class MultipartStream:
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
             for name, text in fields.items()
         ]
-        safe = filename.replace("\\", "_").replace('"', "_")
+        safe = _told(filename)
         parts.append(
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{safe}"\r\n'
             "Content-Type: application/zip\r\n\r\n"

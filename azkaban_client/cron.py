@@ -53,6 +53,8 @@ def check(expression: str) -> None:
     ValueError: hours '25': expected numbers from 0 to 23
     """
     fields = expression.upper().split()
+    if not expression.isascii():
+        raise ValueError("expected plain digits and letters")
     if len(fields) not in (6, 7):
         raise ValueError(
             f"{len(fields)} fields: expected seconds, minutes, hours, day of month, month, day of "

@@ -132,7 +132,7 @@ def period(text: str) -> Period:
     ValueError
         It is not a number and one of ``s m h d w M``.
     """
-    found = re.fullmatch(r"([1-9]\d{0,5})([smhdwM])", text)
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhdwM])", text, re.ASCII)
     if found is None:
         raise ValueError(f"{text!r}: expected a number and one of s m h d w M, such as 1d")
     return Period(int(found[1]), found[2])

@@ -258,7 +258,8 @@ def read(
     end = _end(until, local, now)
     first = moment(asked["at"], local, now) if "at" in asked else None
     if "every" in asked:
-        return When("every", _checked("every", asked["every"]), zone, first, end)
+        found = When("every", _checked("every", asked["every"]), zone, first, end)
+        return found if first is None else _coming(found, asked["every"], local, now)
     if first is not None:
         if first <= now:
             raise ValueError(
@@ -268,7 +269,18 @@ def read(
             raise ValueError("--until: --at is once; give --every PERIOD, too")
         return When("at", first.isoformat(), zone)
     ((kind, text),) = asked.items()
-    return When(kind, _checked(kind, text), zone, None, end)  # type: ignore[arg-type]
+    found = When(kind, _checked(kind, text), zone, None, end)  # type: ignore[arg-type]
+    return _coming(found, text, local, now)
+
+
+def _coming(when: When, text: str, zone: tzinfo, now: datetime) -> When:
+    """Refuse what never comes, such as 31 February or a first time after the end."""
+    if next(when.times(now, zone), None) is None:
+        end = f" before {when.until:%Y-%m-%d %H:%M}" if when.until else ""
+        raise ValueError(
+            f"--{when.kind} {text!r}: has no time to come{end}; nothing would ever run"
+        )
+    return when
 
 
 def _checked(kind: str, text: str) -> str:
@@ -285,7 +297,7 @@ def _checked(kind: str, text: str) -> str:
 
 
 def _clock(text: str) -> time:
-    found = re.fullmatch(r"(\d{1,2}):(\d\d)", text)
+    found = re.fullmatch(r"(\d{1,2}):(\d\d)", text, re.ASCII)
     if not found or int(found[1]) > 23 or int(found[2]) > 59:
         raise ValueError("expected a time of day, such as 06:00 or 17:30")
     return time(int(found[1]), int(found[2]))
@@ -355,7 +367,7 @@ def moment(text: str, zone: tzinfo, now: datetime) -> datetime:
     try:
         if len(words) == 2 and words[0] == "in":
             return period(text.split()[1]).after(now.astimezone(zone), 1).replace(microsecond=0)
-        if len(words) == 1 and re.fullmatch(r"\d{1,2}:\d\d", words[0]):
+        if len(words) == 1 and re.fullmatch(r"\d{1,2}:\d\d", words[0], re.ASCII):
             today = now.astimezone(zone).date()
             found = _at(today, words[0], zone)
             return found if found > now else _at(today + timedelta(1), words[0], zone)

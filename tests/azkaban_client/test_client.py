@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from azkaban_client import Bundle, Status, errors
+from azkaban_client._upload import MultipartStream
 from azkaban_client.auth import Login
 
 OLD = Login("azkaban", "azkaban", session_id="old")
@@ -192,6 +194,15 @@ def test_an_upload_has_a_length_and_the_file_s_bytes(serve, connect, answer, arc
     assert asked.headers["Transfer-Encoding"] is None
     assert archive.read_bytes() in asked.body
     assert asked.fields == {"ajax": "upload", "project": "p", "file": "p.zip"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [('a"\r\nX: y\\.zip', "a___X: y_.zip"), (f"{'é' * 130}.zip", f"{'é' * 124}.zip")],
+)
+def test_the_name_of_an_upload_fits_into_its_header_and_its_column(name: str, told: str) -> None:
+    body = MultipartStream({}, io.BytesIO(b"zip"), 3, name).read()
+    assert f'filename="{told}"\r\n'.encode() in body
 
 
 def test_an_upload_is_sent_again_whole_when_the_session_was_refused(

@@ -227,7 +227,7 @@ def test_files_that_are_sent_before_a_schedule_is_refused(azk, server, folder) -
     looks = ("server status", "fetchProjectLogs", "fetchSchedule, none")
     server.play(*looks, "fetchProjectLogs", "upload", "fetchprojectflows")
     server.queue.append("scheduleCronFlow, bad expression")
-    result = azk("deploy", str(folder), "--cron", "0 0 5 31 2 ?")
+    result = azk("deploy", str(folder), "--cron", "0 0 5 31 12 ?")
     assert (result.code, result.out) == (5, "")
     assert "the files are on the server, the schedule is not changed" in result.err
     assert "can not be parsed to quartz cron" in result.err

@@ -288,6 +288,13 @@ def test_a_variable_of_cron_that_azkaban_would_substitute_is_left_out() -> None:
     assert lost(made) == {("variable", "line 3")}
 
 
+@pytest.mark.parametrize("text", ["0 0 31 2 * date\n", "CRON_TZ=No/Where\n0 6 * * * date\n"])
+def test_a_time_of_cron_that_never_comes_is_lost(text: str) -> None:
+    made = read(text, "cron", name="mine")
+    assert dict(made.schedules) == {}
+    assert {feature for feature, _ in lost(made)} == {"time"}
+
+
 @pytest.mark.parametrize("source", ["airflow", "luigi", "oozie", "cron"])
 @pytest.mark.parametrize("text", ["x=" + "-" * 200_000 + "1", "import luigi\0"])
 def test_what_no_parser_can_take_is_refused(source: Any, text: str) -> None:

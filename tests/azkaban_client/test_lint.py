@@ -216,6 +216,35 @@ def test_an_embedded_flow_that_leads_back() -> None:
     assert any("a cycle of dependencies: a -> b -> a" in line for line in problems(**files))
 
 
+def test_names_longer_than_the_server_s_columns() -> None:
+    flow, job = "f" * 129, "j" * 129
+    assert problems(**{f"{flow}__job": NOOP}) == [
+        f"{flow}.job: error: flow {flow} has a name of 129 characters: the server keeps 128, and "
+        "refuses the project; rename it"
+    ]
+    found = problems(**{f"{job}__job": NOOP, "end__job": f"{NOOP}dependencies={job}\n"})
+    assert found == [
+        f"end.job: warning: job {job} has a name of 129 characters, and the server keeps 128: "
+        "its log would be lost; rename it"
+    ]
+    inner, outer = "i" * 64, "o" * 64
+    files = {f"{inner}__job": NOOP, f"{outer}__job": f"type=flow\nflow.name={inner}\n"}
+    assert f"job {outer}:{inner} has a name of 129 characters" in "".join(problems(**files))
+    assert problems(**{f"{'f' * 128}__job": NOOP}) == []
+
+
+def test_long_names_of_embedded_flows_of_flow_2() -> None:
+    inner, outer = "i" * 64, "o" * 64
+    flow = f"nodes:\n- name: {outer}\n  type: flow\n  nodes:\n  - name: {inner}\n    type: noop\n"
+    found = problems(p__project="azkaban-flow-version: 2.0\n", main__flow=flow)
+    assert len(found) == 1
+    assert f"warning: job {outer}:{inner} has a name of 129 characters" in found[0]
+    assert (
+        problems(p__project="azkaban-flow-version: 2.0\n", main__flow=flow.replace("o" * 9, ""))
+        == []
+    )
+
+
 def test_a_flow_that_embeds_itself() -> None:
     assert problems(x__job="type=flow\nflow.name=x\n") == [
         "x.job:2: error: a cycle of dependencies: x -> x: remove one"

@@ -242,3 +242,36 @@ def test_the_times_of_a_schedule_of_the_server() -> None:
     assert len([*upcoming(None, once, "UTC")]) == 1
     with pytest.raises(ValueError, match="no such period"):
         upcoming(None, Schedule(id=1, next="2099-03-28 06:00:00", period="1 fortnight"), None)
+
+
+@pytest.mark.parametrize(
+    ("given", "until"),
+    [
+        ({"cron": "0 0 0 31 2 ?"}, None),
+        ({"cron": "0 0 6 * * ? 2025"}, None),
+        ({"cron": "0 0 6 25 12 ?"}, "2026-12-24"),
+        ({"daily": "06:00"}, "2026-12-01T05:00"),
+        ({"every": "1d", "at": "2026-12-05T06:00"}, "2026-12-04"),
+    ],
+)
+def test_what_never_comes_is_refused(given: dict[str, str], until: str | None) -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    with pytest.raises(ValueError, match="has no time to come"):
+        when.read(given, "UTC", until, now=now)
+
+
+def test_a_leap_day_comes() -> None:
+    found = when.read({"cron": "0 0 0 29 2 ?"}, "UTC", now=datetime(2096, 3, 1, tzinfo=UTC))
+    assert found is not None
+    assert str(next(found.times(datetime(2096, 3, 1, tzinfo=UTC), UTC))) == (
+        "2104-02-29 00:00:00+00:00"
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"daily": "٠٦:٠٠"}, {"every": "١٥m", "at": None}, {"cron": "0 ٣٠ 5 ? * MON"}, {"at": "٠٦:٠٠"}],
+)
+def test_other_digits_are_not_taken(given: dict[str, str | None]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        when.read(given, "UTC", now=datetime(2026, 11, 30, 12, tzinfo=UTC))

@@ -83,6 +83,8 @@ def test_projects(client, tmp_path) -> None:
         client.create_project("client-empty")
     with pytest.raises(errors.Refused, match="must start with a letter"):
         client.create_project("1 bad")
+    with pytest.raises(errors.Refused, match="the name has 65 characters"):
+        client.create_project("p" * 65)
     assert client.flows("client-empty") == ()
     assert "successfully deleted" in client.delete_project("client-empty")
     with pytest.raises(errors.NotFound, match="client-empty"):
@@ -105,6 +107,16 @@ def test_bad_uploads(client, tmp_path) -> None:
     ):
         client.upload(PROJECT, path)
     assert "pair" in client.flows(PROJECT)
+
+
+def test_an_upload_may_have_a_name_longer_than_the_server_s_column(client, tmp_path) -> None:
+    path = tmp_path / f"{'p' * 140}.zip"
+    names({"a.job": "type=noop\n"}).write(path)
+    client.create_project("client-long", "x")
+    try:
+        assert client.upload("client-long", path).version == 1
+    finally:
+        client.delete_project("client-long")
 
 
 def test_flows(client) -> None:

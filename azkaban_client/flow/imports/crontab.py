@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -121,8 +122,11 @@ def _split(line: str, name: str, number: int) -> tuple[str, str]:
 def _note_time(draft: Draft, name: str, when: str, zone: str | None, number: int) -> None:
     try:
         schedule = When("cron", to_quartz(when), zone=zone)
+        trouble = "" if any(schedule.times(datetime.now(UTC), UTC)) else "it never comes"
     except ValueError as error:
-        draft.losses.lost("time", f"{when}: {error}", f"line {number}")
+        trouble = str(error)
+    if trouble:
+        draft.losses.lost("time", f"{when}: {trouble}", f"line {number}")
         return
     draft.schedules[name] = schedule
     if zone is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.flow.lint.context import Context
 from azkaban_client.flow.lint.cycles import rings
 from azkaban_client.flow.lint.job import check_job
-from azkaban_client.flow.lint.names import check_names
+from azkaban_client.flow.lint.names import check_lengths, check_names
 from azkaban_client.flow.lint.paths import check_paths
 from azkaban_client.flow.loader.flow1 import Files, read
 from azkaban_client.flow.loader.model import in_order
@@ -49,9 +49,26 @@ def check(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
     for file in (*files.shared, *(job.own for job in files.jobs.values())):
         yield from _check_file(file)
     yield from _cycles(files)
+    longest: dict[str, str] = {}
     for root in files.roots():
         place = files.jobs[root].own.name
         yield from check_paths(root, in_order(files.jobs, root), place, server)
+        yield from check_lengths(root, [_longest(files, root, longest)], place)
+
+
+def _longest(files: Files, root: str, known: dict[str, str], depth: int = 0) -> str:
+    """Return the longest nested id of a flow's jobs, such as ``outer:inner``."""
+    if root in known or depth > 64:  # no longer one could be kept
+        return known.get(root, "")
+    known[root] = ""  # of a flow that embeds itself
+    found = ""
+    for name, job in in_order(files.jobs, root).items():
+        inner = ""
+        if job.embeds in files.jobs:
+            inner = _longest(files, job.embeds, known, depth + 1)
+        found = max(found, f"{name}:{inner}" if inner else name, key=len)
+    known[root] = found
+    return found
 
 
 def _check_homes(bundle: Bundle, files: Files) -> Iterator[Problem]:

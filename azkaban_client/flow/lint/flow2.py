@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from azkaban_client.flow.lint.context import Context
 from azkaban_client.flow.lint.cycles import rings
 from azkaban_client.flow.lint.job import check_job
-from azkaban_client.flow.lint.names import check_names
+from azkaban_client.flow.lint.names import check_lengths, check_names
 from azkaban_client.flow.lint.paths import check_paths
 from azkaban_client.flow.loader import conditions, flow2
 from azkaban_client.flow.loader.problem import Problem
@@ -53,6 +53,8 @@ def check(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:
         yield from _cycles(flow)
         place = flow.config.name if flow.config else "(project)"
         yield from check_paths(flow.id, flow.jobs, place, server)
+        top, *inside = flow.id.split(":")
+        yield from check_lengths(top, (":".join([*inside, one]) for one in flow.jobs), place)
 
 
 def _check_version(bundle: Bundle, server: ServerFacts) -> Iterator[Problem]:

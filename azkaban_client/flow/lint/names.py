@@ -1,4 +1,4 @@
-"""Check for file names that change on the server."""
+"""Check for names that change on the server, or that it cannot keep."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from azkaban_client.flow.loader.problem import Problem
 from azkaban_client.flow.zip import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from azkaban_client.flow.zip import Bundle
 
-__all__ = ["check_names"]
+__all__ = ["check_lengths", "check_names"]
 
+_MOST = 128  # characters of the columns in which Azkaban keeps them
 _ENDS = (".job", ".properties", ".flow", ".project")
 
 
@@ -40,6 +41,34 @@ def check_names(bundle: Bundle) -> Iterator[Problem]:
             if lowered.endswith((f"{end}.txt", f"{end}.yml", f"{end}.yaml")):
                 words = f"not read: Azkaban looks for names that end with {end}"
                 yield Problem(name, None, "ignored-file", words, "warning")
+
+
+def check_lengths(flow: str, jobs: Iterable[str], file: str) -> Iterator[Problem]:
+    """Yield the names of a flow and its jobs that are longer than the server's columns.
+
+    Parameters
+    ----------
+    flow
+        Its name.
+    jobs
+        The nested ids of its jobs.
+    file
+        Where the flow stands.
+    """
+    if len(flow) > _MOST:
+        words = (
+            f"flow {flow} has a name of {len(flow)} characters: the server keeps {_MOST}, and "
+            "refuses the project; rename it"
+        )
+        yield Problem(file, None, "long-name", words)
+        return
+    for job in jobs:
+        if len(job) > _MOST:
+            words = (
+                f"job {job} has a name of {len(job)} characters, and the server keeps {_MOST}: "
+                "its log would be lost; rename it"
+            )
+            yield Problem(file, None, "long-name", words, "warning")
 
 
 def _severity(name: str) -> Literal["error", "warning"]:
