@@ -145,6 +145,18 @@ def test_an_interrupt_does_not_close_the_embedded_database(
     assert told == [["error 50000"], ["rows 20"], ["rows 20"]]
 
 
+def test_an_acceptor_does_not_end_while_its_connector_starts(
+    azkaban: LiveAzkaban, tmp_path: Path
+) -> None:
+    """As it does by chance in Jetty 6: the server has started, and serves nobody."""
+    compile_(azkaban, Path(__file__).parent / "agent" / "Starts.java", tmp_path)
+    home = azkaban.server.home / "program"
+    program = str(java.ensure(azkaban.layout).program)
+    command = [program, "-cp", f"{home}/agent/*:{home}/lib/*:{tmp_path}", "Starts"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert result.stdout.splitlines()[-1] == "lost 0"
+
+
 @pytest.mark.parametrize(("kept", "lines"), [(3, 15_000), (0, 10_000), (20, 30_000), (3, 9_000)])
 def test_a_long_log_keeps_its_ends_and_says_what_is_left_out(
     azkaban: LiveAzkaban, talkative: Callable[..., str], tmp_path: Path, kept: int, lines: int

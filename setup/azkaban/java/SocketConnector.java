@@ -19,6 +19,15 @@ public class SocketConnector extends SelectChannelConnector {
         PatientConnection.prepare(this);
     }
 
+    /**
+     * Jetty looks twice at its state, for "started" and then for "starting". Between the two it may
+     * go from one to the other, and an acceptor that asks right then ends: nobody is served.
+     */
+    @Override
+    public boolean isRunning() {
+        return super.isRunning() || super.isRunning();
+    }
+
     @Override
     public void setHeaderBufferSize(int asked) {
         super.setHeaderBufferSize(PatientConnection.MOST_HEADER); // Azkaban asks for 10 MB each

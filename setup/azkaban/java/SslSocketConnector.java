@@ -27,6 +27,12 @@ public class SslSocketConnector extends SslSelectChannelConnector {
         setAllowRenegotiate(true);
     }
 
+    /** Looks again, as SocketConnector does. */
+    @Override
+    public boolean isRunning() {
+        return super.isRunning() || super.isRunning();
+    }
+
     /** Leaves out the client's certificates, which Jetty asks for in a way that Java has no more. */
     @Override
     public void customize(EndPoint end, Request request) throws IOException {

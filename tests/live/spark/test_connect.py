@@ -40,10 +40,10 @@ LONG = """\
 import sys, time
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import udf
-spark = SparkSession.builder.getOrCreate()
+spark, sign = SparkSession.builder.getOrCreate(), sys.argv[1]
 @udf("long")
 def work(number):
-    open(sys.argv[1], "w").close()
+    open(sign, "w").close()
     time.sleep(600)
 spark.range(1).select(work("id")).collect()
 """
@@ -122,11 +122,11 @@ def test_a_signal_ends_what_the_server_does(
     sign = tmp_path / "works"
     script = installed.script("long", LONG)
     words = ("submit", "--master", server, "--archive", str(client), str(script), str(sign))
-    process = subprocess.Popen(
+    with subprocess.Popen(
         installed.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert eventually(lambda: sign.exists() or process.poll() is not None, 240)
-    _, said = interrupt(process)
+    ) as process:
+        eventually(lambda: sign.exists() or process.poll() is not None, 480)
+        _, said = interrupt(process)
     assert process.returncode == 128 + signal.SIGTERM, said
     assert "was ended by signal 15" in said
 
