@@ -221,6 +221,32 @@ def test_names_that_are_no_names_elsewhere(tmp_path: Path) -> None:
     assert all(job["name"].replace("_", "").replace("-", "").isascii() for job in made)
 
 
+@pytest.mark.parametrize("target", ["luigi", "airflow"])
+def test_a_name_cannot_end_the_text_that_it_stands_in(tmp_path: Path, target: str) -> None:
+    name = '"""+evil()+"""'
+    options = Options(schedule=When("daily", "06:00"))
+    made = export(bundle({f"{name}.job": "type=noop\n"}), target, project=name, options=options)
+    tree = ast.parse(made.bundle.read(made.start))
+    assert "evil" not in {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
+    assert "+evil()+" in (ast.get_docstring(tree) or "")
+
+
+def test_a_percent_sign_of_a_name_in_a_unit() -> None:
+    options = Options(schedule=When("daily", "06:00"))
+    made = export(bundle({"a%b.job": "type=noop\n"}), "cron", project="p%h", options=options)
+    unit = made.bundle.read("a_b.service").decode()
+    assert "Flow a%%b of the project p%%h," in unit
+    assert "Flow a%b of the project p%h," in made.bundle.read("a_b.crontab").decode()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_name_adds_a_line_to_another_scheduler_s_file(target) -> None:
+    options = Options(schedule=When("daily", "06:00"))
+    files = bundle({"a\n* * * * * touch x #.job": "type=noop\n"})
+    with pytest.raises(InvalidProject, match="line break"):
+        export(files, target, project="p", options=options)
+
+
 def test_fields_of_chronos(tmp_path: Path) -> None:
     options = {"schedule": When("cron", "0 30 6 ? * *", zone="Europe/Berlin"), "home": "/x y",
                "since": date(2026, 11, 30)}  # fmt: skip

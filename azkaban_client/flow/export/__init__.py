@@ -9,12 +9,16 @@ not do, or does in another way, is listed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
+from azkaban_client.errors import InvalidProject
 from azkaban_client.flow.export.plan import Options, Target, make_plan
 from azkaban_client.flow.export.program import NAME, program
 from azkaban_client.flow.losses import Loss, Losses, is_exact
 from azkaban_client.flow.zip import Bundle
+
+if TYPE_CHECKING:
+    from azkaban_client.flow.export.plan import Plan
 
 __all__ = ["TARGETS", "Export", "Loss", "Options", "export"]
 
@@ -89,6 +93,7 @@ def export(
     from azkaban_client.flow.export import airflow, chronos, cron, luigi
 
     plan = make_plan(bundle, project, flow, options or Options())
+    _check_names(plan)
     losses = Losses()
     write = {
         "airflow": airflow.write,
@@ -104,3 +109,13 @@ def export(
         start=next(iter(files)),
         losses=tuple(losses.found),
     )
+
+
+def _check_names(plan: Plan) -> None:
+    """Refuse what would go on in the next line of a crontab, a unit or a program."""
+    for text in (plan.project, plan.flow, *(node.id for node in plan.jobs)):
+        if not text.isprintable():
+            raise InvalidProject(
+                f"{text!r}: a name with a line break, or another character that cannot be printed: "
+                "no file of another scheduler can hold it"
+            )

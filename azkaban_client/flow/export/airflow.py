@@ -11,7 +11,7 @@ from azkaban_client.flow.export.common import (
     note_mails,
     note_schedule,
 )
-from azkaban_client.flow.export.plan import label, literal, retries, word
+from azkaban_client.flow.export.plan import label, literal, retries, shown, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, to_cron
 
@@ -147,8 +147,8 @@ def _head(plan: Plan, losses: Losses) -> str:
     if mails:
         arguments |= {"email": mails.split(", "), "email_on_failure": True}  # type: ignore[dict-item]
     text = _HEAD.format(
-        flow=plan.flow,
-        project=plan.project,
+        flow=shown(plan.flow),
+        project=shown(plan.project),
         flow_name=literal(plan.flow),
         project_folder=literal(plan.project),
         python=literal(plan.options.python),

@@ -75,13 +75,14 @@ def write(plan: Plan, losses: Losses) -> dict[str, bytes]:
     settings += f"MAILTO={mail.replace(' ', '')}\n" if mail else ""
     _note(plan, losses, when)
     known = {"flow": plan.flow, "project": plan.project, "name": name}
+    in_unit = {key: text.replace("%", "%%") for key, text in known.items()}
     return {
         f"{name}.crontab": _CRONTAB.format(
             **known, settings=settings, when=when, command=command.replace("%", r"\%")
         ).encode(),
-        f"{name}.service": _SERVICE.format(**known, command=_unit_word(command)).encode(),
+        f"{name}.service": _SERVICE.format(**in_unit, command=_unit_word(command)).encode(),
         f"{name}.timer": _TIMER.format(
-            **known, calendar=calendar(when, plan.schedule.zone)
+            **in_unit, calendar=calendar(when, plan.schedule.zone)
         ).encode(),
     }
 

@@ -11,7 +11,7 @@ from azkaban_client.flow.export.common import (
     note_failure,
     note_mails,
 )
-from azkaban_client.flow.export.plan import literal, word
+from azkaban_client.flow.export.plan import literal, shown, word
 from azkaban_client.flow.export.program import NAME
 from azkaban_client.flow.times import LostError, to_cron
 
@@ -150,8 +150,8 @@ def _head(plan: Plan, start: str) -> str:
         for parameter, name in names.items()
     ]
     return _HEAD.format(
-        flow=plan.flow,
-        project=plan.project,
+        flow=shown(plan.flow),
+        project=shown(plan.project),
         start=start,
         flow_name=literal(plan.flow),
         project_folder=literal(plan.project),

@@ -204,6 +204,17 @@ def literal(value: object) -> str:
     return repr(value)
 
 
+def shown(text: str) -> str:
+    """Write a name into a text between three quotes, which it must not end.
+
+    Examples
+    --------
+    >>> print(shown('the "first"'))
+    the 'first'
+    """
+    return text.replace('"', "'").replace("\\", "/")
+
+
 def word(text: str, taken: set[str], *, start: str = "job") -> str:
     """Make a name for a program's text of any name, and keep it from being taken twice.
 
