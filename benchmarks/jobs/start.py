@@ -1,4 +1,4 @@
-"""How long each job takes from the start of its process to the first line of its function.
+"""How long jobs take from the start of their process to the first line of their function, and azk.
 
     python benchmarks/jobs/start.py --json benchmarks/jobs/figures.json
     python benchmarks/page.py jobs docs/explanation/architecture.md
@@ -34,9 +34,20 @@ def first(*_, **__):
 main._function = first
 sys.exit(main.main(sys.argv[2:]))
 """
+AZK = "import sys, time; from azkaban_client.cli import main; "
 OTHERS = {
     "Python alone": "import time; print(time.process_time())",
     "Python and numpy": "import numpy, time; print(time.process_time())",
+    "Python and requests": "import requests, time; print(time.process_time())",
+    "`azk --help`": AZK
+    + """
+try:
+    main(["--help"])
+except SystemExit:
+    print(time.process_time())
+""",
+    "`azk`, until it asks a server": AZK
+    + "from azkaban_client.client import Client; print(time.process_time())",
 }
 
 

@@ -40,6 +40,7 @@ class Target(NamedTuple):
 
     n_dim: int
     aim: float  # acceptance probability: more where trajectories diverge at the usual 0.8
+    n_draws: int  # of each of the chains: more where they take long to converge
     both: Callable[[Any], Any]
     density: Callable[[Any], Any]
 
@@ -103,9 +104,9 @@ def in_jax(name: str) -> Callable[[Any], Any]:
 
 
 TARGETS = {
-    "gaussian": Target(100, 0.8, gaussian, gaussian_density),
-    "logistic": Target(25, 0.8, logistic, logistic_density),
-    "banana": Target(2, 0.9, banana, banana_density),
+    "gaussian": Target(100, 0.8, 500, gaussian, gaussian_density),
+    "logistic": Target(25, 0.8, 500, logistic, logistic_density),
+    "banana": Target(2, 0.95, 2000, banana, banana_density),
 }
 
 
@@ -121,7 +122,7 @@ def ours(target: Target, seed: int, way: str) -> Any:
     kind = {"HMC": HMC(both, 0.1, n_leapfrog=8)}.get(way, NUTS(both, 0.1))
     mass: Any = "dense" if "dense" in way else "diagonal"
     tuned, state = warm_up(kind, start, rng, n_steps=300, mass=mass, target=target.aim)
-    return sample(tuned, state, rng, n_draws=500).draws
+    return sample(tuned, state, rng, n_draws=target.n_draws).draws
 
 
 def blackjax_runner(name: str, chains: int, n_draws: int) -> Any:
@@ -169,8 +170,8 @@ def bench(name: str, seeds: range) -> dict[str, Any]:
         for way in ("random walk", "HMC", "NUTS", "NUTS, dense mass")
     }
     # As many draws as of ours.
-    for chains, n_draws, some in ((4, 8000, seeds), (CHAINS, 500, seeds[:1])):
-        run = blackjax_runner(name, chains, n_draws)
+    for chains, some in ((4, seeds), (CHAINS, seeds[:1])):
+        run = blackjax_runner(name, chains, CHAINS * target.n_draws // chains)
         label = f"blackjax NUTS, {chains} chains"
         first = measure(run, 99)
         again = [measure(run, seed) for seed in some]
@@ -182,7 +183,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--only", choices=TARGETS, help="measure this target alone, keep the others"
+    )
     args = parser.parse_args()
+    kept = json.loads(args.out.read_text(encoding="utf-8"))["targets"] if args.only else {}
     import blackjax
     import jax
 
@@ -194,7 +199,10 @@ def main() -> None:
         "blackjax": blackjax.__version__,
         "seeds": args.seeds,
         "chains": CHAINS,
-        "targets": {name: bench(name, range(args.seeds)) for name in TARGETS},
+        "targets": {
+            name: bench(name, range(args.seeds)) if args.only in (None, name) else kept[name]
+            for name in TARGETS
+        },
         "load": round(os.getloadavg()[0], 1),
     }
     args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
