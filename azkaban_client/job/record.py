@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +33,10 @@ __all__ = ["FILE", "REPORT", "Record", "recorded"]
 
 FILE, REPORT = "run.json", "report.html"
 
-_PLOTTED_SECONDS = 2.0  # for shorter runs the plot says nothing and would take longer than the run
+# For shorter runs the plot of resources says nothing, or takes a large part of what the run took:
+# to load matplotlib takes up to half a second of processor time, where the job has not done so.
+_PLOTTED_SECONDS = 2.0
+_PLOTTED_SECONDS_UNLOADED = 10.0
 
 
 @dataclass
@@ -197,7 +201,9 @@ def _describe(page: Page, entry: dict[str, Any], samples: Sequence[Sample]) -> N
     others = [pair for pair in entry["outputs"].items() if pair[0] not in entry["metrics"]]
     if others:
         page.table("Outputs", ["name", "value"], others)
-    if entry["seconds"] >= _PLOTTED_SECONDS and len(samples) > 1:
+    loaded = "matplotlib" in sys.modules
+    least = _PLOTTED_SECONDS if loaded else _PLOTTED_SECONDS_UNLOADED
+    if entry["seconds"] >= least and len(samples) > 1:
         with suppress(ImportError):  # a job may have no matplotlib
             page.plot("Resources", plot(samples), "Of the job's own process.")
     page.table("Parameters", ["property", "value"], entry["parameters"].items())
@@ -210,7 +216,6 @@ def _describe(page: Page, entry: dict[str, Any], samples: Sequence[Sample]) -> N
 def _environment() -> dict[str, str]:
     """Return the versions of Python and of the packages that the job has loaded."""
     import platform
-    import sys
 
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in sorted(sys.modules.keys() - sys.stdlib_module_names):

@@ -10,8 +10,12 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from azkaban_client.job import Page
+from azkaban_client.job import record as recording
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -36,6 +40,8 @@ def main(params: Params, run: Run):
         page.facts("Seen", [("letters", 3)])
         run.report(page)
     elif params.how == "busy":
+        import matplotlib.figure
+
         end, done = time.monotonic() + 2.2, time.process_time() + 1.2
         while time.monotonic() < end or time.process_time() < done:
             sum(range(10_000))
@@ -127,6 +133,25 @@ def test_a_job_of_some_seconds_shows_what_it_took(tmp_path: Path) -> None:
     for label in ("time (s)", "memory (MB)", "processors busy"):
         assert f">{label}</text>" in plot
     assert "currentColor" in plot  # readable in both colour schemes
+
+
+@pytest.mark.parametrize(
+    ("seconds", "loaded", "plotted"),
+    [(9.0, False, False), (11.0, False, True), (1.0, True, False), (3.0, True, True)],
+)
+def test_a_short_job_does_not_load_matplotlib_to_plot_what_it_took(
+    monkeypatch: pytest.MonkeyPatch, *, seconds: float, loaded: bool, plotted: bool
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(recording, "plot", made.append)
+    monkeypatch.setattr(Page, "plot", lambda *_: None)
+    modules = sys.modules.keys() - {"matplotlib"} | ({"matplotlib"} if loaded else set())
+    monkeypatch.setattr(recording, "sys", SimpleNamespace(modules=modules))
+    entry: dict[str, object] = {"seconds": seconds, "started": "2026-01-01T00:00:00", "seed": 1}
+    entry |= dict.fromkeys(("peak_memory_bytes", "status", "cpu_seconds"), 1)
+    entry |= {key: {} for key in ("metrics", "outputs", "parameters", "inputs", "environment")}
+    recording._describe(Page("a", "b"), entry, [(0.5, 10**6, 0.1), (1.0, 10**6, 0.2)])
+    assert bool(made) == plotted
 
 
 def test_the_memory_of_the_program_that_started_it_is_not_its_own(tmp_path: Path) -> None:
