@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from azkaban_client.watch.rules import Channel
 
-__all__ = ["Message", "Undelivered", "Unreachable", "headline", "message", "send"]
+__all__ = ["Message", "Undelivered", "Unreachable", "headline", "message", "printable", "send"]
 
 _PATIENCE = 20.0  # seconds for a receiver
 _CHAT_PATIENCE = 60.0  # for all receivers of a channel of Apprise
@@ -102,17 +102,28 @@ def message(url: str, events: Sequence[dict[str, Any]], identity: str) -> Messag
     subject = headline(events[0])
     if len(events) > 1:
         subject = f"{subject}, and {len(events) - 1} more"
-    return Message(identity, subject, "\n".join(lines).rstrip() + "\n", events, url)
+    text = "\n".join(lines).rstrip() + "\n"
+    # What a server or a log has that is half a character could be sent nowhere.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return Message(identity, subject, text, events, url)
 
 
 def headline(event: dict[str, Any]) -> str:
-    """Say in a line what happened."""
+    """Say in a line what happened; a name with a line break in it stays in the line."""
     words = _WORDS[event["kind"]]
-    if event["file"]:
-        return f"{event['file']} {words}"
-    if not event["flow"]:
-        return f"Azkaban: {words}"
-    return f"{event['project']}/{event['flow']} {words}"
+    what = event["file"] or (f"{event['project']}/{event['flow']}" if event["flow"] else "Azkaban:")
+    return f"{printable(what)} {words}"
+
+
+def printable(name: str) -> str:
+    r"""Write line breaks and control codes as ``\n`` and the like.
+
+    Examples
+    --------
+    >>> print(printable("a\nb"))
+    a\nb
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
 
 
 def _details(url: str, event: dict[str, Any]) -> list[str]:
@@ -167,7 +178,7 @@ def send(channel: Channel, told: Message) -> None:
 def _mail(channel: Channel, told: Message) -> None:
     host, _, port = channel.server.rpartition(":")
     mail = EmailMessage()
-    mail["Subject"] = told.subject.replace("\n", " ").replace("\r", " ")
+    mail["Subject"] = told.subject
     mail["From"] = channel.sender or f"azk@{socket.getfqdn()}"
     mail["To"] = ", ".join(channel.mail)
     mail["Date"] = formatdate(localtime=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from azkaban_client.errors import (
 from azkaban_client.past import TRIGGER, find_start
 from azkaban_client.watch.journal import Pending
 from azkaban_client.watch.look import Event, Scope, arrived, is_late, look
-from azkaban_client.watch.tell import Undelivered, headline, message, send
+from azkaban_client.watch.tell import Undelivered, headline, message, printable, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -255,7 +256,9 @@ class Watcher:
             if rule.file:
                 for name, state in arrived(rule.file, rule.quiet_for, self.journal.files):
                     self.journal.files[name] = state
-                    self._note([Event("arrived", file=name, due=state)])
+                    # Bytes that are no UTF-8 are written as \xf6: no message could hold them.
+                    told = os.fsencode(name).decode("utf-8", "backslashreplace")
+                    self._note([Event("arrived", file=told, due=state)])
 
     def _lost(self, error: AzkabanError) -> None:
         now = time.monotonic()
@@ -432,7 +435,7 @@ class Watcher:
 def _line(event: Event) -> str:
     execid = "" if event.execid is None else f" (execution {event.execid})"
     flow = f" {event.project}/{event.flow}" if event.flow else ""
-    return f"{event.kind}{flow or (event.file and f' {event.file}')}{execid}"
+    return printable(f"{event.kind}{flow or (event.file and f' {event.file}')}{execid}")
 
 
 def _matches(file: str, pattern: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.client
 import json
+import os
 import re
 import socket
 import socketserver
@@ -15,6 +16,7 @@ import time
 import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -360,6 +362,33 @@ def watcher(tmp_path, monkeypatch):
     found = Watcher(made, read(rules), Journal(made.url, rules), said.append)
     found.said = said
     return found
+
+
+ODD_NAMES = {b"gr\xf6sse.csv": "gr\\xf6sse.csv", b"a\x0cb\nc.csv": "a\\x0cb\\nc.csv"}
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_file_of_any_name_is_told_and_stops_nothing(watcher, tmp_path, name) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / os.fsdecode(name)).touch()
+    watcher.rules = replace(
+        watcher.rules,
+        rules=tuple(replace(one, settled="0s") for one in watcher.rules.rules),
+    )
+    watcher.round()
+    (one,) = watcher.journal.pending
+    told = message("http://a:1", [one.event], one.id)
+    assert told.subject == f"{tmp_path}/in/{ODD_NAMES[name]} has arrived"
+    assert watcher.said == [f"arrived {tmp_path}/in/{ODD_NAMES[name]}"]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as box:
+        box.mail, box.starttls = [], False
+        threading.Thread(target=box.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{box.server_address[1]}"
+        send(Channel("me", mail=("me@example.org",), server=place), told)
+        box.shutdown()
+    mail = message_from_bytes(b"".join(box.mail), policy=policy.default)
+    assert ODD_NAMES[name] in mail["Subject"]
+    assert ODD_NAMES[name] in mail.get_content()
 
 
 def pending(watcher):
