@@ -178,7 +178,7 @@ class Cluster:
         """
         alive = self.running()
         dead = [name for name in self._daemons.names() if name not in alive]
-        if dead and not alive:
+        if dead and not self.can_work(alive):
             self._delete(*_LEFT)
         elif dead:
             # a NodeManager's folder has its name, a worker's its number

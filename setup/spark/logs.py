@@ -21,11 +21,15 @@ _CAUSES = {
     r"this node cannot run the shipped environment: ([^\n]+)": (
         "a node cannot run the shipped environment: {0}"
     ),
-    r"Cannot run program \"([^\"]*python[^\"]*)\".*No such file or directory": (
+    r"Cannot run program \"([^\"]*python[^\"]*)\".*(?:No such file or directory|error=2\b)": (
         "a node has no {0}: the archive has no Python of its own, and the node not the one that it "
         "links to; pack it with --kind whole"
     ),
-    r"(PYTHON_VERSION_MISMATCH|different version.{0,40}than that in driver.{0,60})": (
+    r"different version:? (\d+\.\d+)\W+than that in driver:? (\d+\.\d+)": (
+        "a node has Python {0}, the driver {1}: let both run in the shipped "
+        f"environment ({called()} spark submit --archive)"
+    ),
+    r"(PYTHON_VERSION_MISMATCH)": (
         "driver and workers run different versions of Python: let both run in the shipped "
         f"environment ({called()} spark submit --archive)"
     ),
@@ -52,6 +56,10 @@ _CAUSES = {
     r"No valid credentials provided)": (
         "Kerberos has no ticket for this account ({0}): run kinit, or name --principal and --keytab"
     ),
+    r"(Can't get Kerberos realm|Cannot locate default realm|Cannot find KDC for realm \S+)": (
+        "Java finds no settings of Kerberos ({0}): it reads /etc/krb5.conf, or the file that "
+        "KRB5_CONFIG names, on this machine and on each node"
+    ),
     r"(Can't get Master Kerberos principal)": (
         "the settings of the cluster do not say who may renew its tokens ({0}): HADOOP_CONF_DIR "
         "must have a yarn-site.xml with yarn.resourcemanager.principal"
@@ -73,6 +81,8 @@ _LAST_CAUSES = {
     r"^Error: ([^\n]+)$": "{0}",
 }
 
+_LINE = re.compile(r"\A|^\d{2,4}[-/]\d\d[-/]\d\d[ T]", re.MULTILINE)  # the begin of a message
+_TASK = re.compile(r"Lost task [^\n(]*\(TID \d+\) \((\S+) executor \d+\)")
 _TRACEBACK = "Traceback (most recent call last):"
 _MEMORY = re.compile(r"java\.lang\.OutOfMemoryError[^\n]*")
 # How a driver tells of an executor: by its error, or by the exit status that Spark gives it then.
@@ -94,6 +104,9 @@ def cause(*texts: str) -> str:
     --------
     >>> cause("application_1_1 submitted by user me to unknown queue: big")
     'the cluster has no queue big: name another by --queue'
+    >>> cause('Lost task 0.3 in stage 0.0 (TID 3) (n7 executor 1): Cannot run program "python3": '
+    ...       'error=2, No such file or directory')[:22]
+    'node n7 has no python3'
     >>> cause("Traceback ...\nModuleNotFoundError: No module named 'pandas'")[:38]
     'the environment has no module pandas: '
     """
@@ -108,8 +121,21 @@ def _first(causes: Mapping[str, str], texts: Sequence[str]) -> str:
         for text in texts:
             found = list(re.finditer(pattern, text, re.MULTILINE))
             if found:
-                return meaning.format(*(group[:300] for group in found[-1].groups()))
+                said = meaning.format(*(group[:300] for group in found[-1].groups()))
+                if nodes := _nodes(text, [match.start() for match in found[-50:]]):
+                    said = re.sub("^a node (can|could|has)", f"node {nodes} \\1", said)
+                return said
     return ""
+
+
+def _nodes(text: str, places: Sequence[int]) -> str:
+    """Name the machines whose tasks were lost for what stands at some places of a driver's log."""
+    hosts = dict[str, None]()
+    for place in places:
+        start = max(line.start() for line in _LINE.finditer(text, 0, place + 1))
+        if task := _TASK.search(text, start, place):
+            hosts[task[1]] = None
+    return ", ".join(list(hosts)[:5])
 
 
 def exception(text: str) -> str:

@@ -23,10 +23,10 @@ from setup.spark import logs
 from setup.spark.plan import shown
 from setup.spark.resource_manager import ENDED
 from setup.spark.secrecy import without_secrets
-from setup.spark.yarn_client import YarnClient
+from setup.spark.yarn_client import YarnClient, kerberos_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from io import BufferedReader
 
     from setup.spark.install import Spark
@@ -39,6 +39,16 @@ SILENT_SECONDS = 30.0  # after which one hears that the ResourceManager does not
 KILL_SECONDS = 4.0  # Azkaban kills for good 5 s after its first signal
 _ID = re.compile(r"\bapplication_\d+_\d+\b")
 # What YARN's client repeats; `Run` reports it better.
+# Ends spark-submit, and deletes what was written for it, when this program is killed outright:
+# whoever reads from a pipe hears when the other end is gone.
+_GUARD = """\
+read -r ended && exit
+kill -s TERM -- "-$1"
+rm -rf -- "$2" "$2.conf"
+sleep 10
+kill -s KILL -- "-$1"
+"""
+_STATE = re.compile(r"Application report for application_\d+_\d+ \(state: (\w+)\)")
 _CHATTER = re.compile(
     r" (INFO|WARN) Client: |^WARNING: Using incubator modules|"
     r"^\s+(client token|diagnostics|ApplicationMaster (host|RPC port)|queue|start time|"
@@ -64,6 +74,9 @@ def environ(spark: Spark, target: Target) -> dict[str, str]:
         "SPARK_HOME": str(spark.spark_home),
         **target.variables(),
     }
+    theirs = os.environ.get("SPARK_SUBMIT_OPTS", "")
+    if (options := kerberos_options()) and "java.security.krb5.conf" not in theirs:
+        own["SPARK_SUBMIT_OPTS"] = " ".join([theirs, *(f'"{one}"' for one in options)]).strip()
     if target.cluster or target.local:
         own["SPARK_LOCAL_IP"] = "127.0.0.1"
     if target.cluster and not os.environ.get("SPARK_CONF_DIR"):
@@ -90,7 +103,7 @@ def variables(spark: Spark, target: Target, *, ships: bool) -> dict[str, str]:
 
 def client(spark: Spark, target: Target) -> YarnClient:
     """Return Hadoop's client for a cluster."""
-    return YarnClient(spark.java.program, spark.jars, environ(spark, target))
+    return YarnClient(spark.java.program, spark.jars, environ(spark, target), target.login)
 
 
 class Run:
@@ -117,6 +130,7 @@ class Run:
         self.deploy_mode = application.deploy_mode
         self.ships = ships
         self.application = ""
+        self._state = ""  # as spark-submit reports it
         self._last: deque[str] = deque(maxlen=400)
         self._printed = b""
         self._shown = ""
@@ -141,21 +155,8 @@ class Run:
             The exit status of the application; 128 and the signal's number when a signal ended it;
             that of a `ServerError` when the cluster here died.
         """
-        with _Signals() as signals:
-            say(shown(without_secrets(command), self.target.variables()))
-            process = subprocess.Popen(
-                command,
-                env=variables(self.spark, self.target, ships=self.ships),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is ours to handle
-            )
-            readers = [
-                threading.Thread(target=read, args=(process,), daemon=True)
-                for read in (self._read, self._hand_on)
-            ]
-            for reader in readers:
-                reader.start()
+        say(shown(without_secrets(command), self.target.variables()))
+        with _Signals() as signals, self._started(command) as (process, readers):
             try:
                 signals.arm()
                 self._watch(process)
@@ -179,6 +180,37 @@ class Run:
         elif show_logs:
             self._print_logs(self._logs(), lines=1000)
         return 128 - code if code < 0 else code
+
+    @contextlib.contextmanager
+    def _started(
+        self, command: Sequence[str]
+    ) -> Iterator[tuple[subprocess.Popen[bytes], list[threading.Thread]]]:
+        """Start the command, what reads from it, and what ends it if this program cannot."""
+        process = subprocess.Popen(
+            command,
+            env=variables(self.spark, self.target, ships=self.ships),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is ours to handle
+        )
+        written = self.spark.home / "submissions" / self.tag
+        guard = subprocess.Popen(
+            ["sh", "-c", _GUARD, "guard", str(process.pid), str(written)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        readers = [
+            threading.Thread(target=read, args=(process,), daemon=True)
+            for read in (self._read, self._hand_on)
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            yield process, readers
+        finally:
+            guard.communicate(b"ended\n")
 
     def _hand_on(self, process: subprocess.Popen[bytes]) -> None:
         """Hand on what a driver prints as it comes, and keep its end, where a traceback would be.
@@ -204,6 +236,8 @@ class Run:
                 self._last.append(line)
                 if not self.application and (match := _ID.search(line)):
                     self.application = match[0]
+                if state := _STATE.search(line):
+                    self._state = state[1]
                 if not _CHATTER.search(line):
                     print(line, end="", file=sys.stderr, flush=True)
 
@@ -241,12 +275,12 @@ class Run:
             self._answered = time.monotonic()
             return ""
         manager = self.target.manager
-        if not manager:
-            return self.application
+        if not manager or self.target.kerberos:  # whose pages are closed to us
+            return f"{self.application} {self._state}".strip()
         try:
             app = manager.application(self.application)
         except ServerError as error:  # unknown so far, or out of reach
-            if time.monotonic() - self._answered > SILENT_SECONDS and not self.target.kerberos:
+            if time.monotonic() - self._answered > SILENT_SECONDS:
                 say(f"note: for {SILENT_SECONDS:.0f} s, {error}")
                 self._answered = float("inf")  # said once
             return self._shown or self.application
@@ -313,8 +347,9 @@ class Run:
         found = self._logs()
         diagnostics = ""
         if self.target.manager and self.application:
+            there = client(self.spark, self.target) if self.target.kerberos else self.target.manager
             with contextlib.suppress(ServerError):
-                app = self.target.manager.application(self.application)
+                app = there.application(self.application)
                 diagnostics = app.diagnostics if app.state in ENDED else ""
         if self.deploy_mode == "cluster":
             self._print_logs(found, lines=25)

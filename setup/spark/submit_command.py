@@ -189,10 +189,8 @@ def _target(spark: Spark, options: argparse.Namespace, given: Settings) -> Targe
     ask = options.scale or not options.dry_run
     target = targets.find(spark, master, origin, options.hadoop_conf, ask=ask)
     if target.kerberos:
-        keytab = "--keytab" in line.handed_through(options.passed)
-        keytab = keytab or "spark.kerberos.keytab" in given.values
-        ticket = _has_ticket()
-        if not (keytab or ticket):
+        target = replace(target, login=_login(line.handed_through(options.passed), given))
+        if not (target.login or _has_ticket()):
             raise UsageError(
                 f"{target.where} asks for Kerberos, and this account has no ticket: run kinit, or "
                 "name --principal and --keytab"
@@ -205,6 +203,15 @@ def _target(spark: Spark, options: argparse.Namespace, given: Settings) -> Targe
             "cannot use: leave --spark-home out, or unset SPARK_HOME"
         )
     return target
+
+
+def _login(passed: Mapping[str, list[str]], given: Settings) -> tuple[str, ...]:
+    """Return the principal and the keytab that the user names; empty without both."""
+    names = ("principal", "keytab")
+    found = tuple(
+        [given.get(f"spark.kerberos.{name}"), *passed.get(f"--{name}", ())][-1] for name in names
+    )
+    return found if all(found) else ()
 
 
 def _has_ticket() -> bool:

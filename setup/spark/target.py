@@ -58,6 +58,8 @@ class Target:
         What named the cluster: an option or a variable.
     kerberos
         Whether its pages are for those with a ticket only.
+    login
+        The principal and the keytab that the user names, if any.
     """
 
     master: str
@@ -67,6 +69,7 @@ class Target:
     cluster: Cluster | None
     named_by: str = ""
     kerberos: bool = False
+    login: tuple[str, ...] = ()
 
     @property
     def yarn(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ from jobs.spark._common import at_once, connected
 from setup import environment
 from setup.errors import ServerError
 from setup.java import Java
-from setup.layout import Layout
+from setup.layout import CHECKOUT, Layout
 from setup.life.process import Process
 from setup.spark import logs, submit_command
 from setup.spark import target as targets
@@ -27,9 +28,11 @@ from setup.spark.cluster import Cluster
 from setup.spark.install import Spark
 from setup.spark.plan import Application
 from setup.spark.resource_manager import KerberosError, ResourceManager
+from setup.spark.settings import Settings
 from setup.spark.shape import Shape
 from setup.spark.submit import Run
 from setup.spark.target import Target
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,6 +170,52 @@ def test_a_death_under_an_application_is_named(
     assert code == (0 if len(ends) == 1 and ends != ["master"] else ServerError.code)
 
 
+_SUBMIT = """\
+import sys
+from pathlib import Path
+from setup.java import Java
+from setup.layout import Layout
+from setup.spark.install import Spark
+from setup.spark.plan import Application
+from setup.spark.submit import Run
+from setup.spark.target import Target
+spark = Spark(Layout(Path(sys.argv[1]), Path("cache")))
+vars(spark)["java"] = Java(Path("/jdk/bin/java"), "17.0.1")
+application = Application(script="x.py", arguments=(), tag="setup-1")
+Run(spark, Target("local[1]", None, None, None, None), application, ships=False).follow(
+    [str(spark.spark_home / "bin" / "spark-submit"), "x.py"]
+)
+"""
+
+
+def test_a_submit_that_is_killed_outright_leaves_nothing(spark: Spark, tmp_path: Path) -> None:
+    target = Target("local[1]", None, None, None, None)
+    up, written = tmp_path / "up", spark.home / "submissions"
+    body = f"sleep 600 & echo $$ $! >'{up}.part'; mv '{up}.part' '{up}'; wait"
+    prepared(spark, target, body)
+    (written / "setup-1").mkdir(parents=True)
+    for name in ("setup-1.conf", "setup-1/x", "setup-12.conf"):
+        (written / name).touch()
+    words = [sys.executable, "-c", _SUBMIT, str(spark.layout.prefix)]
+    with subprocess.Popen(words, cwd=CHECKOUT, stderr=subprocess.DEVNULL) as process:
+        eventually(up.exists)
+        pids = [int(pid) for pid in up.read_text().split()]
+        process.kill()
+    eventually(lambda: not any(map(Process.of, pids)))
+    eventually(lambda: [path.name for path in written.iterdir()] == ["setup-12.conf"])
+
+
+def test_without_a_head_what_the_workers_ran_is_ended_and_deleted(
+    cluster: Cluster, begin: Callable[[Path], Process]
+) -> None:
+    lost = begin(cluster.home / "work" / "1" / "app-1" / "0")
+    kill(cluster.running()["master"])
+    assert cluster.clear() == ["master"]
+    assert not lost.alive()
+    assert not (cluster.home / "work").exists()
+    assert sorted(cluster.running()) == ["worker-1", "worker-2"], "they end by stop"
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -204,6 +253,46 @@ def test_a_page_that_ends_a_driver_is_named() -> None:
     )
     assert "Spark's own page failed while it started" in logs.cause(text)
     assert not logs.cause(text.replace("ServletHandler.initialize", "ServletHandler.handle"))
+
+
+_LOST = "26/12/01 WARN TaskSetManager: Lost task {}.0 in stage 0.0 (TID {}) ({} executor 1): "
+
+
+@pytest.mark.parametrize(
+    ("hosts", "error", "said"),
+    [
+        (
+            ["n7"],
+            'java.io.IOException: Cannot run program "/opt/py/bin/python3": error=2, No such file',
+            "node n7 has no /opt/py/bin/python3: ",
+        ),
+        (
+            ["n7.x.org", "10.0.0.8", "n7.x.org"],
+            "PySparkRuntimeError: [PYTHON_VERSION_MISMATCH] Python in worker has different "
+            "version: 3.9 than that in driver: 3.11, PySpark cannot run",
+            "node n7.x.org, 10.0.0.8 has Python 3.9, the driver 3.11: ",
+        ),
+        (
+            ["n7"],
+            "Exception: Python in worker has different version 3.9 than that in driver 3.11, P",
+            "node n7 has Python 3.9, the driver 3.11: ",
+        ),
+        (
+            ["n7"],
+            "SparkException: this node cannot run the shipped environment: its processor is x",
+            "node n7 cannot run the shipped environment: its processor is x",
+        ),
+        (
+            [],
+            "26/12/01 ERROR X: invalid LOC header",
+            "a node could not unpack an archive (invalid LOC header): ",
+        ),
+    ],
+)
+def test_the_node_at_fault_is_named(hosts: list[str], error: str, said: str) -> None:
+    lines = [_LOST.format(n, n, host) + error for n, host in enumerate(hosts)]
+    before = _LOST.format(9, 9, "another") + "java.io.IOException: of the network"
+    assert logs.cause("\n".join([before, *(lines or [error])])).startswith(said)
 
 
 def test_the_exit_code_of_a_driver_counts_more_than_what_spark_wraps_it_in() -> None:
@@ -306,6 +395,10 @@ def page() -> Iterator[tuple[str, list[tuple[int, dict[str, str], bytes]]]]:
     [
         ("AccessControlException: Client cannot authenticate via:[TOKEN, KERBEROS]", "run kinit"),
         (
+            "java.lang.IllegalArgumentException: Can't get Kerberos realm",
+            "reads /etc/krb5.conf, or",
+        ),
+        (
             "java.io.IOException: Can't get Master Kerberos principal for use as renewer",
             "a yarn-site.xml with yarn.resourcemanager.principal",
         ),
@@ -313,6 +406,91 @@ def page() -> Iterator[tuple[str, list[tuple[int, dict[str, str], bytes]]]]:
 )
 def test_what_kerberos_lacks(text: str, said: str) -> None:
     assert said in logs.cause(text)
+
+
+_REPORT = """\
+Application Report :
+\tApplication-Id : application_1_1
+\tProgress : 100%
+\tState : FINISHED
+\tFinal-State : FAILED
+\tDiagnostics : no room
+\tUnmanaged Application : false
+"""
+
+
+@pytest.mark.parametrize("login", [(), ("me@X", "/the keys")])
+def test_with_kerberos_hadoops_client_tells_what_the_pages_do_not(
+    spark: Spark,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    login: tuple[str, ...],
+) -> None:
+    programs = {
+        "java": f"printf '%s\\n' \"$KRB5CCNAME\" \"$*\" >>'{tmp_path}/asked'\n"
+        f"cat '{tmp_path}/report'",
+        "kinit": f'echo "$*" >>\'{tmp_path}/logins\'; echo a ticket >"$5"',
+    }
+    for name, body in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "report").write_text(_REPORT)
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "krb5.conf").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("KRB5CCNAME", "mine")
+    monkeypatch.setenv("KRB5_CONFIG", f"/nowhere:{tmp_path / 'krb5.conf'}")
+    monkeypatch.setenv("SPARK_SUBMIT_OPTS", "-Dx=y")
+    vars(spark)["java"] = Java(tmp_path / "java", "17.0.1")
+    manager = ResourceManager("http://127.0.0.1:1")
+    target = Target("yarn", tmp_path, None, manager, None, kerberos=True, login=login)
+    body = (
+        f"echo \"$SPARK_SUBMIT_OPTS\" >'{tmp_path}/options'\n"
+        "echo ' INFO Client: Application report for application_1_1 (state: ACCEPTED)' >&2\n"
+        f"until [ -e '{tmp_path}/seen' ]; do sleep 0.05; done; exit 3"
+    )
+    run, command = prepared(spark, target, body)
+    progress = run._progress
+
+    def seen() -> str:
+        if "ACCEPTED" in (now := progress()):
+            (tmp_path / "seen").touch()
+        return now
+
+    monkeypatch.setattr(run, "_progress", seen)
+    assert run.follow(command) == 3
+    said = capfd.readouterr().err
+    assert "application: application_1_1 ACCEPTED" in said
+    assert "application_1_1 failed (exit 3): no room" in said
+    kerberos = f"-Djava.security.krb5.conf={tmp_path / 'krb5.conf'}"
+    assert (tmp_path / "options").read_text() == f'-Dx=y "{kerberos}"\n'
+    tickets, words = (tmp_path / "asked").read_text().splitlines()[-2:]
+    assert words.endswith("ApplicationCLI application -status application_1_1")
+    assert kerberos in words
+    if login:
+        assert (tmp_path / "logins").read_text().startswith("-k -t /the keys -c ")
+        assert tickets.startswith(f"FILE:{tmp_path / 'tmp'}/")
+    else:
+        assert tickets == "mine"
+    assert list((tmp_path / "tmp").iterdir()) == [], "no ticket stays"
+
+
+@pytest.mark.parametrize(
+    ("passed", "conf", "found"),
+    [
+        ({"--principal": ["a"], "--keytab": ["b"]}, {}, ("a", "b")),
+        ({"--principal": ["a", "c"]}, {"keytab": "b", "principal": "d"}, ("c", "b")),
+        ({"--principal": ["a"]}, {}, ()),
+        ({}, {}, ()),
+    ],
+)
+def test_who_logs_in(
+    passed: dict[str, list[str]], conf: dict[str, str], found: tuple[str, ...]
+) -> None:
+    given = Settings({f"spark.kerberos.{name}": value for name, value in conf.items()})
+    assert submit_command._login(passed, given) == found
 
 
 def test_kerberos_is_named_when_the_pages_ask_for_a_ticket(

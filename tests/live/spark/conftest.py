@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,14 @@ from setup.spark import Cluster, Spark
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark import kerberos
 from tests.live.spark.hdfs import Hdfs, hdfs_running
+from tests.live.spark.secure_yarn import running as secure_yarn_running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from tests.live.conftest import LiveAzkaban
     from tests.live.spark.kerberos import Kdc
+    from tests.live.spark.secure_yarn import SecureYarn
 from tests.live.spark.store import Store
 from tests.live.spark.store import running as store_running
 
@@ -176,6 +179,29 @@ def yarn(installed: LiveSpark) -> LiveSpark:
     return installed
 
 
+@contextmanager
+def another_prefix(installed: LiveSpark, folder: Path) -> Iterator[LiveSpark]:
+    """Give the same Spark a prefix of its own; a cluster there is stopped afterwards."""
+    layout = Layout(folder / "prefix", installed.spark.layout.cache)
+    layout.create(need=0)
+    layout.env.symlink_to(sys.prefix)
+    layout.spark.mkdir()
+    for name in ("env", "hadoop", "guard", "installed", "java"):
+        (layout.spark / name).symlink_to(installed.spark.home / name)
+    live = LiveSpark(Spark(layout), folder)
+    try:
+        yield live
+    finally:
+        live.run("stop")
+
+
+@pytest.fixture
+def another(installed: LiveSpark, tmp_path: Path) -> Iterator[LiveSpark]:
+    """The same Spark under a prefix of its own."""
+    with another_prefix(installed, tmp_path) as live:
+        yield live
+
+
 @pytest.fixture(scope="session")
 def hdfs(installed: LiveSpark, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hdfs]:
     """An HDFS for everybody on this machine."""
@@ -200,6 +226,19 @@ def secure_hdfs(
     """An HDFS that asks for Kerberos, and the ticket of its administrator in the kdc's folder."""
     folder = tmp_path_factory.mktemp("secure")
     with hdfs_running(installed.spark, folder, kdc) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def secure_yarn(
+    installed: LiveSpark,
+    kdc: Kdc,
+    secure_hdfs: Hdfs,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[SecureYarn]:
+    """A YARN that asks for Kerberos, its pages too, beside that HDFS."""
+    folder = tmp_path_factory.mktemp("secure-yarn")
+    with secure_yarn_running(installed.spark, folder, kdc, secure_hdfs) as found:
         yield found
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,14 @@ import pytest
 
 from core.decipher import ENGLISH
 from jobs.textclass.load import docstrings
-from setup.layout import CHECKOUT, Layout
+from setup.layout import CHECKOUT
 from setup.life.process import Process, free_port
-from setup.spark import Cluster, Spark, cluster
+from setup.spark import Cluster, cluster
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL
 from setup.spark.resource_manager import ResourceManager
 from setup.spark.submit import client
+from setup.spark.yarn import Yarn
 from tests.live.spark.conftest import (
     QUICK,
     SIZES,
@@ -37,8 +39,8 @@ from tests.live.spark.conftest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from setup.life.daemons import Daemon
+    from setup.spark import Spark
     from tests.live.conftest import LiveAzkaban
 
 pytestmark = pytest.mark.spark
@@ -309,7 +311,51 @@ def test_wrong_python_on_the_workers(yarn: LiveSpark) -> None:
     process = start(yarn, "--no-environment", "--conf", missing, str(script))
     _, said = process.communicate(timeout=600)
     assert process.returncode == 1
-    assert "a node has no ./environment/bin/python" in said[said.rindex("failed (exit 1)") :]
+    assert (
+        "node localhost has no ./environment/bin/python" in said[said.rindex("failed (exit 1)") :]
+    )
+
+
+OLDER = """\
+import sys
+from collections import namedtuple
+fields = ("major", "minor", "micro", "releaselevel", "serial")
+sys.version_info = namedtuple("version_info", fields)(3, 4, 0, "final", 0)
+"""
+
+
+def test_machines_with_pythons_of_their_own(
+    another: LiveSpark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three, one has another release, one has none; the application's master needs none."""
+    daemon = Yarn._daemon
+
+    def with_own_path(self: Yarn, spark: Spark, home: Path, name: str, main: str) -> Daemon:
+        made = daemon(self, spark, home, name, main)
+        own = {"PATH": f"{tmp_path / name}:/usr/bin:/bin"}
+        return replace(made, variables={**made.variables, **own})
+
+    monkeypatch.setattr(Yarn, "_daemon", with_own_path)
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "sitecustomize.py").write_text(OLDER)
+    older = f"PYTHONPATH={tmp_path / 'older'}:$PYTHONPATH "
+    for number, variables in (("1", older), ("3", "")):
+        program = tmp_path / f"nodemanager-{number}" / "python-of-theirs"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\n{variables}exec {sys.executable} "$@"\n')
+        program.chmod(0o755)
+    Cluster(another.spark, "yarn").start(workers=3, cores=1, memory=1024)
+    text = FAIL.format(what="import time; time.sleep(20)").replace("[0], 1", "[0, 1], 2")
+    script = another.script("fail", text)
+    options = ("--num-executors", "2", "--no-environment", "--conf", "spark.task.maxFailures=1")
+    python = "spark.pyspark.python=python-of-theirs"
+    driver = f"spark.pyspark.driver.python={sys.executable}"
+    process = start(another, *options, "--conf", python, "--conf", driver, str(script))
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 1, said
+    release = ".".join(map(str, sys.version_info[:2]))
+    other = rf"has no python-of-theirs: |has Python 3\.4, the driver {re.escape(release)}: "
+    assert re.search(rf"failed \(exit 1\): node localhost ({other})", said), said
 
 
 def test_python_of_another_machine_is_refused(
@@ -373,21 +419,7 @@ def test_nodes_of_another_kind_say_so(yarn: LiveSpark, environment: Path, tmp_pa
     _, said = process.communicate(timeout=600)
     assert process.returncode == 1
     last = said[said.rindex("failed (exit 1)") :].splitlines()[0]
-    assert "a node cannot run the shipped environment: its processor is riscv64" in last
-
-
-@pytest.fixture
-def another(installed: LiveSpark, tmp_path: Path) -> Iterator[LiveSpark]:
-    """The same Spark under a prefix of its own; a cluster there is stopped afterwards."""
-    layout = Layout(tmp_path / "prefix", installed.spark.layout.cache)
-    layout.create(need=0)
-    layout.env.symlink_to(sys.prefix)
-    layout.spark.mkdir()
-    for name in ("env", "hadoop", "guard", "installed", "java"):
-        (layout.spark / name).symlink_to(installed.spark.home / name)
-    live = LiveSpark(Spark(layout), tmp_path)
-    yield live
-    live.run("stop")
+    assert "node localhost cannot run the shipped environment: its processor is riscv64" in last
 
 
 @pytest.mark.parametrize("kind", ["yarn", "standalone"])
