@@ -86,10 +86,22 @@ def _contraries(problem: Problem) -> Iterator[str]:
             "speed = None: windows and shifts need driving times: expected speed, in units of "
             "distance per hour, or a matrix of times"
         )
+    yield from _contraries_of_vehicles(problem)
     if problem.backhauls:
         yield from _contraries_of_backhauls(problem)
     if problem.origins is not None:
         yield from _contraries_of_origins(problem)
+
+
+def _contraries_of_vehicles(problem: Problem) -> Iterator[str]:
+    """Say what limits and costs lack, which a job may be given later than the fleet."""
+    for vehicle in problem.fleet:
+        where = f"fleet, vehicle {vehicle.name!r}: "
+        for name in ("max_time", "hour_cost"):
+            if (value := getattr(vehicle, name)) and not problem.clocked:
+                yield f"{where}{name} = {value:g}: expected speed, times or service with it"
+        if vehicle.max_overtime and vehicle.max_time is None and problem.max_time is None:
+            yield f"{where}max_overtime = {vehicle.max_overtime:g}: expected max_time with it"
 
 
 def _contraries_of_backhauls(problem: Problem) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Model:
         zero = np.zeros(problem.n_places)
         self.service = zero if problem.service is None else problem.service
         self.ticks = self._ticks()
-        self.units = _units([vehicle.distance_cost for vehicle in problem.vehicles])
+        self.units, self.unit = self._costs()
         self.longest_route: float | None = None
         if problem.backhauls:
             self._forbid_deliveries_after_pickups()
@@ -67,6 +67,16 @@ class Model:
             self.place = problem.n_places
             self.lengths = _beside_depot(self.lengths, _DETOUR * float(self.lengths.max()))
             self.minutes = _beside_depot(self.minutes, 0.0)
+
+    def _costs(self) -> tuple[list[list[int]], float]:
+        """Return costs of distance, time and overtime per vehicle, and what a unit of cost is."""
+        hour = 60 * self.ticks / self.scale
+        costs = [
+            (v.distance_cost, v.hour_cost / hour, v.overtime_cost / hour)
+            for v in self.problem.vehicles
+        ]
+        whole, unit = _units([cost for vehicle in costs for cost in vehicle])
+        return [whole[at : at + 3] for at in range(0, len(whole), 3)], unit
 
     def _ticks(self) -> float:
         """Return how many of PyVRP's units a minute has."""
@@ -90,7 +100,7 @@ class Model:
     @property
     def money(self) -> float:
         """How many of PyVRP's units a unit of cost has."""
-        return self.scale * self.units[1]
+        return self.scale * self.unit
 
     @cached_property
     def alone(self) -> list[int]:
@@ -187,14 +197,19 @@ class Model:
                 limit = min(limit or math.inf, self.longest_route)
             if limit is not None and limit * scale < _MOST:
                 fields[known] = _down(limit, scale)
-        depot = problem.depot_places.index(problem.depot_of(kind))
+        depots = problem.depot_places
+        if vehicle.max_overtime:
+            fields["max_overtime"] = _down(vehicle.max_overtime, self.ticks)
+        distance, duration, overtime = self.units[kind]
         return pyvrp.VehicleType(
             num_available=min(vehicle.count, problem.n_stops),
             capacity=capacity,
-            start_depot=depot,
-            end_depot=depot,
+            start_depot=depots.index(problem.depot_of(kind)),
+            end_depot=depots.index(problem.end_of(kind)),
             fixed_cost=self._cost(vehicle.fixed_cost),
-            unit_distance_cost=self.units[0][kind],
+            unit_distance_cost=distance,
+            unit_duration_cost=duration,
+            unit_overtime_cost=overtime,
             **fields,
         )
 
@@ -205,7 +220,7 @@ class Model:
         prizes = [] if problem.prizes is None else problem.prizes[~np.isnan(problem.prizes)]
         fixed = [vehicle.fixed_cost for vehicle in problem.vehicles]
         saved = max([self._cost(float(value)) for value in (*prizes, *fixed)], default=0)
-        return min(1e4, max(1.0, *self.units[0], saved / _LONGEST))
+        return min(1e4, max(1.0, *map(max, self.units), saved / _LONGEST))
 
     def _loads(self) -> _Loads:
         return _Loads(self.problem, self.dummies)
@@ -315,7 +330,8 @@ def _units(costs: list[float]) -> tuple[list[int], float]:
         whole = [round(cost * step) for cost in costs]
         if most * step <= _MOST_UNITS and np.allclose(whole, np.array(costs) * step, atol=1e-9):
             return whole, step
-    step = _MOST_UNITS / most
+    # So that the cheapest has three digits, too, unless they are too far apart.
+    step = min(_MOST_UNITS / min(cost for cost in costs if cost), 10 * _MOST_UNITS / most)
     return [round(cost * step) for cost in costs], step
 
 

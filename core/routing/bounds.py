@@ -182,7 +182,7 @@ def _of_windows(problem: Problem) -> Iterator[str]:
         depot = problem.depot_of(kind)
         reached = np.maximum(opens + shortest(minutes, depot), lows)
         late = np.minimum(late, reached - highs)
-        back = reached + service + shortest(minutes.T, depot)
+        back = reached + service + shortest(minutes.T, problem.end_of(kind))
         over = np.minimum(over, np.where(reached <= highs * (1 + SLACK), back - closes, np.inf))
     stop = int(stops[np.argmax(late[stops])])
     if late[stop] > SLACK * max(1.0, highs[stop]):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.routing.checks import checked_amount, checked_count
+
+if TYPE_CHECKING:
+    from core.routing.fleet import Vehicle
 
 # A `Problem` is `Any` here: its module needs this one, and modules must not need each other.
 
@@ -34,6 +37,8 @@ def check_words(problem: Any) -> None:
 def check_consistency(problem: Any) -> None:
     """Refuse fields that are out of range, or contradict each other."""
     _check_crew(problem)
+    for vehicle in problem.fleet:
+        _check_vehicle(problem, vehicle)
     _check_bounds(problem)
     _check_balance(problem)
     _check_open(problem)
@@ -51,6 +56,27 @@ def _check_crew(problem: Any) -> None:
             f"dispatchers = {problem.dispatchers}: expected at most {problem.n_stops}, "
             "the number of stops, since each dispatcher visits at least one "
             "(or crew = 'at_most')"
+        )
+
+
+def _check_vehicle(problem: Any, vehicle: Vehicle) -> None:
+    """Refuse a vehicle whose depots, limits or costs the problem has no data for."""
+    where = f"fleet, vehicle {vehicle.name!r}: "
+    known = {problem.ids[place] for place in problem.depot_places}
+    for name in ("depot", "end_depot"):
+        depot = getattr(vehicle, name)
+        if depot and depot not in known:
+            raise ValueError(
+                f"{where}{name} = {depot!r}: expected one of the depots {', '.join(sorted(known))}"
+            )
+    if vehicle.end_depot and problem.open_routes:
+        raise ValueError(
+            f"{where}end_depot = {vehicle.end_depot!r}: not with open_routes, which end at their "
+            "last stop"
+        )
+    if vehicle.capacity is not None and problem.demands is None and problem.pickups is None:
+        raise ValueError(
+            f"{where}capacity = {vehicle.capacity:g}: expected demands of the stops with it"
         )
 
 

@@ -12,6 +12,9 @@ from core.routing.checks import checked_amount, checked_count
 __all__ = ["Vehicle", "checked_fleet"]
 
 
+_COSTS = ("fixed_cost", "distance_cost", "hour_cost", "max_overtime", "overtime_cost")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Vehicle:
     """One kind of vehicle. What is None is as the problem says for every dispatcher.
@@ -28,12 +31,17 @@ class Vehicle:
         Largest length and duration of a route.
     fixed_cost
         Cost of a vehicle that drives at all.
-    distance_cost
-        Cost of a unit of distance.
+    distance_cost, hour_cost
+        Cost of a unit of distance, and of an hour of the route, from leaving to the end.
+    max_overtime, overtime_cost
+        Minutes by which a route may exceed `max_time`, and what an hour of that costs beside
+        `hour_cost`.
     shift_start, shift_end
         Minutes: it leaves no earlier and is back no later. The times of its depot hold as well.
     depot
-        Id of the depot where it starts and ends; the first depot when empty.
+        Id of the depot where it starts; the first depot when empty.
+    end_depot
+        Id of the depot where it ends; where it starts when empty.
 
     Raises
     ------
@@ -53,23 +61,32 @@ class Vehicle:
     max_time: float | None = None
     fixed_cost: float = 0.0
     distance_cost: float = 1.0
+    hour_cost: float = 0.0
+    max_overtime: float = 0.0
+    overtime_cost: float = 0.0
     shift_start: float | None = None
     shift_end: float | None = None
     depot: str = ""
+    end_depot: str = ""
 
     def __post_init__(self) -> None:
         checked_count("count", self.count)
         for name in ("capacity", "max_distance", "max_time"):
             checked_amount(name, getattr(self, name), above_zero=True)
-        for name in ("fixed_cost", "distance_cost", "shift_start", "shift_end"):
+        for name in (*_COSTS, "shift_start", "shift_end"):
             checked_amount(name, getattr(self, name), above_zero=False)
-        for name in ("fixed_cost", "distance_cost"):
+        for name in _COSTS:
             if getattr(self, name) is None:
                 raise ValueError(f"{name} = None: expected a finite number >= 0")
         start, end = self.shift
         if end < start:
             raise ValueError(f"shift_end = {end:g}: expected at least shift_start = {start:g}")
-        for name in ("name", "depot"):
+        if self.overtime_cost and not self.max_overtime:
+            raise ValueError(
+                f"overtime_cost = {self.overtime_cost:g}: expected max_overtime with it: by how "
+                "many minutes max_time may be exceeded"
+            )
+        for name in ("name", "depot", "end_depot"):
             if type(getattr(self, name)) is not str:
                 raise ValueError(f"{name} = {getattr(self, name)!r}: expected text")
 

@@ -27,9 +27,13 @@ _ALSO = {
     "max_time": ("max_duration",),
     "fixed_cost": ("cost", "fixed"),
     "distance_cost": ("cost_per_distance", "cost_per_km", "unit_cost", "unit_distance_cost"),
+    "hour_cost": ("cost_per_hour", "time_cost", "cost_per_h", "hourly_cost"),
+    "max_overtime": ("overtime",),
+    "overtime_cost": ("overtime_cost_per_hour", "cost_per_overtime_hour"),
     "shift_start": ("start", "starts"),
     "shift_end": ("end", "ends"),
     "depot": ("start_depot", "depot_id"),
+    "end_depot": ("end_depot_id", "depot_end"),
 }
 """Columns, with other names of each."""
 
@@ -43,8 +47,9 @@ def parse_fleet(text: str, source: str = "fleet.csv") -> tuple[Vehicle, ...]:
     ----------
     text
         CSV with any of the columns name, count, capacity, max_distance, max_time, fixed_cost,
-        distance_cost, shift_start, shift_end (minutes or HH:MM) and depot; empty cells are as if
-        the column were missing. Or a JSON list of objects with these keys.
+        distance_cost, hour_cost, max_overtime (minutes), overtime_cost, shift_start, shift_end
+        (minutes or HH:MM), depot and end_depot; empty cells are as if the column were missing. Or
+        a JSON list of objects with these keys.
     source
         How error messages call it.
 
@@ -96,7 +101,7 @@ def _vehicle(header: Sequence[str], cells: Sequence[str], where: str) -> Vehicle
     for name, cell in zip(header, cells, strict=True):
         if not cell:
             continue
-        if name in ("name", "depot"):
+        if name in ("name", "depot", "end_depot"):
             fields[name] = cell
             continue
         try:
@@ -111,7 +116,7 @@ def _vehicle(header: Sequence[str], cells: Sequence[str], where: str) -> Vehicle
 
 
 def with_fleet(problem: Problem, fleet: Sequence[Any], depots: Sequence[str] = ()) -> Problem:
-    """Give a problem its vehicles; the places where they start are depots, and no stops.
+    """Give a problem its vehicles; the places where they start and end are depots, no stops.
 
     Parameters
     ----------
@@ -136,7 +141,8 @@ def with_fleet(problem: Problem, fleet: Sequence[Any], depots: Sequence[str] = (
     (('0', 'a', 'north'), 2, 1)
     """
     vehicles = checked_fleet(fleet)
-    named = [*depots, *(vehicle.depot for vehicle in vehicles if vehicle.depot)]
+    ends = [name for vehicle in vehicles for name in (vehicle.depot, vehicle.end_depot)]
+    named = [*depots, *filter(None, ends)]
     moved = with_depots(problem, list(dict.fromkeys(named)))
     return moved.replace(fleet=vehicles) if vehicles else moved
 

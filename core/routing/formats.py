@@ -81,12 +81,16 @@ def fits_a_table(problem: Problem) -> bool:
 def _beside(problem: Problem) -> dict[str, Any]:
     """Return what stands beside the places in our JSON."""
     record: dict[str, Any] = {}
+    first = problem.ids[0]  # places call it 0
     for key in ("matrix", "times"):
         if getattr(problem, key) is not None:
             record[key] = getattr(problem, key).tolist()
     record |= {name: getattr(problem, name) for name in _BOUNDS if getattr(problem, name)}
     if problem.fleet:
-        record["fleet"] = [vehicle.record() for vehicle in problem.fleet]
+        record["fleet"] = [
+            vehicle.record() | ({"end_depot": DEPOT} if vehicle.end_depot == first else {})
+            for vehicle in problem.fleet
+        ]
     elif problem.dispatchers > 1:
         record |= {name: getattr(problem, name) for name in _CREW}
     if problem.depots > 1:
@@ -245,8 +249,7 @@ def work_of(problem: Problem, route: Sequence[int], kind: int = 0) -> dict[str, 
     if problem.demands is not None or problem.pickups is not None:
         work["load"] = problem.load(route)
     if problem.fleet:
-        vehicle = problem.vehicles[kind]
-        work["cost"] = vehicle.fixed_cost + vehicle.distance_cost * length
+        work["cost"] = problem.route_cost(route, kind)
     return work
 
 

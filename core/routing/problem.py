@@ -46,7 +46,7 @@ class Problem:
 
     The fields of `BEYOND` ask for more: times when stops are open, stops that may be left out,
     loads that are fetched, vehicles that differ, several depots. The sum to be minimised is then
-    ``fixed_cost + distance_cost * length`` of every route and the prizes of the stops left out.
+    cost of the vehicles (`route_cost`) and the prizes of the stops left out.
 
     Parameters
     ----------
@@ -193,18 +193,6 @@ class Problem:
         first = self.ids[0]
         own = (dataclasses.replace(v, depot="") if v.depot == first else v for v in self.fleet)
         self._set("fleet", tuple(own))
-        known = {self.ids[place] for place in self.depot_places}
-        for vehicle in self.fleet:
-            if vehicle.depot and vehicle.depot not in known:
-                raise ValueError(
-                    f"fleet, vehicle {vehicle.name!r}: depot = {vehicle.depot!r}: expected one of "
-                    f"the depots {', '.join(sorted(known))}"
-                )
-            if vehicle.capacity is not None and self.demands is None and self.pickups is None:
-                raise ValueError(
-                    f"fleet, vehicle {vehicle.name!r}: capacity = {vehicle.capacity:g}: "
-                    "expected demands of the stops with it"
-                )
 
     def _check_work(self) -> None:
         places = self.n_places
@@ -283,10 +271,15 @@ class Problem:
         depot = self.vehicles[kind].depot
         return self.ids.index(depot) if depot else 0
 
+    def end_of(self, kind: int) -> int:
+        """Return the place where a kind of vehicle ends."""
+        depot = self.vehicles[kind].end_depot
+        return self.ids.index(depot) if depot else self.depot_of(kind)
+
     def open_hours(self, kind: int) -> tuple[float, float]:
         """Return when a kind of vehicle leaves at the earliest, and is back at the latest."""
         start, end = self.vehicles[kind].shift
-        opens, closes = self.window(self.depot_of(kind))
+        opens, closes = self.window(self.depot_of(kind))[0], self.window(self.end_of(kind))[1]
         return max(start, opens), min(end, closes)
 
     def window(self, place: int) -> tuple[float, float]:
@@ -370,9 +363,10 @@ class Problem:
 
     def path(self, route: ArrayLike, kind: int = 0) -> NDArray[np.intp]:
         """Return the places that a route drives to, from the depot on."""
-        depot = self.depot_of(kind)
-        home = [] if self.open_routes else [depot]
-        return np.concatenate(([depot], np.asarray(route, dtype=np.intp), home)).astype(np.intp)
+        home = [] if self.open_routes else [self.end_of(kind)]
+        return np.concatenate(
+            ([self.depot_of(kind)], np.asarray(route, dtype=np.intp), home)
+        ).astype(np.intp)
 
     def length(self, route: ArrayLike, kind: int = 0) -> float:
         """Return the length of one route given as stop indices without the depot."""
@@ -393,15 +387,30 @@ class Problem:
         """
         kinds = kinds or [0] * len(routes)
         pairs = list(zip(routes, kinds, strict=True))
-        lengths = [self.length(route, kind) for route, kind in pairs]
         if self.objective == "makespan":
-            return max(lengths)
-        driven = [
-            self.vehicles[kind].fixed_cost + self.vehicles[kind].distance_cost * length
-            for (_, kind), length in zip(pairs, lengths, strict=True)
-        ]
+            return max(self.length(route, kind) for route, kind in pairs)
+        driven = [self.route_cost(route, kind) for route, kind in pairs]
         missed = [float(self.prizes[stop]) for stop in self.left_out(routes)]
         return math.fsum((*driven, *missed, self.balance_cost(routes, kinds)))
+
+    def route_cost(self, route: ArrayLike, kind: int = 0) -> float:
+        """Return the cost of one route: of its vehicle, its length and its hours.
+
+        Examples
+        --------
+        >>> van = {"fixed_cost": 5, "hour_cost": 30, "max_time": 10}
+        >>> van |= {"max_overtime": 20, "overtime_cost": 60}
+        >>> problem = Problem(points=[[0, 0], [6, 8]], speed=60, fleet=[van])
+        >>> problem.route_cost([1])  # 5, 20 units, 20 minutes, of which 10 are overtime
+        45.0
+        """
+        vehicle = self.vehicles[kind]
+        cost = vehicle.fixed_cost + vehicle.distance_cost * self.length(route, kind)
+        if vehicle.hour_cost or vehicle.overtime_cost:
+            minutes = self.duration(route, kind)
+            over = max(0.0, minutes - (self.limit("max_time", kind) or math.inf))
+            cost += (vehicle.hour_cost * minutes + vehicle.overtime_cost * over) / 60
+        return cost
 
     def balance_cost(self, routes: Sequence[ArrayLike], kinds: Sequence[int] = ()) -> float:
         """Return what unequal work adds to the cost: ``balance_price / 2`` times its squares.

@@ -111,8 +111,8 @@ def _wrong_cost(
     else:
         terms = list(lengths)
         if problem.fleet:
-            vehicles = zip((problem.fleet[kind] for kind in kinds), lengths, strict=True)
-            terms = [v.fixed_cost + v.distance_cost * length for v, length in vehicles]
+            trips = zip(routes, kinds, lengths, strict=True)
+            terms = [_vehicle_cost(problem, *trip) for trip in trips]
         if problem.prizes is not None:
             visited = {stop for route in routes for stop in route}
             prizes = [float(problem.prizes[stop]) for stop in range(1, problem.n_stops + 1)]
@@ -135,6 +135,17 @@ def _wrong_cost(
     return [f"cost = {cost!r}, but the {what} {worth!r} long"]
 
 
+def _vehicle_cost(problem: Problem, route: Sequence[int], kind: int, length: float) -> float:
+    """Return what a vehicle costs on a route: as such, by its distance, hours and overtime."""
+    vehicle = problem.fleet[kind]
+    minutes, over = route_duration(problem, route, kind), 0.0
+    most = _limit(problem, "max_time", kind)
+    if most is not None and minutes > most:
+        over = minutes - most
+    terms = (vehicle.fixed_cost, vehicle.distance_cost * length)
+    return math.fsum((*terms, vehicle.hour_cost * minutes / 60, vehicle.overtime_cost * over / 60))
+
+
 def _balanced_work(problem: Problem, route: Sequence[int], kind: int) -> float:
     """Return how much a route has of what is balanced; 0 if nothing is."""
     if problem.balance == "stops":
@@ -148,6 +159,8 @@ def broken_bounds(problem: Problem, number: int, route: Sequence[int], kind: int
     """List every bound that the route breaks."""
     limits = {f"max_{what}": _limit(problem, f"max_{what}", kind) for what in ("distance", "time")}
     limits["max_stops"] = problem.max_stops
+    if problem.fleet and limits["max_time"] is not None:
+        limits["max_time"] += problem.fleet[kind].max_overtime
     work = {"stops": float(len(route))}
     if problem.min_distance is not None or limits["max_distance"] is not None:
         work["distance"] = route_length(problem, route, kind)
@@ -231,7 +244,8 @@ def _hours(problem: Problem, kind: int) -> tuple[float, float]:
     """Return when a vehicle may leave and must be back."""
     start, end = 0.0, math.inf
     if problem.windows is not None:
-        start, end = (float(time) for time in problem.windows[_depot(problem, kind)])
+        start = float(problem.windows[_depot(problem, kind)][0])
+        end = float(problem.windows[_end(problem, kind)][1])
     if problem.fleet:
         own_start, own_end = problem.fleet[kind].shift_start, problem.fleet[kind].shift_end
         start = start if own_start is None else max(start, own_start)
@@ -250,7 +264,7 @@ def _drive(problem: Problem, route: Sequence[int], kind: int, leaving: float) ->
         now += _amount(problem.service, stop)
         before = stop
     if route and not problem.open_routes:
-        now += _minutes(problem, before, _depot(problem, kind))
+        now += _minutes(problem, before, _end(problem, kind))
     return [*times, now]
 
 
@@ -339,9 +353,15 @@ def _depot(problem: Problem, kind: int) -> int:
     return list(problem.ids).index(depot) if depot else 0
 
 
+def _end(problem: Problem, kind: int) -> int:
+    """Return the place where a vehicle ends."""
+    depot = problem.fleet[kind].end_depot if problem.fleet else ""
+    return list(problem.ids).index(depot) if depot else _depot(problem, kind)
+
+
 def _path(problem: Problem, route: Sequence[int], kind: int) -> list[int]:
     depot = _depot(problem, kind)
-    return [depot, *route] if problem.open_routes else [depot, *route, depot]
+    return [depot, *route] if problem.open_routes else [depot, *route, _end(problem, kind)]
 
 
 def leg_length(problem: Problem, a: int, b: int) -> float:

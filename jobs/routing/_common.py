@@ -115,7 +115,8 @@ class Roads:
     fleet: Path | None = param(
         None,
         doc="Vehicles that differ: CSV with name, count, capacity, max_distance, max_time, "
-        "fixed_cost, distance_cost, shift_start, shift_end (HH:MM or minutes) and depot.",
+        "fixed_cost, distance_cost, hour_cost, max_overtime, overtime_cost, shift_start, shift_end "
+        "(HH:MM or minutes), depot and end_depot.",
     )
     matrix: Path | None = param(
         None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.routing.fleet import Vehicle
 from core.routing.result import Result, Status
-from core.routing.validate import broken_bounds, leg_length, route_duration
+from core.routing.validate import broken_bounds, leg_length, route_duration, route_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,19 +36,20 @@ def brute_force(problem: Problem) -> Result:
     legs = [[leg_length(problem, i, j) for j in every] for i in every]
     vehicles = problem.fleet or (Vehicle(count=problem.dispatchers),)
     depots = [problem.ids.index(v.depot) if v.depot else 0 for v in vehicles]
+    ends = [
+        problem.ids.index(v.end_depot) if v.end_depot else start
+        for v, start in zip(vehicles, depots, strict=True)
+    ]
 
     @cache
     def best(stops: tuple[int, ...], kind: int) -> tuple[float, tuple[int, ...]]:
         shortest: tuple[float, tuple[int, ...]] = (math.inf, ())
         depot, vehicle = depots[kind], vehicles[kind]
         for order in itertools.permutations(stops):
-            path = (depot, *order) if problem.open_routes else (depot, *order, depot)
+            path = (depot, *order) if problem.open_routes else (depot, *order, ends[kind])
             length = math.fsum(legs[i][j] for i, j in itertools.pairwise(path))
             cost = vehicle.fixed_cost + vehicle.distance_cost * length
-            if problem.balance:
-                amounts = {"stops": len(order), "distance": length}
-                work = amounts.get(problem.balance) or route_duration(problem, order, kind)
-                cost += problem.balance_price / 2 * work**2
+            cost += _priced_work(problem, vehicle, order, kind)
             if cost < shortest[0] and not broken_bounds(problem, 1, order, kind):
                 shortest = (cost, order)
         return shortest
@@ -69,6 +70,18 @@ def brute_force(problem: Problem) -> Result:
         status=Status.OPTIMAL, cost=cost, lower_bound=cost, routes=routes, method="brute",
         kinds=chosen,
     )  # fmt: skip
+
+
+def _priced_work(problem: Problem, vehicle: Vehicle, order: tuple[int, ...], kind: int) -> float:
+    """Return the price of a route's hours, overtime and share of the work."""
+    minutes, cost = route_duration(problem, order, kind), 0.0
+    over = minutes - (vehicle.max_time or problem.max_time or math.inf)
+    cost += (vehicle.hour_cost * minutes + vehicle.overtime_cost * max(0.0, over)) / 60
+    if problem.balance:
+        distance = route_length(problem, order, kind)
+        work = {"stops": len(order), "distance": distance, "time": minutes}[problem.balance]
+        cost += problem.balance_price / 2 * work**2
+    return cost
 
 
 def _choices(problem: Problem) -> Iterator[tuple[float, tuple[tuple[int, ...], ...]]]:

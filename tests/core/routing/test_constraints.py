@@ -17,7 +17,7 @@ from core.routing import NoRoutesError, Problem, Status, check, route_duration, 
 from core.routing.bounds import contradiction
 from core.routing.divide import divide
 from core.routing.fleet import Vehicle
-from core.routing.formats import routes_csv, routes_geojson
+from core.routing.formats import parse_json, routes_csv, routes_geojson, stops_json
 from core.routing.heuristic import improve
 from core.routing.plot import plot_routes
 from core.routing.result import Result
@@ -82,9 +82,14 @@ def problems(draw: st.DrawFn, most: int = 5) -> Problem:
         fleet[0]["capacity"] = float(rng.integers(9, 30))
     if "speed" in fields:
         fleet[-1] |= {"shift_start": 9.0, "shift_end": float(rng.integers(100, 220))}
+    if "speed" in fields and draw(st.booleans()):
+        fleet[0] |= {"hour_cost": float(rng.integers(0, 90)), "max_time": 60.0}
+        fleet[0] |= {"max_overtime": 50.0, "overtime_cost": float(rng.integers(1, 200))}
     last = {name: fields[name][-1] for name in ("demands", "service", "pickups") if name in fields}
     if draw(st.booleans()) and n > 3:
         fleet[-1]["depot"] = str(n)
+        if not fields.get("open_routes") and draw(st.booleans()):
+            fleet[-1]["end_depot"] = "0"
         fields["depots"] = 2
         for name in last:
             fields[name] = [*fields[name][:-1], 0]
@@ -364,3 +369,75 @@ def test_the_bound_of_the_problem_without_windows_holds(
     assert found.lower_bound is not None
     assert 0 < found.lower_bound <= brute_force(problem).cost * (1 + 1e-9)
     assert solve(problem.replace(prizes=[NAN] + [9.0] * 5), time_limit=0.1).lower_bound is None
+
+
+@pytest.mark.parametrize(
+    "fleet",
+    [
+        [{"hour_cost": 90.0, "distance_cost": 0.0, "count": 2}],
+        [{"hour_cost": 7.3}, {"distance_cost": 0.0, "hour_cost": 60.0, "fixed_cost": 3.0}],
+        [{"max_time": 40.0, "max_overtime": 60.0, "overtime_cost": 200.0, "count": 3}],
+        [{"max_time": 40.0, "max_overtime": 200.0, "hour_cost": 30.0, "overtime_cost": 15.0}],
+        [{"end_depot": "5", "count": 2}],
+        [{"depot": "5", "end_depot": "0"}, {"fixed_cost": 9.0}],
+        [{"depot": "5", "end_depot": "0", "shift_start": 20.0, "hour_cost": 40.0, "count": 2}],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("windows", [False, True])
+def test_hours_overtime_and_ends_are_those_of_brute_force(
+    random_problem: Callable[..., Problem], fleet: list[dict[str, Any]], windows: bool
+) -> None:
+    ends = any("5" in (v.get("depot"), v.get("end_depot")) for v in fleet)
+    problem = random_problem(
+        5, seed=4, speed=60.0, service=[0, 5, 5, 5, 5, 0], fleet=fleet, depots=1 + ends
+    )
+    if windows:
+        rows = [(0, INF), (60, 200), (0, INF), (0, 90), (100, 220), (0, 400)]
+        problem = problem.replace(windows=rows)
+    truth = brute_force(problem)
+    assert truth.cost is not None
+    assert check(problem, truth.routes, truth.cost, truth.kinds) == []
+    assert problem.cost(truth.routes, truth.kinds) == pytest.approx(truth.cost)
+    check_search(problem, 400)
+    # The checker counts hours and ends by itself.
+    (wrong, *_) = check(problem, truth.routes, truth.cost + 1, truth.kinds)
+    assert "cost = " in wrong
+
+
+def test_an_end_at_another_depot_is_in_files_and_on_the_map() -> None:
+    points = [[0, 0], [1, 0], [9, 0]]
+    fleet = [Vehicle(name="there", end_depot="2"), Vehicle(name="back", depot="2", end_depot="0")]
+    problem = Problem(points=points, ids=("0", "1", "2"), depots=2, fleet=fleet)
+    assert (problem.length([1], 0), problem.length([1], 1)) == (9, 9)
+    ways = [row["id"] for row in csv.DictReader(io.StringIO(routes_csv(problem, [[1]], [1])))]
+    assert ways == ["2", "1", "0"]
+    lines = json.loads(routes_geojson(problem, [[1]], [1]))["features"]
+    assert next(f for f in lines if f["geometry"]["type"] == "LineString")["geometry"][
+        "coordinates"
+    ] == [[9, 0], [1, 0], [0, 0]]
+    # Another format calls the first depot otherwise; files of our own call it 0.
+    named = Problem(points=points, ids=("hub", "1", "2"), depots=2, fleet=[
+        Vehicle(name="back", depot="2", end_depot="hub")
+    ])  # fmt: skip
+    again = parse_json(stops_json(named))
+    assert (again.depot_of(0), again.end_of(0)) == (2, 0)
+    assert again.length([1]) == named.length([1]) == 9
+
+
+@pytest.mark.parametrize(
+    ("vehicle", "fields", "words"),
+    [
+        ({"end_depot": "1"}, {}, "end_depot = '1': expected one of the depots 0"),
+        ({"end_depot": "0"}, {"open_routes": True}, "end_depot = '0': not with open_routes"),
+        ({"overtime_cost": 2}, {}, "overtime_cost = 2: expected max_overtime with it"),
+        ({"hour_cost": -1}, {}, "hour_cost = -1: expected a finite number >= 0"),
+        ({"hour_cost": 5.0}, {}, "hour_cost = 5: expected speed, times or service with it"),
+        ({"max_time": 5.0}, {}, "max_time = 5: expected speed, times or service with it"),
+        ({"max_overtime": 5.0}, {}, "max_overtime = 5: expected max_time with it"),
+    ],
+)
+def test_vehicles_that_make_no_sense_are_refused(
+    vehicle: dict[str, Any], fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        solve(Problem(points=[[0, 0], [3, 4]], fleet=[vehicle], **fields), time_limit=1.0)
