@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from setup.layout import CHECKOUT, Layout
+from setup.shell import program
 from setup.spark import Cluster, Spark
 from setup.spark.resource_manager import ResourceManager
 from tests.live.spark import kerberos
@@ -164,6 +165,7 @@ def installed(
     """Spark under the prefix of the live Azkaban, in the environment that runs the tests."""
     layout: Layout = azkaban.layout
     layout.env.symlink_to(sys.prefix)
+    program.write(layout)  # those of this environment may name a prefix of an earlier run
     live = LiveSpark(Spark(layout), tmp_path_factory.mktemp("programs"))
     result = live.run("install")
     assert result.returncode == 0, result.stderr
@@ -193,6 +195,7 @@ def another_prefix(installed: LiveSpark, folder: Path) -> Iterator[LiveSpark]:
         yield live
     finally:
         live.run("stop")
+        program.write(installed.spark.layout)  # both share an environment, and its programs
 
 
 @pytest.fixture
