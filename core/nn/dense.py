@@ -79,9 +79,10 @@ class Dense:
         """Map ``x`` ``(..., n_in)`` to ``(..., n_out)``."""
         if x.shape[-1] != self.n_in:
             self.output_shape(x.shape)
-        y = x @ self.params["W"]
+        # With more axes numpy would multiply step by step: many small products, not a large one.
+        y = x.reshape(-1, self.n_in) @ self.params["W"]
         y += self.params["b"]
-        return y, x
+        return y.reshape(*x.shape[:-1], self.n_out), x
 
     def backward(self, dy: Array, cache: Array) -> tuple[Array, Gradients]:
         """Return ``dx`` and the gradients of ``W`` and ``b``, summed over all leading axes."""

@@ -138,7 +138,9 @@ class AttentionPool:
     def forward(self, x: Array, ctx: Context = EVAL) -> tuple[Array, tuple[Array, Array, Array]]:
         """Weigh the steps and add them up; the cache's last part is ``a`` ``(steps, batch, 1)``."""
         self.output_shape(x.shape)
-        keys = np.tanh(x @ self.params["W"] + self.params["b"])
+        keys = x.reshape(-1, self.n) @ self.params["W"]
+        keys += self.params["b"]
+        keys = np.tanh(keys, out=keys).reshape(*x.shape[:2], self.n_key)
         score = keys @ self.params["v"]
         if ctx.mask is not None:
             score = np.where(ctx.mask, score, -np.inf)
@@ -159,4 +161,4 @@ class AttentionPool:
             "b": rows.sum(axis=0),
             "v": (keys * dscore).sum(axis=(0, 1)),
         }
-        return weight * dy + dpre @ self.params["W"].T, grads
+        return weight * dy + (rows @ self.params["W"].T).reshape(x.shape), grads
