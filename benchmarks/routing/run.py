@@ -39,7 +39,7 @@ from peers import PEERS, ask
 
 from core.routing import Problem, check, solve
 from core.routing._jit import COMPILED
-from core.routing.tour import greedy_tour, improve_tour, kick_tour, tour_length
+from core.routing.tour import Kicks, greedy_tour, improve_tour, kick_tour, tour_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,7 +168,7 @@ def run_tour(options: argparse.Namespace) -> None:
     for name, work in (
         ("greedy", lambda t: greedy_tour(problem, t)),
         ("2-opt, Or-opt", lambda t: improve_tour(problem, t)),
-        ("kicks", lambda t: kick_tour(problem, t, time_limit=options.seconds)),
+        ("kicks", lambda t: kick_tour(problem, t, Kicks(time_limit=options.seconds))),
     ):
         tour, seconds = timed(lambda w=work, t=tour: w(t))
         spent += seconds
@@ -199,7 +199,7 @@ def main() -> None:
     # Compile before anything is timed.
     warm = uniform(200, 2)
     solve(warm, method="heuristic", steps=50, time_limit=None)
-    kick_tour(warm, np.arange(201), kicks=5)
+    kick_tour(warm, np.arange(201), Kicks(kicks=5))
     runs[options.what](options)
     print(f"{wall() - BEGIN:.0f} s in all, {time.process_time():.0f} of them on the processor")
 

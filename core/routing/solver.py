@@ -14,19 +14,25 @@ from core.routing._jit import COMPILED
 from core.routing.ascent import ascent_bound
 from core.routing.bounds import balanced_bound, contradiction, keeps_to
 from core.routing.choices import METHODS
+from core.routing.directed import kick_directed
+from core.routing.directed_bound import directed_bound
 from core.routing.divide import divide
 from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
 from core.routing.problem import Problem
 from core.routing.result import NoRoutesError, Result, Status
 from core.routing.start import cut_tour
-from core.routing.tour import kick_tour
+from core.routing.tour import Kicks, kick_tour
 from core.routing.validate import check
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from core.routing.choices import Method, Model, Solver
+
+    _Kick = Callable[[Problem, NDArray[np.intp], Kicks], NDArray[np.intp]]
 
 __all__ = ["bounded", "compile_search", "lower_bound", "solve"]
 
@@ -43,6 +49,8 @@ _BOUND_SHARE = 0.15
 _RELAXED_SHARE = 0.05  # the same of a problem without some of its constraints: it is far below
 _RELAXED_STOPS = 200
 
+_FEWEST_IN_TOUR = 7  # stops of a tour that kicks may improve
+
 _LEAST_BOUND = 0.5  # seconds for the bound of `divide`, or as long as it took itself
 
 # With a balance, this share goes to the routes without its price: a start, and what it is compared
@@ -58,6 +66,13 @@ def compile_search() -> None:
     if COMPILED:
         tiny = Problem(points=[[0, 0], [1, 0], [1, 1], [0, 1]], dispatchers=2)
         improve(tiny, start=cut_tour(tiny), time_limit=None, steps=1, seed=0)
+
+
+@functools.cache
+def _compile_kicks(kick: _Kick) -> None:
+    if COMPILED:
+        ring = np.column_stack([np.arange(9.0), np.zeros(9)])
+        kick(Problem(points=ring), np.arange(9), Kicks(kicks=1))
 
 
 def solve(
@@ -117,6 +132,8 @@ def solve(
     method = _chosen(problem, method)
     if method != "pyvrp":
         compile_search()  # before the clock runs: the limit is for the search
+    if method == "heuristic" and _is_a_tour(problem):
+        _compile_kicks(_kick_of(problem))
     begin = time.monotonic()
     asked, problem = problem, problem.closed()
     if method in ("heuristic", "pyvrp") and time_limit is None and steps is None:
@@ -253,22 +270,31 @@ def _search(problem: Problem, time_limit: float | None, steps: int | None, seed:
     enough = _enough(bound, steps)
     if reason := _too_long(problem, bound):
         return Result(status=Status.INFEASIBLE, method="heuristic", reason=reason)
-    if (
-        problem.dispatchers == 1
-        and problem.symmetric
-        and problem.n_stops >= 7
-        and not (check(problem, start.routes))
-    ):
-        tour = kick_tour(
-            problem, np.array((0, *start.routes[0])),
-            time_limit=time_limit, kicks=steps, seed=seed, enough=enough,
-        )  # fmt: skip
-        result = _one_tour(problem, tour)
+    if _is_a_tour(problem) and not check(problem, start.routes):
+        limits = Kicks(time_limit, steps, seed, enough)
+        kick, places = _kick_of(problem), np.array((0, *start.routes[0]))
+        result = _one_tour(problem, kick(problem, places, limits))
     else:
         result = improve(
             problem, start=start, time_limit=time_limit, steps=steps, seed=seed, enough=enough
         )
     return bounded(result, bound)
+
+
+def _is_a_tour(problem: Problem) -> bool:
+    """Tell whether routes are one tour, of which nothing is asked but to be short."""
+    return (
+        problem.dispatchers == 1
+        and problem.n_stops >= _FEWEST_IN_TOUR
+        and not problem.min_distance
+        and not problem.min_time
+        and (problem.max_time is None or problem.times is None)
+    )
+
+
+def _kick_of(problem: Problem) -> _Kick:
+    """Return the search for one tour."""
+    return kick_tour if problem.symmetric else kick_directed
 
 
 def _enough(bound: float | None, steps: int | None) -> float:
@@ -297,7 +323,12 @@ def lower_bound(problem: Problem, start: Result, seconds: float) -> float | None
     begin = time.monotonic()
     total = sum(problem.length(route) for route in start.routes)
     relaxed = not refusal(problem) and problem.n_stops <= _RELAXED_STOPS
-    bound = ascent_bound(problem, total, time_limit=seconds / 3 if relaxed else seconds)
+    directed, makespan = not problem.symmetric, problem.objective == "makespan"
+    bound = ascent_bound(problem, total, time_limit=seconds / 3 if relaxed or directed else seconds)
+    if directed:
+        left = seconds - (time.monotonic() - begin)
+        found = directed_bound(problem, total, time_limit=left) or 0.0
+        bound = max(bound, found / problem.dispatchers if makespan else found)
     if relaxed and total > bound * (1 + _PROOF):
         left = seconds - (time.monotonic() - begin)
         bound = max(bound, relaxed_bound(problem, left) or 0.0)

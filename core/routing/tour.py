@@ -17,12 +17,22 @@ from core.routing._jit import kernel, native
 from core.routing.geometry import geometry, leg, neighbours
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from core.routing.geometry import Geometry
     from core.routing.problem import Problem
 
-__all__ = ["NEAR", "greedy_tour", "improve_tour", "kick_tour", "tour_length"]
+__all__ = [
+    "NEAR",
+    "Kicks",
+    "greedy_tour",
+    "improve_tour",
+    "kick_tour",
+    "repeat_kicks",
+    "tour_length",
+]
 
 NEAR = 10  # neighbours looked at per place (Johnson and McGeoch, 1997, use 20 in quadrants)
 
@@ -226,15 +236,26 @@ def improve_tour(problem: Problem, tour: NDArray[np.intp]) -> NDArray[np.intp]:
     return tour[np.asarray(found.order, dtype=np.intp)]
 
 
-def kick_tour(
-    problem: Problem,
-    tour: NDArray[np.intp],
-    *,
-    time_limit: float | None = None,
-    kicks: int | None = None,
-    seed: int = 0,
-    enough: float = -math.inf,
-) -> NDArray[np.intp]:
+class Kicks(NamedTuple):
+    """When to end a search by kicks, and the seed of its random numbers.
+
+    Attributes
+    ----------
+    time_limit, kicks
+        Seconds of wall time, or the number of kicks for the same tour every time.
+    seed
+        Seed of the random numbers.
+    enough
+        Length at which to stop: no tour is shorter.
+    """
+
+    time_limit: float | None = None
+    kicks: int | None = None
+    seed: int = 0
+    enough: float = -math.inf
+
+
+def kick_tour(problem: Problem, tour: NDArray[np.intp], limits: Kicks) -> NDArray[np.intp]:
     """Improve a tour by local kicks, each repaired by 2-opt and Or-opt (iterated local search).
 
     Parameters
@@ -243,16 +264,25 @@ def kick_tour(
         Symmetric distances.
     tour
         Places in closed order, at least 8; best when it comes from `improve_tour`.
-    time_limit, kicks
-        Seconds of wall time, or the number of kicks for the same tour every time.
-    seed
-        Seed of the random numbers.
-    enough
-        Length at which to stop: no tour is shorter.
+    limits
+        When to end, and the seed.
+    """
+    return repeat_kicks(problem, tour, Tour.of(problem, tour, _ROOM), _kick, limits)
+
+
+def repeat_kicks(
+    problem: Problem,
+    tour: NDArray[np.intp],
+    found: Any,
+    kick: Callable[[Any, int, Any], float],
+    limits: Kicks,
+) -> NDArray[np.intp]:
+    """Call a kernel that kicks the tour `found`, which begins as `tour`, until the limits are met.
 
     An interrupt (KeyboardInterrupt) ends it early with the best tour so far.
     """
-    found, rng = Tour.of(problem, tour, _ROOM), np.random.default_rng(seed)
+    time_limit, kicks, seed, enough = limits
+    rng = np.random.default_rng(seed)
     begin, done, chunk = time.monotonic(), 0, 100
     saved = found.order.copy()
     while (kicks is None or done < kicks) and (
@@ -261,7 +291,7 @@ def kick_tour(
         now = chunk if kicks is None else min(chunk, kicks - done)
         start = time.monotonic()
         try:
-            _kick(found, now, rng)
+            kick(found, now, rng)
         except KeyboardInterrupt:
             break
         saved = found.order.copy()

@@ -21,7 +21,7 @@ from core.routing.formats import parse_json, stops_csv, stops_json
 from core.routing.heuristic import improve
 from core.routing.radial import radial_bound
 from core.routing.start import cut_tour
-from core.routing.tour import greedy_tour, kick_tour, tour_length
+from core.routing.tour import Kicks, greedy_tour, kick_tour, tour_length
 from core.routing.tsplib import parse_tsplib
 from tests.core.routing.brute import brute_force
 
@@ -300,7 +300,7 @@ def test_a_search_is_told_the_bound_and_the_cost_that_meets_it_is_proved(
     true, given = getattr(sys.modules[module], name), []
 
     def noted(*args: Any, **options: Any) -> Any:
-        given.append(options.get("enough"))
+        given.append(args[-1].enough if isinstance(args[-1], Kicks) else options.get("enough"))
         return true(*args, **options)
 
     monkeypatch.setattr(place, noted)
@@ -324,7 +324,7 @@ def test_a_search_ends_at_a_cost_that_is_enough(
 
     tour = greedy_tour(problem, np.arange(41))
     few, many, ended = (
-        tour_length(problem, kick_tour(problem, tour, kicks=kicks, enough=enough))
+        tour_length(problem, kick_tour(problem, tour, Kicks(kicks=kicks, enough=enough)))
         for kicks, enough in ((100, 0.0), (500, 0.0), (500, 1e9))
     )
     assert many < few == ended

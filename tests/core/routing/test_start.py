@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.routing import Problem, check, solve
 from core.routing.geometry import geometry, leg, neighbours
 from core.routing.split import split
-from core.routing.tour import greedy_tour, improve_tour, kick_tour, tour_length
+from core.routing.tour import Kicks, greedy_tour, improve_tour, kick_tour, tour_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def test_kicks_only_shorten_the_tour_and_come_close_to_the_optimum(
     tour = improve_tour(problem, greedy_tour(problem, np.arange(15)))
     lengths = [round(tour_length(problem, tour), 6)]
     for kicks in (1, 5, 50, 300):
-        better = kick_tour(problem, tour, kicks=kicks, seed=1)
+        better = kick_tour(problem, tour, Kicks(kicks=kicks, seed=1))
         assert sorted(better.tolist()) == list(range(15))
         lengths.append(round(tour_length(problem, better), 6))
     assert lengths == sorted(lengths, reverse=True)

@@ -14,7 +14,7 @@ from core.routing import Problem, Result, Status, check, solve
 from core.routing.exact import solve_exact
 from core.routing.solver import bounded
 from core.routing.start import cut_tour
-from core.routing.tour import greedy_tour, improve_tour, kick_tour, tour_length
+from core.routing.tour import Kicks, greedy_tour, improve_tour, kick_tour, tour_length
 from tests.core.routing.brute import brute_force
 
 UNITS = st.floats(-12, 12).map(lambda exponent: 10.0**exponent)
@@ -115,7 +115,7 @@ def test_searches_of_one_tour_end_in_every_unit(seed: int, unit: float, far: boo
         problem = problem.replace(points=problem.points + 1e6 * unit)
     tour = greedy_tour(problem, np.arange(41))
     better = improve_tour(problem, tour)
-    kicked = kick_tour(problem, better, kicks=50)
+    kicked = kick_tour(problem, better, Kicks(kicks=50))
     assert tour_length(problem, kicked) <= tour_length(problem, better) * (1 + 1e-9)
     assert tour_length(problem, better) <= tour_length(problem, tour) * (1 + 1e-9)
     assert sorted(kicked.tolist()) == list(range(41))
