@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from core.checks import amount, count, share
@@ -197,6 +197,18 @@ def _with(targets: Array, weights: Array | None) -> Array:
     return targets if weights is None else np.column_stack([targets, weights])
 
 
+def _labels(classes: Any) -> Array:
+    """Sort the labels that there will be."""
+    try:
+        with np.errstate(invalid="ignore"):
+            found: Array = unique_labels(classes)
+    except ValueError as error:
+        raise ValueError(f"classes = {classes!r}: {error}") from None
+    if len(found) < 2:
+        raise ValueError(f"classes = {classes!r}: must be at least two")
+    return found
+
+
 class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     """Prediction by softmax and cross entropy."""
 
@@ -279,10 +291,8 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
         if first:
             if classes is None:
                 raise ValueError("classes is None: the first partial_fit needs all labels")
-            self.classes_ = np.unique(classes)
-            if len(self.classes_) < 2:
-                raise ValueError(f"classes = {classes!r}: must be at least two")
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            self.classes_ = _labels(classes)
+        elif classes is not None and not np.array_equal(_labels(classes), self.classes_):
             raise ValueError(f"classes = {classes!r}: the first call's were {self.classes_!r}")
         unknown = np.setdiff1d(y, self.classes_)
         if unknown.size:
@@ -307,7 +317,13 @@ class _Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
                     raise ValueError(f"class_weight: no class {label!r} among {known}")
             given = np.array([self.class_weight.get(label, 1.0) for label in known], dtype=float)
             by_class = given[np.searchsorted(self.classes_, y)]
-        return self._weights(by_class if weights is None else weights * by_class, x)
+        with np.errstate(over="ignore"):
+            product = by_class if weights is None else weights * by_class
+            total = product.sum()
+        if not (np.isfinite(total) and total > 0):
+            what = "too large" if total else "all 0"
+            raise ValueError(f"class_weight: the weights of these examples are {what}")
+        return self._weights(product, x)
 
     def predict_proba(self, X: Any) -> Array:
         """Return class probabilities, ``(examples, classes)``, in the order of ``classes_``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import re
 import subprocess
@@ -264,6 +265,21 @@ def test_a_regressor_learns_curves_and_several_targets() -> None:
         (
             "classes = .*at least two",
             lambda x, _y: MLPClassifier().partial_fit(x, ["a"] * 24, ["a"]),
+        ),
+        *(
+            (
+                "classes = ",
+                lambda x, _y, bad=bad: MLPClassifier().partial_fit(x, np.arange(24) % 2, bad),
+            )
+            for bad in ([], [0], [0, 1, math.nan], [[0, 1, 2]], "01", {0, 1}, [0, "1"], 2)
+        ),
+        (
+            "class_weight: the weights of these examples are all 0",
+            lambda x, y: MLPClassifier(class_weight={"up": 0, "down": 0}).fit(x, y),
+        ),
+        (
+            "class_weight: the weights of these examples are too large",
+            lambda x, y: MLPClassifier(class_weight={"up": 1e308}).fit(x, y),
         ),
         ("sum is not finite", lambda x, y: MLPClassifier().fit(x, y, np.full(24, 1e308))),
         (
