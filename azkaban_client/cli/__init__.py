@@ -114,6 +114,9 @@ def main(args: list[str] | None = None) -> None:
     except OSError as error:
         note(f"azk: {_words(error)}", colour="red")
         sys.exit(2)
+    except UnicodeError as error:  # what was typed, a variable or a file
+        note(f"azk: a text here is not in UTF-8: {error}", colour="red")
+        sys.exit(2)
 
 
 def _words(error: OSError) -> str:

@@ -867,3 +867,10 @@ def test_follow_of_an_ended_run_shows_the_server_s_times(azk, server, monkeypatc
     shown = [line.split() for line in lines if ": FAILED in" in line]
     assert shown[0][:2] == [ended["a"], "a:"]
     assert shown[-1][0] == execution["end"][11:19]
+
+
+def test_what_is_typed_in_another_encoding_is_refused_in_a_line(azk) -> None:
+    result = azk("--url", "http://h\udcf6", "whoami")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("azk: a text here is not in UTF-8: ")
+    assert len(result.err.splitlines()) == 1
