@@ -6,10 +6,13 @@ Libraries for HTTP and for the terminal are imported by the commands that need t
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import sys
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -36,6 +39,9 @@ from azkaban_client.cli._app import App, group, note
 from azkaban_client.cli.exit_codes import EXIT_CODES, exit_code
 from azkaban_client.descriptors import open_closed
 from azkaban_client.errors import AzkabanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["azk", "main"]
 
@@ -91,6 +97,31 @@ for _module in _MODULES:
 def main(args: list[str] | None = None) -> None:
     """Run ``azk`` and exit with its code."""
     open_closed()
+    with _unwound_by_signals():
+        _main(args)
+
+
+@contextlib.contextmanager
+def _unwound_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: temporary folders are deleted."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _main(args: list[str] | None) -> None:
     debug = "--debug" in (sys.argv[1:] if args is None else args)
     try:
         # Outside of its standalone mode, click returns the code of an Exit.

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -874,3 +875,26 @@ def test_what_is_typed_in_another_encoding_is_refused_in_a_line(azk) -> None:
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("azk: a text here is not in UTF-8: ")
     assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_local_run_that_is_ended_leaves_no_files(tmp_path, number) -> None:
+    for name in ("p", "temporary"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "p" / "a.job").write_text("type=command\ncommand=sleep 300\n")
+    code = "from azkaban_client.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "run", str(tmp_path / "p"), "a", "--local"],
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary"), "HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "a: started" in line:
+            break
+    assert list((tmp_path / "temporary").iterdir()) != []
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == 128 + number
+    assert list((tmp_path / "temporary").iterdir()) == []
