@@ -22,7 +22,7 @@ from azkaban_client.errors import InvalidProject
 from azkaban_client.files import whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 __all__ = ["LARGEST", "Bundle", "Member", "extract", "members", "unpack"]
 
@@ -30,6 +30,7 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # by Java
 _SMALL = 100 << 20  # bytes that any zip may unpack to
 _MOST_RATIO = 200  # of larger ones
+_LONGEST_PART = 255  # bytes of a name, on Linux's disks
 LARGEST = 64 << 20  # of a flow file; a larger one is no flow file, or made to fill the memory
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
@@ -226,7 +227,28 @@ def members(path: str | os.PathLike[str]) -> dict[str, Member]:
                 "pack it with deflate"
             )
         found[name] = Member(Path(path), entry)
+    _check_places(found, where)
     return found
+
+
+def _check_places(names: Collection[str], where: str) -> None:
+    """Refuse names that no folder can hold."""
+    folders: set[str] = set()
+    for name in names:
+        if any(len(part.encode()) > _LONGEST_PART for part in name.split("/")):
+            raise InvalidProject(
+                f"{where}: the entry {name!r} has a name of more than {_LONGEST_PART} bytes, which "
+                "no disk takes: rename the file"
+            )
+        above = name.rpartition("/")[0]
+        while above and above not in folders:
+            if above in names:
+                raise InvalidProject(
+                    f"{where}: the entry {above!r} is a file and has {name!r} in it: the server "
+                    "cannot unpack the zip; take one of them out"
+                )
+            folders.add(above)
+            above = above.rpartition("/")[0]
 
 
 def _java_name(entry: zipfile.ZipInfo, where: str) -> str:

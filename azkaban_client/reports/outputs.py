@@ -46,9 +46,10 @@ class _Reader:
     def __init__(self, root: Path | None, execution: Execution) -> None:
         self.execid = str(execution.execid)
         self.folders = [
-            place / self.execid
+            execution
             for place in (records.folders(root) if root is not None and root.is_dir() else ())
-            if (place / self.execid).is_dir()
+            for execution in records.inside(place)
+            if execution.name == self.execid
         ]
         names = (_name(job) for job in execution.walk() if not job.jobs)
         self.names = Counter(names)

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["JobRecord", "Run", "Trend", "find", "folders", "moment", "read", "runs", "trends"]
+__all__ = [
+    "JobRecord",
+    "Run",
+    "Trend",
+    "find",
+    "folders",
+    "inside",
+    "moment",
+    "read",
+    "runs",
+    "trends",
+]
 
 _MOST_BYTES = 1 << 20  # of a run.json
 _WORST_FIRST = ("failed", "killed", "running", "unreadable", "no record", "succeeded")
@@ -140,8 +151,8 @@ def runs(root: Path, *, project: str | None = None, flow: str | None = None) -> 
     found = [
         Run(place.name, execution.name, execution, jobs)
         for place in projects
-        for execution in folders(place)
-        if (jobs := tuple(sorted(map(_job, folders(execution)), key=_start)))
+        for execution in inside(place)
+        if (jobs := tuple(sorted(map(_job, inside(execution)), key=_start)))
     ]
     return sorted(
         (run for run in found if flow in (None, run.flow)),
@@ -189,6 +200,21 @@ def folders(parent: Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir() and not path.is_symlink())
 
 
+def inside(parent: Path) -> list[Path]:
+    """List the folders in one that jobs have made, and may have closed to their own account."""
+    try:
+        return folders(parent)
+    except OSError:
+        return []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.is_symlink()
+    except OSError:  # its folder is closed
+        return False
+
+
 def _start(job: JobRecord) -> tuple[bool, float, str]:
     return job.started is None, job.started.timestamp() if job.started else 0.0, job.name
 
@@ -209,7 +235,7 @@ def _job(folder: Path) -> JobRecord:
         seconds=seconds,
         flow=_text(data.get("flow")),
         metrics={key: value for key, value in numbers.items() if value is not None},
-        report=report if report.is_file() and not report.is_symlink() else None,
+        report=report if _is_file(report) else None,
         retry_of=_text(data.get("retry_of")),
     )
 

@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             self._show([unquote(part) for part in parts])
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # not there, or closed by a job
             self._answer("There is no such run or file.\n", HTTPStatus.NOT_FOUND, "text/plain")
 
     def _show(self, parts: list[str]) -> None:

@@ -63,6 +63,21 @@ def test_runs_are_read_newest_first_and_their_metrics_followed(root: Path) -> No
     assert found["train", "loss"] == (("9", 0.5), ("10", 0.25), ("11", 0.125))
 
 
+def test_what_a_job_has_closed_hides_no_other_run(root: Path) -> None:
+    leave(root, "nn", 12, "load")
+    leave(root, "other", 13, "load")
+    closed = [root / "nn" / "11", root / "nn" / "12" / "load", root / "other"]
+    for folder in closed:
+        folder.chmod(0)
+    try:
+        history = records.runs(root)
+        assert records.inside(root / "nn" / "9") == [root / "nn/9/load", root / "nn/9/train"]
+    finally:
+        for folder in reversed(closed):
+            folder.chmod(0o700)
+    assert {"10", "9"} <= {run.execution for run in history}
+
+
 def test_a_retry_is_an_attempt_of_its_first_run(root: Path) -> None:
     leave(root, "nn", 12, "train", metrics={"loss": 9.0}, retry_of="11")
     leave(root, "nn", 13, "train", metrics={"loss": 0.1}, retry_of="11")
@@ -250,6 +265,17 @@ def test_nobody_is_served_without_the_secret_or_by_another_name(get: Any) -> Non
     assert get("/", secret="guess")[0] == 404
     assert get("/", secret="")[0] == 404
     assert get("/", host="rebound.example:80")[0] == 404
+
+
+def test_a_file_that_a_job_has_closed_is_not_there(get: Any, root: Path) -> None:
+    closed = root / "nn" / "9" / "train"
+    closed.chmod(0)
+    try:
+        status, _, body = get("/file/nn/9/train/report.html")
+    finally:
+        closed.chmod(0o700)
+    # The superuser, who runs tests in some containers, can read everything.
+    assert (status, "no such run" in body) == ((200, False) if os.geteuid() == 0 else (404, True))
 
 
 def test_files_that_browsers_do_not_show_are_downloads(get: Any, root: Path) -> None:

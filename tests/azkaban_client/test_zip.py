@@ -197,3 +197,25 @@ def test_a_damaged_zip(project, tmp_path) -> None:
     for read in (Bundle.from_zip, lambda p: extract(p, tmp_path / "out2")):
         with pytest.raises(InvalidProject, match="not a usable zip"):
             read(path)
+
+
+@pytest.mark.parametrize(
+    "names", [("d", "d/e/a.job"), ("d/e/a.job", "d"), ("d/e", "x", "d/e/a.job")]
+)
+def test_a_file_that_has_files_in_it_is_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"type=noop\n")
+    with pytest.raises(InvalidProject, match=r"is a file and has 'd/e/a\.job' in it"):
+        Bundle.from_zip(tmp_path / "p.zip")
+
+
+def test_a_name_that_no_disk_takes_is_refused(tmp_path: Path) -> None:
+    for length, fine in ((127, True), (128, False)):
+        with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+            archive.writestr(f"{'é' * length}/a.job", b"type=noop\n")
+        if fine:
+            assert len(Bundle.from_zip(tmp_path / "p.zip").names) == 1
+        else:
+            with pytest.raises(InvalidProject, match="more than 255 bytes"):
+                Bundle.from_zip(tmp_path / "p.zip")

@@ -238,6 +238,11 @@ def test_run_files_are_served_and_nothing_beside_them(
     (folder.with_name("out")).mkdir()
     (folder.with_name("out") / "run.json").symlink_to(azkaban.password_file)
     asked = f"{base}runs?ajax=records&execids={number},999999,x"
+    closed = [folder / "closed", folder.with_name("shut")]
+    for one in closed:
+        one.mkdir(mode=0)
+    other = session.get(f"{base}runs?ajax=files&execid={number}", timeout=20).json()["files"]
+    assert "run.json" in other["only"]
     assert session.get(asked, timeout=20).json()["records"] == {
         str(number): {
             "only": {"status": "failed", "metrics": {"loss": 0.5}},
@@ -246,6 +251,8 @@ def test_run_files_are_served_and_nothing_beside_them(
             "deep": {},
         }
     }
+    for one in closed:
+        one.rmdir()
     model = session.get(f"{base}runs/{number}/only/model.npz", timeout=20)
     assert model.content == b"\0\1"
     assert model.headers["Content-Disposition"] == "attachment"

@@ -10,12 +10,18 @@ import azkaban.webapp.servlet.LoginAbstractAzkabanServlet;
 import azkaban.webapp.session.Session;
 import java.io.File;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileVisitOption;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.Paths;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -261,12 +267,7 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
     private Map<String, List<String>> list(int execution) throws IOException {
         Map<String, List<String>> jobs = new TreeMap<String, List<String>>();
         for (Path folder : folders(execution)) {
-            List<Path> files;
-            try (Stream<Path> walk = Files.walk(folder, DEPTH)) {
-                files = walk.filter(Files::isRegularFile).limit(MOST_FILES).sorted()
-                        .collect(Collectors.<Path>toList());
-            }
-            for (Path file : files) {
+            for (Path file : files(folder)) {
                 Path inside = folder.relativize(file);
                 if (inside.getNameCount() > 1) {
                     String job = inside.getName(0).toString();
@@ -278,6 +279,34 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         return jobs;
     }
 
+    /** The files below a folder; what a job has closed to its own account is left out. */
+    private static List<Path> files(Path folder) throws IOException {
+        final List<Path> found = new ArrayList<Path>();
+        Files.walkFileTree(folder, EnumSet.noneOf(FileVisitOption.class), DEPTH,
+                new SimpleFileVisitor<Path>() {
+                    @Override
+                    public FileVisitResult visitFile(Path file, BasicFileAttributes unused) {
+                        if (Files.isRegularFile(file)) {
+                            found.add(file);
+                        }
+                        return found.size() < MOST_FILES
+                                ? FileVisitResult.CONTINUE : FileVisitResult.TERMINATE;
+                    }
+
+                    @Override
+                    public FileVisitResult visitFileFailed(Path file, IOException closed) {
+                        return FileVisitResult.CONTINUE;
+                    }
+
+                    @Override
+                    public FileVisitResult postVisitDirectory(Path inside, IOException gone) {
+                        return FileVisitResult.CONTINUE;
+                    }
+                });
+        Collections.sort(found);
+        return found;
+    }
+
     /** What the jobs of an execution recorded in run.json, by job. */
     private Map<String, Object> records(int execution) throws IOException {
         Map<String, Object> jobs = new TreeMap<String, Object>();
@@ -286,6 +315,8 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
             try (Stream<Path> list = Files.list(folder)) {
                 inside = list.filter(Files::isDirectory).limit(MOST_FILES)
                         .collect(Collectors.<Path>toList());
+            } catch (AccessDeniedException closed) { // by a job, to its own account
+                continue;
             }
             for (Path job : inside) {
                 String name = job.getFileName().toString();
@@ -321,7 +352,7 @@ public final class RunFiles extends LoginAbstractAzkabanServlet {
         for (Path folder : folders(execution)) {
             try {
                 Path file = folder.resolve(name);
-                if (Files.isRegularFile(file)
+                if (Files.isRegularFile(file) && Files.isReadable(file)
                         && file.toRealPath().startsWith(folder.toRealPath())) {
                     return file;
                 }
