@@ -233,6 +233,14 @@ def test_names_longer_than_the_server_s_columns() -> None:
     assert problems(**{f"{'f' * 128}__job": NOOP}) == []
 
 
+def test_a_path_longer_than_the_server_s_column() -> None:
+    folder = "d" * 240
+    found = [str(one) for one in lint(Bundle({f"{folder}/{'e' * 12}.job": b"type=noop\n"}))]
+    assert len(found) == 1
+    assert "error: the path has 257 characters: the server keeps 255" in found[0]
+    assert lint(Bundle({f"{folder}/{'e' * 10}.job": b"type=noop\n"})) == []
+
+
 def test_long_names_of_embedded_flows_of_flow_2() -> None:
     inner, outer = "i" * 64, "o" * 64
     flow = f"nodes:\n- name: {outer}\n  type: flow\n  nodes:\n  - name: {inner}\n    type: noop\n"

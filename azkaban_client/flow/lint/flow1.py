@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+_LONGEST_PATH = 255  # characters of the column in which Azkaban keeps the path of a file it reads
 _MARK = "\u00ef\u00bb\u00bf"  # the bytes of a mark, read as Latin-1
 
 
@@ -98,6 +99,12 @@ def _around(files: Files) -> dict[str, list[Job]]:
 
 
 def _check_file(file: PropertyFile) -> Iterator[Problem]:
+    if len(file.name) > _LONGEST_PATH:
+        words = (
+            f"the path has {len(file.name)} characters: the server keeps {_LONGEST_PATH}, and "
+            "refuses the project; use fewer folders, or shorter names"
+        )
+        yield Problem(file.name, None, "long-name", words)
     if file.mark is not None:
         first = next(iter(file.entries), "")
         words = (
