@@ -34,8 +34,15 @@ def check_words(problem: Any) -> None:
             raise ValueError(f"{name} = {getattr(problem, name)!r}: expected {wanted}")
 
 
+def _check_unit(problem: Any) -> None:
+    """Refuse a unit that is no text."""
+    if type(problem.unit) is not str:
+        raise ValueError(f"unit = {problem.unit!r}: expected text")
+
+
 def check_consistency(problem: Any) -> None:
     """Refuse fields that are out of range, or contradict each other."""
+    _check_unit(problem)
     _check_crew(problem)
     for vehicle in problem.fleet:
         _check_vehicle(problem, vehicle)

@@ -49,8 +49,8 @@ __all__ = [
 
 
 _BOUNDS = (
-    "capacity", "max_distance", "max_time", "speed", "open_routes", "backhauls", "balance",
-    "balance_price",
+    "capacity", "min_stops", "max_stops", "min_distance", "max_distance", "min_time", "max_time",
+    "speed", "open_routes", "backhauls", "balance", "balance_price", "unit",
 )  # fmt: skip
 _CREW = ("dispatchers", "crew")
 _FLEET = ("fleet", "depots")
@@ -85,7 +85,9 @@ def _beside(problem: Problem) -> dict[str, Any]:
     for key in ("matrix", "times"):
         if getattr(problem, key) is not None:
             record[key] = getattr(problem, key).tolist()
-    record |= {name: getattr(problem, name) for name in _BOUNDS if getattr(problem, name)}
+    given = {name: getattr(problem, name) for name in _BOUNDS}
+    plain = {"min_stops": 1}
+    record |= {name: value for name, value in given.items() if value and value != plain.get(name)}
     if problem.fleet:
         record["fleet"] = [
             vehicle.record() | ({"end_depot": DEPOT} if vehicle.end_depot == first else {})
@@ -265,11 +267,12 @@ def parse_json(
     ``{"places": [{"id": 0, "x": 0, "y": 0}, {"id": 1, "x": 3, "y": 4, "demand": 2}]}`` has the
     columns of `parse_csv` as keys. Beside it may stand ``matrix``, the distances from each
     place to each in that order (rows: from; coordinates may then be left out), ``times``, the same
-    in minutes, and as in `Problem` ``capacity``, ``max_distance``, ``max_time``, ``speed``,
-    ``open_routes``, ``backhauls``, ``balance``, ``balance_price``, ``dispatchers``, ``crew`` and
-    ``fleet``; ``depots`` are the ids of further depots. An answer of OSRM's table
-    service is read, too: its ``durations`` and ``distances`` may stand beside places, or alone, and
-    then the first of its ``sources`` is the depot, and they are numbered from 0.
+    in minutes, and as in `Problem` ``capacity``, ``min_stops``, ``max_stops``, ``min_distance``,
+    ``max_distance``, ``min_time``, ``max_time``, ``speed``, ``open_routes``, ``backhauls``,
+    ``balance``, ``balance_price``, ``unit``, ``dispatchers``, ``crew`` and ``fleet``; ``depots``
+    are the ids of further depots. An answer of OSRM's table service is read, too: its ``durations``
+    and ``distances`` may stand beside places, or alone, and then the first of its ``sources`` is
+    the depot, and they are numbered from 0.
 
     Parameters
     ----------

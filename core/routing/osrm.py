@@ -89,6 +89,7 @@ class Legs:
                 )
             fields["matrix" if name == "distances" else "times"] = rows
         # Without distances, the total time is what is to be small.
+        fields["unit"] = "km" if "matrix" in fields else "minutes of driving"
         fields.setdefault("matrix", fields.get("times"))
         self._check_places(problem, order)
         try:

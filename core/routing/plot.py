@@ -137,8 +137,10 @@ def _draw_bound(ax: Any, bound: float, name: str) -> None:
     )
 
 
-def plot_progress(trace: Sequence[Step], *, ax: Any, colours: Sequence[str]) -> None:
-    """Draw best cost and lower bound over time."""
+def plot_progress(
+    trace: Sequence[Step], *, ax: Any, colours: Sequence[str], what: str = "cost"
+) -> None:
+    """Draw best cost and lower bound over time; `what` says what the cost is."""
     for name, colour in (("cost", colours[0]), ("lower_bound", colours[1])):
         known = [(step.seconds, getattr(step, name)) for step in trace]
         known = [(seconds, value) for seconds, value in known if value is not None]
@@ -147,5 +149,5 @@ def plot_progress(trace: Sequence[Step], *, ax: Any, colours: Sequence[str]) -> 
             label = name.replace("_", " ")
             ax.step(seconds, values, where="post", color=colour, marker=".", label=label)
     ax.set_xlabel("time (s)")
-    ax.set_ylabel("total distance")
+    ax.set_ylabel(what)
     ax.legend()

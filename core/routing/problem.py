@@ -108,6 +108,8 @@ class Problem:
         Number of depots: place 0, and the last ``depots - 1`` places, which are no stops.
     ids
         Names of the places, depot first; ``("0", "1", ..., "N")`` when left out.
+    unit
+        What distances are measured in, for reports; ``"km"`` on the globe when left out.
 
     Raises
     ------
@@ -157,6 +159,7 @@ class Problem:
     fleet: Any = ()
     depots: int = 1
     ids: tuple[str, ...] = ()
+    unit: str = ""
     _crew_open: bool = dataclasses.field(init=False, repr=False, default=False)
 
     def __post_init__(self) -> None:
@@ -328,7 +331,8 @@ class Problem:
     @property
     def distance_unit(self) -> str:
         """The unit of distances, for reports."""
-        return "km" if self.matrix is None and self.metric == "great_circle" else "input units"
+        globe = self.matrix is None and self.metric == "great_circle"
+        return self.unit or ("km" if globe else "input units")
 
     def between(self, start: ArrayLike, end: ArrayLike) -> FloatArray:
         """Return the distance from places `start` to places `end` (indices; arrays broadcast)."""

@@ -332,7 +332,7 @@ def lower_bound(problem: Problem, start: Result, seconds: float) -> float | None
     if relaxed and total > bound * (1 + _PROOF):
         left = seconds - (time.monotonic() - begin)
         bound = max(bound, relaxed_bound(problem, left) or 0.0)
-    return _whole(problem, bound)
+    return balanced_bound(problem, _whole(problem, bound))
 
 
 def _whole(problem: Problem, bound: float) -> float:

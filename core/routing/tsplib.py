@@ -109,6 +109,8 @@ def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = Fals
         for name, values in places.items()
     }
     fields |= work(file, ids, order)
+    if kind == "GEO":
+        fields["unit"] = "km"
     try:
         return Problem(depots=len(depots), ids=tuple(ids[i] for i in order), **fields)
     except ValueError as error:

@@ -58,9 +58,12 @@ class Work:
     ignore_columns: str = param(
         "", doc="Columns of the stops file to pass over, by name, or * for all that are not known."
     )
-    min_stops: int = param(1, doc="Least number of stops of a dispatcher.", ge=1)
+    min_stops: int | None = param(
+        None, doc="Least number of stops of a dispatcher; what the file says when empty, else 1.",
+        ge=1,
+    )  # fmt: skip
     max_stops: int | None = param(
-        None, doc="Largest number of stops of a dispatcher; no limit when empty.", ge=1
+        None, doc="Largest number of stops; what the file says when empty, else no limit.", ge=1
     )
     min_distance: float | None = param(
         None, doc="Least length of a route, depot to depot, in the unit of the distances.", ge=0

@@ -2,19 +2,24 @@
 
 The table has the columns id,x,y or id,lat,lon, and may have demand, service (minutes), ready, due,
 prize, pickup and origin; the row with id 0 is the depot. Unknown columns are refused. Without an
-input, the job generates 24 stops of an imaginary town.
+input, there are 24 stops of an imaginary town, and four dispatchers for 4 to 8 stops each.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
 from core.routing.formats import fits_a_table, stops_csv, stops_json
 from jobs.routing._common import Roads, exactly, read_stops
 
 SAMPLE = Path(__file__).with_name("stops.csv")
+# Files bring their own crew, or are for one dispatcher; the sample is for these.
+SAMPLE_CREW: dict[str, Any] = {
+    "dispatchers": 4, "crew": "fixed", "min_stops": 4, "max_stops": 8,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,8 @@ def main(params: Params, run: Run) -> Outputs:
     """Write the checked stops to the job's folder."""
     source = params.input or SAMPLE
     problem = read_stops(source, params.ignore_columns, matrix=params.matrix, fleet=params.fleet)
+    if params.input is None and not problem.fleet:
+        problem = problem.replace(**SAMPLE_CREW)
     for warning in problem.warnings():
         run.log(f"warning: {source}: {warning}")
     try:

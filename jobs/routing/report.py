@@ -67,7 +67,7 @@ def main(params: Params, run: Run) -> Outputs:
     trace = [Step(*step) for step in record.get("trace", [])]
     if len(trace) > 1:
         chart = figure(7.0, 2.8)
-        plot_progress(trace, ax=chart.subplots(), colours=COLOURS)
+        plot_progress(trace, ax=chart.subplots(), colours=COLOURS, what=_goal(problem))
         page.plot("Search", chart, "Best routes known and the bound that none can be under.")
     report = run.report(page)
     run.log(f"report: {report}")

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from azkaban_client.flow.collect import collect
+from azkaban_client.flow.local import run
 from azkaban_client.job import InputError
 from core.routing import Problem, solve
 from core.routing.formats import fits_a_table, parse_csv, parse_json, stops_csv, stops_json
@@ -609,6 +611,48 @@ def test_open_routes_from_the_input_to_the_report(stops: Path, tmp_path: Path) -
 
     assert bounded_stops(SimpleNamespace(open_routes=None), loaded, "x").open_routes is True
     assert bounded_stops(SimpleNamespace(open_routes=False), loaded, "x").open_routes is False
+
+
+def test_files_bring_their_own_crew_into_the_flow(stops: Path, tmp_path: Path) -> None:
+    """The flow's properties are empty, so nothing has to be emptied for a fleet; and they win."""
+    fleet = tmp_path / "fleet.csv"
+    fleet.write_text("name,count,hour_cost\nvan,2,30\n")
+    given = {"input": stops, "fleet": fleet, "speed": 60, "time_limit": 1, "output.dir": tmp_path}
+    bundle = collect(ROOT / "flows" / "routing", [ROOT / "jobs", ROOT / "core"])
+    events = list(run(bundle, "routing", properties={k: str(v) for k, v in given.items()}))
+    assert "SUCCEEDED" in str(events[-1]), events[-5:]
+    (found,) = tmp_path.rglob("result.json")
+    record = json.loads(found.read_text())
+    assert (record["dispatchers"], set(record["vehicles"])) == (2, {"van"})
+    # A unit costs 1, and the minute that it takes half of that.
+    assert record["cost"] == pytest.approx(1.5 * sum(w["distance"] for w in record["work"]))
+
+    sample = Path(outputs("routing.load", job("routing.load", tmp_path))["stops"])
+    own, wider = SimpleNamespace(), SimpleNamespace(dispatchers=3, max_stops=12)
+    told = bounded_stops(own, sample, "x")
+    assert (told.dispatchers, told.crew, told.min_stops, told.max_stops) == (4, "fixed", 4, 8)
+    told = bounded_stops(wider, sample, "x")
+    assert (told.dispatchers, told.min_stops, told.max_stops) == (3, 4, 12)
+
+
+def test_reports_say_what_distances_are_measured_in(tmp_path: Path) -> None:
+    """A matrix of OSRM has kilometres, or minutes where it has durations alone."""
+    stops, osrm = tmp_path / "stops.csv", tmp_path / "osrm.json"
+    stops.write_text("id,lat,lon\n0,50,8\na,50,8.01\n")
+    for key, unit, cost in (("distances", "km", 4.0), ("durations", "minutes of driving", 40.0)):
+        osrm.write_text(json.dumps({"code": "Ok", key: [[0, cost * 500], [cost * 500, 0]]}))
+        if key == "durations":
+            osrm.write_text(json.dumps({"code": "Ok", key: [[0, cost * 30], [cost * 30, 0]]}))
+        problem = read_stops(stops, matrix=osrm)
+        assert (problem.distance_unit, problem.length([1])) == (unit, cost)
+        assert parse_json(stops_json(problem)).distance_unit == unit
+    loaded = outputs("routing.load", job("routing.load", tmp_path, input=stops, matrix=osrm))
+    solved = outputs("routing.solve", job("routing.solve", tmp_path, input=loaded["stops"]))
+    files = {"stops": loaded["stops"], "result": solved["result"]}
+    made = outputs("routing.report", job("routing.report", tmp_path, **files))
+    page = Path(made["report"]).read_text()
+    assert "total distance (minutes of driving)" in page
+    assert "input units" not in page
 
 
 def test_a_balance_from_the_parameters_to_the_report(tmp_path: Path) -> None:

@@ -176,6 +176,7 @@ EOF
 
 def test_ulysses_costs_what_the_library_says() -> None:
     problem = parse_tsplib(ULYSSES)
+    assert problem.distance_unit == "km"
     assert solve(problem, method="exact").cost == 6859
     assert problem.points[0].tolist() == pytest.approx([20.7, 38.4])  # degrees, for plots
 
