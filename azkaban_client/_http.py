@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 
 from azkaban_client import _network, certificates, owners
 from azkaban_client._deadline import POOLS, Deadline
+from azkaban_client.auth import split_url
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import BadAnswer, NetworkError, OutcomeUnknown, TLSError, WrongAccount
 from azkaban_client.secrecy import is_secret
@@ -183,16 +184,14 @@ class Transport:
         account: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        parts = urlsplit(url if "//" in url else f"http://{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url {url!r}: expected http://HOST[:PORT] or https://HOST[:PORT]")
+        parts = split_url(url)
         if parts.username or parts.password:
             raise ValueError("the URL holds credentials: pass them as auth=(user, password)")
         try:
             self.port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         except ValueError as error:
             raise ValueError(f"url {url!r}: {error}") from None
-        self.host = parts.hostname
+        self.host = parts.hostname or ""
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._netloc = parts.netloc
         self._timeout, self._retries, self._sleep = timeout, retries, sleep

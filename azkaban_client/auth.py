@@ -12,8 +12,9 @@ from azkaban_client._home import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from urllib.parse import SplitResult
 
-__all__ = ["Login", "from_keyring", "from_netrc"]
+__all__ = ["Login", "from_keyring", "from_netrc", "split_url"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,29 @@ class Login:
     session_id: str | None = field(default=None, repr=False)
 
 
+def split_url(url: str) -> SplitResult:
+    """Split a server's URL; ``http://`` may be missing.
+
+    Raises
+    ------
+    ValueError
+        It is none of HTTP, or names no host.
+
+    Examples
+    --------
+    >>> split_url("host:8081").port
+    8081
+    """
+    words = f"url {url!r}: expected http://HOST[:PORT] or https://HOST[:PORT]"
+    try:
+        parts = urlsplit(url if "//" in url else f"http://{url}")
+    except ValueError as error:  # "http://[::1"
+        raise ValueError(words) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(words)
+    return parts
+
+
 def from_netrc(url: str) -> Login | None:
     """Look the host of a server up in ``~/.netrc``, or the file that NETRC names.
 
@@ -46,7 +70,7 @@ def from_netrc(url: str) -> Login | None:
         The file is there and cannot be used.
     """
     path = expanded(os.environ.get("NETRC") or "~/.netrc")
-    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
+    host = split_url(url).hostname or ""
     try:
         found = netrc.netrc(str(path)).hosts.get(host)
     except FileNotFoundError:

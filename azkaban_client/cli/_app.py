@@ -257,6 +257,12 @@ class App:
                 "no server: give --url, set AZK_URL, or write url = ... to azk.toml or "
                 "~/.config/azk/config.toml"
             )
+        from azkaban_client.auth import split_url
+
+        try:
+            split_url(str(url))
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
         return str(url).rstrip("/")
 
     @contextmanager

@@ -898,3 +898,10 @@ def test_a_local_run_that_is_ended_leaves_no_files(tmp_path, number) -> None:
     process.communicate()
     assert process.returncode == 128 + number
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://", "http:///x", "ftp://h", "http://]"])
+def test_a_url_that_is_none_is_named(azk, url) -> None:
+    result = azk("--url", url, "whoami")
+    assert (result.code, result.out) == (2, "")
+    assert f"url {url!r}: expected http://HOST[:PORT]" in result.err
