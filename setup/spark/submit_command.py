@@ -53,11 +53,6 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     if file and is_open(file, settings.read_file(file, "--properties-file")):
         say(f"note: {file} has secrets that other accounts can read: chmod 600 closes it to them")
     application = _application(options, target, given)
-    if plan.goes_without_page(spark, target, application):
-        say(
-            "note: Spark's own page is off, since its start can end a driver of Spark 4 in client "
-            "mode on YARN; --conf spark.ui.enabled=true turns it on"
-        )
     spark.refuse(target.master, environment=not options.no_environment)
     shipment = shipping.chosen(spark, options, application)
     if target.remote:
@@ -93,6 +88,11 @@ def _submitted(
     implied: Path | None,
 ) -> int:
     """Write what the application needs, then follow it, or show its command."""
+    if plan.goes_without_page(spark, target, application):
+        say(
+            "note: Spark's own page is off, since its start can end a driver of Spark 4 in client "
+            "mode on YARN; --conf spark.ui.enabled=true turns it on"
+        )
     runs = not options.dry_run
     if target.yarn:
         application, shipment = _plainly_named(spark, application, shipment, runs=runs)
