@@ -6,6 +6,7 @@ ignored as a remark, or refused by name; none is dropped silently.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from core.routing.problem import FloatArray
 
-__all__ = ["KEYS", "SECTIONS", "parse_tsplib", "tour_tsplib"]
+__all__ = ["KEYS", "SECTIONS", "is_tsplib", "parse_tsplib", "tour_tsplib"]
 
 KEYS = {
     "TYPE", "DIMENSION", "CAPACITY", "DISTANCE", "SERVICE_TIME", "VEHICLES", "SALESMEN",
@@ -51,6 +52,20 @@ _LAYOUTS: dict[str, Callable[[int], Any]] = {
 }
 
 _MOST_NODES = 20_000  # of a matrix
+
+
+_TOLD_BY = re.compile(r"^[ \t]*(NODE_COORD_SECTION\b|EDGE_WEIGHT_TYPE[ \t]*:)", re.MULTILINE)
+
+
+def is_tsplib(text: str) -> bool:
+    r"""Tell whether a text has the keys of the format, and so is no table.
+
+    Examples
+    --------
+    >>> is_tsplib("EDGE_WEIGHT_TYPE : EUC_2D\n"), is_tsplib("id,x,y\n0,0,0\n")
+    (True, False)
+    """
+    return bool(_TOLD_BY.search(text))
 
 
 def parse_tsplib(text: str, source: str = "problem.tsp", *, rounded: bool = False) -> Problem:

@@ -14,7 +14,7 @@ from core.routing.fleet_table import parse_fleet, with_fleet
 from core.routing.formats import FormatError, decode, parse_csv, parse_json, work_of
 from core.routing.osrm import parse_osrm
 from core.routing.solomon import is_solomon, parse_solomon
-from core.routing.tsplib import parse_tsplib
+from core.routing.tsplib import is_tsplib, parse_tsplib
 
 if TYPE_CHECKING:
     from azkaban_client.job import Outputs, Run
@@ -150,7 +150,8 @@ def read_stops(
     Parameters
     ----------
     path
-        CSV, unless its ending says another format, or it has the headings of Solomon's.
+        CSV, unless its ending says another format, or it has the headings of Solomon's or the
+        sections of TSPLIB's, whatever its ending (``.vrptw``, ``.txt``).
     ignore
         Columns to ignore, separated by commas; ``*`` stands for all unknown ones.
     matrix, fleet
@@ -160,11 +161,12 @@ def read_stops(
     try:
         text = _text(path)
         legs = None if matrix is None else parse_osrm(_text(matrix), str(matrix))
-        tsplib = path.suffix.lower() in _TSPLIB
-        if tsplib or is_solomon(text):
+        solomon = is_solomon(text)
+        tsplib = path.suffix.lower() in _TSPLIB or is_tsplib(text)
+        if tsplib or solomon:
             if legs is not None:
                 raise InputError(f"{matrix}: {path} has distances of its own: expected no matrix")
-            problem = (parse_tsplib if tsplib else parse_solomon)(text, str(path))
+            problem = (parse_solomon if solomon else parse_tsplib)(text, str(path))
         else:
             parse = parse_json if path.suffix.lower() in _JSON else parse_csv
             problem = parse(text, str(path), ignore=named, legs=legs)

@@ -655,6 +655,18 @@ def test_reports_say_what_distances_are_measured_in(tmp_path: Path) -> None:
     assert "input units" not in page
 
 
+def test_formats_are_known_by_their_text_where_endings_do_not_tell(tmp_path: Path) -> None:
+    solomon = (
+        "T\n\nVEHICLE\nNUMBER CAPACITY\n 2 10\n\nCUSTOMER\nCUST NO. XCOORD. YCOORD. DEMAND "
+        "READY TIME DUE DATE SERVICE TIME\n\n0 0 0 0 0 90 0\n1 3 4 5 0 30 1\n"
+    )
+    vrp = "TYPE : CVRP\nEDGE_WEIGHT_TYPE : EUC_2D\nNODE_COORD_SECTION\n1 0 0\n2 3 4\n"
+    for name, text in (("a.vrptw", vrp), ("b.txt", vrp), ("c.vrp", solomon), ("d.csv", solomon)):
+        path = tmp_path / name
+        path.write_text(text)
+        assert read_stops(path).length([1]) == 10
+
+
 def test_a_balance_from_the_parameters_to_the_report(tmp_path: Path) -> None:
     stops = tmp_path / "stops.csv"
     stops.write_text("id,x,y\n0,0,0\n1,10,0\n2,11,0\n3,12,0\n4,13,0\n5,14,0\n6,-3,0\n")
