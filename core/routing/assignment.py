@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +41,9 @@ def assign(costs: FloatArray) -> tuple[NDArray[np.intp], tuple[FloatArray, Float
     >>> onward.tolist(), float(rows.sum() + columns.sum())
     ([2, 0, 1], 6.0)
     """
+    # Few problems need it, and it takes a quarter of a second to import.
+    from scipy.optimize import linear_sum_assignment
+
     costs = costs.copy()
     np.fill_diagonal(costs, np.inf)
     onward = linear_sum_assignment(costs)[1].astype(np.intp)
