@@ -70,6 +70,10 @@ _CAUSES = {
     ),
     r"(?:Application|App).{0,60} killed by user (\w+)": "it was killed by {0}",
     r"(state: KILLED|with state KILLED)": "it was killed",
+    r"AM Container for \S+ exited with\s+exitCode: (137|143)\b": (
+        "the application's master was killed (exit code {0}): by the system if memory ran out, or "
+        "by somebody"
+    ),
     r"(ExecutorLostFailure[^\n]{0,200})": "executors were lost ({0})",
 }
 

@@ -164,8 +164,6 @@ class Run:
                     reader.join(timeout=10)
             except _DeadClusterError as death:
                 self._end(process)
-                if self.target.cluster:
-                    self.target.cluster.clear()
                 say(f"{self.application or 'the application'} was ended: {death}")
                 return ServerError.code
             except _SignalError as ended:
@@ -332,6 +330,8 @@ class Run:
     def _clean(self) -> None:
         """Delete what a killed application leaves behind, where we have access."""
         cluster = self.target.cluster
+        if cluster:
+            cluster.clear()  # in case one of its processes died at the same time
         if cluster and self.application:
             for folder in (cluster.home / "staging").glob(f"*/.sparkStaging/{self.application}"):
                 shutil.rmtree(folder, ignore_errors=True)

@@ -188,13 +188,12 @@ def _target(spark: Spark, options: argparse.Namespace, given: Settings) -> Targe
     origin, master = next(((who, value) for who, value in named if value), ("", ""))
     ask = options.scale or not options.dry_run
     target = targets.find(spark, master, origin, options.hadoop_conf, ask=ask)
-    if target.kerberos:
-        target = replace(target, login=_login(line.handed_through(options.passed), given))
-        if not (target.login or _has_ticket()):
-            raise UsageError(
-                f"{target.where} asks for Kerberos, and this account has no ticket: run kinit, or "
-                "name --principal and --keytab"
-            )
+    target = replace(target, login=_login(line.handed_through(options.passed), given))
+    if target.kerberos and not (target.login or _has_ticket()):
+        raise UsageError(
+            f"{target.where} asks for Kerberos, and this account has no ticket: run kinit, or "
+            "name --principal and --keytab"
+        )
     standalone = target.cluster and target.cluster.kind == "standalone"
     ours = target.cluster.spark.version if target.cluster else ""
     if standalone and _home_of(spark) and spark.version != ours:

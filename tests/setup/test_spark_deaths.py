@@ -393,6 +393,11 @@ def page() -> Iterator[tuple[str, list[tuple[int, dict[str, str], bytes]]]]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (
+            "failed 1 times due to AM Container for appattempt_1_1_000001 exited with  exitCode: "
+            "137\nFailing this attempt.Diagnostics: x",
+            "the application's master was killed (exit code 137)",
+        ),
         ("AccessControlException: Client cannot authenticate via:[TOKEN, KERBEROS]", "run kinit"),
         (
             "java.lang.IllegalArgumentException: Can't get Kerberos realm",
@@ -404,7 +409,7 @@ def page() -> Iterator[tuple[str, list[tuple[int, dict[str, str], bytes]]]]:
         ),
     ],
 )
-def test_what_kerberos_lacks(text: str, said: str) -> None:
+def test_what_a_report_means(text: str, said: str) -> None:
     assert said in logs.cause(text)
 
 
