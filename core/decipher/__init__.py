@@ -9,15 +9,9 @@ from core.lazy import lazily
 if TYPE_CHECKING:
     from core.decipher.classical import Reading, recognise
     from core.decipher.homophonic import decipher_homophonic
+    from core.decipher.keys import CipherError, check
     from core.decipher.model import LanguageModel, ModelFileError, build, english
-    from core.decipher.solver import (
-        CipherError,
-        Settings,
-        Solution,
-        check,
-        decipher,
-        log_probability,
-    )
+    from core.decipher.solver import Settings, Solution, decipher, log_probability
     from core.decipher.text import (
         ENGLISH,
         Alphabet,
@@ -53,7 +47,8 @@ __getattr__ = lazily(
         "classical": ("Reading", "recognise"),
         "homophonic": ("decipher_homophonic",),
         "model": ("LanguageModel", "ModelFileError", "build", "english"),
-        "solver": ("CipherError", "Settings", "Solution", "check", "decipher", "log_probability"),
+        "keys": ("CipherError", "check"),
+        "solver": ("Settings", "Solution", "decipher", "log_probability"),
         "text": ("ENGLISH", "Alphabet", "CipherText", "HomophonicText", "looks_homophonic"),
     },
 )

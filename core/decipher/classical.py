@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from core.checks import count
-from core.decipher.solver import check
+from core.decipher.keys import check
 
 if TYPE_CHECKING:
     from core.decipher.model import LanguageModel

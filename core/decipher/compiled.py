@@ -399,11 +399,11 @@ def _look_up(data: _Pairs, name: np.uint64, key: Ints, letters: Ints) -> Any:
         if data.names[at] == name:
             return data.ids[at] + 1.0
         at = (at + 1) & (len(data.ids) - 1)
-    chance, a, b = data.unknown, 0, 0
+    chance, a, b, c = data.unknown, 0, 0, 0
     for letter in letters:
-        c = key[letter]
-        chance *= data.spelling[a, b, c]
-        a, b = b, c
+        d = key[letter]
+        chance *= data.spelling[a, b, c, d]
+        a, b, c = b, c, d
         if letter == 0:
             break
     return -chance
@@ -446,14 +446,14 @@ def _change_runs(data: Any, moves: Any, trial: Any, work: Any) -> Any:
             for j in range(i, last + 1):
                 sums[j] *= _BIG
             log_factor -= np.log(_BIG)
-        run, a, b, node = data.unknown, 0, 0, 0
+        run, a, b, c, node = data.unknown, 0, 0, 0, 0
         for j in range(i, last):
-            c = key[data.codes[j]]
-            run *= data.spelling[a, b, c]
-            a, b = b, c
-            chance = run * data.spelling[a, b, 0]
+            d = key[data.codes[j]]
+            run *= data.spelling[a, b, c, d]
+            a, b, c = b, c, d
+            chance = run * data.spelling[a, b, c, 0]
             if node >= 0:
-                node = data.trie[node, c]
+                node = data.trie[node, d]
                 if node == 0:
                     node = -1
                 elif data.word[node] >= 0:

@@ -28,7 +28,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from core.checks import count
-from core.decipher.solver import CipherError, Settings, Solution, check, doubts, words_of
+from core.decipher.keys import CipherError, check
+from core.decipher.solver import Settings, Solution, doubts, words_of
 from core.decipher.spaceless import WordSum
 from core.decipher.sureness import usual_score
 

@@ -5,7 +5,7 @@ and Bell, so that nothing needs tuning and an unknown word is judged by its spel
 
     P(w | v) = (c(v, w) + T(v) P_c(w)) / (c(v) + T(v))     word bigram, backed off to
     P_c(w)   = (n(w) + T P_spell(w)) / (B + T)             word unigram, backed off to
-    P_spell(w) = product of P(letter | two letters before) letter trigrams, word boundaries included
+    P_spell(w) = product of P(letter | three letters before)   word boundaries included
 
 ``c`` counts, ``T`` is the number of distinct words and ``T(v)`` of those seen after ``v``; ``n(w)``
 is the number of distinct words seen before ``w`` and ``B`` their sum (Kneser and Ney: a word that
@@ -13,7 +13,9 @@ follows few others is unlikely where the bigram is new). Bigrams seen once are n
 share goes to the back-off. A word by itself has the frequency ``P(w)``, with ``c(w)`` and the
 number of words read ``N`` in place of ``n(w)`` and ``B``.
 
-For texts without spaces the same interpolation is made of the running letters, up to the fourth.
+A new word resembles the rare ones, and those are most of the vocabulary: its spelling follows from
+the words that are known, each counted once, with Kneser and Ney's smoothing. For texts without
+spaces there are the running letters, up to the fourth, with the weights of Witten and Bell.
 
 References
 ----------
@@ -49,7 +51,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _MAGIC = b"WBLM"
-_VERSION = 1
+_VERSION = 2  # the first one held letter trigrams, too, which the words themselves tell
 _LARGEST = 1 << 28  # bytes of a model that is unpacked: a small file may claim any number
 _HEAD = struct.Struct("<4sHI")  # magic, version, length of the packed body
 
@@ -90,12 +92,9 @@ class LanguageModel:
     first, second, pair_counts
         Word bigrams seen at least twice, as vocabulary indices sorted by (first, second), and
         times seen; each of shape (n_bigrams,).
-    trigrams
-        Letter trigrams over the vocabulary, each word counted once (a new word resembles the rare
-        words, and those are most of the vocabulary); index 0 is the word boundary. Shape
-        (A + 1, A + 1, A + 1) for A letters.
     quadgrams
-        Four letters running, spaces left out; shape (A, A, A, A), index 0 is the first letter.
+        Four letters running, spaces left out; shape (A, A, A, A) for A letters, index 0 is the
+        first one.
     source
         Where the training text comes from and its licence.
     """
@@ -107,7 +106,6 @@ class LanguageModel:
     first: Ints
     second: Ints
     pair_counts: Ints
-    trigrams: Ints
     quadgrams: Ints
     source: str
 
@@ -131,13 +129,22 @@ class LanguageModel:
 
     @cached_property
     def log_spelling(self) -> Floats:
-        """Log of P(letter | two letters before), shape (A + 1, A + 1, A + 1).
+        """Log of P(letter | three letters before), shape (A + 1, A + 1, A + 1, A + 1).
 
         Index 0 is the word boundary; after a word's end it stays there with probability 1, so
         that padding with 0 costs nothing.
         """
-        log = np.log(_witten_bell(self.trigrams))
-        log[:, 0, 0] = 0.0
+        size, width = len(self.alphabet) + 1, self.codes.shape[1]
+        padded = np.pad(self.codes, ((0, 0), (3, 0)))
+        runs = np.zeros_like(self.codes)
+        for i in range(4):
+            runs = runs * size + padded[:, i : i + width]
+        inside = np.ones(runs.shape, dtype=bool)
+        inside[:, 1:] = self.codes[:, :-1] > 0
+        counts = np.bincount(runs[inside], minlength=size**4).reshape([size] * 4)
+        log: Floats = np.log(_kneser_ney(counts))
+        log[:, 1:, 0, 0] = 0.0
+        log[:, 0, 0, 0] = 0.0
         return log
 
     @cached_property
@@ -157,11 +164,10 @@ class LanguageModel:
         return self._word_logs(self.contexts)
 
     def _word_logs(self, counts: Ints) -> WordLogs:
-        before = np.zeros_like(self.codes[:, 0])
-        last, spelling = before, np.zeros(len(self.words))
-        for column in self.codes.T:
-            spelling += self.log_spelling[before, last, column]
-            before, last = last, column
+        spelling = np.zeros(len(self.words))
+        padded = np.pad(self.codes, ((0, 0), (3, 0))).T
+        for run in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+            spelling += self.log_spelling[run]
         n, t = int(counts.sum()), len(self.words)
         known = np.log((counts + t * np.exp(spelling)) / (n + t))
         return WordLogs(known, float(np.log(t / (n + t))))
@@ -223,13 +229,9 @@ class LanguageModel:
 
     def log_spell(self, word: str) -> float:
         """Return the log of P_spell(word)."""
-        codes = [0, 0, *(self.alphabet.code[c] for c in word), 0]
-        return float(
-            sum(
-                self.log_spelling[a, b, c]
-                for (a, b), c in zip(pairwise(codes), codes[2:], strict=False)
-            )
-        )
+        codes = [0, 0, 0, *(self.alphabet.code[c] for c in word), 0]
+        runs = zip(codes, codes[1:], codes[2:], codes[3:], strict=False)
+        return float(sum(self.log_spelling[run] for run in runs))
 
     def log_word(self, word: str) -> float:
         """Return the log of P(word), known or not.
@@ -289,14 +291,7 @@ class LanguageModel:
         )
         cells = np.flatnonzero(self.quadgrams)
         arrays = (
-            *(
-                self.counts,
-                self.contexts,
-                followers,
-                steps,
-                self.pair_counts - 2,
-                self.trigrams.ravel(),
-            ),
+            *(self.counts, self.contexts, followers, steps, self.pair_counts - 2),
             *(np.diff(cells, prepend=-1), self.quadgrams.ravel()[cells]),
         )
         body = struct.pack("<I", len(body)) + body + b"".join(map(_pack, arrays))
@@ -319,7 +314,7 @@ class LanguageModel:
                 "python -m jobs.decipher.model"
             )
         _, version, length = _HEAD.unpack_from(data)
-        if version != _VERSION:
+        if version not in (1, _VERSION):
             raise ModelFileError(
                 f"language model of format version {version}, but this program reads version "
                 f"{_VERSION}: build it again with python -m jobs.decipher.model"
@@ -335,26 +330,27 @@ class LanguageModel:
             body = reader.decompress(packed, _LARGEST)
             if not reader.eof:
                 raise EOFError("it is cut short, or larger than any model")
-            return cls._unpack(body)
+            return cls._unpack(body, version)
         except DAMAGED as error:
             raise ModelFileError(
                 f"language model is damaged ({error}): copy or build it again"
             ) from None
 
     @classmethod
-    def _unpack(cls, body: bytes) -> LanguageModel:
+    def _unpack(cls, body: bytes, version: int) -> LanguageModel:
         length = struct.unpack_from("<I", body)[0]
         head_line, *words = body[4 : 4 + length].decode().split("\n")[:-1]
         head = json.loads(head_line)
         alphabet = Alphabet(head["letters"])
-        size, at = len(alphabet) + 1, 4 + length
+        at = 4 + length
         n_words, n_pairs = head["words"], head["pairs"]
         arrays = []
         n_cells = head["quadgrams"]
-        for n in (n_words, n_words, n_words, n_pairs, n_pairs, size**3, n_cells, n_cells):
+        unused = [(len(alphabet) + 1) ** 3] if version == 1 else []
+        for n in (n_words, n_words, n_words, n_pairs, n_pairs, *unused, n_cells, n_cells):
             array, at = _unpack(body, at, n)
             arrays.append(array)
-        counts, contexts, followers, steps, pair_counts, trigrams, gaps, runs = arrays
+        counts, contexts, followers, steps, pair_counts, *_, gaps, runs = arrays
         first = np.repeat(np.arange(n_words), followers)
         if len(words) != n_words or len(first) != n_pairs:
             raise ValueError("its tables do not fit together")
@@ -373,14 +369,13 @@ class LanguageModel:
             first=first,
             second=second,
             pair_counts=pair_counts + 2,
-            trigrams=trigrams.reshape(size, size, size),
             quadgrams=quadgrams,
             source=head["source"],
         )
 
 
 def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
-    """Count the words, word bigrams and letter trigrams of a training text.
+    """Count the words, word bigrams and running letters of a training text.
 
     Parameters
     ----------
@@ -408,11 +403,6 @@ def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
     index = {word: i for i, word in enumerate(vocabulary)}
     pairs = sorted((index[v], index[w], n) for (v, w), n in bigrams.items() if n > 1)
     first, second, pair_counts = np.array(pairs, dtype=np.int64).reshape(-1, 3).T
-    trigrams = np.zeros([len(alphabet) + 1] * 3, dtype=np.int64)
-    for word in vocabulary:
-        codes = [0, 0, *(alphabet.code[c] for c in word), 0]
-        for i in range(len(codes) - 2):
-            trigrams[codes[i], codes[i + 1], codes[i + 2]] += 1
     counts = np.array([unigrams[word] for word in vocabulary], dtype=np.int64)
     n = len(alphabet)
     letters = np.array([alphabet.code[c] - 1 for c in "".join(words)], dtype=np.int64)
@@ -427,7 +417,6 @@ def build(text: str, alphabet: Alphabet, source: str = "") -> LanguageModel:
         first=first,
         second=second,
         pair_counts=pair_counts,
-        trigrams=trigrams,
         quadgrams=np.bincount(runs, minlength=n**4).reshape(n, n, n, n),
         source=source,
     )
@@ -453,6 +442,22 @@ def _witten_bell(counts: Ints) -> Floats:
     smoothed: Floats = np.where(
         total > 0, (counts + types * lower) / np.maximum(total + types, 1), lower
     )
+    return smoothed
+
+
+def _kneser_ney(counts: Ints) -> Floats:
+    """Return P(last | before) from n-gram counts by Kneser and Ney's interpolation.
+
+    A shorter n-gram counts as often as there are different letters before it.
+    """
+    shorter = (counts > 0).sum(0)
+    lower = _kneser_ney(shorter) if shorter.ndim else np.full(counts.size, 1 / counts.size)
+    once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+    discount = once / (once + 2 * twice) if once and twice else 0.5
+    types = (counts > 0).sum(-1, keepdims=True)
+    total = counts.sum(-1, keepdims=True)
+    kept = np.maximum(counts - discount, 0.0) + discount * types * lower
+    smoothed: Floats = np.where(total > 0, kept / np.maximum(total, 1), lower)
     return smoothed
 
 

@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.decipher.score import Keys
-from core.decipher.spaceless import WordSum
+from core.decipher.score import Keys, WordScore
 
 if TYPE_CHECKING:
-    from core.decipher.moves import Score
+    from core.decipher.pairsum import PairSum
+    from core.decipher.spaceless import WordSum
+
+    Sharp = WordScore | WordSum | PairSum
 
 __all__ = ["polish"]
 
 Ints = NDArray[np.int64]
 
 _TOGETHER = 1 << 20  # fingerprints held at a time
-_SUMS = 30  # keys that are summed over words, of those that score best by letters
 _GAIN = 1e-9
 
 
-def polish(score: Score, key: Ints, fixed: Ints) -> tuple[Ints, float]:
+def polish(score: Sharp, key: Ints, fixed: Ints) -> tuple[Ints, float]:
     """Climb from a key to one that no move of two or three letters improves.
 
     Parameters
@@ -63,7 +64,7 @@ def polish(score: Score, key: Ints, fixed: Ints) -> tuple[Ints, float]:
         key, best = found, value
 
 
-def _moves(score: Score, fixed: Ints) -> tuple[Ints, Ints]:
+def _moves(score: Sharp, fixed: Ints) -> tuple[Ints, Ints]:
     """List moves: letters at `place` get those at `source`; of a swap the second stands twice."""
     codes = np.arange(1, len(score.slopes))
     free = codes[~np.isin(codes, fixed)].tolist()
@@ -81,19 +82,19 @@ def _moves(score: Score, fixed: Ints) -> tuple[Ints, Ints]:
     return np.array(place).reshape(-1, 3), np.array(source).reshape(-1, 3)
 
 
-def _best(score: Score, key: Ints, place: Ints, source: Ints) -> tuple[Ints, float]:
+def _best(score: Sharp, key: Ints, place: Ints, source: Ints) -> tuple[Ints, float]:
     """Return the best key one move away, and what it scores."""
     if not len(place):
         return key, -np.inf
     base = score.keys(key[None]).prints
-    quick = score.letters if isinstance(score, WordSum) else score
+    quick = score if isinstance(score, WordScore) else score.letters
     values = np.empty(len(place))
     step = max(1, _TOGETHER // base.shape[1])
     for start in range(0, len(place), step):
         some = slice(start, start + step)
         values[some] = quick(_moved(score, key, base, place[some], source[some]))
     if quick is not score:
-        top = np.argsort(-values, kind="stable")[:_SUMS]
+        top = np.argsort(-values, kind="stable")[: score.top]
         place, source = place[top], source[top]
         values = score(_moved(score, key, base, place, source))
     at = int(values.argmax())
@@ -102,7 +103,7 @@ def _best(score: Score, key: Ints, place: Ints, source: Ints) -> tuple[Ints, flo
     return moved, float(values[at])
 
 
-def _moved(score: Score, key: Ints, base: NDArray[np.uint64], place: Ints, source: Ints) -> Keys:
+def _moved(score: Sharp, key: Ints, base: NDArray[np.uint64], place: Ints, source: Ints) -> Keys:
     keys = np.repeat(key[None], len(place), axis=0)
     rows = np.arange(len(place))
     prints = np.repeat(base, len(place), axis=0)

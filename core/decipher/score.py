@@ -138,7 +138,7 @@ class WordScore:
         total = np.zeros(len(codes))
         at = np.zeros(len(codes), dtype=np.int64)
         for column in np.ascontiguousarray(codes.T):
-            at = (at % (size * size)) * size + column
+            at = (at % size**3) * size + column
             total += flat[at]
         return total
 

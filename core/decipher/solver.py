@@ -8,19 +8,29 @@ as soon as independent columns of chains agree on the best key.
 If the spaces are known, the words are scored. If they are not, or the text is long, a first search
 scores the running letters, which is quick, until two columns read most letters alike. A second
 search starts from what they found, and scores the words or sums over all divisions of the text into
-words.
+words. Without spaces, pairs of words decide between the readings that both searches met, and
+between their neighbours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.checks import count
+from core.decipher.keys import (
+    ENOUGH,
+    CipherError,
+    check,
+    complete,
+    known_letters,
+    random_keys,
+)
 from core.decipher.moves import Block, Swaps
+from core.decipher.pairsum import PairSum
 from core.decipher.polish import polish
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
@@ -37,10 +47,8 @@ if TYPE_CHECKING:
     from core.decipher.text import CipherText
 
 __all__ = [
-    "CipherError",
     "Settings",
     "Solution",
-    "check",
     "decipher",
     "doubts",
     "log_probability",
@@ -62,15 +70,30 @@ _ALIKE = 0.9
 # Letters from which the key of any text is found: more only take longer.
 _ENOUGH_LETTERS = 5000
 
+# Letters of a text without spaces up to which pairs of words decide between readings: longer texts
+# are read right without, and the sum takes longer than the search.
+_PAIRED = 150
+
+# Searches from new keys, as long as chains do not agree or their reading scores so many nats a
+# letter less than usual: of 60 letters, wrong readings do by 1.2 and more, hardly any right one
+# by 1.
+_ROUNDS, _POOR = 3, 1.0
+
+# Where pairs of words decide, a first search may take so many times `max_steps`, since running
+# letters cost little, and the second, which need not find the best key, the so-manieth part.
+_PATIENT, _QUICK = 5, 4
+
+# Searches from new keys, as long as chains do not agree or their reading scores so many nats a
+# letter less than usual: of 60 letters, wrong readings do by 1.2 and more, hardly any right one
+# by 1.
+_ROUNDS, _POOR = 3, 1.0
+
+# How many times the steps of a short text's first search may exceed those of the second, which are
+# much slower; in texts of `_PATIENCE` letters they are as many.
+_PATIENT, _PATIENCE = 5, 300
+
 # Different keys, the best first, from which the end of a search climbs.
 _CLIMBS = 3
-
-# About the unicity distance of English: with fewer letters several readings make sense.
-ENOUGH = 28
-
-
-class CipherError(ValueError):
-    """A text that cannot be deciphered; the message says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +110,9 @@ class Settings:
     n_chains
         Independent chains (columns of chains when tempering).
     max_steps
-        Maximum number of steps of every chain, half of it in a first search; a step proposes a
-        swap.
+        Maximum number of steps of every chain; a step proposes a swap. A first search may take
+        half as many. Without spaces, in texts of up to 150 letters, it may take five times as many,
+        and the second a quarter.
     temperatures
         Temperatures of tempering: rising, from 1.
     exchange_every
@@ -153,13 +177,15 @@ class Solution:
         Natural log of the language model's probability of `plaintext`.
     posterior
         Share of draws in which cipher letter ``c`` stood for letter ``p``; shape (A + 1, A + 1).
+        In short texts without spaces each reading met has the share of its probability instead.
     trace
         Log-probability of each cold chain after each step; shape (n_chains, n_steps). That of the
         first search, if there is one, comes first.
     acceptance_rate
         Share of proposals taken by each cold chain; shape (n_chains,).
     agreed
-        Chains that found the best key.
+        Chains that found the best key; in short texts without spaces, where pairs of words decide,
+        chains that read nine letters of ten so.
     proposals
         Keys tried in all, at all temperatures.
     readings
@@ -199,32 +225,6 @@ class Solution:
         """Posterior probability of the letter chosen for each cipher letter, shape (A + 1,)."""
         chosen: Floats = self.posterior[np.arange(len(self.key)), self.key]
         return chosen
-
-
-def check(cipher: CipherText, model: LanguageModel, min_letters: int = ENOUGH) -> None:
-    """Refuse a text that no key can decipher.
-
-    Raises
-    ------
-    CipherError
-        If the text has no letters, foreign letters, or too few letters.
-    """
-    foreign = sorted({c for c in cipher.text if c.isalpha() and c not in cipher.alphabet.code})
-    n_foreign = sum(c in foreign for c in cipher.text)
-    n, letters = cipher.n_letters, model.alphabet.letters
-    if n_foreign > n and not cipher.symbols:
-        raise CipherError(
-            f"{n_foreign} of the text's {n + n_foreign} letters ({', '.join(foreign[:8])}) are not "
-            f"in the language model's alphabet {letters!r}: build a model of that language with "
-            "python -m jobs.decipher.model"
-        )
-    if n == 0:
-        raise CipherError("the text is empty: expected letters of the alphabet " + repr(letters))
-    if n < min_letters:
-        raise CipherError(
-            f"the text has {n} letters: at least {min_letters} are needed, with fewer several "
-            "readings make sense (lower min_letters to try all the same)"
-        )
 
 
 def decipher(
@@ -272,17 +272,24 @@ def decipher(
     check(cipher, model, 1 if known else settings.min_letters)
     # The beginning of a long text is enough for the search.
     part = cipher.part(_ENOUGH_LETTERS)
-    fixed = _known(part, known or {})
-    runs = _searches(part, model, rng, settings=settings, fixed=fixed, progress=progress)
-    last = runs[-1]
+    fixed = known_letters(part, known or {})
+    runs: list[_Run] = []
+    usual = usual_score(model, cipher.n_letters, spaces=settings.spaces)
+    pairs = not settings.spaces and part.n_letters <= _PAIRED
+    for _ in range(_ROUNDS if pairs and settings.method == "tempering" else 1):
+        runs += _searches(part, model, rng, settings=settings, fixed=fixed, progress=progress)
+        last = runs[-1]
+        if pairs:
+            last = _paired(runs, PairSum(model, part), np.array(list(fixed), dtype=np.int64))
+        if last.agreed > 1 and last.best.max() >= (usual.mean - _POOR) * part.n_letters:
+            break
     key, best = last.best_key[last.best.argmax()], float(last.best.max())
     readings = _readings(last, part, settings.top)
     if part is not cipher:
-        score = WordScore(model, cipher) if settings.spaces else WordSum(model, cipher)
+        score = _last_score(cipher, model, spaces=settings.spaces)
         key, best = polish(score, key, np.array(list(fixed), dtype=np.int64))
         readings = ((best, cipher.decode(key)),)
-    key = _complete(key, cipher)
-    usual = usual_score(model, cipher.n_letters, spaces=settings.spaces)
+    key = complete(key, cipher)
     return Solution(
         key=key,
         plaintext=cipher.decode(key),
@@ -313,7 +320,7 @@ def _searches(
     """Search with one score after the other, each starting from the previous result."""
     given = np.array(list(fixed), dtype=np.int64)
     ladder = settings.temperatures if settings.method == "tempering" else (1.0,)
-    keys = _random_keys(rng, settings.n_chains * len(ladder), len(model.alphabet), fixed)
+    keys = random_keys(rng, settings.n_chains * len(ladder), len(model.alphabet), fixed)
     scores, runs = _scores(cipher, model, settings), []
     for score in scores:
         swaps = Swaps.of(score, given)
@@ -342,6 +349,23 @@ def _scores(cipher: CipherText, model: LanguageModel, settings: Settings) -> lis
     if cipher.n_letters >= _LONG and settings.method == "tempering":
         return [LetterScore(model, cipher), WordScore(model, cipher)]
     return [WordScore(model, cipher)]
+
+
+def _last_score(
+    cipher: CipherText, model: LanguageModel, *, spaces: bool
+) -> WordScore | WordSum | PairSum:
+    """Return what decides between readings."""
+    if spaces:
+        return WordScore(model, cipher)
+    return (PairSum if cipher.n_letters <= _PAIRED else WordSum)(model, cipher)
+
+
+def _most_steps(settings: Settings, n_letters: int, *, scout: bool) -> int:
+    """Return how many steps a search takes at most."""
+    steps = settings.max_steps
+    if settings.spaces or n_letters > _PAIRED:
+        return (steps + 1) // 2 if scout else steps
+    return steps * _PATIENT if scout else -(-steps // _QUICK)
 
 
 def words_of(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool) -> str:
@@ -424,7 +448,7 @@ def _search(
     columns, scout = settings.n_chains, fixed is None
     state = walk.init(keys)
     seen = _Seen(np.full(columns, -np.inf), keys[:columns].copy())
-    max_steps = (settings.max_steps + 1) // 2 if scout else settings.max_steps
+    max_steps = _most_steps(settings, walk.score.cipher.n_letters, scout=scout)
     for start in progress(range(0, max_steps, settings.check_every)):
         state = seen.run(walk, rng, state, min(settings.check_every, max_steps - start))
         alike = _alike(seen.best, seen.best_key, walk.score.cipher)
@@ -502,6 +526,38 @@ def _climb(score: Score, best: Floats, best_key: Ints, fixed: Ints) -> bool:
     return climbed
 
 
+def _paired(runs: list[_Run], score: PairSum, fixed: Ints) -> _Run:
+    """Judge what the searches met by pairs of words, and climb from the best of it."""
+    last, present = runs[-1], np.unique(score.cipher.codes)
+    size = last.best_key.shape[1]
+    drawn = last.draws.key.reshape(-1, size)
+    order = np.argsort(-last.draws.log_density.ravel(), kind="stable")
+    keys = np.concatenate([*(run.best_key for run in runs), drawn[order].astype(np.int64)])
+    _, first = np.unique(keys[:, present], axis=0, return_index=True)
+    keys = keys[np.sort(first)[: score.top]]
+    best = score(score.keys(keys))
+    read = score.cipher.codes
+    tops: list[Ints] = []
+    for key in keys[np.argsort(-best, kind="stable")]:
+        if all((key[read] == top[read]).mean() < _ALIKE for top in tops) and len(tops) < _CLIMBS:
+            tops.append(key)
+    climbed = [polish(score, key, fixed) for key in tops]
+    keys = np.concatenate([keys, [key for key, _ in climbed]])
+    best = np.concatenate([best, [value for _, value in climbed]])
+    _, first = np.unique(keys[:, present], axis=0, return_index=True)
+    keys, best = keys[first], best[first]
+    share = np.exp(best - best.max())
+    posterior = np.zeros((size, size))
+    for code in range(size):
+        np.add.at(posterior[code], keys[:, code], share / share.sum())
+    none = last.draws._replace(key=last.draws.key[:0], log_density=last.draws.log_density[:0])
+    text = keys[best.argmax()][read]
+    agreed = max(int(((run.best_key[:, read] == text).mean(1) >= _ALIKE).sum()) for run in runs)
+    return replace(
+        last, best=best, best_key=keys, posterior=posterior, draws=none, agreed=max(agreed, 1)
+    )
+
+
 def _readings(run: _Run, cipher: CipherText, top: int) -> tuple[tuple[float, str], ...]:
     """Return the distinct plaintexts of the best keys and the draws, most probable first."""
     density = np.concatenate([run.best, run.draws.log_density.ravel()])
@@ -535,7 +591,7 @@ def log_probability(model: LanguageModel, plain: CipherText, *, spaces: bool = T
     spaces
         As in `Settings`.
     """
-    score = WordScore(model, plain) if spaces else WordSum(model, plain)
+    score = _last_score(plain, model, spaces=spaces)
     return float(score(score.keys(np.arange(len(model.alphabet) + 1)[None]))[0])
 
 
@@ -548,41 +604,3 @@ def _alike(best: Floats, best_key: Ints, cipher: CipherText) -> Ints:
     """Find the columns that read most letters of the text as the best one does."""
     text = best_key[:, cipher.codes]
     return np.flatnonzero((text == text[best.argmax()]).mean(1) >= _ALIKE)
-
-
-def _known(cipher: CipherText, known: Mapping[str, str]) -> dict[int, int]:
-    code, plain = cipher.code, cipher.alphabet.code
-    for cipher_letter, letter in known.items():
-        for c, codes, where in ((cipher_letter, code, cipher.symbols), (letter, plain, "")):
-            if c not in codes:
-                raise CipherError(
-                    f"known letter {c!r} is not in the alphabet "
-                    f"{where or cipher.alphabet.letters!r}"
-                )
-    fixed = {code[c]: plain[p] for c, p in known.items()}
-    if len(set(fixed.values())) < len(known):
-        raise CipherError(
-            f"known letters {dict(known)!r}: a letter occurs twice, but a key is one to one"
-        )
-    return fixed
-
-
-def _random_keys(
-    rng: np.random.Generator, n_keys: int, n_letters: int, fixed: Mapping[int, int]
-) -> Ints:
-    keys = np.zeros((n_keys, n_letters + 1), dtype=np.int64)
-    for c, p in fixed.items():
-        keys[:, c] = p
-    open_cipher = [c for c in range(1, n_letters + 1) if c not in fixed]
-    open_plain = [p for p in range(1, n_letters + 1) if p not in set(fixed.values())]
-    rows = np.tile(np.array(open_plain, dtype=np.int64), (n_keys, 1))
-    keys[:, open_cipher] = rng.permuted(rows, axis=1)
-    return keys
-
-
-def _complete(key: Ints, cipher: CipherText) -> Ints:
-    """Give the cipher letters that do not occur the plain letters left over, in order."""
-    absent = np.setdiff1d(np.arange(1, len(key)), cipher.codes)
-    done = key.copy()
-    done[absent] = np.sort(key[absent])
-    return done

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from core.decipher.model import LanguageModel
     from core.decipher.text import CipherText
 
-__all__ = ["LetterScore", "WordSum"]
+__all__ = ["LONGEST", "LetterScore", "WordSum", "beyond", "find_words"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Prints = NDArray[np.uint64]
 
-_LONGEST = 16  # letters of a word; longer ones are read as two
+LONGEST = 16  # letters of a word; longer ones are read as two
 _TOGETHER = 32  # places summed up to at once
 
 
@@ -90,13 +90,14 @@ class WordSum:
     """
 
     trust = 0.5  # the quick score may be wrong, and should not exclude the right key
+    top = 30  # keys that a climb should sum in each step, of those that score best by letters
 
     def __init__(self, model: LanguageModel, cipher: CipherText) -> None:
         self.model = model
         self.cipher = cipher
         self.letters = LetterScore(model, cipher)
         self.slopes = self.letters.slopes
-        self.longest = min(_LONGEST, cipher.n_letters)
+        self.longest = min(LONGEST, cipher.n_letters)
         self.words = Vocabulary(model, self.longest)
 
     def keys(self, key: Ints) -> Keys:
@@ -143,30 +144,67 @@ class WordSum:
 
         That of a run which would go beyond the end is minus infinity.
         """
-        model, longest = self.model, self.longest
-        letter = key[self.cipher.codes]
-        n = len(letter)
-        padded = np.pad(letter, (0, longest))
-        runs = sliding_window_view(padded, longest)[:n]
-        names = (runs.astype(np.uint64) * self.words.weights[:longest]).cumsum(1)
-        known = self.words.find(names.ravel()).reshape(runs.shape)
-        spelling = model.log_spelling
-        log, here, after = np.empty(runs.shape), padded[:-1], padded[1:]
-        log[:, 0] = spelling[0, 0, letter]
-        if longest > 1:
-            log[:, 1] = spelling[0, letter, after[:n]]
-        if longest > 2:
-            inner = spelling[here[:-1], after[:-1], after[1:]]
-            log[:, 2:] = sliding_window_view(inner, longest - 2)[:n]
-        log.cumsum(1, out=log)
-        log[:, 0] += spelling[0, letter, 0]
-        if longest > 1:
-            ends = np.append(spelling[here, after, 0], 0.0)
-            log[:, 1:] += sliding_window_view(ends, longest - 1)[:n]
-        log += model.unigram.unknown
+        model, letters = self.model, key[self.cipher.codes]
+        found, log = find_words(model, self.words, letters[None], self.longest)
+        known, log = found[0], log[0] + model.unigram.unknown
         log = np.where(known >= 0, model.unigram.known[known], log)
-        log[np.add.outer(np.arange(n), np.arange(1, longest + 1)) > n] = -np.inf
+        log[beyond(len(letters), self.longest)] = -np.inf
         return log
+
+
+def find_words(
+    model: LanguageModel, words: Vocabulary, letters: Ints, longest: int
+) -> tuple[Ints, Floats]:
+    """Look up the words that begin at each letter of some texts, by length.
+
+    Parameters
+    ----------
+    model, words
+        The language model, and its vocabulary.
+    letters
+        Of each text, shape (n_texts, n_letters).
+    longest
+        Letters of the longest word.
+
+    Returns
+    -------
+    known, log_spelling
+        The index of each word in the vocabulary, -1 for an unknown one, and the log-probability of
+        its spelling; each of shape (n_texts, n_letters, longest). What goes `beyond` the end of the
+        text means nothing.
+    """
+    n_texts, n = letters.shape
+    padded = np.pad(letters, ((0, 0), (0, longest))).ravel()  # texts do not touch each other
+    runs = sliding_window_view(np.pad(padded, (0, longest - 1)), longest)
+    names = (runs.astype(np.uint64) * words.weights[:longest]).cumsum(1)
+    known = words.find(names.ravel())
+    shape = (n_texts, n + longest, longest)
+    log = _log_spelled(model.log_spelling, runs)
+    return known.reshape(shape)[:, :n], log.reshape(shape)[:, :n]
+
+
+def beyond(n: int, longest: int) -> NDArray[np.bool_]:
+    """Tell which words would go beyond the end of a text of `n` letters, shape (n, longest)."""
+    return np.add.outer(np.arange(n), np.arange(1, longest + 1)) > n
+
+
+def _log_spelled(spelling: Floats, runs: Ints) -> Floats:
+    """Return the log-probability of the spelling of the beginnings of runs, shape of `runs`.
+
+    Parameters
+    ----------
+    spelling
+        As in the model.
+    runs
+        The letters from each place on, (n, longest).
+    """
+    log, ends = np.empty(runs.shape), np.empty(runs.shape)
+    a = b = c = np.zeros(len(runs), dtype=np.int64)
+    for i, d in enumerate(np.ascontiguousarray(runs.T)):
+        log[:, i], ends[:, i] = spelling[a, b, c, d], spelling[b, c, d, 0]
+        a, b, c = b, c, d
+    spelled: Floats = log.cumsum(1) + ends
+    return spelled
 
 
 def _log_last(band: Floats) -> float:

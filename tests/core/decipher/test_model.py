@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import struct
+from collections import Counter
 from itertools import product
 
 import numpy as np
@@ -22,8 +23,8 @@ def small() -> LanguageModel:
 
 
 def test_spelling_rows_sum_to_one() -> None:
-    rows = np.exp(small().log_spelling).sum(2)
-    rows = rows[:, 1:]  # after a word's end (last letter = boundary) only the start means anything
+    rows = np.exp(small().log_spelling).sum(3)
+    rows = rows[:, :, 1:]  # after a word's end (last letter = boundary) only the start has meaning
     assert np.allclose(rows, 1, atol=1e-12)
 
 
@@ -32,9 +33,33 @@ def test_spellings_of_all_words_sum_to_one() -> None:
     total = [
         sum(np.exp(model.log_spell("".join(w))) for w in product("ab", repeat=n)) for n in range(14)
     ]
-    start = np.exp(model.log_spelling[0, 0, 1:]).sum()  # the empty word has the rest
+    start = np.exp(model.log_spelling[0, 0, 0, 1:]).sum()  # the empty word has the rest
     assert sum(total[1:]) == pytest.approx(start, abs=0.01)
     assert sum(total[1:]) < start
+
+
+def test_spelling_by_hand() -> None:
+    # Words ab, abb, bb, each once. Of a, b and the end after "ab": b once, the end once.
+    model = build("ab ab abb bb", Alphabet("ab"))
+    runs = Counter[str]()
+    for word in ("...ab.", "...abb.", "...bb."):
+        runs.update(word[i : i + 4] for i in range(len(word) - 3))
+
+    def share(run: str) -> float:
+        if not run:
+            return 1 / 3
+        n = len(run)
+        counts = runs if n == 4 else Counter(r[-n:] for r in {r[-n - 1 :] for r in runs})
+        once, twice = (sum(count == k for count in counts.values()) for k in (1, 2))
+        off = once / (once + 2 * twice) if once and twice else 0.5
+        row = {r: count for r, count in counts.items() if r[:-1] == run[:-1]}
+        if not row:
+            return share(run[1:])
+        kept = max(counts[run] - off, 0) + off * len(row) * share(run[1:])
+        return kept / sum(row.values())
+
+    want = share("...a") * share("..ab") * share(".abb") * share("abbb") * share("bbb.")
+    assert np.exp(model.log_spell("abbb")) == pytest.approx(want, rel=1e-12)
 
 
 def test_word_and_bigram_probabilities_sum_to_one() -> None:
@@ -67,8 +92,20 @@ def test_file_gives_the_same_model() -> None:
     again = LanguageModel.from_bytes(model.to_bytes())
     assert again.words == model.words
     assert again.source == "Dickens, public domain"
-    for name in ("counts", "contexts", "first", "second", "pair_counts", "trigrams"):
+    for name in ("counts", "contexts", "first", "second", "pair_counts", "quadgrams"):
         assert np.array_equal(getattr(again, name), getattr(model, name)), name
+    assert again.to_bytes() == model.to_bytes()
+
+
+def test_a_file_of_the_first_version_is_read() -> None:
+    model = small()
+    body = lzma.decompress(model.to_bytes()[10:])
+    cells = np.count_nonzero(model.quadgrams)
+    # It had letter trigrams before the quadgrams: a count of large numbers, then a byte each.
+    large = int((np.diff(np.flatnonzero(model.quadgrams), prepend=-1) >= 255).sum())
+    at = len(body) - 2 * (4 + cells) - 4 * large
+    packed = lzma.compress(body[:at] + bytes(4 + 27**3) + body[at:])
+    again = LanguageModel.from_bytes(struct.pack("<4sHI", b"WBLM", 1, len(packed)) + packed)
     assert again.to_bytes() == model.to_bytes()
 
 

@@ -20,6 +20,8 @@ from core.decipher import (
     english,
     log_probability,
 )
+from core.decipher.pairsum import PairSum
+from core.decipher.polish import polish
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
 from core.decipher.sureness import evenness
@@ -194,10 +196,43 @@ def test_the_sum_over_all_partings_is_exact() -> None:
             words = [(i, plain[i:j]) for i in range(max(0, j - 16), j)]
             total.append(sum(total[i] * np.exp(model.log_word(w)) for i, w in words))
         assert value == pytest.approx(np.log(total[-1]), rel=1e-12)
-    assert score.segment(keys[0]) == [3, 5, 2, 3, 7]
+    assert score.segment(keys[0]) == [3, 5, 2, 3, 2, 5]
     long = ENGLISH.encode(PASSAGES["deficit"] * 6)  # far below what a float holds
     far = WordSum(model, long)
     assert np.isfinite(far(far.keys(keys))).all()
+
+
+def parted(plain: str) -> float:
+    """Sum the probability of a text over all divisions into words, by hand."""
+    model = english()
+    ends: list[dict[str, float]] = [{} for _ in range(len(plain) + 1)]
+    ends[0][""] = 0.0
+    for i, words in enumerate(ends):
+        for before, log in words.items():
+            for j in range(i + 1, min(i + 16, len(plain)) + 1):
+                word = plain[i:j]
+                total = log + model.log_pair(before, word)
+                ends[j][word] = np.logaddexp(ends[j].get(word, -np.inf), total)
+    return float(np.logaddexp.reduce(list(ends[-1].values())))
+
+
+@pytest.mark.parametrize("text", ["thestateofthexqunion", "andinthoseyearswhenwewereatwarwith"])
+def test_the_sum_of_pairs_is_exact(text: str) -> None:
+    cipher = ENGLISH.encode(text)
+    keys = np.concatenate([np.arange(27)[None], random_keys(2)])
+    score = PairSum(english(), cipher)
+    found = score(score.keys(keys))
+    assert found == pytest.approx([parted(cipher.decode(key)) for key in keys], rel=1e-12)
+    assert score(score.keys(keys[:0])).shape == (0,)
+
+
+def test_many_keys_of_a_long_text_are_summed_in_parts() -> None:
+    cipher, keys = ENGLISH.encode(PASSAGES["deficit"] * 6), random_keys(40)  # below any float
+    score = PairSum(english(), cipher)
+    found = score(score.keys(keys))
+    alone = [float(score(score.keys(key[None]))[0]) for key in keys[[0, 39]]]
+    assert found[[0, 39]] == pytest.approx(alone, rel=1e-12)
+    assert np.isfinite(found).all()
 
 
 @pytest.mark.parametrize("text", ["a", "of", "the", "with"])
@@ -209,8 +244,10 @@ def test_the_shortest_texts_have_a_sum(text: str) -> None:
         for j in range(1, len(text) + 1):
             parts = [(i, plain.text[i:j]) for i in range(j)]
             total.append(sum(total[i] * np.exp(english().log_word(w)) for i, w in parts))
-        found = log_probability(english(), plain, spaces=False)
+        score = WordSum(english(), plain)
+        found = float(score(score.keys(np.arange(27)[None]))[0])
         assert found == pytest.approx(np.log(total[-1]), rel=1e-12)
+        assert log_probability(english(), plain, spaces=False) == pytest.approx(parted(plain.text))
 
 
 def test_the_letter_score_is_exact() -> None:
@@ -222,6 +259,49 @@ def test_the_letter_score_is_exact() -> None:
         want = sum(model.log_letters[tuple(c[i - 3 : i + 1])] for i in range(3, len(c)))
         assert value == pytest.approx(want, rel=1e-12)
     assert np.allclose(np.exp(model.log_letters).sum(3), 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # The words one by one make "by own service" likelier than the truth.
+        "good for our country during the period of my own service in this capitol and",
+        # Two searches in five of the usual length find nothing.
+        "interacts with the others all must be faced together squarely and courageously",
+    ],
+)
+def test_sixty_letters_without_spaces_are_deciphered(text: str) -> None:
+    plain = text.replace(" ", "")
+    settings = Settings(spaces=False)
+    found = decipher(encipher(plain, 1), english(), np.random.default_rng(1), settings=settings)
+    assert found.plaintext == plain
+    assert found.warnings == ()
+    assert found.log_probability == pytest.approx(parted(plain))
+    assert found.readings[0] == (pytest.approx(found.log_probability), plain)
+    assert found.posterior[1:].sum(axis=1) == pytest.approx(1)
+    present = np.unique(ENGLISH.encode(plain).codes)
+    assert (found.posterior[:, present].sum(0) > 0.5).all()
+
+
+def test_a_search_that_finds_nothing_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = "".join(np.random.default_rng(3).choice(list("abcdefghijklmnopqrstuvwxyz"), 60))
+    settings = Settings(spaces=False, max_steps=40, n_draws=5)
+    found = decipher(ENGLISH.encode(noise), english(), np.random.default_rng(0), settings=settings)
+    # Three rounds, each of a first search of 200 steps, a second of 10, and the draws.
+    assert found.trace.shape[1] == 3 * (200 + 10 + 5)
+    assert "hardly right" in " ".join(found.warnings)
+    monkeypatch.setattr("core.decipher.solver._ROUNDS", 1)
+    alone = decipher(ENGLISH.encode(noise), english(), np.random.default_rng(0), settings=settings)
+    assert alone.log_probability <= found.log_probability
+
+
+def test_climbing_by_pairs_takes_back_a_cycle() -> None:
+    text = ENGLISH.encode("goodforourcountryduringtheperiodofmyownserviceinthiscapitol")
+    score, key = PairSum(english(), text), np.arange(27)
+    key[[13, 2, 23]] = 2, 23, 13  # m, b and w
+    best, value = polish(score, key, np.zeros(0, dtype=int))
+    assert text.decode(best) == text.text
+    assert value == pytest.approx(float(score(score.keys(np.arange(27)[None]))[0]))
 
 
 @pytest.mark.parametrize(("name", "seed"), [("deficit", 0), ("ishmael", 1)])
