@@ -6,7 +6,7 @@ the spaces, by the forward recursion
 
     f(j) = sum over lengths l of f(j - l) P(letters j - l ... j make a word)
 
-The search uses the first, and the second decides.
+The search uses the first, and the second decides; in short texts, `core.decipher.pairsum`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python -m jobs.decipher.model --text novels.txt --output novels.lm
 
-Counts word unigrams, word bigrams and letter trigrams, and packs them into one compressed file.
+Counts words, word bigrams and running letters, and packs them into one compressed file.
 Several texts are separated by commas; a folder stands for its .txt files. Without a text, the
 English model that ships with the project is copied. 300,000 words are enough to decipher 400
 letters; more text deciphers shorter messages.

@@ -4,8 +4,8 @@
     echo 'Vjg uvcvg qh vjg Wpkqp ku uvtqpi ...' |
         python -m jobs.decipher.solve --input - --output -
 
-Keys are drawn from their posterior under a language model of word unigrams, word bigrams and letter
-trigrams; the best one deciphers the text. Case, punctuation and all characters outside the model's
+Keys are drawn from their posterior under a language model of words, word bigrams and spelling; the
+best one deciphers the text. Case, punctuation and all characters outside the model's
 alphabet stay. With --spaces false the spaces are ignored, and every division of the text into words
 counts. A homophonic cipher (numbers, or more symbols than there are letters) is recognised, and its
 spaces do not matter either. Beside the output, the job's folder gets solution.npz: the key, the
@@ -83,7 +83,12 @@ class Params:
         choices=("tempering", "metropolis"),
     )
     chains: int = param(8, doc="Independent chains.", ge=1)
-    max_steps: int = param(8000, doc="Swaps proposed to each chain at most.", ge=1)
+    max_steps: int = param(
+        8000,
+        doc="Swaps proposed to each chain at most; five times as many in short texts without "
+        "spaces.",
+        ge=1,
+    )
     agree: int = param(3, doc="Chains that must find the same best key to stop early.", ge=1)
     stream: int = param(
         0, doc="Which random numbers of the seed's: jobs side by side need different ones.", ge=0

@@ -284,15 +284,13 @@ def test_sixty_letters_without_spaces_are_deciphered(text: str) -> None:
 
 
 def test_a_search_that_finds_nothing_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = "".join(np.random.default_rng(3).choice(list("abcdefghijklmnopqrstuvwxyz"), 60))
+    monkeypatch.setattr("core.decipher.solver._CLIMBS", 1)
+    noise = "".join(np.random.default_rng(3).choice(list("abcdefghijklmnopqrstuvwxyz"), 30))
     settings = Settings(spaces=False, max_steps=40, n_draws=5)
     found = decipher(ENGLISH.encode(noise), english(), np.random.default_rng(0), settings=settings)
     # Three rounds, each of a first search of 200 steps, a second of 10, and the draws.
     assert found.trace.shape[1] == 3 * (200 + 10 + 5)
-    assert "hardly right" in " ".join(found.warnings)
-    monkeypatch.setattr("core.decipher.solver._ROUNDS", 1)
-    alone = decipher(ENGLISH.encode(noise), english(), np.random.default_rng(0), settings=settings)
-    assert alone.log_probability <= found.log_probability
+    assert "chains found this reading" in " ".join(found.warnings)
 
 
 def test_climbing_by_pairs_takes_back_a_cycle() -> None:
