@@ -94,11 +94,14 @@ def small_target(
 
 
 def assert_drawn_from(posterior: np.ndarray, keys: np.ndarray, draws: np.ndarray) -> None:
-    """Each key is drawn as often as it should, within 4 standard errors over the chains."""
+    """Each key is drawn as often as it should, within 4 standard errors over the chains.
+
+    A key expected a few times in all may not come at all, which has no standard error.
+    """
     places = [0, 1000, 100, 10, 1]
     seen = np.stack([(draws @ places == key).mean(1) for key in keys @ places], axis=1)
     error = seen.std(0, ddof=1) / np.sqrt(len(draws))
-    assert (np.abs(seen.mean(0) - posterior) < 4 * error + 1e-4).all()
+    assert (np.abs(seen.mean(0) - posterior) < 4 * error + 3e-4).all()
 
 
 @pytest.mark.parametrize("kind", [WordScore, WordSum])
