@@ -93,7 +93,7 @@ def _best(score: Sharp, key: Ints, place: Ints, source: Ints) -> tuple[Ints, flo
     for start in range(0, len(place), step):
         some = slice(start, start + step)
         values[some] = quick(_moved(score, key, base, place[some], source[some]))
-    if quick is not score:
+    if not isinstance(score, WordScore):
         top = np.argsort(-values, kind="stable")[: score.top]
         place, source = place[top], source[top]
         values = score(_moved(score, key, base, place, source))

@@ -462,8 +462,13 @@ def _search(
     found = seen.best.copy()
     if fixed is not None:
         # In long texts no key comes near the right one, so chains that agree have found it.
-        unsure = walk.score.cipher.n_letters < _LONG or _agreed(seen.best) < settings.agree
-        if unsure and _climb(walk.score, seen.best, seen.best_key, fixed):
+        score = walk.score
+        unsure = score.cipher.n_letters < _LONG or _agreed(seen.best) < settings.agree
+        if (
+            unsure
+            and not isinstance(score, LetterScore)
+            and _climb(score, seen.best, seen.best_key, fixed)
+        ):
             keys = state.position.key.copy()
             keys[:columns] = seen.best_key
             state = walk.init(keys)
@@ -512,7 +517,7 @@ class _Seen:
         )
 
 
-def _climb(score: Score, best: Floats, best_key: Ints, fixed: Ints) -> bool:
+def _climb(score: WordScore | WordSum, best: Floats, best_key: Ints, fixed: Ints) -> bool:
     """Climb from the few best keys of all columns; tell whether one of them could be improved."""
     _, first, group = np.unique(
         best_key[:, np.unique(score.cipher.codes)], axis=0, return_index=True, return_inverse=True

@@ -149,7 +149,8 @@ class WordSum:
         known, log = found[0], log[0] + model.unigram.unknown
         log = np.where(known >= 0, model.unigram.known[known], log)
         log[beyond(len(letters), self.longest)] = -np.inf
-        return log
+        result: Floats = log
+        return result
 
 
 def find_words(
