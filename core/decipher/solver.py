@@ -33,7 +33,7 @@ from core.decipher.moves import Block, Swaps
 from core.decipher.pairsum import PairSum
 from core.decipher.polish import polish
 from core.decipher.score import WordScore
-from core.decipher.spaceless import LetterScore, WordSum
+from core.decipher.spaceless import LetterScore, WordSum, words_of
 from core.decipher.sureness import Usual, evenness, usual_score
 from core.decipher.walk import KeyWalk
 from core.mcmc.tempering import TemperedState, check_ladder, take
@@ -52,7 +52,6 @@ __all__ = [
     "decipher",
     "doubts",
     "log_probability",
-    "words_of",
 ]
 
 Ints = NDArray[np.int64]
@@ -366,20 +365,6 @@ def _most_steps(settings: Settings, n_letters: int, *, scout: bool) -> int:
     if settings.spaces or n_letters > _PAIRED:
         return (steps + 1) // 2 if scout else steps
     return steps * _PATIENT if scout else -(-steps // _QUICK)
-
-
-def words_of(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool) -> str:
-    """Return the deciphered words in lower case with a space between."""
-    plain = key[cipher.codes]
-    letters = "".join(model.alphabet.letters[code - 1] for code in plain.tolist())
-    if spaces and not cipher.symbols:
-        return " ".join(model.alphabet.words(cipher.decode(key)))
-    if spaces:
-        ends = [*cipher.starts[1:].tolist(), len(letters)]
-        return " ".join(letters[a:b] for a, b in zip(cipher.starts.tolist(), ends, strict=True))
-    lengths = WordSum(model, cipher).segment(key)
-    ends = np.cumsum(lengths).tolist()
-    return " ".join(letters[e - n : e] for n, e in zip(lengths, ends, strict=True))
 
 
 def _warnings(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.decipher.model import LanguageModel
     from core.decipher.text import CipherText
 
-__all__ = ["LONGEST", "LetterScore", "WordSum", "beyond", "find_words"]
+__all__ = ["LONGEST", "LetterScore", "WordSum", "beyond", "find_words", "words_of"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -187,6 +187,20 @@ def find_words(
 def beyond(n: int, longest: int) -> NDArray[np.bool_]:
     """Tell which words would go beyond the end of a text of `n` letters, shape (n, longest)."""
     return np.add.outer(np.arange(n), np.arange(1, longest + 1)) > n
+
+
+def words_of(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool) -> str:
+    """Return the deciphered words in lower case with a space between."""
+    plain = key[cipher.codes]
+    letters = "".join(model.alphabet.letters[code - 1] for code in plain.tolist())
+    if spaces and not cipher.symbols:
+        return " ".join(model.alphabet.words(cipher.decode(key)))
+    if spaces:
+        ends = [*cipher.starts[1:].tolist(), len(letters)]
+        return " ".join(letters[a:b] for a, b in zip(cipher.starts.tolist(), ends, strict=True))
+    lengths = WordSum(model, cipher).segment(key)
+    ends = np.cumsum(lengths).tolist()
+    return " ".join(letters[e - n : e] for n, e in zip(lengths, ends, strict=True))
 
 
 def _log_spelled(spelling: Floats, runs: Ints) -> Floats:
