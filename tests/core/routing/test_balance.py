@@ -67,17 +67,20 @@ def test_the_search_finds_the_routes_of_brute_force(problem: Problem) -> None:
 
 
 @pytest.mark.parametrize("balance", BALANCES)
-@pytest.mark.parametrize("method", ["auto", "heuristic", "divide"])
+@pytest.mark.parametrize("method", ["auto", "divide"])
 def test_a_high_price_makes_equal_shares(balance: Any, method: Any) -> None:
     problem = LOPSIDED.replace(balance=balance, balance_price=50.0, speed=60.0)
-    found = solve(problem, method=method, time_limit=2.0)
+    found = solve(problem, method=method, steps=400, time_limit=None)
     assert found.cost == pytest.approx(brute_force(problem).cost)
     assert sorted(map(len, found.without_balance)) == [1, 5]
-    assert found.lower_bound is not None
-    assert found.lower_bound <= found.cost
+    assert found.cost is not None
+    # With a number of steps, no time is spent on a bound; `divide` spends some in any case.
+    assert found.lower_bound is None if method != "divide" else found.lower_bound <= found.cost
     if balance == "stops":
         assert sorted(map(len, found.routes)) == [3, 3]
-        cheap = solve(problem.replace(balance_price=1e-3), method=method, time_limit=1.0)
+        cheap = solve(
+            problem.replace(balance_price=1e-3), method=method, steps=400, time_limit=None
+        )
         assert sorted(map(len, cheap.routes)) == [1, 5]
 
 
