@@ -737,7 +737,7 @@ def test_windows_and_a_fleet_from_the_files_to_the_report(tmp_path: Path) -> Non
     assert loaded.returncode == 0, loaded.stderr
     whole = outputs("routing.load", loaded)["stops"]
     direct = {"input": stops, "fleet": fleet, "matrix": osrm}
-    done = job("routing.solve", tmp_path, **direct, output=tmp_path / "out", time_limit=1)
+    done = job("routing.solve", tmp_path, **direct, output=tmp_path / "out", time_limit=3)
     assert done.returncode == 0, done.stderr
     assert "solved by pyvrp" in done.stdout + done.stderr
     result = tmp_path / "out" / "result.json"
