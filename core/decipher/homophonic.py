@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from core.checks import count
 from core.decipher.keys import CipherError, check
+from core.decipher.pairsum import words_of
 from core.decipher.solver import Settings, Solution, doubts
-from core.decipher.spaceless import WordSum, words_of
+from core.decipher.spaceless import WordSum
 from core.decipher.sureness import usual_score
 
 if TYPE_CHECKING:

@@ -30,10 +30,10 @@ from core.decipher.keys import (
     random_keys,
 )
 from core.decipher.moves import Block, Swaps
-from core.decipher.pairsum import PairSum
+from core.decipher.pairsum import PairSum, words_of
 from core.decipher.polish import polish
 from core.decipher.score import WordScore
-from core.decipher.spaceless import LetterScore, WordSum, words_of
+from core.decipher.spaceless import LetterScore, WordSum
 from core.decipher.sureness import Usual, evenness, usual_score
 from core.decipher.walk import KeyWalk
 from core.mcmc.tempering import TemperedState, check_ladder, take

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.decipher.model import LanguageModel
     from core.decipher.text import CipherText
 
-__all__ = ["LONGEST", "LetterScore", "WordSum", "beyond", "find_words", "words_of"]
+__all__ = ["LONGEST", "LetterScore", "WordSum", "beyond", "find_words"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -122,23 +122,6 @@ class WordSum:
         band[1:, longest - 1 : -1] = -np.exp(log.T)
         return _log_last(band)
 
-    def segment(self, key: Ints) -> list[int]:
-        """Return the word lengths of the most probable division under a key, shape (A + 1,)."""
-        log = self._log_words(key)
-        n = len(log)
-        best, length = np.full(n + 1, -np.inf), np.zeros(n + 1, dtype=int)
-        best[0] = 0.0
-        for j in range(1, n + 1):
-            lengths = np.arange(1, min(j, self.longest) + 1)
-            options = best[j - lengths] + log[j - lengths, lengths - 1]
-            length[j] = lengths[options.argmax()]
-            best[j] = options.max()
-        words, j = [], n
-        while j:
-            words.append(int(length[j]))
-            j -= words[-1]
-        return words[::-1]
-
     def _log_words(self, key: Ints) -> Floats:
         """Return log P(w) of the run of each length from each place, shape (n_letters, longest).
 
@@ -187,20 +170,6 @@ def find_words(
 def beyond(n: int, longest: int) -> NDArray[np.bool_]:
     """Tell which words would go beyond the end of a text of `n` letters, shape (n, longest)."""
     return np.add.outer(np.arange(n), np.arange(1, longest + 1)) > n
-
-
-def words_of(cipher: CipherText, model: LanguageModel, key: Ints, *, spaces: bool) -> str:
-    """Return the deciphered words in lower case with a space between."""
-    plain = key[cipher.codes]
-    letters = "".join(model.alphabet.letters[code - 1] for code in plain.tolist())
-    if spaces and not cipher.symbols:
-        return " ".join(model.alphabet.words(cipher.decode(key)))
-    if spaces:
-        ends = [*cipher.starts[1:].tolist(), len(letters)]
-        return " ".join(letters[a:b] for a, b in zip(cipher.starts.tolist(), ends, strict=True))
-    lengths = WordSum(model, cipher).segment(key)
-    ends = np.cumsum(lengths).tolist()
-    return " ".join(letters[e - n : e] for n, e in zip(lengths, ends, strict=True))
 
 
 def _log_spelled(spelling: Floats, runs: Ints) -> Floats:

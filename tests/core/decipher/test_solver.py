@@ -20,7 +20,7 @@ from core.decipher import (
     english,
     log_probability,
 )
-from core.decipher.pairsum import PairSum
+from core.decipher.pairsum import PairSum, words_of
 from core.decipher.polish import polish
 from core.decipher.score import WordScore
 from core.decipher.spaceless import LetterScore, WordSum
@@ -196,13 +196,12 @@ def test_the_sum_over_all_partings_is_exact() -> None:
             words = [(i, plain[i:j]) for i in range(max(0, j - 16), j)]
             total.append(sum(total[i] * np.exp(model.log_word(w)) for i, w in words))
         assert value == pytest.approx(np.log(total[-1]), rel=1e-12)
-    assert score.segment(keys[0]) == [3, 5, 2, 3, 2, 5]
     long = ENGLISH.encode(PASSAGES["deficit"] * 6)  # far below what a float holds
     far = WordSum(model, long)
     assert np.isfinite(far(far.keys(keys))).all()
 
 
-def parted(plain: str) -> float:
+def parted(plain: str, join: np.ufunc = np.logaddexp) -> float:
     """Sum the probability of a text over all divisions into words, by hand."""
     model = english()
     ends: list[dict[str, float]] = [{} for _ in range(len(plain) + 1)]
@@ -212,8 +211,8 @@ def parted(plain: str) -> float:
             for j in range(i + 1, min(i + 16, len(plain)) + 1):
                 word = plain[i:j]
                 total = log + model.log_pair(before, word)
-                ends[j][word] = np.logaddexp(ends[j].get(word, -np.inf), total)
-    return float(np.logaddexp.reduce(list(ends[-1].values())))
+                ends[j][word] = join(ends[j].get(word, -np.inf), total)
+    return float(join.reduce(list(ends[-1].values())))
 
 
 @pytest.mark.parametrize("text", ["thestateofthexqunion", "andinthoseyearswhenwewereatwarwith"])
@@ -224,6 +223,27 @@ def test_the_sum_of_pairs_is_exact(text: str) -> None:
     found = score(score.keys(keys))
     assert found == pytest.approx([parted(cipher.decode(key)) for key in keys], rel=1e-12)
     assert score(score.keys(keys[:0])).shape == (0,)
+
+
+@pytest.mark.parametrize("text", ["thestateofthexqunion", "meishmaelsome", "q", "of"])
+def test_the_division_into_words_is_the_most_probable(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.decipher.pairsum._BLOCK", 5)
+    cipher = ENGLISH.encode(text)
+    for key in [np.arange(27), *random_keys(2)]:
+        plain = cipher.decode(key)
+        words = words_of(cipher, english(), key, spaces=False).split()
+        assert "".join(words) == plain
+        pairs = zip(["", *words], words, strict=False)
+        log = sum(english().log_pair(before, word) for before, word in pairs)
+        assert log == pytest.approx(parted(plain, np.maximum), rel=1e-12)
+
+
+def test_an_unknown_name_leaves_the_words_beside_it_alone() -> None:
+    cipher = ENGLISH.encode("callmeishmaelsomeyearsagonevermindhowlong")
+    words = words_of(cipher, english(), np.arange(27), spaces=False)
+    assert words.endswith("ishmael some years ago never mind how long")
 
 
 def test_many_keys_of_a_long_text_are_summed_in_parts() -> None:
