@@ -96,13 +96,23 @@ class Watcher:
             self._covering.append(rules.metrics)
 
     def run(self) -> None:
-        """Make rounds until interrupted."""
+        """Make rounds until interrupted; a fault in one of them ends nothing else."""
         while True:
             begin = time.monotonic()
-            self.round()
-            self.deliver()
+            self._survive(self.round)
+            self._survive(self.deliver)
             end = begin + self.rules.every.total_seconds()
             self._pause(max(1.0, end - time.monotonic()))
+
+    def _survive(self, what: Callable[[], object]) -> None:
+        try:
+            what()
+        except AzkabanError:
+            raise
+        except OSError as error:  # a full disk; what is known in memory is written later
+            self._say_once(f"what happened cannot be written down, tried again: {error}")
+        except Exception as error:  # noqa: BLE001 (schedules and messages of others hang on it)
+            self._say_once(f"a fault of azk watch, which goes on: {error!r}")
 
     def start_due(self) -> None:
         """Start the runs of schedules that are due, and write down those that were missed."""
@@ -115,8 +125,12 @@ class Watcher:
                     for entry, lost in missed
                 )
                 self.scheduler.told(missed)
-        except OSError as error:  # a full disk; what was not written is looked for again
-            self._say_once(f"schedules wait: {error}")
+        except AzkabanError:
+            raise
+        except Exception as error:  # noqa: BLE001 (a full disk, say; it is looked for again)
+            self._say_once(
+                f"schedules wait: {error if isinstance(error, OSError) else repr(error)}"
+            )
 
     def _pause(self, seconds: float) -> None:
         """Sleep, but start what becomes due meanwhile."""
@@ -139,6 +153,11 @@ class Watcher:
                 except ServerFault as error:
                     self.client.projects()  # raises, too, if more than this flow is at fault
                     self._say_once(f"{project}/{flow} cannot be looked at: {error.message}")
+                    whole = False
+                except (AzkabanError, OSError):
+                    raise
+                except Exception as error:  # noqa: BLE001 (it hides no other flow)
+                    self._say_once(f"{project}/{flow} cannot be looked at: {error!r}")
                     whole = False
                 self._measure(project, flow)
                 spent = self.client.requests_made - before
@@ -339,8 +358,12 @@ class Watcher:
         identity = due[0].id if len(due) == 1 else f"{due[0].id}-{len(due)}"
         try:
             send(channel, message(self.client.url, events, identity))
-        except Undelivered as error:
-            self.say(f"not told, tried again later: {error.message}")
+        except Exception as error:  # noqa: BLE001 (one message keeps back no other)
+            why = error.message if isinstance(error, Undelivered) else repr(error)
+            if len(due) > 1 and not isinstance(error, Undelivered):  # one of them is at fault
+                sent = [self._send(channel, [one]) for one in due]
+                return all(sent)
+            self.say(f"not told, tried again later: {why}")
             for one in due:
                 one.tries += 1
             self._later(due)
@@ -365,8 +388,9 @@ class Watcher:
                         project, flow, properties=properties, concurrency="concurrent"
                     )
                     self.say(f"started {target} as execution {execid}")
-            except AzkabanError as error:
-                self.say(f"not started, tried again later: {target}: {error.message}")
+            except Exception as error:  # noqa: BLE001 (one start keeps back no other)
+                why = error.message if isinstance(error, AzkabanError) else repr(error)
+                self.say(f"not started, tried again later: {target}: {why}")
                 self._later([one])
                 continue
             self._drop([one])

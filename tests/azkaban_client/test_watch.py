@@ -477,6 +477,63 @@ def test_of_a_flow_that_a_changed_rule_adds_nothing_of_before_is_told(watcher) -
     assert pending(watcher) == [("me", "failed", "p")]
 
 
+def test_a_message_that_cannot_be_made_keeps_back_no_other(watcher, monkeypatch) -> None:
+    watcher.round()
+    watcher.client.history = server(run(1, "FAILED")).history
+    watcher.round()
+    sent = []
+
+    def made(_url, events, _identity):
+        projects = [event["project"] for event in events]
+        if "p" in projects:
+            raise LookupError("a fault of this program")
+        return projects
+
+    monkeypatch.setattr("azkaban_client.watch.watcher.message", made)
+    monkeypatch.setattr("azkaban_client.watch.watcher.send", lambda _, told: sent.extend(told))
+    watcher.deliver()
+    assert sent == ["q"]
+    assert pending(watcher) == [("me", "failed", "p")]
+    assert watcher.journal.pending[0].tries == 1
+    assert "not told, tried again later: LookupError('a fault of this program')" in watcher.said
+
+
+def test_a_fault_in_one_flow_hides_no_other(watcher) -> None:
+    watcher.round()
+    history = server(run(1, "FAILED")).history
+    watcher.client.history = only_for("p", fails(LookupError("odd")), history)
+    watcher.round()
+    assert pending(watcher) == [("me", "failed", "q")]
+    assert "p/f cannot be looked at: LookupError('odd')" in watcher.said
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), LookupError("odd")])
+def test_the_watch_goes_on_after_a_full_disk_and_a_fault(watcher, monkeypatch, error) -> None:
+    ended = iter([error, error, KeyboardInterrupt()])
+
+    def made() -> None:
+        raise next(ended)
+
+    monkeypatch.setattr(watcher, "round", made)
+    monkeypatch.setattr(watcher, "deliver", lambda: None)
+    monkeypatch.setattr(watcher, "_pause", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        watcher.run()
+    (said,) = watcher.said
+    assert ("tried again: [Errno 28]" if isinstance(error, OSError) else "goes on: Look") in said
+
+
+def test_what_a_full_disk_did_not_take_is_told_later(watcher, monkeypatch) -> None:
+    watcher.round()
+    watcher.client.history = server(run(1, "FAILED")).history
+    with monkeypatch.context() as full:
+        full.setattr(watcher.journal, "save", fails(OSError(28, "No space left on device")))
+        for _ in range(3):
+            watcher._survive(watcher.round)
+    watcher.round()
+    assert sorted(pending(watcher)) == [("me", "failed", "p"), ("me", "failed", "q")]
+
+
 def test_each_rule_has_its_own_limit(watcher) -> None:
     watcher.round()
     watcher.client.history = only_for(
