@@ -59,6 +59,7 @@ _CHUNK_SECONDS = 0.25
 _PRICE = 1.0
 _DEARER, _CHEAPER = 1.5, 0.8
 _PRICE_RANGE = (0.1, 1e6)
+_LOST = 8  # chunks that ended with broken bounds until the search goes back to the best routes
 _EVEN = ("stops", "distance", "time")  # what work may be balanced by, in the kernel's order
 # Up to so many stops the bounds on stops may be broken at a price, too. With more there is always a
 # route that breaks one, and the price would only rise.
@@ -165,7 +166,7 @@ class _Annealing:
         # Not 0 where all places coincide: the temperature is divided by.
         length = math.fsum(problem.length(route) for route in routes)
         self._leg = length / (n + len(routes)) or 1.0
-        self._price = _PRICE
+        self._price, self._broken = _PRICE, 0
         self._search = _search(problem, routes, self._leg)
         self._now = self._search.routes
         self._best = _linked(problem, routes)
@@ -222,7 +223,20 @@ class _Annealing:
         self._saved = (best.first.copy(), best.after.copy())
         work = self._search.work
         if work.bounded or work.elastic:
-            self._reprice(_DEARER if strains(self._now, work) > 0.0 else _CHEAPER)
+            broken = strains(self._now, work) > 0.0
+            self._broken = self._broken + 1 if broken else 0
+            if self._broken == _LOST and math.isfinite(self.best_cost):
+                self._return()
+            self._reprice(_DEARER if broken else _CHEAPER)
+
+    def _return(self) -> None:
+        """Go on from the best routes, whose bounds are kept."""
+        best = self.routes()
+        routes = [*best, *([()] * (self._problem.dispatchers - len(best)))]
+        self._now = _linked(self._problem, routes)
+        self._search = self._search._replace(routes=self._now)
+        self._broken = 0
+        self.cost = self._worth()
 
     def _worth(self) -> float:
         search = self._search

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["split"]
 
+# By how much bounds on distance, time and load may be exceeded where no cuts meet them: a search
+# can repair a little everywhere, but hardly one route with everything.
+_EXCESS = (0.0, 0.05, 0.2, 1.0, math.inf)
+
 
 def split(problem: Problem, tour: NDArray[np.intp], *, starts: int = 32) -> list[NDArray[np.intp]]:
     """Cut a tour of the stops into a route for each dispatcher (or fewer), within the bounds.
@@ -27,7 +32,7 @@ def split(problem: Problem, tour: NDArray[np.intp], *, starts: int = 32) -> list
     over a sliding window and the whole costs O(N K) (Vidal, 2016). Bounds on distance, time and
     load narrow the windows: under the triangle inequality a longer stretch never takes less.
 
-    Where no cuts meet all bounds, those on stops alone are kept.
+    Where no cuts meet all bounds, those on distance, time and load are loosened until some do.
 
     Parameters
     ----------
@@ -53,11 +58,11 @@ def split(problem: Problem, tour: NDArray[np.intp], *, starts: int = 32) -> list
     """
     span = min(problem.most_stops, problem.n_stops)
     tries = np.unique(np.linspace(0, span, num=min(starts, span), endpoint=False, dtype=int))
-    for all_bounds in (False,) if problem.only_stops else (True, False):
+    for excess in (math.inf,) if problem.only_stops else _EXCESS:
         best_cost, best = np.inf, None
         for offset in tries:
             rolled = np.roll(tour, -offset)
-            cost, cuts = _split_open(problem, rolled, all_bounds=all_bounds)
+            cost, cuts = _split_open(problem, rolled, excess)
             if cost < best_cost:
                 best_cost, best = cost, np.split(rolled, cuts)
         if best is not None:
@@ -65,14 +70,15 @@ def split(problem: Problem, tour: NDArray[np.intp], *, starts: int = 32) -> list
     raise ValueError(contradiction(problem) or "tour: no stops")
 
 
-def _split_open(
-    problem: Problem, tour: NDArray[np.intp], *, all_bounds: bool
-) -> tuple[float, list[int]]:
-    """Split a tour opened at its first stop; return the cost and the inner cut positions."""
+def _split_open(problem: Problem, tour: NDArray[np.intp], excess: float) -> tuple[float, list[int]]:
+    """Split a tour opened at its first stop; return the cost and the inner cut positions.
+
+    Bounds on distance, time and load may be exceeded by a share.
+    """
     n, crew = len(tour), min(problem.dispatchers, len(tour))
     # Serving stops i .. j - 1 costs ahead[i] + behind[j].
     ahead, behind = _stretches(problem.between, tour)
-    first, last = _windows(problem, tour, ahead, behind, all_bounds=all_bounds)
+    first, last = _windows(problem, tour, ahead, behind, excess)
     low, high, fewest = problem.min_stops, problem.most_stops, problem.fewest_routes
     # Row k: where its values begin, and f[k, j] for the j that k routes can end at.
     table = [(0, np.zeros(1))]
@@ -125,26 +131,33 @@ def _windows(
     tour: NDArray[np.intp],
     ahead: FloatArray,
     behind: FloatArray,
-    *,
-    all_bounds: bool,
+    excess: float,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the first and last start of a route that ends before each position."""
     n = len(tour)
     ends = np.arange(n + 1)
     first, last = np.maximum(0, ends - problem.most_stops), ends - problem.min_stops
-    if not all_bounds:
+    if math.isinf(excess):
         return first, last
+
+    def narrow(
+        ahead: FloatArray, behind: FloatArray, least: float | None, most: float | None
+    ) -> None:
+        least = None if least is None else least / (1 + excess)
+        most = None if most is None else most * (1 + excess)
+        _narrow(first, last, ahead, behind, least, most)
+
     if problem.max_distance is not None or problem.min_distance is not None:
-        _narrow(first, last, ahead, behind, problem.min_distance, problem.max_distance)
+        narrow(ahead, behind, problem.min_distance, problem.max_distance)
     if problem.timed:
         out, home = _stretches(problem.driving_time, tour)
         if problem.service is not None:
             served = np.concatenate(([0.0], np.cumsum(problem.service[tour])))
             out, home = out - served, home + served
-        _narrow(first, last, out, home, problem.min_time, problem.max_time)
+        narrow(out, home, problem.min_time, problem.max_time)
     if problem.capacity is not None:
         loaded = np.concatenate(([0.0], np.cumsum(problem.demands[tour])))
-        _narrow(first, last, -loaded, loaded, None, problem.capacity)
+        narrow(-loaded, loaded, None, problem.capacity)
     return first, last
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.routing.bounds import keeps_to
+from core.routing.bounds import SLACK, keeps_to
 from core.routing.result import Result, Status
 from core.routing.split import split
 from core.routing.tour import greedy_tour, improve_tour
@@ -27,6 +27,7 @@ __all__ = ["cut_tour"]
 # Openings of the tour that are tried, and stops in all of them: the more routes, the less the
 # choice of an opening brings (0.04% with a hundred), and each takes as long as a tour's search.
 _OPENINGS, _FEWEST, _OPENED = 32, 4, 3_200_000
+_PACKED = 30_000_000  # stops times dispatchers up to which loads are packed: seconds
 
 
 def cut_tour(problem: Problem) -> Result:
@@ -52,6 +53,10 @@ def cut_tour(problem: Problem) -> Result:
     tour = improve_tour(even, greedy_tour(even, np.arange(1, problem.n_stops + 1)))
     openings = max(_FEWEST, min(_OPENINGS, _OPENED // problem.n_stops))
     cut = split(problem, tour, starts=openings)
+    if problem.capacity is not None:
+        most = problem.capacity * (1 + SLACK)
+        if any(problem.load(route.tolist()) > most for route in cut):
+            cut = _packed(problem, most) or cut
     routes = [_improve_route(problem, even, route) for route in cut]
     return Result(
         status=Status.FEASIBLE,
@@ -60,6 +65,35 @@ def cut_tour(problem: Problem) -> Result:
         seconds=time.monotonic() - begin,
         method="divide",
     )
+
+
+def _packed(problem: Problem, most: float) -> list[NDArray[np.intp]] | None:
+    """Fill the routes as bins are packed; None where that does not fit the loads, or the stops.
+
+    The largest demand comes first, and goes to the nearest route that has room. Where a demand
+    fits nowhere in the end, each goes to the fullest instead: routes that lie all over, but full.
+    """
+    if problem.n_stops * problem.dispatchers > _PACKED:
+        return None
+    for near in (True, False):
+        load = np.zeros(problem.dispatchers)
+        seeds = np.zeros(problem.dispatchers, dtype=np.intp)  # its first stop; 0 while it is empty
+        own = np.zeros(problem.n_stops + 1, dtype=np.intp)
+        for stop in np.argsort(-problem.demands[1:], kind="stable") + 1:
+            fits = load + problem.demands[stop] <= most
+            if not fits.any():
+                break
+            value = problem.between(stop, seeds) if near else -load
+            own[stop] = np.where(fits, value, np.inf).argmin()
+            load[own[stop]] += problem.demands[stop]
+            if seeds[own[stop]] == 0:
+                seeds[own[stop]] = stop
+        else:
+            sizes = np.bincount(own[1:], minlength=problem.dispatchers)[seeds > 0]
+            few = len(sizes) < problem.fewest_routes or sizes.min() < problem.min_stops
+            if not few and sizes.max() <= problem.most_stops:
+                return [np.nonzero(own[1:] == k)[0] + 1 for k in np.nonzero(seeds)[0]]
+    return None
 
 
 def _improve_route(problem: Problem, even: Problem, route: NDArray[np.intp]) -> NDArray[np.intp]:

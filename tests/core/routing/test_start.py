@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.routing import Problem, check, solve
+from core.routing._routes import strains
 from core.routing.geometry import geometry, leg, neighbours
+from core.routing.heuristic import _Annealing
 from core.routing.split import split
+from core.routing.start import cut_tour
 from core.routing.tour import Kicks, greedy_tour, improve_tour, kick_tour, tour_length
 
 if TYPE_CHECKING:
@@ -41,6 +44,49 @@ def test_two_opt_and_or_opt_reach_the_published_quality(
     start = greedy_tour(problem, np.arange(2001))
     assert 1.10 < tour_length(problem, start) / expected < 1.30
     assert tour_length(problem, improve_tour(problem, start)) / expected < 1.09
+
+
+def _packed(seed: int) -> Problem:
+    """Make three large demands for each of 30 dispatchers, who have 4% of room beside them."""
+    rng = np.random.default_rng(seed)
+    demands = rng.integers(20, 45, (30, 2))
+    demands = np.column_stack([demands, 100 - demands.sum(1)]).ravel()
+    rng.shuffle(demands)
+    points = rng.uniform(0, 100, (91, 2))
+    return Problem(points=points, dispatchers=30, demands=[0, *demands], capacity=104)
+
+
+@pytest.mark.parametrize("crew", ["fixed", "at_most"])
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_loads_that_no_cuts_of_a_tour_meet_are_packed(seed: int, crew: str) -> None:
+    problem = _packed(seed).replace(crew=crew)
+    assert check(problem, cut_tour(problem).routes) == []
+
+
+@pytest.mark.parametrize("seed", [2, 4])
+def test_where_packing_fails_no_route_has_much_too_much(seed: int) -> None:
+    problem = _packed(seed)
+    routes = cut_tour(problem).routes
+    assert check(problem, routes) != []
+    assert max(map(problem.load, routes)) <= 1.2 * 104
+    found = solve(problem, method="heuristic", steps=3000, time_limit=None)
+    assert check(problem, found.routes) == []
+
+
+def test_bounds_on_stops_are_kept_where_loads_are_packed() -> None:
+    problem = _packed(0).replace(max_stops=3, min_stops=3)
+    assert {len(route) for route in cut_tour(problem).routes} == {3}
+
+
+def test_a_search_that_keeps_no_bounds_goes_back_to_the_best_routes() -> None:
+    problem = _packed(0)
+    search = _Annealing(problem, cut_tour(problem).routes, seed=0)
+    best = search.best_cost
+    search.run(0.0, 100, None)  # the price is low at first
+    assert strains(search._now, search._search.work) > 0
+    search._return()
+    assert strains(search._now, search._search.work) == 0
+    assert search.cost == pytest.approx(min(best, search.best_cost))
 
 
 @given(st.data())
