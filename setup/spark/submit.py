@@ -184,9 +184,10 @@ class Run:
         self, command: Sequence[str]
     ) -> Iterator[tuple[subprocess.Popen[bytes], list[threading.Thread]]]:
         """Start the command, what reads from it, and what ends it if this program cannot."""
+        environ = variables(self.spark, self.target, ships=self.ships)
         process = subprocess.Popen(
             command,
-            env=variables(self.spark, self.target, ships=self.ships),
+            env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is ours to handle
@@ -194,6 +195,7 @@ class Run:
         written = self.spark.home / "submissions" / self.tag
         guard = subprocess.Popen(
             ["sh", "-c", _GUARD, "guard", str(process.pid), str(written)],
+            env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -71,7 +71,7 @@ def read(text: str, source: Source, *, name: str) -> Imported:
     (('fetch',), 'cron 0 30 6 ? * MON-FRI')
     >>> print(made.files["fetch.job"].decode())
     type=command
-    command=sh -c 'python3 /home/me/fetch.py --all'
+    command=sh -c 'cd; python3 /home/me/fetch.py --all'
     <BLANKLINE>
     """
     from azkaban_client.flow.imports import airflow, crontab, luigi, oozie
