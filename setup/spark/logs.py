@@ -21,6 +21,10 @@ _CAUSES = {
     r"this node cannot run the shipped environment: ([^\n]+)": (
         "a node cannot run the shipped environment: {0}"
     ),
+    r"Exception in thread \"main\" \S*IOException: Cannot run program \"([^\"]*python[^\"]*)\"": (
+        "the driver's machine has no {0}, which was to run the program: set "
+        "spark.pyspark.driver.python to one that it has"
+    ),
     r"Cannot run program \"([^\"]*python[^\"]*)\".*(?:No such file or directory|error=2\b)": (
         "a node has no {0}: the archive has no Python of its own, and the node not the one that it "
         "links to; pack it with --kind whole"

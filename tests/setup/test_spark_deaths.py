@@ -284,6 +284,12 @@ _LOST = "26/12/01 WARN TaskSetManager: Lost task {}.0 in stage 0.0 (TID {}) ({} 
         ),
         (
             [],
+            'Exception in thread "main" java.io.IOException: Cannot run program '
+            '"./environment/bin/python": error=2, No such file or directory',
+            "the driver's machine has no ./environment/bin/python, ",
+        ),
+        (
+            [],
             "26/12/01 ERROR X: invalid LOC header",
             "a node could not unpack an archive (invalid LOC header): ",
         ),

@@ -308,12 +308,15 @@ def test_the_spark_of_a_cluster(yarn: LiveSpark, environment: Path) -> None:
 def test_wrong_python_on_the_workers(yarn: LiveSpark) -> None:
     script = yarn.script("fail", FAIL.format(what="return 1"))
     missing = "spark.pyspark.python=./environment/bin/python"
-    process = start(yarn, "--no-environment", "--conf", missing, str(script))
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 1
-    assert (
-        "node localhost has no ./environment/bin/python" in said[said.rindex("failed (exit 1)") :]
-    )
+    for driver, what in {
+        f"spark.pyspark.driver.python={sys.executable}": "node localhost has no ./environment/bin",
+        "spark.task.cpus=1": "the driver's machine has no ./environment/bin",
+    }.items():
+        words = ("--no-environment", "--conf", missing, "--conf", driver)
+        process = start(yarn, *words, str(script))
+        _, said = process.communicate(timeout=600)
+        assert process.returncode == 1
+        assert what in said[said.rindex("failed (exit 1)") :]
 
 
 OLDER = """\
