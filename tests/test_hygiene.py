@@ -71,6 +71,15 @@ def test_no_host_of_a_package_registry_is_named() -> None:
     assert found == []
 
 
+def test_nothing_was_left_at_the_top() -> None:
+    """By a test that ran in the checkout, say, and then by a commit of all that was there."""
+    files = "CHANGELOG.md CONTRIBUTING.md LICENSE README.md mkdocs.yml pyproject.toml"
+    folders = "azkaban_client benchmarks console core docs flows jobs setup tests"
+    ignored = "__pycache__ build dist runs"
+    there = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    assert there - set(ignored.split()) == {*files.split(), *folders.split()}
+
+
 def test_no_module_is_too_long_to_read() -> None:
     long = {
         str(path.relative_to(ROOT)): lines

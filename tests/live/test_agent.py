@@ -66,6 +66,14 @@ def compile_(azkaban: LiveAzkaban, source: Path, folder: Path) -> None:
     subprocess.run([*command, "-cp", jars, "-d", folder, source], check=True)
 
 
+def printed(command: list[str], folder: Path) -> list[str]:
+    """Run a command in a folder, for Azkaban's own settings of logs write into the current one."""
+    result = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=True, timeout=300
+    )
+    return result.stdout.splitlines()
+
+
 def test_what_is_printed_begins_a_new_file_when_it_is_full(
     azkaban: LiveAzkaban, tmp_path: Path
 ) -> None:
@@ -108,8 +116,7 @@ def test_a_failure_whose_end_the_flow_handles_late_is_a_failure(
     told = {}
     for name, options in {"alone": [], "with the agent": [agent]}.items():
         command = [program, *options, *rest]
-        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-        told[name] = result.stdout.splitlines()
+        told[name] = printed(command, tmp_path)
     assert told == {
         "alone": [
             "FAILED, 0 retries: KILLED",
@@ -140,8 +147,7 @@ def test_an_interrupt_does_not_close_the_embedded_database(
         (tmp_path / str(number)).mkdir()
         classes = f"{h2}:{agent}/*:{tmp_path}"
         command = [program, *options, "-cp", classes, "Interrupts", str(tmp_path / str(number))]
-        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-        told.append(result.stdout.splitlines())
+        told.append(printed(command, tmp_path))
     assert told == [["error 50000"], ["rows 20"], ["rows 20"]]
 
 
@@ -153,8 +159,7 @@ def test_an_acceptor_does_not_end_while_its_connector_starts(
     home = azkaban.server.home / "program"
     program = str(java.ensure(azkaban.layout).program)
     command = [program, "-cp", f"{home}/agent/*:{home}/lib/*:{tmp_path}", "Starts"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    assert result.stdout.splitlines()[-1] == "lost 0"
+    assert printed(command, tmp_path)[-1] == "lost 0"
 
 
 @pytest.mark.parametrize(("kept", "lines"), [(3, 15_000), (0, 10_000), (20, 30_000), (3, 9_000)])
