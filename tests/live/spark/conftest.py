@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +21,16 @@ from setup.spark.resource_manager import ResourceManager
 from tests.live.spark import kerberos
 from tests.live.spark.hdfs import Hdfs, hdfs_running
 from tests.live.spark.secure_yarn import running as secure_yarn_running
+from tests.live.spark.store import Store
+from tests.live.spark.store import running as store_running
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tests.live.conftest import LiveAzkaban
     from tests.live.spark.kerberos import Kdc
     from tests.live.spark.secure_yarn import SecureYarn
-from tests.live.spark.store import Store
-from tests.live.spark.store import running as store_running
 
 # A package that neither this machine's Python nor Spark's environment has.
 LACKED = "sortedcontainers==2.4.0"
@@ -89,16 +89,6 @@ class LiveSpark:
         return list((self.cluster.home / "local").glob("*/usercache/*/filecache/*/*.tar.gz"))
 
 
-def eventually(check: Callable[[], bool], seconds: float = 60.0) -> bool:
-    """Wait for something that must come true."""
-    deadline = time.monotonic() + seconds
-    while not check():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[str, str]:
     """Send a signal and collect what a program still says."""
     os.kill(process.pid, number)
@@ -146,16 +136,16 @@ def cancel_in_mid_run(azkaban: LiveAzkaban, yarn: LiveSpark, long: Long) -> None
             found = re.search(r"application_\d+_\d+", log)
             return found[0] if found else ""
 
-        assert eventually(lambda: bool(application()), 480)
+        eventually(application, seconds=480)
         name = application()
-        assert eventually(lambda: len(executors(name)) == 2, 480)
-        assert eventually((folder / long.sign).exists, 480)
+        eventually(lambda: len(executors(name)) == 2, seconds=480)
+        eventually((folder / long.sign).exists, seconds=480)
         client.cancel(execid)
-        assert eventually(lambda: manager.application(name).final == "KILLED")
-        assert eventually(lambda: not executors(name)), "executors go, too"
+        eventually(lambda: manager.application(name).final == "KILLED")
+        eventually(lambda: not executors(name), "executors go, too")
         execution = client.wait(execid, timeout=120)
         assert {run.id: str(run.status) for run in execution.walk()}[job] == "KILLED"
-    assert eventually(lambda: not yarn.unpacked())
+    eventually(lambda: not yarn.unpacked())
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ import pytest
 
 from setup.life.process import Process, free_port
 from setup.spark import environments
-from tests.live.spark.conftest import eventually, interrupt
+from tests.live.spark.conftest import interrupt
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ def server(installed: LiveSpark, tmp_path_factory: pytest.TempPathFactory) -> It
         return True
 
     try:
-        assert eventually(answers, 240), log.read_text()[-3000:]
+        eventually(answers, lambda: log.read_text()[-3000:], 240)
         yield f"sc://localhost:{port}"
     finally:
         process.stop()
@@ -128,7 +129,7 @@ def test_a_signal_ends_what_the_server_does(
     with subprocess.Popen(
         installed.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        eventually(lambda: sign.exists() or process.poll() is not None, 480)
+        eventually(lambda: sign.exists() or process.poll() is not None, seconds=480)
         _, said = interrupt(process)
     assert process.returncode == 128 + signal.SIGTERM, said
     assert "was ended by signal 15" in said
@@ -138,4 +139,4 @@ def test_a_signal_ends_what_the_server_does(
         time.sleep(2)
         return sign.stat().st_size == before
 
-    assert eventually(rests, 120), "the server's Python ends, too"
+    eventually(rests, "the server's Python ends, too", 120)

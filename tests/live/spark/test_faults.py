@@ -34,9 +34,9 @@ from tests.live.spark.conftest import (
     QUICK,
     SIZES,
     LiveSpark,
-    eventually,
     interrupt,
 )
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from setup.life.daemons import Daemon
@@ -125,8 +125,8 @@ def test_executor_killed_in_mid_job(
     limit = f"spark.task.maxFailures={tries}"
     options = ("--conf", limit, "--archive", str(environment))
     process = start(yarn, *options, str(script), str(marker))
-    assert eventually(marker.is_file, 480)
-    assert eventually(lambda: bool(marker.read_text()))
+    eventually(marker.is_file, seconds=480)
+    eventually(marker.read_text)
     os.kill(java_of(int(marker.read_text())), signal.SIGKILL)
     out, said = process.communicate(timeout=600)
     if tries > 1:  # another executor does the work again
@@ -137,7 +137,7 @@ def test_executor_killed_in_mid_job(
         last = said[said.rindex("failed (exit 1)") :]
         assert "executors were lost" in last
         assert "SUM 14" not in out
-    assert eventually(lambda: clean(yarn))
+    eventually(lambda: clean(yarn))
 
 
 def test_sigterm_ends_the_application(yarn: LiveSpark, environment: Path, tmp_path: Path) -> None:
@@ -145,14 +145,14 @@ def test_sigterm_ends_the_application(yarn: LiveSpark, environment: Path, tmp_pa
     script = yarn.script("sleep", SLEEP)
     options = ("--deploy-mode", "cluster", "--archive", str(environment))
     process = start(yarn, *options, str(script), str(marker))
-    assert eventually(lambda: marker.is_file() and bool(marker.read_text()), 480)
+    eventually(lambda: marker.is_file() and marker.read_text(), seconds=480)
     worker = int(marker.read_text())
     _, said = interrupt(process)
     assert process.returncode == 128 + signal.SIGTERM, said
     assert "was ended by signal 15" in said
-    assert eventually(lambda: state(yarn, said) == "KILLED")
-    assert eventually(lambda: Process.of(worker) is None), "the worker still runs"
-    assert eventually(lambda: clean(yarn))
+    eventually(lambda: state(yarn, said) == "KILLED")
+    eventually(lambda: Process.of(worker) is None, "the worker still runs")
+    eventually(lambda: clean(yarn))
 
 
 def test_ctrl_c_before_the_application_is_known(yarn: LiveSpark, environment: Path) -> None:
@@ -177,7 +177,7 @@ def test_application_killed_by_somebody(
     script = yarn.script("sleep", SLEEP)
     options = ("--deploy-mode", mode, "--archive", str(environment))
     process = start(yarn, *options, str(script), str(marker))
-    assert eventually(marker.is_file, 480)
+    eventually(marker.is_file, seconds=480)
     manager = ResourceManager(yarn.cluster.url)
     (name,) = [
         app["id"] for app in manager._ask("apps", query={"states": "RUNNING"})["apps"]["app"]
@@ -187,7 +187,7 @@ def test_application_killed_by_somebody(
     assert process.returncode not in (0, None)
     assert f"{name} failed" in said
     assert "killed" in said[said.rindex("failed (exit") :]
-    assert eventually(lambda: clean(yarn))
+    eventually(lambda: clean(yarn))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_why_it_failed_is_said(yarn: LiveSpark, environment: Path, what: str, sa
     logs = re.search(r"all its logs: (\S+)", last)
     assert logs
     assert "container_" in Path(logs[1]).read_text()
-    assert eventually(lambda: clean(yarn))
+    eventually(lambda: clean(yarn))
 
 
 @pytest.mark.parametrize(("mode", "who"), [("client", "executor"), ("cluster", "driver")])
@@ -223,7 +223,7 @@ def test_too_little_memory(yarn: LiveSpark, mode: str, who: str) -> None:
     assert re.search(r"container has \([\d.]+ [MG]B of 896 MB\): raise", last), last
     assert f"--{who}-memory" in last
     assert "HELD" not in out + said
-    assert eventually(lambda: clean(yarn))
+    eventually(lambda: clean(yarn))
 
 
 def test_exit_status_of_the_driver(yarn: LiveSpark) -> None:
@@ -255,13 +255,13 @@ def test_a_node_manager_killed_under_a_run(another: LiveSpark, tmp_path: Path) -
     marker = tmp_path / "started"
     script = another.script("sleep", SLEEP)
     process = start(another, "--no-environment", str(script), str(marker))
-    assert eventually(lambda: marker.is_file() and bool(marker.read_text()), 480)
+    eventually(lambda: marker.is_file() and marker.read_text(), seconds=480)
     worker = int(marker.read_text())
     os.kill(another.cluster.running()["nodemanager-1"].pid, signal.SIGKILL)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 5
     assert "was ended: nodemanager-1 of the yarn cluster has died" in said
-    assert eventually(lambda: Process.of(worker) is None), "its executor has ended"
+    eventually(lambda: Process.of(worker) is None, "its executor has ended")
     assert not (another.cluster.home / "local" / "nodemanager-1").exists()
     assert another.run("stop").returncode == 0
 
@@ -276,7 +276,7 @@ def test_one_of_three_node_managers_is_lost_for_good(another: LiveSpark, tmp_pat
     marker = tmp_path / "started"
     script = another.script("sleep", SLEEP)
     process = start(another, "--no-environment", str(script), str(marker))
-    assert eventually(lambda: marker.is_file() and bool(marker.read_text()), 480)
+    eventually(lambda: marker.is_file() and marker.read_text(), seconds=480)
     worker = int(marker.read_text())
     place = Path(f"/proc/{worker}/cwd").readlink()
     lost = place.relative_to(local).parts[0]
@@ -286,8 +286,8 @@ def test_one_of_three_node_managers_is_lost_for_good(another: LiveSpark, tmp_pat
     assert "SUM 14" in out
     assert f"note: {lost} of the yarn cluster has died" in said
     assert "the application goes on with what remains" in said
-    assert eventually(lambda: Process.of(worker) is None), "its executor has ended"
-    assert eventually(lambda: not place.exists()), "what it held of the application is gone"
+    eventually(lambda: Process.of(worker) is None, "its executor has ended")
+    eventually(lambda: not place.exists(), "what it held of the application is gone")
     assert another.run("stop").returncode == 0
     assert list(local.glob("*/usercache/*/appcache/*")) == []
     assert another.cluster.running() == {}
@@ -509,12 +509,12 @@ def test_flow(azkaban: LiveAzkaban, yarn: LiveSpark) -> None:
             found = manager._ask("apps", query={"states": "ACCEPTED,RUNNING"}).get("apps") or {}
             return [app["id"] for app in found.get("app", [])]
 
-        assert eventually(lambda: bool(running()), 480)
+        eventually(running, seconds=480)
         (name,) = running()
         client.cancel(execid)
-        assert eventually(lambda: manager.application(name).final == "KILLED")
+        eventually(lambda: manager.application(name).final == "KILLED")
         assert not client.wait(execid, timeout=120).succeeded
-    assert eventually(lambda: clean(yarn))
+    eventually(lambda: clean(yarn))
 
 
 def test_commands_of_the_page(yarn: LiveSpark) -> None:

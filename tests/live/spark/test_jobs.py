@@ -46,10 +46,10 @@ from tests.live.spark.conftest import (
     SIZES,
     Long,
     cancel_in_mid_run,
-    eventually,
     executors,
 )
 from tests.live.spark.store import KEYS
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -489,7 +489,7 @@ def test_a_project_of_azk_new_runs_and_takes_its_packages_along(
     assert "12 words" in log
     record = json.loads((azkaban.layout.runs / name / str(execid) / name / "run.json").read_text())
     assert record["metrics"] == {"words": 12, "distinct": 9}
-    assert eventually(lambda: not yarn.unpacked())
+    eventually(lambda: not yarn.unpacked())
 
 
 # some seconds an epoch

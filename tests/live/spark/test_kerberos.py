@@ -14,7 +14,8 @@ from jobs._texts import Corpus
 from setup.errors import ServerError
 from setup.spark.yarn_client import YarnClient
 from tests.jobs.numbered import assert_same, in_one_process, write_table
-from tests.live.spark.conftest import QUICK, SIZES, eventually, interrupt
+from tests.live.spark.conftest import QUICK, SIZES, interrupt
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,6 +152,6 @@ def test_with_a_keytab_alone_an_application_is_looked_at_and_ended(
     conf = {"HADOOP_CONF_DIR": str(secure_yarn.conf)}
     login = (kdc.user, str(kdc.keys))
     hadoop = YarnClient(installed.spark.java.program, installed.spark.jars, conf, login)
-    assert eventually(lambda: hadoop.application(running[1]).final == "KILLED")
+    eventually(lambda: hadoop.application(running[1]).final == "KILLED")
     with pytest.raises(ServerError, match="doesn't exist"):
         hadoop.application(re.sub(r"\d+$", "9999", running[1]))

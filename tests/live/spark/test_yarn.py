@@ -19,7 +19,8 @@ from setup.layout import CHECKOUT
 from setup.life.process import Process, free_port
 from setup.spark.resource_manager import ResourceManager
 from tests.jobs.numbered import assert_same, in_one_process, write_table
-from tests.live.spark.conftest import QUICK, SIZES, eventually
+from tests.live.spark.conftest import QUICK, SIZES
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert eventually(lambda: bool(yarn.unpacked()), 480), "no node unpacked the archive"
+    eventually(yarn.unpacked, "no node unpacked the archive", 480)
     _, said = process.communicate(timeout=480)
     assert process.returncode == 0, said
     found = re.search(r"FOUND \(\[1, 2, 3\], '([^']+)'\)", said)
@@ -78,7 +79,7 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
     assert said.startswith(
         f"this application goes to the yarn cluster of this prefix, {yarn.cluster.url}\n"
     )
-    assert eventually(lambda: not yarn.unpacked()), yarn.unpacked()
+    eventually(lambda: not yarn.unpacked(), yarn.unpacked)
     assert list((yarn.cluster.home / "staging").glob("*/.sparkStaging/*")) == []
 
 
@@ -216,7 +217,7 @@ def test_other_accounts_are_refused_on_every_port(installed: LiveSpark, yarn: Li
         environ=spark.environ(),
     )
     try:
-        assert eventually(lambda: len(process.listening()) >= 2, 120)
+        eventually(lambda: len(process.listening()) >= 2, seconds=120)
         for _, each in process.listening():
             with socket.create_connection(("127.0.0.1", each), timeout=60) as client:
                 assert _closed(client), f"port {each} serves another account"
