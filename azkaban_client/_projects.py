@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from azkaban_client import columns
 from azkaban_client._answers import cookie_message, is_login_page, read
 from azkaban_client._http import Call
 from azkaban_client._session import SessionBase, cookies_of
@@ -113,7 +114,10 @@ class ProjectCalls(SessionBase):
             self._ask(Call("POST", "/manager", form=form, safe=False, ids={"project": name}))
         except Refused as error:
             # The server says only that it failed.
-            for what, text, most in (("name", name, 64), ("description", description or "", 255)):
+            for what, text, most in (
+                ("name", name, columns.PROJECT),
+                ("description", description or "", columns.DESCRIPTION),
+            ):
                 if len(text) > most:
                     words = f"the {what} has {len(text)} characters, and a server may keep {most}"
                     raise Refused(words, request=error.request, status=error.status) from error

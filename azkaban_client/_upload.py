@@ -6,19 +6,18 @@ import re
 import uuid
 from typing import IO, TYPE_CHECKING
 
+from azkaban_client import columns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["MultipartStream"]
 
 
-_LONGEST = 128  # characters of the column in which Azkaban keeps the name
-
-
-def _told(filename: str) -> str:
+def _header_safe(filename: str) -> str:
     """Return a name that fits into a header and into the server's table."""
     safe = re.sub(r'[\x00-\x1f\x7f"\\]', "_", filename)
-    return safe if len(safe) <= _LONGEST else f"{safe[: _LONGEST - 4]}{safe[-4:]}"
+    return safe if len(safe) <= columns.ZIP else f"{safe[: columns.ZIP - 4]}{safe[-4:]}"
 
 
 class MultipartStream:
@@ -60,7 +59,7 @@ class MultipartStream:
             f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
             for name, text in fields.items()
         ]
-        safe = _told(filename)
+        safe = _header_safe(filename)
         parts.append(
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{safe}"\r\n'
             "Content-Type: application/zip\r\n\r\n"

@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azkaban_client import columns
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
@@ -36,10 +38,10 @@ def check_name(name: str) -> None:
     ValueError: '2026 sales': a project's name begins with a letter, and goes on with letters, \
 digits, - and _; at most 64
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name) or len(name) > columns.PROJECT:
         raise ValueError(
             f"{name!r}: a project's name begins with a letter, and goes on with letters, digits, "
-            "- and _; at most 64"
+            f"- and _; at most {columns.PROJECT}"
         )
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
+from azkaban_client import columns
 from azkaban_client.files import write_private
 from setup.azkaban.passwords import is_hash
 from setup.errors import UsageError
@@ -23,7 +24,6 @@ __all__ = ["OWN", "ROLES", "User", "Users", "first"]
 ROLES = {"admin": "ADMIN", "read": "READ"}  # made where the file does not define them
 OWN = "user"  # no role at all: what one's own projects and their permissions give
 
-_LONGEST = 64  # characters of the database's columns for names
 _START = re.compile(rb"""<[^\s>/]+(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=<>/]+)\s*=\s*("[^"]*"|'[^']*')""")
 
@@ -276,8 +276,8 @@ def _require_usable(what: str, name: str, *, in_list: bool = False) -> None:
     reason = ""
     if not name or name != name.strip() or not name.isprintable():
         reason = "is empty, begins or ends with a space, or has a control character"
-    elif len(name) > _LONGEST:
-        reason = f"has {len(name)} characters, {_LONGEST} are the most"
+    elif len(name) > columns.USER:
+        reason = f"has {len(name)} characters, {columns.USER} are the most"
     elif in_list and "," in name:
         reason = "has a comma, which separates names in Azkaban's file"
     if reason:

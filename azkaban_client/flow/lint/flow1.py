@@ -7,6 +7,7 @@ from collections import defaultdict
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from azkaban_client import columns
 from azkaban_client.flow.lint.context import Context
 from azkaban_client.flow.lint.cycles import rings
 from azkaban_client.flow.lint.job import check_job
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-_LONGEST_PATH = 255  # characters of the column in which Azkaban keeps the path of a file it reads
 _MARK = "\u00ef\u00bb\u00bf"  # the bytes of a mark, read as Latin-1
 
 
@@ -99,9 +99,9 @@ def _around(files: Files) -> dict[str, list[Job]]:
 
 
 def _check_file(file: PropertyFile) -> Iterator[Problem]:
-    if len(file.name) > _LONGEST_PATH:
+    if len(file.name) > columns.PROPERTIES:
         words = (
-            f"the path has {len(file.name)} characters: the server keeps {_LONGEST_PATH}, and "
+            f"the path has {len(file.name)} characters: the server keeps {columns.PROPERTIES}, and "
             "refuses the project; use fewer folders, or shorter names"
         )
         yield Problem(file.name, None, "long-name", words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Literal
 
+from azkaban_client import columns
 from azkaban_client.flow.loader.problem import Problem
 from azkaban_client.flow.zip import Member
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_lengths", "check_names"]
 
-_MOST = 128  # characters of the columns in which Azkaban keeps them
 _ENDS = (".job", ".properties", ".flow", ".project")
 
 
@@ -55,18 +55,18 @@ def check_lengths(flow: str, jobs: Iterable[str], file: str) -> Iterator[Problem
     file
         Where the flow stands.
     """
-    if len(flow) > _MOST:
+    if len(flow) > columns.FLOW:
         words = (
-            f"flow {flow} has a name of {len(flow)} characters: the server keeps {_MOST}, and "
-            "refuses the project; rename it"
+            f"flow {flow} has a name of {len(flow)} characters: the server keeps {columns.FLOW}, "
+            "and refuses the project; rename it"
         )
         yield Problem(file, None, "long-name", words)
         return
     for job in jobs:
-        if len(job) > _MOST:
+        if len(job) > columns.JOB:
             words = (
-                f"job {job} has a name of {len(job)} characters, and the server keeps {_MOST}: "
-                "its log would be lost; rename it"
+                f"job {job} has a name of {len(job)} characters, and the server keeps "
+                f"{columns.JOB}: its log would be lost; rename it"
             )
             yield Problem(file, None, "long-name", words, "warning")
 
