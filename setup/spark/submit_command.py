@@ -6,7 +6,7 @@ import hashlib
 import os
 import shlex
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,60 +55,105 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     application = _application(options, target, given)
     spark.refuse(target.master, environment=not options.no_environment)
     shipment = shipping.chosen(spark, options, application)
-    if target.remote:
-        connect.refuse(options, application)
-    else:
-        application = sized(spark, application, target, options)
+    way = (_Session if target.remote else _SparkSubmit)(spark, target, options, file, implied)
+    application = way.fitted(application)
     if not options.dry_run:
-        if target.remote:
-            connect.check_server(target)
         with spark.layout.locked():
             spark.install()
             shipment = shipping.packed(spark, options, target, shipment)
-        if target.remote:
-            connect.check_client(spark, application, shipment)
-        elif not shipment:
-            shipping.check_python(spark, application)
+        way.check_python(application, shipment)
     elif shipment and not shipment.archive.is_file():
         say(f"note: {shipment.archive} is not there yet: {_pack_command(options)} makes it")
     try:
-        return _submitted(spark, options, target, application, shipment, file, implied)
+        return _submitted(way, application, shipment)
     finally:
         if not options.dry_run:
             plan.forget(spark, application.tag)  # it may hold secrets
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How an application gets to its cluster.
+
+    Attributes
+    ----------
+    spark, target, options
+        The Spark, the cluster, and what the user says.
+    file, implied
+        The file of settings that the user names, and else the one that Spark reads.
+    """
+
+    spark: Spark
+    target: Target
+    options: argparse.Namespace
+    file: Path | None
+    implied: Path | None
+
+
+class _SparkSubmit(_Way):
+    """By spark-submit, which starts a driver and executors."""
+
+    def fitted(self, application: plan.Application) -> plan.Application:
+        """Compare what is requested with what the cluster has, and choose the sizes."""
+        return sized(self.spark, application, self.target, self.options)
+
+    def check_python(self, application: plan.Application, shipment: plan.Shipment | None) -> None:
+        """Check the Python of a driver that ships none."""
+        if not shipment:
+            shipping.check_python(self.spark, application)
+
+    def command(
+        self, application: plan.Application, shipment: plan.Shipment | None
+    ) -> tuple[plan.Application, list[str]]:
+        """Write the file of settings and the command."""
+        runs = not self.options.dry_run
+        shipped = shipment.environment if shipment else None
+        own = self.spark.properties(shipped.python) if shipped else None
+        is_merged = own or self.target.properties or (application.secrets and runs)
+        users = self.file or (self.implied if is_merged else None)  # else spark-submit finds it
+        application = plan.merged(self.spark, self.target, application, own, users=users, runs=runs)
+        return application, plan.command(self.spark, self.target, application, shipment)
+
+
+class _Session(_Way):
+    """By a session of Spark Connect, whose server has driver and executors already."""
+
+    def fitted(self, application: plan.Application) -> plan.Application:
+        """Refuse what the server cannot heed, and find out whether it answers."""
+        connect.refuse(self.options, application)
+        if not self.options.dry_run:
+            connect.check_server(self.target)
+        return application
+
+    def check_python(self, application: plan.Application, shipment: plan.Shipment | None) -> None:
+        """Check that the program's Python can be a client."""
+        connect.check_client(self.spark, application, shipment)
+
+    def command(
+        self, application: plan.Application, shipment: plan.Shipment | None
+    ) -> tuple[plan.Application, list[str]]:
+        """Write the file of what the program needs and the command."""
+        return connect.client(self.spark, application, shipment, runs=not self.options.dry_run)
+
+
 def _submitted(
-    spark: Spark,
-    options: argparse.Namespace,
-    target: Target,
-    application: plan.Application,
-    shipment: plan.Shipment | None,
-    file: Path | None,
-    implied: Path | None,
+    way: _SparkSubmit | _Session, application: plan.Application, shipment: plan.Shipment | None
 ) -> int:
     """Write what the application needs, then follow it, or show its command."""
+    spark, target, options = way.spark, way.target, way.options
     if plan.goes_without_page(spark, target, application):
         say(
             "note: Spark's own page is off, since its start can end a driver of Spark 4 in client "
             "mode on YARN; --conf spark.ui.enabled=true turns it on"
         )
-    runs = not options.dry_run
     if target.yarn:
-        application, shipment = _plainly_named(spark, application, shipment, runs=runs)
+        application, shipment = _plainly_named(
+            spark, application, shipment, runs=not options.dry_run
+        )
     packages = plan.zip_packages(spark, application.py_files)
-    application = replace(application, py_files=packages)
-    shipped = shipment.environment if shipment else None
-    own = spark.properties(shipped.python) if shipped else None
-    is_merged = own or target.properties or (application.secrets and runs)
-    users = file or (implied if is_merged else None)  # else spark-submit finds it
-    if target.remote:
-        application, command = connect.client(spark, application, shipment, runs=runs)
-    else:
-        application = plan.merged(spark, target, application, own, users=users, runs=runs)
-        command = plan.command(spark, target, application, shipment)
+    application, command = way.command(replace(application, py_files=packages), shipment)
     ships = shipment is not None
-    if runs:
+    if not options.dry_run:
         following = Run(spark, target, application, ships=ships)
         return following.follow(command, show_logs=options.logs)
     if (open_ := without_secrets(command)) != command or application.secrets:
