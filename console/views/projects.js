@@ -58,7 +58,7 @@ function card(project) {
     'li',
     { class: 'card' },
     h('h2', {}, h('a', { href: route('project', project.name) }, icon('folder'), project.name)),
-    h('p', { class: 'description' }, project.description),
+    project.description === project.name ? null : h('p', { class: 'description' }, project.description),
     h('div', { class: 'card-state', data: { state: project.name } }),
     h('div', { class: 'chips', data: { flows: project.name } }),
     h('p', { class: 'hint' }, t`Changed ${project.modified} by ${project.by}`),
