@@ -59,7 +59,7 @@ class Page:
         *,
         folded: bool = False,
     ) -> None:
-        """Add a table; numbers are aligned to the right, long ones rounded to five digits.
+        """Add a table; numbers stand at the right of their columns, rounded to five digits.
 
         Parameters
         ----------
@@ -76,14 +76,17 @@ class Page:
         if not body:
             self._add(title, '<p class="subtitle">None.</p>')
             return
-        head = "".join(_cell("th", name, like) for name, like in zip(header, body[0], strict=True))
-        lines = "\n".join(
-            f"<tr>{''.join(_cell('td', value, value) for value in row)}</tr>" for row in body
+        columns = zip(header, *body, strict=True)
+        aligned = [_aligned(values, named=not at) for at, (_, *values) in enumerate(columns)]
+        head, *lines = (
+            f"<tr>{''.join(_cell(tag, *cell) for cell in zip(row, aligned, strict=True))}</tr>"
+            for tag, row in (("th", header), *(("td", row) for row in body))
         )
+        below = "\n".join(lines)
         self._add(
             title,
             f'<div class="scroll" role="region" tabindex="0" aria-label="{_text(title)}"><table>\n'
-            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>",
+            f"<thead>{head}</thead>\n<tbody>\n{below}\n</tbody></table></div>",
             folded=folded,
         )
 
@@ -147,11 +150,27 @@ def _text(value: object) -> str:
     return escape(str(value))
 
 
-def _cell(tag: str, value: object, like: object) -> str:
-    """Make a cell, aligned like a number if `like` is one."""
-    kind = ' class="number"' if isinstance(like, Number) else ""
-    shown = _rounded(value) if isinstance(value, float) else str(value)
-    exact = f' title="{_text(value)}"' if shown != str(value) else ""
+def _aligned(values: Sequence[object], *, named: bool) -> str:
+    """Return the class of a column's cells; texts of numbers are names in the first column."""
+    numbers = [_is_number(value, named=named) for value in values if value not in (None, "")]
+    return ' class="number"' if numbers and all(numbers) else ""
+
+
+def _is_number(value: object, *, named: bool) -> bool:
+    if isinstance(value, str) and not named:
+        try:
+            float(value.rstrip(" %"))
+        except ValueError:
+            return False
+        return True
+    return isinstance(value, Number) and not isinstance(value, bool)
+
+
+def _cell(tag: str, value: object, kind: str) -> str:
+    """Make a cell; truth values and what is absent are written as in properties."""
+    plain = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    shown = _rounded(value) if isinstance(value, float) else plain
+    exact = f' title="{_text(value)}"' if shown != plain else ""
     return f"<{tag}{kind}{exact}>{_text(shown)}</{tag}>"
 
 

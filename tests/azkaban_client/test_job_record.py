@@ -215,3 +215,14 @@ def test_a_killed_job_is_no_success(tmp_path: Path, number: signal.Signals) -> N
         assert record["status"] == "killed"
         assert "ended" in record
         assert "killed" in (tmp_path / "local/local/count/report.html").read_text()
+
+
+def test_a_column_of_a_table_is_aligned_as_one() -> None:
+    page = Page("a", "b")
+    page.table(
+        "t", ["name", "mixed", "shares", "few"], [["1", True, "9.5%", None], ["2", 7, "", 2]]
+    )
+    rows = page.html().partition("<thead>")[2]
+    assert rows.splitlines()[0].count("number") == 2
+    assert '<td>1</td><td>true</td><td class="number">9.5%</td><td class="number"></td>' in rows
+    assert '<td>2</td><td>7</td><td class="number"></td><td class="number">2</td>' in rows
