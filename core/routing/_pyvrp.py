@@ -10,6 +10,7 @@ is; deliveries after pickups are kept apart by legs that are too long.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import math
 import signal
@@ -17,6 +18,8 @@ import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from core.routing._pyvrp_data import INSTALLED, Model, dummies, pyvrp
 from core.routing.result import NoRoutesError, Result, Status, Step
@@ -30,8 +33,16 @@ if TYPE_CHECKING:
 __all__ = ["MOST_PLACES", "pyvrp_refusal", "require_pyvrp", "solve_pyvrp"]
 
 _stopping: Any = importlib.import_module("pyvrp.stop") if INSTALLED else None
+_search: Any = importlib.import_module("pyvrp.search") if INSTALLED else None
 
 MOST_PLACES = 6000  # dummies included: a matrix of 0.3 GB, several times
+
+# Penalties, in what breaking a bound by a stop's demand or a leg's time is worth.
+_LEAST_PENALTY, _MOST_PENALTY = 0.01, 1000.0
+# Late acceptance compares with the routes so many steps ago: with the more stops a step takes the
+# longer, and with a long memory the search does not settle in a minute.
+_HISTORY, _HISTORY_RANGE = 20_000, (30, 300)
+_WAITING = 0.2  # a minute of waiting makes places less near than one of driving
 
 # With a fixed crew, dummy stops at the depot could be used to get around these.
 _ONLY_AT_MOST = ("prizes", "backhauls", "origins", "fleet", "depots")
@@ -177,10 +188,9 @@ def solve_pyvrp(
     with warnings.catch_warnings():
         # Penalties at their highest: whether there are routes in the end is checked.
         warnings.simplefilter("ignore")
+        params = _params(model, seed)
         with _interrupts_into(interrupts):
-            found = pyvrp.solve(
-                model.data(), stop=note, seed=seed, collect_stats=False, params=_params(model)
-            )
+            found = pyvrp.solve(model.data(), stop=note, collect_stats=False, **params)
     routes, kinds = model.routes(found.best)
     if not found.is_feasible():
         when = "interrupted" if interrupts else "PyVRP, within the limit"
@@ -197,10 +207,41 @@ def solve_pyvrp(
     )
 
 
-def _params(model: Model) -> Any:
-    """Return PyVRP's parameters: penalties that outweigh what breaking a bound could save."""
-    most = pyvrp.PenaltyParams().max_penalty
-    return pyvrp.SolveParams(penalty=pyvrp.PenaltyParams(max_penalty=most * model.stakes))
+def _params(model: Model, seed: int) -> dict[str, Any]:
+    """Return PyVRP's seed, and its parameters in the units of the problem.
+
+    PyVRP begins with penalties halfway to their highest, whatever a unit is: with distances as fine
+    as ours, half of a minute went by until they let routes break a bound on the way. Here they
+    begin with what a leg costs for what a stop demands, or a leg takes, as its releases before
+    0.13 did, and may rise until they outweigh all that breaking a bound could save.
+    """
+    worth = model.worth
+    every = [*worth.loads, worth.tick, worth.unit]
+    penalty = _penalties()(
+        min_penalty=_LEAST_PENALTY * min(every),
+        max_penalty=_MOST_PENALTY * max(every) * model.stakes,
+    )
+    penalty.first = (worth.loads, worth.tick, worth.unit)
+    history = int(np.clip(_HISTORY / model.problem.n_stops, *_HISTORY_RANGE))
+    params = pyvrp.SolveParams(
+        penalty=penalty,
+        ils=pyvrp.IteratedLocalSearchParams(history_length=history),
+        neighbourhood=_search.NeighbourhoodParams(weight_wait_time=_WAITING * worth.tick),
+    )
+    return {"params": params, "seed": seed % 2**32}  # it takes no larger one
+
+
+@functools.cache
+def _penalties() -> Any:
+    """Return PyVRP's parameters of penalties with one that each begins with."""
+
+    class Penalties(pyvrp.PenaltyParams):  # type: ignore[misc]  # known where it is installed
+        first: tuple[list[float], float, float]
+
+        def midpoint_penalties(self, _data: Any) -> tuple[list[float], float, float]:
+            return self.first
+
+    return Penalties
 
 
 @contextlib.contextmanager

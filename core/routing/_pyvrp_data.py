@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from core.routing.problem import FloatArray, Problem
 
-__all__ = ["INSTALLED", "Model", "dummies", "pyvrp"]
+__all__ = ["INSTALLED", "Model", "Worth", "dummies", "pyvrp"]
 
 INSTALLED = importlib.util.find_spec("pyvrp") is not None
 
@@ -222,6 +222,22 @@ class Model:
         saved = max([self._cost(float(value)) for value in (*prizes, *fixed)], default=0)
         return min(1e4, max(1.0, *map(max, self.units), saved / _LONGEST))
 
+    @property
+    def worth(self) -> Worth:
+        """What a mean leg costs for what it takes, and for what a mean stop demands."""
+        lengths, minutes = self.lengths * self.scale, self.minutes * self.ticks
+        legs = np.min([u[0] * lengths + u[1] * minutes for u in self.units], axis=0)
+        cost = max(1.0, float(legs.mean()))
+        loads = self._loads()
+        demands = [loads.delivery(stop) for stop in range(1, self.problem.n_stops + 1)]
+        demands += [loads.pickup(stop) for stop in range(1, self.problem.n_stops + 1)]
+        sums = np.sum(demands, axis=0) / self.problem.n_stops
+        return Worth(
+            [cost / max(1.0, float(mean)) for mean in sums],
+            cost / max(1.0, float(minutes.mean())),
+            cost / max(1.0, float(lengths.mean())),
+        )
+
     def _loads(self) -> _Loads:
         return _Loads(self.problem, self.dummies)
 
@@ -243,6 +259,22 @@ class Model:
             return 0
         stop = self._loaded_on_the_way[visit.idx]
         return int(self.problem.origins[stop]) if visit.is_pickup() else stop
+
+
+class Worth(NamedTuple):
+    """What breaking a bound is worth, in PyVRP's cost.
+
+    Attributes
+    ----------
+    loads
+        A unit of each load.
+    tick, unit
+        A unit of time, and of distance.
+    """
+
+    loads: list[float]
+    tick: float
+    unit: float
 
 
 class _Loads:

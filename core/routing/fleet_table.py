@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.routing.fleet import Vehicle, checked_fleet
-from core.routing.reading import FormatError, clock, number
+from core.routing.reading import FormatError, cells_of, clock, json_value, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,18 +61,20 @@ def parse_fleet(text: str, source: str = "fleet.csv") -> tuple[Vehicle, ...]:
     >>> van.shift_end, bike.count
     (1050.0, 1)
     """
-    if text.lstrip().startswith("["):
-        try:
-            return checked_fleet(json.loads(text))
-        except ValueError as error:
-            raise FormatError(f"{source}: {error}") from None
+    listed = json_value(text, source) if text.lstrip().startswith("[") else None
+    try:
+        return checked_fleet(_table(text, source) if listed is None else listed)
+    except FormatError:
+        raise
+    except ValueError as error:
+        raise FormatError(f"{source}: {error}") from None
+
+
+def _table(text: str, source: str) -> list[Vehicle]:
+    """Read one kind of vehicle per line."""
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max((",", ";", "\t"), key=first.count)
-    rows = [
-        (line, [cell.strip() for cell in row])
-        for line, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), 1)
-        if any(cell.strip() for cell in row)
-    ]
+    delimiter = max((",", ";", "\t", "|"), key=first.count)
+    rows = cells_of(text, source, delimiter)
     header = [
         _NAMES.get("_".join(name.lower().split()), name) for name in (rows or [(1, [])])[0][1]
     ]
@@ -87,14 +86,11 @@ def parse_fleet(text: str, source: str = "fleet.csv") -> tuple[Vehicle, ...]:
         raise FormatError(f"{source}, line 1: {', '.join(header)}: a column is there twice")
     if len(rows) < 2:
         raise FormatError(f"{source}: no vehicles: expected a header and one line for each kind")
-    found = [_vehicle(header, cells, f"{source}, line {line}") for line, cells in rows[1:]]
-    try:
-        return checked_fleet(found)
-    except ValueError as error:
-        raise FormatError(f"{source}: {error}") from None
+    point = "." if delimiter == "," else ","  # of numbers, as in the table of stops
+    return [_vehicle(header, cells, f"{source}, line {line}", point) for line, cells in rows[1:]]
 
 
-def _vehicle(header: Sequence[str], cells: Sequence[str], where: str) -> Vehicle:
+def _vehicle(header: Sequence[str], cells: Sequence[str], where: str, point: str) -> Vehicle:
     if len(cells) != len(header):
         raise FormatError(f"{where}: {len(cells)} columns: expected {', '.join(header)}")
     fields: dict[str, Any] = {}
@@ -105,7 +101,8 @@ def _vehicle(header: Sequence[str], cells: Sequence[str], where: str) -> Vehicle
             fields[name] = cell
             continue
         try:
-            value = clock(cell) if name.startswith("shift") else number(cell)
+            shown = cell.replace(point, ".")
+            value = clock(shown) if name.startswith("shift") else number(shown)
         except ValueError as error:
             raise FormatError(f"{where}: {name} = {error}") from None
         fields[name] = int(value) if name == "count" and value == int(value) else value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import json
 import math
 import re
 from typing import Any
 
-__all__ = ["FormatError", "clock", "decode", "json_object", "number"]
+__all__ = ["FormatError", "cells_of", "clock", "decode", "json_object", "json_value", "number"]
 
 # The longer mark first: that of UTF-32 begins like that of UTF-16.
 _MARKS = (
@@ -119,16 +121,42 @@ def clock(text: str) -> float:
     return value
 
 
-def json_object(text: str, source: str) -> dict[str, Any]:
-    """Read a JSON object; FormatError for anything else."""
+def cells_of(text: str, source: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    r"""Read the rows of CSV that have any cell, each with the number of its last line.
+
+    Raises
+    ------
+    FormatError
+        What no CSV has, such as a cell of 200,000 letters.
+
+    Examples
+    --------
+    >>> cells_of("id;x\n\n a ; 1\n", "stops.csv", ";")
+    [(1, ['id', 'x']), (3, ['a', '1'])]
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        record = json.loads(text)
+        found = [(rows.line_num, [cell.strip() for cell in row]) for row in rows]
+    except csv.Error as error:
+        raise FormatError(f"{source}, line {rows.line_num}: {error}") from None
+    return [(line, row) for line, row in found if any(row)]
+
+
+def json_value(text: str, source: str) -> Any:
+    """Read JSON; FormatError for anything else."""
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise FormatError(f"{source}, line {error.lineno}: not JSON: {error.msg}") from None
     except RecursionError:
-        raise FormatError(f"{source}: not JSON of places: nested too deeply") from None
+        raise FormatError(f"{source}: not JSON: nested too deeply") from None
     except ValueError as error:  # an integer of thousands of digits
-        raise FormatError(f"{source}: not JSON of places: {error}") from None
+        raise FormatError(f"{source}: not JSON: {error}") from None
+
+
+def json_object(text: str, source: str) -> dict[str, Any]:
+    """Read a JSON object; FormatError for anything else."""
+    record = json_value(text, source)
     if not isinstance(record, dict):
         raise FormatError(
             f"{source}: expected a GeoJSON FeatureCollection or an object with places"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.routing.problem import Problem
-from core.routing.reading import FormatError, clock, number
+from core.routing.reading import FormatError, cells_of, clock, number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -147,32 +145,22 @@ def parse_csv(
     first, _, rest = lines.partition("\n")
     if first.strip().lower().startswith("sep=") and len(first.strip()) == 5:
         skipped, told, lines = 1, first.strip()[-1], rest  # a spreadsheet's first line
-    delimiter = told or _delimiter(lines)
-    rows = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter)
-    try:
-        header = next(rows, [])
-        line = rows.line_num
-        while header and not any(cell.strip() for cell in header):
-            header, line = next(rows, []), rows.line_num
-        table = [
-            (f"line {rows.line_num + skipped}", [cell.strip() for cell in row])
-            for row in rows
-            if any(cell.strip() for cell in row)
-        ]
-    except csv.Error as error:
-        raise FormatError(f"{source}, line {rows.line_num + skipped}: {error}") from None
-    columns = _Columns.of(header, f"{source}, line {max(line, 1) + skipped}", ignore)
+    delimiter = told or _delimiter(lines, source)
+    rows = cells_of("\n" * skipped + lines, source, delimiter)
+    line, header = rows[0] if rows else (1, [])
+    table = [(f"line {at}", row) for at, row in rows[1:]]
+    columns = _Columns.of(header, f"{source}, line {line}", ignore)
     if delimiter != ",":
         table = _with_points(table, columns, source)
     return places_of(columns.header, table, source, ignore=ignore, legs=legs)
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, source: str) -> str:
     """Find what parts the cells of the first line so that its names are known."""
     first = next((line for line in text.splitlines() if line.strip()), "")
 
     def known(delimiter: str) -> tuple[int, int]:
-        cells = next(csv.reader([first], delimiter=delimiter, strict=False), [])
+        cells = next((row for _, row in cells_of(first, source, delimiter)), [])
         return sum(_folded(cell) in _NAMES for cell in cells), len(cells)
 
     return max(_DELIMITERS, key=known)

@@ -13,6 +13,8 @@ from azkaban_client.job import InputError, param, write_text
 from core.routing.fleet_table import parse_fleet, with_fleet
 from core.routing.formats import FormatError, decode, parse_csv, parse_json, work_of
 from core.routing.osrm import parse_osrm
+from core.routing.reading import json_value
+from core.routing.result import Status
 from core.routing.solomon import is_solomon, parse_solomon
 from core.routing.tsplib import is_tsplib, parse_tsplib
 
@@ -278,8 +280,32 @@ def write_result(
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """Read a ``result.json``."""
-    return read_json(path, ("status", "cost", "lower_bound", "gap", "routes", "seconds"))
+    """Read a ``result.json``; raise `InputError` where its numbers are none."""
+    record = read_json(path, ("status", "cost", "lower_bound", "gap", "routes", "seconds"))
+    statuses = [status.value for status in Status]
+    if record["status"] not in statuses:
+        raise InputError(
+            f"{path}: status = {record['status']!r}: expected one of {', '.join(statuses)}"
+        )
+    for name in ("cost", "lower_bound", "gap", "seconds"):
+        value = record[name]
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        needed = name == "cost" and record["status"] != Status.INFEASIBLE.value
+        if not (value is None and not needed) and not (real and math.isfinite(value)):
+            raise InputError(f"{path}: {name} = {value!r}: expected a finite number")
+    if not _is_trace(record.get("trace", [])):
+        raise InputError(f"{path}: trace: expected a list of [seconds, cost, lower_bound]")
+    return record
+
+
+def _is_trace(steps: Any) -> bool:
+    """Tell whether a value is what `result_json` makes of a trace."""
+    return isinstance(steps, list) and all(
+        isinstance(step, list)
+        and len(step) == 3
+        and all(value is None or isinstance(value, int | float) for value in step)
+        for step in steps
+    )
 
 
 def posed(problem: Problem, record: dict[str, Any], path: Path) -> Problem:
@@ -296,11 +322,9 @@ def posed(problem: Problem, record: dict[str, Any], path: Path) -> Problem:
 def read_json(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Read a JSON object that has all the keys `wanted`."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not JSON: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        record = json_value(_text(path), str(path))
+    except FormatError as error:
+        raise InputError(str(error)) from None
     missing = [key for key in wanted if not isinstance(record, dict) or key not in record]
     if missing:
         raise InputError(
@@ -312,12 +336,13 @@ def read_json(path: Path, wanted: tuple[str, ...]) -> dict[str, Any]:
 def routes_of(problem: Problem, record: dict[str, Any], path: Path) -> list[list[int]]:
     """Turn the ids of a result back into stop indices."""
     index = {name: i for i, name in enumerate(problem.ids)}
+    routes = record["routes"]
+    if not isinstance(routes, list) or not all(isinstance(route, list) for route in routes):
+        raise InputError(f"{path}: routes: expected a list of lists of ids")
     try:
-        return [[index[str(name)] for name in route] for route in record["routes"]]
+        return [[index[str(name)] for name in route] for route in routes]
     except KeyError as error:
         raise InputError(f"{path}: stop {error.args[0]!r} is not in the stops file") from None
-    except TypeError:
-        raise InputError(f"{path}: routes: expected a list of lists of ids") from None
 
 
 def kinds_of(problem: Problem, record: dict[str, Any], path: Path) -> list[int]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import time
@@ -19,7 +21,7 @@ from azkaban_client.job import InputError
 from core.routing import Problem, solve
 from core.routing.formats import fits_a_table, parse_csv, parse_json, stops_csv, stops_json
 from core.routing.tsplib import parse_tsplib
-from jobs.routing._common import bounded_stops, read_stops, result_json
+from jobs.routing._common import bounded_stops, read_result, read_stops, result_json, routes_of
 from tests.jobs.process import command
 
 ROOT = Path(__file__).parents[2]
@@ -284,6 +286,33 @@ def test_check_fails_on_tampered_results(
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("cost", "much", "cost = 'much': expected a finite number"),
+        ("cost", None, "cost = None: expected a finite number"),
+        ("gap", math.nan, "gap = nan: expected a finite number"),
+        ("lower_bound", [1], "lower_bound = [1]: expected a finite number"),
+        ("status", "done", "status = 'done': expected one of optimal, feasible, infeasible"),
+        ("routes", "123", "routes: expected a list of lists of ids"),
+        ("routes", ["12"], "routes: expected a list of lists of ids"),
+        ("trace", [[1]], "trace: expected a list of [seconds, cost, lower_bound]"),
+    ],
+)
+def test_results_that_are_none_are_one_clear_line(
+    name: str, value: object, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "result.json"
+    record: dict[str, object] = {
+        "status": "optimal", "cost": 10.0, "lower_bound": 10.0, "gap": 0.0, "routes": [[1]],
+        "seconds": 1.0,
+    }  # fmt: skip
+    path.write_text(json.dumps(record | {name: value}))
+    problem = Problem(points=[[0, 0], [3, 4]])
+    with pytest.raises(InputError, match=re.escape(f"{path}: {message}")):
+        routes_of(problem, read_result(path), path)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])

@@ -116,12 +116,26 @@ def test_a_fleet_makes_depots_of_the_places_where_it_starts() -> None:
         ("name,end\nvan,noon\n", "f.csv, line 2: shift_end = 'noon': expected minutes"),
         ("name\na\na\n", "f.csv: fleet: two vehicles are named 'a'"),
         ('[{"size": 3}]', "f.csv: fleet, vehicle 1: size: expected"),
-        ("[1,", "f.csv: Expecting value"),
+        ("[1,", "f.csv, line 1: not JSON: Expecting value"),
+        ("[" * 100_000, "f.csv: not JSON: nested too deeply"),
+        ("[" + "1" * 5000 + "]", "f.csv: not JSON: Exceeds the limit"),
+        ("name\n" + "a" * 200_000, "f.csv, line 2: field larger than field limit"),
+        ("name;capacity\nvan;1.000,5\n", "f.csv, line 2: capacity = '1.000.5': expected a finite"),
     ],
 )
 def test_fleets_that_are_wrong_are_refused(text: str, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         parse_fleet(text, "f.csv")
+
+
+def test_fleets_are_read_as_spreadsheets_save_them() -> None:
+    for text in (
+        "name;capacity\rvan;2,5\r",
+        "name|capacity\r\n\r\nvan|2,5",
+        "name\tcapacity\nvan\t2.5\n",
+    ):
+        (van,) = parse_fleet(text)
+        assert (van.name, van.capacity) == ("van", 2.5)
 
 
 def answer(**keys: Any) -> dict[str, Any]:

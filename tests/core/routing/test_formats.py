@@ -59,6 +59,8 @@ def test_latitude_and_longitude() -> None:
         ("id,x,y\n0,0,0\n,2,3\n", "s.csv, line 3: id is empty"),
         ("id,lat,lon\n0,0,0\n1,95,3\n", "line 3: lat = '95': expected degrees from -90 to 90"),
         ("id,x,y\n0,0,0\n" + "a,b,c\n" * 8, "s.csv: and 3 more"),
+        ("a" * 200_000, "s.csv, line 1: field larger than field limit"),
+        ("id,x,y\n0,0,0\n1,1," + "1" * 200_000, "s.csv, line 3: field larger than field limit"),
     ],
 )
 def test_errors_name_source_line_and_value(text: str, message: str) -> None:

@@ -110,8 +110,8 @@ def test_features_may_have_their_own_id() -> None:
             collection(geometry={"type": "Point", "coordinates": [None, 1]}),
             "feature 2: lon = 'null'",
         ),
-        ("[" * 100_000, "s.json: not JSON of places: nested too deeply"),
-        ('{"places": 9' + "9" * 5000 + "}", "s.json: not JSON of places"),
+        ("[" * 100_000, "s.json: not JSON: nested too deeply"),
+        ('{"places": 9' + "9" * 5000 + "}", "s.json: not JSON: Exceeds the limit"),
         (
             '{"places": [], "vehicles": 3}',
             "s.json: vehicles: expected places, matrix, times, cap",
