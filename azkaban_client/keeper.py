@@ -144,7 +144,7 @@ def end(
     list of str
         One line for each way in which processes ended; empty if there were none.
     """
-    told: dict[Found, int] = {}
+    sent: dict[Found, int] = {}
     begun, empty = time.monotonic(), 0
     while True:
         found, spent = list(find()), time.monotonic() - begun
@@ -154,21 +154,22 @@ def end(
         first_only = spent < grace / 2 and any(pid == first for pid, _, _ in found)
         for one in found:
             if spent >= grace:
-                told[one] = signal.SIGKILL
+                sent[one] = signal.SIGKILL
                 _send(one, signal.SIGKILL)
-            elif one not in told and (not first_only or one[0] == first):
-                told[one] = signal.SIGTERM
+            elif one not in sent and (not first_only or one[0] == first):
+                sent[one] = signal.SIGTERM
                 _send(one, signal.SIGTERM)
                 _send(one, signal.SIGCONT)  # one that was stopped would not take it
         for one in near() if spent >= grace else ():
-            told[one] = signal.SIGKILL
+            sent[one] = signal.SIGKILL
             _send(one, signal.SIGKILL)
         time.sleep(0.001 if spent >= grace else 0.02)
-    return list(_told(told, set(found), grace))
+    return list(_endings(sent, set(found), grace))
 
 
-def _told(told: dict[Found, int], left: set[Found], grace: float) -> Iterable[str]:
-    gone = {one: number for one, number in told.items() if one not in left}
+def _endings(sent: dict[Found, int], left: set[Found], grace: float) -> Iterable[str]:
+    """Write a line for each signal that ended processes, and one for those that are left."""
+    gone = {one: number for one, number in sent.items() if one not in left}
     by = {number: [one for one in gone if gone[one] == number] for number in set(gone.values())}
     if found := by.get(signal.SIGTERM):
         yield f"ended by SIGTERM: {_names(found)}"

@@ -120,8 +120,8 @@ def execution_fields(graph: Flow | None, options: ExecutionOptions) -> dict[str,
     return fields
 
 
-def options_of(told: Mapping[str, Any]) -> ExecutionOptions:
-    """Return the options of an execution from what the server tells of it (``flowInfo``).
+def options_of(answer: Mapping[str, Any]) -> ExecutionOptions:
+    """Return the options of an execution from the server's answer about it (``flowInfo``).
 
     Its properties and its disabled jobs are left out.
 
@@ -133,15 +133,15 @@ def options_of(told: Mapping[str, Any]) -> ExecutionOptions:
     actions = {server: ours for ours, server in _FAILURE.items()}
     concurrency = {server: ours for ours, server in _CONCURRENCY.items()}
     options: Any = {
-        "on_failure": actions.get(told.get("failureAction", ""), "finish-running"),
-        "concurrency": concurrency.get(told.get("concurrentOptions") or "", "skip"),
+        "on_failure": actions.get(answer.get("failureAction", ""), "finish-running"),
+        "concurrency": concurrency.get(answer.get("concurrentOptions") or "", "skip"),
     }
-    if options["concurrency"] == "pipeline" and told.get("pipelineLevel"):
-        options["pipeline_level"] = int(told["pipelineLevel"])
+    if options["concurrency"] == "pipeline" and answer.get("pipelineLevel"):
+        options["pipeline_level"] = int(answer["pipelineLevel"])
     for kind in ("success", "failure"):
-        if told.get(f"{kind}EmailsOverride"):
-            options[f"{kind}_emails"] = tuple(told.get(f"{kind}Emails") or ())
-    first, last = told.get("notifyFailureFirst"), told.get("notifyFailureLast")
+        if answer.get(f"{kind}EmailsOverride"):
+            options[f"{kind}_emails"] = tuple(answer.get(f"{kind}Emails") or ())
+    first, last = answer.get("notifyFailureFirst"), answer.get("notifyFailureLast")
     if first is not None or last is not None:
         names = {(True, True): "both", (True, False): "first", (False, True): "last"}
         options["notify"] = names.get((bool(first), bool(last)), "never")

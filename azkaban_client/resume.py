@@ -340,8 +340,8 @@ def retry(
     execution = client.execution(execid)
     if not execution.finished:
         raise Refused(f"execution {execid} has not ended", ids={"execid": str(execid)})
-    told = client.execution_options(execid)
-    earlier = dict(told.get("flowParam") or {})
+    options_before = client.execution_options(execid)
+    earlier = dict(options_before.get("flowParam") or {})
     own = _own(FlowOnServer(client, execution.project, execution.flow))
     plan = resume(execution, _outputs(client, execution, runs), selection, own=own)
     if dry_run:
@@ -353,7 +353,7 @@ def retry(
         RETRY_OF: earlier.get(RETRY_OF, str(execid)),
     }
     options: ExecutionOptions = {
-        **options_of(told),
+        **options_of(options_before),
         "properties": given,
         "only": plan.jobs,
         "disabled": [
@@ -367,8 +367,8 @@ def _outputs(
     client: Client, execution: Execution, runs: Path | None
 ) -> Mapping[str, Mapping[str, str] | None]:
     """Return the outputs of an execution's jobs, from the server or else from their records."""
-    told = client.outputs(execution.execid)
-    return recorded_outputs(runs, execution) if told is None else told
+    outputs = client.outputs(execution.execid)
+    return recorded_outputs(runs, execution) if outputs is None else outputs
 
 
 def choose(

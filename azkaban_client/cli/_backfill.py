@@ -182,19 +182,19 @@ def _work(worker: Worker) -> None:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[failures]}"),
         console=console,
         disable=not console.is_terminal,
         transient=True,
     )
     try:
         with bar:
-            task = bar.add_task("backfill", total=len(worker.entries), told="")
+            task = bar.add_task("backfill", total=len(worker.entries), failures="")
             for entry in worker.run():
                 bar.console.print(_line(entry), style=_STYLE.get(_state(entry)), highlight=False)
                 done = sum(one.state == "ended" for one in worker.entries)
-                told = f"{worker.failures} failed" if worker.failures else ""
-                bar.update(task, completed=done, told=told)
+                failures = f"{worker.failures} failed" if worker.failures else ""
+                bar.update(task, completed=done, failures=failures)
     except KeyboardInterrupt:
         going = [str(one.executions[-1]) for one in worker.entries if one.state == "running"]
         note(f"\ninterrupted: {f'{_list(going)} goes on' if going else 'nothing is running'}")

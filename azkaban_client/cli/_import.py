@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from azkaban_client.cli._app import App, command, emit_table, json_option, note, pass_app
+from azkaban_client.cli._app import App, command, emit, emit_table, json_option, note, pass_app
 from azkaban_client.cli._projects import Content, content_options, stop_on_errors
 from azkaban_client.errors import InvalidProject
 
@@ -108,13 +108,20 @@ def convert(
     """
     from azkaban_client.flow.convert import to_flow_2
     from azkaban_client.flow.losses import is_exact
+    from azkaban_client.flow.zip import Bundle
 
     bundle = content.bundle(folder)
     stop_on_errors(content.problems(app, bundle, folder), "it is not converted")
     name = folder.resolve().name
     made = to_flow_2(bundle, name)
     target = output or Path(f"{name}-2")
-    written = _write(made.bundle, target, made.losses, strict=strict)
+    # What only the zip has, as the job kit, goes into the zip of the new folder as well.
+    files = {
+        file: place
+        for file, place in made.bundle.files.items()
+        if file not in bundle.files or isinstance(place, Path)
+    }
+    written = _write(Bundle(files), target, made.losses, strict=strict)
     data = {
         "folder": str(target) if written else None,
         "flows": made.flows,
@@ -149,6 +156,9 @@ def show_losses(as_json: bool, data: Any, losses: Sequence[Loss]) -> None:  # no
     """Print what becomes of each feature."""
     from azkaban_client.flow.losses import Loss
 
+    if not losses:
+        emit(as_json, data, "all of it is exact")
+        return
     header = [one.name for one in fields(Loss)]
     emit_table(as_json, data, header, [[*asdict(loss).values()] for loss in losses])
 

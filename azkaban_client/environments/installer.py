@@ -237,8 +237,8 @@ def _error(said: str, file: Path) -> AzkabanError:
     """Turn the output of uv or pip into an error: the project's, the network's, or neither."""
     text = masked(said)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if not re.match(r"WARNING|warning|hint|\[notice\]|×$", line)]
-    words = " ".join(re.sub(r"^(ERROR|error): |^[×╰─▶│ ]+", "", line).strip() for line in told)[
+    kept = [line for line in lines if not re.match(r"WARNING|warning|hint|\[notice\]|×$", line)]
+    words = " ".join(re.sub(r"^(ERROR|error): |^[×╰─▶│ ]+", "", line).strip() for line in kept)[
         :700
     ]
     if "No space left on device" in text:

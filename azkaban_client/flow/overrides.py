@@ -105,8 +105,8 @@ class FlowOnServer:
                 seen.update(sources)
                 for found in sources.values():
                     shared |= {key: value for key, value in found.items() if key not in shared}
-        told = [properties.pop(FORM, "") for properties in (*own.values(), shared)]
-        return _overridable(own, shared).declared(key for text in told for key in _keys(text))
+        forms = [properties.pop(FORM, "") for properties in (*own.values(), shared)]
+        return _overridable(own, shared).declared(key for text in forms for key in _keys(text))
 
 
 def _keys(form: str) -> list[str]:

@@ -91,8 +91,8 @@ class Run:
     @property
     def retry_of(self) -> str:
         """The execution of which it is a retry, the first if there were several; else empty."""
-        told = next((job.retry_of for job in self.jobs if job.retry_of), "")
-        return told if told.isascii() and told.isdecimal() and told != self.execution else ""
+        first = next((job.retry_of for job in self.jobs if job.retry_of), "")
+        return first if first.isascii() and first.isdecimal() and first != self.execution else ""
 
     @property
     def first(self) -> str:

@@ -243,7 +243,7 @@ def _entry(data: dict[str, Any]) -> Entry:
         "missed": [Missed(**one) for one in data["missed"]],
     }
     datetime.fromisoformat(data["since"])
-    told = {name: value for name, value in data.items() if name not in ("words", "next")}
-    made = Entry(**{**told, **read})
+    kept = {name: value for name, value in data.items() if name not in ("words", "next")}
+    made = Entry(**{**kept, **read})
     _ = made.counts_in  # raises for a zone that this machine does not know
     return made

@@ -235,14 +235,14 @@ def _off_server(client: Client, project: str, flow: str) -> None:
         client.remove_schedule(old.id)
 
 
-def _to_server(client: Client, wanted: Wanted, told: Timing) -> Schedule:
+def _to_server(client: Client, wanted: Wanted, timing: Timing) -> Schedule:
     project, flow, options = wanted.project, wanted.flow, wanted.options
-    if told.cron is not None:
-        return client.schedule_cron(project, flow, told.cron, **options)
-    if told.at is not None:
-        return client.schedule_daily(project, flow, told.at, **options)
-    first = told.first or datetime.now(UTC) + timedelta(minutes=1)
-    return client.schedule(project, flow, at=first, every=told.every, **options)
+    if timing.cron is not None:
+        return client.schedule_cron(project, flow, timing.cron, **options)
+    if timing.at is not None:
+        return client.schedule_daily(project, flow, timing.at, **options)
+    first = timing.first or datetime.now(UTC) + timedelta(minutes=1)
+    return client.schedule(project, flow, at=first, every=timing.every, **options)
 
 
 def find(book: Book, project: str, flow: str, name: str) -> Entry | None:
@@ -362,10 +362,10 @@ def resume(
         place = decide(client, wanted, server_zone)
         if place.timing is None:
             raise Refused(f"{entry}: {place.reason}: make it anew with azk schedule add")
-        told = place.timing
-        if told.every:  # on from where it would be
-            told = Timing(every=told.every, first=next(entry.times(now)))
-        made = _to_server(client, wanted, told)
+        timing = place.timing
+        if timing.every:  # on from where it would be
+            timing = Timing(every=timing.every, first=next(entry.times(now)))
+        made = _to_server(client, wanted, timing)
         if entry.limits:
             _set_limits(client, made.id, entry.limits)
     with _changed(book, entry) as found:

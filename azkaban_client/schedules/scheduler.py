@@ -103,7 +103,7 @@ class Scheduler:
                     self._start(entry, now)
         return [(one, lost) for one in self._read() for lost in one.missed if not lost.told]
 
-    def told(self, missed: list[tuple[Entry, Missed]]) -> None:
+    def mark_told(self, missed: list[tuple[Entry, Missed]]) -> None:
         """Note that these are on their way to those whom the watch tells."""
         dates = {(str(entry), lost.date) for entry, lost in missed}
         with self.book.changing() as entries:

@@ -124,7 +124,7 @@ class Watcher:
                     Event("missed", entry.project, entry.flow, due=lost.date)
                     for entry, lost in missed
                 )
-                self.scheduler.told(missed)
+                self.scheduler.mark_told(missed)
         except AzkabanError:
             raise
         except Exception as error:  # noqa: BLE001 (a full disk, say; it is looked for again)
@@ -276,8 +276,8 @@ class Watcher:
                 for name, state in arrived(rule.file, rule.quiet_for, self.journal.files):
                     self.journal.files[name] = state
                     # Bytes that are no UTF-8 are written as \xf6: no message could hold them.
-                    told = os.fsencode(name).decode("utf-8", "backslashreplace")
-                    self._note([Event("arrived", file=told, due=state)])
+                    shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+                    self._note([Event("arrived", file=shown, due=state)])
 
     def _lost(self, error: AzkabanError) -> None:
         now = time.monotonic()
@@ -296,19 +296,19 @@ class Watcher:
         for event in events:
             if self.metrics is not None:
                 self.metrics.count(event)
-            told = self._told(event)
-            if told:
+            channels = self._channels_of(event)
+            if channels:
                 self.say(_line(event))
-            for channel, lines in told.items():
+            for channel, lines in channels.items():
                 self._put(channel, event, lines)
         self.journal.save()
 
     def _put(self, channel: str, event: Event, lines: int = 0) -> None:
-        told = {**event.plain(), "log_lines": lines}
+        content = {**event.plain(), "log_lines": lines}
         identity = hashlib.sha256(f"{event.id}:{channel}".encode()).hexdigest()[:24]
-        self.journal.pending.append(Pending(identity, channel, told))
+        self.journal.pending.append(Pending(identity, channel, content))
 
-    def _told(self, event: Event) -> dict[str, int]:
+    def _channels_of(self, event: Event) -> dict[str, int]:
         """Return the channels that are told of an event, and how many lines of logs they get.
 
         A flow that is to be started is a channel as well.
@@ -416,10 +416,10 @@ class Watcher:
                 if target == one.channel:
                     lines.setdefault(one.channel, []).append(line)
                     continue
-                told = {
+                channels = {
                     name for rule in self.rules.rules if rule.run == target for name in rule.tell
                 }
-                for channel in told:
+                for channel in channels:
                     lines.setdefault(channel, []).append(f"{target} was not started: {line}")
         self._drop([one for one in lost if one.event["kind"] != _GIVEN_UP])
         for channel, about in lines.items():
@@ -445,15 +445,15 @@ class Watcher:
 
     def _with_logs(self, event: dict[str, object]) -> dict[str, object]:
         """Add the ends of the logs of the jobs that failed, if the server has them."""
-        told = {key: value for key, value in event.items() if key != "log_lines"}
+        content = {key: value for key, value in event.items() if key != "log_lines"}
         lines = event.get("log_lines")
         if event["kind"] == "failed" and isinstance(lines, int) and lines:
             try:
                 execution = self.client.execution(int(str(event["execid"])))
-                told["logs"] = joblog.tails(self.client, execution, lines)
+                content["logs"] = joblog.tails(self.client, execution, lines)
             except AzkabanError:
-                told["logs"] = []  # better without than not at all
-        return told
+                content["logs"] = []  # better without than not at all
+        return content
 
 
 def _line(event: Event) -> str:

@@ -463,6 +463,19 @@ def test_strict_import_writes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [one.name for one in tmp_path.iterdir()] == ["w.xml"]
 
 
+def test_convert_writes_the_files_of_the_project_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call("new", "sales", "--template", "etl").exit_code == 0
+    done = call("convert", "sales")
+    assert (done.exit_code, done.stdout) == (0, "all of it is exact\n"), done.stderr
+    own = {one.name for one in (tmp_path / "sales").iterdir() if one.suffix in {".py", ".txt"}}
+    written = {one.name for one in (tmp_path / "sales-2").iterdir()}
+    assert own | {"sales.flow", "sales.project"} <= written
+    assert not written & {"azkaban_client", "javaproperties"}
+
+
 def test_convert_keeps_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "p"

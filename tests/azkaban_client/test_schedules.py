@@ -139,7 +139,7 @@ class Day:
         now = datetime(2026, 11, 30, hour, minute, tzinfo=UTC)
         self.monotonic = now.timestamp()
         for _ in range(3):
-            self.scheduler.told(self.scheduler.tick(now))
+            self.scheduler.mark_told(self.scheduler.tick(now))
             self.monotonic += 6
         (entry,) = self.book.read()
         assert all(one.told for one in entry.missed)
