@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.live.conftest import LiveAzkaban
@@ -58,3 +59,12 @@ class Azk:
         process = self.start(*arguments)
         out, err = process.communicate(timeout=120)
         return process.returncode, out, err
+
+    def upload(self, project: str, files: Mapping[str, str]) -> None:
+        """Write files to the folder ``flow`` of the home and upload them as a new project."""
+        folder = self.home / "flow"
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        code, _, err = self("upload", project, str(folder), "--create")
+        assert code == 0, err

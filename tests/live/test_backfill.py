@@ -24,18 +24,13 @@ def mended(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def azk(azkaban, mended, tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    run = Azk(azkaban, home)
-    folder = home / "flow"
-    folder.mkdir()
-    for name, text in {
+    run = Azk(azkaban, tmp_path_factory.mktemp("home"))
+    files = {
         "days.properties": "day=\nseconds=0\n",
         "day.job": "type=command\ncommand=bash day.sh ${day} ${seconds}\n",
         "day.sh": f'sleep "$2"; test "$1" != 02 || test -e {mended}\n',
-    }.items():
-        (folder / name).write_text(text)
-    code_, _, err = run("upload", PROJECT, str(folder), "--create")
-    assert code_ == 0, err
+    }
+    run.upload(PROJECT, files)
     return run
 
 

@@ -23,11 +23,8 @@ def mended(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def azk(azkaban, mended, tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    run = Azk(azkaban, home)
-    folder = home / "flow"
-    folder.mkdir()
-    for name, text in {
+    run = Azk(azkaban, tmp_path_factory.mktemp("home"))
+    files = {
         "shared.properties": "rows=3\n",
         "count.job": "type=command\ncommand=bash count.sh ${rows}\n",
         "count.sh": """echo '{"total": '$1', "text": "a b=c"}' > $JOB_OUTPUT_PROP_FILE\n""",
@@ -37,10 +34,8 @@ def azk(azkaban, mended, tmp_path_factory):
         "end.job": "type=noop\ndependencies=whole\n",
         # 2.5 loses what a process prints that fails at once
         "use.sh": f'echo "total is $1"; sleep 0.5; test "$1 $2" = "5 a" && test -e {mended}\n',
-    }.items():
-        (folder / name).write_text(text)
-    code, _, err = run("upload", PROJECT, str(folder), "--create")
-    assert code == 0, err
+    }
+    run.upload(PROJECT, files)
     return run
 
 

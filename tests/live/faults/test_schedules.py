@@ -23,12 +23,7 @@ EVERY = timedelta(seconds=3)
 @pytest.fixture
 def azk(azkaban, tmp_path):
     run = Azk(azkaban, tmp_path, XDG_STATE_HOME=str(tmp_path / "state"))
-    folder = tmp_path / "flow"
-    folder.mkdir()
-    (folder / "due.job").write_text("type=noop\nshown=${day}\n")
-    (folder / "due.properties").write_text("day=\n")
-    code, _, err = run("upload", PROJECT, str(folder), "--create")
-    assert code == 0, err
+    run.upload(PROJECT, {"due.job": "type=noop\nshown=${day}\n", "due.properties": "day=\n"})
     return run
 
 
