@@ -24,7 +24,7 @@ from azkaban_client._home import expanded
 from azkaban_client.certificates import EXTRA
 from azkaban_client.config import ConfigError
 from azkaban_client.files import write_private
-from azkaban_client.index import Index
+from azkaban_client.package_index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

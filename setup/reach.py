@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from azkaban_client import authorities, certificates
-from azkaban_client.index import Index
+from azkaban_client.package_index import Index
 from setup import environment, maven
 from setup.network import explain, is_page, opened, page_words, proxy_to
 

@@ -19,8 +19,8 @@ from azkaban_client.errors import (
     TLSError,
     WrongAccount,
 )
+from azkaban_client.history import IN_FLIGHT, LOGICAL_DATE, executions, find_start, started_with
 from azkaban_client.models import Status
-from azkaban_client.past import IN_FLIGHT, LOGICAL_DATE, find_start, past, started_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -279,7 +279,7 @@ def succeeded_dates(client: Client, project: str, flow: str, *, most: int = 1_00
     """
     dates = (
         started_with(client, one.execid, LOGICAL_DATE)
-        for one in islice(past(client, project, flow), most)
+        for one in islice(executions(client, project, flow), most)
         if one.status is Status.SUCCEEDED
     )
     return {date for date in dates if date}

@@ -161,7 +161,7 @@ def _dates(
 def _refuse_equal_runs(there: FlowOnServer, chosen: ExecutionOptions) -> None:
     """Refuse a backfill whose runs would not know which date they are for."""
     from azkaban_client.backfill.dates import names_date
-    from azkaban_client.past import LOGICAL_DATE
+    from azkaban_client.history import LOGICAL_DATE
 
     if any(map(names_date, (chosen["properties"] or {}).values())):
         return

@@ -21,7 +21,7 @@ from azkaban_client import authorities
 from azkaban_client.config import ConfigError
 from azkaban_client.environments import store
 from azkaban_client.errors import AzkabanError, InvalidProject, NetworkError
-from azkaban_client.index import Index
+from azkaban_client.package_index import Index
 from azkaban_client.programs import captured, runs
 from azkaban_client.secrecy import masked
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from azkaban_client.backfill.dates import names_date
 from azkaban_client.errors import NotFound, Refused
+from azkaban_client.history import LOGICAL_DATE, TRIGGER
 from azkaban_client.models import Sla
-from azkaban_client.past import LOGICAL_DATE, TRIGGER
 from azkaban_client.schedules.book import Entry
 from azkaban_client.when import NeedsWatchError, Timing, machine_zone, timing
 

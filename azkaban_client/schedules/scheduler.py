@@ -19,7 +19,7 @@ from azkaban_client.errors import (
     OutcomeUnknown,
     ServerFault,
 )
-from azkaban_client.past import IN_FLIGHT, LOGICAL_DATE, TRIGGER, find_start
+from azkaban_client.history import IN_FLIGHT, LOGICAL_DATE, TRIGGER, find_start
 from azkaban_client.schedules.book import Run
 from azkaban_client.schedules.place import sla_of
 

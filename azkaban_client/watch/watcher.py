@@ -19,7 +19,7 @@ from azkaban_client.errors import (
     Refused,
     ServerFault,
 )
-from azkaban_client.past import TRIGGER, find_start
+from azkaban_client.history import TRIGGER, find_start
 from azkaban_client.watch.journal import Pending
 from azkaban_client.watch.look import Event, Scope, arrived, is_late, look
 from azkaban_client.watch.tell import Undelivered, headline, message, printable, send

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from azkaban_client import keeper
 from setup import trust
-from setup.azkaban import config, doors, jobs, program
+from setup.azkaban import agent_options, config, jobs, program
 from setup.java import OPTIONS, truststore
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def command(
         f"-Djobs.home={jobs.mark(home)}",
         f"-Djobs.python={python}",
         f"-Djobs.keeper={place / 'agent' / Path(keeper.__file__).name}",
-        *doors.options(layout, settings),
+        *agent_options.options(layout, settings),
         f"-Djava.io.tmpdir={home / 'temp'}",
         "-Dfile.encoding=UTF-8",
         f"-Dlog4j.configuration={(conf / 'log4j.properties').as_uri()}",

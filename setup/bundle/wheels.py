@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azkaban_client.index import Index
+from azkaban_client.package_index import Index
 from azkaban_client.programs import captured
 from setup import environment
 from setup.downloads import keep

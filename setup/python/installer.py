@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from azkaban_client.index import Index
+from azkaban_client.package_index import Index
 from azkaban_client.programs import captured, runs
 from setup import environment
 from setup.downloads import keep, sha256
@@ -49,8 +49,8 @@ class Installer:
     """Installs into environments and folders; a context manager.
 
     Nothing is fetched where `wheels` holds what a lock pins; uv itself may lie there too. Otherwise
-    pip's own settings say where packages come from (`azkaban_client.index`). Without uv where
-    ``AZK_INSTALLER=pip`` says so, where the index has none, or where its binary does not run.
+    pip's own settings say where packages come from (`azkaban_client.package_index`). Without uv
+    where ``AZK_INSTALLER=pip`` says so, where the index has none, or where its binary does not run.
 
     Parameters
     ----------

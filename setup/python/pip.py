@@ -14,7 +14,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from azkaban_client.index import Index
+from azkaban_client.package_index import Index
 from azkaban_client.programs import captured, runs
 from setup import debian, environment
 from setup.called import called

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from azkaban_client.flow.zip import Bundle
-from azkaban_client.past import LOGICAL_DATE, started_with
+from azkaban_client.history import LOGICAL_DATE, started_with
 from tests.browser.console import barriers, client_of
 
 if TYPE_CHECKING:

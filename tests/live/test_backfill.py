@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from azkaban_client import Client
-from azkaban_client.past import LOGICAL_DATE
+from azkaban_client.history import LOGICAL_DATE
 from tests.commands import Azk
 
 PROJECT = "backfill"

@@ -13,7 +13,7 @@ import pytest
 
 from azkaban_client import Bundle, Client
 from azkaban_client.files import write_private
-from azkaban_client.past import LOGICAL_DATE, TRIGGER
+from azkaban_client.history import LOGICAL_DATE, TRIGGER
 from azkaban_client.schedules.book import Book, Entry, Run
 from azkaban_client.schedules.scheduler import Scheduler
 from azkaban_client.watch.journal import Journal

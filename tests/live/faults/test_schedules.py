@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from azkaban_client import Client
-from azkaban_client.past import LOGICAL_DATE, TRIGGER, past
+from azkaban_client.history import LOGICAL_DATE, TRIGGER, executions
 from azkaban_client.schedules.book import Book
 from tests.commands import Azk
 from tests.waiting import eventually
@@ -38,7 +38,7 @@ class Runs:
         found = {"all": Counter(), "none": Counter()}
         auth = (self.azkaban.username, self.azkaban.password)
         with Client(self.azkaban.url, auth=auth, address=self.azkaban.address) as client:
-            for one in past(client, PROJECT, "due"):
+            for one in executions(client, PROJECT, "due"):
                 if one.execid not in self._known:
                     self._known[one.execid] = client.execution_options(one.execid)["flowParam"]
         for given in self._known.values():

@@ -1,4 +1,4 @@
-"""Tell the agent by which names the server may be called, and the user's own limits."""
+"""Java options that tell the agent the names of the server, and the user's own limits."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client.config import ConfigError
-from azkaban_client.index import Index
+from azkaban_client.package_index import Index
 
 if TYPE_CHECKING:
     from pathlib import Path

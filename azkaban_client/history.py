@@ -1,4 +1,4 @@
-"""Executions of a flow that have been, and what they were started with."""
+"""Read the history of a flow: its executions, and what they were started with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from azkaban_client.client import Client
     from azkaban_client.models import ExecutionSummary
 
-__all__ = ["IN_FLIGHT", "LOGICAL_DATE", "TRIGGER", "find_start", "past", "started_with"]
+__all__ = ["IN_FLIGHT", "LOGICAL_DATE", "TRIGGER", "executions", "find_start", "started_with"]
 
 LOGICAL_DATE = "logical.date"
 """The property that tells what time a run is for, as ISO 8601 writes it: each run of a backfill has
@@ -28,7 +28,7 @@ _PAGE = 100
 _LOOKED_AT = 200  # executions, for a start whose answer was lost
 
 
-def past(client: Client, project: str, flow: str) -> Iterator[ExecutionSummary]:
+def executions(client: Client, project: str, flow: str) -> Iterator[ExecutionSummary]:
     """Iterate over a flow's executions, newest first, asking for a page when it is needed."""
     offset = 0
     while True:
@@ -70,7 +70,7 @@ def find_start(
     most
         Only so many of the latest are looked at, one request each; None for all.
     """
-    later = takewhile(lambda one: one.execid > after, past(client, project, flow))
+    later = takewhile(lambda one: one.execid > after, executions(client, project, flow))
     for one in islice(later, most):
         if started_with(client, one.execid, name) == value:
             return one.execid
