@@ -16,6 +16,7 @@ from azkaban_client.secrecy import masked_words
 from setup import archives
 from setup.errors import UsageError
 from setup.spark.files import is_remote, listed, named, written
+from setup.spark.secrecy import DRIVER_JAVA, arguments_file
 from setup.spark.settings import Settings, read_file
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
 DAY = 86_400.0  # seconds
 NAME = "environment"  # the name under which nodes unpack the archive
 RUN_MODULE = Path(__file__).with_name("run_module.py")
+_ARGUMENTS_JAVA = 9  # the first that reads options from a file (@FILE)
 _LISTS = ("--jars",)  # options of spark-submit with files, about which we need nothing else
 
 
@@ -311,6 +313,8 @@ def merged(
     for path in layers:
         together.update(read_file(path, "--properties-file"))
     for name, value in secrets.items():
+        if name == DRIVER_JAVA and application.deploy_mode == "client":
+            value = _without_secrets_of_java(spark, application.tag, value)  # noqa: PLW2901
         if value != value.strip():
             raise UsageError(
                 f"--conf {name}: its value begins or ends with white space, which no file of "
@@ -329,6 +333,20 @@ def merged(
     )
     write_private(file, text)
     return replace(application, properties=file, secrets={} if runs else application.secrets)
+
+
+def _without_secrets_of_java(spark: Spark, tag: str, options: str) -> str:
+    """Put secrets among Java's options into a file that Java reads: its line shows them else."""
+    if spark.java.major < _ARGUMENTS_JAVA:
+        return options
+    try:
+        others, hidden = arguments_file(options)
+    except ValueError as error:
+        raise UsageError(f"{DRIVER_JAVA}: {error}") from None
+    file = spark.home / "submissions" / tag / "java-options"
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(file, hidden)
+    return " ".join([*map(shlex.quote, others), shlex.quote(f"@{file}")])
 
 
 def forget(spark: Spark, tag: str) -> None:

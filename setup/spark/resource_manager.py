@@ -56,7 +56,11 @@ class ApplicationReport:
     containers
         How many it has at present.
     diagnostics
-        Why it ended as it did.
+        Why it ended as it did, or why it does not run yet.
+    pending
+        How many more containers it asks for.
+    memory, cores
+        Of the first of these: MB, virtual cores.
     """
 
     id: str
@@ -65,6 +69,9 @@ class ApplicationReport:
     progress: float
     containers: int
     diagnostics: str
+    pending: int = 0
+    memory: int = 0
+    cores: int = 0
 
 
 class KerberosError(ServerError):
@@ -121,6 +128,13 @@ class ResourceManager:
             When it cannot be reached, or does not know the application.
         """
         app = self._ask(f"apps/{application}")["app"]
+        # Each is there three times: for a machine, for its rack, for any.
+        asked = [
+            one
+            for one in app.get("resourceRequests") or ()
+            if one["resourceName"] == "*" and one["numContainers"] > 0
+        ]
+        size = asked[0]["capability"] if asked else {}
         return ApplicationReport(
             app["id"],
             app["state"],
@@ -128,6 +142,9 @@ class ResourceManager:
             float(app["progress"]),
             max(0, int(app.get("runningContainers", 0))),
             app.get("diagnostics") or "",
+            sum(one["numContainers"] for one in asked),
+            int(size.get("memory", 0)),
+            int(size.get("vCores", 0)),
         )
 
     def tagged(self, tag: str) -> list[str]:

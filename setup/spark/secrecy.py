@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import stat
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["advice", "is_open", "is_secret", "parted", "without_secrets"]
+__all__ = [
+    "DRIVER_JAVA",
+    "advice",
+    "arguments_file",
+    "as_settings",
+    "is_open",
+    "is_secret",
+    "parted",
+    "without_secrets",
+]
+
+DRIVER_JAVA = "spark.driver.extraJavaOptions"
+# Options of spark-submit whose values may hold secrets, and the settings that say the same.
+_SETTINGS = {
+    "--driver-java-options": DRIVER_JAVA,
+    "--repositories": "spark.jars.repositories",
+    "--jars": "spark.jars",
+}
 
 # What follows a secret's name where a setting says where it is, of which kind, or how long.
 _ABOUT = re.compile(
@@ -69,6 +87,59 @@ def parted(conf: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
         else:
             plain.append(setting)
     return tuple(plain), secret
+
+
+def as_settings(
+    options: Mapping[str, Sequence[str]],
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Write options that hold secrets as settings, ``NAME=VALUE``, which a file can hold.
+
+    Parameters
+    ----------
+    options
+        Options of spark-submit, and their values; of several the last counts.
+
+    Returns
+    -------
+    dict, list
+        The other options, and the settings.
+
+    Examples
+    --------
+    >>> as_settings({"--repositories": ["https://me:abc@h/r"], "--jars": ["x.jar"]})
+    ({'--jars': ['x.jar']}, ['spark.jars.repositories=https://me:abc@h/r'])
+    """
+    settings = {
+        name: f"{_SETTINGS[name]}={values[-1]}"
+        for name, values in options.items()
+        if name in _SETTINGS and values and is_secret(_SETTINGS[name], values[-1])
+    }
+    others = {name: list(values) for name, values in options.items() if name not in settings}
+    return others, list(settings.values())
+
+
+def arguments_file(options: str) -> tuple[list[str], str]:
+    r"""Part options of Java that hold secrets from others, for a file that Java reads (``@FILE``).
+
+    Parameters
+    ----------
+    options
+        As in ``extraJavaOptions``.
+
+    Returns
+    -------
+    list, str
+        The other options, and what the file holds; empty where no option holds a secret.
+
+    Examples
+    --------
+    >>> arguments_file("-Xss4m -Ddb.password='a b'")
+    (['-Xss4m'], '"-Ddb.password=a b"\n')
+    """
+    words = shlex.split(options)
+    hidden = [word for word in words if masked_words([word]) != [word]]
+    lines = ['"{}"\n'.format(word.replace("\\", r"\\").replace('"', r"\"")) for word in hidden]
+    return [word for word in words if word not in hidden], "".join(lines)
 
 
 def advice(conf: Mapping[str, str], options: Mapping[str, Sequence[str]]) -> str:

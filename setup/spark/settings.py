@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from setup.errors import UsageError
+from setup.messages import say
 from setup.numbers import megabytes
 from setup.paths import expanded
 from setup.spark.resources import ProcessSize, Request
@@ -131,8 +132,10 @@ def default_file(spark_home: Path | None) -> Path | None:
     """
     given = os.environ.get("SPARK_CONF_DIR")
     folder = expanded(given) if given else spark_home / "conf" if spark_home else None
+    if given and folder and not folder.is_dir():
+        say(f"note: SPARK_CONF_DIR {folder}: there is no such folder, so no settings come from it")
     file = folder / "spark-defaults.conf" if folder else None
-    return file if file and file.is_file() else None
+    return file if file and file.exists() else None
 
 
 def users(

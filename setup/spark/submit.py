@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
     from setup.spark.install import Spark
     from setup.spark.plan import Application
+    from setup.spark.resource_manager import ApplicationReport
     from setup.spark.target import Target
 
 __all__ = ["Run", "client", "environ", "variables"]
 
+WAIT_SECONDS = 40.0  # for containers, after which one hears of it
 SILENT_SECONDS = 30.0  # after which one hears that the ResourceManager does not answer
 KILL_SECONDS = 4.0  # Azkaban kills for good 5 s after its first signal
 _ID = re.compile(r"\bapplication_\d+_\d+\b")
@@ -136,6 +138,7 @@ class Run:
         self._shown = ""
         self._daemons = set(target.cluster.running()) if target.cluster else set()
         self._answered = time.monotonic()
+        self._served = time.monotonic()  # when it last had all that it asks YARN for
 
     def follow(self, command: Sequence[str], *, show_logs: bool = False) -> int:
         """Show and run the command until the application ends; SIGTERM and Ctrl-C end it.
@@ -285,9 +288,28 @@ class Run:
                 self._answered = float("inf")  # said once
             return self._shown or self.application
         self._answered = time.monotonic()
+        self._look_at_requests(app)
         if app.state != "RUNNING":
             return f"{app.id} {app.state}"
         return f"{app.id} RUNNING, {app.containers} containers"
+
+    def _look_at_requests(self, app: ApplicationReport) -> None:
+        """Say once what an application waits for, such as the place of an executor that was lost.
+
+        Nothing else tells: tasks that run at the same time wait for ever, without a word.
+        """
+        now = time.monotonic()
+        if not app.pending:
+            self._served = now
+        elif now - self._served > WAIT_SECONDS:
+            self._served = float("inf")  # said once
+            size = f"{app.memory} MB and {app.cores} core{'s' if app.cores > 1 else ''}"
+            many = f"{app.pending} more containers of" if app.pending > 1 else "a container of"
+            why = "" if app.state == "RUNNING" else f" ({' '.join(app.diagnostics.split())[:300]})"
+            say(
+                f"note: {app.id} has waited for {many} {size} for {WAIT_SECONDS:.0f} s: nodes or "
+                f"queue have no room{why}. It waits on; Ctrl-C ends it"
+            )
 
     # The end
 

@@ -18,7 +18,15 @@ from setup.messages import say
 from setup.spark import connect, distribution, files, line, plan, settings, shipping
 from setup.spark import target as targets
 from setup.spark.bigdl import BigDL
-from setup.spark.secrecy import advice, is_open, parted, without_secrets
+from setup.spark.secrecy import (
+    DRIVER_JAVA,
+    advice,
+    as_settings,
+    is_open,
+    is_secret,
+    parted,
+    without_secrets,
+)
 from setup.spark.settings import SIZES, Settings
 from setup.spark.sizes import sized
 from setup.spark.submit import Run, environ, variables
@@ -47,7 +55,10 @@ def run(spark: Spark, options: argparse.Namespace) -> int:
     file = Path(options.properties_file) if options.properties_file else None
     implied = None if file else settings.default_file(_home_of(spark))
     flags = {name: vars(options)[_dest(option)] for name, option in SIZES.items()}
-    given = settings.users(file or implied, options.conf, flags, option="--properties-file")
+    _, hidden = as_settings(line.handed_through(options.passed))
+    conf = [*options.conf, *hidden]  # an option wins over --conf
+    option = "--properties-file" if file else "settings"
+    given = settings.users(file or implied, conf, flags, option=option)
     target = _target(spark, options, given)
     say(f"this application goes to {target.where}")
     if file and is_open(file, settings.read_file(file, "--properties-file")):
@@ -271,15 +282,20 @@ def _application(options: argparse.Namespace, target: Target, given: Settings) -
     if options.module and "spark.app.name" not in given.values:
         own["--name"] = options.name or options.module[0]
     script, arguments = _program(options)
-    conf, secrets = parted(options.conf)
     named = {"--master": [options.remote or options.master or ""], **passed}
-    if warning := advice(secrets, named):
+    if warning := advice(parted(options.conf)[1], named):
         say(warning)
+    _check_passed(passed, given)
+    # A server of Spark Connect gets the jars from its client, and the other options are refused.
+    passed, hidden = (passed, []) if target.remote else as_settings(passed)
+    conf, secrets = parted([*options.conf, *hidden])
+    if is_secret(DRIVER_JAVA, given.get(DRIVER_JAVA)):  # from wherever: Java's line shows it
+        secrets.setdefault(DRIVER_JAVA, given.get(DRIVER_JAVA))
     application = plan.Application(
         script=script,
         arguments=arguments,
         settings=given,
-        deploy_mode=options.deploy_mode or given.get("spark.submit.deployMode", "client"),
+        deploy_mode=options.deploy_mode or _deploy_mode(given),
         options={**{k: [v] for k, v in own.items() if v}, **passed},
         py_files=files.checked("--py-files", _shipped(options.py_files, given), folders=True),
         files=files.checked("--files", _shipped(options.files, given, "files")),
@@ -287,7 +303,6 @@ def _application(options: argparse.Namespace, target: Target, given: Settings) -
         conf=conf,
         secrets=secrets,
     )
-    _check_passed(passed, given)
     if not target.yarn and application.deploy_mode == "cluster" and application.is_python:
         what = "this machine alone" if target.local else "a standalone cluster"
         raise UsageError(f"--deploy-mode cluster: {what} runs no Python drivers; use client")
@@ -297,6 +312,15 @@ def _application(options: argparse.Namespace, target: Target, given: Settings) -
             "of spark-submit stand before it"
         )
     return application
+
+
+def _deploy_mode(given: Settings) -> str:
+    """Read the deploy mode among the settings."""
+    name = "spark.submit.deployMode"
+    found = given.get(name, "client")
+    if found not in ("client", "cluster"):
+        raise UsageError(f"{given.origins[name]} {name}={found!r}: expected client or cluster")
+    return found
 
 
 def _shipped(option: str | None, given: Settings, kind: str = "") -> tuple[str, ...]:

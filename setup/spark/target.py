@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Target", "find"]
 
 
+_SCRIPT_SECONDS = 30.0
 _HADOOP = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
 _LOCAL = re.compile(r"local(\[(\d+|\*)(, *\d+)?\]|-cluster\[\d+, *\d+, *\d+\])?")
 
@@ -230,10 +232,18 @@ def _of_spark_env(spark: Spark) -> str:
     if not script.is_file():
         return ""
     words = '. "$1" >/dev/null 2>&1; printf %s "${HADOOP_CONF_DIR:-$YARN_CONF_DIR}"'
-    done = captured(
-        ["bash", "-c", words, "bash", str(script)],
-        env=environment.program({"SPARK_HOME": str(spark.spark_home)}),
-    )
+    try:
+        done = captured(
+            ["bash", "-c", words, "bash", str(script)],
+            env=environment.program({"SPARK_HOME": str(spark.spark_home)}),
+            timeout=_SCRIPT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        why = f"it has run for {_SCRIPT_SECONDS:.0f} s"
+    else:
+        why = f"it ends the shell, with exit code {done.returncode}" if done.returncode else ""
+    if why:
+        raise UsageError(f"{script}: {why}; spark-submit, which runs it, would not get any further")
     return done.stdout.strip()
 
 

@@ -741,7 +741,7 @@ def copying(
     program = place / "bin/spark-submit"
     program.write_text(COPYING)
     program.chmod(0o700)
-    java = SimpleNamespace(program=tmp_path / "java/bin/java")
+    java = SimpleNamespace(program=tmp_path / "java/bin/java", major=17)
     monkeypatch.setattr(distribution.Distribution, "java", java)
     monkeypatch.setenv("RECORD", str(work))
     monkeypatch.setenv("CODE", "0")
@@ -799,6 +799,81 @@ def test_a_default_file_goes_along_where_secrets_need_a_file_of_their_own(
     submit_command.run(spark, parsed(*copying("--conf", "spark.authenticate.secret=abc")))
     found = settings.read_file(work / "file", "")
     assert found == {"spark.speculation": "true", "spark.authenticate.secret": "abc"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("spark-defaults.conf", None, "settings {}: Is a directory"),
+        ("spark-defaults.conf", b"\xcd", "settings {}: 'utf-8' codec can't decode byte"),
+        (
+            "spark-defaults.conf",
+            b"spark.submit.deployMode both",
+            "{} spark.submit.deployMode='both': expected client or cluster",
+        ),
+        ("spark-env.sh", b"exit 3", "{}: it ends the shell, with exit code 3"),
+        ("spark-env.sh", b"sleep 60", "{}: it has run for 1 s"),
+    ],
+)
+def test_a_folder_of_settings_with_odd_files(
+    work: Path,
+    spark: Spark,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    text: bytes | None,
+    said: str,
+) -> None:
+    folder = work / "conf"
+    folder.mkdir()
+    if text is None:
+        (folder / name).mkdir()
+    else:
+        (folder / name).write_bytes(text)
+    monkeypatch.setenv("SPARK_CONF_DIR", str(folder))
+    monkeypatch.setattr(targets, "_SCRIPT_SECONDS", 1.0)
+    if name == "spark-env.sh":
+        monkeypatch.delenv("HADOOP_CONF_DIR")
+    with pytest.raises(UsageError, match=f"^{re.escape(said.format(folder / name))}"):
+        submit_command.run(spark, parsed("--dry-run", "--no-environment", "x.py"))
+
+
+def test_a_folder_of_settings_that_is_not_there_is_told(
+    work: Path, spark: Spark, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPARK_CONF_DIR", str(work / "x.py"))
+    assert submit_command.run(spark, parsed("--dry-run", "--no-environment", "x.py")) == 0
+    assert f"note: SPARK_CONF_DIR {work}/x.py: there is no such folder" in capsys.readouterr().err
+
+
+def test_options_with_secrets_travel_in_that_file(
+    work: Path, spark: Spark, copying: Callable[..., tuple[str, ...]],
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """They win over --conf as on a line of spark-submit."""
+    words = ("--conf", "spark.jars.repositories=https://h/other", "--jars", "https://h/plain.jar")
+    words += ("--repositories", "https://me:abc@h/r", "--repositories", "https://me:def@h/r")
+    submit_command.run(spark, parsed(*copying(*words)))
+    argv = (work / "argv").read_text().split("\0")
+    assert "abc" not in " ".join(argv) + capfd.readouterr().err.replace("--repositories is in", "")
+    assert [word for word in argv if "://" in word] == ["https://h/plain.jar"]
+    found = settings.read_file(work / "file", "")
+    assert found == {"spark.jars.repositories": "https://me:def@h/r"}
+
+
+def test_options_of_java_without_secrets_stay_where_they_are(
+    work: Path, spark: Spark, copying: Callable[..., tuple[str, ...]]
+) -> None:
+    submit_command.run(spark, parsed(*copying("--driver-java-options", "-Da=b -Xss4m")))
+    argv = (work / "argv").read_text().split("\0")
+    assert argv[argv.index("--driver-java-options") + 1] == "-Da=b -Xss4m"
+    assert not (work / "file").exists()
+
+
+def test_options_of_java_that_cannot_be_read(
+    spark: Spark, copying: Callable[..., tuple[str, ...]]
+) -> None:
+    with pytest.raises(UsageError, match=r"extraJavaOptions: No closing quotation"):
+        submit_command.run(spark, parsed(*copying("--driver-java-options", "-Dpassword='x")))
 
 
 def test_a_command_that_is_shown_has_no_secrets_and_writes_none(

@@ -293,6 +293,23 @@ def test_one_of_three_node_managers_is_lost_for_good(another: LiveSpark, tmp_pat
     assert another.cluster.running() == {}
 
 
+def test_what_an_application_waits_for_is_told(another: LiveSpark, tmp_path: Path) -> None:
+    """The only core of the cluster is that of the application's master."""
+    assert another.run("start", "yarn", "--cores", "1", "--memory", "1g").returncode == 0
+    words = ("--no-environment", "--force", "--num-executors", "1", *SIZES, *QUICK)
+    script = another.script("sleep", SLEEP)
+    log = tmp_path / "said"
+    command = another.command("submit", *words, str(script), str(tmp_path / "started"))
+    with log.open("w") as stream, subprocess.Popen(command, stderr=stream) as process:
+        try:
+            assert eventually(lambda: "has waited for" in log.read_text(), 480), log.read_text()
+        finally:
+            process.terminate()
+    assert process.returncode == 143
+    size = "a container of 896 MB and 1 core for 40 s: nodes or queue have no room"
+    assert re.search(rf"note: application_\d+_\d+ has waited for {size}\.", log.read_text())
+
+
 def test_the_spark_of_a_cluster(yarn: LiveSpark, environment: Path) -> None:
     """Spark 3.5.9, with the user's own configuration, on the same YARN."""
     assert yarn.run("install", "--bigdl").returncode == 0

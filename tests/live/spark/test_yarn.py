@@ -83,6 +83,35 @@ def test_job_runs_in_a_shipped_environment_which_is_gone_afterwards(
     assert list((yarn.cluster.home / "staging").glob("*/.sparkStaging/*")) == []
 
 
+HUSH = """\
+from pathlib import Path
+from pyspark import SparkContext
+system = SparkContext()._jvm.java.lang.System
+print("FOUND", [system.getProperty(name) for name in ("db.password", "db.user")])
+commands = []
+for file in Path("/proc").glob("[0-9]*/cmdline"):
+    try:
+        commands.append(file.read_bytes().decode("utf-8", "replace"))
+    except OSError:
+        pass
+print("SHOWN", [one for one in commands if "hush-" "hush" in one])
+"""
+
+
+def test_java_gets_secrets_that_no_command_line_shows(installed: LiveSpark, tmp_path: Path) -> None:
+    settings = tmp_path / "my.conf"
+    settings.write_text("spark.driver.extraJavaOptions -Ddb.password=hush-hush -Ddb.user=me\n")
+    settings.chmod(0o600)
+    words = ("--master", "local[1]", "--no-environment", "--properties-file", str(settings))
+    quick = ("--conf", "spark.ui.enabled=false")
+    script = installed.script("hush", HUSH)
+    done = installed.run("submit", *words, *quick, str(script))
+    assert done.returncode == 0, done.stderr
+    assert "FOUND ['hush-hush', 'me']" in done.stdout
+    assert "SHOWN []" in done.stdout
+    assert list((installed.spark.home / "submissions").iterdir()) == []
+
+
 LOADS = """\
 import json, os, sys
 from contextlib import suppress
