@@ -30,7 +30,7 @@ from setup.life.status import show
 from setup.messages import confirmed, say, step, table
 from setup.numbers import number
 from setup.paths import expanded
-from setup.python import layers
+from setup.python import damage, layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,11 +107,13 @@ def main(argv: Sequence[str] | None = None, instead: Run | None = None) -> int:
         # Python flushes once more at its end and would complain; now it can write somewhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         say(f"{name}: {_words(error)}")
         return SetupError.code
-    except UnicodeError as error:
-        say(f"{name}: a text here is not in UTF-8: {error}")
+    except ModuleNotFoundError as error:
+        if not damage.lost(layout.env):
+            raise
+        say(f"{name}: {error}: files of {layout.env} are gone; run {called()} env")
         return SetupError.code
     except KeyboardInterrupt:
         say(f"{name}: interrupted; run the same command again to go on")
@@ -148,8 +150,10 @@ def _written(code: int) -> int:
     return code
 
 
-def _words(error: OSError) -> str:
+def _words(error: OSError | UnicodeError) -> str:
     """Say in one line what the system refused, where, and what to do."""
+    if isinstance(error, UnicodeError):
+        return f"a text here is not in UTF-8: {error}"
     if isinstance(error, shutil.Error):  # a folder was copied: a list of files, each with its words
         _, place, words = error.args[0][0]
         number = int(found[1]) if (found := re.match(r"\[Errno (\d+)\]", str(words))) else 0

@@ -22,7 +22,7 @@ from setup.called import called
 from setup.errors import SetupError
 from setup.life import probe, servers
 from setup.life.process import port_taken
-from setup.python import layers, pip
+from setup.python import damage, layers, pip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,15 +79,18 @@ def examine(layout: Layout) -> list[Finding]:
     for check in checks:
         try:
             findings += list(check(layout))
-        except (SetupError, OSError) as error:
+        except (SetupError, OSError, ImportError) as error:
             name = check.__name__.lstrip("_")
             findings.append(Finding(name, ok=False, detail=str(error), fix="see the message"))
     return findings
 
 
 def _environment(layout: Layout) -> Iterator[Finding]:
-    ok = layers.all_current(layout)
+    lost = damage.lost(layout.env)
+    ok = layers.all_current(layout) and not lost
     detail = f"{layout.env} {'matches' if ok else 'does not match'} setup/locks"
+    if lost:
+        detail = f"{layout.env}: files of {', '.join(sorted(lost))} are gone"
     yield Finding("environment", ok, detail, "" if ok else f"run {called()} env")
 
 

@@ -1,4 +1,4 @@
-"""Check all settings of a server together, before any of them is saved.
+"""Check all settings of a server together, before any of them is saved or anything is stopped.
 
 Each later start uses what is saved, so a value with which the server would not start must be
 refused while the earlier one is still there.
@@ -9,17 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setup import java as java_module
-from setup.azkaban import timezone
+from setup.azkaban import mail, timezone
 from setup.azkaban.users import Users
 from setup.called import called
 from setup.errors import UsageError
+from setup.messages import step
 from setup.numbers import megabytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from setup.azkaban.settings import Settings
+    from setup.azkaban.settings import Settings, Wanted
     from setup.java import Java
     from setup.layout import Layout
 
@@ -28,7 +29,7 @@ __all__ = ["accept", "own_properties", "users_file"]
 _USERS_FILE = "user.manager.xml.file"
 
 
-def accept(layout: Layout, java: Java, settings: Settings) -> None:
+def accept(layout: Layout, java: Java, settings: Settings, wanted: Wanted) -> None:
     """Refuse settings with which the server would not start.
 
     Parameters
@@ -39,6 +40,8 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
         Shall run it.
     settings
         What it is to be.
+    wanted
+        What was asked for just now.
 
     Raises
     ------
@@ -58,6 +61,23 @@ def accept(layout: Layout, java: Java, settings: Settings) -> None:
         from setup.tls.certificates import Certificates
 
         Certificates(layout).accept(settings.host)
+    _mail(wanted)
+
+
+def _mail(wanted: Wanted) -> None:
+    """Refuse a mail server that would take no mail."""
+    if wanted.mail is None:
+        return
+    place = f"{wanted.mail.host}:{wanted.mail.port}"
+    with step("mail") as shown:
+        shown.update(f"asking {place}")
+        if why := mail.trouble(wanted.mail, wanted.mail_password or "", wanted.mail_test):
+            raise UsageError(
+                f"--mail-host {place}: no mail can be sent: {why}; set it right, or leave "
+                "--mail-host out"
+            )
+        sent = f", a test mail is on its way to {wanted.mail_test}" if wanted.mail_test else ""
+        shown.done(f"{place} takes it{sent}")
 
 
 def own_properties(path: Path) -> dict[str, str]:

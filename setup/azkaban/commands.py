@@ -10,7 +10,7 @@ from setup.azkaban.options import server_options, wanted
 from setup.azkaban.server import Server
 from setup.called import called
 from setup.commands import Needs
-from setup.errors import ServerError, SetupError, UsageError
+from setup.errors import UsageError
 from setup.life import supervise
 from setup.life.process import Process
 from setup.life.status import show
@@ -121,16 +121,9 @@ def _restart(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     if not server.installed:
         raise UsageError(f"{server.home}: there is no Azkaban; run {called()} azkaban start")
-    ran, before = server.running(), server.settings
-    server.stop()
-    try:
-        return _start(layout, options)
-    except ServerError:
-        raise
-    except SetupError:
-        if ran and server.settings == before:  # what was asked for is refused
-            server.up(java.ensure(layout))
-        raise
+    asked = wanted(options)
+    tell(server, server.restart(java.ensure(layout, options.java), asked, options.distribution))
+    return 0
 
 
 def _status(layout: Layout, options: argparse.Namespace) -> int:
@@ -183,5 +176,5 @@ def _rollback(layout: Layout, options: argparse.Namespace) -> int:
     if not confirmed(what, yes=options.yes):
         return 1
     busy.settle(server, wait=options.wait, force=options.force)
-    tell(server, upgrade.rollback(server, java.ensure(layout), saved))
+    tell(server, upgrade.rollback(server, saved))
     return 0

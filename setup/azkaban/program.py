@@ -198,8 +198,11 @@ def make_from(
     return new
 
 
-def refresh(layout: Layout, java: Java, update: Callable[[str], None]) -> None:
-    """Update our own part of the installed program to this checkout; Azkaban's jars stay."""
+def refresh(layout: Layout, java: Java, update: Callable[[str], None]) -> Path:
+    """Make the installed program again with our own part of this checkout; Azkaban's jars stay.
+
+    The parameters and what is returned are those of `make`.
+    """
     home = folder(layout)
     old = Program.read(home)
     if old is None:
@@ -208,7 +211,7 @@ def refresh(layout: Layout, java: Java, update: Callable[[str], None]) -> None:
     shutil.rmtree(new)
     shutil.copytree(home, new)
     _finish(layout, new, java, update, old)
-    place(layout, new)
+    return new
 
 
 def place(layout: Layout, new: Path, kept: Path | None = None) -> None:
@@ -219,7 +222,7 @@ def place(layout: Layout, new: Path, kept: Path | None = None) -> None:
     layout
         Whose program.
     new
-        What `make` or `make_from` returned.
+        What `make`, `make_from` or `refresh` returned.
     kept
         Where the earlier program goes; by default it is deleted.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from contextlib import contextmanager
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from azkaban_client.files import write_private
 from setup import environment
-from setup.azkaban import config, jobs, mail, program, recovery, schema, timezone
+from setup.azkaban import config, jobs, program, recovery, schema, timezone
 from setup.azkaban.accept import accept
+from setup.azkaban.change import refuse_change
 from setup.azkaban.launch import command
 from setup.azkaban.settings import Settings, Wanted, choose
 from setup.called import called
 from setup.errors import ServerError, UsageError
-from setup.java import keep, kept, truststore
+from setup.java import keep, truststore
 from setup.life import orphans, probe
 from setup.life.mark import Mark
 from setup.life.probe import START_SECONDS, Endpoint
@@ -172,38 +174,42 @@ class Server:
                     f"the server runs already (pid {pids}), its program cannot be replaced now; "
                     f"run {called()} stop first, or {called()} azkaban upgrade"
                 )
-            self._refuse_change(java, wanted, running)
+            refuse_change(self.layout, java, wanted, self.settings, running)
             keep(self.layout, java)
             return self.settings
-        old = self.settings if self.installed else None
-        settings = choose(wanted, old)
-        accept(self.layout, java, settings)
-        self._try_mail(wanted)
-        self._install_program(java, settings, sources)
-        schema.require_executors(self.program, settings)
-        home = program.folder(self.layout)
-        timezone.require(settings.timezone, [home / jar for jar in self.program.jars])
+        return self._keep(java, wanted, *self._accepted(java, wanted, sources))
+
+    def _accepted(
+        self, java: Java, wanted: Wanted, sources: Sequence[str]
+    ) -> tuple[Settings, Path | None]:
+        """Check what is asked for; return the settings, and a program to be placed, if any."""
+        old, parts = (self.settings, self.settings.parts) if self.installed else (None, ())
+        running = self.running()
+        ours = {port for part in parts if part.name in running for _, port in part.ends}
+        settings = choose(wanted, old, ours)
+        accept(self.layout, java, settings, wanted)
+        new = self._make_program(java, settings, sources)
+        home = new or program.folder(self.layout)
+        try:
+            found = program.Program.read(home) or self.program
+            schema.require_executors(found, settings)
+            timezone.require(settings.timezone, [home / jar for jar in found.jars])
+        except BaseException:
+            if new:
+                shutil.rmtree(new)
+            raise
+        return settings, new
+
+    def _keep(self, java: Java, wanted: Wanted, settings: Settings, new: Path | None) -> Settings:
+        """Put what was accepted where the next start finds it."""
         self.layout.azkaban.mkdir(exist_ok=True, mode=0o700)
+        if new:
+            program.place(self.layout, new)
         if wanted.mail_password:
             write_private(config.mail_password_file(self.layout), f"{wanted.mail_password}\n")
         keep(self.layout, java)
         settings.write(self._settings_file)
         return settings
-
-    def _try_mail(self, wanted: Wanted) -> None:
-        """Refuse a mail server that would take no mail."""
-        if wanted.mail is None:
-            return
-        place = f"{wanted.mail.host}:{wanted.mail.port}"
-        with step("mail") as shown:
-            shown.update(f"asking {place}")
-            if why := mail.trouble(wanted.mail, wanted.mail_password or "", wanted.mail_test):
-                raise UsageError(
-                    f"--mail-host {place}: no mail can be sent: {why}; set it right, or leave "
-                    "--mail-host out"
-                )
-            sent = f", a test mail is on its way to {wanted.mail_test}" if wanted.mail_test else ""
-            shown.done(f"{place} takes it{sent}")
 
     def up(self, java: Java, wanted: Wanted | None = None, sources: Sequence[str] = ()) -> Settings:
         """Install what is missing, start what does not run, and wait until a login works.
@@ -229,7 +235,35 @@ class Server:
         """
         wanted = wanted or Wanted()
         orphans.end(self.layout.prefix)  # then their ports are free
-        settings = self.install(java, wanted, sources)
+        return self._come_up(java, self.install(java, wanted, sources), wanted)
+
+    def restart(
+        self, java: Java, wanted: Wanted | None = None, sources: Sequence[str] = ()
+    ) -> Settings:
+        """Stop it, and start it as it shall be; a value that is refused stops nothing.
+
+        Parameters
+        ----------
+        java, wanted, sources
+            As for `up`.
+
+        Raises
+        ------
+        UsageError, SetupError
+            When something asked for is refused; the server runs on as it was.
+        ServerError
+            When it does not start.
+        """
+        refuse_root()
+        self.mixed.refuse()
+        wanted = wanted or Wanted()
+        orphans.end(self.layout.prefix)
+        accepted = self._accepted(java, wanted, sources)
+        self.stop()
+        return self._come_up(java, self._keep(java, wanted, *accepted), wanted)
+
+    def _come_up(self, java: Java, settings: Settings, wanted: Wanted) -> Settings:
+        """Start the parts that do not run."""
         with self._recovered():
             running = self.running()
             if len(running) == len(settings.parts):
@@ -395,31 +429,31 @@ class Server:
 
     # How it comes up
 
-    def _install_program(self, java: Java, settings: Settings, sources: Sequence[str]) -> None:
+    def _make_program(self, java: Java, settings: Settings, sources: Sequence[str]) -> Path | None:
+        """Make the program next to its place; None if the one in its place is to stay."""
         home = program.folder(self.layout)
         present = program.Program.read(home)
         with step("Azkaban") as shown:
             if sources:
-                new = program.make_from(
-                    self.layout, sources, java, shown.update, self._fits(settings, present)
-                )
-                program.place(self.layout, new)
+                fits = self._fits(settings, present)
+                new = program.make_from(self.layout, sources, java, shown.update, fits)
             elif present is None or (present.stock and not self._good(present)):
-                program.place(self.layout, program.make(self.layout, java, shown.update))
+                new = program.make(self.layout, java, shown.update)
             elif changed := present.changed(home):
                 raise ServerError(
                     f"{home}: {', '.join(changed)} are not what was installed; run {called()} "
                     "azkaban install with your --distribution again"
                 )
             elif not present.current:
-                program.refresh(self.layout, java, shown.update)
+                new = program.refresh(self.layout, java, shown.update)
             else:
                 shown.done(f"{present.version}, {len(present.jars)} jars, unchanged")
-                return
-            kind = "pinned" if self.program.stock else "recorded"
-            shown.done(
-                f"{self.version}, {len(self.program.jars)} jars, each with its {kind} SHA-256"
-            )
+                return None
+            if found := program.Program.read(new):
+                kind = "pinned" if found.stock else "recorded"
+                jars = f"{len(found.jars)} jars, each with its {kind} SHA-256"
+                shown.done(f"{found.version}, {jars}")
+        return new
 
     def _good(self, present: Program) -> bool:
         return present.current and not present.changed(program.folder(self.layout))
@@ -434,34 +468,6 @@ class Server:
                 )
 
         return fits
-
-    def _refuse_change(self, java: Java, wanted: Wanted, running: dict[str, Process]) -> None:
-        now = self.settings
-        programs = [Path(f"/proc/{process.pid}/exe").resolve() for process in running.values()]
-        same = java.program.resolve() in programs or str(java.program) == kept(self.layout)
-        secret = config.mail_password_file(self.layout)
-        known = secret.read_text(encoding="utf-8").strip() if secret.is_file() else ""
-        given: dict[str, tuple[object, object]] = {
-            "--profile": (wanted.profile, now.profile),
-            "--mysql": (wanted.mysql, now.database == "mysql"),
-            "--tls": (wanted.tls, now.tls),
-            "--port": (wanted.port, now.port),
-            "--listen": (wanted.listen, now.address),
-            "--host": (wanted.host, now.host),
-            "--executors": (wanted.executors, len(now.more_executors) + 1),
-            "--heap": (wanted.heap, now.heap),
-            "--timezone": (wanted.timezone, now.timezone),
-            "--mail-host": (wanted.mail, now.mail),
-            "--mail-password-file": (_unlike(wanted.mail_password, known), "..."),
-            "--java": (None if same else java.choice, programs[0]),
-        }
-        for option, (asked, present) in given.items():
-            if asked is not None and asked != present:
-                pids = ", ".join(str(process.pid) for process in running.values())
-                raise UsageError(
-                    f"{_typed(option, asked)}: the server runs already with "
-                    f"{_typed(option, present)} (pid {pids}); run {called()} stop first"
-                )
 
     def _reuse(self, settings: Settings, running: dict[str, Process]) -> Settings:
         with step("Azkaban") as shown:
@@ -565,15 +571,3 @@ def _end(log: Path) -> str:
     ending = [i for i, line in enumerate(lines) if line.endswith("logging top memory consumer")]
     kept = lines[: ending[-1]] if ending else lines
     return "\n".join(line[:400] for line in kept[-20:])
-
-
-def _unlike(asked: str | None, known: str) -> str | None:
-    """Return the name of a secret that differs from the known one, without revealing either."""
-    return "of another password" if asked and asked != known else None
-
-
-def _typed(option: str, value: object) -> str:
-    """Write an option as it would be typed."""
-    if isinstance(value, bool):
-        return option if value else f"--no-{option.removeprefix('--')}"
-    return f"no {option}" if value is None else f"{option} {value}"

@@ -18,6 +18,7 @@ from setup.life.process import free_port, port_taken
 from setup.messages import say
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 __all__ = ["Mail", "Part", "Settings", "Wanted", "choose"]
@@ -236,8 +237,8 @@ class Settings:
         return self.heap or HEAPS[kind]
 
 
-def choose(wanted: Wanted, old: Settings | None) -> Settings:
-    """Choose the settings of a server that does not run.
+def choose(wanted: Wanted, old: Settings | None, ours: Collection[int] = frozenset()) -> Settings:
+    """Choose the settings of a server that does not run, or is stopped before they are used.
 
     Parameters
     ----------
@@ -245,6 +246,8 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
         What is asked for.
     old
         What it was before, if it was.
+    ours
+        Ports that are taken now, but only by the server itself.
 
     Raises
     ------
@@ -259,12 +262,12 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
     host, address = _place(wanted, old, tls=tls)
     settled = wanted.port is not None or (old is not None and old.settled)
     named = wanted.port or (old.port if old and settled else None)
-    if named and port_taken(address, named):
+    if named and named not in ours and port_taken(address, named):
         raise SetupError(
             f"port {named} on {address} is taken by {owners.taken_by(address, named)}; "
             "name another with --port, or stop that program"
         )
-    port = named or free_port(address, old.port if old else WEB_PORT)
+    port = named or _free(address, old.port if old else WEB_PORT, ours)
     count = wanted.executors or (len(old.more_executors) + 1 if old and not wanted.profile else 1)
     if count > 1 and profile == "solo":
         raise UsageError(
@@ -282,7 +285,7 @@ def choose(wanted: Wanted, old: Settings | None) -> Settings:
         timezone=_timezone(wanted, old),
         mail=wanted.mail or (old.mail if old else None),
         settled=settled,
-        **_executor_ports(count, port, old),
+        **_executor_ports(count, port, old, ours),
     )
 
 
@@ -296,13 +299,22 @@ def _kept(asked: T | None, before: T | None, *, default: T) -> T:
     return default if before is None else before
 
 
-def _executor_ports(count: int, web_port: int, old: Settings | None) -> dict[str, Any]:
+def _free(address: str, preferred: int, ours: Collection[int], *avoid: int) -> int:
+    """Choose a port that is free, or will be."""
+    if preferred in ours and preferred not in avoid:
+        return preferred
+    return free_port(address, preferred, *avoid)
+
+
+def _executor_ports(
+    count: int, web_port: int, old: Settings | None, ours: Collection[int]
+) -> dict[str, Any]:
     """Choose the executors' ports: the earlier ones if they are free."""
     before = (old.executor_port, *old.more_executors) if old else ()
     ports: list[int] = []
     for number in range(count):
         preferred = before[number] if number < len(before) else EXECUTOR_PORT + number
-        ports.append(free_port("127.0.0.1", preferred, web_port, *ports))
+        ports.append(_free("127.0.0.1", preferred, ours, web_port, *ports))
     return {"executor_port": ports[0], "more_executors": tuple(ports[1:])}
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from setup import java as javas
 from setup.azkaban import program, schema
+from setup.azkaban.accept import accept
+from setup.azkaban.settings import Wanted
 from setup.called import called
 from setup.errors import ServerError, SetupError, UsageError
 from setup.life.process import refuse_root
@@ -66,7 +69,8 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
         definitions = (program.folder(server.layout) / "sql", new_place / "sql")
         schema.require_way(old, new, *definitions, settings.database)
         schema.require_executors(new, settings)
-        saved = _save(server, java, settings, old)
+        accept(server.layout, java, settings, Wanted())
+        saved = _save(server, settings, old)
     except BaseException:
         shutil.rmtree(new_place)
         raise
@@ -81,7 +85,7 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
     except BaseException as error:
         say(f"the new server did not come up: going back to {old.version}")
         _bring_back(server, saved)
-        server.up(java)
+        server.up(javas.ensure(server.layout))
         shutil.rmtree(saved.folder)
         if not isinstance(error, SetupError):
             raise
@@ -94,22 +98,21 @@ def upgrade(server: Server, java: Java, sources: Sequence[str] = ()) -> Settings
     return settings
 
 
-def rollback(server: Server, java: Java, saved: Saved) -> Settings:
+def rollback(server: Server, saved: Saved) -> Settings:
     """Restore the state before the last upgrade; what happened since is lost.
 
     Parameters
     ----------
     server
-        An installed one; it runs afterwards.
-    java
-        Runs it.
+        An installed one; it runs afterwards, with the Java that it had.
     saved
         What `latest` found.
     """
     refuse_root()
+    javas.ensure(server.layout, saved.java or None)  # before anything is stopped
     server.stop()
     _bring_back(server, saved)
-    settings = server.up(java)
+    settings = server.up(javas.ensure(server.layout))
     shutil.rmtree(saved.folder)
     return settings
 
@@ -146,9 +149,10 @@ def _make(
     return program.make_from(server.layout, sources, java, update, accept)
 
 
-def _save(server: Server, java: Java, settings: Settings, old: Program) -> Saved:
+def _save(server: Server, settings: Settings, old: Program) -> Saved:
     """Stop the server and save all but the program, which moves there; start it if that fails."""
-    saved = Saved(place(_backups(server)), old.version)
+    java = javas.kept(server.layout)
+    saved = Saved(place(_backups(server)), old.version, java=java)
     ran = server.running()
     server.stop()
     try:
@@ -156,7 +160,7 @@ def _save(server: Server, java: Java, settings: Settings, old: Program) -> Saved
         _contents(server).save(saved, "backup of Azkaban", database=database)
     except BaseException:
         if ran:
-            server.up(java)
+            server.up(javas.ensure(server.layout))
         raise
     return saved
 
@@ -186,6 +190,8 @@ def _bring_back(server: Server, saved: Saved) -> None:
         shown.done(f"Azkaban {saved.version}")
     if saved.database.is_file():
         saved.restore_database(server.layout)
+    if saved.java:
+        javas.keep_choice(server.layout, saved.java)
     server.mixed.clear()
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "ensure",
     "find",
     "keep",
+    "keep_choice",
     "kept",
     "probe",
     "require",
@@ -183,12 +184,18 @@ def kept(layout: Layout) -> str:
 
 def keep(layout: Layout, java: Java) -> None:
     """Save the choice, if there is one, for later starts."""
+    if java.choice:
+        named = java.choice in ("auto", "private")
+        keep_choice(layout, java.choice if named else str(java.program))
+
+
+def keep_choice(layout: Layout, choice: str) -> None:
+    """Save what `kept` reads."""
     path = _choice_file(layout)
-    if java.choice == "auto":
+    if choice == "auto":
         path.unlink(missing_ok=True)
-    elif java.choice:
-        named = java.choice if java.choice == "private" else str(java.program)
-        write_private(path, f"{named}\n")
+    else:
+        write_private(path, f"{choice}\n")
 
 
 def _choice_file(layout: Layout) -> Path:

@@ -39,12 +39,15 @@ class Saved:
         Version of what was saved.
     azkaban, mysql
         Whether they ran.
+    java
+        Which Java was kept for later starts; empty in backups of earlier releases.
     """
 
     folder: Path
     version: str
     azkaban: bool = False
     mysql: bool = False
+    java: str = ""
 
     @property
     def database(self) -> Path:

@@ -57,8 +57,8 @@ def add_commands(commands: Commands) -> None:
     text = "restore the state before the last update"
     executions.add_argument("--back", action="store_true", help=text)
     parser.add_argument("--yes", action="store_true", help="do not ask (--back)")
-    text = "auto, private, or the path of a java"
-    parser.add_argument("--java", default="auto", metavar="WHICH", help=text)
+    text = "auto, private, or the path of a java (default: as before)"
+    parser.add_argument("--java", default="", metavar="WHICH", help=text)
 
 
 def _update(layout: Layout, options: argparse.Namespace) -> int:
@@ -68,7 +68,7 @@ def _update(layout: Layout, options: argparse.Namespace) -> int:
     return 0
 
 
-def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: bool = False) -> None:
+def update(layout: Layout, *, java: str = "", wait: bool = False, force: bool = False) -> None:
     """Update a prefix to this release, and restore it if that fails.
 
     Parameters
@@ -76,7 +76,7 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
     layout
         The prefix; its servers may run, and run afterwards if they did.
     java
-        Which Java runs the server: see `setup.java.ensure`.
+        Which Java runs the server: see `setup.java.ensure`; empty for the one that was kept.
     wait
         Whether to wait for executions to end.
     force
@@ -96,6 +96,8 @@ def update(layout: Layout, *, java: str = "auto", wait: bool = False, force: boo
     product.move_under(layout, sys.argv[1:])
     with layout.locked():
         Server(layout).mixed.refuse()
+        if java:
+            javas.ensure(layout, java)  # before anything is stopped
         running = _have_it_idle(layout, wait=wait, force=force)
         if _finish_interrupted(layout):
             running = _have_it_idle(layout, wait=wait, force=force)
@@ -172,7 +174,7 @@ def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
     folder
         That of `setup.life.saved.Saved`.
     choice
-        Which Java.
+        Which Java; empty for the one that was kept.
     """
     layout, saved = Layout(Path(prefix), Path(cache)), read(Path(folder))
     try:
@@ -209,7 +211,7 @@ def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, boo
 
 def _save(layout: Layout, version: str, running: tuple[bool, bool]) -> Saved:
     """Save what an update changes; start again what ran if that fails."""
-    saved = Saved(place(_backups(layout), "update-"), version, *running)
+    saved = Saved(place(_backups(layout), "update-"), version, *running, java=javas.kept(layout))
     try:
         _contents(layout).save(saved, "saving what is there")
     except BaseException:
@@ -218,7 +220,7 @@ def _save(layout: Layout, version: str, running: tuple[bool, bool]) -> Saved:
     return saved
 
 
-def _inside(layout: Layout, what: str, saved: Saved, java: str = "auto") -> None:
+def _inside(layout: Layout, what: str, saved: Saved, java: str = "") -> None:
     """Call `inside` in the environment."""
     code = (  # it names commands as this process does
         f"import sys; sys.argv[0] = {sys.argv[0]!r}; from setup.life.update import inside; "
@@ -254,6 +256,8 @@ def _bring_back(layout: Layout, saved: Saved) -> None:
         _inside(layout, "undo", saved)
     with step("bringing back") as shown:
         _contents(layout).restore(saved.folder)
+        if saved.java:
+            javas.keep_choice(layout, saved.java)
         shown.done(f"release {saved.version}")
     release.mixed(layout).clear()
     _start(layout, saved)

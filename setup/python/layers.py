@@ -22,8 +22,8 @@ from setup.called import NAME, called
 from setup.errors import DownloadError, SetupError
 from setup.layout import CHECKOUT
 from setup.messages import say, step
-from setup.python import pip
-from setup.python.installer import LOCKS, WHEELS, Installer
+from setup.python import damage, pip
+from setup.python.installer import LOCKS, WHEELS, Installer, pins
 from setup.shell import program
 
 if TYPE_CHECKING:
@@ -73,12 +73,18 @@ def ensure(layout: Layout, *names: str) -> None:
         When a package cannot be downloaded, or is not the pinned one.
     """
     wanted = _with_needs(["base", *names, *present(layout)])
-    stale = [name for name in wanted if not current(layout, name)]
+    lost = {} if inside(layout) else damage.lost(layout.env)  # this process runs in a whole one
+    stale = wanted if lost else [name for name in wanted if not current(layout, name)]
     if not stale:
         return
     fresh = not _usable(layout)
     layout.create(sum(_MEGABYTES.get(name, 10) for name in _largest(stale)) << 20)
-    with step("Python environment") as shown, Installer(layout) as installer:
+    if lost:
+        say(f"{layout.env}: files of {', '.join(sorted(lost))} are gone: installed again")
+    # What is empty here is empty in the cache, too: installers make links.
+    keep = not any(path.is_file() for paths in lost.values() for path in paths)
+    with step("Python environment") as shown, Installer(layout, keep=keep) as installer:
+        damage.forget(layout.env, lost)
         if fresh:
             shutil.rmtree(layout.env, ignore_errors=True)
             pip.make_environment(layout.env)
@@ -88,6 +94,7 @@ def ensure(layout: Layout, *names: str) -> None:
             _complain(layout, wrong, fresh=fresh)
         for name in stale:
             _record(layout, name).write_text(_digest(layout, name))
+        damage.note(layout.env, _names(present(layout)))
         shown.done(
             f"{layout.env} (Python {sys.version_info.major}.{sys.version_info.minor}; "
             f"{', '.join(present(layout))})"
@@ -146,8 +153,17 @@ def current(layout: Layout, name: str = "base") -> bool:
 
 
 def all_current(layout: Layout) -> bool:
-    """Tell whether the environment is what the locks of all its layers say."""
-    return all(current(layout, name) for name in {"base", *present(layout)})
+    """Tell whether the environment is what the locks of all its layers say, as `ensure` sees it."""
+    whole = inside(layout) or not damage.lost(layout.env)
+    return whole and all(current(layout, name) for name in {"base", *present(layout)})
+
+
+def _names(layers: Sequence[str]) -> list[str]:
+    """List the packages of layers, and the client."""
+    return [
+        "azkaban-jobflow",
+        *(name for each in layers for name, _ in pins(LOCKS / f"{each}.txt")),
+    ]
 
 
 def present(layout: Layout) -> list[str]:

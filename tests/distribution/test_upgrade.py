@@ -65,7 +65,7 @@ def test_upgrade_and_rollback(live: Live, sources: list[str], tmp_path: Path) ->
     finally:
         servers.stop(fresh.layout)
 
-    upgrade.rollback(live.server, found, upgrade.latest(live.server))
+    upgrade.rollback(live.server, upgrade.latest(live.server))
 
     assert {(s.state, s.version) for s in live.server.statuses()} == {("running", old)}
     assert _tables(live) == before

@@ -255,10 +255,20 @@ def test_a_jar_that_was_changed_is_not_started(live: LiveAzkaban) -> None:
     live.start()
 
 
+def _java(live: LiveAzkaban, name: str) -> java.Java:
+    """Name the same Java by another path."""
+    wrapper = live.layout.prefix / name
+    wrapper.write_text(f'#!/bin/sh\nexec {java.ensure(live.layout, "auto").program} "$@"\n')
+    wrapper.chmod(0o755)
+    return java.ensure(live.layout, str(wrapper))
+
+
 def test_upgrade_keeps_projects_history_and_schedules(
     live: LiveAzkaban, kept: int, tmp_path: Path
 ) -> None:
-    upgrade.upgrade(live.server, java.ensure(live.layout), [str(_archive(tmp_path, "2.5.1"))])
+    other = _java(live, "java-of-2.5.1")
+    upgrade.upgrade(live.server, other, [str(_archive(tmp_path, "2.5.1"))])
+    assert java.kept(live.layout) == str(other.program)
     assert _version(live) == "2.5.1"
     _intact(live, kept)
     with _client(live) as client:
@@ -318,8 +328,10 @@ def test_upgrade_that_fails_is_undone(
     backups = sorted((live.server.home / "backups").iterdir())
     _kill(live, archive, monkeypatch, moved=False)
     assert upgrade.latest(live.server).folder not in backups, "it is not the upgrade before"
+    kept_java = java.kept(live.layout)
     with pytest.raises(ServerError) as caught:
-        upgrade.upgrade(live.server, java.ensure(live.layout), [str(archive)])
+        upgrade.upgrade(live.server, _java(live, "java-of-2.5.2"), [str(archive)])
+    assert java.kept(live.layout) == kept_java
     message = str(caught.value)
     assert "the upgrade from 2.5.1 to 2.5.2 failed and was undone" in message
     assert "dbutils" in message
@@ -337,7 +349,7 @@ def test_upgrade_that_is_killed_half_way_is_not_started(
     with pytest.raises(ServerError, match=ways):
         live.start()
     saved = upgrade.latest(live.server)
-    upgrade.rollback(live.server, java.ensure(live.layout), saved)
+    upgrade.rollback(live.server, saved)
     assert _version(live) == "2.5.1"
     _intact(live, kept)
 
@@ -355,7 +367,9 @@ def test_rollback_goes_back_to_what_was_before(live: LiveAzkaban, kept: int) -> 
     with _client(live) as client:
         later = client.history("kept", "kept").total
     saved = upgrade.latest(live.server)
-    upgrade.rollback(live.server, java.ensure(live.layout), saved)
+    assert java.kept(live.layout) != "auto"
+    upgrade.rollback(live.server, saved)
+    assert java.kept(live.layout) == "auto", "as before the upgrade"
     assert _version(live) == saved.version
     _intact(live, kept)
     with _client(live) as client:

@@ -138,15 +138,50 @@ def test_the_java_that_was_named_is_kept(
     azkaban.server.up(named)
     azkaban.server.up(named)  # the same again
     capsys.readouterr()
-    before = azkaban.server.running()
-    with pytest.raises(UsageError, match="history in h2, which mysql would not show"):
-        commands._restart(azkaban.layout, server_options().parse_args(["--mysql"]))
-    assert azkaban.server.running() != before, "it was stopped, and runs again as it was"
-    assert azkaban.server.statuses()[0].state == "running"
+    azkaban.server.restart(java.ensure(azkaban.layout))
     assert f"Java: {named.version}, {wrapper}" in capsys.readouterr().err
     azkaban.stop()
     azkaban.server.up(java.ensure(azkaban.layout, "auto"))
     assert java.kept(azkaban.layout) == "auto"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--mysql", "history in h2, which mysql would not show"),
+        ("--java /no/java", "--java /no/java: is no working Java"),
+        ("--distribution /no/archive", "--distribution /no/archive: there is no such file"),
+        ("--executors 2", "the profile solo is one process"),
+        ("--host a_b --tls", "--host a_b: "),
+        ("--listen 192.0.2.1", "this machine does not have that address"),
+        ("--mail-sender me@here.example", "--mail-sender belongs to --mail-host"),
+        ("--mail-host host.invalid", "--mail-host host.invalid:25: no mail can be sent"),
+    ],
+)
+def test_a_restart_that_is_refused_stops_nothing(
+    azkaban: LiveAzkaban, options: str, words: str
+) -> None:
+    before, kept = azkaban.server.running(), azkaban.server.settings
+    with pytest.raises(UsageError, match=re.escape(words)):
+        commands._restart(azkaban.layout, server_options().parse_args(options.split()))
+    assert azkaban.server.running() == before
+    assert azkaban.server.settings == kept
+    assert not (azkaban.server.home / "program.new").exists()
+
+
+def test_a_restart_keeps_its_ports_and_refuses_those_of_others(azkaban: LiveAzkaban) -> None:
+    before, ends = azkaban.server.running(), azkaban.server.settings.parts
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SetupError, match=f"port {port} on .* is taken by"):
+            azkaban.server.restart(java.ensure(azkaban.layout), Wanted(port=port))
+    assert azkaban.server.running() == before
+    azkaban.server.restart(java.ensure(azkaban.layout), Wanted(port=azkaban.server.settings.port))
+    assert azkaban.server.running().keys() == before.keys()
+    assert azkaban.server.running() != before
+    assert azkaban.server.settings.parts == ends
 
 
 def test_after_kill_9_status_is_down_and_up_brings_it_back(azkaban: LiveAzkaban) -> None:

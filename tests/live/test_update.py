@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from azkaban_client import Client, collect
-from setup import release
+from setup import java, release
 from setup.azkaban import Server, busy
 from setup.layout import CHECKOUT, Layout
 from setup.life.saved import earlier
@@ -78,6 +78,15 @@ class House:
             command = [sys.executable, "-c", ARCHIVE, str(self.layout.prefix), str(target)]
             subprocess.run(command, cwd=self.checkout(version), check=True)
         return target
+
+    def java(self, name: str) -> Path:
+        """Make a program that is Java by another name."""
+        program = self.folder / name / "java"
+        if not program.is_file():
+            program.parent.mkdir()
+            program.write_text(f'#!/bin/sh\nexec {shutil.which("java")} "$@"\n')
+            program.chmod(0o755)
+        return program
 
     def setup(self, version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a release's ``python3 -m setup``."""
@@ -148,7 +157,7 @@ class House:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
     made = House(folder, Layout(folder / "p", LiveAzkaban.cache()))
-    result = made.setup("0.1.0", "up", "--mysql")
+    result = made.setup("0.1.0", "up", "--mysql", "--java", str(made.java("first")))
     assert result.returncode == 0, result.stderr
     made.layout.marker.write_text("")  # as the first release left it, which recorded nothing
     flow = folder / "flow"
@@ -173,6 +182,8 @@ def ended(house: House) -> int:
         assert refused.returncode == 2, refused.stderr
         assert f"execution {execid} " in refused.stderr
         assert "--wait" in refused.stderr
+    refused = house.setup("0.2.0", "update", "--force", "--java", "/no/java")
+    assert "--java /no/java: is no working Java" in refused.stderr
     assert house.pid() == pid
     assert not house.is_newer()
     waiting = house.begin("0.2.0", "update", "--wait")
@@ -186,6 +197,7 @@ def ended(house: House) -> int:
     assert house.is_newer()
     assert house.pid() != pid
     assert Server(house.layout).password == password
+    assert java.kept(house.layout) == str(house.java("first"))
     house.check(execid)
     return execid
 
@@ -212,11 +224,12 @@ def test_an_earlier_release_refuses_the_prefix_of_a_later_one(house: House, ende
 
 def test_an_update_that_fails_is_undone(house: House, ended: int) -> None:
     house.checkout("0.3.0", broken=True)
-    failed = house.setup("0.3.0", "update")
+    failed = house.setup("0.3.0", "update", "--java", str(house.java("second")))
     assert failed.returncode == 5, failed.stderr
     assert "the update from 0.2.0 to 0.3.0 failed and was undone" in failed.stderr
     assert "NoSuchOption" in failed.stderr  # why
     assert "Traceback" not in failed.stderr
+    assert java.kept(house.layout) == str(house.java("first"))
     assert house.is_newer()
     assert json.loads(house.layout.marker.read_text())["version"] == "0.2.0"
     house.check(ended)

@@ -45,8 +45,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     class Recorder:
         name = "nothing"
 
-        def __init__(self, layout: Layout) -> None:
+        def __init__(self, layout: Layout, *, keep: bool = True) -> None:
             self.layout = layout
+            self.keep = keep
 
         def __enter__(self) -> Self:
             return self
