@@ -3,8 +3,8 @@
 PyVRP is optional. It counts in integers and has no minimum number of stops. Distances are scaled
 and rounded up, so that bounds which hold there hold here. The least number comes from dummy stops
 at the depot: every dispatcher takes exactly U places, N stops and K U - N dummies, of which at most
-U - L each. What it alone knows among the solvers (`core.routing.problem.BEYOND`) it solves as it
-is; deliveries after pickups are kept apart by legs that are too long.
+U - L each. What others do not know (`core.routing.problem.BEYOND`) it solves as it is; deliveries
+after pickups are kept apart by legs that are too long.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.routing._pyvrp_data import INSTALLED, Model, dummies, pyvrp
+from core.routing.bounds import needs_times
 from core.routing.result import NoRoutesError, Result, Status, Step
 from core.routing.validate import check
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from core.routing.problem import Problem
 
-__all__ = ["MOST_PLACES", "pyvrp_refusal", "require_pyvrp", "solve_pyvrp"]
+__all__ = ["INSTALLED", "MOST_PLACES", "pyvrp_refusal", "require_pyvrp", "solve_pyvrp"]
 
 _stopping: Any = importlib.import_module("pyvrp.stop") if INSTALLED else None
 _search: Any = importlib.import_module("pyvrp.search") if INSTALLED else None
@@ -92,11 +93,8 @@ def _contraries(problem: Problem) -> Iterator[str]:
     given = [name for name in problem.beyond if name in _ONLY_AT_MOST]
     if problem.crew == "fixed" and given:
         yield f"crew = 'fixed': not with {given[0]}, with which fewer may drive; use at_most"
-    if problem.scheduled and problem.times is None and problem.speed is None:
-        yield (
-            "speed = None: windows and shifts need driving times: expected speed, in units of "
-            "distance per hour, or a matrix of times"
-        )
+    if reason := needs_times(problem):
+        yield reason
     yield from _contraries_of_vehicles(problem)
     if problem.backhauls:
         yield from _contraries_of_backhauls(problem)

@@ -17,6 +17,7 @@ __all__ = [
     "contradiction",
     "keeps_to",
     "named_bounds",
+    "needs_times",
     "there_and_back",
 ]
 
@@ -308,6 +309,16 @@ def balanced_bound(problem: Problem, total: float) -> float:
             work += 0.0 if problem.service is None else float(problem.service.sum())
         squares = work**2 / crew
     return total + problem.balance_price / 2 * squares
+
+
+def needs_times(problem: Problem) -> str:
+    """Say what windows lack that a job may be given later than the stops; empty if nothing."""
+    if problem.scheduled and problem.times is None and problem.speed is None:
+        return (
+            "speed = None: windows and shifts need driving times: expected speed, in units of "
+            "distance per hour, or a matrix of times"
+        )
+    return ""
 
 
 def keeps_to(problem: Problem, method: str) -> None:

@@ -32,7 +32,7 @@ __all__ = ["BEYOND", "EARTH_RADIUS_KM", "FloatArray", "Problem"]
 EARTH_RADIUS_KM = 6371.0088  # mean radius (IUGG)
 
 BEYOND = ("windows", "prizes", "pickups", "backhauls", "origins", "fleet", "depots")
-"""Fields that only PyVRP knows among the solvers."""
+"""Fields that `exact` and `divide` do not know; `core.routing.windows` knows the first two."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -547,9 +547,10 @@ class Problem:
         """
         if self.prizes is not None or self.fleet or self.depots > 1:
             return None
-        loose = {} if self.origins is None else {"demands": None, "capacity": None}
+        loose: dict[str, Any] = {} if self.origins is None else {"demands": None, "capacity": None}
         if self.demands is None:
             loose["capacity"] = None
+        loose["crew"] = self.crew  # which would be fixed, were it left to the fields that are left
         return self.replace(windows=None, pickups=None, backhauls=False, origins=None, **loose)
 
     def replace(self, **changes: Any) -> Problem:

@@ -33,6 +33,7 @@ class NoRoutesError(Exception):
             f"no routes that meet all bounds were found ({when}){tried}: "
             "allow more time or wider bounds"
         )
+        self.when = when
         self.broken = tuple(broken or ())
 
 

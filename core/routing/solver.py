@@ -12,7 +12,7 @@ import numpy as np
 
 from core.routing._jit import COMPILED
 from core.routing.ascent import ascent_bound
-from core.routing.bounds import balanced_bound, contradiction, keeps_to
+from core.routing.bounds import balanced_bound, contradiction, keeps_to, needs_times
 from core.routing.choices import METHODS
 from core.routing.directed import kick_directed
 from core.routing.directed_bound import directed_bound
@@ -24,6 +24,7 @@ from core.routing.result import NoRoutesError, Result, Status
 from core.routing.start import cut_tour
 from core.routing.tour import Kicks, kick_tour
 from core.routing.validate import check
+from core.routing.windows import improve_windows, windows_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,9 @@ _LEAST_BOUND = 0.5  # seconds for the bound of `divide`, or as long as it took i
 # with.
 _UNBALANCED_SHARE = 0.3
 
+# `auto` gives the search this share of the time to find any routes, and PyVRP the rest.
+_PATIENCE = 0.5
+
 _PROOF = 1e-7  # relative: costs closer than this are the same
 
 
@@ -66,6 +70,22 @@ def compile_search() -> None:
     if COMPILED:
         tiny = Problem(points=[[0, 0], [1, 0], [1, 1], [0, 1]], dispatchers=2)
         improve(tiny, start=cut_tour(tiny), time_limit=None, steps=1, seed=0)
+
+
+def _compile(problem: Problem, method: Method) -> None:
+    """Compile what a method runs."""
+    if method == "heuristic" and problem.beyond:
+        _compile_windows()
+    elif method != "pyvrp":
+        compile_search()
+        if method == "heuristic" and _is_a_tour(problem):
+            _compile_kicks(_kick_of(problem))
+
+
+@functools.cache
+def _compile_windows() -> None:
+    if COMPILED:
+        improve_windows(Problem(points=[[0, 0], [1, 0], [1, 1]], prizes=[math.nan] * 3), steps=1)
 
 
 @functools.cache
@@ -95,7 +115,9 @@ def solve(
         ``exact``: proved optimal, by integer programming, from known good routes. ``divide``: one
         tour, cut and improved. ``heuristic``: improved until the time is up. ``pyvrp``: the same by
         PyVRP, where it is installed. ``auto``: ``exact`` up to 60 stops, else ``heuristic``; but
-        ``pyvrp`` where any of `core.routing.problem.BEYOND` is set, which it alone knows.
+        where any of `core.routing.problem.BEYOND` is set, ``pyvrp``, or ``heuristic`` if it is
+        compiled and keeps to what is set (`core.routing.windows`). Where ``heuristic`` finds no
+        routes in half of the time, ``pyvrp`` has the rest.
     time_limit
         Seconds of wall time, more than 0; None for no limit. Compiling, which numba does at the
         first search on a machine, does not count. ``divide`` does a fixed amount of work
@@ -129,21 +151,20 @@ def solve(
     _check_options(problem, method, time_limit, model)
     if reason := contradiction(problem):
         return Result(status=Status.INFEASIBLE, method=method, reason=reason)
-    method = _chosen(problem, method)
-    if method != "pyvrp":
-        compile_search()  # before the clock runs: the limit is for the search
-    if method == "heuristic" and _is_a_tour(problem):
-        _compile_kicks(_kick_of(problem))
-    begin = time.monotonic()
-    asked, problem = problem, problem.closed()
+    automatic, method = method == "auto", _chosen(problem, method)
     if method in ("heuristic", "pyvrp") and time_limit is None and steps is None:
         raise ValueError(f"time_limit and steps are both None: {method!r} needs one of them")
+    _compile(problem, method)  # before the clock runs: the limit is for the search
+    begin = time.monotonic()
+    asked, problem = problem, problem.closed()
     if method == "exact":
         result = _exact(problem, time_limit, seed, model, solver)
     elif method == "divide":
         result = _divide(problem)
     elif method == "pyvrp":
         result = _by_pyvrp(problem, time_limit, steps, seed)
+    elif automatic:
+        result = _search_or_pyvrp(problem, time_limit, steps, seed)
     else:
         result = _search(problem, time_limit, steps, seed)
     if result.cost is not None:
@@ -160,6 +181,8 @@ def _check_options(
         raise ValueError(f"method = {method!r}: expected one of {', '.join(METHODS)}")
     if time_limit is not None and not time_limit > 0:
         raise ValueError(f"time_limit = {time_limit!r}: expected seconds > 0")
+    if reason := needs_times(problem):
+        raise ValueError(reason)
     if problem.open_routes and model == "two-index":
         raise ValueError(
             "model = 'two-index': open_routes has no ways back, and this model needs them as long "
@@ -169,12 +192,18 @@ def _check_options(
 
 def _chosen(problem: Problem, method: Method) -> Method:
     """Return the method, or that which suits the problem; refuse one that cannot solve it."""
+    unable = windows_refusal(problem) if problem.beyond else ""
     if method == "auto" and problem.beyond:
-        return "pyvrp"
+        return "heuristic" if not unable and (COMPILED or not _has_pyvrp()) else "pyvrp"
     if method == "auto":
         small = problem.n_stops <= _EXACT_STOPS and problem.balance is None
         return "exact" if small else "heuristic"
-    if method != "pyvrp":
+    if method == "heuristic" and unable:
+        raise ValueError(
+            f"method = 'heuristic': the stops have {' and '.join(problem.beyond)}, and the search "
+            f"for these knows no {unable}: use method pyvrp or auto"
+        )
+    if method not in ("heuristic", "pyvrp"):
         keeps_to(problem, method)
     return method
 
@@ -242,23 +271,84 @@ def _by_pyvrp(problem: Problem, time_limit: float | None, steps: int | None, see
     from core.routing._pyvrp import require_pyvrp, solve_pyvrp
 
     require_pyvrp(problem)
-    begin, bound = time.monotonic(), None
-    # Where our own bounds do not know all constraints, those without them may still hold.
-    plain = problem.relaxed() if problem.beyond else problem
-    if plain is not None and time_limit is not None:
-        share = _RELAXED_SHARE if problem.beyond else _BOUND_SHARE
-        bound = lower_bound(plain, cut_tour(plain), time_limit * share)
-        time_limit -= time.monotonic() - begin
+    begin = time.monotonic()
+    bound = _bound_without(problem, time_limit)
     if reason := _too_long(problem, bound):
         return Result(status=Status.INFEASIBLE, method="pyvrp", reason=reason)
+    if time_limit is not None:
+        time_limit -= time.monotonic() - begin
     result = solve_pyvrp(
         problem, time_limit=time_limit, steps=steps, seed=seed, enough=_enough(bound, steps)
     )
     return bounded(result, bound)
 
 
-def _search(problem: Problem, time_limit: float | None, steps: int | None, seed: int) -> Result:
-    """Spend some of the time on a lower bound, the rest on the routes."""
+def _bound_without(problem: Problem, time_limit: float | None) -> float | None:
+    """Return a lower bound without the constraints that our bounds do not know, if it holds."""
+    plain = problem.relaxed() if problem.beyond else problem
+    if plain is None or time_limit is None:
+        return None
+    share = _RELAXED_SHARE if problem.beyond else _BOUND_SHARE
+    return lower_bound(plain, cut_tour(plain), time_limit * share)
+
+
+def _has_pyvrp(problem: Problem | None = None) -> bool:
+    """Tell whether PyVRP is installed, and supports a problem."""
+    from core.routing._pyvrp import INSTALLED, pyvrp_refusal
+
+    return INSTALLED and (problem is None or not pyvrp_refusal(problem))
+
+
+def _search_or_pyvrp(
+    problem: Problem, time_limit: float | None, steps: int | None, seed: int
+) -> Result:
+    """Search; where no routes are found in half of the time, PyVRP has the rest, if it can."""
+    if time_limit is None or steps is not None or not _has_pyvrp(problem):
+        return _search(problem, time_limit, steps, seed)
+    begin = time.monotonic()
+    try:
+        return _search(problem, time_limit, steps, seed, patience=_PATIENCE)
+    except NoRoutesError as error:
+        left = time_limit - (time.monotonic() - begin)
+        if error.when == "interrupted" or left <= 0:
+            raise
+    return _by_pyvrp(problem, left, None, seed)
+
+
+def _search_windows(
+    problem: Problem, time_limit: float | None, steps: int | None, seed: int, patience: float
+) -> Result:
+    """Search for routes that keep their windows, after some of the time on a lower bound."""
+    begin = time.monotonic()
+    bound = _bound_without(problem, time_limit)
+    if reason := _too_long(problem, bound):
+        return Result(status=Status.INFEASIBLE, method="heuristic", reason=reason)
+    if time_limit is not None:
+        time_limit -= time.monotonic() - begin
+    result = improve_windows(
+        problem,
+        time_limit=time_limit,
+        steps=steps,
+        seed=seed,
+        enough=_enough(bound, steps),
+        patience=patience,
+    )
+    return bounded(result, bound)
+
+
+def _search(
+    problem: Problem,
+    time_limit: float | None,
+    steps: int | None,
+    seed: int,
+    patience: float = 1.0,
+) -> Result:
+    """Spend some of the time on a lower bound, the rest on the routes.
+
+    After a share of the time, `patience`, the search gives up if it has found no routes.
+    """
+    if problem.beyond:
+        return _search_windows(problem, time_limit, steps, seed, patience)
     if problem.balance is not None:
         return _search_balanced(problem, time_limit, steps, seed)
     begin = time.monotonic()
@@ -275,6 +365,12 @@ def _search(problem: Problem, time_limit: float | None, steps: int | None, seed:
         kick, places = _kick_of(problem), np.array((0, *start.routes[0]))
         result = _one_tour(problem, kick(problem, places, limits))
     else:
+        if patience < 1.0 and time_limit is not None and check(problem, start.routes):
+            # Any routes at first: whether there are some decides how to go on.
+            start = improve(
+                problem, start=start, time_limit=patience * time_limit, seed=seed, enough=math.inf
+            )
+            time_limit -= start.seconds
         result = improve(
             problem, start=start, time_limit=time_limit, steps=steps, seed=seed, enough=enough
         )

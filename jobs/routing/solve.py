@@ -33,9 +33,9 @@ class Params(Crew, Roads):
     )
     method: str = param(
         "auto",
-        doc="exact proves, divide is quick, heuristic uses its time, pyvrp is heuristic by PyVRP "
-        "(optional), which alone keeps to windows, prizes, pickups and a fleet; auto goes by that "
-        "and by size.",
+        doc="exact proves, divide is quick, heuristic uses its time and keeps to windows and "
+        "prizes, pyvrp is heuristic by PyVRP (optional), which alone keeps to pickups and a fleet; "
+        "auto goes by that and by size.",
         choices=METHODS,
     )
     time_limit: float = param(60.0, doc="Seconds to try.", gt=0)

@@ -794,9 +794,9 @@ def test_constraints_that_do_not_go_are_one_clear_line(tmp_path: Path) -> None:
     stops.write_text("id,x,y,ready,due\n0,0,0,,\n1,1,1,5,9\n")
     fleet = tmp_path / "fleet.csv"
     fleet.write_text("name,count\nvan,2\n")
-    done = job("routing.solve", tmp_path, input=stops, method="heuristic")
+    done = job("routing.solve", tmp_path, input=stops, method="divide", speed=60)
     assert done.returncode == 2
-    assert "routing.solve.method = 'heuristic': the stops have windows, to which" in done.stderr
+    assert "routing.solve.method = 'divide': the stops have windows, to which" in done.stderr
     assert "Traceback" not in done.stderr
     divided = job("routing.divide", tmp_path, stops=stops)
     assert divided.returncode == 2

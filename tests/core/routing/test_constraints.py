@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from core.routing import NoRoutesError, Problem, Status, check, route_duration, solve
+from core.routing import NoRoutesError, Problem, Status, check, route_duration, solve, solver
 from core.routing.bounds import contradiction
 from core.routing.divide import divide
 from core.routing.fleet import Vehicle
@@ -21,6 +21,7 @@ from core.routing.formats import parse_json, routes_csv, routes_geojson, stops_j
 from core.routing.heuristic import improve
 from core.routing.plot import plot_routes
 from core.routing.result import Result
+from core.routing.windows import windows_refusal
 from tests.core.routing.brute import brute_force
 
 if TYPE_CHECKING:
@@ -116,14 +117,18 @@ def test_all_parts_agree_on_the_best_routes(problem: Problem) -> None:
 
 def check_search(problem: Problem, steps: int) -> None:
     truth = brute_force(problem)
-    try:
-        found = solve(problem, steps=steps, time_limit=None)
-    except NoRoutesError:
-        assert truth.cost is None
-        return
-    assert found.cost == (None if truth.cost is None else pytest.approx(truth.cost))
-    if found.cost is not None and problem.beyond:
-        assert found.method == "pyvrp"
+    methods = ["auto"]
+    if problem.beyond:
+        methods = ["pyvrp"] if windows_refusal(problem) else ["pyvrp", "heuristic"]
+    for method in methods:
+        try:
+            found = solve(problem, method=method, steps=steps, time_limit=None)  # type: ignore[arg-type]
+        except NoRoutesError:
+            assert truth.cost is None
+            continue
+        assert found.cost == (None if truth.cost is None else pytest.approx(truth.cost))
+        if found.cost is not None and problem.beyond:
+            assert found.method == method
 
 
 @pytest.mark.long
@@ -138,6 +143,11 @@ def test_more_searches_find_the_routes_of_brute_force(problem: Problem) -> None:
     [
         {"windows": [(0, 200), (60, 80), (0, 20), (30, 45), (0, 99), (20, 60)]},
         {"windows": [(0, 300)] + [(0, INF)] * 4 + [(150, 160)], "max_time": 290.0},
+        {
+            "windows": [(5, 300), (80, 95), (0, INF), (0, 90), (60, 75), (0, 200)],
+            "demands": [0, 4, 0, 3, 2, 5], "capacity": 9.0, "max_stops": 2, "max_distance": 220.0,
+            "prizes": [NAN, NAN, 5.0, NAN, 60.0, NAN],
+        },
         {"windows": [(0, 300)] * 6, "crew": "fixed", "dispatchers": 2, "min_stops": 2},
         {"prizes": [NAN, 3.0, NAN, 40.0, 1.0, 9.0]},
         {"prizes": [NAN, 0.0, 0.0, 0.0, 0.0, 0.0]},
@@ -173,10 +183,11 @@ def test_bounds_that_are_met_exactly_are_met() -> None:
     points = [[0, 0], [3, 4], [12, 16], [13, 17]]
     windows = [(0, INF), (5, 5), (22, 22), (0, INF)]
     problem = Problem(points=points, windows=windows, service=[0, 2, 0, 0], speed=60)
-    assert solve(problem, steps=50, time_limit=None).routes == ((1, 2, 3),)
+    for method in ("pyvrp", "heuristic"):
+        assert solve(problem, method=method, steps=50, time_limit=None).routes == ((1, 2, 3),)  # type: ignore[arg-type]
     late = problem.replace(service=[0, 2.1, 0, 0])
     with pytest.raises(NoRoutesError, match=r"is at '2' at 22\.1 > 22, the end of its window"):
-        solve(late, steps=50, time_limit=None)
+        solve(late, method="pyvrp", steps=50, time_limit=None)
     tight = Problem(points=points[:3], dispatchers=1, max_distance=40.0, prizes=[NAN, NAN, 99.0])
     assert solve(tight, steps=50, time_limit=None).cost == pytest.approx(40)
 
@@ -254,7 +265,7 @@ def test_what_no_vehicle_can_do_is_told_in_words() -> None:
     # Whether optional stops can be reached does not matter.
     prized = ROAD.replace(windows=[(0, 29)] + [(0, 99)] * 3, prizes=[NAN, NAN, NAN, 4.0])
     assert solve(prized, steps=50, time_limit=None).cost == pytest.approx(24)
-    with pytest.raises(NoRoutesError, match="the last routes tried: dispatcher 1 is at '"):
+    with pytest.raises(NoRoutesError, match="the last routes tried: stop '"):
         solve(
             ROAD.replace(windows=[(0, 99), (15, 15), (0, 10), (15, 15)]), steps=50, time_limit=None
         )
@@ -262,9 +273,13 @@ def test_what_no_vehicle_can_do_is_told_in_words() -> None:
 
 def test_what_cannot_be_combined_is_refused_by_name() -> None:
     timed = ROAD.replace(windows=[(0, 99)] * 4, crew="at_most")
-    for method in ("exact", "divide", "heuristic"):
+    for method in ("exact", "divide"):
         with pytest.raises(ValueError, match=f"method = '{method}': the stops have windows, to"):
             solve(timed, method=method)  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match="windows and pickups, and the search for these knows no pickups"
+    ):
+        solve(timed.replace(pickups=[0, 1, 1, 1], max_time=99.0), method="heuristic")
     start = Result(status=Status.FEASIBLE, cost=30.0, routes=((1, 2, 3),))
     searches = (
         divide,
@@ -368,7 +383,18 @@ def test_the_bound_of_the_problem_without_windows_holds(
     found = solve(problem, time_limit=0.3)
     assert found.lower_bound is not None
     assert 0 < found.lower_bound <= brute_force(problem).cost * (1 + 1e-9)
+    # Four may drive, and one is best: a bound for four who do would be above that.
+    many = problem.replace(dispatchers=4, max_stops=None, windows=[(0, INF)] * 6)
+    found = solve(many, time_limit=0.3)
+    assert found.lower_bound is not None
+    assert found.lower_bound <= brute_force(many).cost * (1 + 1e-9)
+    assert found.cost == pytest.approx(brute_force(many).cost)
     assert solve(problem.replace(prizes=[NAN] + [9.0] * 5), time_limit=0.1).lower_bound is None
+
+
+def test_more_dispatchers_than_stops_may_stay_at_home() -> None:
+    problem = Problem(points=[[0, 0], [3, 4]], dispatchers=3, pickups=[0, 1])
+    assert solve(problem, time_limit=0.1).routes == ((1,),)
 
 
 @pytest.mark.parametrize(
@@ -441,3 +467,41 @@ def test_vehicles_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         solve(Problem(points=[[0, 0], [3, 4]], fleet=[vehicle], **fields), time_limit=1.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "search"),
+    [
+        ({"windows": [(0, 300)] * 6, "speed": 60.0}, "improve_windows"),
+        ({"demands": [0, 5, 4, 3, 3, 3], "capacity": 9.0, "dispatchers": 2}, "improve"),
+    ],
+)
+def test_pyvrp_has_the_rest_of_the_time_where_the_search_finds_no_routes(
+    random_problem: Callable[..., Problem],
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any],
+    search: str,
+) -> None:
+    problem = random_problem(5, seed=3, **fields)
+    solver.compile_search()
+    given: dict[str, float] = {}
+    ended = ["within the limit"]
+
+    def fails(_problem: Problem, **options: Any) -> Result:
+        given.update(options)
+        raise NoRoutesError(ended[-1])
+
+    # Routes that are hard to find for one search and easy for another cannot be had on demand.
+    monkeypatch.setattr(solver, search, fails)
+    monkeypatch.setattr(solver, "_EXACT_STOPS", 0)
+    monkeypatch.setattr(solver, "cut_tour", lambda problem: Result(
+        status=Status.FEASIBLE, cost=1.0, routes=((1, 2, 3), *((4, 5),) * (problem.dispatchers - 1))
+    ))  # fmt: skip
+    found = solve(problem, time_limit=0.4)
+    assert found.method == "pyvrp"
+    assert found.cost == pytest.approx(brute_force(problem).cost)
+    assert 0 < given.get("patience", given["time_limit"]) <= 0.5
+    for method in ("heuristic", "auto"):
+        ended.append("interrupted" if method == "auto" else "within the limit")
+        with pytest.raises(NoRoutesError, match=ended[-1]):
+            solve(problem, method=method, time_limit=0.4)  # type: ignore[arg-type]
