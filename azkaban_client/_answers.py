@@ -56,7 +56,7 @@ _LOGIN = re.compile(r"\blogin error\b|Incorrect Login", re.IGNORECASE)
 
 
 def read(status: int, body: str, call: Call, *, expect: Collection[str] = ()) -> dict[str, Any]:
-    """Return the JSON object of an answer, or raise what it means.
+    """Return the JSON object of an answer, or raise the error that it stands for.
 
     Parameters
     ----------

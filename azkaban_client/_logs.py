@@ -48,7 +48,7 @@ def _size(text: str) -> int:
 
 
 def _candidates(data: str) -> Iterator[str]:
-    """Yield what the server may have meant, the plainest first.
+    """Yield what the server may have meant, beginning with the text as it is.
 
     A server whose JVM has Latin-1 as its charset sends each byte of the log as a character.
     """

@@ -23,10 +23,10 @@ _TYPES: tuple[PermissionType, ...] = ("admin", "read", "write", "execute", "sche
 
 
 class PermissionCalls(ProjectCalls):
-    """Calls about who may do what with a project."""
+    """Calls about permissions and proxy users of a project."""
 
     def permissions(self, project: str) -> tuple[Permission, ...]:
-        """List the permissions of users, then of groups where the server tells them (3.0)."""
+        """List the permissions of users, then of groups if the server gives them (3.0)."""
         users = self._project(project, "getPermissions", _expect=("permissions",))
         found = [
             Permission(name=item["username"], group=False, types=tuple(item["permission"]))

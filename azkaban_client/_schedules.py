@@ -229,7 +229,7 @@ class ScheduleCalls(ProjectCalls):
     # -- time limits ------------------------------------------------------------------------
 
     def set_sla(self, schedule_id: int, limits: Sequence[Sla], emails: Sequence[str]) -> None:
-        """Set the time limits of a schedule, in place of those that it has.
+        """Replace the time limits of a schedule.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class ScheduleCalls(ProjectCalls):
         self._of_schedule(schedule_id, "setSla", _safe=False, **fields)
 
     def sla(self, schedule_id: int) -> tuple[tuple[Sla, ...], tuple[str, ...]]:
-        """Return the time limits of a schedule, and whom the server tells."""
+        """Return the time limits of a schedule, and whom the server notifies."""
         data = self._of_schedule(schedule_id, "slaInfo", _expect=("allJobNames",))
         limits = tuple(
             Sla(
@@ -317,7 +317,7 @@ class ScheduleCalls(ProjectCalls):
 
 
 def _none(text: str | None) -> str | None:
-    """Return None for what Java writes in place of it."""
+    """Return None for the text that Java writes instead."""
     return None if text in (None, "", "null", "n") else text
 
 

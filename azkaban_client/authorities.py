@@ -131,7 +131,7 @@ def _gathered(extra: str, named: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _system() -> Iterator[Path]:
-    """List the places of the system's own: its files, else the folder of OpenSSL."""
+    """List the places of the system's authorities: its files, or else OpenSSL's folder."""
     built = ssl.get_default_verify_paths()
     files = [Path(built.openssl_cafile), *map(Path, PLACES)]
     found = [path for path in files if path.is_file()]
@@ -151,7 +151,7 @@ def _packaged() -> Iterator[Path]:
 
 
 def _in(places: Iterable[Path]) -> Iterator[str]:
-    """Read the certificates in files and folders; those that do not exist have none."""
+    """Read the certificates in files and folders; ignore those that do not exist."""
     for place in places:
         files = sorted(place.iterdir()) if place.is_dir() else [place]
         for file in files:

@@ -85,7 +85,7 @@ def _add(folder: Path, path: str, done: dict[str, _Module], way: tuple[str, ...]
 
 
 def _constants(path: str, whole: str | None, names: str | None, target: str) -> str:
-    """Return what stands for an import."""
+    """Return the statement that replaces an import."""
     module = _name(_beside(path, target))
     if whole:
         return f"const {whole} = {module};"

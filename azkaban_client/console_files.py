@@ -89,7 +89,7 @@ def install(web: Path) -> Path:
 
 
 def files() -> dict[str, bytes]:
-    """Return what is installed: each file's path in the console's folder and what is in it."""
+    """Return the files to install: each path in the console's folder with its content."""
     found = {name: bundle(SOURCE, name).encode() for name in PROGRAMS}
     for path in sorted(SOURCE.rglob("*")):
         inside = path.relative_to(SOURCE)

@@ -182,7 +182,7 @@ def _instant(day: date, clock: time, zone: tzinfo) -> datetime:
 
 
 def _values(text: str, name: str, low: int, high: int, words: tuple[str, ...]) -> set[int]:
-    """Return the numbers of a field; none where it holds no list of numbers."""
+    """Return the numbers of a field; empty if it is no list of numbers."""
     if name in _SPECIAL and _SPECIAL[name].fullmatch(text):
         return set()
     found: set[int] = set()

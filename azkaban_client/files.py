@@ -170,7 +170,7 @@ def lock(stream: IO[Any], *, wait: bool = False) -> bool:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[bool]:
-    """Keep out other processes that ask likewise; tell whether none was in.
+    """Keep out other processes that call this; yield whether none was inside.
 
     Parameters
     ----------

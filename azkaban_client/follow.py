@@ -274,11 +274,11 @@ class _Follower:
         self._pause(min(2.0, _FIRST_RETRY + (now - self.failing_since) / 5))
 
     def _note(self, state: Execution, *, final: bool = False) -> bool:
-        """Turn what is new in `state` into started and ended attempts.
+        """Note which attempts have started or ended; return False while one waits for its log.
 
         Ends come first, then what is new in the order of its start, each with its log if it has
         ended too. While an ended attempt waits for the rest of its log, what comes after it waits
-        as well (False): a job ends before one that waited for it starts.
+        as well: a job ends before one that waited for it starts.
         """
         found = [one for job in state.walk() if not job.jobs for one in _attempts(job)]
         found.sort(key=lambda one: (one[0].key not in self.tails, one[1]))
@@ -357,7 +357,7 @@ class _Follower:
         self._maybe_close(state, tail, final=final)
 
     def _piece(self, tail: _Tail) -> LogChunk | None:
-        """Read on, repeating some bytes; None if they differ from those read before.
+        """Read on, with an overlap of some bytes; None if these differ from those read before.
 
         While a job runs, its log is a file that log4j replaces when it has reached its limit
         (5 MB by default), so that the same offset means other bytes. The whole log comes back
@@ -383,7 +383,7 @@ class _Follower:
         )
 
     def _resynchronise(self, tail: _Tail) -> None:
-        """Find the place where reading stopped, in a log whose oldest part the server dropped."""
+        """Find where reading stopped, in a log whose oldest part the server dropped."""
         offset, before = 0, b""
         while (piece := self._raw(tail, offset)).length:
             data = before + piece.text.encode("utf-8", "surrogatepass")
@@ -428,7 +428,7 @@ class _Follower:
     # -- pace -------------------------------------------------------------------------------
 
     def _spend(self) -> None:
-        """Count one request; what was not used before can be used later, up to a limit."""
+        """Count one request; unused requests can be made later, up to a limit."""
         now = time.monotonic()
         self.allowance = min(_BURST, self.allowance + (now - self.refilled) * _RATE) - 1
         self.refilled = now

@@ -87,12 +87,12 @@ def living() -> list[Found]:
 
 
 def descendants(pid: int) -> list[Found]:
-    """List the processes below one, in any depth, but for those that are to outlive it."""
+    """List the descendants of a process, except those that are to outlive it."""
     return [found for found in below(pid) if _mark(found[0]) != OUTLIVES]
 
 
 def below(pid: int) -> list[Found]:
-    """List the processes below one, in any depth; those that have ended do not count."""
+    """List the descendants of a process that still run."""
     children: dict[int, list[Found]] = {}
     for parent, found in filter(None, map(look, _pids())):
         children.setdefault(parent, []).append(found)
@@ -106,7 +106,7 @@ def below(pid: int) -> list[Found]:
 
 
 def marked(beginning: str) -> list[Found]:
-    """List the processes of this account whose mark begins so."""
+    """List the processes of this account whose mark begins with this text."""
     result = []
     for number in _pids():
         mark = _mark(number)
@@ -317,7 +317,7 @@ class _Keeper:
         return [one for one in found if one[0] != self._own]
 
     def _alone(self) -> bool:
-        """Tell whether nothing is left below this, but what is to outlive the job."""
+        """Tell whether only descendants that are to outlive the job are left."""
         if not self._reap():
             return True
         own = [
@@ -334,7 +334,7 @@ class _Keeper:
             self._reap()
 
     def _reap(self) -> bool:
-        """Take what children that have ended left to say; tell whether there are others."""
+        """Collect the exit codes of children that have ended; tell whether there are others."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -378,7 +378,7 @@ class _Keeper:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Set an attribute of this process; without it the mark alone shows what belongs to a job."""
+    """Set an attribute of this process; if it fails, only the mark shows what belongs to a job."""
     try:
         import ctypes
 

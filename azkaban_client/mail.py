@@ -10,7 +10,7 @@ _ADDRESS = re.compile(r"[^\s,;@<>]+@[^\s,;@<>]+")
 
 
 def check_address(text: str) -> None:
-    """Raise a `ValueError` for what a server would take for several addresses, or for none.
+    """Raise a `ValueError` for a text that a server would take for several addresses, or none.
 
     Examples
     --------

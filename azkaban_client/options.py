@@ -86,7 +86,7 @@ class ExecutionOptions(TypedDict, total=False):
 
 
 def execution_fields(graph: Flow | None, options: ExecutionOptions) -> dict[str, str]:
-    """Write the options as form fields; `graph` is needed for those that name jobs."""
+    """Write the options as form fields; options that name jobs need `graph`."""
     unknown = set(options) - set(ExecutionOptions.__annotations__)
     if unknown:
         raise TypeError(f"{', '.join(sorted(unknown))}: no option of an execution")

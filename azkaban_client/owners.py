@@ -91,7 +91,7 @@ def owners(connected: socket.socket) -> set[int] | None:
 
 
 def taken_by(address: str, port: int) -> str:
-    """Say whose program listens on a port, for a message.
+    """Return the words of a message about whose program listens on a port.
 
     Parameters
     ----------

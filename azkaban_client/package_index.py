@@ -136,7 +136,7 @@ class Index:
         return {**_others(environ), **ours}
 
     def _require_sound(self) -> None:
-        """Refuse what pip and uv would not accept: they read no file, or would not name it."""
+        """Refuse a file of settings that pip or uv could not read, naming it."""
         if self.damaged:
             raise ConfigError(
                 f"settings of pip or uv cannot be read: {self.damaged}. Correct the file; or "
@@ -218,7 +218,7 @@ def _read_uv(path: Path) -> dict[str, str]:
 
 
 def _joined(value: object) -> str:
-    """Write a text, or a list of texts, in one line; what is neither does not count."""
+    """Write a text or a list of texts in one line; empty for anything else."""
     values = value if isinstance(value, list) else [value]
     return " ".join(text for text in values if isinstance(text, str))
 

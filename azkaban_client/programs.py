@@ -13,7 +13,7 @@ __all__ = ["captured", "runs"]
 
 
 def captured(command: Sequence[str | Path], **how: Any) -> subprocess.CompletedProcess[str]:
-    """Run a program that asks nobody anything, and return its exit code and what it has printed.
+    """Run a program without input, and return its exit code and what it printed.
 
     Parameters
     ----------

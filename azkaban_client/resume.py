@@ -161,7 +161,7 @@ class _Planner:
         )
 
     def _empty_ends(self) -> set[str]:
-        """Return the last jobs that do nothing: 4.0 may end a flow early whose end is left out.
+        """Return the last jobs of type noop: without them 4.0 may end the flow early.
 
         It does so while a job waits to be tried again by its own ``retries``.
         """
@@ -188,11 +188,11 @@ class _Planner:
         return {leaf for name in names for leaf in self._inside(name)}
 
     def _inside(self, name: str) -> list[str]:
-        """List the jobs that a node stands for: itself, or those of the embedded flow."""
+        """List the jobs of a node: itself, or those of its embedded flow."""
         return self.inside.get(name, [])
 
     def _givers(self, name: str) -> list[str]:
-        """List the nodes whose outputs a job gets: its parents, and those of the flows around."""
+        """List the nodes whose outputs a job gets: its parents and those of the enclosing flows."""
         found: list[str] = []
         while name:
             found += self.nodes[name].dependencies
@@ -215,7 +215,7 @@ class _Planner:
         return found
 
     def _settle(self) -> dict[str, str]:
-        """Collect the outputs; a job that turns out to be needed begins the search anew."""
+        """Collect the outputs; a job that turns out to be needed restarts the search."""
         while True:
             needed = self._by_condition() or self._by_outputs()
             if isinstance(needed, dict):
@@ -292,7 +292,7 @@ class _Planner:
 
 
 def _chain(name: str) -> list[str]:
-    """List a nested id and those of the flows around it."""
+    """List a nested id and those of the enclosing flows."""
     parts = name.split(":")
     return [":".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
@@ -411,7 +411,7 @@ def choose(
 
 
 def _last_whole_success(there: FlowOnServer, disabled: Collection[str]) -> Execution | None:
-    """Find the latest execution in which every job succeeded, but for those left out now, too.
+    """Find the latest execution in which every job succeeded that is not left out now as well.
 
     One that was itself a part of the flow does not have the outputs of the rest.
     """

@@ -27,7 +27,7 @@ _USER, _GROUP_OBJ, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10  # the tags of an ACL'
 
 
 def trouble(path: Path) -> str:
-    """Say who could change what is at a path, and how to stop that; empty if nobody could.
+    """Return who could change what is at a path, and how to stop that; empty if nobody could.
 
     Every folder on the way is checked, also along symbolic links. A folder above may be open to all
     if it is sticky, as ``/tmp`` is: there, nobody can rename another account's files.
@@ -70,7 +70,7 @@ def _belongs(place: Path, status: os.stat_result) -> str:
 
 
 def _open_to(place: Path, *, last: bool = False) -> str:
-    """Say who could change a place, or rename what is in it; empty if nobody could."""
+    """Return who could change a folder or rename its entries; empty if nobody could."""
     status = os.lstat(place)
     if not _is_trusted(status.st_uid):
         return _belongs(place, status)
@@ -85,7 +85,7 @@ def _open_to(place: Path, *, last: bool = False) -> str:
 
 
 def _writers(place: Path, status: os.stat_result, *, last: bool) -> Iterator[tuple[str, str]]:
-    """List the groups and accounts that may write, and what would revoke that."""
+    """List the groups and accounts that may write, each with the command that revokes it."""
     access = _acl(place, "system.posix_acl_access")
     if not access and status.st_mode & stat.S_IWGRP and (shared := _shared(status.st_gid)):
         flag = "-R " if last and stat.S_ISDIR(status.st_mode) else ""

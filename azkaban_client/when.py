@@ -143,7 +143,7 @@ class When:
 
     @classmethod
     def of_plain(cls, data: Mapping[str, Any]) -> When:
-        """Return what `plain` has written.
+        """Read what `plain` wrote.
 
         Raises
         ------
@@ -274,7 +274,7 @@ def read(
 
 
 def _coming(when: When, text: str, zone: tzinfo, now: datetime) -> When:
-    """Refuse what never comes, such as 31 February or a first time after the end."""
+    """Refuse times that never come, such as 31 February or a first time after the end."""
     if next(when.times(now, zone), None) is None:
         end = f" before {when.until:%Y-%m-%d %H:%M}" if when.until else ""
         raise ValueError(
@@ -424,7 +424,7 @@ def _end(text: str | None, zone: tzinfo, now: datetime) -> datetime | None:
 def timing(
     when: When, server_zone: str | None, *, has_cron: bool, now: datetime | None = None
 ) -> Timing:
-    """Put what is asked for in terms that the server has.
+    """Express the schedule in the server's terms.
 
     Parameters
     ----------

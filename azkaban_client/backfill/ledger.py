@@ -31,7 +31,7 @@ class LedgerError(AzkabanError):
 
 @dataclass
 class Entry:
-    """One run that a backfill has to make, and what became of it.
+    """One run of a backfill, and what became of it.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """What tells it from other runs of the flow."""
+        """What identifies it among the runs of the flow."""
         told = json.dumps([self.date, self.properties, self.options], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:24]
 

@@ -154,7 +154,7 @@ class Worker:
         return self.stop_after is not None and self.failures >= self.stop_after
 
     def run(self) -> Iterator[Entry]:
-        """Start what is due and watch what runs, until nothing of either is left.
+        """Start the runs that are due and watch them, until none is left.
 
         Yields
         ------
@@ -257,7 +257,7 @@ class Worker:
             yield entry
 
     def _bear(self, error: AzkabanError) -> None:
-        """Raise an error of the way to the server that waiting does not mend."""
+        """Raise an error of the connection that waiting does not resolve."""
         now = time.monotonic()
         if self._lost_since is None:
             self._lost_since = now

@@ -151,7 +151,7 @@ def _main(args: list[str] | None) -> None:
 
 
 def _words(error: OSError) -> str:
-    """Say in one line what the system refused, where, and what to do."""
+    """Return one line about what the system refused, where, and what to do."""
     place = error.filename
     try:
         sys.stdout.flush()

@@ -173,7 +173,7 @@ def _refuse_equal_runs(there: FlowOnServer, chosen: ExecutionOptions) -> None:
 
 
 def _work(worker: Worker) -> None:
-    """Run it, and tell each change: as a bar on a terminal, as a line elsewhere."""
+    """Run the backfill and show each change: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -242,7 +242,7 @@ def _table(entries: list[Entry]) -> str:
 
 
 def _end(worker: Worker) -> None:
-    """Exit by the result, and say what can be done."""
+    """Exit according to the result, and say what can be done."""
     failed = [entry for entry in worker.entries if entry.failed]
     due = [entry for entry in worker.entries if entry.state == "due"]
     if not failed:

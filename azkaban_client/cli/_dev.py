@@ -102,7 +102,7 @@ def of_project(folder: Path, content: Content, kept: Mapping[str, Any]) -> Conte
 
 
 def _seen(content: Content, folder: Path) -> _Seen:
-    """Return what tells that a file has changed; a text where the folder cannot be read."""
+    """Return a fingerprint of the files; a message if the folder cannot be read."""
     try:
         states = {path: path.stat() for path in content.files(folder).values()}
     except (AzkabanError, OSError) as error:

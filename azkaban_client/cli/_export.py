@@ -170,7 +170,7 @@ def _when(texts: Mapping[str, str | None], zone: str | None) -> When | None:
 
 
 def _write(made: Export, project: str, folder: Path) -> None:
-    """Write an export, or an earlier one anew; what its runs have left stays."""
+    """Write an export, or replace an earlier one but keep what its runs have left."""
     from azkaban_client.flow.export.program import NAME
     from azkaban_client.flow.zip import unpack
 

@@ -216,7 +216,7 @@ def _follow_plain(events: Iterator[Event], console: Console, *, raw: bool) -> Ex
 
 
 def _plain_words(event: JobStarted | JobEnded | FlowEnded) -> str:
-    """Write what happened, with the time that the server gives: it may be long ago."""
+    """Write what happened, with the server's time: it may be long ago."""
     if isinstance(event, JobStarted):
         start, _ = _times(event)
         again = f" (attempt {event.attempt + 1})" if event.attempt else ""

@@ -149,7 +149,7 @@ def _locked(
     upgrade: bool,
     say: Callable[[str], object],
 ) -> lock.Lock:
-    """Return a project's lock, made anew if its requirements have changed."""
+    """Return a project's lock, resolved again if its requirements have changed."""
     wanted = lock.read(folder)
     before = wanted.lock
     if before is not None and wanted.current and not (upgrade and before.made_from):
@@ -245,7 +245,7 @@ def _named_python(file: Path, text: str) -> Path:
 
 
 def _ask(python: Path, question: str) -> dict[str, Any]:
-    """Ask an interpreter what it is; one that does not run is refused by name."""
+    """Run code in an interpreter and return the JSON that it prints."""
     try:
         result = captured([str(python), "-I", "-c", question])
         found: dict[str, Any] = json.loads(result.stdout)

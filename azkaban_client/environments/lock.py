@@ -109,7 +109,7 @@ class Wanted:
 
     @property
     def current(self) -> bool:
-        """Whether the lock says what the requirements ask for; one of the user's always does."""
+        """Whether the lock fits the requirements; a lock of the user's always does."""
         return self.lock is not None and self.lock.made_from in (None, self.digest)
 
     def new_lock(self, pins: str) -> Lock:

@@ -101,7 +101,7 @@ def _nodes(
     above: tuple[str, ...],
     losses: Losses,
 ) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """Return what all jobs of a flow share, beyond what those around it do, and its nodes."""
+    """Return the properties that all jobs of a flow share beyond those around it, and its nodes."""
     shared = {job.name: _merged(job.shared) for job in flow.jobs.values()}
     first, *others = flow.jobs.values()
     common = _merged(file for file in first.shared if all(file in one.shared for one in others))

@@ -28,7 +28,7 @@ __all__ = ["make_executable"]
 
 
 def make_executable(bundle: Bundle) -> Bundle:
-    r"""Return a project whose jobs make the project files that they start executable.
+    r"""Return a project whose jobs first make the files that they start executable.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _more_lines(job: Job, programs: list[str]) -> bytes:
 
 
 def _move_keys(lines: list[str], job: Job, programs: list[str]) -> None:
-    """Put the command before those of a node, whose numbers rise by one."""
+    """Put the command before those of a node, and renumber these."""
     keys = [key for key, _ in commands_of(job)]
     if any(key not in job.own.entries for key in keys):
         raise InvalidProject(

@@ -38,7 +38,7 @@ _LONGEST = 20_000  # each job's process gets all its properties: a form is no re
 
 
 def with_form(bundle: Bundle) -> Bundle:
-    r"""Return a project whose flows tell what values their parameters take.
+    r"""Return a project whose flows say which values their parameters take.
 
     A flow without jobs of the kit stays as it is, and so does one that has the property already.
 
@@ -133,7 +133,7 @@ def _entry(one: Declared) -> dict[str, Any]:
 
 
 def _as_json(form: dict[str, dict[str, Any]]) -> str:
-    r"""Write a form in ASCII, without what a server or its pages would take for their own.
+    r"""Write a form in ASCII, without characters that a server or its pages would interpret.
 
     Examples
     --------

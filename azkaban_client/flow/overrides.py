@@ -46,7 +46,7 @@ class Overridable:
         return Overridable({**more, **self.defaults}, self.literals)
 
     def refusals(self, keys: Iterable[str]) -> list[str]:
-        """Say why an execution cannot change a key, for each such key.
+        """Return why an execution cannot change a key, for each such key.
 
         Examples
         --------
@@ -110,7 +110,7 @@ class FlowOnServer:
 
 
 def _keys(form: str) -> list[str]:
-    """Return the properties that a flow tells the values of."""
+    """Return the properties whose values a form describes."""
     try:
         return list(json.loads(form or "{}"))
     except (ValueError, TypeError, RecursionError):  # somebody's own property of this name

@@ -72,7 +72,7 @@ class Run:
     def keep(
         self, job: str, status: Status, outputs: Mapping[str, str] | None = None, *, done: bool
     ) -> None:
-        """Keep how a job ended, in place of what an earlier attempt has left.
+        """Save how a job ended, replacing what an earlier attempt left.
 
         Parameters
         ----------

@@ -27,7 +27,7 @@ _LENGTHS = {"m": "PT{}M", "h": "PT{}H", "d": "P{}D", "w": "P{}W", "M": "P{}M"}
 
 
 class LostError(ValueError):
-    """The other scheduler has no words for such a time."""
+    """The other scheduler cannot express such a time."""
 
 
 def to_cron(when: When, *, dialect: str = "cron") -> str:

@@ -66,7 +66,7 @@ def index(history: Sequence[Run]) -> str:
 
 
 def _headline(history: Sequence[Run]) -> Trend | None:
-    """Choose what a flow is looked at for: of its last job, the first metric that changed."""
+    """Choose the metric of a flow's trend: of its last job, the first that changed."""
     last = next((run.jobs[-1].name for run in history if run.status == "succeeded"), None)
     followed = (trend for trend in records.trends(history) if trend.job == last)
     return next((trend for trend in followed if _moves(trend)), None)

@@ -81,7 +81,7 @@ def _is_of_server(entry: Entry) -> bool:
 
 
 def shown(entry: Entry | None, schedule: Schedule | None) -> Listed:
-    """Put together what is known of a schedule, here and on the server: at least one of them."""
+    """Combine what is known of a schedule here and on the server."""
     following = None
     if entry is not None and schedule is None and not entry.paused:
         now = max(datetime.now(UTC), datetime.fromisoformat(entry.since))

@@ -140,7 +140,7 @@ def _options(wanted: Wanted) -> dict[str, Any]:
 def make(
     client: Client, book: Book, wanted: Wanted, place: Place, server_zone: str | None
 ) -> Entry:
-    """Make a schedule, in place of the one of the same flow and name, whose time limits it gets.
+    """Make a schedule, or replace the one of the same flow and name and keep its time limits.
 
     What becomes of limits that it cannot have is logged before the old schedule is gone.
 
@@ -340,7 +340,7 @@ def resume(
     name: str = "",
     server_zone: str | None = None,
 ) -> Entry:
-    """Resume a paused schedule; times that passed meanwhile are not made up for.
+    """Resume a paused schedule, without making up for times that have passed.
 
     Raises
     ------

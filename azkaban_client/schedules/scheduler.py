@@ -82,7 +82,7 @@ class Scheduler:
         self._locked = False
 
     def tick(self, now: datetime | None = None) -> list[tuple[Entry, Missed]]:
-        """Start what is due, and return what was missed and not told yet.
+        """Start the runs that are due, and return those that were missed and not yet reported.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Scheduler:
         return [(one, lost) for one in self._read() for lost in one.missed if not lost.told]
 
     def mark_told(self, missed: list[tuple[Entry, Missed]]) -> None:
-        """Note that these are on their way to those whom the watch tells."""
+        """Mark missed runs as reported."""
         dates = {(str(entry), lost.date) for entry, lost in missed}
         with self.book.changing() as entries:
             for entry in entries:
@@ -119,7 +119,7 @@ class Scheduler:
         )
 
     def missed_by_server(self, project: str, flow: str, date: str) -> None:
-        """Note a run that the server did not make; `azk watch` tells it by itself."""
+        """Note a run that the server did not make, which `azk watch` has reported."""
         with self.book.changing() as entries:
             for entry in entries:
                 if entry.kept_by == "server" and entry.is_of(project, flow):
@@ -146,7 +146,7 @@ class Scheduler:
 
     @contextmanager
     def _changing(self, entry: Entry) -> Iterator[Entry | None]:
-        """Give an entry as it is in the book; None if it is gone or paused meanwhile."""
+        """Yield an entry as the book has it; None if it was removed or paused."""
         with self.book.changing() as entries:
             found = (
                 one
@@ -177,7 +177,7 @@ class Scheduler:
 
     @staticmethod
     def _replace(entry: Entry) -> None:
-        """Miss what still waits: the next time has come."""
+        """Note the runs that still wait as missed: the next time has come."""
         for run in [one for one in entry.runs if not one.tried]:
             entry.runs.remove(run)
             entry.miss(run.date, run.reason or "nothing was there to start it")
@@ -217,7 +217,7 @@ class Scheduler:
         return self._end(entry, run, str(error))
 
     def _look_for(self, entry: Entry, run: Run) -> bool:
-        """Look for a start whose answer was lost; one that cannot arrive any more was none."""
+        """Look for a start whose answer was lost; give it up once it cannot arrive any more."""
         identity = _identity(entry, run)
         try:
             execid = find_start(self.client, entry.project, entry.flow, TRIGGER, identity)
@@ -243,7 +243,7 @@ class Scheduler:
         return False
 
     def _note(self, entry: Entry, run: Run) -> bool:
-        """Write down how far a run has come; tell whether it is still wanted."""
+        """Save the progress of a run; tell whether it is still wanted."""
         with self._changing(entry) as found:
             wanted = found is not None and any(one.date == run.date for one in found.runs)
             if found is not None:

@@ -21,7 +21,7 @@ MISSING = (
 
 
 def quiet(text: str) -> str:
-    """Change what would ping people: a job has printed it.
+    """Defuse what would ping people in a text that a job printed.
 
     Examples
     --------

@@ -36,7 +36,7 @@ def without(text: str, project: str, flow: str | None = None) -> str:
 
 
 def with_block(text: str, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> str:
-    r"""Return rules in which a flow's failures are told to these channels, and to no others.
+    r"""Return rules that report a flow's failures to exactly these channels.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def changed(path: Path, project: str, flow: str, channels: Sequence[tuple[str, s
 
 
 def change(path: Path, project: str, flow: str, channels: Sequence[tuple[str, str]]) -> None:
-    """Write what `changed` returns; raise what it raises."""
+    """Write the rules that `changed` returns; raises what it raises."""
     text = changed(path, project, flow, channels)
     if text is not None:
         _write(path, text)

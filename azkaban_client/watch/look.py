@@ -155,7 +155,7 @@ def look(
 
 
 def _first(client: Client, project: str, flow: str, since: datetime | None) -> Seen:
-    """Return what is known of a flow at the first look: its executions of before."""
+    """Return what is known of a flow at the first look: its earlier executions."""
     before: list[ExecutionSummary] = []
     for offset in range(0, _MOST, _PAGE):
         page = client.history(project, flow, offset=offset, length=_PAGE).executions
@@ -200,7 +200,7 @@ def is_late(seen: Seen, zone: tzinfo | None) -> bool:
 
 
 def _has_passed(due: str, zone: tzinfo | None, by: timedelta = timedelta(0)) -> bool:
-    """Tell whether a time of the server is past: else somebody has changed the schedule."""
+    """Tell whether a time of the server has passed; if not, somebody changed the schedule."""
     try:
         found = datetime.fromisoformat(due)
     except ValueError:

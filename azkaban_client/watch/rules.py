@@ -135,7 +135,7 @@ class Rule:
         return self.covers_project(project) and fnmatchcase(flow, self.flow)
 
     def covers_project(self, project: str) -> bool:
-        """Tell whether flows of a project are meant, and not files or the server alone."""
+        """Tell whether the rule covers flows of a project."""
         of_flows = set(self.on) - {"arrived", "server-down"}
         return bool(of_flows) and fnmatchcase(project, self.project)
 
@@ -269,7 +269,7 @@ def _metrics(table: object, path: Path) -> MetricsRule | None:
 
 
 def secret_trouble(path: Path) -> str:
-    """Say how other accounts may read a file with a secret, or could have written it; else ''."""
+    """Return how other accounts can read or write a file with a secret; empty if they cannot."""
     try:
         mode = path.stat().st_mode
     except OSError:

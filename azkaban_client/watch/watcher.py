@@ -96,7 +96,7 @@ class Watcher:
             self._covering.append(rules.metrics)
 
     def run(self) -> None:
-        """Make rounds until interrupted; a fault in one of them ends nothing else."""
+        """Make rounds until interrupted, whatever fails in one of them."""
         while True:
             begin = time.monotonic()
             self._survive(self.round)
@@ -133,7 +133,7 @@ class Watcher:
             )
 
     def _pause(self, seconds: float) -> None:
-        """Sleep, but start what becomes due meanwhile."""
+        """Sleep, and start the runs that become due meanwhile."""
         end = time.monotonic() + seconds
         while True:
             self.start_due()
@@ -292,7 +292,7 @@ class Watcher:
             self._note([Event("server-down", due=_now())])
 
     def _note(self, events: Iterable[Event]) -> None:
-        """Write down what is to be told, and what is known, at once."""
+        """Save what is to be reported together with what is known."""
         for event in events:
             if self.metrics is not None:
                 self.metrics.count(event)
@@ -309,7 +309,7 @@ class Watcher:
         self.journal.pending.append(Pending(identity, channel, content))
 
     def _channels_of(self, event: Event) -> dict[str, int]:
-        """Return the channels that are told of an event, and how many lines of logs they get.
+        """Return the channels that get an event, each with the number of log lines.
 
         A flow that is to be started is a channel as well.
         """
@@ -372,7 +372,7 @@ class Watcher:
         return True
 
     def _start(self, target: str, due: list[Pending]) -> None:
-        """Start a flow for each event: with what it was, and once."""
+        """Start a flow once for each event, with the event as a property."""
         project, _, flow = target.partition("/")
         for one in due:
             if one.after > time.time():
@@ -396,7 +396,7 @@ class Watcher:
             self._drop([one])
 
     def _was_started(self, project: str, flow: str, identity: str) -> bool:
-        """Look for a start whose answer was lost."""
+        """Tell whether a start whose answer was lost has happened."""
         return find_start(self.client, project, flow, TRIGGER, identity) is not None
 
     def _later(self, due: list[Pending]) -> None:
@@ -406,7 +406,7 @@ class Watcher:
         self._give_up([one for one in due if one.tries * _LONGEST_PAUSE > _KEPT])
 
     def _give_up(self, lost: list[Pending]) -> None:
-        """Forget what could not be told; that it was lost is told as soon as that is possible."""
+        """Drop what could not be delivered, and report the loss as soon as that is possible."""
         lines: dict[str, list[str]] = {}
         for one in lost:
             if one.event["kind"] != _GIVEN_UP:
