@@ -1,4 +1,4 @@
-"""Entry points of Azkaban jobs: ``python -m jobs.nn.train --epochs 2``."""
+"""Entry points of Azkaban jobs: ``python -m jobs.nn.load``."""
 
 import importlib.util
 import sys

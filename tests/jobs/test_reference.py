@@ -84,6 +84,8 @@ def _typed() -> list[str]:
 def test_every_command_of_the_pages_can_be_typed(line: str) -> None:
     module, *words = shlex.split(line, comments=True)
     _parser(JOBS[module]).parse_args(words)
+    given = {word[2:].partition("=")[0].replace("-", "_") for word in words}
+    assert {one.name for one in JOBS[module].parameters if one.required} <= given
 
 
 def test_the_options_that_the_page_about_ciphers_names_are_there() -> None:
