@@ -6,7 +6,7 @@ import * as stock from './stock.js';
 import { h, icon, route, show } from './dom.js';
 import { badge, clock, duration, finished, instant, when } from './format.js';
 import { healthLines } from './health.js';
-import { lately, troubles, yesterday } from './lately.js';
+import { lately, troubles, yesterday } from './recent.js';
 import { eachInTurn } from './pieces.js';
 import { DAY, isLate, missed, upcoming } from './plan.js';
 import { count, t } from './words.js';

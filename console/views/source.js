@@ -3,7 +3,7 @@
 import * as api from '../api.js';
 import { h, route, show } from '../dom.js';
 import { when } from '../format.js';
-import { around, difference } from '../lines.js';
+import { around, difference } from '../diff.js';
 import { unzip } from '../zip.js';
 import { count, t } from '../words.js';
 

@@ -354,7 +354,7 @@ def test_when_schedules_run(modules: Page) -> None:
 
 WORDS = """async () => {
     const { ownLines, exitCode, exitWords, errorLine } = await import('./joblog.js');
-    const { difference, around } = await import('./lines.js');
+    const { difference, around } = await import('./diff.js');
     const { csv } = await import('./save.js');
     const log = LOG;
     const long = Array.from({ length: 3000 }, (_, at) => `${at}`).join('\\n');
