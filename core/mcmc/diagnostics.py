@@ -78,6 +78,11 @@ class Summary:
                 )
             elif self.frozen[i]:
                 found.append(self._of_frozen(i))
+            elif self.n_chains == 1 and np.isnan(self.r_hat[i]):
+                found.append(
+                    f"{name}: nothing shows whether it has converged, since a single chain has "
+                    "none to agree with: draw two or more, from different starts"
+                )
             elif not self.r_hat[i] <= max_r_hat:
                 found.append(
                     f"{name} has not converged: R-hat {self.r_hat[i]:.3f}, expected at most "
@@ -154,7 +159,7 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
     names = tuple(names) if names is not None else tuple(f"x[{i}]" for i in range(n_dim))
     if len(names) != n_dim:
         raise ValueError(f"{len(names)} names for {n_dim} dimensions")
-    values = np.asarray(draws, dtype=float)
+    values, exponent = _scaled(np.asarray(draws, dtype=float))
     axes = {"chain_axis": 0, "draw_axis": 1}
     not_finite = (~np.isfinite(values)).sum((0, 1))
     frozen = (values == values[:, :1]).all(1).sum(0)
@@ -179,6 +184,7 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
     fixed = (values == values[:1, :1]).all((0, 1))
     mean[fixed], sd[fixed] = values[0, 0, fixed], 0.0
     mcse, ess_bulk, ess_tail, r_hat = estimates
+    mean, sd, low, high, mcse = (np.ldexp(one, exponent) for one in (mean, sd, low, high, mcse))
     return Summary(
         names=names,
         mean=mean,
@@ -195,11 +201,19 @@ def summarise(draws: NDArray[Any], names: Sequence[str] | None = None) -> Summar
     )
 
 
+def _scaled(values: Floats) -> tuple[Floats, NDArray[np.intc]]:
+    """Bring each dimension to at most 1, exactly, by a power of two: squares keep in range."""
+    peak = np.abs(values).max((0, 1))
+    exponent = np.frexp(np.where(np.isfinite(peak), peak, 0.0))[1]
+    return np.ldexp(values, -exponent), exponent
+
+
 def autocorrelation(draws: NDArray[Any], max_lag: int) -> Floats:
     """Return the autocorrelation of each chain, shape (n_chains, n_dim, max_lag + 1), by FFT."""
     n = draws.shape[1]
     draws = np.asarray(draws, dtype=float)
     draws = np.where(np.isfinite(draws), draws, np.nan)  # no distance from a mean
+    draws = _scaled(draws)[0]
     centred = np.moveaxis(draws - draws.mean(1, keepdims=True), 1, 2)
     spectrum = np.abs(np.fft.rfft(centred, 2 * n, axis=2)) ** 2
     covariance = np.fft.irfft(spectrum, axis=2)[..., : max_lag + 1] / n

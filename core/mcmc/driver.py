@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from core.checks import count
-from core.mcmc.kernels import State
+from core.mcmc.kernels import State, check_generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,8 @@ def sample(
     kernel
         One of `core.mcmc.kernels`.
     position
-        Where to start: shape (n_chains, n_dim), or a state to go on from.
+        Where to start: shape (n_chains, n_dim), or a state to go on from. What a user's function
+        makes of it must be new: one that writes into its argument is refused.
     rng
         Source of every random number: the same seed gives the same draws.
     n_draws
@@ -83,7 +84,9 @@ def sample(
     Raises
     ------
     ValueError
-        If a count is out of range or the start has the wrong shape.
+        If a count is out of range, or a start or what is recorded has another shape.
+    TypeError
+        If `rng` is none of numpy's generators.
 
     Examples
     --------
@@ -98,6 +101,7 @@ def sample(
     """
     for name, value, least in (("n_draws", n_draws, 1), ("burn_in", burn_in, 0), ("thin", thin, 1)):
         count(name, value, least)
+    check_generator(rng)
     state = _start(kernel, position)
     keep = record or (lambda x: cast("NDArray[Any]", x))
     if hasattr(kernel, "run") and record is None:
@@ -106,6 +110,8 @@ def sample(
         state, _info = kernel.step(rng, state)
     first = np.asarray(keep(state.position))
     chains = len(state.log_density)
+    if first.ndim < 1 or len(first) != chains:
+        raise ValueError(f"record returned shape {first.shape}: expected ({chains}, n_dim)")
     draws = np.empty((chains, n_draws, *first.shape[1:]), dtype=first.dtype)
     density = np.empty((chains, n_draws))
     accepted, divergences = np.zeros(chains), None
@@ -153,6 +159,4 @@ def _sample_blocks(
 def _start(kernel: Kernel[P], position: P | State[P]) -> State[P]:
     if hasattr(position, "log_density"):  # a state of whichever kernel
         return cast("State[P]", position)
-    if isinstance(position, np.ndarray) and position.ndim != 2:
-        raise ValueError(f"start of shape {position.shape}: expected (n_chains, n_dim)")
     return kernel.init(position)

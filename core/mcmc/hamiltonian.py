@@ -27,7 +27,9 @@ from core.mcmc.kernels import (
     accept,
     densities_of,
     first_state,
+    left_alone,
     never_infinite,
+    start_of,
     where,
 )
 from core.mcmc.proposals import noise_factor
@@ -92,16 +94,14 @@ class Hamiltonian:
             If a chain starts where the density is zero or not a number, the gradient is not finite,
             or the inverse mass matrix is of another number of dimensions.
         """
-        position = np.asarray(position, dtype=float)
-        if position.ndim != 2:
-            raise ValueError(f"start of shape {position.shape}: expected (n_chains, n_dim)")
+        position = start_of(position).astype(float)
         if self._factor.ndim and self._factor.shape[-1] != position.shape[1]:
             raise ValueError(
                 f"inverse_mass_matrix of shape {np.shape(self.inverse_mass_matrix)}: "
                 f"the position has {position.shape[1]} dimensions"
             )
         with np.errstate(all="ignore"):
-            density, gradient = self.evaluate(position)
+            density, gradient = left_alone("density_and_gradient", self.evaluate, position)
             state = first_state(lambda _: density, position)
             bad = np.argwhere(~np.isfinite(gradient))
         if bad.size:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
@@ -286,6 +287,55 @@ def never_infinite(densities: Floats) -> None:
 _TRIES = 4  # proposals to look at: a single one may move nothing
 
 
+def check_generator(rng: object) -> None:
+    """Raise TypeError unless random numbers come from numpy's generator.
+
+    Examples
+    --------
+    >>> check_generator(0)
+    Traceback (most recent call last):
+        ...
+    TypeError: rng = 0: expected a numpy.random.Generator, such as np.random.default_rng(0)
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng = {rng!r}: expected a numpy.random.Generator, such as np.random.default_rng(0)"
+        )
+
+
+def start_of(position: Any) -> NDArray[Any]:
+    """Return where chains start as an array; raise ValueError unless it is one row of numbers each.
+
+    Examples
+    --------
+    >>> start_of([[0.5, 1.0]]).shape
+    (1, 2)
+    """
+    start = np.asarray(position)
+    if start.dtype.kind not in "biuf":
+        raise ValueError(f"start of type {start.dtype}: expected numbers")
+    if start.ndim != 2 or not len(start):
+        raise ValueError(
+            f"start of shape {start.shape}: expected (n_chains, n_dim), one chain or more"
+        )
+    return start
+
+
+def left_alone(name: str, call: Callable[[Any], Any], position: Any) -> Any:
+    """Return what a user's function gives; raise TargetError if it writes into its argument.
+
+    Chains would go on from places that nobody proposed, with the densities of others.
+    """
+    before = position.copy() if isinstance(position, np.ndarray) else None
+    found = call(position)
+    if before is not None and not np.array_equal(before, position, equal_nan=True):
+        raise TargetError(
+            f"{name} writes into the position that it is given: expected a new array, "
+            "x = x + 1 rather than x += 1"
+        )
+    return found
+
+
 def typed(position: P, moves: Sequence[Move]) -> P:
     """Return a start in the type that the moves need: floats if they produce fractions.
 
@@ -293,29 +343,37 @@ def typed(position: P, moves: Sequence[Move]) -> P:
     Integers that stay integers become 64 bits wide, like all floats, because narrower ones would
     silently overflow.
     """
-    if not isinstance(position, np.ndarray) or position.dtype.kind not in "biuf":
+    if not isinstance(position, np.ndarray | list):
         return position
+    start = _typed(start_of(position), moves)
+    for move in moves:
+        left_alone("a proposal", partial(move, np.random.default_rng(0)), start)
+    return cast("P", start)
+
+
+def _typed(position: NDArray[Any], moves: Sequence[Move]) -> NDArray[Any]:
     real = position.astype(float)
     if position.dtype.kind == "f":
-        return cast("P", real)
+        return real
     for move in moves:
         rng = np.random.default_rng(0)
         try:
-            found = [np.asarray(move(rng, real)) for _ in range(_TRIES)]
+            found = [np.asarray(move(rng, real.copy())) for _ in range(_TRIES)]
         except (TypeError, IndexError):  # it takes integers alone, as indices say
             continue
         if any(one.dtype.kind == "f" and (one != np.rint(one)).any() for one in found):
-            return cast("P", real)
+            return real
     if position.dtype.kind == "b" and _keep_booleans(position, moves):
         return position
-    return cast("P", position.astype(np.int64))
+    return position.astype(np.int64)
 
 
 def _keep_booleans(position: NDArray[np.bool_], moves: Sequence[Move]) -> bool:
     """Tell whether booleans stay booleans, as they do if entries only change places."""
     try:
         return all(
-            np.asarray(move(np.random.default_rng(0), position)).dtype == bool for move in moves
+            np.asarray(move(np.random.default_rng(0), position.copy())).dtype == bool
+            for move in moves
         )
     except TypeError:
         return False
@@ -339,7 +397,8 @@ def where(accepted: NDArray[np.bool_], new: P, old: P) -> P:
 def first_state(log_density: LogDensity[P], position: P) -> State[P]:
     """Evaluate the target where the chains start; raise ValueError if it is not finite."""
     chains = position[0] if isinstance(position, tuple) else position
-    density = densities_of(np.asarray(log_density(position), dtype=float), len(cast("Any", chains)))
+    found = left_alone("log_density", log_density, position)
+    density = densities_of(np.asarray(found, dtype=float), len(cast("Any", chains)))
     bad = np.flatnonzero(~np.isfinite(density))
     if bad.size:
         raise ValueError(

@@ -39,9 +39,21 @@ def gaussian(size: ArrayLike) -> Propose:
     (5, 2)
     """
     factor = noise_factor(size)
-    if factor.ndim == 2:
-        return lambda rng, x: x + rng.standard_normal(x.shape) @ factor
-    return lambda rng, x: x + rng.standard_normal(x.shape) * factor
+
+    def propose(rng: np.random.Generator, x: NDArray[Any]) -> NDArray[Any]:
+        check_size(factor, x)
+        noise = rng.standard_normal(x.shape)
+        return x + (noise @ factor if factor.ndim == 2 else noise * factor)
+
+    return propose
+
+
+def check_size(factor: NDArray[np.float64], x: NDArray[Any]) -> None:
+    """Raise ValueError if noise by `factor` is of another number of dimensions than a position."""
+    if factor.ndim and factor.shape[-1] not in (1, x.shape[-1]):
+        raise ValueError(
+            f"perturbation size for {factor.shape[-1]} dimensions: the position has {x.shape[-1]}"
+        )
 
 
 def noise_factor(size: ArrayLike, name: str = "") -> NDArray[np.float64]:

@@ -20,8 +20,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.checks import count
-from core.mcmc.kernels import Info, State, accept, densities_of, first_state, never_infinite
-from core.mcmc.proposals import noise_factor
+from core.mcmc.kernels import (
+    Info,
+    State,
+    accept,
+    check_generator,
+    densities_of,
+    first_state,
+    never_infinite,
+    start_of,
+)
+from core.mcmc.proposals import check_size, noise_factor
 
 if TYPE_CHECKING:
     from core.mcmc.kernels import LogDensity
@@ -68,7 +77,9 @@ class RandomWalk:
 
     def init(self, position: Floats) -> State[Floats]:
         """Evaluate the target at the first position; see `MetropolisHastings.init`."""
-        return first_state(self.log_density, np.asarray(position, dtype=float))
+        start = start_of(position).astype(float)
+        check_size(self._factor, start)
+        return first_state(self.log_density, start)
 
     def step(self, rng: np.random.Generator, state: State[Floats]) -> tuple[State[Floats], Info]:
         """Propose, accept or stay."""
@@ -196,7 +207,7 @@ def adapt(
     Raises
     ------
     ValueError
-        If `n_steps` or `target` is out of range.
+        If `n_steps` or `target` is out of range, or the start is none.
 
     Examples
     --------
@@ -211,7 +222,9 @@ def adapt(
     if not 0 < target < 1:
         raise ValueError(f"target = {target}: expected an acceptance rate between 0 and 1")
     factor = noise_factor(size)
-    n_dim = np.shape(position)[1]
+    check_generator(rng)
+    position = start_of(position)
+    n_dim = position.shape[1]
     shape = factor.T @ factor if factor.ndim == 2 else np.eye(n_dim) * factor**2
     log_scale, window, done = 0.0, 25, 0
     state = RandomWalk(log_density, size).init(position)

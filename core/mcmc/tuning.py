@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.checks import count
 from core.mcmc.hamiltonian import Hamiltonian, kinetic
+from core.mcmc.kernels import check_generator
 
 if TYPE_CHECKING:
     from core.mcmc.hamiltonian import HMC
@@ -110,10 +111,16 @@ def warm_up(
     True
     """
     count("n_steps", n_steps, 50)
+    if not isinstance(kernel, Hamiltonian):
+        raise TypeError(
+            f"kernel of type {type(kernel).__name__}: expected HMC or NUTS (adapt tunes a random "
+            "walk)"
+        )
     if mass not in _MASSES:
         raise ValueError(f"mass = {mass!r}: expected one of {', '.join(_MASSES)}")
     if not 0 < target < 1:
         raise ValueError(f"target = {target}: expected an acceptance probability between 0 and 1")
+    check_generator(rng)
     state = kernel.init(position)
     for length, learn in _windows(n_steps, fixed=mass == "fixed"):
         kernel = replace(kernel, step_size=_first_step_size(kernel, state, rng))

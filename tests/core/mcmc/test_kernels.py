@@ -143,10 +143,10 @@ def choose(table: np.ndarray, u: np.ndarray) -> np.ndarray:
 
 def blocks() -> list[Any]:
     def first(rng: Any, s: np.ndarray) -> np.ndarray:
-        return np.stack([choose(JOINT.T[s[:, 1]], rng.random()), s[:, 1]], axis=1)
+        return np.stack([choose(JOINT.T[s[:, 1]], rng.random(len(s))), s[:, 1]], axis=1)
 
     def second(rng: Any, s: np.ndarray) -> np.ndarray:
-        return np.stack([s[:, 0], choose(JOINT[s[:, 0]], rng.random())], axis=1)
+        return np.stack([s[:, 0], choose(JOINT[s[:, 0]], rng.random(len(s)))], axis=1)
 
     return [first, second]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.mcmc import (
+    NUTS,
     Cycle,
     Gibbs,
     Metropolis,
@@ -23,6 +24,7 @@ from core.mcmc import (
     integers,
     sample,
     swap,
+    warm_up,
 )
 from core.mcmc.diagnostics import autocorrelation, summarise
 from core.mcmc.long_runs import moments, sample_streams
@@ -198,7 +200,6 @@ def test_a_target_that_goes_wrong_is_named(name: str, fault: str) -> None:
     ("kernel", "message"),
     [
         (Metropolis(normal, lambda _rng, x: x[:, :1]), "the proposal has shape"),
-        (Metropolis(normal, gaussian([1.0, 1.0, 1.0, 1.0])), "the proposal has shape"),
         (
             MetropolisHastings(normal, lambda _rng, x: (x, np.zeros((len(x), 1)))),
             "log_hastings has shape",
@@ -304,3 +305,121 @@ def test_draws_of_any_type_are_summarised(dtype: Any) -> None:
     draws = np.random.default_rng(0).integers(0, 2, (4, 500, 1)).astype(dtype)
     assert summarise(draws).warnings() == []
     assert autocorrelation(draws, 3).shape == (4, 1, 4)
+
+
+def in_place(rng: np.random.Generator, x: Any) -> Any:
+    x += rng.standard_normal(x.shape)
+    return x
+
+
+def doubling(x: Any) -> Any:
+    x *= 2.0
+    return normal(x)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "what"),
+    [
+        (Metropolis(normal, in_place), "a proposal"),
+        (MetropolisHastings(normal, lambda rng, x: (in_place(rng, x), 0.0)), "a proposal"),
+        (Gibbs([in_place]), "a proposal"),
+        (ParallelTempering(normal, in_place, np.array([1.0, 2.0])), "a proposal"),
+        (Metropolis(doubling, gaussian(1.0)), "log_density"),
+        (RandomWalk(doubling, 1.0), "log_density"),
+        (NUTS(lambda x: (doubling(x), -x), 0.1), "density_and_gradient"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [int, float])
+def test_functions_that_write_into_their_argument_are_named(
+    kernel: Any, what: str, dtype: Any
+) -> None:
+    """In place, a proposal would be taken whatever the target says of it."""
+    start = np.ones((2, 2), dtype)
+    with pytest.raises(TargetError, match=f"{what} writes into the position"):
+        sample(kernel, start, np.random.default_rng(0), n_draws=5)
+    assert (start == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (np.zeros((0, 2)), "start of shape \\(0, 2\\)"),
+        (np.zeros(2), "start of shape \\(2,\\)"),
+        ([["a"]], "start of type <U1: expected numbers"),
+        (np.zeros((2, 1), complex), "start of type complex128"),
+        (np.array([[None]]), "start of type object"),
+    ],
+)
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        Metropolis(normal, gaussian(1.0)),
+        RandomWalk(normal, 1.0),
+        NUTS(lambda x: (normal(x), -x), 1.0),
+    ],
+    ids=["Metropolis", "RandomWalk", "NUTS"],
+)
+def test_starts_that_are_none_are_refused(kernel: Any, start: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sample(kernel, start, np.random.default_rng(0), n_draws=5)
+
+
+def test_a_start_may_be_a_list() -> None:
+    lists, arrays = (
+        sample(Metropolis(normal, gaussian(1.0)), start, np.random.default_rng(0), n_draws=5)
+        for start in ([[0.0], [1.0]], np.array([[0.0], [1.0]]))
+    )
+    assert (lists.draws == arrays.draws).all()
+
+
+def test_random_numbers_come_from_a_generator() -> None:
+    kernel, start, seed = NUTS(lambda x: (normal(x), -x), 1.0), np.zeros((2, 1)), 0
+    for call in (
+        lambda: sample(kernel, start, seed, n_draws=5),  # type: ignore[arg-type]
+        lambda: warm_up(kernel, start, seed),  # type: ignore[arg-type]
+        lambda: adapt(normal, start, seed),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match=r"rng = 0: expected a numpy.random.Generator"):
+            call()
+    with pytest.raises(TypeError, match="kernel of type RandomWalk: expected HMC or NUTS"):
+        warm_up(RandomWalk(normal, 1.0), start, np.random.default_rng(0))  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("size", [[1.0, 2.0, 3.0], np.eye(3)])
+@pytest.mark.parametrize(
+    "kind", [lambda size: Metropolis(normal, gaussian(size)), lambda size: RandomWalk(normal, size)]
+)
+def test_a_perturbation_for_other_dimensions_is_named(kind: Any, size: Any) -> None:
+    with pytest.raises(ValueError, match="perturbation size for 3 dimensions: the position has 2"):
+        sample(kind(size), np.zeros((2, 2)), np.random.default_rng(0), n_draws=5)
+
+
+@pytest.mark.parametrize("power", [-1040, -900, 900, 1020])
+def test_a_summary_does_not_depend_on_the_unit(power: int) -> None:
+    draws = np.random.default_rng(0).standard_normal((4, 500, 2)) + 3.0
+    one, other = summarise(draws), summarise(np.ldexp(draws, power))
+    for name in ("mean", "sd", "q05", "q95", "mcse"):
+        expected = np.ldexp(getattr(one, name), power)
+        np.testing.assert_allclose(getattr(other, name), expected, rtol=1e-6)
+    for name in ("ess_bulk", "ess_tail", "r_hat"):
+        np.testing.assert_allclose(getattr(other, name), getattr(one, name), rtol=1e-5)
+    lags = autocorrelation(np.ldexp(draws, power), 5)
+    np.testing.assert_allclose(lags, autocorrelation(draws, 5), atol=1e-5)
+
+
+def test_a_single_chain_is_said_to_prove_nothing() -> None:
+    draws = np.random.default_rng(0).standard_normal((1, 4000, 1))
+    assert [line.split(":")[1].strip() for line in summarise(draws).warnings()] == [
+        "nothing shows whether it has converged, since a single chain has none to agree with"
+    ]
+
+
+def test_what_is_recorded_has_a_row_for_each_chain() -> None:
+    with pytest.raises(ValueError, match=r"record returned shape \(\): expected \(2, n_dim\)"):
+        sample(
+            Metropolis(normal, gaussian(1.0)),
+            np.zeros((2, 1)),
+            np.random.default_rng(0),
+            n_draws=5,
+            record=lambda _: np.array(3.0),
+        )
