@@ -186,9 +186,21 @@ def _replace(source: Path, target: Path, *, merge: bool) -> None:
         for entry in source.iterdir() if source.is_dir() else ():
             _replace(entry, target / entry.name, merge=False)
     elif source.is_dir() and not source.is_symlink():
-        shutil.rmtree(target, ignore_errors=True)
+        _delete(target)
         _copy(source, target)
     elif source.exists():
         new = target.with_name(f".{target.name}.new")
         _copy(source, new)
         new.replace(target)  # it exists at all times
+
+
+def _delete(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:  # as for files that root has made there
+        raise SetupError(
+            f"{folder}: what was saved cannot take its place, since {error.filename} in it cannot "
+            f"be deleted ({error.strerror}): delete it, then run this again"
+        ) from error

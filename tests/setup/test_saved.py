@@ -60,6 +60,19 @@ def test_only_what_was_saved_of_a_server_is_replaced(tmp_path: Path) -> None:
     assert [path.read_text() for path in changed] == ["after", "before", "before", "before"]
 
 
+def test_what_cannot_be_replaced_is_named(tmp_path: Path) -> None:
+    kept = tmp_path / "home/env/of-another"
+    kept.mkdir(parents=True)
+    (kept / "file").touch()
+    contents = Contents(tmp_path / "home", ("env",))
+    folder = save(contents, tmp_path / "backups").folder
+    kept.chmod(0o500)  # as if another account owned it
+    with pytest.raises(SetupError, match=r"home/env: .*file.* cannot be deleted \(Permission"):
+        contents.restore(folder)
+    kept.chmod(0o700)
+    contents.restore(folder)
+
+
 @pytest.mark.parametrize(
     "error",
     [OSError(errno.ENOSPC, "No space left on device"), shutil.Error([("a", "b", "No space left")])],
