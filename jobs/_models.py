@@ -51,7 +51,7 @@ def save_model(
     meta: Mapping[str, Any],
     onnx: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
-    """Write a model file (see `core.nn.serial`) atomically, and return what a job says of it.
+    """Write a model file (see `core.nn.serial`) atomically, and return the files as outputs.
 
     With `onnx`, the arguments of `core.nn.export.to_onnx`, an ONNX file is written beside it;
     without, none of an earlier model stays there.

@@ -13,7 +13,7 @@ _LAYERS = {"numba": "routing", "onnx": "onnx"}
 
 
 def need(package: str, name: str) -> None:
-    """Refuse a parameter that asks for what only an optional package does."""
+    """Refuse a parameter that needs an optional package which is missing."""
     if find_spec(package) is None:
         raise InputError(
             f"{name} = true: needs the package {package}, which "

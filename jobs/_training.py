@@ -186,7 +186,7 @@ def save(
     seconds: float,
     onnx: bool = False,
 ) -> dict[str, Path]:
-    """Write the model file, and return what the job says of it.
+    """Write the model file, and return the job's outputs.
 
     Parameters
     ----------

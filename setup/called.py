@@ -12,7 +12,7 @@ _CHECKOUT = "python3 -m setup"
 
 
 def called() -> str:
-    """Return what this user types before a command's name.
+    """Return the words that this user types before a command's name.
 
     A checkout is started by ``python3 -m setup``. The one-file archive and the command
     `azkaban-jobflow` start the folder ``setup`` itself.
@@ -26,7 +26,7 @@ def called() -> str:
 
 
 def speaker() -> str:
-    """Return what a message about the end of a command begins with."""
+    """Return the words that begin a message about the end of a command."""
     return NAME if called() == NAME else "setup"
 
 

@@ -138,7 +138,7 @@ _WAYS = {
 
 
 def _written(code: int) -> int:
-    """Write what was printed; Python would do so at its end, and say what went wrong in its way."""
+    """Flush what was printed; at Python's own end an error would look like a fault of ours."""
     try:
         if sys.stdout:
             sys.stdout.flush()
@@ -151,7 +151,7 @@ def _written(code: int) -> int:
 
 
 def _words(error: OSError | UnicodeError) -> str:
-    """Say in one line what the system refused, where, and what to do."""
+    """Return one line about what the system refused, where, and what to do."""
     if isinstance(error, UnicodeError):
         return f"a text here is not in UTF-8: {error}"
     if isinstance(error, shutil.Error):  # a folder was copied: a list of files, each with its words
@@ -189,7 +189,7 @@ def _parser(first: str = "") -> argparse.ArgumentParser:
 
 
 def _add_everyday(commands: Commands) -> None:
-    """Register what one types every day."""
+    """Register the everyday commands."""
     server = server_options()
     text = "Set up everything and run the flows that ship with it."
     demo = commands.add("demo", _demo, text, server, needs=Needs.JOBS, unprivileged=True)
@@ -207,7 +207,7 @@ def _add_everyday(commands: Commands) -> None:
 
 
 def _add_upkeep(commands: Commands) -> None:
-    """Register what is needed now and then."""
+    """Register the commands for maintenance."""
     _add_test(commands)
     text = "Keep the servers up, in the foreground; restart what crashes."
     policy = _policy_options()

@@ -55,7 +55,7 @@ class Apt:
         return any(not self._run("apt-get", "download", name).returncode for name in names)
 
     def download_missing(self, packages: Sequence[str]) -> None:
-        """Download what this machine would have to install for some packages."""
+        """Download some packages and those that they need and this machine lacks."""
         self._run("apt-get", "install", "--download-only", "--no-install-recommends", "-y",
                   *packages)  # fmt: skip
         for path in (self.folder / "cache/archives").glob("*.deb"):

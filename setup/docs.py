@@ -95,7 +95,7 @@ def build(python: Path, folder: Path) -> None:
 
 
 def make(layout: Layout, folder: Path) -> None:
-    """Put the site into a folder: built from the pages, or as the archive of this release holds it.
+    """Put the site into a folder: built from the pages, or copied from the archive of this release.
 
     Parameters
     ----------

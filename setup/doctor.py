@@ -237,7 +237,7 @@ def _mail(layout: Layout) -> Iterator[Finding]:
 
 
 def _ports(layout: Layout) -> Iterator[Finding]:
-    """Find ports of servers that are down and that another program has taken meanwhile."""
+    """Find ports of stopped servers that another program has taken."""
     server = Server(layout)
     running = server.running()
     for part in server.settings.parts if server.installed else ():

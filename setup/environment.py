@@ -103,7 +103,7 @@ def temporary(folder: Path) -> str:
 
 @contextlib.contextmanager
 def downloading(folder: Path) -> Iterator[None]:
-    """Make downloads of this process use the same certificates and proxies as those of tools.
+    """Make downloads of this process use the certificates and proxies of its tools.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def _home() -> str:
 
 
 def _working_locale(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what to add so that Java and Python do not garble the names of files.
+    """Return the variables with which Java and Python do not garble names of files.
 
     A locale counts only if it is installed: ssh forwards the locale of another machine.
     """

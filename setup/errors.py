@@ -31,7 +31,7 @@ class UsageError(SetupError):
 
 
 class DownloadError(SetupError):
-    """A package or jar could not be had, or is not the pinned one."""
+    """A package or jar could not be downloaded, or is not the pinned one."""
 
     code = 4
 

@@ -33,7 +33,7 @@ _PROXY = re.compile(r"ProxyError|[Pp]roxy|Tunnel connection failed|tunnel error|
 
 
 def explain(said: str, otherwise: str) -> str:
-    """Say what to do about a download that failed.
+    """Explain a download that failed, and what to do about it.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def _request(url: str) -> urllib.request.Request:
 
 
 def _host(said: str) -> tuple[str, int]:
-    """Find who was asked in what was said."""
+    """Find the host that an error message names."""
     match = _HOST.search(said)
     if not match:
         return "", 443

@@ -23,7 +23,7 @@ _TRIED = ("x86_64", "amd64")
 
 
 def elsewhere() -> str:
-    """Say in one sentence what works on other systems than Linux; empty on Linux."""
+    """Return a sentence about what works on other systems than Linux; empty on Linux."""
     system: str = sys.platform
     if system == "linux":
         return ""
@@ -37,7 +37,7 @@ def elsewhere() -> str:
 
 
 def limits() -> str:
-    """Say in one sentence what differs here from Linux for x86_64; empty there."""
+    """Return a sentence about what differs here from Linux for x86_64; empty there."""
     machine, libc = platform.machine(), platform.libc_ver()[0]
     if machine.lower() in _TRIED and libc == "glibc":
         return ""

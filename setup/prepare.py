@@ -8,6 +8,6 @@ __all__ = ["prepare"]
 
 
 def prepare() -> None:
-    """Open the standard descriptors that are closed; let us alone change what is made."""
+    """Open standard descriptors that are closed, and keep new files from other accounts."""
     open_closed()
     os.umask((os.umask(0o077) | 0o022) & 0o077)

@@ -64,7 +64,7 @@ def current() -> Release:
 
 
 def made_by(layout: Layout) -> Release:
-    """Return what set up a prefix last; the first release recorded nothing.
+    """Return the release that set up a prefix last; the first release recorded nothing.
 
     Raises
     ------

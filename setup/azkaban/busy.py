@@ -26,7 +26,7 @@ _EXECUTION = re.compile(r"/executor\?execid=(\d+)")
 
 
 def add_options(parser: argparse.ArgumentParser) -> Any:
-    """Let a command that stops the server know what to do with executions; return the group."""
+    """Add the options for executions to a command that stops the server; return the group."""
     executions = parser.add_mutually_exclusive_group()
     executions.add_argument("--wait", action="store_true", help="wait until no execution runs")
     executions.add_argument("--force", action="store_true", help="end executions that run")
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> Any:
 
 
 def settle(server: Server, *, wait: bool, force: bool) -> set[int]:
-    """Make sure that a stop loses no execution, and return those that it will end by force.
+    """Make sure that a stop loses no execution; return those that --force ends.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def read(sources: Sequence[str], folder: Path, update: Callable[[str], None]) -> Distribution:
-    """Unpack archives and find out what they are, without running anything in them.
+    """Unpack archives and identify them, without running anything in them.
 
     Parameters
     ----------

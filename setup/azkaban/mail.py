@@ -64,7 +64,7 @@ def _text(words: object) -> str:
 
 
 def _context() -> ssl.SSLContext:
-    """Trust whom the server trusts."""
+    """Return a context that trusts the server's authorities."""
     return ssl.create_default_context(cadata="\n".join(certificates()) or None)
 
 

@@ -80,7 +80,7 @@ def lost(cursor: Any) -> set[int]:
 
 
 def end(cursor: Any, execids: Iterable[int]) -> None:
-    """Record the end of executions, as Azkaban itself does with those that it knows.
+    """Record the end of executions, as Azkaban does for those that it knows.
 
     One whose flow was never stored was not acknowledged and cannot be shown, so it is removed.
     """

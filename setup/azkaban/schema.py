@@ -94,7 +94,7 @@ def recorded(cursor: Any) -> str:
 
 
 def _tables_of(program: Program) -> str:
-    """Tell the version of a program's tables: all 2.x have those that `setup mysql init` makes."""
+    """Return the version of a program's tables: all 2.x have those of `setup mysql init`."""
     return program.version if program.several_executors else STOCK_VERSION
 
 

@@ -62,12 +62,12 @@ class Daemons:
         return self.home / "logs" / f"{name}.log"
 
     def names(self) -> list[str]:
-        """List those that were started and not ended by us, in the order in which they end."""
+        """List the processes that were started and not stopped, in the order in which they stop."""
         names = (file.stem for file in self.home.glob("*.pid"))
         return sorted(names, key=lambda name: (name in self._last, name))
 
     def running(self) -> dict[str, Process]:
-        """Find those of them that run."""
+        """Find those that run."""
         found = {name: Process.read(self._record(name)) for name in self.names()}
         return {name: one for name, one in found.items() if one and one.works_in(*self._places)}
 
@@ -81,7 +81,7 @@ class Daemons:
         return process
 
     def end(self, patience: float = 20.0) -> int:
-        """End all of them, each with what it started; return how many of these it had left."""
+        """End all of them with their children; return how many of these were left."""
         left = 0
         for process in self.running().values():
             children = process.children()

@@ -33,7 +33,7 @@ _DELETED = " (deleted)"  # what the kernel appends to the name of a deleted fold
 
 
 def find(prefix: Path) -> list[tuple[str, Process]]:
-    """List the servers of a prefix that was deleted, each with what it is.
+    """List the servers of a prefix that was deleted, each with its kind.
 
     Parameters
     ----------

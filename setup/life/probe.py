@@ -109,7 +109,7 @@ class Endpoint:
         )
 
     def _answer(self) -> "dict[str, object]":
-        """Log in and return what it says; empty when it says nothing that can be read."""
+        """Log in and return the answer; empty if it cannot be read."""
         password = Path(self.password_file).read_text(encoding="utf-8").strip()
         form = {"action": "login", "username": self.user, "password": password}
         try:
@@ -201,7 +201,7 @@ _MAIN = re.compile(
 
 
 def cause(output: Path, *, ended: bool = True) -> str:
-    """Find the cause in what a Java printed; empty where there is none.
+    """Find the cause of a failure in a Java's output; empty if it names none.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def cause(output: Path, *, ended: bool = True) -> str:
 
 
 def printed(output: Path) -> str:
-    """Read what a Java printed before it was asked for its threads."""
+    """Read a Java's output up to the dump of its threads."""
     return _content(output).partition(_DUMP)[0]
 
 
@@ -265,7 +265,7 @@ class Watch:
         self._dumped = -1
 
     def look(self) -> bool:
-        """Look at what it does, once a second; False when it is not yet time."""
+        """Look at the process once a second; return False between two looks."""
         now = time.monotonic()
         spent = now - self._looked
         if spent < _LOOK_SECONDS:

@@ -140,7 +140,7 @@ class Process:
 
 
 def stop_all(processes: Iterable[Process]) -> list[str]:
-    """End processes at the same time, and say which; those that ended by themselves do not count.
+    """End processes at the same time, and return a line for each way in which they ended.
 
     Parameters
     ----------

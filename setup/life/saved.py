@@ -78,7 +78,7 @@ def place(backups: Path, begin: str = "") -> Path:
 
 
 def read(folder: Path | None) -> Saved | None:
-    """Read what a folder holds; None when it is not complete, or there is none."""
+    """Read the record of a backup; None if the backup is not complete, or there is none."""
     if folder is None:
         return None
     for name in _RECORDS:
@@ -91,7 +91,7 @@ def read(folder: Path | None) -> Saved | None:
 
 
 def earlier(backups: Path, begin: str = "") -> Iterator[Saved]:
-    """Yield what is complete, the latest first; of folders whose names begin so."""
+    """Yield the complete backups whose names begin with this, the latest first."""
     yield from filter(None, map(read, sorted(backups.glob(f"{begin}*"), reverse=True)))
 
 
@@ -152,7 +152,7 @@ class Contents:
             ) from error
 
     def restore(self, folder: Path) -> None:
-        """Replace what is there by what was saved; can be repeated if it is interrupted."""
+        """Restore what was saved; can be repeated if it is interrupted."""
         for name in self.names:
             _replace(folder / name, self.home / name, merge=name in self.left_out)
 
@@ -181,7 +181,7 @@ def _file(source: str, target: str) -> None:
 
 
 def _replace(source: Path, target: Path, *, merge: bool) -> None:
-    """Replace what is there by a copy; in a folder to merge, each entry."""
+    """Replace a file or folder by a copy; in a folder to merge, each entry."""
     if merge:
         for entry in source.iterdir() if source.is_dir() else ():
             _replace(entry, target / entry.name, merge=False)

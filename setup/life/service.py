@@ -208,7 +208,7 @@ def _systemctl(*words: str) -> bool:
 
 
 def _crontab() -> tuple[list[str], str]:
-    """Read the lines of the user's crontab, and what keeps them from being read."""
+    """Read the lines of the user's crontab, and the error if that fails."""
     result = captured(["crontab", "-l"], env=environment.program(), errors=_AS_IT_IS)
     if not result.returncode:
         return result.stdout.splitlines(), ""

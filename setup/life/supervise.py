@@ -129,7 +129,7 @@ def pid_file(prefix: Path) -> Path:
 
 
 def trouble(prefix: Path) -> str:
-    """Read what the supervisor could not set right so far; empty when there is nothing."""
+    """Read the alert of a supervisor; empty if there is none."""
     if not Process.read(pid_file(prefix)):
         return ""
     try:
@@ -174,7 +174,7 @@ def run(record: Path, servers: Servers, policy: Policy | None = None) -> None:
         return Process.read(record) != own
 
     def over(seconds: float) -> bool:
-        """Wait, and tell whether this is the end."""
+        """Wait, and tell whether to end."""
         return ended.wait(seconds) or replaced()
 
     try:
@@ -204,7 +204,7 @@ def _log(text: str) -> None:
 
 
 class _Watch:
-    """Looks at the servers again and again, and acts on what it sees."""
+    """Looks at the servers in rounds, and restarts what is down."""
 
     def __init__(
         self, record: Path, servers: Servers, policy: Policy, over: Callable[[float], bool]
@@ -278,7 +278,7 @@ class _Watch:
     # What died
 
     def _restart(self, dead: Sequence[Status]) -> bool:
-        """Wait, and start what is down; tell whether the end came meanwhile."""
+        """Wait, and start what is down; tell whether to end."""
         backoff, names = self._policy.backoff, ", ".join(one.server for one in dead)
         if new := [one for one in dead if one.server not in self._dead]:
             pause = backoff.death(time.monotonic())
@@ -313,7 +313,7 @@ class _Watch:
     # Where it is said
 
     def _alert(self, text: str) -> None:
-        """Say what needs a person: in the log, in `status`, and to the user's command."""
+        """Raise an alert: in the log, in `status`, and to the user's command."""
         _log(f"ALERT: {text}")
         self._alerted = True
         try:

@@ -193,7 +193,7 @@ def inside(what: str, prefix: str, cache: str, folder: str, choice: str) -> int:
 
 
 def _have_it_idle(layout: Layout, *, wait: bool, force: bool) -> tuple[bool, bool]:
-    """Stop Azkaban when no execution runs, and tell whether it and MySQL ran."""
+    """Stop Azkaban when no execution runs; return whether it and MySQL ran."""
     server, database = Server(layout), MySQL(layout)
     found = busy.settle(server, wait=wait, force=force)
     running = bool(server.running()), bool(database.installed and database.process())

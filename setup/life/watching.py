@@ -62,7 +62,7 @@ class Watching:
         return self._layout.prefix / "watch.pid"
 
     def keep(self) -> None:
-        """Start it if it does not run, anew if the rules have changed, end it without rules."""
+        """Start the watch, restart it if the rules have changed, end it if there are none."""
         try:
             now: int | None = self.rules.stat().st_mtime_ns
         except OSError:
@@ -108,7 +108,7 @@ class Watching:
             started.write(self.record)
 
     def end(self) -> None:
-        """End it, if it runs, also one that a supervisor which was killed has left."""
+        """End the watch if it runs, even one that a killed supervisor left."""
         if left := Process.read(self.record, self._layout.prefix):
             left.stop(_PATIENCE)
         if self._process is not None:

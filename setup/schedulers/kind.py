@@ -56,10 +56,10 @@ class Kind(Protocol):
         """What it needs on disk."""
 
     def prepare(self, place: Place, update: Callable[[str], None]) -> None:
-        """Bring what its lock does not, and write its settings; done again, it changes nothing."""
+        """Install what its lock lacks and write its settings; a second call changes nothing."""
 
     def daemons(self, place: Place) -> list[Daemon]:
         """Return its processes, in the order of their start."""
 
     def about(self, place: Place) -> str:
-        """Say what somebody needs to know who has started it."""
+        """Return what the user needs to know after a start."""

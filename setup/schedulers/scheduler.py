@@ -186,7 +186,7 @@ class Scheduler:
         return self._daemons.log(daemon)
 
     def about(self) -> str:
-        """Say what somebody needs to know who has started it."""
+        """Return what the user needs to know after a start."""
         return self.kind.about(self.place())
 
     def place(self) -> Place:
@@ -251,6 +251,6 @@ class Scheduler:
 
 
 def running(layout: Layout) -> list[Scheduler]:
-    """Find those that run under a prefix."""
+    """List the schedulers that run under a prefix."""
     found = (Scheduler(layout, name) for name in KINDS)
     return [scheduler for scheduler in found if scheduler.is_running]
