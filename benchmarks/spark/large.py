@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -148,7 +149,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, Any]:
     texts = metrics["texts"] if "texts" in metrics else metrics["train"] + metrics["test"]
     gb = int(options.gb) if options.gb.is_integer() else options.gb
     row = {"gb": gb, "job": name, "texts": texts, "executors": options.executors}
-    return {**row, "seconds": seconds, **peaks.found}
+    return {**row, "seconds": seconds, "load": os.getloadavg()[1], **peaks.found}
 
 
 def keep(row: dict[str, Any], options: argparse.Namespace) -> None:

@@ -68,6 +68,26 @@ _CAUSES = {
         "the settings of the cluster do not say who may renew its tokens ({0}): HADOOP_CONF_DIR "
         "must have a yarn-site.xml with yarn.resourcemanager.principal"
     ),
+    r"QuotaExceededException: (?:The )?([^\n]*? of (?:directory )?(\S+) is exceeded[^\n]*)": (
+        "the file system has no room left for this account ({0}): delete what is not needed in "
+        "{1}, or let spark.yarn.stagingDir name another folder"
+    ),
+    r"Permission denied: user=(\S+), access=(\w+), inode=\"([^\"]+)\":(\S+)": (
+        "{0} may not {1} {2} ({3}): ask its owner, or name another folder; what an application "
+        "sends goes to the account's own, or to that of spark.yarn.stagingDir"
+    ),
+    r"This token is expired\. (current time is \d+ found \d+)": (
+        "the clocks of the cluster's machines differ ({0}, milliseconds): a node took the "
+        "ResourceManager's permission for an old one; tell its administrators"
+    ),
+    r"(Clock skew too great)": (
+        "the clock of this machine and that of Kerberos differ ({0}): have one of them set"
+    ),
+    r"Could not find or load main class (org\.apache\.spark\.[\w.]+)": (
+        "the nodes do not find Spark's jars ({0}): there are none where spark.yarn.jars or "
+        "spark.yarn.archive says"
+    ),
+    r"(Container released on a \*lost\* node)": "a node of the cluster was lost ({0})",
     r"to unknown queue: ([\w.-]+)": "the cluster has no queue {0}: name another by --queue",
     r"(not in (?:gzip|GZIP) format|invalid LOC header|unexpected end of file)": (
         "a node could not unpack an archive ({0}): pack it again"

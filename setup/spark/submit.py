@@ -38,6 +38,7 @@ __all__ = ["Run", "client", "environ", "variables"]
 
 WAIT_SECONDS = 40.0  # for containers, after which one hears of it
 SILENT_SECONDS = 30.0  # after which one hears that the ResourceManager does not answer
+_COLLECT_SECONDS = 5.0
 KILL_SECONDS = 4.0  # Azkaban kills for good 5 s after its first signal
 _ID = re.compile(r"\bapplication_\d+_\d+\b")
 # What YARN's client repeats; `Run` reports it better.
@@ -414,7 +415,11 @@ class Run:
             return {}
         if cluster:
             return logs.of_cluster(cluster, application)
-        text = client(self.spark, self.target).logs(application)
+        there = client(self.spark, self.target)
+        text = there.logs(application)
+        if not text:  # nodes collect them after the application's end, within seconds
+            time.sleep(_COLLECT_SECONDS)
+            text = there.logs(application)
         return {"aggregated": text} if text else {}
 
     def _print_logs(self, found: dict[str, str], lines: int) -> None:

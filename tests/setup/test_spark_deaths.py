@@ -413,6 +413,37 @@ def page() -> Iterator[tuple[str, list[tuple[int, dict[str, str], bytes]]]]:
             "java.io.IOException: Can't get Master Kerberos principal for use as renewer",
             "a yarn-site.xml with yarn.resourcemanager.principal",
         ),
+        (
+            "x.DSQuotaExceededException: The DiskSpace quota of /user/me is exceeded: quota = "
+            "1048576 B = 1 MB but diskspace consumed = 134217728 B = 128 MB",
+            "no room left for this account (DiskSpace quota of /user/me is exceeded: quota",
+        ),
+        (
+            "x.NSQuotaExceededException: The NameSpace quota (directories and files) of directory "
+            "/user/me is exceeded: quota=3 file count=4",
+            "no room left for this account (NameSpace quota (directories and files) of directory",
+        ),
+        (
+            'AccessControlException: Permission denied: user=me, access=WRITE, inode="/closed":'
+            "hdfs:supergroup:dr-xr-xr-x\n\tat x",
+            "me may not WRITE /closed (hdfs:supergroup:dr-xr-xr-x): ask its owner",
+        ),
+        (
+            "Unauthorized request to start container. \nThis token is expired. current time is "
+            "1796103205769 found 1796102205769\nNote: System times on machines may be out of sync.",
+            "the clocks of the cluster's machines differ (current time is 1796103205769 found",
+        ),
+        ("javax.security.sasl.SaslException: Clock skew too great (37)", "one of them set"),
+        (
+            "Error: Could not find or load main class org.apache.spark.deploy.yarn."
+            "ExecutorLauncher\nCaused by: x",
+            "the nodes do not find Spark's jars (org.apache.spark.deploy.yarn.ExecutorLauncher)",
+        ),
+        (
+            "ExecutorLostFailure (executor 2 exited unrelated to the running tasks) Reason: "
+            "Diagnostics: Container released on a *lost* node.",
+            "a node of the cluster was lost",
+        ),
     ],
 )
 def test_what_a_report_means(text: str, said: str) -> None:
