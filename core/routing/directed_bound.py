@@ -57,7 +57,7 @@ def directed_bound(
     matrix, crew = problem.distances(), min(problem.dispatchers, problem.n_stops)
     if len(matrix) + crew - 1 > MOST_ASSIGNED:
         return None
-    crews = range(1 if problem.crew == "at_most" else crew, crew + 1)
+    crews = range(min(crew, _fewest(problem)) if problem.crew == "at_most" else crew, crew + 1)
     prices = _assigned(problem, matrix, crew)
     best, since, scale = -math.inf, 0, 1.0
     direction = np.zeros_like(prices)
@@ -74,6 +74,14 @@ def directed_bound(
         size = max(cost * 1.001 - value, 1e-9 * abs(cost)) / float((direction**2).sum())
         prices = prices + scale * size * direction
     return best * (1 - 1e-9)
+
+
+def _fewest(problem: Problem) -> int:
+    """Return how many routes there are at least, by the demands and the number of stops."""
+    by_stops = math.ceil(problem.n_stops / problem.most_stops)
+    if problem.capacity is None or problem.demands is None:
+        return by_stops
+    return max(by_stops, math.ceil(float(problem.demands.sum()) / problem.capacity * (1 - 1e-6)))
 
 
 def _assigned(problem: Problem, matrix: FloatArray, crew: int) -> FloatArray:

@@ -19,6 +19,7 @@ from core.routing.directed_bound import directed_bound
 from core.routing.divide import divide
 from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
+from core.routing.plain import never_driven, plain_problem
 from core.routing.problem import Problem
 from core.routing.result import NoRoutesError, Result, Status
 from core.routing.start import cut_tour
@@ -60,6 +61,8 @@ _UNBALANCED_SHARE = 0.3
 
 # `auto` gives the search this share of the time to find any routes, and PyVRP the rest.
 _PATIENCE = 0.5
+
+_DEAR = 10.0  # times the longest way: a way that is never driven, in a bound
 
 _PROOF = 1e-7  # relative: costs closer than this are the same
 
@@ -284,12 +287,22 @@ def _by_pyvrp(problem: Problem, time_limit: float | None, steps: int | None, see
 
 
 def _bound_without(problem: Problem, time_limit: float | None) -> float | None:
-    """Return a lower bound without the constraints that our bounds do not know, if it holds."""
-    plain = problem.relaxed() if problem.beyond else problem
+    """Return a lower bound without the constraints that our bounds do not know, if it holds.
+
+    What is known of windows is which ways nobody takes.
+    """
+    plain = plain_problem(problem) if problem.beyond else problem
     if plain is None or time_limit is None:
         return None
-    share = _RELAXED_SHARE if problem.beyond else _BOUND_SHARE
-    return lower_bound(plain, cut_tour(plain), time_limit * share)
+    seconds = time_limit * (_RELAXED_SHARE if problem.beyond else _BOUND_SHARE)
+    start = cut_tour(plain)
+    bound = lower_bound(plain, start, seconds)
+    if not problem.beyond or not (lost := never_driven(problem)).any():
+        return bound
+    ways = plain.distances()
+    dear = plain.replace(matrix=np.where(lost, _DEAR * float(ways.max()), ways))
+    found = directed_bound(dear, start.cost or 0.0, time_limit=seconds)
+    return max((value for value in (bound, found) if value is not None), default=None)
 
 
 def _has_pyvrp(problem: Problem | None = None) -> bool:
@@ -404,6 +417,8 @@ def _enough(bound: float | None, steps: int | None) -> float:
 def _too_long(problem: Problem, bound: float | None) -> str:
     """Say that all dispatchers may not drive as far as the routes need; empty if they may."""
     if bound is None or problem.max_distance is None or problem.objective != "distance":
+        return ""
+    if problem.fleet:  # the bound is one of costs
         return ""
     crew, most = problem.dispatchers, problem.max_distance
     if bound <= crew * most * (1 + _PROOF):

@@ -19,6 +19,7 @@ from core.routing.divide import divide
 from core.routing.fleet import Vehicle
 from core.routing.formats import parse_json, routes_csv, routes_geojson, stops_json
 from core.routing.heuristic import improve
+from core.routing.plain import never_driven
 from core.routing.plot import plot_routes
 from core.routing.result import Result
 from core.routing.windows import windows_refusal
@@ -390,6 +391,21 @@ def test_the_bound_of_the_problem_without_windows_holds(
     assert found.lower_bound <= brute_force(many).cost * (1 + 1e-9)
     assert found.cost == pytest.approx(brute_force(many).cost)
     assert solve(problem.replace(prizes=[NAN] + [9.0] * 5), time_limit=0.1).lower_bound is None
+
+
+@given(problems(5))
+@settings(max_examples=80, deadline=None)
+def test_bounds_without_some_constraints_are_never_above_the_best_routes(problem: Problem) -> None:
+    truth = brute_force(problem)
+    bound = solver._bound_without(problem.closed(), 0.2)
+    if bound is None:
+        assert problem.prizes is not None or problem.depots > 1
+    elif truth.cost is not None:
+        assert bound <= truth.cost * (1 + 1e-9)
+        lost = never_driven(problem.closed())
+        for route, kind in zip(truth.routes, truth.kinds or [0] * 9, strict=False):
+            path = problem.path(route, kind)
+            assert not lost[path[:-1], path[1:]].any()
 
 
 def test_more_dispatchers_than_stops_may_stay_at_home() -> None:
