@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["ExecutionCalls"]
 
 _CHUNK = 1 << 20
+_LAST_EXECUTION = 2**31 - 1  # servers count in 32 bits, and fail on what is larger
 _FILING = 15.0  # seconds
 _AT_ONCE = 50  # executions about which the viewer of a server that set-up installed answers
 
@@ -466,14 +467,14 @@ class ExecutionCalls(ProjectCalls):
             time.sleep(0.2)
 
     def _execution(self, execid: int, action: str, **query: Any) -> dict[str, Any]:
+        words, ids = f"there is no execution {execid}", {"execid": str(execid)}
+        if not 0 <= execid <= _LAST_EXECUTION:
+            raise NotFound(words, ids=ids)
         try:
             return self._get("/executor", ajax=action, execid=execid, **query)
         except ServerFault as error:
             if error.message.startswith("Index"):  # 2.5 takes the first of no rows
                 raise NotFound(
-                    f"there is no execution {execid}",
-                    request=error.request,
-                    status=error.status,
-                    ids={"execid": str(execid)},
+                    words, request=error.request, status=error.status, ids=ids
                 ) from error
             raise

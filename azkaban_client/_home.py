@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["expanded", "state"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["base", "expanded", "state"]
+
+
+def base(variable: str, default: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return a base folder of XDG's; a relative one counts as none, as its specification says.
+
+    Examples
+    --------
+    >>> base("XDG_STATE_HOME", "/var/state", {"XDG_STATE_HOME": "here"})
+    PosixPath('/var/state')
+    """
+    named = environ.get(variable) or ""
+    return Path(named) if named.startswith("/") else expanded(default)
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
@@ -22,4 +38,4 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
 def state(name: str) -> Path:
     """Return a folder of what ``azk`` remembers between two calls, which need not exist."""
-    return expanded(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "azk" / name
+    return base("XDG_STATE_HOME", "~/.local/state") / "azk" / name

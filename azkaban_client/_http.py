@@ -59,6 +59,13 @@ _LONGEST_WAIT = 10  # seconds; a server that asks for more is told to the user i
 _LARGEST = 256 << 20  # bytes of an answer, unpacked; the graph of 10,000 jobs has some 10 MB
 
 
+_OF_PROXY = (
+    requests.exceptions.ProxyError,
+    requests.exceptions.InvalidSchema,  # SOCKS, for which a package is missing
+    requests.exceptions.InvalidProxyURL,
+)
+
+
 @dataclass(frozen=True)
 class Call:
     """One request.
@@ -187,17 +194,16 @@ class Transport:
         parts = split_url(url)
         if parts.username or parts.password:
             raise ValueError("the URL holds credentials: pass them as auth=(user, password)")
-        try:
-            self.port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-        except ValueError as error:
-            raise ValueError(f"url {url!r}: {error}") from None
+        self.port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         self.host = parts.hostname or ""
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self._netloc = parts.netloc
         self._timeout, self._retries, self._sleep = timeout, retries, sleep
         self._account = account
         self._proved = parts.scheme == "https" and _proves(verify)
-        self._candidates = [str(ipaddress.ip_address(address))] if address else []
+        self._candidates = [_parsed(address)] if address else []
+        if parts.scheme == "https" and isinstance(verify, str):
+            _require_certificates(verify)
         trusts_system = parts.scheme == "https" and verify is True
         self._adapter = _PinnedAdapter(_network.authorities() if trusts_system else None)
         self._http = requests.Session()
@@ -397,7 +403,7 @@ class Transport:
             kind, words = TLSError, _tls_words(error, where, self._signer)
         elif isinstance(error, requests.exceptions.ConnectTimeout):
             kind, words = _NeverLeftError, f"{where}: no connection within the time limit"
-        elif isinstance(error, requests.exceptions.ProxyError):
+        elif isinstance(error, _OF_PROXY) and self._proxy:
             kind, words = NetworkError, self._proxy_words(where, error)
         elif isinstance(error, requests.exceptions.ReadTimeout):
             seconds = call.timeout or self._timeout
@@ -438,7 +444,8 @@ class Transport:
 
     def _proxy_words(self, where: str, error: BaseException) -> str:
         """Name the proxy without its user and password."""
-        name = urlsplit(self._proxy or "").netloc.rpartition("@")[2]
+        named = self._proxy or ""
+        name = urlsplit(named if "//" in named else f"//{named}").netloc.rpartition("@")[2]
         return (
             f"{where}: the proxy {name} failed: {_innermost(error)}; a server that is reached "
             f"without it belongs into NO_PROXY: NO_PROXY={self.host}"
@@ -507,6 +514,23 @@ def _asked_to_wait(response: requests.Response) -> float:
     number = text.isascii() and text.isdecimal() and len(text) < 10  # Python reads no endless one
     asked = response.status_code in _BUSY and number
     return max(float(text), 0.1) if asked and int(text) <= _LONGEST_WAIT else 0.0
+
+
+def _parsed(address: str) -> str:
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise ValueError(f"address {address!r}: expected an IP address") from None
+
+
+def _require_certificates(file: str) -> None:
+    """Refuse a file of authorities that holds none, before TLS fails in words of its own."""
+    try:
+        if not Path(file).is_dir():  # one as OpenSSL's c_rehash makes it is used as it is
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError as error:
+        words = getattr(error, "reason", None) or error.strerror or error
+        raise ValueError(f"ca_cert {file}: no file of certificates in PEM form ({words})") from None
 
 
 def _innermost(error: BaseException) -> str:

@@ -113,15 +113,7 @@ class ProjectCalls(SessionBase):
         try:
             self._ask(Call("POST", "/manager", form=form, safe=False, ids={"project": name}))
         except Refused as error:
-            # The server says only that it failed.
-            for what, text, most in (
-                ("name", name, columns.PROJECT),
-                ("description", description or "", columns.DESCRIPTION),
-            ):
-                if len(text) > most:
-                    words = f"the {what} has {len(text)} characters, and a server may keep {most}"
-                    raise Refused(words, request=error.request, status=error.status) from error
-            raise
+            raise _too_long(error, name, description or "") or error from error
 
     def delete_project(self, name: str) -> str:
         """Delete a project and return the server's message.
@@ -313,7 +305,10 @@ class ProjectCalls(SessionBase):
 
     def describe(self, project: str, description: str) -> None:
         """Change a project's description."""
-        self._project(project, "changeDescription", description=description)
+        try:
+            self._project(project, "changeDescription", description=description)
+        except Refused as error:
+            raise _too_long(error, project, description) or error from error
 
     def project_log(
         self, project: str, *, size: int = 100, skip: int = 0
@@ -504,3 +499,15 @@ def _kind_of_refusal(message: str) -> type[Refused | InvalidProject] | None:
     if not flows:
         return None
     return ServerFault if _SERVERS_OWN.search(message) else InvalidProject
+
+
+def _too_long(error: Refused, name: str, description: str) -> Refused | None:
+    """Name what is too long in a refusal; the server says only that it failed."""
+    for what, text, most in (
+        ("name", name, columns.PROJECT),
+        ("description", description, columns.DESCRIPTION),
+    ):
+        if len(text) > most:
+            words = f"the {what} has {len(text)} characters, and a server may keep {most}"
+            return Refused(words, request=error.request, status=error.status)
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import netrc
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -54,7 +55,12 @@ def split_url(url: str) -> SplitResult:
         parts = urlsplit(url if "//" in url else f"http://{url}")
     except ValueError as error:  # "http://[::1"
         raise ValueError(words) from error
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        port = parts.port
+    except ValueError as error:  # ":abc", ":99999"
+        raise ValueError(f"url {url!r}: {error}") from None
+    odd = port == 0 or re.search(r"[\s\x00-\x1f\x7f]", url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or odd:
         raise ValueError(words)
     return parts
 

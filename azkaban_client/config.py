@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from azkaban_client._home import expanded
+from azkaban_client._home import base, expanded
 from azkaban_client.files import read_text
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def config_file(env: Mapping[str, str]) -> Path:
     """Return the place of the user's configuration file."""
     if name := env.get("AZK_CONFIG"):
         return expanded(name)
-    base = env.get("XDG_CONFIG_HOME") or "~/.config"
-    return expanded(base) / "azk" / "config.toml"
+    return base("XDG_CONFIG_HOME", "~/.config", env) / "azk" / "config.toml"
 
 
 def load(

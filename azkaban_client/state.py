@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Saved", "forget", "recall", "remember"]
 
 log = logging.getLogger("azkaban_client")
+_ID = re.compile(r"[!-~]+")  # what a header can hold
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def recall(url: str) -> Saved | None:
         saved = Saved(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    return saved if saved.url == url else None
+    whole = isinstance(saved.session_id, str) and _ID.fullmatch(saved.session_id)
+    return saved if whole and saved.url == url else None
 
 
 def remember(saved: Saved) -> None:

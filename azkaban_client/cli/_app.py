@@ -86,6 +86,14 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.help = _keep_examples(self.help)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; who reads no further (``azk logs 42 | head``) has had what it wanted."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # for which click's exit code is 1: that a run has failed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
 
 def _keep_examples(text: str | None) -> str | None:
     """Turn the examples of a docstring into a paragraph that is not wrapped."""

@@ -345,13 +345,6 @@ def _remember(client: Client, plan: Deployment) -> None:
 def _warnings(app: App, plan: Deployment, found: Found, schedule: Listed | None) -> Iterator[str]:
     """Say what will not work, or not as one may expect."""
     settings = app.settings
-    from azkaban_client.secrecy import is_secret_file
-
-    if secrets := [name for name in plan.bundle.names if is_secret_file(name)]:
-        yield (
-            f"{', '.join(secrets)}: a secret by its name, and all who may read the project can "
-            "read it: --exclude NAME"
-        )
     for flow in found.stray:
         yield (
             f"{flow} is scheduled, but no flow of the project any more: "

@@ -53,8 +53,9 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
     from azkaban_client.flow.imports import read
     from azkaban_client.flow.losses import is_exact
     from azkaban_client.flow.zip import Bundle
+    from azkaban_client.new.wrap import name_for
 
-    name = file.name.partition(".")[0] or "imported"
+    name = name_for(Path(file.name.partition(".")[0] or "imported"))
     try:
         text = read_text(file)
     except UnicodeDecodeError as error:
@@ -62,7 +63,8 @@ def import_(file: Path, *, source: Any, output: Path | None, strict: bool, as_js
     except ValueError as error:
         raise click.UsageError(f"{file}: {error}") from None
     made = read(text, source, name=name)
-    folder = output or Path(name)
+    # A crontab in a file "crontab" has the place of the folder.
+    folder = output or Path(f"{name}-project" if name == file.name else name)
     written = _write(Bundle(dict(made.files)), folder, made.losses, strict=strict)
     commands = [_schedule(folder.resolve().name, flow, one) for flow, one in made.schedules.items()]
     data = {

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from azkaban_client._home import expanded
+from azkaban_client._home import base, expanded
 from azkaban_client.config import written_by_others
 from azkaban_client.errors import AzkabanError
 from azkaban_client.files import lock, open_private, write_text
@@ -154,7 +154,7 @@ def root() -> Path:
     """Return the folder of all environments, which need not exist."""
     if found := prefix():
         return found / "environments"
-    return expanded(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "azk" / "environments"
+    return base("XDG_DATA_HOME", "~/.local/share") / "azk" / "environments"
 
 
 def require_private() -> None:

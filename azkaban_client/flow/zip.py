@@ -31,6 +31,7 @@ _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # by Java
 _SMALL = 100 << 20  # bytes that any zip may unpack to
 _MOST_RATIO = 200  # of larger ones
 _LONGEST_PART = 255  # bytes of a name, on Linux's disks
+_LONGEST_NAME = 100  # characters of a zip's
 LARGEST = 64 << 20  # of a flow file; a larger one is no flow file, or made to fill the memory
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
@@ -174,9 +175,16 @@ class Bundle:
 
     @contextlib.contextmanager
     def temporary(self, name: str = "project.zip") -> Iterator[Path]:
-        """Write the zip to a folder for temporary files and remove it afterwards."""
+        """Write the zip to a folder for temporary files and remove it afterwards.
+
+        Parameters
+        ----------
+        name
+            Of the file, as the server sees it. A project may have been given any name, and it is
+            for the server to refuse it.
+        """
         with tempfile.TemporaryDirectory(prefix="azk-") as folder:
-            yield self.write(Path(folder) / name)
+            yield self.write(Path(folder) / re.sub(r"[^\w.-]", "-", name)[-_LONGEST_NAME:])
 
     def _write_to(self, stream: object) -> None:
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
-__all__ = ["check_name", "fill", "from_template", "make", "module_of"]
+__all__ = ["check_name", "fill", "from_template", "hides", "make", "module_of"]
 
 _HIDING = {"azkaban_client", "conftest", "javaproperties", "pytest"}
 
@@ -56,6 +56,17 @@ def module_of(name: str) -> str:
     return re.sub(r"\W", "_", name, flags=re.ASCII)
 
 
+def hides(module: str) -> bool:
+    """Tell whether a script's name takes that of a module which its job needs.
+
+    Examples
+    --------
+    >>> hides("json"), hides("sales")
+    (True, False)
+    """
+    return module in sys.stdlib_module_names | _HIDING
+
+
 def from_template(folder: Path, template: str) -> tuple[str, ...]:
     """Make a project from a template and return the names of its files.
 
@@ -76,7 +87,7 @@ def from_template(folder: Path, template: str) -> tuple[str, ...]:
     name = folder.name
     check_name(name)
     module = module_of(name)
-    if module in sys.stdlib_module_names | _HIDING or keyword.iskeyword(module):
+    if hides(module) or keyword.iskeyword(module):
         raise ValueError(
             f"{name!r}: a script of this name would hide Python's own {module}: choose another name"
         )

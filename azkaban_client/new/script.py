@@ -80,6 +80,10 @@ class Script:
         Variables of the environment that it reads.
     asks
         Whether it waits for somebody to type.
+    data
+        Files of its packages that are no modules.
+    relative
+        The line of an import that is relative to a package, outside ``try``; 0 for none.
     """
 
     path: Path
@@ -91,6 +95,8 @@ class Script:
     files: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
     asks: bool = False
+    data: tuple[str, ...] = ()
+    relative: int = 0
 
 
 def read(path: Path) -> Script:
@@ -118,6 +124,8 @@ def read(path: Path) -> Script:
         files=tuple(sorted(_files_beside(tree, path.parent) - {path.name})),
         environment=tuple(sorted(set(_variables(tree)) - _OF_AZKABAN)),
         asks="input" in names,
+        data=tuple(_data(imports.beside, path.parent)),
+        relative=_relative(tree),
     )
 
 
@@ -186,7 +194,7 @@ def _of_argparse(call: ast.Call) -> Option | None:
         return None
     switch = action in _FLAGS or last_name(given.get("action", ast.Constant(""))).endswith("Action")
     several = "nargs" in given and _literal(given["nargs"]) != "?"
-    default = _text(given.get("default"))
+    default = _default(given)
     optional = positional and _literal(given.get("nargs")) in ("?", "*")
     return Option(
         name=str(name),
@@ -210,7 +218,7 @@ def _of_click(call: ast.Call) -> Option | None:
     flags = [word for word in words if word.startswith("-")]
     flag = next((one for one in flags if one.startswith("--")), flags[0] if flags else "")
     name = plain[0] if plain else flag.lstrip("-").replace("-", "_")
-    default = _text(given.get("default"))
+    default = _default(given)
     needed = _literal(given.get("required"))
     if kind == "argument":
         required = needed is not False and "default" not in given
@@ -256,6 +264,13 @@ def _literal(node: ast.expr | None) -> object:
         return None if node is None else ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError):
         return None
+
+
+def _default(given: dict[str, ast.expr]) -> str | None:
+    """Return a default as text; None where the option's type would not take that text."""
+    found = _text(given.get("default"))
+    whole = last_name(given.get("type", ast.Constant(""))) == "int"
+    return None if found and whole and not re.fullmatch(r"-?\d+", found) else found
 
 
 def _text(node: ast.expr | None) -> str | None:
@@ -332,6 +347,31 @@ def _files_beside(tree: ast.Module, folder: Path) -> set[str]:
         except OSError:
             continue
     return found
+
+
+def _data(beside: set[Path], folder: Path) -> Iterator[str]:
+    """Yield the files of packages that a job would miss."""
+    for package in sorted(place for place in beside if place.is_dir()):
+        for file in sorted(package.rglob("*")):
+            made = "__pycache__" in file.parts or file.suffix in (".py", ".pyi", ".pyc")
+            if file.is_file() and not made:
+                yield file.relative_to(folder).as_posix()
+
+
+def _relative(tree: ast.Module) -> int:
+    """Return the line of an import that only works within a package, or 0."""
+    tried = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Try)
+        for inner in ast.walk(node)
+    }
+    lines = (
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in tried
+    )
+    return min(lines, default=0)
 
 
 def _variables(tree: ast.Module) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from azkaban_client.new.create import check_name, fill, make, module_of
+from azkaban_client.new.create import check_name, fill, hides, make, module_of
 from azkaban_client.new.script import Script, read
 from azkaban_client.secrecy import is_secret
 
@@ -25,6 +25,9 @@ _TAKEN = {
     *("arguments", "command", "condition", "dependencies", "failure", "nodes", "python"),
     *("retries", "seed", "success", "type"),
 }
+
+
+_NAMED = 5  # files in a note
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def name_for(script: Path) -> str:
     'fetch-prices'
     """
     name = re.sub(r"[^A-Za-z0-9_]+", "-", script.stem).strip("-")
-    return name if re.match("[A-Za-z]", name) else f"job-{name}".rstrip("-")
+    return (name if re.match("[A-Za-z]", name) else f"job-{name}")[:64].rstrip("-")
 
 
 def wrap(folder: Path, path: Path) -> Wrapped:
@@ -84,6 +87,10 @@ def wrap(folder: Path, path: Path) -> Wrapped:
         raise ValueError(f"{path}: expected a script in Python, whose name ends in .py")
     if not re.fullmatch(r"[\w .+-]+", path.name):
         raise ValueError(f"{path}: a name with signs that no command of Azkaban's can hold")
+    if hides(path.stem):
+        raise ValueError(
+            f"{path}: a script of this name would hide Python's own {path.stem}: rename it"
+        )
     script = read(path)
     job = _Job(folder.name, script)
     files = {path.name: path.read_bytes()}
@@ -146,7 +153,8 @@ class _Job:
             words[1:1] = ["-m", "azkaban_client.job.plain"]  # leaves a record and a page
             places = [self._word(one) for one in self.given if not one.flag]
             words += [self._word(one) for one in self.given if one.flag]
-            words += ["${arguments}", *places]
+            # After -- a value that begins with a dash is no option.
+            words += ["${arguments}", *(["--", *places] if places else [])]
         yield _line("command", " ".join(words))
         if self.kit:
             for one in self.given:
@@ -181,6 +189,33 @@ class _Job:
             # The name of a module is not that of its package: yaml comes from PyYAML.
             yield f"# It imports: {', '.join(self.script.imports)}"
 
+    def _left_behind(self) -> Iterator[str]:
+        """Tell what the script needs and the project does not have."""
+        script = self.script
+        if script.imports:
+            own = script.path.with_name("requirements.txt").is_file()
+            stayed = " (that beside the script stayed there)" if own else ""
+            yield (
+                f"it imports {', '.join(script.imports)}: name their packages in "
+                f"requirements.txt{stayed}"
+            )
+        if script.files:
+            yield f"it names files beside it, which stayed there: {', '.join(script.files)}"
+        if script.data:
+            more = f" and {len(script.data) - _NAMED} more" if len(script.data) > _NAMED else ""
+            named = ", ".join(script.data[:_NAMED])
+            yield f"files of its packages that are no modules stayed there: {named}{more}"
+        if hiding := [one.stem for one in script.beside if hides(one.stem)]:
+            yield (
+                f"{', '.join(hiding)} beside it: the name of a module of Python's own, which "
+                "others then take for that one: rename it if the first run fails"
+            )
+        if script.relative:
+            yield (
+                f"line {script.relative} is an import relative to a package, which fails in a "
+                "script: begin with a script beside the package that imports it"
+            )
+
     def notes(self) -> Iterator[str]:
         """Tell what reading the script showed, and the first run would show otherwise."""
         script, file = self.script, self.script.path.name
@@ -191,12 +226,7 @@ class _Job:
                 f"{file} has no parameters that could be read; what its command line shall have "
                 f"goes to arguments in {self.name}.properties"
             )
-        if script.imports:
-            yield (
-                f"it imports {', '.join(script.imports)}: name their packages in requirements.txt"
-            )
-        if script.files:
-            yield f"it names files beside it, which stayed there: {', '.join(script.files)}"
+        yield from self._left_behind()
         if self.secrets:
             yield (
                 f"{', '.join(one.flag or one.name for one in self.secrets)}: a secret by its name, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import secrets
 import shutil
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,11 @@ class ReportServer(ThreadingHTTPServer):
         self.secret = secrets.token_urlsafe(16)
         super().__init__(("127.0.0.1", port), _Handler)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a reader that went away."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     @property
     def url(self) -> str:
         """Where it is, with the secret; ends with a slash."""
@@ -77,19 +83,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
+        try:
+            path = urlsplit(self.path).path
+        except ValueError:  # "http://[/": any account of this machine may ask
+            path = ""
         host = self.headers.get("Host", "")
         own = host in {f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")}
         if self.path == "/favicon.ico":  # browsers ask for it beside a page that names none
             self._answer("", HTTPStatus.NO_CONTENT, "text/plain")
             return
-        secret, *parts = urlsplit(self.path).path.removeprefix("/").split("/")
+        secret, *parts = path.removeprefix("/").split("/")
         known = secrets.compare_digest(secret.encode(), self.server.secret.encode())
         if not own or not known:
             self._answer("Not found\n", status=HTTPStatus.NOT_FOUND, kind="text/plain")
             return
         try:
             self._show([unquote(part) for part in parts])
-        except (FileNotFoundError, PermissionError):  # not there, or closed by a job
+        except ConnectionError:
+            raise
+        except (OSError, ValueError):  # not there, closed by a job, or no name of a file
             self._answer("There is no such run or file.\n", HTTPStatus.NOT_FOUND, "text/plain")
 
     def _show(self, parts: list[str]) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["conf_folder", "mail_password_file", "password_file", "server_values", "write"]
 
+_USERS = "Users"  # Users.java, which reads what Azkaban's XmlUserManager reads
 _LOCK_SECONDS = 60  # that an operation on H2 waits for others
 
 # plugins/jobtypes must exist, else global properties never reach jobs; plugins/triggers must not
@@ -145,7 +146,7 @@ def _server(home: Path, settings: Settings, program: Program) -> dict[str, objec
         "viewer.plugin.dir": home / "plugins/viewer",
         "trigger.plugin.dir": home / "plugins/triggers",
         "alerter.plugin.dir": home / "plugins/alerter",
-        "user.manager.class": "Users",  # Users.java, which reads what XmlUserManager reads
+        "user.manager.class": _USERS,
         "user.manager.xml.file": home / "conf/azkaban-users.xml",
         "executor.global.properties": home / "conf/global.properties",
         "azkaban.jobtype.plugin.dir": home / "plugins/jobtypes",
@@ -342,4 +343,6 @@ def _write_properties(path: Path, values: Mapping[str, object], own: Path | None
     text = {key: str(value) for key, value in values.items()}
     if own:
         text.update(own_properties(own))
+    if text.get("user.manager.class") == _USERS:
+        text.setdefault("lockdown.create.projects", "true")  # other managers know no role "user"
     write_private(path, javaproperties.dumps(text, timestamp=None))

@@ -68,6 +68,7 @@ def command(
         f"-Djobs.python={python}",
         f"-Djobs.keeper={place / 'agent' / Path(keeper.__file__).name}",
         *agent_options.options(layout, settings),
+        *(("-Dportguard.pages=bridged",) if present.stock else ()),  # see pages.py
         f"-Djava.io.tmpdir={home / 'temp'}",
         "-Dfile.encoding=UTF-8",
         f"-Dlog4j.configuration={(conf / 'log4j.properties').as_uri()}",

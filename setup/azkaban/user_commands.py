@@ -98,7 +98,9 @@ def _changed(server: Server) -> Iterator[Users]:
 def _add(layout: Layout, options: argparse.Namespace) -> int:
     server = Server(layout)
     users = _opened(server)
-    roles = tuple(r for r in dict.fromkeys(options.roles) if r != OWN or r in users.roles)
+    roles = tuple(dict.fromkeys(options.roles))
+    if roles == (OWN,) and OWN not in users.roles:
+        roles = ()  # which is the same
     new = User(options.name, "", roles, tuple(options.groups), tuple(options.proxies))
     users.require_new(new)  # before anybody thinks of a password
     with chosen(options, new.name) as password, _changed(server) as users:

@@ -21,8 +21,9 @@ from setup.errors import UsageError
 
 __all__ = ["OWN", "ROLES", "User", "Users", "first"]
 
-ROLES = {"admin": "ADMIN", "read": "READ"}  # made where the file does not define them
-OWN = "user"  # no role at all: what one's own projects and their permissions give
+OWN = "user"  # what who has no role has: Users.java
+# Made where the file does not define them.
+ROLES = {"admin": "ADMIN", "read": "READ", OWN: "CREATEPROJECTS"}
 
 _START = re.compile(rb"""<[^\s>/]+(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=<>/]+)\s*=\s*("[^"]*"|'[^']*')""")
@@ -127,7 +128,7 @@ class Users:
                 raise UsageError(f"{user.name!r}: there is a user {other.name} already")
         for role in user.roles:
             if role not in self.roles and role not in ROLES:
-                known = ", ".join(sorted({*self.roles, *ROLES, OWN}))
+                known = ", ".join(sorted({*self.roles, *ROLES}))
                 raise UsageError(f"--role {role}: expected one of {known}")
 
     def add(self, user: User, password: str) -> None:

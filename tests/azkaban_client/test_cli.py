@@ -900,8 +900,65 @@ def test_a_local_run_that_is_ended_leaves_no_files(tmp_path, number) -> None:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http://", "http:///x", "ftp://h", "http://]"])
+def test_a_reader_that_wants_no_more_is_no_failure(tmp_path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/a.job").write_text("type=command\ncommand=seq 100000\n")
+    program = f"{sys.executable} -c 'from azkaban_client.cli import main; main()'"
+    line = f"{program} run p a --local --logs 2>error | head -n 1; echo ${{PIPESTATUS[0]}}"
+    ran = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "1\n0\n"
+    assert (tmp_path / "error").read_text().splitlines()[1:] == []  # "a: started"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "http://",
+        "http:///x",
+        "ftp://h",
+        "http://]",
+        "http://h:0",
+        "http://a b",
+        "http://h/\x01",
+    ],
+)
 def test_a_url_that_is_none_is_named(azk, url) -> None:
     result = azk("--url", url, "whoami")
     assert (result.code, result.out) == (2, "")
     assert f"url {url!r}: expected http://HOST[:PORT]" in result.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["--address", "here"], "address 'here': expected an IP address"),
+        (["--ca-cert", "no.pem"], "no.pem: no file of certificates in PEM form"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(azk, tmp_path, settings, words) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    result = azk("--url", "https://127.0.0.1:9", *settings, "whoami")
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+
+
+def test_a_proxy_that_cannot_be_used_is_named(azk, tmp_path, monkeypatch) -> None:
+    """Requests speak no SOCKS without a package of its own."""
+    (tmp_path / "password").write_text("p")
+    monkeypatch.setenv("http_proxy", "socks5://me:s3cret@127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    given = ("--url", "http://azkaban.invalid:8081", "--user", "me", "--password-file", "password")
+    result = azk(*given, "login")
+    assert result.code == 6
+    assert "azkaban.invalid:8081: the proxy 127.0.0.1:9 failed: " in result.err
+    assert "s3cret" not in result.err
+
+
+@pytest.mark.parametrize("command", ["status", "follow", "logs", "cancel", "pause", "retry"])
+def test_a_number_that_no_server_counts_to(azk, server, command) -> None:
+    result = azk(command, "99999999999999")
+    assert (result.code, result.out) == (4, "")
+    assert result.err == "azk: there is no execution 99999999999999\n"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import asdict
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import pytest
 
-from azkaban_client import state
-from azkaban_client.config import ConfigError, load
+from azkaban_client import _home, state
+from azkaban_client.config import ConfigError, config_file, load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,6 +121,14 @@ def test_bad_files(home, text, words) -> None:
     assert str(path) in str(caught.value)
 
 
+def test_a_relative_base_folder_counts_as_none(home, monkeypatch) -> None:
+    """As XDG's specification has it; or a session would be kept wherever one works."""
+    assert config_file({"XDG_CONFIG_HOME": "here"}).is_absolute()
+    monkeypatch.setenv("XDG_STATE_HOME", "here")
+    monkeypatch.setenv("HOME", str(home))
+    assert _home.state("sessions") == home / ".local/state/azk/sessions"
+
+
 def test_sessions_are_private_and_per_server(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     saved = state.Saved("http://a", "me", "secret", "127.0.0.1")
@@ -130,6 +139,9 @@ def test_sessions_are_private_and_per_server(tmp_path, monkeypatch) -> None:
     (path,) = (tmp_path / "azk/sessions").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    for odd in ("a\r\nb", "", 7):  # what no header can hold
+        path.write_text(json.dumps({**asdict(saved), "session_id": odd}))
+        assert state.recall("http://a") is None
     path.write_text('{"url": ')
     assert state.recall("http://a") is None
     assert state.forget("http://a")

@@ -148,8 +148,13 @@ def test_files_that_look_like_secrets_are_named(azk, server, folder) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x")
     server.play("fetchProjectLogs", "fetchSchedule, none")
-    (first, *_) = azk("deploy", str(folder), "--dry-run", "--json").json["warnings"]
-    assert first.startswith(".env, .env.local, a.pem, sub/id_rsa: a secret by its name")
+    words = "a secret by its name, and all who may read the project can read it: --exclude"
+    for result in (azk("deploy", str(folder), "--dry-run"), azk("lint", str(folder))):
+        told = result.out + result.err
+        for name in (".env", ".env.local", "a.pem"):
+            assert f"{name}: warning: {words} {name}\n" in told
+        assert f"sub/id_rsa: warning: {words} id_rsa\n" in told
+        assert told.count(words) == 4
     server.play("fetchProjectLogs", "fetchSchedule, none")
     out = ("--exclude", ".env*", "--exclude", "*.pem", "--exclude", "sub")
     result = azk("deploy", str(folder), "--dry-run", "--json", *out)

@@ -327,7 +327,12 @@ def test_a_plain_script(azk, tmp_path) -> None:
          "p.add_argument('--x', default='${y}')\np.add_argument('--y', default='$(z)')\n"
          "p.add_argument('--z', default='a\"b')\n", "${arguments}"),
         ("import argparse\np = argparse.ArgumentParser()\np.add_argument('a', nargs='*')\n"
-         "p.add_argument('b', nargs='?', default='c')\n", "${arguments} ${b}"),
+         "p.add_argument('b', nargs='?', default='c')\n", "${arguments} -- ${b}"),
+        ("import argparse\np = argparse.ArgumentParser()\n"
+         "p.add_argument('--n', type=int, default=1e3)\n"
+         "p.add_argument('--m', type=int, default=-3)\n"
+         "p.add_argument('--f', type=float, default=1e3)\n",
+         "--m=${m} --f=${f} ${arguments}"),
         ("import argparse\np = argparse.ArgumentParser()\n"
          "p.add_argument('--on', action=argparse.BooleanOptionalAction, default=True)\n"
          "p.add_argument('--dest-ination', dest='to', default='x')\n",
@@ -349,6 +354,40 @@ def test_what_the_command_becomes(tmp_path, text, command) -> None:
     )
     problems = lint(collect(tmp_path / "made"), known=("python", "pw"))
     assert [str(one) for one in problems] == []
+
+
+def test_values_that_begin_with_a_dash(azk, tmp_path) -> None:
+    (tmp_path / "s.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('a')\n"
+        "p.add_argument('--n', default='x')\nprint(vars(p.parse_args()))\n"
+    )
+    assert azk("new", "--from", "s.py").code == 0
+    ran = azk("run", "s", "s", "--local", "--logs", "--prop", "a=-x y", "--prop", "n=-1")
+    assert "{'a': '-x y', 'n': '-1'}" in ran.out
+
+
+def test_a_script_that_hides_a_module_of_python(azk, tmp_path) -> None:
+    (tmp_path / "json.py").write_text("print(1)\n")
+    result = azk("new", "--from", "json.py")
+    assert result.code == 2
+    assert "json.py: a script of this name would hide Python's own json: rename it" in result.err
+    assert not (tmp_path / "json").exists()
+
+
+def test_what_stays_behind_is_told(tmp_path) -> None:
+    for name in ("own/__init__.py", "own/table.csv", "own/__pycache__/x.pyc", "queue.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "requirements.txt").write_text("yaml2==1\n")
+    (tmp_path / "s.py").write_text("import own, queue\nimport yaml2\nfrom . import near\n")
+    notes = "\n".join(wrap(tmp_path / "made", tmp_path / "s.py").notes)
+    assert "requirements.txt (that beside the script stayed there)" in notes
+    assert "that are no modules stayed there: own/table.csv\n" in notes
+    assert "queue beside it: the name of a module of Python's own" in notes
+    assert "line 3 is an import relative to a package" in notes
+    either = "try:\n    from . import near\nexcept ImportError:\n    import near\n"
+    (tmp_path / "s.py").write_text(either)
+    assert "relative" not in "".join(wrap(tmp_path / "again", tmp_path / "s.py").notes)
 
 
 @pytest.mark.parametrize(

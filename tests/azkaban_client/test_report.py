@@ -252,6 +252,7 @@ def test_heads_have_no_body(get: Any) -> None:
         "/file/nn/9/%2e%2e/x",
         "/file/nn/9/train/%00",
         "/file/nn/9/train/out",
+        "/file/nn/9/train/" + "a" * 300,
     ],
 )
 def test_nothing_else_is_served(get: Any, root: Path, path: str) -> None:
@@ -261,10 +262,12 @@ def test_nothing_else_is_served(get: Any, root: Path, path: str) -> None:
     assert (status, "secret" in body) == (404, False)
 
 
-def test_nobody_is_served_without_the_secret_or_by_another_name(get: Any) -> None:
+def test_nobody_is_served_without_the_secret_or_by_another_name(get: Any, capfd: Any) -> None:
     assert get("/", secret="guess")[0] == 404
     assert get("/", secret="")[0] == 404
     assert get("/", host="rebound.example:80")[0] == 404
+    assert get("/[", secret="")[0] == 404
+    assert capfd.readouterr().err == ""  # other accounts may ask: nothing reaches the terminal
 
 
 def test_a_file_that_a_job_has_closed_is_not_there(get: Any, root: Path) -> None:

@@ -219,3 +219,14 @@ def test_a_name_that_no_disk_takes_is_refused(tmp_path: Path) -> None:
         else:
             with pytest.raises(InvalidProject, match="more than 255 bytes"):
                 Bundle.from_zip(tmp_path / "p.zip")
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.zip", "a/b.zip", "/x/y.zip", "a b.zip", "é" * 300 + ".zip"]
+)
+def test_a_temporary_zip_stays_in_its_folder(name) -> None:
+    """A project's name is part of it, and may be anything until a server refuses it."""
+    with Bundle({"a.job": b"type=noop\n"}).temporary(name) as path:
+        assert path.parent.name.startswith("azk-")
+        assert path.suffix == ".zip"
+        assert path.is_file()

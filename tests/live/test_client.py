@@ -68,6 +68,15 @@ def client(azkaban):
         yield client
 
 
+def test_characters_beyond_the_first_plane_arrive_and_come_back(client) -> None:
+    text = "a 😀 b 𝄞 €é日"
+    client.describe(PROJECT, text)
+    assert client.project(PROJECT).description == text
+    execid = client.execute(PROJECT, "pair", properties={"greet": text}, concurrency="concurrent")
+    assert client.wait(execid).succeeded
+    assert f"{text} end" in "".join(client.log(execid, "pair"))
+
+
 def test_the_server_is_recognised(client) -> None:
     assert client.version.low == (2, 5, 0)
     assert client.capabilities.session_bound is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -122,9 +123,34 @@ def test_roles(azkaban: LiveAzkaban, users: Callable[..., None], project: str) -
             reader.execute(project, "one")
         with pytest.raises(errors.Refused):
             reader.delete_project(project)
+        with pytest.raises(errors.Refused, match="permission to create projects"):
+            reader.create_project("own", "whose jobs would run as the server")
+    users("add", "both", "--role", "read", "--role", "user", password=PASSWORD)
+    with client(azkaban, "both") as both:
+        assert both.flows(project) == ("one",)
+        both.create_project("own", "of somebody who may")
+        both.delete_project("own")
     with client(azkaban, "second") as second:
         second.describe(project, "changed by another administrator")
         assert second.wait(second.execute(project, "one")).succeeded
+
+
+def test_a_schedule_is_removed_by_those_alone_who_may_schedule(
+    azkaban: LiveAzkaban, users: Callable[..., None], project: str
+) -> None:
+    """Schedules are triggers, and /triggers asked nobody for a permission."""
+    users("add", "stranger", password=PASSWORD)
+    users("add", "planner", password=PASSWORD)
+    stranger, planner = (Browser(azkaban, name, PASSWORD) for name in ("stranger", "planner"))
+    with client(azkaban, azkaban.username, azkaban.password) as admin:
+        admin.schedule(project, "one", at=datetime.now(UTC) + timedelta(days=3), every="1d")
+        admin.grant(project, "planner", ["schedule"])
+        (found,) = admin.schedules(project)
+        expire = f"triggers?ajax=expireTrigger&triggerId={found.id}"
+        assert "Permission denied" in stranger.ask(expire)["error"]
+        assert "does not exist" in stranger.ask(expire + "99")["message"]
+        assert planner.ask(expire)["status"] == "success"
+        admin.unschedule(project, "one")
 
 
 def test_groups_and_proxies(azkaban: LiveAzkaban, users: Callable[..., None], project: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from azkaban_client import columns
 from azkaban_client.flow.loader.problem import Problem
 from azkaban_client.flow.zip import Member
+from azkaban_client.secrecy import is_secret_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +24,12 @@ _ENDS = (".job", ".properties", ".flow", ".project")
 def check_names(bundle: Bundle) -> Iterator[Problem]:
     """Yield what is wrong with the names of a project's files."""
     for name in bundle.names:
+        if is_secret_file(name):
+            words = (
+                "a secret by its name, and all who may read the project can read it: "
+                f"--exclude {PurePosixPath(name).name}"
+            )
+            yield Problem(name, None, "secret-file", words, "warning")
         if "\\" in name:
             words = (
                 "the name holds a backslash, which some Windows programs write for a folder: for "

@@ -57,8 +57,8 @@ public final class PortGuard extends MethodTransformer {
         for (ClassFileTransformer one : new ClassFileTransformer[] {
             new PortGuard(), new Incoming(), new Outgoing(), new Connections(), new Limits(),
             new Projects(), new Jobs(), new JobLog.Use(), new FinishedJobs(), new FlowUpdates(),
-            new Causes(), new EmbeddedDatabase(),
-            new Letters()}) {
+            new Causes(), new EmbeddedDatabase(), new Letters(), new Triggers(),
+            new Characters()}) {
             instrumentation.addTransformer(one);
         }
         String output = System.getProperty("portguard.output");

@@ -29,6 +29,7 @@ import org.mortbay.util.UrlEncoded;
 public final class Requests {
     private static final Set<String> NAMES = names();
     private static final Set<String> TRUSTED = words("portguard.origins"); // proxies' names
+    private static final boolean BRIDGED = "bridged".equals(System.getProperty("portguard.pages"));
     private static final Pattern URL =
             Pattern.compile("[a-z][a-z0-9+.-]*://(?:[^/?#]*@)?([^/?#@]*)");
     /** By GET, only these do something, on Azkaban 2.5 to 4.0. */
@@ -44,7 +45,7 @@ public final class Requests {
         Response response = connection.getResponse();
         response.setHeader("X-Content-Type-Options", "nosniff");
         response.setHeader("X-Frame-Options", "DENY");
-        response.setHeader("Content-Security-Policy", "frame-ancestors 'none'");
+        response.setHeader("Content-Security-Policy", policy(request));
         response.setHeader("Referrer-Policy", "same-origin");
         Refusal refusal = refusal(connection, request);
         if (refusal == null) {
@@ -60,6 +61,18 @@ public final class Requests {
         response.getOutputStream().write(answer);
         request.setHandled(true);
         return true;
+    }
+
+    /**
+     * Azkaban 2.5 writes what people say into its pages unescaped. Where the one script of such a
+     * page leads to the console, that one alone may run.
+     */
+    private static String policy(Request request) {
+        String path = request.getPathInfo();
+        boolean file = path != null && (path.startsWith("/js/") || path.startsWith("/css/"));
+        return BRIDGED && !file
+                ? "script-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+                : "frame-ancestors 'none'";
     }
 
     static Refusal refusal(HttpConnection connection, Request request) throws IOException {

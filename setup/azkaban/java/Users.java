@@ -37,14 +37,18 @@ import org.xml.sax.SAXException;
 /**
  * Knows who may log in, from the users' file as Azkaban's own XmlUserManager reads it.
  *
- * Three things are added. A password may stand there as pbkdf2-sha256$ITERATIONS$SALT$HASH, with
+ * Four things are added. A password may stand there as pbkdf2-sha256$ITERATIONS$SALT$HASH, with
  * salt and hash in Base64; one in plain text goes on to work. The file is read again as soon as it
  * has changed, and what cannot be understood leaves what was read before in force. A user whose
  * entry was changed or removed has to log in again: Azkaban keeps a session, with the roles of its
  * login, for hours, so that its SessionCache is made to ask here before it returns one.
+ *
+ * A user without a role has the role "user", which may create projects. Azkaban would let anybody
+ * do so: who was to read only could have run jobs, with the rights of the server's account.
  */
 public final class Users implements UserManager {
     private static final Logger LOG = Logger.getLogger(Users.class);
+    private static final String ORDINARY = "user";
     private static final String KIND = "pbkdf2-sha256$";
     private static final Pattern HASHED = Pattern.compile(
             "pbkdf2-sha256\\$(\\d{1,8})\\$([A-Za-z0-9+/]+=*)\\$([A-Za-z0-9+/]+=*)");
@@ -164,6 +168,7 @@ public final class Users implements UserManager {
         for (Map<String, String> role : entries(root, "role", "name", "permissions")) {
             found.roles.put(role.get("name"), role(role.get("name"), role.get("permissions")));
         }
+        found.roles.putIfAbsent(ORDINARY, role(ORDINARY, "CREATEPROJECTS"));
         for (Map<String, String> group : entries(root, "group", "name")) {
             ofGroups.put(group.get("name"), split(group.get("roles")));
         }
@@ -178,6 +183,8 @@ public final class Users implements UserManager {
             if (!unknown.isEmpty()) {
                 LOG.warn(file + ": user " + name + " has roles that are not defined: " + unknown);
                 roles.removeAll(unknown); // Azkaban's pages fail on them
+            } else if (roles.isEmpty()) {
+                roles.add(ORDINARY);
             }
             Account before = content.accounts.get(name);
             boolean same = before != null && before.attributes.equals(user)
