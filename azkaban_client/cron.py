@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-__all__ = ["DAYS", "MONTHS", "Cron", "check"]
+__all__ = ["DAYS", "MONTHS", "Cron", "check", "named"]
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -34,6 +34,21 @@ _SPECIAL = {
 }
 _DAY = timedelta(days=1)
 _YEARS = 100  # after so many years without a time, there is none
+
+
+def named(expression: str) -> str:
+    """Write the days of the week by their names: those of crontab have other numbers.
+
+    Examples
+    --------
+    >>> named("0 30 5 ? * 1-5"), named("0 0 6 ? * 6#3,2/2")
+    ('0 30 5 ? * SUN-THU', '0 0 6 ? * FRI#3,MON/2')
+    """
+    fields = expression.split()
+    if len(fields) > 5:
+        day = re.compile(r"(?<![#/\w])[1-7](?!\d)")
+        fields[5] = day.sub(lambda found: DAYS[int(found[0]) - 1], fields[5])
+    return " ".join(fields)
 
 
 def check(expression: str) -> None:

@@ -77,7 +77,7 @@ class When:
             "daily": f"every day at {self.text}",
             "weekdays": f"Monday to Friday at {self.text}",
             "every": f"every {self.text}",
-            "cron": f"cron {self.text}",
+            "cron": f"cron {quartz.named(self.text)}",
             "at": f"once at {self.text[:16].replace('T', ' ')}",
         }[self.kind]
         until = f", until {self.until:%Y-%m-%d %H:%M}" if self.until else ""

@@ -280,6 +280,11 @@ def _java_name(entry: zipfile.ZipInfo, where: str) -> str:
         raise InvalidProject(
             f"{where}: the entry {name!r} leads out of the folder: take it out of the zip"
         )
+    if ".." in name.split("/"):
+        raise InvalidProject(
+            f"{where}: the entry {name!r} leads through a folder above, where the server may not get: "
+            f"call it {plain!r}"
+        )
     if "\0" in plain:
         raise InvalidProject(f"{where}: the entry {name!r} is no name of a file")
     return plain

@@ -76,7 +76,20 @@ class JobFunction(Generic[P, R]):
         self.doc = (space.get("__doc__") or function.__doc__ or "").strip()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function itself, as tests do."""
+        """Call the function itself, as tests do.
+
+        Raises
+        ------
+        TypeError
+            A program calls it in place of `start`, so that no property would reach it.
+        """
+        program = self._function.__globals__.get("__name__") == "__main__"
+        if program and self._arguments and not args and not kwargs:
+            name = self._function.__name__
+            raise TypeError(
+                f"{name}() calls the function itself, without its properties: "
+                f"a script starts its job by {name}.start()"
+            )
         return self._function(*args, **kwargs)
 
     @functools.cached_property

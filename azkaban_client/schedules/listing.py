@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
+from azkaban_client.cron import named
 from azkaban_client.schedules.book import CatchUp, Missed  # noqa: TC001 (the schema reads them)
 from azkaban_client.when import When, machine_zone, zone_named
 
@@ -111,7 +112,7 @@ def _words(schedule: Schedule | None) -> str:
     if schedule is None:
         return ""
     if schedule.cron:
-        return f"cron {schedule.cron}"
+        return f"cron {named(schedule.cron)}"
     return f"every {schedule.period}" if schedule.period else f"once at {schedule.next}"
 
 

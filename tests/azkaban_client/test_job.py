@@ -76,6 +76,22 @@ def sales(
     )
 
 
+def test_a_script_that_calls_its_function_in_place_of_starting_it(tmp_path: Path) -> None:
+    """As scripts of click and typer do; no property would reach it."""
+    text = SALES.replace("main.start()", "main()")
+    (tmp_path / "called.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "called.py"],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("a script starts its job by main.start()\n")
+
+
 def record(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "runs/local/local/sales/run.json").read_text())
 

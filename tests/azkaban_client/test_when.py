@@ -275,3 +275,10 @@ def test_a_leap_day_comes() -> None:
 def test_other_digits_are_not_taken(given: dict[str, str | None]) -> None:
     with pytest.raises(ValueError, match="expected"):
         when.read(given, "UTC", now=datetime(2026, 11, 30, 12, tzinfo=UTC))
+
+
+def test_days_of_the_week_are_shown_by_their_names() -> None:
+    """For a crontab, 1-5 is Monday to Friday; for Quartz, Sunday to Thursday."""
+    assert str(When("cron", "0 30 5 ? * 1-5")) == "cron 0 30 5 ? * SUN-THU"
+    assert str(When("cron", "0 30 5 ? * 1/2,7L 2030")) == "cron 0 30 5 ? * SUN/2,SATL 2030"
+    assert str(When("cron", "0 30 5 1-7 * ?")) == "cron 0 30 5 1-7 * ?"

@@ -164,6 +164,15 @@ def test_no_entry_leaves_the_folder(tmp_path, name) -> None:
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["bad.zip"]
 
 
+def test_an_entry_that_leads_through_a_folder_above_is_refused(tmp_path) -> None:
+    """The server would look for the folder x, which nothing makes."""
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("x/./../b.job"), "type=noop")
+    with pytest.raises(InvalidProject, match=r"'x/./../b.job' leads through .*: call it 'b.job'"):
+        Bundle.from_zip(path)
+
+
 def test_a_link_in_a_zip_is_refused(tmp_path) -> None:
     path = tmp_path / "bad.zip"
     info = zipfile.ZipInfo("link")
