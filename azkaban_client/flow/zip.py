@@ -282,8 +282,8 @@ def _java_name(entry: zipfile.ZipInfo, where: str) -> str:
         )
     if ".." in name.split("/"):
         raise InvalidProject(
-            f"{where}: the entry {name!r} leads through a folder above, where the server may not get: "
-            f"call it {plain!r}"
+            f"{where}: the entry {name!r} leads through a folder above, where the server may not "
+            f"get: call it {plain!r}"
         )
     if "\0" in plain:
         raise InvalidProject(f"{where}: the entry {name!r} is no name of a file")

@@ -535,6 +535,17 @@ def test_the_name_that_is_called_must_be_its_own(server: LiveAzkaban, *, executo
         assert door.ask(f"{line.replace('/', f'http://{name}/', 1)}").status == 403, name
 
 
+@pytest.mark.parametrize("name", ["[::1]", "[::ffff:127.0.0.1]", "[::1]:9000"])
+def test_an_address_of_ip_6_is_led_to_the_console(name: str, azkaban: LiveAzkaban) -> None:
+    door = Door(azkaban)
+    cookie = f"{COOKIE}={door.session(azkaban)}"
+    answer = door.ask("GET /", Host=name, Cookie=cookie)
+    assert (answer.status, answer.headers("Location")) == (
+        302,
+        [f"http://{name}/js/console/index.html"],
+    )
+
+
 def test_names_and_limits_of_ones_own(watched: LiveAzkaban) -> None:
     door = Door(watched)
     session = {"Cookie": f"{COOKIE}={door.session(watched)}"}

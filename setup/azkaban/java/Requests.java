@@ -47,6 +47,10 @@ public final class Requests {
         response.setHeader("X-Frame-Options", "DENY");
         response.setHeader("Content-Security-Policy", policy(request));
         response.setHeader("Referrer-Policy", "same-origin");
+        String called = request.getHeader(HttpHeaders.HOST);
+        if (called != null && called.trim().endsWith("]")) {
+            request.setServerName(called.trim()); // Jetty takes what follows the last colon for a port
+        }
         Refusal refusal = refusal(connection, request);
         if (refusal == null) {
             Compressed.prefer(request, response);
