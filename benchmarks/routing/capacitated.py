@@ -30,8 +30,10 @@ from core.routing.tsplib import parse_tsplib
 
 METHODS = ("heuristic", "pyvrp")
 INSTANCES = (
-    "X-n101-k25", "X-n148-k46", "X-n200-k36", "X-n261-k13", "X-n336-k84", "X-n420-k130",
-    "X-n502-k39", "X-n627-k43", "X-n783-k48", "X-n1001-k43",
+    "X-n101-k25", "X-n125-k30", "X-n148-k46", "X-n172-k51", "X-n200-k36", "X-n228-k23",
+    "X-n261-k13", "X-n289-k60", "X-n336-k84", "X-n376-k94", "X-n420-k130", "X-n459-k26",
+    "X-n502-k39", "X-n561-k42", "X-n627-k43", "X-n701-k44", "X-n783-k48", "X-n856-k95",
+    "X-n916-k207", "X-n1001-k43",
 )  # fmt: skip
 
 

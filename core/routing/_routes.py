@@ -22,10 +22,13 @@ __all__ = [
     "Work",
     "Workspace",
     "crowding",
+    "effort",
     "link",
+    "longest",
     "measure",
     "minutes_added",
     "relink",
+    "strain",
     "strains",
     "toll",
     "unevenness",
@@ -72,6 +75,9 @@ class Work(NamedTuple):
         Whether there are any on distance, time or load, or unequal work has a price.
     elastic
         Whether those on the number of stops are among them; else `Limits` has them.
+    rising
+        Whether a stop that makes a route longer by some length never costs less than that: only
+        the total counts, and there are neither least amounts nor driving times of their own.
     timed
         Whether driving times come from `times`, or else from the distance by ``bounds[PACE]``.
     demand, service
@@ -86,6 +92,7 @@ class Work(NamedTuple):
 
     bounded: bool
     elastic: bool
+    rising: bool
     timed: bool
     demand: Any
     service: Any
@@ -113,7 +120,9 @@ class Limits(NamedTuple):
     makespan
         Whether the longest route counts (with `TOTAL_WEIGHT` of the total), or the total alone.
     ceiling
-        Length from which on a route is a bad place for one more stop; for makespan only.
+        Length of the longest route, to which others are compared; for makespan only.
+    squarings
+        How much more than others the longest route counts: see `effort`.
     """
 
     least: int
@@ -122,6 +131,7 @@ class Limits(NamedTuple):
     optional: bool
     makespan: bool
     ceiling: float
+    squarings: int
 
 
 class Workspace(NamedTuple):
@@ -233,16 +243,40 @@ def strains(routes: Routes, work: Work) -> float:
 
 
 @kernel
-def worth(routes: Routes, work: Work, makespan: bool) -> float:
-    """Return the value of the objective, with the price of bounds that are broken."""
-    longest, total = 0.0, 0.0
+def effort(limits: Limits, length: float) -> float:
+    """Return what the length of a route counts.
+
+    Where the longest route counts, all do, by a high power of their length: else a search would not
+    see that the second longest has become shorter. A unit more of the longest costs about one.
+    """
+    if not limits.makespan:
+        return length
+    power = length / limits.ceiling
+    for _ in range(limits.squarings):
+        power *= power
+    return TOTAL_WEIGHT * length + limits.ceiling * power / 2.0**limits.squarings
+
+
+@kernel
+def worth(routes: Routes, work: Work, limits: Limits) -> float:
+    """Return what the search minimises: the routes' efforts, and the price of broken bounds."""
+    total = 0.0
     for own in range(len(routes.length)):
-        longest = max(longest, routes.length[own])
-        total += routes.length[own]
+        total += effort(limits, routes.length[own])
         if work.bounded and routes.size[own] > 0:
             size, clock = routes.size[own], routes.clock[own]
             total += unevenness(work.bounds, size, routes.length[own], clock)
-    return (longest + TOTAL_WEIGHT * total if makespan else total) + strains(routes, work)
+    return total + strains(routes, work)
+
+
+@kernel
+def longest(routes: Routes) -> float:
+    """Return the length of the longest route, and a little of the total."""
+    most, total = 0.0, 0.0
+    for own in range(len(routes.length)):
+        most = max(most, routes.length[own])
+        total += routes.length[own]
+    return float(most + TOTAL_WEIGHT * total)
 
 
 @kernel

@@ -23,9 +23,12 @@ from core.routing._routes import (
     Limits,
     Routes,
     Search,
+    Work,
     Workspace,
     crowding,
+    effort,
     link,
+    longest,
     minutes_added,
     strains,
     toll,
@@ -46,7 +49,6 @@ _BLINK = 0.01  # chance to overlook a position
 _BLINKS = 1.0 / math.log(1.0 - _BLINK)
 _SPLIT = 0.5  # chance to leave a gap within a string
 _SLACK = 1e-12  # relative: routes cheaper by less are no better, but for rounding
-_OVER_WEIGHT = 10.0  # of what a position adds beyond the ceiling (makespan)
 
 
 class Cooling(NamedTuple):
@@ -180,47 +182,81 @@ def _place(search: Search, stop: int, free: int, ruined: int, rng: Any) -> tuple
     ``free`` of the stops in hand, this one among them, are not owed to any route: with 0 it goes
     where one is owed; an empty route that may stay empty is opened for as many as its minimum.
     """
-    routes, geo, work, limits, near, degree, space = search
+    routes, geo, work, limits, near, degree, _ = search
     before, after, route, size = routes.before, routes.after, routes.route, routes.size
-    length, load, clock = routes.length, routes.load, routes.clock
-    bounds, bounded, elastic, makespan = work.bounds, work.bounded, work.elastic, limits.makespan
-    best, best_left, best_own = math.inf, 0, -1
-    most = limits.most if free > 0 else limits.least
-    blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+    rising = work.rising
     # Empty routes have no neighbours to find them by: they come first. Then behind each near
     # neighbour, and in front of those that come first on their route.
-    for t in range(2 * (ruined + degree)):
-        at, front = t // 2, t % 2 == 1
-        if at < ruined:
-            own, left, right = space.touched[at], 0, 0
-            if front or size[own] > 0 or (limits.optional and free < limits.least):
-                continue
-        else:
-            left = near[stop * degree + at - ruined]
-            own = route[left]
-            if own < 0 or size[own] >= most or (front and before[left] != 0):
-                continue
+    best, best_own = _opened(search, stop, free, ruined)
+    best_left = 0
+    most = limits.most if free > 0 else limits.least
+    blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+    for t in range(stop * degree, stop * degree + degree):
+        beside = near[t]
+        own = route[beside]
+        if own < 0 or size[own] >= most:
+            continue
+        for front in range(2 if before[beside] == 0 else 1):
             blink -= 1
             if blink < 0:
                 blink = int(math.log(1.0 - rng.random()) * _BLINKS)
                 continue
-            right = left if front else after[left]
-            left = 0 if front else left
-        # Not a function: passing the arguments would take three times as long as the work.
-        added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
-        cost = added
-        if makespan:
-            cost += _OVER_WEIGHT * max(0.0, float(length[own] + added - limits.ceiling))
-        if elastic:
-            cost += crowding(bounds, size[own] + 1) - crowding(bounds, size[own])
-        if bounded:
-            minutes = minutes_added(work, added, left, stop, right)
-            heavier = load[own] + work.demand[stop]
-            cost += toll(bounds, size[own] + 1, length[own] + added, heavier, clock[own] + minutes)
-            cost -= toll(bounds, size[own], length[own], load[own], clock[own])
-        if cost < best:
-            best, best_left, best_own = cost, left, own
+            left = 0 if front == 1 else beside
+            right = beside if front == 1 else after[beside]
+            added = leg(geo, left, stop) + leg(geo, stop, right) - leg(geo, left, right)
+            if rising and added >= best and added >= 0.0:
+                continue
+            cost = _priced(routes, work, limits, own, (left, stop, right), added)
+            if cost < best:
+                best, best_left, best_own = cost, left, own
     return best_left, best_own
+
+
+@kernel
+def _opened(search: Search, stop: int, free: int, ruined: int) -> tuple[float, int]:
+    """Find the cheapest empty route for a stop among those touched; its cost, and -1 for none."""
+    routes, geo, work, limits = search.routes, search.geo, search.work, search.limits
+    best, best_own = math.inf, -1
+    if limits.optional and free < limits.least:
+        return best, best_own
+    added = leg(geo, 0, stop) + leg(geo, stop, 0) - leg(geo, 0, 0)
+    for at in range(ruined):
+        own = search.space.touched[at]
+        if routes.size[own] == 0:
+            cost = _priced(routes, work, limits, own, (0, stop, 0), added)
+            if cost < best:
+                best, best_own = cost, own
+    return best, best_own
+
+
+@kernel
+def _priced(
+    routes: Routes,
+    work: Work,
+    limits: Limits,
+    own: int,
+    places: tuple[int, int, int],
+    added: float,
+) -> float:
+    """Return what a route costs more with a stop between two places, which adds to its length."""
+    size, length, load, clock = routes.size, routes.length, routes.load, routes.clock
+    cost = added
+    if limits.makespan:
+        cost = effort(limits, length[own] + added) - effort(limits, length[own])
+    if work.elastic:
+        cost += crowding(work.bounds, size[own] + 1) - crowding(work.bounds, size[own])
+    if work.bounded:
+        left, stop, right = places
+        minutes = minutes_added(work, added, left, stop, right)
+        cost += toll(
+            work.bounds,
+            size[own] + 1,
+            length[own] + added,
+            load[own] + work.demand[stop],
+            clock[own] + minutes,
+        )
+        cost -= toll(work.bounds, size[own], length[own], load[own], clock[own])
+    return float(cost)
 
 
 @kernel
@@ -258,12 +294,13 @@ def anneal(
             tolerance = -temperature * math.log(1.0 - rng.random())
             cost += exchange(search, tolerance, rng)
         cost += _rebuild(search, cost, temperature, rng)
+        value = longest(search.routes) if search.limits.makespan else cost
         if (
-            cost < best_cost * (1.0 - _SLACK)
+            value < best_cost * (1.0 - _SLACK)
             and (since >= patience or step == cooling.steps - 1)
             and strains(search.routes, search.work) == 0.0
         ):
-            best_cost = cost
+            best_cost = value
             _copy(search.routes, best)
             since = 0
     return cost, best_cost
@@ -298,7 +335,7 @@ def _rebuild(search: Search, cost: float, temperature: float, rng: Any) -> float
         owed += _owed(routes, limits, own)
         placed += 1
     if limits.makespan:
-        change = worth(routes, work, True) - cost
+        change = worth(routes, work, limits) - cost
     if placed == held and owed == 0 and change < -temperature * math.log(1.0 - rng.random()):
         return change
     for i in range(placed - 1, -1, -1):

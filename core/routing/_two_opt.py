@@ -7,18 +7,17 @@ tail. Ruin and recreate takes out few stops at a time, and cannot do that.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from core.routing._jit import kernel
 from core.routing._routes import (
     PACE,
-    TOTAL_WEIGHT,
     Limits,
     Routes,
     Search,
     Work,
     crowding,
+    effort,
     measure,
     relink,
     toll,
@@ -53,12 +52,10 @@ def exchange(search: Search, tolerance: float, rng: Any) -> float:
     end = before[i] if kind == 2 else after[i]
     far = after[j] if kind == 1 else before[j]
     change = leg(geo, i, j) + leg(geo, end, far) - leg(geo, i, end) - leg(geo, j, far)
-    if limits.makespan:
-        # Whatever it adds in total, the longest route may become shorter by it.
-        change = TOTAL_WEIGHT * change if one == two else -math.inf
-    spared = _now(routes, work, one) + _now(routes, work, two)
-    spared -= _least(routes, work, one, two, change)
-    if change - spared >= tolerance:
+    change = _least(routes, work, limits, one, two, change) - _now(routes, work, limits, one)
+    if one != two:
+        change -= _now(routes, work, limits, two)
+    if change >= tolerance:
         return 0.0
     # The new routes are written behind the old ones: from `start` to `middle`, and on to `stop`.
     cut = _index(routes, i, one, line, 0, kind != 2)
@@ -87,21 +84,14 @@ def _replace(
     if one != two and not (_allowed(limits, middle - start) and _allowed(limits, stop - middle)):
         return 0.0
     length, load, clock = measure(geo, work, line, start, middle)
-    change = _price(work, middle - start, length, load, clock) - _now(routes, work, one)
-    added, longest = length - routes.length[one], length
+    change = _price(work, limits, middle - start, length, load, clock) - _now(
+        routes, work, limits, one
+    )
     if one != two:
         length, load, clock = measure(geo, work, line, middle, stop)
-        change += _price(work, stop - middle, length, load, clock) - _now(routes, work, two)
-        added, longest = added + length - routes.length[two], max(longest, length)
-    if limits.makespan:
-        before = 0.0
-        for own in range(len(routes.length)):
-            before = max(before, routes.length[own])
-            if own not in (one, two):
-                longest = max(longest, routes.length[own])
-        change += longest - before + TOTAL_WEIGHT * added
-    else:
-        change += added
+        change += _price(work, limits, stop - middle, length, load, clock) - _now(
+            routes, work, limits, two
+        )
     if change >= tolerance:
         return 0.0
     relink(routes, geo, work, one, line, start, middle)
@@ -117,32 +107,42 @@ def _allowed(limits: Limits, size: int) -> bool:
 
 
 @kernel
-def _now(routes: Routes, work: Work, own: int) -> float:
-    """Price the bounds that a route breaks now, and its share of the work."""
-    return _price(work, routes.size[own], routes.length[own], routes.load[own], routes.clock[own])
-
-
-@kernel
-def _least(routes: Routes, work: Work, one: int, two: int, change: float) -> float:
-    """Price the work of both routes as if it were shared equally: no exchange makes it cheaper."""
-    if not work.bounded or change == -math.inf:
-        return 0.0
-    size, length, clock = routes.size, routes.length, routes.clock
-    minutes = change * work.bounds[PACE]
-    least = unevenness(
-        work.bounds,
-        (size[one] + size[two]) / 2.0,
-        max(0.0, (length[one] + length[two] + change) / 2.0),
-        0.0 if work.timed else max(0.0, (clock[one] + clock[two] + minutes) / 2.0),
+def _now(routes: Routes, work: Work, limits: Limits, own: int) -> float:
+    """Price the length of a route, the bounds that it breaks now, and its share of the work."""
+    return _price(
+        work, limits, routes.size[own], routes.length[own], routes.load[own], routes.clock[own]
     )
-    return 2.0 * least
 
 
 @kernel
-def _price(work: Work, size: int, length: float, load: float, clock: float) -> float:
-    """Price the bounds that a route breaks, and its share of the work."""
-    price = crowding(work.bounds, size) if work.elastic else 0.0
-    return price + toll(work.bounds, size, length, load, clock) if work.bounded else price
+def _least(routes: Routes, work: Work, limits: Limits, one: int, two: int, change: float) -> float:
+    """Price the routes as if they shared the work equally: no exchange makes them cheaper."""
+    count = 1.0
+    size, length, clock = float(routes.size[one]), routes.length[one], routes.clock[one]
+    if one != two:
+        count = 2.0
+        size += routes.size[two]
+        length += routes.length[two]
+        clock += routes.clock[two]
+    length = max(0.0, (length + change) / count)
+    least = effort(limits, length)
+    if work.bounded:
+        minutes = 0.0 if work.timed else max(0.0, (clock + change * work.bounds[PACE]) / count)
+        least += unevenness(work.bounds, size / count, length, minutes)
+    return float(count * least)
+
+
+@kernel
+def _price(
+    work: Work, limits: Limits, size: int, length: float, load: float, clock: float
+) -> float:
+    """Price the length of a route, the bounds that it breaks, and its share of the work."""
+    price = effort(limits, length)
+    if work.elastic:
+        price += crowding(work.bounds, size)
+    if work.bounded:
+        price += toll(work.bounds, size, length, load, clock)
+    return price
 
 
 @kernel

@@ -12,14 +12,14 @@ import dataclasses
 import math
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from core.routing._jit import COMPILED
-from core.routing.heuristic import improve
+from core.routing.heuristic import INTERRUPTED, LONG_ROUTE, improve
 from core.routing.result import NoRoutesError, Result, Status, Step
-from core.routing.start import cut_tour
+from core.routing.start import cut_tour, kick_routes, may_shorten
 from core.routing.validate import check
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ __all__ = [
     "ROUNDS",
     "divide",
     "group_routes",
+    "improve_long",
     "improve_part",
     "improve_parts",
+    "routes_are_long",
     "subproblem",
 ]
 
@@ -41,6 +43,10 @@ ROUNDS = 4
 
 # Multiples of the golden section, modulo 1, keep apart: no two rounds have the same borders.
 _TURN = (math.sqrt(5) - 1) / 2
+
+# Share of the time for kicks in the end; before, parts are drawn so often where stops are many.
+_ROUTES_SHARE = 0.3
+_TIMED_ROUNDS = 3
 
 # Length of the repair; without compiled kernels a step takes about seventy times longer.
 _STEPS_PER_STOP = 100
@@ -123,7 +129,6 @@ def improve_parts(
     ...     (step.cost for step in result.trace), reverse=True)
     True
     """
-    begin = time.monotonic()
     for name, value in {
         "parts": parts, "rounds": rounds, "steps_per_stop": steps_per_stop
     }.items():  # fmt: skip
@@ -131,9 +136,26 @@ def improve_parts(
             raise ValueError(f"{name} = {value}: expected an integer >= 1")
     if problem.points is None:
         raise ValueError("parts are sectors of a map: coordinates are needed")
+    return _in_rounds(problem, start, _Plan(parts, rounds, seed, steps_per_stop, share=share))
+
+
+class _Plan(NamedTuple):
+    """How routes are improved in parts: see `improve_parts`; by steps, or for so many seconds."""
+
+    parts: int
+    rounds: int
+    seed: int
+    steps_per_stop: int | None = None
+    seconds: float | None = None
+    share: Callable[..., Iterable[Result]] = map
+
+
+def _in_rounds(problem: Problem, start: Result, plan: _Plan) -> Result:
+    begin = time.monotonic()
     problem, routes = problem.closed(), start.routes
+    parts, rounds, seed = plan.parts, plan.rounds, plan.seed
     rounds = 1 if min(parts, len(routes)) == 1 else rounds
-    trace = [Step(0.0, start.cost, None)]
+    trace, interrupted = [Step(0.0, start.cost, None)], False
     for number in range(rounds):
         chosen = [
             [routes[own] for own in group]
@@ -141,16 +163,23 @@ def improve_parts(
         ]
         spare = _shared_out(problem.dispatchers - len(routes), len(chosen))
         problems = [subproblem(problem, own, more) for own, more in zip(chosen, spare, strict=True)]
-        steps = [max(1, steps_per_stop * part.n_stops // rounds) for part, _ in problems]
         draws = np.random.SeedSequence((seed, number)).generate_state(len(problems))
-        work = partial(improve_part, time_limit=None, cooled=number / rounds)
-        found = share(work, *zip(*problems, strict=True), steps, draws.tolist())
-        routes = tuple(
-            route
-            for own, result in zip(chosen, found, strict=True)
-            for route in _in_whole(own, result.routes)
-        )
+        steps: list[int | None] = [None] * len(problems)
+        if plan.steps_per_stop is not None:
+            steps = [max(1, plan.steps_per_stop * part.n_stops // rounds) for part, _ in problems]
+        limit = None if plan.seconds is None else plan.seconds / rounds / len(problems)
+        work = partial(improve_part, time_limit=limit, cooled=number / rounds)
+        found = iter(plan.share(work, *zip(*problems, strict=True), steps, draws.tolist()))
+        better: list[tuple[int, ...]] = []
+        for own in chosen:
+            # After an interrupt the other parts stay as they are.
+            result = None if interrupted else next(found)
+            better += own if result is None else _in_whole(own, result.routes)
+            interrupted = interrupted or (result is not None and result.reason == INTERRUPTED)
+        routes = tuple(better)
         trace.append(Step(time.monotonic() - begin, problem.cost(routes), None))
+        if interrupted:
+            break
     if broken := check(problem, routes):
         raise NoRoutesError("within the steps", broken)
     return Result(
@@ -159,6 +188,7 @@ def improve_parts(
         routes=routes,
         seconds=time.monotonic() - begin,
         method="divide",
+        reason=INTERRUPTED if interrupted else "",
         trace=tuple(trace),
     )
 
@@ -175,6 +205,51 @@ def _in_whole(
     places = (0, *(stop for route in old for stop in route))
     for route in routes:
         yield tuple(places[stop] for stop in route)
+
+
+def routes_are_long(problem: Problem) -> bool:
+    """Tell whether most of the cost lies in the order of stops within routes."""
+    long = problem.objective == "distance" and problem.n_stops >= LONG_ROUTE * problem.dispatchers
+    return long and may_shorten(problem)
+
+
+def improve_long(problem: Problem, *, start: Result, time_limit: float, seed: int = 0) -> Result:
+    """Improve long routes: by ruin and recreate, in parts where stops are many, then by kicks.
+
+    Kicks come much further than ruin and recreate in the order of a route's stops, which is most of
+    the cost where routes are long; they are no help in who serves which stop.
+
+    Parameters
+    ----------
+    problem
+        One whose `routes_are_long`.
+    start
+        Routes to start from.
+    time_limit
+        Seconds of wall time.
+    seed
+        Seed of the random numbers.
+    """
+    begin = time.monotonic()
+    search = time_limit * (1 - _ROUTES_SHARE)
+    if problem.n_stops > _WHOLE and problem.points is not None:
+        plan = _Plan(problem.n_stops // _PART, _TIMED_ROUNDS, seed, seconds=search)
+        result = _in_rounds(problem, start, plan)
+    else:
+        result = improve(problem, start=start, time_limit=search, seed=seed)
+    if result.reason:  # interrupted
+        return result
+    left = time_limit - (time.monotonic() - begin)
+    routes = kick_routes(problem, result.routes, time_limit=left, seed=seed)
+    cost, seconds = problem.cost(routes), time.monotonic() - begin
+    return dataclasses.replace(
+        result,
+        routes=routes,
+        cost=cost,
+        seconds=seconds,
+        method="heuristic",
+        trace=(*result.trace, Step(seconds, cost, None)),
+    )
 
 
 def improve_part(

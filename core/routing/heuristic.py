@@ -19,12 +19,16 @@ from core.routing._routes import (
     Search,
     Work,
     Workspace,
+    longest,
+    strain,
     strains,
+    unevenness,
     worth,
 )
 from core.routing._sisr import Cooling, anneal
 from core.routing.bounds import SLACK, keeps_to
 from core.routing.geometry import geometry, neighbours
+from core.routing.pool import Pool
 from core.routing.problem import Problem
 from core.routing.result import NoRoutesError, Result, Status, Step
 from core.routing.validate import check
@@ -32,13 +36,21 @@ from core.routing.validate import check
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["improve"]
+__all__ = ["INTERRUPTED", "LONG_ROUTE", "improve"]
+
+INTERRUPTED = "interrupted"
+"""The reason of a result whose search was ended by Ctrl-C."""
+
+LONG_ROUTE = 100
+"""Mean number of stops of a route from where on its length is mostly a matter of their order."""
 
 _NEAR = 40  # positions are tried beside so many neighbours
 _STRINGS = 10.0  # stops taken out in a step, on average
 # Exchanges tried before each step, up to so many stops: with more the search begins so hot that
 # nearly all would be made, at a cost that grows with the routes.
 _EXCHANGES, _EXCHANGE_STOPS = 10, 1000
+# Long routes need them most, whatever the number of stops, and no more heat than this.
+_LONG_EXCHANGES, _LONG_HOT = 2, 1.0
 _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 40 of them
 
 # Start and end temperature in mean legs. The more stops, the hotter: it lets whole strings change
@@ -52,7 +64,11 @@ _FEW_HOT, _FEW_COLD = 0.3, 0.04
 # time the stops may be shared out differently.
 _ROUND_STEPS, _MOST_ROUNDS = 2000, 5
 _STEPS_PER_SECOND = 1e5 if COMPILED else 1e3  # roughly
+# Makespan: how often the length of a route, relative to the longest, is squared, from the start of
+# the cooling to its end. A high power alone counts hardly more than the longest route.
+_SQUARINGS = (3, 8)
 _CHUNK_SECONDS = 0.25
+_LOOKS = 10  # at the routes passed through in a chunk, for the choice in the end
 
 # Prices of broken bounds: to begin with, in mean legs for as much work as a mean stop is; what they
 # are multiplied by after a chunk of steps that ended with broken bounds or without; their range.
@@ -65,8 +81,10 @@ _EVEN = ("stops", "distance", "time")  # what work may be balanced by, in the ke
 # route that breaks one, and the price would only rise.
 _ELASTIC_STOPS = 200
 
-# Makespan: routes above this share of the best are discouraged when stops are put back.
-_CEILING = 0.97
+# Share of the time for a choice among all the routes passed through (`core.routing.pool`). It pays
+# where stops times stops of a route are no more than so many for each second of the search.
+_CHOICE_SHARE, _CHOICE_SIZE = 0.1, 800.0
+_CHOICE_COST = 1.05  # relative: routes of plans that cost more than the best are not worth a place
 
 
 def improve(
@@ -122,23 +140,27 @@ def improve(
     begin = time.monotonic()
     problem = problem.closed()
     search = _Annealing(problem, start.routes, seed, cooled)
+    if time_limit is not None and steps is None:
+        time_limit = search.pool_routes(time_limit)
     best, trace = search.best_cost, [Step(time.monotonic() - begin, search.known, None)]
     reason = ""
     try:
-        while True:
-            spent = time.monotonic() - begin
+        done = 0.0
+        while done < 1.0 and (trace[-1].cost is None or trace[-1].cost > enough):
+            spent = time.monotonic() - begin - search.choosing
             done = max(
                 0.0 if time_limit is None else spent / max(time_limit, 1e-9),
                 0.0 if steps is None else search.steps / steps,
             )
-            if done >= 1.0 or (trace[-1].cost is not None and trace[-1].cost <= enough):
-                break
-            search.run(done, steps, None if time_limit is None else time_limit - spent)
+            if done < 1.0:
+                search.run(done, steps, None if time_limit is None else time_limit - spent)
+            else:
+                search.choose()
             if search.best_cost < best:
                 best = search.best_cost
                 trace.append(Step(time.monotonic() - begin, search.known, None))
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = INTERRUPTED
     routes = search.routes()
     if search.known is None:
         raise NoRoutesError(reason or "within the limit", check(problem, routes))
@@ -172,17 +194,26 @@ class _Annealing:
         self._best = _linked(problem, routes)
         self._saved = (self._best.first.copy(), self._best.after.copy())
         self.cost = self._worth()
-        self.best_cost = self.cost if not check(problem, self.routes()) else math.inf
-        # Exchanges reverse stretches, and need a neighbour.
-        apt = problem.symmetric and 1 < n <= _EXCHANGE_STOPS
-        self._exchanges = _EXCHANGES if apt else 0
-        self._hot, self._cold = _FEW_HOT, _FEW_COLD
-        if not apt or n > _ELASTIC_STOPS or problem.objective == "makespan":
-            self._hot, self._cold = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE)), _COLD
+        self.best_cost = math.inf
+        if not check(problem, self.routes()):
+            self.best_cost = longest(self._now) if problem.objective == "makespan" else self.cost
+        self._exchanges, self._hot, self._cold = _heat(problem, len(routes))
         self._hot *= (self._cold / self._hot) ** cooled
         self._rounds = 1
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
+        self._pool: Pool | None = None
+        self._choice = 0.0  # seconds for all choices among the routes of the pool
+        self._round = 0
+        self.choosing = 0.0  # seconds that they took
+
+    def pool_routes(self, seconds: float) -> float:
+        """Keep the routes passed through, if a choice pays; return the seconds left to search."""
+        n, crew = self._problem.n_stops, sum(size > 0 for size in self._now.size)
+        if n * n > _CHOICE_SIZE * seconds * crew:
+            return seconds
+        self._pool, self._choice = Pool(self._problem), _CHOICE_SHARE * seconds
+        return seconds - self._choice
 
     def run(self, done: float, steps: int | None, seconds: float | None) -> None:
         """Make some steps at the temperatures of the part `done` (0 to 1) of the run."""
@@ -197,22 +228,39 @@ class _Annealing:
             expected = steps or (seconds or 0.0) * _STEPS_PER_SECOND
             rounds = expected / (_ROUND_STEPS * self._problem.n_stops)
             self._rounds = int(np.clip(rounds, 1, _MOST_ROUNDS))
+        if done * self._rounds >= self._round + 1:
+            self._round += 1
+            self.choose()
         part = done * self._rounds % 1.0
         hot = self._temperature(part)
         cold = self._temperature(min(1.0, part + share * self._rounds))
         begin = time.monotonic()
         limits = self._search.limits
         if limits.makespan:
-            ceiling = _CEILING * min(self.best_cost, max(self._now.length))
-            self._search = self._search._replace(limits=limits._replace(ceiling=ceiling))
-        self.cost, self.best_cost = anneal(
-            self._search,
-            self._best,
-            Cooling(hot, cold, chunk, self._exchanges),
-            self.cost,
-            self.best_cost,
-            self._rng,
-        )
+            few, most = _SQUARINGS
+            limits = limits._replace(
+                ceiling=float(max(self._now.length)) or 1.0,
+                squarings=few + int(part * (most + 1 - few)),
+            )
+            self._search = self._search._replace(limits=limits)
+            self.cost = self._worth()
+        looks = 1 if self._pool is None or chunk < _LOOKS else _LOOKS
+        for look in range(looks):
+            self.cost, self.best_cost = anneal(
+                self._search,
+                self._best,
+                Cooling(
+                    hot * (cold / hot) ** (look / looks),
+                    hot * (cold / hot) ** ((look + 1) / looks),
+                    chunk // looks,
+                    self._exchanges,
+                ),
+                self.cost,
+                self.best_cost,
+                self._rng,
+            )
+            self._collect()
+        chunk = chunk // looks * looks
         spent = time.monotonic() - begin
         # The first call compiles: its time says nothing about speed.
         if self.steps > 0:
@@ -229,6 +277,41 @@ class _Annealing:
                 self._return()
             self._reprice(_DEARER if broken else _CHEAPER)
 
+    def _collect(self) -> None:
+        """Keep the routes as they are now, those that break no bound."""
+        dear = _CHOICE_COST * self.best_cost
+        if self._pool is None or (self.cost > dear and not self._search.limits.makespan):
+            return
+        now, bounds = self._now, self._search.work.bounds
+        least, most = self._problem.min_stops, self._problem.most_stops
+        amounts = (now.size, now.length, now.load, now.clock)
+        sums = zip(*(np.asarray(amount).tolist() for amount in amounts), strict=True)
+        self._pool.add(
+            (length + unevenness(bounds, size, length, clock), route)
+            for route, (size, length, load, clock) in zip(
+                _unlinked(now.first, now.after), sums, strict=True
+            )
+            if max(1, least) <= size <= most and not strain(bounds, size, length, load, clock)
+        )
+
+    def choose(self) -> None:
+        """Go on from the best choice among all routes passed through, if it is better."""
+        if self._pool is None or not math.isfinite(self.best_cost):
+            return
+        begin = time.monotonic()
+        best = self.routes()
+        self._pool.add((self._problem.cost([route]), route) for route in best)
+        chosen = self._pool.choose(best, self._choice / self._rounds)
+        if chosen is not None:
+            routes = [*chosen, *([()] * (self._problem.dispatchers - len(chosen)))]
+            self._best = _linked(self._problem, routes)
+            self._saved = (self._best.first.copy(), self._best.after.copy())
+            cost = self._problem.cost(chosen)
+            makespan = self._search.limits.makespan
+            self.best_cost = longest(self._best) if makespan else cost
+            self._return()
+        self.choosing += time.monotonic() - begin
+
     def _return(self) -> None:
         """Go on from the best routes, whose bounds are kept."""
         best = self.routes()
@@ -240,7 +323,7 @@ class _Annealing:
 
     def _worth(self) -> float:
         search = self._search
-        return worth(search.routes, search.work, search.limits.makespan)
+        return worth(search.routes, search.work, search.limits)
 
     @property
     def known(self) -> float | None:
@@ -265,16 +348,35 @@ class _Annealing:
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
         """Return the best routes at the end of the last run."""
-        found = []
-        firsts, after = self._saved
-        for first in firsts:
-            route, stop = [], int(first)
-            while stop != 0:
-                route.append(stop)
-                stop = int(after[stop])
-            if route:
-                found.append(tuple(route))
-        return tuple(found)
+        return tuple(route for route in _unlinked(*self._saved) if route)
+
+
+def _heat(problem: Problem, crew: int) -> tuple[int, float, float]:
+    """Choose the exchanges for each step, and the first and last temperature in mean legs."""
+    n = problem.n_stops
+    hot = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE))
+    if not problem.symmetric or n < 2:  # exchanges reverse stretches, and need a neighbour
+        return 0, hot, _COLD
+    if n <= _ELASTIC_STOPS and problem.objective == "distance":
+        return _EXCHANGES, _FEW_HOT, _FEW_COLD
+    if n <= _EXCHANGE_STOPS:
+        return _EXCHANGES, hot, _COLD
+    if n >= LONG_ROUTE * crew:
+        return _LONG_EXCHANGES, _LONG_HOT, _COLD
+    return 0, hot, _COLD
+
+
+def _unlinked(firsts: Sequence[int], after: Sequence[int]) -> list[tuple[int, ...]]:
+    """Turn linked lists into the stops of each route."""
+    onward = np.asarray(after).tolist()
+    found = []
+    for first in np.asarray(firsts).tolist():
+        route, stop = [], first
+        while stop != 0:
+            route.append(stop)
+            stop = onward[stop]
+        found.append(tuple(route))
+    return found
 
 
 def _search(problem: Problem, routes: Sequence[Sequence[int]], mean_leg: float) -> Search:
@@ -294,7 +396,8 @@ def _search(problem: Problem, routes: Sequence[Sequence[int]], mean_leg: float) 
             _STRINGS,
             problem.crew == "at_most",
             problem.objective == "makespan",
-            math.inf,
+            max(map(problem.length, routes)) or 1.0,
+            _SQUARINGS[0],
         ),
         # Row 0, the depot's, is never read.
         near=native(np.vstack((np.zeros((1, degree), dtype=np.intp), near)).ravel()),
@@ -342,6 +445,13 @@ def _work(problem: Problem, mean_leg: float, *, elastic: bool) -> Work:
     return Work(
         bounded=not problem.only_stops or problem.balance is not None,
         elastic=elastic,
+        rising=not (
+            problem.objective == "makespan"
+            or problem.min_distance
+            or problem.min_time
+            or (elastic and problem.min_stops > 1)
+            or (problem.times is not None and problem.max_time is not None)
+        ),
         timed=problem.times is not None,
         demand=native(demand),
         service=native(service),

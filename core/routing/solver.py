@@ -16,7 +16,7 @@ from core.routing.bounds import balanced_bound, contradiction, keeps_to, needs_t
 from core.routing.choices import METHODS
 from core.routing.directed import kick_directed
 from core.routing.directed_bound import directed_bound
-from core.routing.divide import divide
+from core.routing.divide import divide, improve_long, routes_are_long
 from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
 from core.routing.plain import never_driven, plain_problem
@@ -48,6 +48,7 @@ _START_SHARE = 0.2
 # `heuristic` spends this share of its time on a lower bound: from the relaxation of the edge model
 # up to so many stops, by Held and Karp's ascent beyond.
 _BOUND_SHARE = 0.15
+_TOUR_SHARE = 0.15  # where routes are long: for a short tour before it is cut
 _RELAXED_SHARE = 0.05  # the same of a problem without some of its constraints: it is far below
 _RELAXED_STOPS = 200
 
@@ -365,7 +366,9 @@ def _search(
     if problem.balance is not None:
         return _search_balanced(problem, time_limit, steps, seed)
     begin = time.monotonic()
-    start = cut_tour(problem)
+    long = steps is None and not _is_a_tour(problem) and routes_are_long(problem)
+    kicks = time_limit * _TOUR_SHARE if long and time_limit is not None else 0.0
+    start = cut_tour(problem, kicks=kicks, seed=seed)
     bound = None
     if time_limit is not None:
         bound = lower_bound(problem, start, time_limit * _BOUND_SHARE)
@@ -377,6 +380,8 @@ def _search(
         limits = Kicks(time_limit, steps, seed, enough)
         kick, places = _kick_of(problem), np.array((0, *start.routes[0]))
         result = _one_tour(problem, kick(problem, places, limits))
+    elif long and time_limit is not None:
+        result = improve_long(problem, start=start, time_limit=time_limit, seed=seed)
     else:
         if patience < 1.0 and time_limit is not None and check(problem, start.routes):
             # Any routes at first: whether there are some decides how to go on.

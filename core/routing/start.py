@@ -15,22 +15,25 @@ import numpy as np
 from core.routing.bounds import SLACK, keeps_to
 from core.routing.result import Result, Status
 from core.routing.split import split
-from core.routing.tour import greedy_tour, improve_tour
+from core.routing.tour import Kicks, greedy_tour, improve_tour, kick_tour
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from core.routing.problem import Problem
 
-__all__ = ["cut_tour"]
+__all__ = ["cut_tour", "kick_routes", "may_shorten"]
 
 # Openings of the tour that are tried, and stops in all of them: the more routes, the less the
 # choice of an opening brings (0.04% with a hundred), and each takes as long as a tour's search.
 _OPENINGS, _FEWEST, _OPENED = 32, 4, 3_200_000
+_FEWEST_KICKED = 8  # places of a tour that kicks may shorten
 _PACKED = 30_000_000  # stops times dispatchers up to which loads are packed: seconds
 
 
-def cut_tour(problem: Problem) -> Result:
+def cut_tour(problem: Problem, *, kicks: float = 0.0, seed: int = 0) -> Result:
     """Cut one tour of all stops into routes, and improve each on its own.
 
     Parameters
@@ -38,6 +41,10 @@ def cut_tour(problem: Problem) -> Result:
     problem
         Its bounds on stops must be feasible (`core.routing.bounds.contradiction`); those that no
         cuts can meet are left out of account.
+    kicks
+        Seconds to shorten the tour by kicks before it is cut, which pays where routes are long.
+    seed
+        Seed of the kicks' random numbers.
 
     Examples
     --------
@@ -51,6 +58,8 @@ def cut_tour(problem: Problem) -> Result:
     problem = problem.closed()
     even = _even(problem)
     tour = improve_tour(even, greedy_tour(even, np.arange(1, problem.n_stops + 1)))
+    if kicks > 0.0 and problem.symmetric and problem.n_stops >= _FEWEST_KICKED:
+        tour = kick_tour(problem, tour, Kicks(time_limit=kicks, seed=seed))
     openings = max(_FEWEST, min(_OPENINGS, _OPENED // problem.n_stops))
     cut = split(problem, tour, starts=openings)
     if problem.capacity is not None:
@@ -101,6 +110,50 @@ def _improve_route(problem: Problem, even: Problem, route: NDArray[np.intp]) -> 
     closed = improve_tour(even, np.concatenate(([0], route)))
     better = np.roll(closed, -int(np.nonzero(closed == 0)[0][0]))[1:]
     return min(route, better, better[::-1], key=problem.length)
+
+
+def may_shorten(problem: Problem) -> bool:
+    """Tell whether a route that keeps all bounds also does in any shorter order of its stops."""
+    timed = problem.times is not None and problem.max_time is not None
+    return problem.symmetric and not (problem.min_distance or problem.min_time or timed)
+
+
+def kick_routes(
+    problem: Problem, routes: Sequence[Sequence[int]], *, time_limit: float, seed: int = 0
+) -> tuple[tuple[int, ...], ...]:
+    """Shorten each route by kicks, for a share of the time that is its share of the stops.
+
+    Parameters
+    ----------
+    problem
+        One that `may_shorten`.
+    routes
+        Stop indices per dispatcher.
+    time_limit
+        Seconds of wall time for all routes.
+    seed
+        Seed of the random numbers.
+
+    Examples
+    --------
+    >>> from core.routing import Problem
+    >>> ring = [[0, 0], [1, 0], [2, 0], [3, 0], [3, 1], [2, 1], [1, 1], [0, 1]]
+    >>> problem = Problem(points=ring)
+    >>> problem.cost(kick_routes(problem, [(5, 1, 4, 2, 6, 3, 7)], time_limit=0.1))
+    8.0
+    """
+    begin, done, found = time.monotonic(), 0, []
+    for route in routes:
+        # What one route does not use, or takes too long, is the others' to share.
+        left = time_limit - (time.monotonic() - begin)
+        seconds = left * len(route) / (problem.n_stops - done)
+        done += len(route)
+        closed = improve_tour(problem, np.array((0, *route)))
+        if len(closed) >= _FEWEST_KICKED and seconds > 0.0:
+            closed = kick_tour(problem, closed, Kicks(time_limit=seconds, seed=seed))
+        better = np.roll(closed, -int(np.nonzero(closed == 0)[0][0]))[1:]
+        found.append(min(tuple(route), tuple(better.tolist()), key=problem.length))
+    return tuple(found)
 
 
 def _even(problem: Problem) -> Problem:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from core.routing import NoRoutesError, Problem, Result, Status, check
-from core.routing.divide import ROUNDS, divide, group_routes, improve_parts, subproblem
+from core.routing import NoRoutesError, Problem, Result, Status, check, solve
+from core.routing.divide import (
+    ROUNDS,
+    divide,
+    group_routes,
+    improve_parts,
+    routes_are_long,
+    subproblem,
+)
 from core.routing.start import cut_tour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def problem(**options: Any) -> Problem:
@@ -130,6 +138,52 @@ def test_dispatchers_without_a_route_may_get_one() -> None:
     result = improve_parts(whole, start=start, parts=2, rounds=1, steps_per_stop=20, share=share)
     assert seen == [6]
     assert check(whole, result.routes, result.cost) == []
+
+
+def test_an_interrupt_ends_all_parts_and_rounds() -> None:
+    whole, handed = problem(), list[Any]()
+
+    def share(function: Any, *columns: Any) -> Iterator[Result]:
+        for row in zip(*columns, strict=True):
+            handed.append(row)
+            result = function(*row)
+            yield dataclasses.replace(result, reason="interrupted" if len(handed) == 2 else "")
+
+    result = improved(whole, parts=3, rounds=3, steps_per_stop=10, share=share)
+    assert (len(handed), result.reason) == (2, "interrupted")
+    assert check(whole, result.routes, result.cost) == []
+
+
+@pytest.mark.parametrize("whole", [50_000, 500])
+def test_long_routes_are_improved_within_their_bounds(
+    whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.routing.divide._WHOLE", whole)
+    monkeypatch.setattr("core.routing.divide._PART", 600)
+    points = np.random.default_rng(2).uniform(0, 100, (1201, 2))
+    long = Problem(points=points, dispatchers=6, min_stops=190, max_stops=210)
+    assert routes_are_long(long)
+    result = solve(long, method="heuristic", time_limit=3.0)
+    assert check(long, result.routes, result.cost) == []
+    assert result.cost is not None
+    assert result.cost < cut_tour(long).cost
+    assert result.method == "heuristic"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"dispatchers": 7},
+        {"objective": "makespan"},
+        {"min_distance": 1.0},
+        {"speed": 1.0, "min_time": 1.0},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_routes_that_may_not_become_shorter_are_left_to_the_search(fields: dict[str, Any]) -> None:
+    points = np.random.default_rng(2).uniform(0, 100, (601, 2))
+    assert routes_are_long(Problem(points=points, dispatchers=6))
+    assert not routes_are_long(Problem(**{"points": points, "dispatchers": 6} | fields))
 
 
 def test_bounds_that_no_part_meets_are_told() -> None:

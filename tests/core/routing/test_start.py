@@ -13,7 +13,7 @@ from core.routing._routes import strains
 from core.routing.geometry import geometry, leg, neighbours
 from core.routing.heuristic import _Annealing
 from core.routing.split import split
-from core.routing.start import cut_tour
+from core.routing.start import cut_tour, kick_routes
 from core.routing.tour import Kicks, greedy_tour, improve_tour, kick_tour, tour_length
 
 if TYPE_CHECKING:
@@ -155,3 +155,17 @@ def test_kicks_only_shorten_the_tour_and_come_close_to_the_optimum(
     optimum = solve(problem, method="exact").cost
     assert optimum is not None
     assert optimum - 1e-5 <= lengths[-1] <= 1.02 * optimum
+
+
+def test_kicks_shorten_routes_and_leave_their_stops(random_problem: Callable[..., Problem]) -> None:
+    problem = random_problem(120, seed=8, dispatchers=4)
+    rng = np.random.default_rng(8)
+    routes = [(120,), *np.split(rng.permutation(119) + 1, [3, 60])]
+    routes = [tuple(map(int, route)) for route in routes]
+    better = kick_routes(problem, routes, time_limit=0.5, seed=1)
+    for route, found in zip(routes, better, strict=True):
+        assert sorted(found) == sorted(route)
+        assert problem.length(found) <= problem.length(route)
+    assert problem.cost(better) < 0.5 * problem.cost(routes)
+    in_no_time = kick_routes(problem, routes, time_limit=0.0, seed=1)
+    assert problem.cost(better) <= problem.cost(in_no_time) < 0.5 * problem.cost(routes)
