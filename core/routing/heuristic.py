@@ -50,7 +50,7 @@ _STRINGS = 10.0  # stops taken out in a step, on average
 # nearly all would be made, at a cost that grows with the routes.
 _EXCHANGES, _EXCHANGE_STOPS = 10, 1000
 # Long routes need them most, whatever the number of stops, and no more heat than this.
-_LONG_EXCHANGES, _LONG_HOT = 2, 1.0
+_LONG_HOT = 1.0
 _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 40 of them
 
 # Start and end temperature in mean legs. The more stops, the hotter: it lets whole strings change
@@ -235,6 +235,29 @@ class _Annealing:
         hot = self._temperature(part)
         cold = self._temperature(min(1.0, part + share * self._rounds))
         begin = time.monotonic()
+        self._sharpen(part)
+        looks = 1 if self._pool is None or chunk < _LOOKS else _LOOKS
+        chunk = chunk // looks * looks
+        fall = (cold / hot) ** (1.0 / looks)
+        for look in range(looks):
+            start = hot * fall**look
+            cooling = Cooling(start, start * fall, chunk // looks, self._exchanges)
+            self.cost, self.best_cost = anneal(
+                self._search, self._best, cooling, self.cost, self.best_cost, self._rng
+            )
+            self._collect()
+        spent = time.monotonic() - begin
+        # The first call compiles: its time says nothing about speed.
+        if self.steps > 0:
+            self._speed = chunk / max(spent, 1e-6)
+        self.steps += chunk
+        # An interrupt may come while the kernel writes; this copy is whole.
+        best = self._best if math.isfinite(self.best_cost) else self._now
+        self._saved = (best.first.copy(), best.after.copy())
+        self._adapt()
+
+    def _sharpen(self, part: float) -> None:
+        """Count the longest route the more, the later it is: see `_routes.effort`."""
         limits = self._search.limits
         if limits.makespan:
             few, most = _SQUARINGS
@@ -244,31 +267,9 @@ class _Annealing:
             )
             self._search = self._search._replace(limits=limits)
             self.cost = self._worth()
-        looks = 1 if self._pool is None or chunk < _LOOKS else _LOOKS
-        for look in range(looks):
-            self.cost, self.best_cost = anneal(
-                self._search,
-                self._best,
-                Cooling(
-                    hot * (cold / hot) ** (look / looks),
-                    hot * (cold / hot) ** ((look + 1) / looks),
-                    chunk // looks,
-                    self._exchanges,
-                ),
-                self.cost,
-                self.best_cost,
-                self._rng,
-            )
-            self._collect()
-        chunk = chunk // looks * looks
-        spent = time.monotonic() - begin
-        # The first call compiles: its time says nothing about speed.
-        if self.steps > 0:
-            self._speed = chunk / max(spent, 1e-6)
-        self.steps += chunk
-        # An interrupt may come while the kernel writes; this copy is whole.
-        best = self._best if math.isfinite(self.best_cost) else self._now
-        self._saved = (best.first.copy(), best.after.copy())
+
+    def _adapt(self) -> None:
+        """Raise the prices of broken bounds or lower them; after many, go back to the best."""
         work = self._search.work
         if work.bounded or work.elastic:
             broken = strains(self._now, work) > 0.0
@@ -362,7 +363,7 @@ def _heat(problem: Problem, crew: int) -> tuple[int, float, float]:
     if n <= _EXCHANGE_STOPS:
         return _EXCHANGES, hot, _COLD
     if n >= LONG_ROUTE * crew:
-        return _LONG_EXCHANGES, _LONG_HOT, _COLD
+        return _EXCHANGES, _LONG_HOT, _COLD
     return 0, hot, _COLD
 
 
