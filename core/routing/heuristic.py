@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -57,6 +57,9 @@ _HAND = 400  # room for stops in hand: strings are at most 10 long, and rarely 4
 # routes, which the cold phase cannot repair later (measured with 50 to 10,000 stops).
 _HOT, _COLD = 3.0, 0.02
 _HOT_RANGE = (2.0, 30.0)
+# With few steps the routes cannot cool down from that: no hotter than one mean leg for so many
+# steps per stop, but at least as hot as this (measured with 300 to 1,000 stops in 10 s).
+_COOLING_STEPS, _LEAST_HOT = 1000, 0.1
 # With few stops the bounds on stops give way, and exchanges reach far: what matters is decided in
 # a narrow range, and all the time is spent there.
 _FEW_HOT, _FEW_COLD = 0.3, 0.04
@@ -197,8 +200,9 @@ class _Annealing:
         self.best_cost = math.inf
         if not check(problem, self.routes()):
             self.best_cost = longest(self._now) if problem.objective == "makespan" else self.cost
-        self._exchanges, self._hot, self._cold = _heat(problem, len(routes))
-        self._hot *= (self._cold / self._hot) ** cooled
+        heat = self._heat = _heat(problem, len(routes))
+        self._cooled = cooled
+        self._hot, self._warm_enough = heat.hot, False  # until the number of steps is known
         self._rounds = 1
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
@@ -217,17 +221,16 @@ class _Annealing:
 
     def run(self, done: float, steps: int | None, seconds: float | None) -> None:
         """Make some steps at the temperatures of the part `done` (0 to 1) of the run."""
-        chunk = 50 if self._speed == 0 else max(1, int(self._speed * _CHUNK_SECONDS))
+        chunk = max(50, min(500, self.steps * 10))  # to learn the speed
+        if self._speed > 0.0:
+            chunk = max(1, int(self._speed * _CHUNK_SECONDS))
         if steps is not None:
             # Fixed shares, so that temperatures do not depend on the machine's speed.
             chunk = min(max(1, steps // 100), steps - self.steps)
             share = chunk / steps
         else:
             share = min(1.0 - done, _CHUNK_SECONDS / ((seconds or 1.0) / (1.0 - done)))
-        if self.steps == 0:
-            expected = steps or (seconds or 0.0) * _STEPS_PER_SECOND
-            rounds = expected / (_ROUND_STEPS * self._problem.n_stops)
-            self._rounds = int(np.clip(rounds, 1, _MOST_ROUNDS))
+        self._warm(steps, seconds or 0.0)
         if done * self._rounds >= self._round + 1:
             self._round += 1
             self.choose()
@@ -241,7 +244,7 @@ class _Annealing:
         fall = (cold / hot) ** (1.0 / looks)
         for look in range(looks):
             start = hot * fall**look
-            cooling = Cooling(start, start * fall, chunk // looks, self._exchanges)
+            cooling = Cooling(start, start * fall, chunk // looks, self._heat.exchanges)
             self.cost, self.best_cost = anneal(
                 self._search, self._best, cooling, self.cost, self.best_cost, self._rng
             )
@@ -255,6 +258,19 @@ class _Annealing:
         best = self._best if math.isfinite(self.best_cost) else self._now
         self._saved = (best.first.copy(), best.after.copy())
         self._adapt()
+
+    def _warm(self, steps: int | None, seconds: float) -> None:
+        """Choose how often to cool down, and begin as hot as so many steps can cool down from."""
+        if self._warm_enough:
+            return
+        n, heat = self._problem.n_stops, self._heat
+        if self.steps == 0:
+            rounds = (steps or seconds * _STEPS_PER_SECOND) / (_ROUND_STEPS * n)
+            self._rounds = int(np.clip(rounds, 1, _MOST_ROUNDS))
+        able = (steps or seconds * (self._speed or _STEPS_PER_SECOND)) / self._rounds / n
+        hot = min(heat.hot, max(heat.least_hot, able / _COOLING_STEPS))
+        self._hot = hot * (heat.cold / hot) ** self._cooled
+        self._warm_enough = steps is not None or self._speed > 0.0
 
     def _sharpen(self, part: float) -> None:
         """Count the longest route the more, the later it is: see `_routes.effort`."""
@@ -345,26 +361,35 @@ class _Annealing:
         self.cost = self._worth()
 
     def _temperature(self, done: float) -> float:
-        return float(self._leg * self._hot * (self._cold / self._hot) ** done)
+        return float(self._leg * self._hot * (self._heat.cold / self._hot) ** done)
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
         """Return the best routes at the end of the last run."""
         return tuple(route for route in _unlinked(*self._saved) if route)
 
 
-def _heat(problem: Problem, crew: int) -> tuple[int, float, float]:
-    """Choose the exchanges for each step, and the first and last temperature in mean legs."""
+class _Heat(NamedTuple):
+    """Exchanges for each step, and in mean legs the first temperature, its least, and the last."""
+
+    exchanges: int
+    hot: float
+    least_hot: float
+    cold: float
+
+
+def _heat(problem: Problem, crew: int) -> _Heat:
+    """Choose how hot a search is by the stops and the length of routes."""
     n = problem.n_stops
     hot = float(np.clip(_HOT * math.sqrt(n / 1000), *_HOT_RANGE))
     if not problem.symmetric or n < 2:  # exchanges reverse stretches, and need a neighbour
-        return 0, hot, _COLD
+        return _Heat(0, hot, _LEAST_HOT, _COLD)
     if n <= _ELASTIC_STOPS and problem.objective == "distance":
-        return _EXCHANGES, _FEW_HOT, _FEW_COLD
+        return _Heat(_EXCHANGES, _FEW_HOT, _FEW_HOT, _FEW_COLD)
     if n <= _EXCHANGE_STOPS:
-        return _EXCHANGES, hot, _COLD
+        return _Heat(_EXCHANGES, hot, _LEAST_HOT, _COLD)
     if n >= LONG_ROUTE * crew:
-        return _EXCHANGES, _LONG_HOT, _COLD
-    return 0, hot, _COLD
+        return _Heat(_EXCHANGES, _LONG_HOT, _LONG_HOT, _COLD)
+    return _Heat(0, hot, _LEAST_HOT, _COLD)
 
 
 def _unlinked(firsts: Sequence[int], after: Sequence[int]) -> list[tuple[int, ...]]:
