@@ -8,7 +8,7 @@ from pathlib import Path
 
 from setup.errors import SetupError
 
-__all__ = ["require", "threads"]
+__all__ = ["memory", "require", "require_heap", "threads"]
 
 # The limit, its option of ulimit, the least that servers need, and what it limits. Of open files
 # Java and set-up's tools take as many as the hard limit allows.
@@ -18,6 +18,8 @@ _LEAST = (
     (resource.RLIMIT_CPU, "-t", 600, "{} s of processor time"),
 )
 
+# Address space of a Java process of a server beside its heap, in MB: 1024 for classes alone.
+_BESIDE_HEAP = 3072
 _THREADS = 200  # more, at least, that servers start; each counts as a process
 
 
@@ -43,6 +45,38 @@ def require() -> None:
             f"this account may have {most} processes and threads and has {used}; servers start "
             f"{_THREADS} more: end some, raise it (ulimit -u), or have it raised, and try again"
         )
+
+
+def require_heap(heap: int) -> None:
+    """Refuse a limit of address space under which Java starts, but ends while a server works.
+
+    Parameters
+    ----------
+    heap
+        Most memory of Java's objects, in MB.
+
+    Raises
+    ------
+    SetupError
+        With what is needed.
+    """
+    most, need = resource.getrlimit(resource.RLIMIT_AS)[0], heap + _BESIDE_HEAP
+    if most != resource.RLIM_INFINITY and most >> 20 < need:
+        raise SetupError(
+            f"this shell allows a program {most >> 20} MB of address space, a server with a heap "
+            f"of {heap} MB needs {need}: raise it (ulimit -v), or have it raised, and try again"
+        )
+
+
+def memory() -> int:
+    """Return the bytes of memory that this account may use."""
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int(Path(path).read_text()))
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+    return total
 
 
 def threads() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from setup import java as java_module
+from setup import limits
 from setup.azkaban import mail, timezone
 from setup.azkaban.users import Users
 from setup.called import called
@@ -51,8 +52,14 @@ def accept(layout: Layout, java: Java, settings: Settings, wanted: Wanted) -> No
     _properties(layout, settings)
     if (users := users_file(layout)) and users.is_file():
         Users(users)  # as the server will read it
-    sizes = {settings.heap_of(part.kind) for part in settings.parts}
-    java_module.require(java, [f"-Xmx{max(sizes, key=megabytes)}"], "--heap")
+    heap = max((settings.heap_of(part.kind) for part in settings.parts), key=megabytes)
+    java_module.require(java, [f"-Xmx{heap}"], "--heap")
+    if wanted.heap and megabytes(heap) > limits.memory() >> 20:
+        raise UsageError(
+            f"--heap {heap}: this machine, or this account's share of it, has "
+            f"{limits.memory() >> 20} MB of memory"
+        )
+    limits.require_heap(megabytes(heap))
     if settings.database == "mysql":
         from setup.mysql import Server as MySQL
 

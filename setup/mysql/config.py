@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azkaban_client.files import write_private
+from setup import limits
 from setup.layout import CHECKOUT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from setup.mysql.program import Build
 
 __all__ = ["Files", "client_options", "initial_sql", "server_options", "write"]
@@ -229,10 +231,4 @@ def _in_innodb(statement: str) -> str:
 
 def _buffer_pool() -> int:
     """Choose the memory for cached pages: a sixteenth of what this account may use."""
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            total = min(total, int(Path(path).read_text()))
-        except (OSError, ValueError):  # no such group, or "max"
-            continue
-    return min(max(total // 16, 64 * MB), 512 * MB) // MB * MB
+    return min(max(limits.memory() // 16, 64 * MB), 512 * MB) // MB * MB

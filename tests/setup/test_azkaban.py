@@ -284,6 +284,11 @@ def kept(ours: Layout) -> Path:
         (["--host", "x" * 64], "", "has 64 characters, and at most 63 are allowed"),
         (["--host", "10.20"], "", "its last part is a number"),
         (["--heap", "900000g"], "", "does not start with -Xmx900000g (--heap): "),
+        (
+            ["--heap", "900000m"],
+            "",
+            "--heap 900000m: this machine, or this account's share of it, has ",
+        ),
         (["--port", "9000"], "jetty.port=9001", "jetty.port=9001: choose it with python3 -m setup"),
         ([], "executor.port=9", "executor.port=9: set-up chooses a free one, and take the line"),
         ([], "jetty.use.ssl=true", "jetty.use.ssl=true: choose it with python3 -m setup up --tls"),

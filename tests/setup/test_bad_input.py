@@ -144,6 +144,17 @@ def test_limits_under_which_no_server_works(tmp_path: Path, option: str, value: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "words"), [("3000000", "2929 MB of address space"), ("5000000", "")]
+)
+def test_an_address_space_in_which_a_server_would_end(value: str, words: str) -> None:
+    code = "import sys; from setup import limits; sys.tracebacklimit = 0; limits.require_heap(1024)"
+    command = ["bash", "-c", f'ulimit -v {value}; exec "$0" -c "$1"', sys.executable, code]
+    result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert words in result.stderr
+    assert result.returncode == bool(words)
+
+
 def test_tests_that_did_not_come_along(
     ours: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
