@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,10 @@ _SAFE = re.compile(r"[\w/.,+@-]")
 LOCK = "AZK_LOCK_FD"  # the variable that names a lock that is held, as PROCESS:DESCRIPTOR
 
 _MARKER = ".azkaban-jobflow"
+
+# Large temporary folders of set-up, which stay if it is killed outright.
+_WORK = ("tmp/setup-*", ".python-*", ".unpacked-*")
+_DAY = 86400.0
 
 # Folders under the prefix from which programs run.
 _PROGRAMS = (
@@ -226,10 +231,19 @@ class Layout:
         with open_private(path, "a") as stream:
             wait_for_lock(stream, f"another setup works in {self.prefix}")
             os.environ[LOCK] = f"{os.getpid()}:{stream.fileno()}"
+            self._sweep()
             try:
                 yield
             finally:
                 del os.environ[LOCK]
+
+    def _sweep(self) -> None:
+        """Delete what set-ups that were killed have left; one that works is younger than a day."""
+        old = time.time() - _DAY
+        for folder in (path for pattern in _WORK for path in self.prefix.glob(pattern)):
+            with suppress(OSError):
+                if folder.lstat().st_mtime < old:
+                    shutil.rmtree(folder)
 
 
 def _is_content(path: Path) -> bool:

@@ -155,7 +155,7 @@ def write(
     """
     partial = output.with_name(f".{output.name}.new")
     layout.temporary.mkdir(mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=layout.temporary) as text:
+    with tempfile.TemporaryDirectory(dir=layout.temporary, prefix="setup-bundle-") as text:
         folder = Path(text)
         files = [_File("__main__.py", CHECKOUT / "setup" / "bundle" / "start.py")]
         files += _product(selection)

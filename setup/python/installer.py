@@ -91,7 +91,7 @@ class Installer:
             raise UsageError(f"AZK_INSTALLER={chosen}: expected uv or pip")
         self._environ = environment.tool(self.layout.temporary)
         place = self._environ["TMPDIR"]
-        self._folder = tempfile.TemporaryDirectory(dir=place, prefix="installer-")
+        self._folder = tempfile.TemporaryDirectory(dir=place, prefix="setup-installer-")
         try:
             self._uv = self._find_uv() if chosen == "uv" else None
         except BaseException:

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,3 +142,18 @@ def test_who_reads_half_of_an_answer_sees_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_what_a_killed_set_up_left_is_deleted_a_day_later(ours: Layout) -> None:
+    names = ("tmp/setup-installer-x", "tmp/setup-bundle-x", ".unpacked-x", ".python-x")
+    old = [ours.prefix / name for name in (*names, "tmp/of-a-job", "tmp/installer-of-a-job")]
+    new = ours.prefix / "tmp/setup-installer-y"
+    for folder in (*old, new):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    for folder in old:
+        os.utime(folder, times=(time.time() - 90_000,) * 2)
+    with ours.locked():
+        pass
+    assert [folder.exists() for folder in old] == [False] * 4 + [True] * 2
+    assert new.exists()

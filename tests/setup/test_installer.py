@@ -335,7 +335,7 @@ def test_nothing_is_left_and_the_server_is_named_when_nobody_answers(
         ):
             installer.install(lock, python)
         assert "secret" not in str(told.value)
-    assert list(layout.temporary.glob("installer-*")) == []
+    assert list(layout.temporary.glob("setup-installer-*")) == []
 
 
 def test_an_installer_of_another_name(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
