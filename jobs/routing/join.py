@@ -34,6 +34,8 @@ def main(params: Params, run: Run) -> Outputs:
     start = Result(status=Status.FEASIBLE, cost=problem.cost(routes), routes=tuple(routes))
     try:
         result = improve(problem, start=start, time_limit=params.time_limit, seed=run.seed)
+    except ValueError as error:
+        raise InputError(f"{params.stops}: {error}") from None
     except NoRoutesError as error:
         raise InputError(f"routing.join.time_limit = {params.time_limit:g}: {error}") from None
     result = dataclasses.replace(result, method="divide")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from azkaban_client.job import Outputs, Run, job, param, write_text
+from azkaban_client.job import InputError, Outputs, Run, job, param, write_text
 from jobs.routing._common import Work, bounded_stops, read_routes
 
 
@@ -29,7 +29,10 @@ def main(params: Params, run: Run) -> Outputs:
     target = run.dir / "part.json"
     if routes:
         problem, own = subproblem(whole, routes)
-        result = improve_part(problem, own, None, run.seed, time_limit=params.time_limit)
+        try:
+            result = improve_part(problem, own, None, run.seed, time_limit=params.time_limit)
+        except ValueError as error:
+            raise InputError(f"{params.stops}: {error}") from None
         run.log(f"{problem.cost(own):,.7g} before; {result.summary()}")
         named = [[problem.ids[stop] for stop in route] for route in result.routes]
     else:

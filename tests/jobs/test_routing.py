@@ -789,6 +789,18 @@ def test_windows_and_a_fleet_from_the_files_to_the_report(tmp_path: Path) -> Non
     assert all(row["arrive"] or row["position"] == "0" for row in rows)
 
 
+def test_parts_refuse_stops_whose_constraints_they_do_not_know(tmp_path: Path) -> None:
+    stops = tmp_path / "stops.csv"
+    stops.write_text("id,x,y,pickup\n0,0,0,\n1,1,1,2\n2,2,2,\n")
+    part = tmp_path / "part1.json"
+    part.write_text('{"routes": [[1, 2]]}')
+    for step, given in (("divide", {}), ("part", {"part": part}), ("join", {"parts": part})):
+        done = job(f"routing.{step}", tmp_path, stops=stops, **given)
+        assert done.returncode == 2
+        assert "the stops have pickups, to which only pyvrp keeps" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_constraints_that_do_not_go_are_one_clear_line(tmp_path: Path) -> None:
     stops = tmp_path / "stops.csv"
     stops.write_text("id,x,y,ready,due\n0,0,0,,\n1,1,1,5,9\n")
