@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from core.routing import Problem, check
+from core.routing import windows as windows_search
 from core.routing._two_opt import exchange
 from core.routing.heuristic import _Annealing, improve
 from core.routing.start import cut_tour
@@ -116,3 +117,44 @@ def test_compiled_and_plain_kernels_find_the_same_routes() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300
     )
     assert done.stdout.strip() == str((False, outcomes()))
+
+
+def test_the_search_with_windows_keeps_its_times_and_tells_the_cost(
+    random_problem: Callable[..., Problem],
+) -> None:
+    rng = np.random.default_rng(7)
+    low = rng.integers(0, 400, 61)
+    windows = [(10.0, 700.0), *zip(low[1:], low[1:] + rng.integers(20, 200, 60), strict=True)]
+    prizes = np.where(rng.random(61) < 0.2, 30.0, np.nan)
+    problem = random_problem(
+        60, windows=windows, speed=60.0, service=[0.0] + [4.0] * 60, demands=[0, *range(60)],
+        capacity=300.0, max_stops=9, max_distance=500.0, prizes=prizes, dispatchers=7,
+    )  # fmt: skip
+    state = windows_search._Annealing(problem, seed=1)
+    for done in (0.0, 0.3, 0.6, 0.9):
+        state.run(done, 4000, None)
+        plan, terms, room = state._search
+        routes, total = [], 0.0
+        for own, first in enumerate(plan.first):
+            route, stop, leaves = [], int(first), 10.0
+            while stop != 0:
+                route.append(stop)
+                assert plan.route[stop] == own
+                arrives = leaves + float(problem.between(plan.before[stop], stop))
+                assert plan.begin[stop] == pytest.approx(max(arrives, windows[stop][0]))
+                leaves, stop = plan.begin[stop] + 4.0, int(plan.after[stop])
+            by, onward = 700.0, 0
+            for stop in reversed(route):
+                by = min(windows[stop][1], by - float(problem.between(stop, onward)) - 4.0)
+                assert plan.latest[stop] == pytest.approx(by)
+                onward = stop
+            assert plan.load[own] == pytest.approx(problem.load(route) if route else 0.0)
+            assert plan.length[own] == pytest.approx(problem.length(route) if route else 0.0)
+            total += plan.length[own]
+            routes.append(tuple(route))
+        absent = [int(stop) for stop in room.absent[: room.count[0]]]
+        assert sorted([*absent, *(stop for route in routes for stop in route)]) == [*range(1, 61)]
+        assert state.cost == pytest.approx(total + sum(terms.price[stop] for stop in absent))
+        driven = [route for route in routes if route]
+        wrong = [line for line in check(problem, driven) if "is not visited" not in line]
+        assert wrong == []
