@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from azkaban_client.times import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from jinja2 import Environment
 
@@ -201,7 +202,15 @@ def _when(time: datetime | None) -> str:
 
 
 def _took(length: timedelta | float | None) -> str:
-    return in_words(length) or "–"
+    """Write a duration; that of a very short job in milliseconds.
+
+    >>> [_took(x) for x in (75, 0.84, 0.039, None)]
+    ['1 min 15 s', '0.8 s', '39 ms', '–']
+    """
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds and seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
+    return in_words(seconds) or "–"
 
 
 def _value(number: float) -> str:
