@@ -25,6 +25,10 @@ export function tabs(current, entries) {
   );
 }
 
+/** What a project is, unless that says no more than its name, as where nobody has described it. */
+export const described = ({ name, description }) =>
+  (description === name ? null : h('p', { class: 'description' }, description));
+
 /** The part of a page that its address names, else the first. */
 export const choose = (panes, key) => (Object.hasOwn(panes, key) ? panes[key] : Object.values(panes)[0]);
 

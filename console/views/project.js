@@ -8,7 +8,7 @@ import { button, h, icon, route, show } from '../dom.js';
 import { badge, duration, span, when } from '../format.js';
 import { inAlphabet } from '../order.js';
 import { pagedList } from '../pages.js';
-import { choose, crumbs, forbidden, startRun, tabs } from './common.js';
+import { choose, crumbs, described, forbidden, startRun, tabs } from './common.js';
 import { sourcePane } from './source.js';
 import { count, t } from '../words.js';
 
@@ -17,7 +17,6 @@ export async function projectView(context, name, tab = 'flows') {
   if (!project.known) return forbidden(t`Project ${name}`, project.message);
   const may = (right) => project.rights.has(right);
   const pane = choose({ flows: flowsPane, source: sourcePane, permissions: permissionsPane, events: eventsPane }, tab);
-  const description = h('p', { class: 'description' }, project.description);
   return {
     title: name,
     node: [
@@ -34,7 +33,7 @@ export async function projectView(context, name, tab = 'flows') {
           may('admin') ? button(t`Delete`, () => remove(context, name), { icon: 'trash', kind: 'danger-line' }) : null,
         ),
       ),
-      description,
+      described(project),
       h('p', { class: 'hint' }, mayDo(project.rights)),
       tabs(tab, [
         ['flows', t`Flows`, route('project', name)],

@@ -9,6 +9,7 @@ import { inAlphabet } from '../order.js';
 import { overview } from '../overview.js';
 import { pagedList } from '../pages.js';
 import { count, t } from '../words.js';
+import { described } from './common.js';
 
 const SIZE = 60; // cards of a page
 
@@ -58,7 +59,7 @@ function card(project) {
     'li',
     { class: 'card' },
     h('h2', {}, h('a', { href: route('project', project.name) }, icon('folder'), project.name)),
-    project.description === project.name ? null : h('p', { class: 'description' }, project.description),
+    described(project),
     h('div', { class: 'card-state', data: { state: project.name } }),
     h('div', { class: 'chips', data: { flows: project.name } }),
     h('p', { class: 'hint' }, t`Changed ${project.modified} by ${project.by}`),
