@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from azkaban_client import collect
 from azkaban_client.flow.lint import lint
 from azkaban_client.reports.records import runs, trends
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -119,14 +119,7 @@ def test_a_kill_reaches_the_script(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait() == 143
     assert _record(tmp_path)["status"] == "killed"
-    for _ in range(100):
-        try:
-            os.kill(child, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail("the script runs on")
+    eventually(lambda: not Path(f"/proc/{child}").exists(), "the script runs on", 10)
     process.stdout.close()
 
 

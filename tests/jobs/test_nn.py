@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import javaproperties
@@ -23,6 +22,7 @@ from jobs import _optional
 from jobs._models import load_model
 from jobs.nn._common import Dataset
 from tests.jobs.process import ROOT, command, outputs, refused, run
+from tests.waiting import eventually
 
 
 def _run(
@@ -256,9 +256,7 @@ def test_a_kill_leaves_no_model(trained, tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("nn.train", props), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.rglob("nn_train")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    eventually(lambda: list(tmp_path.rglob("nn_train")))
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
