@@ -510,7 +510,7 @@ def test_pyvrp_has_the_rest_of_the_time_where_the_search_finds_no_routes(
     # Routes that are hard to find for one search and easy for another cannot be had on demand.
     monkeypatch.setattr(solver, search, fails)
     monkeypatch.setattr(solver, "_EXACT_STOPS", 0)
-    monkeypatch.setattr(solver, "cut_tour", lambda problem: Result(
+    monkeypatch.setattr(solver, "cut_tour", lambda problem, **_: Result(
         status=Status.FEASIBLE, cost=1.0, routes=((1, 2, 3), *((4, 5),) * (problem.dispatchers - 1))
     ))  # fmt: skip
     found = solve(problem, time_limit=0.4)
