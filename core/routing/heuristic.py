@@ -150,7 +150,7 @@ def improve(
     try:
         done = 0.0
         while done < 1.0 and (trace[-1].cost is None or trace[-1].cost > enough):
-            spent = time.monotonic() - begin - search.choosing
+            spent = time.monotonic() - begin
             done = max(
                 0.0 if time_limit is None else spent / max(time_limit, 1e-9),
                 0.0 if steps is None else search.steps / steps,
@@ -207,9 +207,7 @@ class _Annealing:
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
         self._pool: Pool | None = None
-        self._choice = 0.0  # seconds for all choices among the routes of the pool
-        self._round = 0
-        self.choosing = 0.0  # seconds that they took
+        self._choice = 0.0  # seconds for the choice among its routes
 
     def pool_routes(self, seconds: float) -> float:
         """Keep the routes passed through, if a choice pays; return the seconds left to search."""
@@ -231,9 +229,6 @@ class _Annealing:
         else:
             share = min(1.0 - done, _CHUNK_SECONDS / ((seconds or 1.0) / (1.0 - done)))
         self._warm(steps, seconds or 0.0)
-        if done * self._rounds >= self._round + 1:
-            self._round += 1
-            self.choose()
         part = done * self._rounds % 1.0
         hot = self._temperature(part)
         cold = self._temperature(min(1.0, part + share * self._rounds))
@@ -312,13 +307,12 @@ class _Annealing:
         )
 
     def choose(self) -> None:
-        """Go on from the best choice among all routes passed through, if it is better."""
+        """Take the best choice among all routes passed through, if it is better."""
         if self._pool is None or not math.isfinite(self.best_cost):
             return
-        begin = time.monotonic()
         best = self.routes()
         self._pool.add((self._problem.cost([route]), route) for route in best)
-        chosen = self._pool.choose(best, self._choice / self._rounds)
+        chosen = self._pool.choose(best, self._choice)
         if chosen is not None:
             routes = [*chosen, *([()] * (self._problem.dispatchers - len(chosen)))]
             self._best = _linked(self._problem, routes)
@@ -326,8 +320,6 @@ class _Annealing:
             cost = self._problem.cost(chosen)
             makespan = self._search.limits.makespan
             self.best_cost = longest(self._best) if makespan else cost
-            self._return()
-        self.choosing += time.monotonic() - begin
 
     def _return(self) -> None:
         """Go on from the best routes, whose bounds are kept."""

@@ -7,6 +7,7 @@ them serve every stop once at the least cost is a set partitioning problem (Roch
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import highspy
@@ -85,12 +86,12 @@ class Pool:
         known = {frozenset(route) for route in start}
         values = np.array([frozenset(route) in known for _, route in routes], dtype=float)
         solver = self._model((costs / most) ** _POWER if longest else costs, routes)
-        solver.setOptionValue("time_limit", max(seconds, 0.01))
+        _stop_after(solver, seconds)
         if values.sum() == len(start):
             solution = highspy.HighsSolution()
             solution.col_value = values
             solver.setSolution(solution)
-        solver.run()
+        solver.solve()
         found = np.array(solver.getSolution().col_value)
         chosen = [routes[i][1] for i in np.nonzero(found > 0.5)[0]]
         if sum(map(len, chosen)) != self._problem.n_stops:
@@ -115,3 +116,14 @@ class Pool:
         solver = quiet_highs(None)
         solver.passModel(lp)
         return solver
+
+
+def _stop_after(solver: Any, seconds: float) -> None:
+    """Have HiGHS stop by the clock of the search, which need not be that of HiGHS."""
+    begin = time.monotonic()
+
+    def look(event: highspy.HighsCallbackEvent) -> None:
+        event.interrupt(time.monotonic() - begin > seconds)
+
+    solver.cbSimplexInterrupt += look
+    solver.cbMipInterrupt += look

@@ -500,6 +500,7 @@ def test_pyvrp_has_the_rest_of_the_time_where_the_search_finds_no_routes(
 ) -> None:
     problem = random_problem(5, seed=3, **fields)
     solver.compile_search()
+    solver._compile_windows()
     given: dict[str, float] = {}
     ended = ["within the limit"]
 
