@@ -68,6 +68,20 @@ def here(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def begun(options: argparse.Namespace) -> dict[str, Any]:
+    """Make the routes with which a search begins, and no more."""
+    from core.routing.solver import compile_search
+    from core.routing.start import cut_tour
+
+    compile_search()
+    problem = Problem(
+        points=points(options.stops), dispatchers=options.dispatchers, **bounds(options)
+    )
+    cpu = time.process_time()
+    start = cut_tour(problem)
+    return {"start": start.cost, "cpu": time.process_time() - cpu, "driver_mb": peak_mb()}
+
+
 def cluster(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Plan on executors, or read the run in the folder."""
     if not options.run:
@@ -111,9 +125,15 @@ def main() -> int:
     parser.add_argument("--bound-seconds", type=float, default=60.0)
     parser.add_argument("--executors", type=int, default=2)
     parser.add_argument("--submit", type=Path, help="the program of setup spark install")
+    parser.add_argument("--start", action="store_true", help="the start of a search alone")
     parser.add_argument("--run", type=Path, metavar="FOLDER", help="of a run that has ended")
     record.add_option(parser)
     options = parser.parse_args()
+    if options.start:
+        row = begun(options)
+        print(row)
+        record.keep(options.json, "begun", [row])
+        return 0
     with tempfile.TemporaryDirectory() as name:
         there = cluster(options, Path(name))
     alone = here(options)

@@ -98,9 +98,10 @@ def _yarn(shape: Shape) -> dict[str, object]:
         **ends,
         "yarn.resourcemanager.nodemanagers.heartbeat-interval-ms": 500,
         # A node that died is given up after a minute, not ten: until then nothing replaces its
-        # executors, and a lost application's master counts as running.
+        # executors. An application's master may take longer than that to start on a busy machine;
+        # its death, its node tells at once.
         "yarn.nm.liveness-monitor.expiry-interval-ms": 60_000,
-        "yarn.am.liveness-monitor.expiry-interval-ms": 60_000,
+        "yarn.am.liveness-monitor.expiry-interval-ms": 180_000,
         "yarn.resourcemanager.am.max-attempts": 1,
         "yarn.scheduler.minimum-allocation-mb": 128,
         "yarn.scheduler.maximum-allocation-mb": shape.memory,

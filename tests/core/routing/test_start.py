@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.routing import Problem, check, solve
+from core.routing import Problem, check, solve, start
 from core.routing._routes import strains
 from core.routing.geometry import geometry, leg, neighbours
 from core.routing.heuristic import _Annealing
@@ -44,6 +44,23 @@ def test_two_opt_and_or_opt_reach_the_published_quality(
     start = greedy_tour(problem, np.arange(2001))
     assert 1.10 < tour_length(problem, start) / expected < 1.30
     assert tour_length(problem, improve_tour(problem, start)) / expected < 1.09
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "great_circle"])
+def test_routes_of_many_stops_begin_as_petals(
+    monkeypatch: pytest.MonkeyPatch, metric: Literal["euclidean", "great_circle"]
+) -> None:
+    """Around a depot in the middle of 1,200 uniform stops, which four dispatchers share."""
+    points = np.random.default_rng(1).uniform(-1, 1, (1201, 2))
+    points[0] = 0
+    if metric == "great_circle":
+        points = points / [np.cos(np.radians(60)), 1] + [10, 60]  # longitude, latitude
+    problem = Problem(points=points, metric=metric, dispatchers=4, min_stops=270, max_stops=330)
+    with_petals = cut_tour(problem)
+    assert check(problem, with_petals.routes) == []
+    assert sorted(start._petals(problem).tolist()) == list(range(1, 1201))
+    monkeypatch.setattr(start, "_PETALS", 1201)
+    assert with_petals.cost < 0.995 * cut_tour(problem).cost
 
 
 def _packed(seed: int) -> Problem:
