@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cookie_message", "is_login_page", "read"]
 
+_JAVA = re.compile(r"^(?:[\w$]+\.)+[\w$]*(?:Exception|Error):\s*")  # the class of an exception
 _NOT_READY = re.compile(r"Job log file doesn't exist|Running flow \d+ not found")
 _MISSING = re.compile(
     r"does ?n[o']t exist|not found|cannot be found|can't be found|Cannot find|isn't found",
@@ -141,6 +142,7 @@ def _clean(text: str) -> str:
     """Convert the HTML fragments in the server's messages to plain text."""
     text = re.sub(r"<br\s*/?>", "\n", text)
     text = re.sub(r"</?(font|li|ul|b|p)\b[^>]*>", "", text)
+    text = _JAVA.sub("", text)
     text = re.sub(r"in project azkaban\.project\.Project@\w+", "in this project", text)
     return "\n".join(line.strip() for line in html.unescape(text).splitlines() if line.strip())
 
@@ -198,7 +200,7 @@ def _stack_words(text: str) -> str:
         found = re.findall(pattern, text, re.IGNORECASE | re.DOTALL)
         if found:
             words = html.unescape(" ".join(found[-1].split()))
-            words = re.sub(r"^(?:[\w$]+\.)+[\w$]*(?:Exception|Error):\s*", "", words)
+            words = _JAVA.sub("", words)
             words = re.sub(r"^Error 500\s*(?=\S)", "", words)
             if words and words != "Error 500":
                 return words

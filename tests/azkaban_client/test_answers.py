@@ -55,6 +55,12 @@ def test_recorded_failures(recorded, name, kind, words) -> None:
     assert "<" not in caught.value.message.replace("<local5>", "").replace("<banana>", "")
 
 
+def test_the_class_of_an_exception_is_no_message() -> None:
+    body = '{"error": "java.io.IOException: Execution 12 is not running."}'
+    with pytest.raises(errors.Refused, match=r"^Execution 12 is not running\.$"):
+        read(200, body, GET)
+
+
 GOOD = [
     "login",
     "create project",

@@ -58,7 +58,7 @@ public final class PortGuard extends MethodTransformer {
             new PortGuard(), new Incoming(), new Outgoing(), new Connections(), new Limits(),
             new Projects(), new Jobs(), new JobLog.Use(), new FinishedJobs(), new FlowUpdates(),
             new Causes(), new EmbeddedDatabase(), new Letters(), new Triggers(),
-            new Characters()}) {
+            new Characters(), new Permissions()}) {
             instrumentation.addTransformer(one);
         }
         String output = System.getProperty("portguard.output");
