@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from setup.errors import UsageError
 from setup.python.installer import LOCKS
 from setup.spark.install import Spark
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from setup.java import Java
@@ -35,6 +36,11 @@ class BigDL(Spark):
     lock = LOCKS / "bigdl-spark.txt"
     workers = LOCKS / "bigdl.txt"
     imports = ("bigdl.dllib.nn.layer",)
+    # Its engine refuses to start without them; they are Spark's own defaults on YARN.
+    needed: ClassVar[Mapping[str, str]] = {
+        "spark.executor.cores": "1",
+        "spark.executor.instances": "2",
+    }
 
     def install(self, choice: str = "auto") -> Java:
         """Install Spark, and the older release beside it."""

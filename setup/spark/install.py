@@ -24,7 +24,7 @@ from setup.python.installer import LOCKS, Installer
 from setup.shell import program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from setup.java import Java
     from setup.layout import Layout
@@ -71,6 +71,8 @@ class Spark:
         The lock of its applications' environments, unless they name their own.
     imports
         The modules that the test of such an environment imports.
+    needed
+        Settings that applications need, unless they have their own.
     """
 
     layout: Layout
@@ -80,6 +82,7 @@ class Spark:
     lock: ClassVar[Path] = LOCKS / "spark.txt"
     workers: ClassVar[Path] = LOCKS / "workers.txt"
     imports: ClassVar[tuple[str, ...]] = ()
+    needed: ClassVar[Mapping[str, str]] = {}
 
     @property
     def home(self) -> Path:

@@ -207,6 +207,7 @@ def _own(
         found["spark.yarn.jars"] = f"local:{spark.jars}/*"
     if goes_without_page(spark, target, application):
         found["spark.ui.enabled"] = "false"
+    found |= spark.needed
     found = {name: value for name, value in found.items() if name not in given.values}
     if target.yarn:
         tags = ",".join(filter(None, (given.get("spark.yarn.tags"), application.tag)))

@@ -314,6 +314,13 @@ def test_a_default_file_is_merged_with_bigdls_and_read_for_sizes(
     assert "--properties-file" not in shown("--no-environment", "x.py"), "spark-submit finds it"
 
 
+def test_bigdl_is_told_the_sizes_without_which_it_does_not_start(shown: Submit) -> None:
+    found = shown("--bigdl", "--executor-cores", "2", "x.py")
+    sizes = [setting for setting in found["--conf"] if setting.startswith("spark.executor.")]
+    assert sizes == ["spark.executor.instances=2"]
+    assert "spark.executor.cores=1" in shown("--bigdl", "x.py")["--conf"]
+
+
 def test_names_with_spaces_and_the_like(shown: Submit, work: Path) -> None:
     folder = work / "my env, 100% #1"
     folder.mkdir()
