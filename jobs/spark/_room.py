@@ -14,6 +14,7 @@ __all__ = ["check_room", "window_bytes"]
 
 _PYTHON = 100  # MB of a Python with NumPy and our code, without texts
 _JAVA = 512  # MB of its heap that Java is sure to take when it moves texts to their tasks
+_BESIDE = 160  # MB of Java beside its heap: with less, YARN ended executors in mid-run
 _UNITS = {"": 1.0, "k": 1 / 1024, "m": 1.0, "g": 1024.0, "t": 1024.0**2}
 
 
@@ -65,8 +66,8 @@ def check_room(
     >>> check_room(yarn, 2, 1 << 30, "windows", fix="set window to {}", texts=500_000)
     Traceback (most recent call last):
     azkaban_client.job.run.InputError: windows take 1,024 MB in each task, and an executor has \
-room for 796 MB in its one task: set window to 388000, or add --conf \
-spark.executor.memoryOverhead=640m
+room for 636 MB in its one task: set window to 310000, or add --conf \
+spark.executor.memoryOverhead=832m
     """
     if settings.get("spark.master") != "yarn":
         return
@@ -78,7 +79,7 @@ spark.executor.memoryOverhead=640m
     given = settings.get("spark.executor.memoryOverhead", "")
     overhead = _megabytes(given) if given else max(least, heap * share)
     pythons = overhead + _megabytes(settings.get("spark.executor.pyspark.memory", "0"))
-    room = max(0.0, (heap + pythons - min(heap, _JAVA)) / each - _PYTHON)
+    room = max(0.0, (heap + pythons - min(heap, _JAVA) - _BESIDE) / each - _PYTHON)
     size = needed / (1 << 20)
     if size > room:
         more = -(-(overhead + (size - room) * each) // 64) * 64

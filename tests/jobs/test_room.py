@@ -33,13 +33,13 @@ def refused(needed: int, tasks: int = 2, **settings: str) -> str:
 @pytest.mark.parametrize(
     ("needed", "tasks", "settings"),
     [
-        (284, 2, {}),
-        (2332, 1, {"memoryOverhead": "2432m"}),
-        (2332, 1, {"memoryOverhead": "384m", "pyspark.memory": "2g"}),
-        (796, 1, {"memory": "1024"}),
-        (92, 2, {"cores": "2"}),
-        (284, 1, {"cores": "2"}),
-        (92, 8, {"cores": "2"}),
+        (124, 2, {}),
+        (2172, 1, {"memoryOverhead": "2432m"}),
+        (2172, 1, {"memoryOverhead": "384m", "pyspark.memory": "2g"}),
+        (636, 1, {"memory": "1024"}),
+        (12, 2, {"cores": "2"}),
+        (124, 1, {"cores": "2"}),
+        (12, 8, {"cores": "2"}),
     ],
 )
 def test_what_an_executor_has_room_for(needed: int, tasks: int, settings: dict[str, str]) -> None:
@@ -49,9 +49,9 @@ def test_what_an_executor_has_room_for(needed: int, tasks: int, settings: dict[s
 
 def test_what_is_advised_works() -> None:
     said = refused(1000, cores="2")
-    assert "room for 92 MB in each of its 2 tasks" in said
-    assert "set it to 46000 or less, or add --conf spark.executor.memoryOverhead=2240m" in said
-    assert refused(1000, cores="2", memoryOverhead="2240m") == ""
+    assert "room for 12 MB in each of its 2 tasks" in said
+    assert "set it to 6000 or less, or add --conf spark.executor.memoryOverhead=2368m" in said
+    assert refused(1000, cores="2", memoryOverhead="2368m") == ""
     assert "or less" not in refused(1000, memoryOverhead="10m"), "no window is small enough"
 
 
