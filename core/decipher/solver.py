@@ -82,15 +82,6 @@ _ROUNDS, _POOR = 3, 1.0
 # letters cost little, and the second, which need not find the best key, the so-manieth part.
 _PATIENT, _QUICK = 5, 4
 
-# Searches from new keys, as long as chains do not agree or their reading scores so many nats a
-# letter less than usual: of 60 letters, wrong readings do by 1.2 and more, hardly any right one
-# by 1.
-_ROUNDS, _POOR = 3, 1.0
-
-# How many times the steps of a short text's first search may exceed those of the second, which are
-# much slower; in texts of `_PATIENCE` letters they are as many.
-_PATIENT, _PATIENCE = 5, 300
-
 # Different keys, the best first, from which the end of a search climbs.
 _CLIMBS = 3
 

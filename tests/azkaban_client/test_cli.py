@@ -888,6 +888,8 @@ def test_a_local_run_that_is_ended_leaves_no_files(tmp_path, number) -> None:
         env={**os.environ, "TMPDIR": str(tmp_path / "temporary"), "HOME": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
+        # Under nohup, tests and their processes would ignore it.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 (no threads)
     )
     assert process.stderr is not None
     for line in process.stderr:
