@@ -31,6 +31,8 @@ __all__ = [
     "tail",
 ]
 
+_GONE_SECONDS = 20.0
+
 
 @dataclass(frozen=True)
 class Process:
@@ -124,13 +126,14 @@ class Process:
 
     def stop(self, patience: float = 20.0) -> None:
         """End it with SIGTERM, or with SIGKILL if it still runs after `patience` seconds."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        # What SIGKILL ends takes a moment to go, in which it still holds ports and files.
+        for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, _GONE_SECONDS)):
             with contextlib.suppress(ProcessLookupError):
                 # Asked right before the signal: the pid could be another program's by then.
                 if self.alive():
                     os.kill(self.pid, number)
                     os.kill(self.pid, signal.SIGCONT)  # one that was stopped would not take it
-            deadline = time.monotonic() + patience
+            deadline = time.monotonic() + seconds
             while self.alive() and time.monotonic() < deadline:
                 time.sleep(0.05)
 

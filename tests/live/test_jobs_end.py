@@ -181,6 +181,7 @@ def test_the_class_of_each_line_of_azkaban_ends_all(
             f"-Djobs.keeper={program / 'agent/keeper.py'}",
             *("-cp", classpath, "Kill", tmp_path / "no-environment.sh", word, tmp_path / "up"),
         ],
+        cwd=tmp_path,  # Azkaban's own settings of logs write into the current folder
         capture_output=True,
         text=True,
         check=True,

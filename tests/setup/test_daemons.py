@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,3 +73,16 @@ def test_a_start_begins_a_new_log(daemons: Daemons) -> None:
     daemons.log("server").write_text("of before\n")
     sleeps(daemons, "server", "echo now")
     eventually(lambda: daemons.log("server").read_text() == "now\n")
+
+
+def test_what_is_killed_at_once_is_gone_afterwards(tmp_path: Path) -> None:
+    """A process with much memory takes a moment to end, in which it holds its port."""
+    code = "held = b'1' * 500_000_000; print('up', flush=True); import time; time.sleep(600)"
+    for number in range(5):
+        output = tmp_path / f"{number}.out"
+        process = Process.start(
+            [sys.executable, "-c", code], folder=tmp_path, log=output, environ={}
+        )
+        eventually(lambda output=output: "up" in output.read_text())
+        process.stop(patience=0.0)
+        assert not process.alive()
