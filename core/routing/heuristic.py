@@ -353,7 +353,9 @@ class _Annealing:
         self.cost = self._worth()
 
     def _temperature(self, done: float) -> float:
-        return float(self._leg * self._hot * (self._heat.cold / self._hot) ** done)
+        # Until some routes keep all bounds, as hot as may be: stops must change routes for that.
+        hot = self._hot if math.isfinite(self.best_cost) else self._heat.hot
+        return float(self._leg * hot * (self._heat.cold / hot) ** done)
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
         """Return the best routes at the end of the last run."""
