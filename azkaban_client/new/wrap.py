@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from azkaban_client import columns
 from azkaban_client.new.create import check_name, fill, hides, make, module_of
 from azkaban_client.new.script import Script, read
 from azkaban_client.secrecy import is_secret
@@ -62,7 +63,7 @@ def name_for(script: Path) -> str:
     'fetch-prices'
     """
     name = re.sub(r"[^A-Za-z0-9_]+", "-", script.stem).strip("-")
-    return (name if re.match("[A-Za-z]", name) else f"job-{name}")[:64].rstrip("-")
+    return (name if re.match("[A-Za-z]", name) else f"job-{name}")[: columns.PROJECT].rstrip("-")
 
 
 def wrap(folder: Path, path: Path) -> Wrapped:

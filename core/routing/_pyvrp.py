@@ -23,7 +23,7 @@ import numpy as np
 
 from core.routing._pyvrp_data import INSTALLED, Model, dummies, pyvrp
 from core.routing.bounds import needs_times
-from core.routing.result import NoRoutesError, Result, Status, Step
+from core.routing.result import INTERRUPTED, NoRoutesError, Result, Status, Step
 from core.routing.validate import check
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def solve_pyvrp(
             found = pyvrp.solve(model.data(), stop=note, collect_stats=False, **params)
     routes, kinds = model.routes(found.best)
     if not found.is_feasible():
-        when = "interrupted" if interrupts else "PyVRP, within the limit"
+        when = INTERRUPTED if interrupts else "PyVRP, within the limit"
         raise NoRoutesError(when, check(problem, routes, kinds=kinds))
     return Result(
         status=Status.FEASIBLE,
@@ -200,7 +200,7 @@ def solve_pyvrp(
         kinds=tuple(kinds) if problem.fleet else (),
         seconds=time.monotonic() - begin,
         method="pyvrp",
-        reason="interrupted" if interrupts else "",
+        reason=INTERRUPTED if interrupts else "",
         trace=tuple(trace),
     )
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from core.routing._jit import kernel
 from core.routing.geometry import leg
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.routing.geometry import Geometry
 
 __all__ = [
@@ -33,6 +37,7 @@ __all__ = [
     "toll",
     "unevenness",
     "unlink",
+    "unlinked",
     "worth",
     "write_out",
 ]
@@ -396,3 +401,16 @@ def relink(
         before[place] = line[at - 1] if at > start else 0
         after[place] = line[at + 1] if at + 1 < stop else 0
     length[own], load[own], clock[own] = measure(geo, work, line, start, stop)
+
+
+def unlinked(firsts: Sequence[int], after: Sequence[int]) -> list[tuple[int, ...]]:
+    """Turn linked lists into the stops of each route."""
+    onward = np.asarray(after).tolist()
+    found = []
+    for first in np.asarray(firsts).tolist():
+        route, stop = [], first
+        while stop != 0:
+            route.append(stop)
+            stop = onward[stop]
+        found.append(tuple(route))
+    return found

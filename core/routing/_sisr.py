@@ -35,6 +35,16 @@ from core.routing._routes import (
     unlink,
     worth,
 )
+from core.routing._strings import (
+    BLINKS,
+    LONGEST,
+    SLACK,
+    among,
+    copy,
+    cut_string,
+    empty_route,
+    sort_hand,
+)
 from core.routing._two_opt import exchange
 from core.routing.geometry import leg
 
@@ -42,13 +52,6 @@ if TYPE_CHECKING:
     from core.routing.geometry import Geometry
 
 __all__ = ["Cooling", "anneal"]
-
-_STRING = 10  # longest string taken out of a route
-_KEEP_GOING = 0.01  # chance to keep one more stop within a split string
-_BLINK = 0.01  # chance to overlook a position
-_BLINKS = 1.0 / math.log(1.0 - _BLINK)
-_SPLIT = 0.5  # chance to leave a gap within a string
-_SLACK = 1e-12  # relative: routes cheaper by less are no better, but for rounding
 
 
 class Cooling(NamedTuple):
@@ -71,31 +74,11 @@ class Cooling(NamedTuple):
 
 
 @kernel
-def _string_start(routes: Routes, stop: int, count: int, rng: Any) -> int:
-    """Choose a random string of `count` stops of a route that holds `stop`; return its first."""
-    before, after = routes.before, routes.after
-    ahead, place = 0, after[stop]
-    while ahead < count - 1 and place != 0:
-        ahead += 1
-        place = after[place]
-    behind, place = 0, before[stop]
-    while behind < count - 1 and place != 0:
-        behind += 1
-        place = before[place]
-    fewest = count - 1 - ahead
-    back = fewest + int(rng.random() * (behind - fewest + 1))
-    place = stop
-    for _ in range(back):
-        place = before[place]
-    return int(place)
-
-
-@kernel
 def _ruin(search: Search, rng: Any) -> tuple[int, int, float]:
     """Take out strings around a random stop; return stops in hand, routes touched, cost change."""
     routes, near, degree, space = search.routes, search.near, search.degree, search.space
     n = len(routes.route) - 1
-    longest = min(float(_STRING), n / len(routes.size))
+    longest = min(float(LONGEST), n / len(routes.size))
     most_strings = 4.0 * search.limits.strings / (1.0 + longest) - 1.0
     strings = int(rng.random() * most_strings + 1.0)
     seed = 1 + int(rng.random() * n)
@@ -105,32 +88,14 @@ def _ruin(search: Search, rng: Any) -> tuple[int, int, float]:
             break
         stop = seed if t < 0 else near[seed * degree + t]
         own = routes.route[stop]
-        if own < 0 or _among(space.touched, ruined, own):
+        if own < 0 or among(space.touched, ruined, own):
             continue
         space.touched[ruined] = own
         ruined += 1
-        size = routes.size[own]
-        count = 1 + int(rng.random() * min(float(size), longest))
-        count = min(count, size)
-        kept = 0
-        if count > 1 and count < size and rng.random() < _SPLIT:
-            kept = 1
-            while count + kept < size and rng.random() < _KEEP_GOING:
-                kept += 1
-        first = _string_start(routes, stop, count + kept, rng)
-        gap = 1 + int(rng.random() * (count - 1)) if kept > 0 else -1
+        first, count, gap, kept = cut_string(routes, stop, longest, rng)
         change += _take_out(search, first, (count, gap, kept), held)
         held += count
     return held, ruined, change
-
-
-@kernel
-def _among(touched: Any, ruined: int, own: int) -> bool:
-    """Tell whether a string of the route has been taken out already."""
-    found = False
-    for r in range(ruined):
-        found = found or touched[r] == own
-    return found
 
 
 @kernel
@@ -164,15 +129,7 @@ def _order(space: Workspace, held: int, geo: Geometry, rng: Any) -> None:
             keys[i] = -leg(geo, 0, hand[i])
         else:
             keys[i] = leg(geo, 0, hand[i])
-    for i in range(1, held):
-        key, stop = keys[i], hand[i]
-        j = i - 1
-        while j >= 0 and keys[j] > key:
-            keys[j + 1] = keys[j]
-            hand[j + 1] = hand[j]
-            j -= 1
-        keys[j + 1] = key
-        hand[j + 1] = stop
+    sort_hand(hand, keys, held)
 
 
 @kernel
@@ -190,7 +147,7 @@ def _place(search: Search, stop: int, free: int, ruined: int, rng: Any) -> tuple
     best, best_own = _opened(search, stop, free, ruined)
     best_left = 0
     most = limits.most if free > 0 else limits.least
-    blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+    blink = int(math.log(1.0 - rng.random()) * BLINKS)
     for t in range(stop * degree, stop * degree + degree):
         beside = near[t]
         own = route[beside]
@@ -199,7 +156,7 @@ def _place(search: Search, stop: int, free: int, ruined: int, rng: Any) -> tuple
         for front in range(2 if before[beside] == 0 else 1):
             blink -= 1
             if blink < 0:
-                blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+                blink = int(math.log(1.0 - rng.random()) * BLINKS)
                 continue
             left = 0 if front == 1 else beside
             right = beside if front == 1 else after[beside]
@@ -267,14 +224,6 @@ def _owed(routes: Routes, limits: Limits, own: int) -> int:
 
 
 @kernel
-def _empty_route(routes: Routes) -> int:
-    for own in range(len(routes.size)):
-        if routes.size[own] == 0:
-            return own
-    return -1
-
-
-@kernel
 def anneal(
     search: Search, best: Routes, cooling: Cooling, cost: float, best_cost: float, rng: Any
 ) -> tuple[float, float]:
@@ -296,12 +245,12 @@ def anneal(
         cost += _rebuild(search, cost, temperature, rng)
         value = longest(search.routes) if search.limits.makespan else cost
         if (
-            value < best_cost * (1.0 - _SLACK)
+            value < best_cost * (1.0 - SLACK)
             and (since >= patience or step == cooling.steps - 1)
             and strains(search.routes, search.work) == 0.0
         ):
             best_cost = value
-            _copy(search.routes, best)
+            copy(search.routes, best)
             since = 0
     return cost, best_cost
 
@@ -320,7 +269,7 @@ def _rebuild(search: Search, cost: float, temperature: float, rng: Any) -> float
         owed += _owed(routes, limits, touched[r])
     seen = ruined
     if limits.optional:
-        own = _empty_route(routes)
+        own = empty_route(routes)
         if own >= 0:
             touched[ruined] = own
             seen = ruined + 1
@@ -343,11 +292,3 @@ def _rebuild(search: Search, cost: float, temperature: float, rng: Any) -> float
     for i in range(held - 1, -1, -1):
         link(routes, geo, work, space.taken[i], space.gaps[i], space.owners[i])
     return 0.0
-
-
-@kernel
-def _copy(routes: Routes, best: Routes) -> None:
-    for part in range(len(routes.route)):
-        best.after[part] = routes.after[part]
-    for own in range(len(routes.first)):
-        best.first[own] = routes.first[own]

@@ -12,16 +12,21 @@ import math
 from typing import Any, NamedTuple
 
 from core.routing._jit import kernel
+from core.routing._strings import (
+    BLINKS,
+    LONGEST,
+    SLACK,
+    among,
+    copy,
+    cut_string,
+    empty_route,
+    sort_hand,
+)
 
 __all__ = ["Plan", "Room", "Search", "Terms", "anneal"]
 
-_STRING = 10  # longest string taken out of a route
 _REMOVED = 10.0  # stops taken out in a step, on average
-_KEEP_GOING = 0.01  # chance to keep one more stop within a split string
-_SPLIT = 0.5  # chance to leave a gap within a string
-_BLINKS = 1.0 / math.log(1.0 - 0.01)  # of the chance to overlook a position
 _DEARER = 1.0005  # what a step multiplies the price of a stop by that may not be left out, and is
-_SLACK = 1e-12  # relative: routes cheaper by less are no better, but for rounding
 
 CAPACITY, MOST_DISTANCE, MOST_STOPS, OPENS, CLOSES = range(5)
 
@@ -220,39 +225,11 @@ def _leave(search: Search, stop: int) -> float:
 
 
 @kernel
-def _string_start(plan: Plan, stop: int, count: int, rng: Any) -> int:
-    """Choose a random string of `count` stops of a route that holds `stop`; return its first."""
-    before, after = plan.before, plan.after
-    ahead, place = 0, after[stop]
-    while ahead < count - 1 and place != 0:
-        ahead += 1
-        place = after[place]
-    behind, place = 0, before[stop]
-    while behind < count - 1 and place != 0:
-        behind += 1
-        place = before[place]
-    fewest = count - 1 - ahead
-    back = fewest + int(rng.random() * (behind - fewest + 1))
-    for _ in range(back):
-        stop = before[stop]
-    return int(stop)
-
-
-@kernel
-def _among(touched: Any, ruined: int, own: int) -> bool:
-    """Tell whether a route is among those that a step has touched."""
-    found = False
-    for r in range(ruined):
-        found = found or touched[r] == own
-    return found
-
-
-@kernel
 def _ruin(search: Search, rng: Any) -> tuple[int, int, float]:
     """Take out strings around a random stop; return stops in hand, routes touched, cost change."""
     plan, terms, room = search
     n = terms.places - 1
-    longest = max(1.0, min(float(_STRING), n / len(plan.size)))
+    longest = max(1.0, min(float(LONGEST), n / len(plan.size)))
     strings = int(rng.random() * (4.0 * _REMOVED / (1.0 + longest) - 1.0) + 1.0)
     seed = 1 + int(rng.random() * n)
     held, ruined, change = 0, 0, 0.0
@@ -261,19 +238,11 @@ def _ruin(search: Search, rng: Any) -> tuple[int, int, float]:
             break
         stop = seed if t < 0 else terms.around[seed * terms.degree + t]
         own = plan.route[stop]
-        if own < 0 or _among(room.touched, ruined, own):
+        if own < 0 or among(room.touched, ruined, own):
             continue
         room.touched[ruined] = own
         ruined += 1
-        size = plan.size[own]
-        count = min(int(size), 1 + int(rng.random() * min(float(size), longest)))
-        kept = 0
-        if 1 < count < size and rng.random() < _SPLIT:
-            kept = 1
-            while count + kept < size and rng.random() < _KEEP_GOING:
-                kept += 1
-        place = _string_start(plan, stop, count + kept, rng)
-        gap = 1 + int(rng.random() * (count - 1)) if kept > 0 else -1
+        place, count, gap, kept = cut_string(plan, stop, longest, rng)
         for step in range(count + kept):
             onward = plan.after[place]
             if not gap <= step < gap + kept:
@@ -308,24 +277,7 @@ def _order(search: Search, held: int, rng: Any) -> None:
             keys[i] = terms.ready[stop]
         else:
             keys[i] = -terms.due[stop]
-    for i in range(1, held):
-        key, stop = keys[i], hand[i]
-        j = i - 1
-        while j >= 0 and keys[j] > key:
-            keys[j + 1] = keys[j]
-            hand[j + 1] = hand[j]
-            j -= 1
-        keys[j + 1] = key
-        hand[j + 1] = stop
-
-
-@kernel
-def _empty_route(plan: Plan) -> int:
-    """Return a route that has no stops, or -1."""
-    for own in range(len(plan.size)):
-        if plan.size[own] == 0:
-            return own
-    return -1
+    sort_hand(hand, keys, held)
 
 
 @kernel
@@ -342,8 +294,8 @@ def _place(search: Search, stop: int, rng: Any) -> tuple[int, int]:
     n, near, degree = terms.places, terms.near, terms.degree
     ready, due, served, demand = terms.ready[stop], terms.due[stop], service[stop], terms.demand
     best, best_left, best_own = math.inf, 0, -1
-    blink = int(math.log(1.0 - rng.random()) * _BLINKS)
-    empty = _empty_route(plan)
+    blink = int(math.log(1.0 - rng.random()) * BLINKS)
+    empty = empty_route(plan)
     for everywhere in range(2):
         count = n - 1 if everywhere else degree
         for t in range(-1 if empty >= 0 else 0, 2 * count):
@@ -357,7 +309,7 @@ def _place(search: Search, stop: int, rng: Any) -> tuple[int, int]:
                 left = 0 if t % 2 == 1 else left
                 blink -= 1
                 if blink < 0:
-                    blink = int(math.log(1.0 - rng.random()) * _BLINKS)
+                    blink = int(math.log(1.0 - rng.random()) * BLINKS)
                     continue
             # Not a function: passing the arguments would take longer than the work.
             start = limits[OPENS] if left == 0 else begin[left] + service[left]
@@ -438,7 +390,7 @@ def _undo(search: Search, held: int, ruined: int, placed: int) -> None:
         stop = room.placed[i]
         own = plan.route[stop]
         _leave(search, stop)
-        if not _among(touched, ruined, own):
+        if not among(touched, ruined, own):
             touched[ruined] = own
             ruined += 1
     for i in range(held - 1, -1, -1):
@@ -477,16 +429,7 @@ def anneal(
         grown = _raise_prices(search)
         if grown < math.inf:
             cost += grown
-        elif cost < best_cost * (1.0 - _SLACK):
+        elif cost < best_cost * (1.0 - SLACK):
             best_cost = cost
-            _copy(search.plan, best)
+            copy(search.plan, best)
     return cost, best_cost
-
-
-@kernel
-def _copy(plan: Plan, best: Plan) -> None:
-    """Keep the order of the stops."""
-    for place in range(len(plan.route)):
-        best.after[place] = plan.after[place]
-    for own in range(len(plan.first)):
-        best.first[own] = plan.first[own]

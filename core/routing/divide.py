@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from core.routing._jit import COMPILED
-from core.routing.heuristic import INTERRUPTED, LONG_ROUTE, improve
-from core.routing.result import NoRoutesError, Result, Status, Step
+from core.routing.heuristic import LONG_ROUTE, improve
+from core.routing.result import INTERRUPTED, NoRoutesError, Result, Status, Step
 from core.routing.start import cut_tour, kick_routes, may_shorten
 from core.routing.validate import check
 

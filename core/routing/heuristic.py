@@ -23,23 +23,22 @@ from core.routing._routes import (
     strain,
     strains,
     unevenness,
+    unlinked,
     worth,
 )
 from core.routing._sisr import Cooling, anneal
 from core.routing.bounds import SLACK, keeps_to
 from core.routing.geometry import geometry, neighbours
-from core.routing.pool import Pool
 from core.routing.problem import Problem
-from core.routing.result import NoRoutesError, Result, Status, Step
+from core.routing.result import INTERRUPTED, NoRoutesError, Result, Status, Step
 from core.routing.validate import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["INTERRUPTED", "LONG_ROUTE", "improve"]
+    from core.routing.pool import Pool
 
-INTERRUPTED = "interrupted"
-"""The reason of a result whose search was ended by Ctrl-C."""
+__all__ = ["LONG_ROUTE", "improve"]
 
 LONG_ROUTE = 100
 """Mean number of stops of a route from where on its length is mostly a matter of their order."""
@@ -214,6 +213,9 @@ class _Annealing:
         n, crew = self._problem.n_stops, sum(size > 0 for size in self._now.size)
         if n * n > _CHOICE_SIZE * seconds * crew:
             return seconds
+        # HiGHS takes a third of a second to import, which most parts of a plan can do without.
+        from core.routing.pool import Pool
+
         self._pool, self._choice = Pool(self._problem), _CHOICE_SHARE * seconds
         return seconds - self._choice
 
@@ -301,7 +303,7 @@ class _Annealing:
         self._pool.add(
             (length + unevenness(bounds, size, length, clock), route)
             for route, (size, length, load, clock) in zip(
-                _unlinked(now.first, now.after), sums, strict=True
+                unlinked(now.first, now.after), sums, strict=True
             )
             if max(1, least) <= size <= most and not strain(bounds, size, length, load, clock)
         )
@@ -359,7 +361,7 @@ class _Annealing:
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
         """Return the best routes at the end of the last run."""
-        return tuple(route for route in _unlinked(*self._saved) if route)
+        return tuple(route for route in unlinked(*self._saved) if route)
 
 
 class _Heat(NamedTuple):
@@ -384,19 +386,6 @@ def _heat(problem: Problem, crew: int) -> _Heat:
     if n >= LONG_ROUTE * crew:
         return _Heat(_EXCHANGES, _LONG_HOT, _LONG_HOT, _COLD)
     return _Heat(0, hot, _LEAST_HOT, _COLD)
-
-
-def _unlinked(firsts: Sequence[int], after: Sequence[int]) -> list[tuple[int, ...]]:
-    """Turn linked lists into the stops of each route."""
-    onward = np.asarray(after).tolist()
-    found = []
-    for first in np.asarray(firsts).tolist():
-        route, stop = [], first
-        while stop != 0:
-            route.append(stop)
-            stop = onward[stop]
-        found.append(tuple(route))
-    return found
 
 
 def _search(problem: Problem, routes: Sequence[Sequence[int]], mean_leg: float) -> Search:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["NoRoutesError", "Result", "Status", "Step"]
+__all__ = ["INTERRUPTED", "NoRoutesError", "Result", "Status", "Step"]
+
+INTERRUPTED = "interrupted"
+"""The reason of a result whose search was ended by Ctrl-C."""
 
 
 class Status(StrEnum):

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from core.routing.exact import refusal, relaxed_bound, solve_exact
 from core.routing.heuristic import improve
 from core.routing.plain import never_driven, plain_problem
 from core.routing.problem import Problem
-from core.routing.result import NoRoutesError, Result, Status
+from core.routing.result import INTERRUPTED, NoRoutesError, Result, Status
 from core.routing.start import cut_tour
 from core.routing.tour import Kicks, kick_tour
 from core.routing.validate import check
@@ -271,20 +272,28 @@ def _exact(
 
 
 def _by_pyvrp(problem: Problem, time_limit: float | None, steps: int | None, seed: int) -> Result:
-    """Search with PyVRP, after some of the time on a lower bound where there is one."""
     from core.routing._pyvrp import require_pyvrp, solve_pyvrp
 
     require_pyvrp(problem)
+    return _after_bound(problem, "pyvrp", partial(solve_pyvrp, seed=seed), time_limit, steps)
+
+
+def _after_bound(
+    problem: Problem,
+    method: Method,
+    search: Callable[..., Result],
+    time_limit: float | None,
+    steps: int | None,
+) -> Result:
+    """Search after some of the time on a lower bound, where there is one."""
     begin = time.monotonic()
     bound = _bound_without(problem, time_limit)
     if reason := _too_long(problem, bound):
-        return Result(status=Status.INFEASIBLE, method="pyvrp", reason=reason)
+        return Result(status=Status.INFEASIBLE, method=method, reason=reason)
     if time_limit is not None:
         time_limit -= time.monotonic() - begin
-    result = solve_pyvrp(
-        problem, time_limit=time_limit, steps=steps, seed=seed, enough=_enough(bound, steps)
-    )
-    return bounded(result, bound)
+    found = search(problem, time_limit=time_limit, steps=steps, enough=_enough(bound, steps))
+    return bounded(found, bound)
 
 
 def _bound_without(problem: Problem, time_limit: float | None) -> float | None:
@@ -324,30 +333,9 @@ def _search_or_pyvrp(
         return _search(problem, time_limit, steps, seed, patience=_PATIENCE)
     except NoRoutesError as error:
         left = time_limit - (time.monotonic() - begin)
-        if error.when == "interrupted" or left <= 0:
+        if error.when == INTERRUPTED or left <= 0:
             raise
     return _by_pyvrp(problem, left, None, seed)
-
-
-def _search_windows(
-    problem: Problem, time_limit: float | None, steps: int | None, seed: int, patience: float
-) -> Result:
-    """Search for routes that keep their windows, after some of the time on a lower bound."""
-    begin = time.monotonic()
-    bound = _bound_without(problem, time_limit)
-    if reason := _too_long(problem, bound):
-        return Result(status=Status.INFEASIBLE, method="heuristic", reason=reason)
-    if time_limit is not None:
-        time_limit -= time.monotonic() - begin
-    result = improve_windows(
-        problem,
-        time_limit=time_limit,
-        steps=steps,
-        seed=seed,
-        enough=_enough(bound, steps),
-        patience=patience,
-    )
-    return bounded(result, bound)
 
 
 def _search(
@@ -362,7 +350,8 @@ def _search(
     After a share of the time, `patience`, the search gives up if it has found no routes.
     """
     if problem.beyond:
-        return _search_windows(problem, time_limit, steps, seed, patience)
+        search = partial(improve_windows, seed=seed, patience=patience)
+        return _after_bound(problem, "heuristic", search, time_limit, steps)
     if problem.balance is not None:
         return _search_balanced(problem, time_limit, steps, seed)
     begin = time.monotonic()

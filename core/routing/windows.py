@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.routing._jit import COMPILED, native
+from core.routing._routes import unlinked
 from core.routing._windows import Plan, Room, Search, Terms, anneal
 from core.routing.bounds import SLACK
-from core.routing.result import NoRoutesError, Result, Status, Step
+from core.routing.result import INTERRUPTED, NoRoutesError, Result, Status, Step
 from core.routing.validate import check
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def improve_windows(
             ):
                 trace.append(Step(time.monotonic() - begin, state.best_cost, None))
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = INTERRUPTED
     routes = state.routes()
     if not math.isfinite(state.best_cost):
         raise NoRoutesError(reason or "within the limit", check(problem, routes))
@@ -141,7 +142,7 @@ class _Annealing:
         self._leg = float(nearest[:, : min(5, len(legs) - 1)].mean()) or 1.0
         self.cost = math.fsum(self._search.terms.price[1:])  # nothing is on a route yet
         self.best_cost = math.inf
-        self._saved = (list(self._best.first), list(self._best.after))
+        self._saved = (self._best.first.copy(), self._best.after.copy())
         self._rounds = 1
         self.steps = 0
         self._speed = 0.0  # steps per second, once known
@@ -177,20 +178,11 @@ class _Annealing:
         self.steps += chunk
         # An interrupt may come while the kernel writes; this copy is whole.
         plan = self._best if math.isfinite(self.best_cost) else self._search.plan
-        self._saved = (list(plan.first), list(plan.after))
+        self._saved = (plan.first.copy(), plan.after.copy())
 
     def routes(self) -> tuple[tuple[int, ...], ...]:
         """Return the best routes at the end of the last run, or the latest if there are none."""
-        found = []
-        firsts, after = self._saved
-        for first in firsts:
-            route, stop = [], int(first)
-            while stop != 0:
-                route.append(stop)
-                stop = int(after[stop])
-            if route:
-                found.append(tuple(route))
-        return tuple(found)
+        return tuple(route for route in unlinked(*self._saved) if route)
 
 
 def _plan(problem: Problem) -> Plan:

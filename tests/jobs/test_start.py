@@ -41,6 +41,15 @@ def test_a_job_on_executors_compiles_nothing_before_it_is_there() -> None:
     assert _loaded(*names) & {"numba", "pyspark", "scipy", "torch"} == set()
 
 
+def test_a_part_of_a_plan_loads_no_solver() -> None:
+    """Executors and the jobs of `routing_parts` improve routes, and prove nothing."""
+    script = "import json, sys, core.routing.divide; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert set(json.loads(done.stdout)) & {"highspy", "pulp", "core.routing.exact"} == set()
+
+
 @pytest.mark.parametrize("package", ["core.decipher", "core.mcmc", "core.nn", "core.routing"])
 def test_a_package_that_loads_its_modules_late_has_all_that_it_names(package: str) -> None:
     script = (

@@ -13,7 +13,7 @@ from core.routing.exact.backend import Answer, End, MipSolver, run
 from core.routing.exact.relaxation import Relaxation, separate
 from core.routing.exact.two_index import NO_ROUTES, refusal, solve_two_index
 from core.routing.exact.units import restored, scaled, scaled_result
-from core.routing.result import NoRoutesError, Result, Status
+from core.routing.result import INTERRUPTED, NoRoutesError, Result, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +155,7 @@ def solve_three_index(
     try:
         found = run(model, solver=solver, time_limit=time_limit, start=start)
     except KeyboardInterrupt:
-        found, reason = Answer(End.LIMIT), "interrupted"
+        found, reason = Answer(End.LIMIT), INTERRUPTED
     seconds = time.monotonic() - begin
     if found.end is End.INFEASIBLE:
         return Result(

@@ -25,7 +25,7 @@ from core.routing.exact.backend import End, run
 from core.routing.exact.cuts import Cut, Edge, find_cuts
 from core.routing.exact.relaxation import Relaxation, degree, separate, upper_bounds
 from core.routing.exact.units import restored, scaled, scaled_result
-from core.routing.result import NoRoutesError, Result, Status, Step
+from core.routing.result import INTERRUPTED, NoRoutesError, Result, Status, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -148,7 +148,7 @@ def solve_two_index(
     except KeyboardInterrupt:
         if not search.routes:
             raise
-        status, reason = Status.FEASIBLE, "interrupted"
+        status, reason = Status.FEASIBLE, INTERRUPTED
     if status is Status.FEASIBLE and not search.routes:
         raise NoRoutesError("within the time limit")
     found = math.isfinite(search.cost)
@@ -239,7 +239,7 @@ class _Search:
         if found.bound is not None:
             self._raise_bound(found.bound)
         self._note()
-        return Status.FEASIBLE, "interrupted" if found.interrupted else "stopped by the time limit"
+        return Status.FEASIBLE, INTERRUPTED if found.interrupted else "stopped by the time limit"
 
     def _known_edges(self) -> dict[Edge, int]:
         edges: dict[Edge, int] = {}
