@@ -82,7 +82,9 @@ class Yarn:
             "hadoop.tmp.dir": home / "tmp",
         }
         write_xml(conf / "core-site.xml", core)
-        write_xml(conf / "yarn-site.xml", {**_yarn(shape), **own})
+        # By default below /tmp, where another account could keep it from starting.
+        attributes = {"yarn.node-attribute.fs-store.root-dir": (home / "attributes").as_uri()}
+        write_xml(conf / "yarn-site.xml", {**_yarn(shape), **attributes, **own})
 
 
 def _yarn(shape: Shape) -> dict[str, object]:

@@ -90,13 +90,21 @@ def submit(installed: LiveSpark, kdc: Kdc, *words: str) -> list[str]:
 
 @pytest.fixture
 def account(
-    kdc: Kdc, secure_yarn: SecureYarn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    installed: LiveSpark,
+    kdc: Kdc,
+    secure_yarn: SecureYarn,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> pytest.MonkeyPatch:
     """This account without a ticket, on a machine that has Kerberos's programs."""
     for name, value in kdc.environ().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KRB5CCNAME", str(tmp_path / "no tickets"))
     monkeypatch.setenv("HADOOP_CONF_DIR", str(secure_yarn.conf))
+    variables = {"HADOOP_CONF_DIR": str(secure_yarn.conf)}
+    login = (kdc.user, str(kdc.keys))
+    client = YarnClient(installed.spark.java.program, installed.spark.jars, variables, login)
+    eventually(client.nodes, "the node is not ready", seconds=240)
     return monkeypatch
 
 

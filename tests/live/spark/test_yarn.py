@@ -228,6 +228,12 @@ def test_start_twice_is_one_cluster(yarn: LiveSpark) -> None:
     assert "yarn cluster runs" in result.stderr
 
 
+def test_its_attributes_of_nodes_are_in_the_prefix(yarn: LiveSpark) -> None:
+    """Hadoop's default is in /tmp, where whoever makes the folder first stops all others."""
+    files = (yarn.spark.layout.prefix / "spark/yarn/attributes").iterdir()
+    assert [file.name for file in files if not file.name.startswith(".")] != []
+
+
 def test_nothing_listens_beyond_this_machine(yarn: LiveSpark) -> None:
     ends = set.union(*(process.listening() for process in yarn.cluster.running().values()))
     assert len(ends) >= 8
